@@ -1,0 +1,52 @@
+# Both `make run` and `make test` make the locked environment in .venv first, once: it is
+# made again only when requirements.lock changes.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: run test test-fast lint ui setup lock browser clean
+
+run: setup  ## the whole analysis: only what changed since the last run is made again
+	@$(BIN)/statewright run --workers $(WORKERS)
+	@echo "to browse the runs: make ui"
+
+test: lint browser  ## everything: lint, types, arrows, all tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-fast: lint  ## lint and the tests of methods, stages and engine; no servers
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not end_to_end"
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/statewright check
+
+ui: setup  ## a Prefect server and an MLflow server on this machine
+	@$(BIN)/statewright ui
+
+setup: .venv/.made
+
+# torch by pip first: it takes the CPU build where one is offered; uv alone takes a CUDA build.
+.venv/.made: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.lock) uv==0.13.9
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+# What torch's CUDA build needs is torch's own business: it differs by machine.
+lock: setup  ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock
+	sed -i 's/+cpu$$//; /^nvidia-/d; /^cuda-/d; /^triton==/d' requirements.lock
+
+# The browser tests need a Chromium; without one they are skipped and say so.
+browser: setup
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } \
+	  || echo "no Chromium, and it cannot be installed here: the browser tests will be skipped"
+
+clean:  ## remove everything that is made, but the environment
+	rm -rf data/raw data/emotion data/code.json mlflow/mlflow.db mlflow/artifacts .statewright .dvc/cache .dvc/tmp

@@ -1,0 +1,6 @@
+"""Bayesian change points of a multivariate series: where the regime changes, and how surely."""
+
+from methods.changepoint.exact import ChangePointPosterior, exact_posterior
+from methods.changepoint.regimes import NormalInverseWishart, segment_log_likelihood
+
+__all__ = ["ChangePointPosterior", "NormalInverseWishart", "exact_posterior", "segment_log_likelihood"]

@@ -1,0 +1,99 @@
+"""Forecasts that any other has to beat; each one sees earlier rows of the same unit only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from methods.temporal.panel import Floats, Panel, before, position, previous
+
+Mask = NDArray[np.bool_]
+
+
+def last_value(panel: Panel) -> Floats:
+    """`m_t = y_{t-1}`; NaN in the first row of a unit."""
+    return previous(panel.mean, panel.unit)
+
+
+def unit_mean(panel: Panel) -> Floats:
+    """`m_t = sum_{s<t} n_s y_s / sum_{s<t} n_s`: the mean of all earlier songs."""
+    songs = before(panel.count, panel.unit)[:, None]
+    total = before(panel.mean * panel.count[:, None], panel.unit)
+    return np.divide(total, songs, out=np.full_like(total, np.nan), where=songs > 0)
+
+
+def autoregression(panel: Panel, learn: Mask, *, mean: bool) -> Floats:
+    """`m_t = a + b y_{t-1} (+ c mean_{t-1})`, by least squares over the rows of `learn`.
+
+    Parameters
+    ----------
+    panel : Panel
+    learn : (n,) bool
+        Rows with at least one earlier row.
+    mean : bool
+        Whether the unit's mean is a regressor too.
+    """
+    last, average = last_value(panel), unit_mean(panel)
+    out = np.empty_like(panel.mean)
+    for column in range(panel.mean.shape[1]):
+        parts = [np.ones(len(last)), last[:, column]] + ([average[:, column]] if mean else [])
+        x = np.column_stack(parts)
+        slope = np.linalg.lstsq(x[learn], panel.mean[learn, column], rcond=None)[0]
+        out[:, column] = x @ slope
+    return out
+
+
+def history_summary(panel: Panel) -> Floats:
+    """Features for gradient boosting: last two, mean and spread of every dimension, and the calendar.
+
+    Returns
+    -------
+    (n, 4 d + 5) float
+        NaN where there is no such past.
+    """
+    last = last_value(panel)
+    average = unit_mean(panel)
+    seen = position(panel.unit)[:, None]
+    plain = before(panel.mean, panel.unit)
+    squares = before(panel.mean**2, panel.unit)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt(np.maximum(squares / seen - (plain / seen) ** 2, 0))
+    before_last = previous(last, panel.unit)
+    last_time = previous(panel.time, panel.unit)
+    order = np.column_stack(
+        [
+            panel.block,
+            panel.time - last_time,
+            position(panel.unit),
+            before(panel.count, panel.unit),
+            previous(panel.count, panel.unit),
+        ]
+    )
+    return np.hstack([last, before_last, average, spread, order])
+
+
+def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) -> Floats:
+    """Histogram gradient boosting on `history_summary`, one model a dimension.
+
+    Parameters
+    ----------
+    panel : Panel
+    learn : (n,) bool
+    columns : list of int
+        Dimensions to forecast; the others only inform.
+    seed : int
+
+    Returns
+    -------
+    (n, len(columns)) float
+    """
+    x = history_summary(panel)
+    out = np.empty((len(x), len(columns)))
+    for place, column in enumerate(columns):
+        model = HistGradientBoostingRegressor(
+            max_iter=200, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=30,
+            early_stopping=True, validation_fraction=0.15, n_iter_no_change=20, random_state=seed,
+        )  # fmt: skip
+        out[:, place] = model.fit(x[learn], panel.mean[learn, column]).predict(x)
+    return out

@@ -1,0 +1,66 @@
+"""Forecasts for rows that their forecaster did not learn from, by leaving out units in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.temporal.panel import Floats, Ints
+
+
+def folds_of(unit: Ints, folds: int, seed: int) -> Ints:
+    """Give each row the fold of its unit; folds differ by at most one unit in size.
+
+    Parameters
+    ----------
+    unit : (n,) int
+    folds : int
+        At least 2.
+    seed : int
+    """
+    units = int(unit.max()) + 1
+    return np.random.default_rng(seed).permutation(np.arange(units) % folds)[unit]
+
+
+def cross_fit_ridge(
+    x: Floats, y: Floats, weight: Floats, learn: NDArray[np.bool_], fold: Ints, penalty: float
+) -> tuple[Floats, Floats]:
+    r"""Ridge regression; each learning row is forecast by the fit without its fold.
+
+    .. math:: \min_B \sum_i p_i (y_i - x_i' B)^2 / \bar p + \lambda |B|^2
+
+    with x standardised and y centred on the learning rows. Other rows get the mean over folds.
+
+    Parameters
+    ----------
+    x : (n, k) float
+    y : (n,) float
+    weight : (n,) float
+        Precisions, > 0.
+    learn : (n,) bool
+    fold : (n,) int
+    penalty : float
+        lambda >= 0, in rows.
+
+    Returns
+    -------
+    forecast : (n,) float
+    coefficients : (folds, k + 1) float
+        Intercept first, on the scale of x.
+    """
+    forecast = np.zeros(len(y))
+    coefficients = []
+    for part in range(int(fold.max()) + 1):
+        use = learn & (fold != part)
+        p = weight[use] / weight[use].mean()
+        centre, middle = np.average(x[use], axis=0, weights=p), np.average(y[use], weights=p)
+        spread = np.maximum(x[use].std(axis=0), 1e-12)
+        z = (x[use] - centre) / spread
+        gram = (z * p[:, None]).T @ z + penalty * np.eye(x.shape[1])
+        slope = np.linalg.solve(gram, (z * p[:, None]).T @ (y[use] - middle)) / spread
+        coefficients.append(np.r_[middle - centre @ slope, slope])
+        fitted = coefficients[-1][0] + x @ slope
+        forecast[learn & (fold == part)] = fitted[learn & (fold == part)]
+        forecast[~learn] += fitted[~learn]
+    forecast[~learn] /= len(coefficients)
+    return forecast, np.array(coefficients)

@@ -1,0 +1,151 @@
+"""Many series in long form, in the order in which they became known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Observed means of several units over time, one row a unit and time.
+
+    Attributes
+    ----------
+    unit, group : (n,) int
+        The series (artist) of a row, counted from 0, and the group (genre) of that series.
+    block : (n,) float
+        The calendar period (year). Rows of one block do not see each other's population.
+    time : (n,) float
+        Time of the row in the unit of `block`, never decreasing within a series.
+    count : (n,) float
+        How many values the mean rests on, >= 1.
+    mean, sd : (n, d) float
+        Mean and standard deviation (n - 1; NaN where `count` is 1) of the values.
+
+    Rows are sorted by block; rows of one unit are in their order of release.
+    """
+
+    unit: Ints
+    group: Ints
+    block: Floats
+    time: Floats
+    count: Floats
+    mean: Floats
+    sd: Floats
+
+    def __post_init__(self) -> None:
+        if np.any(np.diff(self.block) < 0):
+            raise ValueError("panel: rows must be sorted by block; sort them before building the panel")
+        if not np.isfinite(self.mean).all():
+            row, column = np.argwhere(~np.isfinite(self.mean))[0]
+            raise ValueError(f"panel: mean in row {row}, column {column} is not finite; drop or mend that row")
+
+    @property
+    def units(self) -> int:
+        """Number of series."""
+        return int(self.unit.max()) + 1
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return int(self.group.max()) + 1
+
+
+def before(values: Floats, unit: Ints) -> Floats:
+    """Sum, for each row, the values of the earlier rows of its unit.
+
+    Parameters
+    ----------
+    values : (n,) or (n, d) float
+    unit : (n,) int
+
+    Returns
+    -------
+    (n,) or (n, d) float
+        0 in the first row of a unit.
+    """
+    order = np.argsort(unit, kind="stable")
+    sums = np.cumsum(values[order], axis=0)
+    starts = np.r_[True, np.diff(unit[order]) != 0]
+    head = np.flatnonzero(starts)[np.cumsum(starts) - 1]
+    # what had been summed when the unit began, and the row's own value, are not its past
+    past = sums - values[order] - (sums[head] - values[order][head])
+    out = np.empty_like(past)
+    out[order] = past
+    return out
+
+
+def previous(values: Floats, unit: Ints) -> Floats:
+    """Give each row the value of the row before it in its unit, NaN in the first.
+
+    Parameters
+    ----------
+    values : (n,) or (n, d) float
+    unit : (n,) int
+    """
+    order = np.argsort(unit, kind="stable")
+    shifted = np.full(values.shape, np.nan)
+    shifted[order[1:]] = values[order[:-1]]
+    shifted[order[np.r_[True, np.diff(unit[order]) != 0]]] = np.nan
+    return shifted
+
+
+def position(unit: Ints) -> Ints:
+    """Count, for each row, the earlier rows of its unit."""
+    return np.rint(before(np.ones(len(unit)), unit)).astype(np.int64)
+
+
+def noise_variance(panel: Panel, learn: NDArray[np.bool_], strength: float) -> Floats:
+    """Sampling variance of each mean, `s_i^2 / count`, with the unit's own spread shrunk.
+
+    `s_i^2 = (k s^2 + sum (count - 1) sd^2) / (k + sum (count - 1))` over the unit's rows up to
+    and including this one; `s^2` pools the rows in `learn`. The posterior mean of a scaled
+    inverse chi-square prior with `k` degrees of freedom, as k grows.
+
+    Parameters
+    ----------
+    panel : Panel
+    learn : (n,) bool
+        Rows that the pooled spread may be learnt from.
+    strength : float
+        k > 0: how many songs the pooled spread counts as.
+
+    Returns
+    -------
+    (n, d) float
+        Never below 1e-3 of the variance of the means, so that no mean is taken as exact.
+    """
+    squares = np.nan_to_num(panel.sd) ** 2 * (panel.count - 1)[:, None]
+    degrees = np.maximum(panel.count - 1, 0)
+    if degrees[learn].sum() == 0:
+        raise ValueError("panel: no row to learn from has count > 1, so the spread within a mean is unknown")
+    pooled = squares[learn].sum(axis=0) / degrees[learn].sum()
+    own_squares = before(squares, panel.unit) + squares
+    own_degrees = before(degrees, panel.unit) + degrees
+    spread = (strength * pooled + own_squares) / (strength + own_degrees)[:, None]
+    floor = 1e-3 * panel.mean[learn].var(axis=0)
+    return np.maximum(spread / panel.count[:, None], floor)
+
+
+def expected_noise(panel: Panel, noise: Floats, learn: NDArray[np.bool_], strength: float) -> Floats:
+    """Sampling variance that the unit's next mean will have, from its earlier rows only.
+
+    Parameters
+    ----------
+    panel : Panel
+    noise : (n, d) float
+        From `noise_variance`.
+    learn : (n,) bool
+        Rows whose average stands for a unit that is not known yet.
+    strength : float
+        How many rows that average counts as.
+    """
+    common = noise[learn].mean(axis=0)
+    seen = position(panel.unit)[:, None]
+    return (strength * common + before(noise, panel.unit)) / (strength + seen)

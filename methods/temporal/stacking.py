@@ -1,0 +1,50 @@
+"""Combine forecasts with weights that are not negative and sum to one."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import nnls
+
+from methods.temporal.panel import Floats
+
+
+def simplex_weights(forecasts: Floats, truth: Floats, weight: Floats, strength: float) -> Floats:
+    r"""Weights of a convex combination of forecasts, shrunk to the plain mean.
+
+    .. math::
+        \min_{w \ge 0,\ 1'w = 1} \sum_i p_i (y_i - x_i' w)^2 / \sum_i p_i v
+            + \frac{\lambda}{n} |w - 1/m|^2
+
+    with v the weighted variance of y about the plain mean of the forecasts.
+
+    Parameters
+    ----------
+    forecasts : (n, m) float
+        One column a forecaster; made for rows that it did not learn from.
+    truth, weight : (n,) float
+        Weight is the precision of the truth, > 0.
+    strength : float
+        lambda >= 0: how many rows the plain mean counts as.
+
+    Returns
+    -------
+    (m,) float
+
+    References
+    ----------
+    Breiman, "Stacked regressions", Machine Learning 24 (1996). Solved exactly as
+    non-negative least squares, the sum kept by one heavy row.
+    """
+    rows, members = forecasts.shape
+    # differences from the truth: with weights that sum to one, their combination is the error
+    errors = forecasts - truth[:, None]
+    share = np.sqrt(weight / weight.sum())
+    scale = float(np.sqrt(np.sum(weight * errors.mean(axis=1) ** 2) / weight.sum()))
+    if scale == 0:
+        return np.full(members, 1 / members)
+    ridge = np.sqrt(strength / rows)
+    heavy = 1e4
+    a = np.vstack([errors * share[:, None] / scale, ridge * np.eye(members), np.full((1, members), heavy)])
+    b = np.r_[np.zeros(rows), np.full(members, ridge / members), heavy]
+    found, _ = nnls(a, b)
+    return np.asarray(found / found.sum())

@@ -1,0 +1,153 @@
+"""What a person sees: the plan as a table, a live table while it runs, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from statewright.plan import Plan
+
+COLOURS: Mapping[str, str] = {
+    "must": "yellow",
+    "may": "cyan",
+    "restore": "blue",
+    "skip": "dim",
+    "waiting": "dim",
+    "running": "yellow",
+    "ran": "green",
+    "done": "green",
+    "restored": "blue",
+    "skipped": "dim",
+    "failed": "bold red",
+    "blocked": "red",
+}
+
+
+@dataclass
+class Row:
+    """One stage while the plan is carried out."""
+
+    state: str = "waiting"
+    started: float | None = None
+    finished: float | None = None
+    note: str = ""
+
+
+@dataclass
+class Board:
+    """What is known of every stage at this moment; written by threads, read by the display."""
+
+    plan: Plan
+    rows: dict[str, Row]
+    console: Console
+    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def update(self, address: str, state: str | None = None, note: str | None = None) -> None:
+        """Set the state or the last line of a stage; print a line where there is no terminal."""
+        with self.mutex:
+            row = self.rows[address]
+            if note is not None:
+                row.note = note
+            if state is None or state == row.state:
+                return
+            row.state = state
+            if state == "running":
+                row.started, row.finished = time.time(), None
+            else:
+                row.finished = time.time()
+            if not self.console.is_terminal:
+                took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
+                extra = f": {row.note}" if state in ("failed", "blocked") and row.note else ""
+                self.console.print(
+                    f"{address}: {state}{took}{extra}", highlight=False, markup=False, soft_wrap=True
+                )
+
+    def table(self) -> Group:
+        """The table as it stands now."""
+        table = Table(box=None, pad_edge=False, expand=False)
+        for name in ("stage", "state", "elapsed", "predicted", ""):
+            table.add_column(
+                name, justify="right" if name in ("elapsed", "predicted") else "left", no_wrap=True
+            )
+        with self.mutex:
+            for address, row in self.rows.items():
+                elapsed = (row.finished or time.time()) - row.started if row.started else None
+                note = row.note if row.state in ("running", "failed", "blocked") else ""
+                table.add_row(
+                    address,
+                    Text(row.state, style=COLOURS.get(row.state, "")),
+                    clock(elapsed) if elapsed is not None else "",
+                    span(self.plan.decisions[address].seconds),
+                    Text(note[-100:], style="dim", overflow="ellipsis"),
+                )
+        return Group(table)
+
+
+def new_board(plan: Plan, console: Console | None = None) -> Board:
+    """A board with a row for each stage that has work."""
+    return Board(plan, {address: Row() for address in plan.work}, console or Console(stderr=True))
+
+
+@contextmanager
+def showing(board: Board) -> Iterator[None]:
+    """Show the board live for the length of the block, if there is a terminal."""
+    if not board.console.is_terminal:
+        yield
+        return
+    with Live(get_renderable=board.table, console=board.console, refresh_per_second=4):
+        yield
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Print verdict, predicted duration and reasons of every stage."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "verdict", "predicted", "why"):
+        table.add_column(name, justify="right" if name == "predicted" else "left", no_wrap=name != "why")
+    for address, decision in plan.decisions.items():
+        table.add_row(
+            address,
+            Text(decision.verdict, style=COLOURS[decision.verdict]),
+            span(decision.seconds),
+            Text("; ".join(reason.text for reason in decision.reasons)),
+        )
+    console.print(table, soft_wrap=not console.is_terminal)
+    console.print(summary(plan), highlight=False)
+
+
+def summary(plan: Plan) -> str:
+    """How many stages have which verdict, and how long the work may take."""
+    verdicts = [decision.verdict for decision in plan.decisions.values()]
+    parts = [f"{verdicts.count(v)} {v}" for v in ("must", "may", "restore", "skip") if v in verdicts]
+    times = [plan.decisions[a].seconds for a in plan.work if plan.decisions[a].verdict != "restore"]
+    known = [time for time in times if time]
+    text = ", ".join(parts)
+    if known:
+        low, high = sum(t[0] for t in known), sum(t[1] for t in known)
+        unknown = f", {len(times) - len(known)} of unknown length" if len(times) > len(known) else ""
+        text += f"; work of {span((low, high))}{unknown}"
+    return text
+
+
+def clock(seconds: float) -> str:
+    """A duration as a person reads it: ``0.4 s``, ``12 s``, ``3:05``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+def span(seconds: tuple[float, float] | None) -> str:
+    """A range of durations."""
+    if not seconds:
+        return ""
+    low, high = clock(seconds[0]), clock(seconds[1])
+    return low if low == high else f"{low} .. {high}"

@@ -1,0 +1,138 @@
+"""Read and write a file by its suffix; write to a temporary name, then rename.
+
+The formats are Parquet, CSV, JSON, safetensors, and text or bytes as they are. None of
+them can carry code: nothing here unpickles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+TEXT_SUFFIXES = frozenset({".html", ".svg", ".txt", ".md"})
+
+
+class FileError(ValueError):
+    """A file cannot be read or written; the message names it and says why."""
+
+
+def load(path: Path) -> Any:
+    """Read a file: a frame, a dict of arrays, parsed JSON, text, or the path of a folder.
+
+    Raises
+    ------
+    FileError
+        If the file is absent, empty, damaged or of an unknown kind.
+    """
+    if path.is_dir():
+        return path
+    if not path.is_file():
+        raise FileError(f"{path} does not exist; `statewright plan` says which stage makes it")
+    if path.stat().st_size == 0:
+        raise FileError(f"{path} is empty (0 bytes)")
+    reader = _reader(path)
+    try:
+        return reader(path)
+    except Exception as error:
+        raise FileError(f"{path} cannot be read as {path.suffix or 'bytes'}: {error}") from error
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    if path.suffix in TEXT_SUFFIXES:
+        return lambda p: p.read_text(encoding="utf-8")
+    readers = {
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+        ".json": lambda p: json.loads(p.read_text(encoding="utf-8")),
+        ".safetensors": _read_safetensors,
+        ".png": Path.read_bytes,
+    }
+    if path.suffix not in readers:
+        known = ", ".join(sorted([*readers, *TEXT_SUFFIXES]))
+        raise FileError(f"{path}: files of kind '{path.suffix}' are not known; known are {known}")
+    return readers[path.suffix]
+
+
+def save(value: Any, path: Path) -> None:
+    """Write `value` in the format of the suffix of `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        if path.suffix in TEXT_SUFFIXES:
+            temporary.write_text(value, encoding="utf-8")
+        elif path.suffix == ".parquet":
+            value.to_parquet(temporary, index=False, compression="zstd")
+        elif path.suffix == ".csv":
+            value.to_csv(temporary, index=False, lineterminator="\n")
+        elif path.suffix == ".json":
+            temporary.write_text(dump_json(value), encoding="utf-8")
+        elif path.suffix == ".safetensors":
+            _write_safetensors(value, temporary)
+        elif path.suffix == ".png":
+            temporary.write_bytes(value)
+        else:
+            raise FileError(f"{path}: files of kind '{path.suffix}' are not known")
+
+
+def md5(path: Path) -> str:
+    """The hash under which DVC knows a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def dump_json(value: Any) -> str:
+    """Serialise to JSON that is equal for equal values: sorted keys, NaN refused."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`, moved onto it when the block ends well.
+
+    A kill at any moment leaves the old file or the new one, never a part of either.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_parquet(path: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+def _read_csv(path: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(path, encoding="utf-8")
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def _write_safetensors(tensors: Any, path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, path)

@@ -1,0 +1,218 @@
+"""Function -> hash of the code that it reaches.
+
+A stage ``P-F`` is the function ``F`` in ``tasks/P/F.py`` (or in ``tasks/P.py``). From its
+definition this module follows every name that resolves to a definition of ours (functions,
+classes, constants, across modules, imports inside functions too) and hashes each definition as
+the parser sees it: comments, docstrings and formatting do not count.
+
+It reads the source as text and imports nothing, so it is fast and cannot be misled by what a
+module does when imported. A name reached only through a string (``getattr``) is not seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+class FingerprintError(ValueError):
+    """Source code cannot be read; the message names the file and line."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One top-level name of a module: where it stands and its syntax tree."""
+
+    module: str
+    name: str
+    node: ast.stmt
+
+    @property
+    def label(self) -> str:
+        """``tasks/emotion/train:train``: the name under which it is reported."""
+        return f"{self.module.replace('.', '/')}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A parsed module of ours: its definitions, and its imports as name -> dotted target."""
+
+    name: str
+    definitions: Mapping[str, Definition]
+    imports: Mapping[str, str]
+    is_package: bool
+
+
+class Sources:
+    """The modules of ours below `root`, parsed when first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.module = cache(self._module)
+
+    def _module(self, name: str) -> Module | None:
+        base = self.root.joinpath(*name.split("."))
+        package = (base / "__init__.py").is_file()
+        path = base / "__init__.py" if package else base.with_suffix(".py")
+        if not path.is_file():
+            return None
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        except (SyntaxError, UnicodeDecodeError) as error:
+            raise FingerprintError(f"{path.relative_to(self.root)} cannot be parsed: {error}") from error
+        return Module(name, _definitions(name, tree), dict(_imports(name, package, tree)), package)
+
+    def find(self, dotted: str) -> Definition | None:
+        """The definition that ``package.module.name`` leads to, through re-exports."""
+        module_name, _, name = dotted.rpartition(".")
+        module = self.module(module_name) if module_name else None
+        if module is None or not name:
+            return None
+        if name in module.definitions:
+            return module.definitions[name]
+        target = module.imports.get(name)
+        return self.find(target) if target and target != dotted else None
+
+
+def stage_function(stage: str, package: str = "tasks") -> tuple[str, ...]:
+    """Dotted names under which the function of `stage` may stand, the first found wins."""
+    pipeline, _, function = stage.partition("-")
+    function = function.replace("-", "_")
+    return f"{package}.{pipeline}.{function}.{function}", f"{package}.{pipeline}.{function}"
+
+
+def fingerprints(root: Path, package: str = "tasks") -> dict[str, dict[str, str]]:
+    """For every stage function below `package`, label -> hash of each definition it reaches.
+
+    Raises
+    ------
+    FingerprintError
+        If a file of ours does not parse.
+    """
+    sources = Sources(root)
+    found = {}
+    for stage, definition in sorted(_stages(sources, package)):
+        found[stage] = {
+            reached.label: _hash(reached.node)
+            for reached in sorted(closure(sources, definition), key=lambda d: d.label)
+        }
+    return found
+
+
+def _stages(sources: Sources, package: str) -> Iterator[tuple[str, Definition]]:
+    for path in sorted((sources.root / package).glob("*/*.py")):
+        definition = sources.find(f"{package}.{path.parent.name}.{path.stem}.{path.stem}")
+        if definition and isinstance(definition.node, ast.FunctionDef):
+            yield f"{path.parent.name}-{path.stem.replace('_', '-')}", definition
+    for path in sorted((sources.root / package).glob("*.py")):
+        module = sources.module(f"{package}.{path.stem}")
+        if module is None or path.stem.startswith("_"):
+            continue
+        for name, definition in module.definitions.items():
+            if isinstance(definition.node, ast.FunctionDef) and not name.startswith("_"):
+                yield f"{path.stem}-{name.replace('_', '-')}", definition
+
+
+def closure(sources: Sources, start: Definition) -> set[Definition]:
+    """`start` and every definition of ours that it reaches."""
+    found: set[Definition] = set()
+    waiting = [start]
+    while waiting:
+        definition = waiting.pop()
+        if definition not in found:
+            found.add(definition)
+            waiting += _reached(sources, definition)
+    return found
+
+
+def _reached(sources: Sources, definition: Definition) -> Iterator[Definition]:
+    module = sources.module(definition.module)
+    if module is None:
+        return
+    names = {**module.imports, **dict(_imports(module.name, module.is_package, definition.node))}
+    for dotted in _mentioned(definition.node):
+        head, *rest = dotted.split(".")
+        if head in module.definitions and head != definition.name:
+            yield module.definitions[head]
+        if head in names:
+            yield from _along(sources, names[head], rest)
+
+
+def _along(sources: Sources, target: str, rest: list[str]) -> Iterator[Definition]:
+    """The first definition on the way from an imported name along its attributes."""
+    for part in [None, *rest]:
+        target = target if part is None else f"{target}.{part}"
+        definition = sources.find(target)
+        if definition:
+            yield definition
+            return
+
+
+def _mentioned(node: ast.AST) -> set[str]:
+    """Dotted names read anywhere in `node`, annotations in quotes too."""
+    found = set()
+    for child in ast.walk(node):
+        if isinstance(child, ast.Name):
+            found.add(child.id)
+        elif isinstance(child, ast.Attribute):
+            parts = [child.attr]
+            value = child.value
+            while isinstance(value, ast.Attribute):
+                parts.append(value.attr)
+                value = value.value
+            if isinstance(value, ast.Name):
+                found.add(".".join([value.id, *reversed(parts)]))
+    return found
+
+
+def _definitions(module: str, tree: ast.Module) -> dict[str, Definition]:
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = Definition(module, node.name, node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                for name in ast.walk(target):
+                    if isinstance(name, ast.Name):
+                        found[name.id] = Definition(module, name.id, node)
+    return found
+
+
+def _imports(module: str, is_package: bool, tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0],) * 2
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(module, is_package, node)
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{base}.{alias.name}"
+
+
+def _base(module: str, is_package: bool, node: ast.ImportFrom) -> str:
+    """The module that ``from ... import`` names, relative imports resolved."""
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    parts = parts[: len(parts) - node.level + (1 if is_package else 0)]
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def _hash(node: ast.stmt) -> str:
+    """Hash of the code of a definition as the parser sees it, without docstrings."""
+    text = ast.unparse(_WithoutDocstrings().visit(ast.parse(ast.unparse(node))))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Drop strings that stand alone: docstrings, and notes below a constant or field."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """Put ``pass`` where a string stands alone."""
+        alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if alone else node

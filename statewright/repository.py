@@ -1,0 +1,461 @@
+"""The one file that touches DVC's Python API.
+
+Of DVC only ``dvc.api`` is public; what is used here beyond it is pinned in ``pyproject.toml``
+and held by tests that compare `dvc.lock`, byte for byte, with what ``dvc repro`` writes.
+
+One `Repo` is shared by all threads of a process, behind a mutex and DVC's own repository lock;
+while a stage's command runs neither is held, only DVC's read-write locks on its paths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shlex
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+from dvc.stage import Stage as DvcStage
+
+from statewright.files import dump_json, replacing
+from statewright.fingerprint import fingerprints
+from statewright.state import Hashes, Observed, ParamKey, State
+from statewright.workflow import Output, Stage, Workflow, WorkflowError
+
+
+@dataclass
+class Repository:
+    """An open DVC repository: the shared `Repo` and the mutex around it."""
+
+    repo: Repo
+    root: Path
+    mutex: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def stages(self) -> dict[str, DvcStage]:
+        """DVC's stages by address, in no particular order."""
+        return {stage.addressing: stage for stage in self.repo.index.stages}
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the mutex and DVC's repository lock, waiting for whoever has it."""
+        with self.mutex, self.repo.lock:
+            yield
+
+
+def open_repository(directory: Path) -> Repository:
+    """Open the DVC repository around `directory` and make its root the working directory.
+
+    Raises
+    ------
+    WorkflowError
+        If there is none, with the command that makes one.
+    """
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        repo = Repo(str(directory), _wait_for_lock=True)
+    except DvcException as error:
+        raise WorkflowError(f"{directory}: {error}; `dvc init` makes a DVC repository") from error
+    os.chdir(repo.root_dir)
+    return Repository(repo, Path(repo.root_dir))
+
+
+def declare(repository: Repository) -> Workflow:
+    """Read the stages as DVC resolves them.
+
+    Raises
+    ------
+    WorkflowError
+        With DVC's own complaint, if `dvc.yaml` or a params file is broken.
+    """
+    import networkx
+    from dvc.repo.reproduce import get_active_graph
+
+    try:
+        graph = get_active_graph(repository.repo.index.graph)
+    except DvcException as error:
+        raise WorkflowError(explain(error)) from error
+    order = list(networkx.dfs_postorder_nodes(graph))
+    stages = {stage.addressing: _stage(stage, repository.root) for stage in order}
+    upstream = {
+        stage.addressing: tuple(sorted(other.addressing for other in graph.successors(stage)))
+        for stage in order
+    }
+    params: dict[str, dict[str, Any]] = {}
+    for stage in order:
+        for dep in stage.params:
+            params.setdefault(_relative(dep, repository.root), {}).update(dep.read_params())
+    return Workflow(stages, upstream, params)
+
+
+def explain(error: BaseException) -> str:
+    """An error of DVC with its causes, as one text."""
+    parts = []
+    cause: BaseException | None = error
+    while cause is not None:
+        if str(cause) and str(cause) not in parts:
+            parts.append(str(cause))
+        cause = cause.__cause__
+    return ": ".join(parts)
+
+
+def _relative(item: Any, root: Path) -> str:
+    """The path of a dependency or output, relative to the repository where it lies inside."""
+    path = Path(item.fs_path)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
+
+
+def _stage(stage: DvcStage, root: Path) -> Stage:
+    params = {_relative(dep, root): tuple(dep.params) for dep in stage.params}
+    return Stage(
+        address=stage.addressing,
+        cmd=_as_commands(stage.cmd),
+        deps=tuple(_relative(dep, root) for dep in stage.deps if dep not in stage.params),
+        params=params,
+        outs=tuple(_output(out, root) for out in stage.outs),
+        wdir=os.path.relpath(stage.wdir, root),
+        desc=stage.desc or "",
+        frozen=bool(stage.frozen),
+        always_changed=bool(stage.always_changed or stage.is_callback),
+        plain=isinstance(stage, PipelineStage) and not stage.frozen,
+        meta=dict(stage.meta) if isinstance(stage.meta, Mapping) else {},
+    )
+
+
+def _as_commands(value: Any) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, list) else (value,) if value else ()
+
+
+def _output(out: Any, root: Path) -> Output:
+    role = "metric" if out.metric else "plot" if out.plot else "out"
+    x = out.plot.get("x") if isinstance(out.plot, Mapping) else None
+    return Output(_relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None)
+
+
+def observe(repository: Repository, workflow: Workflow) -> State:
+    """Look at every stage: what was recorded, what lies there, what the run cache holds."""
+    with repository.locked():
+        stages = repository.stages
+        entries = _lock_entries(stages.values())
+        seen = {
+            address: _observe(repository.root, stages[address], declared, entries.get(address))
+            for address, declared in workflow.stages.items()
+        }
+        return State(seen, read_metrics(repository.root, workflow), _recall(repository, stages))
+
+
+def _lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
+    """What the lock files record, by address; `.dvc` files are their own record."""
+    files: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, Mapping[str, Any]] = {}
+    for stage in stages:
+        if not isinstance(stage, PipelineStage):
+            found[stage.addressing] = {"cmd": stage.cmd}
+            continue
+        if stage.path not in files:
+            files[stage.path] = stage.dvcfile._lockfile.load().get("stages") or {}
+        if stage.name in files[stage.path]:
+            found[stage.addressing] = files[stage.path][stage.name]
+    return found
+
+
+def _observe(root: Path, stage: DvcStage, declared: Stage, entry: Mapping[str, Any] | None) -> Observed:
+    files = [dep for dep in stage.deps if dep not in stage.params]
+    predicted = _predict(root, declared)
+    return Observed(
+        recorded=entry is not None,
+        cmd_was=_as_commands(entry.get("cmd")) if entry else None,
+        deps_was={_relative(dep, root): dep.hash_info.value for dep in files},
+        deps_now={_relative(dep, root): _current_hash(dep) for dep in files},
+        params_was={
+            (_relative(dep, root), key): value
+            for dep in stage.params
+            for key, value in (dep.hash_info.value or {}).items()
+        },
+        params_now=_current_params(stage, root),
+        outs_was={_relative(out, root): out.hash_info.value for out in stage.outs},
+        outs={_relative(out, root): _out_status(out) for out in stage.outs},
+        predicted=predicted,
+        predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
+    )
+
+
+def _current_hash(dep: Any) -> str | None:
+    if not dep.exists:
+        return None
+    value = dep.get_hash()
+    return value.value if value else None
+
+
+def _current_params(stage: DvcStage, root: Path) -> dict[ParamKey, Any]:
+    found: dict[ParamKey, Any] = {}
+    for dep in stage.params:
+        values = dep.read_params()
+        keys = dep.params or [*values, *(key for key in (dep.hash_info.value or {}) if key not in values)]
+        found.update({(_relative(dep, root), key): values.get(key) for key in keys})
+    return found
+
+
+def _out_status(out: Any) -> str:
+    status = out.status()
+    return next(iter(status.values())) if status else "ok"
+
+
+def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:
+    """What the engine's own fingerprint command will write, since that can be known beforehand."""
+    for command in stage.cmd:
+        words = shlex.split(command)
+        if words[1:4] == ["-m", "statewright", "fingerprint"] and "--out" in words:
+            return {words[words.index("--out") + 1]: fingerprints(root)}
+    return {}
+
+
+def _text_hash(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _recall(
+    repository: Repository, stages: Mapping[str, DvcStage]
+) -> Callable[[str, Hashes, Mapping[ParamKey, Any]], Hashes | None]:
+    def recall(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> Hashes | None:
+        with repository.locked(), _as_if(repository, stages[address], deps, params) as stage:
+            return _held(repository, stage)
+
+    return recall
+
+
+@contextmanager
+def _as_if(
+    repository: Repository, stage: DvcStage, deps: Hashes, params: Mapping[ParamKey, Any]
+) -> Iterator[DvcStage]:
+    """Give the stage's dependencies other hashes for the length of the block."""
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    kept = [(dep, dep.hash_info) for dep in stage.deps]
+    try:
+        for dep in stage.deps:
+            path = _relative(dep, repository.root)
+            if dep in stage.params:
+                values = {key: value for (file, key), value in params.items() if file == path}
+                dep.hash_info = HashInfo(dep.hash_name, values)  # type: ignore[arg-type]
+            else:
+                dep.hash_info = HashInfo(dep.hash_name, deps.get(path))
+        yield stage
+    finally:
+        for dep, hash_info in kept:
+            dep.hash_info = hash_info
+
+
+def _held(repository: Repository, stage: DvcStage) -> Hashes | None:
+    """Hashes of the outputs that the run cache can bring back for the stage as it stands."""
+    from dvc.stage.cache import _can_hash
+
+    if stage.frozen or not _can_hash(stage):
+        return None
+    cache = repository.repo.stage_cache
+    entry = cache._load(stage)
+    if not entry:
+        return None
+    remembered = cache._create_stage(entry, wdir=stage.wdir)
+    if not remembered.outs_cached():
+        return None
+    return {_relative(out, repository.root): out.hash_info.value for out in remembered.outs}
+
+
+def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
+    """Numbers in the JSON metric files that lie there, as ``file:key.key`` -> number."""
+    found: dict[str, float] = {}
+    for stage in workflow.stages.values():
+        for out in stage.outs:
+            path = root / out.path
+            if out.role == "metric" and path.suffix == ".json" and path.is_file():
+                found.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(f"{prefix}{'' if prefix.endswith(':') else '.'}{key}", item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield prefix, float(value)
+
+
+@contextmanager
+def holding_paths(repository: Repository, address: str) -> Iterator[None]:
+    """Hold DVC's read-write locks on the paths of a stage, as DVC does while a command runs."""
+    import sys
+
+    from dvc.rwlock import rwlock
+
+    repo, stage = repository.repo, repository.stages[address]
+    with repository.mutex:
+        lock = rwlock(
+            repo.tmp_dir,
+            repo.fs,
+            " ".join(sys.argv),
+            [dep.fs_path for dep in stage.deps],
+            [out.fs_path for out in stage.outs],
+            repo.config["core"].get("hardlink_lock", False),
+        )
+        lock.__enter__()
+    try:
+        yield
+    finally:
+        with repository.mutex:
+            lock.__exit__(None, None, None)
+
+
+def begin(repository: Repository, address: str, *, force: bool = False) -> str:
+    """Make a stage ready for its command, if it needs one.
+
+    Returns
+    -------
+    str
+        ``skipped`` (unchanged after all), ``restored`` (from the run cache), ``done`` (DVC
+        itself brought it up to date: frozen, import, data source) or ``ready``.
+    """
+    from dvc.stage.cache import RunCacheNotFoundError
+
+    with repository.locked():
+        stage = repository.stages[address]
+        if not force and not stage.changed():
+            return "skipped"
+        if not isinstance(stage, PipelineStage) or stage.frozen:
+            stage.reproduce()
+            _record(repository, stage)
+            return "done"
+        stage.remove_outs(ignore_remove=False, force=False)
+        if not force:
+            try:
+                repository.repo.stage_cache.restore(stage)
+            except RunCacheNotFoundError:
+                pass
+            else:
+                _save(repository, stage)
+                return "restored"
+        stage.save_deps()
+        return "ready"
+
+
+def finish(repository: Repository, address: str) -> None:
+    """Take the outputs of a finished command into the cache and record the stage."""
+    with repository.locked():
+        _save(repository, repository.stages[address])
+
+
+def _save(repository: Repository, stage: DvcStage) -> None:
+    uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
+    stage.save(run_cache=not uncached)
+    stage.commit()
+    _record(repository, stage)
+
+
+def _record(repository: Repository, stage: DvcStage) -> None:
+    if isinstance(stage, PipelineStage):
+        _rewrite_lock(stage, lambda entries: entries.update(_entry(stage)))
+        stage.cmd_changed = False
+    else:
+        stage.dump(update_pipeline=False)
+
+
+def _entry(stage: PipelineStage) -> dict[str, Any]:
+    from dvc.stage.serialize import to_lockfile
+
+    return to_lockfile(stage)
+
+
+def _rewrite_lock(stage: PipelineStage, change: Callable[[Any], Any]) -> None:
+    """Change the entries of the stage's lock file; a kill leaves the old file or the new one."""
+    from dvc.utils.serialize import dump_yaml
+    from dvc.utils.serialize._yaml import parse_yaml_for_update
+
+    path = Path(stage.dvcfile._lockfile.path)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    data = parse_yaml_for_update(text, str(path)) if text else {}
+    if not data:
+        data["schema"] = "2.0"
+    data["stages"] = data.get("stages", {})
+    change(data["stages"])
+    with replacing(path) as temporary:
+        dump_yaml(str(temporary), data)
+    stage.repo.scm_context.track_file(os.path.relpath(path))
+
+
+def settle_lock(repository: Repository, order: Sequence[str], known_before: Sequence[str]) -> None:
+    """Put new entries of `dvc.lock` into plan order, as a serial run would have written them."""
+
+    def sort(stages: Sequence[PipelineStage], entries: Any) -> None:
+        for stage in stages:
+            if stage.name in entries and stage.addressing not in known_before:
+                entries[stage.name] = entries.pop(stage.name)
+
+    with repository.locked():
+        by_file: dict[Path, list[PipelineStage]] = {}
+        for address in order:
+            stage = repository.stages[address]
+            if isinstance(stage, PipelineStage):
+                by_file.setdefault(Path(stage.dvcfile._lockfile.path), []).append(stage)
+        for path, stages in by_file.items():
+            if path.exists():
+                _rewrite_lock(stages[0], partial(sort, stages))
+
+
+def recorded_names(repository: Repository) -> list[str]:
+    """Addresses of the stages that the lock files hold now."""
+    return list(_lock_entries(repository.stages.values()))
+
+
+def recorded_hashes(
+    repository: Repository, address: str
+) -> tuple[dict[str, str | None], dict[str, str | None], dict[str, Any]]:
+    """Hashes of the inputs, hashes of the outputs, and params, as the stage now stands recorded."""
+    stage, root = repository.stages[address], repository.root
+    params = {key: value for dep in stage.params for key, value in (dep.hash_info.value or {}).items()}
+    return (
+        {_relative(dep, root): dep.hash_info.value for dep in stage.deps if dep not in stage.params},
+        {_relative(out, root): out.hash_info.value for out in stage.outs},
+        params,
+    )
+
+
+def command_lines(repository: Repository, address: str) -> Iterator[tuple[list[str] | str, dict[str, Any]]]:
+    """The commands of a stage as DVC would start them: arguments and keywords of `Popen`."""
+    from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
+
+    stage = repository.stages[address]
+    for command in _enforce_cmd_list(stage.cmd):
+        yield _make_cmd(get_executable(), command), prepare_kwargs(stage)
+
+
+def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
+    """Addresses of the stages that `names` mean: a stage, a file that one makes, a folder's dvc.yaml.
+
+    Raises
+    ------
+    WorkflowError
+        If a name means nothing here; it lists names that look alike.
+    """
+    import difflib
+
+    found: list[str] = []
+    for name in names:
+        try:
+            found += [stage.addressing for stage in repository.repo.stage.collect(name)]
+        except DvcException as error:
+            close = difflib.get_close_matches(name, list(repository.stages), n=3)
+            hint = (
+                f"; did you mean {' or '.join(close)}?" if close else "; `statewright plan` lists the stages"
+            )
+            raise WorkflowError(f"'{name}' is no stage here: {explain(error)}{hint}") from error
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,265 @@
+"""The one file that writes to MLflow.
+
+A transition is a run; each stage that ran or was restored in it is a child run. Values are
+written in batches through the client, straight to the store that `MLFLOW_TRACKING_URI` names
+(by default SQLite under `mlflow/`), never through global state, so threads may record at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from statewright.workflow import Stage
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ARTIFACT_SUFFIXES = frozenset({".json", ".html", ".svg", ".png", ".csv", ".safetensors"})
+LARGEST_ARTIFACT = 50_000_000
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What is to be remembered of one stage: when it ran, from what, to what, and why."""
+
+    stage: Stage
+    status: str
+    started: float
+    finished: float
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    outputs: Mapping[str, str | None] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    log: Path | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Record:
+    """An open place in MLflow: an experiment, and the parent run if there is one."""
+
+    client: MlflowClient
+    experiment_id: str
+    root: Path
+    context: Mapping[str, str] = field(default_factory=dict)
+    parent_id: str | None = None
+    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+
+def tracking_uri(root: Path) -> str:
+    """`MLFLOW_TRACKING_URI`, or SQLite below `root`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
+
+
+def open_record(root: Path) -> Record:
+    """Connect, making the database and the experiment if they are not there yet.
+
+    Two processes may do this at once: the database is made under a file lock.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    if not hasattr(mlflow, "__version__"):
+        raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
+    uri = tracking_uri(root)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
+    local = uri.startswith("sqlite:")
+    control_folder(root / "mlflow", kept=("README.md",))
+    with FileLock(root / "mlflow" / ".lock"):
+        client = mlflow.MlflowClient(tracking_uri=uri)
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            place = (root / "mlflow" / "artifacts").as_uri() if local else None
+            try:
+                experiment_id = client.create_experiment(name, artifact_location=place)
+                return Record(client, experiment_id, root, context_tags(root))
+            except MlflowException:
+                experiment = client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        return Record(client, experiment.experiment_id, root, context_tags(root))
+
+
+def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
+    """Make a folder that git ignores, but for the files `kept`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
+    return folder
+
+
+def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
+    """Open the run of a transition; stages recorded from now on are its children."""
+    run = record.client.create_run(
+        record.experiment_id,
+        run_name=name,
+        tags={**record.context, **tags, "statewright.kind": "transition"},
+    )
+    record.parent_id = run.info.run_id
+    record.client.log_dict(record.parent_id, dict(plan), "plan.json")
+
+
+def end_parent(
+    record: Record, *, failed: bool, tags: Mapping[str, str], metrics: Mapping[str, float]
+) -> None:
+    """Close the run of a transition, with the metrics of the state that it led to."""
+    if record.parent_id is None:
+        return
+    _log(record, record.parent_id, metrics=_finite(metrics.items()), tags=tags)
+    record.client.set_terminated(record.parent_id, "FAILED" if failed else "FINISHED")
+
+
+def record_stage(record: Record, done: StageRecord) -> str:
+    """Record one stage as a run of its own and return the run's id."""
+    tags = {
+        **record.context,
+        "statewright.kind": "stage",
+        "statewright.stage": done.stage.address,
+        "statewright.status": done.status,
+        "statewright.reason": "; ".join(done.reasons),
+        "mlflow.note.content": done.stage.desc,
+        **{f"input:{path}": value or "" for path, value in done.inputs.items()},
+        **{f"output:{path}": value or "" for path, value in done.outputs.items()},
+        **done.tags,
+    }
+    if record.parent_id:
+        tags["mlflow.parentRunId"] = record.parent_id
+    run = record.client.create_run(
+        record.experiment_id,
+        start_time=int(done.started * 1000),
+        run_name=done.stage.address,
+        tags={key: value[:5000] for key, value in tags.items()},
+    )
+    run_id = run.info.run_id
+    metrics: list[tuple[str, float, int]] = []
+    if done.status in ("ran", "restored"):
+        metrics += [(key, value, 0) for key, value, _ in _finite(_stage_metrics(record.root, done.stage))]
+        metrics += _histories(record.root, done.stage)
+    if done.status == "ran":
+        metrics.append(("seconds", done.finished - done.started, 0))
+    _log(record, run_id, metrics=metrics, params=dict(flatten(done.params)) if done.params else {})
+    for path in _artifacts(record.root, done):
+        record.client.log_artifact(run_id, str(path))
+    status = "FAILED" if done.status == "failed" else "FINISHED"
+    record.client.set_terminated(run_id, status, end_time=int(done.finished * 1000))
+    return run_id
+
+
+def _log(
+    record: Record,
+    run_id: str,
+    *,
+    metrics: Iterable[tuple[str, float, int]] = (),
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write in batches as large as MLflow takes."""
+    import time
+
+    from mlflow.entities import Metric, Param, RunTag
+
+    now = int(time.time() * 1000)
+    values = [Metric(_key(name), value, now, step) for name, value, step in metrics]
+    settings = [Param(_key(name), str(value)[:6000]) for name, value in (params or {}).items()]
+    notes = [RunTag(name, value) for name, value in (tags or {}).items()]
+    with record.mutex:
+        for start in range(0, len(values), 1000):
+            record.client.log_batch(run_id, metrics=values[start : start + 1000])
+        for start in range(0, max(len(settings), len(notes)), 100):
+            record.client.log_batch(
+                run_id, params=settings[start : start + 100], tags=notes[start : start + 100]
+            )
+
+
+def _key(name: str) -> str:
+    """A name with the letters that MLflow allows."""
+    return "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name)[:250]
+
+
+def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
+    return [(name, value, 0) for name, value in items if math.isfinite(value)]
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings with their dotted keys."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _stage_metrics(root: Path, stage: Stage) -> Iterator[tuple[str, float]]:
+    for out in stage.outs:
+        path = root / out.path
+        if out.role == "metric" and path.suffix == ".json" and path.is_file():
+            for key, value in flatten(json.loads(path.read_text(encoding="utf-8"))):
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    yield key, float(value)
+
+
+def _histories(root: Path, stage: Stage) -> list[tuple[str, float, int]]:
+    """Metrics per epoch: every number of a CSV plot that names its x column."""
+    found = []
+    for out in stage.outs:
+        path = root / out.path
+        if out.role == "plot" and out.x and path.suffix == ".csv" and path.is_file():
+            with path.open(encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(stream):
+                    step = int(float(row[out.x]))
+                    found += [(name, number, step) for name, number in _numbers(row, out.x)]
+    return found
+
+
+def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:
+    for name, text in row.items():
+        try:
+            number = float(text)
+        except ValueError:
+            continue
+        if name != x and math.isfinite(number):
+            yield name, number
+
+
+def _artifacts(root: Path, done: StageRecord) -> Iterator[Path]:
+    if done.log is not None and done.log.is_file():
+        yield done.log
+    for out in done.stage.outs:
+        path = root / out.path
+        if path.suffix in ARTIFACT_SUFFIXES and path.is_file() and path.stat().st_size <= LARGEST_ARTIFACT:
+            yield path
+
+
+def context_tags(root: Path) -> dict[str, str]:
+    """Git commit, whether the checkout has changes, and the command line."""
+    tags = {"statewright.command": " ".join(sys.argv)[:500]}
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit:
+        tags["mlflow.source.git.commit"] = commit
+        tags["statewright.git.dirty"] = str(bool(_git(root, "status", "--porcelain", "-uno"))).lower()
+    return tags
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""

@@ -1,0 +1,108 @@
+"""The workflow `W`: the declared stages and how they depend on one another, as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file or folder that a stage writes; `role` is out, metric or plot."""
+
+    path: str
+    role: str = "out"
+    cached: bool = True
+    x: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage as DVC resolved it; paths are relative to the repository.
+
+    Parameters
+    ----------
+    params : mapping of str to tuple of str
+        For each params file the keys that the stage reads; none means the whole file.
+    meta : mapping
+        What `meta:` says: `cpu`, `ram_gb`, `gpu`, `retries`, `timeout_s` are understood.
+    plain : bool
+        Whether the stage is a command with files: not frozen, no import, no data source.
+    """
+
+    address: str
+    cmd: tuple[str, ...]
+    deps: tuple[str, ...] = ()
+    params: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outs: tuple[Output, ...] = ()
+    wdir: str = "."
+    desc: str = ""
+    frozen: bool = False
+    always_changed: bool = False
+    plain: bool = True
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def number(self, key: str, default: float) -> float:
+        """The number that `meta:` gives for `key`, or `default`."""
+        value = self.meta.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise WorkflowError(
+                f"stage '{self.address}': meta.{key} is {value!r}; expected a number of 0 or more in dvc.yaml"
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """All stages in an order that can be run, and the edges between them.
+
+    Parameters
+    ----------
+    stages : mapping of str to Stage
+        By address, in the order in which ``dvc repro`` would visit them.
+    upstream : mapping of str to tuple of str
+        For each address the addresses that make one of its dependencies.
+    params : mapping
+        The values of the params that the stages read, by file and key.
+    """
+
+    stages: Mapping[str, Stage]
+    upstream: Mapping[str, tuple[str, ...]]
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A hash of stages, edges and params: two workflows with one digest do the same."""
+        stages = [asdict(stage) for stage in self.stages.values()]
+        for stage in stages:
+            del stage["meta"], stage["desc"]
+        return digest({"stages": stages, "params": self.params})
+
+    def downstream(self, address: str) -> set[str]:
+        """All stages that depend on `address`, directly or not."""
+        found = {address}
+        for other in self.stages:
+            if found & set(self.upstream[other]):
+                found.add(other)
+        return found - {address}
+
+    def ancestors(self, targets: Iterable[str]) -> set[str]:
+        """`targets` and all stages that they depend on, directly or not."""
+        found = set(targets)
+        for address in reversed(list(self.stages)):
+            if address in found:
+                found |= set(self.upstream[address])
+        return found
+
+
+class WorkflowError(ValueError):
+    """The declaration cannot be carried out; the message says where and what to do."""
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value written as JSON with sorted keys."""
+    text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,294 @@
+"""Causal graph over artist-years, and Granger tests within and between artists.
+
+What is observed is what was released: no figure here is an experiment. The graph holds if no
+common cause is missing; the means of year and genre are taken out, an artist's style before
+stands in for what is lasting in it, everything else is not controlled for. A yearly mean rests
+on few songs, so the last year is known with error, and an effect of one dimension on another
+may in truth be the first dimension's own past seen through the second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from statewright.contracts import Document, Table
+from tasks.emotion.contracts import Artists, Careers, Influence, Years
+from tasks.emotion.panels import (
+    TIERS,
+    artist_years,
+    random_influencers,
+    with_influencers,
+    with_past,
+    without_trend,
+)
+from tasks.emotion.params import CausalParams
+
+if TYPE_CHECKING:
+    from methods.causal import Cpdag, Edge
+
+SCOPES = ("within-artist", "influencer->follower", "random artist->follower", "music-year")
+
+
+class CausalEdges(pa.DataFrameModel):
+    """One row an edge of the graph; a variable is a dimension and its time (before, last, now).
+
+    `confidence` is the share of bootstrap graphs with the very edge, `adjacency` with any edge
+    between the two. `partial_correlation` is given the other variables with an edge into target.
+    """
+
+    source: Series[str]
+    target: Series[str]
+    kind: Series[str] = pa.Field(isin=["directed", "undirected", "bidirected"])
+    confidence: Series[float] = pa.Field(ge=0, le=1)
+    adjacency: Series[float] = pa.Field(ge=0, le=1)
+    partial_correlation: Series[float] = pa.Field(ge=-1, le=1)
+    given: Series[str]
+    n: Series[int] = pa.Field(ge=1)
+
+
+class GrangerTests(pa.DataFrameModel):
+    """One row a test; `p_adjusted` is Benjamini-Hochberg's within the scope.
+
+    `coefficient` is that of the cause's last value, all variables in standard deviations.
+    'random artist->follower' is a placebo: a random artist of the influencer's genre instead.
+    """
+
+    scope: Series[str] = pa.Field(isin=SCOPES)
+    cause: Series[str]
+    effect: Series[str]
+    lags: Series[int] = pa.Field(ge=1)
+    coefficient: Series[float] = pa.Field(nullable=True)
+    std_error: Series[float] = pa.Field(nullable=True)
+    f: Series[float] = pa.Field(ge=0)
+    df_num: Series[int] = pa.Field(ge=1)
+    df_den: Series[int] = pa.Field(ge=1)
+    p_value: Series[float] = pa.Field(ge=0, le=1)
+    p_adjusted: Series[float] = pa.Field(ge=0, le=1)
+    significant: Series[bool]
+    n: Series[int] = pa.Field(ge=1)
+
+
+class ScopeMetrics(Document):
+    tests: int
+    significant: int
+    significant_same_dimension: int
+    smallest_p_adjusted: float
+    rows: int
+
+
+class GraphMetrics(Document):
+    """`own_*`: from a dimension's past to itself; `cross_*`: to another dimension; `now`: within a year."""
+
+    rows: int
+    artists: int
+    edges: int
+    directed: int
+    own_past: int
+    cross_past: int
+    now: int
+    mean_confidence: float
+    mean_adjacency: float
+
+
+class StationarityMetrics(Document):
+    """Dimensions, of all, whose unit root an augmented Dickey-Fuller test rejects at 5 %."""
+
+    years: int
+    dimensions: int
+    levels: int
+    differences: int
+
+
+class CausalMetrics(Document):
+    graph: GraphMetrics
+    granger: dict[str, ScopeMetrics]
+    stationary: StationarityMetrics
+
+
+class CausalOutputs(NamedTuple):
+    causal_edges: Table[CausalEdges]
+    granger: Table[GrangerTests]
+    causal: CausalMetrics
+
+
+def causal(
+    careers: Table[Careers],
+    artists: Table[Artists],
+    years: Table[Years],
+    influence: Table[Influence],
+    *,
+    params: CausalParams,
+) -> CausalOutputs:
+    """Learn the graph and its confidence; test who forecasts whom."""
+    dimensions = list(params.dimensions)
+    rows = artist_years(careers, artists, dimensions, params.min_songs)
+    edges, graph = _graph(rows, params)
+    past = with_past(rows, dimensions, params.max_gap)
+    placebo = random_influencers(influence, rows, params.seed)
+    heard, unheard = (
+        with_influencers(past, rows, pairs, dimensions, params.influence_window)
+        for pairs in (influence, placebo)
+    )
+    of_music, stationary = _music_tests(years, params)
+    tests = [
+        *_panel_tests("within-artist", past, "last", params),
+        *_panel_tests("influencer->follower", heard, "influencers", params),
+        *_panel_tests("random artist->follower", unheard, "influencers", params),
+        *of_music,
+    ]
+    granger = _corrected(pd.DataFrame(tests), params.alpha)
+    metrics = CausalMetrics(
+        graph=graph,
+        granger={scope: _scope_metrics(part) for scope, part in granger.groupby("scope", sort=False)},
+        stationary=stationary,
+    )
+    return CausalOutputs(edges, granger, metrics)
+
+
+def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, GraphMetrics]:
+    from tqdm import tqdm
+
+    from methods.causal import Background, bootstrap_graphs, discover
+
+    tiers = [[f"{dim} {tier}" for dim in params.dimensions] for tier in TIERS]
+    names = [name for tier in tiers for name in tier]
+    past = with_past(without_trend(rows, params.dimensions), params.dimensions, params.max_gap)
+    past = past.dropna(subset=names)
+    data = past[names].to_numpy()
+    background = Background(tiers=tiers)
+    found = discover(data, params.alpha, names, background)
+    graphs = bootstrap_graphs(
+        data, past["artist_id"].to_numpy(), params.draws, seed=params.seed, alpha=params.alpha,
+        names=names, background=background, track=lambda draws: tqdm(draws, desc="bootstrap graphs", mininterval=1),
+    )  # fmt: skip
+    table = pd.DataFrame([_edge_row(edge, found, graphs, data) for edge in found.edges])
+    return table, _graph_metrics(table, past)
+
+
+def _edge_row(edge: Edge, found: Cpdag, graphs: tuple[Cpdag, ...], data: np.ndarray) -> dict[str, Any]:
+    from methods.causal import partial_correlation
+
+    given = [name for name in found.parents(edge.target) if name != edge.source]
+    column = found.names.index
+    i, j = column(edge.source), column(edge.target)
+    r = partial_correlation(data, i, j, [column(name) for name in given])
+    return {
+        "source": edge.source,
+        "target": edge.target,
+        "kind": edge.kind,
+        "confidence": float(np.mean([edge in graph.edges for graph in graphs])),
+        "adjacency": float(np.mean([graph.matrix[i, j] != 0 for graph in graphs])),
+        "partial_correlation": round(r, 6),
+        "given": ", ".join(given),
+        "n": len(data),
+    }
+
+
+def _graph_metrics(table: pd.DataFrame, past: pd.DataFrame) -> GraphMetrics:
+    source, target = (table[end].str.rsplit(" ", n=1, expand=True) for end in ("source", "target"))
+    into_now = (target[1] == "now") & (source[1] != "now")
+    return GraphMetrics(
+        rows=len(past),
+        artists=past["artist_id"].nunique(),
+        edges=len(table),
+        directed=int((table["kind"] == "directed").sum()),
+        own_past=int((into_now & (source[0] == target[0])).sum()),
+        cross_past=int((into_now & (source[0] != target[0])).sum()),
+        now=int(((target[1] == "now") & (source[1] == "now")).sum()),
+        mean_confidence=round(float(table["confidence"].mean()), 6),
+        mean_adjacency=round(float(table["adjacency"].mean()), 6),
+    )
+
+
+def _panel_tests(scope: str, past: pd.DataFrame, causes: str, params: CausalParams) -> list[dict[str, Any]]:
+    """Every cause on every effect; a dimension's own last value is never tested, always given."""
+    from methods.causal import panel_granger
+
+    found = []
+    for effect in params.dimensions:
+        for cause in params.dimensions:
+            if causes == "last" and cause == effect:
+                continue
+            result = panel_granger(
+                past[f"{effect} now"].to_numpy(), past[f"{effect} last"].to_numpy(),
+                past[f"{cause} {causes}"].to_numpy(), past["artist_id"].to_numpy(), past["year"].to_numpy(),
+                weights=past["weight"].to_numpy(),
+            )  # fmt: skip
+            found.append(
+                {"scope": scope, "cause": cause, "effect": effect, "lags": 1, "n": result.rows}
+                | {"coefficient": result.coefficients[0], "std_error": result.std_errors[0]}
+                | vars(result.test)
+            )
+    return found
+
+
+def _music_tests(
+    years: pd.DataFrame, params: CausalParams
+) -> tuple[list[dict[str, Any]], StationarityMetrics]:
+    """Pairs of dimensions of music as a whole, in yearly differences; lags by BIC of the joint model."""
+    from statsmodels.tsa.api import VAR
+    from statsmodels.tsa.stattools import adfuller
+
+    from methods.causal import granger
+
+    levels = _unbroken_years(years, params)
+    steps = np.diff(levels, axis=0)
+    lags = max(1, VAR(steps).select_order(params.max_lags).selected_orders["bic"])
+    unit_root = [[adfuller(column)[1] for column in series.T] for series in (levels, steps)]
+    tests = [
+        {"scope": "music-year", "cause": cause, "effect": effect, "lags": lags, "n": len(steps) - lags}
+        | {"coefficient": np.nan, "std_error": np.nan}
+        | vars(granger(steps[:, j], steps[:, i], lags))
+        for j, effect in enumerate(params.dimensions)
+        for i, cause in enumerate(params.dimensions)
+        if i != j
+    ]
+    rejected = [int((np.array(p_values) < 0.05).sum()) for p_values in unit_root]
+    return tests, StationarityMetrics(
+        years=len(levels), dimensions=len(params.dimensions), levels=rejected[0], differences=rejected[1]
+    )
+
+
+def _unbroken_years(years: pd.DataFrame, params: CausalParams) -> np.ndarray:
+    """Standardised yearly means of music from the first year after which none is missing."""
+    rows = years[(years["source"] == "music") & (years["n_songs"] >= params.min_year_songs)]
+    rows = rows.sort_values("year")
+    breaks = np.flatnonzero(np.diff(rows["year"]) > 1)
+    rows = rows.iloc[breaks[-1] + 1 if len(breaks) else 0 :]
+    means = rows[[f"{dim}_mean" for dim in params.dimensions]].to_numpy(float)
+    needed = 5 * params.max_lags + 10
+    if len(means) < needed:
+        raise ValueError(
+            f"emotion-causal: years.parquet has {len(means)} unbroken years of source 'music' with "
+            f"{params.min_year_songs} songs or more; expected at least {needed}. "
+            "Lower emotion.causal.min_year_songs or emotion.causal.max_lags."
+        )
+    return (means - means.mean(axis=0)) / means.std(axis=0)
+
+
+def _corrected(tests: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    from statsmodels.stats.multitest import multipletests
+
+    parts = []
+    for _, part in tests.groupby("scope", sort=False):
+        significant, adjusted, *_ = multipletests(part["p_value"], alpha, method="fdr_bh")
+        parts.append(part.assign(p_adjusted=adjusted, significant=significant))
+    table = pd.concat(parts, ignore_index=True)[list(GrangerTests.to_schema().columns)]
+    floats = ["coefficient", "std_error", "f"]
+    return table.assign(**table[floats].round(6))
+
+
+def _scope_metrics(part: pd.DataFrame) -> ScopeMetrics:
+    same = part["cause"] == part["effect"]
+    return ScopeMetrics(
+        tests=len(part),
+        significant=int(part["significant"].sum()),
+        significant_same_dimension=int((part["significant"] & same).sum()),
+        smallest_p_adjusted=float(f"{part['p_adjusted'].min():.4g}"),
+        rows=int(part["n"].max()),
+    )

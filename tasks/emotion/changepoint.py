@@ -1,0 +1,276 @@
+"""Change points of each career, and of music as a whole.
+
+What the posterior means. *Levels* (``music``, ``charts``, careers): the years that cut the
+series into stretches of constant mean and covariance; a slow trend is cut into steps too.
+*Innovations* (``music innovations``, ``charts innovations``): what a first-order
+autoregression leaves unexplained, so a change there is one of drift or of volatility that
+persistence alone does not bring about. A change that only the levels show may be persistence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from statewright.contracts import Document, Table
+from tasks.emotion.contracts import AUDIO, Artists, Careers, ChangeProbabilities, Years
+from tasks.emotion.params import ChangepointParams
+from tasks.emotion.regimes import Panel, innovations, regime_prior, standardise, unit_information_prior
+
+if TYPE_CHECKING:
+    from methods.changepoint import ChangePointPosterior, NormalInverseWishart
+
+# Mauch, MacCallum, Levy, Leroi, The evolution of popular music, R. Soc. Open Sci. 2 (2015): US charts.
+MAUCH_2015 = (1964, 1983, 1991)
+
+
+class Changes(ChangeProbabilities):
+    """`*_regime` is the posterior mean of the regime mean in the feature's own unit; none for innovations."""
+
+    regimes: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_regime$", regex=True, nullable=True)
+
+
+class ChangeCounts(pa.DataFrameModel):
+    """One row a series and number of changes k: its posterior probability."""
+
+    series: Series[str]
+    artist_id: Series[float] = pa.Field(nullable=True)
+    k: Series[int] = pa.Field(ge=0)
+    probability: Series[float] = pa.Field(ge=0, le=1)
+
+
+class Landmark(Document):
+    """A published year of change beside ours.
+
+    `nearest` is the nearest year of the most probable segmentation (0: it has none), `within`
+    the posterior probability of a change at most `near` years away.
+    """
+
+    nearest: int
+    distance: int
+    within: float
+
+
+class WholeMetrics(Document):
+    """One series of music as a whole.
+
+    `log_evidence` leaves the first year out, so that levels and innovations compare (in nats).
+    `mauch_chance` is the share of random placements of as many changes as the most probable
+    segmentation has that come as near to the published years.
+    """
+
+    years: int
+    expected_changes: float
+    probability_of_change: float
+    map_changes: int
+    log_evidence: float
+    mauch: dict[str, Landmark]
+    mauch_chance: float
+
+
+class CareerMetrics(Document):
+    """All careers; `shuffled_*` with the years of each in random order: what noise alone gives.
+
+    `certain` and `likely` count careers whose probability of a change is above 0.9 and 0.5.
+    """
+
+    careers: int
+    noise_ratio: float
+    prior_probability_of_change: float
+    mean_probability_of_change: float
+    shuffled_mean_probability_of_change: float
+    certain: int
+    shuffled_certain: int
+    likely: int
+    shuffled_likely: int
+
+
+class ChangepointMetrics(Document):
+    whole: dict[str, WholeMetrics]
+    careers: CareerMetrics
+
+
+class ChangepointOutputs(NamedTuple):
+    changes: Table[Changes]
+    change_counts: Table[ChangeCounts]
+    changepoint: ChangepointMetrics
+
+
+class Found(NamedTuple):
+    """The posterior of one series; `panel` holds its rows only."""
+
+    series: str
+    artist_id: float
+    panel: Panel
+    posterior: ChangePointPosterior
+
+
+def changepoint(
+    careers: Table[Careers], artists: Table[Artists], years: Table[Years], *, params: ChangepointParams
+) -> ChangepointOutputs:
+    """Find the exact posterior of the change points of every series."""
+    found, whole = [], {}
+    for source in ("music", "charts"):
+        for series, metrics in _whole(years, source, params):
+            found.append(series)
+            whole[series.series] = metrics
+    of_careers, metrics = _careers(usable_careers(careers, artists, params.min_years), params)
+    found += of_careers
+    return ChangepointOutputs(
+        pd.concat([_change_rows(series, params) for series in found], ignore_index=True),
+        pd.concat([_count_rows(series) for series in found], ignore_index=True),
+        ChangepointMetrics(whole=whole, careers=metrics),
+    )
+
+
+def usable_careers(careers: pd.DataFrame, artists: pd.DataFrame, min_years: int) -> pd.DataFrame:
+    """Years of artists with enough of them; without reissues and names that stand for two artists."""
+    known = artists.loc[~artists["ambiguous"], ["artist_id", "artist", "genre"]]
+    rows = careers.merge(known, on="artist_id")
+    if "reissue" in rows:
+        rows = rows[~rows["reissue"]]
+    enough = rows.groupby("artist_id")["year"].transform("size") >= min_years
+    return rows[enough].sort_values(["artist_id", "year"], ignore_index=True)
+
+
+def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[Found], CareerMetrics]:
+    from tqdm import tqdm
+
+    from methods.changepoint import exact_posterior
+
+    panel = standardise(rows, params.dimensions, rows["artist_id"].to_numpy())
+    prior = regime_prior(panel, params.career_strength)
+    rng = np.random.default_rng(params.seed)
+
+    def posterior_of(order: np.ndarray) -> ChangePointPosterior:
+        return exact_posterior(
+            panel.values[order], prior, params.career_rate, params.career_min_length, params.k_max,
+            weights=panel.weights[order], draws=0,
+        )  # fmt: skip
+
+    found, shuffled = [], []
+    for artist_id, index in tqdm(rows.groupby("artist_id").indices.items(), desc="careers", mininterval=1):
+        part = panel._replace(year=panel.year[index], values=panel.values[index])
+        found.append(Found(rows["artist"].iloc[index[0]], float(artist_id), part, posterior_of(index)))
+        shuffled.append(1 - posterior_of(rng.permutation(index)).count_probability[0])
+    changed = np.array([1 - series.posterior.count_probability[0] for series in found])
+    return found, _career_metrics(changed, np.array(shuffled), panel.noise_ratio, params)
+
+
+def _career_metrics(
+    changed: np.ndarray, shuffled: np.ndarray, noise_ratio: float, params: ChangepointParams
+) -> CareerMetrics:
+    return CareerMetrics(
+        careers=len(changed),
+        noise_ratio=round(noise_ratio, 6),
+        prior_probability_of_change=round(1 - float(np.exp(-params.career_rate)), 6),
+        mean_probability_of_change=round(float(changed.mean()), 6),
+        shuffled_mean_probability_of_change=round(float(shuffled.mean()), 6),
+        certain=int((changed > 0.9).sum()),
+        shuffled_certain=int((shuffled > 0.9).sum()),
+        likely=int((changed > 0.5).sum()),
+        shuffled_likely=int((shuffled > 0.5).sum()),
+    )
+
+
+def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[tuple[Found, WholeMetrics]]:
+    means = [f"{dim}_mean" for dim in params.dimensions]
+    rows = years[(years["source"] == source) & (years["n_songs"] >= params.min_songs)]
+    rows = rows.dropna(subset=means).sort_values("year", ignore_index=True)
+    if len(rows) < params.min_years:
+        raise ValueError(
+            f"emotion-changepoint: years.parquet has {len(rows)} years of source '{source}' with "
+            f"{params.min_songs} songs or more; expected at least {params.min_years}. "
+            "Lower emotion.changepoint.min_songs or bring more years."
+        )
+    levels = standardise(rows, params.dimensions, np.zeros(len(rows)))
+    changes = innovations(levels)
+    return [
+        _fit_whole(source, levels, regime_prior(levels, params.years_strength), params),
+        _fit_whole(
+            f"{source} innovations", changes, unit_information_prior(changes, params.years_strength), params
+        ),
+    ]
+
+
+def _fit_whole(
+    name: str, panel: Panel, prior: NormalInverseWishart, params: ChangepointParams
+) -> tuple[Found, WholeMetrics]:
+    from methods.changepoint import exact_posterior
+
+    model = (prior, params.years_rate, params.years_min_length, params.k_max)
+    posterior = exact_posterior(panel.values, *model, weights=panel.weights, draws=0)
+    first = 0 if name.endswith("innovations") else 1
+    compared = exact_posterior(panel.values[first:], *model, weights=panel.weights[first:], draws=0)
+    year, locations = panel.year, posterior.map_locations
+    probability = posterior.location_probability
+    metrics = WholeMetrics(
+        years=len(year),
+        expected_changes=round(float(probability.sum()), 6),
+        probability_of_change=round(1 - float(posterior.count_probability[0]), 6),
+        map_changes=len(locations),
+        log_evidence=round(compared.log_evidence, 4),
+        mauch={str(target): _landmark(target, year, posterior, params.near) for target in MAUCH_2015},
+        mauch_chance=_chance_of_being_as_near(year, locations, params),
+    )
+    return Found(name, np.nan, panel, posterior), metrics
+
+
+def _landmark(target: int, year: np.ndarray, posterior: ChangePointPosterior, near: int) -> Landmark:
+    # Regimes are longer than the window, so it holds one change at most and probabilities add.
+    within = float(posterior.location_probability[np.abs(year - target) <= near].sum())
+    if len(posterior.map_locations) == 0:
+        return Landmark(nearest=0, distance=int(np.ptp(year)), within=round(within, 6))
+    found = year[posterior.map_locations]
+    nearest = int(found[np.abs(found - target).argmin()])
+    return Landmark(nearest=nearest, distance=abs(nearest - target), within=round(within, 6))
+
+
+def _chance_of_being_as_near(year: np.ndarray, locations: np.ndarray, params: ChangepointParams) -> float:
+    """Share of random admissible placements with no larger sum of distances to the published years."""
+    if len(locations) == 0:
+        return 1.0
+    rng, shortest = np.random.default_rng(params.seed), params.years_min_length
+    # A composition with parts of at least m is one with parts of at least 1 of a shorter series.
+    room = len(year) - (len(locations) + 1) * (shortest - 1)
+    shift = np.arange(1, len(locations) + 1) * (shortest - 1)
+    observed, as_near, draws = _distance(year[locations]), 0, 10_000
+    for _ in range(draws):
+        cuts = np.sort(rng.choice(room - 1, size=len(locations), replace=False)) + 1
+        as_near += _distance(year[cuts + shift]) <= observed
+    return round(as_near / draws, 4)
+
+
+def _distance(found: np.ndarray) -> int:
+    return int(sum(np.abs(found - target).min() for target in MAUCH_2015))
+
+
+def _change_rows(found: Found, params: ChangepointParams) -> pd.DataFrame:
+    posterior, panel = found.posterior, found.panel
+    is_map = np.zeros(len(panel.year), dtype=bool)
+    is_map[posterior.map_locations] = True
+    is_level = not found.series.endswith("innovations") or np.isfinite(found.artist_id)
+    regimes = panel.centre + panel.scale * posterior.regime_means if is_level else np.nan
+    table = {
+        "series": found.series,
+        "artist_id": found.artist_id,
+        "year": panel.year.astype(int),
+        "probability": posterior.location_probability.round(6),
+        "is_map": is_map,
+    }
+    table |= dict.fromkeys(f"{dim}_regime" for dim in params.dimensions)
+    rows = pd.DataFrame(table)
+    rows[[f"{dim}_regime" for dim in params.dimensions]] = np.round(regimes, 6)
+    return rows
+
+
+def _count_rows(found: Found) -> pd.DataFrame:
+    probability = found.posterior.count_probability.round(6)
+    kept = np.flatnonzero(probability > 0)
+    return pd.DataFrame(
+        {"series": found.series, "artist_id": found.artist_id, "k": kept, "probability": probability[kept]}
+    )

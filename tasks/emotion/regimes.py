@@ -1,0 +1,99 @@
+"""Yearly means made ready for change points: standardised, weighed, with a prior from all of them.
+
+A yearly mean of n songs has the variance ``tau^2 + sigma^2 / n``: ``sigma^2`` is the spread of
+songs within a year, ``tau^2`` that of years within a regime, taken from successive
+differences, which a change of regime hardly touches. So thin years stay in and weigh little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from methods.changepoint import NormalInverseWishart
+
+
+class Panel(NamedTuple):
+    """Rows of one or many series, each in order of time.
+
+    `weights` is the precision of a row: its covariance is that of a regime over the weight.
+    `noise_ratio` is ``tau^2 / sigma^2``.
+    """
+
+    group: np.ndarray
+    year: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    noise_ratio: float
+
+
+def standardise(rows: pd.DataFrame, dimensions: Sequence[str], group: np.ndarray) -> Panel:
+    """Divide by the spread over all rows; weigh each row by what its songs tell of the year."""
+    means = rows[[f"{dim}_mean" for dim in dimensions]].to_numpy(float)
+    centre, scale = means.mean(axis=0), means.std(axis=0)
+    values = (means - centre) / scale
+    n = rows["n_songs"].to_numpy(float)
+    spreads = rows[[f"{dim}_sd" for dim in dimensions]].to_numpy(float) / scale
+    several = np.isfinite(spreads).all(axis=1) & (n > 1)
+    song_variance = np.average(spreads[several] ** 2, axis=0, weights=n[several] - 1)
+    step, sampling = _steps(values, group, 1 / n)
+    year_variance = np.maximum((step**2 - song_variance * sampling[:, None]).mean(axis=0) / 2, 0)
+    ratio = float(year_variance.sum() / song_variance.sum())
+    return Panel(group, rows["year"].to_numpy(), values, 1 / (ratio + 1 / n), centre, scale, ratio)
+
+
+def _steps(values: np.ndarray, group: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Differences from one row of a group to its next, and the sums of their two variances."""
+    same = group[1:] == group[:-1]
+    return np.diff(values, axis=0)[same], (variances[1:] + variances[:-1])[same]
+
+
+def regime_prior(panel: Panel, strength: float) -> NormalInverseWishart:
+    """Covariance from successive differences; spread of regime means from what they leave over.
+
+    `strength` is how many observations the expected covariance is worth.
+    """
+    from methods.changepoint import NormalInverseWishart
+
+    step, variance = _steps(panel.values, panel.group, 1 / panel.weights)
+    covariance = (step / variance[:, None]).T @ step / len(step)
+    noise = np.trace(covariance) * (1 / panel.weights).mean()
+    between = max(panel.values.var(axis=0).sum() - noise, 0.1 * noise)
+    d = panel.values.shape[1]
+    kappa0 = float(np.trace(covariance) / between)
+    return NormalInverseWishart(np.zeros(d), kappa0, d + 1 + strength, covariance * strength)
+
+
+def innovations(panel: Panel) -> Panel:
+    """What each row of one series leaves unexplained by a multiple of the row before.
+
+    The multiple is one per dimension, over the whole series; the error of the row before adds
+    to that of the row.
+    """
+    before, now = panel.values[:-1], panel.values[1:]
+    centred = before - before.mean(axis=0)
+    slopes = (centred * now).sum(axis=0) / (centred**2).sum(axis=0)
+    variances = 1 / panel.weights
+    return panel._replace(
+        group=panel.group[1:],
+        year=panel.year[1:],
+        values=now - slopes * before,
+        weights=1 / (variances[1:] + variances[:-1] - panel.noise_ratio),
+    )
+
+
+def unit_information_prior(panel: Panel, strength: float) -> NormalInverseWishart:
+    """Mean and covariance of the whole series; the mean is worth one typical row."""
+    from methods.changepoint import NormalInverseWishart
+
+    d = panel.values.shape[1]
+    mean = np.average(panel.values, axis=0, weights=panel.weights)
+    off = panel.values - mean
+    covariance = (off * panel.weights[:, None]).T @ off / len(off)
+    return NormalInverseWishart(mean, float(panel.weights.mean()), d + 1 + strength, covariance * strength)

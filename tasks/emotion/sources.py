@@ -1,0 +1,203 @@
+"""Read one table of the catalogue from a Parquet file, a CSV file or a database.
+
+The source is not trusted: nothing is unpickled, no name reaches a database that the
+database did not report itself, and whatever cannot be read ends with a `ContractError`
+that says what to do. Values are checked later; here only the shape of the file is.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from statewright.contracts import ContractError
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as it was read.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Cells of a CSV file are text or missing. Rows are numbered from 0.
+    place : str
+        The file or database table, for errors.
+    typed : bool
+        Whether the source gives its columns a type that holds for every cell.
+    """
+
+    frame: pd.DataFrame
+    place: str
+    typed: bool
+
+
+def read_table(source: str, name: str, columns: list[str], order: list[str]) -> Cells:
+    """Read `columns` of one table.
+
+    Parameters
+    ----------
+    source : str
+        A folder, or a SQLAlchemy URL (anything with ``://``).
+    name : str
+        A file of the folder (with its suffix, or to be found as ``name.parquet``, else
+        ``name.csv``; an absolute path leaves the folder), or a table of the database.
+    columns : list of str
+        What must be there; other columns are not read.
+    order : list of str
+        The key, by which the rows of a database are put in order.
+
+    Raises
+    ------
+    ContractError
+        Naming the file, the column and, where there is one, the line.
+    """
+    if "://" in source:
+        return _read_database(source, name, columns, order)
+    path = _find(Path(source), name)
+    if path.stat().st_size == 0:
+        raise ContractError(f"{path} is empty (0 bytes), expected a table; write the file again")
+    frame = _read_parquet(path, columns) if path.suffix == ".parquet" else _read_csv(path, columns)
+    if frame.empty:
+        raise ContractError(f"{path} has a heading and no rows, expected at least one; write the file again")
+    return Cells(frame, str(path), typed=path.suffix == ".parquet")
+
+
+def _find(folder: Path, name: str) -> Path:
+    wanted = [folder / name] if Path(name).suffix else [folder / f"{name}.parquet", folder / f"{name}.csv"]
+    for path in wanted:
+        if path.is_file():
+            if path.suffix not in (".parquet", ".csv"):
+                raise ContractError(f"{path}: expected a .parquet or .csv file; convert it")
+            return path
+    raise ContractError(
+        f"{' and '.join(map(str, wanted))} not found, expected the table '{Path(name).stem}'; put the file "
+        f"there, or say where it is under emotion.ingest.tables in params.yaml (a table you do not have "
+        f"can be taken from this repository's data/source by its absolute path)"
+    )
+
+
+def _require(columns: list[str], present: list[str], place: str) -> None:
+    missing = [column for column in columns if column not in present]
+    if missing:
+        raise ContractError(
+            f"{place}: column '{missing[0]}' is missing"
+            + (f" (and {len(missing) - 1} more: {', '.join(missing[1:])})" if missing[1:] else "")
+            + f"; found {', '.join(map(str, present[:12]))}{', ...' if len(present) > 12 else ''}; "
+            "add the column or rename the one that holds it (tasks/emotion/raw.py says what it is)"
+        )
+
+
+def _read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        present = file.schema_arrow.names
+        _require(columns, present, str(path))
+        return file.read(columns=columns).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise ContractError(
+            f"{path} is not a whole Parquet file ({str(error).splitlines()[0]}); copy or write it again"
+        ) from error
+
+
+def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
+    _check_utf8(path)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        heading = next(csv.reader(stream), [])
+    _require(columns, heading, str(path))
+    twice = [column for column in columns if heading.count(column) > 1]
+    if twice:
+        raise ContractError(f"{path}: column '{twice[0]}' occurs twice, expected once; remove one of them")
+    try:
+        # An artist may be called "NA" or "null": only the empty cell is missing.
+        with warnings.catch_warnings():
+            # Lines that are all too long would only be warned of, and cut.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                encoding="utf-8-sig",
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
+        raise ContractError(
+            f"{path} is not a regular CSV file ({str(error).strip()}); every line needs {len(heading)} cells, with cells "
+            "that hold a comma in double quotes"
+        ) from error
+    return frame[columns]
+
+
+def _check_utf8(path: Path) -> None:
+    data = path.read_bytes()
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        heading = data.split(b"\n", 1)[0].decode("latin-1").strip().split(",")
+        cell = before[before.rfind(b"\n") + 1 :].count(b",")
+        column = heading[cell] if cell < len(heading) else "?"
+        raise ContractError(
+            f"{path}: row {max(line - 2, 0)} (line {line}), about column "
+            f"'{column}': found the byte 0x{data[error.start]:02x}, expected UTF-8; "
+            "save the file as UTF-8, e.g. iconv -f latin1 -t utf-8"
+        ) from error
+
+
+def _read_database(url: str, name: str, columns: list[str], order: list[str]) -> Cells:
+    import sqlalchemy as sql
+
+    try:
+        address = sql.engine.make_url(url)
+    except sql.exc.ArgumentError as error:
+        raise ContractError(
+            "emotion.ingest.source is no SQLAlchemy URL; expected e.g. sqlite:///catalogue.db"
+        ) from error
+    shown = address.render_as_string(hide_password=True)
+    if address.password:
+        raise ContractError(
+            f"{shown}: the URL holds a password, and params.yaml and the record of every run would keep it; "
+            "leave it out and use the driver's own file (~/.pgpass, ~/.my.cnf)"
+        )
+    # SQLite would make the file that is not there.
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise ContractError(f"{shown}: the database file does not exist; put it there or mend the URL")
+    engine = sql.create_engine(address)
+    try:
+        with engine.connect() as connection:
+            frame = _read_relation(connection, name, columns, order, shown)
+            return Cells(frame, f"{shown} table {name}", typed=False)
+    except sql.exc.SQLAlchemyError as error:
+        raise ContractError(f"{shown} table {name} cannot be read: {str(error).splitlines()[0]}") from error
+    finally:
+        engine.dispose()
+
+
+def _read_relation(
+    connection: object, name: str, columns: list[str], order: list[str], shown: str
+) -> pd.DataFrame:
+    import sqlalchemy as sql
+
+    inspector = sql.inspect(connection)
+    present = [*inspector.get_table_names(), *inspector.get_view_names()]
+    if name not in present:
+        raise ContractError(
+            f"{shown}: table '{name}' not found, the database has {', '.join(sorted(present)) or 'none'}; "
+            f"name the right one under emotion.ingest.tables in params.yaml"
+        )
+    table = sql.Table(name, sql.MetaData(), autoload_with=connection)
+    _require(columns, list(table.columns.keys()), f"{shown} table {name}")
+    query = sql.select(*(table.c[column] for column in columns)).order_by(*(table.c[key] for key in order))
+    frame = pd.DataFrame(connection.execute(query).all(), columns=columns)
+    if frame.empty:
+        raise ContractError(f"{shown} table {name} has no rows, expected at least one; fill it")
+    return frame
