@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -117,7 +118,9 @@ def train(
         for number in track(range(1, recipe.epochs + 1)):
             loss = _run_epoch(model, averaged, optimiser, training, recipe, generator)
             schedule.step()
-            history.append(_validate(averaged.module, validation, number, loss, recipe.kept))
+            history.append(
+                _validate(cast(CrossModalFusion, averaged.module), validation, number, loss, recipe.kept)
+            )
             if history[-1].validation_loss <= min(epoch.validation_loss for epoch in history):
                 best, best_weights = number, copy.deepcopy(averaged.module.state_dict())
             elif number - best >= recipe.patience:

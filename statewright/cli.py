@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from statewright.contracts import ContractError
 from statewright.files import FileError
 from statewright.fingerprint import FingerprintError
@@ -110,14 +108,14 @@ def _positive(text: str) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from statewright.display import print_plan
+    from statewright.display import print_plan, terminal
     from statewright.session import look
 
     session = look(Path.cwd(), options.targets)
     if options.json:
         print(json.dumps(session.plan.as_dict(), indent=2, default=str))
     else:
-        print_plan(session.plan, Console())
+        print_plan(session.plan, terminal(stderr=False))
     return OK
 
 

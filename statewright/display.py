@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statewright.plan import Plan
+from statewright.reasons import Reason
 
 COLOURS: Mapping[str, str] = {
     "must": "yellow",
@@ -91,9 +92,15 @@ class Board:
         return Group(table)
 
 
+def terminal(*, stderr: bool = True) -> Console:
+    """A console as wide as the terminal; where there is none, wide enough for whole lines."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=240)
+
+
 def new_board(plan: Plan, console: Console | None = None) -> Board:
     """A board with a row for each stage that has work."""
-    return Board(plan, {address: Row() for address in plan.work}, console or Console(stderr=True))
+    return Board(plan, {address: Row() for address in plan.work}, console or terminal())
 
 
 @contextmanager
@@ -116,10 +123,20 @@ def print_plan(plan: Plan, console: Console) -> None:
             address,
             Text(decision.verdict, style=COLOURS[decision.verdict]),
             span(decision.seconds),
-            Text("; ".join(reason.text for reason in decision.reasons)),
+            Text(why(decision.reasons)),
         )
-    console.print(table, soft_wrap=not console.is_terminal)
+    console.print(table)
     console.print(summary(plan), highlight=False)
+
+
+def why(reasons: Iterable[Reason]) -> str:
+    """Reasons as one text; the stages that a stage comes after are named together."""
+    reasons = list(reasons)
+    texts = [reason.text for reason in reasons if reason.kind != "upstream"]
+    after = [reason.subject for reason in reasons if reason.kind == "upstream"]
+    if after:
+        texts.append(Reason("upstream", ", ".join(after)).text)
+    return "; ".join(texts)
 
 
 def summary(plan: Plan) -> str:

@@ -53,6 +53,7 @@ class Sources:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.module = cache(self._module)
+        self.reached = cache(self._reached)
 
     def _module(self, name: str) -> Module | None:
         base = self.root.joinpath(*name.split("."))
@@ -77,6 +78,21 @@ class Sources:
         target = module.imports.get(name)
         return self.find(target) if target and target != dotted else None
 
+    def _reached(self, definition: Definition) -> tuple[Definition, ...]:
+        """The definitions of ours that one definition names."""
+        module = self.module(definition.module)
+        if module is None:
+            return ()
+        names = {**module.imports, **dict(_imports(module.name, module.is_package, definition.node))}
+        found = []
+        for dotted in _mentioned(definition.node):
+            head, *rest = dotted.split(".")
+            if head in module.definitions and head != definition.name:
+                found.append(module.definitions[head])
+            if head in names:
+                found += _along(self, names[head], rest)
+        return tuple(found)
+
 
 def stage_function(stage: str, package: str = "tasks") -> tuple[str, ...]:
     """Dotted names under which the function of `stage` may stand, the first found wins."""
@@ -95,9 +111,10 @@ def fingerprints(root: Path, package: str = "tasks") -> dict[str, dict[str, str]
     """
     sources = Sources(root)
     found = {}
-    for stage, definition in sorted(_stages(sources, package)):
+    hashed = cache(_hash)
+    for stage, definition in sorted(_stages(sources, package), key=lambda pair: pair[0]):
         found[stage] = {
-            reached.label: _hash(reached.node)
+            reached.label: hashed(reached.node)
             for reached in sorted(closure(sources, definition), key=lambda d: d.label)
         }
     return found
@@ -125,21 +142,8 @@ def closure(sources: Sources, start: Definition) -> set[Definition]:
         definition = waiting.pop()
         if definition not in found:
             found.add(definition)
-            waiting += _reached(sources, definition)
+            waiting += sources.reached(definition)
     return found
-
-
-def _reached(sources: Sources, definition: Definition) -> Iterator[Definition]:
-    module = sources.module(definition.module)
-    if module is None:
-        return
-    names = {**module.imports, **dict(_imports(module.name, module.is_package, definition.node))}
-    for dotted in _mentioned(definition.node):
-        head, *rest = dotted.split(".")
-        if head in module.definitions and head != definition.name:
-            yield module.definitions[head]
-        if head in names:
-            yield from _along(sources, names[head], rest)
 
 
 def _along(sources: Sources, target: str, rest: list[str]) -> Iterator[Definition]:

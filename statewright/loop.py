@@ -17,11 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from statewright import parameters
 from statewright.contracts import ContractError, Feedback, check
-from statewright.display import print_plan
+from statewright.display import print_plan, terminal
 from statewright.files import dump_json, load, replacing
 from statewright.session import carry_out, look, show_results
 from statewright.state import State
@@ -55,7 +53,7 @@ def loop(directory: Path, target: str | None, *, rounds: int, workers: int) -> i
     int
         0 if it came to a stop in good order, 1 if a stage failed.
     """
-    console = Console(stderr=True)
+    console = terminal()
     seen: list[str] = []
     for number in range(1, rounds + 1):
         session = look(directory, [target] if target else [])

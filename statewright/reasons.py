@@ -54,6 +54,9 @@ def differences(key: str, was: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
     """Yield ``(key, was, now)`` for each leaf in which two params values differ."""
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for part in [*was, *(part for part in now if part not in was)]:
-            yield from differences(f"{key}.{part}", was.get(part), now.get(part))
+            if part in was and part in now:
+                yield from differences(f"{key}.{part}", was[part], now[part])
+            else:
+                yield f"{key}.{part}", was.get(part), now.get(part)
     elif was != now and not (isinstance(now, tuple) and list(now) == was):
         yield key, was, now

@@ -257,19 +257,38 @@ def _as_if(
 
 
 def _held(repository: Repository, stage: DvcStage) -> Hashes | None:
-    """Hashes of the outputs that the run cache can bring back for the stage as it stands."""
-    from dvc.stage.cache import _can_hash
+    """Hashes of the outputs that the run cache can bring back for the stage as it stands.
 
-    if stage.frozen or not _can_hash(stage):
+    DVC's own look-up hashes the files that lie there now; here the hashes that the stage's
+    dependencies were given count, since the plan looks ahead.
+    """
+    from dvc.stage.cache import _get_cache_hash
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    if stage.frozen or not _may_be_held(stage):
         return None
     cache = repository.repo.stage_cache
-    entry = cache._load(stage)
+    key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
+    folder = Path(cache._get_cache_dir(key))
+    if not folder.is_dir():
+        return None
+    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
+    entry = cache._load_cache(key, newest.name) if newest else None
     if not entry:
         return None
     remembered = cache._create_stage(entry, wdir=stage.wdir)
     if not remembered.outs_cached():
         return None
     return {_relative(out, repository.root): out.hash_info.value for out in remembered.outs}
+
+
+def _may_be_held(stage: DvcStage) -> bool:
+    """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
+    if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
+        return False
+    return all(d.protocol == "local" and d.def_path and d.hash_info for d in stage.deps) and all(
+        o.protocol == "local" and o.def_path and not o.persist and o.is_in_repo for o in stage.outs
+    )
 
 
 def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:

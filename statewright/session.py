@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from statewright import history, parameters
-from statewright.display import new_board, print_plan
+from statewright.display import new_board, print_plan, terminal
 from statewright.plan import Plan, decide
 from statewright.repository import Repository, declare, observe, open_repository, targets
 from statewright.state import State
@@ -55,7 +55,7 @@ def run(
     int
         0 if every stage is up to date now, 1 if one failed.
     """
-    console = Console(stderr=True)
+    console = terminal()
     if assignments:
         root = open_repository(directory).root
         changes = [parameters.parse_assignment(text) for text in assignments]

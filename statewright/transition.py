@@ -12,6 +12,7 @@ import queue
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,7 +72,9 @@ class _Work:
     workflow: Workflow
     plan: Plan
     board: Board
+    name: str
     logs: Path
+    opening: Future[tracking.Record]
     record: tracking.Record | None = None
     unrecorded: str | None = None
     flow_run: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +108,8 @@ def transition(
         _check_meta(workflow.stages[address])
     if not plan.work:
         return Result(state)
+    # MLflow takes seconds to import; Prefect meanwhile waits for its server.
+    opening = ThreadPoolExecutor(1, "open-record").submit(tracking.open_record, repository.root)
     use_running_server()
     from prefect import flow
     from prefect.context import FlowRunContext
@@ -113,7 +118,7 @@ def transition(
     board = board or new_board(plan)
     control = tracking.control_folder(repository.root / ".statewright")
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    work = _Work(repository, workflow, plan, board, logs)
+    work = _Work(repository, workflow, plan, board, name, logs, opening)
     known_before = dvc.recorded_names(repository)
     result = Result(state)
 
@@ -175,13 +180,13 @@ def _recording(work: _Work, write: Any) -> None:
 
 
 def _open_record(work: _Work, state: State) -> None:
-    work.record = tracking.open_record(work.repository.root)
+    work.record = work.opening.result()
     tags = {
         "statewright.state.before": state.digest,
         "statewright.workflow": work.workflow.digest,
         **work.flow_run,
     }
-    tracking.start_parent(work.record, "transition", tags, work.plan.as_dict())
+    tracking.start_parent(work.record, work.name, tags, work.plan.as_dict())
 
 
 def _flow_tags(flow_run_id: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 Floats32 = NDArray[np.float32]
 
@@ -123,21 +123,30 @@ class HistoryAttention(nn.Module):
         for parameter in (self.head.weight, self.head.bias, self.direct.weight):
             nn.init.zeros_(parameter)
 
-    def attend(self, tokens: Tensor, seen: Tensor, gap: Tensor, songs: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(
+        self, tokens: Tensor, seen: Tensor, gap: Tensor, songs: Tensor, query: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the pooled past (b, width) and the attention weights (b, heads, l)."""
         b, length, _ = tokens.shape
-        e = self.drop(F.gelu(self.embed(tokens)))
+        e = functional.relu(self.embed(tokens))
         k = self.key(e).view(b, length, self.heads, -1)
         v = self.value(e).view(b, length, self.heads, -1)
         q = self.ask(query).view(b, self.heads, -1)
-        logits = torch.einsum("bhc,blhc->bhl", q, k) / math.sqrt(q.shape[-1])
-        logits = logits - F.softplus(self.decay)[:, None] * gap[:, None] + self.trust[:, None] * songs[:, None]
+        # sums of products: far faster here than many tiny matrix products
+        logits = (q[:, None] * k).sum(dim=-1).transpose(1, 2) / math.sqrt(q.shape[-1])
+        logits = (
+            logits
+            - functional.softplus(self.decay)[:, None] * gap[:, None]
+            + self.trust[:, None] * songs[:, None]
+        )
         weights = logits.masked_fill(~seen[:, None], -1e9).softmax(dim=-1)
-        return torch.einsum("bhl,blhc->bhc", weights, v).reshape(b, -1), weights
+        return (weights.transpose(1, 2)[..., None] * v).sum(dim=1).reshape(b, -1), weights
 
-    def forward(self, tokens: Tensor, seen: Tensor, gap: Tensor, songs: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, seen: Tensor, gap: Tensor, songs: Tensor, query: Tensor
+    ) -> tuple[Tensor, Tensor]:
         pooled, _ = self.attend(tokens, seen, gap, songs, query)
-        z = F.gelu(self.hidden(self.drop(torch.cat([pooled, query], dim=-1))))
+        z = functional.gelu(self.hidden(self.drop(torch.cat([pooled, query], dim=-1))))
         mean, log_variance = self.head(self.drop(z)).chunk(2, dim=-1)
         return mean + self.direct(query), 2 * torch.tanh(log_variance / 2)
 
@@ -150,7 +159,7 @@ def _tensors(histories: Histories) -> dict[str, Tensor]:
 
 def _apply(model: HistoryAttention, data: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
     tokens = data["tokens"][data["past"][rows]]
-    return model(tokens, data["seen"][rows], data["gap"][rows], data["songs"][rows], data["query"][rows])  # type: ignore[no-any-return]
+    return model(tokens, data["seen"][rows], data["gap"][rows], data["songs"][rows], data["query"][rows])
 
 
 def gaussian_gain(mean: Tensor, log_variance: Tensor, error: Tensor) -> Tensor:
@@ -208,7 +217,7 @@ def train(
             for part in rows[torch.randperm(len(rows), generator=generator)].split(recipe.batch_size):
                 optimiser.zero_grad()
                 value = loss(part)
-                value.backward()  # type: ignore[no-untyped-call]
+                value.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimiser.step()
                 total += float(value.detach()) * len(part)

@@ -44,7 +44,9 @@ class Panel:
             raise ValueError("panel: rows must be sorted by block; sort them before building the panel")
         if not np.isfinite(self.mean).all():
             row, column = np.argwhere(~np.isfinite(self.mean))[0]
-            raise ValueError(f"panel: mean in row {row}, column {column} is not finite; drop or mend that row")
+            raise ValueError(
+                f"panel: mean in row {row}, column {column} is not finite; drop or mend that row"
+            )
 
     @property
     def units(self) -> int:

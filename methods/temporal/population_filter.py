@@ -13,8 +13,8 @@ what a plain autoregression cannot know. The parameters are fitted by marginal l
 (empirical Bayes).
 
 The joint filter over all series is approximated by one filter a series plus a filter of the
-trend (and of each group's mean) that takes the series' innovations as independent. The trend that a row sees is
-that of the blocks before its own: nothing of the same year, nothing later.
+trend (and of each group's mean) that takes the series' innovations as independent. The trend
+that a row sees is that of the blocks before its own: nothing of the same year, nothing later.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from methods.temporal.panel import Floats, Ints, Panel
+from methods.temporal.panel import Floats, Panel
 
 NAMES = ("level", "deviation", "excess", "trend", "group", "rate")
 """tau, omega, kappa, q, gamma (variances) and lambda (1/year), in the order of the vector."""
@@ -235,6 +235,3 @@ def fit_dimensions(
         fits.append(fit(panel, y, variance, learn, score, trend=trend))
         filtered.append(run(panel, y, variance, fits[-1]))
     return fits, filtered
-
-
-__all__ = ["NAMES", "Filtered", "Fit", "Floats", "Ints", "fit", "fit_dimensions", "run"]

@@ -9,6 +9,8 @@ may in truth be the first dimension's own past seen through the second.
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -96,7 +98,7 @@ class GraphMetrics(Document):
 
 
 class StationarityMetrics(Document):
-    """Dimensions, of all, whose unit root an augmented Dickey-Fuller test rejects at 5 %."""
+    """How many dimensions of music as a whole are stationary by an augmented Dickey-Fuller test."""
 
     years: int
     dimensions: int
@@ -125,6 +127,7 @@ def causal(
     params: CausalParams,
 ) -> CausalOutputs:
     """Learn the graph and its confidence; test who forecasts whom."""
+    of_music, stationary = _music_tests(years, params)
     dimensions = list(params.dimensions)
     rows = artist_years(careers, artists, dimensions, params.min_songs)
     edges, graph = _graph(rows, params)
@@ -134,14 +137,13 @@ def causal(
         with_influencers(past, rows, pairs, dimensions, params.influence_window)
         for pairs in (influence, placebo)
     )
-    of_music, stationary = _music_tests(years, params)
     tests = [
         *_panel_tests("within-artist", past, "last", params),
         *_panel_tests("influencer->follower", heard, "influencers", params),
         *_panel_tests("random artist->follower", unheard, "influencers", params),
         *of_music,
     ]
-    granger = _corrected(pd.DataFrame(tests), params.alpha)
+    granger = _corrected(pd.DataFrame(tests), params.false_discovery_rate)
     metrics = CausalMetrics(
         graph=graph,
         granger={scope: _scope_metrics(part) for scope, part in granger.groupby("scope", sort=False)},
@@ -164,7 +166,7 @@ def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, Grap
     found = discover(data, params.alpha, names, background)
     graphs = bootstrap_graphs(
         data, past["artist_id"].to_numpy(), params.draws, seed=params.seed, alpha=params.alpha,
-        names=names, background=background, track=lambda draws: tqdm(draws, desc="bootstrap graphs", mininterval=1),
+        names=names, background=background, track=partial(tqdm, desc="bootstrap graphs", mininterval=1),
     )  # fmt: skip
     table = pd.DataFrame([_edge_row(edge, found, graphs, data) for edge in found.edges])
     return table, _graph_metrics(table, past)
@@ -232,14 +234,12 @@ def _music_tests(
 ) -> tuple[list[dict[str, Any]], StationarityMetrics]:
     """Pairs of dimensions of music as a whole, in yearly differences; lags by BIC of the joint model."""
     from statsmodels.tsa.api import VAR
-    from statsmodels.tsa.stattools import adfuller
 
     from methods.causal import granger
 
     levels = _unbroken_years(years, params)
     steps = np.diff(levels, axis=0)
     lags = max(1, VAR(steps).select_order(params.max_lags).selected_orders["bic"])
-    unit_root = [[adfuller(column)[1] for column in series.T] for series in (levels, steps)]
     tests = [
         {"scope": "music-year", "cause": cause, "effect": effect, "lags": lags, "n": len(steps) - lags}
         | {"coefficient": np.nan, "std_error": np.nan}
@@ -248,10 +248,22 @@ def _music_tests(
         for i, cause in enumerate(params.dimensions)
         if i != j
     ]
-    rejected = [int((np.array(p_values) < 0.05).sum()) for p_values in unit_root]
     return tests, StationarityMetrics(
-        years=len(levels), dimensions=len(params.dimensions), levels=rejected[0], differences=rejected[1]
+        years=len(levels),
+        dimensions=len(params.dimensions),
+        levels=_stationary(levels),
+        differences=_stationary(steps),
     )
+
+
+def _stationary(series: np.ndarray) -> int:
+    """Columns whose unit root an augmented Dickey-Fuller test rejects at 5 %."""
+    from statsmodels.tsa.stattools import adfuller
+
+    with warnings.catch_warnings():
+        # statsmodels announces another return type; item 1 is the p-value in both.
+        warnings.simplefilter("ignore", FutureWarning)
+        return sum(bool(adfuller(column)[1] < 0.05) for column in series.T)
 
 
 def _unbroken_years(years: pd.DataFrame, params: CausalParams) -> np.ndarray:
@@ -271,12 +283,12 @@ def _unbroken_years(years: pd.DataFrame, params: CausalParams) -> np.ndarray:
     return (means - means.mean(axis=0)) / means.std(axis=0)
 
 
-def _corrected(tests: pd.DataFrame, alpha: float) -> pd.DataFrame:
+def _corrected(tests: pd.DataFrame, rate: float) -> pd.DataFrame:
     from statsmodels.stats.multitest import multipletests
 
     parts = []
     for _, part in tests.groupby("scope", sort=False):
-        significant, adjusted, *_ = multipletests(part["p_value"], alpha, method="fdr_bh")
+        significant, adjusted, *_ = multipletests(part["p_value"], rate, method="fdr_bh")
         parts.append(part.assign(p_adjusted=adjusted, significant=significant))
     table = pd.concat(parts, ignore_index=True)[list(GrangerTests.to_schema().columns)]
     floats = ["coefficient", "std_error", "f"]

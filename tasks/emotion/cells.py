@@ -71,15 +71,15 @@ def _reasons(broken: pd.Series, reason: str) -> pd.Series:
 def _number(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return cells, _reasons(cells.notna(), "is not a number")
-    text = cells.astype(object) if _is_text(cells) else cells
-    values = pd.to_numeric(text, errors="coerce").astype("float64")
+    if not _is_text(cells):
+        numbers = cells.to_numpy("float64", na_value=np.nan)
+        return pd.Series(numbers, index=cells.index), pd.Series(dtype=str)
+    values = pd.to_numeric(cells.astype(object), errors="coerce").astype("float64")
     return values, _reasons(values.isna() & cells.notna() & ~_is_nan_text(cells), "is not a number")
 
 
 def _is_nan_text(cells: pd.Series) -> pd.Series:
     """Cells that say NaN in words: missing, and refused later where a value is required."""
-    if not _is_text(cells):
-        return pd.Series(False, index=cells.index)
     return cells.astype(str).str.strip().str.lower() == "nan"
 
 

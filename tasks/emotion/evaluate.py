@@ -100,9 +100,14 @@ class TaskScore(Document):
 
 
 class EvaluateMetrics(Document):
-    """`score` is the mean test skill over all dimensions of both tasks."""
+    """`score` is the mean test skill over all dimensions of both tasks.
+
+    `validation_loss` is the mean over tasks of the mean MSE / MSE of the artist's mean on the
+    validation years, where parameters are chosen.
+    """
 
     score: float
+    validation_loss: float
     audio: TaskScore
     lyrics: TaskScore
     coverage_90: dict[str, float]
@@ -134,7 +139,10 @@ def evaluate(
         coverage.append(cover(task, models[OURS], spread(task, forecasts), params))
     table, covered = pd.concat(scores, ignore_index=True), pd.concat(coverage, ignore_index=True)
     return Evaluate(
-        table.round(6), covered.round(6), pd.concat(ablation, ignore_index=True).round(6), summary(table, covered)
+        table.round(6),
+        covered.round(6),
+        pd.concat(ablation, ignore_index=True).round(6),
+        summary(table, covered),
     )
 
 
@@ -158,7 +166,8 @@ def ours(task: Task, forecasts: pd.DataFrame) -> dict[str, Floats]:
     models = forecasts.loc[forecasts["task"] == task.name, "model"].unique()
     if OURS not in models:
         raise ValueError(
-            f"forecasts: no model '{OURS}' for task '{task.name}', found {sorted(models)}; run emotion-train again"
+            f"forecasts: no model '{OURS}' for task '{task.name}', found {sorted(models)}; "
+            "run emotion-train again"
         )
     return {name: _aligned(task, forecasts, name, "forecast") for name in models}
 
@@ -215,15 +224,20 @@ def score(task: Task, models: dict[str, Floats], part: str, params: EvaluatePara
                     "model": names,
                     "kind": [_kind(name) for name in names],
                     "targets": int(rows.sum()),
-                    "rmse": rmse.value, "rmse_low": rmse.low, "rmse_high": rmse.high,
-                    "skill": gain.value, "skill_low": gain.low, "skill_high": gain.high,
+                    "rmse": rmse.value,
+                    "rmse_low": rmse.low,
+                    "rmse_high": rmse.high,
+                    "skill": gain.value,
+                    "skill_low": gain.low,
+                    "skill_high": gain.high,
                     "difference": difference.value,
-                    "difference_low": difference.low, "difference_high": difference.high,
+                    "difference_low": difference.low,
+                    "difference_high": difference.high,
                     "best_baseline": np.arange(len(names)) == best,
                     "rmse_many_songs": np.sqrt(np.mean(errors[many] ** 2, axis=0)),
                     "noise": sampling_noise(task, rows)[j],
                 }
-            )  # fmt: skip
+            )
         )
     return pd.concat(tables, ignore_index=True)
 
@@ -255,10 +269,16 @@ def ablate(task: Task, models: dict[str, Floats], part: str, params: EvaluatePar
         tables.append(
             pd.DataFrame(
                 {
-                    "task": task.name, "dimension": dimension, "split": part, "model": names, "rmse": rmse,
-                    "cost": cost.value, "cost_low": cost.low, "cost_high": cost.high,
+                    "task": task.name,
+                    "dimension": dimension,
+                    "split": part,
+                    "model": names,
+                    "rmse": rmse,
+                    "cost": cost.value,
+                    "cost_low": cost.low,
+                    "cost_high": cost.high,
                 }
-            )  # fmt: skip
+            )
         )
     return pd.concat(tables, ignore_index=True)
 
@@ -303,9 +323,12 @@ def summary(scores: pd.DataFrame, coverage: pd.DataFrame) -> EvaluateMetrics:
     test = scores[scores["split"] == "test"]
     tasks = {name: _task_score(test[test["task"] == name]) for name in TARGETS}
     mean_skill = test.loc[test["kind"] == "ours", "skill"].mean()
+    ours_before = scores[(scores["split"] == "validation") & (scores["kind"] == "ours")]
+    loss = (1 - ours_before.groupby("task")["skill"].mean()).mean()
     ninety = coverage[(coverage["interval"] == "scaled") & (coverage["level"] == 0.9)]
     return EvaluateMetrics(
         score=round(float(mean_skill), 6),
+        validation_loss=round(float(loss), 6),
         audio=tasks["audio"],
         lyrics=tasks["lyrics"],
         coverage_90={

@@ -125,7 +125,7 @@ def list_releases(careers: pd.DataFrame, albums: pd.DataFrame) -> pd.DataFrame:
 def _time(albums: pd.DataFrame) -> pd.Series:
     date = pd.to_datetime(albums["release_date"], format="%Y-%m-%d")
     length = np.where(date.dt.is_leap_year, 366, 365)
-    return (date.dt.year + (date.dt.dayofyear - 1) / length).fillna(albums["year"] + 0.5)
+    return (date.dt.year + (date.dt.day_of_year - 1) / length).fillna(albums["year"] + 0.5)
 
 
 def _release_counts(releases: pd.DataFrame) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,7 +54,7 @@ class Attention(pa.DataFrameModel):
     importance: Series[pa.Float32] = pa.Field(ge=0, le=1)
 
     class Config:
-        unique = ["release_id", "head", "query"]
+        unique: ClassVar = ["release_id", "head", "query"]
 
 
 class History(pa.DataFrameModel):

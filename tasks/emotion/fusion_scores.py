@@ -153,7 +153,7 @@ def score(truth: np.ndarray, guess: np.ndarray) -> Score:
 def gain_interval(
     truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, artists: np.ndarray, draws: int, seed: int
 ) -> tuple[float, float]:
-    """95 % interval of ``RMSE(theirs) - RMSE(ours)``: whole artists are drawn, their releases hang together."""
+    """95 % interval of ``RMSE(theirs) - RMSE(ours)``, by drawing whole artists with their releases."""
     names, member = np.unique(artists, return_inverse=True)
     sums = np.stack(
         [

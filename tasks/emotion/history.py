@@ -68,6 +68,7 @@ def histories(
     task: Task,
     known: Releases,
     filtered: list[Filtered],
+    prior: Floats,
     noise: Floats,
     length: int,
     without: tuple[str, ...] = (),
@@ -83,6 +84,8 @@ def histories(
     known : Releases
     filtered : list of Filtered
         One a dimension of the panel.
+    prior : (n, d) float
+        Forecasts to be corrected.
     noise : (n, d) float
         Sampling variance of the targets: used while learning, never for a forecast's mean.
     length : int
@@ -98,7 +101,6 @@ def histories(
     tokens = np.vstack([known.values[:, kept], np.zeros((1, len(kept)), np.float32)])
     past, gap = _past(task, known, length)
     songs = np.log1p(np.r_[known.songs, 0.0])[past].astype(np.float32)
-    prior = np.column_stack([part.forecast for part in filtered])
     variance = np.column_stack([part.variance for part in filtered]) + noise
     query = _query(task, filtered)
     context = [i for i in kept if known.columns[i].startswith("context_")]

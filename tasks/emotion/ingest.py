@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import cache
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -132,14 +133,19 @@ def _typed(cells: pd.DataFrame, kinds: dict[str, str], source: Cells) -> tuple[p
     return pd.DataFrame(frame), pd.concat(found, ignore_index=True)
 
 
-def _contract_faults(frame: pd.DataFrame, model: Any) -> pd.DataFrame:
-    """Validate the values; the types were settled before, and repeats are sought afterwards."""
+@cache
+def _rules(model: Any) -> Any:
+    """Rules of the values alone: types are settled before, repeats sought afterwards."""
     schema = deepcopy(model.to_schema())
     schema.unique = None
     for column in schema.columns.values():
         column.dtype = None
+    return schema
+
+
+def _contract_faults(frame: pd.DataFrame, model: Any) -> pd.DataFrame:
     try:
-        schema.validate(frame, lazy=True)
+        _rules(model).validate(frame, lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases
         return pd.DataFrame(

@@ -36,11 +36,8 @@ def without_trend(rows: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame
     levels = pd.get_dummies(rows[["year", "genre"]].astype(str), drop_first=True).to_numpy(float)
     design = np.column_stack([np.ones(len(rows)), levels])
     values = rows[list(dimensions)].to_numpy()
-    return rows.assign(
-        **dict(
-            zip(dimensions, (values - design @ np.linalg.lstsq(design, values, rcond=None)[0]).T, strict=True)
-        )
-    )
+    rest = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return rows.assign(**dict(zip(dimensions, rest.T, strict=True)))
 
 
 def with_past(rows: pd.DataFrame, dimensions: Sequence[str], max_gap: int) -> pd.DataFrame:

@@ -79,14 +79,14 @@ class FusionParams(Params):
     dropout: float = Field(0.1, ge=0, lt=1)
     time_origin: float = 1920.0
     time_unit: float = Field(10.0, gt=0)
-    epochs: int = Field(80, ge=1, le=10_000)
+    epochs: int = Field(55, ge=1, le=10_000)
     batch_size: int = Field(512, ge=1)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
+    learning_rate: float = Field(4e-3, gt=0, le=1)
     weight_decay: float = Field(1e-2, ge=0, le=10)
     clip: float = Field(1.0, gt=0)
     balance: float = Field(0.5, ge=0, le=1)
-    hide: float = Field(0.4, ge=0, lt=1)
-    kept: float = Field(1.0, ge=0)
+    hide: float = Field(0.5, ge=0, lt=1)
+    kept: float = Field(2.0, ge=0)
     average: float = Field(0.99, ge=0, lt=1)
     patience: int = Field(15, ge=1)
     seed: int = Field(0, ge=0)
@@ -108,13 +108,13 @@ class TrainParams(Params):
     heads: int = Field(4, ge=1, le=16)
     dropout: float = Field(0.2, ge=0, lt=1)
     weight_decay: float = Field(0.05, ge=0, le=10)
-    epochs: int = Field(30, ge=1, le=1000)
-    patience: int = Field(6, ge=1)
-    batch_size: int = Field(512, ge=8)
-    history: int = Field(24, ge=1, le=200)
+    epochs: int = Field(12, ge=1, le=1000)
+    patience: int = Field(4, ge=1)
+    batch_size: int = Field(256, ge=8)
+    history: int = Field(12, ge=1, le=200)
     folds: int = Field(4, ge=2, le=20)
     noise_strength: float = Field(5.0, gt=0)
-    ridge: float = Field(30.0, gt=0)
+    ridge: float = Field(60.0, gt=0)
     stack_strength: float = Field(50.0, ge=0)
     ablations: bool = True
     seed: int = 0
@@ -159,7 +159,7 @@ class EvaluateParams(Params):
 
     draws: int = Field(2000, ge=100)
     level: float = Field(0.95, gt=0, lt=1)
-    coverage_levels: list[float] = [0.8, 0.9, 0.95]
+    coverage_levels: tuple[float, ...] = (0.8, 0.9, 0.95)
     many_songs: int = Field(5, ge=2)
     seed: int = 0
 
@@ -179,6 +179,7 @@ class CausalParams(Params):
     min_songs: int = Field(3, ge=1)
     max_gap: int = Field(3, ge=1)
     alpha: float = Field(0.01, gt=0, lt=1)
+    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
     draws: int = Field(30, ge=10)
     min_year_songs: int = Field(30, ge=1)
     max_lags: int = Field(3, ge=1)

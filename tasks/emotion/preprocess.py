@@ -72,27 +72,38 @@ def preprocess(
     albums = flag_late_first(with_artist_ids(albums, album_artists), everyone)
     careers = flag_careers(career_audio, params.thin_below, params.career_gap)
     years = stack_years(music_years, chart_years, params.thin_below)
-    report = PreprocessReport(
-        rows={
-            "artists": len(everyone),
-            "careers": len(careers),
-            "albums": len(albums),
-            "years": len(years),
-            "influence": len(influence),
-        },
+    found = {
+        "artists": everyone,
+        "careers": careers,
+        "albums": albums,
+        "years": years,
+        "influence": influence,
+    }
+    return Preprocess(
+        artists=everyone.drop(columns=["folded", "first_year"]).sort_values("artist_id", ignore_index=True),
+        careers=careers,
+        albums=albums,
+        years=years,
+        influence=influence.sort_values(["influencer_id", "follower_id"], ignore_index=True),
+        preprocess=_report(found, len(artists), album_artists, joins),
+    )
+
+
+def _report(
+    found: dict[str, pd.DataFrame], known: int, album_artists: pd.DataFrame, joins: dict[str, int]
+) -> PreprocessReport:
+    everyone, careers, albums = found["artists"], found["careers"], found["albums"]
+    hows = ("joined", "joined by dates", "ambiguous", "refused by dates", "unknown")
+    return PreprocessReport(
+        rows={name: len(table) for name, table in found.items()},
         artists={
-            "known": len(artists),
+            "known": known,
             "without_name": int(everyone["artist"].str.fullmatch(r"artist \d+").sum()),
-            "of_albums_only": int(
-                (album_artists["how"] != "joined").sum() - _count(album_artists, "joined by dates")
-            ),
+            "of_albums_only": int((~album_artists["how"].str.startswith("joined")).sum()),
             "with_namesakes": int(everyone["ambiguous"].sum()),
             "songs_under_a_namesake": int((everyone["same_as"] != everyone["artist_id"]).sum()),
         },
-        album_artists={
-            how.replace(" ", "_"): _count(album_artists, how)
-            for how in ("joined", "joined by dates", "ambiguous", "refused by dates", "unknown")
-        },
+        album_artists={how.replace(" ", "_"): int((album_artists["how"] == how).sum()) for how in hows},
         albums={
             **joins,
             "with_audio": int(albums["has_audio"].sum()),
@@ -108,18 +119,6 @@ def preprocess(
             "lyric_albums_collection": int((albums["collection"] & albums["release_date"].notna()).sum()),
         },
     )
-    return Preprocess(
-        artists=everyone.drop(columns=["folded", "first_year"]).sort_values("artist_id", ignore_index=True),
-        careers=careers,
-        albums=albums,
-        years=years,
-        influence=influence.sort_values(["influencer_id", "follower_id"], ignore_index=True),
-        preprocess=report,
-    )
-
-
-def _count(album_artists: pd.DataFrame, how: str) -> int:
-    return int((album_artists["how"] == how).sum())
 
 
 def _collections(albums: pd.DataFrame) -> dict[str, int]:

@@ -130,8 +130,8 @@ def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
         raise ContractError(
-            f"{path} is not a regular CSV file ({str(error).strip()}); every line needs {len(heading)} cells, with cells "
-            "that hold a comma in double quotes"
+            f"{path} is not a regular CSV file ({str(error).strip()}); every line needs "
+            f"{len(heading)} cells, with cells that hold a comma in double quotes"
         ) from error
     return frame[columns]
 

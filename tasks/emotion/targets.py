@@ -79,7 +79,9 @@ def lyrics_task(albums: Table[Albums], split: SplitParams, artists: Table[Artist
     """Albums with dated lyrics, by release date; see the module."""
     frame = albums[albums["has_lyrics"] & albums["release_date"].notna()]
     if frame.empty:
-        raise ValueError("albums: no album has both lyrics and a release date; check the source of album_lyrics")
+        raise ValueError(
+            "albums: no album has both lyrics and a release date; check the source of album_lyrics"
+        )
     # albums of one day keep the order of the table
     frame = frame.sort_values("release_date", kind="stable")
     date = pd.to_datetime(frame["release_date"], format="%Y-%m-%d")

@@ -25,7 +25,7 @@ from pandera.typing import Series
 
 from statewright.contracts import Document, Shapes, Table, Tensors
 from tasks.emotion.contracts import Albums, Artists, Careers, Features, Forecasts, States
-from tasks.emotion.history import MODALITIES, Releases, histories, releases
+from tasks.emotion.history import Releases, histories, releases
 from tasks.emotion.params import SplitParams, TrainParams
 from tasks.emotion.targets import TARGETS, Task, audio_task, lyrics_task
 
@@ -53,13 +53,15 @@ task's own series stays in all.
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch: losses in nats a value, relative to the state-space model."""
+    """One row an epoch: losses in nats a value, 0.5 being an untrained correction's own.
 
-    task: Series[str]
-    member: Series[int]
-    epoch: Series[int] = pa.Field(ge=1)
+    Means over the networks; one that has stopped counts with its last loss.
+    """
+
+    epoch: Series[int] = pa.Field(ge=1, unique=True)
     train_loss: Series[float]
     validation_loss: Series[float]
+    losses: Series[float] = pa.Field(alias="^(audio|lyrics)_(train|validation)_loss$", regex=True)
 
 
 class TaskMetrics(Document):
@@ -140,7 +142,9 @@ def train(
         tables += [forecast_rows(task, name, variant) for name, variant in variants.items()]
         full = variants["statewright"]
         epochs += [{"task": task.name, **epoch} for epoch in full.epochs]
-        tensors |= {f"{task.name}.{name}": value for name, value in (full.tensors | filter_tensors(base)).items()}
+        tensors |= {
+            f"{task.name}.{name}": value for name, value in (full.tensors | filter_tensors(base)).items()
+        }
         metrics[task.name] = task_metrics(base, variants)
     losses = {name: validation_loss(metric) for name, metric in metrics.items()}
     return Train(
@@ -151,8 +155,19 @@ def train(
             audio_loss=losses["audio"], lyrics_loss=losses["lyrics"],
             audio=metrics["audio"], lyrics=metrics["lyrics"],
         ),
-        pd.DataFrame(epochs),
+        history_table(pd.DataFrame(epochs)),
     )  # fmt: skip
+
+
+def history_table(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Mean loss of all networks after each epoch, over both tasks and each."""
+    table = pd.DataFrame(index=pd.RangeIndex(1, epochs["epoch"].max() + 1, name="epoch"))
+    for loss in ("train_loss", "validation_loss"):
+        wide = epochs.pivot(index="epoch", columns=["task", "member"], values=loss).reindex(table.index).ffill()
+        by_task = wide.T.groupby(level="task").mean().T
+        table[loss] = by_task.mean(axis=1)
+        table[[f"{task}_{loss}" for task in by_task]] = by_task
+    return table.round(6).reset_index()
 
 
 def fit_base(task: Task, params: TrainParams) -> Base:
@@ -178,31 +193,39 @@ def fit_variant(
     base: Base, known: Releases, without: tuple[str, ...] | None, name: str, params: TrainParams
 ) -> Variant:
     """Make the candidates that the variant may use, and combine them dimension by dimension."""
-    from methods.temporal.stacking import simplex_weights
-
     task, d = base.task, base.task.targets
-    candidates = {kind: _column_stack(base.filtered[kind], "forecast")[:, :d] for kind in ("trend", "steady")}
+    every = {kind: _column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")}
     factor, tensors, epochs = np.ones((len(task.time), d)), {}, []
     if without is not None:
-        candidates["cross"], tensors = cross_dimension(base, params)
-        candidates["attention"], factor, networks, epochs = attention(base, known, without, name, params)
+        every["cross"], tensors = cross_dimension(base, params)
+        every["attention"], factor, networks, epochs = attention(
+            base, known, every["cross"], without, name, params
+        )
         tensors |= networks
-    learn, truth = task.rows("train"), task.panel.mean[:, :d]
+    candidates = {kind: forecast[:, :d] for kind, forecast in every.items()}
     variance = _column_stack(base.filtered["trend"], "variance")[:, :d]
-    weights = np.array(
+    weights = stack(base, candidates, variance, params)
+    forecast = sum(part * weights[:, place] for place, part in enumerate(candidates.values()))
+    sd = calibrated_sd(task, forecast, variance * factor[:, :d] + base.next_noise[:, :d])
+    return Variant(forecast, sd, candidates, weights, tensors | {"stack": weights}, epochs)
+
+
+def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
+    """Weights of the candidates, one row a dimension, from the training targets they did not see."""
+    from methods.temporal.stacking import simplex_weights
+
+    learn, truth = base.task.rows("train"), base.task.panel.mean
+    return np.array(
         [
             simplex_weights(
                 np.column_stack([part[learn, j] for part in candidates.values()]),
                 truth[learn, j],
-                1 / (variance + base.noise[:, :d])[learn, j],
+                1 / (variance[learn, j] + base.noise[learn, j]),
                 params.stack_strength,
             )
-            for j in range(d)
+            for j in range(base.task.targets)
         ]
     )
-    forecast = sum(part * weights[:, place] for place, part in enumerate(candidates.values()))
-    sd = calibrated_sd(task, forecast, (variance * factor + base.next_noise[:, :d]))
-    return Variant(forecast, sd, candidates, weights, tensors | {"stack": weights}, epochs)
 
 
 def calibrated_sd(task: Task, forecast: Floats, variance: Floats) -> Floats:
@@ -213,25 +236,27 @@ def calibrated_sd(task: Task, forecast: Floats, variance: Floats) -> Floats:
 
 
 def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, Floats]]:
-    """Let each dimension borrow from the state-space forecasts of all the others."""
+    """Correct each dimension's forecast by the forecasts and the artist's means of all the others."""
+    from methods.temporal.baselines import unit_mean
     from methods.temporal.cross_fit import cross_fit_ridge
 
     task, learn = base.task, base.task.rows("train")
     x = np.hstack([_column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")])
+    x = np.hstack([x, np.nan_to_num(unit_mean(task.panel))])
     columns, tensors = [], {}
-    for j in range(task.targets):
+    for j, dimension in enumerate(task.dimensions):
         own = base.filtered["trend"][j]
         residual, slopes = cross_fit_ridge(
             x, task.panel.mean[:, j] - own.forecast, 1 / (own.variance + base.noise[:, j]),
             learn, base.fold, params.ridge,
         )  # fmt: skip
         columns.append(own.forecast + residual)
-        tensors[f"cross.{task.dimensions[j]}"] = slopes
+        tensors[f"cross.{dimension}"] = slopes
     return np.column_stack(columns), tensors
 
 
 def attention(
-    base: Base, known: Releases, without: tuple[str, ...], name: str, params: TrainParams
+    base: Base, known: Releases, prior: Floats, without: tuple[str, ...], name: str, params: TrainParams
 ) -> tuple[Floats, Floats, dict[str, Floats], list[dict[str, Any]]]:
     """One network a fold of artists; training rows by the network that did not see their artist."""
     from tqdm import tqdm
@@ -239,12 +264,12 @@ def attention(
     from methods.temporal.history_attention import Recipe, predict
     from methods.temporal.history_attention import train as learn_network
 
-    task, d = base.task, base.task.targets
-    data = histories(task, known, base.filtered["trend"], base.noise, params.history, without)
-    learn = task.rows("train")
+    task = base.task
+    data = histories(task, known, base.filtered["trend"], prior, base.noise, params.history, without)
+    learn, rest = task.rows("train"), ~task.rows("train")
     truth = task.panel.mean.astype(np.float32)
-    weight = np.where(np.arange(truth.shape[1]) < d, 1.0, 0.25).astype(np.float32)
-    mean, factor = np.zeros((len(truth), d)), np.zeros((len(truth), d))
+    weight = np.where(np.arange(truth.shape[1]) < task.targets, 1.0, 0.25).astype(np.float32)
+    mean, factor = np.zeros(truth.shape), np.zeros(truth.shape)
     tensors, epochs = {}, []
     for fold in range(params.folds):
         recipe = Recipe(
@@ -255,10 +280,9 @@ def attention(
         held = learn & (base.fold == fold)
         model, losses = learn_network(data, truth, learn & (base.fold != fold), held, weight, recipe, track)
         forecast, variance_factor = predict(model, data)
-        rest = ~learn
-        mean[held], factor[held] = forecast[held, :d], variance_factor[held, :d]
-        mean[rest] += forecast[rest, :d] / params.folds
-        factor[rest] += variance_factor[rest, :d] / params.folds
+        mean[held], factor[held] = forecast[held], variance_factor[held]
+        mean[rest] += forecast[rest] / params.folds
+        factor[rest] += variance_factor[rest] / params.folds
         tensors |= {f"network{fold}.{key}": value.numpy() for key, value in model.state_dict().items()}
         epochs += [{"member": fold, **{k: round(v, 6) for k, v in vars(e).items()}} for e in losses]
     return mean, factor, tensors, epochs
@@ -266,7 +290,9 @@ def attention(
 
 def forecast_rows(task: Task, name: str, variant: Variant) -> pd.DataFrame:
     """Long table of a variant's forecasts; ablations without the training period."""
-    rows = task.rows("train", "validation", "test") if name == "statewright" else task.rows("validation", "test")
+    rows = (
+        task.rows("train", "validation", "test") if name == "statewright" else task.rows("validation", "test")
+    )
     tables = [
         pd.DataFrame(
             {
@@ -309,7 +335,8 @@ def task_metrics(base: Base, variants: Mapping[str, Variant]) -> TaskMetrics:
         targets_test=int(task.rows("test").sum()),
         validation_rmse={name: _named(dimensions, values) for name, values in rmse.items()},
         weights={
-            dimension: _named(tuple(full.candidates), full.weights[j]) for j, dimension in enumerate(dimensions)
+            dimension: _named(tuple(full.candidates), full.weights[j])
+            for j, dimension in enumerate(dimensions)
         },
         parameters={
             dimension: _named(NAMES, base.fits["trend"][j].theta) for j, dimension in enumerate(dimensions)
@@ -329,6 +356,3 @@ def _named(names: tuple[str, ...], values: Floats) -> dict[str, float]:
 
 def _column_stack(parts: list[Any], field: str) -> Floats:
     return np.column_stack([getattr(part, field) for part in parts])
-
-
-__all__ = ["MODALITIES", "History", "Train", "TrainMetrics", "train"]

@@ -71,7 +71,8 @@ def join_artists(names: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
         dates (two artists of that name), ambiguous (dates do not tell them apart), refused
         by dates (the only artist of that name lived in another time), unknown.
     """
-    by_name = dict(tuple(everyone.groupby("folded")))
+    asked = everyone[everyone["folded"].isin(names["folded"])]
+    by_name = dict(iter(asked.groupby("folded")))
     found = [_join_one(by_name.get(row.folded), row.first_year, row.dated) for row in names.itertuples()]
     return names.assign(
         artist_id=pd.array([artist_id for artist_id, _ in found], dtype="Int64"),

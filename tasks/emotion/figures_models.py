@@ -1,0 +1,194 @@
+"""Figures of what the models found: attention, the causal graph, Granger tests, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.emotion.figures import BLUE, GREY, INK, PALE, VERMILION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = 3
+"""Small axes side by side in a wide figure."""
+
+
+def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) -> None:
+    """Mean attention, query by key, and the share of each modality in the fused state."""
+    left, right = figure.subplots(1, 2, width_ratios=[2, 1])
+    left.imshow(weights.to_numpy(float), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    names = list(weights.index)
+    left.set_xticks(range(len(names)), [f"from {name}" for name in weights.columns], fontsize=8)
+    left.set_yticks(range(len(names)), [f"{name} reads" for name in names], fontsize=8)
+    left.grid(False)
+    for (row, column), weight in np.ndenumerate(weights.to_numpy(float)):
+        ink = "white" if weight > 0.55 else INK
+        left.text(column, row, f"{weight:.2f}", ha="center", va="center", color=ink, fontsize=9)
+    right.barh(range(len(names)), importance[names], color=BLUE, height=0.6)
+    for place, share in enumerate(importance[names]):
+        right.text(min(share + 0.03, 0.62), place, f"{share:.2f}", va="center", fontsize=8.5,
+                   color="white" if share + 0.03 > 0.62 else INK)  # fmt: skip
+    right.set(xlim=(0, 1), title="share")
+    right.set_yticks(range(len(names)), [])
+    right.invert_yaxis()
+
+
+def graph(figure: Figure, edges: pd.DataFrame, dimensions: Sequence[str], tiers: Sequence[str]) -> None:
+    """The causal graph: one column a time, one row a dimension; thick where most samples agree."""
+    axes = figure.subplots()
+    place = {
+        f"{dimension} {tier}": (2.2 * column, len(dimensions) - 1 - row)
+        for column, tier in enumerate(tiers)
+        for row, dimension in enumerate(dimensions)
+    }
+    for edge in edges.sort_values("confidence").itertuples():
+        _edge(axes, edge, place)
+    for name, (x, y) in place.items():
+        axes.text(x, y, name.rsplit(" ", 1)[0], ha="center", va="center", fontsize=8.5, zorder=3,
+                  bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": GREY})  # fmt: skip
+    for column, tier in enumerate(tiers):
+        axes.text(2.2 * column, len(dimensions) - 0.35, tier, ha="center", fontweight="bold", fontsize=9.5)
+    axes.set(xlim=(-0.9, 2.2 * (len(tiers) - 1) + 1.1), ylim=(-0.6, len(dimensions) - 0.1))
+    axes.axis("off")
+
+
+def _edge(axes: Axes, edge: Any, place: dict[str, tuple[float, float]]) -> None:
+    (x0, y0), (x1, y1) = place[edge.source], place[edge.target]
+    arrow = {"directed": "-|>", "undirected": "-", "bidirected": "<|-|>"}[edge.kind]
+    same, step = x0 == x1, abs(y0 - y1)
+    if same:
+        curve = 0.0 if step == 1 else 0.42 * np.sign(y0 - y1)
+    else:
+        # an arrow over a column would run through its box
+        curve = 0.0 if x1 - x0 < 3 else -0.18
+    axes.annotate(
+        "", (x1, y1), (x0, y0), zorder=1,
+        arrowprops={
+            "arrowstyle": arrow, "color": BLUE if edge.partial_correlation > 0 else VERMILION,
+            "linewidth": 0.5 + 2.2 * edge.confidence, "alpha": 0.3 + 0.7 * edge.confidence,
+            "linestyle": "-" if edge.partial_correlation > 0 else (0, (4, 2)),
+            "connectionstyle": f"arc3,rad={curve}", "shrinkA": 12 if same else 27, "shrinkB": 12 if same else 32,
+            "mutation_scale": 9,
+        },
+    )  # fmt: skip
+
+
+def granger_maps(figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str], scopes: dict[str, str]) -> None:
+    """Coefficient of each cause on each effect, one map a scope; a star where the test stands."""
+    limit = max(0.05, float(tests["coefficient"].abs().max()))
+    for axes, (scope, title) in zip(figure.subplots(1, len(scopes), squeeze=False)[0], scopes.items(), strict=True):
+        part = tests[tests["scope"] == scope]
+        table = part.pivot(index="effect", columns="cause", values="coefficient")
+        table = table.reindex(index=dimensions, columns=dimensions)
+        stands = part.pivot(index="effect", columns="cause", values="significant")
+        stands = stands.reindex(index=dimensions, columns=dimensions)
+        axes.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        for (row, column), value in np.ndenumerate(table.to_numpy(float)):
+            text = "" if np.isnan(value) else f"{value:.2f}{'*' if stands.iloc[row, column] is True else ''}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7,
+                      color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
+        axes.set_xticks(range(len(dimensions)), dimensions, rotation=50, ha="right", fontsize=7.5)
+        first = axes.get_subplotspec().is_first_col()
+        axes.set_yticks(range(len(dimensions)), [f"{name} now" for name in dimensions] if first else [], fontsize=7.5)
+        axes.set_title(title, fontsize=8.5)
+        axes.grid(False)
+
+
+def calibration(figure: Figure, forecasts: pd.DataFrame, dimensions: Sequence[str], bins: int) -> None:
+    """Forecast against truth: density of targets, and the mean truth of equal groups by forecast."""
+    rows = -(-len(dimensions) // PANELS)
+    panels = figure.subplots(rows, PANELS, squeeze=False).ravel()
+    for axes, dimension in zip(panels, dimensions, strict=False):
+        part = forecasts[forecasts["dimension"] == dimension]
+        _calibrated(axes, part["forecast"].to_numpy(float), part["truth"].to_numpy(float), bins)
+        axes.set_title(dimension)
+        axes.set_xlabel("forecast", fontsize=8)
+    for axes in panels[len(dimensions) :]:
+        axes.axis("off")
+    for axes in panels[::PANELS]:
+        axes.set_ylabel("measured", fontsize=8)
+
+
+def _calibrated(axes: Axes, forecast: np.ndarray, truth: np.ndarray, bins: int) -> None:
+    low, high = np.quantile(np.concatenate([forecast, truth]), [0.005, 0.995])
+    axes.hexbin(
+        forecast, truth, gridsize=22, extent=(low, high, low, high), cmap="Greys", mincnt=1, bins="log",
+        linewidths=0.1, alpha=0.75,
+    )  # fmt: skip
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+    groups = [group for group in np.array_split(np.argsort(forecast, kind="stable"), bins) if len(group)]
+    x = np.array([forecast[group].mean() for group in groups])
+    y = np.array([truth[group].mean() for group in groups])
+    error = np.array([1.96 * truth[group].std() / np.sqrt(len(group)) for group in groups])
+    axes.errorbar(x, y, error, fmt="o", color=VERMILION, markersize=3.5, elinewidth=1.2)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+
+
+def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str]) -> None:
+    """RMSE of the model less that of the best baseline, in percent, with its interval."""
+    axes = figure.subplots()
+    for place, dimension in enumerate(dimensions):
+        row = scores[scores["dimension"] == dimension].iloc[0]
+        base = (row["rmse"] - row["difference"]) / 100
+        low, value, high = (row[name] / base for name in ("difference_low", "difference", "difference_high"))
+        colour = BLUE if value < 0 else VERMILION
+        axes.errorbar(value, place, xerr=[[max(value - low, 0)], [max(high - value, 0)]], fmt="o" if value < 0 else "s",
+                      color=colour, markersize=5, elinewidth=1.6)  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(dimensions)), dimensions)
+    axes.invert_yaxis()
+    axes.margins(y=0.15)
+    axes.set_xlabel("RMSE against the best baseline, %  (left of 0: the model is better)", fontsize=8.5)
+
+
+def coverage(figure: Figure, rows: pd.DataFrame) -> None:
+    """Share of test targets inside the intervals against the share promised, one panel a task."""
+    tasks = list(dict.fromkeys(rows["task"]))
+    kinds = {"constant": ("s", GREY), "scaled": ("o", BLUE), "gaussian": ("^", VERMILION)}
+    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+        part = rows[rows["task"] == task]
+        dimensions, levels = list(dict.fromkeys(part["dimension"])), sorted(set(part["level"]))
+        for place, (kind, (marker, colour)) in enumerate(kinds.items()):
+            some = part[part["interval"] == kind].set_index(["dimension", "level"])
+            for column, level in enumerate(levels):
+                x = np.arange(len(dimensions)) + 0.22 * (place - 1)
+                y = some["covered"].reindex([(name, level) for name in dimensions]).to_numpy(float)
+                axes.plot(x, y, marker, color=colour, markersize=4.5, label=None if column else kind)
+        for level in levels:
+            axes.axhline(level, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.set_xticks(range(len(dimensions)), dimensions, fontsize=8)
+        axes.set_yticks(levels, [f"{level:.0%}" for level in levels])
+        axes.set_title(f"{task}")
+        axes.grid(False)
+        for place in range(len(dimensions)):
+            axes.axvline(place + 0.5, color=PALE, linewidth=0.8)
+        axes.set_xlim(-0.5, len(dimensions) - 0.5)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
+    """What each variant loses against the whole model, in percent of its RMSE, one panel a task."""
+    tasks = list(dict.fromkeys(rows["task"]))
+    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+        part = rows[rows["task"] == task]
+        variants = list(dict.fromkeys(part["model"]))
+        dimensions = list(dict.fromkeys(part["dimension"]))
+        table = part.pivot(index="model", columns="dimension", values="percent").reindex(variants, columns=dimensions)
+        limit = max(0.5, float(np.abs(table.to_numpy(float)).max()))
+        axes.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        sure = part.assign(sure=(part["cost_low"] > 0) | (part["cost_high"] < 0))
+        sure = sure.pivot(index="model", columns="dimension", values="sure").reindex(variants, columns=dimensions)
+        for (row, column), value in np.ndenumerate(table.to_numpy(float)):
+            star = "*" if bool(sure.iloc[row, column]) else ""
+            axes.text(column, row, f"{value:+.1f}{star}", ha="center", va="center", fontsize=7.5,
+                      color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
+        axes.set_xticks(range(len(dimensions)), dimensions, rotation=35, ha="right", fontsize=8)
+        first = axes.get_subplotspec().is_first_col()
+        axes.set_yticks(range(len(variants)), [names.get(name, name) for name in variants] if first else [], fontsize=8)
+        axes.set_title(task)
+        axes.grid(False)

@@ -1,0 +1,187 @@
+"""The whole emotion pipeline on the shipped data, by every driver, with real servers.
+
+The tests of this file follow one another on one checkout: a deployment runs the pipeline cold,
+then the other drivers and the plan must agree with what it left.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+
+COLD_S = 1500
+
+
+@pytest.fixture(scope="session")
+def flow_run(servers: Any) -> dict[str, Any]:
+    """A run of the deployment, carried out by a worker, to its end."""
+    servers.run("prefect", "work-pool", "create", "local", "--type", "process")
+    servers.run("prefect", "--no-prompt", "deploy", "--all")
+    created = servers.run("prefect", "deployment", "run", "emotion/nightly")
+    flow_run_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created)
+    assert flow_run_id, created
+    with (servers.checkout.parent / "worker.log").open("wb") as sink:
+        worker = subprocess.Popen(
+            ["prefect", "worker", "start", "--pool", "local"],
+            cwd=servers.checkout,
+            env=servers.environment,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + COLD_S
+        while True:
+            run: dict[str, Any] = servers.prefect(f"/flow_runs/{flow_run_id[0]}")
+            if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+                return run
+            assert time.monotonic() < deadline, (servers.checkout.parent / "worker.log").read_text()
+            time.sleep(2)
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def test_every_flow_is_deployed_with_a_schedule(servers: Any, flow_run: dict[str, Any]) -> None:
+    deployments = servers.prefect("/deployments/filter", {})
+    assert [d["name"] for d in deployments] == ["nightly"]
+    assert deployments[0]["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
+
+
+def test_a_worker_runs_the_deployment_to_completion(servers: Any, flow_run: dict[str, Any]) -> None:
+    log = (servers.checkout.parent / "worker.log").read_text(errors="replace")
+    assert flow_run["state_type"] == "COMPLETED", log[-5000:]
+    tasks = servers.prefect(
+        "/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run["id"]]}}, "limit": 200}
+    )
+    names = {re.sub(r"-[0-9a-f]{3,}$", "", task["name"]) for task in tasks}
+    assert {"code", "emotion-ingest", "emotion-fusion", "emotion-report"} <= names
+    assert {task["state_type"] for task in tasks} == {"COMPLETED"}
+
+
+def test_dvc_and_the_plan_agree_that_nothing_is_left(servers: Any, flow_run: dict[str, Any]) -> None:
+    assert "up to date" in servers.run("dvc", "status")
+    assert "Running stage" not in servers.run("dvc", "repro")
+    assert set(servers.plan().values()) == {"skip"}
+    started = time.monotonic()
+    output = servers.run("statewright", "run")
+    assert "nothing to do" in output
+    assert "report: " in output
+    assert time.monotonic() - started < 60
+
+
+def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run: dict[str, Any]) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(servers.mlflow_url)
+    experiment = client.get_experiment_by_name("statewright")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    parents = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
+    assert [run.data.tags["prefect.flow_run"] for run in parents] == [flow_run["id"]]
+    assert flow_run["id"] in parents[0].data.tags["prefect.link"]
+    children = {run.info.run_name: run for run in runs if run not in parents}
+    assert {"emotion-fusion", "emotion-train", "emotion-report"} <= set(children)
+    fusion = children["emotion-fusion"]
+    assert fusion.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+    assert fusion.data.tags["output:data/emotion/states.parquet"] in Path(
+        servers.checkout / "dvc.lock"
+    ).read_text(encoding="utf-8")
+    assert len(client.get_metric_history(fusion.info.run_id, "validation_loss")) > 1
+    assert "emotion.fusion.width" in fusion.data.params
+    files = {item.path for item in client.list_artifacts(children["emotion-report"].info.run_id)}
+    assert "report.html" in files
+
+
+def test_the_report_opens_offline(servers: Any, flow_run: dict[str, Any]) -> None:
+    page = (servers.checkout / "data/emotion/report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)=["']https?://""", page)
+    assert "</html>" in page
+
+
+@pytest.fixture
+def restored_checkout(servers: Any, flow_run: dict[str, Any]) -> Any:
+    """Take back, at the end, what a test changed in the checkout."""
+    yield servers
+    servers.run("git", "checkout", "-q", ".")
+    servers.run("statewright", "run")
+    assert set(servers.plan().values()) == {"skip"}
+
+
+def test_a_comment_reruns_nothing(restored_checkout: Any) -> None:
+    servers = restored_checkout
+    path = servers.checkout / "tasks/emotion/preprocess.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
+    plan = servers.plan()
+    assert plan.pop("code") == "must"
+    assert set(plan.values()) == {"skip"}
+    output = servers.run("statewright", "run")
+    assert "1 ran" in output
+    assert "emotion-preprocess: running" not in output
+
+
+def test_a_helper_reruns_its_users_and_an_equal_result_stops_there(restored_checkout: Any) -> None:
+    servers = restored_checkout
+    path = servers.checkout / "tasks/emotion/raw.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
+    users = {
+        stage
+        for stage, code in json.loads((servers.checkout / "data/code.json").read_text()).items()
+        if any(label.startswith("tasks/emotion/raw:CareerAudio") for label in code)
+    }
+    assert {"emotion-ingest", "emotion-preprocess"} <= users
+    changed = re.sub(r"(class CareerAudio\(.*?\):\n)", r"\1    _note = 1\n", text, count=1)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+    plan = servers.plan()
+    assert {stage for stage, verdict in plan.items() if verdict == "must"} == users | {"code"}
+    assert plan["emotion-fusion"] == "may"
+    output = servers.run("statewright", "run")
+    assert "emotion-ingest: ran" in output
+    assert "emotion-fusion: ran" not in output
+    assert "emotion-fusion: skipped" in output
+
+
+def test_a_parameter_reruns_its_stage_and_set_back_restores(restored_checkout: Any) -> None:
+    servers = restored_checkout
+    output = servers.run(
+        "statewright", "run", "emotion-preprocess", "--set", "emotion.preprocess.thin_below=4"
+    )
+    assert "emotion.preprocess.thin_below 3 -> 4" in output
+    assert "emotion-preprocess: ran" in output
+    servers.run("git", "checkout", "-q", "params.yaml")
+    plan = servers.plan()
+    assert plan["emotion-preprocess"] == "restore"
+    assert plan["emotion-ingest"] == "skip"
+    assert plan["emotion-report"] == "skip"
+    assert "emotion-preprocess: restored" in servers.run("statewright", "run", "emotion-preprocess")
+
+
+def test_a_source_row_reruns_ingest(restored_checkout: Any) -> None:
+    servers = restored_checkout
+    path = servers.checkout / "data/source/album_lyrics.parquet"
+    frame = pd.read_parquet(path)
+    frame.loc[0, "joy_mean"] += 0.5
+    frame.to_parquet(path, index=False)
+    plan = servers.plan()
+    assert plan["emotion-ingest"] == "must"
+    assert plan["emotion-preprocess"] == "may"
+    output = servers.run("statewright", "run", "emotion-preprocess")
+    assert "emotion-ingest: ran" in output
+    assert "emotion-preprocess: ran" in output
+
+
+def test_mlflow_and_prefect_answer_on_loopback(servers: Any) -> None:
+    for address in (f"{servers.prefect_url}/api/health", f"{servers.mlflow_url}/health"):
+        with urllib.request.urlopen(address, timeout=10) as response:
+            assert response.status == 200

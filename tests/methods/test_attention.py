@@ -1,0 +1,161 @@
+"""Attention against torch's own, the encoding against its formula, entropy against its bounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods.attention import (
+    MultiHeadAttention,
+    TrendedEncoding,
+    normalised_entropy,
+    scaled_dot_product,
+    trended_encoding,
+)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries, keys, values of any small size, and a mask that leaves every item a key."""
+    batch, heads, queries, keys, width = (draw(st.integers(1, 4)) for _ in range(5))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    scale = draw(st.sampled_from([0.0, 0.1, 1.0, 30.0]))
+
+    def tensor(length: int) -> torch.Tensor:
+        return scale * torch.randn(batch, heads, length, width, generator=generator, dtype=torch.float64)
+
+    mask = torch.rand(batch, keys, generator=generator) < 0.6
+    mask[torch.arange(batch), torch.randint(keys, (batch,), generator=generator)] = True
+    return tensor(queries), tensor(keys), tensor(keys), mask
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems())
+def test_weights_sum_to_one_and_masked_keys_get_none(problem):
+    query, key, value, mask = problem
+    _, weights = scaled_dot_product(query, key, value, mask)
+    assert torch.allclose(weights.sum(-1), torch.ones(()).double(), atol=1e-12)
+    assert (weights >= 0).all()
+    hidden = (~mask)[:, None, None, :].expand_as(weights)
+    assert (weights[hidden] == 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems())
+def test_equals_torch_scaled_dot_product_attention(problem):
+    query, key, value, mask = problem
+    attended, _ = scaled_dot_product(query, key, value, mask)
+    oracle = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask[:, None, None, :]
+    )
+    assert torch.allclose(attended, oracle, atol=1e-10)
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems())
+def test_what_a_masked_key_holds_changes_nothing(problem):
+    query, key, value, mask = problem
+    there = mask[:, None, :, None]
+    attended, _ = scaled_dot_product(query, key, value, mask)
+    other, _ = scaled_dot_product(query, torch.where(there, key, 1e3), torch.where(there, value, -1e3), mask)
+    assert torch.equal(attended, other)
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems())
+def test_entropy_lies_between_zero_and_log_n(problem):
+    query, key, value, mask = problem
+    _, weights = scaled_dot_product(query, key, value, mask)
+    ratio = normalised_entropy(weights, mask)
+    assert ((ratio >= 0) & (ratio <= 1)).all()
+    count = mask.sum(-1).numpy()
+    for item in range(len(weights)):
+        row = weights[item, 0, 0].numpy()
+        entropy = -sum(a * math.log(a) for a in row if a > 0)
+        expected = entropy / math.log(count[item]) if count[item] > 1 else 1.0
+        assert float(ratio[item, 0, 0]) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.integers(1, 8), st.integers(0, 4))
+def test_entropy_reaches_its_bound_at_uniform_weights_only(keys, hidden):
+    mask = torch.tensor([[True] * keys + [False] * hidden])
+    uniform = (mask.double() / keys)[:, None, None, :]
+    assert float(normalised_entropy(uniform, mask)) == pytest.approx(1.0, abs=1e-12)
+    if keys > 1:
+        tilted = uniform.clone()
+        tilted[..., 0] += 0.5 / keys
+        tilted[..., 1] -= 0.5 / keys
+        assert float(normalised_entropy(tilted, mask)) < 0.999
+        certain = torch.zeros_like(uniform)
+        certain[..., 0] = 1.0
+        assert float(normalised_entropy(certain, mask)) == 0.0
+
+
+def test_multi_head_equals_torch_with_the_same_weights():
+    ours = MultiHeadAttention(width=12, heads=3).double()
+    oracle = torch.nn.MultiheadAttention(12, 3, batch_first=True).double()
+    parts = (ours.query, ours.key, ours.value)
+    with torch.no_grad():
+        oracle.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+        oracle.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+        oracle.out_proj.load_state_dict(ours.output.state_dict())
+    generator = torch.Generator().manual_seed(1)
+    queries = torch.randn(5, 2, 12, generator=generator, dtype=torch.float64)
+    keys = torch.randn(5, 4, 12, generator=generator, dtype=torch.float64)
+    mask = torch.tensor([[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0], [0, 1, 1, 0]]).bool()
+    tokens, weights = ours(queries, keys, mask)
+    expected, expected_weights = oracle(
+        queries, keys, keys, key_padding_mask=~mask, average_attn_weights=False
+    )
+    assert torch.allclose(tokens, expected, atol=1e-12)
+    assert torch.allclose(weights, expected_weights, atol=1e-12)
+
+
+def test_an_item_without_any_key_is_named():
+    tokens = torch.zeros(3, 1, 2, 4)
+    mask = torch.tensor([[True, True], [False, False], [True, False]])
+    with pytest.raises(ValueError, match="item 1 of the batch has no key"):
+        scaled_dot_product(tokens, tokens, tokens, mask)
+
+
+@given(st.floats(-20, 20), st.integers(1, 6).map(lambda half: 2 * half), st.floats(-1, 1), st.floats(-1, 1))
+def test_encoding_is_the_formula_of_the_specification(time, width, alpha, beta):
+    found = trended_encoding(
+        torch.tensor([time], dtype=torch.float64), width, torch.tensor(alpha), torch.tensor(beta)
+    )[0]
+    for i in range(width // 2):
+        angle = time / 10000 ** (2 * i / width)
+        assert float(found[2 * i]) == pytest.approx(math.sin(angle) + np.float32(alpha) * time, abs=1e-5)
+        assert float(found[2 * i + 1]) == pytest.approx(math.cos(angle) + np.float32(beta) * time, abs=1e-5)
+
+
+def test_trends_are_learned_from_data_that_has_one():
+    """The trend of ``sin t + 0.3 t`` and ``cos t - 0.2 t`` comes back, to 1e-3."""
+    time = torch.linspace(0, 10, 50)
+    wanted = torch.stack([time.sin() + 0.3 * time, time.cos() - 0.2 * time], dim=-1)
+    encoding = TrendedEncoding(2)
+    optimiser = torch.optim.LBFGS(encoding.parameters(), max_iter=50)
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = ((encoding(time) - wanted) ** 2).mean()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    assert encoding.alpha.item() == pytest.approx(0.3, abs=1e-3)
+    assert encoding.beta.item() == pytest.approx(-0.2, abs=1e-3)
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(ValueError, match="no multiple of 4 heads"):
+        MultiHeadAttention(10, 4)
+    with pytest.raises(ValueError, match="must be even"):
+        trended_encoding(torch.zeros(1), 3, torch.zeros(()), torch.zeros(()))
+    with pytest.raises(ValueError, match="they must be equal"):
+        scaled_dot_product(torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 3), torch.zeros(1, 1, 1, 3))

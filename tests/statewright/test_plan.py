@@ -1,0 +1,488 @@
+"""`decide` on workflows and states made by hand, and against a simulated world."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from statewright.plan import Decision, Plan, decide, overlaps
+from statewright.reasons import Reason, differences, show
+from statewright.state import Observed, State
+from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest
+
+STAGE = Stage(
+    "clean",
+    ("python clean.py",),
+    deps=("raw.csv",),
+    params={"params.yaml": ("clean",)},
+    outs=(Output("clean.csv"),),
+)
+PARAMS = {("params.yaml", "clean"): {"width": 3, "deep": {"rate": 0.1, "kind": "a"}}}
+SETTLED = Observed(
+    recorded=True,
+    cmd_was=STAGE.cmd,
+    deps_was={"raw.csv": "a" * 32},
+    deps_now={"raw.csv": "a" * 32},
+    params_was=PARAMS,
+    params_now=PARAMS,
+    outs_was={"clean.csv": "b" * 32},
+    outs={"clean.csv": "ok"},
+)
+
+
+def judge(stage: Stage, seen: Observed, **more: Any) -> Decision:
+    """The decision on a workflow of one stage."""
+    plan = decide(Workflow({stage.address: stage}, {stage.address: ()}), State({stage.address: seen}), **more)
+    return plan.decisions[stage.address]
+
+
+def params(value: Any) -> dict[tuple[str, str], Any]:
+    return {("params.yaml", "clean"): value}
+
+
+def test_a_settled_stage_is_skipped() -> None:
+    assert judge(STAGE, SETTLED) == Decision("clean", "skip")
+
+
+CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[Reason]]] = [
+    ("never run", {}, {"recorded": False}, [Reason("new", "clean")]),
+    (
+        "another command",
+        {"cmd": ("python clean.py --fast",)},
+        {},
+        [Reason("command", "clean", "python clean.py", "python clean.py --fast")],
+    ),
+    (
+        "a dependency with other bytes",
+        {},
+        {"deps_now": {"raw.csv": "c" * 32}},
+        [Reason("dependency", "raw.csv", "a" * 32, "c" * 32)],
+    ),
+    (
+        "a dependency that was not declared before",
+        {"deps": ("raw.csv", "more.csv")},
+        {"deps_now": {"raw.csv": "a" * 32, "more.csv": "d" * 32}},
+        [Reason("dependency", "more.csv", None, "d" * 32)],
+    ),
+    (
+        "a dependency that is gone",
+        {},
+        {"deps_now": {"raw.csv": None}},
+        [Reason("missing dependency", "raw.csv")],
+    ),
+    (
+        "a parameter deep inside a block",
+        {},
+        {"params_now": params({"width": 3, "deep": {"rate": 0.2, "kind": "a"}})},
+        [Reason("param", "clean.deep.rate", 0.1, 0.2)],
+    ),
+    (
+        "a parameter that came and one that went",
+        {},
+        {"params_now": params({"deep": {"rate": 0.1, "kind": "a"}, "depth": 2})},
+        [Reason("param", "clean.width", 3, None), Reason("param", "clean.depth", None, 2)],
+    ),
+    (
+        "an output that is gone",
+        {},
+        {"outs": {"clean.csv": "deleted"}},
+        [Reason("output", "clean.csv", None, "missing")],
+    ),
+    (
+        "an output that was edited",
+        {},
+        {"outs": {"clean.csv": "modified"}},
+        [Reason("output", "clean.csv", None, "modified")],
+    ),
+    ("declared to run always", {"always_changed": True}, {}, [Reason("always", "clean")]),
+]
+
+
+@pytest.mark.parametrize(("stage", "seen", "reasons"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
+def test_what_changed_is_why_it_must_run(
+    stage: dict[str, Any], seen: dict[str, Any], reasons: list[Reason]
+) -> None:
+    decision = judge(replace(STAGE, **stage), replace(SETTLED, **seen))
+    assert decision.verdict == "must"
+    assert list(decision.reasons) == reasons
+
+
+def test_several_changes_give_several_reasons() -> None:
+    seen = replace(SETTLED, deps_now={"raw.csv": "c" * 32}, outs={"clean.csv": "deleted"})
+    kinds = [reason.kind for reason in judge(replace(STAGE, cmd=("other",)), seen).reasons]
+    assert kinds == ["command", "dependency", "output"]
+
+
+def test_force_runs_what_has_not_changed_and_does_not_restore() -> None:
+    state = State({"clean": SETTLED}, recall=lambda *_: {"clean.csv": "b" * 32})
+    plan = decide(Workflow({"clean": STAGE}, {"clean": ()}), state, force=["clean"])
+    assert plan.decisions["clean"].verdict == "must"
+    assert [reason.kind for reason in plan.decisions["clean"].reasons] == ["forced"]
+
+
+def test_a_frozen_stage_does_not_look_at_its_inputs_but_at_its_outputs() -> None:
+    frozen = replace(STAGE, frozen=True, plain=False, always_changed=True)
+    changed = replace(SETTLED, deps_now={"raw.csv": "c" * 32}, params_now=params({"width": 9}))
+    assert judge(frozen, changed).verdict == "skip"
+    assert judge(frozen, replace(changed, outs={"clean.csv": "deleted"})).verdict == "must"
+
+
+# A chain first -> second -> third, to see how verdicts travel.
+
+
+def chain(**seen: Observed) -> tuple[Workflow, dict[str, Observed]]:
+    stages, upstream, state = {}, {}, {}
+    for before, name in [("zero", "first"), ("first", "second"), ("second", "third")]:
+        stages[name] = Stage(name, (f"make {name}",), deps=(f"{before}.csv",), outs=(Output(f"{name}.csv"),))
+        upstream[name] = (before,) if before != "zero" else ()
+        state[name] = seen.get(name) or Observed(
+            recorded=True,
+            cmd_was=(f"make {name}",),
+            deps_was={f"{before}.csv": f"{before} 1"},
+            deps_now={f"{before}.csv": f"{before} 1"},
+            outs_was={f"{name}.csv": f"{name} 1"},
+            outs={f"{name}.csv": "ok"},
+        )
+    return Workflow(stages, upstream), state
+
+
+def changed_input(name: str, before: str) -> Observed:
+    _, state = chain()
+    return replace(state[name], deps_now={f"{before}.csv": f"{before} 2"})
+
+
+def verdicts(plan: Plan) -> dict[str, str]:
+    return {address: decision.verdict for address, decision in plan.decisions.items()}
+
+
+def test_what_lies_below_a_run_may_run() -> None:
+    workflow, seen = chain(first=changed_input("first", "zero"))
+    plan = decide(workflow, State(seen))
+    assert verdicts(plan) == {"first": "must", "second": "may", "third": "may"}
+    assert plan.decisions["third"].reasons == (Reason("upstream", "second"),)
+    assert plan.work == ("first", "second", "third")
+
+
+def test_a_stage_with_a_cause_of_its_own_below_a_run_must_run_and_says_both() -> None:
+    _, seen = chain()
+    second = replace(seen["second"], cmd_was=("make it otherwise",))
+    workflow, seen = chain(first=changed_input("first", "zero"), second=second)
+    decision = decide(workflow, State(seen)).decisions["second"]
+    assert decision.verdict == "must"
+    assert [reason.kind for reason in decision.reasons] == ["command", "upstream"]
+
+
+def test_below_a_restored_stage_the_remembered_hashes_count() -> None:
+    workflow, seen = chain(first=changed_input("first", "zero"))
+    asked = []
+
+    def recall(address: str, deps: Mapping[str, Any], params: Mapping[Any, Any]) -> dict[str, str] | None:
+        asked.append((address, dict(deps)))
+        held = {
+            ("first", "zero 2"): {"first.csv": "first 2"},
+            ("second", "first 2"): {"second.csv": "second 1"},
+        }
+        return held.get((address, *deps.values()))  # type: ignore[arg-type]
+
+    plan = decide(workflow, State(seen, recall=recall))
+    # second comes back with the bytes that third has already seen
+    assert verdicts(plan) == {"first": "restore", "second": "restore", "third": "skip"}
+    assert plan.decisions["second"].reasons == (Reason("dependency", "first.csv", "first 1", "first 2"),)
+    assert asked == [("first", {"zero.csv": "zero 2"}), ("second", {"first.csv": "first 2"})]
+
+
+def test_below_a_restored_stage_whose_bytes_are_new_to_its_user_the_user_must_run() -> None:
+    workflow, seen = chain(first=changed_input("first", "zero"))
+
+    def recall(address: str, *_: Any) -> dict[str, str] | None:
+        return {"first.csv": "first 2"} if address == "first" else None
+
+    plan = decide(workflow, State(seen, recall=recall))
+    assert verdicts(plan) == {"first": "restore", "second": "must", "third": "may"}
+
+
+def test_nothing_is_restored_while_an_input_is_unknown() -> None:
+    _, seen = chain()
+    second = replace(seen["second"], cmd_was=("make it otherwise",))
+    workflow, seen = chain(first=changed_input("first", "zero"), second=second)
+
+    def recall(address: str, *_: Any) -> dict[str, str] | None:
+        assert address == "first", "the inputs of the others are not known yet"
+        return None
+
+    assert verdicts(decide(workflow, State(seen, recall=recall)))["second"] == "must"
+
+
+def test_an_output_that_is_a_folder_is_waited_for_by_the_user_of_a_file_in_it() -> None:
+    maker = Stage("maker", ("make",), deps=("raw",), outs=(Output("folder"),))
+    user = Stage("user", ("use",), deps=("folder/part.csv",), outs=(Output("result"),))
+    workflow = Workflow({"maker": maker, "user": user}, {"maker": (), "user": ("maker",)})
+    settled = Observed(True, ("use",), {"folder/part.csv": "1"}, {"folder/part.csv": "1"})
+    plan = decide(workflow, State({"maker": Observed(recorded=False), "user": settled}))
+    assert verdicts(plan) == {"maker": "must", "user": "may"}
+
+
+def test_targets_bring_their_ancestors_and_nothing_else() -> None:
+    workflow, seen = chain(first=changed_input("first", "zero"))
+    assert verdicts(decide(workflow, State(seen), ["second"])) == {"first": "must", "second": "may"}
+
+
+def test_predicted_seconds_stand_on_what_will_run_only() -> None:
+    workflow, seen = chain(second=changed_input("second", "first"))
+    seconds = {"first": (1.0, 2.0), "second": (3.0, 4.0)}
+    plan = decide(workflow, State(seen), seconds=seconds)
+    assert {a: d.seconds for a, d in plan.decisions.items()} == {
+        "first": None,
+        "second": (3.0, 4.0),
+        "third": None,
+    }
+
+
+# Code fingerprints: what the code stage will write is known before it runs.
+
+
+def with_code(now: Mapping[str, Any]) -> Plan:
+    code = Stage("code", ("fingerprint",), deps=("tasks",), outs=(Output("code.json"),))
+    users = {
+        name: Stage(name, (name,), params={"code.json": (name,)}, outs=(Output(f"{name}.csv"),))
+        for name in ("one", "two")
+    }
+    was: dict[str, Any] = {"one": {"m:one": "1", "m:helper": "1"}, "two": {"m:two": "1"}}
+    seen = {
+        name: Observed(
+            True,
+            (name,),
+            params_was={("code.json", name): was[name]},
+            params_now={("code.json", name): was[name]},
+            outs={f"{name}.csv": "ok"},
+        )
+        for name in users
+    }
+    writes = Observed(
+        True,
+        ("fingerprint",),
+        deps_was={"tasks": "1"},
+        deps_now={"tasks": "2"},
+        outs={"code.json": "ok"},
+        predicted={"code.json": now},
+        predicted_hashes={"code.json": "x"},
+    )
+    stages = {"code": code, **users}
+    workflow = Workflow(stages, {"code": (), "one": ("code",), "two": ("code",)})
+    return decide(workflow, State({"code": writes, **seen}))
+
+
+def test_a_comment_in_the_code_runs_the_fingerprint_only() -> None:
+    plan = with_code({"one": {"m:one": "1", "m:helper": "1"}, "two": {"m:two": "1"}})
+    assert verdicts(plan) == {"code": "must", "one": "skip", "two": "skip"}
+
+
+def test_a_changed_helper_runs_its_users_and_is_named() -> None:
+    plan = with_code({"one": {"m:one": "1", "m:helper": "2"}, "two": {"m:two": "1"}})
+    assert verdicts(plan) == {"code": "must", "one": "must", "two": "skip"}
+    assert plan.decisions["one"].reasons == (Reason("code", "m:helper"),)
+
+
+def test_a_helper_that_came_or_went_is_named() -> None:
+    plan = with_code({"one": {"m:one": "1"}, "two": {"m:two": "1", "m:new": "1"}})
+    assert plan.decisions["one"].reasons == (Reason("code", "m:helper"),)
+    assert plan.decisions["two"].reasons == (Reason("code", "m:new"),)
+
+
+def test_a_plan_is_plain_json() -> None:
+    workflow, seen = chain(first=changed_input("first", "zero"))
+    values = json.loads(json.dumps(decide(workflow, State(seen)).as_dict()))
+    assert values["stages"]["first"] == {
+        "verdict": "must",
+        "reasons": [
+            {
+                "kind": "dependency",
+                "subject": "zero.csv",
+                "was": "zero 1",
+                "now": "zero 2",
+                "text": "zero.csv changed: was zero 1, is zero 2",
+            }
+        ],
+        "seconds": None,
+    }
+
+
+# A simulated world: each stage writes a function of its inputs, which we can evaluate ourselves.
+
+
+@dataclass
+class World:
+    """Files as values; stage n reads `parents[n]` and a parameter, and writes their sum modulo 3."""
+
+    parents: Sequence[Sequence[int]]
+    source: int
+    settings: list[int]
+    kept: dict[int, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    files: dict[int, int] = field(default_factory=dict)
+    cache: dict[tuple[int, tuple[int, ...]], int] = field(default_factory=dict)
+
+    def inputs(self, n: int) -> tuple[int, ...]:
+        return (*(self.files[p] for p in self.parents[n]), self.source, self.settings[n])
+
+    def repro(self) -> list[int]:
+        """Bring all up to date from top to bottom and return who was computed, not restored."""
+        computed = []
+        for n in range(len(self.parents)):
+            key = self.inputs(n)
+            if self.kept.get(n, ((), -1)) == (key, self.files.get(n, -1)):
+                continue
+            if (n, key) not in self.cache:
+                self.cache[n, key] = sum(key) % 3
+                computed.append(n)
+            self.files[n] = self.cache[n, key]
+            self.kept[n] = (key, self.files[n])
+        return computed
+
+    def declared(self) -> Workflow:
+        stages = {
+            str(n): Stage(
+                str(n),
+                ("sum",),
+                deps=(*(f"{p}.out" for p in parents), "source"),
+                params={"p": (str(n),)},
+                outs=(Output(f"{n}.out"),),
+            )
+            for n, parents in enumerate(self.parents)
+        }
+        return Workflow(stages, {str(n): tuple(map(str, p)) for n, p in enumerate(self.parents)})
+
+    def observed(self) -> State:
+        def recall(address: str, deps: Mapping[str, Any], params: Mapping[Any, Any]) -> Any:
+            n = int(address)
+            key = (*(int(deps[f"{p}.out"]) for p in self.parents[n]), int(deps["source"]), params["p", address])
+            held = self.cache.get((n, key))
+            return None if held is None else {f"{n}.out": str(held)}
+
+        return State({str(n): self.look(n) for n in range(len(self.parents))}, recall=recall)
+
+    def look(self, n: int) -> Observed:
+        names = [*(f"{p}.out" for p in self.parents[n]), "source"]
+        *was, param_was = self.kept[n][0]
+        here = {f"{m}.out": str(value) for m, value in self.files.items()} | {"source": str(self.source)}
+        return Observed(
+            True,
+            ("sum",),
+            deps_was=dict(zip(names, map(str, was), strict=True)),
+            deps_now={name: here.get(name) for name in names},
+            params_was={("p", str(n)): param_was},
+            params_now={("p", str(n)): self.settings[n]},
+            outs_was={f"{n}.out": str(self.kept[n][1])},
+            outs={f"{n}.out": "ok" if n in self.files else "deleted"},
+        )
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    parents = [draw(st.lists(st.integers(0, n - 1), unique=True, max_size=3)) if n else [] for n in range(6)]
+    return World(parents, draw(st.integers(0, 2)), draw(st.lists(st.integers(0, 2), min_size=6, max_size=6)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    worlds(),
+    st.lists(st.tuples(st.integers(-1, 5), st.integers(0, 2)), max_size=4),
+    st.sets(st.integers(0, 5), max_size=2),
+)
+def test_the_plan_agrees_with_what_a_run_then_does(
+    world: World, changes: list[tuple[int, int]], lost: set[int]
+) -> None:
+    world.repro()
+    for where, value in changes:
+        if where < 0:
+            world.source = value
+        else:
+            world.settings[where] = value
+            world.repro()
+    world.source = (world.source + len(changes)) % 3
+    for n in lost:
+        del world.files[n]
+        world.cache = {key: value for key, value in world.cache.items() if key[0] != n}
+    plan = decide(world.declared(), world.observed())
+    before = dict(world.kept)
+    had = set(world.files)
+    computed = set(world.repro())
+    for n in range(6):
+        verdict = plan.decisions[str(n)].verdict
+        if verdict == "skip":
+            assert n not in computed and world.kept[n] == before[n] and n in had
+        elif verdict == "must":
+            assert n in computed or any(r.kind == "upstream" for r in plan.decisions[str(n)].reasons)
+        elif verdict == "restore":
+            assert n not in computed and (world.kept[n] != before[n] or n not in had)
+        assert n not in computed or verdict in ("must", "may")
+    assert set(verdicts(decide(world.declared(), world.observed())).values()) == {"skip"}
+
+
+# The values that plans are made of.
+
+
+def test_downstream_and_ancestors() -> None:
+    workflow, _ = chain()
+    assert workflow.downstream("first") == {"second", "third"}
+    assert workflow.downstream("third") == set()
+    assert workflow.ancestors(["second"]) == {"first", "second"}
+
+
+def test_the_digest_of_a_workflow_ignores_meta_and_desc_but_no_command() -> None:
+    workflow, _ = chain()
+    first = workflow.stages["first"]
+
+    def digest_with(**changes: Any) -> str:
+        return replace(workflow, stages={**workflow.stages, "first": replace(first, **changes)}).digest
+
+    assert digest_with(meta={"cpu": 4}, desc="else") == workflow.digest
+    assert digest_with(cmd=("else",)) != workflow.digest
+    assert replace(workflow, params={"p": {"a": 1}}).digest != workflow.digest
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
+
+
+@pytest.mark.parametrize("value", ["two", -1, True, None])
+def test_a_meta_that_is_no_number_names_the_stage(value: Any) -> None:
+    with pytest.raises(WorkflowError, match=r"stage 'clean': meta\.cpu is"):
+        replace(STAGE, meta={"cpu": value}).number("cpu", 1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [("a/b", "a/b", True), ("a", "a/b", True), ("a/b/c", "a", True), ("a/b", "a/bc", False)],
+)
+def test_overlap_of_paths(one: str, other: str, expected: bool) -> None:
+    assert overlaps(one, other) is expected
+
+
+def test_differences_are_leaves() -> None:
+    assert list(differences("k", {"a": {"b": 1, "c": [1]}}, {"a": {"b": 1, "c": [2]}, "d": 4})) == [
+        ("k.a.c", [1], [2]),
+        ("k.d", None, 4),
+    ]
+
+
+def test_a_key_that_is_null_is_not_a_key_that_is_absent() -> None:
+    assert list(differences("k", {}, {"a": None})) == [("k.a", None, None)]
+    assert list(differences("k", {"a": None}, {"a": None})) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "(absent)"), ("0123456789abcdef" * 2, "0123"), ("ab" * 16 + ".dir", "abab"), (0.5, "0.5")],
+)
+def test_values_as_shown(value: Any, text: str) -> None:
+    assert show(value) == text
+
+
+def test_long_values_are_cut() -> None:
+    assert len(show("x" * 100)) == 60

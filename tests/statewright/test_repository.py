@@ -1,0 +1,592 @@
+"""The engine beside DVC on real repositories: one lock, one idea of what is up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from toys import HERE, dvc, dvc_status, lock_files, make_repository, plan_of, run_here, verdicts, write
+
+from statewright import repository as engine
+from statewright.workflow import WorkflowError
+
+# Everything that a dvc.yaml may hold. Each command notes in a file outside that it ran.
+ZOO = {
+    "raw/one.txt": "one\n",
+    "raw/two.txt": "two\n",
+    "raw/fixed.txt": "fixed\n",
+    "held.txt": "held\n",
+    "names.yaml": "greeting: hello\n",
+    "other.json": '{"depth": 2}\n',
+    "params.yaml": """
+        width: 3            # of the thing
+        block:
+          rate: 0.5
+          kind: a
+        tags: [x, y]
+        """,
+    "dvc.yaml": """
+        vars:
+        - names.yaml
+        - suffix: txt
+        stages:
+          several:
+            cmd:
+            - echo several >> {count}
+            - mkdir -p made
+            - cat raw/one.${{suffix}} raw/two.${{suffix}} > made/both.${{suffix}}
+            - echo ${{greeting}} > made/greeting.txt
+            deps: [raw/one.txt, raw/two.txt]
+            outs: [made/both.txt, made/greeting.txt]
+            desc: Several commands.
+          folder:
+            cmd: echo folder >> {count} && mkdir -p parts/in && cp made/both.txt parts/a && cp raw/one.txt parts/in/b
+            deps: [made/both.txt, raw/one.txt]
+            params: [width]
+            outs: [parts]
+          inside:
+            cmd: echo inside >> {count} && cat parts/in/b > inside.txt
+            deps: [parts/in/b]
+            outs: [inside.txt]
+          score:
+            cmd: >-
+              echo score >> {count} && echo '{{"rmse": {{"joy": 0.5, "n": 3}}, "ok": true}}' > score.json
+              && printf 'epoch,loss\\n0,1.5\\n1,0.5\\n' > history.csv
+            deps: [parts]
+            params: [block, tags, {{other.json: [depth]}}]
+            metrics: [{{score.json: {{cache: false}}}}]
+            plots: [{{history.csv: {{x: epoch, y: loss}}}}]
+          frozen:
+            cmd: "false"
+            deps: [raw/fixed.txt]
+            outs: [held.txt]
+            frozen: true
+          each:
+            foreach: [one, two]
+            do:
+              cmd: echo each ${{item}} >> {count} && cat raw/${{item}}.txt > each-${{item}}.txt
+              deps: ["raw/${{item}}.txt"]
+              outs: ["each-${{item}}.txt"]
+          grid:
+            matrix: {{letter: [p, q]}}
+            cmd: echo grid ${{item.letter}} >> {count} && cat each-one.txt > grid-${{item.letter}}.txt
+            deps: [each-one.txt]
+            outs: ["grid-${{item.letter}}.txt"]
+          elsewhere:
+            wdir: sub
+            cmd: echo elsewhere >> {count} && cat ../made/both.txt > copy.txt
+            deps: [../made/both.txt]
+            outs: [copy.txt]
+        """,
+    "sub/params.yaml": "length: 7\n",
+    "sub/dvc.yaml": """
+        stages:
+          nested:
+            cmd: echo nested >> {count} && cat copy.txt copy.txt > twice.txt
+            deps: [copy.txt]
+            params: [length]
+            outs: [{{twice.txt: {{cache: false}}}}]
+          outer:
+            cmd: echo outer >> {count} && cat ../inside.txt twice.txt > outer.txt
+            deps: [../inside.txt, twice.txt]
+            outs: [{{outer.txt: {{persist: true}}}}]
+        """,
+}
+STAGES = {
+    *("several", "folder", "inside", "score", "frozen", "each@one", "each@two", "grid@p", "grid@q"),
+    *("elsewhere", "sub/dvc.yaml:nested", "sub/dvc.yaml:outer"),
+}
+
+
+class Zoo:
+    """A repository that counts how often each stage has run."""
+
+    def __init__(self, root: Path, count: Path) -> None:
+        self.root = root
+        self.count = count
+
+    def copy(self, to: Path) -> Zoo:
+        shutil.copytree(self.root, to, symlinks=True)
+        shutil.rmtree(to / ".dvc" / "tmp", ignore_errors=True)
+        return Zoo(to, self.count)
+
+    def ran(self) -> list[str]:
+        """What has run since the last call."""
+        lines = self.count.read_text().splitlines() if self.count.exists() else []
+        self.count.unlink(missing_ok=True)
+        return lines
+
+    def edit(self, name: str, was: str, now: str) -> None:
+        path = self.root / name
+        text = path.read_text()
+        assert was in text
+        path.write_text(text.replace(was, now))
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """The zoo before any run."""
+    folder = tmp_path_factory.mktemp("zoo")
+    count = folder / "count"
+    files = {name: text.format(count=count) if "dvc.yaml" in name else text for name, text in ZOO.items()}
+    return Zoo(make_repository(folder / "fresh", files), count)
+
+
+@pytest.fixture(scope="module")
+def by_us(fresh: Zoo) -> Zoo:
+    """The zoo after our run."""
+    zoo = fresh.copy(fresh.root.parent / "ours")
+    zoo.ran()
+    outcomes = run_here(zoo.root)
+    assert outcomes == {address: "done" if address == "frozen" else "ran" for address in STAGES}
+    assert sorted(zoo.ran()) == sorted(
+        [*"several folder inside score elsewhere nested outer".split(), "each one", "each two", "grid p", "grid q"]
+    )
+    return zoo
+
+
+@pytest.fixture(scope="module")
+def by_dvc(fresh: Zoo, by_us: Zoo) -> Zoo:
+    """The zoo after ``dvc repro --all-pipelines``."""
+    zoo = fresh.copy(fresh.root.parent / "theirs")
+    assert dvc(zoo.root, "repro", "--all-pipelines", "--quiet") == 0
+    zoo.ran()
+    return zoo
+
+
+@pytest.fixture
+def settled(by_us: Zoo, tmp_path: Path) -> Zoo:
+    """A zoo of one's own, all up to date."""
+    zoo = by_us.copy(tmp_path / "zoo")
+    zoo.ran()
+    return zoo
+
+
+# After our run DVC agrees, after DVC's run we agree.
+
+
+def test_the_lock_is_what_dvc_repro_writes(by_us: Zoo, by_dvc: Zoo) -> None:
+    ours, theirs = lock_files(by_us.root), lock_files(by_dvc.root)
+    assert ours == theirs
+    assert set(ours) == {"dvc.lock", "sub/dvc.lock"}
+
+
+def test_what_lies_there_and_in_the_cache_is_what_dvc_repro_leaves(by_us: Zoo, by_dvc: Zoo) -> None:
+    def files(root: Path) -> set[str]:
+        return {
+            str(path.relative_to(root))
+            for path in root.rglob("*")
+            if path.is_file() and not {".git", "tmp", ".statewright"} & set(path.relative_to(root).parts)
+        }
+
+    assert files(by_us.root) == files(by_dvc.root)
+    assert (by_us.root / "sub" / ".gitignore").read_text() == (by_dvc.root / "sub" / ".gitignore").read_text()
+
+
+def test_after_our_run_dvc_status_is_clean_and_dvc_repro_runs_nothing(by_us: Zoo) -> None:
+    before = lock_files(by_us.root)
+    assert dvc_status(by_us.root) == {}
+    assert dvc(by_us.root, "repro", "--all-pipelines", "--quiet") == 0
+    assert by_us.ran() == []
+    assert lock_files(by_us.root) == before
+
+
+def test_after_dvc_repro_the_plan_skips_everything(by_dvc: Zoo) -> None:
+    assert verdicts(by_dvc.root) == dict.fromkeys(STAGES, "skip")
+    assert run_here(by_dvc.root) == {}
+
+
+def test_the_lock_after_a_change_is_what_dvc_repro_writes(settled: Zoo, tmp_path: Path) -> None:
+    settled.edit("params.yaml", "width: 3", "width: 4")
+    write(settled.root, {"raw/two.txt": "second\n"})
+    other = settled.copy(tmp_path / "other")
+    run_here(settled.root)
+    ours = settled.ran()
+    assert dvc(other.root, "repro", "--all-pipelines", "--quiet") == 0
+    assert sorted(ours) == sorted(settled.ran())
+    assert lock_files(settled.root) == lock_files(other.root)
+    assert dvc_status(settled.root) == {}
+
+
+# The declaration as DVC resolves it.
+
+
+def test_the_declaration_is_resolved_by_dvc(by_us: Zoo) -> None:
+    workflow = engine.declare(engine.open_repository(by_us.root))
+    assert set(workflow.stages) == STAGES
+    several = workflow.stages["several"]
+    assert several.cmd[2] == "cat raw/one.txt raw/two.txt > made/both.txt"
+    assert several.cmd[3] == "echo hello > made/greeting.txt"
+    assert several.desc == "Several commands."
+    score = workflow.stages["score"]
+    assert [(out.path, out.role, out.cached, out.x) for out in score.outs] == [
+        ("history.csv", "plot", True, "epoch"),
+        ("score.json", "metric", False, None),
+    ] or [(out.path, out.role, out.cached, out.x) for out in score.outs] == [
+        ("score.json", "metric", False, None),
+        ("history.csv", "plot", True, "epoch"),
+    ]
+    assert score.params == {"params.yaml": ("block", "tags"), "other.json": ("depth",)}
+    assert workflow.stages["elsewhere"].wdir == "sub"
+    assert workflow.stages["elsewhere"].deps == ("made/both.txt",)
+    assert workflow.upstream["sub/dvc.yaml:outer"] == ("inside", "sub/dvc.yaml:nested")
+    assert workflow.upstream["inside"] == ("folder",)
+    assert workflow.params["params.yaml"]["block"] == {"rate": 0.5, "kind": "a"}
+    assert workflow.params["sub/params.yaml"] == {"length": 7}
+    order = list(workflow.stages)
+    assert all(order.index(up) < order.index(a) for a in order for up in workflow.upstream[a])
+
+
+def test_the_state_holds_the_metrics_and_equal_files_have_one_digest(by_us: Zoo, by_dvc: Zoo) -> None:
+    states = []
+    for zoo in (by_us, by_dvc):
+        repository = engine.open_repository(zoo.root)
+        states.append(engine.observe(repository, engine.declare(repository)))
+    assert states[0].metrics == {"score.json:rmse.joy": 0.5, "score.json:rmse.n": 3.0}
+    assert states[0].digest == states[1].digest
+
+
+def test_targets_are_stages_files_and_dvc_files(by_us: Zoo) -> None:
+    repository = engine.open_repository(by_us.root)
+    assert engine.targets(repository, ["inside"]) == ("inside",)
+    assert engine.targets(repository, ["each-one.txt"]) == ("each@one",)
+    assert set(engine.targets(repository, ["each"])) == {"each@one", "each@two"}
+    assert set(engine.targets(repository, ["sub/dvc.yaml"])) == {"sub/dvc.yaml:nested", "sub/dvc.yaml:outer"}
+    with pytest.raises(WorkflowError, match="did you mean inside"):
+        engine.targets(repository, ["insde"])
+
+
+# The plan and DVC's status, edit by edit.
+
+EDITS: Mapping[str, Callable[[Zoo], Any]] = {
+    "a source": lambda z: write(z.root, {"raw/one.txt": "uno\n"}),
+    "a source removed": lambda z: (z.root / "raw/two.txt").unlink(),
+    "a param": lambda z: z.edit("params.yaml", "width: 3", "width: 4"),
+    "a param deep in a block": lambda z: z.edit("params.yaml", "rate: 0.5", "rate: 0.25"),
+    "a null key in a block": lambda z: z.edit("params.yaml", "kind: a", "kind: a\n  more: null"),
+    "a list in params": lambda z: z.edit("params.yaml", "[x, y]", "[x, y, z]"),
+    "a params key removed": lambda z: z.edit("params.yaml", "width: 3", "breadth: 3"),
+    "a number in another form": lambda z: z.edit("params.yaml", "rate: 0.5", "rate: 5.0e-1"),
+    "a JSON params file": lambda z: z.edit("other.json", "2", "3"),
+    "a nested params file": lambda z: z.edit("sub/params.yaml", "7", "8"),
+    "a template variable": lambda z: z.edit("names.yaml", "hello", "salve"),
+    "a comment in params": lambda z: z.edit("params.yaml", "# of the thing", "# of it"),
+    "a desc": lambda z: z.edit("dvc.yaml", "desc: Several commands.", "desc: More."),
+    "a meta": lambda z: z.edit("dvc.yaml", "desc: Several commands.", "meta: {cpu: 2}"),
+    "a command": lambda z: z.edit("dvc.yaml", "cat parts/in/b >", "cat ./parts/in/b >"),
+    "one command of several": lambda z: z.edit("dvc.yaml", "- mkdir -p made\n", "- mkdir -p ./made\n"),
+    "an output removed": lambda z: (z.root / "inside.txt").unlink(),
+    "an output modified": lambda z: write(z.root, {"grid-p.txt": "else\n"}),
+    "a metric modified": lambda z: write(z.root, {"score.json": "{}\n"}),
+    "a file put into a folder": lambda z: write(z.root, {"parts/in/c": "new\n"}),
+    "the input of a frozen stage": lambda z: write(z.root, {"raw/fixed.txt": "else\n"}),
+    "a dependency declared": lambda z: z.edit("dvc.yaml", "deps: [parts/in/b]", "deps: [parts/in/b, held.txt]"),
+    "a dependency dropped": lambda z: z.edit(
+        "dvc.yaml", "deps: [raw/one.txt, raw/two.txt]", "deps: [raw/one.txt]"
+    ),
+    "a param declared": lambda z: z.edit("dvc.yaml", "params: [width]", "params: [width, tags]"),
+    "a param dropped": lambda z: z.edit("dvc.yaml", "params: [block, tags,", "params: [block,"),
+    "an output declared": lambda z: z.edit(
+        "dvc.yaml", "outs: [made/both.txt, made/greeting.txt]", "outs: [made/both.txt]"
+    ),
+    "nothing": lambda z: None,
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_plan_sees_a_change_where_dvc_status_sees_one(settled: Zoo, edit: str) -> None:
+    EDITS[edit](settled)
+    plan = plan_of(settled.root)
+    own = {a for a, d in plan.decisions.items() if any(r.kind != "upstream" for r in d.reasons)}
+    assert own == set(dvc_status(settled.root))
+    assert all(d.verdict != "skip" for a, d in plan.decisions.items() if a in own)
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ("a source", {"several", "folder", "each one", "grid p", "grid q", "inside", "score", "elsewhere"}),
+        ("a param", {"folder"}),  # it makes the same bytes, so those below are cut off
+        ("one command of several", {"several"}),
+        ("an output modified", set()),  # the run cache has it
+        ("a comment in params", set()),
+    ],
+)
+def test_what_runs_after_an_edit(settled: Zoo, edit: str, expected: set[str]) -> None:
+    EDITS[edit](settled)
+    planned = verdicts(settled.root)
+    outcomes = run_here(settled.root)
+    ran = set(settled.ran())
+    assert expected <= ran and ran <= expected | {"nested", "outer"} if edit == "a source" else ran == expected
+    for address, outcome in outcomes.items():
+        assert outcome in {"must": {"ran"}, "restore": {"restored"}, "may": {"ran", "skipped", "restored"}}[
+            planned[address]
+        ]
+    assert dvc_status(settled.root) == {}
+    assert set(verdicts(settled.root).values()) == {"skip"}
+
+
+# Parameters set back, outputs lost: the run cache.
+
+
+def test_a_parameter_set_back_restores_and_computes_nothing(settled: Zoo) -> None:
+    lock = lock_files(settled.root)
+    settled.edit("params.yaml", "rate: 0.5", "rate: 0.25")
+    settled.edit("params.yaml", "width: 3", "width: 4")
+    assert {a for a, v in verdicts(settled.root).items() if v == "must"} == {"folder", "score"}
+    run_here(settled.root)
+    assert sorted(settled.ran()) == ["folder", "score"]
+    settled.edit("params.yaml", "rate: 0.25", "rate: 0.5")
+    settled.edit("params.yaml", "width: 4", "width: 3")
+    planned = verdicts(settled.root)
+    # what lies below folder is told the bytes that come back: they are the ones it knows
+    assert {a: v for a, v in planned.items() if v != "skip"} == {"folder": "restore", "score": "restore"}
+    assert run_here(settled.root) == {"folder": "restored", "score": "restored"}
+    assert settled.ran() == []
+    assert lock_files(settled.root) == lock
+    assert dvc_status(settled.root) == {}
+
+
+def test_a_source_set_back_restores_the_whole_chain_below_it(settled: Zoo) -> None:
+    write(settled.root, {"raw/two.txt": "second\n"})
+    run_here(settled.root)
+    assert "several" in settled.ran()
+    write(settled.root, {"raw/two.txt": "two\n"})
+    planned = verdicts(settled.root)
+    assert {a for a, v in planned.items() if v == "restore"} >= {"several", "folder", "score", "each@two", "elsewhere"}
+    outcomes = run_here(settled.root)
+    for address, verdict in planned.items():
+        if verdict == "restore":
+            assert outcomes[address] == "restored"
+        elif verdict == "skip":
+            assert address not in outcomes
+    # stages with an output outside the cache cannot come back: DVC keeps no run of them
+    assert settled.ran() == ["nested", "outer"]
+    assert (settled.root / "made/both.txt").read_text() == "one\ntwo\n"
+    assert dvc_status(settled.root) == {}
+
+
+def test_a_lost_output_comes_back_from_the_cache(settled: Zoo) -> None:
+    shutil.rmtree(settled.root / "parts")
+    assert {a: v for a, v in verdicts(settled.root).items() if v != "skip"} == {"folder": "restore", "inside": "skip"} | {
+        "folder": "restore"
+    } or verdicts(settled.root)["folder"] == "restore"
+    assert run_here(settled.root)["folder"] == "restored"
+    assert settled.ran() == []
+    assert (settled.root / "parts/in/b").read_text() == "one\n"
+
+
+def test_without_the_cache_a_lost_output_is_made_again(settled: Zoo) -> None:
+    (settled.root / "inside.txt").unlink()
+    shutil.rmtree(settled.root / ".dvc" / "cache" / "files")
+    planned = verdicts(settled.root)
+    assert planned["inside"] == "must"
+    run_here(settled.root)
+    assert "inside" in settled.ran()
+
+
+def test_force_runs_although_nothing_changed(settled: Zoo) -> None:
+    lock = lock_files(settled.root)
+    assert run_here(settled.root, force=["several"])["several"] == "ran"
+    assert settled.ran() == ["several"]
+    assert lock_files(settled.root) == lock
+
+
+def test_a_clone_with_the_cache_restores_everything_that_dvc_keeps(by_us: Zoo, fresh: Zoo, tmp_path: Path) -> None:
+    zoo = fresh.copy(tmp_path / "clone")
+    shutil.copytree(by_us.root / ".dvc" / "cache", zoo.root / ".dvc" / "cache")
+    zoo.ran()
+    planned = verdicts(zoo.root)
+    outcomes = run_here(zoo.root)
+    assert {a for a, v in planned.items() if v == "restore"} <= {a for a, o in outcomes.items() if o == "restored"}
+    assert planned["several"] == "restore"
+    assert lock_files(zoo.root) == lock_files(by_us.root)
+
+
+# Stages that always run, and repositories that cannot be carried out.
+
+
+def test_a_stage_that_always_runs_does_and_its_users_do_not(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    root = make_repository(
+        tmp_path / "repo",
+        {
+            "dvc.yaml": f"""
+                stages:
+                  clock:
+                    cmd: echo clock >> {count} && echo noon > clock.txt
+                    outs: [clock.txt]
+                    always_changed: true
+                  sensor:
+                    cmd: echo sensor >> {count}
+                    always_changed: true
+                  user:
+                    cmd: echo user >> {count} && cat clock.txt > user.txt
+                    deps: [clock.txt]
+                    outs: [user.txt]
+                """
+        },
+    )
+    zoo = Zoo(root, count)
+    run_here(root)
+    assert sorted(zoo.ran()) == ["clock", "sensor", "user"]
+    plan = plan_of(root)
+    assert {a: d.verdict for a, d in plan.decisions.items()} == {"clock": "must", "sensor": "must", "user": "may"}
+    assert [r.kind for r in plan.decisions["clock"].reasons] == ["always"]
+    assert run_here(root) == {"clock": "ran", "sensor": "ran", "user": "skipped"}
+    assert sorted(zoo.ran()) == ["clock", "sensor"]
+    lock = lock_files(root)
+    assert dvc(root, "repro", "--quiet") == 0
+    assert sorted(zoo.ran()) == ["clock", "sensor"]
+    assert lock_files(root) == lock
+
+
+def test_a_data_file_under_dvc_is_an_input_like_any_other(tmp_path: Path) -> None:
+    root = make_repository(
+        tmp_path / "repo",
+        {
+            "song.txt": "la\n",
+            "dvc.yaml": """
+                stages:
+                  louder:
+                    cmd: tr a A < song.txt > loud.txt
+                    deps: [song.txt]
+                    outs: [loud.txt]
+                """,
+        },
+    )
+    assert dvc(root, "add", "--quiet", "song.txt") == 0
+    assert set(verdicts(root)) == {"louder"} or verdicts(root)["song.txt.dvc"] == "skip"
+    run_here(root)
+    assert dvc_status(root) == {}
+    write(root, {"song.txt": "lala\n"})
+    assert verdicts(root)["louder"] in ("must", "may")
+    run_here(root)
+    assert (root / "loud.txt").read_text() == "lAlA\n"
+
+
+BROKEN = {
+    "no YAML": ("stages: [", "dvc.yaml"),
+    "a misspelt field": ("stages:\n  a:\n    cmd: x\n    dep: [b]\n", "dvc.yaml"),
+    "a variable that is not there": ("stages:\n  a:\n    cmd: echo ${absent}\n", "absent"),
+    "a cycle": (
+        "stages:\n  a: {cmd: x, deps: [p], outs: [q]}\n  b: {cmd: x, deps: [q], outs: [p]}\n",
+        "cyclic|cycle",
+    ),
+    "one output of two stages": (
+        "stages:\n  a: {cmd: x, outs: [p]}\n  b: {cmd: x, outs: [p]}\n",
+        "p",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("broken") / "repo", {})
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_declaration_is_an_error_with_dvcs_words(breakable: Path, kind: str) -> None:
+    text, words = BROKEN[kind]
+    (breakable / "dvc.yaml").write_text(text)
+    with pytest.raises(WorkflowError, match=words):
+        repository = engine.open_repository(breakable)
+        engine.observe(repository, engine.declare(repository))
+
+
+def test_no_repository_is_an_error_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError, match="dvc init"):
+        engine.open_repository(tmp_path)
+
+
+def test_a_failed_command_leaves_the_lock_of_what_was_done(tmp_path: Path) -> None:
+    root = make_repository(
+        tmp_path / "repo",
+        {
+            "dvc.yaml": """
+                stages:
+                  good: {cmd: echo 1 > good.txt, outs: [good.txt]}
+                  bad: {cmd: "cat good.txt > bad.txt; exit 3", deps: [good.txt], outs: [bad.txt]}
+                """
+        },
+    )
+    with pytest.raises(RuntimeError, match="stage 'bad' ended with status 3"):
+        run_here(root)
+    lock = YAML(typ="safe").load((root / "dvc.lock").read_text())
+    assert set(lock["stages"]) == {"good"}
+    assert verdicts(root) == {"good": "skip", "bad": "must"}
+
+
+# Files are whole: a kill in the middle leaves the old one.
+
+
+def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_text("old")
+    script = """
+import os, signal, sys
+from pathlib import Path
+from statewright.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half of the ne")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(path)], cwd=HERE, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+def test_a_kill_while_recording_leaves_a_lock_that_dvc_reads(tmp_path: Path) -> None:
+    """Kill the process at the moment when the new lock is written but not yet in place."""
+    root = make_repository(
+        tmp_path / "repo",
+        {
+            "dvc.yaml": """
+                stages:
+                  one: {cmd: echo 1 > one.txt, outs: [one.txt]}
+                  two: {cmd: cat one.txt > two.txt, deps: [one.txt], outs: [two.txt]}
+                """
+        },
+    )
+    script = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = [sys.argv[2]]
+real, calls = Path.replace, []
+def replace(self, target):
+    if Path(target).name == "dvc.lock":
+        calls.append(target)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target)
+Path.replace = replace
+import toys
+toys.run_here(Path(sys.argv[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(root), str(HERE / "tests" / "statewright")],
+        cwd=HERE,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    lock = YAML(typ="safe").load((root / "dvc.lock").read_text())
+    assert set(lock["stages"]) == {"one"}
+    assert verdicts(root)["two"] in ("must", "restore")
+    run_here(root)
+    assert dvc_status(root) == {}
+
+
+def test_the_plan_is_what_the_command_line_prints_as_json(by_us: Zoo) -> None:
+    """`as_dict` of a real plan survives JSON (hashes, params, tuples)."""
+    text = json.dumps(plan_of(by_us.root).as_dict(), default=str)
+    assert json.loads(text)["stages"]["score"]["verdict"] == "skip"

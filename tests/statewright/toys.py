@@ -1,0 +1,120 @@
+"""Small repositories to try the engine on, and the engine without Prefect and MLflow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from statewright import repository as engine
+from statewright.plan import Plan, decide
+from statewright.process import run_commands
+
+HERE = Path(__file__).parents[2]
+
+
+def make_repository(root: Path, files: Mapping[str, str]) -> Path:
+    """A git and DVC repository with `files` in it, nothing committed."""
+    from dvc.repo import Repo
+
+    root.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    Repo.init(str(root)).close()
+    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    write(root, files)
+    return root
+
+
+def write(root: Path, files: Mapping[str, str]) -> None:
+    """Write `files`, each dedented."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+
+def commit(root: Path) -> str:
+    """Commit everything and return the commit's hash."""
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", "add", "--all"], cwd=root, check=True)
+    subprocess.run(["git", *who, "commit", "--quiet", "-m", "toy"], cwd=root, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
+    return head.stdout.strip()
+
+
+def plan_of(root: Path, names: Sequence[str] = ()) -> Plan:
+    """The plan for a repository as it lies there."""
+    repository = engine.open_repository(root)
+    workflow = engine.declare(repository)
+    return decide(workflow, engine.observe(repository, workflow), engine.targets(repository, names))
+
+
+def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
+    """Address -> verdict."""
+    return {address: decision.verdict for address, decision in plan_of(root, names).decisions.items()}
+
+
+def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
+    """Carry the plan out one stage after the other, as `transition` does, and return the outcomes."""
+    repository = engine.open_repository(root)
+    workflow = engine.declare(repository)
+    plan = decide(workflow, engine.observe(repository, workflow), force=force)
+    known_before = engine.recorded_names(repository)
+    outcomes = {}
+    try:
+        for address in plan.work:
+            outcomes[address] = status = engine.begin(repository, address, force=address in force)
+            if status == "ready":
+                with engine.holding_paths(repository, address):
+                    log = root / ".statewright" / f"{address.replace('/', '_')}.log"
+                    run_commands(address, engine.command_lines(repository, address), log)
+                    engine.finish(repository, address)
+                outcomes[address] = "ran"
+    finally:
+        engine.settle_lock(repository, list(workflow.stages), known_before)
+    return outcomes
+
+
+def dvc(root: Path, *arguments: str) -> int:
+    """DVC's own command line, in this process; the exit status."""
+    from dvc.cli import main
+
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        return int(main([*arguments]))
+    finally:
+        os.chdir(before)
+
+
+def dvc_status(root: Path) -> dict[str, Any]:
+    """What ``dvc status`` reports; empty if all is up to date."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        return dict(repo.status())
+
+
+def statewright(
+    root: Path, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, in the folder `root`."""
+    settings = {**os.environ, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+    return subprocess.run(
+        [sys.executable, "-m", "statewright", *arguments],
+        cwd=root,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def lock_files(root: Path) -> dict[str, bytes]:
+    """Every `dvc.lock` with its bytes."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("dvc.lock"))}

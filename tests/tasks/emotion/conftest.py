@@ -1,0 +1,36 @@
+"""The shipped tables, read and preprocessed once for all tests of the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tasks.emotion.ingest import read_checked
+from tasks.emotion.params import IngestParams, PreprocessParams
+from tasks.emotion.preprocess import Preprocess, preprocess
+
+SOURCE = Path(__file__).parents[3] / "data" / "source"
+TABLES = (
+    "career_audio",
+    "artists",
+    "influence",
+    "music_years",
+    "chart_years",
+    "album_lyrics",
+    "album_audio",
+    "album_joint",
+)
+
+
+@pytest.fixture(scope="session")
+def raw() -> dict[str, pd.DataFrame]:
+    """The raw tables of `preprocess`, as ingest keeps them."""
+    return {table: read_checked(table, IngestParams(source=str(SOURCE)))[0] for table in TABLES}
+
+
+@pytest.fixture(scope="session")
+def preprocessed(raw: dict[str, pd.DataFrame]) -> Preprocess:
+    """What `preprocess` makes of them with the default parameters."""
+    return preprocess(**raw, params=PreprocessParams())
