@@ -72,14 +72,11 @@ def before(values: Floats, unit: Ints) -> Floats:
     (n,) or (n, d) float
         0 in the first row of a unit.
     """
+    out = np.zeros_like(values, dtype=float)
     order = np.argsort(unit, kind="stable")
-    sums = np.cumsum(values[order], axis=0)
-    starts = np.r_[True, np.diff(unit[order]) != 0]
-    head = np.flatnonzero(starts)[np.cumsum(starts) - 1]
-    # what had been summed when the unit began, and the row's own value, are not its past
-    past = sums - values[order] - (sums[head] - values[order][head])
-    out = np.empty_like(past)
-    out[order] = past
+    # unit by unit, so that not even a rounding error comes from other units or later rows
+    for rows in np.split(order, np.flatnonzero(np.diff(unit[order])) + 1):
+        out[rows[1:]] = np.cumsum(values[rows[:-1]], axis=0)
     return out
 
 
