@@ -6,7 +6,8 @@ classes, constants, across modules, imports inside functions too) and hashes eac
 the parser sees it: comments, docstrings and formatting do not count.
 
 It reads the source as text and imports nothing, so it is fast and cannot be misled by what a
-module does when imported. A name reached only through a string (``getattr``) is not seen.
+module does when imported. A name reached only through a string (``getattr``) is not seen,
+and ``from x import *`` is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,11 +27,14 @@ class FingerprintError(ValueError):
 
 @dataclass(frozen=True)
 class Definition:
-    """One top-level name of a module: where it stands and its syntax tree."""
+    """One top-level name of a module: where it stands and its syntax tree.
+
+    The tree of a name that several statements bind or fill is a `Module` of those statements.
+    """
 
     module: str
     name: str
-    node: ast.stmt
+    node: ast.AST
 
     @property
     def label(self) -> str:
@@ -65,9 +70,14 @@ class Sources:
             tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         except (SyntaxError, UnicodeDecodeError) as error:
             raise FingerprintError(f"{path.relative_to(self.root)} cannot be parsed: {error}") from error
-        return Module(name, _definitions(name, tree), dict(_imports(name, package, tree)), package)
+        imports = dict(_imports(name, package, tree))
+        if "*" in imports:
+            raise FingerprintError(
+                f"{path.relative_to(self.root)}: `import *` hides which code a stage uses; name what is imported"
+            )
+        return Module(name, _definitions(name, tree), imports, package)
 
-    def find(self, dotted: str) -> Definition | None:
+    def find(self, dotted: str, seen: frozenset[str] = frozenset()) -> Definition | None:
         """The definition that ``package.module.name`` leads to, through re-exports."""
         module_name, _, name = dotted.rpartition(".")
         module = self.module(module_name) if module_name else None
@@ -76,7 +86,8 @@ class Sources:
         if name in module.definitions:
             return module.definitions[name]
         target = module.imports.get(name)
-        return self.find(target) if target and target != dotted else None
+        seen |= {dotted}
+        return self.find(target, seen) if target and target not in seen else None
 
     def _reached(self, definition: Definition) -> tuple[Definition, ...]:
         """The definitions of ours that one definition names."""
@@ -170,21 +181,55 @@ def _mentioned(node: ast.AST) -> set[str]:
                 value = value.value
             if isinstance(value, ast.Name):
                 found.add(".".join([value.id, *reversed(parts)]))
+        for annotation in (getattr(child, "annotation", None), getattr(child, "returns", None)):
+            found |= _mentioned_in_quotes(annotation)
+    return found
+
+
+def _mentioned_in_quotes(annotation: ast.AST | None) -> set[str]:
+    found = set()
+    for part in ast.walk(annotation) if annotation else ():
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            with suppress(SyntaxError):
+                found |= _mentioned(ast.parse(part.value, mode="eval"))
     return found
 
 
 def _definitions(module: str, tree: ast.Module) -> dict[str, Definition]:
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found[node.name] = Definition(module, node.name, node)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                for name in ast.walk(target):
-                    if isinstance(name, ast.Name):
-                        found[name.id] = Definition(module, name.id, node)
-    return found
+    found: dict[str, list[ast.stmt]] = {}
+    for node in _statements(tree):
+        for name in dict.fromkeys(_bound(node)):
+            found.setdefault(name, []).append(node)
+    return {
+        name: Definition(module, name, nodes[0] if len(nodes) == 1 else ast.Module(nodes, []))
+        for name, nodes in found.items()
+    }
+
+
+def _statements(block: ast.AST) -> Iterator[ast.stmt]:
+    """Statements at the top level of a module, those under ``if`` and ``try`` too."""
+    for node in ast.iter_child_nodes(block):
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from _statements(node)
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """Names that a statement defines, assigns to, or fills (``A[k] = v``, ``A.append(v)``)."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Assign | ast.Tuple | ast.List):
+        for target in node.targets if isinstance(node, ast.Assign) else node.elts:
+            yield from _bound(target)
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        yield from _bound(node.target)
+    elif isinstance(node, ast.Subscript | ast.Attribute | ast.Starred):
+        yield from _bound(node.value)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield from _bound(node.value.func) if isinstance(node.value.func, ast.Attribute) else ()
 
 
 def _imports(module: str, is_package: bool, tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -207,16 +252,20 @@ def _base(module: str, is_package: bool, node: ast.ImportFrom) -> str:
     return ".".join([*parts, node.module] if node.module else parts)
 
 
-def _hash(node: ast.stmt) -> str:
+def _hash(node: ast.AST) -> str:
     """Hash of the code of a definition as the parser sees it, without docstrings."""
     text = ast.unparse(_WithoutDocstrings().visit(ast.parse(ast.unparse(node))))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Drop strings that stand alone: docstrings, and notes below a constant or field."""
+    """Drop strings that stand alone (docstrings, notes below a field), and ``pass``."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """Put ``pass`` where a string stands alone."""
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Drop a string that stands alone."""
         alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return ast.Pass() if alone else node
+        return None if alone else node
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        """Drop what may stand where a docstring was."""
+        return

@@ -31,7 +31,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         parsed = YAML(typ="safe").load(value)
     except YAMLError as error:
         raise WorkflowError(f"--set {text}: the value is no YAML: {error}") from error
-    if isinstance(parsed, str):
+    if isinstance(parsed, str) and parsed == value.strip():  # not in quotes
         with suppress(ValueError):
             parsed = float(parsed)
     return key, parsed
@@ -51,6 +51,7 @@ def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
+    yaml.representer.add_representer(type(None), _represent_null)
     data = yaml.load(path.read_text(encoding="utf-8")) or {}
     patches = []
     for key, value in changes:
@@ -63,6 +64,11 @@ def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
         with replacing(path) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
     return patches
+
+
+def _represent_null(representer: Any, _: None) -> Any:
+    """Write ``null``, where ruamel would leave the value out."""
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def _set(data: Any, key: str, value: Any, path: Path) -> Any:

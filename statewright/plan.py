@@ -73,6 +73,7 @@ class _Known:
     hashes: dict[str, str | None] = field(default_factory=dict)
     contents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+    restored: dict[str, str] = field(default_factory=dict)
 
 
 def decide(
@@ -126,6 +127,13 @@ def _judge(stage: Stage, state: State, known: _Known, forced: bool) -> tuple[str
         outs = state.recall(stage.address, deps, params)
     if outs is not None:
         known.hashes.update(outs)
+        known.restored.update(
+            {
+                path: stage.address
+                for path, value in outs.items()
+                if seen.outs.get(path) != "ok" or seen.outs_was.get(path) != value
+            }
+        )
         return RESTORE, own
     _mark_unknown(stage, known)
     for path, contents in seen.predicted.items():
@@ -141,6 +149,8 @@ def _inputs(stage: Stage, seen: Observed, known: _Known) -> tuple[dict[str, str 
     waiting = set()
     for path in stage.deps:
         makers = {maker for out, maker in known.unknown.items() if overlaps(path, out)}
+        # The hash of a restored folder says nothing of one file in it, nor a file's of its folder.
+        makers |= {maker for out, maker in known.restored.items() if out != path and overlaps(path, out)}
         waiting |= makers
         if not makers:
             deps[path] = known.hashes.get(path, seen.deps_now.get(path))

@@ -28,6 +28,7 @@ def run_commands(
     timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     watch: Callable[[str], None] = lambda line: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run commands one after the other, each in a process group of its own.
 
@@ -41,11 +42,13 @@ def run_commands(
         After this many seconds the whole group is stopped, and killed if it will not.
     watch : callable
         Gets each line of output; a progress bar's carriage return ends a line too.
+    cancelled : callable
+        Asked several times a second; once it says so, the group is stopped.
 
     Raises
     ------
     StageFailedError
-        If a command exits with a status other than 0, or does not end in time.
+        If a command exits with a status other than 0, does not end in time, or is cancelled.
     """
     deadline = time.monotonic() + timeout_s if timeout_s else None
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -62,19 +65,25 @@ def run_commands(
                 **settings,
             )
             try:
-                in_time = _follow(process, sink, deadline, watch)
+                ended = _follow(process, sink, deadline, watch, cancelled)
             finally:
                 stop(process)
-            if not in_time:
+            if cancelled():
+                raise StageFailedError(f"stage '{address}' was stopped; log: {log}")
+            if not ended:
                 raise StageFailedError(f"stage '{address}' did not end within {timeout_s:.0f} s; log: {log}")
             if process.returncode != 0:
                 raise StageFailedError(_explain(address, process.returncode, log))
 
 
 def _follow(
-    process: subprocess.Popen[bytes], sink: Any, deadline: float | None, watch: Callable[[str], None]
+    process: subprocess.Popen[bytes],
+    sink: Any,
+    deadline: float | None,
+    watch: Callable[[str], None],
+    cancelled: Callable[[], bool],
 ) -> bool:
-    """Copy output until the process ends; False if the deadline comes first."""
+    """Copy output until the process ends; False if the deadline or a cancellation comes first."""
     assert process.stdout is not None
     rest = b""
     with selectors.DefaultSelector() as selector:
@@ -93,7 +102,7 @@ def _follow(
                         watch(line.decode("utf-8", "replace").strip())
             elif process.poll() is not None:
                 return True
-            if deadline is not None and time.monotonic() > deadline:
+            if cancelled() or (deadline is not None and time.monotonic() > deadline):
                 return False
 
 

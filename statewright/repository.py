@@ -238,10 +238,14 @@ def _recall(
 def _as_if(
     repository: Repository, stage: DvcStage, deps: Hashes, params: Mapping[ParamKey, Any]
 ) -> Iterator[DvcStage]:
-    """Give the stage's dependencies other hashes for the length of the block."""
+    """Give the stage's dependencies other hashes for the length of the block.
+
+    What was read from the lock file stands in `meta` too, and would win when it is written out.
+    """
+    from attrs import evolve
     from dvc_data.hashfile.hash_info import HashInfo
 
-    kept = [(dep, dep.hash_info) for dep in stage.deps]
+    kept = [(dep, dep.hash_info, dep.meta) for dep in stage.deps]
     try:
         for dep in stage.deps:
             path = _relative(dep, repository.root)
@@ -250,10 +254,11 @@ def _as_if(
                 dep.hash_info = HashInfo(dep.hash_name, values)  # type: ignore[arg-type]
             else:
                 dep.hash_info = HashInfo(dep.hash_name, deps.get(path))
+                dep.meta = evolve(dep.meta, md5=None)
         yield stage
     finally:
-        for dep, hash_info in kept:
-            dep.hash_info = hash_info
+        for dep, hash_info, meta in kept:
+            dep.hash_info, dep.meta = hash_info, meta
 
 
 def _held(repository: Repository, stage: DvcStage) -> Hashes | None:
@@ -470,7 +475,7 @@ def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         try:
-            found += [stage.addressing for stage in repository.repo.stage.collect(name)]
+            found += [info.stage.addressing for info in repository.repo.stage.collect_granular(name)]
         except DvcException as error:
             close = difflib.get_close_matches(name, list(repository.stages), n=3)
             hint = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,7 @@ from statewright import repository as dvc
 from statewright import tracking
 from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
-from statewright.process import run_commands
+from statewright.process import StageFailedError, run_commands
 from statewright.state import State
 from statewright.workflow import Stage, Workflow
 
@@ -78,6 +79,7 @@ class _Work:
     record: tracking.Record | None = None
     unrecorded: str | None = None
     flow_run: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class TransitionFailedError(RuntimeError):
@@ -158,6 +160,10 @@ def _carry_out(work: _Work, limits: Limits, result: Result) -> None:
     _recording(work, lambda: _open_record(work, result.state))
     try:
         _dispatch(work, limits, result)
+    except BaseException:
+        # An interrupt must reach the stages, which run in threads and process groups of their own.
+        work.cancelled.set()
+        raise
     finally:
         state = dvc.observe(work.repository, work.workflow)
         if work.record is not None:
@@ -277,6 +283,8 @@ def _task(work: _Work, stage: Stage) -> Any:
 
 def _run_stage(work: _Work, address: str) -> str:
     """One attempt at one stage: skip, restore, or run its command and take the outputs in."""
+    if work.cancelled.is_set():
+        raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
     stage = work.workflow.stages[address]
     started = time.time()
     forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
@@ -310,6 +318,7 @@ def _run_command(work: _Work, stage: Stage, log: Path) -> None:
             timeout_s=stage.number("timeout_s", 0) or None,
             environment=environment,
             watch=lambda line: work.board.update(address, note=line),
+            cancelled=work.cancelled.is_set,
         )
         dvc.finish(work.repository, address)
 

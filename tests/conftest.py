@@ -14,12 +14,19 @@ import pytest
 from statewright.process import stop
 from statewright.servers import wait_until_up
 
+THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def neutral_environment() -> Iterator[None]:
     """Nothing that the person running the tests has set points them at their own servers."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED"):
+        for name in (
+            "MLFLOW_TRACKING_URI",
+            "MLFLOW_EXPERIMENT_NAME",
+            "PREFECT_API_URL",
+            "STATEWRIGHT_RECORDED",
+        ):
             patch.delenv(name, raising=False)
         yield
 

@@ -92,8 +92,8 @@ def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) 
     out = np.empty((len(x), len(columns)))
     for place, column in enumerate(columns):
         model = HistGradientBoostingRegressor(
-            max_iter=200, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=30,
-            early_stopping=True, validation_fraction=0.15, n_iter_no_change=20, random_state=seed,
+            max_iter=100, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=40,
+            early_stopping=False, random_state=seed,
         )  # fmt: skip
         out[:, place] = model.fit(x[learn], panel.mean[learn, column]).predict(x)
     return out

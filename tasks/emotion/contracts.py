@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pandera.pandas as pa
 from pandera.typing import Series
 
@@ -61,7 +63,7 @@ class Careers(pa.DataFrameModel):
     reissue: Series[bool] = pa.Field(description="follows a long silence: perhaps an old recording")
 
     class Config:
-        unique = ["artist_id", "year"]
+        unique: ClassVar[list[str]] = ["artist_id", "year"]
 
 
 class Albums(pa.DataFrameModel):
@@ -101,7 +103,7 @@ class Years(pa.DataFrameModel):
     spreads: Series[float] = pa.Field(alias=f"^({_YEARLY})_sd$", regex=True, ge=0, nullable=True)
 
     class Config:
-        unique = ["source", "year"]
+        unique: ClassVar[list[str]] = ["source", "year"]
 
 
 class Influence(pa.DataFrameModel):
@@ -114,7 +116,7 @@ class Influence(pa.DataFrameModel):
     audio_cosine: Series[float] = pa.Field(ge=-1.00001, le=1.00001)
 
     class Config:
-        unique = ["influencer_id", "follower_id"]
+        unique: ClassVar[list[str]] = ["influencer_id", "follower_id"]
 
 
 class Features(pa.DataFrameModel):

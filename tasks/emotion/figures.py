@@ -24,11 +24,10 @@ COLOURS = {
     "acousticness": GREEN,
     "loudness": ORANGE,
 }
-TIME = "cividis"
 
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans", "Verdana", "sans-serif"],
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so the layout is the same everywhere
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -83,10 +82,10 @@ def inline(document: str, name: str, alt: str) -> str:
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = re.sub(r"url\(#", f"url(#{name}-", body)
     body = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', body)
+    body = body.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
     width = float(box.split()[2])
     return (
-        f'<svg viewBox="{box}" width="{width:g}pt" role="img" aria-label="{escape(alt)}">'
-        f"{body.strip()}</svg>"
+        f'<svg viewBox="{box}" width="{width:g}pt" role="img" aria-label="{escape(alt)}">{body.strip()}</svg>'
     )
 
 

@@ -14,7 +14,6 @@ from tasks.emotion.figures import (
     GREY,
     INK,
     PALE,
-    TIME,
     VERMILION,
     label_once,
     standard_error,
@@ -65,7 +64,11 @@ def posterior(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def career(
-    figure: Figure, rows: pd.DataFrame, changes: pd.DataFrame, dimensions: Sequence[str], typical: dict[str, float]
+    figure: Figure,
+    rows: pd.DataFrame,
+    changes: pd.DataFrame,
+    dimensions: Sequence[str],
+    typical: dict[str, float],
 ) -> None:
     """One artist: yearly means with error bars, means of the stretches, and the posterior below."""
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -102,80 +105,99 @@ def _whole_years(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=3))
 
 
-def plane(figure: Figure, rows: pd.DataFrame, steps: int, years: tuple[int, int]) -> None:
-    """Path through the plane: single years faint, means of spans of years bold, coloured by time."""
+def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:
+    """Path through the plane: years faint, groups of years bold with their error, coloured by time."""
     from matplotlib import colormaps
-    from matplotlib.colors import Normalize
 
     axes = figure.subplots()
-    colour, time = colormaps[TIME], Normalize(*years)
-    _corners(axes)
+    first, last = rows["year"].min(), rows["year"].max()
+
+    def shade(year: pd.Series | float) -> np.ndarray:
+        # the light end of the scale would not show on white
+        return colormaps["viridis"](0.86 * (np.asarray(year, float) - first) / max(last - first, 1))
+
+    _corners(axes, *window)
     axes.scatter(
-        rows["energy_mean"], rows["valence_mean"], s=7, color=colour(time(rows["year"])), alpha=0.45, linewidths=0
+        rows["energy_mean"], rows["valence_mean"], s=8, color=shade(rows["year"]), alpha=0.4, linewidths=0
     )
-    path = spans(rows, steps)
     points = path[["energy_mean", "valence_mean"]].to_numpy(float)
+    axes.errorbar(
+        *points.T, 1.96 * path["valence_error"], 1.96 * path["energy_error"], fmt="none", ecolor="#aab2ba",
+        elinewidth=0.8, zorder=1,
+    )  # fmt: skip
     for before, after, year in zip(points[:-1], points[1:], path["year"].iloc[1:], strict=True):
         axes.annotate(
             "", after, before,
-            arrowprops={"arrowstyle": "-|>", "color": colour(time(year)), "linewidth": 1.6, "shrinkA": 3,
+            arrowprops={"arrowstyle": "-|>", "color": shade(year), "linewidth": 1.6, "shrinkA": 3,
                         "shrinkB": 3, "mutation_scale": 9},
         )  # fmt: skip
-    axes.scatter(points[:, 0], points[:, 1], s=34, color=colour(time(path["year"])), edgecolors="white", zorder=3)
-    for place in sorted({0, len(path) - 1}):
-        axes.annotate(
-            path["label"].iloc[place], points[place], xytext=(5, 5 if place == 0 else -11),
-            textcoords="offset points", fontsize=8, fontweight="bold", zorder=4,
-        )  # fmt: skip
-    _square(axes)
-
-
-def _corners(axes: Axes) -> None:
-    axes.axhline(0.5, color=PALE, linewidth=1)
-    axes.axvline(0.5, color=PALE, linewidth=1)
-    for x, y, word in (
-        (0.02, 0.98, "calm, glad"),
-        (0.98, 0.98, "lively, glad"),
-        (0.02, 0.02, "calm, sad"),
-        (0.98, 0.02, "lively, tense"),
-    ):
-        side, end = ("left" if x < 0.5 else "right"), ("top" if y > 0.5 else "bottom")
-        axes.text(x, y, word, ha=side, va=end, color=GREY, fontsize=8, style="italic")
-
-
-def _square(axes: Axes) -> None:
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="energy", ylabel="valence")
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.scatter(*points.T, s=34, color=shade(path["year"]), edgecolors="white", zorder=3)
+    _ends(axes, path, points)
+    axes.set(xlim=window, ylim=window, aspect="equal", xlabel="energy", ylabel="valence")
     axes.grid(False)
 
 
-def spans(rows: pd.DataFrame, steps: int) -> pd.DataFrame:
-    """Song-weighted means over spans of equally many years, at most `steps` of them."""
-    first, last = int(rows["year"].min()), int(rows["year"].max())
-    length = max(1, -(-(last - first + 1) // steps))
-    span = (rows["year"] - first) // length
+def _ends(axes: Axes, path: pd.DataFrame, points: np.ndarray) -> None:
+    """Dates of the first and the last group, the higher one above its point, the other below."""
+    above = points[0, 1] >= points[-1, 1]
+    for place, up in {0: above, len(path) - 1: not above}.items():
+        axes.annotate(
+            path["label"].iloc[place], points[place], xytext=(0, 9 if up else -16), ha="center",
+            textcoords="offset points", fontsize=8.5, fontweight="bold", zorder=5,
+            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
+        )  # fmt: skip
+
+
+def _corners(axes: Axes, low: float, high: float) -> None:
+    if low < 0.5 < high:
+        axes.axhline(0.5, color=PALE, linewidth=1)
+        axes.axvline(0.5, color=PALE, linewidth=1)
+    inset = 0.02 * (high - low)
+    for right, top, word in (
+        (0, 1, "calm, glad"),
+        (1, 1, "lively, glad"),
+        (0, 0, "calm, sad"),
+        (1, 0, "tense"),
+    ):
+        axes.text(
+            high - inset if right else low + inset, high - inset if top else low + inset, word,
+            ha="right" if right else "left", va="top" if top else "bottom", color=GREY, fontsize=8.5, style="italic",
+        )  # fmt: skip
+
+
+def spans(rows: pd.DataFrame, steps: int, typical: dict[str, float]) -> pd.DataFrame:
+    """Means over groups of successive years of about equally many songs, at most `steps` of them."""
+    rows = rows.sort_values("year")
     found = []
-    for _, part in rows.groupby(span):
-        low, high = int(part["year"].min()), int(part["year"].max())
-        means = {
-            name: np.average(part[name], weights=part["n_songs"]) for name in ("energy_mean", "valence_mean")
-        }
-        found.append({"year": (low + high) / 2, "label": f"{low}–{high % 100:02d}" if high > low else f"{low}", **means})
+    for _, part in rows.groupby(_groups(rows["n_songs"].to_numpy(float), steps)):
+        low, high, total = int(part["year"].min()), int(part["year"].max()), part["n_songs"].sum()
+        label = f"{low}–{str(high)[2:] if low // 100 == high // 100 else high}" if high > low else f"{low}"
+        row = {"year": (low + high) / 2, "label": label, "n_songs": int(total)}
+        for name in ("energy", "valence"):
+            row[f"{name}_mean"] = np.average(part[f"{name}_mean"], weights=part["n_songs"])
+            row[f"{name}_error"] = typical[name] / np.sqrt(total)
+        found.append(row)
     return pd.DataFrame(found)
 
 
-def time_scale(figure: Figure, years: tuple[int, int]) -> None:
-    """The colours of the years, once for all planes."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+def _groups(songs: np.ndarray, steps: int) -> np.ndarray:
+    """Number of the group of each year; a group is full at a `steps`-th of all songs."""
+    full, group, held = songs.sum() / steps, 0, 0.0
+    found = np.zeros(len(songs), dtype=int)
+    for place, number in enumerate(songs):
+        found[place] = group
+        held += number
+        if held >= full:
+            group, held = group + 1, 0.0
+    # what is left over goes to the last full group
+    if 0 < held < full / 2 and group:
+        found[found == group] = group - 1
+    return found
 
-    axes = figure.subplots()
-    figure.colorbar(ScalarMappable(Normalize(*years), TIME), cax=axes, orientation="horizontal", label="year")
-    axes.grid(False)
 
-
-def forecasts_over_time(figure: Figure, rows: pd.DataFrame, dimension: str, z: float, test_from: float) -> None:
+def forecasts_over_time(
+    figure: Figure, rows: pd.DataFrame, dimension: str, z: float, test_from: float
+) -> None:
     """One artist: what was measured, and what had been forecast from the years before."""
     axes = figure.subplots()
     axes.axvspan(test_from - 0.5, max(rows["time"].max() + 0.5, test_from), color="#f1f3f5", linewidth=0)

@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = 3
-"""Small axes side by side in a wide figure."""
-
 
 def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) -> None:
     """Mean attention, query by key, and the share of each modality in the fused state."""
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
     left.imshow(weights.to_numpy(float), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     names = list(weights.index)
-    left.set_xticks(range(len(names)), [f"from {name}" for name in weights.columns], fontsize=8)
+    left.set_xticks(range(len(names)), weights.columns, fontsize=8)
     left.set_yticks(range(len(names)), [f"{name} reads" for name in names], fontsize=8)
     left.grid(False)
     for (row, column), weight in np.ndenumerate(weights.to_numpy(float)):
@@ -31,9 +28,8 @@ def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) 
         left.text(column, row, f"{weight:.2f}", ha="center", va="center", color=ink, fontsize=9)
     right.barh(range(len(names)), importance[names], color=BLUE, height=0.6)
     for place, share in enumerate(importance[names]):
-        right.text(min(share + 0.03, 0.62), place, f"{share:.2f}", va="center", fontsize=8.5,
-                   color="white" if share + 0.03 > 0.62 else INK)  # fmt: skip
-    right.set(xlim=(0, 1), title="share")
+        right.text(share + 0.03, place, f"{share:.2f}", va="center", fontsize=8.5)
+    right.set(xlim=(0, 1.3), title="share", xticks=[0, 0.5, 1])
     right.set_yticks(range(len(names)), [])
     right.invert_yaxis()
 
@@ -52,8 +48,8 @@ def graph(figure: Figure, edges: pd.DataFrame, dimensions: Sequence[str], tiers:
         axes.text(x, y, name.rsplit(" ", 1)[0], ha="center", va="center", fontsize=8.5, zorder=3,
                   bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": GREY})  # fmt: skip
     for column, tier in enumerate(tiers):
-        axes.text(2.2 * column, len(dimensions) - 0.35, tier, ha="center", fontweight="bold", fontsize=9.5)
-    axes.set(xlim=(-0.9, 2.2 * (len(tiers) - 1) + 1.1), ylim=(-0.6, len(dimensions) - 0.1))
+        axes.text(2.2 * column, len(dimensions) - 0.1, tier, ha="center", fontweight="bold", fontsize=9.5)
+    axes.set(xlim=(-0.9, 2.2 * (len(tiers) - 1) + 1.1), ylim=(-0.6, len(dimensions) + 0.15))
     axes.axis("off")
 
 
@@ -72,16 +68,21 @@ def _edge(axes: Axes, edge: Any, place: dict[str, tuple[float, float]]) -> None:
             "arrowstyle": arrow, "color": BLUE if edge.partial_correlation > 0 else VERMILION,
             "linewidth": 0.5 + 2.2 * edge.confidence, "alpha": 0.3 + 0.7 * edge.confidence,
             "linestyle": "-" if edge.partial_correlation > 0 else (0, (4, 2)),
-            "connectionstyle": f"arc3,rad={curve}", "shrinkA": 12 if same else 27, "shrinkB": 12 if same else 32,
+            "connectionstyle": f"arc3,rad={curve}",
+            "shrinkA": 12 if same else 27, "shrinkB": 12 if same else 32,
             "mutation_scale": 9,
         },
     )  # fmt: skip
 
 
-def granger_maps(figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str], scopes: dict[str, str]) -> None:
+def granger_maps(
+    figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str], scopes: dict[str, str]
+) -> None:
     """Coefficient of each cause on each effect, one map a scope; a star where the test stands."""
     limit = max(0.05, float(tests["coefficient"].abs().max()))
-    for axes, (scope, title) in zip(figure.subplots(1, len(scopes), squeeze=False)[0], scopes.items(), strict=True):
+    for axes, (scope, title) in zip(
+        figure.subplots(1, len(scopes), squeeze=False)[0], scopes.items(), strict=True
+    ):
         part = tests[tests["scope"] == scope]
         table = part.pivot(index="effect", columns="cause", values="coefficient")
         table = table.reindex(index=dimensions, columns=dimensions)
@@ -94,27 +95,17 @@ def granger_maps(figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str],
                       color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=50, ha="right", fontsize=7.5)
         first = axes.get_subplotspec().is_first_col()
-        axes.set_yticks(range(len(dimensions)), [f"{name} now" for name in dimensions] if first else [], fontsize=7.5)
+        axes.set_yticks(
+            range(len(dimensions)), [f"{name} now" for name in dimensions] if first else [], fontsize=7.5
+        )
         axes.set_title(title, fontsize=8.5)
         axes.grid(False)
 
 
-def calibration(figure: Figure, forecasts: pd.DataFrame, dimensions: Sequence[str], bins: int) -> None:
+def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
     """Forecast against truth: density of targets, and the mean truth of equal groups by forecast."""
-    rows = -(-len(dimensions) // PANELS)
-    panels = figure.subplots(rows, PANELS, squeeze=False).ravel()
-    for axes, dimension in zip(panels, dimensions, strict=False):
-        part = forecasts[forecasts["dimension"] == dimension]
-        _calibrated(axes, part["forecast"].to_numpy(float), part["truth"].to_numpy(float), bins)
-        axes.set_title(dimension)
-        axes.set_xlabel("forecast", fontsize=8)
-    for axes in panels[len(dimensions) :]:
-        axes.axis("off")
-    for axes in panels[::PANELS]:
-        axes.set_ylabel("measured", fontsize=8)
-
-
-def _calibrated(axes: Axes, forecast: np.ndarray, truth: np.ndarray, bins: int) -> None:
+    axes = figure.subplots()
+    forecast, truth = rows["forecast"].to_numpy(float), rows["truth"].to_numpy(float)
     low, high = np.quantile(np.concatenate([forecast, truth]), [0.005, 0.995])
     axes.hexbin(
         forecast, truth, gridsize=22, extent=(low, high, low, high), cmap="Greys", mincnt=1, bins="log",
@@ -125,8 +116,8 @@ def _calibrated(axes: Axes, forecast: np.ndarray, truth: np.ndarray, bins: int) 
     x = np.array([forecast[group].mean() for group in groups])
     y = np.array([truth[group].mean() for group in groups])
     error = np.array([1.96 * truth[group].std() / np.sqrt(len(group)) for group in groups])
-    axes.errorbar(x, y, error, fmt="o", color=VERMILION, markersize=3.5, elinewidth=1.2)
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.errorbar(x, y, error, fmt="o", color=VERMILION, markersize=4, elinewidth=1.3)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="forecast", ylabel="measured")
 
 
 def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str]) -> None:
@@ -137,8 +128,9 @@ def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str])
         base = (row["rmse"] - row["difference"]) / 100
         low, value, high = (row[name] / base for name in ("difference_low", "difference", "difference_high"))
         colour = BLUE if value < 0 else VERMILION
-        axes.errorbar(value, place, xerr=[[max(value - low, 0)], [max(high - value, 0)]], fmt="o" if value < 0 else "s",
-                      color=colour, markersize=5, elinewidth=1.6)  # fmt: skip
+        reach = [[max(value - low, 0)], [max(high - value, 0)]]
+        marker = "o" if value < 0 else "s"
+        axes.errorbar(value, place, xerr=reach, fmt=marker, color=colour, markersize=5, elinewidth=1.6)
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(dimensions)), dimensions)
     axes.invert_yaxis()
@@ -178,17 +170,23 @@ def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
         part = rows[rows["task"] == task]
         variants = list(dict.fromkeys(part["model"]))
         dimensions = list(dict.fromkeys(part["dimension"]))
-        table = part.pivot(index="model", columns="dimension", values="percent").reindex(variants, columns=dimensions)
+        table = part.pivot(index="model", columns="dimension", values="percent").reindex(
+            variants, columns=dimensions
+        )
         limit = max(0.5, float(np.abs(table.to_numpy(float)).max()))
         axes.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
         sure = part.assign(sure=(part["cost_low"] > 0) | (part["cost_high"] < 0))
-        sure = sure.pivot(index="model", columns="dimension", values="sure").reindex(variants, columns=dimensions)
+        sure = sure.pivot(index="model", columns="dimension", values="sure").reindex(
+            variants, columns=dimensions
+        )
         for (row, column), value in np.ndenumerate(table.to_numpy(float)):
             star = "*" if bool(sure.iloc[row, column]) else ""
             axes.text(column, row, f"{value:+.1f}{star}", ha="center", va="center", fontsize=7.5,
                       color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=35, ha="right", fontsize=8)
         first = axes.get_subplotspec().is_first_col()
-        axes.set_yticks(range(len(variants)), [names.get(name, name) for name in variants] if first else [], fontsize=8)
+        axes.set_yticks(
+            range(len(variants)), [names.get(name, name) for name in variants] if first else [], fontsize=8
+        )
         axes.set_title(task)
         axes.grid(False)

@@ -76,15 +76,15 @@ class FusionParams(Params):
     token_width: int = Field(32, ge=2, le=512, multiple_of=2)
     heads: int = Field(4, ge=1, le=16)
     hidden: int = Field(64, ge=1, le=1024)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
     time_origin: float = 1920.0
     time_unit: float = Field(10.0, gt=0)
-    epochs: int = Field(55, ge=1, le=10_000)
+    epochs: int = Field(50, ge=1, le=10_000)
     batch_size: int = Field(512, ge=1)
     learning_rate: float = Field(4e-3, gt=0, le=1)
-    weight_decay: float = Field(1e-2, ge=0, le=10)
+    weight_decay: float = Field(0.5, ge=0, le=10)
     clip: float = Field(1.0, gt=0)
-    balance: float = Field(0.5, ge=0, le=1)
+    balance: float = Field(0.4, ge=0, le=1)
     hide: float = Field(0.5, ge=0, lt=1)
     kept: float = Field(2.0, ge=0)
     average: float = Field(0.99, ge=0, lt=1)
@@ -185,3 +185,21 @@ class CausalParams(Params):
     max_lags: int = Field(3, ge=1)
     influence_window: int = Field(5, ge=1)
     seed: int = Field(0, ge=0)
+
+
+class ReportParams(Params):
+    """Which artists are shown, and how much of the long tables.
+
+    ``artists`` that the data does not have are named in the page; if it has none of them,
+    the longest careers are shown. ``path_steps``: spans of years that a path is drawn through.
+    """
+
+    artists: tuple[str, ...] = (
+        "The Beatles", "Bob Dylan", "David Bowie", "Johnny Cash", "Aretha Franklin", "Miles Davis",
+        "Stevie Wonder", "Joni Mitchell", "Radiohead",
+    )  # fmt: skip
+    dimensions: tuple[str, ...] = Field(("valence", "energy"), min_length=1, max_length=4)
+    careers_listed: int = Field(20, ge=1, le=200)
+    tests_listed: int = Field(15, ge=1, le=200)
+    path_steps: int = Field(8, ge=2, le=40)
+    bins: int = Field(12, ge=3, le=50)

@@ -30,15 +30,17 @@ class Picture:
 
     svg: str
     title: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture over the whole width, or several small ones that wrap; one caption."""
+    """One picture over the whole width, or several small ones, `tile` rem wide at least; one caption."""
 
     kind: ClassVar[str] = "figure"
     pictures: tuple[Picture, ...]
     caption: str
+    tile: int = 19
 
     @property
     def small(self) -> bool:
@@ -55,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the first column of each row is its header. Rows after `shown` unfold on a click."""
+    """A table; the first column of each row is its header. `text_columns` hold words."""
 
     kind: ClassVar[str] = "grid"
     caption: str

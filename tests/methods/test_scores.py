@@ -26,11 +26,8 @@ def test_weighted_sums_equal_stacking_the_drawn_clusters():
     np.testing.assert_allclose(mse, np.mean(errors**2, axis=0))
     names = np.unique(cluster)
     for row, weights in enumerate(cluster_weights(len(names), 20, 4)):
-        rows = [
-            np.flatnonzero(cluster == name)
-            for name, times in zip(names, weights, strict=True)
-            for _ in range(int(times))
-        ]
+        drawn = np.repeat(names, weights.astype(int))
+        rows = [np.flatnonzero(cluster == name) for name in drawn]
         np.testing.assert_allclose(samples[row], np.mean(errors[np.concatenate(rows)] ** 2, axis=0))
 
 

@@ -228,6 +228,22 @@ def test_an_output_that_is_a_folder_is_waited_for_by_the_user_of_a_file_in_it() 
     assert verdicts(plan) == {"maker": "must", "user": "may"}
 
 
+def test_one_file_of_a_restored_folder_is_not_known_beforehand() -> None:
+    maker = Stage("maker", ("make",), deps=("raw",), outs=(Output("folder"),))
+    user = Stage("user", ("use",), deps=("folder/part.csv",), outs=(Output("result"),))
+    workflow = Workflow({"maker": maker, "user": user}, {"maker": (), "user": ("maker",)})
+    seen = {
+        "maker": Observed(recorded=False, deps_now={"raw": "1"}),
+        "user": Observed(True, ("use",), {"folder/part.csv": "1"}, {"folder/part.csv": None}),
+    }
+
+    def recall(address: str, *_: Any) -> dict[str, str] | None:
+        return {"folder": "2.dir"} if address == "maker" else None
+
+    plan = decide(workflow, State(seen, recall=recall))
+    assert verdicts(plan) == {"maker": "restore", "user": "may"}
+
+
 def test_targets_bring_their_ancestors_and_nothing_else() -> None:
     workflow, seen = chain(first=changed_input("first", "zero"))
     assert verdicts(decide(workflow, State(seen), ["second"])) == {"first": "must", "second": "may"}
@@ -360,7 +376,11 @@ class World:
     def observed(self) -> State:
         def recall(address: str, deps: Mapping[str, Any], params: Mapping[Any, Any]) -> Any:
             n = int(address)
-            key = (*(int(deps[f"{p}.out"]) for p in self.parents[n]), int(deps["source"]), params["p", address])
+            key = (
+                *(int(deps[f"{p}.out"]) for p in self.parents[n]),
+                int(deps["source"]),
+                params["p", address],
+            )
             held = self.cache.get((n, key))
             return None if held is None else {f"{n}.out": str(held)}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -83,10 +84,17 @@ def dvc(root: Path, *arguments: str) -> int:
     """DVC's own command line, in this process; the exit status."""
     from dvc.cli import main
 
-    before = Path.cwd()
-    os.chdir(root)
-    try:
+    with inside(root):
         return int(main([*arguments]))
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Work in `folder` for the length of the block; DVC names stages by the working directory."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
     finally:
         os.chdir(before)
 
@@ -95,7 +103,7 @@ def dvc_status(root: Path) -> dict[str, Any]:
     """What ``dvc status`` reports; empty if all is up to date."""
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo:
+    with inside(root), Repo(str(root)) as repo:
         return dict(repo.status())
 
 

@@ -1,0 +1,1 @@
+"""The commands behind the figures in the docs."""

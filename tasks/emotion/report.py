@@ -1,0 +1,100 @@
+"""Stage emotion-report: one HTML page that a musicologist can read.
+
+Every sentence, figure and table is computed from the inputs; the page needs nothing outside itself.
+Sections are built in ``report_*.py``, drawn by ``figures*.py``, and set by the template in
+``report_page.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from statewright.contracts import Feedback, Table
+from tasks.emotion.causal import CausalEdges, CausalMetrics, GrangerTests
+from tasks.emotion.changepoint import ChangeCounts, ChangepointMetrics, Changes
+from tasks.emotion.contracts import Artists, Careers, Forecasts, Years
+from tasks.emotion.evaluate import Ablation, Coverage, Scores
+from tasks.emotion.fusion import Attention, FusionSummary
+from tasks.emotion.ingest import IngestReport
+from tasks.emotion.params import ReportParams
+from tasks.emotion.preprocess import PreprocessReport
+from tasks.emotion.raw import Quarantine
+from tasks.emotion.report_blocks import Section, count
+from tasks.emotion.report_careers import careers as careers_section
+from tasks.emotion.report_careers import choose, plane
+from tasks.emotion.report_data import data
+from tasks.emotion.report_forecast import ablations, forecast
+from tasks.emotion.report_forecast import coverage as coverage_section
+from tasks.emotion.report_forecast import feedback as feedback_section
+from tasks.emotion.report_frame import findings, methods, reproduce
+from tasks.emotion.report_music import music
+from tasks.emotion.report_page import PAGE, STYLE
+from tasks.emotion.report_structure import attention as attention_section
+from tasks.emotion.report_structure import causality
+
+TITLE = "The emotional course of artists, of careers, and of music as a whole"
+
+
+def report(
+    artists: Table[Artists],
+    careers: Table[Careers],
+    years: Table[Years],
+    quarantine: Table[Quarantine],
+    attention: Table[Attention],
+    changes: Table[Changes],
+    change_counts: Table[ChangeCounts],
+    causal_edges: Table[CausalEdges],
+    granger: Table[GrangerTests],
+    forecasts: Table[Forecasts],
+    scores: Table[Scores],
+    coverage: Table[Coverage],
+    ablation: Table[Ablation],
+    ingest: IngestReport,
+    preprocess: PreprocessReport,
+    fusion: FusionSummary,
+    changepoint: ChangepointMetrics,
+    causal: CausalMetrics,
+    feedback: Feedback,
+    *,
+    params: ReportParams,
+) -> str:
+    """Write the page."""
+    shown, note = choose(artists, careers, params)
+    tables = {"artists": artists, "careers": careers, "changes": changes, "change_counts": change_counts}
+    sections = (
+        findings(scores, coverage, changes, (changepoint, causal, fusion, feedback)),
+        data(ingest, preprocess, quarantine),
+        music(years, changes, changepoint),
+        careers_section(shown, note, tables, changepoint, params),
+        plane(shown, years, careers, params),
+        attention_section(attention, fusion),
+        causality(causal_edges, granger, causal, params),
+        forecast(forecasts, scores, shown, params),
+        coverage_section(coverage),
+        ablations(ablation),
+        feedback_section(feedback),
+        methods(forecasts),
+        reproduce(),
+    )
+    lede = (
+        f"{count(careers['artist_id'].nunique())} careers in sound, {count(len(careers))} artist-years, "
+        f"{int(careers['year'].min())} to {int(careers['year'].max())}: when did they change, what goes "
+        "with what, and how far can the next step be foreseen? Each figure says what it rests on and how "
+        "sure it is."
+    )
+    return page(lede, sections)
+
+
+def page(lede: str, sections: Sequence[Section]) -> str:
+    """Set the sections; all text is escaped, only the SVG of our own figures goes in as it is."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
+    return template.render(
+        title=TITLE,
+        lede=lede,
+        style=Markup(STYLE),
+        sections=sections,
+        foot="Made by the stage emotion-report. One file, nothing fetched: it may be kept, mailed and printed.",
+    )

@@ -1,0 +1,159 @@
+"""Changes of `params.yaml` by patches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from statewright.contracts import Patch
+from statewright.files import replacing
+from statewright.parameters import apply, parse_assignment
+from statewright.workflow import WorkflowError
+
+TEXT = """\
+# Everything is explained.
+emotion:
+  train:                  # learns
+    lr: 1.0e-2            # of Adam
+    epochs: 80
+    name: 'plain'
+    deep: true
+    model: null           # none yet
+    sizes: [1, 2]
+    table: {a: 1, b: 2}
+
+  other:
+    lr: 0.5
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "params.yaml").write_text(TEXT)
+    return tmp_path / "params.yaml"
+
+
+def test_one_value_changes_and_every_comment_stays(path: Path) -> None:
+    assert apply(path, [("emotion.train.epochs", 90)]) == [Patch(key="emotion.train.epochs", was=80, now=90)]
+    assert path.read_text() == TEXT.replace("epochs: 80", "epochs: 90")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lr", 0.5),
+        ("lr", 1),
+        ("epochs", 3),
+        ("epochs", 4.0),
+        ("name", "fancy"),
+        ("deep", False),
+        ("model", "folder"),
+        ("model", 3),
+        ("lr", None),
+        ("sizes", [3]),
+        ("table", {"a": 2}),
+    ],
+)
+def test_a_value_of_its_kind_is_taken(path: Path, key: str, value: Any) -> None:
+    (patch,) = apply(path, [(f"emotion.train.{key}", value)])
+    assert patch.now == value
+    assert YAML(typ="safe").load(path.read_text())["emotion"]["train"][key] == value
+    assert path.read_text().startswith("# Everything is explained.\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lr", "fast"),
+        ("lr", True),
+        ("epochs", 2.5),
+        ("epochs", float("inf")),
+        ("epochs", float("nan")),
+        ("epochs", False),
+        ("deep", 1),
+        ("name", 3),
+        ("sizes", 3),
+        ("sizes", "12"),
+        ("table", [1]),
+        ("table", 3),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_and_nothing_changes(path: Path, key: str, value: Any) -> None:
+    with pytest.raises(WorkflowError, match=rf"params\.yaml: 'emotion\.train\.{key}' is .* cannot become"):
+        apply(path, [("emotion.other.lr", 0.25), (f"emotion.train.{key}", value)])
+    assert path.read_text() == TEXT
+
+
+def test_a_misspelt_key_is_refused_with_the_right_one(path: Path) -> None:
+    with pytest.raises(
+        WorkflowError, match=r"no key 'emotion\.train\.epoch'; did you mean emotion\.train\.epochs"
+    ):
+        apply(path, [("emotion.train.epoch", 3)])
+    with pytest.raises(WorkflowError, match="see the file for the keys"):
+        apply(path, [("zzz", 3)])
+    with pytest.raises(WorkflowError, match="no key"):
+        apply(path, [("emotion.train.lr.more", 3)])
+    assert path.read_text() == TEXT
+
+
+def test_an_equal_value_is_no_change(path: Path) -> None:
+    before = path.stat().st_mtime_ns
+    assert apply(path, [("emotion.train.epochs", 80)]) == []
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        apply(path, [("emotion.train.epochs", 90)])
+    assert path.read_text() == TEXT
+    assert [p.name for p in path.parent.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1E5", 1e5),
+        ("0.5", 0.5),
+        ("3", 3),
+        ("true", True),
+        ("null", None),
+        ("", None),
+        ("a b", "a b"),
+        ("[1, x]", [1, "x"]),
+        ("'7'", "7"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_assignments_are_read_as_yaml(text: str, value: Any) -> None:
+    key, read = parse_assignment(f"emotion.train.lr={text}")
+    assert key == "emotion.train.lr"
+    assert read == value and type(read) is type(value)
+
+
+@pytest.mark.parametrize("text", ["emotion.train.lr", "=3", "a=[1", ""])
+def test_what_is_no_assignment_is_refused(text: str) -> None:
+    with pytest.raises(WorkflowError, match="--set"):
+        parse_assignment(text)
+
+
+def test_what_is_written_is_read_again_by_dvc(path: Path) -> None:
+    """YAML 1.1 would take ``1e-05`` for a string."""
+    from dvc.utils.serialize import load_yaml
+
+    apply(path, [("emotion.train.lr", parse_assignment("x=1e-5")[1])])
+    assert load_yaml(str(path))["emotion"]["train"]["lr"] == 1e-5
+
+
+def test_replacing_cleans_up_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), replacing(tmp_path / "x" / "new.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list((tmp_path / "x").iterdir()) == []
