@@ -101,6 +101,13 @@ class _FullNames(ast.NodeTransformer):
         found = _resolve(self.sources, self.module, node.id)
         return ast.Name(f"{found.module}.{found.name}") if found else node
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """The same for ``module.name``."""
+        head, _, rest = ast.unparse(node).partition(".")
+        target = self.module.imports.get(head) if self.module else None
+        found = self.sources.find(f"{target}.{rest}") if target else None
+        return ast.Name(f"{found.module}.{found.name}") if found else node
+
 
 def _resolve(sources: Sources, module: Module | None, name: str) -> Definition | None:
     if module is None:
@@ -154,7 +161,7 @@ def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
         return
     if returned != outs:
         yield (
-            f"{stage.address}: {signature.where}: returns {', '.join(sorted(returned))}, "
+            f"{stage.address}: {signature.where}: returns {', '.join(sorted(returned)) or 'one value'}, "
             f"dvc.yaml declares {', '.join(sorted(outs))}"
         )
 
@@ -201,7 +208,7 @@ def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, 
             if wanted is None or path not in produced:
                 continue
             maker, made = produced[path]
-            if made != wanted and not _narrower(sources, made or "", wanted):
+            if made and made != wanted and not _narrower(sources, made, wanted):
                 yield f"{path}: {maker} makes {made}, but {address} ({signature.where}) takes {wanted}"
 
 

@@ -32,6 +32,10 @@ COLOURS: Mapping[str, str] = {
 }
 
 
+MOST_NAMED = 3
+"""How many changed functions or earlier stages the table names; `--json` has them all."""
+
+
 @dataclass
 class Row:
     """One stage while the plan is carried out."""
@@ -130,12 +134,14 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 
 def why(reasons: Iterable[Reason]) -> str:
-    """Reasons as one text; the stages that a stage comes after are named together."""
+    """Reasons as one text; those of code, and the stages that a stage comes after, are put together."""
     reasons = list(reasons)
-    texts = [reason.text for reason in reasons if reason.kind != "upstream"]
-    after = [reason.subject for reason in reasons if reason.kind == "upstream"]
-    if after:
-        texts.append(Reason("upstream", ", ".join(after)).text)
+    texts = [reason.text for reason in reasons if reason.kind not in ("code", "upstream")]
+    for kind in ("code", "upstream"):
+        subjects = [reason.subject for reason in reasons if reason.kind == kind]
+        if subjects:
+            more = f" and {len(subjects) - MOST_NAMED} more" if len(subjects) > MOST_NAMED else ""
+            texts.append(Reason(kind, ", ".join(subjects[:MOST_NAMED]) + more).text)
     return "; ".join(texts)
 
 

@@ -71,7 +71,7 @@ def save(value: Any, path: Path) -> None:
         elif path.suffix == ".csv":
             value.to_csv(temporary, index=False, lineterminator="\n")
         elif path.suffix == ".json":
-            temporary.write_text(dump_json(value), encoding="utf-8")
+            temporary.write_text(_dump_json_for(path, value), encoding="utf-8")
         elif path.suffix == ".safetensors":
             _write_safetensors(value, temporary)
         elif path.suffix == ".png":
@@ -91,6 +91,13 @@ def dump_json(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _dump_json_for(path: Path, value: Any) -> str:
+    try:
+        return dump_json(value)
+    except (ValueError, TypeError) as error:
+        raise FileError(f"{path} cannot be written: {error}") from error
 
 
 @contextmanager

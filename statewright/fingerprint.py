@@ -73,7 +73,7 @@ class Sources:
         imports = dict(_imports(name, package, tree))
         if "*" in imports:
             raise FingerprintError(
-                f"{path.relative_to(self.root)}: `import *` hides which code a stage uses; name what is imported"
+                f"{path.relative_to(self.root)}: `import *` hides what a stage uses; name what is imported"
             )
         return Module(name, _definitions(name, tree), imports, package)
 

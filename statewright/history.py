@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from statewright.tracking import tracking_uri
+from statewright.tracking import answers, tracking_uri
 
 LATEST = 10
 """How many past runs of a stage are looked at."""
@@ -26,11 +26,14 @@ ORDER BY runs.start_time DESC
 
 
 def durations(root: Path) -> dict[str, tuple[float, float]]:
-    """Shortest and longest of the latest runs of every stage, in seconds; empty without history."""
+    """Shortest and longest of the latest runs of every stage, in seconds; empty without history.
+
+    A store that does not answer is no history: a plan without predictions is better than none.
+    """
     uri = tracking_uri(root)
     if uri.startswith("sqlite:///"):
         return _ranges(_read_database(Path(uri.removeprefix("sqlite:///"))))
-    return _ranges(_read_client(uri, root))
+    return _ranges(_read_client(uri, root)) if answers(uri) else {}
 
 
 def _ranges(pairs: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:

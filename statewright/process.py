@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,11 @@ def _follow(
         while True:
             if selector.select(timeout=0.2):
                 chunk = os.read(process.stdout.fileno(), 65536)
-                if not chunk:
-                    process.wait()
-                    return True
+                if not chunk:  # nobody can write any more; the process may go on nevertheless
+                    selector.unregister(process.stdout)
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(0.2)
+                    continue
                 sink.write(chunk)
                 sink.flush()
                 *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
@@ -110,11 +113,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process group: ask first, then kill."""
     if process.poll() is None:
         _signal(process, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            _signal(process, signal.SIGKILL)
-            process.wait()
+        _signal(process, signal.SIGKILL)  # also for children that outlive the first of the group
+        process.wait()
     if process.stdout:
         process.stdout.close()
 

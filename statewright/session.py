@@ -105,7 +105,7 @@ def show_results(session: Session) -> None:
             path = session.repository.root / file
             if not path.is_file():
                 continue
-            print(f"{key}: {_figure(path, key)}" if key else f"{path.stem}: {path}")
+            print(f"{path.stem} {key}: {_figure(path, key)}" if key else f"{path.stem}: {path}")
 
 
 def _figure(path: Path, key: str) -> str:

@@ -11,6 +11,7 @@ import csv
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -63,11 +65,34 @@ def tracking_uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
 
 
+def answers(uri: str) -> bool:
+    """Whether somebody listens where an HTTP store should be; MLflow itself would wait for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return True
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
 def open_record(root: Path) -> Record:
     """Connect, making the database and the experiment if they are not there yet.
 
     Two processes may do this at once: the database is made under a file lock.
+
+    Raises
+    ------
+    ConnectionError
+        If the store is a server that does not answer.
     """
+    uri = tracking_uri(root)
+    if not answers(uri):
+        raise ConnectionError(
+            f"{uri} does not answer; `make ui` starts a server, or unset MLFLOW_TRACKING_URI"
+        )
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     import mlflow
@@ -75,7 +100,6 @@ def open_record(root: Path) -> Record:
 
     if not hasattr(mlflow, "__version__"):
         raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
-    uri = tracking_uri(root)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
     local = uri.startswith("sqlite:")
     control_folder(root / "mlflow", kept=("README.md",))

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,7 +74,6 @@ class _Work:
     board: Board
     name: str
     logs: Path
-    opening: Future[tracking.Record]
     record: tracking.Record | None = None
     unrecorded: str | None = None
     flow_run: Mapping[str, str] = field(default_factory=dict)
@@ -110,8 +108,6 @@ def transition(
         _check_meta(workflow.stages[address])
     if not plan.work:
         return Result(state)
-    # MLflow takes seconds to import; Prefect meanwhile waits for its server.
-    opening = ThreadPoolExecutor(1, "open-record").submit(tracking.open_record, repository.root)
     use_running_server()
     from prefect import flow
     from prefect.context import FlowRunContext
@@ -120,7 +116,7 @@ def transition(
     board = board or new_board(plan)
     control = tracking.control_folder(repository.root / ".statewright")
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    work = _Work(repository, workflow, plan, board, name, logs, opening)
+    work = _Work(repository, workflow, plan, board, name, logs)
     known_before = dvc.recorded_names(repository)
     result = Result(state)
 
@@ -186,7 +182,7 @@ def _recording(work: _Work, write: Any) -> None:
 
 
 def _open_record(work: _Work, state: State) -> None:
-    work.record = work.opening.result()
+    work.record = tracking.open_record(work.repository.root)
     tags = {
         "statewright.state.before": state.digest,
         "statewright.workflow": work.workflow.digest,
@@ -273,6 +269,7 @@ def _task(work: _Work, stage: Stage) -> Any:
 
     return task(
         name=stage.address,
+        task_run_name=stage.address,
         description=stage.desc,
         retries=int(stage.number("retries", 0)),
         retry_delay_seconds=stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S),
@@ -372,7 +369,7 @@ def use_running_server(port: int = 4200) -> None:
     import socket
 
     # What Prefect says of each task is in the table and in its own database.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from methods.temporal.panel import Floats, Panel, before, position, previous
 
@@ -95,5 +96,7 @@ def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) 
             max_iter=100, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=40,
             early_stopping=False, random_state=seed,
         )  # fmt: skip
-        out[:, place] = model.fit(x[learn], panel.mean[learn, column]).predict(x)
+        # on tables this small threads wait for each other longer than they work
+        with threadpool_limits(limits=1):
+            out[:, place] = model.fit(x[learn], panel.mean[learn, column]).predict(x)
     return out

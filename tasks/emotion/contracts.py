@@ -47,7 +47,7 @@ class Artists(pa.DataFrameModel):
     active_start: Series[float] = pa.Field(nullable=True)
     influences: Series[int] = pa.Field(ge=0)
     influenced_by: Series[int] = pa.Field(ge=0)
-    ambiguous: Series[bool] = pa.Field(description="another artist has this name too")
+    ambiguous: Series[bool] = pa.Field(description="the name stands for no one artist alone")
     same_as: Series[int] = pa.Field(description="the namesake whose dates fit the songs, else artist_id")
 
 

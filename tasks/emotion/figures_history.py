@@ -161,7 +161,8 @@ def _corners(axes: Axes, low: float, high: float) -> None:
     ):
         axes.text(
             high - inset if right else low + inset, high - inset if top else low + inset, word,
-            ha="right" if right else "left", va="top" if top else "bottom", color=GREY, fontsize=8.5, style="italic",
+            ha="right" if right else "left", va="top" if top else "bottom", color=GREY, fontsize=8.5,
+            style="italic",
         )  # fmt: skip
 
 
@@ -202,8 +203,8 @@ def forecasts_over_time(
     axes = figure.subplots()
     axes.axvspan(test_from - 0.5, max(rows["time"].max() + 0.5, test_from), color="#f1f3f5", linewidth=0)
     axes.errorbar(
-        rows["time"], rows["forecast"], z * rows["sd"], fmt="_", markersize=8, color=VERMILION, elinewidth=0.9,
-        alpha=0.85, label="forecast",
+        rows["time"], rows["forecast"], z * rows["sd"], fmt="_", markersize=8, color=VERMILION,
+        elinewidth=0.9, alpha=0.85, label="forecast",
     )  # fmt: skip
     axes.plot(rows["time"], rows["truth"], "o", markersize=3.6, color=BLUE, label="measured")
     axes.set_ylim(0, 1)

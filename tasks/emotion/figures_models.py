@@ -15,14 +15,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def _tiles(axes: Axes, table: pd.DataFrame, colours: str, low: float, high: float) -> None:
+    """A table as coloured tiles, first row on top; nothing where there is no value."""
+    values = np.ma.masked_invalid(table.to_numpy(float))
+    edges = (np.arange(length + 1) - 0.5 for length in reversed(values.shape))
+    axes.pcolormesh(*edges, values, cmap=colours, vmin=low, vmax=high, edgecolors="white", linewidth=1.5)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
 def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) -> None:
     """Mean attention, query by key, and the share of each modality in the fused state."""
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
-    left.imshow(weights.to_numpy(float), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    _tiles(left, weights, "Blues", 0, 1)
     names = list(weights.index)
     left.set_xticks(range(len(names)), weights.columns, fontsize=8)
     left.set_yticks(range(len(names)), [f"{name} reads" for name in names], fontsize=8)
-    left.grid(False)
     for (row, column), weight in np.ndenumerate(weights.to_numpy(float)):
         ink = "white" if weight > 0.55 else INK
         left.text(column, row, f"{weight:.2f}", ha="center", va="center", color=ink, fontsize=9)
@@ -88,7 +98,7 @@ def granger_maps(
         table = table.reindex(index=dimensions, columns=dimensions)
         stands = part.pivot(index="effect", columns="cause", values="significant")
         stands = stands.reindex(index=dimensions, columns=dimensions)
-        axes.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        _tiles(axes, table, "RdBu_r", -limit, limit)
         for (row, column), value in np.ndenumerate(table.to_numpy(float)):
             text = "" if np.isnan(value) else f"{value:.2f}{'*' if stands.iloc[row, column] is True else ''}"
             axes.text(column, row, text, ha="center", va="center", fontsize=7,
@@ -99,7 +109,6 @@ def granger_maps(
             range(len(dimensions)), [f"{name} now" for name in dimensions] if first else [], fontsize=7.5
         )
         axes.set_title(title, fontsize=8.5)
-        axes.grid(False)
 
 
 def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
@@ -174,14 +183,15 @@ def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
             variants, columns=dimensions
         )
         limit = max(0.5, float(np.abs(table.to_numpy(float)).max()))
-        axes.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        _tiles(axes, table, "RdBu_r", -limit, limit)
         sure = part.assign(sure=(part["cost_low"] > 0) | (part["cost_high"] < 0))
         sure = sure.pivot(index="model", columns="dimension", values="sure").reindex(
             variants, columns=dimensions
         )
         for (row, column), value in np.ndenumerate(table.to_numpy(float)):
             star = "*" if bool(sure.iloc[row, column]) else ""
-            axes.text(column, row, f"{value:+.1f}{star}", ha="center", va="center", fontsize=7.5,
+            signed = f"{value:+.2f}".replace("-", "−")
+            axes.text(column, row, f"{signed}{star}", ha="center", va="center", fontsize=7.5,
                       color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=35, ha="right", fontsize=8)
         first = axes.get_subplotspec().is_first_col()
@@ -189,4 +199,3 @@ def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
             range(len(variants)), [names.get(name, name) for name in variants] if first else [], fontsize=8
         )
         axes.set_title(task)
-        axes.grid(False)

@@ -103,22 +103,22 @@ class FusionParams(Params):
 class TrainParams(Params):
     """The forecaster: a state-space model of all careers, corrected by attention over the past."""
 
-    lr: float = Field(2e-3, gt=0, le=0.1)
+    lr: float = Field(4e-3, gt=0, le=0.1)
     width: int = Field(32, ge=4, le=256)
     heads: int = Field(4, ge=1, le=16)
     dropout: float = Field(0.2, ge=0, lt=1)
     weight_decay: float = Field(0.05, ge=0, le=10)
-    epochs: int = Field(12, ge=1, le=1000)
+    epochs: int = Field(8, ge=1, le=1000)
     patience: int = Field(4, ge=1)
-    batch_size: int = Field(256, ge=8)
-    history: int = Field(12, ge=1, le=200)
+    batch_size: int = Field(512, ge=8)
+    history: int = Field(8, ge=1, le=200)
     folds: int = Field(4, ge=2, le=20)
     noise_strength: float = Field(5.0, gt=0)
     ridge: float = Field(60.0, gt=0)
     stack_strength: float = Field(50.0, ge=0)
     ablations: bool = True
     seed: int = 0
-    threads: int = Field(2, ge=1, le=64)
+    threads: int = Field(1, ge=1, le=64)
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:

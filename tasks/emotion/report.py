@@ -19,18 +19,19 @@ from tasks.emotion.ingest import IngestReport
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport
 from tasks.emotion.raw import Quarantine
+from tasks.emotion.report_attention import attention as attention_section
 from tasks.emotion.report_blocks import Section, count
 from tasks.emotion.report_careers import careers as careers_section
 from tasks.emotion.report_careers import choose, plane
+from tasks.emotion.report_causality import causality
 from tasks.emotion.report_data import data
-from tasks.emotion.report_forecast import ablations, forecast
-from tasks.emotion.report_forecast import coverage as coverage_section
-from tasks.emotion.report_forecast import feedback as feedback_section
+from tasks.emotion.report_forecast import forecast
 from tasks.emotion.report_frame import findings, methods, reproduce
 from tasks.emotion.report_music import music
 from tasks.emotion.report_page import PAGE, STYLE
-from tasks.emotion.report_structure import attention as attention_section
-from tasks.emotion.report_structure import causality
+from tasks.emotion.report_trust import ablations
+from tasks.emotion.report_trust import coverage as coverage_section
+from tasks.emotion.report_trust import feedback as feedback_section
 
 TITLE = "The emotional course of artists, of careers, and of music as a whole"
 
@@ -96,5 +97,5 @@ def page(lede: str, sections: Sequence[Section]) -> str:
         lede=lede,
         style=Markup(STYLE),
         sections=sections,
-        foot="Made by the stage emotion-report. One file, nothing fetched: it may be kept, mailed and printed.",
+        foot="Made by the stage emotion-report. One file, nothing fetched: keep it, mail it, print it.",
     )

@@ -97,11 +97,12 @@ def _career_figure(shown: list[Shown], tables: dict[str, pd.DataFrame], params: 
         )
         picture = svg(
             f"career-{one.artist_id}", (4.3, 3.6), alt,
-            lambda figure, one=one, rows=rows: draw.career(figure, one.rows, rows, params.dimensions, typical),
+            lambda figure, years=one.rows, rows=rows: draw.career(
+                figure, years, rows, params.dimensions, typical
+            ),
         )  # fmt: skip
-        pictures.append(
-            Picture(picture, f"{one.name} ({one.genre}, {count(one.rows['n_songs'].sum())} songs)")
-        )
+        title = f"{one.name} ({one.genre}, {count(one.rows['n_songs'].sum())} songs)"
+        pictures.append(Picture(picture, title, _turning_points(rows)))
     return Figure(
         tuple(pictures),
         f"Yearly means of {joined(params.dimensions)} with 95% intervals of the mean (years of fewer than "

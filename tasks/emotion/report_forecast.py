@@ -1,12 +1,10 @@
-"""Sections of the report on forecasts: against the truth, against baselines, and what carries them."""
+"""Section of the report on forecasts: against every baseline, and against the truth."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from statewright.contracts import Feedback
 from tasks.emotion import figures_models as draw
-from tasks.emotion.evaluate import OURS, REFERENCE
 from tasks.emotion.figures import svg
 from tasks.emotion.figures_history import forecasts_over_time
 from tasks.emotion.params import ReportParams
@@ -26,22 +24,11 @@ from tasks.emotion.report_blocks import (
     signed,
 )
 from tasks.emotion.report_careers import Shown
+from tasks.emotion.scoring import OURS, REFERENCE
 
 TASKS = {
     "audio": "the sound of an artist's next active year",
     "lyrics": "the words of an artist's next album",
-}
-VARIANTS = {
-    "no-audio": "without audio",
-    "no-lyrics": "without lyrics",
-    "no-context": "without context",
-    "no-state": "without the fused state",
-    "state-space": "state-space model alone",
-}
-INTERVALS = {
-    "constant": "conformal, one width",
-    "scaled": "conformal, scaled",
-    "gaussian": "the model's own (Gaussian)",
 }
 
 
@@ -121,8 +108,8 @@ def _scores_table(scores: pd.DataFrame, task: str) -> Grid:
         part = rows[rows["model"] == model].set_index("dimension")
         cells = [
             Cell(
-                f"{part.loc[name, 'rmse']:.4f} "
-                f"({interval(part.loc[name, 'rmse_low'], part.loc[name, 'rmse_high'])})",
+                f"{part.loc[name, 'rmse']:.4f}\n"
+                f"{interval(part.loc[name, 'rmse_low'], part.loc[name, 'rmse_high'])}",
                 part.loc[name, "rmse"] == best[name],
             )
             for name in dimensions
@@ -147,10 +134,10 @@ def _difference_table(scores: pd.DataFrame, task: str) -> Grid:
         table.append(
             (
                 str(row["dimension"]), str(best["model"]), f"{best['rmse']:.4f}", f"{row['rmse']:.4f}",
-                f"{signed(row['difference'], 4)} "
-                f"({interval(row['difference_low'], row['difference_high'], 4)})",
-                f"{signed(100 * row['skill'], 1)}% "
-                f"({interval(100 * row['skill_low'], 100 * row['skill_high'], 1)})",
+                f"{signed(row['difference'], 4)}\n"
+                f"{interval(row['difference_low'], row['difference_high'], 4)}",
+                f"{signed(100 * row['skill'], 1)}%\n"
+                f"{interval(100 * row['skill_low'], 100 * row['skill_high'], 1)}",
                 _outcome(row),
             )
         )  # fmt: skip
@@ -176,7 +163,8 @@ def _difference_figure(scores: pd.DataFrame, task: str) -> Figure:
     dimensions = list(rows["dimension"])
     picture = svg(
         f"difference-{task}", (8.2, 0.9 + 0.34 * len(dimensions)),
-        f"{TASKS.get(task, task).capitalize()}: " + "; ".join(f"{r.dimension} {_outcome(r)}" for _, r in rows.iterrows()),
+        f"{TASKS.get(task, task).capitalize()}: "
+        + "; ".join(f"{row['dimension']} {_outcome(row)}" for _, row in rows.iterrows()),
         lambda figure: draw.differences(figure, rows, dimensions),
     )  # fmt: skip
     return Figure(
@@ -202,10 +190,11 @@ def _calibration(forecasts: pd.DataFrame, scores: pd.DataFrame, task: str, param
         pictures.append(Picture(picture, str(dimension).capitalize(), note))
     return Figure(
         tuple(pictures),
-        f"Forecast against truth for {TASKS.get(task, task)}: grey, all test targets (darker: more of them; the outermost "
-        f"hundredth is cut off); red, {params.bins} equal groups by forecast with the mean of what was measured and its "
-        "95% interval. On the dashed line the forecast is right on average. The spread around the line is what "
-        "cannot be known from the past, and the noise of means of few songs.",
+        f"Forecast against truth for {TASKS.get(task, task)}: grey, all test targets (darker: more of "
+        f"them; the outermost hundredth is cut off); red, {params.bins} equal groups by forecast with the "
+        "mean of what was measured and its 95% interval. On the dashed line the forecast is right on "
+        "average. The spread around the line is what cannot be known from the past, and the noise of "
+        "means of few songs.",
         tile=17,
     )
 
@@ -224,7 +213,10 @@ def _over_time(forecasts: pd.DataFrame, shown: list[Shown], params: ReportParams
         if len(part) < 2:
             continue
         inside = float(((part["truth"] - part["forecast"]).abs() <= 1.645 * part["sd"]).mean())
-        alt = f"{one.name}: {dimension} measured and forecast, {plural(len(part), 'year')}, {share(inside)} within the bars."
+        alt = (
+            f"{one.name}: {dimension} measured and forecast, {plural(len(part), 'year')}, {share(inside)} "
+            "within the bars."
+        )
         picture = svg(
             f"forecast-{one.artist_id}", (4.3, 2.5), alt,
             lambda figure, part=part: forecasts_over_time(figure, part, dimension, 1.645, test_from),
@@ -239,110 +231,3 @@ def _over_time(forecasts: pd.DataFrame, shown: list[Shown], params: ReportParams
         "nothing was learnt from; before that the model had seen other artists of the time. Too few years "
         "an artist to judge by eye: the tables above judge all of them.",
     )
-
-
-def coverage(table: pd.DataFrame) -> Section:
-    """Do the intervals hold what they promise?"""
-    levels = sorted(set(table["level"]))
-    middle = 0.9 if 0.9 in levels else levels[len(levels) // 2]
-    sentence = " ".join(
-        f"Intervals that promise {share(middle)} ({INTERVALS[kind]}) hold "
-        f"{share(part['covered'].min())} to {share(part['covered'].max())} of the test targets."
-        for kind, part in table[table["level"] == middle].groupby("interval", sort=False)
-    )
-    picture = svg("coverage", (8.2, 3.4), sentence, lambda figure: draw.coverage(figure, table))
-    rows = [
-        (
-            f"{row.task}: {row.dimension}", INTERVALS.get(row.interval, row.interval), share(row.level),
-            f"{row.covered:.1%}", f"{row.covered_low:.1%} to {row.covered_high:.1%}", f"{row.width:.3f}",
-            "yes" if row.covered_low <= row.level <= row.covered_high
-            else ("too narrow" if row.covered < row.level else "too wide"),
-        )
-        for row in table[table["level"] == middle].itertuples()
-    ]  # fmt: skip
-    return Section(
-        "coverage",
-        "Can the intervals be trusted?",
-        (
-            Prose(
-                f"{sentence} Conformal intervals are calibrated on the validation years: they hold what "
-                "they promise if the test years are like those, and fall short where music has moved on."
-            ),
-            Figure(
-                (Picture(picture),),
-                "Share of test targets inside their interval, by dimension, for "
-                f"{joined(share(x) for x in levels)} promised (dashed). Grey squares: conformal of one "
-                "width; blue dots: conformal, scaled by the model's own uncertainty; red triangles: the "
-                "model's uncertainty taken at its word.",
-            ),
-            grid(
-                f"Coverage of the {share(middle)} intervals on the test years, with a 95% interval over "
-                "artists, and mean width in the unit of the dimension. “Kept” asks whether the promise "
-                "lies within the interval of what was found.",
-                ("dimension", "interval", "promised", "found", "95% interval", "width", "kept"),
-                rows,
-                text=(1, 6),
-            ),
-        ),
-    )
-
-
-def ablations(table: pd.DataFrame) -> Section:
-    """What each part of the model is worth."""
-    rows = table[(table["split"] == "test") & (table["model"] != OURS)]
-    full = table[(table["split"] == "test") & (table["model"] == OURS)].set_index(["task", "dimension"])[
-        "rmse"
-    ]
-    base = full.reindex(pd.MultiIndex.from_frame(rows[["task", "dimension"]])).to_numpy(float)
-    rows = rows.assign(percent=100 * rows["cost"].to_numpy(float) / base)
-    if rows.empty:
-        return Section(
-            "ablations", "What each part is worth", (Prose("No variants were trained in this run."),)
-        )
-    sure, freed = rows[rows["cost_low"] > 0], rows[rows["cost_high"] < 0]
-    text = (
-        f"Of {plural(len(rows), 'comparison')} of a reduced model with the whole one, the reduced one is "
-        f"surely worse in {len(sure)} and surely better in {len(freed)}"
-    )
-    if len(freed):
-        worst = joined(f"{VARIANTS.get(r.model, r.model)} for {r.dimension}" for r in freed.itertuples())
-        text += f" ({worst}: there the part does harm)"
-    most = rows.loc[rows["percent"].abs().idxmax()]
-    text += (
-        f". The largest effect is {VARIANTS.get(most['model'], most['model'])} on {most['dimension']}: "
-        f"{signed(most['percent'], 1)}% of the error. Where an effect is near zero, the part adds nothing "
-        "that the artist's own past does not say already."
-    )
-    picture = svg("ablations", (8.2, 3.1), text, lambda figure: draw.costs(figure, rows, VARIANTS))
-    return Section(
-        "ablations",
-        "What each part is worth",
-        (
-            Prose(text),
-            Figure(
-                (Picture(picture),),
-                "Change of the test error in percent when a part of the model is left out and the rest "
-                "trained anew: red, worse without it; blue, better without it. A star marks a 95% "
-                "interval over artists that excludes zero. One training run each, so differences of a few "
-                "tenths of a percent may be the luck of the seed.",
-            ),
-        ),
-    )
-
-
-def feedback(word: Feedback) -> Section:
-    """The last word of the feedback stage."""
-    verb = "says stop" if word.stop or not word.patch else "proposes a change"
-    blocks: list[Prose | Grid] = [
-        Prose(f"After this round the feedback stage {verb}. Its reason: {word.reason}")
-    ]
-    if word.patch:
-        blocks.append(
-            grid(
-                "The proposed change of the parameters; `statewright loop` applies it and runs the next "
-                "round.",
-                ("parameter", "now", "proposed"),
-                [(one.key, str(one.was), str(one.now)) for one in word.patch],
-            )
-        )
-    return Section("feedback", "The last word of the feedback", tuple(blocks))

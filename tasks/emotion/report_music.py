@@ -54,9 +54,9 @@ def _whole_sentence(name: str, metrics: ChangepointMetrics) -> str:
         f"{plural(whole.map_changes, 'change')} ({whole.expected_changes:.1f} on average over all "
         "divisions); of the years of Mauch et al. (2015), "
     )
-    text += f"{joined(near)} {'is' if len(near) == 1 else 'are'} met with a probability above one half." if near else (
-        "none is met with a probability above one half."
-    )  # fmt: skip
+    text += (
+        f"{joined(near) or 'none'} {'are' if len(near) > 1 else 'is'} met with a probability above one half."
+    )
     return (
         f"{text} Placed at random, as many changes would come as near to all three in "
         f"{share(whole.mauch_chance)} of cases."

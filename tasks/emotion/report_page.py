@@ -45,17 +45,18 @@ figcaption, caption { font-size: .88rem; line-height: 1.45; color: var(--soft); 
   max-width: 52rem; }
 figcaption { margin-top: .6rem; }
 figcaption b, caption b { color: var(--ink); }
-caption { caption-side: top; padding-bottom: .5rem; }
+caption { caption-side: top; padding-bottom: .5rem; max-width: min(52rem, calc(100vw - 2rem)); }
 .table { margin: 1.6rem 0 2rem; }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .75rem .32rem 0; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; white-space: nowrap; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tbody th, th:first-child, .words { text-align: left; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: normal; min-width: 7.5rem; }
 .words { white-space: normal; min-width: 8rem; }
 td { white-space: pre; }
 td.words { white-space: normal; }
+td.words:last-child { min-width: 14rem; }
 .best { background: #e3f0f8; }
 .best::first-line { font-weight: 700; }
 .best::before { content: "★ "; }

@@ -14,9 +14,7 @@ the test years for nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,35 +23,16 @@ from pandera.typing import Series
 
 from statewright.contracts import Document, Shapes, Table, Tensors
 from tasks.emotion.contracts import Albums, Artists, Careers, Features, Forecasts, States
-from tasks.emotion.history import Releases, histories, releases
+from tasks.emotion.forecaster import VARIANTS, Base, Variant, fit_base, fit_variant
+from tasks.emotion.history import releases
 from tasks.emotion.params import SplitParams, TrainParams
 from tasks.emotion.targets import TARGETS, Task, audio_task, lyrics_task
 
-if TYPE_CHECKING:
-    from methods.temporal.population_filter import Filtered, Fit
-
 Floats = np.ndarray
-
-CANDIDATES = ("trend", "steady", "cross", "attention")
-"""Filter with a moving population, without, ridge over all dimensions' filters, network."""
-
-VARIANTS: dict[str, tuple[str, ...] | None] = {
-    "statewright": (),
-    "no-audio": ("audio", "state"),
-    "no-lyrics": ("lyrics", "state"),
-    "no-context": ("context", "state"),
-    "no-state": ("state",),
-    "state-space": None,
-}
-"""Variant -> what the network does without; None: no network and no ridge.
-
-The fused state mixes all modalities, so it goes with each one. The state-space model of the
-task's own series stays in all.
-"""
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch: losses in nats a value, 0.5 being an untrained correction's own.
+    """One row an epoch: losses in nats a value; validation is on the artists left out.
 
     Means over the networks; one that has stopped counts with its last loss.
     """
@@ -92,30 +71,6 @@ class Train(NamedTuple):
     forecaster: Annotated[Tensors, Shapes({}, more=True)]
     train: TrainMetrics
     train_history: Table[History]
-
-
-@dataclass(frozen=True)
-class Base:
-    """What the state-space models know of a task, without any network."""
-
-    task: Task
-    noise: Floats
-    next_noise: Floats
-    fits: dict[str, list[Fit]]
-    filtered: dict[str, list[Filtered]]
-    fold: Floats
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Forecasts of the targets, (n, targets) each, and what made them."""
-
-    forecast: Floats
-    sd: Floats
-    candidates: dict[str, Floats]
-    weights: Floats
-    tensors: dict[str, Floats]
-    epochs: list[dict[str, Any]]
 
 
 def train(
@@ -163,129 +118,13 @@ def history_table(epochs: pd.DataFrame) -> pd.DataFrame:
     """Mean loss of all networks after each epoch, over both tasks and each."""
     table = pd.DataFrame(index=pd.RangeIndex(1, epochs["epoch"].max() + 1, name="epoch"))
     for loss in ("train_loss", "validation_loss"):
-        wide = epochs.pivot(index="epoch", columns=["task", "member"], values=loss).reindex(table.index).ffill()
+        wide = (
+            epochs.pivot(index="epoch", columns=["task", "member"], values=loss).reindex(table.index).ffill()
+        )
         by_task = wide.T.groupby(level="task").mean().T
         table[loss] = by_task.mean(axis=1)
         table[[f"{task}_{loss}" for task in by_task]] = by_task
     return table.round(6).reset_index()
-
-
-def fit_base(task: Task, params: TrainParams) -> Base:
-    """Fit the state-space models, with and without a moving population, to the training period."""
-    from tqdm import tqdm
-
-    from methods.temporal.cross_fit import folds_of
-    from methods.temporal.panel import expected_noise, noise_variance
-    from methods.temporal.population_filter import fit_dimensions
-
-    noise = noise_variance(task.panel, task.learnable, params.noise_strength)
-    fits, filtered = {}, {}
-    for name, trend in (("trend", True), ("steady", False)):
-        track = partial(tqdm, desc=f"{task.name}: state-space model, {name}", mininterval=1)
-        fits[name], filtered[name] = fit_dimensions(
-            task.panel, noise, task.learnable, task.rows("train"), trend=trend, track=track
-        )
-    next_noise = expected_noise(task.panel, noise, task.learnable, params.noise_strength)
-    return Base(task, noise, next_noise, fits, filtered, folds_of(task.panel.unit, params.folds, params.seed))
-
-
-def fit_variant(
-    base: Base, known: Releases, without: tuple[str, ...] | None, name: str, params: TrainParams
-) -> Variant:
-    """Make the candidates that the variant may use, and combine them dimension by dimension."""
-    task, d = base.task, base.task.targets
-    every = {kind: _column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")}
-    factor, tensors, epochs = np.ones((len(task.time), d)), {}, []
-    if without is not None:
-        every["cross"], tensors = cross_dimension(base, params)
-        every["attention"], factor, networks, epochs = attention(
-            base, known, every["cross"], without, name, params
-        )
-        tensors |= networks
-    candidates = {kind: forecast[:, :d] for kind, forecast in every.items()}
-    variance = _column_stack(base.filtered["trend"], "variance")[:, :d]
-    weights = stack(base, candidates, variance, params)
-    forecast = sum(part * weights[:, place] for place, part in enumerate(candidates.values()))
-    sd = calibrated_sd(task, forecast, variance * factor[:, :d] + base.next_noise[:, :d])
-    return Variant(forecast, sd, candidates, weights, tensors | {"stack": weights}, epochs)
-
-
-def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
-    """Weights of the candidates, one row a dimension, from the training targets they did not see."""
-    from methods.temporal.stacking import simplex_weights
-
-    learn, truth = base.task.rows("train"), base.task.panel.mean
-    return np.array(
-        [
-            simplex_weights(
-                np.column_stack([part[learn, j] for part in candidates.values()]),
-                truth[learn, j],
-                1 / (variance[learn, j] + base.noise[learn, j]),
-                params.stack_strength,
-            )
-            for j in range(base.task.targets)
-        ]
-    )
-
-
-def calibrated_sd(task: Task, forecast: Floats, variance: Floats) -> Floats:
-    """Scale the model's variances so that the training errors have their size on average."""
-    learn = task.rows("train")
-    errors = (task.panel.mean[:, : task.targets] - forecast)[learn]
-    return np.sqrt(variance * np.mean(errors**2 / variance[learn], axis=0))
-
-
-def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, Floats]]:
-    """Correct each dimension's forecast by the forecasts and the artist's means of all the others."""
-    from methods.temporal.baselines import unit_mean
-    from methods.temporal.cross_fit import cross_fit_ridge
-
-    task, learn = base.task, base.task.rows("train")
-    x = np.hstack([_column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")])
-    x = np.hstack([x, np.nan_to_num(unit_mean(task.panel))])
-    columns, tensors = [], {}
-    for j, dimension in enumerate(task.dimensions):
-        own = base.filtered["trend"][j]
-        residual, slopes = cross_fit_ridge(
-            x, task.panel.mean[:, j] - own.forecast, 1 / (own.variance + base.noise[:, j]),
-            learn, base.fold, params.ridge,
-        )  # fmt: skip
-        columns.append(own.forecast + residual)
-        tensors[f"cross.{dimension}"] = slopes
-    return np.column_stack(columns), tensors
-
-
-def attention(
-    base: Base, known: Releases, prior: Floats, without: tuple[str, ...], name: str, params: TrainParams
-) -> tuple[Floats, Floats, dict[str, Floats], list[dict[str, Any]]]:
-    """One network a fold of artists; training rows by the network that did not see their artist."""
-    from tqdm import tqdm
-
-    from methods.temporal.history_attention import Recipe, predict
-    from methods.temporal.history_attention import train as learn_network
-
-    task = base.task
-    data = histories(task, known, base.filtered["trend"], prior, base.noise, params.history, without)
-    learn, rest = task.rows("train"), ~task.rows("train")
-    truth = task.panel.mean.astype(np.float32)
-    weight = np.where(np.arange(truth.shape[1]) < task.targets, 1.0, 0.25).astype(np.float32)
-    mean, factor = np.zeros(truth.shape), np.zeros(truth.shape)
-    tensors, epochs = {}, []
-    for fold in range(params.folds):
-        recipe = Recipe(
-            params.width, params.heads, params.dropout, params.lr, params.weight_decay,
-            params.epochs, params.patience, params.batch_size, params.seed + fold,
-        )  # fmt: skip
-        track = partial(tqdm, desc=f"{task.name}: {name}, network {fold + 1}", mininterval=1, leave=False)
-        held = learn & (base.fold == fold)
-        model, losses = learn_network(data, truth, learn & (base.fold != fold), held, weight, recipe, track)
-        forecast, variance_factor = predict(model, data)
-        mean[held], factor[held] = forecast[held], variance_factor[held]
-        mean[rest] += forecast[rest] / params.folds
-        factor[rest] += variance_factor[rest] / params.folds
-        tensors |= {f"network{fold}.{key}": value.numpy() for key, value in model.state_dict().items()}
-        epochs += [{"member": fold, **{k: round(v, 6) for k, v in vars(e).items()}} for e in losses]
-    return mean, factor, tensors, epochs
 
 
 def forecast_rows(task: Task, name: str, variant: Variant) -> pd.DataFrame:
@@ -352,7 +191,3 @@ def validation_loss(metrics: TaskMetrics) -> float:
 
 def _named(names: tuple[str, ...], values: Floats) -> dict[str, float]:
     return {name: round(float(value), 6) for name, value in zip(names, values, strict=True)}
-
-
-def _column_stack(parts: list[Any], field: str) -> Floats:
-    return np.column_stack([getattr(part, field) for part in parts])

@@ -11,6 +11,8 @@ DECADE = 10
 LONGEST_CAREER = 60
 LATEST_FIRST_ALBUM = 30
 UNKNOWN = "Unknown"
+COLLECTIVE = fold("Various Artists")
+"""A name under which a source files compilations: it stands for no one artist."""
 
 
 def known_artists(artists: pd.DataFrame, careers: pd.DataFrame, influence: pd.DataFrame) -> pd.DataFrame:
@@ -32,7 +34,7 @@ def known_artists(artists: pd.DataFrame, careers: pd.DataFrame, influence: pd.Da
     )
     everyone = everyone.astype({"artist_id": "int64", "influences": "int64", "influenced_by": "int64"})
     everyone["folded"] = everyone["artist"].map(fold)
-    everyone["ambiguous"] = everyone.duplicated("folded", keep=False)
+    everyone["ambiguous"] = everyone.duplicated("folded", keep=False) | (everyone["folded"] == COLLECTIVE)
     everyone["same_as"] = everyone["artist_id"]
     for _, namesakes in everyone[everyone["ambiguous"]].groupby("folded"):
         for row, artist in namesakes[namesakes["first_year"].notna()].iterrows():

@@ -302,8 +302,9 @@ def test_code_written_by_another_hand_has_the_same_hashes(
     assert fingerprints(one) == fingerprints(other)
 
 
+@pytest.mark.slow
 def test_the_code_of_this_repository_written_by_another_hand_has_the_same_hashes(tmp_path: Path) -> None:
-    for top in ("tasks", "methods"):
+    for top in ("tasks", "methods", "statewright"):
         for path in (HERE / top).rglob("*.py"):
             target = tmp_path / path.relative_to(HERE)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tasks.emotion.evaluate import BASELINES, baselines
 from tasks.emotion.params import SplitParams
+from tasks.emotion.scoring import BASELINES, baselines
 from tasks.emotion.targets import TARGETS, Task, audio_task, lyrics_task
 
 

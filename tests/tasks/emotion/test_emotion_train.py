@@ -6,8 +6,11 @@ import pytest
 
 from tasks.emotion.evaluate import evaluate
 from tasks.emotion.features import features
+from tasks.emotion.forecaster import CANDIDATES, VARIANTS
 from tasks.emotion.params import EvaluateParams, FeaturesParams, SplitParams, TrainParams
-from tasks.emotion.train import CANDIDATES, VARIANTS, Train, train
+from tasks.emotion.scoring import ours
+from tasks.emotion.targets import audio_task
+from tasks.emotion.train import Train, train
 
 PARAMS = TrainParams(epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1)
 SPLIT = SplitParams()
@@ -63,7 +66,7 @@ def spoil(inputs: dict[str, pd.DataFrame], artists: np.ndarray | None) -> dict[s
     return out
 
 
-@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize("everyone", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_future_changes_no_earlier_forecast_and_no_parameter(inputs, fitted, everyone):
     forecasts = fitted.forecasts
     late = forecasts[forecasts["time"] >= CUT + 2]
@@ -124,12 +127,13 @@ def test_evaluation_agrees_with_errors_taken_from_the_table(inputs, fitted):
 
 
 def test_forecasts_of_other_targets_are_refused(inputs, fitted):
+    task = audio_task(inputs["careers"], SPLIT)
     short = fitted.forecasts.drop(index=fitted.forecasts.index[fitted.forecasts["split"] == "test"][0])
     with pytest.raises(ValueError, match="run emotion-train again"):
-        evaluate(short, inputs["careers"], inputs["albums"], params=EvaluateParams(draws=100), split=SPLIT)
+        ours(task, short)
     other = fitted.forecasts.assign(model="other")
     with pytest.raises(ValueError, match="no model 'statewright'"):
-        evaluate(other, inputs["careers"], inputs["albums"], params=EvaluateParams(draws=100), split=SPLIT)
+        ours(task, other)
 
 
 def test_states_and_features_of_different_releases_are_refused(inputs):

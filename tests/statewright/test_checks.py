@@ -1,0 +1,202 @@
+"""Each disagreement between dvc.yaml, signatures, params and files is found and told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from toys import HERE, make_repository, write
+
+from statewright import repository as engine
+from statewright.checks import faults
+
+# A package of another name than `tasks`, which is imported already.
+CHOIR = {
+    "choir/__init__.py": "",
+    "choir/__main__.py": "",
+    "choir/params.py": """
+        from pydantic import Field
+        from statewright.contracts import Params
+
+        class HumParams(Params):
+            width: int = Field(3, ge=1)
+
+        class SharedParams(Params):
+            before: int
+        """,
+    "choir/contracts.py": """
+        from statewright.contracts import Document
+
+        class Song: ...
+        class Loud(Song): ...
+        class Other: ...
+        class Note(Document):
+            pitch: float
+        """,
+    "choir/low.py": """
+        from __future__ import annotations
+        from typing import NamedTuple
+        from choir.contracts import Loud, Note
+        from choir.params import HumParams, SharedParams
+        from statewright.contracts import Table
+
+        class Hummed(NamedTuple):
+            tune: Table[Loud]
+            note: Note
+
+        def hum(raw: Table[Loud], *, params: HumParams, shared: SharedParams) -> Hummed:
+            raise SystemExit("called")
+
+        def sing(tune: "Table[Song]", note: contracts.Note) -> str:
+            raise SystemExit("called")
+
+        from choir import contracts
+        from choir.contracts import Song
+        """,
+    "dvc.yaml": """
+        stages:
+          low-hum:
+            cmd: python -m choir low-hum
+            deps: [raw.parquet]
+            params: [low.hum, all.shared]
+            outs: [tune.parquet]
+            metrics: [note.json]
+          low-sing:
+            cmd: python -m choir low-sing
+            deps: [tune.parquet, note.json]
+            outs: [song.html]
+          other:
+            cmd: cat raw.parquet > copy.parquet
+            deps: [raw.parquet]
+            outs: [copy.parquet]
+        """,
+    "params.yaml": "low:\n  hum:\n    width: 2\nall:\n  shared:\n    before: 2000\n",
+    "raw.parquet": "x",
+}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = make_repository(tmp_path_factory.mktemp("checks") / "repo", CHOIR)
+    path = list(sys.path)
+    yield root
+    sys.path[:] = path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "choir"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def choir(repository: Path) -> Path:
+    write(repository, CHOIR)
+    return repository
+
+
+def found(root: Path) -> list[str]:
+    opened = engine.open_repository(root)
+    workflow = engine.declare(opened)
+    return faults(opened.root, workflow, engine.observe(opened, workflow))
+
+
+def test_what_agrees_has_no_faults(choir: Path) -> None:
+    assert found(choir) == []
+
+
+FAULTS = {
+    "no such function": (
+        ("choir/low.py", "def hum", "def humm"),
+        ["low-hum: none of choir.low.hum.hum or choir.low.hum is a function"],
+    ),
+    "an argument that is no dependency": (
+        ("choir/low.py", "def hum(raw:", "def hum(rw:"),
+        [
+            "low-hum: choir/low.py:11: no dependency has the stem of argument 'rw'",
+            "low-hum: choir/low.py:11: no argument takes the dependency 'raw'",
+        ],
+    ),
+    "a dependency that nothing takes": (
+        ("dvc.yaml", "deps: [tune.parquet, note.json]", "deps: [tune.parquet, note.json, copy.parquet]"),
+        ["low-sing: choir/low.py:14: no argument takes the dependency 'copy'"],
+    ),
+    "an output of another name": (
+        ("choir/low.py", "    note: Note", "    notes: Note"),
+        ["low-hum: choir/low.py:11: returns notes, tune, dvc.yaml declares note, tune"],
+    ),
+    "an output too many": (
+        ("dvc.yaml", "outs: [song.html]", "outs: [song.html, extra.html]"),
+        ["low-sing: choir/low.py:14: returns one value, dvc.yaml declares extra, song"],
+    ),
+    "another contract at the other end of an edge": (
+        ("choir/low.py", "note: contracts.Note)", "note: contracts.Other)"),
+        [
+            "note.json: low-hum makes choir.contracts.Note, "
+            "but low-sing (choir/low.py:14) takes choir.contracts.Other"
+        ],
+    ),
+    "a table of another model at the other end of an edge": (
+        ("choir/low.py", '"Table[Song]"', '"Table[contracts.Other]"'),
+        [
+            "tune.parquet: low-hum makes Table[choir.contracts.Loud], "
+            "but low-sing (choir/low.py:14) takes Table[choir.contracts.Other]"
+        ],
+    ),
+    "params that no argument takes": (
+        ("choir/low.py", ", shared: SharedParams", ""),
+        ["low-hum: choir/low.py:11: no argument takes 'shared'"],
+    ),
+    "params that are not declared": (
+        ("dvc.yaml", "params: [low.hum, all.shared]", "params: [low.hum]"),
+        ["low-hum: choir/low.py:11: dvc.yaml declares no params for 'shared'"],
+    ),
+    "params without a model": (
+        ("choir/low.py", "shared: SharedParams", "shared: Note"),
+        ["low-hum: choir/low.py:11: 'shared' is not annotated with a Params model"],
+    ),
+    "a misspelt key": (
+        ("params.yaml", "width: 2", "widht: 2"),
+        ["low-hum: params.yaml: low.hum breaks the contract HumParams:\n  widht: "],
+    ),
+    "a value out of range": (
+        ("params.yaml", "width: 2", "width: 0"),
+        ["low-hum: params.yaml: low.hum breaks the contract HumParams:\n  width: "],
+    ),
+    "a value of another type": (
+        ("params.yaml", "before: 2000", "before: early"),
+        ["low-hum: params.yaml: all.shared breaks the contract SharedParams:\n  before: "],
+    ),
+    "a block that is not there": (
+        ("params.yaml", "shared:", "sharde:"),
+        [
+            "low-hum: params.yaml has no key 'all.shared'",
+            "low-hum: params.yaml: all.shared breaks the contract",
+        ],
+    ),
+    "a source that is not there": (
+        ("dvc.yaml", "deps: [raw.parquet]\n    outs", "deps: [raw.parquet, gone.csv]\n    outs"),
+        ["other: gone.csv does not exist and no stage makes it"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_disagreement_is_told_with_its_place(choir: Path, kind: str) -> None:
+    (name, was, now), expected = FAULTS[kind]
+    text = (choir / name).read_text()
+    assert was in text
+    (choir / name).write_text(text.replace(was, now))
+    told = found(choir)
+    assert len(told) == len(expected), told
+    for text, start in zip(told, expected, strict=True):
+        assert text.startswith(start), text
+
+
+def test_two_faults_are_both_told(choir: Path) -> None:
+    (choir / "params.yaml").write_text(
+        CHOIR["params.yaml"].replace("width: 2", "width: 0").replace("2000", "x")
+    )
+    assert len(found(choir)) == 2
+
+
+def test_this_repository_has_no_faults() -> None:
+    assert found(HERE) == []

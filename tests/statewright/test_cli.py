@@ -1,0 +1,195 @@
+"""The command line: help, exit statuses, what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toys import HERE, make_repository, run_here, statewright, write
+
+from statewright.cli import build_parser, main
+
+COMMANDS = ["plan", "run", "loop", "check", "doctor", "ui", "fingerprint"]
+FILES = {
+    "source.txt": "a\n",
+    "params.yaml": "width: 3   # of it\n",
+    "dvc.yaml": """
+        stages:
+          copy:
+            cmd: cat source.txt > copy.txt
+            deps: [source.txt]
+            params: [width]
+            outs: [copy.txt]
+          score:
+            cmd: 'echo ''{"rmse": 0.123456, "n": 3}'' > score.json'
+            deps: [copy.txt]
+            metrics: [score.json]
+            meta: {show: ["score.json:rmse", "score.json:n", copy.txt, absent.txt]}
+        """,
+}
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make_repository(tmp_path_factory.mktemp("cli") / "repo", FILES)
+    run_here(root)
+    return root
+
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(settled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run a command line in the repository: exit status, output, errors."""
+    write(settled, FILES)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str, root: Path = settled) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main(["-C", str(root), *arguments])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        build_parser().parse_args([command, "--help"])
+    assert end.value.code == 0
+    assert f"usage: statewright {command}" in capsys.readouterr().out
+
+
+def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"\n    {command}" in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["sing"],
+        ["run", "--workers", "0"],
+        ["run", "--workers", "two"],
+        ["loop", "--rounds", "0"],
+        ["fingerprint"],
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_status_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+
+
+def test_plan_prints_to_the_output_and_changes_nothing(say: Say, settled: Path) -> None:
+    write(settled, {"source.txt": "b\n"})
+    before = (settled / "dvc.lock").read_bytes()
+    code, out, err = say("plan")
+    assert (code, err) == (0, "")
+    assert "source.txt changed: was 60b7, is 3b5d" in out and "1 must, 1 may" in out
+    assert (settled / "dvc.lock").read_bytes() == before
+    assert (settled / "copy.txt").read_text() == "a\n"
+
+
+def test_plan_of_a_target_as_json(say: Say) -> None:
+    code, out, _ = say("plan", "copy", "--json")
+    assert code == 0
+    assert json.loads(out) == {"stages": {"copy": {"verdict": "skip", "reasons": [], "seconds": None}}}
+
+
+def test_run_with_nothing_to_do_is_status_0_and_shows_the_figures(say: Say, settled: Path) -> None:
+    code, out, err = say("run")
+    assert code == 0
+    assert "nothing to do: 2 stages are up to date" in err
+    assert out.splitlines() == ["rmse: 0.1235", "n: 3", f"copy: {settled / 'copy.txt'}"]
+
+
+UNUSABLE = {
+    "an unknown target": (("plan", "cpy"), "did you mean copy"),
+    "an unknown params key": (("run", "--set", "widht=4"), "did you mean width"),
+    "a value of another kind": (("run", "--set", "width=wide"), "cannot become"),
+    "no assignment": (("run", "--set", "width"), "expected KEY=VALUE"),
+    "no feedback stage": (("loop",), "meta.journal"),
+    "a feedback stage without a journal": (("loop", "score"), "has no meta.journal"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_what_cannot_be_done_is_status_2_and_one_line(say: Say, settled: Path, kind: str) -> None:
+    arguments, words = UNUSABLE[kind]
+    code, out, err = say(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("statewright: ") and words in err and "Traceback" not in err
+    assert (settled / "params.yaml").read_text() == FILES["params.yaml"]
+
+
+def test_a_folder_without_a_repository_is_status_2(say: Say, tmp_path: Path) -> None:
+    code, _, err = say("plan", root=tmp_path)
+    assert code == 2 and "dvc init" in err
+
+
+def test_a_broken_declaration_is_status_2(say: Say, settled: Path) -> None:
+    write(settled, {"dvc.yaml": "stages: {copy: {command: x}}\n"})
+    code, _, err = say("plan")
+    assert code == 2 and "dvc.yaml" in err
+
+
+def test_check_is_status_1_where_something_disagrees(say: Say, settled: Path) -> None:
+    assert say("check")[:2] == (0, "2 stages checked, 0 faults\n")
+    write(settled, {"params.yaml": "breadth: 3\n"})
+    code, out, _ = say("check")
+    assert code == 1
+    assert out == "copy: params.yaml has no key 'width'\n2 stages checked, 1 faults\n"
+
+
+def test_doctor_is_status_1_where_something_is_wrong(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = say("doctor")
+    assert code == 0 and "FAIL" not in out
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    code, out, _ = say("doctor")
+    assert code == 1 and "FAIL  MLflow: http://127.0.0.1:1 does not answer" in out
+
+
+def test_fingerprint_writes_what_the_plan_foresees(say: Say, settled: Path) -> None:
+    write(settled, {"tasks/__init__.py": "", "tasks/song.py": "def hum():\n    return 1\n"})
+    code, out, _ = say("fingerprint", "--out", "code.json")
+    assert (code, out) == (0, "code.json: code of 1 stages\n")
+    assert list(json.loads((settled / "code.json").read_text())["song-hum"]) == ["tasks/song:hum"]
+    write(settled, {"tasks/song.py": "def hum(:\n"})
+    code, _, err = say("fingerprint", "--out", "code.json")
+    assert code == 2 and "tasks/song.py cannot be parsed" in err
+    write(settled, {"tasks/song.py": ""})
+
+
+def test_the_module_is_the_command(settled: Path) -> None:
+    done = statewright(settled, "plan", "nonsense")
+    assert done.returncode == 2 and "'nonsense' is no stage here" in done.stderr
+
+
+def test_a_plan_and_an_empty_run_import_neither_prefect_nor_mlflow(settled: Path) -> None:
+    write(settled, FILES)
+    script = (
+        "import sys\nfrom statewright.cli import main\n"
+        "for line in (['plan'], ['run']):\n"
+        "    try:\n        main(line)\n    except SystemExit as end:\n        assert end.code == 0\n"
+        "print('imported:', {'prefect', 'mlflow', 'pandas'} & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=settled,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "imported: set()" in done.stdout

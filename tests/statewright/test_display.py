@@ -1,0 +1,84 @@
+"""What a person sees of a plan and of a run."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from statewright.display import clock, new_board, print_plan, showing, span, summary
+from statewright.plan import Decision, Plan
+from statewright.reasons import Reason
+
+PLAN = Plan(
+    {
+        "one": Decision("one", "must", (Reason("param", "train.lr", 0.1, [0.2]),), (2.0, 70.0)),
+        "two": Decision("two", "may", (Reason("upstream", "one"),)),
+        "three": Decision("three", "restore", (Reason("output", "x", None, "missing"),), (1.0, 1.0)),
+        "four": Decision("four", "skip"),
+    }
+)
+
+
+def console(**more: Any) -> Console:
+    return Console(file=io.StringIO(), width=200, **more)
+
+
+def text(where: Console) -> str:
+    assert isinstance(where.file, io.StringIO)
+    return where.file.getvalue()
+
+
+def test_the_plan_is_shown_with_verdicts_durations_and_reasons() -> None:
+    where = console()
+    print_plan(PLAN, where)
+    lines = text(where).splitlines()
+    assert lines[1].split() == ["one", "must", "2.0", "s", "..", "1:10", "train.lr", "0.1", "->", "[0.2]"]
+    assert lines[2].split() == ["two", "may", "after", "one"]
+    assert lines[3].split() == ["three", "restore", "1.0", "s", "output", "x", "is", "missing"]
+    assert lines[-1] == "1 must, 1 may, 1 restore, 1 skip; work of 2.0 s .. 1:10, 1 of unknown length"
+
+
+def test_a_plan_with_nothing_to_do_says_so() -> None:
+    assert summary(Plan({"four": Decision("four", "skip")})) == "1 skip"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (65.0, "1:05"), (3600.0, "60:00")],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+def test_a_duration_that_is_one_is_shown_once() -> None:
+    assert (span((1.0, 1.0)), span((1.0, 2.0)), span(None)) == ("1.0 s", "1.0 s .. 2.0 s", "")
+
+
+def test_without_a_terminal_each_change_is_a_line() -> None:
+    where = console()
+    board = new_board(PLAN, where)
+    with showing(board):
+        board.update("one", "running", note="")
+        board.update("one", note="epoch 1")
+        board.update("one", "ran")
+        board.update("three", "failed", note="[no such song]")
+    lines = text(where).splitlines()
+    assert lines[0] == "one: running"
+    assert lines[1].startswith("one: ran in 0.")
+    assert lines[2] == "three: failed: [no such song]"
+    assert len(lines) == 3
+
+
+def test_on_a_terminal_there_is_a_table_of_all_work() -> None:
+    where = console(force_terminal=True)
+    board = new_board(PLAN, where)
+    with showing(board):
+        board.update("one", "running", note="[red]epoch 1")
+        where.print(board.table())
+    shown = text(where)
+    assert "one" in shown and "running" in shown and "[red]epoch 1" in shown and "2.0 s .. 1:10" in shown
+    assert "two" in shown and "waiting" in shown
+    assert "four" not in shown

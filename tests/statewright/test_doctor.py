@@ -1,0 +1,73 @@
+"""What the doctor finds, and what it says to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import socket
+from pathlib import Path
+
+import pytest
+from toys import make_repository
+
+from statewright.doctor import Finding, examine
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make_repository(
+        tmp_path_factory.mktemp("doctor") / "repo",
+        {"dvc.yaml": "stages:\n  one: {cmd: echo 1 > one, outs: [one]}\n"},
+    )
+    (root / "data").mkdir()
+    return root
+
+
+def by_subject(directory: Path) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in examine(directory)}
+
+
+def test_a_healthy_place_is_all_right(repo: Path) -> None:
+    found = by_subject(repo)
+    assert all(finding.ok for finding in found.values()), found
+    assert found["dvc.yaml"].text == "1 stages"
+    assert found["prefect"].text == importlib.metadata.version("prefect")
+    assert {"./", ".dvc/", "data/"} <= set(found)
+    assert found["MLflow"].text == "SQLite under mlflow/"
+
+
+def test_a_place_without_a_repository_is_told(tmp_path: Path) -> None:
+    finding = by_subject(tmp_path)["dvc.yaml"]
+    assert not finding.ok and "dvc init" in finding.text
+
+
+def test_a_package_that_is_missing_or_too_new_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "mlflow":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return {"fastapi": "0.155.1"}.get(name) or real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = by_subject(repo)
+    assert not found["mlflow"].ok and "make setup" in found["mlflow"].text
+    assert not found["fastapi"].ok and "fastapi<0.155" in found["fastapi"].text
+
+
+def test_a_server_that_answers_and_one_that_does_not(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+        assert by_subject(repo)["Prefect"] == Finding(True, "Prefect", f"http://127.0.0.1:{port}/api answers")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    finding = by_subject(repo)["MLflow"]
+    assert not finding.ok and "does not answer" in finding.text
+
+
+def test_a_folder_that_cannot_be_written_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    finding = by_subject(repo)["data/"]
+    assert not finding.ok and "cannot be written" in finding.text

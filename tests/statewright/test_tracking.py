@@ -1,0 +1,247 @@
+"""What MLflow is told, from one process and from several."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import HERE, commit, make_repository
+
+from statewright import history, tracking
+from statewright.tracking import StageRecord, flatten
+from statewright.workflow import Output, Stage
+
+STAGE = Stage(
+    "song-train",
+    ("python train.py",),
+    desc="Learns.",
+    outs=(
+        Output("score.json", "metric"),
+        Output("history.csv", "plot", x="epoch"),
+        Output("other.csv", "plot"),
+        Output("page.html"),
+        Output("table.parquet"),
+    ),
+)
+FILES = {
+    "score.json": '{"rmse": {"joy": 0.5, "fear": 0.25}, "n": 3, "name": "x", "ok": true, "none": null}',
+    "history.csv": "epoch,train loss,validation_loss,note\n0,1.5,2.5,a\n1,0.5,,b\n10,0.25,nan,c\n",
+    "other.csv": "x,y\n1,2\n",
+    "page.html": "<p>",
+    "table.parquet": "x",
+    "train.log": "epoch 10\n",
+}
+
+
+def record_of(root: Path, **more: Any) -> StageRecord:
+    values: dict[str, Any] = {
+        "stage": STAGE,
+        "status": "ran",
+        "started": 1000.0,
+        "finished": 1012.5,
+        "params": {"song.train": {"lr": 0.1, "sizes": [1, 2]}, "width": 3},
+        "inputs": {"raw.parquet": "a" * 32},
+        "outputs": {"score.json": "b" * 32},
+        "reasons": ("song.train.lr 0.2 -> 0.1", "after song-clean"),
+        "log": root / "train.log",
+    }
+    return StageRecord(**{**values, **more})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any]:
+    """A repository with one recorded transition of one stage: root, commit, parent, child."""
+    root = make_repository(tmp_path_factory.mktemp("tracking") / "songs", FILES)
+    head = commit(root)
+    record = tracking.open_record(root)
+    tracking.start_parent(record, "toy", {"statewright.workflow": "w"}, {"stages": {"song-train": "must"}})
+    assert record.parent_id is not None
+    run_id = tracking.record_stage(record, record_of(root))
+    metrics = {"score.json:n": 3.0, "score.json:bad": float("nan")}
+    tracking.end_parent(record, failed=False, tags={"statewright.state.after": "s"}, metrics=metrics)
+    client = record.client
+    return root, head, client.get_run(record.parent_id), client.get_run(run_id)
+
+
+@pytest.mark.slow
+class TestRecord:
+    def test_the_parent_has_the_plan_and_the_state_it_led_to(self, store: Any) -> None:
+        root, head, parent, _ = store
+        assert parent.info.status == "FINISHED" and parent.info.run_name == "toy"
+        assert parent.data.tags["statewright.kind"] == "transition"
+        assert parent.data.tags["statewright.state.after"] == "s"
+        assert parent.data.tags["mlflow.source.git.commit"] == head
+        assert parent.data.metrics == {"score.json:n": 3.0}
+        (plan,) = (root / "mlflow" / "artifacts").rglob("plan.json")
+        assert json.loads(plan.read_text()) == {"stages": {"song-train": "must"}}
+
+    def test_the_child_says_what_ran_from_what_to_what_and_why(self, store: Any) -> None:
+        _, head, parent, child = store
+        tags = child.data.tags
+        assert child.info.run_name == "song-train" and child.info.status == "FINISHED"
+        assert tags["mlflow.parentRunId"] == parent.info.run_id
+        assert tags["statewright.stage"] == "song-train" and tags["statewright.status"] == "ran"
+        assert tags["statewright.reason"] == "song.train.lr 0.2 -> 0.1; after song-clean"
+        assert tags["input:raw.parquet"] == "a" * 32 and tags["output:score.json"] == "b" * 32
+        assert tags["mlflow.source.git.commit"] == head and tags["statewright.git.dirty"] == "false"
+        assert tags["mlflow.note.content"] == "Learns."
+        assert (child.info.start_time, child.info.end_time) == (1_000_000, 1_012_500)
+
+    def test_params_are_leaves_and_metrics_are_numbers(self, store: Any) -> None:
+        child = store[3]
+        assert child.data.params == {"song.train.lr": "0.1", "song.train.sizes": "[1, 2]", "width": "3"}
+        assert child.data.metrics == {
+            "rmse.joy": 0.5,
+            "rmse.fear": 0.25,
+            "n": 3.0,
+            "seconds": 12.5,
+            "train loss": 0.25,
+            "validation_loss": 2.5,
+        }
+
+    def test_a_history_has_a_value_for_each_epoch_that_has_one(self, store: Any) -> None:
+        root, *_, child = store
+        client = tracking.open_record(root).client
+        curve = client.get_metric_history(child.info.run_id, "train loss")
+        assert [(point.step, point.value) for point in curve] == [(0, 1.5), (1, 0.5), (10, 0.25)]
+        curve = client.get_metric_history(child.info.run_id, "validation_loss")
+        assert [(point.step, point.value) for point in curve] == [(0, 2.5)]
+
+    def test_log_and_figures_are_kept_and_tables_are_not(self, store: Any) -> None:
+        root, *_, child = store
+        kept = {a.path for a in tracking.open_record(root).client.list_artifacts(child.info.run_id)}
+        assert kept == {"train.log", "score.json", "history.csv", "other.csv", "page.html"}
+
+    def test_git_does_not_see_the_store(self, store: Any) -> None:
+        done = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=store[0], capture_output=True, text=True, check=True
+        )
+        assert "mlflow.db" not in done.stdout and "artifacts" not in done.stdout
+
+    def test_a_failed_stage_is_recorded_without_metrics(self, store: Any) -> None:
+        root = store[0]
+        record = tracking.open_record(root)
+        run = record.client.get_run(
+            tracking.record_stage(record, record_of(root, status="failed", outputs={}))
+        )
+        assert run.info.status == "FAILED" and run.data.metrics == {}
+
+    def test_durations_are_the_shortest_and_longest_of_the_latest_runs(
+        self, store: Any, tmp_path: Path
+    ) -> None:
+        root = make_repository(tmp_path / "songs", FILES)
+        assert history.durations(root) == {}
+        record = tracking.open_record(root)
+        assert history.durations(root) == {}
+        now = time.time()
+        for age, seconds in [(100, 99.0), *((50 - n, 1.0 + n) for n in range(10))]:
+            done = record_of(root, started=now - age, finished=now - age + seconds, log=None)
+            tracking.record_stage(record, done)
+        tracking.record_stage(record, record_of(root, status="restored", log=None))
+        # the run of 99 s is the eleventh
+        assert history.durations(root) == {"song-train": (1.0, 10.0)}
+
+    def test_the_client_finds_the_same_durations(self, store: Any) -> None:
+        root = store[0]
+        uri = f"sqlite:///{root}/mlflow/mlflow.db"
+        assert (
+            history._ranges(history._read_client(uri, root))
+            == history.durations(root)
+            == {"song-train": (12.5, 12.5)}
+        )
+
+    def test_the_store_may_be_elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = make_repository(tmp_path / "songs", FILES)
+        elsewhere = f"sqlite:///{tmp_path}/elsewhere.db"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "all songs")
+        tracking.record_stage(tracking.open_record(root), record_of(root))
+        assert (tmp_path / "elsewhere.db").is_file() and not (root / "mlflow" / "mlflow.db").exists()
+        assert history.durations(root) == {"song-train": (12.5, 12.5)}
+
+
+RECORDER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+import test_tracking as t
+root, me = Path(sys.argv[1]), sys.argv[2]
+(root / f"ready-{me}").touch()
+while len(list(root.glob("ready-*"))) < 2:
+    time.sleep(0.01)
+record = t.tracking.open_record(root)
+t.tracking.start_parent(record, me, {}, {})
+for n in range(5):
+    t.tracking.record_stage(record, t.record_of(root, params={"n": n, "me": me}))
+t.tracking.end_parent(record, failed=False, tags={}, metrics={f"m{n}": float(n) for n in range(50)})
+"""
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_in_a_fresh_store_lose_nothing(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "songs", FILES)
+    here = str(Path(__file__).parent)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDER, str(root), me, here],
+            cwd=HERE,
+            env={**os.environ, "PYTHONPATH": str(HERE)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for me in ("one", "two")
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    record = tracking.open_record(root)
+    runs = record.client.search_runs([record.experiment_id])
+    assert len(record.client.search_experiments(filter_string="name = 'songs'")) == 1
+    assert len(runs) == 12 and all(run.info.status == "FINISHED" for run in runs)
+    for me in ("one", "two"):
+        (parent,) = [run for run in runs if run.info.run_name == me]
+        assert parent.data.metrics == {f"m{n}": float(n) for n in range(50)}
+        children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+        assert sorted(run.data.params["n"] for run in children) == list("01234")
+        assert {run.data.params["me"] for run in children} == {me}
+        assert all(run.data.metrics["rmse.joy"] == 0.5 for run in children)
+    import sqlite3
+
+    with sqlite3.connect(root / "mlflow" / "mlflow.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+# Without MLflow.
+
+
+def test_a_server_that_does_not_answer_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9 does not answer"):
+        tracking.open_record(tmp_path)
+    assert history.durations(tmp_path) == {}
+    assert time.monotonic() - started < 5
+
+
+def test_the_store_is_below_the_repository_unless_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking.tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    assert tracking.tracking_uri(tmp_path) == "http://elsewhere"
+
+
+def test_flatten_gives_leaves() -> None:
+    assert dict(flatten({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
+
+
+def test_names_that_mlflow_refuses_are_mended() -> None:
+    assert tracking._key("rmse (joy) é%") == "rmse _joy_ é_"

@@ -1,0 +1,266 @@
+"""Plans carried out by Prefect, in processes of their own, against a server of ours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import commit, dvc, dvc_status, lock_files, make_repository, statewright, verdicts
+
+from statewright.transition import Limits, _fits
+from statewright.workflow import Stage
+
+prefect = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+
+# OUT is a folder outside of the repository, in which stages note what they did.
+STAGES = """
+stages:
+  left: {cmd: OUT/clock left 1.5 && echo left > left.txt, outs: [left.txt]}
+  right: {cmd: OUT/clock right 1.5 && echo right > right.txt, outs: [right.txt]}
+  join:
+    cmd: OUT/clock join 0 && cat left.txt right.txt > join.txt
+    deps: [left.txt, right.txt]
+    outs: [join.txt]
+  heavy-a: {cmd: OUT/clock heavy-a 0.5 && echo a > a.txt, outs: [a.txt], meta: {cpu: 2}}
+  heavy-b: {cmd: OUT/clock heavy-b 0.5 && echo b > b.txt, outs: [b.txt], meta: {cpu: 2}}
+  flaky:
+    cmd: if [ ! -e OUT/tried ]; then touch OUT/tried; exit 7; fi; echo ok > flaky.txt
+    outs: [flaky.txt]
+    meta: {retries: 1, retry_delay_s: 0}
+  broken:
+    cmd: echo reading; echo no such song; exit 3; echo > broken.txt
+    deps: [left.txt]
+    outs: [broken.txt]
+  below-broken: {cmd: cat broken.txt > below.txt, deps: [broken.txt], outs: [below.txt]}
+  further-below:
+    cmd: cat below.txt right.txt > further.txt
+    deps: [below.txt, right.txt]
+    outs: [further.txt]
+  sleepy:
+    cmd: sleep 300 & echo $! > OUT/child; sleep 300; echo > sleepy.txt
+    outs: [sleepy.txt]
+    meta: {timeout_s: 1}
+  quiet: {cmd: echo always the same > quiet.txt, params: [loudness], outs: [quiet.txt]}
+  listener:
+    cmd: OUT/clock listener 0 && cp OUT/heard.json heard.json
+    deps: [quiet.txt]
+    metrics: [heard.json]
+"""
+CLOCK = """#!/bin/sh
+date +%s.%N > OUT/$1.start; sleep $2; date +%s.%N > OUT/$1.end; echo $1 >> OUT/count
+"""
+HEALTHY = {"left", "right", "join", "heavy-a", "heavy-b", "flaky", "quiet", "listener"}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that is over: what it printed, what the stages noted."""
+
+    root: Path
+    out: Path
+    done: subprocess.CompletedProcess[str]
+    counted: tuple[str, ...]
+
+    def times(self, stage: str) -> tuple[float, float]:
+        start, end = (float((self.out / f"{stage}.{what}").read_text()) for what in ("start", "end"))
+        return start, end
+
+
+def ask(server: str, what: str, where: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Prefect's API knows."""
+    request = urllib.request.Request(
+        f"{server}/{what}/filter",
+        json.dumps(where).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Ran:
+    """The run in which one stage breaks, one sleeps too long, and one succeeds the second time."""
+    out = tmp_path_factory.mktemp("transition")
+    (out / "clock").write_text(CLOCK.replace("OUT", str(out)))
+    (out / "clock").chmod(0o755)
+    (out / "heard.json").write_text('{"rmse": 0.5}')
+    files = {"dvc.yaml": STAGES.replace("OUT", str(out)), "params.yaml": "loudness: 1\n"}
+    root = make_repository(out / "repo", files)
+    commit(root)
+    done = statewright(root, "run", "--workers", "2", "--name", "toy-first")
+    assert (out / "count").exists(), done.stderr
+    counted = tuple((out / "count").read_text().split())
+    return Ran(root, out, done, counted)
+
+
+@pytest.fixture(scope="module")
+def second(first: Ran) -> Iterator[Ran]:
+    """The run after everything was mended; MLflow is out of reach."""
+    path = first.root / "dvc.yaml"
+    text = (
+        path.read_text()
+        .replace("exit 3; echo", "echo")
+        .replace("sleep 300; echo", "echo")
+        .replace("sleep 300 &", "sleep 0 &")
+    )
+    path.write_text(text)
+    (first.root / "params.yaml").write_text("loudness: 2\n")
+    other = first.root.parent / "other"
+    shutil.copytree(first.root, other)
+    shutil.rmtree(other / ".dvc" / "tmp", ignore_errors=True)
+    (first.out / "count").unlink()
+    nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = statewright(first.root, "run", "--workers", "2", "--name", "toy-second", environment=nowhere)
+    counted = tuple((first.out / "count").read_text().split()) if (first.out / "count").exists() else ()
+    yield Ran(first.root, first.out, done, counted)
+
+
+class TestFirstRun:
+    pytestmark = prefect
+
+    def test_its_status_is_1(self, first: Ran) -> None:
+        assert first.done.returncode == 1, first.done.stderr
+
+    def test_independent_stages_run_side_by_side(self, first: Ran) -> None:
+        (left, left_end), (right, right_end) = first.times("left"), first.times("right")
+        assert max(left, right) < min(left_end, right_end)
+
+    def test_a_stage_waits_for_what_it_needs(self, first: Ran) -> None:
+        assert first.times("join")[0] >= max(first.times("left")[1], first.times("right")[1])
+
+    def test_stages_that_want_all_cores_do_not_run_side_by_side(self, first: Ran) -> None:
+        for heavy in ("heavy-a", "heavy-b"):
+            start, end = first.times(heavy)
+            for other in {"left", "right", "join", "heavy-a", "heavy-b", "listener"} - {heavy}:
+                other_start, other_end = first.times(other)
+                assert end <= other_start or other_end <= start, (heavy, other)
+
+    def test_a_failure_stops_only_what_lies_below(self, first: Ran) -> None:
+        planned = verdicts(first.root)
+        assert {stage for stage, verdict in planned.items() if verdict == "skip"} == HEALTHY
+        assert all(part in first.done.stderr for part in ("8 ran", "2 failed", "2 blocked"))
+
+    def test_the_error_names_stage_cause_and_log(self, first: Ran) -> None:
+        line = next(line for line in first.done.stderr.splitlines() if line.startswith("stage 'broken'"))
+        assert line.startswith("stage 'broken' ended with status 3: no such song; log: ")
+        assert Path(line.rpartition("log: ")[2]).read_text() == "reading\nno such song\n"
+        assert "below-broken: blocked: needs broken" in first.done.stderr
+        assert "further-below: blocked: needs broken" in first.done.stderr
+        assert "`statewright run` again" in first.done.stderr
+
+    def test_a_stage_is_tried_again_as_meta_says(self, first: Ran) -> None:
+        assert (first.root / "flaky.txt").read_text() == "ok\n"
+        assert "flaky: ran" in first.done.stderr
+
+    def test_a_stage_that_takes_too_long_is_ended_with_all_its_children(self, first: Ran) -> None:
+        assert "stage 'sleepy' did not end within 1 s; log: " in first.done.stderr
+        child = int((first.out / "child").read_text())
+        stat = Path(f"/proc/{child}/stat")
+        assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    def test_prefect_shows_a_task_run_for_each_stage_by_its_name(
+        self, first: Ran, prefect_server: str
+    ) -> None:
+        (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["toy-first"]}}})
+        assert flow["state_type"] == "FAILED"
+        tasks = ask(prefect_server, "task_runs", {"flow_runs": {"id": {"any_": [flow["id"]]}}})
+        states = {task["name"]: task["state_type"] for task in tasks}
+        assert states == dict.fromkeys(HEALTHY, "COMPLETED") | {"broken": "FAILED", "sleepy": "FAILED"}
+        assert {task["name"]: task["run_count"] for task in tasks}["flaky"] == 2
+
+    def test_mlflow_has_a_parent_run_and_a_child_for_each_stage(
+        self, first: Ran, prefect_server: str
+    ) -> None:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=f"sqlite:///{first.root}/mlflow/mlflow.db")
+        experiment = client.get_experiment_by_name("repo")
+        assert experiment is not None
+        runs = client.search_runs([experiment.experiment_id])
+        (parent,) = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
+        (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["toy-first"]}}})
+        assert parent.info.status == "FAILED"
+        assert parent.data.tags["prefect.flow_run"] == flow["id"]
+        assert flow["id"] in parent.data.tags["prefect.link"]
+        assert parent.data.metrics["heard.json:rmse"] == 0.5
+        children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+        finished = {run.info.run_name for run in children if run.info.status == "FINISHED"}
+        assert finished == HEALTHY
+        failed = [run.info.run_name for run in children if run.info.status == "FAILED"]
+        assert sorted(set(failed)) == ["broken", "flaky", "sleepy"]
+
+    def test_what_was_recorded_predicts_the_next_run(self, first: Ran) -> None:
+        from statewright.history import durations
+
+        found = durations(first.root)
+        assert set(found) == HEALTHY
+        assert 1.5 <= found["left"][0] <= found["left"][1] < 20
+
+
+class TestSecondRun:
+    pytestmark = prefect
+
+    def test_it_goes_on_where_the_first_ended(self, second: Ran) -> None:
+        assert second.done.returncode == 0, second.done.stderr
+        assert (second.root / "further.txt").read_text() == "\nright\n"
+
+    def test_equal_bytes_end_the_work_early(self, second: Ran) -> None:
+        assert "quiet: ran" in second.done.stderr
+        assert "listener: skipped" in second.done.stderr
+        assert second.counted == ()
+
+    def test_a_store_out_of_reach_stops_nothing_and_is_said(self, second: Ran) -> None:
+        assert "not wholly recorded in MLflow: " in second.done.stderr
+
+    def test_dvc_finds_nothing_to_do(self, second: Ran) -> None:
+        assert dvc_status(second.root) == {}
+
+    def test_the_lock_is_what_dvc_repro_writes_although_stages_ran_side_by_side(self, second: Ran) -> None:
+        other = second.root.parent / "other"
+        assert dvc(other, "repro", "--quiet") == 0
+        assert lock_files(second.root) == lock_files(other)
+
+    def test_with_nothing_to_do_no_flow_starts(self, second: Ran, prefect_server: str) -> None:
+        done = statewright(second.root, "run", "--name", "toy-third")
+        assert done.returncode == 0
+        assert "nothing to do: 12 stages are up to date" in done.stderr
+        assert ask(prefect_server, "flows", {"flows": {"name": {"any_": ["toy-third"]}}}) == []
+
+
+# What fits beside what: no Prefect needed.
+
+
+def stage(**meta: float) -> Stage:
+    return Stage("s", ("x",), meta=meta)
+
+
+@pytest.mark.parametrize(
+    ("new", "running", "limits", "expected"),
+    [
+        ({}, [{}], Limits(2), True),
+        ({}, [{}, {}], Limits(2), False),
+        ({"cpu": 2}, [{}], Limits(2), False),
+        ({"cpu": 2}, [], Limits(1), True),
+        ({"cpu": 0.5}, [{"cpu": 1.5}], Limits(2), True),
+        ({"cpu": 0}, [{}, {}], Limits(2), True),
+        ({"gpu": 1}, [{}], Limits(4), False),
+        ({"gpu": 1}, [{}], Limits(4, gpu=1), True),
+        ({"gpu": 1}, [{"gpu": 1}], Limits(4, gpu=1), False),
+        ({"ram_gb": 6}, [{"ram_gb": 3}], Limits(4), True),
+        ({"ram_gb": 6}, [{"ram_gb": 3}], Limits(4, ram_gb=8), False),
+        ({"ram_gb": 5}, [{"ram_gb": 3}], Limits(4, ram_gb=8), True),
+        ({}, [{"ram_gb": 7.5}], Limits(4, ram_gb=8), False),
+    ],
+)
+def test_what_fits_beside_what(
+    new: dict[str, float], running: list[dict[str, float]], limits: Limits, expected: bool
+) -> None:
+    assert _fits(stage(**new), [stage(**meta) for meta in running], limits) is expected

@@ -1,0 +1,427 @@
+"""The report: stands alone, says who wins, escapes what it is given, and is the same twice."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from statewright.contracts import check
+from tasks.emotion.changepoint import CareerMetrics, ChangepointMetrics, Landmark, WholeMetrics
+from tasks.emotion.figures import standard_error, typical_spread
+from tasks.emotion.figures_history import spans
+from tasks.emotion.params import ReportParams
+from tasks.emotion.report import report
+from tasks.emotion.report_careers import choose
+from tasks.emotion.report_forecast import verdict
+from tasks.emotion.scoring import BASELINES, OURS
+
+SOURCE = Path(__file__).parents[3] / "data/source"
+EVIL = "<script>alert('x')</script>"
+DIMENSIONS = {"audio": ("valence", "energy"), "lyrics": ("joy",)}
+SECTIONS = (
+    "findings", "data", "music", "careers", "plane", "attention", "causality", "forecast", "coverage",
+    "ablations", "feedback", "methods", "reproduce",
+)  # fmt: skip
+
+
+def histories() -> dict[str, pd.DataFrame]:
+    """Careers of three real artists, one of them renamed, and the years of music and the charts."""
+    names = pd.read_parquet(SOURCE / "artists.parquet", columns=["artist_id", "artist"])
+    names = names[names["artist"].isin(["The Beatles", "Bob Dylan", "Radiohead"])]
+    careers = pd.read_parquet(SOURCE / "career_audio.parquet").astype({"year": int})
+    careers = careers[careers["artist_id"].isin(names["artist_id"])]
+    known = names[names["artist_id"].isin(careers["artist_id"])].reset_index(drop=True)
+    artists = pd.DataFrame(
+        {
+            "artist_id": known["artist_id"],
+            "artist": known["artist"].replace("Radiohead", EVIL),
+            "genre": "R&B", "active_start": 1960.0, "influences": 1, "influenced_by": 1, "ambiguous": False,
+            "same_as": known["artist_id"],
+        }
+    )  # fmt: skip
+    careers = careers.assign(thin=careers["n_songs"] < 3, reissue=careers["year"] > 2005)
+    charts = pd.read_parquet(SOURCE / "chart_years.parquet").rename(columns={"n_songs_audio": "n_songs"})
+    music = pd.read_parquet(SOURCE / "music_years.parquet")
+    years = pd.concat([music.assign(source="music"), charts.assign(source="charts")], ignore_index=True)
+    years = years.assign(n_songs=years["n_songs"].fillna(0).astype(int), year=years["year"].astype(int))
+    years = years.assign(n_songs_lyrics=years["n_songs"], thin=False)
+    tables = {"artists": artists, "careers": careers.reset_index(drop=True), "years": years}
+    return {name: table.astype(wide(table)) for name, table in tables.items()}
+
+
+def wide(table: pd.DataFrame) -> dict[str, str]:
+    """64 bits for the numbers of the source, which are stored in fewer."""
+    return {column: f"{dtype.kind.replace('i', 'int').replace('f', 'float')}64"
+            for column, dtype in table.dtypes.items() if dtype.kind in "if"}  # fmt: skip
+
+
+def change_tables(artists: pd.DataFrame, careers: pd.DataFrame, years: pd.DataFrame) -> dict[str, Any]:
+    """One certain change in the middle of every series."""
+    series = [(name, np.nan, careers[careers["artist_id"] == i]["year"], i) for i, name in _names(artists)]
+    series = [(name, float(i), year, i) for name, _, year, i in series]
+    for source in ("music", "charts"):
+        of = years[(years["source"] == source) & (years["n_songs"] >= 30)]["year"]
+        series += [(source, np.nan, of, 0), (f"{source} innovations", np.nan, of, 0)]
+    changes = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "series": name, "artist_id": artist, "year": np.sort(year),
+                    "probability": np.arange(len(year)) == len(year) // 2,
+                    "is_map": np.arange(len(year)) == len(year) // 2,
+                    "valence_regime": np.where(np.arange(len(year)) < len(year) // 2, 0.7, 0.4),
+                }
+            )
+            for name, artist, year, _ in series
+        ],
+        ignore_index=True,
+    ).astype({"probability": float})  # fmt: skip
+    counts = pd.DataFrame([{"series": s[0], "artist_id": s[1], "k": 1, "probability": 1.0} for s in series])
+    near = Landmark(nearest=1965, distance=1, within=0.875)
+    whole = WholeMetrics(
+        years=60, expected_changes=1.5, probability_of_change=1, map_changes=1, log_evidence=0,
+        mauch={"1964": near, "1983": near.model_copy(update={"within": 0.25})}, mauch_chance=0.125,
+    )  # fmt: skip
+    of_careers = CareerMetrics(
+        careers=559, noise_ratio=0.1, prior_probability_of_change=0.4, mean_probability_of_change=0.4,
+        shuffled_mean_probability_of_change=0.2, certain=98, shuffled_certain=15, likely=186,
+        shuffled_likely=68,
+    )  # fmt: skip
+    names = ("music", "charts", "music innovations", "charts innovations")
+    metrics = ChangepointMetrics(whole=dict.fromkeys(names, whole), careers=of_careers)
+    return {"changes": changes, "change_counts": counts, "changepoint": metrics}
+
+
+def _names(artists: pd.DataFrame) -> list[tuple[int, str]]:
+    return list(zip(artists["artist_id"], artists["artist"], strict=True))
+
+
+def fused() -> dict[str, Any]:
+    """Attention of years (audio, context) and albums (all three); a fusion that loses one task."""
+    rows = []
+    for release in range(6):
+        kind, has = (
+            ("year", ("audio", "context")) if release < 3 else ("album", ("audio", "lyrics", "context"))
+        )
+        for head in range(2):
+            for query in has:
+                weights = {
+                    f"key_{name}": np.float32(name in has) / len(has)
+                    for name in ("audio", "lyrics", "context")
+                }
+                rows.append(
+                    {"release_id": release, "artist_id": 1, "kind": kind, "time": 1970.0, "head": head,
+                     "query": query}
+                    | weights | {"entropy": 1.0, "importance": 1 / len(has)}
+                )  # fmt: skip
+    attention = pd.DataFrame(rows).astype({"head": "int8", "time": "float32", "entropy": "float32"})
+    attention = attention.astype({f"key_{name}": "float32" for name in ("audio", "lyrics", "context")})
+    score = {"rmse": 0.9, "r2": 0.2}
+    task = {"releases": 294, "artists": 97, "fusion": score, "pca": score, "mean": score}
+    held = {
+        "year_audio": task | {"gain": 0.125, "gain_low": 0.1, "gain_high": 0.15},
+        "album_lyrics": task | {"gain": -0.25, "gain_low": -0.3, "gain_high": -0.2},
+    }
+    fusion = {
+        "width": 16, "parameters": 100, "releases": {"train": 3}, "epochs": 2, "best_epoch": 1,
+        "validation_loss": 1.0, "held_out": {"test": held}, "plain": {"test": held}, "held_out_tasks": 2,
+        "held_out_won": 1, "held_out_won_clearly": 1, "plain_tasks": 2, "plain_won": 1, "entropy": {},
+        "importance": {},
+    }  # fmt: skip
+    return {"attention": attention.astype({"importance": "float32"}), "fusion": fusion}
+
+
+def causes() -> dict[str, Any]:
+    """Two edges, and one test that stands in each scope but the influencers'."""
+    edge = {"kind": "directed", "confidence": 0.9, "adjacency": 1.0, "given": "", "n": 2786}
+    edges = pd.DataFrame(
+        [
+            edge | {"source": "valence last", "target": "valence now", "partial_correlation": 0.25},
+            edge
+            | {
+                "source": "energy now",
+                "target": "valence now",
+                "partial_correlation": -0.25,
+                "kind": "undirected",
+            },
+        ]
+    )
+    test = {"lags": 1, "f": 5.0, "df_num": 1, "df_den": 80, "p_value": 0.01, "n": 2000}
+    scopes = ("within-artist", "influencer->follower", "random artist->follower", "music-year")
+    granger = pd.DataFrame(
+        [
+            test | {"scope": scope, "cause": "energy", "effect": "valence", "p_adjusted": 0.02,
+                    "coefficient": np.nan if scope == "music-year" else 0.19,
+                    "std_error": np.nan if scope == "music-year" else 0.05,
+                    "significant": scope != "influencer->follower"}
+            for scope in scopes
+        ]
+    )  # fmt: skip
+    scope = {"tests": 25, "significant_same_dimension": 0, "smallest_p_adjusted": 0.3035, "rows": 2000}
+    causal = {
+        "graph": {"rows": 2786, "artists": 778, "edges": 2, "directed": 1, "own_past": 1,
+                  "cross_past": 0, "now": 1,
+                  "mean_confidence": 0.9, "mean_adjacency": 1.0},
+        "granger": {name: scope | {"significant": int(name != "influencer->follower")} for name in scopes},
+        "stationary": {"years": 88, "dimensions": 5, "levels": 0, "differences": 3},
+    }  # fmt: skip
+    return {"causal_edges": edges, "granger": granger, "causal": causal}
+
+
+def score_table(ours: dict[str, tuple[float, float, float]]) -> pd.DataFrame:
+    """Scores where the best baseline, AR(1) + mean, has RMSE 0.2 and `ours` is the difference to it."""
+    rows = []
+    for task, dimensions in DIMENSIONS.items():
+        for dimension in dimensions:
+            difference, low, high = ours[dimension]
+            errors = {name: 0.2 if name == "AR(1) + mean" else 0.25 for name in BASELINES} | {
+                OURS: 0.2 + difference
+            }
+            rows += [
+                {
+                    "task": task, "dimension": dimension, "split": "test", "model": model,
+                    "kind": "ours" if model == OURS else "baseline", "targets": 1728, "rmse": rmse,
+                    "rmse_low": rmse - 0.01, "rmse_high": rmse + 0.01, "skill": 0.05, "skill_low": 0.0,
+                    "skill_high": 0.1, "difference": rmse - 0.2, "difference_low": low,
+                    "difference_high": high,
+                    "best_baseline": model == "AR(1) + mean", "rmse_many_songs": rmse, "noise": 0.15,
+                }
+                for model, rmse in errors.items()
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+MIXED = {"valence": (0.01, 0.004, 0.016), "energy": (-0.01, -0.016, -0.004), "joy": (0.002, -0.01, 0.012)}
+
+
+def judged(artist: int) -> dict[str, Any]:
+    """Forecasts, coverage and ablations of the same dimensions."""
+    rng = np.random.default_rng(0)
+    forecasts = pd.concat(
+        pd.DataFrame(
+            {
+                "task": task, "split": np.where(np.arange(60) < 30, "train", "test"), "model": OURS,
+                "artist_id": artist, "time": np.arange(60) + 1955.0, "dimension": dimension,
+                "truth": rng.random(60), "forecast": rng.random(60), "sd": 0.1,
+            }
+        )
+        for task, dimensions in DIMENSIONS.items()
+        for dimension in dimensions
+    )  # fmt: skip
+    pairs = [(task, dimension) for task, dimensions in DIMENSIONS.items() for dimension in dimensions]
+    coverage = pd.DataFrame(
+        [
+            {"task": task, "dimension": dimension, "interval": kind, "level": level, "covered": level - 0.05,
+             "covered_low": level - 0.06, "covered_high": level - 0.04, "width": 0.5}
+            for task, dimension in pairs for kind in ("constant", "scaled", "gaussian")
+            for level in (0.8, 0.9)
+        ]
+    )  # fmt: skip
+    ablation = pd.DataFrame(
+        [
+            {"task": task, "dimension": dimension, "split": "test", "model": model, "rmse": 0.2 + cost,
+             "cost": cost, "cost_low": cost - 0.001, "cost_high": cost + 0.001}
+            for task, dimension in pairs
+            for model, cost in ((OURS, 0.0), ("no-audio", 0.01), ("no-context", -0.004))
+        ]
+    )  # fmt: skip
+    return {"forecasts": forecasts.reset_index(drop=True), "coverage": coverage, "ablation": ablation}
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, Any]:
+    """Small inputs that keep every contract of the stage."""
+    tables = histories()
+    counts = {"rows_read": 5603, "rows_kept": 5602, "rows_quarantined": 1}
+    quarantine = {"table": "artists", "row": 4583, "column": "artist", "value": EVIL, "reason": "is missing"}
+    groups = ("rows", "artists", "album_artists", "albums", "collections", "flags")
+    given = {
+        **tables, **change_tables(**tables), **fused(), **causes(),
+        **judged(int(tables["artists"]["artist_id"].iloc[0])),
+        "scores": score_table(MIXED),
+        "quarantine": pd.DataFrame([quarantine]),
+        "ingest": {"tables": {"artists": counts}, "all_tables": counts},
+        "preprocess": {group: {} for group in groups} | {"albums": {"with_both": 578}},
+        "feedback": {"stop": False, "reason": "Try more.", "score": 0.9,
+                     "patch": [{"key": "emotion.train.lr", "was": 0.002, "now": 0.004}]},
+    }  # fmt: skip
+    hints = get_type_hints(report, include_extras=True)
+    return {name: check(value, hints[name], name) for name, value in given.items()}
+
+
+@pytest.fixture(scope="module")
+def params() -> ReportParams:
+    return ReportParams(artists=(EVIL, "The Beatles", "Nobody & Co"), path_steps=4)
+
+
+@pytest.fixture(scope="module")
+def page(inputs: dict[str, Any], params: ReportParams) -> str:
+    return report(**inputs, params=params)
+
+
+class Reader(HTMLParser):
+    """Collects what the page links to, names and contains."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "br", "img", "link", "input"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
+
+
+@pytest.fixture(scope="module")
+def read(page: str) -> Reader:
+    return Reader(page)
+
+
+def test_nothing_outside_the_page_is_referenced(page: str, read: Reader):
+    assert "http://" not in page
+    assert "https://" not in page
+    assert all(link.startswith("#") for link in read.all("href") + read.all("xlink:href"))
+    assert not read.all("src")
+    assert "@import" not in page
+    assert set(re.findall(r"url\((.)", page)) <= {"#"}
+    assert not [tag for tag, _ in read.tags if tag in {"script", "link", "img", "iframe", "object"}]
+
+
+def test_elements_nest_and_identifiers_are_unique_and_found(read: Reader, page: str):
+    assert read.open == []
+    names = read.all("id")
+    assert sorted(names) == sorted(set(names))
+    targets = {link[1:] for link in read.all("href")} | set(re.findall(r"url\(#([^)]+)\)", page))
+    assert targets <= set(names)
+    assert set(read.all("aria-labelledby")) <= set(names)
+
+
+def test_every_section_is_there_and_in_the_contents(read: Reader):
+    sections = [attrs["id"] for tag, attrs in read.tags if tag == "section"]
+    assert tuple(sections) == SECTIONS
+    links = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
+    assert [f"#{name}" for name in SECTIONS] == links[-len(SECTIONS) :]
+
+
+def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
+    pictures = [attrs for tag, attrs in read.tags if tag == "svg"]
+    assert len(pictures) > 15
+    assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 20 for picture in pictures)
+    tags = [tag for tag, _ in read.tags]
+    assert tags.count("figcaption") == tags.count("figure") > 8
+    assert tags.count("caption") == tags.count("table") > 8
+    assert all(attrs.get("scope") in {"row", "col"} for tag, attrs in read.tags if tag == "th")
+
+
+def test_text_from_the_data_is_escaped(page: str, read: Reader):
+    assert "<script" not in page
+    assert read.text.count(EVIL) >= 4  # its career, its path, the table of careers, the quarantine
+    assert any(EVIL in label for label in read.all("aria-label"))
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], params: ReportParams, page: str):
+    assert report(**inputs, params=params) == page
+    assert len(page.encode()) < 8e6
+    assert not re.search(r"Created|<dc:date>|Software", page)
+
+
+def test_a_losing_model_is_said_to_lose():
+    scores = score_table(MIXED)
+    audio, lyrics = verdict(scores, "audio"), verdict(scores, "lyrics")
+    assert "in 1 of 2 dimensions (energy), with an interval that excludes zero in 1" in audio
+    assert (
+        "For valence the baseline “AR(1) + mean” clearly beats the model (RMSE 0.2000 against 0.2100" in audio
+    )
+    assert "in 0 of 1 dimension." in lyrics
+    assert "For joy the baseline “AR(1) + mean” wins, though the interval includes zero" in lyrics
+    lost = verdict(score_table(dict.fromkeys(MIXED, (0.01, 0.005, 0.02))), "audio")
+    assert "in 0 of 2 dimensions." in lost
+    assert lost.count("clearly beats the model") == 2
+
+
+def test_the_page_carries_the_verdict_to_the_top_and_stars_the_winner(page: str, read: Reader):
+    findings = page[page.index('id="findings"') : page.index('id="data"')]
+    assert "clearly beats the model" in findings
+    assert "98 of 559 careers (18%)" in findings
+    assert "Principal components win at lyrics of albums" in read.text
+    rows = re.findall(r"<tr><th scope=\"row\">([^<]+)</th>(.*?)</tr>", page, re.DOTALL)
+    starred = {
+        (name, re.sub(r"\s.*", "", text))
+        for name, cells in rows
+        for text in re.findall(r'class="best">([^<]+)', cells)
+    }
+    assert starred == {("AR(1) + mean", "0.2000"), ("this model", "0.1900")}
+
+
+def test_figures_of_the_data_are_those_given(read: Reader):
+    for sentence in (
+        "5,603 rows were read from 1 table; 5,602 kept to the rules and 1 row did not and was set aside",
+        "Named in the parameters but not in the data: Nobody & Co.",
+        "these figures bear out 1964 (88%) and do not bear out 1983 (25%)",
+        "None of 25 tests finds that an influencer's emotion helps to forecast the follower's",
+        "Intervals that promise 90% hold 85.0% to 85.0%",
+        "missed by being too narrow in 3",
+        "After this round the feedback stage proposes a change. Its reason: Try more.",
+    ):
+        assert sentence in read.text
+
+
+def test_artists_are_chosen_by_name_else_the_longest_careers(inputs: dict[str, Any]):
+    artists, careers = inputs["artists"], inputs["careers"]
+    shown, note = choose(artists, careers, ReportParams(artists=("Bob Dylan", "The Beatles")))
+    assert [one.name for one in shown] == ["Bob Dylan", "The Beatles"]
+    assert note == ""
+    shown, note = choose(artists, careers, ReportParams(artists=("Nobody", "No one")))
+    years = careers.groupby("artist_id").size().sort_values(ascending=False)
+    assert [one.artist_id for one in shown] == list(years.index[:2])
+    assert "Nobody and No one" in note and "most years" in note
+
+
+@pytest.mark.parametrize("steps", [1, 3, 8, 200])
+def test_groups_of_years_keep_every_song_and_the_mean(inputs: dict[str, Any], steps: int):
+    rows = inputs["careers"][inputs["careers"]["artist_id"] == inputs["careers"]["artist_id"].iloc[0]]
+    typical = {"energy": 0.2, "valence": 0.25}
+    path = spans(rows, steps, typical)
+    assert 1 <= len(path) <= max(steps, 1)
+    assert path["n_songs"].sum() == rows["n_songs"].sum()
+    for name in typical:
+        mean = np.average(rows[f"{name}_mean"], weights=rows["n_songs"])
+        assert np.average(path[f"{name}_mean"], weights=path["n_songs"]) == pytest.approx(mean, abs=1e-12)
+        np.testing.assert_allclose(path[f"{name}_error"] ** 2 * path["n_songs"], typical[name] ** 2)
+    assert path["year"].is_monotonic_increasing
+
+
+def test_error_bars_are_those_of_a_mean():
+    rng = np.random.default_rng(1)
+    songs = [rng.normal(0.5, 0.1 * (1 + year), size=n) for year, n in enumerate((10, 3, 1))]
+    rows = pd.DataFrame(
+        {
+            "n_songs": [len(s) for s in songs],
+            "valence_sd": [s.std(ddof=1) if len(s) > 1 else np.nan for s in songs],
+        }
+    )
+    pooled = np.sqrt(sum(((s - s.mean()) ** 2).sum() for s in songs) / sum(len(s) - 1 for s in songs))
+    assert typical_spread(rows, "valence") == pytest.approx(pooled, rel=1e-12)
+    expected = [songs[0].std(ddof=1) / np.sqrt(10), pooled / np.sqrt(3), pooled]
+    np.testing.assert_allclose(standard_error(rows, "valence", pooled), expected, rtol=1e-12)
