@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 START_S = 240
+COLD_S = 1500
 
 
 @dataclass(frozen=True)
@@ -121,3 +123,32 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def flow_run(servers: Servers) -> dict[str, Any]:
+    """A run of the deployment, carried out by a worker, to its end."""
+    servers.run("prefect", "work-pool", "create", "local", "--type", "process")
+    servers.run("prefect", "--no-prompt", "deploy", "--all")
+    created = servers.run("prefect", "deployment", "run", "emotion/nightly")
+    flow_run_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created)
+    assert flow_run_id, created
+    with (servers.checkout.parent / "worker.log").open("wb") as sink:
+        worker = subprocess.Popen(
+            ["prefect", "worker", "start", "--pool", "local"],
+            cwd=servers.checkout,
+            env=servers.environment,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + COLD_S
+        while True:
+            run: dict[str, Any] = servers.prefect(f"/flow_runs/{flow_run_id[0]}")
+            if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+                return run
+            assert time.monotonic() < deadline, (servers.checkout.parent / "worker.log").read_text()
+            time.sleep(2)
+    finally:
+        worker.terminate()
+        worker.wait(60)

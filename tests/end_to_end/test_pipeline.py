@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -18,37 +17,6 @@ import pandas as pd
 import pytest
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
-
-COLD_S = 1500
-
-
-@pytest.fixture(scope="session")
-def flow_run(servers: Any) -> dict[str, Any]:
-    """A run of the deployment, carried out by a worker, to its end."""
-    servers.run("prefect", "work-pool", "create", "local", "--type", "process")
-    servers.run("prefect", "--no-prompt", "deploy", "--all")
-    created = servers.run("prefect", "deployment", "run", "emotion/nightly")
-    flow_run_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created)
-    assert flow_run_id, created
-    with (servers.checkout.parent / "worker.log").open("wb") as sink:
-        worker = subprocess.Popen(
-            ["prefect", "worker", "start", "--pool", "local"],
-            cwd=servers.checkout,
-            env=servers.environment,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + COLD_S
-        while True:
-            run: dict[str, Any] = servers.prefect(f"/flow_runs/{flow_run_id[0]}")
-            if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-                return run
-            assert time.monotonic() < deadline, (servers.checkout.parent / "worker.log").read_text()
-            time.sleep(2)
-    finally:
-        worker.terminate()
-        worker.wait(60)
 
 
 def test_every_flow_is_deployed_with_a_schedule(servers: Any, flow_run: dict[str, Any]) -> None:
