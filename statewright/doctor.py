@@ -47,8 +47,8 @@ def _package(name: str) -> Finding:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return Finding(False, name, "is not installed; `make setup` installs the locked environment")
-    if name == "fastapi" and tuple(map(int, version.split(".")[:2])) >= (0, 155):
-        return Finding(False, name, f"{version}: Prefect's API does not start with it; install fastapi<0.155")
+    if name == "fastapi" and tuple(map(int, version.split(".")[:2])) >= (0, 151):
+        return Finding(False, name, f"{version}: Prefect 3.8 does not work with it; install fastapi<0.151")
     return Finding(True, name, version)
 
 

@@ -96,6 +96,7 @@ def _follow(
                     selector.unregister(process.stdout)
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(0.2)
+                        return True
                     continue
                 sink.write(chunk)
                 sink.flush()

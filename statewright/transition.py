@@ -331,7 +331,9 @@ def _show_log(log: Path, most: int = 100) -> None:
 
     if not log.is_file():
         return
-    lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").strip().splitlines()
+    # A progress bar overwrites its line: only what it showed last is worth keeping.
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     try:
         logger = get_run_logger()
     except MissingContextError:

@@ -60,9 +60,21 @@ def _whole(name: str, changes: pd.DataFrame, metrics: ChangepointMetrics) -> str
     known = ([f"bear out {joined(near)}"] if near else []) + (
         [f"do not bear out {joined(far)}"] if far else []
     )
-    return (
-        f"{text} Of the revolutions of Mauch et al. (2015) these figures {joined(known)}." if known else text
-    )
+    if known:
+        text += f" Of the revolutions of Mauch et al. (2015) these figures {joined(known)}"
+        text += (
+            f"; changes at random would come as near in {share(metrics.whole[name].mauch_chance)} of cases."
+        )
+    return text + _caution(name, metrics)
+
+
+def _caution(name: str, metrics: ChangepointMetrics) -> str:
+    """What the changes come to once each year may lean on the one before."""
+    levels, leaning = metrics.whole[name], metrics.whole.get(f"{name} innovations")
+    if leaning is None or leaning.log_evidence <= levels.log_evidence:
+        return ""
+    changes = f"sees {plural(leaning.map_changes, 'abrupt change')}" if leaning.map_changes else "needs none"
+    return f" But a description in which each year leans on the one before fits better, and {changes}."
 
 
 def _careers(metrics: ChangepointMetrics) -> str:

@@ -111,7 +111,7 @@ def test_run_with_nothing_to_do_is_status_0_and_shows_the_figures(say: Say, sett
     code, out, err = say("run")
     assert code == 0
     assert "nothing to do: 2 stages are up to date" in err
-    assert out.splitlines() == ["rmse: 0.1235", "n: 3", f"copy: {settled / 'copy.txt'}"]
+    assert out.splitlines() == ["score rmse: 0.1235", "score n: 3", f"copy: {settled / 'copy.txt'}"]
 
 
 UNUSABLE = {

@@ -46,12 +46,12 @@ def test_a_package_that_is_missing_or_too_new_is_told(repo: Path, monkeypatch: p
     def version(name: str) -> str:
         if name == "mlflow":
             raise importlib.metadata.PackageNotFoundError(name)
-        return {"fastapi": "0.155.1"}.get(name) or real(name)
+        return {"fastapi": "0.151.0"}.get(name) or real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     found = by_subject(repo)
     assert not found["mlflow"].ok and "make setup" in found["mlflow"].text
-    assert not found["fastapi"].ok and "fastapi<0.155" in found["fastapi"].text
+    assert not found["fastapi"].ok and "fastapi<0.151" in found["fastapi"].text
 
 
 def test_a_server_that_answers_and_one_that_does_not(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,12 @@ def test_output_that_is_not_utf8_is_no_obstacle(tmp_path: Path) -> None:
     assert seen == ["\ufffd"]
 
 
+def test_the_end_of_a_command_is_seen_at_once(tmp_path: Path) -> None:
+    started = time.monotonic()
+    run(tmp_path, *["true"] * 20)
+    assert time.monotonic() - started < 2
+
+
 def test_a_command_that_fails_is_named_with_cause_and_log_and_the_next_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(StageFailedError) as error:
         run(tmp_path, "echo reading; echo no such song; exit 3", f"touch {tmp_path}/next")
