@@ -11,10 +11,10 @@ run: setup  ## the whole analysis: only what changed since the last run is made 
 	@echo "to browse the runs: make ui"
 
 test: lint browser  ## everything: lint, types, arrows, all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-fast: lint  ## lint and the tests of methods, stages and engine; no servers
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not end_to_end"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not end_to_end"
 
 lint: setup
 	$(BIN)/ruff format --check .

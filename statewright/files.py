@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,21 +63,31 @@ def _reader(path: Path) -> Callable[[Path], Any]:
 
 def save(value: Any, path: Path) -> None:
     """Write `value` in the format of the suffix of `path`, whole or not at all."""
-    with replacing(path) as temporary:
-        if path.suffix in TEXT_SUFFIXES:
-            temporary.write_text(value, encoding="utf-8")
-        elif path.suffix == ".parquet":
-            value.to_parquet(temporary, index=False, compression="zstd")
-        elif path.suffix == ".csv":
-            value.to_csv(temporary, index=False, lineterminator="\n")
-        elif path.suffix == ".json":
-            temporary.write_text(_dump_json_for(path, value), encoding="utf-8")
-        elif path.suffix == ".safetensors":
-            _write_safetensors(value, temporary)
-        elif path.suffix == ".png":
-            temporary.write_bytes(value)
-        else:
-            raise FileError(f"{path}: files of kind '{path.suffix}' are not known")
+    save_all({path: value})
+
+
+def save_all(values: Mapping[Path, Any]) -> None:
+    """Write every value to its path; if one cannot be written, none is."""
+    with ExitStack() as stack:
+        for path, value in values.items():
+            _write(value, path, stack.enter_context(replacing(path)))
+
+
+def _write(value: Any, path: Path, temporary: Path) -> None:
+    if path.suffix in TEXT_SUFFIXES:
+        temporary.write_text(value, encoding="utf-8")
+    elif path.suffix == ".parquet":
+        value.to_parquet(temporary, index=False, compression="zstd")
+    elif path.suffix == ".csv":
+        value.to_csv(temporary, index=False, lineterminator="\n")
+    elif path.suffix == ".json":
+        temporary.write_text(_dump_json_for(path, value), encoding="utf-8")
+    elif path.suffix == ".safetensors":
+        _write_safetensors(value, temporary)
+    elif path.suffix == ".png":
+        temporary.write_bytes(value)
+    else:
+        raise FileError(f"{path}: files of kind '{path.suffix}' are not known")
 
 
 def md5(path: Path) -> str:

@@ -17,11 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from statewright import parameters
 from statewright.contracts import ContractError, Feedback, check
 from statewright.display import print_plan, terminal
 from statewright.files import dump_json, load, replacing
-from statewright.session import carry_out, look, show_results
+from statewright.repository import open_repository
+from statewright.session import alone, carry_out, look, show_results
 from statewright.state import State
 from statewright.workflow import Stage, Workflow, WorkflowError
 
@@ -54,24 +57,30 @@ def loop(directory: Path, target: str | None, *, rounds: int, workers: int) -> i
         0 if it came to a stop in good order, 1 if a stage failed.
     """
     console = terminal()
+    root = open_repository(directory).root
+    with alone(root, console):
+        return _rounds(root, target, rounds, workers, console)
+
+
+def _rounds(root: Path, target: str | None, rounds: int, workers: int, console: Console) -> int:
     seen: list[str] = []
     for number in range(1, rounds + 1):
-        session = look(directory, [target] if target else [])
+        session = look(root, [target] if target else [])
         stage = feedback_stage(session.workflow, target)
         console.rule(f"round {number} of {rounds}")
         if session.plan.work:
             print_plan(session.plan, console)
             if carry_out(session, workers=workers, name="loop", console=console):
                 return 1
-        after = look(directory, [stage.address])
-        feedback = read_feedback(after.repository.root, stage)
+        after = look(root, [stage.address])
+        feedback = read_feedback(root, stage)
         verdict = judge(feedback, number, rounds, after.state.digest, seen)
         seen.append(after.state.digest)
         console.print(f"round {number}: score {feedback.score:.6g}; {verdict.reason}", markup=False)
         if verdict.stop:
             show_results(after)
             return 0
-        revise(after.repository.root, stage, feedback, number, after.state)
+        revise(root, stage, feedback, number, after.state)
     return 0
 
 

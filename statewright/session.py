@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import history, parameters
 from statewright.display import new_board, print_plan, terminal
-from statewright.plan import Plan, decide
+from statewright.plan import SKIP, Plan, decide
 from statewright.repository import Repository, declare, observe, open_repository, targets
 from statewright.state import State
+from statewright.tracking import control_folder
 from statewright.workflow import Workflow
 
 
@@ -56,12 +59,40 @@ def run(
         0 if every stage is up to date now, 1 if one failed.
     """
     console = terminal()
+    root = open_repository(directory).root
+    with alone(root, console):
+        return _run(root, names, workers, assignments, force, name, console)
+
+
+@contextmanager
+def alone(root: Path, console: Console) -> Iterator[None]:
+    """Wait until no other run is at work in the repository; a killed run leaves nothing to wait for."""
+    lock = FileLock(control_folder(root / ".statewright") / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        console.print("another run is at work in this repository: waiting for it to end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run(
+    root: Path,
+    names: Sequence[str],
+    workers: int,
+    assignments: Sequence[str],
+    force: bool,
+    name: str,
+    console: Console,
+) -> int:
     if assignments:
-        root = open_repository(directory).root
         changes = [parameters.parse_assignment(text) for text in assignments]
         for patch in parameters.apply(root / "params.yaml", changes):
             console.print(f"params.yaml: {patch.key} {patch.was} -> {patch.now}", highlight=False)
-    session = look(directory, names, force=force)
+    session = look(root, names, force=force)
     if not session.plan.work:
         console.print(f"nothing to do: {len(session.plan.decisions)} stages are up to date", highlight=False)
         show_results(session)
@@ -93,8 +124,21 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console) ->
     if result.failed:
         console.print("mend the cause and `statewright run` again: finished stages stay finished")
         return 1
+    left = _left(session, result.state)
+    if left.work:
+        console.print("planned anew: inputs turned out otherwise than the run cache had said")
+        return carry_out(
+            replace(session, state=result.state, plan=left), workers=workers, name=name, console=console
+        )
     show_results(session)
     return 0
+
+
+def _left(session: Session, state: State) -> Plan:
+    """Stages that were to be skipped, but have work now: a restore that did not come true."""
+    now = decide(session.workflow, state, tuple(session.plan.decisions))
+    skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
+    return Plan({address: now.decisions[address] for address in skipped if address in now.work})
 
 
 def show_results(session: Session) -> None:

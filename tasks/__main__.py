@@ -134,8 +134,7 @@ def write_outputs(stage: Stage, outcome: Any, annotation: Any) -> None:
             "the two must name the same outputs"
         )
     checked = {name: check(value, contracts[name], f"output {paths[name]}") for name, value in values.items()}
-    for name, value in checked.items():
-        files.save(value, paths[name])
+    files.save_all({paths[name]: value for name, value in checked.items()})
 
 
 def _record(stage: Stage, workflow: Workflow, started: float) -> None:

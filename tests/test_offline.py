@@ -166,7 +166,6 @@ def test_the_guard_guards(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("prefect")
 def test_a_run_opens_no_connection_to_the_world(tmp_path: Path) -> None:
     """With the server that Prefect itself starts, and MLflow's own store."""
     environment, log = guarded(tmp_path)

@@ -189,7 +189,6 @@ def test_a_workflow_without_or_with_two_feedback_stages_says_so(repo: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("prefect")
 def test_a_loop_through_prefect(tmp_path: Path, prefect_server: str) -> None:
     root = make_repository(tmp_path / "repo", FILES)
     write(root, {"params.yaml": PARAMS.replace("x: 5", "x: 4")})

@@ -20,7 +20,6 @@ from statewright import repository as engine
 from statewright.workflow import WorkflowError
 
 # One worker makes the zoo, runs it, and tries everything on copies.
-pytestmark = pytest.mark.xdist_group("repository")
 
 # Everything that a dvc.yaml may hold. Each command notes in a file outside that it ran.
 ZOO = {

@@ -17,8 +17,6 @@ from toys import commit, dvc, dvc_status, lock_files, make_repository, statewrig
 from statewright.transition import Limits, _fits
 from statewright.workflow import Stage
 
-prefect = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
-
 # OUT is a folder outside of the repository, in which stages note what they did.
 STAGES = """
 stages:
@@ -124,7 +122,7 @@ def second(first: Ran) -> Iterator[Ran]:
 
 
 class TestFirstRun:
-    pytestmark = prefect
+    pytestmark = pytest.mark.slow
 
     def test_its_status_is_1(self, first: Ran) -> None:
         assert first.done.returncode == 1, first.done.stderr
@@ -206,7 +204,7 @@ class TestFirstRun:
 
 
 class TestSecondRun:
-    pytestmark = prefect
+    pytestmark = pytest.mark.slow
 
     def test_it_goes_on_where_the_first_ended(self, second: Ran) -> None:
         assert second.done.returncode == 0, second.done.stderr
