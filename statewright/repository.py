@@ -1,5 +1,6 @@
-"""The one file that touches DVC's Python API.
+"""Read a DVC repository: its stages, what was recorded, what lies there, what the cache holds.
 
+This file and `ledger.py`, which writes, are the two that touch DVC's Python API.
 Of DVC only ``dvc.api`` is public; what is used here beyond it is pinned in ``pyproject.toml``
 and held by tests that compare `dvc.lock`, byte for byte, with what ``dvc repro`` writes.
 
@@ -18,7 +19,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.files import dump_json, replacing
+from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.state import Hashes, Observed, ParamKey, State
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
@@ -94,7 +94,7 @@ def declare(repository: Repository) -> Workflow:
     params: dict[str, dict[str, Any]] = {}
     for stage in order:
         for dep in stage.params:
-            params.setdefault(_relative(dep, repository.root), {}).update(dep.read_params())
+            params.setdefault(relative(dep, repository.root), {}).update(dep.read_params())
     return Workflow(stages, upstream, params)
 
 
@@ -109,18 +109,18 @@ def explain(error: BaseException) -> str:
     return ": ".join(parts)
 
 
-def _relative(item: Any, root: Path) -> str:
+def relative(item: Any, root: Path) -> str:
     """The path of a dependency or output, relative to the repository where it lies inside."""
     path = Path(item.fs_path)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
 
 
 def _stage(stage: DvcStage, root: Path) -> Stage:
-    params = {_relative(dep, root): tuple(dep.params) for dep in stage.params}
+    params = {relative(dep, root): tuple(dep.params) for dep in stage.params}
     return Stage(
         address=stage.addressing,
         cmd=_as_commands(stage.cmd),
-        deps=tuple(_relative(dep, root) for dep in stage.deps if dep not in stage.params),
+        deps=tuple(relative(dep, root) for dep in stage.deps if dep not in stage.params),
         params=params,
         outs=tuple(_output(out, root) for out in stage.outs),
         wdir=os.path.relpath(stage.wdir, root),
@@ -139,14 +139,14 @@ def _as_commands(value: Any) -> tuple[str, ...]:
 def _output(out: Any, root: Path) -> Output:
     role = "metric" if out.metric else "plot" if out.plot else "out"
     x = out.plot.get("x") if isinstance(out.plot, Mapping) else None
-    return Output(_relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None)
+    return Output(relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None)
 
 
 def observe(repository: Repository, workflow: Workflow) -> State:
     """Look at every stage: what was recorded, what lies there, what the run cache holds."""
     with repository.locked():
         stages = repository.stages
-        entries = _lock_entries(stages.values())
+        entries = lock_entries(stages.values())
         seen = {
             address: _observe(repository.root, stages[address], declared, entries.get(address))
             for address, declared in workflow.stages.items()
@@ -154,7 +154,7 @@ def observe(repository: Repository, workflow: Workflow) -> State:
         return State(seen, read_metrics(repository.root, workflow), _recall(repository, stages))
 
 
-def _lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
+def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
     """What the lock files record, by address; `.dvc` files are their own record."""
     files: dict[str, Mapping[str, Any]] = {}
     found: dict[str, Mapping[str, Any]] = {}
@@ -175,16 +175,16 @@ def _observe(root: Path, stage: DvcStage, declared: Stage, entry: Mapping[str, A
     return Observed(
         recorded=entry is not None,
         cmd_was=_as_commands(entry.get("cmd")) if entry else None,
-        deps_was={_relative(dep, root): dep.hash_info.value for dep in files},
-        deps_now={_relative(dep, root): _current_hash(dep) for dep in files},
+        deps_was={relative(dep, root): dep.hash_info.value for dep in files},
+        deps_now={relative(dep, root): _current_hash(dep) for dep in files},
         params_was={
-            (_relative(dep, root), key): value
+            (relative(dep, root), key): value
             for dep in stage.params
             for key, value in (dep.hash_info.value or {}).items()
         },
         params_now=_current_params(stage, root),
-        outs_was={_relative(out, root): out.hash_info.value for out in stage.outs},
-        outs={_relative(out, root): _out_status(out) for out in stage.outs},
+        outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
+        outs={relative(out, root): _out_status(out) for out in stage.outs},
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )
@@ -202,7 +202,7 @@ def _current_params(stage: DvcStage, root: Path) -> dict[ParamKey, Any]:
     for dep in stage.params:
         values = dep.read_params()
         keys = dep.params or [*values, *(key for key in (dep.hash_info.value or {}) if key not in values)]
-        found.update({(_relative(dep, root), key): values.get(key) for key in keys})
+        found.update({(relative(dep, root), key): values.get(key) for key in keys})
     return found
 
 
@@ -248,7 +248,7 @@ def _as_if(
     kept = [(dep, dep.hash_info, dep.meta) for dep in stage.deps]
     try:
         for dep in stage.deps:
-            path = _relative(dep, repository.root)
+            path = relative(dep, repository.root)
             if dep in stage.params:
                 values = {key: value for (file, key), value in params.items() if file == path}
                 dep.hash_info = HashInfo(dep.hash_name, values)  # type: ignore[arg-type]
@@ -284,7 +284,7 @@ def _held(repository: Repository, stage: DvcStage) -> Hashes | None:
     remembered = cache._create_stage(entry, wdir=stage.wdir)
     if not remembered.outs_cached():
         return None
-    return {_relative(out, repository.root): out.hash_info.value for out in remembered.outs}
+    return {relative(out, repository.root): out.hash_info.value for out in remembered.outs}
 
 
 def _may_be_held(stage: DvcStage) -> bool:
@@ -313,153 +313,6 @@ def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
             yield from _numbers(f"{prefix}{'' if prefix.endswith(':') else '.'}{key}", item)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield prefix, float(value)
-
-
-@contextmanager
-def holding_paths(repository: Repository, address: str) -> Iterator[None]:
-    """Hold DVC's read-write locks on the paths of a stage, as DVC does while a command runs."""
-    import sys
-
-    from dvc.rwlock import rwlock
-
-    repo, stage = repository.repo, repository.stages[address]
-    with repository.mutex:
-        lock = rwlock(
-            repo.tmp_dir,
-            repo.fs,
-            " ".join(sys.argv),
-            [dep.fs_path for dep in stage.deps],
-            [out.fs_path for out in stage.outs],
-            repo.config["core"].get("hardlink_lock", False),
-        )
-        lock.__enter__()
-    try:
-        yield
-    finally:
-        with repository.mutex:
-            lock.__exit__(None, None, None)
-
-
-def begin(repository: Repository, address: str, *, force: bool = False) -> str:
-    """Make a stage ready for its command, if it needs one.
-
-    Returns
-    -------
-    str
-        ``skipped`` (unchanged after all), ``restored`` (from the run cache), ``done`` (DVC
-        itself brought it up to date: frozen, import, data source) or ``ready``.
-    """
-    from dvc.stage.cache import RunCacheNotFoundError
-
-    with repository.locked():
-        stage = repository.stages[address]
-        if not force and not stage.changed():
-            return "skipped"
-        if not isinstance(stage, PipelineStage) or stage.frozen:
-            stage.reproduce()
-            _record(repository, stage)
-            return "done"
-        stage.remove_outs(ignore_remove=False, force=False)
-        if not force:
-            try:
-                repository.repo.stage_cache.restore(stage)
-            except RunCacheNotFoundError:
-                pass
-            else:
-                _save(repository, stage)
-                return "restored"
-        stage.save_deps()
-        return "ready"
-
-
-def finish(repository: Repository, address: str) -> None:
-    """Take the outputs of a finished command into the cache and record the stage."""
-    with repository.locked():
-        _save(repository, repository.stages[address])
-
-
-def _save(repository: Repository, stage: DvcStage) -> None:
-    uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
-    stage.save(run_cache=not uncached)
-    stage.commit()
-    _record(repository, stage)
-
-
-def _record(repository: Repository, stage: DvcStage) -> None:
-    if isinstance(stage, PipelineStage):
-        _rewrite_lock(stage, lambda entries: entries.update(_entry(stage)))
-        stage.cmd_changed = False
-    else:
-        stage.dump(update_pipeline=False)
-
-
-def _entry(stage: PipelineStage) -> dict[str, Any]:
-    from dvc.stage.serialize import to_lockfile
-
-    return to_lockfile(stage)
-
-
-def _rewrite_lock(stage: PipelineStage, change: Callable[[Any], Any]) -> None:
-    """Change the entries of the stage's lock file; a kill leaves the old file or the new one."""
-    from dvc.utils.serialize import dump_yaml
-    from dvc.utils.serialize._yaml import parse_yaml_for_update
-
-    path = Path(stage.dvcfile._lockfile.path)
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    data = parse_yaml_for_update(text, str(path)) if text else {}
-    if not data:
-        data["schema"] = "2.0"
-    data["stages"] = data.get("stages", {})
-    change(data["stages"])
-    with replacing(path) as temporary:
-        dump_yaml(str(temporary), data)
-    stage.repo.scm_context.track_file(os.path.relpath(path))
-
-
-def settle_lock(repository: Repository, order: Sequence[str], known_before: Sequence[str]) -> None:
-    """Put new entries of `dvc.lock` into plan order, as a serial run would have written them."""
-
-    def sort(stages: Sequence[PipelineStage], entries: Any) -> None:
-        for stage in stages:
-            if stage.name in entries and stage.addressing not in known_before:
-                entries[stage.name] = entries.pop(stage.name)
-
-    with repository.locked():
-        by_file: dict[Path, list[PipelineStage]] = {}
-        for address in order:
-            stage = repository.stages[address]
-            if isinstance(stage, PipelineStage):
-                by_file.setdefault(Path(stage.dvcfile._lockfile.path), []).append(stage)
-        for path, stages in by_file.items():
-            if path.exists():
-                _rewrite_lock(stages[0], partial(sort, stages))
-
-
-def recorded_names(repository: Repository) -> list[str]:
-    """Addresses of the stages that the lock files hold now."""
-    return list(_lock_entries(repository.stages.values()))
-
-
-def recorded_hashes(
-    repository: Repository, address: str
-) -> tuple[dict[str, str | None], dict[str, str | None], dict[str, Any]]:
-    """Hashes of the inputs, hashes of the outputs, and params, as the stage now stands recorded."""
-    stage, root = repository.stages[address], repository.root
-    params = {key: value for dep in stage.params for key, value in (dep.hash_info.value or {}).items()}
-    return (
-        {_relative(dep, root): dep.hash_info.value for dep in stage.deps if dep not in stage.params},
-        {_relative(out, root): out.hash_info.value for out in stage.outs},
-        params,
-    )
-
-
-def command_lines(repository: Repository, address: str) -> Iterator[tuple[list[str] | str, dict[str, Any]]]:
-    """The commands of a stage as DVC would start them: arguments and keywords of `Popen`."""
-    from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
-
-    stage = repository.stages[address]
-    for command in _enforce_cmd_list(stage.cmd):
-        yield _make_cmd(get_executable(), command), prepare_kwargs(stage)
 
 
 def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:

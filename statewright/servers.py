@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,3 +74,19 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
     raise RuntimeError(f"{address} did not answer within {START_S:.0f} s")
+
+
+def use_running_server(port: int = 4200) -> None:
+    """Use a Prefect server that already listens on loopback, if the user named none.
+
+    Without one Prefect starts a temporary server for the length of the flow.
+    """
+    # What Prefect says of each task is in the table and in its own database.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"

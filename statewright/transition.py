@@ -7,23 +7,21 @@ have turned out unchanged. A stage that fails stops its descendants only.
 
 from __future__ import annotations
 
-import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from statewright import ledger, tracking
 from statewright import repository as dvc
-from statewright import tracking
 from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
 from statewright.process import StageFailedError, run_commands
+from statewright.servers import use_running_server
 from statewright.state import State
 from statewright.workflow import Stage, Workflow
 
@@ -117,7 +115,7 @@ def transition(
     control = tracking.control_folder(repository.root / ".statewright")
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     work = _Work(repository, workflow, plan, board, name, logs)
-    known_before = dvc.recorded_names(repository)
+    known_before = ledger.recorded_names(repository)
     result = Result(state)
 
     def carry_out() -> None:
@@ -135,7 +133,7 @@ def transition(
             if in_flow:
                 raise
         finally:
-            dvc.settle_lock(repository, list(workflow.stages), known_before)
+            ledger.settle_lock(repository, list(workflow.stages), known_before)
     result.state = dvc.observe(repository, workflow)
     result.unrecorded = work.unrecorded
     return result
@@ -286,7 +284,7 @@ def _run_stage(work: _Work, address: str) -> str:
     started = time.time()
     forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
-    status = dvc.begin(work.repository, address, force=forced)
+    status = ledger.begin(work.repository, address, force=forced)
     log = work.logs / f"{address.replace('/', '_').replace(':', '_')}.log"
     if status == "ready":
         try:
@@ -306,22 +304,17 @@ def _run_stage(work: _Work, address: str) -> str:
 def _run_command(work: _Work, stage: Stage, log: Path) -> None:
     address = stage.address
     environment = {"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"}
-    with ExitStack() as stack:
-        stack.enter_context(_paths(work, address))
+    with ledger.holding_paths(work.repository, address):
         run_commands(
             address,
-            dvc.command_lines(work.repository, address),
+            ledger.command_lines(work.repository, address),
             log,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment=environment,
             watch=lambda line: work.board.update(address, note=line),
             cancelled=work.cancelled.is_set,
         )
-        dvc.finish(work.repository, address)
-
-
-def _paths(work: _Work, address: str) -> AbstractContextManager[None]:
-    return dvc.holding_paths(work.repository, address)
+        ledger.finish(work.repository, address)
 
 
 def _show_log(log: Path, most: int = 100) -> None:
@@ -347,7 +340,7 @@ def _record_stage(work: _Work, stage: Stage, status: str, started: float, log: P
     if work.record is None:
         return
     record = work.record
-    inputs, outputs, params = dvc.recorded_hashes(work.repository, stage.address)
+    inputs, outputs, params = ledger.recorded_hashes(work.repository, stage.address)
     done = tracking.StageRecord(
         stage=stage,
         status=status,
@@ -361,21 +354,3 @@ def _record_stage(work: _Work, stage: Stage, status: str, started: float, log: P
         tags=work.flow_run,
     )
     _recording(work, lambda: tracking.record_stage(record, done))
-
-
-def use_running_server(port: int = 4200) -> None:
-    """Use a Prefect server that already listens on loopback, if the user named none.
-
-    Without one Prefect starts a temporary server for the length of the flow.
-    """
-    import socket
-
-    # What Prefect says of each task is in the table and in its own database.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
-        return
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0.5)
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"

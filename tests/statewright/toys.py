@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from statewright import ledger
 from statewright import repository as engine
 from statewright.plan import Plan, decide
 from statewright.process import run_commands
@@ -64,19 +65,19 @@ def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     plan = decide(workflow, engine.observe(repository, workflow), force=force)
-    known_before = engine.recorded_names(repository)
+    known_before = ledger.recorded_names(repository)
     outcomes = {}
     try:
         for address in plan.work:
-            outcomes[address] = status = engine.begin(repository, address, force=address in force)
+            outcomes[address] = status = ledger.begin(repository, address, force=address in force)
             if status == "ready":
-                with engine.holding_paths(repository, address):
+                with ledger.holding_paths(repository, address):
                     log = root / ".statewright" / f"{address.replace('/', '_')}.log"
-                    run_commands(address, engine.command_lines(repository, address), log)
-                    engine.finish(repository, address)
+                    run_commands(address, ledger.command_lines(repository, address), log)
+                    ledger.finish(repository, address)
                 outcomes[address] = "ran"
     finally:
-        engine.settle_lock(repository, list(workflow.stages), known_before)
+        ledger.settle_lock(repository, list(workflow.stages), known_before)
     return outcomes
 
 
