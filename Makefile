@@ -35,6 +35,7 @@ setup: .venv/.made
 	$(BIN)/python -m pip install --quiet --compile --disable-pip-version-check $$(grep '^torch==' requirements.lock) uv==0.13.9
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@echo 'export DO_NOT_TRACK=true DVC_NO_ANALYTICS=1 HF_HUB_OFFLINE=1 PREFECT_SERVER_ANALYTICS_ENABLED=false' >> $(BIN)/activate
 	@touch $@
 
 # What torch's CUDA build needs is torch's own business: it differs by machine.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
+from statewright import session  # first: it switches off telemetry that starts with prefect
 
-from statewright import session
+# isort: split
+from prefect import flow
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("emotion-report",)

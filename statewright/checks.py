@@ -18,7 +18,7 @@ from pathlib import Path
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
 from statewright.state import State
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Stage, Workflow, repeated_stems
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,9 @@ def _path_faults(workflow: Workflow, state: State) -> Iterator[str]:
 
 def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
     stems = {Path(path).stem for path in stage.deps}
+    for paths in (stage.deps, [out.path for out in stage.outs]):
+        for stem in repeated_stems(paths):
+            yield f"{stage.address}: several files of dvc.yaml have the stem '{stem}'; rename one"
     for name in signature.inputs:
         if name not in stems:
             yield f"{stage.address}: {signature.where}: no dependency has the stem of argument '{name}'"
@@ -214,7 +217,7 @@ def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, 
 
 def _narrower(sources: Sources, made: str, wanted: str) -> bool:
     """Whether the contract `made` is a class derived from the contract `wanted`."""
-    made, wanted = (text.removeprefix("Table[").removesuffix("]") for text in (made, wanted))
+    made, wanted = (text.rpartition("Table[")[2].removesuffix("]") for text in (made, wanted))
     definition = sources.find(made)
     if definition is None or not isinstance(definition.node, ast.ClassDef):
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.directory:
         os.chdir(options.directory)
     command: Callable[[argparse.Namespace], int] = options.command
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(command(options))
     except (WorkflowError, ContractError, FileError, FingerprintError) as error:
@@ -65,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change params.yaml first, as in --set emotion.train.lr=1e-3; may be repeated",
+        help="change params.yaml first, as in --set train.lr=1e-3; may be repeated",
     )
     run.add_argument("--force", action="store_true", help="run the targets even if nothing changed")
     run.add_argument("--name", default="statewright", help="name of the Prefect flow")

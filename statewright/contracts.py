@@ -172,7 +172,7 @@ def describe_failures(cases: pd.DataFrame, most: int = 8) -> str:
         rows = [str(int(row)) for row in group["index"].dropna()]
         values = ", ".join(str(value) for value in group["failure_case"].head(3))
         where = f" in rows {', '.join(rows[:most])}{' and more' if len(rows) > most else ''}" if rows else ""
-        name = "the table" if column is None or column != column else f"column '{column}'"
+        name = "the table" if not isinstance(column, str) else f"column '{column}'"
         lines.append(f"  {name}: {rule}: found {values}{where}")
     return "\n".join(lines)
 

@@ -46,13 +46,11 @@ def _ranges(pairs: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]
 def _read_database(path: Path) -> list[tuple[str, float]]:
     if not path.is_file():
         return []
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
     try:
         return [(str(stage), float(seconds)) for stage, seconds in connection.execute(_QUERY)]
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return []
-        raise
+    except sqlite3.Error:
+        return []
     finally:
         connection.close()
 

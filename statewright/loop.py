@@ -119,10 +119,10 @@ def read_feedback(root: Path, stage: Stage) -> Feedback:
 
 
 def revise(root: Path, stage: Stage, feedback: Feedback, number: int, state: State) -> None:
-    """Apply the patch to `params.yaml` and write the round into the journal."""
+    """Write the round into the journal, then apply its patch to `params.yaml`."""
     changes = [(patch.key, patch.now) for patch in feedback.patch]
-    applied = parameters.apply(root / "params.yaml", changes)
-    if not applied:
+    patches = parameters.preview(root / "params.yaml", changes)
+    if not patches:
         raise WorkflowError(f"stage '{stage.address}' proposes a patch that changes nothing")
     path = root / str(stage.meta["journal"])
     journal: list[Any] = load(path) if path.is_file() else []
@@ -131,8 +131,9 @@ def revise(root: Path, stage: Stage, feedback: Feedback, number: int, state: Sta
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "state": state.digest,
         "score": feedback.score,
-        "patch": [patch.model_dump() for patch in applied],
+        "patch": [patch.model_dump() for patch in patches],
         "reason": feedback.reason,
     }
     with replacing(path) as temporary:
         temporary.write_text(dump_json([*journal, entry]), encoding="utf-8")
+    parameters.apply(root / "params.yaml", changes)

@@ -26,7 +26,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise WorkflowError(f"--set {text}: expected KEY=VALUE, as in --set emotion.train.lr=1e-3")
+        raise WorkflowError(f"--set {text}: expected KEY=VALUE, as in --set train.lr=1e-3")
     try:
         parsed = YAML(typ="safe").load(value)
     except YAMLError as error:
@@ -48,6 +48,19 @@ def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
     WorkflowError
         Naming the file, the key and what was expected; the file is then as it was.
     """
+    patches, text = _patched(path, changes)
+    if patches:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return patches
+
+
+def preview(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
+    """What `apply` would change, without changing it."""
+    return _patched(path, changes)[0]
+
+
+def _patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
@@ -58,12 +71,9 @@ def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
         was = _set(data, key, value, path)
         if was != value:
             patches.append(Patch(key=key, was=was, now=value))
-    if patches:
-        text = io.StringIO()
-        yaml.dump(data, text)
-        with replacing(path) as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
-    return patches
+    text = io.StringIO()
+    yaml.dump(data, text)
+    return patches, text.getvalue()
 
 
 def _represent_null(representer: Any, _: None) -> Any:

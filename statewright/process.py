@@ -74,6 +74,8 @@ def run_commands(
             if not ended:
                 raise StageFailedError(f"stage '{address}' did not end within {timeout_s:.0f} s; log: {log}")
             if process.returncode != 0:
+                # What it had started must not write beside the next attempt.
+                _signal(process, signal.SIGKILL)
                 raise StageFailedError(_explain(address, process.returncode, log))
 
 
@@ -132,8 +134,11 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 def _explain(address: str, code: int, log: Path) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").strip().splitlines()
-    cause = f": {lines[-1].strip()}" if lines else ""
-    return f"stage '{address}' {how}{cause}; log: {log}"
+    # A stage of ours begins its one error with its name; of other commands the last line says most.
+    begins = [number for number, line in enumerate(lines) if line.startswith(f"stage '{address}':")]
+    cause = "\n".join(lines[begins[-1] :] if begins else lines[-1:]).strip()
+    cause = cause.removeprefix(f"stage '{address}': ")
+    return f"stage '{address}' {how}{': ' if cause else ''}{cause}; log: {log}"
 
 
 def activated(environment: Mapping[str, str]) -> dict[str, str]:

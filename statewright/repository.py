@@ -17,7 +17,7 @@ import os
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -303,7 +303,9 @@ def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
         for out in stage.outs:
             path = root / out.path
             if out.role == "metric" and path.suffix == ".json" and path.is_file():
-                found.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
+                # A file that a killed command left half-written has no metrics; it is made again.
+                with suppress(ValueError):
+                    found.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
     return found
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 from statewright.process import stop
-from statewright.tracking import control_folder, tracking_uri
+from statewright.tracking import control_folder, local_uri, tracking_uri
 
 START_S = 180.0
 
@@ -30,7 +31,8 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     }
     prefect = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     mlflow = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    mlflow += ["--backend-store-uri", tracking_uri(root)]
+    uri = tracking_uri(root)
+    mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
     mlflow += ["--default-artifact-root", (root / "mlflow" / "artifacts").as_uri()]
     commands = {
         f"{prefect_url}/api/health": [*prefect, "--port", str(prefect_port)],
@@ -86,7 +88,7 @@ def use_running_server(port: int = 4200) -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
         return
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0.5)
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    address = f"http://127.0.0.1:{port}/api"
+    with suppress(OSError, ValueError), urllib.request.urlopen(f"{address}/health", timeout=1) as answer:
+        if json.load(answer) is True:
+            os.environ["PREFECT_API_URL"] = address

@@ -66,7 +66,7 @@ def run(
 
 @contextmanager
 def alone(root: Path, console: Console) -> Iterator[None]:
-    """Wait until no other run is at work in the repository; a killed run leaves nothing to wait for."""
+    """Wait until no other run is at work in the repository; a run that was killed holds no lock."""
     lock = FileLock(control_folder(root / ".statewright") / "run.lock")
     try:
         lock.acquire(timeout=0)

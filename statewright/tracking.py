@@ -62,7 +62,12 @@ class Record:
 
 def tracking_uri(root: Path) -> str:
     """`MLFLOW_TRACKING_URI`, or SQLite below `root`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root)
+
+
+def local_uri(root: Path) -> str:
+    """SQLite below `root`."""
+    return f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
 
 
 def answers(uri: str) -> bool:
@@ -169,19 +174,24 @@ def record_stage(record: Record, done: StageRecord) -> str:
         run_name=done.stage.address,
         tags={key: value[:5000] for key, value in tags.items()},
     )
-    run_id = run.info.run_id
+    status = "FAILED" if done.status == "failed" else "FINISHED"
+    try:
+        _log_stage(record, run.info.run_id, done)
+    finally:
+        record.client.set_terminated(run.info.run_id, status, end_time=int(done.finished * 1000))
+    return str(run.info.run_id)
+
+
+def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
     metrics: list[tuple[str, float, int]] = []
     if done.status in ("ran", "restored"):
-        metrics += [(key, value, 0) for key, value, _ in _finite(_stage_metrics(record.root, done.stage))]
+        metrics += _finite(_stage_metrics(record.root, done.stage))
         metrics += _histories(record.root, done.stage)
     if done.status == "ran":
         metrics.append(("seconds", done.finished - done.started, 0))
     _log(record, run_id, metrics=metrics, params=dict(flatten(done.params)) if done.params else {})
     for path in _artifacts(record.root, done):
         record.client.log_artifact(run_id, str(path))
-    status = "FAILED" if done.status == "failed" else "FINISHED"
-    record.client.set_terminated(run_id, status, end_time=int(done.finished * 1000))
-    return run_id
 
 
 def _log(
@@ -254,7 +264,7 @@ def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:
     for name, text in row.items():
         try:
             number = float(text)
-        except ValueError:
+        except (TypeError, ValueError):
             continue
         if name != x and math.isfinite(number):
             yield name, number

@@ -160,12 +160,13 @@ def _carry_out(work: _Work, limits: Limits, result: Result) -> None:
         raise
     finally:
         state = dvc.observe(work.repository, work.workflow)
+        failed = result.failed or work.cancelled.is_set()
         if work.record is not None:
             record = work.record
             tags = {"statewright.state.after": state.digest}
             _recording(
                 work,
-                lambda: tracking.end_parent(record, failed=result.failed, tags=tags, metrics=state.metrics),
+                lambda: tracking.end_parent(record, failed=failed, tags=tags, metrics=state.metrics),
             )
     if result.failed:
         raise TransitionFailedError("\n".join(result.errors.values()))
@@ -249,8 +250,8 @@ def _take(address: str, future: Any, work: _Work, waiting: list[str], result: Re
         return
     error = state.result(raise_on_failure=False)
     result.outcomes[address] = "failed"
-    result.errors[address] = str(error)
-    work.board.update(address, "failed", note=str(error).splitlines()[0])
+    result.errors[address] = str(error) or type(error).__name__
+    work.board.update(address, "failed", note=result.errors[address].splitlines()[0])
     for other in work.workflow.downstream(address) & set(waiting):
         waiting.remove(other)
         result.outcomes[other] = "blocked"
@@ -284,17 +285,20 @@ def _run_stage(work: _Work, address: str) -> str:
     started = time.time()
     forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
-    status = ledger.begin(work.repository, address, force=forced)
     log = work.logs / f"{address.replace('/', '_').replace(':', '_')}.log"
-    if status == "ready":
-        try:
+    try:
+        status = ledger.begin(work.repository, address, force=forced)
+        if status == "ready":
             _run_command(work, stage, log)
             status = "ran"
-        except Exception:
-            _record_stage(work, stage, "failed", started, log)
+    except Exception as error:
+        _record_stage(work, stage, "failed", started, log)
+        if isinstance(error, StageFailedError):
             raise
-        finally:
-            _show_log(log)
+        cause = dvc.explain(error) or type(error).__name__
+        raise StageFailedError(f"stage '{address}': {cause}; log: {log}") from error
+    finally:
+        _show_log(log)
     if status != "skipped":
         _record_stage(work, stage, status, started, log)
     work.board.update(address, status)
@@ -337,11 +341,16 @@ def _show_log(log: Path, most: int = 100) -> None:
 
 
 def _record_stage(work: _Work, stage: Stage, status: str, started: float, log: Path) -> None:
-    if work.record is None:
-        return
     record = work.record
+    if record is not None:
+        _recording(
+            work, lambda: tracking.record_stage(record, _stage_record(work, stage, status, started, log))
+        )
+
+
+def _stage_record(work: _Work, stage: Stage, status: str, started: float, log: Path) -> tracking.StageRecord:
     inputs, outputs, params = ledger.recorded_hashes(work.repository, stage.address)
-    done = tracking.StageRecord(
+    return tracking.StageRecord(
         stage=stage,
         status=status,
         started=started,
@@ -353,4 +362,3 @@ def _record_stage(work: _Work, stage: Stage, status: str, started: float, log: P
         log=log if log.is_file() else None,
         tags=work.flow_run,
     )
-    _recording(work, lambda: tracking.record_stage(record, done))

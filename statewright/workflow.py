@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 
@@ -100,6 +101,12 @@ class Workflow:
 
 class WorkflowError(ValueError):
     """The declaration cannot be carried out; the message says where and what to do."""
+
+
+def repeated_stems(paths: Iterable[str]) -> list[str]:
+    """Stems that more than one of `paths` has: a stage's arguments could not tell them apart."""
+    stems = [PurePosixPath(path).stem for path in paths]
+    return sorted({stem for stem in stems if stems.count(stem) > 1})
 
 
 def digest(value: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
-from statewright.workflow import Stage, Workflow, WorkflowError
+from statewright.workflow import Stage, Workflow, WorkflowError, repeated_stems
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,6 +84,10 @@ def load_inputs(stage: Stage, function: Callable[..., Any], hints: Mapping[str, 
     """Each positional argument from the dependency of that stem, checked against its contract."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
+    if repeated := repeated_stems(stage.deps):
+        raise WorkflowError(
+            f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one"
+        )
     by_stem = {Path(path).stem: path for path in stage.deps}
     missing = [name for name in names if name not in by_stem]
     if missing:

@@ -10,7 +10,8 @@ import pytest
 from toys import HERE, make_repository, write
 
 from statewright import repository as engine
-from statewright.checks import faults
+from statewright.checks import _narrower, faults
+from statewright.fingerprint import Sources
 
 # A package of another name than `tasks`, which is imported already.
 CHOIR = {
@@ -200,3 +201,20 @@ def test_two_faults_are_both_told(choir: Path) -> None:
 
 def test_this_repository_has_no_faults() -> None:
     assert found(HERE) == []
+
+
+def test_a_derived_contract_will_do_where_the_engine_lies_beside_the_stages() -> None:
+    sources = Sources(HERE)
+    table = "statewright.contracts.Table[{}]".format
+    made = table("tasks.emotion.params.SplitParams")
+    assert _narrower(sources, made, table("statewright.contracts.Params"))
+    assert not _narrower(sources, made, table("statewright.contracts.Document"))
+
+
+def test_files_of_one_stem_are_told(choir: Path) -> None:
+    path = choir / "dvc.yaml"
+    path.write_text(
+        path.read_text().replace("[tune.parquet, note.json]", "[tune.parquet, note.json, b/note.json]")
+    )
+    write(choir, {"b/note.json": "{}"})
+    assert "low-sing: several files of dvc.yaml have the stem 'note'; rename one" in found(choir)

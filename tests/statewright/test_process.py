@@ -77,6 +77,24 @@ def test_a_command_that_fails_is_named_with_cause_and_log_and_the_next_does_not_
     assert not (tmp_path / "next").exists()
 
 
+def test_a_stage_of_ours_is_quoted_from_where_its_error_begins(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    said.write_text("reading\nstage 'toy': tune.parquet breaks Song:\n  pitch: 9\n")
+    with pytest.raises(StageFailedError) as error:
+        run(tmp_path, f"cat {said}; exit 1")
+    log = tmp_path / "logs" / "toy.log"
+    assert str(error.value) == (
+        f"stage 'toy' ended with status 1: tune.parquet breaks Song:\n  pitch: 9; log: {log}"
+    )
+
+
+def test_what_a_failed_command_had_started_ends_with_it(tmp_path: Path) -> None:
+    with pytest.raises(StageFailedError):
+        run(tmp_path, f"(sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/child); exit 1")
+    child = int((tmp_path / "child").read_text())
+    assert wait_until(lambda: not is_alive(child))
+
+
 def test_a_command_that_is_killed_says_by_what(tmp_path: Path) -> None:
     with pytest.raises(StageFailedError, match="stage 'toy' was killed by signal 9"):
         run(tmp_path, "kill -9 $$")
