@@ -17,7 +17,7 @@ from pathlib import Path
 
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
-from statewright.state import State
+from statewright.plan import overlaps
 from statewright.workflow import Stage, Workflow, repeated_stems
 
 
@@ -31,10 +31,10 @@ class Signature:
     outputs: Mapping[str, str]
 
 
-def faults(root: Path, workflow: Workflow, state: State) -> list[str]:
+def faults(root: Path, workflow: Workflow) -> list[str]:
     """Everything in which declaration, signatures, params and files disagree, one sentence each."""
     sources = Sources(root)
-    found = list(_path_faults(workflow, state))
+    found = list(_path_faults(root, workflow))
     signatures = {}
     for address, stage in workflow.stages.items():
         package = own_package(stage, root)
@@ -135,16 +135,18 @@ def _is_named_tuple(node: ast.ClassDef) -> bool:
     return any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases)
 
 
-def _path_faults(workflow: Workflow, state: State) -> Iterator[str]:
+def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
     made = {out.path for stage in workflow.stages.values() for out in stage.outs}
-    for address in workflow.stages:
-        seen = state.stages[address]
-        for path, now in seen.deps_now.items():
-            if now is None and not any(path == out or path.startswith(f"{out}/") for out in made):
+    for address, stage in workflow.stages.items():
+        for path in stage.deps:
+            is_made = any(overlaps(path, out) for out in made)
+            # An address such as s3://... is not ours to look up.
+            if not is_made and "://" not in path and not (root / path).exists():
                 yield f"{address}: {path} does not exist and no stage makes it"
-        for (file, key), value in seen.params_now.items():
-            if value is None and file not in made and key not in workflow.params.get(file, {}):
-                yield f"{address}: {file} has no key '{key}'"
+        for file, keys in stage.params.items():
+            for key in keys if file not in made else ():
+                if key not in workflow.params.get(file, {}):
+                    yield f"{address}: {file} has no key '{key}'"
 
 
 def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:

@@ -144,13 +144,14 @@ def _loop(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from statewright.checks import faults
-    from statewright.session import look
+    from statewright.repository import declare, open_repository
 
-    session = look(Path.cwd(), ())
-    found = faults(session.repository.root, session.workflow, session.state)
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    found = faults(repository.root, workflow)
     for fault in found:
         print(fault)
-    print(f"{len(session.workflow.stages)} stages checked, {len(found)} faults")
+    print(f"{len(workflow.stages)} stages checked, {len(found)} faults")
     return FAILED if found else OK
 
 

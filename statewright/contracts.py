@@ -126,7 +126,7 @@ def check(value: Any, annotation: Any, subject: str) -> Any:
     annotation : type
         The contract, see the module.
     subject : str
-        What the value is called in an error, e.g. ``data/emotion/careers.parquet``.
+        What the value is called in an error, e.g. ``data/careers.parquet``.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class Definition:
 
     @property
     def label(self) -> str:
-        """``tasks/emotion/train:train``: the name under which it is reported."""
+        """``tasks/pipeline/train:train``: the name under which it is reported."""
         return f"{self.module.replace('.', '/')}:{self.name}"
 
 

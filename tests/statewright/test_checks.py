@@ -97,7 +97,7 @@ def choir(repository: Path) -> Path:
 def found(root: Path) -> list[str]:
     opened = engine.open_repository(root)
     workflow = engine.declare(opened)
-    return faults(opened.root, workflow, engine.observe(opened, workflow))
+    return faults(opened.root, workflow)
 
 
 def test_what_agrees_has_no_faults(choir: Path) -> None:
