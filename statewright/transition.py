@@ -7,6 +7,7 @@ have turned out unchanged. A stage that fails stops its descendants only.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -28,13 +29,18 @@ from statewright.workflow import Stage, Workflow
 DEFAULT_RETRY_DELAY_S = 5.0
 
 
+def installed_ram_gb() -> float:
+    """Memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What may be used at once: `workers` counts cores and thereby stages side by side."""
+    """What may be used at once: `workers` counts cores, and thereby stages side by side."""
 
     workers: int = 2
-    ram_gb: float | None = None
-    gpu: float = 0
+    ram_gb: float = field(default_factory=installed_ram_gb)
+    gpu: float = 1
 
 
 @dataclass
@@ -140,7 +146,7 @@ def transition(
 
 
 def _check_meta(stage: Stage) -> None:
-    for key in ("cpu", "ram_gb", "gpu", "retries", "timeout_s"):
+    for key in ("cpu", "ram_gb", "gpu", "retries", "retry_delay_s", "timeout_s"):
         stage.number(key, 0)
 
 
@@ -231,10 +237,8 @@ def _fits(stage: Stage, running: Any, limits: Limits) -> bool:
     others = list(running)
     if not others:
         return True
-    limits_of = {"cpu": (1.0, limits.workers), "gpu": (0.0, limits.gpu)}
-    if limits.ram_gb is not None:
-        limits_of["ram_gb"] = (1.0, limits.ram_gb)
-    for key, (default, most) in limits_of.items():
+    most_of = {"cpu": (1.0, limits.workers), "ram_gb": (1.0, limits.ram_gb), "gpu": (0.0, limits.gpu)}
+    for key, (default, most) in most_of.items():
         wanted = stage.number(key, default)
         if wanted and sum(other.number(key, default) for other in others) + wanted > most:
             return False
