@@ -36,11 +36,14 @@ def installed_ram_gb() -> float:
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be used at once: `workers` counts cores, and thereby stages side by side."""
+    """What may be used at once: `workers` counts cores, and thereby stages side by side.
+
+    A stage that wants more than there is, or a GPU where none is counted, runs alone.
+    """
 
     workers: int = 2
     ram_gb: float = field(default_factory=installed_ram_gb)
-    gpu: float = 1
+    gpu: float = 0
 
 
 @dataclass

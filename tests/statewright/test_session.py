@@ -1,4 +1,4 @@
-"""Runs wait for one another; what a plan got wrong is planned anew; stages share a machine's limits."""
+"""Runs wait for one another; what a plan got wrong is planned anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from toys import make_repository, verdicts
 from statewright import session
 from statewright.plan import RESTORE, SKIP, Decision, Plan
 from statewright.state import Observed, State
-from statewright.transition import Limits, _fits
 from statewright.workflow import Output, Stage, Workflow
 
 
@@ -51,19 +50,6 @@ def test_a_skip_below_a_restore_that_did_not_come_true_is_planned_anew() -> None
     looked = session.Session(None, workflow, after("m"), plan)  # type: ignore[arg-type]
     assert session._left(looked, after("m")).work == ()
     assert session._left(looked, after("other")).work == ("second",)
-
-
-def test_stages_share_cores_memory_and_gpus_and_alone_a_stage_may_always_run() -> None:
-    def stage(**meta: float) -> Stage:
-        return Stage("s", ("x",), meta=meta)
-
-    limits = Limits(workers=2, ram_gb=4, gpu=1)
-    assert _fits(stage(cpu=8, ram_gb=64, gpu=2), [], limits)
-    assert _fits(stage(ram_gb=3), [stage(ram_gb=1)], limits)
-    assert not _fits(stage(ram_gb=3.5), [stage(ram_gb=1)], limits)
-    assert not _fits(stage(cpu=2), [stage()], limits)
-    assert _fits(stage(gpu=1), [stage()], limits)
-    assert not _fits(stage(gpu=1), [stage(gpu=1)], limits)
 
 
 def test_a_half_written_metric_does_not_hold_the_plan_up(tmp_path: Path) -> None:

@@ -252,10 +252,11 @@ def stage(**meta: float) -> Stage:
         ({"gpu": 1}, [{}], Limits(4), False),
         ({"gpu": 1}, [{}], Limits(4, gpu=1), True),
         ({"gpu": 1}, [{"gpu": 1}], Limits(4, gpu=1), False),
-        ({"ram_gb": 6}, [{"ram_gb": 3}], Limits(4), True),
+        ({"ram_gb": 6}, [{"ram_gb": 3}], Limits(4, ram_gb=9), True),
         ({"ram_gb": 6}, [{"ram_gb": 3}], Limits(4, ram_gb=8), False),
         ({"ram_gb": 5}, [{"ram_gb": 3}], Limits(4, ram_gb=8), True),
         ({}, [{"ram_gb": 7.5}], Limits(4, ram_gb=8), False),
+        ({"ram_gb": 1e6}, [{}], Limits(4), False),
     ],
 )
 def test_what_fits_beside_what(
