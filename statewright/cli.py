@@ -11,9 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from statewright.contracts import ContractError
-from statewright.files import FileError
-from statewright.fingerprint import FingerprintError
 from statewright.workflow import WorkflowError
 
 OK, FAILED, UNUSABLE = 0, 1, 2
@@ -23,15 +20,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run the command, exit with its status."""
     parser = build_parser()
     options = parser.parse_args(arguments)
-    if options.directory:
-        os.chdir(options.directory)
     command: Callable[[argparse.Namespace], int] = options.command
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     try:
+        if options.directory:
+            _enter(options.directory)
         sys.exit(command(options))
-    except (WorkflowError, ContractError, FileError, FingerprintError) as error:
+    except _complaints() as error:
         print(f"statewright: {error}", file=sys.stderr)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
@@ -49,9 +46,26 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work in this folder")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    graph = commands.add_parser("graph", help="list the stages in order, what each needs and makes")
+    _add_targets(graph)
+    graph.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
+    graph.set_defaults(command=_graph)
+
     plan = commands.add_parser("plan", help="say what would run, and why, without running anything")
     _add_targets(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
+    plan.add_argument("--explain", metavar="STAGE", help="the causes of one stage, down to the first")
+    plan.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar="[FILE:]KEY=VALUE",
+        help="what if? As in run, but no file is touched",
+    )
+    plan.add_argument("--schedule", action="store_true", help="draw when each stage will run")
+    plan.add_argument("--svg", type=Path, metavar="FILE", help="draw the schedule into this file as well")
+    plan.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="as in run")
     plan.set_defaults(command=_plan)
 
     run = commands.add_parser("run", help="carry the plan out as a Prefect flow")
@@ -68,21 +82,78 @@ def build_parser() -> argparse.ArgumentParser:
         dest="assignments",
         action="append",
         default=[],
-        metavar="KEY=VALUE",
-        help="change params.yaml first, as in --set train.lr=1e-3; may be repeated",
+        metavar="[FILE:]KEY=VALUE",
+        help="change params.yaml, or FILE, first, as in --set train.lr=1e-3; may be repeated",
+    )
+    run.add_argument(
+        "--at",
+        type=_positive,
+        metavar="ROUND",
+        help="bring this round of the loop back: its params, journal and outputs, from the cache",
     )
     run.add_argument("--force", action="store_true", help="run the targets even if nothing changed")
+    run.add_argument(
+        "--keep-going",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="after a failure, still start what does not need the failed stage (default: yes)",
+    )
     run.add_argument("--name", default="statewright", help="name of the Prefect flow")
     run.set_defaults(command=_run)
 
-    loop = commands.add_parser("loop", help="run, let the feedback stage revise params.yaml, run again")
+    loop = commands.add_parser(
+        "loop",
+        help="run, let the feedback stage revise params.yaml, run again",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="A feedback stage is any stage with `meta: {journal: FILE.json}` that depends on that file\n"
+        '(the rounds so far) and writes a JSON file {"stop": false, "reason": "why", "score": 0.3,\n'
+        '"patch": [{"key": "train.lr", "was": 0.1, "now": 0.05}]}: the lower the score the better.\n'
+        "When the loop ends the best round's state stands; `statewright run --at ROUND` brings any\n"
+        "other back.",
+    )
     loop.add_argument("target", nargs="?", help="the feedback stage (default: the one with meta.journal)")
     loop.add_argument("--rounds", type=_positive, default=3, metavar="N", help="most rounds (default: 3)")
+    loop.add_argument(
+        "--budget", type=_minutes, metavar="MINUTES", help="start no new round once these have passed"
+    )
+    loop.add_argument(
+        "--until", metavar="'METRIC<=X'", help="stop once a metric (FILE:KEY, or the end of it) is there"
+    )
+    loop.add_argument("--patience", type=_positive, metavar="K", help="stop after K rounds without a gain")
+    loop.add_argument("--ask", action="store_true", help="ask a person before each patch, here or in Prefect")
     loop.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="as in run")
     loop.set_defaults(command=_loop)
 
     check = commands.add_parser("check", help="do contracts, params and paths agree along every edge?")
     check.set_defaults(command=_check)
+
+    schedule = commands.add_parser(
+        "schedule",
+        help="find the shortest schedule of a PSPLIB file (.sm)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="FILE is a project in PSPLIB's single-mode format: jobs with durations, the jobs that follow\n"
+        "each, and what they hold of renewable resources. --json prints\n"
+        '{"makespan": 43, "lower_bound": 43, "optimal": true, "start": {"1": 0, "2": 0, "3": 8}}:\n'
+        "`start` maps every job number, dummies included, to the time at which the job starts.",
+    )
+    schedule.add_argument("file", type=Path, metavar="FILE", help="the file to read")
+    schedule.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=10.0,
+        metavar="N",
+        help="time for the search; with 0 only rules are tried (default: 10)",
+    )
+    schedule.add_argument(
+        "--workers",
+        type=_positive,
+        default=max(1, (os.cpu_count() or 1) // 2),
+        metavar="N",
+        help="threads of the search (default: half the cores, %(default)s)",
+    )
+    schedule.add_argument("--json", action="store_true", help="print the schedule as JSON")
+    schedule.add_argument("--svg", type=Path, metavar="FILE", help="draw the schedule into this file as well")
+    schedule.set_defaults(command=_schedule)
 
     doctor = commands.add_parser("doctor", help="what is installed, reachable and writable here?")
     doctor.set_defaults(command=_doctor)
@@ -92,12 +163,36 @@ def build_parser() -> argparse.ArgumentParser:
     ui.add_argument("--mlflow-port", type=_positive, default=5000)
     ui.set_defaults(command=_ui)
 
+    trace = commands.add_parser("trace", help="what made a file, a metric or a stage, and what depends on it")
+    trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
+    trace.add_argument("--json", action="store_true", help="print the trace as JSON, whole")
+    trace.set_defaults(command=_trace)
+
+    verify = commands.add_parser("verify", help="run stages twice in scratch copies: do they write the same?")
+    verify.add_argument("targets", nargs="*", metavar="STAGE", help="stages or files (default: every stage)")
+    verify.add_argument("--json", action="store_true", help="print what was found as JSON")
+    verify.set_defaults(command=_verify)
+
     fingerprint = commands.add_parser(
         "fingerprint", help="write the hash of the code that each stage reaches"
     )
     fingerprint.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     fingerprint.set_defaults(command=_fingerprint)
     return parser
+
+
+def _complaints() -> tuple[type[Exception], ...]:
+    """The errors that are meant for a person; of modules not imported (it takes time) none can come."""
+    kinds = {"contracts": "ContractError", "files": "FileError", "fingerprint": "FingerprintError"}
+    loaded = {name: sys.modules.get(f"statewright.{name}") for name in kinds}
+    return (WorkflowError, *(getattr(module, kinds[name]) for name, module in loaded.items() if module))
+
+
+def _enter(directory: str) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise WorkflowError(f"-C {directory}: {error.strerror}; expected a folder to work in") from error
 
 
 def _add_targets(parser: argparse.ArgumentParser) -> None:
@@ -111,35 +206,138 @@ def _positive(text: str) -> int:
     return number
 
 
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("expected minutes, a number of 0 or more")
+    return number
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from statewright.display import terminal
+    from statewright.graph import print_graph, select
+    from statewright.repository import declare, describe, open_repository, targets
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    named = targets(repository, options.targets)
+    wanted = workflow.ancestors(named) if named else set(workflow.stages)
+    if options.json:
+        print(json.dumps(select(describe(repository), wanted), indent=2, default=str))
+    else:
+        print_graph(workflow, wanted, terminal(stderr=False))
+    return OK
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("expected a number of seconds, 0 or more")
+    return number
+
+
 def _plan(options: argparse.Namespace) -> int:
     from statewright.display import print_plan, terminal
-    from statewright.session import look
+    from statewright.glance import glance
+    from statewright.prediction import schedule_plan
 
-    session = look(Path.cwd(), options.targets)
+    names = [options.explain] if options.explain else options.targets
+    session: Any = None if options.explain or options.assignments else glance(Path.cwd(), names)
+    capacities: dict[str, float] = {}
+    if session is None:
+        from statewright.session import look
+        from statewright.transition import Limits
+
+        session = look(Path.cwd(), names, supposed=options.assignments)
+        limits = Limits(workers=options.workers)
+        capacities = {"cpu": float(limits.workers), "ram_gb": limits.ram_gb, "gpu": limits.gpu}
+    prediction = schedule_plan(session.workflow, session.plan, capacities)
     if options.json:
-        print(json.dumps(session.plan.as_dict(), indent=2, default=str))
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}
+        print(json.dumps(values, indent=2, allow_nan=False))
+    elif options.explain:
+        from statewright.explain import print_causes
+
+        for address in session.targets:
+            print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False))
+        print_plan(session.plan, terminal(stderr=False), prediction, options.workers)
+    if session.plan.work and (options.schedule or options.svg):
+        _draw_plan(options, prediction)
+    return OK
+
+
+def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
+    from statewright.display import terminal
+    from statewright.gantt import plan_chart, save_svg, show
+
+    chart = plan_chart(prediction, options.workers)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if not options.json:
+        show(chart, terminal(stderr=False))
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    from statewright.display import terminal
+    from statewright.gantt import problem_chart, save_svg, show
+    from statewright.psplib import read_psplib
+    from statewright.schedule import solve
+
+    problem = read_psplib(options.file)
+    found = solve(problem, seconds=options.seconds, workers=options.workers)
+    chart = problem_chart(problem, found, options.file.name)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if options.json:
+        print(json.dumps(found.as_dict()))
+    else:
+        show(chart, terminal(stderr=False))
     return OK
 
 
 def _run(options: argparse.Namespace) -> int:
+    from statewright.display import terminal
+    from statewright.glance import glance
+    from statewright.results import say_nothing_to_do
+
+    usual = not (options.at or options.assignments or options.force)
+    if usual and (found := glance(Path.cwd(), options.targets)):
+        say_nothing_to_do(found.root, found.workflow, found.plan, terminal())
+        return OK
+
     from statewright import session
 
+    if options.at:
+        from statewright.returning import run_at
+
+        if options.targets or options.assignments or options.force:
+            raise WorkflowError(f"run --at {options.at} brings a round back whole: no TARGET, --set, --force")
+        return run_at(Path.cwd(), options.at, workers=options.workers)
     return session.run(
         Path.cwd(),
         options.targets,
         workers=options.workers,
         assignments=options.assignments,
         force=options.force,
+        keep_going=options.keep_going,
         name=options.name,
     )
 
 
 def _loop(options: argparse.Namespace) -> int:
+    from statewright.asking import asker
+    from statewright.judge import Stops, parse_target
     from statewright.loop import loop
 
-    return loop(Path.cwd(), options.target, rounds=options.rounds, workers=options.workers)
+    stops = Stops(
+        rounds=options.rounds,
+        budget_s=options.budget * 60 if options.budget is not None else None,
+        patience=options.patience,
+        target=parse_target(options.until) if options.until else None,
+    )
+    ask = asker() if options.ask else None
+    return loop(Path.cwd(), options.target, stops=stops, workers=options.workers, ask=ask)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -153,6 +351,45 @@ def _check(options: argparse.Namespace) -> int:
         print(fault)
     print(f"{len(workflow.stages)} stages checked, {len(found)} faults")
     return FAILED if found else OK
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from statewright.display import terminal
+    from statewright.printing import print_trace
+    from statewright.provenance import trace
+
+    found = trace(Path.cwd(), options.subject)
+    if options.json:
+        print(json.dumps(found.as_dict(), indent=2, default=str))
+    else:
+        print_trace(found, terminal(stderr=False))
+    return OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from statewright.display import terminal
+    from statewright.printing import print_verified
+    from statewright.process import StageFailedError
+    from statewright.verify import Verified, verify_stages
+
+    found: list[Verified] = []
+    say, console = terminal(), terminal(stderr=False)
+
+    def done(result: Verified) -> None:
+        found.append(result)
+        if not options.json:
+            print_verified(result, console)
+
+    try:
+        identical = verify_stages(
+            Path.cwd(), options.targets, lambda line: say.print(line, highlight=False, markup=False), done
+        )
+    except StageFailedError as error:
+        say.print(str(error), style="red", markup=False, soft_wrap=True)
+        return FAILED
+    if options.json:
+        print(json.dumps({"stages": [result.as_dict() for result in found]}, indent=2))
+    return OK if identical else FAILED
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statewright.plan import Plan
+from statewright.prediction import Prediction
 from statewright.reasons import Reason
 
 COLOURS: Mapping[str, str] = {
@@ -117,8 +118,8 @@ def showing(board: Board) -> Iterator[None]:
         yield
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Print verdict, predicted duration and reasons of every stage."""
+def print_plan(plan: Plan, console: Console, prediction: Prediction | None = None, workers: int = 1) -> None:
+    """Print verdict, predicted duration and reasons of every stage, and what they come to."""
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "verdict", "predicted", "why"):
         table.add_column(name, justify="right" if name == "predicted" else "left", no_wrap=name != "why")
@@ -131,6 +132,15 @@ def print_plan(plan: Plan, console: Console) -> None:
         )
     console.print(table)
     console.print(summary(plan), highlight=False)
+    if prediction and plan.work and len(prediction.assumed) < len(prediction.schedule.start):
+        cores = "core" if workers == 1 else "cores"
+        console.print(
+            f"takes {span((prediction.low, prediction.high))} on {workers} {cores}; "
+            f"critical path: {' > '.join(prediction.critical)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def why(reasons: Iterable[Reason]) -> str:

@@ -7,7 +7,7 @@ A plan must be quick, and importing MLflow takes seconds: a local database is re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from statewright.tracking import answers, tracking_uri
@@ -26,8 +26,11 @@ ORDER BY runs.start_time DESC
 
 
 def durations(root: Path) -> dict[str, tuple[float, float]]:
-    """Shortest and longest of the latest runs of every stage, in seconds; empty without history.
+    """How long every stage is likely to run, low and high, in seconds; empty without history.
 
+    Restores and failures have no duration here: they say nothing of what the command takes.
+    Of n past runs that differ by chance a next one falls outside their range with probability
+    2 / (n + 1), so the range is widened by the factor 1 + 1 / n on either side, the more the fewer they are.
     A store that does not answer is no history: a plan without predictions is better than none.
     """
     uri = tracking_uri(root)
@@ -40,7 +43,13 @@ def _ranges(pairs: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]
     found: dict[str, list[float]] = {}
     for stage, seconds in pairs:
         found.setdefault(stage, []).append(seconds)
-    return {stage: (min(times[:LATEST]), max(times[:LATEST])) for stage, times in found.items()}
+    return {stage: _spread(times[:LATEST]) for stage, times in found.items()}
+
+
+def _spread(times: Collection[float]) -> tuple[float, float]:
+    """The range of past times, widened for how few they are."""
+    wider = 1 + 1 / len(times)
+    return min(times) / wider, max(times) * wider
 
 
 def _read_database(path: Path) -> list[tuple[str, float]]:

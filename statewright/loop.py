@@ -2,54 +2,100 @@
 
 ::
 
-    S, W  -->  plan A  -->  S'  -->  feedback: stop?  --yes-->  end
+    S, W  -->  plan A  -->  S'  -->  judge: stop?  --yes-->  the best round's state stands, end
     ^                                   | no
-    +---- params.yaml patched  <--------+   (journaled, with the reason)
+    +---- params.yaml patched  <--------+   (journaled first, with the reason)
 
-A round writes to the journal only when its patch is applied, so that after the last round
-nothing has changed since the stages ran.
+Every round is kept (`rounds.py`), noted on its MLflow run and saved as a DVC experiment. A kill at
+any moment loses at most the round at work: the journal is written before the patch, and a patch
+that was journaled but not applied is applied when the loop starts again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
 
-from statewright import parameters
-from statewright.contracts import ContractError, Feedback, check
-from statewright.display import print_plan, terminal
-from statewright.files import dump_json, load, replacing
+from statewright import rounds
+from statewright.asking import Ask
+from statewright.contracts import Patch
+from statewright.display import clock, print_plan, terminal
+from statewright.feedback import (
+    changed,
+    feedback_stage,
+    journal_path,
+    journal_round,
+    mend,
+    proposed,
+    read_feedback,
+    revise,
+)
+from statewright.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
+from statewright.keeping import keep_round, keep_standing, standing_files
+from statewright.plan import RESTORE, SKIP, decide
+from statewright.recorder import Recorder
 from statewright.repository import open_repository
-from statewright.session import alone, carry_out, look, show_results
-from statewright.state import State
-from statewright.workflow import Stage, Workflow, WorkflowError
+from statewright.returning import bring_back
+from statewright.servers import prefect_server, use_running_server
+from statewright.session import Session, alone, carry_out, look, show_results
+from statewright.starter import starter
+from statewright.tracking import WORKING_LOCK, control_folder
+from statewright.workflow import Stage
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether to stop, and why."""
+@dataclass
+class _Loop:
+    """What the rounds of one loop share: what led to each (`patches`), when the last began (`since`)."""
 
-    stop: bool
-    reason: str
+    root: Path
+    target: str | None
+    stops: Stops
+    workers: int
+    ask: Ask | None
+    console: Console
+    began: float = field(default_factory=time.monotonic)
+    since: float = 0.0
+    recorder: Recorder | None = None
+    history: list[Round] = field(default_factory=list)
+    patches: list[Sequence[Patch]] = field(default_factory=lambda: [()])
+    said: set[str] = field(default_factory=set)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def warn_once(self, text: str) -> None:
+        if text not in self.said:
+            self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        self.said.add(text)
 
 
-def judge(feedback: Feedback, round_number: int, rounds: int, digest: str, seen: list[str]) -> Verdict:
-    """Stop when feedback says so, when a state comes again, or when the rounds are spent."""
-    if feedback.stop:
-        return Verdict(True, feedback.reason)
-    if digest in seen:
-        return Verdict(True, "this state was there before: the loop would go in a circle")
-    if round_number >= rounds:
-        return Verdict(True, f"{rounds} rounds are spent; next would have been: {feedback.reason}")
-    return Verdict(False, feedback.reason)
+def loop(
+    directory: Path,
+    target: str | None = None,
+    *,
+    stops: Stops,
+    workers: int,
+    ask: Ask | None = None,
+) -> int:
+    """Run rounds until something says stop, and leave the best round's state.
 
-
-def loop(directory: Path, target: str | None, *, rounds: int, workers: int) -> int:
-    """Run rounds until something says stop.
+    Parameters
+    ----------
+    target : str or None
+        The feedback stage; None for the one whose `meta:` names a journal.
+    stops : Stops
+        The metric of its target may be named by its end.
+    ask : callable or None
+        Asked before each patch; no ends the loop.
 
     Returns
     -------
@@ -58,82 +104,186 @@ def loop(directory: Path, target: str | None, *, rounds: int, workers: int) -> i
     """
     console = terminal()
     root = open_repository(directory).root
-    with alone(root, console):
-        return _rounds(root, target, rounds, workers, console)
+    work = _Loop(root, target, stops, workers, ask, console)
+    with alone(root, console), work.stack:
+        session = _look(work)
+        mended = mend(root, feedback_stage(session.workflow, target), session.state)
+        if mended:
+            work.say(mended)
+        return _rounds(work)
 
 
-def _rounds(root: Path, target: str | None, rounds: int, workers: int, console: Console) -> int:
-    seen: list[str] = []
-    for number in range(1, rounds + 1):
-        session = look(root, [target] if target else [])
-        stage = feedback_stage(session.workflow, target)
-        console.rule(f"round {number} of {rounds}")
-        if session.plan.work:
-            print_plan(session.plan, console)
-            if carry_out(session, workers=workers, name="loop", console=console):
-                return 1
-        after = look(root, [stage.address])
-        feedback = read_feedback(root, stage)
-        verdict = judge(feedback, number, rounds, after.state.digest, seen)
-        seen.append(after.state.digest)
-        console.print(f"round {number}: score {feedback.score:.6g}; {verdict.reason}", markup=False)
+def _rounds(work: _Loop) -> int:
+    while True:
+        ended = _round(work)
+        if ended is None:
+            return _failed(work)
+        done, session, stage = ended
+        work.history.append(done)
+        verdict = judge(work.history, work.stops)
+        work.say(f"round {done.number}: score {done.score:.6g}{_gained(work)}; {verdict.reason}")
+        unsaved = keep_round(work.root, done, session, _recorder(work), work.since)
+        if unsaved:
+            work.warn_once(f"rounds are not saved as DVC experiments: {unsaved}")
+        patch = [] if verdict.stop else proposed(work.root, stage, done)
+        if patch and work.ask and not work.ask(f"{done.reason}\nchange {changed(patch)} and run on?"):
+            verdict = Verdict(True, f"a person said no to {changed(patch)}")
+            work.say(verdict.reason)
         if verdict.stop:
-            show_results(after)
-            return 0
-        revise(root, stage, feedback, number, after.state)
-    return 0
+            return _end(work, stage, verdict)
+        work.say(f"next: {changed(patch)}")
+        work.patches.append(patch)
+        revise(work.root, stage, done, patch)
 
 
-def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
-    """The stage named, or the one whose `meta:` names a journal.
+def _round(work: _Loop) -> tuple[Round, Session, Stage] | None:
+    """Decide, transition, read what feedback says; None if a stage failed."""
+    session = _look(work)
+    stage = feedback_stage(session.workflow, work.target)
+    seconds = {a: known.seconds for a, known in session.plan.decisions.items() if known.seconds}
+    plan = decide(session.workflow, session.state, _aim(work, session, stage), seconds=seconds)
+    session = replace(session, plan=plan)
+    number = _number(session, stage)
+    title = f"round {number} ({len(work.history) + 1} of {work.stops.rounds})"
+    work.console.print(Rule(title, align="left"), width=min(work.console.width, 100))
+    started, work.since = time.monotonic(), time.time()
+    if session.plan.work:
+        print_plan(session.plan, work.console)
+        _hold_server(work)
+        if carry_out(session, workers=work.workers, name="loop", console=work.console):
+            return None
+    after = _look(work)
+    _aim(work, after, stage, ran=True)
+    said = read_feedback(work.root, stage)
+    done = Round(
+        number=number,
+        before=session.state.digest,
+        after=after.state.digest,
+        score=said.score,
+        reason=said.reason,
+        stop=said.stop,
+        patch=tuple(said.patch),
+        plan={address: decision.verdict for address, decision in session.plan.decisions.items()},
+        metrics=after.state.metrics,
+        seconds=time.monotonic() - started,
+        elapsed_s=time.monotonic() - work.began,
+    )
+    return done, after, stage
+
+
+def _hold_server(work: _Loop) -> None:
+    """One Prefect server for all rounds, where each transition would start a temporary one."""
+    if use_running_server():
+        return
+    control = control_folder(work.root / ".statewright")
+    commands = work.stack.enter_context(starter(lock=control / WORKING_LOCK))
+    log = control / "logs" / "prefect-server.log"
+    address = work.stack.enter_context(prefect_server(commands, log))()
+    if address:
+        os.environ["PREFECT_API_URL"] = address
+        work.stack.callback(os.environ.pop, "PREFECT_API_URL")
+
+
+def _recorder(work: _Loop) -> Recorder:
+    """One process that notes rounds in MLflow, beside the work; what went wrong is said at the end."""
+    if work.recorder is None:
+        work.recorder = recorder = Recorder(
+            work.root, control_folder(work.root / ".statewright") / WORKING_LOCK
+        )
+
+        def close() -> None:
+            _, problem = recorder.close()
+            if problem:
+                work.warn_once(f"rounds are not recorded in MLflow: {problem}")
+
+        work.stack.callback(close)
+    return work.recorder
+
+
+def _number(session: Session, stage: Stage) -> int:
+    """The number of the round to come: a state that is kept already keeps its number."""
+    root = session.repository.root
+    verdicts = {decision.verdict for decision in session.plan.decisions.values()}
+    known = rounds.number_of(root, standing_files(session)) if verdicts <= {SKIP, RESTORE} else None
+    return known or rounds.next_number(root, rounds.read_journal(journal_path(root, stage)))
+
+
+def _look(work: _Loop) -> Session:
+    return look(work.root, [work.target] if work.target else [])
+
+
+def _aim(work: _Loop, session: Session, stage: Stage, *, ran: bool = False) -> list[str]:
+    """Give the target its metric's whole name, and say which stages a round needs for it.
 
     Raises
     ------
     WorkflowError
-        If there is none, or more than one.
+        If several metrics bear the name, or none does although all metric files are there.
     """
-    found = [
-        stage
-        for address, stage in workflow.stages.items()
-        if (address == target if target else "journal" in stage.meta)
-    ]
-    if len(found) != 1:
-        names = ", ".join(stage.address for stage in found) or "none"
-        raise WorkflowError(
-            f"one feedback stage (a stage with meta.journal) is needed, found {names}; name it"
-        )
-    if "journal" not in found[0].meta:
-        raise WorkflowError(
-            f"stage '{found[0].address}' has no meta.journal in dvc.yaml: where are rounds kept?"
-        )
-    return found[0]
-
-
-def read_feedback(root: Path, stage: Stage) -> Feedback:
-    """The output of a feedback stage that keeps to the contract `Feedback`."""
-    for out in stage.outs:
-        if out.path.endswith(".json"):
-            feedback: Feedback = check(load(root / out.path), Feedback, out.path)
-            return feedback
-    raise ContractError(f"stage '{stage.address}' has no JSON output; a feedback stage writes a Feedback")
-
-
-def revise(root: Path, stage: Stage, feedback: Feedback, number: int, state: State) -> None:
-    """Write the round into the journal, then apply its patch to `params.yaml`."""
-    changes = [(patch.key, patch.now) for patch in feedback.patch]
-    patches = parameters.preview(root / "params.yaml", changes)
-    if not patches:
-        raise WorkflowError(f"stage '{stage.address}' proposes a patch that changes nothing")
-    path = root / str(stage.meta["journal"])
-    journal: list[Any] = load(path) if path.is_file() else []
-    entry = {
-        "round": len(journal) + 1,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "state": state.digest,
-        "score": feedback.score,
-        "patch": [patch.model_dump() for patch in patches],
-        "reason": feedback.reason,
+    target, metrics = work.stops.target, session.state.metrics
+    if target is None:
+        return [stage.address]
+    makers = {
+        out.path: address
+        for address, other in session.workflow.stages.items()
+        for out in other.outs
+        if out.role == "metric"
     }
-    with replacing(path) as temporary:
-        temporary.write_text(dump_json([*journal, entry]), encoding="utf-8")
-    parameters.apply(root / "params.yaml", changes)
+    name = find_metric(target.metric, metrics)
+    if name:
+        work.stops = replace(work.stops, target=replace(target, metric=name))
+        return [stage.address, makers[name.rpartition(":")[0]]]
+    if ran or all((work.root / path).is_file() for path in makers):
+        raise unknown_metric(target.metric, metrics)
+    return [stage.address, *makers.values()]
+
+
+def _failed(work: _Loop) -> int:
+    if work.history:
+        best = best_round(work.history)
+        work.say(f"`statewright run --at {best.number}` goes back to the best round (score {best.score:.6g})")
+        _print_table(work)
+    return 1
+
+
+def _gained(work: _Loop) -> str:
+    value = gain(work.history)
+    if value is None:
+        return ""
+    return f", a gain of {value:.6g}" if value > 0 else ", no gain"
+
+
+def _end(work: _Loop, stage: Stage, verdict: Verdict) -> int:
+    """Leave the best round's state; where the target is met, that is the state that met it.
+
+    The journal goes forward: what was tried stays known to the feedback stage, which therefore
+    runs once more.
+    """
+    best, last, status = best_round(work.history), work.history[-1], 0
+    if best.score < last.score and not verdict.met:
+        work.say(f"back to round {best.number}, the best (score {best.score:.6g})")
+        keep_standing(look(work.root, []))
+        kept = rounds.find_round(work.root, best.number)
+        path = journal_path(work.root, stage)
+        standing = (work.root / "params.yaml").read_text(encoding="utf-8")
+        patch = rounds.patch_between(standing, kept.files.get("params.yaml"))
+        journal_round(path, last, patch, f"{verdict.reason} (back to round {best.number}, the best)")
+        files = {name: text for name, text in kept.files.items() if work.root / name != path}
+        status = bring_back(work.root, kept, files, work.console, workers=work.workers)
+    _print_table(work)
+    if not status:
+        show_results(look(work.root, [stage.address]))
+    return status
+
+
+def _print_table(work: _Loop) -> None:
+    best = best_round(work.history)
+    table = Table(box=None, pad_edge=False)
+    for name in ("round", "score", "changed before it", "took", "verdict"):
+        table.add_column(name, justify="right" if name in ("round", "score", "took") else "left")
+    for index, (done, patch) in enumerate(zip(work.history, work.patches, strict=False)):
+        value = gain(work.history[: index + 1])
+        words = "start" if value is None else f"gain {value:.4g}" if value > 0 else "no gain"
+        words += ", the best" if done is best and len(work.history) > 1 else ""
+        table.add_row(str(done.number), f"{done.score:.6g}", changed(patch), clock(done.seconds), words)
+    work.console.print(table)

@@ -11,17 +11,40 @@ For each stage, in the order of the graph::
 
 The outputs of a restored stage are known (the run cache says which they are), so its
 users are judged by what they will then find. The outputs of a stage that runs are not.
+
+`must` says that the command will run. A stage with a cause of its own is `may` all the same where
+``dvc repro`` could turn out not to run it:
+
+- an input is not known yet, and the run cache remembers a run that agrees with all that is known;
+- a stage before it has the same command and, seen from its own folder, the same names and bytes
+  (DVC's run cache does not know whose run it remembers, so the second one is restored);
+- an output is merely not in the cache, and a stage that runs before may put equal bytes there;
+- the stage is frozen: DVC records what lies there, and runs nothing. Of a `.dvc` file, which has no
+  command, `must` says that its data will be recorded or fetched.
+
+One coincidence is left: bytes that the cache has lost may be made again, in passing, by another
+stage; a stage planned `must` whose outputs they are is then restored.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from statewright.reasons import Reason, differences
-from statewright.state import Hashes, Observed, ParamKey, State
+from statewright.foresight import (
+    Inputs,
+    Known,
+    incomplete,
+    inputs_of,
+    mark_predicted,
+    mark_restored,
+    mark_unknown,
+)
+from statewright.reasons import Reason, for_json, own_reasons, passing_reasons
+from statewright.state import Observed, State
 from statewright.workflow import Stage, Workflow
 
 MUST, MAY, RESTORE, SKIP = "must", "may", "restore", "skip"
@@ -55,7 +78,13 @@ class Plan:
                 address: {
                     "verdict": d.verdict,
                     "reasons": [
-                        {"kind": r.kind, "subject": r.subject, "was": r.was, "now": r.now, "text": r.text}
+                        {
+                            "kind": r.kind,
+                            "subject": r.subject,
+                            "was": for_json(r.was),
+                            "now": for_json(r.now),
+                            "text": r.text,
+                        }
                         for r in d.reasons
                     ],
                     "seconds": list(d.seconds) if d.seconds else None,
@@ -63,17 +92,6 @@ class Plan:
                 for address, d in self.decisions.items()
             }
         }
-
-
-@dataclass
-class _Known:
-    """What is known, part way through the walk, of files as they will be."""
-
-    code_files: Collection[str]
-    hashes: dict[str, str | None] = field(default_factory=dict)
-    contents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
-    restored: dict[str, str] = field(default_factory=dict)
 
 
 def decide(
@@ -95,132 +113,86 @@ def decide(
     force : collection of str
         Addresses to run whether they changed or not.
     seconds : mapping of str to (float, float)
-        Expected duration of a stage, low and high, where past runs tell one.
+        Expected duration of a stage's command, low and high, where past runs tell one.
     """
     wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
-    known = _Known({path for seen in state.stages.values() for path in seen.predicted})
+    known = Known({path for seen in state.stages.values() for path in seen.predicted})
     decisions = {}
     for address, stage in workflow.stages.items():
         if address in wanted:
             verdict, reasons = _judge(stage, state, known, address in force)
-            time = (seconds or {}).get(address) if verdict != SKIP else None
+            time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
             decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
 
 
-def _judge(stage: Stage, state: State, known: _Known, forced: bool) -> tuple[str, list[Reason]]:
+def _judge(stage: Stage, state: State, known: Known, forced: bool) -> tuple[str, list[Reason]]:
     seen = state.stages[stage.address]
-    deps, waiting = _inputs(stage, seen, known)
-    params, waiting_params = _params(seen, known)
-    waiting |= waiting_params
-    own = _own_reasons(stage, seen, deps, params, known.code_files)
+    inputs = inputs_of(stage, seen, known)
+    own = own_reasons(stage, seen, inputs, known.code_files)
     if forced:
         own.append(Reason("forced", stage.address))
-    after = [Reason("upstream", address) for address in sorted(waiting)]
-    if not own and not after:
-        return SKIP, []
-    if not own:
-        _mark_unknown(stage, known)
-        return MAY, after
+    reasons = own + [Reason("upstream", address) for address in sorted(inputs.waiting)]
+    reasons += [Reason("remote", path) for path in sorted(seen.unseen)]
+    passing = passing_reasons(stage, seen, own, known.code_files)
+    if not reasons:
+        return SKIP, passing
     outs = None
-    if not after and not forced:
-        outs = state.recall(stage.address, deps, params)
+    if own and not inputs.waiting and not seen.unseen and not forced and not incomplete(stage, inputs):
+        outs = state.recall(stage.address, inputs.deps, inputs.params)
     if outs is not None:
-        known.hashes.update(outs)
-        known.restored.update(
-            {
-                path: stage.address
-                for path, value in outs.items()
-                if seen.outs.get(path) != "ok" or seen.outs_was.get(path) != value
-            }
-        )
-        return RESTORE, own
-    _mark_unknown(stage, known)
-    for path, contents in seen.predicted.items():
-        known.unknown.pop(path)
-        known.contents[path] = contents
-        known.hashes[path] = seen.predicted_hashes[path]
-    return MUST, own + after
+        verdict = RESTORE
+        mark_restored(stage, seen, outs, known)
+    else:
+        verdict = MUST if own and (forced or _certain(stage, state, inputs, own, known)) else MAY
+        mark_unknown(stage, known)
+        if verdict == MUST:
+            mark_predicted(seen, known)
+    _remember(stage, inputs, known)
+    return verdict, reasons + passing
 
 
-def _inputs(stage: Stage, seen: Observed, known: _Known) -> tuple[dict[str, str | None], set[str]]:
-    """Hashes of the dependencies as they will be, and the stages on which they still depend."""
-    deps: dict[str, str | None] = {}
-    waiting = set()
-    for path in stage.deps:
-        makers = {maker for out, maker in known.unknown.items() if overlaps(path, out)}
-        # The hash of a restored folder says nothing of one file in it, nor a file's of its folder.
-        makers |= {maker for out, maker in known.restored.items() if out != path and overlaps(path, out)}
-        waiting |= makers
-        if not makers:
-            deps[path] = known.hashes.get(path, seen.deps_now.get(path))
-    return deps, waiting
+def _certain(stage: Stage, state: State, inputs: Inputs, own: Collection[Reason], known: Known) -> bool:
+    """Whether the command of a stage with causes of its own will run, come what may."""
+    if stage.frozen:
+        return False
+    if inputs.waiting and state.may_recall(stage.address, inputs.deps, inputs.params):
+        return False
+    if known.runs and {(r.kind, r.subject) for r in own} <= _cache_only(state.stages[stage.address]):
+        return False
+    values = _values(stage, inputs)
+    return not any(
+        all(values[key] == value for key, value in run.items() if key in values)
+        for run in known.runs.get(_looks(stage), ())
+        if not stage.always_changed
+    )
 
 
-def _params(seen: Observed, known: _Known) -> tuple[dict[ParamKey, Any], set[str]]:
-    params: dict[ParamKey, Any] = {}
-    waiting = set()
-    for (file, key), value in seen.params_now.items():
-        if file in known.unknown:
-            waiting.add(known.unknown[file])
-        elif file in known.contents:
-            params[file, key] = known.contents[file].get(key)
-        else:
-            params[file, key] = value
-    return params, waiting
+def _cache_only(seen: Observed) -> set[tuple[str, str]]:
+    return {("output", path) for path in seen.outs_only_uncached}
 
 
-def _own_reasons(
-    stage: Stage, seen: Observed, deps: Hashes, params: Mapping[ParamKey, Any], code_files: Collection[str]
-) -> list[Reason]:
-    missing = [Reason("missing dependency", path) for path, now in deps.items() if now is None]
-    if not seen.recorded:
-        return [Reason("new", stage.address), *missing]
-    reasons = list(missing)
-    if stage.always_changed and not stage.frozen:
-        reasons.append(Reason("always", stage.address))
-    if seen.cmd_was != stage.cmd:
-        reasons.append(
-            Reason("command", stage.address, " && ".join(seen.cmd_was or ()), " && ".join(stage.cmd))
-        )
-    if not stage.frozen:
-        reasons += [
-            Reason("dependency", path, seen.deps_was.get(path), now)
-            for path, now in deps.items()
-            if now is not None and now != seen.deps_was.get(path)
-        ]
-        reasons += _param_reasons(seen, params, code_files)
-    reasons += [
-        Reason("output", path, None, status if status != "deleted" else "missing")
-        for path, status in seen.outs.items()
-        if status != "ok"
-    ]
-    return reasons
+def _looks(stage: Stage) -> Any:
+    """What the run cache knows a run by, apart from bytes: names are seen from the stage's folder."""
+    return (
+        stage.cmd,
+        frozenset(_from_folder(stage, path) for path in stage.deps),
+        frozenset(_from_folder(stage, out.path) for out in stage.outs),
+        frozenset((_from_folder(stage, file), keys) for file, keys in stage.params.items()),
+    )
 
 
-def _param_reasons(
-    seen: Observed, params: Mapping[ParamKey, Any], code_files: Collection[str]
-) -> list[Reason]:
-    reasons = []
-    for (file, key), now in params.items():
-        was = seen.params_was.get((file, key))
-        if file in code_files:
-            reasons += [Reason("code", name) for name in _changed_code(was, now)]
-        else:
-            reasons += [Reason("param", *change) for change in differences(key, was, now)]
-    return reasons
+def _values(stage: Stage, inputs: Inputs) -> Mapping[Any, Any]:
+    files = {_from_folder(stage, path): value for path, value in inputs.deps.items()}
+    return {**files, **{(_from_folder(stage, file), key): v for (file, key), v in inputs.params.items()}}
 
 
-def _changed_code(was: Any, now: Any) -> list[str]:
-    """Names of the functions whose hash differs; fingerprints map a function to a hash."""
-    if isinstance(was, Mapping) and isinstance(now, Mapping):
-        return [name for name in {**was, **now} if was.get(name) != now.get(name)]
-    return [] if was == now else ["code"]
+def _from_folder(stage: Stage, path: str) -> str:
+    return path if stage.wdir == "." or path.startswith("/") else os.path.relpath(path, stage.wdir)
 
 
-def _mark_unknown(stage: Stage, known: _Known) -> None:
-    for out in stage.outs:
-        known.unknown[out.path] = stage.address
+def _remember(stage: Stage, inputs: Inputs, known: Known) -> None:
+    known.runs.setdefault(_looks(stage), []).append(_values(stage, inputs))
 
 
 def overlaps(one: str, other: str) -> bool:

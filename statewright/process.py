@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from statewright.starter import Command, Starter, Usage, starter
+
 GRACE_S = 10.0
 """How long a stage that was told to stop may take before it is killed."""
 
@@ -26,11 +28,12 @@ def run_commands(
     commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]],
     log: Path,
     *,
+    using: Starter | None = None,
     timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     watch: Callable[[str], None] = lambda line: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> None:
+) -> Usage:
     """Run commands one after the other, each in a process group of its own.
 
     Parameters
@@ -39,6 +42,8 @@ def run_commands(
         As DVC would start them.
     log : Path
         Takes all output.
+    using : Starter, optional
+        Starts them; one of its own if none is given.
     timeout_s : float, optional
         After this many seconds the whole group is stopped, and killed if it will not.
     watch : callable
@@ -51,84 +56,107 @@ def run_commands(
     StageFailedError
         If a command exits with a status other than 0, does not end in time, or is cancelled.
     """
+    if using is None:
+        with starter() as using:
+            return run_commands(
+                address,
+                commands,
+                log,
+                using=using,
+                timeout_s=timeout_s,
+                environment=environment,
+                watch=watch,
+                cancelled=cancelled,
+            )
     deadline = time.monotonic() + timeout_s if timeout_s else None
     log.parent.mkdir(parents=True, exist_ok=True)
+    most = Usage()
     with log.open("wb") as sink:
         for arguments, keywords in commands:
-            settings = dict(keywords)
-            settings["env"] = {**activated(settings.get("env") or os.environ), **(environment or {})}
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                **settings,
-            )
+            env = {**activated(keywords.get("env") or os.environ), **(environment or {})}
+            command = using.start(arguments, **{**keywords, "env": env})
             try:
-                ended = _follow(process, sink, deadline, watch, cancelled)
+                ended = _follow(command, sink, deadline, watch, cancelled)
             finally:
-                stop(process)
+                end(command)
             if cancelled():
                 raise StageFailedError(f"stage '{address}' was stopped; log: {log}")
             if not ended:
                 raise StageFailedError(f"stage '{address}' did not end within {timeout_s:.0f} s; log: {log}")
-            if process.returncode != 0:
+            if command.code is None:
+                raise StageFailedError(
+                    f"stage '{address}': the process that started it was killed; log: {log}"
+                )
+            if command.code != 0:
                 # What it had started must not write beside the next attempt.
-                _signal(process, signal.SIGKILL)
-                raise StageFailedError(_explain(address, process.returncode, log))
+                _signal(command.group, signal.SIGKILL)
+                raise StageFailedError(_explain(address, command.code, log))
+            used = command.usage
+            most = Usage(max(most.ram_gb, used.ram_gb), most.cpu_s + used.cpu_s)
+    return most
 
 
 def _follow(
-    process: subprocess.Popen[bytes],
+    command: Command,
     sink: Any,
     deadline: float | None,
     watch: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> bool:
-    """Copy output until the process ends; False if the deadline or a cancellation comes first."""
-    assert process.stdout is not None
+    """Copy output until the command ends; False if the deadline or a cancellation comes first."""
     rest = b""
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(command.output, selectors.EVENT_READ)
+        selector.register(command.status, selectors.EVENT_READ)
         while True:
-            if selector.select(timeout=0.2):
-                chunk = os.read(process.stdout.fileno(), 65536)
-                if not chunk:  # nobody can write any more; the process may go on nevertheless
-                    selector.unregister(process.stdout)
-                    with suppress(subprocess.TimeoutExpired):
-                        process.wait(0.2)
-                        return True
-                    continue
+            ready = {key.fd for key, _ in selector.select(timeout=0 if command.over else 0.2)}
+            if command.output in ready:
+                chunk = os.read(command.output, 65536)
+                if not chunk:
+                    selector.unregister(command.output)
                 sink.write(chunk)
                 sink.flush()
                 *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
                 for line in lines:
                     if line.strip():
                         watch(line.decode("utf-8", "replace").strip())
-            elif process.poll() is not None:
+            elif command.over:
                 return True
-            if cancelled() or (deadline is not None and time.monotonic() > deadline):
+            if command.status in ready and not command.over:
+                command.listen()
+                if command.over:
+                    selector.unregister(command.status)
+            if not command.over and (cancelled() or (deadline is not None and time.monotonic() > deadline)):
                 return False
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process group: ask first, then kill."""
     if process.poll() is None:
-        _signal(process, signal.SIGTERM)
+        _signal(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_S)
-        _signal(process, signal.SIGKILL)  # also for children that outlive the first of the group
+        _signal(process.pid, signal.SIGKILL)  # also for children that outlive the first of the group
         process.wait()
     if process.stdout:
         process.stdout.close()
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
+def end(command: Command) -> None:
+    """End the group of a command that still runs, as `stop` does, and let go of its descriptors."""
+    if command.code is None:
+        _signal(command.group, signal.SIGTERM)
+        command.wait(GRACE_S)
+        _signal(command.group, signal.SIGKILL)
+        command.wait(GRACE_S)
+    os.close(command.output)
+    os.close(command.status)
+
+
+def _signal(group: int | None, number: signal.Signals) -> None:
+    if group is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
 
 
 def _explain(address: str, code: int, log: Path) -> str:

@@ -16,21 +16,24 @@ import logging
 import os
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
+from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
+from statewright.complaints import complaining, explain
 from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
-from statewright.state import Hashes, Observed, ParamKey, State
-from statewright.workflow import Output, Stage, Workflow, WorkflowError
+from statewright.locks import repository_lock
+from statewright.remotes import stand_in_for_missing
+from statewright.state import Observed, ParamKey, State
+from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest
 
 
 @dataclass
@@ -40,16 +43,22 @@ class Repository:
     repo: Repo
     root: Path
     mutex: threading.RLock = field(default_factory=threading.RLock)
+    below: str = "."
+    """Where in the repository the person stands."""
+    _stages: tuple[Any, dict[str, DvcStage]] = (None, {})
 
     @property
-    def stages(self) -> dict[str, DvcStage]:
+    def stages(self) -> Mapping[str, DvcStage]:
         """DVC's stages by address, in no particular order."""
-        return {stage.addressing: stage for stage in self.repo.index.stages}
+        index = self.repo.index
+        if self._stages[0] is not index:
+            self._stages = (index, {stage.addressing: stage for stage in index.stages})
+        return self._stages[1]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the mutex and DVC's repository lock, waiting for whoever has it."""
-        with self.mutex, self.repo.lock:
+    def locked(self, stage: DvcStage | None = None) -> Iterator[None]:
+        """Hold the mutex and DVC's repository lock, waiting for whoever has it, or the stage's paths."""
+        with repository_lock(self.repo, self.mutex, stage):
             yield
 
 
@@ -62,12 +71,15 @@ def open_repository(directory: Path) -> Repository:
         If there is none, with the command that makes one.
     """
     logging.getLogger("dvc").setLevel(logging.ERROR)
-    try:
-        repo = Repo(str(directory), _wait_for_lock=True)
-    except DvcException as error:
-        raise WorkflowError(f"{directory}: {error}; `dvc init` makes a DVC repository") from error
+    here = os.path.realpath(directory)
+    stand_in_for_missing()
+    with complaining(str(directory)):
+        try:
+            repo = Repo(here, _wait_for_lock=True)
+        except NotDvcRepoError as error:
+            raise WorkflowError(f"{directory}: {error}; `dvc init` makes a DVC repository") from error
     os.chdir(repo.root_dir)
-    return Repository(repo, Path(repo.root_dir))
+    return Repository(repo, Path(repo.root_dir), below=os.path.relpath(here, repo.root_dir))
 
 
 def declare(repository: Repository) -> Workflow:
@@ -78,39 +90,69 @@ def declare(repository: Repository) -> Workflow:
     WorkflowError
         With DVC's own complaint, if `dvc.yaml` or a params file is broken.
     """
-    import networkx
-    from dvc.repo.reproduce import get_active_graph
-
-    try:
-        graph = get_active_graph(repository.repo.index.graph)
-    except DvcException as error:
-        raise WorkflowError(explain(error)) from error
-    order = list(networkx.dfs_postorder_nodes(graph))
+    with complaining():
+        graph, order = _ordered(repository)
     stages = {stage.addressing: _stage(stage, repository.root) for stage in order}
     upstream = {
         stage.addressing: tuple(sorted(other.addressing for other in graph.successors(stage)))
         for stage in order
     }
     params: dict[str, dict[str, Any]] = {}
+    files: dict[str, Any] = {}
     for stage in order:
-        for dep in stage.params:
-            params.setdefault(relative(dep, repository.root), {}).update(dep.read_params())
+        with complaining(f"stage '{stage.addressing}'"):
+            for dep in stage.params:
+                params.setdefault(relative(dep, repository.root), {}).update(_read_params(dep, files))
     return Workflow(stages, upstream, params)
 
 
-def explain(error: BaseException) -> str:
-    """An error of DVC with its causes, as one text."""
-    parts = []
-    cause: BaseException | None = error
-    while cause is not None:
-        if str(cause) and str(cause) not in parts:
-            parts.append(str(cause))
-        cause = cause.__cause__
-    return ": ".join(parts)
+def _ordered(repository: Repository) -> tuple[Any, list[DvcStage]]:
+    """DVC's graph without what frozen stages depend on, and its stages as ``dvc repro`` visits them."""
+    import networkx
+    from dvc.repo.reproduce import get_active_graph
+
+    graph = get_active_graph(repository.repo.index.graph)
+    return graph, list(networkx.dfs_postorder_nodes(graph))
+
+
+def describe(repository: Repository) -> dict[str, Any]:
+    """The graph as DVC has it: every entry of its index, all edges, and an order that can be run.
+
+    Paths are relative to the repository; what lies outside stands as DVC prints it. `cmd` is a text
+    or a list, as declared; `params` maps a file to the keys read from it, or to None for all of it.
+    The edges into a frozen stage are among `edges`; `order` does not heed them, nor does DVC.
+    """
+    with complaining():
+        graph, order = repository.repo.index.graph, _ordered(repository)[1]
+    return {
+        "stages": [_described(stage, repository.root) for stage in order],
+        "edges": sorted([up.addressing, stage.addressing] for stage, up in graph.edges),
+        "order": [stage.addressing for stage in order],
+    }
+
+
+def _described(stage: DvcStage, root: Path) -> dict[str, Any]:
+    return {
+        "address": stage.addressing,
+        "cmd": stage.cmd,
+        "deps": [_plain_path(dep, root) for dep in stage.deps if dep not in stage.params],
+        "params": {relative(dep, root): list(dep.params) or None for dep in stage.params},
+        "outs": [_plain_path(out, root) for out in stage.outs],
+        "frozen": bool(stage.frozen),
+        "always_changed": bool(stage.always_changed),
+        "meta": stage.meta,
+    }
+
+
+def _plain_path(item: Any, root: Path) -> str:
+    """The path alone, for a file in another repository too; `relative` names that repository besides."""
+    return str(item.def_path) if hasattr(item, "def_repo") else relative(item, root)
 
 
 def relative(item: Any, root: Path) -> str:
     """The path of a dependency or output, relative to the repository where it lies inside."""
+    if item.fs_path is None or item.protocol != "local":
+        return str(item)
     path = Path(item.fs_path)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
 
@@ -144,14 +186,18 @@ def _output(out: Any, root: Path) -> Output:
 
 def observe(repository: Repository, workflow: Workflow) -> State:
     """Look at every stage: what was recorded, what lies there, what the run cache holds."""
+    from statewright.runcache import recalls
+
     with repository.locked():
         stages = repository.stages
         entries = lock_entries(stages.values())
-        seen = {
-            address: _observe(repository.root, stages[address], declared, entries.get(address))
-            for address, declared in workflow.stages.items()
-        }
-        return State(seen, read_metrics(repository.root, workflow), _recall(repository, stages))
+        contents: dict[str, Any] = {}
+        seen = {}
+        for address, declared in workflow.stages.items():
+            with complaining(f"stage '{address}'"):
+                stage, entry = stages[address], entries.get(address)
+                seen[address] = _observe(repository.root, stage, declared, entry, contents)
+        return State(seen, read_metrics(repository.root, workflow), *recalls(repository, stages))
 
 
 def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
@@ -163,52 +209,111 @@ def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
             found[stage.addressing] = {"cmd": stage.cmd}
             continue
         if stage.path not in files:
-            files[stage.path] = stage.dvcfile._lockfile.load().get("stages") or {}
+            files[stage.path] = _lock_file(stage.dvcfile._lockfile)
         if stage.name in files[stage.path]:
             found[stage.addressing] = files[stage.path][stage.name]
     return found
 
 
-def _observe(root: Path, stage: DvcStage, declared: Stage, entry: Mapping[str, Any] | None) -> Observed:
+def _lock_file(file: Any) -> Mapping[str, Any]:
+    """The entries of a lock file that DVC has validated when it read the stages."""
+    from dvc.utils.serialize import parse_yaml
+
+    if not file.exists():
+        return {}
+    with file.repo.fs.open(file.path, encoding="utf-8") as text:
+        return parse_yaml(text.read(), file.path).get("stages") or {}
+
+
+def _observe(
+    root: Path,
+    stage: DvcStage,
+    declared: Stage,
+    entry: Mapping[str, Any] | None,
+    contents: dict[str, Any],
+) -> Observed:
     files = [dep for dep in stage.deps if dep not in stage.params]
+    near = [dep for dep in files if not _is_remote(dep)]
+    states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
+    far = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
     predicted = _predict(root, declared)
     return Observed(
         recorded=entry is not None,
         cmd_was=_as_commands(entry.get("cmd")) if entry else None,
-        deps_was={relative(dep, root): dep.hash_info.value for dep in files},
-        deps_now={relative(dep, root): _current_hash(dep) for dep in files},
+        cmd_changed=bool(getattr(stage, "cmd_changed", False)),
+        deps_was={relative(dep, root): _recorded_hash(dep) for dep in files},
+        deps_now={relative(dep, root): _current_hash(dep) for dep in near},
         params_was={
             (relative(dep, root), key): value
             for dep in stage.params
             for key, value in (dep.hash_info.value or {}).items()
         },
-        params_now=_current_params(stage, root),
+        params_now=_current_params(stage, root, contents),
         outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
-        outs={relative(out, root): _out_status(out) for out in stage.outs},
+        outs={path: status for path, (status, _) in states.items()},
+        outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
+        params_gone=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
+        unseen=frozenset(relative(item, root) for item in far),
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )
 
 
+def _is_remote(item: Any) -> bool:
+    """Whether looking at it could mean going to the network: a store, a database, another repository."""
+    if item.fs is None:
+        return not hasattr(item, "name")  # a database; a dataset has a name, and is recorded in dvc.lock
+    return item.protocol != "local" or hasattr(item, "def_repo")
+
+
+def _recorded_hash(item: Any) -> str | None:
+    value = item.hash_info.value if getattr(item, "hash_info", None) else None
+    return digest(value) if isinstance(value, Mapping) else value
+
+
 def _current_hash(dep: Any) -> str | None:
+    if dep.fs is None:
+        # A dataset: DVC compares what `dvc.lock` holds of it, without going there.
+        changed = dep.status()
+        return str(changed) if changed else _recorded_hash(dep)
     if not dep.exists:
         return None
     value = dep.get_hash()
+    if dep.hash_name == "md5-dos2unix" and value != dep.hash_info:
+        # DVC gives a dependency new to a recorded stage the hash of old, and saves it by the new one.
+        value = type(dep)(dep.stage, dep.def_path, hash_name="md5").get_hash()
     return value.value if value else None
 
 
-def _current_params(stage: DvcStage, root: Path) -> dict[ParamKey, Any]:
+def _read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
+    """What DVC reads of a params file for one stage; each file is parsed once for all of them."""
+    import dpath
+    from dvc.dependency.param import read_param_file
+
+    if dep.fs_path not in files:
+        if dep.exists and not dep.isdir():
+            files[dep.fs_path] = read_param_file(dep.repo.fs, dep.fs_path)
+        else:
+            files[dep.fs_path] = dep.read_params()
+    contents, found = files[dep.fs_path], {}
+    for key in dep.params:
+        with suppress(KeyError):
+            found[key] = dpath.get(contents, key, separator=".")
+    return found if dep.params else contents
+
+
+def _current_params(stage: DvcStage, root: Path, contents: dict[str, Any]) -> dict[ParamKey, Any]:
     found: dict[ParamKey, Any] = {}
     for dep in stage.params:
-        values = dep.read_params()
-        keys = dep.params or [*values, *(key for key in (dep.hash_info.value or {}) if key not in values)]
-        found.update({(relative(dep, root), key): values.get(key) for key in keys})
+        values = _read_params(dep, contents)
+        found.update({(relative(dep, root), key): value for key, value in values.items()})
     return found
 
 
-def _out_status(out: Any) -> str:
-    status = out.status()
-    return next(iter(status.values())) if status else "ok"
+def _out_states(out: Any) -> tuple[str, bool]:
+    """What DVC says of an output, and whether it lies there as recorded and the cache has lost it."""
+    status = next(iter(out.status().values()), "ok")
+    return status, status == "not in cache" and not out.workspace_status()
 
 
 def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:
@@ -224,70 +329,7 @@ def _text_hash(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _recall(
-    repository: Repository, stages: Mapping[str, DvcStage]
-) -> Callable[[str, Hashes, Mapping[ParamKey, Any]], Hashes | None]:
-    def recall(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> Hashes | None:
-        with repository.locked(), _as_if(repository, stages[address], deps, params) as stage:
-            return _held(repository, stage)
-
-    return recall
-
-
-@contextmanager
-def _as_if(
-    repository: Repository, stage: DvcStage, deps: Hashes, params: Mapping[ParamKey, Any]
-) -> Iterator[DvcStage]:
-    """Give the stage's dependencies other hashes for the length of the block.
-
-    What was read from the lock file stands in `meta` too, and would win when it is written out.
-    """
-    from attrs import evolve
-    from dvc_data.hashfile.hash_info import HashInfo
-
-    kept = [(dep, dep.hash_info, dep.meta) for dep in stage.deps]
-    try:
-        for dep in stage.deps:
-            path = relative(dep, repository.root)
-            if dep in stage.params:
-                values = {key: value for (file, key), value in params.items() if file == path}
-                dep.hash_info = HashInfo(dep.hash_name, values)  # type: ignore[arg-type]
-            else:
-                dep.hash_info = HashInfo(dep.hash_name, deps.get(path))
-                dep.meta = evolve(dep.meta, md5=None)
-        yield stage
-    finally:
-        for dep, hash_info, meta in kept:
-            dep.hash_info, dep.meta = hash_info, meta
-
-
-def _held(repository: Repository, stage: DvcStage) -> Hashes | None:
-    """Hashes of the outputs that the run cache can bring back for the stage as it stands.
-
-    DVC's own look-up hashes the files that lie there now; here the hashes that the stage's
-    dependencies were given count, since the plan looks ahead.
-    """
-    from dvc.stage.cache import _get_cache_hash
-    from dvc.stage.serialize import to_single_stage_lockfile
-
-    if stage.frozen or not _may_be_held(stage):
-        return None
-    cache = repository.repo.stage_cache
-    key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
-    folder = Path(cache._get_cache_dir(key))
-    if not folder.is_dir():
-        return None
-    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
-    entry = cache._load_cache(key, newest.name) if newest else None
-    if not entry:
-        return None
-    remembered = cache._create_stage(entry, wdir=stage.wdir)
-    if not remembered.outs_cached():
-        return None
-    return {relative(out, repository.root): out.hash_info.value for out in remembered.outs}
-
-
-def _may_be_held(stage: DvcStage) -> bool:
+def may_be_held(stage: DvcStage) -> bool:
     """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
     if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
         return False
@@ -317,8 +359,21 @@ def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
         yield prefix, float(value)
 
 
+def _collect(repository: Repository, name: str) -> list[str]:
+    below = repository.below
+    nearer = (
+        [] if below == "." or Path(name).is_absolute() else [f"{below}/dvc.yaml:{name}", f"{below}/{name}"]
+    )
+    for candidate in nearer:
+        with suppress(DvcException):
+            return [info.stage.addressing for info in repository.repo.stage.collect_granular(candidate)]
+    return [info.stage.addressing for info in repository.repo.stage.collect_granular(name)]
+
+
 def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
     """Addresses of the stages that `names` mean: a stage, a file that one makes, a folder's dvc.yaml.
+
+    As for DVC, a name is first looked for in the folder in which the person stands.
 
     Raises
     ------
@@ -330,7 +385,7 @@ def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         try:
-            found += [info.stage.addressing for info in repository.repo.stage.collect_granular(name)]
+            found += _collect(repository, name)
         except DvcException as error:
             close = difflib.get_close_matches(name, list(repository.stages), n=3)
             hint = (

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from statewright.process import stop
+from statewright.process import end, stop
+from statewright.starter import Starter
 from statewright.tracking import control_folder, local_uri, tracking_uri
+from statewright.workflow import WorkflowError
 
 START_S = 180.0
 
@@ -29,8 +34,8 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
         "PREFECT_API_URL": f"{prefect_url}/api",
         "PREFECT_UI_API_URL": f"{prefect_url}/api",
     }
-    prefect = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    mlflow = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    prefect = [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    mlflow = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
     uri = tracking_uri(root)
     mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
     mlflow += ["--default-artifact-root", (root / "mlflow" / "artifacts").as_uri()]
@@ -78,17 +83,87 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{address} did not answer within {START_S:.0f} s")
 
 
-def use_running_server(port: int = 4200) -> None:
-    """Use a Prefect server that already listens on loopback, if the user named none.
+@contextmanager
+def prefect_server(starter: Starter, log: Path) -> Iterator[Callable[[], str | None]]:
+    """A Prefect server for the length of the block; what it yields waits until it is up.
 
-    Without one Prefect starts a temporary server for the length of the flow.
+    It is the one that the user named or that runs on this machine already (then None is the answer),
+    or a temporary one (then its address is): started like a command of the run, so that it ends with
+    it however that ends. Prefect would start one too, but first imports all of it into this process.
     """
     # What Prefect says of each task is in the table and in its own database.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
+    # A server that died is asked again after 2 and 4 seconds, not for a minute: the work does not need it.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+    if use_running_server() or _in_flow_run():
+        yield lambda: None
         return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
     address = f"http://127.0.0.1:{port}/api"
-    with suppress(OSError, ValueError), urllib.request.urlopen(f"{address}/health", timeout=1) as answer:
-        if json.load(answer) is True:
-            os.environ["PREFECT_API_URL"] = address
+    settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    command += ["--host", "127.0.0.1", "--port", port, "--log-level", "error", "--lifespan", "on"]
+    server = starter.start(command, env={**os.environ, **settings})
+    threading.Thread(target=_copy, args=(server.output, log), daemon=True).start()
+
+    def wait() -> str:
+        deadline = time.monotonic() + START_S
+        while not _is_up(address):
+            if server.wait(0.05) or time.monotonic() > deadline:
+                raise WorkflowError(f"Prefect's temporary server did not start; its log: {log}")
+        return address
+
+    try:
+        yield wait
+    finally:
+        end(server)
+
+
+def use_running_server(port: int = 4200) -> bool:
+    """Whether there is a Prefect server: one that the user named, or else one on this machine, named now.
+
+    One that was named and is out of reach is said to be, and does not hold the work up.
+    """
+    named = os.environ.get("PREFECT_API_URL")
+    if named and _is_out_of_reach(named):
+        print(f"Prefect at {named} is out of reach: a temporary server is used", file=sys.stderr, flush=True)
+        return False
+    if not named and _is_up(f"http://127.0.0.1:{port}/api"):
+        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def _in_flow_run() -> bool:
+    """Whether a flow runs already, with whatever server it has."""
+    context = sys.modules.get("prefect.context")
+    return context is not None and context.FlowRunContext.get() is not None
+
+
+def _copy(output: int, log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink, suppress(OSError):
+        while chunk := os.read(output, 65536):
+            sink.write(chunk)
+            sink.flush()
+
+
+def _is_out_of_reach(address: str) -> bool:
+    """Whether nothing answers there; a refusal is an answer, since not every server shows its health."""
+    try:
+        urllib.request.urlopen(f"{address}/health", timeout=10).close()
+    except urllib.error.HTTPError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _is_up(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=1) as answer:
+            return bool(json.load(answer) is True)
+    except (OSError, ValueError):
+        return False

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import history, parameters
-from statewright.display import new_board, print_plan, terminal
+from statewright.display import clock, new_board, print_plan, terminal
+from statewright.glance import remember, watching
 from statewright.plan import SKIP, Plan, decide
 from statewright.repository import Repository, declare, observe, open_repository, targets
+from statewright.results import say_nothing_to_do, show_figures
 from statewright.state import State
-from statewright.tracking import control_folder
+from statewright.tracking import WORKING_LOCK, control_folder
+from statewright.whatif import pretend, supposing
 from statewright.workflow import Workflow
 
 
@@ -29,17 +32,39 @@ class Session:
     workflow: Workflow
     state: State
     plan: Plan
+    targets: tuple[str, ...] = ()
 
 
-def look(directory: Path, names: Sequence[str], *, force: bool = False) -> Session:
-    """Declare, observe, decide."""
+def look(
+    directory: Path, names: Sequence[str], *, force: bool = False, supposed: Sequence[str] = ()
+) -> Session:
+    """Declare, observe, decide; `supposed` are parameters taken to be otherwise, as in ``train.lr=1e-3``."""
+    with watching() as watch:
+        session = _look(directory, names, force, supposed)
+    if not (names or force or supposed):
+        remember(watch, session.repository, session.workflow, session.plan)
+    return session
+
+
+def _look(directory: Path, names: Sequence[str], force: bool, supposed: Sequence[str]) -> Session:
     repository = open_repository(directory)
+    texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, supposed).items() if patches}
+    if texts:
+        pretend(repository, texts)
     workflow = declare(repository)
     wanted = targets(repository, names)
     state = observe(repository, workflow)
+    if texts:
+        state = supposing(repository, state, texts)
     forced = (wanted or tuple(workflow.stages)) if force else ()
-    plan = decide(workflow, state, wanted, force=forced, seconds=history.durations(repository.root))
-    return Session(repository, workflow, state, plan)
+    plan = decide(
+        workflow,
+        state,
+        wanted,
+        force=forced,
+        seconds=history.durations(repository.root),
+    )
+    return Session(repository, workflow, state, plan, wanted)
 
 
 def run(
@@ -49,6 +74,7 @@ def run(
     workers: int,
     assignments: Sequence[str] = (),
     force: bool = False,
+    keep_going: bool = True,
     name: str = "statewright",
 ) -> int:
     """Plan, show the plan, carry it out, say what came of it.
@@ -59,19 +85,44 @@ def run(
         0 if every stage is up to date now, 1 if one failed.
     """
     console = terminal()
-    root = open_repository(directory).root
+    opened = open_repository(directory)
+    root, names = opened.root, names if opened.below == "." else targets(opened, names)
     with alone(root, console):
-        return _run(root, names, workers, assignments, force, name, console)
+        if assignments:
+            for file, patch in parameters.assign(root, assignments):
+                console.print(
+                    f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
+                )
+        session = look(root, names, force=force)
+        if not session.plan.work:
+            say_nothing_to_do(root, session.workflow, session.plan, console)
+            return 0
+        print_plan(session.plan, console)
+        return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
 
 
 @contextmanager
 def alone(root: Path, console: Console) -> Iterator[None]:
-    """Wait until no other run is at work in the repository; a run that was killed holds no lock."""
-    lock = FileLock(control_folder(root / ".statewright") / "run.lock")
+    """Wait until no other run is at work in the repository, nor what a killed one left behind."""
+    control = control_folder(root / ".statewright")
+    by = control / "run.by"
+    with _waiting(
+        FileLock(control / "run.lock"), lambda: f"{_read(by)} is at work in this repository", console
+    ):
+        by.write_text(f"process {os.getpid()}: {' '.join(sys.argv)}", encoding="utf-8")
+        left = FileLock(control / WORKING_LOCK)
+        with _waiting(left, lambda: "what a run that was killed had started is being ended", console):
+            left.release()
+        yield
+
+
+@contextmanager
+def _waiting(lock: FileLock, why: Callable[[], str], console: Console) -> Iterator[None]:
+    """Hold a lock for the length of the block; if that takes waiting, say for whom."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        console.print("another run is at work in this repository: waiting for it to end")
+        console.print(f"{why()}: waiting for it to end", markup=False)
         lock.acquire()
     try:
         yield
@@ -79,29 +130,11 @@ def alone(root: Path, console: Console) -> Iterator[None]:
         lock.release()
 
 
-def _run(
-    root: Path,
-    names: Sequence[str],
-    workers: int,
-    assignments: Sequence[str],
-    force: bool,
-    name: str,
-    console: Console,
-) -> int:
-    if assignments:
-        changes = [parameters.parse_assignment(text) for text in assignments]
-        for patch in parameters.apply(root / "params.yaml", changes):
-            console.print(f"params.yaml: {patch.key} {patch.was} -> {patch.now}", highlight=False)
-    session = look(root, names, force=force)
-    if not session.plan.work:
-        console.print(f"nothing to do: {len(session.plan.decisions)} stages are up to date", highlight=False)
-        show_results(session)
-        return 0
-    print_plan(session.plan, console)
-    return carry_out(session, workers=workers, name=name, console=console)
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else "another run"
 
 
-def carry_out(session: Session, *, workers: int, name: str, console: Console) -> int:
+def carry_out(session: Session, *, workers: int, name: str, console: Console, keep_going: bool = True) -> int:
     """Carry a session's plan out, and say what came of it."""
     from statewright.transition import Limits, transition
 
@@ -113,10 +146,13 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console) ->
         session.plan,
         Limits(workers=workers),
         name=name,
+        keep_going=keep_going,
         board=board,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
-    console.print(", ".join(f"{count} {status}" for status, count in counts.items()), highlight=False)
+    took = result.schedule
+    foreseen = f" in {clock(took.actual)}, predicted {clock(took.predicted)}" if took else ""
+    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + foreseen, highlight=False)
     if result.unrecorded:
         console.print(f"not wholly recorded in MLflow: {result.unrecorded}", style="yellow", markup=False)
     for error in result.errors.values():
@@ -127,9 +163,8 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console) ->
     left = _left(session, result.state)
     if left.work:
         console.print("planned anew: inputs turned out otherwise than the run cache had said")
-        return carry_out(
-            replace(session, state=result.state, plan=left), workers=workers, name=name, console=console
-        )
+        again = replace(session, state=result.state, plan=left)
+        return carry_out(again, workers=workers, name=name, console=console, keep_going=keep_going)
     show_results(session)
     return 0
 
@@ -142,18 +177,5 @@ def _left(session: Session, state: State) -> Plan:
 
 
 def show_results(session: Session) -> None:
-    """Print what the stages' `meta.show` names: ``file.json:key`` is a figure, anything else a path."""
-    for address in session.plan.decisions:
-        for item in session.workflow.stages[address].meta.get("show", ()):
-            file, _, key = str(item).partition(":")
-            path = session.repository.root / file
-            if not path.is_file():
-                continue
-            print(f"{path.stem} {key}: {_figure(path, key)}" if key else f"{path.stem}: {path}")
-
-
-def _figure(path: Path, key: str) -> str:
-    value: Any = json.loads(path.read_text(encoding="utf-8"))
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Print what the stages' `meta.show` names."""
+    show_figures(session.repository.root, session.workflow, session.plan)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACT_SUFFIXES = frozenset({".json", ".html", ".svg", ".png", ".csv", ".safetensors"})
+WORKING_LOCK = "working.lock"
+"""Below `.statewright`: shared by all that works for a run, so that a new one waits for a killed one."""
+
 LARGEST_ARTIFACT = 50_000_000
 
 
@@ -46,6 +49,7 @@ class StageRecord:
     reasons: tuple[str, ...] = ()
     log: Path | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,7 +87,7 @@ def answers(uri: str) -> bool:
     return True
 
 
-def open_record(root: Path) -> Record:
+def open_record(root: Path, command: str = "") -> Record:
     """Connect, making the database and the experiment if they are not there yet.
 
     Two processes may do this at once: the database is made under a file lock.
@@ -115,12 +119,14 @@ def open_record(root: Path) -> Record:
             place = (root / "mlflow" / "artifacts").as_uri() if local else None
             try:
                 experiment_id = client.create_experiment(name, artifact_location=place)
-                return Record(client, experiment_id, root, context_tags(root))
+                return Record(client, experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
             except MlflowException:
                 experiment = client.get_experiment_by_name(name)
                 if experiment is None:
                     raise
-        return Record(client, experiment.experiment_id, root, context_tags(root))
+        return Record(
+            client, experiment.experiment_id, root, context_tags(root, command or " ".join(sys.argv))
+        )
 
 
 def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
@@ -143,14 +149,55 @@ def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mappi
     record.client.log_dict(record.parent_id, dict(plan), "plan.json")
 
 
+def record_schedule(record: Record, schedule: Mapping[str, Any]) -> None:
+    """Note on the run of a transition what was predicted and what it took, in all and for each stage."""
+    if record.parent_id is not None:
+        whole = {"seconds.predicted": schedule["predicted"], "seconds.actual": schedule["actual"]}
+        _log(record, record.parent_id, metrics=_finite(whole.items()))
+        record.client.log_dict(record.parent_id, dict(schedule), "schedule.json")
+
+
 def end_parent(
-    record: Record, *, failed: bool, tags: Mapping[str, str], metrics: Mapping[str, float]
+    record: Record,
+    status: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float] | None = None,
 ) -> None:
-    """Close the run of a transition, with the metrics of the state that it led to."""
+    """Close the run of a transition as FINISHED, FAILED or KILLED, with the metrics of its last state."""
     if record.parent_id is None:
         return
-    _log(record, record.parent_id, metrics=_finite(metrics.items()), tags=tags)
-    record.client.set_terminated(record.parent_id, "FAILED" if failed else "FINISHED")
+    _log(record, record.parent_id, metrics=_finite((metrics or {}).items()), tags=tags)
+    record.client.set_terminated(record.parent_id, status)
+
+
+def record_round(
+    root: Path,
+    between: tuple[float, float],
+    tags: Mapping[str, str],
+    plan: Mapping[str, Any],
+    metrics: Mapping[str, float],
+) -> None:
+    """Note a round of the loop on the run of its transition, which began `between` two times.
+
+    They are seconds of the epoch. A round in which nothing ran made no transition: it gets a run of
+    its own.
+    """
+    record = open_record(root)
+    since, until = (int(seconds * 1000) for seconds in between)
+    found = record.client.search_runs(
+        [record.experiment_id],
+        f"tags.`statewright.kind` = 'transition' and attributes.start_time >= {since}"
+        f" and attributes.start_time <= {until}",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    notes = {name: value[:5000] for name, value in tags.items()}
+    if found:
+        _log(record, found[0].info.run_id, metrics=_finite(metrics.items()), tags=notes)
+    else:
+        start_parent(record, "loop", notes, plan)
+        end_parent(record, "FINISHED", metrics=metrics)
 
 
 def record_stage(record: Record, done: StageRecord) -> str:
@@ -159,6 +206,7 @@ def record_stage(record: Record, done: StageRecord) -> str:
         **record.context,
         "statewright.kind": "stage",
         "statewright.stage": done.stage.address,
+        "statewright.stage.command": "\n".join(done.stage.cmd),
         "statewright.status": done.status,
         "statewright.reason": "; ".join(done.reasons),
         "mlflow.note.content": done.stage.desc,
@@ -189,6 +237,7 @@ def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
         metrics += _histories(record.root, done.stage)
     if done.status == "ran":
         metrics.append(("seconds", done.finished - done.started, 0))
+    metrics += _finite(done.used.items())
     _log(record, run_id, metrics=metrics, params=dict(flatten(done.params)) if done.params else {})
     for path in _artifacts(record.root, done):
         record.client.log_artifact(run_id, str(path))
@@ -271,7 +320,7 @@ def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:
 
 
 def _artifacts(root: Path, done: StageRecord) -> Iterator[Path]:
-    if done.log is not None and done.log.is_file():
+    if done.log is not None and done.log.is_file() and done.log.stat().st_size:
         yield done.log
     for out in done.stage.outs:
         path = root / out.path
@@ -279,13 +328,16 @@ def _artifacts(root: Path, done: StageRecord) -> Iterator[Path]:
             yield path
 
 
-def context_tags(root: Path) -> dict[str, str]:
+def context_tags(root: Path, command: str) -> dict[str, str]:
     """Git commit, whether the checkout has changes, and the command line."""
-    tags = {"statewright.command": " ".join(sys.argv)[:500]}
+    tags = {"statewright.command": command[:500]}
     commit = _git(root, "rev-parse", "HEAD")
     if commit:
         tags["mlflow.source.git.commit"] = commit
-        tags["statewright.git.dirty"] = str(bool(_git(root, "status", "--porcelain", "-uno"))).lower()
+        # A run itself writes these: a change of them is none of code or params.
+        written = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
+        changes = _git(root, "status", "--porcelain", "-uno", "--", *written)
+        tags["statewright.git.dirty"] = str(bool(changes)).lower()
     return tags
 
 

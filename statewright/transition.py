@@ -1,30 +1,36 @@
 """The transition `f`: carry a plan out through Prefect; the only impure step.
 
 One Prefect task a stage, named as the stage. A stage is submitted when all it depends on is
-done and its `cpu` and `ram_gb` are free; at its turn it is looked at again, since its inputs may
-have turned out unchanged. A stage that fails stops its descendants only.
+done and its `cpu` and `ram_gb` are free, the one with the longest tail first; at its turn it is
+looked at again, since its inputs may have turned out unchanged. A stage that fails stops its
+descendants only.
 """
 
 from __future__ import annotations
 
 import os
 import queue
-import threading
-import time
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from statewright import ledger, tracking
+from statewright import ledger
 from statewright import repository as dvc
+from statewright.attempt import Work, attempt
 from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
-from statewright.process import StageFailedError, run_commands
-from statewright.servers import use_running_server
+from statewright.prediction import Comparison, compare, expected_seconds, schedule_plan
+from statewright.recorder import Recorder
+from statewright.schedule import priorities
+from statewright.servers import prefect_server
+from statewright.starter import starter
 from statewright.state import State
-from statewright.workflow import Stage, Workflow
+from statewright.tracking import WORKING_LOCK, control_folder
+from statewright.workflow import Stage, Workflow, WorkflowError
 
 DEFAULT_RETRY_DELAY_S = 5.0
 
@@ -45,6 +51,10 @@ class Limits:
     ram_gb: float = field(default_factory=installed_ram_gb)
     gpu: float = 0
 
+    def as_dict(self) -> dict[str, float]:
+        """By the names that `meta:` uses."""
+        return {"cpu": self.workers, "ram_gb": self.ram_gb, "gpu": self.gpu}
+
 
 @dataclass
 class Result:
@@ -56,6 +66,12 @@ class Result:
         Address -> ran, restored, done, skipped, failed or blocked.
     errors : mapping of str to str
         Address -> what went wrong.
+    times : mapping of str to (float, float)
+        Address -> start and end in seconds, by a clock that does not jump.
+    schedule : Comparison or None
+        How long all and each took, beside what was predicted.
+    record : str or None
+        Id of the run in MLflow.
     unrecorded : str or None
         Why MLflow has no, or not the whole, record of it.
     """
@@ -63,28 +79,15 @@ class Result:
     state: State
     outcomes: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    times: dict[str, tuple[float, float]] = field(default_factory=dict)
+    schedule: Comparison | None = None
+    record: str | None = None
     unrecorded: str | None = None
 
     @property
     def failed(self) -> bool:
         """Whether any stage failed."""
         return bool(self.errors)
-
-
-@dataclass
-class _Work:
-    """Everything that the tasks of one transition share."""
-
-    repository: dvc.Repository
-    workflow: Workflow
-    plan: Plan
-    board: Board
-    name: str
-    logs: Path
-    record: tracking.Record | None = None
-    unrecorded: str | None = None
-    flow_run: Mapping[str, str] = field(default_factory=dict)
-    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class TransitionFailedError(RuntimeError):
@@ -99,6 +102,8 @@ def transition(
     limits: Limits,
     *,
     name: str = "statewright",
+    tags: Mapping[str, str] | None = None,
+    keep_going: bool = True,
     board: Board | None = None,
 ) -> Result:
     """Carry `plan` out and return the state that it led to.
@@ -106,46 +111,108 @@ def transition(
     Inside a Prefect flow the stages become tasks of that flow, otherwise a flow `name` is made.
     With nothing to do, no flow starts.
 
+    Parameters
+    ----------
+    tags : mapping of str to str, optional
+        Go onto the run in MLflow.
+    keep_going : bool
+        Whether, after a failure, stages that do not need the failed one are still started.
+
     Raises
     ------
     WorkflowError
         If `meta:` of a stage says something that cannot be followed.
     """
-    for address in plan.work:
-        _check_meta(workflow.stages[address])
+    stages = [workflow.stages[address] for address in plan.work]
+    for stage in stages:
+        _check_meta(stage)
+    result = Result(state)
     if not plan.work:
-        return Result(state)
-    use_running_server()
+        return result
+    control = control_folder(repository.root / ".statewright")
+    lock = control / WORKING_LOCK
+    preload = dict.fromkeys(name for stage in stages for name in stage.preload)
+    with ExitStack() as stack:
+        recorder = Recorder(repository.root, lock)
+        stack.callback(_close_record, recorder, result)
+        warm = stack.enter_context(starter([*preload], lock)) if preload else None
+        plain = stack.enter_context(starter(lock=lock))
+        work = Work(
+            name=name,
+            book=ledger.open_ledger(repository, list(workflow.stages)),
+            workflow=workflow,
+            plan=plan,
+            board=board or new_board(plan),
+            logs=control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f"),
+            recorder=recorder,
+            starter=plain,
+            warm=warm or plain,
+            show_log=_show_log,
+            times=result.times,
+        )
+        stack.enter_context(showing(work.board))
+
+        def carry_out() -> None:
+            _carry_out(work, limits, result, tags or {}, keep_going)
+
+        is_up = stack.enter_context(prefect_server(plain, work.logs / "prefect-server.log"))
+        _within_flow(carry_out, name, limits, is_up)
+    return result
+
+
+def _within_flow(
+    carry_out: Callable[[], None], name: str, limits: Limits, server: Callable[[], str | None]
+) -> None:
+    """Call in the Prefect flow that runs, or in one made for it."""
     from prefect import flow
     from prefect.context import FlowRunContext
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.task_runners import ThreadPoolTaskRunner
 
-    board = board or new_board(plan)
-    control = tracking.control_folder(repository.root / ".statewright")
-    logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    work = _Work(repository, workflow, plan, board, name, logs)
-    known_before = ledger.recorded_names(repository)
-    result = Result(state)
+    if FlowRunContext.get() is not None:
+        carry_out()
+        return
+    runner: Any = ThreadPoolTaskRunner(max_workers=max(1, limits.workers))
+    address = server()
+    ended: list[BaseException | None] = []
 
-    def carry_out() -> None:
-        _carry_out(work, limits, result)
-
-    in_flow = FlowRunContext.get() is not None
-    with showing(board):
+    def body() -> None:
         try:
-            if in_flow:
-                carry_out()
-            else:
-                runner: Any = ThreadPoolTaskRunner(max_workers=max(1, limits.workers))
-                flow(name=name, task_runner=runner, validate_parameters=False)(carry_out)()
+            carry_out()
+        except BaseException as error:
+            ended.append(error)
+            raise
+        ended.append(None)
+
+    with temporary_settings({PREFECT_API_URL: address} if address else {}):
+        try:
+            flow(name=name, task_runner=runner, validate_parameters=False)(body)()
         except TransitionFailedError:
-            if in_flow:
-                raise
+            return
+        except Exception as error:
+            _pass_on(error, ended)
         finally:
-            ledger.settle_lock(repository, list(workflow.stages), known_before)
-    result.state = dvc.observe(repository, workflow)
-    result.unrecorded = work.unrecorded
-    return result
+            # What is still on its way must arrive before a temporary server ends.
+            APILogWorker.drain_all(timeout=10)
+            EventsWorker.drain_all(timeout=10)
+
+
+def _pass_on(error: Exception, ended: Sequence[BaseException | None]) -> None:
+    """Raise what the work raised; what only Prefect could not note down is said, since the work is done."""
+    if not ended:
+        raise WorkflowError(
+            f"Prefect's server did not take the flow: {type(error).__name__}: {error}; "
+            "`statewright run` again starts another, unless PREFECT_API_URL names one that does not work"
+        ) from error
+    if ended[0] is not None and not isinstance(ended[0], TransitionFailedError):
+        raise ended[0]
+    print(f"not wholly recorded in Prefect: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+
+def _close_record(recorder: Recorder, result: Result) -> None:
+    result.record, result.unrecorded = recorder.close()
 
 
 def _check_meta(stage: Stage) -> None:
@@ -153,50 +220,36 @@ def _check_meta(stage: Stage) -> None:
         stage.number(key, 0)
 
 
-def _carry_out(work: _Work, limits: Limits, result: Result) -> None:
+def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, str], keep_going: bool) -> None:
     """The body of the flow: open the record, dispatch, close the record."""
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:
         work.flow_run = _flow_tags(str(context.flow_run.id))
-    _recording(work, lambda: _open_record(work, result.state))
+    before = {
+        "statewright.state.before": result.state.digest,
+        "statewright.workflow": work.workflow.digest,
+    }
+    work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
     try:
-        _dispatch(work, limits, result)
+        _dispatch(work, limits, result, keep_going)
     except BaseException:
         # An interrupt must reach the stages, which run in threads and process groups of their own.
         work.cancelled.set()
         raise
     finally:
-        state = dvc.observe(work.repository, work.workflow)
-        failed = result.failed or work.cancelled.is_set()
-        if work.record is not None:
-            record = work.record
-            tags = {"statewright.state.after": state.digest}
-            _recording(
-                work,
-                lambda: tracking.end_parent(record, failed=failed, tags=tags, metrics=state.metrics),
-            )
+        result.state = dvc.observe(work.book.repository, work.workflow)
+        predicted = schedule_plan(work.workflow, work.plan, limits.as_dict()).schedule
+        result.schedule = compare(predicted, work.times)
+        work.recorder.end(
+            failed=result.failed or work.cancelled.is_set(),
+            tags={"statewright.state.after": result.state.digest},
+            metrics=result.state.metrics,
+            schedule=result.schedule.as_dict(),
+        )
     if result.failed:
         raise TransitionFailedError("\n".join(result.errors.values()))
-
-
-def _recording(work: _Work, write: Any) -> None:
-    """Write to MLflow; a store out of reach does not stop the work, and is said at the end."""
-    try:
-        write()
-    except Exception as error:
-        work.unrecorded = f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _open_record(work: _Work, state: State) -> None:
-    work.record = tracking.open_record(work.repository.root)
-    tags = {
-        "statewright.state.before": state.digest,
-        "statewright.workflow": work.workflow.digest,
-        **work.flow_run,
-    }
-    tracking.start_parent(work.record, work.name, tags, work.plan.as_dict())
 
 
 def _flow_tags(flow_run_id: str) -> dict[str, str]:
@@ -208,70 +261,93 @@ def _flow_tags(flow_run_id: str) -> dict[str, str]:
     return tags
 
 
-def _dispatch(work: _Work, limits: Limits, result: Result) -> None:
+def _dispatch(work: Work, limits: Limits, result: Result, keep_going: bool) -> None:
     """Submit each stage once its inputs are made and its resources free, until none is left."""
-    waiting = list(work.plan.work)
+    planned = dict.fromkeys(work.plan.work)
+    needs = {a: [up for up in work.workflow.upstream[a] if up in planned] for a in planned}
+    missing = {address: len(ups) for address, ups in needs.items()}
+    tails = priorities(work.workflow, expected_seconds(work.plan))
+    ready = [address for address in needs if not missing[address]]
     running: dict[str, Stage] = {}
     futures: dict[str, Any] = {}
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
-    while waiting or running:
-        for address in [a for a in waiting if _ready(a, work, waiting, running)]:
-            stage = work.workflow.stages[address]
-            if not _fits(stage, running.values(), limits):
-                continue
-            waiting.remove(address)
-            running[address] = stage
-            future = _task(work, stage).submit(
-                wait_for=[futures[up] for up in work.workflow.upstream[address] if up in futures]
-            )
+    while ready or running:
+        ready.sort(key=tails.__getitem__, reverse=True)
+        for address in list(_that_fit(ready, running, work.workflow, limits)):
+            ready.remove(address)
+            running[address] = work.workflow.stages[address]
+            future = _task(work, running[address]).submit(wait_for=[futures[up] for up in needs[address]])
             futures[address] = future
             future.add_done_callback(lambda _, address=address: ended.put(address))
         address = ended.get()
         del running[address]
-        _take(address, futures[address], work, waiting, result)
+        if _succeeded(address, futures[address], work, result):
+            for other in (a for a, ups in needs.items() if address in ups):
+                missing[other] -= 1
+                if not missing[other] and other not in result.outcomes:
+                    ready.append(other)
+        else:
+            _block(address, set(needs) - set(futures), work, result, keep_going)
+            ready = [other for other in ready if other not in result.outcomes]
 
 
-def _ready(address: str, work: _Work, waiting: Sequence[str], running: Mapping[str, Stage]) -> bool:
-    return not any(up in waiting or up in running for up in work.workflow.upstream[address])
+def _block(failed: str, waiting: Collection[str], work: Work, result: Result, keep_going: bool) -> None:
+    """Of the stages that wait, stop those that need the one that failed; or all."""
+    below = work.workflow.downstream(failed)
+    for other in waiting:
+        if other not in result.outcomes and (other in below or not keep_going):
+            result.outcomes[other] = "blocked"
+            why = "needs" if other in below else "not started after"
+            work.board.update(other, "blocked", note=f"{why} {failed}")
 
 
-def _fits(stage: Stage, running: Any, limits: Limits) -> bool:
-    """Whether a stage may start beside those that run; alone it may always."""
-    others = list(running)
-    if not others:
-        return True
-    most_of = {"cpu": (1.0, limits.workers), "ram_gb": (1.0, limits.ram_gb), "gpu": (0.0, limits.gpu)}
-    for key, (default, most) in most_of.items():
-        wanted = stage.number(key, default)
-        if wanted and sum(other.number(key, default) for other in others) + wanted > most:
-            return False
-    return True
+def _that_fit(
+    ready: Collection[str], running: Mapping[str, Stage], workflow: Workflow, limits: Limits
+) -> Iterator[str]:
+    """Those of `ready`, in their order, that may start beside what runs."""
+    most = (limits.workers, limits.ram_gb, limits.gpu)
+
+    def alone(wanted: tuple[float, ...]) -> bool:
+        return any(w > m for w, m in zip(wanted, most, strict=True))
+
+    beside = [_demand(stage) for stage in running.values()]
+    used = [sum(amounts) for amounts in zip((0.0, 0.0, 0.0), *beside, strict=True)]
+    for address in ready:
+        if any(map(alone, beside)):
+            return
+        wanted = _demand(workflow.stages[address])
+        if beside and any(w and u + w > m for w, u, m in zip(wanted, used, most, strict=True)):
+            continue
+        beside.append(wanted)
+        used = [u + w for u, w in zip(used, wanted, strict=True)]
+        yield address
 
 
-def _take(address: str, future: Any, work: _Work, waiting: list[str], result: Result) -> None:
-    """Note how a stage ended; if it failed, so is everything that needs it."""
+def _demand(stage: Stage) -> tuple[float, float, float]:
+    return stage.number("cpu", 1.0), stage.number("ram_gb", 1.0), stage.number("gpu", 0.0)
+
+
+def _succeeded(address: str, future: Any, work: Work, result: Result) -> bool:
+    """Note how a stage ended."""
     future.wait()
     state = future.state
     if state.is_completed():
         result.outcomes[address] = state.result(raise_on_failure=False)
-        return
+        return True
     error = state.result(raise_on_failure=False)
     result.outcomes[address] = "failed"
     result.errors[address] = str(error) or type(error).__name__
     work.board.update(address, "failed", note=result.errors[address].splitlines()[0])
-    for other in work.workflow.downstream(address) & set(waiting):
-        waiting.remove(other)
-        result.outcomes[other] = "blocked"
-        work.board.update(other, "blocked", note=f"needs {address}")
+    return False
 
 
-def _task(work: _Work, stage: Stage) -> Any:
+def _task(work: Work, stage: Stage) -> Any:
     """The Prefect task of a stage: named as it, retried as its `meta:` says."""
     from prefect import task
     from prefect.cache_policies import NO_CACHE
 
-    def attempt() -> str:
-        return _run_stage(work, stage.address)
+    def run() -> str:
+        return attempt(work, stage.address)
 
     return task(
         name=stage.address,
@@ -281,51 +357,7 @@ def _task(work: _Work, stage: Stage) -> Any:
         retry_delay_seconds=stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S),
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(attempt)
-
-
-def _run_stage(work: _Work, address: str) -> str:
-    """One attempt at one stage: skip, restore, or run its command and take the outputs in."""
-    if work.cancelled.is_set():
-        raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
-    stage = work.workflow.stages[address]
-    started = time.time()
-    forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
-    work.board.update(address, "running", note="")
-    log = work.logs / f"{address.replace('/', '_').replace(':', '_')}.log"
-    try:
-        status = ledger.begin(work.repository, address, force=forced)
-        if status == "ready":
-            _run_command(work, stage, log)
-            status = "ran"
-    except Exception as error:
-        _record_stage(work, stage, "failed", started, log)
-        if isinstance(error, StageFailedError):
-            raise
-        cause = dvc.explain(error) or type(error).__name__
-        raise StageFailedError(f"stage '{address}': {cause}; log: {log}") from error
-    finally:
-        _show_log(log)
-    if status != "skipped":
-        _record_stage(work, stage, status, started, log)
-    work.board.update(address, status)
-    return status
-
-
-def _run_command(work: _Work, stage: Stage, log: Path) -> None:
-    address = stage.address
-    environment = {"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"}
-    with ledger.holding_paths(work.repository, address):
-        run_commands(
-            address,
-            ledger.command_lines(work.repository, address),
-            log,
-            timeout_s=stage.number("timeout_s", 0) or None,
-            environment=environment,
-            watch=lambda line: work.board.update(address, note=line),
-            cancelled=work.cancelled.is_set,
-        )
-        ledger.finish(work.repository, address)
+    )(run)
 
 
 def _show_log(log: Path, most: int = 100) -> None:
@@ -333,7 +365,7 @@ def _show_log(log: Path, most: int = 100) -> None:
     from prefect import get_run_logger
     from prefect.exceptions import MissingContextError
 
-    if not log.is_file():
+    if not log.is_file() or not log.stat().st_size:
         return
     # A progress bar overwrites its line: only what it showed last is worth keeping.
     text = log.read_text(encoding="utf-8", errors="replace")
@@ -345,27 +377,3 @@ def _show_log(log: Path, most: int = 100) -> None:
     for line in lines[-most:]:
         if line.strip():
             logger.info(line)
-
-
-def _record_stage(work: _Work, stage: Stage, status: str, started: float, log: Path) -> None:
-    record = work.record
-    if record is not None:
-        _recording(
-            work, lambda: tracking.record_stage(record, _stage_record(work, stage, status, started, log))
-        )
-
-
-def _stage_record(work: _Work, stage: Stage, status: str, started: float, log: Path) -> tracking.StageRecord:
-    inputs, outputs, params = ledger.recorded_hashes(work.repository, stage.address)
-    return tracking.StageRecord(
-        stage=stage,
-        status=status,
-        started=started,
-        finished=time.time(),
-        params=params,
-        inputs=inputs,
-        outputs=outputs if status != "failed" else {},
-        reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
-        log=log if log.is_file() else None,
-        tags=work.flow_run,
-    )

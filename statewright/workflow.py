@@ -29,7 +29,7 @@ class Stage:
     params : mapping of str to tuple of str
         For each params file the keys that the stage reads; none means the whole file.
     meta : mapping
-        What `meta:` says: `cpu`, `ram_gb`, `gpu`, `retries`, `timeout_s` are understood.
+        What `meta:` says: `cpu`, `ram_gb`, `gpu`, `retries`, `timeout_s`, `preload` are understood.
     plain : bool
         Whether the stage is a command with files: not frozen, no import, no data source.
     """
@@ -54,6 +54,16 @@ class Stage:
                 f"stage '{self.address}': meta.{key} is {value!r}; expected a number of 0 or more in dvc.yaml"
             )
         return value
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that `meta.preload` names: a run imports them once for all stages that name some."""
+        names = self.meta.get("preload", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise WorkflowError(
+                f"stage '{self.address}': meta.preload is {names!r}; expected a list of modules in dvc.yaml"
+            )
+        return tuple(names)
 
 
 @dataclass(frozen=True)

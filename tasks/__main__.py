@@ -29,12 +29,26 @@ def main(arguments: list[str] | None = None) -> None:
     started = time.time()
     try:
         stage, workflow = _declared(name)
-        os.environ.setdefault("OMP_NUM_THREADS", str(int(stage.number("cpu", 1))))
+        limit_threads(int(stage.number("cpu", 1)))
         run_stage(stage, workflow.params)
     except (ContractError, files.FileError, WorkflowError) as error:
         sys.exit(f"stage '{name}': {error}")
     if not os.environ.get("STATEWRIGHT_RECORDED"):
         _record(stage, workflow, started)
+
+
+def limit_threads(number: int) -> None:
+    """Let the numeric libraries use `number` threads, whether they are loaded yet or not.
+
+    The number decides the order in which they add, and thereby the last digits of a result.
+    """
+    wanted = int(os.environ.setdefault("OMP_NUM_THREADS", str(number)))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(wanted)
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(wanted)
 
 
 def _declared(name: str) -> tuple[Stage, Workflow]:

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from statewright.display import clock, new_board, print_plan, showing, span, summary
 from statewright.plan import Decision, Plan
+from statewright.prediction import schedule_plan
 from statewright.reasons import Reason
+from statewright.workflow import Stage, Workflow
 
 PLAN = Plan(
     {
@@ -39,6 +41,19 @@ def test_the_plan_is_shown_with_verdicts_durations_and_reasons() -> None:
     assert lines[2].split() == ["two", "may", "after", "one"]
     assert lines[3].split() == ["three", "restore", "1.0", "s", "output", "x", "is", "missing"]
     assert lines[-1] == "1 must, 1 may, 1 restore, 1 skip; work of 2.0 s .. 1:10, 1 of unknown length"
+
+
+def test_below_the_plan_stands_what_it_comes_to() -> None:
+    stages = {name: Stage(name, (name,)) for name in PLAN.decisions}
+    workflow = Workflow(stages, {"one": (), "two": ("one",), "three": (), "four": ()})
+    prediction = schedule_plan(workflow, PLAN, {"cpu": 2.0, "ram_gb": 8.0, "gpu": 0.0})
+    where = console()
+    print_plan(PLAN, where, prediction, 2)
+    # two has no history: it is taken to last as long as one, the only stage that has, is expected to
+    assert text(where).splitlines()[-1] == "takes 2.0 s .. 1:46 on 2 cores; critical path: one > two"
+    unknown = Plan({"two": PLAN.decisions["two"]})
+    print_plan(unknown, where, schedule_plan(workflow, unknown, {"cpu": 2.0, "ram_gb": 8.0, "gpu": 0.0}), 2)
+    assert text(where).splitlines()[-1] == "1 may"
 
 
 def test_a_plan_with_nothing_to_do_says_so() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from toys import dvc_status, make_repository, run_here, statewright, verdicts, write
 
+from statewright import asking, parameters, returning, rounds
 from statewright import loop as engine
-from statewright.contracts import ContractError, Feedback
-from statewright.loop import judge, loop
+from statewright.contracts import ContractError
+from statewright.feedback import revise
+from statewright.judge import Stops, Target
+from statewright.loop import loop
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
@@ -59,27 +65,15 @@ FILES = {
 }
 
 
-def feedback(**more: Any) -> Feedback:
-    return Feedback(**{"stop": False, "reason": "better so", "score": 1.0, **more})
+class NoRecorder:
+    """Notes nothing."""
 
+    def __init__(self, *_: Any) -> None: ...
 
-def test_it_goes_on_while_feedback_proposes_and_rounds_are_left() -> None:
-    verdict = judge(feedback(), 1, 3, "b", ["a"])
-    assert (verdict.stop, verdict.reason) == (False, "better so")
+    def round(self, *_: Any) -> None: ...
 
-
-@pytest.mark.parametrize(
-    ("said", "number", "digest", "words"),
-    [
-        (feedback(stop=True, reason="good enough"), 1, "b", "good enough"),
-        (feedback(), 2, "a", "in a circle"),
-        (feedback(), 3, "b", "3 rounds are spent; next would have been: better so"),
-        (feedback(stop=True, reason="good enough"), 3, "a", "good enough"),
-    ],
-)
-def test_it_stops_with_a_reason(said: Feedback, number: int, digest: str, words: str) -> None:
-    verdict = judge(said, number, 3, digest, ["a"])
-    assert verdict.stop and words in verdict.reason
+    def close(self) -> tuple[None, None]:
+        return None, None
 
 
 @pytest.fixture
@@ -92,6 +86,9 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return 0
 
     monkeypatch.setattr(engine, "carry_out", carry_out)
+    monkeypatch.setattr(returning, "carry_out", carry_out)
+    monkeypatch.setattr(engine, "Recorder", NoRecorder)
+    monkeypatch.setattr(engine, "_hold_server", lambda _: None)
     return root
 
 
@@ -101,15 +98,18 @@ def journal(root: Path) -> list[dict[str, Any]]:
 
 
 def test_it_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert loop(repo, None, rounds=10, workers=1) == 0
+    assert loop(repo, None, stops=Stops(10), workers=1) == 0
     assert [entry["score"] for entry in journal(repo)] == [4, 1]
     assert [entry["round"] for entry in journal(repo)] == [1, 2]
     assert journal(repo)[0]["patch"] == [{"key": "toy.x", "was": 5, "now": 4}]
     assert journal(repo)[1]["reason"] == "loss 1 after 1 rounds"
     assert len({entry["state"] for entry in journal(repo)}) == 2
+    assert journal(repo)[0]["plan"] == {"score": "must", "feedback": "must"}
+    assert journal(repo)[1]["before"] == journal(repo)[0]["state"]
     assert (repo / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
     out, err = capsys.readouterr()
-    assert "round 3: score 0; loss 0 after 2 rounds" in err
+    assert "round 3: score 0, a gain of 1; loss 0 after 2 rounds" in err
+    assert err.count("rounds are not saved as DVC experiments: there is no git commit here yet") == 1
     assert out.endswith("score: 0\n")
     # the last round changed neither params nor journal: everything is up to date
     assert set(verdicts(repo).values()) == {"skip"}
@@ -117,11 +117,11 @@ def test_it_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixt
 
 
 def test_when_the_rounds_are_spent_nothing_is_patched_any_more(repo: Path) -> None:
-    assert loop(repo, "feedback", rounds=2, workers=1) == 0
+    assert loop(repo, "feedback", stops=Stops(2), workers=1) == 0
     assert len(journal(repo)) == 1
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert dvc_status(repo) == {}
-    assert loop(repo, "feedback", rounds=2, workers=1) == 0
+    assert loop(repo, "feedback", stops=Stops(2), workers=1) == 0
     assert [entry["round"] for entry in journal(repo)] == [1, 2]
 
 
@@ -135,14 +135,14 @@ def test_a_loop_that_goes_in_a_circle_ends(repo: Path, capsys: pytest.CaptureFix
         json.dump({"stop": False, "reason": "swing", "score": 1, "patch": patch}, open("feedback.json", "w"))
         """
     write(repo, {"dvc.yaml": text, "feedback.py": swing})
-    assert loop(repo, None, rounds=10, workers=1) == 0
+    assert loop(repo, None, stops=Stops(10), workers=1) == 0
     assert "in a circle" in capsys.readouterr().err
     assert len(journal(repo)) == 2
 
 
 def test_a_failed_stage_ends_the_loop_with_status_1(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "carry_out", lambda *_, **__: 1)
-    assert loop(repo, None, rounds=3, workers=1) == 1
+    assert loop(repo, None, stops=Stops(3), workers=1) == 1
     assert journal(repo) == []
 
 
@@ -166,7 +166,7 @@ def test_a_patch_that_cannot_be_applied_is_an_error_and_changes_nothing(
 ) -> None:
     say(repo, **said)
     with pytest.raises(WorkflowError, match=words):
-        loop(repo, None, rounds=3, workers=1)
+        loop(repo, None, stops=Stops(3), workers=1)
     assert (repo / "params.yaml").read_text() == PARAMS
     assert journal(repo) == []
 
@@ -174,18 +174,194 @@ def test_a_patch_that_cannot_be_applied_is_an_error_and_changes_nothing(
 def test_feedback_that_breaks_its_contract_is_an_error(repo: Path) -> None:
     say(repo, score="good")
     with pytest.raises(ContractError, match=r"feedback\.json breaks the contract Feedback"):
-        loop(repo, None, rounds=3, workers=1)
+        loop(repo, None, stops=Stops(3), workers=1)
+    say(repo, score=float("nan"))
+    with pytest.raises(ContractError, match=r"score is nan, expected a finite number"):
+        loop(repo, None, stops=Stops(3), workers=1)
 
 
 def test_a_workflow_without_or_with_two_feedback_stages_says_so(repo: Path) -> None:
     text = (repo / "dvc.yaml").read_text()
     write(repo, {"dvc.yaml": text.replace("meta: {journal: journal.json, ", "meta: {")})
     with pytest.raises(WorkflowError, match="is needed, found none"):
-        loop(repo, None, rounds=1, workers=1)
+        loop(repo, None, stops=Stops(1), workers=1)
     more = "  other: {cmd: x, outs: [o.json], meta: {journal: journal.json}}\n"
     write(repo, {"dvc.yaml": text + more})
     with pytest.raises(WorkflowError, match=r"found (feedback, other|other, feedback)"):
-        loop(repo, None, rounds=1, workers=1)
+        loop(repo, None, stops=Stops(1), workers=1)
+
+
+def test_the_loop_stops_as_it_is_told(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert loop(repo, stops=Stops(9, budget_s=0), workers=1) == 0
+    assert "the budget of 0 min is spent" in capsys.readouterr().err
+    assert journal(repo) == []
+    assert loop(repo, stops=Stops(9, target=Target("score.loss", "<=", 1)), workers=1) == 0
+    assert "target met: score.json:loss is 1 (score.json:loss<=1)" in capsys.readouterr().err
+    assert "x: 4" in (repo / "params.yaml").read_text()
+    # further on it would be worse: patience ends it, and the best state stands
+    write(
+        repo, {"feedback.py": FILES["feedback.py"].replace("int(x - 2 * rate) if x > 3 else 3", "int(x + 1)")}
+    )
+    assert loop(repo, stops=Stops(9, patience=2), workers=1) == 0
+    assert "no gain on round 3 (score 1) in 2 rounds" in capsys.readouterr().err
+    assert "x: 4" in (repo / "params.yaml").read_text()
+    assert [entry["patch"][0]["now"] for entry in journal(repo)] == [4, 5, 6, 4]
+    assert dvc_status(repo) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("score.los", r"no metric 'score\.los'; did you mean score\.json:loss\?"), ("json", "no metric 'json'")],
+)
+def test_a_metric_that_is_not_there_is_an_error_before_anything_runs(
+    repo: Path, name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_here(repo)
+    write(repo, {"params.yaml": PARAMS.replace("x: 5", "x: 6")})
+    monkeypatch.setattr(engine, "carry_out", lambda *_, **__: pytest.fail("something ran"))
+    with pytest.raises(WorkflowError, match=words):
+        loop(repo, stops=Stops(9, target=Target(name, "<=", 1)), workers=1)
+
+
+def test_a_metric_file_that_is_not_there_yet_is_made_first(repo: Path) -> None:
+    with pytest.raises(WorkflowError, match="no metric 'los'"):
+        loop(repo, stops=Stops(9, target=Target("los", "<=", 1)), workers=1)
+    assert dvc_status(repo) == {} and journal(repo) == []
+
+
+@pytest.mark.slow
+def test_the_stage_that_makes_the_metric_is_run_in_every_round(repo: Path) -> None:
+    """Also where the feedback stage does not need it."""
+    other = """
+          other:
+            cmd: grep -o 'x. [0-9]*' params.yaml | sed 's/x. \\(.*\\)/{"x":\\1}/' > other.json
+            deps: [score.json]
+            params: [toy.x]
+            metrics: [other.json]
+        """
+    write(repo, {"dvc.yaml": FILES["dvc.yaml"].rstrip() + other})
+    assert loop(repo, stops=Stops(9, target=Target("x", "==", 4)), workers=1) == 0
+    assert "x: 4" in (repo / "params.yaml").read_text()
+    assert dvc_status(repo) == {}
+
+
+def test_a_person_may_say_no(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    questions: list[str] = []
+
+    def answer(question: str) -> bool:
+        questions.append(question)
+        return len(questions) == 1
+
+    assert loop(repo, stops=Stops(9), workers=1, ask=answer) == 0
+    assert questions == [
+        "loss 4 after 0 rounds\nchange toy.x 5 -> 4 and run on?",
+        "loss 1 after 1 rounds\nchange toy.x 4 -> 3 and run on?",
+    ]
+    assert "a person said no to toy.x 4 -> 3" in capsys.readouterr().err
+    assert "x: 4" in (repo / "params.yaml").read_text() and len(journal(repo)) == 1
+    assert dvc_status(repo) == {}
+
+
+@pytest.mark.parametrize(("typed", "yes"), [("y\n", True), ("n\n", False), ("what\nn\n", False)])
+def test_a_question_in_the_terminal(typed: str, yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert asking.ask_in_terminal("change it?") is yes
+
+
+def test_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "use_running_server", lambda: False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(WorkflowError, match="--ask needs a terminal, or a Prefect server"):
+        asking.asker()
+    monkeypatch.setattr(asking, "use_running_server", lambda: True)
+    assert asking.asker() is asking.ask_in_prefect
+
+
+@pytest.mark.parametrize(
+    "fatal",
+    [
+        "between journal and patch",
+        pytest.param("before the journal", marks=pytest.mark.slow),
+        pytest.param("after the patch", marks=pytest.mark.slow),
+    ],
+)
+def test_a_loop_that_was_killed_goes_on_as_if_it_had_not_been(
+    repo: Path, fatal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if fatal == "before the journal":
+            patch.setattr(rounds, "write_journal", killed)
+        elif fatal == "between journal and patch":
+            patch.setattr(parameters, "apply", killed)
+        else:
+            patch.setattr(engine, "revise", lambda *given: (revise(*given), killed()))
+        with pytest.raises(KeyboardInterrupt):
+            loop(repo, stops=Stops(9), workers=1)
+    assert loop(repo, stops=Stops(9), workers=1) == 0
+    assert [(entry["round"], entry["score"]) for entry in journal(repo)] == [(1, 4), (2, 1)]
+    assert [entry["patch"][0]["now"] for entry in journal(repo)] == [4, 3]
+    assert (repo / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
+    assert dvc_status(repo) == {}
+
+
+@pytest.mark.slow
+def test_a_patch_that_a_person_took_back_is_not_applied_again(repo: Path) -> None:
+    assert loop(repo, stops=Stops(2), workers=1) == 0
+    write(repo, {"params.yaml": PARAMS})
+    run_here(repo)
+    assert loop(repo, stops=Stops(1), workers=1) == 0
+    assert (repo / "params.yaml").read_text() == PARAMS
+
+
+def test_a_journal_that_is_not_there_is_begun_and_a_damaged_one_is_an_error(repo: Path) -> None:
+    (repo / "journal.json").unlink()
+    assert loop(repo, stops=Stops(1), workers=1) == 0
+    assert journal(repo) == [] and dvc_status(repo) == {}
+    for text in ("{}", "[1]", "[{"):
+        (repo / "journal.json").write_text(text)
+        with pytest.raises(WorkflowError, match=r"journal\.json.*`\[\]`"):
+            loop(repo, stops=Stops(1), workers=1)
+
+
+def test_after_a_failed_round_the_way_back_is_told(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    carry_out = engine.carry_out
+    results = iter([carry_out, lambda *_, **__: 1])
+    monkeypatch.setattr(engine, "carry_out", lambda *a, **named: next(results)(*a, **named))
+    assert loop(repo, stops=Stops(9), workers=1) == 1
+    assert "`statewright run --at 1` goes back to the best round (score 4)" in capsys.readouterr().err
+    assert returning.run_at(repo, 1, workers=1) == 0
+    assert (repo / "params.yaml").read_text() == PARAMS
+    assert set(verdicts(repo).values()) == {"skip"}
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("go_on", [True, False])
+def test_a_question_on_the_page_of_prefect(prefect_server: str, go_on: bool) -> None:
+    """A person sees a paused flow run with the question, and resumes it with an answer."""
+    from prefect.client.orchestration import get_client
+    from prefect.flow_runs import resume_flow_run
+
+    answers: list[bool] = []
+    asking_ = threading.Thread(target=lambda: answers.append(asking.ask_in_prefect("change it?", poll_s=1)))
+    asking_.start()
+    with get_client(sync_client=True) as client:
+        deadline = time.monotonic() + 120
+        paused: list[Any] = []
+        while not paused and time.monotonic() < deadline:
+            time.sleep(0.5)
+            paused = [
+                run for run in client.read_flow_runs() if run.state is not None and run.state.is_paused()
+            ]
+        keyset = paused[0].state.state_details.run_input_keyset
+        assert "change it?" in str(client.read_flow_run_input(paused[0].id, keyset["description"]))
+    resume_flow_run(paused[0].id, run_input={"go_on": go_on})
+    asking_.join(timeout=60)
+    assert answers == [go_on]
 
 
 @pytest.mark.slow
@@ -195,7 +371,23 @@ def test_a_loop_through_prefect(tmp_path: Path, prefect_server: str) -> None:
     done = statewright(root, "loop", "--rounds", "5", "--workers", "2")
     assert done.returncode == 0, done.stderr
     assert "round 1: score 1; loss 1 after 0 rounds" in done.stderr
-    assert "round 2: score 0; loss 0 after 1 rounds" in done.stderr
+    assert "round 2: score 0, a gain of 1; loss 0 after 1 rounds" in done.stderr
     assert (root / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
     assert [entry["patch"] for entry in journal(root)] == [[{"key": "toy.x", "was": 4, "now": 3}]]
     assert dvc_status(root) == {}
+    # each round is a run of MLflow, with what the stages did in it as its children
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{root / 'mlflow' / 'mlflow.db'}")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    by_round = {
+        run.data.tags["statewright.round"]: run for run in runs if "statewright.round" in run.data.tags
+    }
+    assert sorted(by_round) == ["1", "2"]
+    assert json.loads(by_round["1"].data.tags["statewright.round.patch"])[0]["now"] == 3
+    assert by_round["2"].data.tags["statewright.round.reason"] == "loss 0 after 1 rounds"
+    assert by_round["1"].data.metrics["round.score"] == 1
+    before, after = (by_round["2"].data.tags[f"statewright.state.{when}"] for when in ("before", "after"))
+    assert before == journal(root)[0]["state"] == by_round["1"].data.tags["statewright.state.after"] != after
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == by_round["1"].info.run_id]
+    assert {run.data.tags["statewright.stage"] for run in children} == {"score", "feedback"}

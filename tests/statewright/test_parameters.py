@@ -99,6 +99,20 @@ def test_a_misspelt_key_is_refused_with_the_right_one(path: Path) -> None:
     assert path.read_text() == TEXT
 
 
+def test_a_number_is_written_as_the_kind_that_it_replaces(path: Path) -> None:
+    """Or a float that was whole for once could never be broken again."""
+    assert apply(path, [("emotion.other.lr", 2), ("emotion.train.epochs", 90.0)]) == [
+        Patch(key="emotion.other.lr", was=0.5, now=2.0),
+        Patch(key="emotion.train.epochs", was=80, now=90),
+    ]
+    assert path.read_text() == TEXT.replace("lr: 0.5", "lr: 2.0").replace("epochs: 80", "epochs: 90")
+    apply(path, [("emotion.other.lr", 2.5)])
+    with pytest.raises(
+        WorkflowError, match=r"is 90 \(int\), it cannot become 1\.5 \(float\).* write 90\.0 there"
+    ):
+        apply(path, [("emotion.train.epochs", 1.5)])
+
+
 def test_an_equal_value_is_no_change(path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert apply(path, [("emotion.train.epochs", 80)]) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -130,7 +131,8 @@ def test_a_frozen_stage_does_not_look_at_its_inputs_but_at_its_outputs() -> None
     frozen = replace(STAGE, frozen=True, plain=False, always_changed=True)
     changed = replace(SETTLED, deps_now={"raw.csv": "c" * 32}, params_now=params({"width": 9}))
     assert judge(frozen, changed).verdict == "skip"
-    assert judge(frozen, replace(changed, outs={"clean.csv": "deleted"})).verdict == "must"
+    # DVC then records what lies there, or complains that nothing does; it runs no command.
+    assert judge(frozen, replace(changed, outs={"clean.csv": "deleted"})).verdict == "may"
 
 
 # A chain first -> second -> third, to see how verdicts travel.
@@ -329,6 +331,80 @@ def test_a_plan_is_plain_json() -> None:
     }
 
 
+def test_a_plan_is_json_whatever_the_params_hold() -> None:
+    odd = {"nan": float("nan"), "most": [float("inf")], "day": date(2026, 1, 2), 3: None, "t": (1, 2.5)}
+    plan = decide(
+        Workflow({"clean": STAGE}, {"clean": ()}), State({"clean": replace(SETTLED, params_now=params(odd))})
+    )
+    reasons = json.loads(json.dumps(plan.as_dict(), allow_nan=False))["stages"]["clean"]["reasons"]
+    assert {r["subject"]: r["now"] for r in reasons} == {
+        "clean.width": None,
+        "clean.deep": None,
+        "clean.nan": "nan",
+        "clean.most": ["inf"],
+        "clean.day": "2026-01-02",
+        "clean.3": "null",
+        "clean.t": [1, 2.5],
+    }
+
+
+def test_changed_code_is_named_as_file_and_definition() -> None:
+    assert Reason("code", "tasks/song:train").text == "tasks/song.py:train changed"
+
+
+def test_below_a_run_a_stage_whose_run_may_be_remembered_may_be_restored() -> None:
+    _, seen = chain()
+    workflow, seen = chain(
+        first=changed_input("first", "zero"), second=replace(seen["second"], cmd_was=("make it otherwise",))
+    )
+    asked = []
+
+    def may_recall(address: str, deps: Mapping[str, Any], *_: Any) -> bool:
+        asked.append((address, dict(deps)))
+        return True
+
+    decision = decide(workflow, State(seen, may_recall=may_recall)).decisions["second"]
+    assert (decision.verdict, [r.kind for r in decision.reasons]) == ("may", ["command", "upstream"])
+    assert asked == [("second", {})]
+
+
+def alike(one: str, other: str) -> dict[str, str]:
+    """Two new stages with one command and the same names in folders of their own, and their inputs."""
+    stages = {
+        name: Stage(name, ("make",), deps=(f"{name}/in",), outs=(Output(f"{name}/out"),), wdir=name)
+        for name in ("a", "b")
+    }
+    seen = {
+        name: Observed(False, deps_now={f"{name}/in": value}, outs={f"{name}/out": "deleted"})
+        for name, value in (("a", one), ("b", other))
+    }
+    return verdicts(decide(Workflow(stages, {"a": (), "b": ()}), State(seen)))
+
+
+def test_of_two_stages_that_the_run_cache_cannot_tell_apart_the_second_may_be_restored() -> None:
+    assert alike("1", "1") == {"a": "must", "b": "may"}
+    assert alike("1", "2") == {"a": "must", "b": "must"}
+
+
+def test_an_output_that_only_the_cache_has_lost_may_come_back_while_others_run() -> None:
+    lost = {"outs": {"third.csv": "not in cache"}, "outs_only_uncached": frozenset({"third.csv"})}
+    _, seen = chain()
+    workflow, alone = chain(third=replace(seen["third"], **lost))
+    assert verdicts(decide(workflow, State(alone)))["third"] == "must"
+    busy = {**alone, "first": replace(alone["first"], outs={"first.csv": "deleted"})}
+    stages = {"first": workflow.stages["first"], "third": workflow.stages["third"]}
+    plan = decide(Workflow(stages, {"first": (), "third": ()}), State(busy))
+    assert verdicts(plan) == {"first": "must", "third": "may"}
+
+
+def test_a_tuple_is_recorded_as_a_list_on_the_top_level_only() -> None:
+    def with_value(was: Any, now: Any) -> str:
+        return judge(STAGE, replace(SETTLED, params_was=params(was), params_now=params(now))).verdict
+
+    assert with_value([1, 2], (1, 2)) == "skip"
+    assert with_value({"a": [1, 2]}, {"a": (1, 2)}) == "must"  # as DVC, each time
+
+
 # A simulated world: each stage writes a function of its inputs, which we can evaluate ourselves.
 
 
@@ -492,7 +568,7 @@ def test_differences_are_leaves() -> None:
 
 
 def test_a_key_that_is_null_is_not_a_key_that_is_absent() -> None:
-    assert list(differences("k", {}, {"a": None})) == [("k.a", None, None)]
+    assert list(differences("k", {}, {"a": None})) == [("k.a", None, "null")]
     assert list(differences("k", {"a": None}, {"a": None})) == []
 
 

@@ -11,12 +11,22 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import pytest
+
 from statewright import ledger
 from statewright import repository as engine
 from statewright.plan import Plan, decide
 from statewright.process import run_commands
 
 HERE = Path(__file__).parents[2]
+
+
+def shared(*parts: str) -> Path:
+    """A folder of other people's files beside the checkout; a test that needs it is skipped without."""
+    folder = Path(os.environ.get("STATEWRIGHT_SHARED") or HERE.parent / "shared").joinpath(*parts)
+    if not folder.exists():
+        pytest.skip(f"{folder} is not there; STATEWRIGHT_SHARED names the folder that holds it")
+    return folder
 
 
 def make_repository(root: Path, files: Mapping[str, str]) -> Path:
@@ -65,19 +75,16 @@ def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     plan = decide(workflow, engine.observe(repository, workflow), force=force)
-    known_before = ledger.recorded_names(repository)
+    book = ledger.open_ledger(repository, list(workflow.stages))
     outcomes = {}
-    try:
-        for address in plan.work:
-            outcomes[address] = status = ledger.begin(repository, address, force=address in force)
-            if status == "ready":
-                with ledger.holding_paths(repository, address):
-                    log = root / ".statewright" / f"{address.replace('/', '_')}.log"
-                    run_commands(address, ledger.command_lines(repository, address), log)
-                    ledger.finish(repository, address)
-                outcomes[address] = "ran"
-    finally:
-        ledger.settle_lock(repository, list(workflow.stages), known_before)
+    for address in plan.work:
+        outcomes[address] = status = ledger.begin(book, address, force=address in force)
+        if status == "ready":
+            with ledger.holding_paths(book, address):
+                log = root / ".statewright" / f"{address.replace('/', '_')}.log"
+                run_commands(address, ledger.command_lines(repository, address), log)
+                ledger.finish(book, address)
+            outcomes[address] = "ran"
     return outcomes
 
 
@@ -100,12 +107,12 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def dvc_status(root: Path) -> dict[str, Any]:
+def dvc_status(root: Path, *, check_updates: bool = True) -> dict[str, Any]:
     """What ``dvc status`` reports; empty if all is up to date."""
     from dvc.repo import Repo
 
     with inside(root), Repo(str(root)) as repo:
-        return dict(repo.status())
+        return dict(repo.status(check_updates=check_updates))
 
 
 def statewright(

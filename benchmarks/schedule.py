@@ -1,0 +1,118 @@
+"""Judge the schedulers on PSPLIB: ``python -m benchmarks.schedule [--set j30] [--seconds N]``.
+
+The instances and their best known makespans are read from `data/benchmarks/scheduling` in the folder that
+STATEWRIGHT_SHARED names, or in `../shared`. A Markdown table goes to the standard output, a line an
+instance to the standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from statewright.psplib import read_psplib
+from statewright.schedule import list_schedule, solve
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = {"j30": 10.0, "j60": 10.0, "j120": 20.0}
+"""Time for the search of an instance, where `--seconds` gives none."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One instance: the best makespan known, and what both schedulers found in how many seconds."""
+
+    instance: str
+    best: float
+    listed: float
+    list_seconds: float
+    found: float
+    lower_bound: float
+    optimal: bool
+    seconds: float
+
+
+def main() -> None:
+    """Schedule every instance of every set asked for, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", action="append", choices=SECONDS, dest="sets", help="may be repeated")
+    parser.add_argument("--seconds", type=float, help="for each search (default: 10; 20 for j120)")
+    parser.add_argument("--workers", type=int, default=1, help="threads of the search (default: 1)")
+    options = parser.parse_args()
+    folder = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
+    folder = folder / "data" / "benchmarks" / "scheduling"
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not there: name the folder that holds data/benchmarks by STATEWRIGHT_SHARED")
+    lines = []
+    for name in options.sets or SECONDS:
+        seconds = SECONDS[name] if options.seconds is None else options.seconds
+        rows = [_judge(folder, *known, seconds, options.workers) for known in _known(folder, name)]
+        lines.append(_summary(name, rows, seconds))
+    print("\n".join([*_HEAD, *lines]))
+
+
+def _known(folder: Path, name: str) -> list[tuple[str, float]]:
+    with (folder / "makespans.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [(row["instance"], float(row["makespan"])) for row in csv.DictReader(stream)]
+    return [row for row in rows if row[0].startswith(f"{name}/")]
+
+
+def _judge(folder: Path, instance: str, best: float, seconds: float, workers: int) -> Row:
+    problem = read_psplib(folder / instance)
+    began = time.perf_counter()
+    listed = list_schedule(problem)
+    listed_at = time.perf_counter()
+    found = solve(problem, seconds=seconds, workers=workers)
+    ended = time.perf_counter()
+    row = Row(
+        instance,
+        best,
+        listed.makespan,
+        listed_at - began,
+        found.makespan,
+        found.lower_bound,
+        found.optimal,
+        ended - listed_at,
+    )
+    print(
+        f"{instance}: best known {best:g}, list {row.listed:g}, found {row.found:g} "
+        f"(at least {row.lower_bound:g}) in {row.seconds:.2f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+    return row
+
+
+_HEAD = (
+    "| set (limit) | instances | proven optimal | equal to or below the best known | gap to the best known: "
+    "mean, largest | list scheduler: equal | its gap: mean, largest | seconds: median, longest "
+    "(list scheduler: longest) |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+)
+
+
+def _summary(name: str, rows: list[Row], limit: float) -> str:
+    gaps = [row.found / row.best - 1 for row in rows]
+    listed = [row.listed / row.best - 1 for row in rows]
+    took = [row.seconds for row in rows]
+    cells = [
+        f"{name} ({limit:g} s)",
+        str(len(rows)),
+        str(sum(row.optimal for row in rows)),
+        str(sum(gap <= 0 for gap in gaps)),
+        f"{mean(gaps):.2%}, {max(gaps):.1%}",
+        str(sum(gap <= 0 for gap in listed)),
+        f"{mean(listed):.2%}, {max(listed):.1%}",
+        f"{median(took):.2f}, {max(took):.1f} ({max(row.list_seconds for row in rows):.2f})",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Ask a person whether the loop may go on: in the terminal, or on Prefect's page."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from rich.prompt import Confirm
+
+from statewright.display import terminal
+from statewright.servers import use_running_server
+from statewright.workflow import WorkflowError
+
+Ask = Callable[[str], bool]
+"""Puts a question to a person; whether the answer is yes."""
+
+
+def asker() -> Ask:
+    """How to ask a person: in the terminal, else in Prefect's page where a server is in use.
+
+    Raises
+    ------
+    WorkflowError
+        If there is neither.
+    """
+    if sys.stdin.isatty():
+        return ask_in_terminal
+    if not use_running_server():
+        raise WorkflowError("--ask needs a terminal, or a Prefect server: `statewright ui` starts one")
+    return ask_in_prefect
+
+
+def ask_in_terminal(question: str) -> bool:
+    """Ask y/n."""
+    return Confirm.ask(question, console=terminal())
+
+
+def ask_in_prefect(question: str, *, poll_s: int = 2, wait_s: int = 86_400) -> bool:
+    """A flow run that pauses until a person resumes it with an answer; none in a day is a no."""
+    from prefect import flow
+    from prefect.exceptions import FlowPauseTimeout
+    from prefect.flow_runs import pause_flow_run
+    from prefect.input import RunInput
+
+    class Answer(RunInput):
+        go_on: bool
+
+    def loop_question() -> bool:
+        form = Answer.with_initial_data(description=question, go_on=True)
+        return bool(pause_flow_run(wait_for_input=form, timeout=wait_s, poll_interval=poll_s).go_on)
+
+    try:
+        return flow(name="loop-question")(loop_question)()
+    except FlowPauseTimeout:
+        return False

@@ -1,0 +1,124 @@
+"""One attempt at one stage: skip it, restore it, or run its command and take the outputs in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from statewright import ledger
+from statewright import repository as dvc
+from statewright.display import Board
+from statewright.plan import Plan
+from statewright.process import StageFailedError, run_commands
+from statewright.recorder import Recorder
+from statewright.starter import Starter, Usage
+from statewright.tracking import StageRecord
+from statewright.workflow import Stage, Workflow
+
+
+@dataclass
+class Work:
+    """Everything that the stages of one transition share.
+
+    Parameters
+    ----------
+    starter, warm : Starter
+        Start commands; `warm` those of stages whose `meta:` names modules to preload.
+    show_log : callable
+        Gets each finished attempt's log.
+    """
+
+    name: str
+    book: ledger.Ledger
+    workflow: Workflow
+    plan: Plan
+    board: Board
+    logs: Path
+    recorder: Recorder
+    starter: Starter
+    warm: Starter
+    show_log: Callable[[Path], None]
+    flow_run: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    times: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass
+class _Attempt:
+    """What is known of an attempt so far; its length by a clock that does not jump."""
+
+    log: Path
+    started: float = field(default_factory=time.time)
+    begun: float = field(default_factory=time.monotonic)
+    used: Usage = field(default_factory=Usage)
+
+
+def attempt(work: Work, address: str) -> str:
+    """Bring one stage up to date and say how: ran, restored, done or skipped.
+
+    Raises
+    ------
+    StageFailedError
+        Naming stage, cause and log, whatever went wrong.
+    """
+    if work.cancelled.is_set():
+        raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
+    stage = work.workflow.stages[address]
+    forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
+    work.board.update(address, "running", note="")
+    now = _Attempt(work.logs / f"{address.replace('/', '_').replace(':', '_')}.log")
+    try:
+        status = ledger.begin(work.book, address, force=forced)
+        if status == "ready":
+            _run(work, stage, now)
+            status = "ran"
+    except Exception as error:
+        _record(work, stage, "failed", now)
+        if isinstance(error, StageFailedError):
+            raise
+        cause = dvc.explain(error) or type(error).__name__
+        raise StageFailedError(f"stage '{address}': {cause}; log: {now.log}") from error
+    finally:
+        work.show_log(now.log)
+    if status != "skipped":
+        _record(work, stage, status, now)
+    work.board.update(address, status)
+    return status
+
+
+def _run(work: Work, stage: Stage, now: _Attempt) -> None:
+    with ledger.holding_paths(work.book, stage.address):
+        now.used = run_commands(
+            stage.address,
+            ledger.command_lines(work.book.repository, stage.address),
+            now.log,
+            using=work.warm if stage.preload else work.starter,
+            timeout_s=stage.number("timeout_s", 0) or None,
+            environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
+            watch=lambda line: work.board.update(stage.address, note=line),
+            cancelled=work.cancelled.is_set,
+        )
+        ledger.finish(work.book, stage.address)
+
+
+def _record(work: Work, stage: Stage, status: str, now: _Attempt) -> None:
+    took = time.monotonic() - now.begun
+    work.times[stage.address] = (now.begun, now.begun + took)
+    inputs, outputs, params = ledger.recorded_hashes(work.book, stage.address)
+    done = StageRecord(
+        stage=stage,
+        status=status,
+        started=now.started,
+        finished=now.started + took,
+        params=params,
+        inputs=inputs,
+        outputs=outputs if status != "failed" else {},
+        reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
+        log=now.log if now.log.is_file() else None,
+        tags=work.flow_run,
+        used={"ram_gb": now.used.ram_gb, "cpu_seconds": now.used.cpu_s} if status == "ran" else {},
+    )
+    work.recorder.stage(done)

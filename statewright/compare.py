@@ -1,0 +1,239 @@
+"""How far two files of one kind are apart: per column, tensor or key, the largest difference.
+
+Nothing here unpickles: of a file of a kind that is not listed in `_READERS` only the hash is known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+MOST_FILES = 20
+"""How many differing files of one folder are looked into."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One column, tensor, key or file in which two outputs are unlike.
+
+    Parameters
+    ----------
+    where : str
+        What differs, such as ``column rmse``.
+    text : str
+        How, as a person reads it.
+    count, of : int, optional
+        How many of how many values differ.
+    absolute, relative : float, optional
+        Largest ``|a - b|`` and largest ``|a - b| / max(|a|, |b|)``, of numbers.
+    """
+
+    where: str
+    text: str
+    count: int | None = None
+    of: int | None = None
+    absolute: float | None = None
+    relative: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is known, for JSON."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def compare_paths(
+    one: Path, two: Path, hashes: tuple[Mapping[str, str] | None, Mapping[str, str] | None]
+) -> list[Difference]:
+    """Differences of two files, or of two folders file by file.
+
+    Parameters
+    ----------
+    hashes : pair of mappings
+        Of each path the MD5 of its files, as `statewright.scratch.content_hashes` gives them.
+    """
+    first, second = hashes
+    if first is None or second is None:
+        missing = [number for number, found in enumerate(hashes, 1) if found is None]
+        return [Difference("", f"not written by run {' and '.join(map(str, missing))}")]
+    if set(first) == set(second) == {""}:
+        return compare_files(one, two)
+    found = []
+    for number, (ours, theirs) in enumerate(((first, second), (second, first)), 1):
+        found += [
+            Difference(f"file {name}", f"only in run {number}") for name in sorted(set(ours) - set(theirs))
+        ]
+    unlike = [name for name in sorted(set(first) & set(second)) if first[name] != second[name]]
+    for name in unlike[:MOST_FILES]:
+        found += [_inside(name, item) for item in compare_files(one / name, two / name)]
+    if len(unlike) > MOST_FILES:
+        found.append(Difference("", f"and {len(unlike) - MOST_FILES} more files that differ"))
+    return found
+
+
+def _inside(name: str, item: Difference) -> Difference:
+    where = f"file {name}: {item.where}" if item.where else f"file {name}"
+    return Difference(where, item.text, item.count, item.of, item.absolute, item.relative)
+
+
+def compare_files(one: Path, two: Path) -> list[Difference]:
+    """Differences of two files whose bytes differ, by what their suffix says they are."""
+    known = _READERS.get(one.suffix)
+    if known is None:
+        return [Difference("", f"bytes differ; {one.stat().st_size} and {two.stat().st_size} of them")]
+    word, read = known
+    try:
+        found = list(_compare_all(word, read(one), read(two)))
+    except Exception as error:
+        return [Difference("", f"bytes differ; not readable as {one.suffix}: {error}")]
+    return found or [Difference("", "the same values in other bytes (order, metadata or compression)")]
+
+
+def _compare_all(word: str, first: Parts, second: Parts) -> Iterator[Difference]:
+    for name in dict.fromkeys([*first[0], *second[0]]):
+        where = f"{word} {name}".strip()
+        if name not in first[0] or name not in second[0]:
+            yield Difference(where, f"only in run {1 if name in first[0] else 2}")
+        elif difference := compare_arrays(where, first[1](name), second[1](name)):
+            yield difference
+
+
+def compare_arrays(where: str, a: Any, b: Any) -> Difference | None:
+    """The difference of two arrays, or None; NaN equals NaN."""
+    import numpy as np
+
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return Difference(where, f"{_shape(a)} in run 1, {_shape(b)} in run 2")
+    numbers = [array.dtype.kind in "iuf" for array in (a, b)]
+    if not any(numbers) or (a.size == 1 and not all(numbers)):
+        return _compare_values(where, a, b)
+    if a.dtype != b.dtype:
+        return Difference(where, f"{a.dtype} in run 1, {b.dtype} in run 2")
+    unlike = ~((a == b) | (np.isnan(a) & np.isnan(b))) if a.dtype.kind == "f" else a != b
+    if not unlike.any():
+        return None
+    x, y = a[unlike].astype(np.float64), b[unlike].astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        absolute = np.abs(x - y)
+        relative = absolute / np.maximum(np.abs(x), np.abs(y))
+    # Where one of the two is not a number the distance is none; it is as large as can be.
+    largest, share = (float(np.nan_to_num(values, nan=np.inf).max()) for values in (absolute, relative))
+    text = f"largest difference {largest:.3g} (relative {share:.2g})"
+    if a.size > 1:
+        text += f", in {unlike.sum()} of {a.size} values"
+    else:
+        text += f": {a.item():.6g} and {b.item():.6g}"
+    return Difference(where, text, int(unlike.sum()), int(a.size), largest, share)
+
+
+def _shape(array: Any) -> str:
+    return f"{len(array)} rows" if array.ndim == 1 else f"shape {array.shape}"
+
+
+def _compare_values(where: str, a: Any, b: Any) -> Difference | None:
+    first, second = a.ravel().tolist(), b.ravel().tolist()
+    unlike = [
+        index for index, pair in enumerate(zip(first, second, strict=True)) if repr(pair[0]) != repr(pair[1])
+    ]
+    if not unlike:
+        return None
+    x, y = first[unlike[0]], second[unlike[0]]
+    place = f" first in row {unlike[0]}:" if len(first) > 1 else ""
+    text = f"{len(unlike)} of {len(first)} values differ,{place} {_cut(x)} and {_cut(y)}"
+    return Difference(where, text, len(unlike), len(first))
+
+
+def _cut(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+Parts = tuple[Sequence[str], Callable[[str], Any]]
+"""Names of columns or tensors, and what reads one of them: one at a time in memory."""
+
+
+def _parquet(path: Path) -> Parts:
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(path).names
+    return names, lambda name: _plain(pq.read_table(path, columns=[name]).column(0))
+
+
+def _csv(path: Path) -> Parts:
+    import pyarrow.csv
+
+    table = pyarrow.csv.read_csv(path)
+    return table.column_names, lambda name: _plain(table.column(table.column_names.index(name)))
+
+
+def _plain(column: Any) -> Any:
+    """An Arrow column as an array: lists of numbers laid end to end, anything else value by value."""
+    import numpy as np
+    import pyarrow as pa
+
+    column = column.combine_chunks()
+    flat = column
+    while (
+        pa.types.is_list(flat.type)
+        or pa.types.is_large_list(flat.type)
+        or pa.types.is_fixed_size_list(flat.type)
+    ):
+        flat = flat.flatten()
+    if pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type):
+        lengths_matter = flat is not column and not pa.types.is_fixed_size_list(column.type)
+        if not lengths_matter and not (flat.null_count and pa.types.is_integer(flat.type)):
+            return flat.to_numpy(zero_copy_only=False)
+    values = np.empty(len(column), dtype=object)
+    values[:] = column.to_pylist()
+    return values
+
+
+def _safetensors(path: Path) -> Parts:
+    from safetensors import safe_open
+
+    def read(name: str) -> Any:
+        with safe_open(path, framework="numpy") as tensors:
+            return tensors.get_tensor(name)
+
+    with safe_open(path, framework="numpy") as tensors:
+        return sorted(tensors.keys()), read
+
+
+def _json(path: Path) -> Parts:
+    leaves = dict(_leaves(json.loads(path.read_text("utf-8")), ""))
+    return list(leaves), leaves.__getitem__
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    items = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
+    empty = True
+    for name, item in items:
+        empty = False
+        yield from _leaves(item, f"{key}.{name}" if key else str(name))
+    if empty:
+        # JSON's own 1 and 1.0 are one number; a text or null stays what it is.
+        plain = isinstance(value, int) and not isinstance(value, bool)
+        yield key, float(value) if plain else str(value) if isinstance(value, Mapping | list) else value
+
+
+def _numpy(path: Path) -> Parts:
+    import numpy as np
+
+    arrays = np.load(path, allow_pickle=False)
+    if path.suffix == ".npy":
+        return [""], lambda name: arrays
+    return arrays.files, lambda name: arrays[name]
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Path], Parts]]] = {
+    ".parquet": ("column", _parquet),
+    ".csv": ("column", _csv),
+    ".safetensors": ("tensor", _safetensors),
+    ".json": ("key", _json),
+    ".npy": ("", _numpy),
+    ".npz": ("array", _numpy),
+}

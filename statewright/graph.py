@@ -1,0 +1,114 @@
+"""The declared graph for people and for machines: stages, what each needs, which parts hang together."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from statewright.workflow import Stage, Workflow
+
+MOST_NAMED = 6
+"""How many files of a stage the picture names."""
+
+
+def select(graph: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:
+    """The part of a graph (as `repository.describe` gives it) that holds the addresses `wanted`."""
+    return {
+        "stages": [stage for stage in graph["stages"] if stage["address"] in wanted],
+        "edges": [[a, b] for a, b in graph["edges"] if a in wanted and b in wanted],
+        "order": [address for address in graph["order"] if address in wanted],
+    }
+
+
+def parts(workflow: Workflow, wanted: Collection[str]) -> list[list[str]]:
+    """The stages that hang together, each part in an order that can be run; largest part first."""
+    label: dict[str, str] = {}
+
+    def root(address: str) -> str:
+        while label[address] != address:
+            label[address] = address = label[label[address]]
+        return address
+
+    for address in workflow.stages:
+        if address in wanted:
+            label[address] = address
+            for up in workflow.upstream[address]:
+                if up in label:
+                    label[root(up)] = root(address)
+    found: dict[str, list[str]] = {}
+    for address in label:
+        found.setdefault(root(address), []).append(address)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def print_graph(workflow: Workflow, wanted: Collection[str], console: Console) -> None:
+    """List the stages of each part in order, with what each needs and makes."""
+    groups = parts(workflow, wanted)
+    connected = [group for group in groups if len(group) > 1]
+    alone = [address for group in groups if len(group) == 1 for address in group]
+    for number, group in enumerate(connected):
+        if len(groups) > 1:
+            console.print(Text(f"{'' if not number else chr(10)}part {number + 1}", style="bold underline"))
+        for address in group:
+            _print_stage(workflow, workflow.stages[address], console)
+    if alone:
+        if connected:
+            console.print(Text("\non their own", style="bold underline"))
+        for address in alone:
+            _print_stage(workflow, workflow.stages[address], console)
+    edges = sum(len(workflow.upstream[address]) for address in wanted)
+    console.print(
+        f"\n{_count(len(wanted), 'stage')}, {_count(edges, 'edge')}, {_count(len(groups), 'part')}"
+        if wanted
+        else "no stages here",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _print_stage(workflow: Workflow, stage: Stage, console: Console) -> None:
+    ups = workflow.upstream[stage.address]
+    line = Text(stage.address, style="bold")
+    notes = [word for word, said in _notes(stage).items() if said]
+    if notes:
+        line.append(f"  [{', '.join(notes)}]", style="not bold yellow")
+    if stage.desc:
+        line.append("  " + textwrap.shorten(stage.desc, 80, placeholder=" ..."), style="not bold dim")
+    console.print(line, soft_wrap=True)
+    made = {out.path for up in ups for out in workflow.stages[up].outs}
+    keys = [f"{file}:{key}" for file, names in stage.params.items() for key in names or ("(all)",)]
+    _print_row("after", ups, "cyan", console)
+    _print_row("reads", [dep for dep in stage.deps if dep not in made], "", console)
+    _print_row("params", keys, "magenta", console)
+    _print_row("makes", [out.path for out in stage.outs], "green", console)
+
+
+def _notes(stage: Stage) -> dict[str, bool]:
+    return {
+        "data": not stage.cmd and not stage.deps,
+        "import": not stage.cmd and bool(stage.deps),
+        "frozen": stage.frozen and bool(stage.cmd),
+        "always runs": stage.always_changed and bool(stage.cmd),
+    }
+
+
+def _print_row(word: str, names: Collection[str], style: str, console: Console) -> None:
+    if not names:
+        return
+    shown = list(names)[:MOST_NAMED]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    width = max(20, min(console.width, 120) - 12)
+    lines = textwrap.wrap(", ".join(shown) + more, width, break_long_words=False, break_on_hyphens=False)
+    for number, text in enumerate(lines):
+        console.print(
+            Text(f"    {word if not number else '':7}", style="dim").append(text, style=f"not dim {style}"),
+            soft_wrap=True,
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,69 @@
+"""Keep the state that stands: as a round of the loop, as a DVC experiment, as a run of MLflow."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from statewright import rounds
+from statewright.experiments import record_files, save_experiment
+from statewright.judge import Round
+from statewright.plan import SKIP, decide
+from statewright.recorder import Recorder
+from statewright.session import Session
+
+
+def keep_round(root: Path, done: Round, session: Session, recorder: Recorder, since: float) -> str | None:
+    """Keep a round that began at `since` (seconds of the epoch).
+
+    Returns
+    -------
+    str or None
+        Why there is no experiment, if there is none.
+    """
+    files = standing_files(session)
+    settled = settled_stages(session)
+    patch = [one.model_dump() for one in done.patch]
+    kept = rounds.Kept(done.number, rounds.now(), done.after, files, settled, done.score, done.reason, patch)
+    rounds.keep(root, kept)
+    name = f"round-{done.number}-{done.after[:7]}"
+    declared = [f"{file.removesuffix('.lock')}.yaml" for file in files if file.endswith("dvc.lock")]
+    metrics = [out.path for stage in session.workflow.stages.values() for out in stage.outs if not out.cached]
+    message = f"round {done.number}: score {done.score:.6g}: {done.reason}"
+    unsaved = save_experiment(root, name, message, [*files, *declared, *metrics])
+    tags = {
+        "statewright.round": str(done.number),
+        "statewright.round.reason": done.reason,
+        "statewright.round.patch": json.dumps(patch),
+        "statewright.round.experiment": "" if unsaved else name,
+        "statewright.state.before": done.before,
+        "statewright.state.after": done.after,
+    }
+    recorder.round((since, time.time()), tags, done.plan, {"round.score": done.score})
+    return unsaved
+
+
+def standing_files(session: Session) -> rounds.Files:
+    """The files of the state that stands."""
+    stages, repository = session.workflow.stages.values(), session.repository
+    journals = [str(stage.meta["journal"]) for stage in stages if "journal" in stage.meta]
+    return rounds.state_files(repository.root, session.workflow, journals, record_files(repository))
+
+
+def settled_stages(session: Session) -> tuple[str, ...]:
+    """Addresses of the stages that are up to date."""
+    plan = decide(session.workflow, session.state)
+    return tuple(address for address, decision in plan.decisions.items() if decision.verdict == SKIP)
+
+
+def keep_standing(session: Session) -> int:
+    """Keep what stands as a round, unless it is one, and return its number."""
+    root, files = session.repository.root, standing_files(session)
+    known = rounds.number_of(root, files)
+    if known:
+        return known
+    number = rounds.next_number(root, [])
+    settled = settled_stages(session)
+    rounds.keep(root, rounds.Kept(number, rounds.now(), session.state.digest, files, settled))
+    return number

@@ -1,0 +1,151 @@
+"""Schedule generation schemes: from a rule that ranks tasks to their start times.
+
+All work on a :class:`Grid` and return the start of every task, in the grid's units. A rank is a number a
+task; the lowest goes first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from statewright.problem import Grid, longest_tails, makespan_of, reverse
+
+
+def longest_tail_first(grid: Grid) -> list[float]:
+    """The rank of the engine's own rule: minus the longest path from a task's start to an end."""
+    return [-tail for tail in longest_tails(grid)]
+
+
+def _rules(grid: Grid) -> list[list[float]]:
+    """Ranks of the tasks, lowest first: by latest start, by latest finish, by weight of what follows."""
+    tails = longest_tails(grid)
+    rest = [d - tail for tail, d in zip(tails, grid.duration, strict=True)]
+    weight = [-grid.duration[i] - sum(grid.duration[j] for j in grid.after[i]) for i in range(len(tails))]
+    return [[-tail for tail in tails], list(map(float, rest)), list(map(float, weight))]
+
+
+def best_by_rules(grid: Grid) -> list[int]:
+    """The shortest of the schedules of all rules and schemes, each improved."""
+    candidates = [
+        _improved(grid, scheme(grid, rank)) for rank in _rules(grid) for scheme in (parallel, serial)
+    ]
+    return min(candidates, key=lambda start: makespan_of(grid, start))
+
+
+def _improved(grid: Grid, start: list[int]) -> list[int]:
+    """Push the schedule to the right, then to the left, as long as that makes it shorter."""
+    back = reverse(grid)
+    while True:
+        finish = [-(s + d) for s, d in zip(start, grid.duration, strict=True)]
+        right = serial(back, finish)
+        end = [-(s + d) for s, d in zip(right, grid.duration, strict=True)]
+        pushed = serial(grid, end)
+        if makespan_of(grid, pushed) >= makespan_of(grid, start):
+            return start
+        start = pushed
+
+
+def parallel(grid: Grid, rank: Sequence[float]) -> list[int]:
+    """Move through time; whenever tasks end, start of the ready ones what fits, lowest rank first."""
+    count = len(grid.names)
+    start = [0] * count
+    waits = [len(ups) for ups in grid.before]
+    ready = sorted((rank[i], i) for i in range(count) if not waits[i])
+    free = list(grid.capacity)
+    running: list[tuple[int, int]] = []
+    active: set[int] = set()
+    now = 0
+    while ready or running:
+        for item in list(ready):
+            i = item[1]
+            if _room(grid.demand[i], free) and not grid.apart[i] & active:
+                ready.remove(item)
+                start[i] = now
+                heapq.heappush(running, (now + grid.duration[i], i))
+                if grid.duration[i]:
+                    active.add(i)
+                    free = [have - want for have, want in zip(free, grid.demand[i], strict=True)]
+        now = running[0][0]
+        while running and running[0][0] == now:
+            _, i = heapq.heappop(running)
+            if grid.duration[i]:
+                active.remove(i)
+                free = [have + want for have, want in zip(free, grid.demand[i], strict=True)]
+            for down in grid.after[i]:
+                waits[down] -= 1
+                if not waits[down]:
+                    ready.append((rank[down], down))
+        ready.sort()
+    return start
+
+
+def _room(wanted: Sequence[int], free: Sequence[int]) -> bool:
+    return all(want <= have for want, have in zip(wanted, free, strict=True))
+
+
+def serial(grid: Grid, rank: Sequence[float]) -> list[int]:
+    """Place tasks one by one, lowest rank first, each as early as those placed before allow."""
+    count = len(grid.names)
+    start = [0] * count
+    placed: set[int] = set()
+    waits = [len(ups) for ups in grid.before]
+    ready = [(rank[i], i) for i in range(count) if not waits[i]]
+    heapq.heapify(ready)
+    times, free = [0], [list(grid.capacity)]
+    while ready:
+        _, i = heapq.heappop(ready)
+        earliest = max((start[up] + grid.duration[up] for up in grid.before[i]), default=0)
+        start[i] = _place(grid, i, earliest, times, free, [(j, start[j]) for j in grid.apart[i] & placed])
+        placed.add(i)
+        for down in grid.after[i]:
+            waits[down] -= 1
+            if not waits[down]:
+                heapq.heappush(ready, (rank[down], down))
+    return start
+
+
+def _place(
+    grid: Grid,
+    task: int,
+    earliest: int,
+    times: list[int],
+    free: list[list[int]],
+    partners: Sequence[tuple[int, int]],
+) -> int:
+    """Find the first time from `earliest` on where the task fits, and take what it holds."""
+    duration, wanted = grid.duration[task], grid.demand[task]
+    if not duration:
+        return earliest
+    begin = _first_fit(duration, wanted, earliest, times, free)
+    while clashes := [
+        s + grid.duration[j] for j, s in partners if s < begin + duration and begin < s + grid.duration[j]
+    ]:
+        begin = _first_fit(duration, wanted, max(clashes), times, free)
+    first, last = _split(times, free, begin), _split(times, free, begin + duration)
+    for k in range(first, last):
+        free[k] = [have - want for have, want in zip(free[k], wanted, strict=True)]
+    return begin
+
+
+def _first_fit(
+    duration: int, wanted: Sequence[int], earliest: int, times: Sequence[int], free: Sequence[Sequence[int]]
+) -> int:
+    """The first time from `earliest` on with room for `duration`; `free[k]` holds from `times[k]` on."""
+    begin = earliest
+    for k in range(bisect_right(times, earliest) - 1, len(times)):
+        if times[k] >= begin + duration:
+            break
+        if not _room(wanted, free[k]):
+            begin = times[k + 1]
+    return begin
+
+
+def _split(times: list[int], free: list[list[int]], at: int) -> int:
+    """Make `at` a breakpoint of the profile; its position."""
+    k = bisect_left(times, at)
+    if k == len(times) or times[k] != at:
+        times.insert(k, at)
+        free.insert(k, list(free[k - 1]))
+    return k

@@ -1,0 +1,244 @@
+"""Run a stage twice in scratch copies of the checkout and compare what it writes.
+
+Two fresh runs are compared with each other and, where the inputs are still those that `dvc.lock`
+recorded, with what it promises. The repository, its cache and its records stay as they are.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from statewright import ledger
+from statewright.compare import Difference, compare_paths
+from statewright.process import StageFailedError, run_commands
+from statewright.reasons import differences
+from statewright.repository import Repository, declare, observe, open_repository, relative, targets
+from statewright.scratch import content_hashes, copy_checkout, dvc_hash, signatures
+from statewright.state import Observed
+from statewright.tracking import control_folder
+from statewright.workflow import Stage, WorkflowError
+
+RUNS = 2
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One output of a stage: its hash after each run, the recorded one, and what differs.
+
+    `recorded` is None where `dvc.lock` holds none, or one made from other inputs.
+    """
+
+    path: str
+    hashes: tuple[str | None, ...]
+    recorded: str | None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether all runs wrote the same bytes."""
+        return len(set(self.hashes)) == 1 and None not in self.hashes
+
+    @property
+    def as_recorded(self) -> bool:
+        """Whether they are also those of `dvc.lock`, as far as it can be asked."""
+        return self.repeatable and self.recorded in (None, self.hashes[0])
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A stage that was run several times.
+
+    Parameters
+    ----------
+    seconds : tuple of float
+        How long each run took.
+    stale : tuple of str
+        What changed since `dvc.lock` recorded the stage: with that, its hashes say nothing.
+    """
+
+    stage: str
+    seconds: tuple[float, ...]
+    outputs: tuple[Compared, ...]
+    stale: tuple[str, ...] = ()
+
+    @property
+    def identical(self) -> bool:
+        """Whether every run wrote the same, and what was recorded."""
+        return all(output.as_recorded for output in self.outputs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "stage": self.stage,
+            "identical": self.identical,
+            "seconds": [round(value, 3) for value in self.seconds],
+            "stale": list(self.stale),
+            "outputs": [
+                {
+                    **asdict(output),
+                    "repeatable": output.repeatable,
+                    "as_recorded": output.as_recorded if output.recorded else None,
+                    "differences": [difference.as_dict() for difference in output.differences],
+                }
+                for output in self.outputs
+            ],
+        }
+
+
+def verify_stages(
+    directory: Path, names: Sequence[str], say: Callable[[str], None], done: Callable[[Verified], None]
+) -> bool:
+    """Verify the stages that `names` mean, or every stage that has a command; True if all are identical.
+
+    Raises
+    ------
+    WorkflowError
+        If a stage cannot be run in a copy.
+    StageFailedError
+        If its command fails there.
+    """
+    repository = open_repository(directory)
+    workflow = declare(repository)
+    wanted = list(targets(repository, names) or workflow.stages)
+    for address in list(wanted):
+        if hindrance := hindered(workflow.stages[address]):
+            if names:
+                raise WorkflowError(hindrance)
+            say(f"left out: {hindrance}")
+            wanted.remove(address)
+    observed = observe(repository, workflow).stages
+    identical = True
+    for address in wanted:
+        result = verify(repository, workflow.stages[address], observed[address], say)
+        identical &= result.identical
+        done(result)
+    return identical
+
+
+def hindered(stage: Stage) -> str | None:
+    """Why a stage cannot be run away from its repository, if it cannot."""
+    if not stage.cmd:
+        return f"stage '{stage.address}' has no command to run: it tracks or imports data"
+    if not stage.outs:
+        return f"stage '{stage.address}' declares no outputs: there is nothing to compare"
+    for out in stage.outs:
+        if "://" in out.path or Path(out.path).is_absolute() or out.path.startswith("../"):
+            return (
+                f"stage '{stage.address}' writes {out.path}, outside of the repository: a scratch copy would "
+                "not hold it; declare the output inside to verify the stage"
+            )
+    return None
+
+
+def verify(repository: Repository, stage: Stage, observed: Observed, say: Callable[[str], None]) -> Verified:
+    """Run one stage in as many fresh copies as `RUNS` says and compare the outputs."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
+    theirs = [repository.root / out.path for out in stage.outs]
+    before = signatures(theirs)
+    with tempfile.TemporaryDirectory(prefix="statewright-verify-") as place:
+        try:
+            copies = [_copy(repository, stage, Path(place) / str(number + 1)) for number in range(RUNS)]
+            seconds = []
+            for number, copied in enumerate(copies, 1):
+                say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
+                seconds.append(_run(repository, stage, copied, logs / f"{_file_name(stage)}.{number}.log"))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise WorkflowError(
+                f"stage '{stage.address}': no space for scratch copies in {tempfile.gettempdir()}; "
+                "TMPDIR=FOLDER names another place"
+            ) from error
+        if touched := sorted(set(before.items()) ^ set(signatures(theirs).items())):
+            raise WorkflowError(
+                f"stage '{stage.address}': {touched[0][0]} changed while a scratch copy ran: the command, or "
+                "somebody else, writes there by an absolute path; use paths relative to the stage"
+            )
+        stale = tuple(changes(stage, observed))
+        compared = tuple(
+            _compare(repository, out.path, copies, None if stale else observed.outs_was.get(out.path))
+            for out in stage.outs
+        )
+    return Verified(stage.address, tuple(seconds), compared, stale)
+
+
+def _file_name(stage: Stage) -> str:
+    return stage.address.replace("/", "_").replace(":", "_")
+
+
+def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
+    outs = repository.stages[stage.address].outs
+    kept = [relative(out, repository.root) for out in outs if out.persist and out.exists]
+    inside = [
+        path for path in (*stage.deps, *stage.params) if "://" not in path and not Path(path).is_absolute()
+    ]
+    dropped = [out.path for out in stage.outs]
+    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *kept]), dropped)
+
+
+def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
+    """Run the commands of a stage in a copy as the engine does in the repository; seconds that it took."""
+    environment = {"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1", "DVC_ROOT": str(copied)}
+    if os.environ.get("MLFLOW_TRACKING_URI"):  # what a stage logs itself is no record of a run either
+        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
+    started = time.monotonic()
+    try:
+        run_commands(
+            stage.address,
+            _moved(ledger.command_lines(repository, stage.address), repository.root, copied),
+            log,
+            timeout_s=stage.number("timeout_s", 0) or None,
+            environment=environment,
+        )
+    except StageFailedError as error:
+        raise StageFailedError(
+            f"{error}\nthe scratch copy holds what git knows and what the stage declares: "
+            "a file that it reads and does not declare in deps is not there"
+        ) from error
+    return time.monotonic() - started
+
+
+def _moved(
+    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], root: Path, copied: Path
+) -> Iterable[tuple[list[str] | str, Mapping[str, Any]]]:
+    for arguments, keywords in commands:
+        folder = copied / os.path.relpath(keywords["cwd"], root)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield arguments, {**keywords, "cwd": str(folder)}
+
+
+def _compare(repository: Repository, path: str, copies: Sequence[Path], recorded: str | None) -> Compared:
+    def ignored(file: Path, copied: Path) -> bool:
+        original = repository.root / file.relative_to(copied)
+        return bool(repository.repo.dvcignore.is_ignored_file(str(original)))
+
+    found = [content_hashes(copied / path, partial(ignored, copied=copied)) for copied in copies]
+    hashes = tuple(dvc_hash(contents) for contents in found)
+    first, second = found[0], found[-1]
+    unlike: Sequence[Difference] = ()
+    if len(set(hashes)) > 1 or None in hashes:
+        unlike = compare_paths(copies[0] / path, copies[-1] / path, (first, second))
+    return Compared(path, hashes, recorded, tuple(unlike))
+
+
+def changes(stage: Stage, observed: Observed) -> Iterable[str]:
+    """What differs between a stage as `dvc.lock` recorded it and as it would run now."""
+    if not observed.recorded:
+        yield "dvc.lock does not record the stage"
+        return
+    if observed.cmd_was != stage.cmd:
+        yield "the command changed"
+    yield from (f"{p} changed" for p, was in observed.deps_was.items() if observed.deps_now.get(p) != was)
+    for file, key in dict.fromkeys([*observed.params_was, *observed.params_now]):
+        was, now = observed.params_was.get((file, key)), observed.params_now.get((file, key))
+        yield from (f"{place} in {file} changed" for place, _, _ in differences(key, was, now))

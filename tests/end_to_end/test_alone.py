@@ -1,0 +1,73 @@
+"""The engine by itself: installed into an empty environment, at work in a stranger's repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_NEEDED = ("torch", "pymc", "transformers", "sentence_transformers", "statsmodels", "causallearn", "numba")
+
+pytestmark = [pytest.mark.end_to_end]
+
+DECLARATION = """\
+stages:
+  letters: {cmd: (echo b; echo a) > letters.txt, outs: [letters.txt]}
+  sorted: {cmd: sort letters.txt > sorted.txt, deps: [letters.txt], outs: [sorted.txt]}
+"""
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts of an environment that holds the engine and what it needs, and nothing else."""
+    place = tmp_path_factory.mktemp("alone") / "venv"
+    run([sys.executable, "-m", "venv", str(place)], ROOT)
+    python = str(place / "bin" / "python")
+    run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, str(ROOT)], ROOT)
+    return place / "bin"
+
+
+def run(command: list[str], folder: Path) -> str:
+    """What a command prints, in an environment that knows nothing of the checkout's."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    path = os.pathsep.join([str(Path(command[0]).parent), kept["PATH"]])
+    done = subprocess.run(
+        command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", NOT_NEEDED)
+def test_what_only_the_pipelines_need_is_not_installed(binaries: Path, module: str) -> None:
+    found = run(
+        [str(binaries / "python"), "-c", f"import importlib.util as u; print(u.find_spec('{module}'))"],
+        ROOT.parent,
+    )
+    assert found.strip() == "None"
+
+
+def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Path) -> None:
+    names = sorted(f"statewright.{path.stem}" for path in (ROOT / "statewright").glob("[!_]*.py"))
+    program = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\nprint('all')"
+    assert run([str(binaries / "python"), "-c", program], tmp_path).strip() == "all"
+
+
+def test_it_plans_runs_and_traces_in_a_strangers_repository(binaries: Path, tmp_path: Path) -> None:
+    run(["git", "init", "--quiet"], tmp_path)
+    run([str(binaries / "dvc"), "init", "--quiet"], tmp_path)
+    (tmp_path / "dvc.yaml").write_text(DECLARATION)
+    engine = str(binaries / "statewright")
+    graph = json.loads(run([engine, "graph", "--json"], tmp_path))
+    assert graph["edges"] == [["letters", "sorted"]]
+    run([engine, "run"], tmp_path)
+    assert (tmp_path / "sorted.txt").read_text() == "a\nb\n"
+    plan = json.loads(run([engine, "plan", "--json"], tmp_path))
+    assert {stage["verdict"] for stage in plan["stages"].values()} == {"skip"}
+    assert run([str(binaries / "dvc"), "status"], tmp_path).strip() == "Data and pipelines are up to date."
+    assert "letters" in run([engine, "trace", "sorted.txt"], tmp_path)

@@ -1,0 +1,93 @@
+"""The commands of docs/use-with-your-dvc-repo.md, typed in a public pipeline with stand-in scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toys import HERE, commit, make_repository, shared
+
+pytestmark = [pytest.mark.end_to_end]
+
+PAGE = HERE / "docs" / "use-with-your-dvc-repo.md"
+CASE = "60-chicken-disease"
+
+# What the four scripts of the pipeline write, from what they read; the real ones need its photographs.
+WRITE = "import json, pathlib\n"
+SCRIPTS = {
+    "state_01_data_ingestion": """
+folder = pathlib.Path("artifacts/data_ingestion/dataset")
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "list.txt").write_text(pathlib.Path("config/config.yaml").read_text())
+""",
+    "state_02_prepare_base_model": """
+folder = pathlib.Path("artifacts/prepare_base_model")
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "base.h5").write_text(pathlib.Path("params.yaml").read_text().count("\\n") * "0")
+""",
+    "stage_03_training": """
+path = pathlib.Path("artifacts/training/model.h5")
+path.parent.mkdir(parents=True, exist_ok=True)
+path.write_text(pathlib.Path("artifacts/prepare_base_model/base.h5").read_text() + "trained")
+""",
+    "stage_04_evaluation": """
+size = len(pathlib.Path("artifacts/training/model.h5").read_text())
+pathlib.Path("scores.json").write_text(json.dumps({"loss": 1 / size, "accuracy": 1 - 1 / size}))
+""",
+}
+
+
+def commands() -> list[str]:
+    """The lines of the page that begin with a prompt."""
+    return re.findall(r"^\$ (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline as published, with stand-ins for its data and its scripts."""
+    case = shared("data", "dvc-corpus", CASE)
+    root = make_repository(tmp_path_factory.mktemp("theirs") / "repository", {})
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copyfile(case / name, root / name)
+    for name, kind in json.loads((case / "scenarios.json").read_text())["placeholders"].items():
+        if kind == "file" and not name.startswith(("artifacts", "scores")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("# stands for the file of that name\n")
+    for name, text in SCRIPTS.items():
+        (root / "src" / "cnnClassifier" / "pipeline" / f"{name}.py").write_text(WRITE + text)
+    (root / ".gitignore").write_text("artifacts/\n")
+    commit(root)
+    return root
+
+
+def test_every_command_of_the_page_works(theirs: Path, prefect_server: str) -> None:
+    before = {
+        path: path.read_bytes() for path in theirs.rglob("*") if path.name in ("dvc.yaml", "params.yaml")
+    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    said = {}
+    for line in commands():
+        done = subprocess.run(
+            shlex.split(line),
+            cwd=theirs,
+            env={**os.environ, "PATH": path, "COLUMNS": "160"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said[line] = done.stdout + done.stderr
+        assert done.returncode == 0, f"{line}\n{said[line]}"
+    assert len(said) >= 10
+    assert "data_ingestion has not run yet" in said["statewright plan"]
+    assert "nothing to do: 4 stages are up to date" in said["statewright run"]
+    assert "Data and pipelines are up to date." in said["dvc status"]
+    assert "training" in said["statewright trace artifacts/training/model.h5"]
+    assert "evaluation" in said["statewright trace accuracy"]
+    assert all(path.read_bytes() == was for path, was in before.items())

@@ -1,0 +1,738 @@
+"""Strangers' repositories: what the engine makes of them is what DVC makes of them.
+
+The oracle is what DVC itself recorded (`expected.json`, `scenarios.json`) for real `dvc.yaml` files of
+public repositories; what those lack is written by hand below, with ``dvc status`` as the oracle.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, shared, verdicts, write
+
+from statewright import repository as engine
+from statewright.cli import main
+from statewright.glance import glance
+from statewright.plan import Plan
+from statewright.session import look
+
+Status = Mapping[str, Any]
+
+
+def _cases() -> list[tuple[str, bool, bool]]:
+    """(name, accepted by DVC, has scenarios) of each case, or one stand-in where the corpus is absent."""
+    try:
+        index = shared("data", "dvc-corpus") / "index.csv"
+    except pytest.skip.Exception:
+        return [("absent", True, True), ("absent", False, False)]
+    with index.open(newline="", encoding="utf-8") as text:
+        return [
+            (row["case"], row["accepted"] == "yes", row["scenarios"] == "yes") for row in csv.DictReader(text)
+        ]
+
+
+CASES = _cases()
+ACCEPTED = [name for name, accepted, _ in CASES if accepted]
+REJECTED = [name for name, accepted, _ in CASES if not accepted]
+CHANGED = [name for name, _, scenarios in CASES if scenarios]
+
+
+def read(case: str, name: str) -> Any:
+    """What DVC made of a case."""
+    return json.loads((shared("data", "dvc-corpus", case) / name).read_text(encoding="utf-8"))
+
+
+def lay_out(case: str, root: Path) -> Path:
+    """A fresh git and DVC repository that holds the files of a case alone."""
+    source = shared("data", "dvc-corpus", case)
+    make_repository(root, {})
+    (root / ".dvcignore").unlink(missing_ok=True)
+    for path in source.rglob("*"):
+        if path.is_file() and path.name not in ("expected.json", "scenarios.json"):
+            target = root / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    return root
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Each case once, as it lies; nothing in these is changed."""
+    made: dict[str, Path] = {}
+
+    def get(case: str) -> Path:
+        if case not in made:
+            made[case] = lay_out(case, tmp_path_factory.mktemp("case") / case)
+        return made[case]
+
+    return get
+
+
+# What is declared.
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_the_graph_is_dvcs(
+    case: str, laid_out: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = read(case, "expected.json")
+    with pytest.raises(SystemExit) as end:
+        main(["-C", str(laid_out(case)), "graph", "--json"])
+    assert end.value.code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {stage["address"]: stage for stage in found["stages"]} == {
+        stage["address"]: {
+            "address": stage["address"],
+            "cmd": stage["cmd"],
+            "deps": same_order([dep["path"] for dep in stage["deps"]]),
+            "params": {item["file"]: item["keys"] for item in stage["params"]},
+            "outs": same_order([out["path"] for out in stage["outs"]]),
+            "frozen": stage["frozen"],
+            "always_changed": stage["always_changed"],
+            "meta": stage["meta"],
+        }
+        for stage in expected["stages"]
+    }
+    assert found["edges"] == sorted([edge["from"], edge["to"]] for edge in expected["edges"])
+    assert sorted(found["order"]) == sorted(expected["order"])
+    assert_valid(found["order"], expected)
+
+
+def same_order(paths: list[str]) -> Any:
+    """A list that equals any list of the same paths: DVC sorts some of them on writing."""
+    return Unordered(paths)
+
+
+class Unordered(list[str]):
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and sorted(self) == sorted(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def assert_valid(order: list[str], expected: Mapping[str, Any]) -> None:
+    """Every stage stands after what it needs; a frozen one needs nothing."""
+    place = {address: number for number, address in enumerate(order)}
+    frozen = {stage["address"] for stage in expected["stages"] if stage["frozen"]}
+    assert all(place[e["from"]] < place[e["to"]] for e in expected["edges"] if e["to"] not in frozen)
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_the_workflow_has_the_folders_descriptions_and_values(
+    case: str, laid_out: Callable[[str], Path]
+) -> None:
+    expected = read(case, "expected.json")
+    workflow = engine.declare(engine.open_repository(laid_out(case)))
+    for stage in expected["stages"]:
+        ours = workflow.stages[stage["address"]]
+        assert (ours.wdir, ours.desc or None) == (stage["wdir"], stage["desc"])
+        for item in stage["params"]:
+            values = workflow.params[item["file"]]
+            assert item.get("values", {}) == {key: values[key] for key in item.get("values", {})}
+            assert not set(item.get("missing", ())) & set(values)
+        made = {out.path: out for out in ours.outs}
+        for out in stage["outs"]:
+            role = "metric" if out["metric"] else "plot" if out["plot"] else "out"
+            assert (made[out["path"]].role, made[out["path"]].cached) == (role, out["cache"])
+    assert_valid(list(workflow.stages), expected)
+
+
+# What is broken.
+
+
+EVERY = ("graph", "plan", "run", "check", "trace", "verify")
+
+
+@pytest.mark.parametrize(
+    ("case", "command"),
+    [(case, command) for i, case in enumerate(REJECTED) for command in (EVERY[:1] if i else EVERY)],
+)
+def test_a_broken_file_is_dvcs_complaint(
+    case: str, command: str, laid_out: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The complaint is made in one place, so one case stands for all in every command."""
+    error = read(case, "expected.json")["error"]
+    code, out, said = say(capsys, laid_out(case), command, *(["training"] if command == "trace" else []))
+    assert (code, out) == (2, "")
+    assert said.startswith("statewright: ")
+    assert "Traceback" not in said
+    for word in COMPLAINTS[error["class"]]:
+        assert word in said
+
+
+def say(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[Any, str, str]:
+    """Run a command line: exit status, output, errors."""
+    with pytest.raises(SystemExit) as end:
+        main(["-C", str(root), *arguments])
+    return (end.value.code, *capsys.readouterr())
+
+
+# The words that a person needs: the file, the line where there is one, the names.
+COMPLAINTS = {
+    "YAMLSyntaxError": ["dvc.yaml", "duplicate key", "line 502"],
+    "YAMLValidationError": ["validation failed", "extra keys not allowed", "line "],
+    "CyclicGraphError": ["dependency and an output", "evaluation", "data_ingestion"],
+    "OutputDuplicationError": ["artifacts/prepare_base_model", "training"],
+    "OverlappingOutputPathsError": ["artifacts/prepare_base_model/updated.h5", "overlap"],
+    "ResolveError": ["stages.training.cmd", "dvc.yaml", "OPTIMIZER", "line "],
+}
+
+
+# What has changed.
+
+
+def causes(status: Status) -> dict[str, set[tuple[str, str]]]:
+    """The direct causes in what ``dvc status`` says: address -> {(kind, subject)}."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for address, entries in status.items():
+        here = found.setdefault(address, set())
+        for entry in entries:
+            if entry == "always changed":
+                here.add(("always", address))
+            elif entry == "changed command":
+                here.add(("command", address))
+            else:
+                for group, items in entry.items():
+                    here |= {cause for path, what in items.items() for cause in _cause(group, path, what)}
+    return found
+
+
+ONE_KIND = {"missing dependency": "dependency", "passing dependency": "dependency", "passing param": "param"}
+"""DVC calls a dependency `deleted` whether or not a stage will make it again."""
+
+
+def _cause(group: str, path: str, what: Any) -> Iterator[tuple[str, str]]:
+    if group == "changed outs":
+        yield "output", path
+    elif isinstance(what, Mapping):
+        yield from (("param", key) for key in what)
+    else:
+        yield "dependency", path
+
+
+def planned(plan: Plan) -> dict[str, set[tuple[str, str]]]:
+    """The direct causes in a plan, in the same form."""
+    return {
+        address: found
+        for address, decision in plan.decisions.items()
+        if (
+            found := {
+                (ONE_KIND.get(r.kind, r.kind), r.subject) for r in decision.reasons if r.kind != "upstream"
+            }
+        )
+    }
+
+
+def assert_same_causes(plan: Plan, status: Status, root: Path) -> None:
+    """Our direct causes are DVC's, under the same addresses.
+
+    A stage that was never recorded is `new`, which stands for all its own; a params file that is
+    absent is one cause to DVC, and one for each of its keys to us.
+    """
+    workflow = engine.declare(engine.open_repository(root))
+    theirs, ours = causes(status), planned(plan)
+    for address, stage in workflow.stages.items():
+        mine, direct = ours.get(address, set()), theirs.get(address, set())
+        # A params file that is gone is one cause to DVC; we name its keys besides.
+        if gone := {path for path in stage.params if not (root / path).exists()}:
+            assert {("dependency", path) for path in gone} <= mine
+            mine = {cause for cause in mine if cause[0] != "param"}
+            direct = {cause for cause in direct if cause[0] != "param"}
+        if ("new", address) in mine:
+            assert direct or not (stage.deps or stage.params or stage.outs)
+            mine = mine - {("new", address)}
+            direct = {cause for cause in direct if cause in mine}
+        # Of a params file that is a dependency besides, `dvc status` has room for the keys only.
+        twice = {("dependency", path) for path in stage.params if path in stage.deps}
+        assert shorten(mine) - twice == shorten(direct) - twice, address
+        assert plan.decisions[address].verdict != "skip" or all(kind == "dependency" for kind, _ in mine)
+
+
+def shorten(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """DVC names the key that is declared; we name the leaf that differs."""
+    return {(kind, subject.split(".")[0] if kind == "param" else subject) for kind, subject in found}
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_the_plan_of_the_folder_as_it_lies_has_the_causes_of_dvc_status(
+    case: str, laid_out: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = read(case, "expected.json")["status"]
+    no_network(monkeypatch)
+    plan = plan_of(laid_out(case))
+    if status is not None:
+        assert_same_causes(plan, status, laid_out(case))
+
+
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every way out of this machine fail the test."""
+    import socket
+
+    def refuse(*arguments: Any, **keywords: Any) -> Any:
+        raise AssertionError(f"the plan went to the network: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr("dvc.repo.open_repo.open_repo", refuse)
+    monkeypatch.setattr("dvc.repo.open_repo._cached_clone", refuse)
+
+
+def settle(case: str, root: Path) -> Path:
+    """A case with made-up content in place of data and code, all committed, as its README says."""
+    lay_out(case, root)
+    for lock in root.rglob("dvc.lock"):
+        lock.unlink()
+    for name, kind in read(case, "scenarios.json")["placeholders"].items():
+        path = root / name if kind == "file" else root / name / "placeholder.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"placeholder {name}\n", encoding="utf-8")
+    assert dvc(root, "commit", "--force", "--quiet") == 0
+    return root
+
+
+def change(root: Path, what: Mapping[str, Any]) -> None:
+    """Make one change of `scenarios.json`."""
+    if what["kind"] in ("edit_file", "edit_out"):
+        path = root / what["path"]
+        path = path / "placeholder.txt" if path.is_dir() else path
+        path.chmod(0o644)
+        path.write_text(path.read_text(encoding="utf-8") + "changed\n", encoding="utf-8")
+    elif what["kind"] == "delete_out":
+        path = root / what["path"]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    else:
+        assert what["kind"] == "param"
+        path = root / what["file"]
+        yaml = YAML()
+        values = yaml.load(path.read_text(encoding="utf-8"))
+        *parents, last = what["key"].split(".")
+        block = values
+        for parent in parents:
+            block = block[parent]
+        block[last] = what["to"]
+        with path.open("w", encoding="utf-8") as text:
+            yaml.dump(values, text)
+
+
+def compare_scenarios(case: str, root: Path, wanted: Callable[[int], bool]) -> None:
+    settle(case, root)
+    scenarios = read(case, "scenarios.json")
+    assert_same_causes(plan_of(root), scenarios["after_commit"], root)
+    for number, scenario in enumerate(scenarios["changes"]):
+        if wanted(number):
+            before = root.with_name("kept")
+            shutil.copytree(root, before, symlinks=True)
+            change(root, scenario["change"])
+            assert_same_causes(plan_of(root), scenario["status"], root)
+            shutil.rmtree(root)
+            before.rename(root)
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_a_change_has_the_causes_of_dvc_status(case: str, tmp_path: Path) -> None:
+    """One scenario of each case, another one for each; all of them in the slow test."""
+    count = len(read(case, "scenarios.json")["changes"])
+    compare_scenarios(case, tmp_path / "case", lambda number: number == int(case[:2]) % count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CHANGED)
+def test_every_change_has_the_causes_of_dvc_status(case: str, tmp_path: Path) -> None:
+    compare_scenarios(case, tmp_path / "case", lambda number: True)
+
+
+# What the corpus lacks. The oracle is ``dvc status`` after each change.
+
+RARE = {
+    "data/first file.txt": "one\n",
+    "data/zweite Datei ä.txt": "two\n",
+    "data/ignored.log": "noise\n",
+    ".dvcignore": "*.log\n",
+    "raw.txt": "raw\n",
+    "cold.txt": "cold\n",
+    "params.yaml": "top: 1\nnull key: null\n",
+    "conf/a.json": '{"depth": {"max": 3}, "other": 1}\n',
+    "conf/b.toml": "[model]\nname = 'x'\nsize = 4\n",
+    "conf/c.py": "RATE = 0.5\nSIZES = (1, 2)\n\nclass Train:\n    epochs = 3\n    steps = (4, 5)\n",
+    "conf/whole.yaml": "x: 1\ny: [1, 2]\n",
+    "vars.yaml": "things:\n  p: {n: 1}\n  q: {n: 2}\nlist: [u, v]\nsuffix: ä\n",
+    "metrics.json": '{"m": 1}\n',
+    "dvc.yaml": """
+        vars: [vars.yaml, {local: here}]
+        params: [conf/a.json]
+        metrics: [metrics.json]
+        plots: [{curves.csv: {x: a, y: b}}]
+        artifacts: {model: {path: from dir.txt, type: model}}
+        stages:
+          dir:
+            cmd: cat data/*.txt > "from dir.txt"
+            deps: [data]
+            outs: ["from dir.txt"]
+          every-params:
+            cmd: echo 1 > params.out
+            params:
+            - top
+            - conf/a.json: [depth.max]
+            - conf/b.toml: [model.size]
+            - conf/c.py: [RATE, SIZES, Train.epochs]
+            - conf/whole.yaml:
+            outs: [params.out]
+          each:
+            foreach: ${things}
+            do:
+              cmd: echo ${key} ${item.n} ${local} > each-${key}-${suffix}.txt
+              deps: [raw.txt]
+              outs: ["each-${key}-${suffix}.txt"]
+          listed:
+            foreach: ${list}
+            do: {cmd: "echo ${item} > ${item}.txt", outs: ["${item}.txt"]}
+          grid:
+            matrix:
+              who: [{name: one, n: 1}, {name: two, n: 2}]
+              size: [3]
+            cmd: echo ${item.who.name} ${item.size} > grid-${key}.txt
+            deps: [raw.txt]
+            outs: ["grid-${key}.txt"]
+          outside:
+            cmd: cat "{outside}/far.txt" > near.txt
+            deps: ["{outside}/far.txt"]
+            outs: [near.txt]
+          cold:
+            cmd: cat raw.txt > cold.txt
+            deps: [raw.txt]
+            outs: [cold.txt]
+            frozen: true
+          keep:
+            cmd: cat near.txt >> kept.txt
+            deps: [near.txt]
+            outs: [kept.txt: {persist: true, push: false, desc: grows}]
+          check-only:
+            cmd: test -s kept.txt
+            deps: [kept.txt]
+        """,
+    "nested/deep/dvc.yaml": """
+        stages:
+          inner:
+            wdir: ../work
+            cmd: cat ../../near.txt > here.txt
+            deps: [../../near.txt]
+            params: [own]
+            outs: [here.txt]
+        """,
+    "nested/work/params.yaml": "own: 5\n",
+}
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of rare things, as ``dvc repro`` leaves it; tests change copies."""
+    folder = tmp_path_factory.mktemp("rare")
+    write(folder, {"far.txt": "far\n", "url.txt": "by url\n"})
+    files = {name: text.replace("{outside}", str(folder)) for name, text in RARE.items()}
+    root = make_repository(folder / "repo", files)
+    other = make_repository(folder / "other", {"theirs.txt": "theirs\n"})
+    commit(other)
+    write(root, {"tracked.csv": "1\n", "tree/a": "a\n", "tree/b": "b\n"})
+    for command in (
+        ["add", "tracked.csv", "tree"],
+        ["import", str(other), "theirs.txt"],
+        ["import-url", str(folder / "url.txt")],
+        ["repro", "--all-pipelines"],
+    ):
+        assert dvc(root, *command, "--quiet") == 0
+    return root
+
+
+@pytest.fixture
+def changed(rare: Path, tmp_path: Path) -> Path:
+    shutil.copytree(rare, tmp_path / "repo", symlinks=True)
+    shutil.rmtree(tmp_path / "repo" / ".dvc" / "tmp")
+    return tmp_path / "repo"
+
+
+def replace(name: str, was: str, now: str) -> Callable[[Path], Any]:
+    def change(root: Path) -> None:
+        text = (root / name).read_text(encoding="utf-8")
+        assert was in text
+        (root / name).write_text(text.replace(was, now), encoding="utf-8")
+
+    return change
+
+
+def remove(name: str) -> Callable[[Path], Any]:
+    return lambda root: (root / name).unlink()
+
+
+CHANGES: Mapping[str, tuple[Callable[[Path], Any], ...]] = {
+    "nothing": (),
+    "what .dvcignore hides": (lambda root: write(root, {"data/more.log": "x\n"}),),
+    "a file in a folder, name with spaces and umlaut": (replace("data/zweite Datei ä.txt", "two", "zwei"),),
+    "params of each kind": (
+        replace("params.yaml", "top: 1", "top: 2"),
+        replace("conf/a.json", "3", "4"),
+        replace("conf/b.toml", "4", "5"),
+        replace("conf/c.py", "(1, 2)", "(1, 3)"),
+        replace("conf/whole.yaml", "[1, 2]", "[1, 2, 3]"),
+    ),
+    "params that nobody reads": (
+        replace("conf/a.json", '"other": 1', '"other": 2'),
+        replace("conf/b.toml", "'x'", "'y'"),
+        replace("conf/c.py", "(4, 5)", "(4, 6)"),
+    ),
+    "a key gone, a key new in a whole file": (
+        replace("params.yaml", "top: 1", "bottom: 1"),
+        replace("conf/whole.yaml", "x: 1", "z: 1"),
+    ),
+    "params files gone": (remove("conf/whole.yaml"), remove("conf/c.py")),
+    "a key declared that holds null, one that is not there": (
+        replace("dvc.yaml", "- top", "- null key\n    - absent"),
+    ),
+    "vars behind templates": (
+        replace("vars.yaml", "p: {n: 1}", "p: {n: 7}"),
+        replace("vars.yaml", "[u, v]", "[u, w]"),
+    ),
+    "a matrix value": (replace("dvc.yaml", "name: two", "name: three"),),
+    "outside the repository": (lambda root: replace("far.txt", "far", "FAR")(Path(original(root))),),
+    "a data file and a folder under DVC": (
+        replace("tracked.csv", "1", "2"),
+        remove("tree/a"),
+    ),
+    "imports touched": (remove("theirs.txt"), replace("url.txt", "by url", "mine")),
+    "a frozen stage's input, another's output": (
+        replace("raw.txt", "raw", "cooked"),
+        remove("cold.txt"),
+    ),
+    "nested": (replace("nested/work/params.yaml", "5", "6"), remove("nested/work/here.txt")),
+    "a command becomes a list of the same": (
+        replace("dvc.yaml", "cmd: test -s kept.txt", "cmd: [test -s kept.txt]"),
+    ),
+}
+
+
+def original(root: Path) -> str:
+    """The folder outside, as the external dependency names it."""
+    return str(
+        Path(YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"]["outside"]["deps"][0]).parent
+    )
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_rare_things_have_the_causes_of_dvc_status(
+    name: str, changed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Path(original(changed), "far.txt")
+    time.sleep(0.1)
+    look(changed, [])
+    assert glance(changed) is not None
+    try:
+        for change in CHANGES[name]:
+            change(changed)
+        status = dvc_status(changed, check_updates=False)
+        # What is remembered is forgotten when anything that counts has changed.
+        assert glance(changed) is None or not status
+        assert name != "nothing" or glance(changed) is not None
+        assert bool(status) == (name not in ("nothing", "what .dvcignore hides", "params that nobody reads"))
+        no_network(monkeypatch)
+        assert_same_causes(plan_of(changed), status, changed)
+    finally:
+        far.write_text("far\n")
+
+
+# Where the repository lies, and how it is broken.
+
+
+ONE = {"in.txt": "a\n", "dvc.yaml": "stages: {one: {cmd: cat in.txt > out, deps: [in.txt], outs: [out]}}\n"}
+
+
+def test_without_git_and_in_a_subfolder_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = tmp_path / "plain"
+    write(plain, {**ONE, "below/dvc.yaml": ONE["dvc.yaml"], "below/in.txt": "b\n"})
+    assert dvc(plain, "init", "--no-scm", "--quiet") == 0
+    around = make_repository(tmp_path / "around", {"dvc.yaml": "stages: {not-here: {cmd: echo}}\n"})
+    write(around / "sub", ONE)
+    assert dvc(around / "sub", "init", "--subdir", "--quiet") == 0
+    for root, expected in ((plain, ["one", "below/dvc.yaml:one"]), (around / "sub", ["one"])):
+        code, out, _ = say(capsys, root, "graph", "--json")
+        assert (code, sorted(json.loads(out)["order"])) == (0, sorted(expected))
+        assert verdicts(root) == dict.fromkeys(expected, "must")
+        assert set(run_here(root).values()) == {"ran"}
+        assert dvc_status(root) == {}
+        assert say(capsys, root, "plan")[0] == 0
+
+
+def test_a_name_is_first_looked_for_in_the_folder_where_one_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_repository(tmp_path / "repo", {**ONE, "sub/dvc.yaml": ONE["dvc.yaml"], "other.txt": "\n"})
+    write(root, {"dvc.yaml": "stages: {one: {cmd: a, outs: [x]}, two: {cmd: b, outs: [y]}}\n"})
+    for folder, name, expected in (
+        ("sub", "one", ["sub/dvc.yaml:one"]),
+        ("sub", "out", ["sub/dvc.yaml:one"]),
+        ("sub", "two", ["two"]),
+        (".", "one", ["one"]),
+        (".", "sub/out", ["sub/dvc.yaml:one"]),
+    ):
+        code, out, _ = say(capsys, root / folder, "graph", name, "--json")
+        assert (code, json.loads(out)["order"]) == (0, expected)
+    code, out, err = say(capsys, root, "graph", "twoo")
+    assert (code, out) == (2, "")
+    assert "did you mean two" in err
+
+
+BROKEN: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "a list of stages": ({"dvc.yaml": "stages: [a, b]\n"}, "expected a dictionary, in stages, line 1"),
+    "not a mapping": ({"dvc.yaml": "just text\n"}, "dvc.yaml"),
+    "a tab": ({"dvc.yaml": "stages:\n\ta: {cmd: x}\n"}, "line 2"),
+    "merge conflict": ({"dvc.yaml": "<<<<<<< HEAD\nstages: {}\n=======\n>>>>>>> x\n"}, "dvc.yaml"),
+    "bytes that are no text": ({"dvc.yaml": "\udcff\udcfe"}, "dvc.yaml"),
+    "a stage without a command": ({"dvc.yaml": "stages:\n  a:\n    deps: [b]\n"}, "required key"),
+    "foreach over a number": ({"dvc.yaml": "stages: {a: {foreach: 3, do: {cmd: x}}}\n"}, "foreach"),
+    "vars that are not there": ({"dvc.yaml": "vars: [gone.yaml]\nstages: {a: {cmd: x}}\n"}, "gone.yaml"),
+    "a variable deep in a list": (
+        {"dvc.yaml": "stages:\n  b: {cmd: y}\n  a:\n    cmd: x\n    deps:\n    - ${gone}\n"},
+        "line 5",
+    ),
+    "a params file that is broken": (
+        {"dvc.yaml": "stages: {a: {cmd: x, params: [p]}}\n", "params.yaml": "p: [\n"},
+        "params.yaml",
+    ),
+    "a Python params file that is broken": (
+        {"dvc.yaml": "stages: {a: {cmd: x, params: [p.py: [X]]}}\n", "p.py": "X = = 1\n"},
+        "p.py",
+    ),
+    "a params file that is a folder": (
+        {"dvc.yaml": "stages: {a: {cmd: x, params: [p: [X]]}}\n", "p/x": ""},
+        "'p' is a directory",
+    ),
+    "a lock cut short": ({**ONE, "dvc.lock": "schema: '2.0'\nstages:\n  one: {cmd"}, "dvc.lock"),
+    "a broken .dvc file": ({"x.dvc": "outs: {path: y}\n"}, "x.dvc"),
+    "a broken .dvc/config": ({".dvc/config": "[core\n"}, "config"),
+    "a stage that depends on itself": ({"dvc.yaml": "stages: {a: {cmd: x, deps: [f], outs: [f]}}\n"}, "f"),
+    "an unknown remote": ({"dvc.yaml": "stages: {a: {cmd: x, deps: ['remote://gone/f']}}\n"}, "gone"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_is_broken_is_said_with_the_place_and_status_2(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, words = BROKEN[kind]
+    root = make_repository(tmp_path / "repo", {})
+    for name, text in files.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    code, out, err = say(capsys, root, "plan")
+    assert (code, out) == (2, "")
+    assert err.startswith("statewright: ")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_no_repository_and_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("graph", "plan", "run", "check"):
+        code, out, err = say(capsys, tmp_path, command)
+        assert (code, out) == (2, "")
+        assert "dvc init" in err
+        code, out, err = say(capsys, tmp_path / "gone", command)
+        assert (code, out) == (2, "")
+        assert f"-C {tmp_path / 'gone'}: No such file or directory" in err
+    make_repository(tmp_path / "repo", ONE)
+    shutil.rmtree(tmp_path / "repo" / ".git")
+    assert "is not a git repository" in say(capsys, tmp_path / "repo", "plan")[2]
+
+
+REMOTE = {
+    "in.txt": "a\n",
+    "far.txt.dvc": """
+        deps: [{etag: abc, path: "s3://bucket/far.txt"}]
+        outs: [{md5: 0cc175b9c0f1b6a831c399e269772661, path: far.txt}]
+        """,
+    "dvc.yaml": """
+        stages:
+          up: {cmd: upload, deps: [in.txt], outs: ["s3://bucket/in.txt": {cache: false}]}
+          down: {cmd: download, deps: ["s3://bucket/in.txt"], outs: [again.txt]}
+          web: {cmd: fetch, deps: ["https://example.org/x", "ssh://host/y"]}
+          stores: {cmd: c, deps: ["gs://b/z", "azure://c/z", "hdfs://h/z", "webdavs://w/z", "oss://o/z"]}
+          near: {cmd: cat again.txt > near, deps: [again.txt], outs: [near]}
+        """,
+}
+
+
+def test_what_is_remote_is_planned_around_without_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is run, a stage on something remote is `may`: nobody has looked."""
+    root = make_repository(tmp_path / "repo", REMOTE)
+    assert set(verdicts(root).values()) <= {"must", "may"}
+    lock: dict[str, Any] = {"schema": "2.0", "stages": {}}
+    for name, stage in YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"].items():
+        outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
+        lock["stages"][name] = {
+            "cmd": stage["cmd"],
+            "deps": [entry(root, path) for path in stage["deps"]],
+            "outs": [entry(root, path) for path in outs],
+        }
+    with (root / "dvc.lock").open("w") as text:
+        YAML().dump(lock, text)
+    no_network(monkeypatch)
+    plan = plan_of(root)
+    reasons = {a: {(r.kind, r.subject) for r in d.reasons} for a, d in plan.decisions.items()}
+    assert {address: plan.decisions[address].verdict for address in ("up", "web", "stores")} == dict.fromkeys(
+        ["up", "web", "stores"], "may"
+    )
+    assert reasons["up"] == {("remote", "s3://bucket/in.txt")}
+    assert reasons["web"] == {("remote", "https://example.org/x"), ("remote", "ssh://host/y")}
+    assert ("upstream", "up") in reasons["down"]
+    assert ("upstream", "down") in reasons["near"]
+    assert ["up", "down"] in engine.describe(engine.open_repository(root))["edges"]
+
+
+def entry(root: Path, path: str) -> dict[str, Any]:
+    """What `dvc.lock` would hold of a path: of a file its hash, of anything else what names a version."""
+    import hashlib
+
+    file = root / path
+    if file.is_file():
+        return {"path": path, "md5": hashlib.md5(file.read_bytes()).hexdigest(), "size": file.stat().st_size}
+    return {"path": path, "etag": "0123abcd"} if "://" in path else {"path": path, "md5": "0" * 32, "size": 1}
+
+
+def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {
+        "params.yaml": "p: 1\n",
+        "dvc.yaml": """
+            stages:
+              use: {cmd: x, deps: [made, given], params: [p], outs: [used]}
+              make: {cmd: x, outs: [made], always_changed: true, desc: makes it}
+              lone: {cmd: x, deps: [given], frozen: true}
+            """,
+    }
+    root = make_repository(tmp_path / "repo", files)
+    code, out, _ = say(capsys, root, "graph")
+    lines = [" ".join(line.split()) for line in out.splitlines() if line.strip()]
+    assert code == 0
+    assert lines == [
+        "part 1",
+        "make [always runs] makes it",
+        "makes made",
+        "use",
+        "after make",
+        "reads given",
+        "params params.yaml:p",
+        "makes used",
+        "on their own",
+        "lone [frozen]",
+        "reads given",
+        "3 stages, 1 edge, 2 parts",
+    ]
+    assert "2 stages, 1 edge, 1 part" in say(capsys, root, "graph", "use")[1]
+    (root / "dvc.yaml").unlink()
+    assert say(capsys, root, "graph")[1].strip() == "no stages here"

@@ -1,0 +1,76 @@
+"""The chain of causes of one stage, as a tree."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from statewright.explain import Cause, causes, print_causes
+from statewright.plan import Decision, Plan
+from statewright.reasons import Reason
+from statewright.workflow import Output, Stage, Workflow
+
+# a -> b -> d, a -> c -> d; r is restored and feeds b
+WORKFLOW = Workflow(
+    {
+        name: Stage(name, (name,), deps=deps, outs=(Output(f"{name}.csv"),), frozen=name == "f")
+        for name, deps in {
+            "r": ("raw",),
+            "a": ("source",),
+            "b": ("a.csv", "r.csv"),
+            "c": ("a.csv",),
+            "d": ("b.csv", "c.csv"),
+            "f": (),
+            "s": (),
+        }.items()
+    },
+    {"r": (), "a": (), "b": ("a", "r"), "c": ("a",), "d": ("b", "c"), "f": (), "s": ()},
+)
+CHANGED = Reason("dependency", "source", "a" * 32, "b" * 32)
+FROM_R = Reason("dependency", "r.csv", "c" * 32, "d" * 32)
+PLAN = Plan(
+    {
+        "r": Decision("r", "restore", (Reason("param", "p.x", 1, 2),)),
+        "a": Decision("a", "must", (CHANGED,), (1.0, 2.0)),
+        "b": Decision("b", "must", (FROM_R, Reason("upstream", "a"))),
+        "c": Decision("c", "may", (Reason("upstream", "a"),)),
+        "d": Decision("d", "may", (Reason("upstream", "b"), Reason("upstream", "c"))),
+        "f": Decision("f", "may", (Reason("output", "f.csv", None, "modified"),)),
+        "s": Decision("s", "skip"),
+    }
+)
+
+
+def told(address: str) -> list[str]:
+    console = Console(file=io.StringIO(), width=200)
+    print_causes(WORKFLOW, PLAN, address, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_behind_a_reason_stands_the_stage_that_it_comes_from() -> None:
+    assert causes(WORKFLOW, PLAN, "a") == (Cause(CHANGED),)
+    assert causes(WORKFLOW, PLAN, "b") == (Cause(FROM_R, ("r",)), Cause(Reason("upstream", "a"), ("a",)))
+
+
+def test_the_tree_goes_down_to_the_first_causes_and_unfolds_a_stage_once() -> None:
+    assert told("d") == [
+        "d may: whether its command runs is known once the stages before it are done",
+        "├── after b must",
+        "│   ├── r.csv changed: was cccc, is dddd",
+        "│   │   └── after r restore",
+        "│   │       └── p.x 1 -> 2",
+        "│   └── after a must 1.0 s .. 2.0 s",
+        "│       └── source changed: was aaaa, is bbbb",
+        "└── after c may",
+        "    └── after a must 1.0 s .. 2.0 s (see above)",
+    ]
+
+
+def test_a_stage_with_nothing_to_do_and_one_that_runs_no_command_say_so() -> None:
+    assert told("s") == ["s skip: nothing of it has changed"]
+    assert told("f") == [
+        "f may: it is frozen: what lies there is recorded, no command runs",
+        "└── output f.csv is modified",
+    ]

@@ -1,0 +1,199 @@
+"""`simulate`: what a plan would lead to, against properties and against what really happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import make_repository, run_here, write
+
+from statewright import repository as engine
+from statewright.plan import decide
+from statewright.process import StageFailedError
+from statewright.simulate import simulate
+from statewright.state import Observed, State
+from statewright.workflow import Output, Stage, Workflow
+
+quick = settings(deadline=None, max_examples=50)
+
+
+@st.composite
+def workflows(draw: st.DrawFn) -> Workflow:
+    """Up to seven stages; each may need outputs of earlier ones, a source file and a parameter."""
+    stages: dict[str, Stage] = {}
+    upstream = {}
+    for n in range(draw(st.integers(1, 7))):
+        before = draw(st.sets(st.sampled_from(sorted(stages)), max_size=3)) if stages else set()
+        deps = [f"{name}.out" for name in sorted(before)] + draw(st.sampled_from([[], ["source"], ["other"]]))
+        params = draw(st.sampled_from([{}, {"params.yaml": ("a",)}, {"params.yaml": ("a", "b")}]))
+        stages[f"s{n}"] = Stage(f"s{n}", (f"do {n}",), tuple(deps), params, (Output(f"s{n}.out"),))
+        upstream[f"s{n}"] = tuple(sorted(before))
+    return Workflow(stages, upstream)
+
+
+def fresh(workflow: Workflow) -> State:
+    """Nothing has run yet."""
+    sources = {"source": "1", "other": "2"}
+    return State(
+        {
+            address: Observed(
+                recorded=False,
+                deps_now={path: sources.get(path) for path in stage.deps},
+                params_now={(file, key): 0 for file, keys in stage.params.items() for key in keys},
+                outs={out.path: "deleted" for out in stage.outs},
+                outs_was={out.path: None for out in stage.outs},
+            )
+            for address, stage in workflow.stages.items()
+        }
+    )
+
+
+def with_param(state: State, key: str, value: Any) -> State:
+    """The state once somebody has written `value` into params.yaml."""
+    stages = {
+        address: replace(
+            seen, params_now={k: value if k[1] == key else was for k, was in seen.params_now.items()}
+        )
+        for address, seen in state.stages.items()
+    }
+    return replace(state, stages=stages)
+
+
+def done(state: State, workflow: Workflow, **more: Any) -> State:
+    return simulate(state, workflow, decide(workflow, state), **more)
+
+
+def verdicts(state: State, workflow: Workflow) -> dict[str, str]:
+    return {address: decision.verdict for address, decision in decide(workflow, state).decisions.items()}
+
+
+@quick
+@given(workflows())
+def test_once_carried_out_there_is_nothing_left_to_do(workflow: Workflow) -> None:
+    after = done(fresh(workflow), workflow)
+    assert set(verdicts(after, workflow).values()) == {"skip"}
+    assert done(after, workflow).digest == after.digest
+    assert all(value for seen in after.stages.values() for value in seen.outs_was.values())
+
+
+@quick
+@given(workflows(), st.sampled_from("ab"))
+def test_what_a_change_does_not_reach_stays_and_what_it_reaches_is_new(workflow: Workflow, key: str) -> None:
+    before = done(fresh(workflow), workflow)
+    after = done(with_param(before, key, 1), workflow)
+    users = {a for a, stage in workflow.stages.items() if key in stage.params.get("params.yaml", ())}
+    reached = users.union(*(workflow.downstream(address) for address in users))
+    for address in workflow.stages:
+        same = after.stages[address].outs_was == before.stages[address].outs_was
+        assert same == (address not in reached)
+    assert (after.digest == before.digest) == (not reached)
+
+
+@quick
+@given(workflows(), st.sampled_from("ab"))
+def test_a_parameter_set_back_is_restored_and_gives_the_state_of_then(workflow: Workflow, key: str) -> None:
+    before = done(fresh(workflow), workflow)
+    changed = with_param(done(with_param(before, key, 1), workflow), key, 0)
+    assert set(verdicts(changed, workflow).values()) <= {"skip", "restore"}
+    again = done(changed, workflow)
+    assert again.digest == before.digest
+    assert set(verdicts(again, workflow).values()) == {"skip"}
+
+
+@quick
+@given(workflows(), st.data())
+def test_a_failure_stops_what_needs_it_and_nothing_else(workflow: Workflow, data: st.DataObject) -> None:
+    failing = data.draw(st.sampled_from(sorted(workflow.stages)))
+    after = done(fresh(workflow), workflow, failing=[failing])
+    stopped = {failing} | workflow.downstream(failing)
+    assert {a for a, verdict in verdicts(after, workflow).items() if verdict == "skip"} == (
+        set(workflow.stages) - stopped
+    )
+    assert not any(after.stages[address].recorded for address in stopped)
+    # mended, the rest is done, and the state is that of a run without the failure
+    assert done(after, workflow).digest == done(fresh(workflow), workflow).digest
+
+
+@quick
+@given(workflows(), st.data())
+def test_a_part_that_was_asked_for_is_all_that_is_done(workflow: Workflow, data: st.DataObject) -> None:
+    target = data.draw(st.sampled_from(sorted(workflow.stages)))
+    state = fresh(workflow)
+    after = simulate(state, workflow, decide(workflow, state, [target]))
+    assert {a for a, seen in after.stages.items() if seen.recorded} == workflow.ancestors([target])
+
+
+@quick
+@given(workflows())
+def test_it_leaves_the_state_that_it_was_given_alone(workflow: Workflow) -> None:
+    state = fresh(workflow)
+    before = dict(state.stages)
+    done(state, workflow)
+    assert dict(state.stages) == before
+
+
+def test_forced_stages_run_and_metrics_of_what_ran_are_not_known() -> None:
+    stage = Stage("s", ("do",), ("source",), {}, (Output("s.json", "metric"),))
+    workflow = Workflow({"s": stage}, {"s": ()})
+    state = done(fresh(workflow), workflow)
+    state = replace(state, metrics={"s.json:loss": 1.0, "t.json:loss": 2.0})
+    assert done(state, workflow).metrics == state.metrics
+    forced = simulate(state, workflow, decide(workflow, state, force=["s"]))
+    assert forced.metrics == {"t.json:loss": 2.0}
+    assert forced.digest == state.digest  # the same command on the same inputs
+
+
+FILES = {
+    "params.yaml": "a: 1\nb: 1\nbreak: ''\n",
+    "source.txt": "source\n",
+    "dvc.yaml": """
+        stages:
+          one: {cmd: "echo ${a} > one.txt", deps: [source.txt], params: [a], outs: [one.txt]}
+          other: {cmd: "cat source.txt > other.txt", deps: [source.txt], outs: [other.txt]}
+          two: {cmd: "${break} cat one.txt > two.txt", deps: [one.txt], params: [b], outs: [two.txt]}
+          last: {cmd: "cat two.txt other.txt > last.txt", deps: [two.txt, other.txt], outs: [last.txt]}
+        """,
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "repo", FILES)
+
+
+def look(root: Path) -> tuple[Workflow, State]:
+    repository = engine.open_repository(root)
+    workflow = engine.declare(repository)
+    return workflow, engine.observe(repository, workflow)
+
+
+def test_it_agrees_with_what_really_happens(repo: Path) -> None:
+    for text in (
+        FILES["params.yaml"],
+        "a: 2\nb: 1\nbreak: ''\n",
+        "a: 2\nb: 2\nbreak: ''\n",
+        "a: 1\nb: 1\nbreak: ''\n",  # restored
+        "a: 3\nb: 1\nbreak: 'false &&'\n",  # two fails
+    ):
+        write(repo, {"params.yaml": text})
+        workflow, before = look(repo)
+        expected = simulate(
+            before, workflow, decide(workflow, before), failing=["two"] if "false" in text else []
+        )
+        if "false" in text:
+            with pytest.raises(StageFailedError):
+                run_here(repo)
+        else:
+            run_here(repo)
+        workflow, after = look(repo)
+        assert verdicts(expected, workflow) == verdicts(after, workflow)
+        new = {a for a in workflow.stages if after.stages[a].outs_was != before.stages[a].outs_was}
+        expected_new = {
+            a for a in workflow.stages if expected.stages[a].outs_was != before.stages[a].outs_was
+        }
+        assert new <= expected_new  # a command may write what was there: the simulated one does not
+        assert (after.digest == before.digest) == (not new)
