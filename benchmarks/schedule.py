@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from statewright.psplib import read_psplib
-from statewright.schedule import list_schedule, solve
+from statewright.scheduling.psplib import read_psplib
+from statewright.scheduling.schedule import list_schedule, solve
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = {"j30": 10.0, "j60": 10.0, "j120": 20.0}

@@ -239,7 +239,7 @@ def _seconds(text: str) -> float:
 def _plan(options: argparse.Namespace) -> int:
     from statewright.display import print_plan, terminal
     from statewright.glance import glance
-    from statewright.prediction import schedule_plan
+    from statewright.scheduling.prediction import schedule_plan
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else glance(Path.cwd(), names)
@@ -269,7 +269,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
     from statewright.display import terminal
-    from statewright.gantt import plan_chart, save_svg, show
+    from statewright.scheduling.gantt import plan_chart, save_svg, show
 
     chart = plan_chart(prediction, options.workers)
     if options.svg:
@@ -280,9 +280,9 @@ def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
 
 def _schedule(options: argparse.Namespace) -> int:
     from statewright.display import terminal
-    from statewright.gantt import problem_chart, save_svg, show
-    from statewright.psplib import read_psplib
-    from statewright.schedule import solve
+    from statewright.scheduling.gantt import problem_chart, save_svg, show
+    from statewright.scheduling.psplib import read_psplib
+    from statewright.scheduling.schedule import solve
 
     problem = read_psplib(options.file)
     found = solve(problem, seconds=options.seconds, workers=options.workers)
@@ -309,7 +309,7 @@ def _run(options: argparse.Namespace) -> int:
     from statewright import session
 
     if options.at:
-        from statewright.returning import run_at
+        from statewright.loop.returning import run_at
 
         if options.targets or options.assignments or options.force:
             raise WorkflowError(f"run --at {options.at} brings a round back whole: no TARGET, --set, --force")
@@ -326,9 +326,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _loop(options: argparse.Namespace) -> int:
-    from statewright.asking import asker
-    from statewright.judge import Stops, parse_target
-    from statewright.loop import loop
+    from statewright.loop.asking import asker
+    from statewright.loop.driver import loop
+    from statewright.loop.judge import Stops, parse_target
 
     stops = Stops(
         rounds=options.rounds,
@@ -355,8 +355,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _trace(options: argparse.Namespace) -> int:
     from statewright.display import terminal
-    from statewright.printing import print_trace
-    from statewright.provenance import trace
+    from statewright.lineage.printing import print_trace
+    from statewright.lineage.provenance import trace
 
     found = trace(Path.cwd(), options.subject)
     if options.json:
@@ -368,9 +368,9 @@ def _trace(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from statewright.display import terminal
-    from statewright.printing import print_verified
+    from statewright.lineage.printing import print_verified
     from statewright.process import StageFailedError
-    from statewright.verify import Verified, verify_stages
+    from statewright.verify.twice import Verified, verify_stages
 
     found: list[Verified] = []
     say, console = terminal(), terminal(stderr=False)

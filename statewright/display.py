@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from statewright.plan import Plan
-from statewright.prediction import Prediction
 from statewright.reasons import Reason
+from statewright.scheduling.prediction import Prediction
 
 COLOURS: Mapping[str, str] = {
     "must": "yellow",

@@ -184,7 +184,7 @@ def _circumstances() -> dict[str, Any]:
 
 
 def _engine() -> list[Signature]:
-    return [signature(str(path)) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return [signature(str(path)) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
 def _of_use(paths: Iterable[str], root: Path) -> set[str]:

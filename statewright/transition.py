@@ -23,9 +23,9 @@ from statewright import repository as dvc
 from statewright.attempt import Work, attempt
 from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
-from statewright.prediction import Comparison, compare, expected_seconds, schedule_plan
 from statewright.recorder import Recorder
-from statewright.schedule import priorities
+from statewright.scheduling.prediction import Comparison, compare, expected_seconds, schedule_plan
+from statewright.scheduling.schedule import priorities
 from statewright.servers import prefect_server
 from statewright.starter import starter
 from statewright.state import State

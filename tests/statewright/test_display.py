@@ -10,8 +10,8 @@ from rich.console import Console
 
 from statewright.display import clock, new_board, print_plan, showing, span, summary
 from statewright.plan import Decision, Plan
-from statewright.prediction import schedule_plan
 from statewright.reasons import Reason
+from statewright.scheduling.prediction import schedule_plan
 from statewright.workflow import Stage, Workflow
 
 PLAN = Plan(

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statewright.psplib import read_psplib
-from statewright.schedule import (
+from statewright.scheduling.psplib import read_psplib
+from statewright.scheduling.schedule import (
     Problem,
     Schedule,
     critical_sequence,

@@ -9,15 +9,11 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from statewright.again import Again, again
 from statewright.git import git
-from statewright.lineage import Record, maker, open_past
-from statewright.reasons import show
-from statewright.repository import declare, observe, open_repository
-from statewright.scratch import content_hashes, dvc_hash
-from statewright.state import State
-from statewright.subject import Subject, resolve
-from statewright.trace import (
+from statewright.lineage.again import Again, again
+from statewright.lineage.records import Record, maker, open_past
+from statewright.lineage.subject import Subject, resolve
+from statewright.lineage.walk import (
     Dependent,
     History,
     Step,
@@ -28,6 +24,10 @@ from statewright.trace import (
     step,
     walk,
 )
+from statewright.reasons import show
+from statewright.repository import declare, observe, open_repository
+from statewright.state import State
+from statewright.verify.scratch import content_hashes, dvc_hash
 from statewright.workflow import Stage, Workflow
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from statewright.schedule import Problem
+from statewright.scheduling.schedule import Problem
 from statewright.workflow import WorkflowError
 
 SECTIONS = ("PRECEDENCE RELATIONS", "REQUESTS/DURATIONS", "RESOURCEAVAILABILITIES")

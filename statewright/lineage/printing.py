@@ -12,11 +12,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from statewright.display import clock
-from statewright.lineage import PastRun
-from statewright.provenance import Trace
+from statewright.lineage.provenance import Trace
+from statewright.lineage.records import PastRun
+from statewright.lineage.walk import Dependent, Source, Step
 from statewright.reasons import show
-from statewright.trace import Dependent, Source, Step
-from statewright.verify import Compared, Verified
+from statewright.verify.twice import Compared, Verified
 
 MOST_NAMED = 3
 """How many files of a list a line names; `--json` has them all."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from statewright.lineage import PastRun, Record, maker
+from statewright.lineage.records import PastRun, Record, maker
 from statewright.parameters import DEFAULT_FILE
 from statewright.state import Hashes, State
 from statewright.tracking import flatten

@@ -6,9 +6,9 @@ import json
 import time
 from pathlib import Path
 
-from statewright import rounds
 from statewright.experiments import record_files, save_experiment
-from statewright.judge import Round
+from statewright.loop import rounds
+from statewright.loop.judge import Round
 from statewright.plan import SKIP, decide
 from statewright.recorder import Recorder
 from statewright.session import Session

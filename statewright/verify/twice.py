@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from statewright import ledger
-from statewright.compare import Difference, compare_paths
 from statewright.process import StageFailedError, run_commands
 from statewright.reasons import differences
 from statewright.repository import Repository, declare, observe, open_repository, relative, targets
-from statewright.scratch import content_hashes, copy_checkout, dvc_hash, signatures
 from statewright.state import Observed
 from statewright.tracking import control_folder
+from statewright.verify.compare import Difference, compare_paths
+from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash, signatures
 from statewright.workflow import Stage, WorkflowError
 
 RUNS = 2

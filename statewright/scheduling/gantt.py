@@ -17,8 +17,8 @@ from rich.text import Text
 
 from statewright.display import clock
 from statewright.files import replacing
-from statewright.prediction import Prediction
-from statewright.schedule import Problem, Schedule, critical_sequence
+from statewright.scheduling.prediction import Prediction
+from statewright.scheduling.schedule import Problem, Schedule, critical_sequence
 
 CRITICAL, FREE, ASSUMED = "critical", "free", "assumed"
 

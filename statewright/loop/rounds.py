@@ -18,7 +18,7 @@ from typing import Any
 
 from statewright.contracts import Patch
 from statewright.files import FileError, dump_json, load, replacing
-from statewright.judge import Round
+from statewright.loop.judge import Round
 from statewright.reasons import differences
 from statewright.tracking import control_folder
 from statewright.workflow import Workflow, WorkflowError

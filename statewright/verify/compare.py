@@ -51,7 +51,7 @@ def compare_paths(
     Parameters
     ----------
     hashes : pair of mappings
-        Of each path the MD5 of its files, as `statewright.scratch.content_hashes` gives them.
+        Of each path the MD5 of its files, as `statewright.verify.scratch.content_hashes` gives them.
     """
     first, second = hashes
     if first is None or second is None:

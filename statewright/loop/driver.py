@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 
-from statewright import rounds
-from statewright.asking import Ask
 from statewright.contracts import Patch
 from statewright.display import clock, print_plan, terminal
-from statewright.feedback import (
+from statewright.loop import rounds
+from statewright.loop.asking import Ask
+from statewright.loop.feedback import (
     changed,
     feedback_stage,
     journal_path,
@@ -38,12 +38,12 @@ from statewright.feedback import (
     read_feedback,
     revise,
 )
-from statewright.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
-from statewright.keeping import keep_round, keep_standing, standing_files
+from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
+from statewright.loop.keeping import keep_round, keep_standing, standing_files
+from statewright.loop.returning import bring_back
 from statewright.plan import RESTORE, SKIP, decide
 from statewright.recorder import Recorder
 from statewright.repository import open_repository
-from statewright.returning import bring_back
 from statewright.servers import prefect_server, use_running_server
 from statewright.session import Session, alone, carry_out, look, show_results
 from statewright.starter import starter

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from toys import dvc_status, make_repository, run_here, statewright, verdicts, write
 
-from statewright import asking, parameters, returning, rounds
-from statewright import loop as engine
+from statewright import parameters
 from statewright.contracts import ContractError
-from statewright.feedback import revise
-from statewright.judge import Stops, Target
-from statewright.loop import loop
+from statewright.loop import asking, returning, rounds
+from statewright.loop import driver as engine
+from statewright.loop.driver import loop
+from statewright.loop.feedback import revise
+from statewright.loop.judge import Stops, Target
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 

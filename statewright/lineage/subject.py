@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from statewright.lineage import Record
+from statewright.lineage.records import Record
+from statewright.lineage.walk import overlaps
 from statewright.state import State
-from statewright.trace import overlaps
 from statewright.workflow import Workflow, WorkflowError
 
 MOST_LISTED = 12

@@ -10,7 +10,7 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from statewright.problem import Grid, longest_tails, makespan_of, reverse
+from statewright.scheduling.problem import Grid, longest_tails, makespan_of, reverse
 
 
 def longest_tail_first(grid: Grid) -> list[float]:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from statewright import parameters, rounds
+from statewright import parameters
 from statewright.contracts import ContractError, Feedback, Patch, check
 from statewright.files import load
-from statewright.judge import Round
+from statewright.loop import rounds
+from statewright.loop.judge import Round
 from statewright.state import State
 from statewright.workflow import Stage, Workflow, WorkflowError
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from statewright.git import git
+from statewright.lineage.walk import Step, walk
 from statewright.parameters import DEFAULT_FILE, parse_assignment
-from statewright.scratch import dvc_hash
 from statewright.state import Observed, State
-from statewright.trace import Step, walk
 from statewright.tracking import flatten
+from statewright.verify.scratch import dvc_hash
 from statewright.workflow import Workflow
 
 SETTABLE = frozenset({".yaml", ".yml", ".toml", ".json"})

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from statewright.plan import MAY, RESTORE, Plan
-from statewright.schedule import Problem, Schedule, critical_sequence, dispatch
+from statewright.scheduling.schedule import Problem, Schedule, critical_sequence, dispatch
 from statewright.workflow import Stage, Workflow
 
 DEMANDS: Mapping[str, float] = {"cpu": 1.0, "ram_gb": 1.0, "gpu": 0.0}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statewright.judge import (
+from statewright.loop.judge import (
     Round,
     Stops,
     Target,

@@ -11,10 +11,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from statewright.gantt import Chart, draw_svg, draw_text, plan_chart, problem_chart, save_svg, show, ticks
 from statewright.plan import MAY, MUST, RESTORE, SKIP, Decision, Plan
-from statewright.prediction import compare, expected_seconds, schedule_plan
-from statewright.schedule import Problem, Schedule, solve
+from statewright.scheduling.gantt import (
+    Chart,
+    draw_svg,
+    draw_text,
+    plan_chart,
+    problem_chart,
+    save_svg,
+    show,
+    ticks,
+)
+from statewright.scheduling.prediction import compare, expected_seconds, schedule_plan
+from statewright.scheduling.schedule import Problem, Schedule, solve
 from statewright.workflow import Stage, Workflow
 from tests.statewright.toys import make_repository
 from tests.statewright.toys import statewright as command_line

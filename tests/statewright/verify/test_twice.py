@@ -14,10 +14,10 @@ import pytest
 import yaml
 from toys import HERE, commit, dvc, make_repository, statewright, write
 
-from statewright.compare import compare_files, compare_paths
 from statewright.process import StageFailedError
-from statewright.scratch import content_hashes, copy_checkout, dvc_hash
-from statewright.verify import Verified, verify_stages
+from statewright.verify.compare import compare_files, compare_paths
+from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash
+from statewright.verify.twice import Verified, verify_stages
 from statewright.workflow import WorkflowError
 
 STAGES = """

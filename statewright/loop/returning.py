@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from statewright import rounds
 from statewright.display import print_plan, terminal
 from statewright.experiments import check_out, unsaved_outputs
-from statewright.keeping import keep_standing
+from statewright.loop import rounds
+from statewright.loop.keeping import keep_standing
 from statewright.plan import MUST
 from statewright.repository import open_repository
 from statewright.session import alone, carry_out, look, show_results

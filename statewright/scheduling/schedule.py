@@ -45,7 +45,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from statewright.problem import (
+from statewright.scheduling.problem import (
     TICKS,
     Grid,
     Problem,
@@ -55,7 +55,7 @@ from statewright.problem import (
     reverse,
     to_grid,
 )
-from statewright.schemes import best_by_rules, longest_tail_first, parallel, serial
+from statewright.scheduling.schemes import best_by_rules, longest_tail_first, parallel, serial
 from statewright.workflow import Workflow, WorkflowError
 
 __all__ = ["Problem", "Schedule", "critical_sequence", "dispatch", "list_schedule", "priorities", "solve"]

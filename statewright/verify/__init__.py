@@ -1,0 +1,1 @@
+"""Run a stage twice in scratch copies and compare what comes out."""
