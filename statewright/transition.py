@@ -168,7 +168,7 @@ def _within_flow(
     from prefect.context import FlowRunContext
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
     from prefect.task_runners import ThreadPoolTaskRunner
 
     if FlowRunContext.get() is not None:
@@ -186,7 +186,8 @@ def _within_flow(
             raise
         ended.append(None)
 
-    with temporary_settings({PREFECT_API_URL: address} if address else {}):
+    # A temporary server has no page to link to.
+    with temporary_settings({PREFECT_API_URL: address, PREFECT_UI_URL: ""} if address else {}):
         try:
             flow(name=name, task_runner=runner, validate_parameters=False)(body)()
         except TransitionFailedError:
