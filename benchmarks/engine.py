@@ -213,8 +213,8 @@ def prefect_server(folder: Path) -> Iterator[str]:
     """The API address of a Prefect server with a database of its own."""
     import socket
 
-    from statewright.process import stop
-    from statewright.servers import wait_until_up
+    from statewright.running.process import stop
+    from statewright.running.servers import wait_until_up
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

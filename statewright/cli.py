@@ -216,7 +216,7 @@ def _minutes(text: str) -> float:
 def _graph(options: argparse.Namespace) -> int:
     from statewright.display import terminal
     from statewright.graph import print_graph, select
-    from statewright.repository import declare, describe, open_repository, targets
+    from statewright.repository.reading import declare, describe, open_repository, targets
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -342,7 +342,7 @@ def _loop(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from statewright.checks import faults
-    from statewright.repository import declare, open_repository
+    from statewright.repository.reading import declare, open_repository
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -369,7 +369,7 @@ def _trace(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from statewright.display import terminal
     from statewright.lineage.printing import print_verified
-    from statewright.process import StageFailedError
+    from statewright.running.process import StageFailedError
     from statewright.verify.twice import Verified, verify_stages
 
     found: list[Verified] = []
@@ -402,7 +402,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from statewright.servers import serve
+    from statewright.running.servers import serve
 
     return serve(Path.cwd(), prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
 

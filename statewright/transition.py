@@ -18,16 +18,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from statewright import ledger
-from statewright import repository as dvc
-from statewright.attempt import Work, attempt
 from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
-from statewright.recorder import Recorder
+from statewright.repository import ledger
+from statewright.repository import reading as dvc
+from statewright.running.attempt import Work, attempt
+from statewright.running.recorder import Recorder
+from statewright.running.servers import prefect_server
+from statewright.running.starter import starter
 from statewright.scheduling.prediction import Comparison, compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import priorities
-from statewright.servers import prefect_server
-from statewright.starter import starter
 from statewright.state import State
 from statewright.tracking import WORKING_LOCK, control_folder
 from statewright.workflow import Stage, Workflow, WorkflowError

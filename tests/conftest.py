@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from statewright.process import stop
-from statewright.servers import wait_until_up
+from statewright.running.process import stop
+from statewright.running.servers import wait_until_up
 
 THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
 

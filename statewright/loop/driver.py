@@ -42,11 +42,11 @@ from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metri
 from statewright.loop.keeping import keep_round, keep_standing, standing_files
 from statewright.loop.returning import bring_back
 from statewright.plan import RESTORE, SKIP, decide
-from statewright.recorder import Recorder
-from statewright.repository import open_repository
-from statewright.servers import prefect_server, use_running_server
+from statewright.repository.reading import open_repository
+from statewright.running.recorder import Recorder
+from statewright.running.servers import prefect_server, use_running_server
+from statewright.running.starter import starter
 from statewright.session import Session, alone, carry_out, look, show_results
-from statewright.starter import starter
 from statewright.tracking import WORKING_LOCK, control_folder
 from statewright.workflow import Stage
 

@@ -6,11 +6,11 @@ import json
 import time
 from pathlib import Path
 
-from statewright.experiments import record_files, save_experiment
 from statewright.loop import rounds
 from statewright.loop.judge import Round
 from statewright.plan import SKIP, decide
-from statewright.recorder import Recorder
+from statewright.repository.experiments import record_files, save_experiment
+from statewright.running.recorder import Recorder
 from statewright.session import Session
 
 

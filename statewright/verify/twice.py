@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from statewright import ledger
-from statewright.process import StageFailedError, run_commands
 from statewright.reasons import differences
-from statewright.repository import Repository, declare, observe, open_repository, relative, targets
+from statewright.repository import ledger
+from statewright.repository.reading import Repository, declare, observe, open_repository, relative, targets
+from statewright.running.process import StageFailedError, run_commands
 from statewright.state import Observed
 from statewright.tracking import control_folder
 from statewright.verify.compare import Difference, compare_paths

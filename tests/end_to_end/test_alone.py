@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,11 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("alone") / "venv"
     run([sys.executable, "-m", "venv", str(place)], ROOT)
     python = str(place / "bin" / "python")
-    run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, str(ROOT)], ROOT)
+    source = place.parent / "source"  # a build leaves files beside what it builds
+    shutil.copytree(ROOT / "statewright", source / "statewright")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, str(source)], ROOT)
     return place / "bin"
 
 
@@ -53,7 +58,8 @@ def test_what_only_the_pipelines_need_is_not_installed(binaries: Path, module: s
 
 
 def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Path) -> None:
-    names = sorted(f"statewright.{path.stem}" for path in (ROOT / "statewright").glob("[!_]*.py"))
+    files = [path.relative_to(ROOT) for path in (ROOT / "statewright").rglob("[!_]*.py")]
+    names = sorted(".".join(path.with_suffix("").parts) for path in files)
     program = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\nprint('all')"
     assert run([str(binaries / "python"), "-c", program], tmp_path).strip() == "all"
 

@@ -18,10 +18,10 @@ import pytest
 from ruamel.yaml import YAML
 from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, shared, verdicts, write
 
-from statewright import repository as engine
 from statewright.cli import main
 from statewright.glance import glance
 from statewright.plan import Plan
+from statewright.repository import reading as engine
 from statewright.session import look
 
 Status = Mapping[str, Any]

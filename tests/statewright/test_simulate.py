@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import make_repository, run_here, write
 
-from statewright import repository as engine
 from statewright.plan import decide
-from statewright.process import StageFailedError
+from statewright.repository import reading as engine
+from statewright.running.process import StageFailedError
 from statewright.simulate import simulate
 from statewright.state import Observed, State
 from statewright.workflow import Output, Stage, Workflow

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from statewright import ledger
-from statewright import repository as engine
 from statewright.plan import Plan, decide
-from statewright.process import run_commands
+from statewright.repository import ledger
+from statewright.repository import reading as engine
+from statewright.running.process import run_commands
 
 HERE = Path(__file__).parents[2]
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from toys import HERE, commit, dvc, make_repository, run_here, statewright, write
 
-from statewright import repository as engine
 from statewright import tracking
 from statewright.files import md5
 from statewright.lineage import records as lineage
 from statewright.lineage.provenance import Trace, trace
+from statewright.repository import reading as engine
 from statewright.workflow import WorkflowError
 
 STAGES = """

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from toys import commit, dvc, dvc_status, make_repository, run_here, verdicts, write
 
-from statewright import repository as engine
-from statewright.experiments import save_experiment
 from statewright.loop import driver as looping
 from statewright.loop import returning, rounds
 from statewright.loop.driver import loop
 from statewright.loop.judge import Stops
 from statewright.loop.returning import run_at
+from statewright.repository import reading as engine
+from statewright.repository.experiments import save_experiment
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from toys import HERE, commit, dvc, make_repository, statewright, write
 
-from statewright.process import StageFailedError
+from statewright.running.process import StageFailedError
 from statewright.verify.compare import compare_files, compare_paths
 from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash
 from statewright.verify.twice import Verified, verify_stages

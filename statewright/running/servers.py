@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from statewright.process import end, stop
-from statewright.starter import Starter
+from statewright.running.process import end, stop
+from statewright.running.starter import Starter
 from statewright.tracking import control_folder, local_uri, tracking_uri
 from statewright.workflow import WorkflowError
 

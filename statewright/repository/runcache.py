@@ -21,7 +21,7 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository import Repository, may_be_held, relative
+from statewright.repository.reading import Repository, may_be_held, relative
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from statewright.starter import Command, Starter, Usage, starter
+from statewright.running.starter import Command, Starter, Usage, starter
 
 GRACE_S = 10.0
 """How long a stage that was told to stop may take before it is killed."""

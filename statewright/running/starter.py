@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from statewright.warden import HEADER
+from statewright.running.warden import HEADER
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Starter:
                     sys.executable,
                     "-P",
                     "-m",
-                    "statewright.warden",
+                    "statewright.running.warden",
                     str(theirs.fileno()),
                     str(lock or ""),
                     *preload,

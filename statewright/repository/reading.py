@@ -27,11 +27,11 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.complaints import complaining, explain
 from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
-from statewright.locks import repository_lock
-from statewright.remotes import stand_in_for_missing
+from statewright.repository.complaints import complaining, explain
+from statewright.repository.locks import repository_lock
+from statewright.repository.remotes import stand_in_for_missing
 from statewright.state import Observed, ParamKey, State
 from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest
 
@@ -186,7 +186,7 @@ def _output(out: Any, root: Path) -> Output:
 
 def observe(repository: Repository, workflow: Workflow) -> State:
     """Look at every stage: what was recorded, what lies there, what the run cache holds."""
-    from statewright.runcache import recalls
+    from statewright.repository.runcache import recalls
 
     with repository.locked():
         stages = repository.stages

@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from statewright.running.warden import share
 from statewright.tracking import StageRecord
-from statewright.warden import share
 from statewright.workflow import Output, Stage
 
 
@@ -35,7 +35,7 @@ class Recorder:
     def __init__(self, root: Path, lock: Path) -> None:
         self._mutex = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "statewright.recorder", str(root), str(lock)],
+            [sys.executable, "-P", "-m", "statewright.running.recorder", str(root), str(lock)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

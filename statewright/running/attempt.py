@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from statewright import ledger
-from statewright import repository as dvc
 from statewright.display import Board
 from statewright.plan import Plan
-from statewright.process import StageFailedError, run_commands
-from statewright.recorder import Recorder
-from statewright.starter import Starter, Usage
+from statewright.repository import ledger
+from statewright.repository import reading as dvc
+from statewright.running.process import StageFailedError, run_commands
+from statewright.running.recorder import Recorder
+from statewright.running.starter import Starter, Usage
 from statewright.tracking import StageRecord
 from statewright.workflow import Stage, Workflow
 

@@ -14,9 +14,9 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.lockfile import LockFiles, lock_files
-from statewright.locks import path_locks
-from statewright.repository import Repository, relative
+from statewright.repository.lockfile import LockFiles, lock_files
+from statewright.repository.locks import path_locks
+from statewright.repository.reading import Repository, relative
 
 
 @dataclass

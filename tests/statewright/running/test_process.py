@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from statewright import process
-from statewright.process import StageFailedError, activated, run_commands
+from statewright.running import process
+from statewright.running.process import StageFailedError, activated, run_commands
 
 
 def shell(*lines: str) -> list[tuple[str, dict[str, Any]]]:

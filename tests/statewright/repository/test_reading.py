@@ -16,7 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 from toys import HERE, dvc, dvc_status, lock_files, make_repository, plan_of, run_here, verdicts, write
 
-from statewright import repository as engine
+from statewright.repository import reading as engine
 from statewright.workflow import WorkflowError
 
 # One worker makes the zoo, runs it, and tries everything on copies.

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from toys import dvc_status, inside, make_repository, run_here, verdicts, write
 
-from statewright import locks
-from statewright.repository import Repository, open_repository
+from statewright.repository import locks
+from statewright.repository.reading import Repository, open_repository
 
 FILES = {
     "in.txt": "a\n",
