@@ -66,9 +66,9 @@ class Board:
                 return
             row.state = state
             if state == "running":
-                row.started, row.finished = time.time(), None
+                row.started, row.finished = time.monotonic(), None
             else:
-                row.finished = time.time()
+                row.finished = time.monotonic()
             if not self.console.is_terminal:
                 took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
                 extra = f": {row.note}" if state in ("failed", "blocked") and row.note else ""
@@ -85,7 +85,7 @@ class Board:
             )
         with self.mutex:
             for address, row in self.rows.items():
-                elapsed = (row.finished or time.time()) - row.started if row.started else None
+                elapsed = (row.finished or time.monotonic()) - row.started if row.started else None
                 note = row.note if row.state in ("running", "failed", "blocked") else ""
                 table.add_row(
                     address,

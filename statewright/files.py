@@ -6,12 +6,13 @@ them can carry code: nothing here unpickles.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,11 @@ def _dump_json_for(path: Path, value: Any) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, moved onto it when the block ends well.
 
-    A kill at any moment leaves the old file or the new one, never a part of either.
+    A kill at any moment leaves the old file or the new one, never a part of either. The temporary
+    file that it leaves as well is removed by whoever next writes that file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary, handle = _claim(path)
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -128,6 +128,30 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _claim(path: Path) -> tuple[Path, int]:
+    """A new temporary file beside `path`, locked for as long as this process lives or keeps it open."""
+    prefix, suffix = f".{path.name}.", ".part"
+    with os.scandir(path.parent) as found:
+        left = [
+            entry.path for entry in found if entry.name.startswith(prefix) and entry.name.endswith(suffix)
+        ]
+    for name in left:
+        _remove_unless_locked(name)
+    while True:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return Path(name), handle
+        os.close(handle)  # another writer of the file took it for a dead one's, before it was locked
+
+
+def _remove_unless_locked(name: str) -> None:
+    with suppress(OSError), Path(name).open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        Path(name).unlink()
 
 
 def _read_parquet(path: Path) -> Any:

@@ -16,7 +16,8 @@ from statewright import history, parameters
 from statewright.display import clock, new_board, print_plan, terminal
 from statewright.glance import remember, watching
 from statewright.plan import SKIP, Plan, decide
-from statewright.repository.reading import Repository, declare, observe, open_repository, targets
+from statewright.repository.observing import observe
+from statewright.repository.reading import Repository, declare, open_repository, targets
 from statewright.repository.whatif import pretend, supposing
 from statewright.results import say_nothing_to_do, show_figures
 from statewright.state import State

@@ -134,7 +134,8 @@ def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
+        with replacing(ignore) as temporary:
+            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
     return folder
 
 

@@ -22,6 +22,7 @@ from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
 from statewright.repository import ledger
 from statewright.repository import reading as dvc
+from statewright.repository.observing import observe
 from statewright.running.attempt import Work, attempt
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server
@@ -40,16 +41,24 @@ def installed_ram_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
+def installed_gpus() -> int:
+    """GPUs that `CUDA_VISIBLE_DEVICES` names, else those that NVIDIA's driver lists."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([device for device in named.split(",") if device.strip() not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
 @dataclass(frozen=True)
 class Limits:
     """What may be used at once: `workers` counts cores, and thereby stages side by side.
 
-    A stage that wants more than there is, or a GPU where none is counted, runs alone.
+    A stage that wants more than there is, or a GPU where there is none, runs alone.
     """
 
     workers: int = 2
     ram_gb: float = field(default_factory=installed_ram_gb)
-    gpu: float = 0
+    gpu: float = field(default_factory=installed_gpus)
 
     def as_dict(self) -> dict[str, float]:
         """By the names that `meta:` uses."""
@@ -240,7 +249,7 @@ def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, st
         work.cancelled.set()
         raise
     finally:
-        result.state = dvc.observe(work.book.repository, work.workflow)
+        result.state = observe(work.book.repository, work.workflow)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict()).schedule
         result.schedule = compare(predicted, work.times)
         work.recorder.end(

@@ -25,7 +25,8 @@ from statewright.lineage.walk import (
     walk,
 )
 from statewright.reasons import show
-from statewright.repository.reading import declare, observe, open_repository
+from statewright.repository.observing import observe
+from statewright.repository.reading import declare, open_repository
 from statewright.state import State
 from statewright.verify.scratch import content_hashes, dvc_hash
 from statewright.workflow import Stage, Workflow

@@ -6,9 +6,10 @@ The repository is left as ``dvc repro`` would leave it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from dvc.stage import PipelineStage
@@ -64,6 +65,7 @@ def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
         if not force:
+            _drop_unfinished(stage)
             try:
                 ledger.repository.repo.stage_cache.restore(stage)
             except RunCacheNotFoundError:
@@ -73,6 +75,19 @@ def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
                 return "restored"
         stage.save_deps()
         return "ready"
+
+
+def _drop_unfinished(stage: PipelineStage) -> None:
+    """Remove the folder of the run cache in which a killed process, or a full disk, left no entry.
+
+    DVC looks for the newest entry in it, and fails for want of one.
+    """
+    from dvc.stage.cache import _can_hash, _get_stage_hash
+
+    stage.save_deps()
+    if _can_hash(stage):
+        with suppress(OSError):
+            Path(stage.repo.stage_cache._get_cache_dir(_get_stage_hash(stage))).rmdir()
 
 
 def finish(ledger: Ledger, address: str) -> None:

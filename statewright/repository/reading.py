@@ -1,8 +1,4 @@
-"""Read a DVC repository: its stages, what was recorded, what lies there, what the cache holds.
-
-This file and `ledger.py`, which writes, are the two that touch DVC's Python API.
-Of DVC only ``dvc.api`` is public; what is used here beyond it is pinned in ``pyproject.toml``
-and held by tests that compare `dvc.lock`, byte for byte, with what ``dvc repro`` writes.
+"""Open a DVC repository and read what it declares.
 
 One `Repo` is shared by all threads of a process, behind a mutex and DVC's own repository lock;
 while a stage's command runs neither is held, only DVC's read-write locks on its paths.
@@ -10,13 +6,10 @@ while a stage's command runs neither is held, only DVC's read-write locks on its
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
-import shlex
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +20,10 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.files import dump_json
-from statewright.fingerprint import fingerprints
 from statewright.repository.complaints import complaining, explain
 from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
-from statewright.state import Observed, ParamKey, State
-from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest
+from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
 
 @dataclass
@@ -102,8 +92,25 @@ def declare(repository: Repository) -> Workflow:
     for stage in order:
         with complaining(f"stage '{stage.addressing}'"):
             for dep in stage.params:
-                params.setdefault(relative(dep, repository.root), {}).update(_read_params(dep, files))
+                params.setdefault(relative(dep, repository.root), {}).update(read_params(dep, files))
     return Workflow(stages, upstream, params)
+
+
+def read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
+    """What DVC reads of a params file for one stage; each file is parsed once for all of them."""
+    import dpath
+    from dvc.dependency.param import read_param_file
+
+    if dep.fs_path not in files:
+        if dep.exists and not dep.isdir():
+            files[dep.fs_path] = read_param_file(dep.repo.fs, dep.fs_path)
+        else:
+            files[dep.fs_path] = dep.read_params()
+    contents, found = files[dep.fs_path], {}
+    for key in dep.params:
+        with suppress(KeyError):
+            found[key] = dpath.get(contents, key, separator=".")
+    return found if dep.params else contents
 
 
 def _ordered(repository: Repository) -> tuple[Any, list[DvcStage]]:
@@ -161,7 +168,7 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
     params = {relative(dep, root): tuple(dep.params) for dep in stage.params}
     return Stage(
         address=stage.addressing,
-        cmd=_as_commands(stage.cmd),
+        cmd=as_commands(stage.cmd),
         deps=tuple(relative(dep, root) for dep in stage.deps if dep not in stage.params),
         params=params,
         outs=tuple(_output(out, root) for out in stage.outs),
@@ -174,7 +181,8 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
     )
 
 
-def _as_commands(value: Any) -> tuple[str, ...]:
+def as_commands(value: Any) -> tuple[str, ...]:
+    """The commands of a stage, which DVC keeps as one text or as a list."""
     return tuple(value) if isinstance(value, list) else (value,) if value else ()
 
 
@@ -182,181 +190,6 @@ def _output(out: Any, root: Path) -> Output:
     role = "metric" if out.metric else "plot" if out.plot else "out"
     x = out.plot.get("x") if isinstance(out.plot, Mapping) else None
     return Output(relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None)
-
-
-def observe(repository: Repository, workflow: Workflow) -> State:
-    """Look at every stage: what was recorded, what lies there, what the run cache holds."""
-    from statewright.repository.runcache import recalls
-
-    with repository.locked():
-        stages = repository.stages
-        entries = lock_entries(stages.values())
-        contents: dict[str, Any] = {}
-        seen = {}
-        for address, declared in workflow.stages.items():
-            with complaining(f"stage '{address}'"):
-                stage, entry = stages[address], entries.get(address)
-                seen[address] = _observe(repository.root, stage, declared, entry, contents)
-        return State(seen, read_metrics(repository.root, workflow), *recalls(repository, stages))
-
-
-def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
-    """What the lock files record, by address; `.dvc` files are their own record."""
-    files: dict[str, Mapping[str, Any]] = {}
-    found: dict[str, Mapping[str, Any]] = {}
-    for stage in stages:
-        if not isinstance(stage, PipelineStage):
-            found[stage.addressing] = {"cmd": stage.cmd}
-            continue
-        if stage.path not in files:
-            files[stage.path] = _lock_file(stage.dvcfile._lockfile)
-        if stage.name in files[stage.path]:
-            found[stage.addressing] = files[stage.path][stage.name]
-    return found
-
-
-def _lock_file(file: Any) -> Mapping[str, Any]:
-    """The entries of a lock file that DVC has validated when it read the stages."""
-    from dvc.utils.serialize import parse_yaml
-
-    if not file.exists():
-        return {}
-    with file.repo.fs.open(file.path, encoding="utf-8") as text:
-        return parse_yaml(text.read(), file.path).get("stages") or {}
-
-
-def _observe(
-    root: Path,
-    stage: DvcStage,
-    declared: Stage,
-    entry: Mapping[str, Any] | None,
-    contents: dict[str, Any],
-) -> Observed:
-    files = [dep for dep in stage.deps if dep not in stage.params]
-    near = [dep for dep in files if not _is_remote(dep)]
-    states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
-    far = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
-    predicted = _predict(root, declared)
-    return Observed(
-        recorded=entry is not None,
-        cmd_was=_as_commands(entry.get("cmd")) if entry else None,
-        cmd_changed=bool(getattr(stage, "cmd_changed", False)),
-        deps_was={relative(dep, root): _recorded_hash(dep) for dep in files},
-        deps_now={relative(dep, root): _current_hash(dep) for dep in near},
-        params_was={
-            (relative(dep, root), key): value
-            for dep in stage.params
-            for key, value in (dep.hash_info.value or {}).items()
-        },
-        params_now=_current_params(stage, root, contents),
-        outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
-        outs={path: status for path, (status, _) in states.items()},
-        outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
-        params_gone=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
-        unseen=frozenset(relative(item, root) for item in far),
-        predicted=predicted,
-        predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
-    )
-
-
-def _is_remote(item: Any) -> bool:
-    """Whether looking at it could mean going to the network: a store, a database, another repository."""
-    if item.fs is None:
-        return not hasattr(item, "name")  # a database; a dataset has a name, and is recorded in dvc.lock
-    return item.protocol != "local" or hasattr(item, "def_repo")
-
-
-def _recorded_hash(item: Any) -> str | None:
-    value = item.hash_info.value if getattr(item, "hash_info", None) else None
-    return digest(value) if isinstance(value, Mapping) else value
-
-
-def _current_hash(dep: Any) -> str | None:
-    if dep.fs is None:
-        # A dataset: DVC compares what `dvc.lock` holds of it, without going there.
-        changed = dep.status()
-        return str(changed) if changed else _recorded_hash(dep)
-    if not dep.exists:
-        return None
-    value = dep.get_hash()
-    if dep.hash_name == "md5-dos2unix" and value != dep.hash_info:
-        # DVC gives a dependency new to a recorded stage the hash of old, and saves it by the new one.
-        value = type(dep)(dep.stage, dep.def_path, hash_name="md5").get_hash()
-    return value.value if value else None
-
-
-def _read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
-    """What DVC reads of a params file for one stage; each file is parsed once for all of them."""
-    import dpath
-    from dvc.dependency.param import read_param_file
-
-    if dep.fs_path not in files:
-        if dep.exists and not dep.isdir():
-            files[dep.fs_path] = read_param_file(dep.repo.fs, dep.fs_path)
-        else:
-            files[dep.fs_path] = dep.read_params()
-    contents, found = files[dep.fs_path], {}
-    for key in dep.params:
-        with suppress(KeyError):
-            found[key] = dpath.get(contents, key, separator=".")
-    return found if dep.params else contents
-
-
-def _current_params(stage: DvcStage, root: Path, contents: dict[str, Any]) -> dict[ParamKey, Any]:
-    found: dict[ParamKey, Any] = {}
-    for dep in stage.params:
-        values = _read_params(dep, contents)
-        found.update({(relative(dep, root), key): value for key, value in values.items()})
-    return found
-
-
-def _out_states(out: Any) -> tuple[str, bool]:
-    """What DVC says of an output, and whether it lies there as recorded and the cache has lost it."""
-    status = next(iter(out.status().values()), "ok")
-    return status, status == "not in cache" and not out.workspace_status()
-
-
-def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:
-    """What the engine's own fingerprint command will write, since that can be known beforehand."""
-    for command in stage.cmd:
-        words = shlex.split(command)
-        if words[1:4] == ["-m", "statewright", "fingerprint"] and "--out" in words:
-            return {words[words.index("--out") + 1]: fingerprints(root)}
-    return {}
-
-
-def _text_hash(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def may_be_held(stage: DvcStage) -> bool:
-    """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
-    if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
-        return False
-    return all(d.protocol == "local" and d.def_path and d.hash_info for d in stage.deps) and all(
-        o.protocol == "local" and o.def_path and not o.persist and o.is_in_repo for o in stage.outs
-    )
-
-
-def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
-    """Numbers in the JSON metric files that lie there, as ``file:key.key`` -> number."""
-    found: dict[str, float] = {}
-    for stage in workflow.stages.values():
-        for out in stage.outs:
-            path = root / out.path
-            if out.role == "metric" and path.suffix == ".json" and path.is_file():
-                # A file that a killed command left half-written has no metrics; it is made again.
-                with suppress(ValueError):
-                    found.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
-    return found
-
-
-def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(f"{prefix}{'' if prefix.endswith(':') else '.'}{key}", item)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield prefix, float(value)
 
 
 def _collect(repository: Repository, name: str) -> list[str]:

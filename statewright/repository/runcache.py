@@ -21,7 +21,8 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.reading import Repository, may_be_held, relative
+from statewright.repository.observing import may_be_held
+from statewright.repository.reading import Repository, relative
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
 
@@ -162,7 +163,9 @@ def _any_agrees(
     entries: Sequence[str],
 ) -> bool:
     """Whether a remembered run has the stage's command and names, and what is known of its inputs."""
-    from dvc.utils.serialize import parse_yaml
+    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+    from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+    from voluptuous import Invalid
 
     names = {dep.def_path: relative(dep, repository.root) for dep in stage.deps}
     known = {name: deps[path] for name, path in names.items() if path in deps}
@@ -173,7 +176,10 @@ def _any_agrees(
     for text in entries:
         if not all(word in text for word in words):
             continue
-        entry = parse_yaml(text, "run cache")
+        try:
+            entry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text, "run cache"))
+        except (YAMLFileCorruptedError, Invalid):
+            continue  # left half-written by a process that was killed
         was = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         values = entry.get("params", {})
         if (

@@ -19,7 +19,8 @@ from typing import Any
 
 from statewright.reasons import differences
 from statewright.repository import ledger
-from statewright.repository.reading import Repository, declare, observe, open_repository, relative, targets
+from statewright.repository.observing import observe
+from statewright.repository.reading import Repository, declare, open_repository, relative, targets
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import Observed
 from statewright.tracking import control_folder

@@ -1,17 +1,24 @@
-"""Faults of every kind, in processes of their own: the next run finishes the work, and does none of it twice."""
+"""Faults of every kind, in processes of their own: the next run ends the work, and repeats none of it."""
 
 from __future__ import annotations
 
 import os
 import random
+import re
+import resource
 import signal
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faults import FILES, Place, assert_next_run_finishes, assert_sound, make_place, wait_for
+
+from statewright.history import durations
+from statewright.running.process import GRACE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.usefixtures("prefect_server")]
 
@@ -49,7 +56,9 @@ def test_the_run_is_killed_at_one_moment_after_the_other(place: Place, lock: Map
     for _ in range(5):
         before = len(place.finished())
         run = place.start(more={"PAUSE": "0"})
-        wait_for(lambda before=before, run=run: len(place.finished()) > before or run.process.poll() is not None)
+        wait_for(
+            lambda before=before, run=run: len(place.finished()) > before or run.process.poll() is not None
+        )
         time.sleep(chance.uniform(0, 0.1))
         run.kill()
     assert_next_run_finishes(place, lock)
@@ -59,7 +68,7 @@ def test_what_starts_the_commands_is_killed(place: Place, lock: Mapping[str, Any
     at = place.hold("held")
     run = place.start()
     wait_for(at.exists)
-    place.process("statewright.warden").kill()
+    place.process("statewright.running.warden").kill()
     status, said = run.end()
     assert status == 1
     assert "stage 'held': the process that started it was killed; log: " in said
@@ -72,7 +81,7 @@ def test_what_records_is_killed(place: Place, lock: Mapping[str, Any]) -> None:
     at = place.hold("held", "sleep 1")
     run = place.start()
     wait_for(at.exists)
-    place.process("statewright.recorder").kill()
+    place.process("statewright.running.recorder").kill()
     status, said = run.end()
     assert status == 0
     assert "not wholly recorded in MLflow: the process that records was killed" in said
@@ -118,6 +127,7 @@ def test_a_server_that_was_named_is_out_of_reach(place: Place, lock: Mapping[str
 # Disks.
 
 
+@contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[None]:
     """Something mounted on a folder for the length of the block, where one may."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,21 +140,10 @@ def mounted(folder: Path, *options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-mounted = contextmanager(mounted)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no byte free."""
-    with (folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    return folder / "filler"
-
-
 def test_the_disk_of_the_cache_is_full(place: Place, lock: Mapping[str, Any]) -> None:
     with mounted(place.root / ".dvc" / "cache", "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
         filler = place.root / ".dvc" / "cache" / "filler"
-        place.fault("held", f"dd if=/dev/zero of={filler} bs=4096 2>&1")
+        place.fault("held", f"dd if=/dev/zero of={filler} bs=4096 count=8000 2>&1")
         status, said = place.run()
         assert status == 1, said
         assert "No space left on device" in said
@@ -157,7 +156,7 @@ def test_the_disk_of_the_repository_is_full(tmp_path: Path, lock: Mapping[str, A
     with mounted(tmp_path / "repo", "-t", "tmpfs", "-o", "size=16m", "tmpfs"):
         place = make_place(tmp_path)
         filler = place.root / "filler"
-        place.fault("held", f"dd if=/dev/zero of={filler} bs=4096 2>&1")
+        place.fault("held", f"dd if=/dev/zero of={filler} bs=4096 count=8000 2>&1")
         status, said = place.run()
         assert status == 1, said
         assert "No space left on device" in said
@@ -181,10 +180,15 @@ def test_no_file_may_grow(place: Place, lock: Mapping[str, Any]) -> None:
 
 
 def test_the_cache_cannot_be_written(place: Place, lock: Mapping[str, Any]) -> None:
-    assert place.run()[0] == 0
     cache = place.root / ".dvc" / "cache"
-    (place.root / "held.txt").unlink()
-    (place.root / "dvc.yaml").write_text((place.root / "dvc.yaml").read_text().replace("held.txt source.txt", "held.txt source.txt "))
+    place.fault("held", f"mount -o remount,bind,ro {cache}")
+    with mounted(cache, "--bind", str(cache)):
+        status, said = place.run()
+        assert status == 1, said
+        assert "Read-only file system" in said
+        assert "Traceback" not in said
+    place.mend()
+    assert_next_run_finishes(place, lock, "source")
 
 
 # Stages that do not listen.
@@ -196,7 +200,9 @@ def test_a_stage_that_ignores_sigterm_is_ended_in_time(place: Place, lock: Mappi
     at = place.hold("open", deaf)
     declared = place.root / "dvc.yaml"
     text = declared.read_text()
-    declared.write_text(text.replace("outs: [held.txt], meta: {timeout_s: 60}", "outs: [held.txt], meta: {timeout_s: 1}"))
+    declared.write_text(
+        text.replace("outs: [held.txt], meta: {timeout_s: 60}", "outs: [held.txt], meta: {timeout_s: 1}")
+    )
     run = place.start()
     wait_for(at.exists)
     began = time.monotonic()

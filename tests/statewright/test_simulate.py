@@ -13,6 +13,7 @@ from toys import make_repository, run_here, write
 
 from statewright.plan import decide
 from statewright.repository import reading as engine
+from statewright.repository.observing import observe
 from statewright.running.process import StageFailedError
 from statewright.simulate import simulate
 from statewright.state import Observed, State
@@ -168,7 +169,7 @@ def repo(tmp_path: Path) -> Path:
 def look(root: Path) -> tuple[Workflow, State]:
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
-    return workflow, engine.observe(repository, workflow)
+    return workflow, observe(repository, workflow)
 
 
 def test_it_agrees_with_what_really_happens(repo: Path) -> None:

@@ -250,7 +250,8 @@ def stage(**meta: float) -> Stage:
         ({"cpu": 2}, [], Limits(1), True),
         ({"cpu": 0.5}, [{"cpu": 1.5}], Limits(2), True),
         ({"cpu": 0}, [{}, {}], Limits(2), True),
-        ({"gpu": 1}, [{}], Limits(4), False),
+        ({"gpu": 1}, [{}], Limits(4, gpu=0), False),
+        ({}, [{"gpu": 1}], Limits(4, gpu=0), False),
         ({"gpu": 1}, [{}], Limits(4, gpu=1), True),
         ({"gpu": 1}, [{"gpu": 1}], Limits(4, gpu=1), False),
         ({"ram_gb": 6}, [{"ram_gb": 3}], Limits(4, ram_gb=9), True),
@@ -266,3 +267,13 @@ def test_what_fits_beside_what(
     others = {str(number): stage(**meta) for number, meta in enumerate(running)}
     workflow = Workflow({"s": stage(**new)}, {"s": ()})
     assert list(_that_fit(["s"], others, workflow, limits)) == (["s"] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"), [("", 0), ("-1", 0), ("0", 1), ("0,1", 2), ("GPU-3f,GPU-91", 2)]
+)
+def test_gpus_are_those_that_are_made_visible(
+    named: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert Limits(1).gpu == expected

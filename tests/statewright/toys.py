@@ -16,6 +16,7 @@ import pytest
 from statewright.plan import Plan, decide
 from statewright.repository import ledger
 from statewright.repository import reading as engine
+from statewright.repository.observing import observe
 from statewright.running.process import run_commands
 
 HERE = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ def plan_of(root: Path, names: Sequence[str] = ()) -> Plan:
     """The plan for a repository as it lies there."""
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
-    return decide(workflow, engine.observe(repository, workflow), engine.targets(repository, names))
+    return decide(workflow, observe(repository, workflow), engine.targets(repository, names))
 
 
 def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
@@ -74,7 +75,7 @@ def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     """Carry the plan out one stage after the other, as `transition` does, and return the outcomes."""
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
-    plan = decide(workflow, engine.observe(repository, workflow), force=force)
+    plan = decide(workflow, observe(repository, workflow), force=force)
     book = ledger.open_ledger(repository, list(workflow.stages))
     outcomes = {}
     for address in plan.work:

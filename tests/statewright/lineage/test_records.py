@@ -20,6 +20,7 @@ from statewright.files import md5
 from statewright.lineage import records as lineage
 from statewright.lineage.provenance import Trace, trace
 from statewright.repository import reading as engine
+from statewright.repository.observing import observe
 from statewright.workflow import WorkflowError
 
 STAGES = """
@@ -300,7 +301,7 @@ def run_recorded(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     workflow = engine.declare(repository)
     record = tracking.open_record(root)
     tracking.start_parent(record, "toy", {}, {})
-    state = engine.observe(repository, workflow)
+    state = observe(repository, workflow)
     for address, status in outcomes.items():
         seen, now = state.stages[address], time.time()
         params = {key: value for (_, key), value in seen.params_was.items()}

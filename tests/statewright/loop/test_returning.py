@@ -18,6 +18,7 @@ from statewright.loop.judge import Stops
 from statewright.loop.returning import run_at
 from statewright.repository import reading as engine
 from statewright.repository.experiments import save_experiment
+from statewright.repository.observing import observe
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
@@ -111,7 +112,7 @@ def run_stages_here(patch: pytest.MonkeyPatch) -> None:
 
 def digest(root: Path) -> str:
     repository = engine.open_repository(root)
-    return engine.observe(repository, engine.declare(repository)).digest
+    return observe(repository, engine.declare(repository)).digest
 
 
 def content(root: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from toys import HERE, dvc, dvc_status, lock_files, make_repository, plan_of, run_here, verdicts, write
 
 from statewright.repository import reading as engine
+from statewright.repository.observing import observe
 from statewright.workflow import WorkflowError
 
 # One worker makes the zoo, runs it, and tries everything on copies.
@@ -261,7 +262,7 @@ def test_the_state_holds_the_metrics_and_equal_files_have_one_digest(by_us: Zoo,
     states = []
     for zoo in (by_us, by_dvc):
         repository = engine.open_repository(zoo.root)
-        states.append(engine.observe(repository, engine.declare(repository)))
+        states.append(observe(repository, engine.declare(repository)))
     assert states[0].metrics == {"score.json:rmse.joy": 0.5, "score.json:rmse.n": 3.0}
     assert states[0].digest == states[1].digest
 
@@ -561,7 +562,7 @@ def test_a_broken_declaration_is_an_error_with_dvcs_words(breakable: Path, kind:
     (breakable / "dvc.yaml").write_text(text)
     with pytest.raises(WorkflowError, match=words):
         repository = engine.open_repository(breakable)
-        engine.observe(repository, engine.declare(repository))
+        observe(repository, engine.declare(repository))
 
 
 def test_no_repository_is_an_error_with_the_command_that_makes_one(tmp_path: Path) -> None:
