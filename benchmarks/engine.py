@@ -155,7 +155,7 @@ def make_layers(root: Path, size: int) -> Path:
         deps = sorted({above + column, above + (column * 7 + 3) % LAYER}) if row else []
         files = [f"out/{dep}.txt" for dep in deps] or ["source.txt"]
         lines += [f"  s{number:03d}:"]
-        lines += [f"    cmd: cat {' '.join(files)} | cksum > out/{number}.txt && echo {number} >> out/{number}.txt"]
+        lines += [f"    cmd: (cat {' '.join(files)} | cksum; echo {number}) > out/{number}.txt"]
         lines += ["    deps:", *(f"    - {file}" for file in files), "    outs:", f"    - out/{number}.txt"]
     return make_repository(root, "\n".join(lines))
 

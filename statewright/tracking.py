@@ -134,6 +134,8 @@ def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
+        from statewright.files import replacing
+
         with replacing(ignore) as temporary:
             temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
     return folder

@@ -209,6 +209,7 @@ def test_a_stage_that_ignores_sigterm_is_ended_in_time(place: Place, lock: Mappi
     run.process.send_signal(signal.SIGINT)
     status, said = run.end()
     assert time.monotonic() - began < GRACE_S + 10
+    print(status, said)
     assert status not in (0, 2), said
     assert place.processes() == []
     declared.write_text(text)
