@@ -6,7 +6,7 @@ The repository is left as ``dvc repro`` would leave it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,10 +53,10 @@ def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
         ``skipped`` (unchanged after all), ``restored`` (from the run cache), ``done`` (DVC
         itself brought it up to date: frozen, import, data source) or ``ready``.
     """
-    from dvc.stage.cache import RunCacheNotFoundError
-
     stage = ledger.stages[address]
     with ledger.repository.locked(stage):
+        if isinstance(stage, PipelineStage):
+            ledger.locks.take_foreign(stage)
         if not force and not _bare(stage.changed)():
             return "skipped"
         if not isinstance(stage, PipelineStage) or stage.frozen:
@@ -64,30 +64,30 @@ def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
             _record(ledger, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
-        if not force:
-            _drop_unfinished(stage)
-            try:
-                ledger.repository.repo.stage_cache.restore(stage)
-            except RunCacheNotFoundError:
-                pass
-            else:
-                _save(ledger, stage)
-                return "restored"
+        if not force and _restores(stage):
+            _save(ledger, stage)
+            return "restored"
         stage.save_deps()
         return "ready"
 
 
-def _drop_unfinished(stage: PipelineStage) -> None:
-    """Remove the folder of the run cache in which a killed process, or a full disk, left no entry.
+def _restores(stage: PipelineStage) -> bool:
+    """Whether the run cache held the stage, whose outputs then lie there."""
+    from dvc.stage.cache import RunCacheNotFoundError, _get_stage_hash
 
-    DVC looks for the newest entry in it, and fails for want of one.
-    """
-    from dvc.stage.cache import _can_hash, _get_stage_hash
-
-    stage.save_deps()
-    if _can_hash(stage):
-        with suppress(OSError):
-            Path(stage.repo.stage_cache._get_cache_dir(_get_stage_hash(stage))).rmdir()
+    runs = stage.repo.stage_cache
+    try:
+        runs.restore(stage)
+    except RunCacheNotFoundError:
+        return False
+    except TypeError:
+        # A killed process, or a full disk, left the folder without an entry, and DVC wants the newest in it.
+        folder = Path(runs._get_cache_dir(_get_stage_hash(stage)))
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise
+        folder.rmdir()
+        return False
+    return True
 
 
 def finish(ledger: Ledger, address: str) -> None:

@@ -26,7 +26,7 @@ class LockFile:
     """One `dvc.lock`: the text of each entry, by stage, in the order of the file.
 
     `new` are the stages that it did not hold when it was first read; they stand in the order of
-    the plan, wherever in time they ended.
+    the plan, wherever in time they ended. `foreign` are those that somebody else has written since.
     """
 
     path: Path
@@ -36,13 +36,16 @@ class LockFile:
     known: frozenset[str] | None = None
     new: set[str] = field(default_factory=set)
     seen: tuple[int, int, int] | None = None
+    foreign: set[str] = field(default_factory=set)
 
     def read(self) -> None:
         """Take in what lies there, if somebody has written since."""
         now = _signature(self.path)
         if self.known is None or now != self.seen:
-            text = self.path.read_text(encoding="utf-8") if now else ""
+            text, before = self.path.read_text(encoding="utf-8") if now else "", self.texts
             self.head, self.texts, self.tail = split(text, self.path) if text else (HEAD, {}, "")
+            if self.known is not None:
+                self.foreign |= {name for name in self.texts if self.texts[name] != before.get(name)}
             self.seen = now
         if self.known is None:
             self.known = frozenset(self.texts)
@@ -105,23 +108,38 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
 class LockFiles:
     """The lock files of a run; whoever calls holds the repository's lock."""
 
-    order: Mapping[str, Sequence[str]]
+    order: dict[str, list[str]]
     files: dict[str, LockFile] = field(default_factory=dict)
 
     def record(self, stage: PipelineStage) -> None:
         """Write the entry of a stage."""
         from dvc.stage.serialize import to_lockfile
 
-        file = self.files.get(stage.path)
-        if file is None:
-            file = self.files[stage.path] = LockFile(Path(stage.dvcfile._lockfile.path))
+        file = self.files[stage.path]
         file.write(to_lockfile(stage), self.order[stage.path])
         stage.repo.scm_context.track_file(stage.repo.fs.relpath(str(file.path)))
 
+    def take_foreign(self, stage: PipelineStage) -> None:
+        """Tell a stage what somebody else, a ``dvc repro`` say, has recorded of it since it was read."""
+        from dvc.stage.loader import StageLoader
+        from dvc.utils.serialize import parse_yaml
+
+        file = self.files[stage.path]
+        file.read()
+        if stage.name in file.foreign:
+            file.foreign.discard(stage.name)
+            entry = parse_yaml(f"stages:\n{file.texts[stage.name]}", file.path)["stages"][stage.name]
+            StageLoader.fill_from_lock(stage, entry)
+            stage.cmd_changed = entry.get("cmd") != stage.cmd
+
 
 def lock_files(stages: Sequence[PipelineStage]) -> LockFiles:
-    """The lock files of `stages`, in whose order new entries shall stand."""
-    order: dict[str, list[str]] = {}
+    """The lock files of `stages` as they stand, in whose order new entries shall stand."""
+    found = LockFiles({})
     for stage in stages:
-        order.setdefault(stage.path, []).append(stage.name)
-    return LockFiles(order)
+        if stage.path not in found.files:
+            found.order[stage.path] = []
+            found.files[stage.path] = LockFile(Path(stage.dvcfile._lockfile.path))
+            found.files[stage.path].read()
+        found.order[stage.path].append(stage.name)
+    return found

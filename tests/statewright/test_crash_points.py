@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from faults import FILES, Place, assert_cache_is_true, make_place
-from toys import dvc_status, run_here
+from toys import dvc_status, run_here, verdicts
+
+from statewright.files import replacing
 
 pytestmark = pytest.mark.slow
 CHANGES = frozenset(
@@ -64,6 +66,11 @@ def _count_changes(root: str, kill_at: int) -> list[int]:
     return made
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return make_place(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, Any], int]:
     """What is recorded where nothing goes wrong, and after how many changes."""
@@ -93,3 +100,44 @@ def test_killed_before_a_change(tmp_path: Path, clean: tuple[Mapping[str, Any], 
     assert dvc_status(place.root) == {}
     assert not [path for path in place.root.rglob("*.part") if ".dvc" not in path.parts]
     shutil.rmtree(place.root)
+
+
+def test_a_run_cache_in_which_a_killed_process_left_no_entry(place: Place) -> None:
+    """DVC makes the folder of an entry first, and cannot read one that is empty."""
+    assert carry_out(place)[0] == 0
+    for entry in (place.root / ".dvc" / "cache" / "runs").glob("*/*/*"):
+        entry.unlink()
+    (place.root / "dvc.lock").unlink()
+    before = place.started()
+    assert carry_out(place)[0] == 0
+    assert place.started() - before == before
+    assert dvc_status(place.root) == {}
+
+
+@pytest.mark.parametrize("text", ["", "cmd: $OUT/step", "a: [b"])
+def test_a_run_cache_in_which_a_killed_process_left_half_an_entry(place: Place, text: str) -> None:
+    assert carry_out(place)[0] == 0
+    for folder in (place.root / ".dvc" / "cache" / "runs").glob("*/*"):
+        (folder / "tmp").write_text(text)
+    (place.root / "source.txt").unlink()  # so that it is not known what the others will find
+    assert verdicts(place.root)["source"] == "must"
+    assert carry_out(place)[0] == 0
+    assert place.started() == {"source": 2, "held": 1, "folder": 1, "open": 1, "join": 1}
+
+
+def test_who_is_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.lock"
+    path.write_text("old")
+    child = os.fork()
+    if child == 0:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+    with replacing(path) as temporary, replacing(path) as other:  # who lives is left alone
+        temporary.write_text("new")
+        other.write_text("newer")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
