@@ -53,7 +53,7 @@ def test_the_run_is_killed_while_commands_run(place: Place, lock: Mapping[str, A
 
 def test_the_run_is_killed_at_one_moment_after_the_other(place: Place, lock: Mapping[str, Any]) -> None:
     chance = random.Random(7)
-    for _ in range(5):
+    for _ in range(4):
         before = len(place.finished())
         run = place.start(more={"PAUSE": "0"})
         wait_for(
@@ -250,15 +250,15 @@ def test_a_run_and_dvc_repro_at_once(place: Place, lock: Mapping[str, Any], firs
 # Clocks that jump.
 
 
-@pytest.mark.parametrize("days", [-4000, 4000])
-def test_files_of_another_time_are_no_news(place: Place, lock: Mapping[str, Any], days: int) -> None:
+def test_files_of_another_time_are_no_news(place: Place, lock: Mapping[str, Any]) -> None:
     assert place.run()[0] == 0
-    then = time.time() + days * 86400
-    for path in place.root.rglob("*"):
-        if ".git" not in path.parts:
-            os.utime(path, (then, then))
+    for days in (-4000, 4000):
+        then = time.time() + days * 86400
+        for path in place.root.rglob("*"):
+            if ".git" not in path.parts:
+                os.utime(path, (then, then))
+        assert_next_run_finishes(place, lock, *lock)
     started = place.started()
-    assert_next_run_finishes(place, lock, *lock)
     (place.root / "open.txt").write_text("otherwise")
     os.utime(place.root / "open.txt", (then - 86400, then - 86400))
     status, said = place.run()
