@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -127,13 +128,27 @@ def use_running_server(port: int = 4200) -> bool:
 
     One that was named and is out of reach is said to be, and does not hold the work up.
     """
-    named = os.environ.get("PREFECT_API_URL")
+    named = os.environ.get("PREFECT_API_URL") or _in_profile()
     if named and _is_out_of_reach(named):
         print(f"Prefect at {named} is out of reach: a temporary server is used", file=sys.stderr, flush=True)
         return False
     if not named and _is_up(f"http://127.0.0.1:{port}/api"):
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    return bool(os.environ.get("PREFECT_API_URL"))
+        named = f"http://127.0.0.1:{port}/api"
+    if named:
+        os.environ["PREFECT_API_URL"] = named
+    return bool(named)
+
+
+def _in_profile() -> str | None:
+    """The server that ``prefect config set`` has put into the active profile."""
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
+    try:
+        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+        name = os.environ.get("PREFECT_PROFILE") or profiles["active"]
+        return str(profiles["profiles"][name]["PREFECT_API_URL"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _in_flow_run() -> bool:
