@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -277,3 +278,20 @@ def test_gpus_are_those_that_are_made_visible(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert Limits(1).gpu == expected
+
+
+@pytest.mark.end_to_end
+def test_modules_in_the_repository_do_not_stand_in_for_those_of_the_engine(
+    tmp_path: Path, prefect_server: str
+) -> None:
+    shadow = "raise SystemExit('not the one that was meant')\n"
+    files = {
+        "dvc.yaml": "stages:\n  left: {cmd: echo left > left.txt, outs: [left.txt]}\n",
+        **dict.fromkeys(("queue.py", "json.py", "mlflow/__init__.py"), shadow),
+    }
+    root = make_repository(tmp_path / "theirs", files)
+    command = str(Path(sys.executable).with_name("statewright"))
+    done = subprocess.run([command, "run"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (root / "left.txt").read_text() == "left\n"
+    assert "not wholly recorded" not in done.stderr
