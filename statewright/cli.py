@@ -114,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     loop.add_argument("target", nargs="?", help="the feedback stage (default: the one with meta.journal)")
     loop.add_argument("--rounds", type=_positive, default=3, metavar="N", help="most rounds (default: 3)")
     loop.add_argument(
-        "--budget", type=_minutes, metavar="MINUTES", help="start no new round once these have passed"
+        "--budget", type=_duration, metavar="MINUTES", help="start no new round once these have passed"
     )
     loop.add_argument(
         "--until", metavar="'METRIC<=X'", help="stop once a metric (FILE:KEY, or the end of it) is there"
@@ -139,7 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     schedule.add_argument("file", type=Path, metavar="FILE", help="the file to read")
     schedule.add_argument(
         "--seconds",
-        type=_seconds,
+        type=_duration,
         default=10.0,
         metavar="N",
         help="time for the search; with 0 only rules are tried (default: 10)",
@@ -206,10 +206,10 @@ def _positive(text: str) -> int:
     return number
 
 
-def _minutes(text: str) -> float:
+def _duration(text: str) -> float:
     number = float(text)
     if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError("expected minutes, a number of 0 or more")
+        raise argparse.ArgumentTypeError("expected a number of 0 or more")
     return number
 
 
@@ -229,13 +229,6 @@ def _graph(options: argparse.Namespace) -> int:
     return OK
 
 
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError("expected a number of seconds, 0 or more")
-    return number
-
-
 def _plan(options: argparse.Namespace) -> int:
     from statewright.display import print_plan, terminal
     from statewright.glance import glance
@@ -249,8 +242,7 @@ def _plan(options: argparse.Namespace) -> int:
         from statewright.transition import Limits
 
         session = look(Path.cwd(), names, supposed=options.assignments)
-        limits = Limits(workers=options.workers)
-        capacities = {"cpu": float(limits.workers), "ram_gb": limits.ram_gb, "gpu": limits.gpu}
+        capacities = Limits(workers=options.workers).as_dict()
     prediction = schedule_plan(session.workflow, session.plan, capacities)
     if options.json:
         values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}

@@ -12,7 +12,6 @@ import json
 import math
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from statewright.git import git
 from statewright.workflow import Stage
 
 if TYPE_CHECKING:
@@ -334,21 +334,11 @@ def _artifacts(root: Path, done: StageRecord) -> Iterator[Path]:
 def context_tags(root: Path, command: str) -> dict[str, str]:
     """Git commit, whether the checkout has changes, and the command line."""
     tags = {"statewright.command": command[:500]}
-    commit = _git(root, "rev-parse", "HEAD")
+    commit = git(root, "rev-parse", "HEAD").strip()
     if commit:
         tags["mlflow.source.git.commit"] = commit
         # A run itself writes these: a change of them is none of code or params.
         written = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
-        changes = _git(root, "status", "--porcelain", "-uno", "--", *written)
+        changes = git(root, "status", "--porcelain", "-uno", "--", *written)
         tags["statewright.git.dirty"] = str(bool(changes)).lower()
     return tags
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        result = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""

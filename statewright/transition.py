@@ -27,7 +27,7 @@ from statewright.running.attempt import Work, attempt
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server
 from statewright.running.starter import starter
-from statewright.scheduling.prediction import Comparison, compare, expected_seconds, schedule_plan
+from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import priorities
 from statewright.state import State
 from statewright.tracking import WORKING_LOCK, control_folder
@@ -315,13 +315,13 @@ def _that_fit(
     ready: Collection[str], running: Mapping[str, Stage], workflow: Workflow, limits: Limits
 ) -> Iterator[str]:
     """Those of `ready`, in their order, that may start beside what runs."""
-    most = (limits.workers, limits.ram_gb, limits.gpu)
+    most = [limits.as_dict()[key] for key in DEMANDS]
 
     def alone(wanted: tuple[float, ...]) -> bool:
         return any(w > m for w, m in zip(wanted, most, strict=True))
 
     beside = [_demand(stage) for stage in running.values()]
-    used = [sum(amounts) for amounts in zip((0.0, 0.0, 0.0), *beside, strict=True)]
+    used = [sum(amounts) for amounts in zip([0.0] * len(DEMANDS), *beside, strict=True)]
     for address in ready:
         if any(map(alone, beside)):
             return
@@ -333,8 +333,8 @@ def _that_fit(
         yield address
 
 
-def _demand(stage: Stage) -> tuple[float, float, float]:
-    return stage.number("cpu", 1.0), stage.number("ram_gb", 1.0), stage.number("gpu", 0.0)
+def _demand(stage: Stage) -> tuple[float, ...]:
+    return tuple(stage.number(key, usual) for key, usual in DEMANDS.items())
 
 
 def _succeeded(address: str, future: Any, work: Work, result: Result) -> bool:
