@@ -181,7 +181,8 @@ def test_no_file_may_grow(place: Place, lock: Mapping[str, Any]) -> None:
 
 def test_the_cache_cannot_be_written(place: Place, lock: Mapping[str, Any]) -> None:
     cache = place.root / ".dvc" / "cache"
-    place.fault("held", f"mount -o remount,bind,ro {cache}")
+    # Refused ("busy") for as long as another stage's file is being written to the cache.
+    place.fault("held", f"until mount -o remount,bind,ro {cache}; do sleep 0.01; done")
     with mounted(cache, "--bind", str(cache)):
         status, said = place.run()
         assert status == 1, said
