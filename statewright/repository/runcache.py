@@ -109,7 +109,10 @@ def _held(repository: Repository, stage: Any, unchanged: bool) -> Sequence[Any] 
     if unchanged and not stage.cmd_changed and all(out.hash_info for out in stage.outs):
         entry: Any = to_single_stage_lockfile(stage)
     else:
-        key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
+        try:
+            key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
+        except TypeError:
+            return None  # a parameter that JSON has no word for, a date say: DVC can remember no such run
         folder = Path(runs._get_cache_dir(key))
         newest = (
             max(folder.iterdir(), key=lambda p: p.stat().st_mtime, default=None) if folder.is_dir() else None

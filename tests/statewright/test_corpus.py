@@ -705,6 +705,29 @@ def entry(root: Path, path: str) -> dict[str, Any]:
     return {"path": path, "etag": "0123abcd"} if "://" in path else {"path": path, "md5": "0" * 32, "size": 1}
 
 
+def test_a_parameter_that_json_has_no_word_for_is_planned_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DVC fails at the stage's turn, since it hashes params as JSON; till then nothing is wrong."""
+    stages = {
+        name: {"cmd": "x", "deps": ["in.txt"], "params": [{file: ["D"]}], "outs": [name]}
+        for name, file in (("date", "p.yaml"), ("time", "p.toml"), ("set", "p.py"))
+    }
+    stages["after"] = {"cmd": "x", "deps": ["date"], "outs": ["after"]}
+    files = {
+        "in.txt": "a\n",
+        "p.yaml": "D: 2020-01-01\n",
+        "p.toml": "D = 10:00:00\n",
+        "p.py": "D = {1}\n",
+        "dvc.yaml": json.dumps({"stages": stages}),
+    }
+    root = make_repository(tmp_path / "repo", files)
+    code, out, _ = say(capsys, root, "plan", "--json")
+    assert code == 0
+    assert {a: d["verdict"] for a, d in json.loads(out)["stages"].items()} == dict.fromkeys(stages, "must")
+    assert dvc(root, "repro", "date", "--quiet") != 0
+
+
 def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
         "params.yaml": "p: 1\n",
