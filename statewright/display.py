@@ -88,7 +88,7 @@ class Board:
                 elapsed = (row.finished or time.monotonic()) - row.started if row.started else None
                 note = row.note if row.state in ("running", "failed", "blocked") else ""
                 table.add_row(
-                    address,
+                    Text(address),
                     Text(row.state, style=COLOURS.get(row.state, "")),
                     clock(elapsed) if elapsed is not None else "",
                     span(self.plan.decisions[address].seconds),
@@ -125,7 +125,7 @@ def print_plan(plan: Plan, console: Console, prediction: Prediction | None = Non
         table.add_column(name, justify="right" if name == "predicted" else "left", no_wrap=name != "why")
     for address, decision in plan.decisions.items():
         table.add_row(
-            address,
+            Text(address),  # `a@[x]` is no markup
             Text(decision.verdict, style=COLOURS[decision.verdict]),
             span(decision.seconds),
             Text(why(decision.reasons)),

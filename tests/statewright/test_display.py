@@ -56,6 +56,15 @@ def test_below_the_plan_stands_what_it_comes_to() -> None:
     assert text(where).splitlines()[-1] == "1 may"
 
 
+def test_square_brackets_are_part_of_a_name() -> None:
+    """`foreach: ["[red]"]` makes such a stage."""
+    plan = Plan({"each@[red]": Decision("each@[red]", "must", (Reason("new", "each@[red]"),))})
+    where = console()
+    print_plan(plan, where)
+    where.print(new_board(plan, where).table())
+    assert text(where).count("each@[red] ") == 3
+
+
 def test_a_plan_with_nothing_to_do_says_so() -> None:
     assert summary(Plan({"four": Decision("four", "skip")})) == "1 skip"
 
