@@ -110,7 +110,8 @@ def read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
     for key in dep.params:
         with suppress(KeyError):
             found[key] = dpath.get(contents, key, separator=".")
-    return found if dep.params else contents
+    # Of a file that holds a list or a number DVC makes nothing, and says so when the stage's turn comes.
+    return found if dep.params else contents if isinstance(contents, Mapping) else {}
 
 
 def _ordered(repository: Repository) -> tuple[Any, list[DvcStage]]:

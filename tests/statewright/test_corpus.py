@@ -728,6 +728,22 @@ def test_a_parameter_that_json_has_no_word_for_is_planned_all_the_same(
     assert dvc(root, "repro", "date", "--quiet") != 0
 
 
+@pytest.mark.parametrize("text", ["[1, 2]", "5", "placeholder p.json", ""])
+def test_a_whole_params_file_without_keys_is_planned_all_the_same(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DVC has its graph, too, and fails at the stage's turn."""
+    files = {
+        "p.yaml": f"{text}\n",
+        "dvc.yaml": "stages: {a: {cmd: echo > o, params: [p.yaml: ], outs: [o]}}\n",
+    }
+    root = make_repository(tmp_path / "repo", files)
+    code, out, err = say(capsys, root, "graph", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["stages"][0]["params"] == {"p.yaml": None}
+    assert verdicts(root) == {"a": "must"}
+
+
 def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
         "params.yaml": "p: 1\n",
