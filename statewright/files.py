@@ -21,6 +21,14 @@ from pydantic import BaseModel
 TEXT_SUFFIXES = frozenset({".html", ".svg", ".txt", ".md"})
 
 
+def file_name(address: str, suffix: str) -> str:
+    """A name for a file about a stage; most file systems take 255 bytes, and an address may be longer."""
+    name = address.replace("/", "_").replace(":", "_")
+    if len(os.fsencode(name + suffix)) > 255:
+        name = f"{name[:50]}-{hashlib.md5(os.fsencode(name), usedforsecurity=False).hexdigest()}"
+    return name + suffix
+
+
 class FileError(ValueError):
     """A file cannot be read or written; the message names it and says why."""
 

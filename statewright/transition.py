@@ -361,7 +361,7 @@ def _task(work: Work, stage: Stage) -> Any:
 
     return task(
         name=stage.address,
-        task_run_name=stage.address,
+        task_run_name=lambda: stage.address,  # a text is a template to Prefect, and `foreach` may make a@{b}
         description=stage.desc,
         retries=int(stage.number("retries", 0)),
         retry_delay_seconds=stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from statewright.display import Board
+from statewright.files import file_name
 from statewright.plan import Plan
 from statewright.repository import ledger
 from statewright.repository import reading as dvc
@@ -69,7 +70,7 @@ def attempt(work: Work, address: str) -> str:
     stage = work.workflow.stages[address]
     forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
-    now = _Attempt(work.logs / f"{address.replace('/', '_').replace(':', '_')}.log")
+    now = _Attempt(work.logs / file_name(address, ".log"))
     try:
         status = ledger.begin(work.book, address, force=forced)
         if status == "ready":

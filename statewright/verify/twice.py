@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from statewright.files import file_name
 from statewright.reasons import differences
 from statewright.repository import ledger
 from statewright.repository.observing import observe
@@ -152,7 +153,9 @@ def verify(repository: Repository, stage: Stage, observed: Observed, say: Callab
             seconds = []
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
-                seconds.append(_run(repository, stage, copied, logs / f"{_file_name(stage)}.{number}.log"))
+                seconds.append(
+                    _run(repository, stage, copied, logs / file_name(stage.address, f".{number}.log"))
+                )
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -171,10 +174,6 @@ def verify(repository: Repository, stage: Stage, observed: Observed, say: Callab
             for out in stage.outs
         )
     return Verified(stage.address, tuple(seconds), compared, stale)
-
-
-def _file_name(stage: Stage) -> str:
-    return stage.address.replace("/", "_").replace(":", "_")
 
 
 def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:

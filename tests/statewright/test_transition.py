@@ -295,3 +295,14 @@ def test_modules_in_the_repository_do_not_stand_in_for_those_of_the_engine(
     assert done.returncode == 0, done.stderr
     assert (root / "left.txt").read_text() == "left\n"
     assert "not wholly recorded" not in done.stderr
+
+
+def test_whatever_a_stage_may_be_called(tmp_path: Path, prefect_server: str) -> None:
+    """Braces are a template to Prefect, square brackets a style to the terminal; a file name ends at 255."""
+    keys = ["{x}", "[red]", "a%b", "<q>", "d/e", "ü ñ", "l" * 260]
+    each = {"foreach": keys, "do": {"cmd": "echo '${item}' >> all", "outs": []}}
+    root = make_repository(tmp_path / "repo", {"dvc.yaml": json.dumps({"stages": {"each": each}})})
+    done = statewright(root, "run", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "not wholly recorded" not in done.stderr
+    assert sorted((root / "all").read_text().splitlines()) == sorted(keys)
