@@ -11,10 +11,12 @@ import csv
 import json
 import math
 import os
+import posixpath
 import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -273,8 +275,10 @@ def _log(
 
 
 def _key(name: str) -> str:
-    """A name with the letters that MLflow allows."""
-    return "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name)[:250]
+    """A name with the letters that MLflow allows, and which it does not take for a path elsewhere."""
+    name = "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name)[:250]
+    elsewhere = name.startswith(("/", "../")) or name in ("", ".", "..") or posixpath.normpath(name) != name
+    return f"_{name.replace('/', '_')}" if elsewhere else name
 
 
 def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
@@ -294,22 +298,29 @@ def _stage_metrics(root: Path, stage: Stage) -> Iterator[tuple[str, float]]:
     for out in stage.outs:
         path = root / out.path
         if out.role == "metric" and path.suffix == ".json" and path.is_file():
-            for key, value in flatten(json.loads(path.read_text(encoding="utf-8"))):
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    yield key, float(value)
+            with suppress(ValueError, OverflowError):  # whatever the stage calls a metric
+                for key, value in flatten(json.loads(path.read_text(encoding="utf-8"))):
+                    if isinstance(value, int | float) and not isinstance(value, bool):
+                        yield key or path.stem, float(value)
 
 
 def _histories(root: Path, stage: Stage) -> list[tuple[str, float, int]]:
     """Metrics per epoch: every number of a CSV plot that names its x column."""
-    found = []
+    found: list[tuple[str, float, int]] = []
     for out in stage.outs:
         path = root / out.path
         if out.role == "plot" and out.x and path.suffix == ".csv" and path.is_file():
-            with path.open(encoding="utf-8", newline="") as stream:
-                for row in csv.DictReader(stream):
-                    step = int(float(row[out.x]))
-                    found += [(name, number, step) for name, number in _numbers(row, out.x)]
+            # An x of words or dates, as in a confusion matrix, numbers no steps; nor may it be there.
+            with suppress(ValueError, KeyError, TypeError, OverflowError, csv.Error):
+                found += list(_history(path, out.x))
     return found
+
+
+def _history(path: Path, x: str) -> Iterator[tuple[str, float, int]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            step = int(float(row[x]))
+            yield from ((name, number, step) for name, number in _numbers(row, x))
 
 
 def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:

@@ -166,7 +166,7 @@ def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
             path = root / out.path
             if out.role == "metric" and path.suffix == ".json" and path.is_file():
                 # A file that a killed command left half-written has no metrics; it is made again.
-                with suppress(ValueError):
+                with suppress(ValueError, OverflowError):
                     found.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
     return found
 

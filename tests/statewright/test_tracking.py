@@ -245,3 +245,35 @@ def test_flatten_gives_leaves() -> None:
 
 def test_names_that_mlflow_refuses_are_mended() -> None:
     assert tracking._key("rmse (joy) é%") == "rmse _joy_ é_"
+    assert [tracking._key(name) for name in ("a/b", ".c", "/a", "a//b", "../a", "..", "")] == [
+        *("a/b", ".c"),
+        *("__a", "_a__b", "_.._a", "_..", "_"),
+    ]
+
+
+def test_what_is_no_number_or_no_step_does_not_cost_the_rest(tmp_path: Path) -> None:
+    """Metrics may be of any form, and `x` of a plot anything: words in a confusion matrix."""
+    outs = (
+        Output("words.json", "metric"),
+        Output("number.json", "metric"),
+        Output("huge.json", "metric"),
+        Output("classes.csv", "plot", x="actual"),
+        Output("gone.csv", "plot", x="epoch"),
+        Output("score.json", "metric"),
+        Output("history.csv", "plot", x="epoch"),
+    )
+    files = {
+        "words.json": "rmse is 0.5\n",
+        "number.json": "5\n",
+        "huge.json": '{"n": 1' + "0" * 400 + "}",
+        "classes.csv": "actual,predicted\ncat,dog\n",
+        "gone.csv": "x,y\n1,2\n",
+        "score.json": '{"rmse": 0.5, "//": 1}',
+        "history.csv": "epoch,loss\n1,0.5\n",
+    }
+    root = make_repository(tmp_path, files)
+    record = tracking.open_record(root)
+    run_id = tracking.record_stage(record, record_of(root, stage=Stage("odd", ("x",), outs=outs), log=None))
+    found = record.client.get_run(run_id).data
+    assert found.metrics == {"number": 5.0, "rmse": 0.5, "___": 1.0, "loss": 0.5, "seconds": 12.5}
+    assert found.params["width"] == "3"
