@@ -77,8 +77,10 @@ def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
         parts = [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
         if len(parts) == len(names) and starts[:1] in ([], [0]):
             return HEAD, dict(zip(names, parts, strict=True)), ""
-    # Not quite as DVC writes it: taken apart and written anew, part by part, as DVC would write it.
+    # Not quite as DVC writes it: written anew as DVC would, comments and all, then taken apart.
     data = parse_yaml_for_update(text, str(path)) or {"schema": "2.0"}
+    if found := _parts(as_text(data), list(data.get("stages") or {})):
+        return found
     keys = [*data, *([] if "stages" in data else ["stages"])]
     at = keys.index("stages")
     head = as_text({key: data[key] for key in keys[:at]}) + "stages:\n"
@@ -87,6 +89,25 @@ def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
         for name, entry in (data.get("stages") or {}).items()
     }
     return head, entries, as_text({key: data[key] for key in keys[at + 1 :]})
+
+
+def _parts(text: str, names: Sequence[str]) -> tuple[str, dict[str, str], str] | None:
+    """Head, entries and tail of a text with these entries; a comment stays with what it stands after.
+
+    So does DVC's parser keep it, and lose it when that is written anew.
+    """
+    heading = re.search(r"^stages:.*\n", text, re.MULTILINE)
+    if not heading:
+        return None
+    rest = text[heading.end() :]
+    end = found.start() if (found := re.search(r"^[^\s#]", rest, re.MULTILINE)) else len(rest)
+    starts = [found.start() for found in re.finditer(r"^  (?![ #])", rest[:end], re.MULTILINE)]
+    parts = [rest[start:stop] for start, stop in zip(starts, [*starts, end][1:], strict=True)]
+    if len(parts) != len(names):
+        return None
+    head = text[: heading.end()] if names else text[: heading.start()] + "stages:\n"
+    first = starts[0] if starts else end
+    return head + rest[:first], dict(zip(names, parts, strict=True)), rest[end:]
 
 
 def as_text(data: Mapping[str, Any], without: str = "") -> str:

@@ -744,6 +744,46 @@ def test_a_whole_params_file_without_keys_is_planned_all_the_same(
     assert verdicts(root) == {"a": "must"}
 
 
+COMMENTED = """\
+# head
+schema: '2.0'  # two
+stages:
+  # before the first:
+  other:
+    cmd: a
+    # within
+    deps:
+    - path: x   # aside
+      md5: b026324c6904b2a9cb4b88d6d61c81d1
+      size: 2
+
+  # after the first:
+  one:
+    cmd: cat in.txt > out  # old
+  # after the second
+  last:
+    cmd: b
+# the end
+"""
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        COMMENTED,
+        COMMENTED.replace("  one:\n    cmd: cat in.txt > out  # old\n", ""),
+        "# alone\nschema: '2.0'\nstages: {}\n",
+        "schema: '2.0'\nstages:\n  other:\n    cmd: a\n\n# foot\ndatasets: []\n",
+    ],
+)
+def test_comments_in_a_lock_file_fare_as_with_dvc(lock: str, tmp_path: Path) -> None:
+    theirs = make_repository(tmp_path / "theirs", {**ONE, "dvc.lock": lock})
+    ours = make_repository(tmp_path / "ours", {**ONE, "dvc.lock": lock})
+    assert dvc(theirs, "repro", "--quiet") == 0
+    assert run_here(ours) == {"one": "ran"}
+    assert (ours / "dvc.lock").read_text() == (theirs / "dvc.lock").read_text()
+
+
 def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
         "params.yaml": "p: 1\n",
