@@ -2,5 +2,13 @@
 
 from methods.changepoint.exact import ChangePointPosterior, exact_posterior
 from methods.changepoint.regimes import NormalInverseWishart, segment_log_likelihood
+from methods.changepoint.waic import Waic, waic
 
-__all__ = ["ChangePointPosterior", "NormalInverseWishart", "exact_posterior", "segment_log_likelihood"]
+__all__ = [
+    "ChangePointPosterior",
+    "NormalInverseWishart",
+    "Waic",
+    "exact_posterior",
+    "segment_log_likelihood",
+    "waic",
+]

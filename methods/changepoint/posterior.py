@@ -1,0 +1,53 @@
+"""What is known of a series' change points once it has been seen: one type for every method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from methods.changepoint.waic import Waic
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class ChangePointPosterior:
+    """Posterior over the change points of a series of T observations in d dimensions.
+
+    A change point is the 0-based index of the first observation of a new regime.
+
+    Attributes
+    ----------
+    location_probability : array (T,)
+        Probability that a new regime begins at each index; 0 at index 0.
+    count_probability : array (k_max + 1,)
+        Probability of each number of change points.
+    map_locations : array of int (k,)
+        The most probable segmentation, number and places together.
+    draws : tuple of array of int
+        Draws of the change points: independent where the posterior is exact, chain after chain
+        where it is sampled.
+    regime_means : array (T, d)
+        Posterior mean of the regime mean at each index, over all segmentations.
+    regime_covariances : array (T, d, d)
+        Posterior mean of the regime covariance at each index, over all segmentations; infinite
+        where the prior and a regime's observations are too few for it to exist.
+    waic : Waic or None
+        On the deviance scale, of the observations given segmentation and regimes; None where no
+        draws were asked for.
+    log_evidence : float or None
+        Log probability density of the series; None where the method does not give it.
+    pruning_error : float
+        Upper bound of what is lost by neglected terms, in total variation of the segmentations.
+    """
+
+    location_probability: Array
+    count_probability: Array
+    map_locations: Array
+    draws: tuple[Array, ...]
+    regime_means: Array
+    regime_covariances: Array
+    waic: Waic | None
+    log_evidence: float | None = None
+    pruning_error: float = 0.0

@@ -1,0 +1,115 @@
+"""The widely applicable information criterion: how well a fitted model predicts, less its freedom."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+# Beyond this variance of a point's log likelihood the criterion is unreliable (Vehtari et al. 2017).
+UNRELIABLE_VARIANCE = 0.4
+
+
+@dataclass(frozen=True)
+class Waic:
+    """WAIC on the deviance scale: lower is better.
+
+    Attributes
+    ----------
+    value : float
+        ``-2 (lppd - p_waic)``.
+    standard_error : float
+        ``sqrt(n var(pointwise))``, as if the n observations were independent.
+    lppd : float
+        Log pointwise predictive density, summed over observations.
+    p_waic : float
+        Effective number of parameters: the sum of `variances`.
+    pointwise : array (n,)
+        Each observation's share of `value`.
+    variances : array (n,)
+        Posterior variance of each observation's log likelihood.
+    warning : str or None
+        Said where a variance exceeds 0.4: there the criterion is unreliable.
+    """
+
+    value: float
+    standard_error: float
+    lppd: float
+    p_waic: float
+    pointwise: Array
+    variances: Array
+    warning: str | None
+
+
+def waic(log_likelihood: Array) -> Waic:
+    r"""WAIC of posterior draws.
+
+    ``lppd = sum_i log (1/S sum_s p(y_i | theta_s))``, ``p_waic = sum_i var_s log p(y_i | theta_s)``,
+    ``WAIC = -2 (lppd - p_waic)``.
+
+    Parameters
+    ----------
+    log_likelihood : array (S, n)
+        Log likelihood of each of n observations under each of S draws, S >= 2.
+
+    Returns
+    -------
+    Waic
+
+    Raises
+    ------
+    ValueError
+        If the array is not (S, n) with two draws or more, or holds NaN or +inf.
+
+    Warns
+    -----
+    UserWarning
+        If the variance of an observation's log likelihood exceeds 0.4.
+
+    References
+    ----------
+    Watanabe, Journal of Machine Learning Research 11 (2010); Vehtari, Gelman, Gabry, Statistics and
+    Computing 27 (2017); spec 3 section 4.3.
+    """
+    log_likelihood = np.asarray(log_likelihood, dtype=float)
+    if log_likelihood.ndim != 2 or len(log_likelihood) < 2:
+        raise ValueError(f"expected (draws, observations), two draws or more; found {log_likelihood.shape}")
+    if not (log_likelihood < np.inf).all():
+        bad = np.flatnonzero(~(log_likelihood < np.inf).all(axis=0))[:8].tolist()
+        raise ValueError(f"log likelihood is NaN or +inf for observations {bad}; expected numbers below +inf")
+    lppd = np.logaddexp.reduce(log_likelihood, axis=0) - math.log(len(log_likelihood))
+    return waic_of_points(lppd, log_likelihood.var(axis=0))
+
+
+def waic_of_points(lppd: Array, variances: Array) -> Waic:
+    """WAIC of the log predictive density (n,) and log likelihood variance (n,) of each observation.
+
+    Raises
+    ------
+    ValueError
+        If the two arrays differ in shape.
+    """
+    if lppd.shape != variances.shape:
+        raise ValueError(f"lppd has shape {lppd.shape} and variances {variances.shape}; expected the same")
+    pointwise = -2 * (lppd - variances)
+    unreliable = np.flatnonzero(variances > UNRELIABLE_VARIANCE)
+    warning = None
+    if len(unreliable):
+        warning = (
+            f"the variance of the log likelihood exceeds {UNRELIABLE_VARIANCE} at {len(unreliable)} of "
+            f"{len(lppd)} observations (first at {unreliable[0]}): WAIC is unreliable there"
+        )
+        warnings.warn(warning, UserWarning, stacklevel=3)
+    return Waic(
+        value=float(pointwise.sum()),
+        standard_error=float(np.sqrt(len(pointwise) * pointwise.var())),
+        lppd=float(lppd.sum()),
+        p_waic=float(variances.sum()),
+        pointwise=pointwise,
+        variances=variances,
+        warning=warning,
+    )
