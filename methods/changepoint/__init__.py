@@ -1,6 +1,7 @@
 """Bayesian change points of a multivariate series: where the regime changes, and how surely."""
 
-from methods.changepoint.exact import ChangePointPosterior, exact_posterior
+from methods.changepoint.exact import exact_posterior
+from methods.changepoint.posterior import ChangePointPosterior
 from methods.changepoint.regimes import NormalInverseWishart, segment_log_likelihood
 from methods.changepoint.waic import Waic, waic
 

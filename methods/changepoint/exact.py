@@ -7,48 +7,29 @@ P(K = k) / (number of admissible placements of k changes)``. Two tables hold eve
 - ``forward[j, t]``: over the ways to cut ``y[:t]`` into j segments;
 - ``backward[j, t]``: over the ways to go on from there to T, with ``pi_k`` of the total.
 
-``forward * backward / evidence`` is then the probability that segment j ends at t. All in
-logarithms; time ``O(k_max T^2)``, memory ``16 T^2`` bytes.
+``forward * backward / evidence`` is then the probability that segment j ends at t. All in logarithms;
+time ``O(k_max T^2)`` at worst and near ``O(T^2)`` in practice (see ``recursion``), memory ``O(k_max T)``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from scipy.special import gammaln
 
-from methods.changepoint.regimes import Array, NormalInverseWishart, segment_log_likelihood
-
-
-@dataclass(frozen=True)
-class ChangePointPosterior:
-    """Posterior over the change points of a series of T observations in d dimensions.
-
-    Attributes
-    ----------
-    location_probability : array (T,)
-        Probability that a new regime begins at each index; 0 at index 0.
-    count_probability : array (k_max + 1,)
-        Probability of each number of change points.
-    map_locations : array of int (k,)
-        The most probable segmentation, number and places together.
-    draws : tuple of array of int
-        Independent draws of the change points.
-    log_evidence : float
-        Log probability density of the series.
-    regime_means : array (T, d)
-        Posterior mean of the regime mean at each index, over all segmentations.
-    """
-
-    location_probability: Array
-    count_probability: Array
-    map_locations: Array
-    draws: tuple[Array, ...]
-    log_evidence: float
-    regime_means: Array
+from methods.changepoint.posterior import ChangePointPosterior
+from methods.changepoint.recursion import (
+    NEGLIGIBLE,
+    Segments,
+    backward_pass,
+    forward_pass,
+    segment_probabilities,
+)
+from methods.changepoint.regimes import Array, GaussianSegments, NormalInverseWishart
+from methods.changepoint.waic import Waic, waic_of_points
 
 
 def exact_posterior(
@@ -102,29 +83,39 @@ def exact_posterior(
     Statistics and Computing 16 (2006); spec 3 section 4 with its correction.
     """
     y, weights = _checked(y, prior, rate, min_length, k_max, weights)
-    length = len(y)
+    segments = GaussianSegments.of(y, weights, prior)
+    return posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
+
+
+def posterior_of(
+    segments: Segments, rate: float, min_length: int, k_max: int, *, draws: int, seed: int
+) -> ChangePointPosterior:
+    """Posterior of the segmentations of a series whose segments can be scored; see `exact_posterior`."""
+    length = segments.length
     log_prior = _log_placement_prior(length, rate, min_length, k_max)
-    scores = segment_log_likelihood(y, prior, weights)
-    scores[np.subtract.outer(np.arange(length + 1), np.arange(length)) < min_length] = -np.inf
-    forward, best, came_from = _forward(scores, len(log_prior), min_length)
-    backward = _backward(np.ascontiguousarray(scores.T), log_prior, min_length)
-    evidence = backward[0, 0]
+    forward, best = forward_pass(segments, len(log_prior), min_length)
+    log_evidence = float(np.logaddexp.reduce(log_prior + forward[1:, length]))
+    steps = segments.no_regimes()
+    for first, scores, backward in backward_pass(segments, log_prior, min_length):
+        segment_probabilities(scores, first, forward, backward, log_evidence, min_length)
+        segments.add_regimes(first, scores, steps)
     counts = np.zeros(k_max + 1)
-    counts[: len(log_prior)] = np.exp(log_prior + forward[1:, length] - evidence)
-    ends = np.exp(forward[1:, :length] + backward[1:, :length] - evidence).sum(axis=0)
-    ends[0] = 0.0
-    uniforms = np.random.default_rng(seed).random((draws, len(log_prior)))
-    sampled = [
-        _sample(scores, forward, np.cumsum(counts), row, np.empty(k_max + 1, dtype=np.int64))
-        for row in uniforms
-    ]
+    counts[: len(log_prior)] = np.exp(log_prior + forward[1:, length] - log_evidence)
+    location = np.exp(forward[1:, :length] + backward[1:, :length] - log_evidence).sum(axis=0)
+    location[0] = 0.0
+    drawn = _draws(segments, forward, counts, min_length, draws, np.random.default_rng(seed))
+    means, covariances = segments.regimes(steps)
     return ChangePointPosterior(
-        location_probability=np.clip(ends, 0.0, 1.0),
+        location_probability=np.clip(location, 0.0, 1.0),
         count_probability=counts,
-        map_locations=_trace(came_from, int(np.argmax(log_prior + best[1:, length]))),
-        draws=tuple(sampled),
-        log_evidence=float(evidence),
-        regime_means=_regime_means(y, weights, prior, scores, forward, backward),
+        map_locations=_most_probable(segments, best, log_prior, min_length),
+        draws=drawn,
+        regime_means=means,
+        regime_covariances=covariances,
+        waic=_waic(segments, drawn),
+        log_evidence=log_evidence,
+        # Each of at most k_max + 1 nested sums, there and back, loses T negligible terms at most.
+        pruning_error=2 * len(log_prior) * length * math.exp(NEGLIGIBLE),
     )
 
 
@@ -160,114 +151,48 @@ def _log_placement_prior(length: int, rate: float, min_length: int, k_max: int) 
     return log_poisson - np.logaddexp.reduce(log_poisson) - log_placements
 
 
-# Terms this far below the largest of a sum are less than its rounding error.
-_NEGLIGIBLE = -46.0
+def _draws(
+    segments: Segments,
+    forward: Array,
+    counts: Array,
+    min_length: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[Array, ...]:
+    """Independent draws: the number of changes, then from the end backwards the start of each segment."""
+    length = segments.length
+    k = rng.choice(len(counts), size=draws, p=counts / counts.sum())
+    cuts = np.full((draws, k.max(initial=0) + 2), length)
+    for j in range(k.max(initial=0), 0, -1):
+        for t in np.unique(cuts[k >= j, j + 1]):
+            here = np.flatnonzero((k >= j) & (cuts[:, j + 1] == t))
+            logs = _starts(segments, forward[j], t, min_length)
+            cumulated = np.cumsum(np.exp(logs - logs.max()))
+            uniforms = rng.random(len(here)) * cumulated[-1]
+            cuts[here, j] = np.searchsorted(cumulated, uniforms, side="right")
+    return tuple(row[1 : size + 1].copy() for row, size in zip(cuts, k, strict=True))
 
 
-@njit(cache=True)
-def _forward(scores, segments, min_length):  # type: ignore[no-untyped-def]  # pragma: no cover
-    length = scores.shape[1]
-    forward = np.full((segments + 1, length + 1), -np.inf)
-    best = forward.copy()
-    came_from = np.zeros((segments + 1, length + 1), dtype=np.int64)
-    forward[0, 0] = best[0, 0] = 0.0
-    terms = np.empty(length)
-    for j in range(1, segments + 1):
-        for t in range(j * min_length, length + 1):
-            first, last = (j - 1) * min_length, t - min_length + 1
-            top = -np.inf
-            for s in range(first, last):
-                terms[s] = forward[j - 1, s] + scores[t, s]
-                top = max(top, terms[s])
-                path = best[j - 1, s] + scores[t, s]
-                if path > best[j, t]:
-                    best[j, t], came_from[j, t] = path, s
-            if top == -np.inf:
-                continue
-            total = 0.0
-            for s in range(first, last):
-                if terms[s] - top > _NEGLIGIBLE:
-                    total += math.exp(terms[s] - top)
-            forward[j, t] = top + math.log(total)
-    return forward, best, came_from
-
-
-@njit(cache=True)
-def _backward(scores, log_prior, min_length):  # type: ignore[no-untyped-def]  # pragma: no cover
-    length, segments = scores.shape[0], log_prior.size
-    backward = np.full((segments + 1, length + 1), -np.inf)
-    backward[1:, length] = log_prior
-    terms = np.empty(length + 1)
-    for j in range(segments - 1, -1, -1):
-        for s in range(length - min_length, -1, -1):
-            top = -np.inf
-            for t in range(s + min_length, length + 1):
-                terms[t] = scores[s, t] + backward[j + 1, t]
-                top = max(top, terms[t])
-            if top == -np.inf:
-                continue
-            total = 0.0
-            for t in range(s + min_length, length + 1):
-                if terms[t] - top > _NEGLIGIBLE:
-                    total += math.exp(terms[t] - top)
-            backward[j, s] = top + math.log(total)
-    return backward
-
-
-def _regime_means(
-    y: Array, weights: Array, prior: NormalInverseWishart, scores: Array, forward: Array, backward: Array
-) -> Array:
-    sums = np.vstack([np.zeros(y.shape[1]), np.cumsum(weights[:, None] * y, axis=0)])
-    masses = np.concatenate([[0.0], np.cumsum(weights)])
-    return _mean_over_segments(scores, forward, backward, sums, masses, prior.m0, float(prior.kappa0))
-
-
-@njit(cache=True)
-def _mean_over_segments(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, forward, backward, sums, masses, m0, kappa0
-):
-    length = scores.shape[1]
-    evidence = backward[0, 0]
-    steps = np.zeros((length + 1, m0.size))
-    for t in range(1, length + 1):
-        for s in range(t):
-            probability = 0.0
-            for j in range(forward.shape[0] - 1):
-                term = forward[j, s] + scores[t, s] + backward[j + 1, t] - evidence
-                if term > _NEGLIGIBLE:
-                    probability += math.exp(term)
-            if probability > 0:
-                kappa = kappa0 + masses[t] - masses[s]
-                part = probability * (kappa0 * m0 + sums[t] - sums[s]) / kappa
-                steps[s] += part
-                steps[t] -= part
-    for t in range(1, length):
-        steps[t] += steps[t - 1]
-    return steps[:length]
-
-
-@njit(cache=True)
-def _sample(scores, forward, cumulated, uniforms, found):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """One segmentation: its number of changes first, then from the end the start of each segment."""
-    k = np.searchsorted(cumulated, uniforms[0] * cumulated[-1], side="right")
-    t = scores.shape[1]
-    for j in range(k, 0, -1):
-        left = uniforms[j]
-        s = j - 1
-        for candidate in range(t):
-            share = math.exp(forward[j, candidate] + scores[t, candidate] - forward[j + 1, t])
-            if share > 0:
-                s = candidate
-                left -= share
-                if left < 0:
-                    break
-        found[j - 1] = t = s
-    return found[:k].copy()
-
-
-def _trace(came_from: Array, k: int) -> Array:
+def _most_probable(segments: Segments, best: Array, log_prior: Array, min_length: int) -> Array:
+    t = segments.length
+    k = int(np.argmax(log_prior + best[1:, t]))
     locations = np.zeros(k, dtype=np.int64)
-    t = came_from.shape[1] - 1
     for j in range(k, 0, -1):
-        t = locations[j - 1] = came_from[j + 1, t]
+        t = locations[j - 1] = int(np.argmax(_starts(segments, best[j], t, min_length)))
     return locations
+
+
+def _starts(segments: Segments, before: Array, t: int, min_length: int) -> Array:
+    """Log weight of each start of a segment that ends at t."""
+    stop = t - min_length + 1
+    return before[:stop] + segments.ending(t, t + 1)[0, :stop]
+
+
+def _waic(segments: Segments, draws: tuple[Array, ...]) -> Waic | None:
+    """WAIC over the drawn segmentations, the regimes of each integrated in closed form."""
+    if not draws:
+        return None
+    seen = Counter(pair for cuts in draws for pair in pairwise([0, *cuts.tolist(), segments.length]))
+    starts, ends = np.array(sorted(seen)).T
+    shares = np.array([seen[pair] for pair in sorted(seen)]) / len(draws)
+    return waic_of_points(*segments.pointwise(starts, ends, shares))

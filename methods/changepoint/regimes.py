@@ -2,7 +2,7 @@
 
 A regime is a stretch of observations with one mean and one covariance. Under the conjugate
 prior both integrate out in closed form, so a segmentation is scored by a sum over its
-segments, and every segment of a series is scored by one rank-one update per pair of ends.
+segments; all segments with one end in common are scored by running sums, a few operations each.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy.special import multigammaln
+
+from methods.changepoint import gaussian, pointwise
 
 Array = np.ndarray
 
@@ -86,49 +87,88 @@ def segment_log_likelihood(y: Array, prior: NormalInverseWishart, weights: Array
     ----------
     Murphy (2007), equation 266; spec 3 section 4.1.
     """
-    length, d = y.shape
-    gammas = np.array([multigammaln((prior.nu0 + n) / 2, d) for n in range(length + 1)])
-    factor = np.linalg.cholesky(prior.psi0)
-    weights = np.ones(length) if weights is None else weights
-    return _segment_scores(y, weights, prior.m0, float(prior.kappa0), float(prior.nu0), factor, gammas)
+    weights = np.ones(len(y)) if weights is None else weights
+    return GaussianSegments.of(y, weights, prior).ending(0, len(y) + 1)
 
 
-@njit(cache=True)
-def _segment_scores(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, m0, kappa0, nu0, factor0, gammas
-):
-    length, d = y.shape
-    scores = np.full((length + 1, length), -np.inf)
-    log_det0 = 2 * np.log(np.diag(factor0)).sum()
-    for s in range(length):
-        mean, factor, kappa, log_weights = m0.copy(), factor0.copy(), kappa0, 0.0
-        for t in range(s + 1, length + 1):
-            w = weights[t - 1]
-            off = np.sqrt(w * kappa / (kappa + w)) * (y[t - 1] - mean)
-            mean += w / (kappa + w) * (y[t - 1] - mean)
-            kappa += w
-            log_weights += np.log(w)
-            log_det = _add_outer_product(factor, off)
-            n = t - s
-            scores[t, s] = (
-                0.5 * d * (log_weights - n * math.log(math.pi) + math.log(kappa0 / kappa))
-                + 0.5 * (nu0 * log_det0 - (nu0 + n) * log_det)
-                + gammas[n]
-                - gammas[0]
-            )
-    return scores
+@dataclass(frozen=True)
+class GaussianSegments:
+    """A series with the prior of its regimes: the segments that `recursion` sums over.
 
+    Attributes
+    ----------
+    y : array (T, d)
+    weights : array (T,)
+    prior : NormalInverseWishart
+    constants : array (T + 1,)
+        The part of a segment's log marginal likelihood that its length alone decides.
+    """
 
-@njit(cache=True)
-def _add_outer_product(factor, vector):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Update the Cholesky factor of A to that of A + vector vector'; return the log determinant."""
-    log_det = 0.0
-    for i in range(vector.size):
-        r = math.hypot(factor[i, i], vector[i])
-        cosine, sine = r / factor[i, i], vector[i] / factor[i, i]
-        factor[i, i] = r
-        for j in range(i + 1, vector.size):
-            factor[j, i] = (factor[j, i] + sine * vector[j]) / cosine
-            vector[j] = cosine * vector[j] - sine * factor[j, i]
-        log_det += 2 * math.log(r)
-    return log_det
+    y: Array
+    weights: Array
+    prior: NormalInverseWishart
+    constants: Array
+
+    @classmethod
+    def of(cls, y: Array, weights: Array, prior: NormalInverseWishart) -> GaussianSegments:
+        """Bind a series to the prior of its regimes."""
+        d, n = y.shape[1], np.arange(len(y) + 1)
+        constants = (
+            np.array([multigammaln((prior.nu0 + size) / 2, d) for size in n])
+            - multigammaln(prior.nu0 / 2, d)
+            - n * d / 2 * math.log(math.pi)
+            + d / 2 * math.log(prior.kappa0)
+            + prior.nu0 / 2 * np.linalg.slogdet(prior.psi0)[1]
+        )
+        return cls(np.ascontiguousarray(y, dtype=float), weights, prior, constants)
+
+    @property
+    def length(self) -> int:
+        """See `recursion.Segments`."""
+        return len(self.y)
+
+    def ending(self, first: int, last: int) -> Array:
+        """See `recursion.Segments`."""
+        return self._scores(first, -1, np.full((last - first, self.length), -np.inf))
+
+    def starting(self, first: int, last: int) -> Array:
+        """See `recursion.Segments`."""
+        return self._scores(first, 1, np.full((last - first, self.length + 1), -np.inf))
+
+    def _scores(self, first: int, step: int, out: Array) -> Array:
+        gaussian.score_rows(
+            self.y, self.weights, np.log(self.weights), first, step, *self._hyper, self.constants, out
+        )
+        return out
+
+    def no_regimes(self) -> Array:
+        """See `recursion.Segments`."""
+        d = self.y.shape[1]
+        return np.zeros((self.length + 1, 1 + d + d * d))
+
+    def add_regimes(self, first: int, probabilities: Array, steps: Array) -> None:
+        """See `recursion.Segments`."""
+        gaussian.add_regimes(self.y, self.weights, first, probabilities, *self._hyper, steps)
+
+    def regimes(self, steps: Array) -> tuple[Array, Array]:
+        """See `recursion.Segments`."""
+        length, d = self.y.shape
+        sums = np.cumsum(steps[:length], axis=0)
+        covariances = sums[:, 1 + d :].reshape(length, d, d)
+        # Half a rounding error above zero is no probability.
+        covariances[sums[:, 0] > 1e-9] = np.inf
+        return sums[:, 1 : 1 + d], covariances
+
+    def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
+        """See `recursion.Segments`."""
+        sums = pointwise.new_sums(self.length)
+        freedom = self.prior.nu0 + np.arange(self.length + 1)
+        constants = pointwise.regime_constants(freedom, self.y.shape[1])
+        gaussian.add_points(
+            self.y, self.weights, np.log(self.weights), starts, ends, shares, *self._hyper, constants, sums
+        )
+        return pointwise.lppd_and_variances(sums)
+
+    @property
+    def _hyper(self) -> tuple[Array, float, float, Array]:
+        return self.prior.m0, float(self.prior.kappa0), float(self.prior.nu0), self.prior.psi0

@@ -13,9 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import invwishart, multivariate_t, norm
 
-from methods.changepoint import NormalInverseWishart, exact_posterior, segment_log_likelihood
+from methods.changepoint import (
+    NormalInverseWishart,
+    exact_posterior,
+    recursion,
+    segment_log_likelihood,
+    waic,
+)
 
-BENCHMARKS = Path("/work/shared/data/benchmarks/changepoint")
+pytestmark = pytest.mark.filterwarnings("ignore:the variance of the log likelihood")
+
+BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/changepoint"
 
 
 def prior_of(d: int) -> NormalInverseWishart:
@@ -38,8 +46,12 @@ def predictive_log_likelihood(y: np.ndarray, prior: NormalInverseWishart) -> flo
     return total
 
 
-def posterior_mean(y: np.ndarray, prior: NormalInverseWishart) -> np.ndarray:
-    return (prior.kappa0 * prior.m0 + y.sum(axis=0)) / (prior.kappa0 + len(y))
+def regime_posterior(y: np.ndarray, prior: NormalInverseWishart):
+    """Mean, degrees of freedom and scale matrix, from the textbook's formulas."""
+    n, mean = len(y), y.mean(axis=0)
+    off, kappa = mean - prior.m0, prior.kappa0 + n
+    psi = prior.psi0 + (y - mean).T @ (y - mean) + prior.kappa0 * n / kappa * np.outer(off, off)
+    return (prior.kappa0 * prior.m0 + n * mean) / kappa, prior.nu0 + n, psi
 
 
 def enumerate_posterior(y, prior, rate, min_length, k_max):
@@ -55,7 +67,7 @@ def enumerate_posterior(y, prior, rate, min_length, k_max):
         for k in range(k_max + 1)
     }
     room = sum(p for p, k in zip(poisson, admissible, strict=True) if admissible[k])
-    weights, means = {}, {}
+    weights, means, covariances = {}, {}, {}
     for k, placements in admissible.items():
         for cuts in placements:
             bounds = [0, *cuts, length]
@@ -63,23 +75,21 @@ def enumerate_posterior(y, prior, rate, min_length, k_max):
             weights[cuts] = math.log(poisson[k] / room / len(placements)) + sum(
                 predictive_log_likelihood(piece, prior) for piece in pieces
             )
-            means[cuts] = np.vstack(
-                [
-                    np.tile(
-                        (prior.kappa0 * prior.m0 + piece.sum(0)) / (prior.kappa0 + len(piece)),
-                        (len(piece), 1),
-                    )
-                    for piece in pieces
-                ]
+            of = [(regime_posterior(piece, prior), len(piece)) for piece in pieces]
+            means[cuts] = np.vstack([np.tile(mean, (n, 1)) for (mean, _, _), n in of])
+            covariances[cuts] = np.vstack(
+                [np.tile(psi / (nu - y.shape[1] - 1), (n, 1, 1)) for (_, nu, psi), n in of]
             )
     evidence = np.logaddexp.reduce(list(weights.values()))
     location, count, mean = np.zeros(length), np.zeros(k_max + 1), np.zeros_like(y)
+    covariance = np.zeros((length, y.shape[1], y.shape[1]))
     for cuts, weight in weights.items():
         share = math.exp(weight - evidence)
         location[list(cuts)] += share
         count[len(cuts)] += share
         mean += share * means[cuts]
-    return evidence, location, count, max(weights, key=weights.get), mean
+        covariance += share * covariances[cuts]
+    return evidence, location, count, max(weights, key=weights.get), mean, covariance
 
 
 @pytest.mark.parametrize(
@@ -89,7 +99,7 @@ def enumerate_posterior(y, prior, rate, min_length, k_max):
 def test_equals_enumeration_of_all_segmentations(length, d, min_length, k_max):
     rng = np.random.default_rng(length)
     y = rng.normal(size=(length, d)) + 2.5 * (np.arange(length) > length // 2)[:, None]
-    evidence, location, count, most_probable, mean = enumerate_posterior(
+    evidence, location, count, most_probable, mean, covariance = enumerate_posterior(
         y, prior_of(d), 1.3, min_length, k_max
     )
     found = exact_posterior(y, prior_of(d), 1.3, min_length, k_max)
@@ -97,6 +107,7 @@ def test_equals_enumeration_of_all_segmentations(length, d, min_length, k_max):
     np.testing.assert_allclose(found.location_probability, location, atol=1e-10)
     np.testing.assert_allclose(found.count_probability, count, atol=1e-10)
     np.testing.assert_allclose(found.regime_means, mean, atol=1e-10)
+    np.testing.assert_allclose(found.regime_covariances, covariance, rtol=1e-9, atol=1e-10)
     assert tuple(found.map_locations) == most_probable
 
 
@@ -111,6 +122,45 @@ def test_draws_follow_the_exact_posterior():
     # Four standard errors of a share of 20,000 draws.
     np.testing.assert_allclose(drawn, found.location_probability, atol=4 * 0.5 / math.sqrt(20_000))
     np.testing.assert_allclose(counts, found.count_probability, atol=4 * 0.5 / math.sqrt(20_000))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_waic_equals_that_of_drawn_regimes(weighted):
+    # Regimes drawn from their posterior, one for each drawn segmentation, scored by scipy.
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=(14, 2)) + 2.0 * (np.arange(14) >= 6)[:, None]
+    weights = rng.uniform(0.5, 2.0, 14) if weighted else np.ones(14)
+    prior = NormalInverseWishart(np.zeros(2), 0.7, 6.0, 3 * np.eye(2))
+    found = exact_posterior(y, prior, 1.0, 3, weights=weights, draws=20_000, seed=3)
+    logs = np.empty((1500, 14))
+    for row, cuts in zip(logs, found.draws[:1500], strict=True):
+        for a, b in itertools.pairwise([0, *cuts, 14]):
+            piece, w = y[a:b], weights[a:b, None]
+            kappa = prior.kappa0 + w.sum()
+            mean = (prior.kappa0 * prior.m0 + (w * piece).sum(axis=0)) / kappa
+            scatter = sum(v * np.outer(r, r) for r, v in zip(piece - mean, w[:, 0], strict=True))
+            psi = prior.psi0 + scatter + prior.kappa0 * np.outer(mean - prior.m0, mean - prior.m0)
+            sigma = invwishart.rvs(prior.nu0 + b - a, psi, random_state=rng)
+            mu = rng.multivariate_normal(mean, sigma / kappa)
+            off = (piece - mu) * np.sqrt(w)
+            quadratic = (off @ np.linalg.inv(sigma) * off).sum(axis=1)
+            log_det = np.linalg.slogdet(2 * np.pi * sigma)[1] - 2 * np.log(w[:, 0])
+            row[a:b] = -0.5 * (log_det + quadratic)
+    expected = waic(logs)
+    # 1,500 draws know a point's variance to 4-8 %, the sum of 14 to about 3 %.
+    assert found.waic.lppd == pytest.approx(expected.lppd, abs=0.15)
+    assert found.waic.p_waic == pytest.approx(expected.p_waic, rel=0.1)
+    assert found.waic.value == pytest.approx(expected.value, abs=0.6)
+
+
+def test_long_series_are_cut_into_blocks(monkeypatch):
+    y = np.random.default_rng(6).normal(size=(150, 2)).cumsum(axis=0)
+    whole = exact_posterior(y, prior_of(2), 3.0, 2)
+    monkeypatch.setattr(recursion, "_BLOCK_VALUES", 151 * 7)
+    found = exact_posterior(y, prior_of(2), 3.0, 2)
+    np.testing.assert_allclose(found.location_probability, whole.location_probability, atol=1e-12)
+    np.testing.assert_allclose(found.regime_means, whole.regime_means, atol=1e-12)
+    assert found.pruning_error < 1e-14
 
 
 def test_weighted_marginal_is_the_integral_over_mean_and_variance():

@@ -1,0 +1,150 @@
+"""Compiled sums over the segments of a series whose regimes are Gaussian, for `regimes.GaussianSegments`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from methods.changepoint.pointwise import add_point
+
+
+@njit(cache=True, inline="always")
+def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add observation i to the weighted sums of (y - origin) and of its products, lower triangle."""
+    d = origin.size
+    for a in range(d):
+        off = w * (y[i, a] - origin[a])
+        first[a] += off
+        for b in range(a + 1):
+            second[a, b] += off * (y[i, b] - origin[b])
+
+
+@njit(cache=True, inline="always")
+def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
+    first, second, mass, origin, m0, kappa0, psi0, scale, mean
+):
+    """Scale matrix (lower triangle) and mean of the regime's posterior, into `scale` and `mean`."""
+    d = origin.size
+    shrink = kappa0 * mass / (kappa0 + mass)
+    for a in range(d):
+        mean[a] = first[a] / mass + origin[a] - m0[a]
+    for a in range(d):
+        for b in range(a + 1):
+            within = second[a, b] - first[a] * first[b] / mass
+            scale[a, b] = psi0[a, b] + within + shrink * mean[a] * mean[b]
+    for a in range(d):
+        mean[a] = m0[a] + mass / (kappa0 + mass) * mean[a]
+
+
+@njit(cache=True, inline="always")
+def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Log determinant from the lower triangle, overwritten by ``L D`` of its factors ``L D L'``."""
+    d, log_det, product = matrix.shape[0], 0.0, 1.0
+    for k in range(d):
+        pivot = matrix[k, k]
+        if not pivot > 0:
+            raise ValueError("psi0 is lost in rounding beside the spread of y: standardise y or enlarge psi0")
+        product *= pivot
+        if not 1e-100 < product < 1e100:
+            log_det += math.log(product)
+            product = 1.0
+        for a in range(k + 1, d):
+            ratio = matrix[a, k] / pivot
+            for b in range(k + 1, a + 1):
+                matrix[a, b] -= ratio * matrix[b, k]
+    return log_det + math.log(product)
+
+
+@njit(cache=True)
+def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
+    y, weights, log_weights, first_row, step, m0, kappa0, nu0, psi0, constants, out
+):
+    """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
+    length, d = y.shape
+    scale, mean = np.empty((d, d)), np.empty(d)
+    for r in range(first_row, first_row + out.shape[0]):
+        begin = r if step == 1 else r - 1
+        if not 0 <= begin < length:
+            continue
+        # Sums are taken from a point of the segment, which keeps their digits when its level is far from 0.
+        origin, first, second = y[begin], np.zeros(d), np.zeros((d, d))
+        mass, log_mass, n, i = 0.0, 0.0, 0, begin
+        while 0 <= i < length:
+            _add(y, weights[i], i, origin, first, second)
+            mass += weights[i]
+            log_mass += log_weights[i]
+            n += 1
+            _posterior_scale(first, second, mass, origin, m0, kappa0, psi0, scale, mean)
+            out[r - first_row, i + 1 if step == 1 else i] = (
+                constants[n]
+                + 0.5 * d * (log_mass - math.log(kappa0 + mass))
+                - 0.5 * (nu0 + n) * _log_determinant(scale)
+            )
+            i += step
+
+
+@njit(cache=True)
+def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
+    y, weights, first_row, probabilities, m0, kappa0, nu0, psi0, steps
+):
+    """Add each segment's probability times its mean and covariance to `steps`, whose running sum is theirs.
+
+    `steps` is (T + 1, 1 + d + d d): the probability of a covariance without a mean, means, covariances.
+    """
+    length, d = y.shape
+    scale, mean, part = np.empty((d, d)), np.empty(d), np.empty(steps.shape[1])
+    for r in range(probabilities.shape[0]):
+        s = first_row + r
+        end = length
+        while end > s and probabilities[r, end] == 0.0:
+            end -= 1
+        first, second, mass = np.zeros(d), np.zeros((d, d)), 0.0
+        for t in range(s + 1, end + 1):
+            _add(y, weights[t - 1], t - 1, y[s], first, second)
+            mass += weights[t - 1]
+            p = probabilities[r, t]
+            if p == 0.0:
+                continue
+            _posterior_scale(first, second, mass, y[s], m0, kappa0, psi0, scale, mean)
+            freedom = nu0 + t - s - d - 1
+            part[0] = 0.0 if freedom > 0 else p
+            for a in range(d):
+                part[1 + a] = p * mean[a]
+                for b in range(a + 1):
+                    value = p * scale[a, b] / freedom if freedom > 0 else 0.0
+                    part[1 + d + a * d + b] = part[1 + d + b * d + a] = value
+            for c in range(part.size):
+                steps[s, c] += part[c]
+                steps[t, c] -= part[c]
+
+
+@njit(cache=True)
+def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
+    y, weights, log_weights, starts, ends, shares, m0, kappa0, nu0, psi0, constants, sums
+):
+    """Add each segment to the sums of the observations that it holds; constants by length."""
+    d = y.shape[1]
+    scale, mean, off = np.empty((d, d)), np.empty(d), np.empty(d)
+    for k in range(starts.size):
+        s, t = starts[k], ends[k]
+        first, second, mass = np.zeros(d), np.zeros((d, d)), 0.0
+        for i in range(s, t):
+            _add(y, weights[i], i, y[s], first, second)
+            mass += weights[i]
+        _posterior_scale(first, second, mass, y[s], m0, kappa0, psi0, scale, mean)
+        log_det = _log_determinant(scale)
+        for i in range(s, t):
+            distance = 0.0
+            # The triangle left behind is L D with unit L: forward substitution gives the squared distance.
+            for a in range(d):
+                off[a] = y[i, a] - mean[a]
+                for b in range(a):
+                    off[a] -= scale[a, b] / scale[b, b] * off[b]
+                distance += off[a] * off[a] / scale[a, a]
+            h = weights[i] / (kappa0 + mass)
+            add_point(
+                sums[i], shares[k], h, weights[i] * distance, log_weights[i],
+                nu0 + t - s, d, log_det, constants[t - s],
+            )  # fmt: skip
