@@ -3,11 +3,13 @@
 from methods.changepoint.exact import exact_posterior
 from methods.changepoint.posterior import ChangePointPosterior
 from methods.changepoint.regimes import NormalInverseWishart, segment_log_likelihood
+from methods.changepoint.trend import TrendRegimes
 from methods.changepoint.waic import Waic, waic
 
 __all__ = [
     "ChangePointPosterior",
     "NormalInverseWishart",
+    "TrendRegimes",
     "Waic",
     "exact_posterior",
     "segment_log_likelihood",

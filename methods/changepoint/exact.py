@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,12 +30,13 @@ from methods.changepoint.recursion import (
     segment_probabilities,
 )
 from methods.changepoint.regimes import Array, GaussianSegments, NormalInverseWishart
+from methods.changepoint.trend import TrendRegimes, TrendSegments
 from methods.changepoint.waic import Waic, waic_of_points
 
 
 def exact_posterior(
     y: Array,
-    prior: NormalInverseWishart,
+    prior: NormalInverseWishart | TrendRegimes,
     rate: float,
     min_length: int = 1,
     k_max: int = 20,
@@ -52,9 +54,11 @@ def exact_posterior(
     Parameters
     ----------
     y : array (T, d) or (T,)
-        Observations in order; finite (leave missing ones out).
-    prior : NormalInverseWishart
-        Prior of mean and covariance of each regime, in d dimensions.
+        Observations in order. Finite under Normal-inverse-Wishart regimes (leave missing ones out);
+        under regimes with a trend, a row with NaN is a missing observation: its time passes, and no
+        regime begins there.
+    prior : NormalInverseWishart or TrendRegimes
+        Prior of each regime, in d dimensions.
     rate : float > 0
         Expected number of changes before the cut.
     min_length : int >= 1
@@ -62,9 +66,10 @@ def exact_posterior(
     k_max : int >= 0
         Most change points.
     weights : array (T,), optional
-        Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1.
+        Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1. Of
+        Normal-inverse-Wishart regimes only.
     draws : int
-        How many independent draws to take.
+        How many independent draws to take; WAIC rests on their segmentations.
     seed : int
         Seed of the draws.
 
@@ -82,15 +87,18 @@ def exact_posterior(
     Fearnhead, Exact and efficient Bayesian inference for multiple changepoint problems,
     Statistics and Computing 16 (2006); spec 3 section 4 with its correction.
     """
-    y, weights = _checked(y, prior, rate, min_length, k_max, weights)
-    segments = GaussianSegments.of(y, weights, prior)
-    return posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
+    y, weights, seen = _checked(y, prior, rate, min_length, k_max, weights)
+    if isinstance(prior, TrendRegimes):
+        segments: Segments = TrendSegments.of(y[seen], np.flatnonzero(seen), prior)
+    else:
+        segments = GaussianSegments.of(y, weights, prior)
+    found = _posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
+    return found if seen.all() else _with_missing(found, seen)
 
 
-def posterior_of(
+def _posterior_of(
     segments: Segments, rate: float, min_length: int, k_max: int, *, draws: int, seed: int
 ) -> ChangePointPosterior:
-    """Posterior of the segmentations of a series whose segments can be scored; see `exact_posterior`."""
     length = segments.length
     log_prior = _log_placement_prior(length, rate, min_length, k_max)
     forward, best = forward_pass(segments, len(log_prior), min_length)
@@ -120,26 +128,51 @@ def posterior_of(
 
 
 def _checked(
-    y: Array, prior: NormalInverseWishart, rate: float, min_length: int, k_max: int, weights: Array | None
-) -> tuple[Array, Array]:
+    y: Array,
+    prior: NormalInverseWishart | TrendRegimes,
+    rate: float,
+    min_length: int,
+    k_max: int,
+    weights: Array | None,
+) -> tuple[Array, Array, Array]:
     y = np.ascontiguousarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
-    if y.ndim != 2 or y.shape[1] != prior.m0.size:
-        raise ValueError(f"y has shape {y.shape}; expected (T, {prior.m0.size}) as the prior has it")
+    d, may_miss = (prior.centre if isinstance(prior, TrendRegimes) else prior.m0).size, False
+    if y.ndim != 2 or y.shape[1] != d:
+        raise ValueError(f"y has shape {y.shape}; expected (T, {d}) as the prior has it")
+    if isinstance(prior, TrendRegimes):
+        may_miss = True
+        if weights is not None:
+            raise ValueError("weights are of Normal-inverse-Wishart regimes only; leave them out")
     weights = np.ones(len(y)) if weights is None else np.ascontiguousarray(weights, dtype=float)
     if weights.shape != (len(y),) or not (np.isfinite(weights) & (weights > 0)).all():
         raise ValueError(f"weights must be {len(y)} finite numbers > 0")
-    if not np.isfinite(y).all():
-        raise ValueError(
-            f"y is not finite in rows {np.flatnonzero(~np.isfinite(y).all(axis=1))[:8].tolist()}"
-        )
+    seen = np.isfinite(y).all(axis=1)
+    if np.isinf(y).any() or not (may_miss or seen.all()):
+        raise ValueError(f"y is not finite in rows {np.flatnonzero(~seen)[:8].tolist()}")
     if not (rate > 0 and min_length >= 1 and k_max >= 0):
         raise ValueError(
             f"expected rate > 0, min_length >= 1, k_max >= 0; found {rate}, {min_length}, {k_max}"
         )
-    if len(y) < min_length:
-        raise ValueError(f"y has {len(y)} observations, fewer than min_length = {min_length}")
-    return y, weights
+    if seen.sum() < min_length:
+        raise ValueError(f"y has {seen.sum()} observations, fewer than min_length = {min_length}")
+    return y, weights, seen
+
+
+def _with_missing(found: ChangePointPosterior, seen: Array) -> ChangePointPosterior:
+    """The posterior of the observations that were made, by the index of all; a missing row holds the last."""
+    at = np.flatnonzero(seen)
+    before = np.maximum(np.cumsum(seen) - 1, 0)
+    location = np.zeros(len(seen))
+    location[at] = found.location_probability
+    return replace(
+        found,
+        location_probability=location,
+        map_locations=at[found.map_locations],
+        draws=tuple(at[cuts] for cuts in found.draws),
+        regime_means=found.regime_means[before],
+        regime_covariances=found.regime_covariances[before],
+    )
 
 
 def _log_placement_prior(length: int, rate: float, min_length: int, k_max: int) -> Array:

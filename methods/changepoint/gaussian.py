@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from methods.changepoint.pointwise import add_point
+from methods.changepoint.pointwise import add_point, explain
 
 
 @njit(cache=True, inline="always")
@@ -144,7 +144,7 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
                     off[a] -= scale[a, b] / scale[b, b] * off[b]
                 distance += off[a] * off[a] / scale[a, a]
             h = weights[i] / (kappa0 + mass)
-            add_point(
-                sums[i], shares[k], h, weights[i] * distance, log_weights[i],
-                nu0 + t - s, d, log_det, constants[t - s],
-            )  # fmt: skip
+            log_density, expected, within = explain(
+                h, weights[i] * distance, log_weights[i], nu0 + t - s, d, log_det, constants[t - s]
+            )
+            add_point(sums[i], shares[k], log_density, expected, within)

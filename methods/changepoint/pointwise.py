@@ -46,19 +46,23 @@ def regime_constants(freedom: Array, d: int) -> Array:
     )
 
 
-@njit(cache=True)
-def add_point(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, share, h, a, log_weight, nu, d, log_det, constants
-):
-    """Add to one observation's sums a segment that has a share of the posterior and holds it."""
+@njit(cache=True, inline="always")
+def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Log predictive density of one observation, mean and variance of its log likelihood."""
     log_density = (
         constants[0]
         - 0.5 * (log_det + d * (math.log1p(h) - log_weight))
         - 0.5 * (nu + 1) * math.log1p(a / (1 + h))
-        + math.log(share)
     )
     mean = -0.5 * (d * (math.log(2 * math.pi) - log_weight + h) + log_det + constants[1] + a * nu)
     within = 0.25 * (constants[2] + 2 * d * h * h + 4 * h * a * nu + 2 * nu * a * a - 4 * a)
+    return log_density, mean, within
+
+
+@njit(cache=True, inline="always")
+def add_point(sums, share, log_density, mean, within):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add to one observation's sums a segment that holds it and has a share of the posterior."""
+    log_density += math.log(share)
     top = max(sums[LOG_DENSITY], log_density)
     sums[LOG_DENSITY] = top + math.log(math.exp(sums[LOG_DENSITY] - top) + math.exp(log_density - top))
     sums[MASS] += share

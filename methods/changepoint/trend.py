@@ -1,0 +1,189 @@
+r"""Regimes with a level or a linear trend and autocorrelated noise, integrated out in closed form.
+
+In a regime, dimension by dimension,
+
+    y_t = level + slope (t - centre) + u_t,   u_t = phi u_{t-1} + e_t,   e_t ~ N(0, sigma^2),
+
+with u stationary from the regime's first observation on. Given phi, dividing the autocorrelation out
+(Prais and Winsten) leaves a linear regression with independent errors, whose coefficients and variance
+have a Normal-inverse-gamma prior and integrate out. What is left is a short sum over kinds of regime:
+with a slope or without, for each phi of a grid.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln
+
+from methods.changepoint import pointwise, trend_sums
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class TrendRegimes:
+    """Prior of regimes with trend and autocorrelation, in each of d dimensions independently.
+
+    ``sigma^2 ~ IG(freedom / 2, freedom noise^2 / 2)``; given sigma, the level at the regime's centre is
+    ``N(centre, (spread sigma / noise)^2)`` and the rise over the regime's whole length
+    ``N(0, (spread sigma / noise)^2)``. Slope or none, and each phi, are equally likely.
+
+    Parameters
+    ----------
+    centre : array (d,)
+        Prior mean of a level.
+    spread : array (d,) > 0
+        Prior standard deviation of levels and rises.
+    noise : array (d,) > 0
+        Prior scale of the innovations e.
+    freedom : float > 0
+        How many observations the prior scale of the noise is worth.
+    phi : tuple of float
+        Autocorrelations, each in [0, 1).
+    slopes : bool
+        Whether regimes with a slope are among the kinds.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range or shapes differ.
+
+    References
+    ----------
+    Fearnhead, Exact Bayesian curve fitting and signal segmentation, IEEE Trans. Signal Processing 53
+    (2005), for regression in segments; Prais and Winsten (1954) for the errors; spec 3 section 4.1.
+    """
+
+    centre: Array
+    spread: Array
+    noise: Array
+    freedom: float = 3.0
+    phi: tuple[float, ...] = (0.0, 0.3, 0.6, 0.9)
+    slopes: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("centre", "spread", "noise"):
+            object.__setattr__(self, name, np.atleast_1d(np.asarray(getattr(self, name), dtype=float)))
+        shapes = {self.centre.shape, self.spread.shape, self.noise.shape}
+        if len(shapes) != 1 or self.centre.ndim != 1:
+            raise ValueError(f"centre, spread and noise must have one shape (d,); found {shapes}")
+        if not ((self.spread > 0).all() and (self.noise > 0).all() and self.freedom > 0):
+            raise ValueError(
+                f"spread, noise and freedom must be > 0; found {self.spread.tolist()}, "
+                f"{self.noise.tolist()}, {self.freedom}"
+            )
+        if not self.phi or not all(0 <= value < 1 for value in self.phi):
+            raise ValueError(f"phi must be numbers in [0, 1), at least one; found {self.phi}")
+
+    @classmethod
+    def robust(cls, y: Array, **settings: object) -> TrendRegimes:
+        """Prior with scales from a whole series y (T, d) or (T,), by statistics that outliers do not move.
+
+        Centre is the median, spread the interquartile range, noise the median absolute difference of
+        neighbours (less their median) over 0.954, which is the innovation's standard deviation where
+        phi is 0 and the level still.
+        """
+        y = np.asarray(y, dtype=float)
+        y = y[:, None] if y.ndim == 1 else y
+        y = y[np.isfinite(y).all(axis=1)]
+        if len(y) < 3:
+            raise ValueError(f"y has {len(y)} complete observations; a prior from it takes 3 at least")
+        low, centre, high = np.quantile(y, [0.25, 0.5, 0.75], axis=0)
+        steps = np.diff(y, axis=0)
+        noise = np.median(np.abs(steps - np.median(steps, axis=0)), axis=0) / 0.954
+        spread = high - low
+        # Where most values repeat, quartiles say nothing and the ordinary deviation has to do.
+        spread = np.where(spread > 0, spread, y.std(axis=0))
+        if not (spread > 0).all():
+            raise ValueError(f"dimensions {np.flatnonzero(spread <= 0).tolist()} of y are constant")
+        noise = np.maximum(noise, 1e-3 * spread)
+        return cls(centre, spread, noise, **settings)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class TrendSegments:
+    """A series with the prior of its regimes: the segments that `recursion` sums over.
+
+    Attributes
+    ----------
+    y : array (T, d)
+        Observations, finite.
+    times : array (T,)
+        When each was made, increasing whole numbers: a gap is a missing observation.
+    prior : TrendRegimes
+    constants : array (T + 1,)
+        The part of a segment's log marginal likelihood that its length alone decides, per dimension.
+    """
+
+    y: Array
+    times: Array
+    prior: TrendRegimes
+    constants: Array
+
+    @classmethod
+    def of(cls, y: Array, times: Array, prior: TrendRegimes) -> TrendSegments:
+        """Bind a series to the prior of its regimes; levels in units of the noise, from the centre."""
+        n, half = np.arange(len(y) + 1), prior.freedom / 2
+        kinds = len(prior.phi) * (2 if prior.slopes else 1)
+        constants = (
+            gammaln(half + n / 2)
+            - gammaln(half)
+            - n / 2 * math.log(math.pi)
+            + half * math.log(prior.freedom)
+            - math.log(kinds)
+        )
+        scaled = np.ascontiguousarray((y - prior.centre) / prior.noise)
+        return cls(scaled, np.ascontiguousarray(times, dtype=float), prior, constants)
+
+    @property
+    def length(self) -> int:
+        """See `recursion.Segments`."""
+        return len(self.y)
+
+    def ending(self, first: int, last: int) -> Array:
+        """See `recursion.Segments`."""
+        return self._scores(first, -1, np.full((last - first, self.length), -np.inf))
+
+    def starting(self, first: int, last: int) -> Array:
+        """See `recursion.Segments`."""
+        return self._scores(first, 1, np.full((last - first, self.length + 1), -np.inf))
+
+    def _scores(self, first: int, step: int, out: Array) -> Array:
+        # The values were divided by the noise's scale: their density in their own unit is lower by as much.
+        jacobian = float(np.log(self.prior.noise).sum())
+        trend_sums.score_rows(self.y, self.times, first, step, *self._hyper, self.constants, jacobian, out)
+        return out
+
+    def no_regimes(self) -> Array:
+        """See `recursion.Segments`."""
+        return np.zeros((self.length + 1, 4 * self.y.shape[1]))
+
+    def add_regimes(self, first: int, probabilities: Array, steps: Array) -> None:
+        """See `recursion.Segments`."""
+        trend_sums.add_regimes(self.y, self.times, first, probabilities, *self._hyper, steps)
+
+    def regimes(self, steps: Array) -> tuple[Array, Array]:
+        """See `recursion.Segments`; the mean is the trend's, the variance that of u."""
+        length, d = self.y.shape
+        undefined, level, slope, variance = np.moveaxis(
+            np.cumsum(steps[:length], axis=0).reshape(length, d, 4), 2, 0
+        )
+        means = self.prior.centre + self.prior.noise * (level + slope * self.times[:, None])
+        variance = np.where(undefined > 1e-9, np.inf, variance) * self.prior.noise**2
+        return means, variance[:, :, None] * np.eye(d)
+
+    def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
+        """See `recursion.Segments`."""
+        sums = pointwise.new_sums(self.length)
+        constants = pointwise.regime_constants(self.prior.freedom + np.arange(self.length + 1), 1)
+        trend_sums.add_points(self.y, self.times, starts, ends, shares, *self._hyper, constants, sums)
+        lppd, variances = pointwise.lppd_and_variances(sums)
+        return lppd - float(np.log(self.prior.noise).sum()), variances
+
+    @property
+    def _hyper(self) -> tuple[Array, Array, float, bool]:
+        precision = (self.prior.noise / self.prior.spread) ** 2
+        return np.array(self.prior.phi), precision, float(self.prior.freedom), self.prior.slopes
