@@ -30,13 +30,15 @@ from methods.changepoint.recursion import (
     segment_probabilities,
 )
 from methods.changepoint.regimes import Array, GaussianSegments, NormalInverseWishart
+from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
+from methods.changepoint.semi_conjugate_segments import IndependentSegments
 from methods.changepoint.trend import TrendRegimes, TrendSegments
 from methods.changepoint.waic import Waic, waic_of_points
 
 
 def exact_posterior(
     y: Array,
-    prior: NormalInverseWishart | TrendRegimes,
+    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
     rate: float,
     min_length: int = 1,
     k_max: int = 20,
@@ -57,8 +59,9 @@ def exact_posterior(
         Observations in order. Finite under Normal-inverse-Wishart regimes (leave missing ones out);
         under regimes with a trend, a row with NaN is a missing observation: its time passes, and no
         regime begins there.
-    prior : NormalInverseWishart or TrendRegimes
-        Prior of each regime, in d dimensions.
+    prior : NormalInverseWishart, NormalIndependentInverseWishart or TrendRegimes
+        Prior of each regime, in d dimensions. With an independent mean each segment takes a quadrature
+        (15 microseconds, 8 T^2 bytes in all), and WAIC is left to `sample_posterior`.
     rate : float > 0
         Expected number of changes before the cut.
     min_length : int >= 1
@@ -90,6 +93,8 @@ def exact_posterior(
     y, weights, seen = _checked(y, prior, rate, min_length, k_max, weights)
     if isinstance(prior, TrendRegimes):
         segments: Segments = TrendSegments.of(y[seen], np.flatnonzero(seen), prior)
+    elif isinstance(prior, NormalIndependentInverseWishart):
+        segments = IndependentSegments.of(y, weights, prior)
     else:
         segments = GaussianSegments.of(y, weights, prior)
     found = _posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
@@ -129,7 +134,7 @@ def _posterior_of(
 
 def _checked(
     y: Array,
-    prior: NormalInverseWishart | TrendRegimes,
+    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
     rate: float,
     min_length: int,
     k_max: int,
@@ -228,4 +233,5 @@ def _waic(segments: Segments, draws: tuple[Array, ...]) -> Waic | None:
     seen = Counter(pair for cuts in draws for pair in pairwise([0, *cuts.tolist(), segments.length]))
     starts, ends = np.array(sorted(seen)).T
     shares = np.array([seen[pair] for pair in sorted(seen)]) / len(draws)
-    return waic_of_points(*segments.pointwise(starts, ends, shares))
+    points = segments.pointwise(starts, ends, shares)
+    return None if points is None else waic_of_points(*points)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from methods.changepoint.mixing import Mixing
 from methods.changepoint.waic import Waic
 
 Array = np.ndarray
@@ -40,6 +41,8 @@ class ChangePointPosterior:
         Log probability density of the series; None where the method does not give it.
     pruning_error : float
         Upper bound of what is lost by neglected terms, in total variation of the segmentations.
+    mixing : Mixing or None
+        How well the chains of a sampler have mixed; None where nothing was sampled by chains.
     """
 
     location_probability: Array
@@ -51,3 +54,4 @@ class ChangePointPosterior:
     waic: Waic | None
     log_evidence: float | None = None
     pruning_error: float = 0.0
+    mixing: Mixing | None = None

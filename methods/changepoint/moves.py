@@ -1,0 +1,197 @@
+r"""Birth, death and shift of change points: one sweep of the trans-dimensional sampler.
+
+The state is a segmentation and, under the semi-conjugate prior, the mean of every regime
+(covariances integrated out). A regime's `score` is then
+
+``log p(y[s:t], mu) - log q(mu | s, t)``
+
+with q the distribution that a move draws the mean of a new segment from; under the conjugate
+prior the mean is integrated out too and the score is ``log p(y[s:t])``. The number of means changes with the
+number of segments; dimensions match, since what one direction draws the other drops (Green
+1995, Jacobian 1). With pi_k the prior of one placement of k changes and g(c) the proposal of a place,
+birth at c of a segmentation of k changes is accepted with probability min(1, exp A),
+
+``A = new scores - old score + log pi_(k+1) / pi_k - log (k + 1) - log g(c)``
+
+since death picks one of the k + 1 changes evenly; death is the reverse. A shift proposes places and means
+symmetrically: A is the difference of scores. A move out of range, onto a segment shorter than
+`min_length` or beyond the largest number is rejected.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from methods.changepoint.compiled import compiled
+from methods.changepoint.regime_draws import draw_conjugate, gibbs_update, propose_mean
+from methods.changepoint.standard_form import conjugate_score
+
+Array = np.ndarray
+BIRTH, DEATH, SHIFT = 0, 1, 2
+
+
+class Chain(NamedTuple):
+    """The state of a chain, changed in place; room for the most segments admitted.
+
+    ``bounds[0] = 0 < changes < bounds[k + 1] = T``; `moves` counts, for each kind of move, those tried
+    and those accepted.
+    """
+
+    k: Array
+    bounds: Array
+    means: Array
+    roots: Array
+    scores: Array
+    moves: Array
+
+
+class Model(NamedTuple):
+    """What a segmentation is judged by besides the series, and where births are proposed.
+
+    `log_placement[k]` is log pi_k; `log_place` and `places` are log g and its cumulated sum, by index.
+    """
+
+    log_placement: Array
+    min_length: int
+    log_place: Array
+    places: Array
+
+
+def new_chain(changes: Array, length: int, segments: int, d: int) -> Chain:
+    """A chain at the given change points, with room for `segments`; its scores are still to be filled."""
+    bounds = np.zeros(segments + 1, dtype=np.int64)
+    bounds[1 : len(changes) + 1] = changes
+    bounds[len(changes) + 1] = length
+    return Chain(
+        k=np.array([len(changes)]),
+        bounds=bounds,
+        means=np.zeros((segments, d)),
+        roots=np.zeros((segments, d, d)),
+        scores=np.zeros(segments),
+        moves=np.zeros((3, 2), dtype=np.int64),
+    )
+
+
+@compiled
+def score(rng, form, s, t, mean, fresh):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Score of the regime ``[s, t)``, with its mean drawn where `fresh` and where the state holds means."""
+    if form.kappa0 > 0:
+        return conjugate_score(form, s, t)
+    return propose_mean(rng, form, s, t, mean, fresh)
+
+
+@compiled
+def fill(rng, form, chain, fresh):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Score every regime of the state, from its means or from `fresh` ones."""
+    for j in range(chain.k[0] + 1):
+        chain.scores[j] = score(rng, form, chain.bounds[j], chain.bounds[j + 1], chain.means[j], fresh)
+
+
+@compiled
+def draw_regimes(rng, form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Draw mean and covariance of every regime given the segmentation (and the means so far)."""
+    for j in range(chain.k[0] + 1):
+        s, t = chain.bounds[j], chain.bounds[j + 1]
+        if form.kappa0 > 0:
+            draw_conjugate(rng, form, s, t, chain.means[j], chain.roots[j])
+        else:
+            gibbs_update(rng, form, s, t, chain.means[j], chain.roots[j])
+            chain.scores[j] = propose_mean(rng, form, s, t, chain.means[j], False)
+
+
+@compiled
+def sweep(rng, form, model, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Two births or deaths tried, a shift of each change, and Gibbs updates where means are held."""
+    mean_left, mean_right = np.empty(form.psi.shape[0]), np.empty(form.psi.shape[0])
+    for _ in range(2):
+        if rng.random() < 0.5:
+            _birth(rng, form, model, chain, mean_left, mean_right)
+        else:
+            _death(rng, form, model, chain, mean_left)
+    for j in range(1, chain.k[0] + 1):
+        _shift(rng, form, model, chain, j, mean_left, mean_right)
+    if form.kappa0 == 0:
+        draw_regimes(rng, form, chain)
+
+
+@compiled
+def _accepted(rng, chain, move, log_ratio):  # type: ignore[no-untyped-def]  # pragma: no cover
+    if log_ratio < 0 and rng.random() >= math.exp(log_ratio):
+        return False
+    chain.moves[move, 1] += 1
+    return True
+
+
+@compiled
+def _birth(rng, form, model, chain, left, right):  # type: ignore[no-untyped-def]  # pragma: no cover
+    chain.moves[BIRTH, 0] += 1
+    k = chain.k[0]
+    if k + 1 >= model.log_placement.size:
+        return
+    c = np.searchsorted(model.places, rng.random(), side="right")
+    j = np.searchsorted(chain.bounds[: k + 2], c, side="right") - 1
+    s, t = chain.bounds[j], chain.bounds[j + 1]
+    if c - s < model.min_length or t - c < model.min_length:
+        return
+    score_left = score(rng, form, s, c, left, True)
+    score_right = score(rng, form, c, t, right, True)
+    prior = model.log_placement[k + 1] - model.log_placement[k]
+    proposal = -math.log(k + 1) - model.log_place[c]
+    if _accepted(rng, chain, BIRTH, score_left + score_right - chain.scores[j] + prior + proposal):
+        for i in range(k + 1, j, -1):
+            chain.bounds[i + 1] = chain.bounds[i]
+        for i in range(k, j, -1):
+            chain.means[i + 1] = chain.means[i]
+            chain.scores[i + 1] = chain.scores[i]
+        chain.bounds[j + 1] = c
+        chain.k[0] = k + 1
+        _place(chain, j, left, score_left)
+        _place(chain, j + 1, right, score_right)
+
+
+@compiled
+def _death(rng, form, model, chain, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+    chain.moves[DEATH, 0] += 1
+    k = chain.k[0]
+    if k == 0:
+        return
+    j = rng.integers(1, k + 1)
+    s, c, t = chain.bounds[j - 1], chain.bounds[j], chain.bounds[j + 1]
+    joined = score(rng, form, s, t, mean, True)
+    prior = model.log_placement[k - 1] - model.log_placement[k]
+    proposal = math.log(k) + model.log_place[c]
+    if _accepted(rng, chain, DEATH, joined - chain.scores[j - 1] - chain.scores[j] + prior + proposal):
+        for i in range(j, k + 1):
+            chain.bounds[i] = chain.bounds[i + 1]
+        for i in range(j, k):
+            chain.means[i] = chain.means[i + 1]
+            chain.scores[i] = chain.scores[i + 1]
+        chain.k[0] = k - 1
+        _place(chain, j - 1, mean, joined)
+
+
+@compiled
+def _shift(rng, form, model, chain, j, left, right):  # type: ignore[no-untyped-def]  # pragma: no cover
+    chain.moves[SHIFT, 0] += 1
+    s, t = chain.bounds[j - 1], chain.bounds[j + 1]
+    # Reach from one index to the whole series, evenly on a log scale: places differ in how sharp they are.
+    reach = int(math.exp(rng.random() * math.log(form.x.shape[0])))
+    step = rng.integers(1, reach + 1)
+    c = chain.bounds[j] + (step if rng.random() < 0.5 else -step)
+    if c - s < model.min_length or t - c < model.min_length:
+        return
+    score_left = score(rng, form, s, c, left, True)
+    score_right = score(rng, form, c, t, right, True)
+    if _accepted(rng, chain, SHIFT, score_left + score_right - chain.scores[j - 1] - chain.scores[j]):
+        chain.bounds[j] = c
+        _place(chain, j - 1, left, score_left)
+        _place(chain, j, right, score_right)
+
+
+@compiled
+def _place(chain, j, mean, value):  # type: ignore[no-untyped-def]  # pragma: no cover
+    chain.means[j] = mean
+    chain.scores[j] = value

@@ -1,0 +1,140 @@
+r"""A series and the prior of its regimes in coordinates in which the prior is simple.
+
+``y = m0 + R x`` with R the Cholesky factor of the prior's scale. In x both priors read
+
+- conjugate (R R' = psi0): ``mu | Sigma ~ N(0, Sigma / kappa0)``, ``Sigma ~ IW(nu0, I)``;
+- semi-conjugate (R R' = s0): ``mu ~ N(0, I)``, ``Sigma ~ IW(nu0, psi)``, and kappa0 = 0 here.
+
+A segment enters every formula through its moments alone, which differences of cumulated sums
+give in a time that does not grow with its length.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.special import multigammaln
+
+from methods.changepoint.compiled import compiled
+from methods.changepoint.regimes import NormalInverseWishart
+from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
+
+Array = np.ndarray
+
+
+class StandardForm(NamedTuple):
+    """Sums over ``y[:t]`` for every t, and the prior, in the coordinates x.
+
+    `masses`, `log_masses` and `firsts`, `seconds` cumulate w, (d/2) log w, w x and w x x', with x
+    taken from `origin`, the series' own mean, to keep its digits where that is far from m0;
+    `constants[n]` is what the density of n observations holds besides moments; `factor` is R.
+    """
+
+    x: Array
+    weights: Array
+    masses: Array
+    log_masses: Array
+    firsts: Array
+    seconds: Array
+    origin: Array
+    constants: Array
+    kappa0: float
+    nu0: float
+    psi: Array
+    m0: Array
+    factor: Array
+
+
+def standard_form(
+    y: Array, prior: NormalInverseWishart | NormalIndependentInverseWishart, weights: Array
+) -> StandardForm:
+    """Change coordinates and cumulate; y (T, d) and weights (T,) are finite."""
+    length, d = y.shape
+    conjugate = isinstance(prior, NormalInverseWishart)
+    factor = np.linalg.cholesky(prior.psi0 if conjugate else prior.s0)
+    x = solve_triangular(factor, (y - prior.m0).T, lower=True).T
+    half = solve_triangular(factor, prior.psi0, lower=True)
+    psi = np.eye(d) if conjugate else solve_triangular(factor, half.T, lower=True)
+    n = np.arange(length + 1)
+    constants = (
+        -n * (d / 2 * math.log(math.pi) + np.log(np.diag(factor)).sum())
+        + multigammaln((prior.nu0 + n) / 2, d)
+        - multigammaln(prior.nu0 / 2, d)
+        + prior.nu0 / 2 * np.linalg.slogdet(psi)[1]
+    )
+    origin = x.mean(axis=0)
+    wx = weights[:, None] * (x - origin)
+    return StandardForm(
+        x=np.ascontiguousarray(x),
+        weights=weights,
+        masses=_cumulated(weights),
+        log_masses=_cumulated(d / 2 * np.log(weights)),
+        firsts=_cumulated(wx),
+        seconds=_cumulated(wx[:, :, None] * (x - origin)[:, None, :]),
+        origin=origin,
+        constants=constants,
+        kappa0=float(prior.kappa0) if isinstance(prior, NormalInverseWishart) else 0.0,
+        nu0=float(prior.nu0),
+        psi=np.ascontiguousarray((psi + psi.T) / 2),
+        m0=prior.m0,
+        factor=factor,
+    )
+
+
+def _cumulated(values: Array) -> Array:
+    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+
+
+@compiled
+def posterior_scale(form, s, t, scale):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill `scale` with psi + scatter of ``x[s:t]`` (+ the conjugate prior's pull); return w and the mean."""
+    d = form.psi.shape[0]
+    mass = form.masses[t] - form.masses[s]
+    first = form.firsts[t] - form.firsts[s]
+    mean = form.origin + first / mass
+    # The conjugate prior counts as kappa0 observations at 0.
+    pull = form.kappa0 * mass / (form.kappa0 + mass)
+    for i in range(d):
+        for j in range(d):
+            second = form.seconds[t, i, j] - form.seconds[s, i, j]
+            scatter = second - first[i] * first[j] / mass
+            scale[i, j] = form.psi[i, j] + scatter + pull * mean[i] * mean[j]
+    return mass, mean
+
+
+@compiled
+def cholesky(matrix, factor):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill `factor` (lower) with the Cholesky factor; return the log determinant of `matrix`."""
+    d = matrix.shape[0]
+    log_det = 0.0
+    for j in range(d):
+        for i in range(j, d):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= factor[i, k] * factor[j, k]
+            if i == j:
+                factor[j, j] = math.sqrt(total)
+                log_det += 2 * math.log(factor[j, j])
+            else:
+                factor[i, j] = total / factor[j, j]
+                factor[j, i] = 0.0
+    return log_det
+
+
+@compiled
+def conjugate_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Log marginal likelihood of ``y[s:t]`` under the conjugate prior: ``regimes`` in O(1) of t - s."""
+    d = form.psi.shape[0]
+    scale, factor = np.empty((d, d)), np.empty((d, d))
+    mass, _ = posterior_scale(form, s, t, scale)
+    n = t - s
+    return (
+        form.constants[n]
+        + form.log_masses[t]
+        - form.log_masses[s]
+        + 0.5 * d * math.log(form.kappa0 / (form.kappa0 + mass))
+        - 0.5 * (form.nu0 + n) * cholesky(scale, factor)
+    )

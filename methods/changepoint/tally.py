@@ -1,0 +1,118 @@
+r"""What a chain over segmentations leaves behind: sums, so that memory does not grow with the draws."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from methods.changepoint.compiled import compiled
+from methods.changepoint.moves import draw_regimes, sweep
+from methods.changepoint.standard_form import posterior_scale
+
+Array = np.ndarray
+
+
+class Tally(NamedTuple):
+    """Sums over a chain; `visits` and `counts` over every sweep, all else over the draws kept.
+
+    `visits` (T,) and `counts` (k_max + 1,) are of changes at each index and of K; `bounds`
+    (draws, segments + 1) the segmentations; `means` (T, d), `covariances` (T, d, d) sums of
+    conditional expectations; `densities`, `averages`, `squares` (T,) of the log likelihood: log of the
+    summed likelihoods, mean, and summed squares about it.
+    """
+
+    visits: Array
+    counts: Array
+    ks: Array
+    bounds: Array
+    means: Array
+    covariances: Array
+    densities: Array
+    averages: Array
+    squares: Array
+
+
+def new_tally(length: int, d: int, k_max: int, segments: int, draws: int) -> Tally:
+    """An empty tally for the given number of draws."""
+    return Tally(
+        visits=np.zeros(length),
+        counts=np.zeros(k_max + 1),
+        ks=np.zeros(draws, dtype=np.int64),
+        bounds=np.zeros((draws, segments + 1), dtype=np.int64),
+        means=np.zeros((length, d)),
+        covariances=np.zeros((length, d, d)),
+        densities=np.full(length, -np.inf),
+        averages=np.zeros(length),
+        squares=np.zeros(length),
+    )
+
+
+@compiled
+def warm_up(rng, form, model, chain, sweeps, visits):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Sweep, and count changes at each index over the second half."""
+    for i in range(sweeps):
+        sweep(rng, form, model, chain)
+        if 2 * i >= sweeps:
+            for j in range(1, chain.k[0] + 1):
+                visits[chain.bounds[j]] += 1
+
+
+@compiled
+def run(rng, form, model, chain, thin, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill the tally: one draw kept of every `thin` sweeps."""
+    for draw in range(tally.ks.size):
+        for _ in range(thin):
+            sweep(rng, form, model, chain)
+            tally.counts[chain.k[0]] += 1
+            for j in range(1, chain.k[0] + 1):
+                tally.visits[chain.bounds[j]] += 1
+        draw_regimes(rng, form, chain)
+        tally.ks[draw] = chain.k[0]
+        tally.bounds[draw] = chain.bounds
+        for j in range(chain.k[0] + 1):
+            _add_regime(form, chain.bounds[j], chain.bounds[j + 1], chain.means[j], tally)
+            _add_likelihood(form, chain, j, draw, tally)
+
+
+@compiled
+def _add_regime(form, s, t, mean, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add the conditional expectations of mean and covariance, which vary less than their draws."""
+    d = form.psi.shape[0]
+    scale = np.empty((d, d))
+    mass, centre = posterior_scale(form, s, t, scale)
+    freedom = form.nu0 + (t - s) - d - 1
+    expected = centre * (mass / (mass + form.kappa0)) if form.kappa0 > 0 else mean
+    for i in range(d):
+        for j in range(d):
+            if form.kappa0 == 0:
+                scale[i, j] += mass * (mean[i] - centre[i]) * (mean[j] - centre[j])
+            scale[i, j] = scale[i, j] / freedom if freedom > 0 else np.inf
+    for index in range(s, t):
+        for i in range(d):
+            tally.means[index, i] += expected[i]
+            for j in range(d):
+                tally.covariances[index, i, j] += scale[i, j]
+
+
+@compiled
+def _add_likelihood(form, chain, j, draw, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+    d = form.psi.shape[0]
+    covariance = chain.roots[j] @ chain.roots[j].T
+    precision = np.linalg.inv(covariance)
+    constant = -0.5 * d * math.log(2 * math.pi)
+    for i in range(d):
+        constant -= math.log(form.factor[i, i])
+    constant += 0.5 * np.linalg.slogdet(precision)[1]
+    for index in range(chain.bounds[j], chain.bounds[j + 1]):
+        off = form.x[index] - chain.means[j]
+        square = off @ (precision @ off)
+        weight = form.weights[index]
+        value = constant + 0.5 * d * math.log(weight) - 0.5 * weight * square
+        larger = max(tally.densities[index], value)
+        smaller = min(tally.densities[index], value)
+        tally.densities[index] = larger + math.log1p(math.exp(smaller - larger))
+        change = value - tally.averages[index]
+        tally.averages[index] += change / (draw + 1)
+        tally.squares[index] += change * (value - tally.averages[index])
