@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from methods.changepoint.compiled import compiled
-from methods.changepoint.regime_draws import draw_conjugate, gibbs_update, propose_mean
+from methods.changepoint.regime_draws import draw_conjugate, gibbs_update, propose_mean, weigh_mean
 from methods.changepoint.standard_form import conjugate_score
 
 Array = np.ndarray
@@ -76,18 +76,29 @@ def new_chain(changes: Array, length: int, segments: int, d: int) -> Chain:
 
 
 @compiled
-def score(rng, form, s, t, mean, fresh):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Score of the regime ``[s, t)``, with its mean drawn where `fresh` and where the state holds means."""
+def score(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Score of the regime ``[s, t)``; fills `mean` with a new proposal where the state holds means."""
     if form.kappa0 > 0:
         return conjugate_score(form, s, t)
-    return propose_mean(rng, form, s, t, mean, fresh)
+    return propose_mean(rng, form, s, t, mean)
 
 
 @compiled
-def fill(rng, form, chain, fresh):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Score every regime of the state, from its means or from `fresh` ones."""
+def start(rng, form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Score every regime of a new state, with proposed means."""
     for j in range(chain.k[0] + 1):
-        chain.scores[j] = score(rng, form, chain.bounds[j], chain.bounds[j + 1], chain.means[j], fresh)
+        chain.scores[j] = score(rng, form, chain.bounds[j], chain.bounds[j + 1], chain.means[j])
+
+
+@compiled
+def rescore(form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Score every regime of the state as it stands, as after a change of the series."""
+    for j in range(chain.k[0] + 1):
+        s, t = chain.bounds[j], chain.bounds[j + 1]
+        if form.kappa0 > 0:
+            chain.scores[j] = conjugate_score(form, s, t)
+        else:
+            chain.scores[j] = weigh_mean(form, s, t, chain.means[j])
 
 
 @compiled
@@ -99,7 +110,7 @@ def draw_regimes(rng, form, chain):  # type: ignore[no-untyped-def]  # pragma: n
             draw_conjugate(rng, form, s, t, chain.means[j], chain.roots[j])
         else:
             gibbs_update(rng, form, s, t, chain.means[j], chain.roots[j])
-            chain.scores[j] = propose_mean(rng, form, s, t, chain.means[j], False)
+            chain.scores[j] = weigh_mean(form, s, t, chain.means[j])
 
 
 @compiled
@@ -136,8 +147,8 @@ def _birth(rng, form, model, chain, left, right):  # type: ignore[no-untyped-def
     s, t = chain.bounds[j], chain.bounds[j + 1]
     if c - s < model.min_length or t - c < model.min_length:
         return
-    score_left = score(rng, form, s, c, left, True)
-    score_right = score(rng, form, c, t, right, True)
+    score_left = score(rng, form, s, c, left)
+    score_right = score(rng, form, c, t, right)
     prior = model.log_placement[k + 1] - model.log_placement[k]
     proposal = -math.log(k + 1) - model.log_place[c]
     if _accepted(rng, chain, BIRTH, score_left + score_right - chain.scores[j] + prior + proposal):
@@ -160,7 +171,7 @@ def _death(rng, form, model, chain, mean):  # type: ignore[no-untyped-def]  # pr
         return
     j = rng.integers(1, k + 1)
     s, c, t = chain.bounds[j - 1], chain.bounds[j], chain.bounds[j + 1]
-    joined = score(rng, form, s, t, mean, True)
+    joined = score(rng, form, s, t, mean)
     prior = model.log_placement[k - 1] - model.log_placement[k]
     proposal = math.log(k) + model.log_place[c]
     if _accepted(rng, chain, DEATH, joined - chain.scores[j - 1] - chain.scores[j] + prior + proposal):
@@ -183,8 +194,8 @@ def _shift(rng, form, model, chain, j, left, right):  # type: ignore[no-untyped-
     c = chain.bounds[j] + (step if rng.random() < 0.5 else -step)
     if c - s < model.min_length or t - c < model.min_length:
         return
-    score_left = score(rng, form, s, c, left, True)
-    score_right = score(rng, form, c, t, right, True)
+    score_left = score(rng, form, s, c, left)
+    score_right = score(rng, form, c, t, right)
     if _accepted(rng, chain, SHIFT, score_left + score_right - chain.scores[j - 1] - chain.scores[j]):
         chain.bounds[j] = c
         _place(chain, j - 1, left, score_left)

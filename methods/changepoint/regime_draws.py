@@ -99,32 +99,50 @@ def _mixture(a, mass, values, z, nodes, shares):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def propose_mean(rng, form, s, t, mean, fresh):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log of (density of ``x[s:t]`` and of its mean, Sigma integrated out) over that of the proposal.
-
-    Where `fresh`, `mean` is first drawn from the proposal; else it is weighed as it stands.
-    The proposal is a function of the segment alone.
-    """
+def propose_mean(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill `mean` with a proposal that depends on the segment alone; return its weight, as `weigh_mean`."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
     count = _mixture(a, mass, values, z, nodes, shares)
-    along = _drawn(rng, mass, values, z, nodes, shares, count) if fresh else vectors.T @ mean
-    if fresh:
-        mean[:] = vectors @ along
+    along = _drawn(rng, mass, values, z, nodes, shares, count)
+    mean[:] = vectors @ along
+    weight = _log_weight(a, mass, values, z, nodes, shares, count, along)
+    return weight + density_constant(form, s, t, a, values)
+
+
+@compiled
+def weigh_mean(form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Log of (density of ``y[s:t]`` and `mean`, Sigma integrated out) over that of proposing `mean`."""
+    a, mass, values, vectors, z = spectrum(form, s, t)
+    nodes, shares = np.empty(_NODES), np.empty(_NODES)
+    count = _mixture(a, mass, values, z, nodes, shares)
+    along = vectors.T @ mean
+    weight = _log_weight(a, mass, values, z, nodes, shares, count, along)
+    return weight + density_constant(form, s, t, a, values)
+
+
+@compiled
+def _log_weight(  # type: ignore[no-untyped-def]  # pragma: no cover
+    a, mass, values, z, nodes, shares, count, along
+):
     prior, distance = 0.0, 0.0
     for i in range(z.size):
         prior -= 0.5 * along[i] ** 2
         distance += (along[i] - z[i]) ** 2 / values[i]
-    target = density_constant(form, s, t, a, values) + prior - a * math.log1p(mass * distance)
+    target = prior - a * math.log1p(mass * distance)
     logs = np.empty(count + 1)
     logs[count] = math.log(_PRIOR_SHARE) + prior
+    top = logs[count]
     for j in range(count):
         logs[j] = math.log((1 - _PRIOR_SHARE) * shares[j])
         for i in range(z.size):
             r = 2 * nodes[j] * mass / values[i]
             logs[j] += 0.5 * (math.log1p(r) - (1 + r) * (along[i] - r / (1 + r) * z[i]) ** 2)
-    top = logs.max()
-    return target - top - math.log(np.exp(logs - top).sum())
+        top = max(top, logs[j])
+    total = 0.0
+    for j in range(count + 1):
+        total += math.exp(logs[j] - top)
+    return target - top - math.log(total)
 
 
 @compiled

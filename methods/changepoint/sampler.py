@@ -19,7 +19,7 @@ from scipy.special import gammaln
 
 from methods.changepoint.exact import _checked, _log_placement_prior
 from methods.changepoint.mixing import mixing
-from methods.changepoint.moves import Chain, Model, fill, new_chain
+from methods.changepoint.moves import Chain, Model, new_chain, start
 from methods.changepoint.posterior import ChangePointPosterior
 from methods.changepoint.regimes import NormalInverseWishart
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
@@ -116,12 +116,14 @@ def sample_posterior(
 
     def one(seeds: np.random.SeedSequence) -> tuple[Chain, Tally]:
         rng = np.random.default_rng(seeds)
-        tally = new_tally(*y.shape, k_max, len(log_placement), draws)
+        tally = new_tally(len(y), y.shape[1], k_max, len(log_placement), draws)
         return _run_chain(rng, form, log_placement, min_length, warmup, thin, tally), tally
 
     with ThreadPoolExecutor() as pool:
         states, tallies = zip(*pool.map(one, np.random.SeedSequence(seed).spawn(chains)), strict=True)
-    return _posterior(form, log_placement, list(tallies), sum(state.moves for state in states), thin)
+    return _posterior(
+        form, log_placement, list(tallies), np.sum([state.moves for state in states], axis=0), thin
+    )
 
 
 def placement(rng: np.random.Generator, length: int, k: int, min_length: int) -> Array:
@@ -156,7 +158,7 @@ def _run_chain(
     length, d = form.x.shape
     k = rng.choice(len(log_placement), p=_count_prior(log_placement, length, min_length))
     chain = new_chain(placement(rng, length, k, min_length), length, len(log_placement), d)
-    fill(rng, form, chain, True)
+    start(rng, form, chain)
     visits = np.zeros(length)
     warm_up(rng, form, birth_model(log_placement, min_length, length), chain, warmup, visits)
     chain.moves[:] = 0
@@ -183,11 +185,11 @@ def _posterior(
     for row, cuts in zip(changed, drawn, strict=True):
         row[cuts] = True
     best, evidence = _most_probable(form, log_placement, drawn)
-    means = sum(tally.means for tally in tallies) / kept
-    covariances = sum(tally.covariances for tally in tallies) / kept
+    means = np.sum([tally.means for tally in tallies], axis=0) / kept
+    covariances = np.sum([tally.covariances for tally in tallies], axis=0) / kept
     return ChangePointPosterior(
-        location_probability=sum(tally.visits for tally in tallies) / sweeps,
-        count_probability=sum(tally.counts for tally in tallies) / sweeps,
+        location_probability=np.sum([tally.visits for tally in tallies], axis=0) / sweeps,
+        count_probability=np.sum([tally.counts for tally in tallies], axis=0) / sweeps,
         map_locations=best,
         draws=tuple(drawn),
         regime_means=form.m0 + means @ form.factor.T,

@@ -53,11 +53,14 @@ def standard_form(
 ) -> StandardForm:
     """Change coordinates and cumulate; y (T, d) and weights (T,) are finite."""
     length, d = y.shape
-    conjugate = isinstance(prior, NormalInverseWishart)
-    factor = np.linalg.cholesky(prior.psi0 if conjugate else prior.s0)
+    if isinstance(prior, NormalInverseWishart):
+        scale, kappa0 = prior.psi0, float(prior.kappa0)
+    else:
+        scale, kappa0 = prior.s0, 0.0
+    factor = np.linalg.cholesky(scale)
     x = solve_triangular(factor, (y - prior.m0).T, lower=True).T
     half = solve_triangular(factor, prior.psi0, lower=True)
-    psi = np.eye(d) if conjugate else solve_triangular(factor, half.T, lower=True)
+    psi = solve_triangular(factor, half.T, lower=True)
     n = np.arange(length + 1)
     constants = (
         -n * (d / 2 * math.log(math.pi) + np.log(np.diag(factor)).sum())
@@ -76,7 +79,7 @@ def standard_form(
         seconds=_cumulated(wx[:, :, None] * (x - origin)[:, None, :]),
         origin=origin,
         constants=constants,
-        kappa0=float(prior.kappa0) if isinstance(prior, NormalInverseWishart) else 0.0,
+        kappa0=kappa0,
         nu0=float(prior.nu0),
         psi=np.ascontiguousarray((psi + psi.T) / 2),
         m0=prior.m0,

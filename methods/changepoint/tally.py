@@ -9,7 +9,7 @@ import numpy as np
 
 from methods.changepoint.compiled import compiled
 from methods.changepoint.moves import draw_regimes, sweep
-from methods.changepoint.standard_form import posterior_scale
+from methods.changepoint.standard_form import cholesky, posterior_scale
 
 Array = np.ndarray
 
@@ -99,15 +99,18 @@ def _add_regime(form, s, t, mean, tally):  # type: ignore[no-untyped-def]  # pra
 @compiled
 def _add_likelihood(form, chain, j, draw, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
     d = form.psi.shape[0]
-    covariance = chain.roots[j] @ chain.roots[j].T
-    precision = np.linalg.inv(covariance)
-    constant = -0.5 * d * math.log(2 * math.pi)
+    factor, z = np.empty((d, d)), np.empty(d)
+    constant = -0.5 * (d * math.log(2 * math.pi) + cholesky(chain.roots[j] @ chain.roots[j].T, factor))
     for i in range(d):
         constant -= math.log(form.factor[i, i])
-    constant += 0.5 * np.linalg.slogdet(precision)[1]
     for index in range(chain.bounds[j], chain.bounds[j + 1]):
-        off = form.x[index] - chain.means[j]
-        square = off @ (precision @ off)
+        square = 0.0
+        for i in range(d):
+            z[i] = form.x[index, i] - chain.means[j, i]
+            for m in range(i):
+                z[i] -= factor[i, m] * z[m]
+            z[i] /= factor[i, i]
+            square += z[i] ** 2
         weight = form.weights[index]
         value = constant + 0.5 * d * math.log(weight) - 0.5 * weight * square
         larger = max(tally.densities[index], value)
