@@ -1,30 +1,51 @@
-"""Causal discovery from observations (PC) and prediction in time (Granger).
+"""Causes: discovery from observations (PC), structural equations, and prediction in time (Granger).
 
-Neither proves a cause. PC is right where no common cause is left out and the data are nearly
-Gaussian and independent; a Granger test says that the past of one series helps to forecast
-another beyond its own past, which a common driver with two delays brings about as well.
+None proves a cause. PC is right where no common cause is left out and the test suits the data; the
+structural model is right where its graph is; a Granger test says that the past of one series helps to
+forecast another beyond its own past, which a common driver with two delays brings about as well.
 """
 
-from methods.causal.discovery import (
-    Background,
-    Cpdag,
-    Edge,
-    bootstrap_graphs,
-    discover,
-    partial_correlation,
-)
+from methods.causal.confidence import EdgeConfidence, bootstrap_graphs, edge_confidence
+from methods.causal.discovery import discover
+from methods.causal.graph import Background, Cpdag, Edge, cpdag_of_dag
+from methods.causal.independence import partial_correlation
+from methods.causal.intervention import Effect, Intervention
 from methods.causal.panel import PanelTest, panel_granger
-from methods.causal.prediction import GrangerTest, granger
+from methods.causal.prediction import GrangerPairs, GrangerTest, choose_lags, granger, granger_pairs
+from methods.causal.refutation import (
+    Refutation,
+    placebo_treatment,
+    random_common_cause,
+    robustness_value,
+)
+from methods.causal.stationarity import Stationarity, differences_needed, stationarity
+from methods.causal.structural_model import StructuralCausalModel
 
 __all__ = [
     "Background",
     "Cpdag",
     "Edge",
+    "EdgeConfidence",
+    "Effect",
+    "GrangerPairs",
     "GrangerTest",
+    "Intervention",
     "PanelTest",
+    "Refutation",
+    "Stationarity",
+    "StructuralCausalModel",
     "bootstrap_graphs",
+    "choose_lags",
+    "cpdag_of_dag",
+    "differences_needed",
     "discover",
+    "edge_confidence",
     "granger",
+    "granger_pairs",
     "panel_granger",
     "partial_correlation",
+    "placebo_treatment",
+    "random_common_cause",
+    "robustness_value",
+    "stationarity",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import f as f_distribution
+
+from methods.causal.stationarity import differences_needed
 
 Array = np.ndarray
 
@@ -23,14 +26,18 @@ class GrangerTest:
 def granger(effect: Array, cause: Array, lags: int) -> GrangerTest:
     r"""Test whether the past of `cause` helps to forecast `effect` beyond its own past.
 
-    ``F = ((RSS_r - RSS_u) / p) / (RSS_u / (T - 2p - 1))`` with p lags, a constant and T usable
-    rows.
+    ``F = ((RSS_r - RSS_u) / (m p)) / (RSS_u / (T - (m + 1) p - 1))`` with p lags of the effect and of m
+    causes, a constant and T usable rows. The second degree of freedom is that of the equation for one
+    cause, ``T - 2p - 1`` (as lmtest's grangertest); for several that of the vector autoregression of
+    all m + 1 series, ``(m + 1) (T - (m + 1) p - 1)`` (as statsmodels' VAR).
 
     Parameters
     ----------
-    effect, cause : array (n,)
-        Stationary series at equal steps.
+    effect : array (n,)
+    cause : array (n,) or (n, m)
+        Stationary series at equal steps; see `stationarity`. Several are tested together.
     lags : int >= 1
+        See `choose_lags`.
 
     Returns
     -------
@@ -39,31 +46,136 @@ def granger(effect: Array, cause: Array, lags: int) -> GrangerTest:
     Raises
     ------
     ValueError
-        If lengths differ, a value is not finite or too few rows are left.
+        If lengths differ, a value is not finite, too few rows are left, or the series are collinear.
 
     References
     ----------
-    Granger (1969); spec 3 section 2.3 with its correction.
+    Granger (1969); Luetkepohl, New Introduction to Multiple Time Series Analysis (2005), section
+    3.6; spec 3 section 2.3 with its correction.
     """
     effect, cause = np.asarray(effect, dtype=float), np.asarray(cause, dtype=float)
-    rows = len(effect) - lags
-    if effect.shape != cause.shape or effect.ndim != 1 or lags < 1 or rows - 2 * lags - 1 < 1:
+    causes = cause[:, None] if cause.ndim == 1 else cause
+    m, rows = causes.shape[1], len(effect) - lags
+    df_den = rows - (m + 1) * lags - 1
+    if len(causes) != len(effect) or effect.ndim != 1 or lags < 1 or df_den < 1:
         raise ValueError(
             f"effect {effect.shape} and cause {cause.shape} with {lags} lags leave no degree of freedom; "
-            "expected two series of one length, more than 3 lags + 1"
+            f"expected series of one length, more than {m + 2} lags + 1"
         )
-    if not (np.isfinite(effect).all() and np.isfinite(cause).all()):
+    if not (np.isfinite(effect).all() and np.isfinite(causes).all()):
         raise ValueError("effect or cause is not finite; leave out or fill in those times first")
-    own = np.column_stack([effect[lags - i : -i] for i in range(1, lags + 1)])
-    other = np.column_stack([cause[lags - i : -i] for i in range(1, lags + 1)])
-    restricted = np.column_stack([np.ones(rows), own])
+    restricted = np.column_stack([np.ones(rows), _past(effect[:, None], lags)])
     rss_r = _rss(restricted, effect[lags:])
-    rss_u = _rss(np.column_stack([restricted, other]), effect[lags:])
-    df_den = rows - 2 * lags - 1
-    f = (rss_r - rss_u) / lags / (rss_u / df_den)
-    return GrangerTest(float(f), lags, df_den, float(f_distribution.sf(f, lags, df_den)))
+    rss_u = _rss(np.column_stack([restricted, _past(causes, lags)]), effect[lags:])
+    f = (rss_r - rss_u) / (m * lags) / (rss_u / df_den)
+    df_den = df_den if m == 1 else (m + 1) * df_den
+    return GrangerTest(float(f), m * lags, df_den, float(f_distribution.sf(f, m * lags, df_den)))
+
+
+def _past(series: Array, lags: int) -> Array:
+    return np.column_stack([series[lags - i : -i] for i in range(1, lags + 1)])
 
 
 def _rss(design: Array, target: Array) -> float:
-    coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
+    coefficients, _, rank, _ = np.linalg.lstsq(design, target, rcond=None)
+    if rank < design.shape[1]:
+        raise ValueError("the past of the series is collinear; leave a constant or repeated series out")
     return float(np.square(target - design @ coefficients).sum())
+
+
+def choose_lags(series: Array, max_lags: int, criterion: str = "bic") -> int:
+    """Order of the vector autoregression of all columns with the least information criterion.
+
+    Parameters
+    ----------
+    series : array (n, k)
+        k >= 2 stationary series.
+    max_lags : int >= 1
+    criterion : {"aic", "bic", "hqic", "fpe"}
+
+    Returns
+    -------
+    int
+        From 1 to `max_lags`: where no lag at all is best, 1.
+
+    Raises
+    ------
+    ValueError
+        If the criterion is unknown or the series are too short.
+
+    References
+    ----------
+    Luetkepohl (2005), section 4.3.
+    """
+    from statsmodels.tsa.api import VAR
+
+    series = np.asarray(series, dtype=float)
+    if criterion not in ("aic", "bic", "hqic", "fpe"):
+        raise ValueError(f"criterion is {criterion!r}; expected aic, bic, hqic or fpe")
+    if series.ndim != 2 or max_lags < 1 or len(series) - max_lags <= series.shape[1] * max_lags + 1:
+        raise ValueError(f"series {series.shape} is too short for {max_lags} lags of every column")
+    return max(1, int(VAR(series).select_order(max_lags).selected_orders[criterion]))
+
+
+@dataclass(frozen=True)
+class GrangerPairs:
+    """All ordered pairs of several series.
+
+    Attributes
+    ----------
+    pairs : tuple of (str, str)
+        (cause, effect).
+    tests : tuple of GrangerTest
+    p_adjusted : array (pairs,)
+        After Benjamini and Hochberg.
+    lags : int
+        Chosen for all series together.
+    differences : int
+        How often the series were differenced first.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    tests: tuple[GrangerTest, ...]
+    p_adjusted: Array
+    lags: int
+    differences: int
+
+
+def granger_pairs(
+    series: Array, names: Sequence[str], *, max_lags: int, criterion: str = "bic", most_differences: int = 2
+) -> GrangerPairs:
+    """Difference until stationary, choose the lags, test every pair, and correct for their number.
+
+    Parameters
+    ----------
+    series : array (n, k)
+    names : sequence of k str
+    max_lags : int >= 1
+    criterion : str
+        See `choose_lags`.
+    most_differences : int >= 0
+        See `differences_needed`.
+
+    Returns
+    -------
+    GrangerPairs
+
+    Raises
+    ------
+    ValueError
+        If a series stays non-stationary, or as `granger` and `choose_lags`.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995).
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    series = np.asarray(series, dtype=float)
+    differences = differences_needed(series, most_differences)
+    steps = np.diff(series, differences, axis=0)
+    lags = choose_lags(steps, max_lags, criterion)
+    ends = [(i, j) for j in range(len(names)) for i in range(len(names)) if i != j]
+    tests = tuple(granger(steps[:, j], steps[:, i], lags) for i, j in ends)
+    adjusted = multipletests([test.p_value for test in tests], method="fdr_bh")[1]
+    return GrangerPairs(tuple((names[i], names[j]) for i, j in ends), tests, adjusted, lags, differences)

@@ -1,0 +1,98 @@
+"""What comes of setting variables by hand: means with errors, and single units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from methods.causal.structural_model import StructuralCausalModel
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Difference of two interventional means, and its standard error."""
+
+    value: float
+    std_error: float
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """The model with variables set by hand.
+
+    Attributes
+    ----------
+    model : StructuralCausalModel
+    values, shift : mapping of str to float
+        See `StructuralCausalModel.do`.
+    samples : DataFrame (n, p)
+        One unit for each row of noise.
+    spread : array (m, p)
+        Independent contributions to the error of the means: ``std_error^2`` is their sum of squares.
+    """
+
+    model: StructuralCausalModel
+    values: Mapping[str, float]
+    shift: Mapping[str, float]
+    samples: pd.DataFrame
+    spread: Array
+
+    @property
+    def mean(self) -> pd.Series:
+        """Interventional means ``E[x_j | do(...)]`` by name."""
+        return self.samples.mean()
+
+    @property
+    def std_error(self) -> pd.Series:
+        """Their standard errors: of the coefficients, and of the means of what has no cause."""
+        return pd.Series(np.sqrt(np.square(self.spread).sum(axis=0)), index=self.samples.columns)
+
+    def less(self, other: Intervention, outcome: str) -> Effect:
+        """Difference of the means of `outcome`; the error knows that both rest on the same data."""
+        own = self.model.names.index(outcome)
+        error = np.sqrt(np.square(self.spread[:, own] - other.spread[:, own]).sum())
+        return Effect(float(self.mean[outcome] - other.mean[outcome]), float(error))
+
+    def counterfactual(self, units: Array | pd.DataFrame | Mapping[str, float]) -> pd.DataFrame:
+        """What these very units would have been.
+
+        Abduction (each unit's noise from what was seen), action (the intervention), prediction (the
+        equations in order, with the unit's own noise); exact for additive noise.
+
+        Parameters
+        ----------
+        units : array (m, p), DataFrame or mapping of str to float (one unit)
+
+        Returns
+        -------
+        DataFrame (m, p)
+
+        Raises
+        ------
+        ValueError
+            If a variable is missing, unknown or not finite.
+        """
+        names = self.model.names
+        if isinstance(units, Mapping):
+            units = pd.DataFrame([units])
+        if isinstance(units, pd.DataFrame):
+            if set(units.columns) != set(names):
+                raise ValueError(f"units have {list(units.columns)}; expected all of {list(names)}")
+            index, units = units.index, units[list(names)]
+        else:
+            index, units = None, np.atleast_2d(units)
+        seen = np.asarray(units, dtype=float)
+        if seen.shape[1] != len(names) or not np.isfinite(seen).all():
+            raise ValueError(f"units {seen.shape} must be finite, (m, {len(names)}): {list(names)}")
+        noise = np.column_stack(
+            [seen[:, j] - self.model.equations[name].predict(seen) for j, name in enumerate(names)]
+        )
+        found = self.model._propagate(noise, self.values, self.shift)
+        return pd.DataFrame(found, columns=list(names), index=index)

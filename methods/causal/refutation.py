@@ -1,0 +1,141 @@
+"""Attempts to refute an estimated effect: a placebo, a random common cause, a hidden one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from methods.causal.inputs import Dag, checked_dag, named
+from methods.causal.intervention import Effect
+from methods.causal.structural_model import StructuralCausalModel
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Refutation:
+    """An effect, and what comes of it when the data are tampered with.
+
+    Attributes
+    ----------
+    effect : Effect
+        Of the data as they are.
+    tampered : array (draws,)
+    """
+
+    effect: Effect
+    tampered: Array
+
+    @property
+    def p_value(self) -> float:
+        """Share of tampered effects at least as large, the effect itself counted among them."""
+        return float((1 + (np.abs(self.tampered) >= abs(self.effect.value)).sum()) / (1 + len(self.tampered)))
+
+    @property
+    def largest_change(self) -> float:
+        """Of the effect, in its standard errors."""
+        return float(np.abs(self.tampered - self.effect.value).max() / self.effect.std_error)
+
+
+def placebo_treatment(
+    data: Array | pd.DataFrame, dag: Dag, cause: str, outcome: str, *, draws: int, seed: int, **options: Any
+) -> Refutation:
+    """Deal the values of the cause out anew: no effect should be left (a small `p_value`).
+
+    Parameters
+    ----------
+    data, dag, **options
+        As in `StructuralCausalModel.fit`. With ``groups`` the values are dealt in runs, group after
+        group in random order, so that rows near one another stay alike.
+    cause, outcome : str
+    draws, seed : int
+
+    Returns
+    -------
+    Refutation
+
+    References
+    ----------
+    Sharma and Kiciman, DoWhy: an end-to-end library for causal inference, arXiv:2011.04216.
+    """
+    names, values = named(data, options.pop("names", None))
+    rng, column = _generator(seed), names.index(cause)
+    groups = options.get("groups")
+    codes = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    together = np.argsort(codes, kind="stable")
+
+    def tampered() -> tuple[pd.DataFrame, Dag]:
+        changed = values.copy()
+        dealt = np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")
+        changed[together, column] = values[dealt, column]
+        return pd.DataFrame(changed, columns=list(names)), dag
+
+    return _refute(pd.DataFrame(values, columns=list(names)), dag, (cause, outcome), tampered, draws, options)
+
+
+def random_common_cause(
+    data: Array | pd.DataFrame, dag: Dag, cause: str, outcome: str, *, draws: int, seed: int, **options: Any
+) -> Refutation:
+    """Add a random variable as a cause of both: the effect should stay (a small `largest_change`).
+
+    Parameters as in `placebo_treatment`.
+    """
+    names, values = named(data, options.pop("names", None))
+    rng = _generator(seed)
+    frame = pd.DataFrame(values, columns=list(names))
+    graph = checked_dag(dag, names)
+    with_random: nx.DiGraph = nx.DiGraph(graph)
+    with_random.add_edges_from([("random cause", cause), ("random cause", outcome)])
+
+    def tampered() -> tuple[pd.DataFrame, Dag]:
+        return frame.assign(**{"random cause": rng.normal(size=len(frame))}), with_random
+
+    return _refute(frame, graph, (cause, outcome), tampered, draws, options)
+
+
+def _refute(
+    data: pd.DataFrame,
+    dag: Dag,
+    ends: tuple[str, str],
+    tampered: Callable[[], tuple[pd.DataFrame, Dag]],
+    draws: int,
+    options: dict[str, Any],
+) -> Refutation:
+    def effect(data: pd.DataFrame, dag: Dag, **more: Any) -> Effect:
+        return StructuralCausalModel.fit(data, dag, **options | more).effect(*ends)
+
+    found: Iterable[float] = (effect(*tampered(), draws=2).value for _ in range(draws))
+    return Refutation(effect(data, dag), np.fromiter(found, dtype=float))
+
+
+def _generator(seed: int) -> np.random.Generator:
+    """Apart from ``default_rng(seed)``, from which simulated data may come: a copy would be no placebo."""
+    return np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+
+
+def robustness_value(partial_correlation: float) -> float:
+    r"""How strong a hidden common cause would have to be to explain a direct effect away.
+
+    ``RV = (sqrt(f^4 + 4 f^2) - f^2) / 2`` with ``f^2 = r^2 / (1 - r^2)``: the share of the cause's
+    remaining variance, and of the outcome's given the cause, that it would have to explain.
+
+    Parameters
+    ----------
+    partial_correlation : float in (-1, 1)
+        Of cause and outcome given the other parents of the outcome.
+
+    Returns
+    -------
+    float in [0, 1)
+
+    References
+    ----------
+    Cinelli and Hazlett, Journal of the Royal Statistical Society B 82 (2020).
+    """
+    f2 = partial_correlation**2 / (1 - partial_correlation**2)
+    return float((np.sqrt(f2**2 + 4 * f2) - f2) / 2)

@@ -1,0 +1,100 @@
+"""Is a series stationary, and how often must it be differenced until it is?"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Stationarity:
+    """Two tests with opposite null hypotheses.
+
+    Attributes
+    ----------
+    adf_p : float
+        Augmented Dickey-Fuller; the null hypothesis is a unit root.
+    kpss_p : float
+        KPSS; the null hypothesis is stationarity. The tables end at 0.01 and 0.1.
+    verdict : str
+        ``stationary`` or ``unit root`` where both agree; ``unclear`` where neither or both reject.
+    """
+
+    adf_p: float
+    kpss_p: float
+    verdict: str
+
+
+def stationarity(series: Array, level: float = 0.05) -> Stationarity:
+    """Test a series around a constant mean.
+
+    Parameters
+    ----------
+    series : array (n,)
+        Finite, not constant, at equal steps; at least 20.
+    level : float in (0, 1)
+
+    Returns
+    -------
+    Stationarity
+
+    Raises
+    ------
+    ValueError
+        If the series is too short, constant or not finite.
+
+    References
+    ----------
+    Said and Dickey (1984), lags by AIC; Kwiatkowski, Phillips, Schmidt and Shin (1992), lags after
+    Hobijn, Franses and Ooms (1998).
+    """
+    from statsmodels.tools.sm_exceptions import InterpolationWarning
+    from statsmodels.tsa.stattools import adfuller, kpss
+
+    series = np.asarray(series, dtype=float)
+    if series.ndim != 1 or len(series) < 20 or not np.isfinite(series).all() or np.ptp(series) == 0:
+        raise ValueError(f"series {series.shape} must be one of 20 or more finite values that differ")
+    with warnings.catch_warnings():
+        # statsmodels announces another return type (item 1 is p in both), and that a table has ended.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", InterpolationWarning)
+        adf_p, kpss_p = float(adfuller(series)[1]), float(kpss(series)[1])
+    root, settled = adf_p >= level, kpss_p >= level
+    verdict = "unclear" if root == settled else "unit root" if root else "stationary"
+    return Stationarity(adf_p, kpss_p, verdict)
+
+
+def differences_needed(series: Array, most: int = 2, level: float = 0.05) -> int:
+    """How often to difference the columns until the tests find none with a unit root.
+
+    Parameters
+    ----------
+    series : array (n,) or (n, k)
+    most : int >= 0
+    level : float in (0, 1)
+
+    Returns
+    -------
+    int
+        The least number, the same for all columns; a verdict of ``unclear`` does not call for another.
+
+    Raises
+    ------
+    ValueError
+        If some column still has a unit root after `most` differences.
+    """
+    columns = np.asarray(series, dtype=float)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    for times in range(most + 1):
+        tests = [stationarity(column, level) for column in np.diff(columns, times, axis=0).T]
+        rooted = [number for number, test in enumerate(tests) if test.verdict == "unit root"]
+        if not rooted:
+            return times
+    raise ValueError(
+        f"columns {rooted} have a unit root after {most} differences by ADF and KPSS; expected stationary "
+        "series: take logarithms or a trend out first, or leave them out"
+    )

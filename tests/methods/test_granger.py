@@ -1,0 +1,207 @@
+"""Granger tests within and between series, against published figures, statsmodels and simulations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from statsmodels.tools.sm_exceptions import InterpolationWarning
+from statsmodels.tsa.api import VAR
+from statsmodels.tsa.stattools import adfuller, grangercausalitytests, kpss
+
+from methods.causal import (
+    choose_lags,
+    differences_needed,
+    granger,
+    granger_pairs,
+    panel_granger,
+    stationarity,
+)
+
+SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).parents[3] / "shared")
+BENCHMARKS = SHARED / "data/benchmarks"
+YEARS = Path(__file__).parents[2] / "data/source/music_years.parquet"
+
+
+def needs(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"{path} is not on this machine")
+    return path
+
+
+def test_granger_chicken_and_egg_as_published():
+    series = pd.read_csv(needs(BENCHMARKS / "granger/chickegg.csv"))
+    chicken_first = granger(series["egg"], series["chicken"], 3)
+    egg_first = granger(series["chicken"], series["egg"], 3)
+    assert (chicken_first.df_num, chicken_first.df_den) == (3, 44)
+    assert chicken_first.f == pytest.approx(0.5916, abs=5e-5)
+    assert chicken_first.p_value == pytest.approx(0.6238, abs=5e-5)
+    assert egg_first.f == pytest.approx(5.405, abs=5e-4)
+    assert egg_first.p_value == pytest.approx(0.002966, abs=5e-7)
+
+
+@pytest.mark.parametrize("lags", [1, 2, 4])
+def test_granger_equals_statsmodels_on_the_years_of_music(lags):
+    years = pd.read_parquet(YEARS).query("n_songs >= 30").sort_values("year")
+    pair = years[["valence_mean", "energy_mean"]].astype(float).diff().dropna().to_numpy()
+    ours = granger(pair[:, 0], pair[:, 1], lags)
+    f, p_value, df_den, df_num = grangercausalitytests(pair, [lags])[lags][0]["ssr_ftest"]
+    assert (ours.df_num, ours.df_den) == (df_num, df_den)
+    assert ours.f == pytest.approx(f, rel=1e-10)
+    assert ours.p_value == pytest.approx(p_value, rel=1e-10)
+
+
+def macrodata() -> np.ndarray:
+    table = pd.read_csv(needs(BENCHMARKS / "granger/macrodata.csv"))
+    return np.diff(np.log(table[["realgdp", "realinv", "realcons"]].to_numpy()), axis=0)
+
+
+def test_several_causes_as_published_with_the_order_by_aic():
+    series = macrodata()
+    lags = choose_lags(series, 15, "aic")
+    found = granger(series[:, 0], series[:, 1:], lags)
+    assert (lags, found.df_num, found.df_den) == (3, 6, 567)
+    assert found.f == pytest.approx(6.9999, abs=5e-5)
+    assert found.p_value == pytest.approx(3.4e-7, abs=5e-9)
+
+
+@pytest.mark.parametrize("lags", [1, 3, 5])
+def test_several_causes_equal_the_vector_autoregression_of_statsmodels(lags):
+    series = macrodata()
+    ours = granger(series[:, 2], series[:, :2], lags)
+    theirs = VAR(series).fit(lags).test_causality(2, [0, 1], kind="f")
+    assert (ours.df_num, ours.df_den) == theirs.df
+    assert ours.f == pytest.approx(theirs.test_statistic, rel=1e-10)
+    assert ours.p_value == pytest.approx(theirs.pvalue, rel=1e-10)
+
+
+def test_granger_keeps_its_level_and_finds_a_cause():
+    # 400 pairs of autoregressions at 5 %: four standard errors of the share.
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(200, 2, 400))
+    series = noise.copy()
+    for t in range(1, 200):
+        series[t, 0] = 0.6 * series[t - 1, 0] + noise[t, 0]
+        series[t, 1] = 0.4 * series[t - 1, 1] + noise[t, 1] + 0.3 * series[t - 1, 0]
+    found = [
+        [granger(pair[:, j], pair[:, 1 - j], 1).p_value < 0.05 for pair in series.T.swapaxes(1, 2)]
+        for j in (0, 1)
+    ]
+    back, forth = np.mean(found, axis=1)
+    assert back == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 400))
+    assert forth > 0.9
+
+
+def test_the_order_of_a_known_autoregression_is_found():
+    rng = np.random.default_rng(2)
+    series = np.zeros((800, 2))
+    for t in range(2, 800):
+        series[t] = 0.3 * series[t - 1] + [[0, 0.4], [0, -0.4]] @ series[t - 2] + rng.normal(size=2)
+    assert choose_lags(series, 6) == 2
+    assert choose_lags(rng.normal(size=(300, 2)), 4) == 1
+    with pytest.raises(ValueError, match="'mdl'"):
+        choose_lags(series, 4, "mdl")
+    with pytest.raises(ValueError, match="too short"):
+        choose_lags(series[:10], 4)
+
+
+@pytest.mark.filterwarnings("ignore:.*returns a plain tuple:FutureWarning")
+def test_stationarity_is_judged_by_both_tests():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=300)
+    walk = np.cumsum(noise)
+    found = stationarity(walk)
+    assert found.verdict == "unit root"
+    assert found.adf_p == pytest.approx(adfuller(walk)[1])
+    with pytest.warns(InterpolationWarning):
+        assert found.kpss_p == kpss(walk)[1]
+    assert stationarity(noise).verdict == "stationary"
+    assert [differences_needed(s) for s in (noise, walk, np.cumsum(walk))] == [0, 1, 2]
+    assert differences_needed(np.column_stack([noise, walk])) == 1
+    with pytest.raises(ValueError, match="after 1 differences"):
+        differences_needed(np.cumsum(walk), most=1)
+    with pytest.raises(ValueError, match="20 or more"):
+        stationarity(noise[:10])
+
+
+def test_pairs_are_differenced_ordered_and_corrected():
+    rng = np.random.default_rng(4)
+    steps = rng.normal(size=(250, 3))
+    steps[1:, 1] += 0.6 * steps[:-1, 0]
+    found = granger_pairs(np.cumsum(steps, axis=0), ["a", "b", "c"], max_lags=3)
+    assert (found.differences, found.lags) == (1, 1)
+    assert found.pairs == (("b", "a"), ("c", "a"), ("a", "b"), ("c", "b"), ("a", "c"), ("b", "c"))
+    again = np.diff(np.cumsum(steps, axis=0), axis=0)
+    assert found.tests[2] == granger(again[:, 1], again[:, 0], 1)
+    p = np.array([test.p_value for test in found.tests])
+    order = np.argsort(p)
+    by_hand = np.minimum.accumulate((p[order] * 6 / np.arange(1, 7))[::-1])[::-1]
+    np.testing.assert_allclose(found.p_adjusted[order], np.minimum(by_hand, 1))
+    assert [pair for pair, q in zip(found.pairs, found.p_adjusted, strict=True) if q < 0.05] == [("a", "b")]
+
+
+def test_a_series_repeated_is_refused():
+    series = np.random.default_rng(0).normal(size=60)
+    with pytest.raises(ValueError, match="collinear"):
+        granger(series, 2 * series, 1)
+
+
+def test_granger_refuses_a_series_too_short():
+    with pytest.raises(ValueError, match="degree of freedom"):
+        granger(np.arange(6.0), np.arange(6.0), 2)
+
+
+def panel(seed: int, units: int = 300, length: int = 16, effect: float = 0.0) -> dict[str, np.ndarray]:
+    """Short autoregressions with levels of their own; the errors of x and y go together."""
+    rng = np.random.default_rng(seed)
+    level = rng.normal(size=(2, units))
+    x, y = level.copy()
+    rows = []
+    for t in range(-30, length):
+        shock = rng.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], size=units)
+        before = (x, y)
+        x = level[0] + 0.8 * x + shock[:, 0]
+        y = level[1] + 0.1 * y + effect * before[0] + shock[:, 1]
+        if t >= 0:
+            rows.append(np.column_stack([np.arange(units), np.full(units, t), y, before[1], before[0]]))
+    unit, period, now, own, cause = np.concatenate(rows).T
+    return {"effect": now, "own": own, "cause": cause, "unit": unit.astype(int), "period": period}
+
+
+def test_panel_equals_dummy_regression_with_clustered_errors():
+    data = panel(1, units=40)
+    weights = np.random.default_rng(2).uniform(0.5, 3, size=len(data["effect"]))
+    found = panel_granger(**data, weights=weights, jackknife=False)
+    levels = [pd.get_dummies(data[name], drop_first=True).to_numpy(float) for name in ("unit", "period")]
+    design = sm.add_constant(np.column_stack([data["cause"], data["own"], *levels]))
+    fit = sm.WLS(data["effect"], design, weights=weights).fit(
+        cov_type="cluster", cov_kwds={"groups": data["unit"], "use_correction": False}
+    )
+    assert found.coefficients[0] == pytest.approx(fit.params[1], rel=1e-8)
+    assert found.std_errors[0] == pytest.approx(fit.bse[1] * np.sqrt(40 / 39), rel=1e-8)
+
+
+def test_jackknife_mends_the_level_of_the_test():
+    # 80 panels of 16 years without any effect: at 5 % the plain test rejects nearly always, the
+    # corrected one near 5 % (bound: four standard errors of a share of 80).
+    rejected = {
+        jackknife: np.mean(
+            [
+                panel_granger(**panel(seed, units=150), jackknife=jackknife).test.p_value < 0.05
+                for seed in range(80)
+            ]
+        )
+        for jackknife in (False, True)
+    }
+    assert rejected[False] > 0.9
+    assert rejected[True] < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 80)
+
+
+def test_panel_finds_an_effect_that_is_there():
+    found = panel_granger(**panel(5, units=400, effect=0.2))
+    assert found.test.p_value < 1e-3
+    assert found.coefficients[0] == pytest.approx(0.2, abs=4 * found.std_errors[0])
