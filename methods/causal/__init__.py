@@ -10,6 +10,7 @@ from methods.causal.discovery import discover
 from methods.causal.graph import Background, Cpdag, Edge, cpdag_of_dag
 from methods.causal.independence import partial_correlation
 from methods.causal.intervention import Effect, Intervention
+from methods.causal.linearity import linearity
 from methods.causal.panel import PanelTest, panel_granger
 from methods.causal.prediction import GrangerPairs, GrangerTest, choose_lags, granger, granger_pairs
 from methods.causal.refutation import (
@@ -42,6 +43,7 @@ __all__ = [
     "edge_confidence",
     "granger",
     "granger_pairs",
+    "linearity",
     "panel_granger",
     "partial_correlation",
     "placebo_treatment",

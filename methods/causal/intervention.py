@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,20 +35,23 @@ class Intervention:
         See `StructuralCausalModel.do`.
     samples : DataFrame (n, p)
         One unit for each row of noise.
-    spread : array (m, p)
-        Independent contributions to the error of the means: ``std_error^2`` is their sum of squares.
     """
 
     model: StructuralCausalModel
     values: Mapping[str, float]
     shift: Mapping[str, float]
     samples: pd.DataFrame
-    spread: Array
 
     @property
     def mean(self) -> pd.Series:
         """Interventional means ``E[x_j | do(...)]`` by name."""
-        return self.samples.mean()
+        # A mean of equal numbers is rounded: what is set is what was said.
+        return pd.Series(self.samples.mean().to_dict() | dict(self.values))
+
+    @cached_property
+    def spread(self) -> Array:
+        """Independent parts (m, p) of the error of the means: `std_error` squared sums their squares."""
+        return self.model._spread(self.mean.to_numpy(), self.values, self.shift)
 
     @property
     def std_error(self) -> pd.Series:
@@ -56,6 +60,8 @@ class Intervention:
 
     def less(self, other: Intervention, outcome: str) -> Effect:
         """Difference of the means of `outcome`; the error knows that both rest on the same data."""
+        if outcome not in self.model.names:
+            raise ValueError(f"outcome {outcome!r} is unknown; the variables are {list(self.model.names)}")
         own = self.model.names.index(outcome)
         error = np.sqrt(np.square(self.spread[:, own] - other.spread[:, own]).sum())
         return Effect(float(self.mean[outcome] - other.mean[outcome]), float(error))

@@ -142,14 +142,8 @@ class StructuralCausalModel:
             raise ValueError(f"{sorted(values.keys() & shift.keys())} are both set and shifted; choose one")
         if not all(np.isfinite(value) for value in (*values.values(), *shift.values())):
             raise ValueError(f"intervention {values | shift} is not finite; expected numbers")
-        samples = self._propagate(self.noise, values, shift)
-        mean = samples.mean(axis=0)
-        if self.resampled:
-            means = np.array([m._propagate(m.noise, values, shift).mean(axis=0) for m in self.resampled])
-            spread = (means - means.mean(axis=0)) / np.sqrt(len(means) - 1)
-        else:
-            spread = self._influence(mean, values)
-        return Intervention(self, values, shift, pd.DataFrame(samples, columns=list(self.names)), spread)
+        samples = pd.DataFrame(self._propagate(self.noise, values, shift), columns=list(self.names))
+        return Intervention(self, values, shift, samples)
 
     def counterfactual(
         self,
@@ -174,6 +168,13 @@ class StructuralCausalModel:
             else:
                 found[:, own] = equation.predict(found) + noise[:, own] + shift.get(name, 0.0)
         return found
+
+    def _spread(self, mean: Array, values: Mapping[str, float], shift: Mapping[str, float]) -> Array:
+        """Independent contributions to the error of the means: (m, p)."""
+        if not self.resampled:
+            return self._influence(mean, values)
+        means = np.array([m._propagate(m.noise, values, shift).mean(axis=0) for m in self.resampled])
+        return (means - means.mean(axis=0)) / np.sqrt(len(means) - 1)
 
     def _influence(self, mean: Array, values: Mapping[str, float]) -> Array:
         """How much each group's rows move each mean, to first order: (groups, p).

@@ -9,7 +9,6 @@ may in truth be the first dimension's own past seen through the second.
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,7 +30,7 @@ from tasks.emotion.panels import (
 from tasks.emotion.params import CausalParams
 
 if TYPE_CHECKING:
-    from methods.causal import Cpdag, Edge
+    from methods.causal import Cpdag, Edge, EdgeConfidence
 
 SCOPES = ("within-artist", "influencer->follower", "random artist->follower", "music-year")
 
@@ -98,12 +97,17 @@ class GraphMetrics(Document):
 
 
 class StationarityMetrics(Document):
-    """How many dimensions of music as a whole are stationary by an augmented Dickey-Fuller test."""
+    """How many dimensions of music as a whole are stationary, by Dickey-Fuller and KPSS agreeing.
+
+    `levels`: as they are; `after`: when differenced `differences` times, as often as it takes until the
+    two tests find a unit root in none.
+    """
 
     years: int
     dimensions: int
     levels: int
     differences: int
+    after: int
 
 
 class CausalMetrics(Document):
@@ -155,7 +159,7 @@ def causal(
 def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, GraphMetrics]:
     from tqdm import tqdm
 
-    from methods.causal import Background, bootstrap_graphs, discover
+    from methods.causal import Background, bootstrap_graphs, discover, edge_confidence
 
     tiers = [[f"{dim} {tier}" for dim in params.dimensions] for tier in TIERS]
     names = [name for tier in tiers for name in tier]
@@ -168,11 +172,12 @@ def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, Grap
         data, past["artist_id"].to_numpy(), params.draws, seed=params.seed, alpha=params.alpha,
         names=names, background=background, track=partial(tqdm, desc="bootstrap graphs", mininterval=1),
     )  # fmt: skip
-    table = pd.DataFrame([_edge_row(edge, found, graphs, data) for edge in found.edges])
+    confidence = edge_confidence(graphs)
+    table = pd.DataFrame([_edge_row(edge, found, confidence, data) for edge in found.edges])
     return table, _graph_metrics(table, past)
 
 
-def _edge_row(edge: Edge, found: Cpdag, graphs: tuple[Cpdag, ...], data: np.ndarray) -> dict[str, Any]:
+def _edge_row(edge: Edge, found: Cpdag, confidence: EdgeConfidence, data: np.ndarray) -> dict[str, Any]:
     from methods.causal import partial_correlation
 
     given = [name for name in found.parents(edge.target) if name != edge.source]
@@ -183,8 +188,8 @@ def _edge_row(edge: Edge, found: Cpdag, graphs: tuple[Cpdag, ...], data: np.ndar
         "source": edge.source,
         "target": edge.target,
         "kind": edge.kind,
-        "confidence": float(np.mean([edge in graph.edges for graph in graphs])),
-        "adjacency": float(np.mean([graph.matrix[i, j] != 0 for graph in graphs])),
+        "confidence": float(getattr(confidence, edge.kind)[i, j]),
+        "adjacency": float(confidence.adjacent[i, j]),
         "partial_correlation": round(r, 6),
         "given": ", ".join(given),
         "n": len(data),
@@ -232,38 +237,29 @@ def _panel_tests(scope: str, past: pd.DataFrame, causes: str, params: CausalPara
 def _music_tests(
     years: pd.DataFrame, params: CausalParams
 ) -> tuple[list[dict[str, Any]], StationarityMetrics]:
-    """Pairs of dimensions of music as a whole, in yearly differences; lags by BIC of the joint model."""
-    from statsmodels.tsa.api import VAR
-
-    from methods.causal import granger
+    """Pairs of dimensions of music as a whole, differenced until stationary; lags by BIC."""
+    from methods.causal import granger_pairs, stationarity
 
     levels = _unbroken_years(years, params)
-    steps = np.diff(levels, axis=0)
-    lags = max(1, VAR(steps).select_order(params.max_lags).selected_orders["bic"])
+    found = granger_pairs(levels, params.dimensions, max_lags=params.max_lags)
+    n = len(levels) - found.differences - found.lags
     tests = [
-        {"scope": "music-year", "cause": cause, "effect": effect, "lags": lags, "n": len(steps) - lags}
+        {"scope": "music-year", "cause": cause, "effect": effect, "lags": found.lags, "n": n}
         | {"coefficient": np.nan, "std_error": np.nan}
-        | vars(granger(steps[:, j], steps[:, i], lags))
-        for j, effect in enumerate(params.dimensions)
-        for i, cause in enumerate(params.dimensions)
-        if i != j
+        | vars(test)
+        for (cause, effect), test in zip(found.pairs, found.tests, strict=True)
+    ]
+    verdicts = [
+        [stationarity(column).verdict for column in np.diff(levels, times, axis=0).T]
+        for times in (0, found.differences)
     ]
     return tests, StationarityMetrics(
         years=len(levels),
         dimensions=len(params.dimensions),
-        levels=_stationary(levels),
-        differences=_stationary(steps),
+        levels=verdicts[0].count("stationary"),
+        differences=found.differences,
+        after=verdicts[1].count("stationary"),
     )
-
-
-def _stationary(series: np.ndarray) -> int:
-    """Columns whose unit root an augmented Dickey-Fuller test rejects at 5 %."""
-    from statsmodels.tsa.stattools import adfuller
-
-    with warnings.catch_warnings():
-        # statsmodels announces another return type; item 1 is the p-value in both.
-        warnings.simplefilter("ignore", FutureWarning)
-        return sum(bool(adfuller(column)[1] < 0.05) for column in series.T)
 
 
 def _unbroken_years(years: pd.DataFrame, params: CausalParams) -> np.ndarray:

@@ -187,6 +187,31 @@ class CausalParams(Params):
     seed: int = Field(0, ge=0)
 
 
+class EffectsParams(Params):
+    """The structural models: in which order the dimensions of one year act, the last is the outcome."""
+
+    order: tuple[str, ...] = Field(
+        ("acousticness", "loudness", "energy", "danceability", "valence"), min_length=2
+    )
+    curve_cause: str = "energy"
+    min_songs: int = Field(3, ge=1)
+    max_gap: int = Field(3, ge=1)
+    influence_window: int = Field(5, ge=1)
+    alpha: float = Field(0.01, gt=0, lt=1)
+    placebo_draws: int = Field(99, ge=19)
+    random_cause_draws: int = Field(20, ge=2)
+    curve_draws: int = Field(40, ge=10)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _cause_before_outcome(self) -> Self:
+        if self.curve_cause not in self.order[:-1] or len(set(self.order)) < len(self.order):
+            raise ValueError(
+                f"curve_cause {self.curve_cause} must stand in order before the last, each name once"
+            )
+        return self
+
+
 class ReportParams(Params):
     """Which artists are shown, and how much of the long tables.
 

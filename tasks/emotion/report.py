@@ -13,6 +13,7 @@ from statewright.contracts import Feedback, Table
 from tasks.emotion.causal import CausalEdges, CausalMetrics, GrangerTests
 from tasks.emotion.changepoint import ChangeCounts, ChangepointMetrics, Changes
 from tasks.emotion.contracts import Artists, Careers, Forecasts, Years
+from tasks.emotion.effects import EffectCurve, EffectEstimates, EffectsMetrics
 from tasks.emotion.evaluate import Ablation, Coverage, Scores
 from tasks.emotion.fusion import Attention, FusionSummary
 from tasks.emotion.ingest import IngestReport
@@ -25,6 +26,7 @@ from tasks.emotion.report_careers import careers as careers_section
 from tasks.emotion.report_careers import choose, plane
 from tasks.emotion.report_causality import causality
 from tasks.emotion.report_data import data
+from tasks.emotion.report_effects import effects as effects_section
 from tasks.emotion.report_forecast import forecast
 from tasks.emotion.report_frame import findings, methods, reproduce
 from tasks.emotion.report_music import music
@@ -46,6 +48,8 @@ def report(
     change_counts: Table[ChangeCounts],
     causal_edges: Table[CausalEdges],
     granger: Table[GrangerTests],
+    effect_estimates: Table[EffectEstimates],
+    effect_curve: Table[EffectCurve],
     forecasts: Table[Forecasts],
     scores: Table[Scores],
     coverage: Table[Coverage],
@@ -55,6 +59,7 @@ def report(
     fusion: FusionSummary,
     changepoint: ChangepointMetrics,
     causal: CausalMetrics,
+    effects: EffectsMetrics,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -70,6 +75,7 @@ def report(
         plane(shown, years, careers, params),
         attention_section(attention, fusion),
         causality(causal_edges, granger, causal, params),
+        effects_section(effect_estimates, effect_curve, effects),
         forecast(forecasts, scores, shown, params),
         coverage_section(coverage),
         ablations(ablation),

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy.stats import f as f_distribution
 from scipy.stats import kstest
 
 from methods.causal import (
     StructuralCausalModel,
     cpdag_of_dag,
+    linearity,
     placebo_treatment,
     random_common_cause,
     robustness_value,
@@ -139,6 +141,9 @@ def test_nothing_done_gives_the_means_seen_and_the_units_seen():
 
 def test_an_effect_does_not_run_backwards_or_aside():
     model = StructuralCausalModel.fit(chain(), EDGES)
+    assert model.do({"y": 0.7}).mean["y"] == 0.7
+    with pytest.raises(ValueError, match="snow"):
+        model.effect("x", "snow")
     assert model.effect("y", "x").value == 0
     assert model.effect("z", "y").value == 0
     pd.testing.assert_series_equal(model.do({"y": 9.0}).mean.drop("y"), model.do().mean.drop("y"))
@@ -178,6 +183,8 @@ def test_a_placebo_has_no_effect_and_a_random_cause_changes_none():
     data, groups = chain(), np.arange(400) // 4
     placebo = placebo_treatment(data, EDGES, "m", "y", draws=99, seed=0, groups=groups)
     assert placebo.p_value == 0.01
+    model = StructuralCausalModel.fit(data, EDGES, groups=groups)
+    assert vars(placebo.effect) == pytest.approx(vars(model.effect("m", "y")))
     assert abs(placebo.tampered.mean()) < 4 * placebo.tampered.std() / np.sqrt(99)
     assert random_common_cause(data, EDGES, "m", "y", draws=20, seed=0).largest_change < 0.5
 
@@ -205,6 +212,28 @@ def test_a_hidden_cause_as_strong_as_the_robustness_value_explains_the_effect_aw
     yu = abs(r) * du + np.sqrt(rv * (1 - r**2) * (1 - rv))
     precision = np.linalg.inv([[1, abs(r), du], [abs(r), 1, yu], [du, yu, 1]])
     assert precision[0, 1] == pytest.approx(0, abs=1e-9)
+
+
+def test_linearity_equals_the_wald_test_of_statsmodels():
+    data = chain()
+    groups = np.arange(400) // 8
+    model = StructuralCausalModel.fit(data, EDGES, groups=groups)
+    squares = ((data[["x", "m"]] - data[["x", "m"]].mean()) ** 2).add_suffix(" squared")
+    design = sm.add_constant(pd.concat([data[["x", "m"]], squares], axis=1))
+    kind = {"groups": groups, "use_correction": False}
+    fit = sm.OLS(data["y"], design).fit(cov_type="cluster", cov_kwds=kind, use_t=True)
+    factor = 50 / 49 * 400 / 395
+    expected = f_distribution.sf(fit.f_test(np.eye(5)[3:]).fvalue / factor, 2, 49)
+    assert linearity(model)["y"] == pytest.approx(expected, rel=1e-9)
+    assert set(linearity(model)) == {"m", "y"}
+
+
+def test_linearity_is_refused_where_the_curve_is_only_there():
+    data = chain()
+    curved = data.assign(y=data["y"] + 0.3 * data["m"] ** 2)
+    found = linearity(StructuralCausalModel.fit(curved, EDGES))
+    assert found["y"] < 1e-6
+    assert found["m"] > 0.01
 
 
 def test_a_graph_learnt_may_be_the_graph_when_all_its_edges_are_directed():

@@ -25,7 +25,8 @@ SOURCE = Path(__file__).parents[3] / "data/source"
 EVIL = "<script>alert('x')</script>"
 DIMENSIONS = {"audio": ("valence", "energy"), "lyrics": ("joy",)}
 SECTIONS = (
-    "findings", "data", "music", "careers", "plane", "attention", "causality", "forecast", "coverage",
+    "findings", "data", "music", "careers", "plane", "attention", "causality", "effects", "forecast",
+    "coverage",
     "ablations", "feedback", "methods", "reproduce",
 )  # fmt: skip
 
@@ -169,9 +170,37 @@ def causes() -> dict[str, Any]:
                   "cross_past": 0, "now": 1,
                   "mean_confidence": 0.9, "mean_adjacency": 1.0},
         "granger": {name: scope | {"significant": int(name != "influencer->follower")} for name in scopes},
-        "stationary": {"years": 88, "dimensions": 5, "levels": 0, "differences": 3},
+        "stationary": {"years": 88, "dimensions": 5, "levels": 0, "differences": 1, "after": 3},
     }  # fmt: skip
     return {"causal_edges": edges, "granger": granger, "causal": causal}
+
+
+def what_if() -> dict[str, Any]:
+    """A curve that bends, two graphs that disagree, and influence beyond the placebo in energy only."""
+    row = {"outcome": "valence now", "std_error": 0.04, "placebo_p": 0.01, "random_cause_change": 0.02,
+           "robustness_value": 0.3, "linearity_p": 0.001, "rows": 2786, "artists": 778}  # fmt: skip
+    rows = [
+        row | {"question": "same year", "cause": "energy now", "graph": graph, "effect": effect}
+        for graph, effect in (("learnt", 0.47), ("all earlier", 0.69))
+    ]
+    rows[0]["robustness_value"] = np.nan
+    rows += [
+        row | {"question": question, "cause": f"{dim} influencers", "outcome": f"{dim} now",
+               "graph": "all earlier", "effect": effect}
+        for question, effects in (("influencers", (0.05, 0.3)), ("random artists", (0.04, 0.01)))
+        for dim, effect in zip(("valence", "energy"), effects, strict=True)
+    ]  # fmt: skip
+    curve = pd.DataFrame(
+        [
+            {"model": kind, "cause": "energy now", "outcome": "valence now", "value": value,
+             "mean": min(0.6 * value, top), "std_error": 0.05}
+            for kind, top in (("straight", 9.0), ("curved", 0.4)) for value in (-1.0, 0.0, 1.0)
+        ]
+    )  # fmt: skip
+    counts = {"same_year": 1, "same_year_clear": 1, "influencers": 2, "influencers_clear": 1,
+              "random_artists": 2, "random_artists_clear": 0}  # fmt: skip
+    metrics = {"rows": 2786, "artists": 778, **counts, "largest_gap": 0.22, "curve_gap": 0.2}
+    return {"effect_estimates": pd.DataFrame(rows), "effect_curve": curve, "effects": metrics}
 
 
 def score_table(ours: dict[str, tuple[float, float, float]]) -> pd.DataFrame:
@@ -242,7 +271,7 @@ def inputs() -> dict[str, Any]:
     quarantine = {"table": "artists", "row": 4583, "column": "artist", "value": EVIL, "reason": "is missing"}
     groups = ("rows", "artists", "album_artists", "albums", "collections", "flags")
     given = {
-        **tables, **change_tables(**tables), **fused(), **causes(),
+        **tables, **change_tables(**tables), **fused(), **causes(), **what_if(),
         **judged(int(tables["artists"]["artist_id"].iloc[0])),
         "scores": score_table(MIXED),
         "quarantine": pd.DataFrame([quarantine]),
@@ -322,6 +351,13 @@ def test_every_section_is_there_and_in_the_contents(read: Reader):
     assert tuple(sections) == SECTIONS
     links = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
     assert [f"#{name}" for name in SECTIONS] == links[-len(SECTIONS) :]
+
+
+def test_effects_are_told_with_what_speaks_against_them(read: Reader):
+    assert "its valence would move by +0.69 (±0.08) by energy" in read.text
+    assert "The two graphs differ by up to 0.22" in read.text
+    assert "Straight lines are refuted (p 0.001)" in read.text
+    assert "in energy (+0.30 against +0.01). That is not yet influence" in read.text
 
 
 def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):

@@ -1,0 +1,57 @@
+"""Does a straight line do for each equation of a structural model?"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import f as f_distribution
+
+from methods.causal.equations import Linear
+from methods.causal.structural_model import StructuralCausalModel
+
+Array = np.ndarray
+
+
+def linearity(model: StructuralCausalModel) -> dict[str, float]:
+    r"""p-value of each equation's straight lines: small where some parent needs a curve.
+
+    The square of every parent (less its mean) is added to the equation; a Wald test asks, in F form
+    with as many degrees of freedom as there are parents, and groups - 1, whether all their
+    coefficients are 0. Errors may depend on one another within a group, and their variance on
+    anything. A parent of two values, whose square says nothing new, is left out.
+
+    Parameters
+    ----------
+    model : StructuralCausalModel
+        With linear equations.
+
+    Returns
+    -------
+    dict of str to float
+        By variable that has parents; 1 where no parent has three values.
+
+    References
+    ----------
+    Ramsey, Journal of the Royal Statistical Society B 31 (1969), on tests of this form.
+    """
+    values = model.do().samples.to_numpy()
+    squares = np.square(values - values.mean(axis=0))
+    found = {}
+    for own, name in enumerate(model.names):
+        equation = model.equations[name]
+        curved = [parent for parent in equation.parents if len(np.unique(values[:, parent])) > 2]
+        if equation.parents:
+            found[name] = _wald(model, values, squares[:, curved], own) if curved else 1.0
+    return found
+
+
+def _wald(model: StructuralCausalModel, values: Array, added: Array, own: int) -> float:
+    p, k = len(model.names), added.shape[1]
+    parents = (*model.equations[model.names[own]].parents, *range(p, p + k))
+    names = (*model.names, *(f"square {i}" for i in range(k)))
+    fit = Linear.fit(np.column_stack([values, added]), own, parents, names)
+    count = len(np.unique(model.groups))
+    by_group = np.zeros((model.groups.max() + 1, k))
+    np.add.at(by_group, model.groups, fit.influence[:, -k:])
+    covariance = count / (count - 1) * by_group.T @ by_group
+    wald = fit.slopes[-k:] @ np.linalg.solve(covariance, fit.slopes[-k:])
+    return float(f_distribution.sf(wald / k, k, count - 1))
