@@ -1,0 +1,80 @@
+"""The best factor of each global parameter given all others: the closed forms of coordinate ascent.
+
+``q*(theta_k) ~ exp E[log p(y, eta, a, theta)]`` (spec 3 section 6.1, with the prior, which its text omits).
+"""
+
+from __future__ import annotations
+
+from methods.variational.families import Factor, Floats, Gamma, Gaussian
+from methods.variational.model import (
+    Careers,
+    Globals,
+    Moments,
+    Prior,
+    innovation_square,
+    level_square,
+    song_square,
+)
+
+GLOBALS = (
+    "song_precision", "innovation_precision", "start_precision", "persistence", "level_precision",
+    "population",
+)  # fmt: skip
+"""Every global factor, in the order in which coordinate ascent updates them."""
+
+
+def best_global(
+    name: str, careers: Careers, moments: Moments, globals_: Globals, prior: Prior, scale: float = 1.0
+) -> Factor:
+    """The optimal factor of one global parameter, given the others.
+
+    Parameters
+    ----------
+    name : str
+        One of `GLOBALS`.
+    careers, moments, globals_, prior
+        Of one set of careers.
+    scale : float
+        How many times the careers stand for themselves: artists in all, over those given.
+
+    Returns
+    -------
+    Gaussian or Gamma
+        Of shape (d,).
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter.
+    """
+    q, artists = globals_, scale * len(careers.start)
+    if name == "song_precision":
+        songs = scale * careers.songs.sum()
+        return _precision(prior.song_precision, songs, scale * song_square(careers, moments).sum(axis=0))
+    if name == "innovation_precision":
+        square = scale * innovation_square(careers, moments, q.persistence).sum(axis=0)
+        return _precision(prior.innovation_precision, scale * careers.later.sum(), square)
+    if name == "start_precision":
+        square = scale * moments.departure_square[careers.start].sum(axis=0)
+        return _precision(prior.start_precision, artists, square)
+    if name == "level_precision":
+        square = scale * level_square(moments, q.population).sum(axis=0)
+        return _precision(prior.level_precision, artists, square)
+    if name == "population":
+        weight = q.level_precision.mean
+        total = scale * moments.level.mean.sum(axis=0)
+        return _location(prior.population, weight * artists, weight * total)
+    if name == "persistence":
+        before = moments.departure_square[:-1][careers.later[1:]].sum(axis=0)
+        weight = scale * q.innovation_precision.mean
+        return _location(prior.persistence, weight * before, weight * moments.departure_product.sum(axis=0))
+    raise ValueError(f"no global parameter '{name}'; expected one of {', '.join(GLOBALS)}")
+
+
+def _precision(prior: Gamma, count: float, square: Floats) -> Gamma:
+    return Gamma(prior.shape + 0.5 * count + 0 * square, prior.rate + 0.5 * square)
+
+
+def _location(prior: Gaussian, precision: Floats, linear: Floats) -> Gaussian:
+    first, second = prior.natural
+    return Gaussian.from_natural(first + linear, second - 0.5 * precision)
