@@ -228,3 +228,21 @@ class ReportParams(Params):
     tests_listed: int = Field(15, ge=1, le=200)
     path_steps: int = Field(8, ge=2, le=40)
     bins: int = Field(12, ge=3, le=50)
+
+
+class VariationalParams(Params):
+    """The states of artists over the years: two variational families, and how they are judged.
+
+    ``tolerance`` is the gain of a sweep, as a share of the bound, below which it stops;
+    ``ascent_*``: artists and most steps of the comparison of three ways up the bound.
+    """
+
+    dimensions: tuple[str, ...] = Field(("valence", "energy", "danceability", "acousticness"), min_length=1)
+    min_years: int = Field(5, ge=2)
+    tolerance: float = Field(1e-7, gt=0, lt=1)
+    max_steps: int = Field(1000, ge=1)
+    hidden_share: float = Field(0.2, gt=0, lt=1)
+    ascent_artists: int = Field(40, ge=1)
+    ascent_steps: int = Field(1500, ge=1)
+    draws: int = Field(1000, ge=100)
+    seed: int = Field(0, ge=0)
