@@ -31,9 +31,11 @@ from tasks.emotion.report_forecast import forecast
 from tasks.emotion.report_frame import findings, methods, reproduce
 from tasks.emotion.report_music import music
 from tasks.emotion.report_page import PAGE, STYLE
+from tasks.emotion.report_states import states as states_section
 from tasks.emotion.report_trust import ablations
 from tasks.emotion.report_trust import coverage as coverage_section
 from tasks.emotion.report_trust import feedback as feedback_section
+from tasks.emotion.variational import ArtistStates, VariationalMetrics
 
 TITLE = "The emotional course of artists, of careers, and of music as a whole"
 
@@ -46,6 +48,7 @@ def report(
     attention: Table[Attention],
     changes: Table[Changes],
     change_counts: Table[ChangeCounts],
+    artist_states: Table[ArtistStates],
     causal_edges: Table[CausalEdges],
     granger: Table[GrangerTests],
     effect_estimates: Table[EffectEstimates],
@@ -60,6 +63,7 @@ def report(
     changepoint: ChangepointMetrics,
     causal: CausalMetrics,
     effects: EffectsMetrics,
+    variational: VariationalMetrics,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -73,6 +77,7 @@ def report(
         music(years, changes, changepoint),
         careers_section(shown, note, tables, changepoint, params),
         plane(shown, years, careers, params),
+        states_section(shown, artist_states, variational, params),
         attention_section(attention, fusion),
         causality(causal_edges, granger, causal, params),
         effects_section(effect_estimates, effect_curve, effects),

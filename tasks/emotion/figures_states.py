@@ -1,0 +1,29 @@
+"""Figure of the states of one artist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.emotion.figures import COLOURS, GREY, label_once
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def states(figure: Figure, states: pd.DataFrame, rows: pd.DataFrame, dimensions: Sequence[str]) -> None:
+    """The course of the state with its 95 % band, and the raw yearly means: the larger, the more songs."""
+    axes = figure.subplots()
+    for dimension in dimensions:
+        colour = COLOURS.get(dimension, GREY)
+        mean, reach = states[f"{dimension}_state"], 1.96 * states[f"{dimension}_state_sd"]
+        axes.fill_between(states["year"], mean - reach, mean + reach, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(states["year"], mean, color=colour, label=dimension)
+        size = 6 * np.sqrt(rows["n_songs"].to_numpy(float))
+        axes.scatter(rows["year"], rows[f"{dimension}_mean"], s=size, color=colour, alpha=0.55, linewidth=0)
+    axes.set_ylim(0, 1)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    label_once(axes)
