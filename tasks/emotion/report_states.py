@@ -120,9 +120,9 @@ def _scores(metrics: VariationalMetrics) -> Grid:
     ]  # fmt: skip
     return grid(
         f"{count(metrics.hidden_years)} years hidden at random, never an artist's first or last; their "
-        f"yearly means foretold from the artist's other years, over {joined(metrics.dimensions)}. Error: root "
-        "mean square, in standard deviations of the yearly means. Gain: how much lower the mean square is than "
-        "that of shrinkage by moments, 95% interval over artists. Held: share of means inside intervals "
+        f"yearly means foretold from the artist's other years, over {joined(metrics.dimensions)}. Error: "
+        "root mean square, in standard deviations of the yearly means. Gain: how much lower the mean square "
+        "is than that of shrinkage by moments, 95% interval over artists. Held: share of means inside intervals "
         "meant to hold 90%. Density: mean log predictive density, higher is better.",
         ("method", "error", "gain over moments", "held", "density"),
         rows,
