@@ -100,9 +100,10 @@ def _figure(shown: list[Shown], table: pd.DataFrame, dimensions: list[str]) -> l
         pictures.append(Picture(picture, one.name, f"{count(rows['n_songs'].sum())} songs"))
     caption = (
         f"The state of {joined(dimensions)} (line) with its 95% interval (band), and the raw yearly means "
-        "(dots, larger for more songs). Where songs are few the state keeps near the artist's level and the "
-        "band is wide; in silent years it bridges. How sure: what intervals of hidden years "
-        "held stands in the table below; a band is not about single songs, whose scatter is wider."
+        "(dots, larger for more songs; hollow: a possible reissue, left out). Where songs are few "
+        "the state keeps near the artist's level and the band is wide; in silent years it bridges. How sure: "
+        "what intervals of hidden years held stands in the table below; "
+        "a band is not about single songs, whose scatter is wider."
     )
     return [Figure(tuple(pictures), caption)] if pictures else []
 
@@ -116,14 +117,14 @@ def _scores(metrics: VariationalMetrics) -> Grid:
             "—" if score.coverage is None else share(score.coverage),
             "—" if score.log_density is None else signed(score.log_density, 3),
         )
-        for name, score in metrics.hidden.items()
+        for name, score in sorted(metrics.hidden.items(), key=lambda item: item[1].rmse)
     ]  # fmt: skip
     return grid(
         f"{count(metrics.hidden_years)} years hidden at random, never an artist's first or last; their "
         f"yearly means foretold from the artist's other years, over {joined(metrics.dimensions)}. Error: "
         "root mean square, in standard deviations of the yearly means. Gain: how much lower the mean square "
-        "is than that of shrinkage by moments, 95% interval over artists. Held: share of means inside intervals "
-        "meant to hold 90%. Density: mean log predictive density, higher is better.",
+        "is than that of shrinkage by moments, 95% interval over artists. Held: share of means inside "
+        "intervals meant to hold 90%. Density: mean log predictive density, higher is better.",
         ("method", "error", "gain over moments", "held", "density"),
         rows,
     )
