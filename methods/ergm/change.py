@@ -1,0 +1,121 @@
+"""Change statistics: what each statistic gains when the tie i -> j is there rather than not.
+
+Every term is one of a few kinds. Statistics of shared partners sum a function f over the ties,
+``sum over ties (i, j) of f(number of paths i -> k -> j)``, those of degree a function over the nodes;
+so a term is its kind and a table of f. With the paths counted as ties come and go, a change costs
+time proportional to the degrees of i and j.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from methods.ergm.state import NO_TIE, empty_state, toggle
+
+(EDGES, MUTUAL, MATCH, FACTOR_OUT, FACTOR_IN, VALUE_OUT, VALUE_IN, DIFFERENCE, MATRIX,
+ PATHS_FORTH, PATHS_BACK, TIES_BY_PATHS, DEGREE_OUT, DEGREE_IN) = range(14)  # fmt: skip
+"""Kinds of terms; those up to `MATRIX`, but `MUTUAL`, look at no other tie."""
+
+
+class Terms(NamedTuple):
+    """Terms as arrays, one row each; `column` is where the first statistic of the term stands.
+
+    `codes` (terms, n) are levels, -1 for none; `values` (terms, n) covariates; `tables` (terms, n + 1)
+    the function f of shared partners or degree; `matrices` (k, n, n) covariates of dyads.
+    """
+
+    kind: NDArray[np.int64]
+    column: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    values: NDArray[np.float64]
+    tables: NDArray[np.float64]
+    matrices: NDArray[np.float64]
+    matrix: NDArray[np.int64]
+
+
+def statistics(
+    n: int, directed: bool, edges: NDArray[np.int64], terms: Terms, columns: int, with_shared: bool
+) -> NDArray[np.float64]:
+    """Statistics of a network: the sum of changes as its ties are laid one by one."""
+    state = empty_state(n, directed, edges, None, with_shared)
+    return _lay(state, terms, edges, np.zeros(columns))
+
+
+@njit(cache=True)
+def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma: no cover
+    delta = np.zeros(total.size)
+    for k in range(edges.shape[0]):
+        i, j = edges[k, 0], edges[k, 1]
+        change(state, terms, i, j, delta)
+        total += delta
+        toggle(state, i, j)
+    return total
+
+
+@njit(cache=True, inline="always")
+def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Write into `delta` what each statistic is with the tie i -> j less what it is without."""
+    for c in range(delta.size):
+        delta[c] = 0.0
+    tie = 0 if state.slot[i, j] == NO_TIE else 1
+    for t in range(terms.kind.size):
+        kind, c = terms.kind[t], terms.column[t]
+        if kind == EDGES:
+            delta[c] += 1.0
+        elif kind == MUTUAL:
+            delta[c] += 1.0 if state.slot[j, i] != NO_TIE else 0.0
+        elif kind == MATCH:
+            if terms.codes[t, i] == terms.codes[t, j]:
+                # `values` says how far apart the columns of two levels stand: 1, or 0 for one column.
+                delta[c + terms.codes[t, i] * int(terms.values[t, 0])] += 1.0
+        elif kind == FACTOR_OUT:
+            if terms.codes[t, i] >= 0:
+                delta[c + terms.codes[t, i]] += 1.0
+        elif kind == FACTOR_IN:
+            if terms.codes[t, j] >= 0:
+                delta[c + terms.codes[t, j]] += 1.0
+        elif kind == VALUE_OUT:
+            delta[c] += terms.values[t, i]
+        elif kind == VALUE_IN:
+            delta[c] += terms.values[t, j]
+        elif kind == DIFFERENCE:
+            delta[c] += abs(terms.values[t, i] - terms.values[t, j])
+        elif kind == MATRIX:
+            delta[c] += terms.matrices[terms.matrix[t], i, j]
+        elif kind == PATHS_FORTH:
+            delta[c] += state.shared[i, j]
+        elif kind == PATHS_BACK:
+            delta[c] += state.shared[j, i]
+        elif kind == TIES_BY_PATHS:
+            delta[c] += _by_paths(state, terms.tables[t], i, j, tie)
+        elif kind == DEGREE_OUT:
+            degree = state.out_degree[i] - tie
+            delta[c] += terms.tables[t, degree + 1] - terms.tables[t, degree]
+        elif kind == DEGREE_IN:
+            degree = state.in_degree[j] - tie
+            delta[c] += terms.tables[t, degree + 1] - terms.tables[t, degree]
+
+
+@njit(cache=True, inline="always")
+def _by_paths(state, table, i, j, tie):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The tie's own f, and the gain of each tie for which i -> j completes a path."""
+    total = table[state.shared[i, j]]
+    # Ties i -> h that gain the path i -> j -> h: h follows both; the shorter list is walked.
+    a, b = (i, j) if state.out_degree[i] < state.out_degree[j] else (j, i)
+    for k in range(state.out_degree[a]):
+        h = state.out_neighbours[a, k]
+        if h != b and state.slot[b, h] != NO_TIE:
+            paths = state.shared[i, h] - tie
+            total += table[paths + 1] - table[paths]
+    # Ties h -> j that gain the path h -> i -> j.
+    a, b = (i, j) if state.in_degree[i] < state.in_degree[j] else (j, i)
+    for k in range(state.in_degree[a]):
+        h = state.in_neighbours[a, k]
+        if h != b and state.slot[h, b] != NO_TIE:
+            paths = state.shared[h, j] - tie
+            total += table[paths + 1] - table[paths]
+    return total

@@ -1,0 +1,153 @@
+"""Maximum likelihood by simulation (Geyer and Thompson 1992; Hummel, Hunter, Handcock 2012).
+
+At the maximum the mean of the simulated statistics equals the observed ones. From networks
+simulated at theta_0, the log likelihood ratio is
+``(theta - theta_0) . g_obs - log mean exp((theta - theta_0) . g)``. Far off, its normal approximation
+is maximised with the observed statistics moved towards the simulated mean, as far as the simulated
+networks still tell (partial stepping); near, the ratio itself, by Newton. Standard errors come from the
+covariance of the simulated statistics at the estimate, plus the error of the simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.ergm.sampling import Chain, DegenerateModelError, autocorrelation_time, retune, sample
+
+Array = NDArray[np.float64]
+
+_TRUST = 1.5
+"""Longest step, in standard deviations of the simulated statistics (Mahalanobis)."""
+_NEAR = 0.2
+"""Distance within which importance weights are even enough to be trusted."""
+_MOST_ROUNDS = 60
+_MOST_BACK_OFFS = 6
+
+
+class Estimate(NamedTuple):
+    """`covariance` is that of the estimate without, `monte_carlo` the part by, simulation error."""
+
+    coef: Array
+    covariance: Array
+    monte_carlo: Array
+    sample: Array
+    rounds: int
+    distance: float
+    interval: int
+    proposals: int
+
+
+def estimate(
+    new_chain: Callable[[], Chain], starts: list[Array], observed: Array, effective: float, most_steps: int
+) -> Estimate:
+    """From the first of `starts` that leads there; coefficients that are infinite stay so.
+
+    `new_chain` gives a chain at the observed network. Raises DegenerateModelError if no start leads
+    there; its message says what the simulated networks were like.
+    """
+    reasons = []
+    for start in starts:
+        try:
+            return _approach(new_chain, start, observed, effective, most_steps)
+        except DegenerateModelError as error:
+            reasons.append(str(error))
+    raise DegenerateModelError(" / ".join(dict.fromkeys(reasons)))
+
+
+def _approach(
+    new_chain: Callable[[], Chain], start: Array, observed: Array, effective: float, most_steps: int
+) -> Estimate:
+    moving, coef, reached = np.isfinite(start), start.copy(), None
+    chain, backed_off = new_chain(), 0
+    for rounds in range(1, _MOST_ROUNDS + 1):
+        try:
+            found = sample(chain, coef, 400, 60, most_steps // 40)
+            step, distance = _newton_step(found[:, moving], observed[moving])
+            reached = coef.copy()
+            coef[moving] += min(1.0, _TRUST / max(distance, 1e-12)) * step
+            refined = _refine(chain, coef, observed, effective, most_steps) if distance < _TRUST else None
+        except DegenerateModelError:
+            backed_off += 1
+            if reached is None or backed_off > _MOST_BACK_OFFS:
+                raise
+            coef[moving] = (coef + reached)[moving] / 2
+            chain = new_chain()
+            continue
+        if refined is not None:
+            return refined._replace(rounds=rounds)
+    raise DegenerateModelError(
+        f"after {_MOST_ROUNDS} rounds the simulated networks still miss the observed one by {distance:.1f} "
+        f"standard deviations: {_compare(chain, found.mean(axis=0), observed)}"
+    )
+
+
+def _refine(chain: Chain, coef: Array, observed: Array, effective: float, most_steps: int) -> Estimate | None:
+    """The ratio's own maximum from ever better samples; None if they turn out to be far off."""
+    moving = np.isfinite(coef)
+    for wanted in (effective / 4, effective):
+        found = sample(chain, coef, int(2.2 * wanted), wanted, most_steps)
+        interval = chain.interval
+        _, distance = _newton_step(found[:, moving], observed[moving])
+        if distance > (_TRUST if wanted < effective else _NEAR):
+            return None
+        at = coef.copy()
+        retune(chain, found)
+        coef[moving] += _ratio_maximum(found[:, moving], observed[moving])
+    return _summarise(found, coef, at, distance)._replace(interval=interval, proposals=chain.steps)
+
+
+def _newton_step(found: Array, observed: Array) -> tuple[Array, float]:
+    """Step of the normal approximation, and the distance of the observed statistics from the mean."""
+    gap = observed - found.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(found.T))
+    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-6))
+    scaled = covariance / np.outer(scale, scale) + 1e-9 * np.eye(len(gap))
+    step = np.linalg.solve(scaled, gap / scale) / scale
+    return step, float(np.sqrt(max(gap @ step, 0.0)))
+
+
+def _weights(found: Array, move: Array) -> Array:
+    log_weights = (found - found.mean(axis=0)) @ move
+    weights = np.exp(log_weights - log_weights.max())
+    return weights / weights.sum()
+
+
+def _ratio_maximum(found: Array, observed: Array) -> Array:
+    """The move at which the reweighted mean of the sample is the observed one."""
+    move = np.zeros(len(observed))
+    for _ in range(50):
+        weights = _weights(found, move)
+        mean = weights @ found
+        centred = found - mean
+        step = np.linalg.solve((weights[:, None] * centred).T @ centred, observed - mean)
+        move += step
+        if np.abs(step * found.std(axis=0)).max() < 1e-10:
+            break
+    return move
+
+
+def _summarise(found: Array, coef: Array, at: Array, distance: float) -> Estimate:
+    moving = np.isfinite(coef)
+    part = found[:, moving]
+    weights = _weights(part, (coef - at)[moving])
+    centred = part - weights @ part
+    inverse = np.linalg.inv((weights[:, None] * centred).T @ centred)
+    error = inverse @ _covariance_of_mean(part) @ inverse
+    full, monte_carlo = np.zeros((2, len(coef), len(coef)))
+    full[np.ix_(moving, moving)], monte_carlo[np.ix_(moving, moving)] = inverse, error
+    return Estimate(coef, full, monte_carlo, found, 0, distance, 0, 0)
+
+
+def _covariance_of_mean(found: Array) -> Array:
+    """Covariance of a correlated sample's mean: that of draws, stretched by their correlation times."""
+    stretch = np.sqrt(autocorrelation_time(found) / len(found))
+    return np.atleast_2d(np.cov(found.T)) * np.outer(stretch, stretch)
+
+
+def _compare(chain: Chain, mean: Array, observed: Array) -> str:
+    parts = zip(chain.model.names, mean, observed, strict=True)
+    return "; ".join(f"{name} {m:.4g} simulated, {o:.4g} observed" for name, m, o in parts)

@@ -1,0 +1,98 @@
+"""Networks drawn from an exponential random graph model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from methods.ergm.change import statistics
+from methods.ergm.sampling import Chain, advance, sample
+from methods.ergm.state import State, check_graph, edge_array, edges_of, make_state
+from methods.ergm.terms import Model, Term, read_terms
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Networks drawn from a model; a sequence of networkx graphs with the nodes of the first one.
+
+    `statistics` is (draws, p), `edges` holds (m, 2) positions in `graph.nodes` for each draw.
+    """
+
+    names: tuple[str, ...]
+    statistics: Array
+    edges: tuple[NDArray[np.int64], ...]
+    graph: nx.Graph
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+    def __getitem__(self, k: int) -> nx.Graph:
+        nodes = list(self.graph.nodes)
+        drawn = nx.create_empty_copy(self.graph)
+        drawn.add_edges_from((nodes[i], nodes[j]) for i, j in self.edges[k])
+        return drawn
+
+    def __iter__(self) -> Iterator[nx.Graph]:
+        return (self[k] for k in range(len(self)))
+
+
+def simulate(
+    graph: nx.Graph,
+    terms: Sequence[Term],
+    coef: ArrayLike,
+    *,
+    draws: int,
+    seed: int,
+    free: ArrayLike | None = None,
+    interval: int | None = None,
+    burn_in: int | None = None,
+) -> Simulation:
+    """Draw networks from the model with the given coefficients.
+
+    Parameters
+    ----------
+    graph : the first network of the chain, with node attributes; its ties outside `free` stay.
+    coef : (p,), one for each statistic of `terms`; -inf forbids a statistic to rise.
+    draws : networks to keep.
+    interval, burn_in : proposals between draws and before the first; by default at least a few times
+        the number of ties, and as many as draws that are nearly independent take.
+
+    Raises
+    ------
+    DegenerateModelError
+        If the network grows to more than three times the ties of `graph` and 2,000.
+    """
+    check_graph(graph)
+    model = read_terms(graph, terms)
+    theta = np.array(coef, dtype=float)
+    if theta.shape != (len(model.names),) or np.isnan(theta).any() or draws < 1:
+        raise ValueError(
+            f"ergm: simulate needs draws of at least 1 and a coefficient for each of "
+            f"{', '.join(model.names)}; found draws {draws} and coef {theta}"
+        )
+    state, observed = lay_out(graph, model, free)
+    chain = Chain(state, model, observed, np.random.default_rng(seed), interval=interval or 0)
+    if interval is None:
+        sample(chain, theta, 400, 200, 100_000_000)
+    advance(chain, theta, 16 * chain.interval if burn_in is None else burn_in)
+    edges, found = [], np.empty((draws, len(theta)))
+    for k in range(draws):
+        advance(chain, theta, chain.interval)
+        found[k] = chain.statistics
+        edges.append(edges_of(chain.state))
+    return Simulation(model.names, found, tuple(edges), graph)
+
+
+def lay_out(graph: nx.Graph, model: Model, free: ArrayLike | None) -> tuple[State, Array]:
+    n, edges, directed = graph.number_of_nodes(), edge_array(graph), graph.is_directed()
+    mask = None if free is None else np.asarray(free, dtype=bool)
+    if mask is not None and mask.shape != (n, n):
+        raise ValueError(f"ergm: the risk set must be a ({n}, {n}) matrix, found shape {mask.shape}")
+    observed = statistics(n, directed, edges, model.terms, len(model.names), model.with_shared)
+    return make_state(n, directed, edges, mask, model.with_shared), observed

@@ -1,0 +1,207 @@
+"""The network as the sampler holds it: ties in constant time, neighbours and shared partners at hand.
+
+A tie i -> j is looked up, drawn, added and removed in time proportional to the degrees of i and j.
+Memory grows with the square of the number of nodes: 4 bytes a dyad, 2 more for models with shared
+partners, 1 more with a risk set.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+NO_TIE = -1
+FIXED_TIE = -2
+MOST_NODES = 20_000
+
+
+class State(NamedTuple):
+    """A network of n nodes. In undirected ones `in_*` are the very arrays of `out_*`.
+
+    `slot[i, j]` is the position of the tie in `tails`, `heads`, or `NO_TIE`, or `FIXED_TIE` for a tie
+    outside the risk set. `shared[i, j]` counts the paths i -> k -> j; it is empty where no term needs it.
+    `free[i, j]` marks the dyads at risk; it is empty where all are.
+    """
+
+    directed: bool
+    slot: NDArray[np.int32]
+    shared: NDArray[np.int16]
+    free: NDArray[np.bool_]
+    out_neighbours: NDArray[np.int32]
+    out_degree: NDArray[np.int64]
+    in_neighbours: NDArray[np.int32]
+    in_degree: NDArray[np.int64]
+    tails: NDArray[np.int32]
+    heads: NDArray[np.int32]
+    ties: NDArray[np.int64]
+    dyads: int
+
+
+def check_graph(graph: nx.Graph) -> None:
+    """Refuse what is no simple graph of a size that fits in memory."""
+    if not isinstance(graph, nx.Graph) or graph.is_multigraph():
+        raise ValueError(
+            f"ergm: a networkx Graph or DiGraph is needed, this is a {type(graph).__name__}; "
+            "make one by nx.Graph(...) or nx.DiGraph(...)"
+        )
+    n, loops = graph.number_of_nodes(), nx.number_of_selfloops(graph)
+    if loops:
+        raise ValueError(f"ergm: the graph has {loops} ties of a node to itself; remove them first")
+    if not 3 <= n <= MOST_NODES:
+        raise ValueError(
+            f"ergm: {n} nodes; from 3 to {MOST_NODES} are possible (memory grows with n squared)"
+        )
+
+
+def edge_array(graph: nx.Graph) -> NDArray[np.int64]:
+    """Ties as (m, 2) positions in the order of `graph.nodes`."""
+    position = {node: k for k, node in enumerate(graph.nodes)}
+    pairs = [(position[a], position[b]) for a, b in graph.edges]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def make_state(
+    n: int, directed: bool, edges: NDArray[np.int64], free: NDArray[np.bool_] | None, with_shared: bool
+) -> State:
+    """Lay out a network; ties outside the risk set `free` (n, n) are kept and never toggled."""
+    state = empty_state(n, directed, edges, free, with_shared)
+    _lay(state, edges)
+    return state
+
+
+def empty_state(
+    n: int, directed: bool, edges: NDArray[np.int64], free: NDArray[np.bool_] | None, with_shared: bool
+) -> State:
+    """A network without ties and with room for thrice `edges`, by which a run-away sampler is known."""
+    mask = np.zeros((0, 0), dtype=bool) if free is None else _risk_set(free, directed)
+    width = min(n, 2 * int(np.bincount(edges.ravel(), minlength=n).max(initial=0)) + 16)
+    out = np.zeros((n, width), dtype=np.int32), np.zeros(n, dtype=np.int64)
+    into = (np.zeros((n, width), dtype=np.int32), np.zeros(n, dtype=np.int64)) if directed else out
+    dyads = n * (n - 1) if free is None else int(mask.sum())
+    dyads = dyads if directed else dyads // 2
+    room = min(dyads, 3 * len(edges) + 2000) + 1
+    return State(
+        directed, np.full((n, n), NO_TIE, dtype=np.int32),
+        np.zeros((n, n) if with_shared else (0, 0), dtype=np.int16), mask, *out, *into,
+        np.zeros(room, dtype=np.int32), np.zeros(room, dtype=np.int32), np.zeros(1, dtype=np.int64), dyads,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _lay(state, edges):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for k in range(edges.shape[0]):
+        toggle(state, edges[k, 0], edges[k, 1])
+
+
+def _risk_set(free: NDArray[np.bool_], directed: bool) -> NDArray[np.bool_]:
+    mask = np.array(free, dtype=bool)
+    np.fill_diagonal(mask, False)
+    if not directed and (mask != mask.T).any():
+        raise ValueError("ergm: the risk set of an undirected graph must be a symmetric matrix")
+    return mask
+
+
+def widen(state: State) -> State:
+    """The same network with room for twice the degree."""
+    n, width = state.out_neighbours.shape
+    more = np.zeros((n, min(n, 2 * width) - width), dtype=np.int32)
+    out = np.hstack([state.out_neighbours, more])
+    into = np.hstack([state.in_neighbours, more]) if state.directed else out
+    return state._replace(out_neighbours=out, in_neighbours=into)
+
+
+def edges_of(state: State) -> NDArray[np.int64]:
+    """Ties as (m, 2), fixed ones too, sorted; of undirected ones i < j."""
+    rows, columns = np.nonzero(state.slot != NO_TIE)
+    kept = slice(None) if state.directed else rows < columns
+    return np.column_stack([rows[kept], columns[kept]])
+
+
+@njit(cache=True)
+def has_room(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Whether the tie i -> j could be added without widening the lists of neighbours."""
+    width = state.out_neighbours.shape[1]
+    return state.out_degree[i] < width and state.in_degree[j] < width
+
+
+@njit(cache=True)
+def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add the tie i -> j, or remove it."""
+    step = 1 if state.slot[i, j] == NO_TIE else -1
+    if state.shared.size:
+        _count_paths(state, i, j, step)
+    if step == 1:
+        _insert(state.out_neighbours, state.out_degree, i, j)
+        _insert(state.in_neighbours, state.in_degree, j, i)
+        _occupy(state, i, j)
+    else:
+        _delete(state.out_neighbours, state.out_degree, i, j)
+        _delete(state.in_neighbours, state.in_degree, j, i)
+        _vacate(state, i, j)
+
+
+@njit(cache=True)
+def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: no cover
+    shared = state.shared
+    for k in range(state.out_degree[j]):
+        h = state.out_neighbours[j, k]
+        if h != i:
+            shared[i, h] += step
+            if not state.directed:
+                shared[h, i] += step
+    for k in range(state.in_degree[i]):
+        h = state.in_neighbours[i, k]
+        if h != j:
+            shared[h, j] += step
+            if not state.directed:
+                shared[j, h] += step
+
+
+@njit(cache=True)
+def _insert(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    neighbours[i, degree[i]] = j
+    degree[i] += 1
+
+
+@njit(cache=True)
+def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    k = 0
+    while neighbours[i, k] != j:
+        k += 1
+    degree[i] -= 1
+    neighbours[i, k] = neighbours[i, degree[i]]
+
+
+@njit(cache=True)
+def _place(state, i, j, where):  # type: ignore[no-untyped-def]  # pragma: no cover
+    state.slot[i, j] = where
+    if not state.directed:
+        state.slot[j, i] = where
+
+
+@njit(cache=True)
+def _occupy(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    if state.free.size and not state.free[i, j]:
+        _place(state, i, j, FIXED_TIE)
+        return
+    last = state.ties[0]
+    state.tails[last], state.heads[last] = i, j
+    _place(state, i, j, last)
+    state.ties[0] = last + 1
+
+
+@njit(cache=True)
+def _vacate(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    here, last = state.slot[i, j], state.ties[0] - 1
+    _place(state, i, j, NO_TIE)
+    if here == FIXED_TIE:
+        return
+    if here != last:
+        a, b = state.tails[last], state.heads[last]
+        state.tails[here], state.heads[here] = a, b
+        _place(state, a, b, here)
+    state.ties[0] = last

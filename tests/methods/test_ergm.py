@@ -1,0 +1,320 @@
+"""Exponential random graphs against brute force, enumeration of every graph, and published fits."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods import ergm
+from methods.ergm.change import change, statistics
+from methods.ergm.sampling import autocorrelation_time
+from methods.ergm.state import edge_array, edges_of, make_state, toggle
+from methods.ergm.terms import read_terms
+
+BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/ergm"
+needs_benchmarks = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason=f"{BENCHMARKS} is not there")
+
+BOTH = [
+    "edges", "transitiveties", ("gwesp", 0.5), ("nodematch", "group"), ("nodematch", "sex", True),
+    ("nodefactor", "group"), ("nodecov", "wealth"), ("absdiff", "wealth"),
+]  # fmt: skip
+UNDIRECTED = [*BOTH, "triangle", ("gwdegree", 0.7), ("kstar", 2)]
+DIRECTED = [
+    *BOTH, "mutual", "ttriple", "ctriple", ("nodeicov", "wealth"), ("nodeocov", "wealth"),
+    ("nodeifactor", "group"), ("nodeofactor", "group"), ("gwidegree", 0.7),
+    ("gwodegree", 0.3), ("ostar", 2), ("istar", 3),
+]  # fmt: skip
+
+
+def load(name: str, directed: bool = False) -> nx.Graph:
+    graph = nx.DiGraph() if directed else nx.Graph()
+    nodes = pd.read_csv(BENCHMARKS / f"{name}_nodes.csv").set_index("id")
+    graph.add_nodes_from((int(node), row.to_dict()) for node, row in nodes.iterrows())
+    edges = pd.read_csv(BENCHMARKS / f"{name}_edges.csv")
+    graph.add_edges_from(edges.itertuples(index=False, name=None))
+    return graph
+
+
+def with_attributes(graph: nx.Graph) -> nx.Graph:
+    for k, (_, data) in enumerate(graph.nodes(data=True)):
+        data |= {"group": "abc"[k * k % 3], "sex": "fm"[k % 2], "wealth": 1.5 * k - 2}
+    return graph
+
+
+def by_hand(graph: nx.Graph, term) -> list[float]:
+    """The statistic by networkx and the definition, from the whole graph."""
+    name, *arguments = (term,) if isinstance(term, str) else term
+    edges, data = list(graph.edges), graph.nodes
+    wealth = nx.get_node_attributes(graph, "wealth")
+    before = graph.predecessors if graph.is_directed() else graph.neighbors
+    paths = {
+        (i, j): len(set(graph.successors(i) if graph.is_directed() else graph[i]) & set(before(j)))
+        for i, j in edges
+    }
+    degree = {"k": dict(graph.degree)}
+    if graph.is_directed():
+        degree |= {"i": dict(graph.in_degree), "o": dict(graph.out_degree)}
+    ends = {"nodefactor": (0, 1), "nodecov": (0, 1), "nodeofactor": (0,), "nodeocov": (0,)}.get(name, (1,))
+    if name == "edges":
+        return [len(edges)]
+    if name == "mutual":
+        return [sum(graph.has_edge(j, i) for i, j in edges) / 2]
+    if name == "triangle":
+        return [sum(nx.triangles(graph).values()) / 3]
+    if name in ("ttriple", "ctriple"):
+        ordered = itertools.permutations(graph, 3)
+        last = (lambda i, k: (i, k)) if name == "ttriple" else (lambda i, k: (k, i))
+        found = sum(
+            graph.has_edge(i, j) and graph.has_edge(j, k) and graph.has_edge(*last(i, k))
+            for i, j, k in ordered
+        )
+        return [found if name == "ttriple" else found / 3]
+    if name == "transitiveties":
+        return [sum(count > 0 for count in paths.values())]
+    if name == "gwesp":
+        (a,) = arguments
+        return [sum(np.exp(a) * (1 - (1 - np.exp(-a)) ** count) for count in paths.values())]
+    if name == "nodematch":
+        same = [data[i][arguments[0]] for i, j in edges if data[i][arguments[0]] == data[j][arguments[0]]]
+        levels = sorted({d[arguments[0]] for _, d in data(data=True)})
+        return [same.count(level) for level in levels] if len(arguments) > 1 else [len(same)]
+    if name.endswith("factor"):
+        levels = sorted({d[arguments[0]] for _, d in data(data=True)})[1:]
+        return [
+            sum(data[edge[end]][arguments[0]] == level for edge in edges for end in ends) for level in levels
+        ]
+    if name.endswith("cov"):
+        return [sum(wealth[edge[end]] for edge in edges for end in ends)]
+    if name == "absdiff":
+        return [sum(abs(wealth[i] - wealth[j]) for i, j in edges)]
+    if name.endswith("star"):
+        return [
+            sum(len(list(itertools.combinations(range(d), arguments[0]))) for d in degree[name[0]].values())
+        ]
+    (a,) = arguments
+    kind = {"gwdegree": "k", "gwidegree": "i", "gwodegree": "o"}[name]
+    return [sum(np.exp(a) * (1 - (1 - np.exp(-a)) ** d) for d in degree[kind].values())]
+
+
+def all_by_hand(graph: nx.Graph, terms) -> np.ndarray:
+    return np.array(list(itertools.chain.from_iterable(by_hand(graph, term) for term in terms)), dtype=float)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.booleans(), st.integers(4, 9), st.floats(0.1, 0.9), st.integers(0, 10_000))
+def test_changes_equal_recomputed_statistics(directed, n, density, seed):
+    graph = with_attributes(nx.gnp_random_graph(n, density, seed=seed, directed=directed))
+    terms = DIRECTED if directed else UNDIRECTED
+    model = read_terms(graph, terms)
+    edges = edge_array(graph)
+    found = statistics(n, directed, edges, model.terms, len(model.names), model.with_shared)
+    np.testing.assert_allclose(found, all_by_hand(graph, terms), atol=1e-9)
+    state, delta = make_state(n, directed, edges, None, model.with_shared), np.zeros(len(model.names))
+    rng = np.random.default_rng(seed)
+    for _ in range(8):
+        i, j = (int(k) for k in rng.choice(n, 2, replace=False))
+        change(state, model.terms, i, j, delta)
+        before, sign = all_by_hand(graph, terms), -1 if graph.has_edge(i, j) else 1
+        graph.remove_edge(i, j) if sign < 0 else graph.add_edge(i, j)
+        np.testing.assert_allclose(sign * delta, all_by_hand(graph, terms) - before, atol=1e-9)
+        toggle(state, i, j)
+        expected = sorted((i, j) if directed else (min(i, j), max(i, j)) for i, j in graph.edges)
+        assert [tuple(edge) for edge in edges_of(state)] == expected
+        assert int(state.ties[0]) == len(expected)
+
+
+def every_graph(n: int, directed: bool, free=None, first=None):
+    pairs = list((itertools.permutations if directed else itertools.combinations)(range(n), 2))
+    for ties in itertools.product([False, True], repeat=len(pairs)):
+        chosen = {pair for pair, tie in zip(pairs, ties, strict=True) if tie}
+        if free is not None and any(
+            (pair in chosen) != first.has_edge(*pair) for pair in pairs if not free[pair]
+        ):
+            continue
+        graph = with_attributes(nx.empty_graph(n, create_using=nx.DiGraph if directed else nx.Graph))
+        graph.add_edges_from(chosen)
+        yield graph
+
+
+def moments(rows: np.ndarray, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    weights = np.exp(rows @ coef - (rows @ coef).max())
+    weights /= weights.sum()
+    mean = weights @ rows
+    return mean, (weights[:, None] * (rows - mean)).T @ (rows - mean)
+
+
+def enumerate_statistics(n, directed, terms, free=None, first=None) -> np.ndarray:
+    return np.array([all_by_hand(graph, terms) for graph in every_graph(n, directed, free, first)])
+
+
+CASES = [
+    (5, False, ["edges", "triangle", ("gwdegree", 0.5)], [-0.5, 0.4, -0.3]),
+    (5, False, ["edges", ("gwesp", 0.5), ("nodematch", "sex")], [-1.5, 0.6, 0.8]),
+    (4, True, ["edges", "mutual", "ttriple", ("nodeicov", "wealth")], [-1.0, 1.2, 0.3, 0.2]),
+    (4, True, ["edges", ("gwesp", 0.25), ("nodematch", "sex"), "ctriple"], [-0.8, 0.5, 0.7, -0.4]),
+]
+
+
+@pytest.mark.parametrize(("n", "directed", "terms", "coef"), CASES)
+def test_sampler_has_the_moments_of_all_graphs(n, directed, terms, coef):
+    mean, covariance = moments(enumerate_statistics(n, directed, terms), np.array(coef))
+    start = with_attributes(nx.empty_graph(n, create_using=nx.DiGraph if directed else nx.Graph))
+    found = ergm.simulate(start, terms, coef, draws=20_000, seed=1, interval=20).statistics
+    errors = np.sqrt(autocorrelation_time(found) / len(found) * np.diag(covariance))
+    assert (np.abs(found.mean(axis=0) - mean) < 4 * errors).all()
+    np.testing.assert_allclose(np.cov(found.T), covariance, atol=0.06 * np.diag(covariance).max())
+
+
+def test_dyads_outside_the_risk_set_keep_their_state():
+    terms, coef = ["edges", "mutual", "ttriple"], np.array([-0.5, 1.0, 0.3])
+    start = with_attributes(nx.DiGraph([(0, 1), (1, 2), (2, 3), (3, 0)]))
+    free = np.ones((4, 4), dtype=bool)
+    free[[0, 1, 2, 3], [1, 0, 0, 2]] = False
+    mean, covariance = moments(enumerate_statistics(4, True, terms, free, start), coef)
+    drawn = ergm.simulate(start, terms, coef, draws=20_000, seed=3, interval=20, free=free)
+    errors = np.sqrt(autocorrelation_time(drawn.statistics) / 20_000 * np.diag(covariance))
+    assert (np.abs(drawn.statistics.mean(axis=0) - mean) < 4 * errors).all()
+    assert all(g.has_edge(0, 1) and not g.has_edge(1, 0) for g in itertools.islice(drawn, 200))
+
+
+SMALL = [
+    (nx.Graph([(0, 1), (0, 2), (1, 2), (1, 3), (2, 4)]), ["edges", "triangle"]),
+    (nx.DiGraph([(0, 1), (1, 0), (1, 2), (0, 2), (2, 3), (3, 0)]), ["edges", "mutual", "ttriple"]),
+]
+
+
+@pytest.mark.parametrize(("graph", "terms"), SMALL)
+def test_estimate_is_the_maximum_over_all_graphs(graph, terms):
+    # So few nodes that the likelihood is known, and so are its maximum and curvature.
+    rows = enumerate_statistics(len(graph), graph.is_directed(), terms)
+    observed, coef = all_by_hand(graph, terms), np.zeros(len(terms))
+    for _ in range(50):
+        mean, covariance = moments(rows, coef)
+        coef = coef + np.clip(np.linalg.solve(covariance, observed - mean), -1, 1)
+    found = ergm.fit(graph, terms, seed=5)
+    std_error = np.sqrt(np.diag(np.linalg.inv(covariance)))
+    assert (np.abs(found.coef - coef) < 0.1 * std_error).all()
+    np.testing.assert_allclose(found.std_error, std_error, rtol=0.05)
+
+
+@needs_benchmarks
+def test_independent_ties_are_a_logistic_regression():
+    from statsmodels.discrete.discrete_model import Logit
+
+    graph = load("flomarriage")
+    rows = [
+        (graph.has_edge(i, j), 1, graph.nodes[i]["wealth"] + graph.nodes[j]["wealth"])
+        for i, j in itertools.combinations(graph, 2)
+    ]
+    y, x = np.array(rows, dtype=float)[:, 0], np.array(rows, dtype=float)[:, 1:]
+    logit = Logit(y, x).fit(disp=0, tol=1e-12)
+    found = ergm.fit(graph, ["edges", ("nodecov", "wealth")], seed=0)
+    np.testing.assert_allclose(found.coef, logit.params, rtol=1e-8)
+    np.testing.assert_allclose(found.std_error, logit.bse, rtol=1e-8)
+    np.testing.assert_allclose(found.coef, [-2.594929, 0.010546], atol=5e-7)
+    np.testing.assert_allclose([found.aic, found.bic], [107.1, 112.7], atol=0.05)
+
+
+@needs_benchmarks
+def test_reciprocity_alone_has_a_closed_form():
+    # Dyads of three kinds: 15 mutual, 26 one way, 112 empty; published by simulation: -2.158, 2.317.
+    found = ergm.fit(load("samplk3", directed=True), ["edges", "mutual"], seed=0)
+    np.testing.assert_allclose(found.coef, [np.log(13 / 112), np.log(15 * 112 / 13**2)], rtol=1e-10)
+    assert found.exact
+    assert found.statistics.tolist() == [56, 15]
+
+
+@needs_benchmarks
+def test_homophily_by_level_as_published():
+    terms = [
+        "edges",
+        ("nodefactor", "Grade"),
+        ("nodematch", "Grade", True),
+        ("nodefactor", "Race"),
+        ("nodematch", "Race", True),
+    ]
+    found = ergm.fit(load("faux_mesa_high"), terms, seed=0)
+    published = {
+        "edges": (-8.0538, 1.2561), "nodematch.Grade.7": (7.4662, 1.1730),
+        "nodematch.Grade.8": (4.2882, 0.7150), "nodematch.Grade.9": (2.0371, 0.5538),
+        "nodematch.Grade.12": (1.2987, 0.6981), "nodematch.Race.Hisp": (0.6912, 0.3451),
+        "nodematch.Race.NatAm": (1.2482, 0.3550), "nodematch.Race.White": (0.3140, 0.6405),
+        "nodematch.Race.Black": (-np.inf, 0), "nodematch.Race.Other": (-np.inf, 0),
+    }  # fmt: skip
+    at = [found.names.index(name) for name in published]
+    np.testing.assert_allclose(
+        np.column_stack([found.coef, found.std_error])[at], list(published.values()), atol=6e-5
+    )
+    np.testing.assert_allclose([found.deviance, found.aic, found.bic], [1827, 1865, 2016], atol=0.5)
+
+
+@needs_benchmarks
+@pytest.mark.parametrize("terms", [["edges", "mutual"], ["edges", "mutual", ("nodematch", "group")]])
+def test_simulation_finds_the_exact_estimate(terms):
+    graph = load("samplike", directed=True)
+    exact, simulated = ergm.fit(graph, terms, seed=0), ergm.fit(graph, terms, seed=1, method="mcmc")
+    assert (np.abs(simulated.coef - exact.coef) < 0.06 * exact.std_error).all()
+    np.testing.assert_allclose(simulated.std_error, exact.std_error, rtol=0.05)
+    assert (simulated.mcmc_diagnostics.effective_size >= 3900).all()
+
+
+@needs_benchmarks
+def test_estimate_repeats_to_the_bit():
+    first, again = (
+        ergm.fit(load("flomarriage"), ["edges", "triangle"], seed=7, effective=500) for _ in range(2)
+    )
+    assert first.coef.tobytes() == again.coef.tobytes()
+    # Published, by a short simulation: -1.6930 (0.3795), 0.2038 (0.6144).
+    assert (np.abs(first.coef - [-1.6930, 0.2038]) < 0.25 * np.array([0.3795, 0.6144])).all()
+
+
+@pytest.mark.slow
+@needs_benchmarks
+def test_degenerate_model_is_refused():
+    with pytest.raises(ergm.DegenerateModelError, match=r"edges, triangle is degenerate.*gwesp"):
+        ergm.fit(load("faux_mesa_high"), ["edges", "triangle"], seed=0)
+
+
+@needs_benchmarks
+def test_monks_over_time():
+    monks = [load(f"samplk{t}", directed=True) for t in (1, 2, 3)]
+    found = ergm.fit_temporal(monks, ["formation", "stability"], seed=0)
+    # Every dyad by itself, at two steps: log odds of a tie where there was none, where there was one.
+    table = np.zeros((2, 2))
+    for (before, after), pair in itertools.product(
+        itertools.pairwise(monks), itertools.permutations(range(18), 2)
+    ):
+        table[int(before.has_edge(*pair)), int(after.has_edge(*pair))] += 1
+    np.testing.assert_allclose(found.coef, np.log(table[:, 1] / table[:, 0]), rtol=1e-9)
+    np.testing.assert_allclose(found.std_error, np.sqrt((1 / table).sum(axis=1)), rtol=1e-9)
+    assert found.names == ("formation", "stability")
+    two = ergm.fit_temporal(monks, ["edges", "stability"], seed=0)
+    np.testing.assert_allclose(two.coef.cumsum(), found.coef, rtol=1e-9)
+    with pytest.raises(ValueError, match="edges is the sum of formation and stability"):
+        ergm.fit_temporal(monks, ["edges", "formation", "stability"], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("graph", "terms", "message"),
+    [
+        (nx.path_graph(5), ["edgez"], "unknown term 'edgez'; known are absdiff"),
+        (nx.path_graph(5), ["mutual"], "'mutual' is for directed graphs"),
+        (nx.path_graph(5, create_using=nx.DiGraph), ["triangle"], "use ttriple"),
+        (nx.path_graph(5), [("nodematch", "group")], "5 of 5 nodes have no attribute 'group'"),
+        (nx.path_graph(5), [("gwesp", -1)], "decay from 0 to 20"),
+        (nx.path_graph(5), ["edges", "edges"], "edges given twice"),
+        (with_attributes(nx.path_graph(6)), ["edges", ("edgecov", np.ones((6, 6)))], "collinear"),
+        (nx.empty_graph(5), ["edges"], "nothing to estimate"),
+        (nx.MultiGraph(), ["edges"], "MultiGraph"),
+    ],
+)  # fmt: skip
+def test_says_what_is_wrong(graph, terms, message):
+    with pytest.raises(ValueError, match=message):
+        ergm.fit(graph, terms, seed=0)
