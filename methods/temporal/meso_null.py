@@ -46,7 +46,7 @@ def correlation_of_means(albums: Albums) -> Floats:
     """Correlation between dimensions of the albums' means about their artist's, (d, d)."""
     weight = albums.count[:, None]
     centre = sums(weight * albums.mean, albums.artist) / sums(weight, albums.artist)
-    return np.corrcoef((np.sqrt(weight) * (albums.mean - centre[albums.artist])).T)
+    return np.asarray(np.corrcoef((np.sqrt(weight) * (albums.mean - centre[albums.artist])).T))
 
 
 def shuffled_songs(albums: Albums, draws: int, seed: int) -> Iterator[Albums]:

@@ -1,0 +1,73 @@
+"""The careers' marginal likelihood as a node of a PyTensor graph, so that NUTS can follow its slope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import numba_funcify
+
+from methods.temporal.career_likelihood import Careers, value_and_gradient
+from methods.temporal.panel import Floats
+
+
+class MarginalLikelihood(Op):
+    """Outputs: log-likelihood, and its derivatives in the five inputs; see `career_likelihood`.
+
+    Inputs are the rest (n,), the log amplitudes, the log weights (amplitudes, lengths), the
+    variances of the careers' own coefficients (q,) and of the noise ().
+    """
+
+    __props__ = ()
+
+    def __init__(self, careers: Careers, length: Floats) -> None:
+        self.known = (careers.start, careers.time, careers.noise, careers.own, length)
+
+    def make_node(self, *inputs: Any) -> Apply:
+        variables = [pt.as_tensor_variable(value) for value in inputs]
+        return Apply(self, variables, [pt.dscalar(), *(variable.type() for variable in variables)])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        arguments = (*self.known, *inputs[:-1], float(inputs[-1]))
+        results = value_and_gradient(*arguments)
+        for place, result in zip(outputs, results, strict=True):
+            place[0] = np.asarray(result)
+
+    def L_op(  # noqa: N802 - the name that PyTensor calls
+        self, inputs: Any, outputs: Any, output_grads: Any
+    ) -> list[Any]:
+        return [output_grads[0] * slope for slope in outputs[1:]]
+
+
+@numba_funcify.register(MarginalLikelihood)
+def _compiled(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> Any:
+    """The same for nutpie, which calls it without going through Python."""
+    start, time, noise, own, length = op.known
+
+    @numba.njit
+    def call(rest, log_amplitude, log_weight, own_variance, noise_variance):  # type: ignore[no-untyped-def]  # pragma: no cover
+        value, by_rest, by_amplitude, by_weight, by_own, by_noise = value_and_gradient(
+            start,
+            time,
+            noise,
+            own,
+            length,
+            rest,
+            log_amplitude,
+            log_weight,
+            own_variance,
+            noise_variance.item(),
+        )
+        return np.asarray(value), by_rest, by_amplitude, by_weight, by_own, np.asarray(by_noise)
+
+    return call
+
+
+def marginal_likelihood(careers: Careers, length: Floats, *inputs: Any) -> Any:
+    """Log-likelihood of the careers, a scalar; `inputs` as in `MarginalLikelihood`."""
+    outputs: Any = MarginalLikelihood(careers, length)(*inputs)
+    return outputs[0]

@@ -1,0 +1,237 @@
+r"""Hierarchical Gaussian process over careers: one model, every career its own swing and pace.
+
+.. math::
+    \eta_i(t) &\sim GP\big(x_i(t)^\top \beta + z_i(t)^\top b_i,\; a_i^2 e^{-(t - t')^2 / 2 \ell_i^2}\big),
+    \qquad y_{it} \sim N(\eta_i(t),\; \sigma_n^2 + s_{it}^2) \\
+    \log a_i &\sim N(\mu_a, \omega_a^2),\quad \log \ell_i \sim N(\mu_\ell, \omega_\ell^2),\quad
+    b_i \sim N(0, \mathrm{diag}(\tau^2))
+
+``s_it`` is the known sampling error of a yearly mean. Process and ``b_i`` are integrated out
+exactly (`career_likelihood`). ``a_i`` is integrated by Gauss-Hermite quadrature; ``l_i`` takes
+the values of `LENGTHS` with log-normal weights: below a year it would be noise, above the span
+of a career a level. NUTS samples what all careers share, and each career's amplitude and length
+follow from every draw. Sampling them
+with the rest, two a career and non-centred, mixed badly: a career of a dozen years does not tell a
+short length from noise or a long one from a level, so hundreds of nearly flat directions drag
+the shared ones along. Values are expected in units of their standard deviation: the priors are
+weakly informative on that scale.
+
+Specification 3, section 1.2.3. R-hat and effective sample size: Vehtari, Gelman, Simpson,
+Carpenter and Bürkner (2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from methods.temporal.career_likelihood import Careers, Kernel, node_log_likelihood
+from methods.temporal.panel import Floats
+
+SHARED = ("beta", "tau", "sigma_n", "mu_a", "omega_a", "mu_l", "omega_l")
+"""Parameters of all careers together."""
+
+LENGTHS: Floats = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+"""Length scales a career may have, 1 to 64 years."""
+
+HIGH, HIGH_WEIGHT = np.polynomial.hermite_e.hermegauss(3)
+"""Nodes of log amplitude on a standard normal scale; weights, up to a factor."""
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Scales of the priors, in standard deviations of the values; lengths in years.
+
+    beta ~ N(0, beta^2); tau, sigma_n, omega ~ half-normal; the medians of amplitude and length
+    over careers are log-normal around `amplitude` and `length` with `spread` on the log scale.
+    """
+
+    beta: float = 1.0
+    tau: float = 0.5
+    sigma_n: float = 0.5
+    amplitude: float = 0.5
+    length: float = 6.0
+    spread: float = 0.7
+    omega: float = 0.5
+
+
+@dataclass(frozen=True)
+class Converged:
+    """Whether the chains may be trusted, and why not.
+
+    Attributes
+    ----------
+    ok : bool
+    reason : str
+        Empty if ok.
+    rhat, ess : dict
+        Worst split R-hat and smallest bulk effective sample size of each parameter.
+    divergences : int
+    """
+
+    ok: bool
+    reason: str
+    rhat: dict[str, float]
+    ess: dict[str, float]
+    divergences: int
+
+
+@dataclass(frozen=True)
+class MacroFit:
+    """Posterior draws, all chains after one another, and whether they may be used.
+
+    Attributes
+    ----------
+    draws : dict
+        Parameter -> (draws, ...); also ``amplitude`` and ``length`` (draws, units).
+    converged : Converged
+    """
+
+    draws: dict[str, Floats]
+    converged: Converged
+
+    def kernel(self, draw: int) -> Kernel:
+        """Covariance parameters of one draw."""
+        one = {name: values[draw] for name, values in self.draws.items()}
+        return Kernel(one["amplitude"], one["length"], one["tau"] ** 2, float(one["sigma_n"]) ** 2)
+
+
+def fit(
+    careers: Careers,
+    *,
+    seed: int,
+    draws: int = 300,
+    tune: int = 300,
+    chains: int = 2,
+    priors: Priors | None = None,
+    target_accept: float = 0.8,
+    progress: bool = False,
+) -> MacroFit:
+    """Sample the posterior of the shared parameters by NUTS (nutpie), one chain after another.
+
+    Parameters
+    ----------
+    careers : Careers
+        `value` in units of its standard deviation, `time` in years.
+    seed : int
+    draws, tune, chains : int
+        Per chain; at least 2 chains, or R-hat cannot see chains that disagree.
+    priors : Priors, optional
+    target_accept : float
+        Of the step size adaptation, in (0, 1).
+    progress : bool
+        Whether nutpie shows its bar.
+
+    Returns
+    -------
+    MacroFit
+        Look at ``converged`` before using it.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 chains.
+    """
+    if chains < 2:
+        raise ValueError(f"{chains} chain: convergence is judged between chains; expected at least 2")
+    import nutpie
+
+    compiled = nutpie.compile_pymc_model(model(careers, priors or Priors()))
+    trace = nutpie.sample(
+        compiled, draws=draws, tune=tune, chains=chains, cores=1, seed=seed, progress_bar=progress,
+        target_accept=target_accept, save_warmup=False,
+    )  # fmt: skip
+    shared = {
+        name: trace.posterior[name].to_numpy().reshape(-1, *trace.posterior[name].shape[2:])
+        for name in SHARED
+    }
+    return MacroFit(shared | _careers_own(careers, shared, seed), judge(trace))
+
+
+def model(careers: Careers, priors: Priors) -> Any:
+    """The PyMC model; its one observed term is the marginal likelihood of all careers."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    from methods.temporal.career_op import marginal_likelihood
+
+    # orthogonal columns: the sampler then need not learn how the covariates go together
+    columns, mixing = np.linalg.qr(careers.mean)
+    scale = np.sqrt(len(columns))
+    with pm.Model() as built:
+        gamma = pm.Normal("gamma", 0, priors.beta, shape=columns.shape[1])
+        pm.Deterministic("beta", pt.dot(np.linalg.inv(mixing) * scale, gamma))
+        tau = pm.HalfNormal("tau", priors.tau, shape=careers.own.shape[1])
+        sigma_n = pm.HalfNormal("sigma_n", priors.sigma_n)
+        mu_a = pm.Normal("mu_a", np.log(priors.amplitude), priors.spread)
+        mu_l = pm.Normal("mu_l", np.log(priors.length), priors.spread)
+        omega_a = pm.HalfNormal("omega_a", priors.omega)
+        omega_l = pm.HalfNormal("omega_l", priors.omega)
+        log_share = pt.special.log_softmax(-0.5 * ((np.log(LENGTHS) - mu_l) / omega_l) ** 2)
+        log_weight = np.log(HIGH_WEIGHT / HIGH_WEIGHT.sum())[:, None] + log_share
+        rest = careers.value - pt.dot(columns * scale, gamma)
+        likelihood = marginal_likelihood(
+            careers, LENGTHS, rest, mu_a + omega_a * HIGH, log_weight, tau**2, sigma_n**2
+        )
+        pm.Potential("values", likelihood)
+    return built
+
+
+def _careers_own(careers: Careers, shared: dict[str, Floats], seed: int) -> dict[str, Floats]:
+    """Draw each career's amplitude and length from its nodes, given every draw of the rest."""
+    rng = np.random.default_rng(seed)
+    amplitude = np.empty((len(shared["sigma_n"]), careers.units))
+    length = np.empty_like(amplitude)
+    for s in range(len(amplitude)):
+        one = {name: values[s] for name, values in shared.items()}
+        heights = one["mu_a"] + one["omega_a"] * HIGH
+        found = node_log_likelihood(
+            careers.start, careers.time, careers.noise, careers.own, LENGTHS,
+            careers.value - careers.mean @ one["beta"], heights, one["tau"] ** 2, float(one["sigma_n"]) ** 2,
+        )  # fmt: skip
+        found += np.log(HIGH_WEIGHT)[:, None] - 0.5 * ((np.log(LENGTHS) - one["mu_l"]) / one["omega_l"]) ** 2
+        # the largest of log probabilities with Gumbel noise is a draw
+        pick = (found + rng.gumbel(size=found.shape)).reshape(careers.units, -1).argmax(axis=1)
+        a, b = np.unravel_index(pick, found.shape[1:])
+        amplitude[s], length[s] = np.exp(heights[a]), LENGTHS[b]
+    return {"amplitude": amplitude, "length": length}
+
+
+def judge(
+    trace: Any,
+    *,
+    rhat_most: float = 1.01,
+    ess_least: float = 200.0,
+    divergent: float = 0.01,
+) -> Converged:
+    """Decide whether the chains have converged.
+
+    Parameters
+    ----------
+    trace : arviz.InferenceData
+        With groups posterior and sample_stats.
+    rhat_most, ess_least : float
+        Largest split R-hat and smallest bulk effective sample size of a shared parameter.
+    divergent : float
+        Largest share of divergent transitions.
+    """
+    import arviz as az
+
+    rhat = {name: float(az.rhat(trace, var_names=[name])[name].max()) for name in SHARED}
+    ess = {name: float(az.ess(trace, var_names=[name])[name].min()) for name in SHARED}
+    diverging = trace.sample_stats["diverging"]
+    faults = [
+        f"R-hat of {name} is {value:.3f}, above {rhat_most}"
+        for name, value in rhat.items()
+        if not value <= rhat_most
+    ]
+    faults += [
+        f"effective sample size of {name} is {value:.0f}, below {ess_least:.0f}"
+        for name, value in ess.items()
+        if not value >= ess_least
+    ]
+    if float(diverging.mean()) > divergent:
+        faults.append(f"{int(diverging.sum())} of {diverging.size} transitions diverged")
+    return Converged(not faults, "; ".join(faults), rhat, ess, int(diverging.sum()))
