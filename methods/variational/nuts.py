@@ -45,7 +45,7 @@ class Sampled:
 def sample(
     careers: Careers, prior: Prior | None = None, *, draws: int, tune: int, chains: int = 4, seed: int
 ) -> Sampled:
-    """Sample parameters, levels and states jointly, with nutpie; small steps (acceptance 0.95).
+    """Sample parameters, levels and states jointly, with nutpie; small steps (acceptance 0.99).
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def sample(
 
     compiled = nutpie.compile_pymc_model(_pymc_model(careers, prior or Prior()))
     trace = nutpie.sample(
-        compiled, target_accept=0.95, draws=draws, tune=tune, chains=chains, cores=1, seed=seed,
+        compiled, target_accept=0.99, draws=draws, tune=tune, chains=chains, cores=1, seed=seed,
         progress_bar=False, save_warmup=False,
     )  # fmt: skip
     posterior = trace.posterior[[*GLOBALS, "level", "state"]]
