@@ -47,12 +47,12 @@ def discover(
 
     Parameters
     ----------
-    data : array (n, p)
+    data : array (n, p) or DataFrame
         Rows of observations, finite; for ``fisherz`` no column a linear function of others.
     alpha : float in (0, 1)
         Level of each test.
     names : sequence of str, optional
-        Names of the columns; X1..Xp where not given.
+        Names of the columns; where not given those of a DataFrame, X1..Xp of an array.
     background : Background, optional
         Time order, forbidden and required edges.
     test : str
@@ -78,6 +78,7 @@ def discover(
     """
     from causallearn.search.ConstraintBased.PC import pc
 
+    names = getattr(data, "columns", None) if names is None else names
     data = np.asarray(data)
     names = tuple(names) if names is not None else tuple(f"X{i + 1}" for i in range(data.shape[-1]))
     data = _checked(data, names, alpha)

@@ -103,6 +103,7 @@ def effects(
     rows = artist_years(careers, artists, order, params.min_songs)
     past = with_past(without_trend(rows, order), order, params.max_gap)
     past = past.dropna(subset=[f"{dim} {tier}" for dim in order for tier in TIERS])
+    _check_enough(past, params)
     same_year, curve = _same_year(past, params)
     pairs = {"influencers": influence, "random artists": random_influencers(influence, rows, params.seed)}
     heard = [_heard(question, past, rows, pairs[question], params) for question in QUESTIONS[1:]]
@@ -110,6 +111,18 @@ def effects(
     floats = table.select_dtypes(float).columns
     table[floats] = table[floats].round(6)
     return EffectsOutputs(table, curve, _metrics(table, curve))
+
+
+def _check_enough(past: pd.DataFrame, params: EffectsParams) -> None:
+    artists, needed = past["artist_id"].nunique(), 10 * len(TIERS) * len(params.order)
+    if artists < needed:
+        raise ValueError(
+            f"emotion-effects: careers.parquet has {artists} artists with three years of "
+            f"{params.min_songs} songs or more, at most {params.max_gap} years apart; expected at "
+            f"least {needed}. Lower "
+            "emotion.effects.min_songs, raise emotion.effects.max_gap, or name fewer dimensions in "
+            "emotion.effects.order; then: statewright run emotion-effects"
+        )
 
 
 def _same_year(past: pd.DataFrame, params: EffectsParams) -> tuple[list[dict[str, Any]], pd.DataFrame]:

@@ -111,6 +111,7 @@ TRUTH = {
 
 def test_graph_of_a_known_model():
     assert set(discover(simulated(), names=NAMES).edges) == TRUTH
+    assert set(discover(pd.DataFrame(simulated(), columns=NAMES)).edges) == TRUTH
 
 
 def test_graph_of_a_known_model_of_mixed_type():
