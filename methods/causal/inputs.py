@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 
 import networkx as nx
 import numpy as np
@@ -14,12 +15,17 @@ Array = np.ndarray
 Dag = nx.DiGraph | Cpdag | Iterable[tuple[str, str]]
 
 
-def named(data: Array | pd.DataFrame, names: Sequence[str] | None) -> tuple[tuple[str, ...], Array]:
-    """Names and finite values (n, p) of an array or a DataFrame."""
+def named(
+    data: Array | pd.DataFrame, names: Sequence[str] | None, dag: Dag = ()
+) -> tuple[tuple[str, ...], Array]:
+    """Names and finite values (n, p); without names, columns that the graph numbers are so called."""
     if isinstance(data, pd.DataFrame) and names is None:
         names = list(data.columns)
     values = np.asarray(data, dtype=float)
-    names = tuple(names) if names is not None else tuple(f"X{i + 1}" for i in range(values.shape[-1]))
+    if names is None:
+        numbers = isinstance(dag, nx.DiGraph) and all(isinstance(node, Integral) for node in dag)
+        names = [i if numbers else f"X{i + 1}" for i in range(values.shape[-1])]  # type: ignore[misc]
+    names = tuple(names)
     if values.ndim != 2 or values.shape[1] != len(names) or len(set(names)) != len(names):
         raise ValueError(
             f"data has shape {values.shape}; expected (n, {len(names)}) and as many unlike names"
@@ -30,17 +36,27 @@ def named(data: Array | pd.DataFrame, names: Sequence[str] | None) -> tuple[tupl
     return names, values
 
 
-def checked_dag(dag: Dag, names: Sequence[str]) -> nx.DiGraph:
-    """The graph over all `names`, without a cycle."""
+def as_graph(dag: Dag) -> nx.DiGraph:
+    """Directed edges as a networkx graph."""
+    if isinstance(dag, nx.DiGraph):
+        return dag
     if isinstance(dag, Cpdag):
         open_ends = [(edge.source, edge.target) for edge in dag.edges if edge.kind != "directed"]
         if open_ends:
             raise ValueError(f"the edges {open_ends} have no direction; choose one for each, by background")
-        dag = [(edge.source, edge.target) for edge in dag.edges]
+        return nx.DiGraph([(edge.source, edge.target) for edge in dag.edges])
+    edges = [tuple(edge) for edge in dag]
+    if any(len(edge) != 2 for edge in edges):
+        raise ValueError(f"the graph is {edges[:3]}...; expected pairs (cause, effect) or a networkx.DiGraph")
+    return nx.DiGraph(edges)
+
+
+def checked_dag(dag: Dag, names: Sequence[str]) -> nx.DiGraph:
+    """The graph over all `names`, without a cycle."""
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(names)
-    graph.add_edges_from(dag.edges if isinstance(dag, nx.DiGraph) else dag)
-    unknown = sorted(set(graph) - set(names))
+    graph.add_edges_from(as_graph(dag).edges)
+    unknown = sorted(set(as_graph(dag)) - set(names), key=str)
     if unknown:
         raise ValueError(f"the graph names {unknown}; the columns are {list(names)}")
     if not nx.is_directed_acyclic_graph(graph):

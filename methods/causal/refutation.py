@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from methods.causal.inputs import Dag, checked_dag, named
+from methods.causal.inputs import Dag, as_graph, checked_dag, named
 from methods.causal.intervention import Effect
 from methods.causal.structural_model import StructuralCausalModel
 
@@ -63,7 +63,8 @@ def placebo_treatment(
     ----------
     Sharma and Kiciman, DoWhy: an end-to-end library for causal inference, arXiv:2011.04216.
     """
-    names, values = named(data, options.pop("names", None))
+    dag = as_graph(dag)
+    names, values = named(data, options.pop("names", None), dag)
     rng, column = _generator(seed), names.index(cause)
     groups = options.get("groups")
     codes = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -85,7 +86,8 @@ def random_common_cause(
 
     Parameters as in `placebo_treatment`.
     """
-    names, values = named(data, options.pop("names", None))
+    dag = as_graph(dag)
+    names, values = named(data, options.pop("names", None), dag)
     rng = _generator(seed)
     frame = pd.DataFrame(values, columns=list(names))
     graph = checked_dag(dag, names)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from methods.causal.equations import Equation, Linear, Regression
-from methods.causal.inputs import Dag, checked_dag, named
+from methods.causal.inputs import Dag, as_graph, checked_dag, named
 from methods.causal.intervention import Effect, Intervention
 
 Array = np.ndarray
@@ -65,7 +65,8 @@ class StructuralCausalModel:
         dag : networkx.DiGraph, Cpdag without undirected edges, or pairs (cause, effect)
             Variables that it leaves out stand alone.
         names : sequence of str, optional
-            Of the columns of an array; X1..Xp where not given.
+            Of the columns of an array. Where not given: the column numbers, if the graph speaks of
+            numbers, else X1..Xp.
         groups : array (n,), optional
             Rows of one group (artist) may depend on one another: standard errors allow for it.
         regressor : callable, optional
@@ -85,7 +86,8 @@ class StructuralCausalModel:
         Pearl, Causality (2009), chapters 1.4 and 7.1; Peters, Janzing and Schoelkopf, Elements of
         Causal Inference (2017), chapter 6; spec 3 section 2.1.
         """
-        names, values = named(data, names)
+        dag = as_graph(dag)
+        names, values = named(data, names, dag)
         graph = checked_dag(dag, names)
         groups = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
         if len(groups) != len(values):
@@ -135,7 +137,7 @@ class StructuralCausalModel:
             If a name is unknown or given twice, or a value is not finite.
         """
         values, shift = dict(values or {}), dict(shift or {})
-        unknown = sorted({*values, *shift} - set(self.names))
+        unknown = sorted({*values, *shift} - set(self.names), key=str)
         if unknown:
             raise ValueError(f"intervention on {unknown}; the variables are {list(self.names)}")
         if values.keys() & shift.keys():

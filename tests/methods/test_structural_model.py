@@ -246,9 +246,20 @@ def test_a_graph_learnt_may_be_the_graph_when_all_its_edges_are_directed():
         StructuralCausalModel.fit(data, cpdag_of_dag(["x", "m", "y", "c"], EDGES))
 
 
+def test_columns_may_go_by_number():
+    data = chain()
+    named = StructuralCausalModel.fit(data, EDGES).do({"x": 1.0})
+    by_number = StructuralCausalModel.fit(data.to_numpy(), [(0, 1), (1, 2), (0, 2)]).do({0: 1.0})
+    assert by_number.mean[2] == named.mean["y"]
+    assert by_number.std_error[2] == named.std_error["y"]
+    by_default = StructuralCausalModel.fit(data.to_numpy(), [("X1", "X2")])
+    assert by_default.names == ("X1", "X2", "X3", "X4")
+
+
 @pytest.mark.parametrize(
     ("dag", "words"),
     [
+        ([("x", "m", "y")], "pairs"),
         ([("x", "m"), ("m", "x")], "cycle"),
         (nx.DiGraph([("x", "snow")]), "snow"),
         ([("x", "y"), ("twice x", "y")], "linear functions"),
