@@ -1,5 +1,6 @@
 """Exponential random graph models (ERGM), also for networks over time."""
 
+from methods.ergm.goodness import Distribution, GoodnessOfFit, goodness_of_fit
 from methods.ergm.model import ErgmFit, McmcDiagnostics, fit
 from methods.ergm.sampling import DegenerateModelError
 from methods.ergm.simulation import Simulation, simulate
@@ -7,10 +8,13 @@ from methods.ergm.temporal import fit_temporal
 
 __all__ = [
     "DegenerateModelError",
+    "Distribution",
     "ErgmFit",
+    "GoodnessOfFit",
     "McmcDiagnostics",
     "Simulation",
     "fit",
     "fit_temporal",
+    "goodness_of_fit",
     "simulate",
 ]

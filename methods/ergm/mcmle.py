@@ -66,9 +66,12 @@ def _approach(
     for rounds in range(1, _MOST_ROUNDS + 1):
         try:
             found = sample(chain, coef, 400, 60, most_steps // 40)
+            retune(chain, found, worth=0.2)
             step, distance = _newton_step(found[:, moving], observed[moving])
             reached = coef.copy()
             coef[moving] += min(1.0, _TRUST / max(distance, 1e-12)) * step
+            if distance < _TRUST:
+                retune(chain, found)
             refined = _refine(chain, coef, observed, effective, most_steps) if distance < _TRUST else None
         except DegenerateModelError:
             backed_off += 1

@@ -47,7 +47,8 @@ class ErgmFit:
     A statistic at its least possible value has coefficient -inf, at its greatest inf, and no standard
     error; dyads that it decides count in the likelihood as even odds, as in statnet, so that the drop
     from the null deviance is that by the finite coefficients. `mcmc_diagnostics` is None, and
-    `log_likelihood`, `deviance`, `aic` and `bic` are there, where the fit is `exact`. `start` is the maximum pseudo-likelihood estimate, or where else the simulation began.
+    `log_likelihood`, `deviance`, `aic` and `bic` are there, where the fit is `exact`.
+    `start` is where the estimation began: at the maximum pseudo-likelihood, if that is finite.
     """
 
     names: tuple[str, ...]

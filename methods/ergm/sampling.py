@@ -125,9 +125,9 @@ def autocorrelation_time(x: Array) -> Array:
     return times
 
 
-def retune(chain: Chain, found: Array) -> None:
-    """Set the interval to where each draw is worth about 0.6 independent ones."""
-    chain.interval = max(1, int(chain.interval * autocorrelation_time(found).max() / 1.6))
+def retune(chain: Chain, found: Array, worth: float = 0.6) -> None:
+    """Set the interval to where a draw is `worth` so much of an independent one."""
+    chain.interval = max(1, int(chain.interval * autocorrelation_time(found).max() * worth))
 
 
 def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: int) -> Array:
@@ -141,13 +141,13 @@ def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: 
         If `most_steps` proposals do not suffice.
     """
     began = chain.steps
-    advance(chain, coef, 16 * chain.interval)
+    advance(chain, coef, draws // 4 * chain.interval)
     while True:
         found = draw(chain, coef, draws)
         short = effective * autocorrelation_time(found).max() / draws
         if short <= 1:
             return found
-        chain.interval = int(chain.interval * min(8.0, max(1.5, 1.2 * short)))
+        chain.interval = int(chain.interval * min(3.0, max(1.3, short)))
         if chain.steps - began + draws * chain.interval > most_steps:
             raise DegenerateModelError(
                 f"{most_steps:,} proposals give fewer than {effective:.0f} independent networks: "

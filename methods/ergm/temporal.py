@@ -24,8 +24,9 @@ def fit_temporal(
 ) -> ErgmFit:
     r"""Estimate :math:`P(Y_t = y_t | y_{t-1}) \propto \exp(\theta \cdot g(y_t, y_{t-1}))`.
 
-    Given the first network. The coefficients are the same at all steps, so that the likelihood is the product over t of those of
-    single networks, and that of one network of all steps side by side, without ties between steps.
+    Given the first network. The coefficients are the same at all steps, so that the likelihood is the
+    product over t of those of single networks, and that of one network of all steps side by side,
+    without ties between steps.
 
     Parameters
     ----------

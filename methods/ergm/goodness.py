@@ -1,0 +1,102 @@
+"""Goodness of fit: does the model bring about features of the network that it was not fitted to?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, triu
+from scipy.sparse.csgraph import dijkstra
+
+from methods.ergm.model import ErgmFit
+from methods.ergm.simulation import simulate
+from methods.ergm.state import edge_array
+
+Array = NDArray[np.float64]
+
+_MOST_SOURCES = 400
+"""Distances are measured from at most so many nodes, drawn once."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Counts of one feature by value, observed (k,) and in each simulated network (draws, k).
+
+    The last value of distances is infinite: pairs that no path joins. `p_value` is twice the share of
+    simulated counts on the farther side of the observed one, at most 1.
+    """
+
+    values: Array
+    observed: Array
+    simulated: Array
+
+    @property
+    def p_value(self) -> Array:
+        above = (self.simulated >= self.observed).mean(axis=0)
+        below = (self.simulated <= self.observed).mean(axis=0)
+        return np.minimum(1.0, 2 * np.minimum(above, below))
+
+    def interval(self, level: float = 0.95) -> tuple[Array, Array]:
+        """Bounds (k,) of the middle `level` of the simulated counts."""
+        low, high = np.quantile(self.simulated, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return low, high
+
+
+@dataclass(frozen=True)
+class GoodnessOfFit:
+    """Nodes by degree, ordered pairs of nodes by distance, ties by number of shared partners."""
+
+    degree: dict[str, Distribution]
+    """``degree`` of an undirected graph, ``in-degree`` and ``out-degree`` of a directed one."""
+    distance: Distribution
+    shared_partners: Distribution
+    """Of ties i -> j: the paths i -> k -> j."""
+
+
+def goodness_of_fit(fit: ErgmFit, *, draws: int = 100, seed: int) -> GoodnessOfFit:
+    """Simulate from the fit and compare (Hunter, Goodreau and Handcock, JASA 103, 2008).
+
+    Parameters
+    ----------
+    fit : as `fit` or `fit_temporal` gives it; networks over time are taken side by side.
+    draws : simulated networks.
+    """
+    drawn = simulate(fit.graph, fit.terms, fit.coef, draws=draws, seed=seed, free=fit.free)
+    n, directed = fit.graph.number_of_nodes(), fit.graph.is_directed()
+    networks = [_adjacency(n, directed, edges) for edges in (edge_array(fit.graph), *drawn.edges)]
+    sources = np.sort(np.random.default_rng(seed).permutation(n)[:_MOST_SOURCES])
+    axes = {"out-degree": 1, "in-degree": 0} if directed else {"degree": 1}
+    return GoodnessOfFit(
+        {name: _compare([a.sum(axis=axis) for a in networks]) for name, axis in axes.items()},
+        _compare([_distances(a, sources) for a in networks]),
+        _compare([_shared_partners(a, directed) for a in networks]),
+    )
+
+
+def _adjacency(n: int, directed: bool, edges: NDArray[np.int64]) -> csr_array:
+    both = edges if directed else np.vstack([edges, edges[:, ::-1]])
+    return csr_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(n, n))
+
+
+def _shared_partners(adjacency: csr_array, directed: bool) -> Array:
+    rows, columns = (adjacency if directed else triu(adjacency)).nonzero()
+    return np.asarray((adjacency @ adjacency)[rows, columns]).ravel()
+
+
+def _distances(adjacency: csr_array, sources: NDArray[np.int64]) -> Array:
+    found = dijkstra(adjacency, unweighted=True, indices=sources)
+    return found[found != 0]
+
+
+def _compare(found: list[Array]) -> Distribution:
+    """Counts by value of one feature, of the observed network first."""
+    top = int(max(np.max(part, where=np.isfinite(part), initial=0) for part in found))
+    counts = np.zeros((len(found), top + 2))
+    for k, part in enumerate(found):
+        finite = np.isfinite(part)
+        counts[k, : top + 1] = np.bincount(part[finite].astype(int), minlength=top + 1)
+        counts[k, -1] = (~finite).sum()
+    values = np.append(np.arange(top + 1.0), np.inf)
+    kept = counts.any(axis=0)
+    return Distribution(values[kept], counts[0, kept], counts[1:, kept])
