@@ -74,7 +74,7 @@ def sample_posterior(
         Sweeps of a chain that are thrown away; default ``thin * draws / 2``, at least 2,000 + 2 T.
     thin : int >= 1, optional
         Sweeps from one draw kept to the next, each of two births or deaths and one shift of each
-        change point; default ``20 + T / 20``. Probabilities count all sweeps.
+        change point; default ``30 + T / 20``. Probabilities count all sweeps.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def sample_posterior(
             "NormalIndependentInverseWishart (regimes with a trend: exact_posterior)"
         )
     y, weights, _ = _checked(y, prior, rate, min_length, k_max, weights)
-    thin = 20 + len(y) // 20 if thin is None else thin
+    thin = 30 + len(y) // 20 if thin is None else thin
     warmup = max(thin * draws // 2, 2000 + 2 * len(y)) if warmup is None else warmup
     if draws < 4 or chains < 1 or thin < 1 or warmup < 0:
         raise ValueError(

@@ -1,0 +1,150 @@
+"""Effective draws a second of the change-point sampler, beside the same model in PyMC.
+
+PyMC has no trans-dimensional sampler. With at most one change (k_max = 1) the model can be written
+there all the same, its number and place of changes summed out: a regime before and one after, each
+``mu ~ N(m0, s0)`` and ``Sigma ~ IW(nu0, psi0)`` in one dimension, and the likelihood summed over "no change"
+and every place. NUTS samples the four parameters; number and place are then drawn given them. It is the
+very posterior that `sample_posterior` samples with the semi-conjugate prior and k_max = 1.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+
+from methods.changepoint import (
+    NormalIndependentInverseWishart,
+    NormalInverseWishart,
+    exact_posterior,
+    sample_posterior,
+)
+from methods.changepoint.mixing import Mixing, mixing
+
+Array = np.ndarray
+INDEPENDENT = NormalIndependentInverseWishart([0.0], [[4.0]], 3.0, [[2.0]])
+CONJUGATE = NormalInverseWishart([0.0], 0.5, 3.0, [[2.0]])
+RATE, MIN_LENGTH = 1.0, 5
+# Sizes at which neither the number nor the place of the change is certain.
+SIZE_WITH_PEER, SIZE = {50: 0.7, 100: 0.8}, 1.2
+LENGTHS = (200, 800, 3200)
+
+
+def series(length: int, size: float) -> Array:
+    """One change of the mean in the middle, by so many standard deviations."""
+    rng = np.random.default_rng(length)
+    return (rng.normal(size=length) + size * (np.arange(length) >= length // 2))[:, None]
+
+
+def tables(repeat: int = 1) -> str:
+    """Markdown tables: beside PyMC, and growth with the length of the series."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return "\n\n".join([_beside_pymc(repeat), _growth(repeat)])
+
+
+def _ours(y: Array, prior: NormalIndependentInverseWishart | NormalInverseWishart, k_max: int, seed: int):  # type: ignore[no-untyped-def]
+    began = time.process_time()
+    found = sample_posterior(
+        y, prior, RATE, MIN_LENGTH, k_max, draws=1000, chains=4, seed=seed, warmup=2000, thin=10
+    )
+    return found, time.process_time() - began
+
+
+def _beside_pymc(repeat: int) -> str:
+    lines = [
+        "Same posterior (one dimension, K <= 1, independent mean and variance); CPU seconds of warm-up and "
+        "sampling, compilation left out; effective draws a second of K and of the worst uncertain location; "
+        "error of P(K = 1) against the exact posterior.",
+        "",
+        "| T | sampler: K, location | error | PyMC (NUTS, K and place summed out): K, location | error "
+        "| ratio K, location |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for length, size in SIZE_WITH_PEER.items():
+        y = series(length, size)
+        exact = exact_posterior(y, INDEPENDENT, RATE, MIN_LENGTH, 1).count_probability[1]
+        _ours(y, INDEPENDENT, 1, 0)
+        rows = []
+        for seed in range(1, repeat + 1):
+            found, seconds = _ours(y, INDEPENDENT, 1, seed)
+            peer, share, peer_seconds = _pymc(y, seed)
+            rows.append(
+                [
+                    *_rates(found.mixing, seconds),
+                    abs(found.count_probability[1] - exact),
+                    *_rates(peer, peer_seconds),
+                    abs(share - exact),
+                ]
+            )
+        k, place, error, peer_k, peer_place, peer_error = np.median(rows, axis=0)
+        lines.append(
+            f"| {length} | {k:,.0f}, {place:,.0f} | {error:.4f} | {peer_k:,.0f}, {peer_place:,.0f} "
+            f"| {peer_error:.4f} | {k / peer_k:.0f}, {place / peer_place:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _rates(found: Mixing | None, seconds: float) -> tuple[float, float]:
+    assert found is not None
+    return found.ess / seconds, found.location_ess / seconds
+
+
+def _pymc(y: Array, seed: int) -> tuple[Mixing, float, float]:
+    """Diagnostics of K and place drawn given NUTS draws, P(K = 1), and CPU seconds of the sampling."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    values, length = y[:, 0], len(y)
+    # Cut c leaves c observations to the first regime; c = T means no change.
+    cuts = np.array([*range(MIN_LENGTH, length - MIN_LENGTH + 1), length])
+    log_prior = np.full(len(cuts), np.log(RATE / (1 + RATE)) - np.log(len(cuts) - 1))
+    log_prior[-1] = -np.log(1 + RATE)
+    prior, seconds = INDEPENDENT, 0.0
+    with pm.Model():
+        mu = pm.Normal("mu", prior.m0[0], np.sqrt(prior.s0[0, 0]), shape=2)
+        variance = pm.InverseGamma("variance", prior.nu0 / 2, prior.psi0[0, 0] / 2, shape=2)
+        first, second = (
+            pt.concatenate([[0.0], pt.cumsum(pm.logp(pm.Normal.dist(mu[i], pt.sqrt(variance[i])), values))])
+            for i in range(2)
+        )
+        terms = log_prior + first[cuts] + second[length] - second[cuts]
+        pm.Potential("series", pt.logsumexp(terms))
+        pm.Deterministic("terms", terms)
+        # What a run of two draws takes, once compiled code is kept, is not sampling.
+        for draws in (2, 2, 1000):
+            began, spent = time.process_time(), seconds
+            drawn = pm.sample(draws=draws, tune=draws, chains=4, cores=1, random_seed=seed, progressbar=False)
+            seconds = time.process_time() - began
+        seconds -= spent
+    logs = drawn.posterior["terms"].to_numpy()
+    gumbel = np.random.default_rng(seed).gumbel(size=logs.shape)
+    place = cuts[(logs + gumbel).argmax(axis=2)]
+    ks = (place < length).astype(int)
+    changed = place[:, :, None] == np.arange(length)
+    return mixing(ks, changed, np.ones((3, 2))), float(ks.mean()), seconds
+
+
+def _growth(repeat: int) -> str:
+    rates = []
+    _ours(series(50, SIZE), CONJUGATE, 5, 0)
+    for length in LENGTHS:
+        runs = []
+        for seed in range(1, repeat + 1):
+            found, seconds = _ours(series(length, SIZE), CONJUGATE, 5, seed)
+            runs.append([*_rates(found.mixing, seconds), seconds])
+        rates.append(np.median(runs, axis=0))
+    exponents = [np.polyfit(np.log(LENGTHS), np.log(column), 1)[0] for column in np.array(rates).T]
+    lines = [
+        "Conjugate prior, K <= 5, thin = 10: effective draws a CPU second.",
+        "",
+        "| T | of K | of the worst uncertain location | seconds for 4 x 1,000 draws |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {length:,} | {k:,.0f} | {place:,.0f} | {seconds:.2f} |"
+        for length, (k, place, seconds) in zip(LENGTHS, rates, strict=True)
+    ]
+    lines.append("| growth exponent | " + " | ".join(f"{value:.2f}" for value in exponents) + " |")
+    return "\n".join(lines)
