@@ -15,6 +15,7 @@ import warnings
 import numpy as np
 
 from methods.changepoint import (
+    ChangePointPosterior,
     NormalIndependentInverseWishart,
     NormalInverseWishart,
     exact_posterior,
@@ -44,7 +45,9 @@ def tables(repeat: int = 1) -> str:
         return "\n\n".join([_beside_pymc(repeat), _growth(repeat)])
 
 
-def _ours(y: Array, prior: NormalIndependentInverseWishart | NormalInverseWishart, k_max: int, seed: int):  # type: ignore[no-untyped-def]
+def _ours(
+    y: Array, prior: NormalIndependentInverseWishart | NormalInverseWishart, k_max: int, seed: int
+) -> tuple[ChangePointPosterior, float]:
     began = time.process_time()
     found = sample_posterior(
         y, prior, RATE, MIN_LENGTH, k_max, draws=1000, chains=4, seed=seed, warmup=2000, thin=10
