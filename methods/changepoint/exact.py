@@ -69,8 +69,8 @@ def exact_posterior(
     k_max : int >= 0
         Most change points.
     weights : array (T,), optional
-        Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1. Of
-        Normal-inverse-Wishart regimes only.
+        Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1. Under
+        regimes with a trend (T, d), of the innovations.
     draws : int
         How many independent draws to take; WAIC rests on their segmentations.
     seed : int
@@ -92,7 +92,7 @@ def exact_posterior(
     """
     y, weights, seen = _checked(y, prior, rate, min_length, k_max, weights)
     if isinstance(prior, TrendRegimes):
-        segments: Segments = TrendSegments.of(y[seen], np.flatnonzero(seen), prior)
+        segments: Segments = TrendSegments.of(y[seen], np.flatnonzero(seen), weights[seen], prior)
     elif isinstance(prior, NormalIndependentInverseWishart):
         segments = IndependentSegments.of(y, weights, prior)
     else:
@@ -142,16 +142,14 @@ def _checked(
 ) -> tuple[Array, Array, Array]:
     y = np.ascontiguousarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
-    d, may_miss = (prior.centre if isinstance(prior, TrendRegimes) else prior.m0).size, False
+    may_miss = isinstance(prior, TrendRegimes)
+    d = (prior.centre if isinstance(prior, TrendRegimes) else prior.m0).size
     if y.ndim != 2 or y.shape[1] != d:
         raise ValueError(f"y has shape {y.shape}; expected (T, {d}) as the prior has it")
-    if isinstance(prior, TrendRegimes):
-        may_miss = True
-        if weights is not None:
-            raise ValueError("weights are of Normal-inverse-Wishart regimes only; leave them out")
-    weights = np.ones(len(y)) if weights is None else np.ascontiguousarray(weights, dtype=float)
-    if weights.shape != (len(y),) or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(f"weights must be {len(y)} finite numbers > 0")
+    shape = y.shape if may_miss else (len(y),)
+    weights = np.ones(shape) if weights is None else np.ascontiguousarray(weights, dtype=float)
+    if weights.shape != shape or not (np.isfinite(weights) & (weights > 0)).all():
+        raise ValueError(f"weights must be {shape} finite numbers > 0; found {weights.shape}")
     seen = np.isfinite(y).all(axis=1)
     if np.isinf(y).any() or not (may_miss or seen.all()):
         raise ValueError(f"y is not finite in rows {np.flatnonzero(~seen)[:8].tolist()}")
@@ -230,8 +228,12 @@ def _waic(segments: Segments, draws: tuple[Array, ...]) -> Waic | None:
     """WAIC over the drawn segmentations, the regimes of each integrated in closed form."""
     if not draws:
         return None
-    seen = Counter(pair for cuts in draws for pair in pairwise([0, *cuts.tolist(), segments.length]))
-    starts, ends = np.array(sorted(seen)).T
-    shares = np.array([seen[pair] for pair in sorted(seen)]) / len(draws)
-    points = segments.pointwise(starts, ends, shares)
+    points = segments.pointwise(*distinct_segments(draws, segments.length))
     return None if points is None else waic_of_points(*points)
+
+
+def distinct_segments(draws: tuple[Array, ...], length: int) -> tuple[Array, Array, Array]:
+    """Starts, ends and share of the draws of every segment that they hold."""
+    seen = Counter(pair for cuts in draws for pair in pairwise([0, *cuts.tolist(), length]))
+    starts, ends = np.array(sorted(seen)).T
+    return starts, ends, np.array([seen[pair] for pair in sorted(seen)]) / len(draws)

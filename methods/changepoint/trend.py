@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import gammaln
@@ -113,6 +114,8 @@ class TrendSegments:
         Observations, finite.
     times : array (T,)
         When each was made, increasing whole numbers: a gap is a missing observation.
+    weights : array (T, d)
+        Precision of each innovation: its variance is ``sigma^2 / weights[t]``.
     prior : TrendRegimes
     constants : array (T + 1,)
         The part of a segment's log marginal likelihood that its length alone decides, per dimension.
@@ -120,11 +123,12 @@ class TrendSegments:
 
     y: Array
     times: Array
+    weights: Array
     prior: TrendRegimes
     constants: Array
 
     @classmethod
-    def of(cls, y: Array, times: Array, prior: TrendRegimes) -> TrendSegments:
+    def of(cls, y: Array, times: Array, weights: Array, prior: TrendRegimes) -> TrendSegments:
         """Bind a series to the prior of its regimes; levels in units of the noise, from the centre."""
         n, half = np.arange(len(y) + 1), prior.freedom / 2
         kinds = len(prior.phi) * (2 if prior.slopes else 1)
@@ -136,7 +140,7 @@ class TrendSegments:
             - math.log(kinds)
         )
         scaled = np.ascontiguousarray((y - prior.centre) / prior.noise)
-        return cls(scaled, np.ascontiguousarray(times, dtype=float), prior, constants)
+        return cls(scaled, np.ascontiguousarray(times, dtype=float), weights, prior, constants)
 
     @property
     def length(self) -> int:
@@ -154,7 +158,9 @@ class TrendSegments:
     def _scores(self, first: int, step: int, out: Array) -> Array:
         # The values were divided by the noise's scale: their density in their own unit is lower by as much.
         jacobian = float(np.log(self.prior.noise).sum())
-        trend_sums.score_rows(self.y, self.times, first, step, *self._hyper, self.constants, jacobian, out)
+        trend_sums.score_rows(
+            self.y, self.times, self._white, first, step, *self._hyper, self.constants, jacobian, out
+        )
         return out
 
     def no_regimes(self) -> Array:
@@ -163,7 +169,7 @@ class TrendSegments:
 
     def add_regimes(self, first: int, probabilities: Array, steps: Array) -> None:
         """See `recursion.Segments`."""
-        trend_sums.add_regimes(self.y, self.times, first, probabilities, *self._hyper, steps)
+        trend_sums.add_regimes(self.y, self.times, self._white, first, probabilities, *self._hyper, steps)
 
     def regimes(self, steps: Array) -> tuple[Array, Array]:
         """See `recursion.Segments`; the mean is the trend's, the variance that of u."""
@@ -177,11 +183,24 @@ class TrendSegments:
 
     def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
         """See `recursion.Segments`."""
-        sums = pointwise.new_sums(self.length)
-        constants = pointwise.regime_constants(self.prior.freedom + np.arange(self.length + 1), 1)
-        trend_sums.add_points(self.y, self.times, starts, ends, shares, *self._hyper, constants, sums)
-        lppd, variances = pointwise.lppd_and_variances(sums)
+        lppd, variances = pointwise.lppd_and_variances(self._points(starts, ends, shares)[0])
         return lppd - float(np.log(self.prior.noise).sum()), variances
+
+    def squared_errors(self, starts: Array, ends: Array, shares: Array) -> Array:
+        """Posterior mean of each innovation's square, in units of its regime's variance, (T, d)."""
+        return self._points(starts, ends, shares)[1] / self.weights
+
+    def _points(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
+        sums, squares = pointwise.new_sums(self.length), np.zeros_like(self.y)
+        constants = pointwise.regime_constants(self.prior.freedom + np.arange(self.length + 1), 1)
+        trend_sums.add_points(
+            self.y, self.times, self._white, starts, ends, shares, *self._hyper, constants, sums, squares
+        )
+        return sums, squares
+
+    @cached_property
+    def _white(self) -> Array:
+        return trend_sums.whitening(self.times, self.weights, np.array(self.prior.phi))
 
     @property
     def _hyper(self) -> tuple[Array, Array, float, bool]:

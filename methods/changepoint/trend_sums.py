@@ -9,18 +9,32 @@ from numba import njit
 
 from methods.changepoint.pointwise import add_point, explain
 
+Array = np.ndarray
+
 # Sums over a segment's neighbours of the regressors 1 and time, and the value, autocorrelation divided out.
 _S11, _S12, _S22, _S1Y, _S2Y, _SYY, _LOG = range(7)
+# What divides it out of an observation, see `whitening`: given the one before, and as a regime's first.
+_RATIO, _SCALE, _LOG_SCALE, _FIRST, _LOG_FIRST = range(5)
+
+
+def whitening(times: Array, weights: Array, phis: Array) -> Array:
+    """Array (T, d, phis, 5): what makes ``y_t - ratio y_{t-1}``, scaled, an independent error of variance 1.
+
+    A gap of g has ratio ``phi^g`` and error variance ``(1 - phi^2g) / (1 - phi^2)``; weights divide it.
+    """
+    gap = np.diff(times, prepend=times[0] - 1)
+    ratio = np.broadcast_to((phis ** gap[:, None])[:, None, :], (*weights.shape, len(phis)))
+    first = np.sqrt(weights[:, :, None] * (1 - phis**2))
+    scale = first / np.sqrt(1 - ratio**2)
+    return np.stack([ratio, scale, np.log(scale), first, np.log(first)], axis=3)
 
 
 @njit(cache=True, inline="always")
-def _add_pair(sums, phi, gap, u, v, u_before, v_before):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add an observation given the one before it, `gap` earlier: u_t - r u_s has variance 1 after scaling."""
-    r = phi if gap == 1 else phi**gap
-    scale = 1.0 if gap == 1 else math.sqrt((1 - phi * phi) / (1 - r * r))
+def _add_pair(sums, white, u, v, u_before, v_before):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add an observation given the one before it."""
+    r, scale = white[_RATIO], white[_SCALE]
     _add_row(sums, scale * (1 - r), scale * (u - r * u_before), scale * (v - r * v_before))
-    if gap != 1:
-        sums[_LOG] += math.log(scale)
+    sums[_LOG] += white[_LOG_SCALE]
 
 
 @njit(cache=True, inline="always")
@@ -35,7 +49,7 @@ def _add_row(sums, one, time, value):  # type: ignore[no-untyped-def]  # pragma:
 
 @njit(cache=True, inline="always")
 def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, phi, u, v, middle, rise, precision, origin, freedom, slope, fit
+    sums, white, u, v, middle, rise, precision, origin, freedom, slope, fit
 ):
     """Posterior of one kind of regime, into `fit`; its log marginal likelihood but for what n decides.
 
@@ -43,7 +57,7 @@ def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
     and duration, all from the same origin, whose value is `origin`. `fit` holds level, slope, the
     precision matrix's three entries and the scale of the variance.
     """
-    scale = math.sqrt(1 - phi * phi)
+    scale = white[_FIRST]
     one, time, value = scale, scale * (u - middle), scale * v
     s11 = sums[_S11] + one * one + precision
     s12 = sums[_S12] - middle * sums[_S11] + one * time
@@ -66,12 +80,12 @@ def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
         fit[0], fit[1] = s1y / s11, 0.0
     fit[2], fit[3], fit[4] = s11, s12, s22
     fit[5] = freedom + max(syy - fit[0] * s1y - fit[1] * s2y, 0.0)
-    return 0.5 * (log_prior - math.log(det)) + sums[_LOG] + math.log(scale)
+    return 0.5 * (log_prior - math.log(det)) + sums[_LOG] + white[_LOG_FIRST]
 
 
 @njit(cache=True, inline="always")
 def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, n, times, y, a, anchor, first, last, phis, precision, freedom, slopes, fits, logs
+    sums, n, times, y, a, anchor, first, last, white, precision, freedom, slopes, fits, logs
 ):
     """Solve every kind of regime of ``y[first:last+1, a]``; the log of their summed marginal likelihoods."""
     origin_time, origin = times[anchor], y[anchor, a]
@@ -79,11 +93,21 @@ def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
     middle = 0.5 * (times[first] + times[last]) - origin_time
     rise = times[last] - times[first]
     top = -np.inf
-    for p in range(phis.size):
+    for p in range(sums.shape[0]):
         for slope in range(1 + slopes):
             k = p * (1 + slopes) + slope
             logs[k] = _solve(
-                sums[p], phis[p], u, v, middle, rise, precision, origin, freedom, slope == 1, fits[k]
+                sums[p],
+                white[first, a, p],
+                u,
+                v,
+                middle,
+                rise,
+                precision,
+                origin,
+                freedom,
+                slope == 1,
+                fits[k],
             )
             logs[k] -= 0.5 * (freedom + n) * math.log(fits[k, 5])
             top = max(top, logs[k])
@@ -95,7 +119,7 @@ def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @njit(cache=True)
 def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, first_row, step, phis, precision, freedom, slopes, constants, jacobian, out
+    y, times, white, first_row, step, phis, precision, freedom, slopes, constants, jacobian, out
 ):
     """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
     length, d = y.shape
@@ -115,13 +139,13 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
                     late = i if step == 1 else i + 1
                     for p in range(phis.size):
                         _add_pair(
-                            sums[a, p], phis[p], times[late] - times[late - 1],
+                            sums[a, p], white[late, a, p],
                             times[late] - times[anchor], y[late, a] - y[anchor, a],
                             times[late - 1] - times[anchor], y[late - 1, a] - y[anchor, a],
                         )  # fmt: skip
                 first, last = (anchor, i) if step == 1 else (i, anchor)
                 score += _kinds(
-                    sums[a], n, times, y, a, anchor, first, last, phis, precision[a], freedom, slopes,
+                    sums[a], n, times, y, a, anchor, first, last, white, precision[a], freedom, slopes,
                     fits, logs,
                 )  # fmt: skip
             out[r - first_row, i + 1 if step == 1 else i] = score
@@ -130,7 +154,7 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @njit(cache=True)
 def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, first_row, probabilities, phis, precision, freedom, slopes, steps
+    y, times, white, first_row, probabilities, phis, precision, freedom, slopes, steps
 ):
     """Add each segment's probability times its trend and variance to `steps`, whose running sum is theirs.
 
@@ -152,13 +176,13 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
                 for p in range(phis.size):
                     if i > s:
                         _add_pair(
-                            sums[a, p], phis[p], times[i] - times[i - 1], times[i] - times[s],
+                            sums[a, p], white[i, a, p], times[i] - times[s],
                             y[i, a] - y[s, a], times[i - 1] - times[s], y[i - 1, a] - y[s, a],
                         )  # fmt: skip
                 if probabilities[r, t] == 0.0:
                     continue
                 total = _kinds(
-                    sums[a], t - s, times, y, a, s, s, i, phis, precision[a], freedom, slopes, fits, logs
+                    sums[a], t - s, times, y, a, s, s, i, white, precision[a], freedom, slopes, fits, logs
                 )
                 part[:] = 0.0
                 for k in range(kinds):
@@ -178,7 +202,7 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @njit(cache=True)
 def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, starts, ends, shares, phis, precision, freedom, slopes, constants, sums
+    y, times, white, starts, ends, shares, phis, precision, freedom, slopes, constants, sums, surprise
 ):
     """Add each segment to the sums of the observations that it holds; constants by length."""
     d = y.shape[1]
@@ -192,59 +216,60 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
             for i in range(s + 1, t):
                 for p in range(phis.size):
                     _add_pair(
-                        within[a, p], phis[p], times[i] - times[i - 1], times[i] - times[s],
+                        within[a, p], white[i, a, p], times[i] - times[s],
                         y[i, a] - y[s, a], times[i - 1] - times[s], y[i - 1, a] - y[s, a],
                     )  # fmt: skip
             totals[a] = _kinds(
-                within[a], t - s, times, y, a, s, s, t - 1, phis, precision[a], freedom, slopes,
+                within[a], t - s, times, y, a, s, s, t - 1, white, precision[a], freedom, slopes,
                 fits[a], logs[a],
             )  # fmt: skip
         for i in range(s, t):
             density, mean, variance = 0.0, 0.0, 0.0
             for a in range(d):
                 found = _explain_mixture(
-                    y, times, a, s, t, i, phis, freedom, slopes, fits[a], logs[a], totals[a], constants[t - s]
-                )
+                    y, times, white[i, a], a, s, t, i, freedom, slopes, fits[a], logs[a], totals[a],
+                    constants[t - s],
+                )  # fmt: skip
                 density += found[0]
                 mean += found[1]
                 variance += found[2]
+                surprise[i, a] += shares[k] * found[3]
             add_point(sums[i], shares[k], density, mean, variance)
 
 
 @njit(cache=True)
 def _explain_mixture(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, a, s, t, i, phis, freedom, slopes, fits, logs, total, constants
+    y, times, white, a, s, t, i, freedom, slopes, fits, logs, total, constants
 ):
-    """As `pointwise.explain`, of one dimension of observation i, over the kinds of regime."""
-    density, first, second, variance = 0.0, 0.0, 0.0, 0.0
+    """As `pointwise.explain`, of one dimension of observation i, over the kinds of regime.
+
+    And the expected square of its error, weighted and in units of the regime's variance.
+    """
+    density, first, second, variance, square = 0.0, 0.0, 0.0, 0.0, 0.0
     middle = 0.5 * (times[s] + times[t - 1])
+    nu = freedom + t - s
     for k in range(logs.size):
         share = math.exp(logs[k] - total)
         if share < 1e-12:
             continue
-        phi = phis[k // (1 + slopes)]
+        p = k // (1 + slopes)
+        r, scale, log_scale = white[p, _RATIO], white[p, _SCALE], white[p, _LOG_SCALE]
+        before = i - 1
         if i == s:
-            r, scale = 0.0, math.sqrt(1 - phi * phi)
-            before_time, before = times[i], y[i, a]
-        else:
-            r = phi ** (times[i] - times[i - 1])
-            scale = math.sqrt((1 - phi * phi) / (1 - r * r))
-            before_time, before = times[i - 1], y[i - 1, a]
+            r, scale, log_scale, before = 0.0, white[p, _FIRST], white[p, _LOG_FIRST], i
         one = scale * (1 - r)
-        time = scale * (times[i] - middle - r * (before_time - middle))
-        value = scale * (y[i, a] - y[s, a] - r * (before - y[s, a]))
+        time = scale * (times[i] - middle - r * (times[before] - middle))
+        value = scale * (y[i, a] - y[s, a] - r * (y[before, a] - y[s, a]))
         s11, s12, s22 = fits[k, 2], fits[k, 3], fits[k, 4]
-        has_slope = slopes and k % 2 == 1
         h = one * one / s11
-        if has_slope:
+        if slopes and k % 2 == 1:
             h = (s22 * one * one - 2 * s12 * one * time + s11 * time * time) / (s11 * s22 - s12 * s12)
         residual = value - fits[k, 0] * one - fits[k, 1] * time
-        found = explain(
-            h, residual * residual / fits[k, 5], 2 * math.log(scale), freedom + t - s, 1,
-            math.log(fits[k, 5]), constants,
-        )  # fmt: skip
+        distance = residual * residual / fits[k, 5]
+        found = explain(h, distance, 2 * log_scale, nu, 1, math.log(fits[k, 5]), constants)
         density += share * math.exp(found[0])
         first += share * found[1]
         second += share * found[1] * found[1]
         variance += share * found[2]
-    return math.log(density), first, max(variance + second - first * first, 0.0)
+        square += share * (h + distance * nu)
+    return math.log(density), first, max(variance + second - first * first, 0.0), square

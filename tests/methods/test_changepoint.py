@@ -222,7 +222,7 @@ def test_finds_the_fall_of_the_nile():
         ({"y": np.array([[0.0], [np.nan]])}, "rows \\[1\\]"),
         ({"rate": 0.0}, "rate > 0"),
         ({"min_length": 3}, "fewer than min_length"),
-        ({"weights": np.array([1.0, 0.0])}, "weights must be 2"),
+        ({"weights": np.array([1.0, 0.0])}, r"weights must be \(2,\)"),
         ({"y": np.zeros((2, 2))}, "expected \\(T, 1\\)"),
     ],
 )

@@ -45,7 +45,7 @@ def log_marginal(y, times, prior):
 @pytest.mark.parametrize("times", [np.arange(9), np.array([0, 1, 2, 5, 6, 9, 10, 11, 20])])
 def test_every_segment_has_the_density_of_its_observations(times):
     y = np.random.default_rng(0).normal(size=(9, 2)).cumsum(axis=0)
-    segments = TrendSegments.of(y, times, PRIOR)
+    segments = TrendSegments.of(y, times, np.ones_like(y), PRIOR)
     ending, starting = segments.ending(0, 10), segments.starting(0, 10)
     for s, t in itertools.combinations(range(10), 2):
         expected = log_marginal(y[s:t], times[s:t].astype(float), PRIOR)
@@ -146,8 +146,3 @@ def test_bad_priors_are_named(change, message):
 def test_a_constant_series_has_no_prior():
     with pytest.raises(ValueError, match="constant"):
         TrendRegimes.robust(np.ones(20))
-
-
-def test_weights_are_refused():
-    with pytest.raises(ValueError, match="leave them out"):
-        exact_posterior(np.zeros((4, 2)), PRIOR, 1.0, weights=np.ones(4))
