@@ -1,8 +1,10 @@
 """Bayesian change points of a multivariate series: where the regime changes, and how surely."""
 
+from methods.changepoint.default import Detection, detect
 from methods.changepoint.exact import exact_posterior
 from methods.changepoint.posterior import ChangePointPosterior
 from methods.changepoint.regimes import NormalInverseWishart, segment_log_likelihood
+from methods.changepoint.robust import robust_posterior
 from methods.changepoint.sampler import sample_posterior
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
 from methods.changepoint.trend import TrendRegimes
@@ -10,11 +12,14 @@ from methods.changepoint.waic import Waic, waic
 
 __all__ = [
     "ChangePointPosterior",
+    "Detection",
     "NormalIndependentInverseWishart",
     "NormalInverseWishart",
     "TrendRegimes",
     "Waic",
+    "detect",
     "exact_posterior",
+    "robust_posterior",
     "sample_posterior",
     "segment_log_likelihood",
     "waic",

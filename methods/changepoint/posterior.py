@@ -37,8 +37,8 @@ class ChangePointPosterior:
     waic : Waic or None
         On the deviance scale, of the observations given segmentation and regimes; None where no
         draws were asked for.
-    log_evidence : float or None
-        Log probability density of the series; None where the method does not give it.
+    log_evidence : float
+        Log probability density of the series; NaN where the method does not give it.
     pruning_error : float
         Upper bound of what is lost by neglected terms, in total variation of the segmentations.
     mixing : Mixing or None
@@ -52,6 +52,6 @@ class ChangePointPosterior:
     regime_means: Array
     regime_covariances: Array
     waic: Waic | None
-    log_evidence: float | None = None
+    log_evidence: float = float("nan")
     pruning_error: float = 0.0
     mixing: Mixing | None = None

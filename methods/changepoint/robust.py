@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from scipy.special import digamma, gammaln
 
 from methods.changepoint.exact import distinct_segments, exact_posterior
 from methods.changepoint.posterior import ChangePointPosterior
@@ -27,7 +30,9 @@ def robust_posterior(
 
     A Student innovation is Normal with its own precision: ``e_t | w_t ~ N(0, sigma^2 / w_t)``,
     ``w_t ~ Gamma(tail / 2, tail / 2)``. Given the weights, segmentations and regimes have their exact
-    posterior; given that, ``E[w_t] = (tail + 1) / (tail + E[e_t^2 / sigma^2])``. The two are updated in turn.
+    posterior; given that, ``E[w_t] = (tail + 1) / (tail + E[e_t^2 / sigma^2])``. The two are
+    updated in turn, once from weights of one and once from those of a series without change; the
+    better lower bound of the evidence is kept.
 
     Parameters
     ----------
@@ -39,8 +44,8 @@ def robust_posterior(
         As in `exact_posterior`.
     tail : float > 0
         Degrees of freedom of the innovations.
-    rounds : int >= 0
-        Updates of the weights; 0 is Normal noise.
+    rounds : int >= 1
+        Updates of the weights, from each of two starts.
     draws : int
         Independent draws at the end, given the weights.
     seed : int
@@ -49,8 +54,8 @@ def robust_posterior(
     Returns
     -------
     ChangePointPosterior
-        Given the last weights: exact but for those, whose uncertainty it leaves out. Its log evidence is
-        that of the weighted model.
+        Given the last weights: exact but for those, whose uncertainty it leaves out. `log_evidence` is a
+        lower bound.
 
     Raises
     ------
@@ -61,15 +66,55 @@ def robust_posterior(
     ----------
     Lange, Little, Taylor, Robust statistical modeling using the t distribution, JASA 84 (1989).
     """
-    if not (tail > 0 and rounds >= 0):
-        raise ValueError(f"expected tail > 0 and rounds >= 0; found {tail}, {rounds}")
+    if not (tail > 0 and rounds >= 1):
+        raise ValueError(f"expected tail > 0 and rounds >= 1; found {tail}, {rounds}")
     y = np.asarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
-    weights, seen = np.ones_like(y), np.flatnonzero(np.isfinite(y).all(axis=1))
+    model = (prior, rate, min_length, tail, seed)
+    still, _ = _updated(y, np.ones_like(y), 0, rounds, *model)
+    found = []
+    for start in (np.ones_like(y), still):
+        weights, penalty = _updated(y, start, k_max, rounds, *model)
+        given = exact_posterior(y, prior, rate, min_length, k_max, weights=weights, draws=draws, seed=seed)
+        found.append(replace(given, log_evidence=given.log_evidence - penalty))
+    return max(found, key=lambda posterior: posterior.log_evidence)
+
+
+def _updated(
+    y: Array,
+    weights: Array,
+    k_max: int,
+    rounds: int,
+    prior: TrendRegimes,
+    rate: float,
+    min_length: int,
+    tail: float,
+    seed: int,
+) -> tuple[Array, float]:
+    """Weights after so many updates, and what the bound loses by their distribution."""
+    seen = np.flatnonzero(np.isfinite(y).all(axis=1))
+    whole = np.array([0]), np.array([len(seen)]), np.ones(1)
     for _ in range(rounds):
-        found = exact_posterior(y, prior, rate, min_length, k_max, weights=weights, draws=200, seed=seed)
         segments = TrendSegments.of(y[seen], seen, weights[seen], prior)
-        cuts = tuple(np.searchsorted(seen, drawn) for drawn in found.draws)
-        squares = segments.squared_errors(*distinct_segments(cuts, len(seen)))
+        parts = whole
+        if k_max > 0:
+            found = exact_posterior(y, prior, rate, min_length, k_max, weights=weights, draws=200, seed=seed)
+            cuts = tuple(np.searchsorted(seen, drawn) for drawn in found.draws)
+            parts = distinct_segments(cuts, len(seen))
+        squares = segments.squared_errors(*parts)
+        weights = np.ones_like(y)
         weights[seen] = (tail + 1) / (tail + squares)
-    return exact_posterior(y, prior, rate, min_length, k_max, weights=weights, draws=draws, seed=seed)
+    return weights, _penalty((tail + squares) / 2, tail)
+
+
+def _penalty(rates: Array, tail: float) -> float:
+    """Divergence of the weights' Gamma distributions from their prior, and log E[w] less E[log w], halved."""
+    a, shape = tail / 2, (tail + 1) / 2
+    divergence = (
+        (shape - a) * digamma(shape)
+        - gammaln(shape)
+        + gammaln(a)
+        + a * np.log(rates / a)
+        + shape * (a - rates) / rates
+    )
+    return float((divergence + (np.log(shape) - digamma(shape)) / 2).sum())

@@ -62,7 +62,7 @@ class TrendRegimes:
     spread: Array
     noise: Array
     freedom: float = 3.0
-    phi: tuple[float, ...] = (0.0, 0.3, 0.6, 0.9)
+    phi: tuple[float, ...] = (0.0, 0.3, 0.6, 0.9, 0.97, 0.99)
     slopes: bool = True
 
     def __post_init__(self) -> None:

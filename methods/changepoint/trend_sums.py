@@ -65,7 +65,7 @@ def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
     s1y = sums[_S1Y] + one * value - precision * origin
     s2y = sums[_S2Y] - middle * sums[_S1Y] + time * value
     syy = sums[_SYY] + value * value + precision * origin * origin
-    log_prior = math.log(precision)
+    prior = precision
     if slope:
         # A slope's prior is that of the rise over the whole duration.
         of_slope = precision * max(rise, 1.0) ** 2
@@ -73,14 +73,14 @@ def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
         det = s11 * s22 - s12 * s12
         fit[0] = (s22 * s1y - s12 * s2y) / det
         fit[1] = (s11 * s2y - s12 * s1y) / det
-        log_prior += math.log(of_slope)
+        prior *= of_slope
     else:
         s12, s22 = 0.0, 1.0
         det = s11
         fit[0], fit[1] = s1y / s11, 0.0
     fit[2], fit[3], fit[4] = s11, s12, s22
     fit[5] = freedom + max(syy - fit[0] * s1y - fit[1] * s2y, 0.0)
-    return 0.5 * (log_prior - math.log(det)) + sums[_LOG] + white[_LOG_FIRST]
+    return 0.5 * math.log(prior / det) + sums[_LOG] + white[_LOG_FIRST]
 
 
 @njit(cache=True, inline="always")
@@ -113,7 +113,8 @@ def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
             top = max(top, logs[k])
     total = 0.0
     for k in range(logs.size):
-        total += math.exp(logs[k] - top)
+        if logs[k] - top > -46.0:
+            total += math.exp(logs[k] - top)
     return top + math.log(total)
 
 

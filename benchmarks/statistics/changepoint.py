@@ -1,0 +1,158 @@
+"""Change points: the Turing data set beside its published scores, and speed beside `ruptures`.
+
+The series are read from `data/benchmarks/changepoint` in the folder that STATEWRIGHT_SHARED names, or in
+`../shared`. Times are CPU seconds, the best of so many repeats, all in one run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = ("zero", "binseg", "bocpd")
+LENGTHS = (1_000, 10_000)
+# Beyond this many observations ruptures' exhaustive search takes hours: its time is extrapolated.
+DYNP_LENGTHS = (250, 500)
+
+
+def tables(repeat: int) -> str:
+    """Markdown tables of scores and of speed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return f"{_scores()}\n\n{_speed(repeat)}"
+
+
+def turing_scores(folder: Path) -> pd.DataFrame:
+    """F1 and cover of the default setting for every series, beside the published default scores."""
+    from methods.changepoint import detect
+    from methods.evaluation.segmentation import change_point_f1, segmentation_cover
+
+    series = pd.read_parquet(folder / "tcpd_series.parquet")
+    annotations = json.loads((folder / "tcpd_annotations.json").read_text())
+    kinds = pd.read_csv(folder / "tcpd_info.csv").set_index("dataset")["kind"]
+    rows = []
+    for name, part in series.groupby("dataset"):
+        y = part.pivot(index="t", columns="series", values="value").sort_index().to_numpy()
+        found, people = detect(y).locations, list(annotations[name].values())
+        rows.append(
+            {
+                "dataset": name,
+                "kind": kinds[name],
+                "f1": change_point_f1(people, found),
+                "cover": segmentation_cover(people, found, len(y)),
+                "found": found.tolist(),
+            }
+        )
+    published = pd.read_csv(folder / "tcpd_scores.csv").query("setting == 'default'")
+    wide = published.pivot_table(index="dataset", columns=["method", "metric"], values="score")
+    wide.columns = [f"{method} {metric}" for method, metric in wide.columns]
+    return pd.DataFrame(rows).merge(wide, on="dataset", how="left").set_index("dataset")
+
+
+def univariate_mean(scores: pd.DataFrame) -> pd.Series:
+    """Means as published: over the univariate series without `uk_coal_employ`; a failed run counts as 0."""
+    kept = scores[(scores["kind"] == "univariate") & (scores.index != "uk_coal_employ")]
+    return kept.drop(columns=["kind", "found"]).fillna(0.0).mean()
+
+
+def shared_folder() -> Path:
+    """Where the data sets are."""
+    return (
+        Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/benchmarks/changepoint"
+    )
+
+
+def _scores() -> str:
+    folder = shared_folder()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not there: name the folder above data by STATEWRIGHT_SHARED")
+    scores = turing_scores(folder)
+    columns = [f"{peer} {metric}" for peer in PEERS for metric in ("f1", "cover")]
+    lines = [
+        "| series | found | F1 | cover | " + " | ".join(f"{column} (published)" for column in columns) + " |",
+        "| --- " * (len(columns) + 4) + "|",
+    ]
+    for name, row in scores.iterrows():
+        found = ", ".join(map(str, row["found"])) or "none"
+        lines.append(_line([str(name), found, *(row[["f1", "cover", *columns]])]))
+    mean = univariate_mean(scores)
+    lines.append(_line(["mean of 17 univariate", "", *(mean[["f1", "cover", *columns]])]))
+    return "\n".join(lines)
+
+
+def _line(cells: list[object]) -> str:
+    shown = [
+        f"{cell:.3f}" if isinstance(cell, float) and math.isfinite(cell) else str(cell) for cell in cells
+    ]
+    return f"| {' | '.join('–' if cell == 'nan' else cell for cell in shown)} |"
+
+
+def _speed(repeat: int) -> str:
+    import ruptures
+
+    from methods.changepoint import NormalInverseWishart, exact_posterior
+
+    def ours(y: np.ndarray) -> None:
+        d = y.shape[1]
+        exact_posterior(y, NormalInverseWishart(np.zeros(d), 0.1, d + 2.0, np.eye(d)), 5.0, d + 1)
+
+    def pelt(y: np.ndarray) -> None:
+        search = ruptures.Pelt(model="normal", min_size=y.shape[1] + 1, jump=1)
+        search.fit(y).predict(pen=3 * y.shape[1] * math.log(len(y)))
+
+    def dynp(y: np.ndarray) -> None:
+        ruptures.Dynp(model="normal", min_size=y.shape[1] + 1, jump=1).fit(y).predict(5)
+
+    ours(_steps(50, 1))
+    ours(_steps(50, 3))
+    lines = [
+        "| T, d | posterior, s | PELT, s | PELT / posterior | Dynp (5 changes), s | Dynp / posterior |",
+        "| --- " * 6 + "|",
+    ]
+    for d in (1, 3):
+        short = [_seconds(dynp, _steps(length, d), 1) for length in DYNP_LENGTHS]
+        growth = _exponent(DYNP_LENGTHS, short)
+        mine, theirs = [], []
+        for length in LENGTHS:
+            y = _steps(length, d)
+            mine.append(_seconds(ours, y, repeat))
+            theirs.append(_seconds(pelt, y, 1))
+            guess = short[-1] * (length / DYNP_LENGTHS[-1]) ** growth
+            lines.append(
+                f"| {length:,}, {d} | {mine[-1]:.2f} | {theirs[-1]:.1f} | {theirs[-1] / mine[-1]:.0f} | "
+                f"about {guess:.0f}, extrapolated | {guess / mine[-1]:.0f} |"
+            )
+        lines.append(
+            f"| growth exponent, {d} | {_exponent(LENGTHS, mine):.2f} | {_exponent(LENGTHS, theirs):.2f} "
+            f"| | {growth:.2f} (T = {DYNP_LENGTHS[0]} to {DYNP_LENGTHS[1]}) | |"
+        )
+    return "\n".join(lines)
+
+
+def _steps(length: int, d: int) -> np.ndarray:
+    """Normal noise with a new level five times, in units of 1.5 of its standard deviation."""
+    rng = np.random.default_rng(0)
+    levels = rng.normal(0, 1.5, size=(6, d)).cumsum(axis=0)
+    return rng.normal(size=(length, d)) + levels[np.arange(length) * 6 // length]
+
+
+def _seconds(run: Callable[[np.ndarray], None], y: np.ndarray, repeat: int) -> float:
+    taken = []
+    for _ in range(max(repeat, 1)):
+        began = time.process_time()
+        run(y)
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
+def _exponent(lengths: tuple[int, ...], seconds: list[float]) -> float:
+    return math.log(seconds[-1] / seconds[0]) / math.log(lengths[-1] / lengths[0])
