@@ -9,6 +9,7 @@ persistence alone does not bring about. A change that only the levels show may b
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -55,13 +56,28 @@ class Landmark(Document):
     within: float
 
 
+class RegimeModel(Document):
+    """One kind of regime for a series of music as a whole; all kinds see the same standardised years.
+
+    `waic` is on the deviance scale (lower is better); at `unreliable` years its variance exceeds 0.4.
+    `near` is the posterior probability of a change at most `near` years from each published one.
+    """
+
+    waic: float
+    unreliable: int
+    log_evidence: float
+    expected_changes: float
+    near: dict[str, float]
+
+
 class WholeMetrics(Document):
     """One series of music as a whole.
 
     `log_evidence` leaves the first year out, so that levels and innovations compare (in nats; the
     autoregression's slope per dimension is fitted, which flatters innovations by a few).
     `mauch_chance` is the share of random placements of as many changes as the most probable
-    segmentation has that come as near to the published years.
+    segmentation has that come as near to the published years. `models` sets stretches of one level
+    beside stretches with a trend and persistence; of levels only.
     """
 
     years: int
@@ -71,6 +87,7 @@ class WholeMetrics(Document):
     log_evidence: float
     mauch: dict[str, Landmark]
     mauch_chance: float
+    models: dict[str, RegimeModel]
 
 
 class CareerMetrics(Document):
@@ -190,8 +207,9 @@ def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[
         )
     levels = standardise(rows, params.dimensions, np.zeros(len(rows)))
     changes = innovations(levels)
+    found, metrics = _fit_whole(source, levels, regime_prior(levels, params.years_strength), params)
     return [
-        _fit_whole(source, levels, regime_prior(levels, params.years_strength), params),
+        (found, metrics.model_copy(update={"models": _models(levels, params)})),
         _fit_whole(
             f"{source} innovations", changes, unit_information_prior(changes, params.years_strength), params
         ),
@@ -217,8 +235,42 @@ def _fit_whole(
         log_evidence=round(compared.log_evidence, 4),
         mauch={str(target): _landmark(target, year, posterior, params.near) for target in MAUCH_2015},
         mauch_chance=_chance_of_being_as_near(year, locations, params),
+        models={},
     )
     return Found(name, np.nan, panel, posterior), metrics
+
+
+def _models(panel: Panel, params: ChangepointParams) -> dict[str, RegimeModel]:
+    """Stretches of one level beside stretches with a level or a trend and autocorrelated noise."""
+    from methods.changepoint import TrendRegimes, exact_posterior
+    from methods.changepoint.waic import UNRELIABLE_VARIANCE
+
+    priors = {
+        "levels": (regime_prior(panel, params.years_strength), panel.weights),
+        "trends": (
+            TrendRegimes.robust(panel.values),
+            np.tile(panel.weights[:, None] / panel.weights.mean(), panel.values.shape[1]),
+        ),
+    }
+    models = {}
+    for name, (prior, weights) in priors.items():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the variance of the log likelihood")  # counted below
+            posterior = exact_posterior(
+                panel.values, prior, params.years_rate, params.years_min_length, params.k_max,
+                weights=weights, seed=params.seed,
+            )  # fmt: skip
+        models[name] = RegimeModel(
+            waic=round(posterior.waic.value, 3),
+            unreliable=int((posterior.waic.variances > UNRELIABLE_VARIANCE).sum()),
+            log_evidence=round(posterior.log_evidence, 4),
+            expected_changes=round(float(posterior.location_probability.sum()), 6),
+            near={
+                str(target): _landmark(target, panel.year, posterior, params.near).within
+                for target in MAUCH_2015
+            },
+        )
+    return models
 
 
 def _landmark(target: int, year: np.ndarray, posterior: ChangePointPosterior, near: int) -> Landmark:

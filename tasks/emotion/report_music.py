@@ -30,7 +30,8 @@ def music(years: pd.DataFrame, changes: pd.DataFrame, metrics: ChangepointMetric
     ]
     blocks += [_music_figure(name, years, changes, metrics) for name in _levels(metrics)]
     return Section(
-        "music", "Music as a whole", (*blocks, _landmarks(metrics), Prose(_INNOVATIONS)),
+        "music", "Music as a whole", (*blocks, _landmarks(metrics), Prose(_INNOVATIONS), _models(metrics),
+            Prose(_models_sentence(metrics))),
     )  # fmt: skip
 
 
@@ -86,6 +87,44 @@ def _music_figure(
         "begins in that year; dark bars are the changes of the most probable division. Dashed: the "
         "stylistic revolutions of Mauch et al. (2015) in the US charts. How sure: the probabilities are "
         "exact given the model of constant stretches; they say nothing of what caused a change.",
+    )
+
+
+def _models_sentence(metrics: ChangepointMetrics) -> str:
+    texts = []
+    for name in _levels(metrics):
+        models = metrics.whole[name].models
+        if not {"levels", "trends"} <= set(models):
+            continue
+        gain = models["trends"].log_evidence - models["levels"].log_evidence
+        better, worse = ("trend", "level") if gain > 0 else ("level", "trend")
+        texts.append(
+            f"{SOURCES[name]}: the evidence speaks for stretches with a {better} against a {worse} by "
+            f"{abs(gain):.0f} nats; with trends there are {models['trends'].expected_changes:.1f} changes "
+            f"on average, with levels {models['levels'].expected_changes:.1f}."
+        )
+    return " ".join([*texts, "A year of change is to be trusted where both kinds of stretch show it."])
+
+
+def _models(metrics: ChangepointMetrics) -> Grid:
+    kinds = {"levels": "one level", "trends": "level or trend, persistence"}
+    rows = [
+        (
+            SOURCES.get(name, name), kinds[kind], f"{model.waic:.1f}", f"{model.unreliable}",
+            f"{model.log_evidence:.1f}", f"{model.expected_changes:.1f}",
+            ", ".join(share(model.near[str(year)]) for year in MAUCH_2015),
+        )
+        for name, whole in metrics.whole.items()
+        for kind, model in whole.models.items()
+    ]  # fmt: skip
+    return grid(
+        "What a stretch of years is taken to be. WAIC (lower is better; unreliable where few years of a "
+        "stretch decide, counted beside it) and log evidence (higher is better) judge the two kinds of "
+        "stretch on the same years; the last column is the probability of a change near "
+        f"{joined([str(year) for year in MAUCH_2015])}. A change that vanishes once a stretch may drift "
+        "is a matter of the model as much as of music.",
+        ("series", "a stretch has", "WAIC", "unreliable years", "log evidence", "changes", "near each"),
+        rows,
     )
 
 

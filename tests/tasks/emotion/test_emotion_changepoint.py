@@ -118,6 +118,18 @@ def test_charts_change_where_mauch_saw_it(outputs):
     assert found["1983"].within > 0.9
 
 
+def test_levels_and_trends_are_judged_on_the_same_years(outputs):
+    for name in ("music", "charts"):
+        whole = outputs.changepoint.whole[name]
+        levels, trends = whole.models["levels"], whole.models["trends"]
+        assert levels.expected_changes == whole.expected_changes
+        assert levels.near == {year: found.within for year, found in whole.mauch.items()}
+        # A drift that a stretch may have need not be cut into steps.
+        assert trends.expected_changes < levels.expected_changes
+        assert trends.log_evidence > levels.log_evidence
+    assert outputs.changepoint.whole["music innovations"].models == {}
+
+
 @pytest.mark.parametrize("locations", [[4], [10], [5, 30], [2, 40]])
 def test_chance_of_nearness_equals_enumeration(locations):
     year, params = np.arange(1955, 2000), ChangepointParams(near=1, years_min_length=3)

@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 
 from statewright.contracts import check
-from tasks.emotion.changepoint import CareerMetrics, ChangepointMetrics, Landmark, WholeMetrics
+from tasks.emotion.changepoint import (
+    CareerMetrics,
+    ChangepointMetrics,
+    Landmark,
+    RegimeModel,
+    WholeMetrics,
+)
 from tasks.emotion.figures import standard_error, typical_spread
 from tasks.emotion.figures_history import spans
 from tasks.emotion.params import ReportParams
@@ -87,6 +93,8 @@ def change_tables(artists: pd.DataFrame, careers: pd.DataFrame, years: pd.DataFr
     whole = WholeMetrics(
         years=60, expected_changes=1.5, probability_of_change=1, map_changes=1, log_evidence=0,
         mauch={"1964": near, "1983": near.model_copy(update={"within": 0.25})}, mauch_chance=0.125,
+        models={"trends": RegimeModel(waic=-12.34, unreliable=3, log_evidence=5.4, expected_changes=0.5,
+                near={"1964": 0.125, "1983": 0.5, "1991": 0.25})},
     )  # fmt: skip
     of_careers = CareerMetrics(
         careers=559, noise_ratio=0.1, prior_probability_of_change=0.4, mean_probability_of_change=0.4,
