@@ -30,11 +30,14 @@ def whitening(times: Array, weights: Array, phis: Array) -> Array:
 
 
 @njit(cache=True, inline="always")
-def _add_pair(sums, white, u, v, u_before, v_before):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add an observation given the one before it."""
-    r, scale = white[_RATIO], white[_SCALE]
-    _add_row(sums, scale * (1 - r), scale * (u - r * u_before), scale * (v - r * v_before))
-    sums[_LOG] += white[_LOG_SCALE]
+def _add_pair(sums, white, times, y, a, i, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add observation i given the one before it, time and value counted from the anchor's."""
+    u, u_before = times[i] - times[anchor], times[i - 1] - times[anchor]
+    v, v_before = y[i, a] - y[anchor, a], y[i - 1, a] - y[anchor, a]
+    for p in range(sums.shape[0]):
+        r, scale = white[i, a, p, _RATIO], white[i, a, p, _SCALE]
+        _add_row(sums[p], scale * (1 - r), scale * (u - r * u_before), scale * (v - r * v_before))
+        sums[p, _LOG] += white[i, a, p, _LOG_SCALE]
 
 
 @njit(cache=True, inline="always")
@@ -137,13 +140,7 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
             score = d * constants[n] - n * jacobian
             for a in range(d):
                 if n > 1:
-                    late = i if step == 1 else i + 1
-                    for p in range(phis.size):
-                        _add_pair(
-                            sums[a, p], white[late, a, p],
-                            times[late] - times[anchor], y[late, a] - y[anchor, a],
-                            times[late - 1] - times[anchor], y[late - 1, a] - y[anchor, a],
-                        )  # fmt: skip
+                    _add_pair(sums[a], white, times, y, a, i if step == 1 else i + 1, anchor)
                 first, last = (anchor, i) if step == 1 else (i, anchor)
                 score += _kinds(
                     sums[a], n, times, y, a, anchor, first, last, white, precision[a], freedom, slopes,
@@ -174,12 +171,8 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
         for t in range(s + 1, end + 1):
             i = t - 1
             for a in range(d):
-                for p in range(phis.size):
-                    if i > s:
-                        _add_pair(
-                            sums[a, p], white[i, a, p], times[i] - times[s],
-                            y[i, a] - y[s, a], times[i - 1] - times[s], y[i - 1, a] - y[s, a],
-                        )  # fmt: skip
+                if i > s:
+                    _add_pair(sums[a], white, times, y, a, i, s)
                 if probabilities[r, t] == 0.0:
                     continue
                 total = _kinds(
@@ -215,11 +208,7 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
         within = np.zeros((d, phis.size, 7))
         for a in range(d):
             for i in range(s + 1, t):
-                for p in range(phis.size):
-                    _add_pair(
-                        within[a, p], white[i, a, p], times[i] - times[s],
-                        y[i, a] - y[s, a], times[i - 1] - times[s], y[i - 1, a] - y[s, a],
-                    )  # fmt: skip
+                _add_pair(within[a], white, times, y, a, i, s)
             totals[a] = _kinds(
                 within[a], t - s, times, y, a, s, s, t - 1, white, precision[a], freedom, slopes,
                 fits[a], logs[a],

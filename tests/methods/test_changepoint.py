@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logsumexp
 from scipy.stats import invwishart, multivariate_t, norm
 
 from methods.changepoint import (
@@ -151,6 +152,36 @@ def test_waic_equals_that_of_drawn_regimes(weighted):
     assert found.waic.lppd == pytest.approx(expected.lppd, abs=0.15)
     assert found.waic.p_waic == pytest.approx(expected.p_waic, rel=0.1)
     assert found.waic.value == pytest.approx(expected.value, abs=0.6)
+
+
+@pytest.mark.parametrize(("min_length", "k_max"), [(1, 12), (7, 3)])
+def test_skipped_terms_change_nothing(min_length, k_max):
+    # All terms of all sums, over more chunks than one, with changes so strong that most are skipped; and
+    # with more of them than k_max allows.
+    y = np.random.default_rng(7).normal(size=(230, 2)) + 9.0 * (np.arange(230) // 40 % 2)[:, None]
+    prior, length = prior_of(2), 230
+    table = segment_log_likelihood(y, prior)
+    table[np.subtract.outer(np.arange(length + 1), np.arange(length)) < min_length] = -np.inf
+    forward = np.full((k_max + 2, length + 1), -np.inf)
+    forward[0, 0] = 0.0
+    backward = np.full((k_max + 2, length + 1), -np.inf)
+    backward[0, length] = 0.0
+    for j in range(1, k_max + 2):
+        forward[j] = logsumexp(table + forward[j - 1, :length], axis=1)
+        backward[j, :length] = logsumexp(table + backward[j - 1][:, None], axis=0)
+    room = [math.comb(length - (k + 1) * (min_length - 1) - 1, k) for k in range(k_max + 1)]
+    poisson = np.array([2.0**k / math.factorial(k) for k in range(k_max + 1)])
+    prior_k = np.log(poisson / poisson.sum()) - np.log(np.array(room, dtype=float))
+    joint = prior_k + forward[1:, length]
+    evidence = logsumexp(joint)
+    expected = np.zeros(length)
+    for k in range(1, k_max + 1):
+        for j in range(1, k + 1):
+            expected += np.exp(prior_k[k] + forward[j, :length] + backward[k + 1 - j, :length] - evidence)
+    found = exact_posterior(y, prior, 2.0, min_length, k_max)
+    assert found.log_evidence == pytest.approx(evidence, abs=1e-8)
+    np.testing.assert_allclose(found.count_probability, np.exp(joint - evidence), atol=1e-9)
+    np.testing.assert_allclose(found.location_probability[1:], expected[1:], atol=1e-9)
 
 
 def test_long_series_are_cut_into_blocks(monkeypatch):

@@ -43,14 +43,29 @@ def log_marginal(y, times, prior):
 
 
 @pytest.mark.parametrize("times", [np.arange(9), np.array([0, 1, 2, 5, 6, 9, 10, 11, 20])])
+@pytest.mark.parametrize("times", [np.arange(9), np.array([0, 1, 2, 5, 6, 9, 10, 11, 20])])
 def test_every_segment_has_the_density_of_its_observations(times):
-    y = np.random.default_rng(0).normal(size=(9, 2)).cumsum(axis=0)
-    segments = TrendSegments.of(y, times, np.ones_like(y), PRIOR)
+    rng = np.random.default_rng(0)
+    y, weights = rng.normal(size=(9, 2)).cumsum(axis=0), np.ones((9, 2))
+    segments = TrendSegments.of(y, times, weights, PRIOR)
     ending, starting = segments.ending(0, 10), segments.starting(0, 10)
     for s, t in itertools.combinations(range(10), 2):
         expected = log_marginal(y[s:t], times[s:t].astype(float), PRIOR)
         assert ending[t, s] == pytest.approx(expected, abs=1e-9)
         assert starting[s, t] == pytest.approx(expected, abs=1e-9)
+
+
+def test_weights_divide_the_variance_of_innovations():
+    rng = np.random.default_rng(8)
+    y, weights = rng.normal(size=(6, 1)), rng.uniform(0.2, 3.0, (6, 1))
+    prior = TrendRegimes([0.4], [2.0], [0.5], phi=(0.7,), slopes=False)
+    # y = level + A e with A the sums of an autoregression that begins stationary.
+    powers = np.tril(0.7 ** np.abs(np.subtract.outer(np.arange(6), np.arange(6))))
+    variances = 1 / weights[:, 0] / np.array([1 - 0.49, 1, 1, 1, 1, 1])
+    shape = 0.25 * (powers * variances @ powers.T + (2.0 / 0.5) ** 2)
+    expected = multivariate_t.logpdf(y[:, 0], np.full(6, 0.4), shape, df=prior.freedom)
+    found = exact_posterior(y, prior, 1.0, k_max=0, weights=weights)
+    assert found.log_evidence == pytest.approx(expected, abs=1e-9)
 
 
 def test_equals_enumeration_of_all_segmentations():
