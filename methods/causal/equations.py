@@ -22,14 +22,16 @@ class Linear:
     intercept : float
     slopes : array (k,)
     influence : array (n, 1 + k)
-        First-order share of each row in the error of (intercept, slopes); whatever the variance of
-        the noise (White).
+        First-order share of each row in (intercept, slopes), whatever the variance of the noise.
+    leverage : array (n,)
+        Diagonal of the hat matrix.
     """
 
     parents: tuple[int, ...]
     intercept: float
     slopes: Array
     influence: Array
+    leverage: Array
 
     @classmethod
     def fit(
@@ -50,8 +52,20 @@ class Linear:
         solution = np.linalg.inv(r) / scale[:, None]
         coefficients = solution @ (q.T @ values[:, own])
         residuals = values[:, own] - design @ coefficients
-        influence = residuals[:, None] * (q @ solution.T) * np.sqrt(rows / (rows - k))
-        return cls(parents, float(coefficients[0]), coefficients[1:], influence)
+        influence = residuals[:, None] * (q @ solution.T)
+        return cls(parents, float(coefficients[0]), coefficients[1:], influence, np.square(q).sum(axis=1))
+
+    def contributions(self, groups: Array) -> Array:
+        """Independent parts (n, 1 + k) of the coefficients' error, to be summed within `groups`.
+
+        Residuals are smaller than the noise. Where each row is a group of its own they are divided by
+        ``1 - leverage`` (HC3: MacKinnon and White 1985), else by a factor for all (as CR1).
+        """
+        rows, k = self.influence.shape
+        count = len(np.unique(groups))
+        if count == rows:
+            return self.influence / np.maximum(1 - self.leverage, 1e-6)[:, None]
+        return self.influence * np.sqrt(rows / (rows - k) * count / (count - 1))
 
     def predict(self, values: Array) -> Array:
         """Value of the equation in each row of all variables (n, p)."""

@@ -51,7 +51,7 @@ def _wald(model: StructuralCausalModel, values: Array, added: Array, own: int) -
     fit = Linear.fit(np.column_stack([values, added]), own, parents, names)
     count = len(np.unique(model.groups))
     by_group = np.zeros((model.groups.max() + 1, k))
-    np.add.at(by_group, model.groups, fit.influence[:, -k:])
-    covariance = count / (count - 1) * by_group.T @ by_group
+    np.add.at(by_group, model.groups, fit.contributions(model.groups)[:, -k:])
+    covariance = by_group.T @ by_group
     wald = fit.slopes[-k:] @ np.linalg.solve(covariance, fit.slopes[-k:])
     return float(f_distribution.sf(wald / k, k, count - 1))

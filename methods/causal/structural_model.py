@@ -191,13 +191,13 @@ class StructuralCausalModel:
             if name in values:
                 continue
             equation, own = cast(Linear, equation), self.names.index(name)
-            moved[:, own] = equation.influence @ np.concatenate([[1.0], mean[list(equation.parents)]])
+            weight = np.concatenate([[1.0], mean[list(equation.parents)]])
+            moved[:, own] = equation.contributions(self.groups) @ weight
             weights[own, list(equation.parents)] = equation.slopes
         total = np.linalg.inv(np.eye(p) - weights)
         by_group = np.zeros((self.groups.max() + 1, p))
         np.add.at(by_group, self.groups, moved @ total.T)
-        count = len(np.unique(self.groups))
-        return by_group * np.sqrt(count / (count - 1))
+        return by_group
 
 
 def _resampled_rows(groups: Array, draws: int, seed: int) -> Iterable[Array]:

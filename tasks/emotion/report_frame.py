@@ -152,6 +152,9 @@ def methods(forecasts: pd.DataFrame) -> Section:
                     "Causality: PC algorithm with Fisher's z over artist-years; Granger tests with "
                     "standard errors by artist, corrected for their number; a placebo with random "
                     "influencers.",
+                    "What if: linear structural equations on two graphs, one learnt, one with every earlier "
+                    "variable as a cause; a placebo, a random and a hidden common cause, and curves instead "
+                    "of lines.",
                     "Intervals come from artists drawn anew with replacement: years of one artist are not "
                     "independent.",
                 )
