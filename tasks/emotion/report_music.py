@@ -97,9 +97,10 @@ def _models_sentence(metrics: ChangepointMetrics) -> str:
         if not {"levels", "trends"} <= set(models):
             continue
         gain = models["trends"].log_evidence - models["levels"].log_evidence
-        better, worse = ("trend", "level") if gain > 0 else ("level", "trend")
+        names = ("a trend and persistence", "one level")
+        better, worse = names if gain > 0 else names[::-1]
         texts.append(
-            f"{SOURCES[name]}: the evidence speaks for stretches with a {better} against a {worse} by "
+            f"{SOURCES[name]}: the evidence speaks for stretches with {better} against {worse} by "
             f"{abs(gain):.0f} nats; with trends there are {models['trends'].expected_changes:.1f} changes "
             f"on average, with levels {models['levels'].expected_changes:.1f}."
         )
@@ -125,6 +126,7 @@ def _models(metrics: ChangepointMetrics) -> Grid:
         "is a matter of the model as much as of music.",
         ("series", "a stretch has", "WAIC", "unreliable years", "log evidence", "changes", "near each"),
         rows,
+        text=(0, 1),
     )
 
 
