@@ -215,15 +215,14 @@ def _waic(tallies: list[Tally], draws: int) -> Waic:
     return waic_of_points(densities - math.log(draws * len(tallies)), variances)
 
 
-def _most_probable(
-    form: StandardForm, log_placement: Array, drawn: list[Array]
-) -> tuple[Array, float | None]:
-    """The most probable segmentation drawn, and the log evidence of the series."""
+def _most_probable(form: StandardForm, log_placement: Array, drawn: list[Array]) -> tuple[Array, float]:
+    """The most probable segmentation drawn, and the log evidence of the series (NaN: too few draws meet)."""
     found = Counter(tuple(cuts.tolist()) for cuts in drawn[::2])
     others = Counter(tuple(cuts.tolist()) for cuts in drawn[1::2])
     joint = {cuts: _log_joint(form, log_placement, cuts) for cuts in {*found, *others}}
     share = sum(others[cuts] for cuts in found) / others.total()
-    evidence = np.logaddexp.reduce([joint[cuts] for cuts in found]) - math.log(share) if share else None
+    held = np.logaddexp.reduce([joint[cuts] for cuts in found])
+    evidence = float(held) - math.log(share) if share else math.nan
     return np.array(max(joint, key=lambda cuts: joint[cuts]), dtype=np.int64), evidence
 
 

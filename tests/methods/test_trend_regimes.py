@@ -43,7 +43,6 @@ def log_marginal(y, times, prior):
 
 
 @pytest.mark.parametrize("times", [np.arange(9), np.array([0, 1, 2, 5, 6, 9, 10, 11, 20])])
-@pytest.mark.parametrize("times", [np.arange(9), np.array([0, 1, 2, 5, 6, 9, 10, 11, 20])])
 def test_every_segment_has_the_density_of_its_observations(times):
     rng = np.random.default_rng(0)
     y, weights = rng.normal(size=(9, 2)).cumsum(axis=0), np.ones((9, 2))
