@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, triu
-from scipy.sparse.csgraph import dijkstra
 
 from methods.ergm.model import ErgmFit
 from methods.ergm.simulation import simulate
@@ -15,7 +15,7 @@ from methods.ergm.state import edge_array
 
 Array = NDArray[np.float64]
 
-_MOST_SOURCES = 400
+_MOST_SOURCES = 100
 """Distances are measured from at most so many nodes, drawn once."""
 
 
@@ -62,7 +62,10 @@ def goodness_of_fit(fit: ErgmFit, *, draws: int = 100, seed: int) -> GoodnessOfF
     fit : as `fit` or `fit_temporal` gives it; networks over time are taken side by side.
     draws : simulated networks.
     """
-    drawn = simulate(fit.graph, fit.terms, fit.coef, draws=draws, seed=seed, free=fit.free)
+    # Without dependence, a network is forgotten once every tie has been proposed some times.
+    known = fit.mcmc_diagnostics
+    interval = known.interval if known else 100 + 10 * fit.graph.number_of_edges()
+    drawn = simulate(fit.graph, fit.terms, fit.coef, draws=draws, seed=seed, free=fit.free, interval=interval)
     n, directed = fit.graph.number_of_nodes(), fit.graph.is_directed()
     networks = [_adjacency(n, directed, edges) for edges in (edge_array(fit.graph), *drawn.edges)]
     sources = np.sort(np.random.default_rng(seed).permutation(n)[:_MOST_SOURCES])
@@ -85,8 +88,29 @@ def _shared_partners(adjacency: csr_array, directed: bool) -> Array:
 
 
 def _distances(adjacency: csr_array, sources: NDArray[np.int64]) -> Array:
-    found = dijkstra(adjacency, unweighted=True, indices=sources)
-    return found[found != 0]
+    found = _search(adjacency.indptr, adjacency.indices, sources)
+    return np.where(found < 0, np.inf, found)[found != 0]
+
+
+@njit(cache=True)
+def _search(starts, neighbours, sources):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Breadth-first distances (sources, n); -1 where no path leads."""
+    n = starts.size - 1
+    distance, queue = np.full((sources.size, n), -1), np.empty(n, dtype=np.int64)
+    for k in range(sources.size):
+        queue[0] = sources[k]
+        distance[k, sources[k]] = 0
+        first, last = 0, 1
+        while first < last:
+            i = queue[first]
+            first += 1
+            for at in range(starts[i], starts[i + 1]):
+                j = neighbours[at]
+                if distance[k, j] < 0:
+                    distance[k, j] = distance[k, i] + 1
+                    queue[last] = j
+                    last += 1
+    return distance
 
 
 def _compare(found: list[Array]) -> Distribution:

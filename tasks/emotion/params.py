@@ -154,6 +154,23 @@ class ChangepointParams(Params):
         return self
 
 
+class NetworkParams(Params):
+    """Which networks of influence are modelled, and how long the simulation may take.
+
+    ``effective`` is the number of independent networks that a final sample must be worth, ``most_steps``
+    how many proposals it may take to get there.
+    """
+
+    genres: tuple[str, ...] = ("Vocal", "Jazz", "Country", "R&B")
+    decay: float = Field(0.25, ge=0, lt=20)
+    min_artists: int = Field(20, ge=3)
+    min_pairs: int = Field(3, ge=1)
+    effective: float = Field(1000.0, ge=100)
+    most_steps: int = Field(200_000_000, ge=1_000_000)
+    draws: int = Field(100, ge=20)
+    seed: int = Field(0, ge=0)
+
+
 class EvaluateParams(Params):
     """How intervals are drawn, and the levels at which coverage is measured."""
 

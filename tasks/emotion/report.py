@@ -17,6 +17,7 @@ from tasks.emotion.effects import EffectCurve, EffectEstimates, EffectsMetrics
 from tasks.emotion.evaluate import Ablation, Coverage, Scores
 from tasks.emotion.fusion import Attention, FusionSummary
 from tasks.emotion.ingest import IngestReport
+from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport
 from tasks.emotion.raw import Quarantine
@@ -30,6 +31,7 @@ from tasks.emotion.report_effects import effects as effects_section
 from tasks.emotion.report_forecast import forecast
 from tasks.emotion.report_frame import findings, methods, reproduce
 from tasks.emotion.report_music import music
+from tasks.emotion.report_network import influence
 from tasks.emotion.report_page import PAGE, STYLE
 from tasks.emotion.report_states import states as states_section
 from tasks.emotion.report_trust import ablations
@@ -53,6 +55,8 @@ def report(
     granger: Table[GrangerTests],
     effect_estimates: Table[EffectEstimates],
     effect_curve: Table[EffectCurve],
+    network_terms: Table[NetworkTerms],
+    network_fit: Table[NetworkFit],
     forecasts: Table[Forecasts],
     scores: Table[Scores],
     coverage: Table[Coverage],
@@ -64,6 +68,7 @@ def report(
     causal: CausalMetrics,
     effects: EffectsMetrics,
     variational: VariationalMetrics,
+    network: NetworkMetrics,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -81,6 +86,7 @@ def report(
         attention_section(attention, fusion),
         causality(causal_edges, granger, causal, params),
         effects_section(effect_estimates, effect_curve, effects),
+        influence(network_terms, network_fit, network),
         forecast(forecasts, scores, shown, params),
         coverage_section(coverage),
         ablations(ablation),

@@ -32,7 +32,7 @@ EVIL = "<script>alert('x')</script>"
 DIMENSIONS = {"audio": ("valence", "energy"), "lyrics": ("joy",)}
 SECTIONS = (
     "findings", "data", "music", "careers", "plane", "states", "attention", "causality", "effects",
-    "forecast", "coverage", "ablations", "feedback", "methods", "reproduce",
+    "influence", "forecast", "coverage", "ablations", "feedback", "methods", "reproduce",
 )  # fmt: skip
 
 
@@ -243,6 +243,27 @@ def states(careers: pd.DataFrame) -> dict[str, Any]:
     return {"artist_states": table, "variational": metrics}
 
 
+def influences() -> dict[str, Any]:
+    """Two fitted networks, one of which misses half of what it is shown, and one that was refused."""
+    term = {"statistic": 5.0, "std_error": 0.25, "p_value": 0.0001}
+    terms = [("all genres", "nodematch.genre", 1.5), ("all genres", "mutual", -np.inf)]
+    terms += [("Jazz", "absdiff.energy", -2.0), ("Jazz", "gwesp.OTP.fixed.0.25", 0.5)]
+    fits = [
+        {"model": name, "feature": feature, "value": value, "observed": 4.0, "low": 3.0 + 2 * value,
+         "high": 9.0, "p_value": 0.5}
+        for name in ("all genres", "Jazz")
+        for feature in ("out-degree", "in-degree", "shared partners") for value in (0.0, 1.0)
+    ]  # fmt: skip
+    model = {"nodes": 66, "ties": 213, "dyads": 2677, "held": 5, "exact": False, "reason": "",
+             "effective_size": 1000, "covered": 0.5}  # fmt: skip
+    refused = model | {"reason": "The chain ran away.", "covered": 0.0}
+    return {
+        "network_terms": pd.DataFrame([term | {"model": m, "term": t, "coef": c} for m, t, c in terms]),
+        "network_fit": pd.DataFrame(fits),
+        "network": {"left_out": 7, "models": {"all genres": model, "Jazz": model, "Blues": refused}},
+    }
+
+
 def score_table(ours: dict[str, tuple[float, float, float]]) -> pd.DataFrame:
     """Scores where the best baseline, AR(1) + mean, has RMSE 0.2 and `ours` is the difference to it."""
     rows = []
@@ -312,7 +333,7 @@ def inputs() -> dict[str, Any]:
     groups = ("rows", "artists", "album_artists", "albums", "collections", "flags")
     given = {
         **tables, **change_tables(**tables), **fused(), **causes(), **what_if(),
-        **states(tables["careers"]),
+        **states(tables["careers"]), **influences(),
         **judged(int(tables["artists"]["artist_id"].iloc[0])),
         "scores": score_table(MIXED),
         "quarantine": pd.DataFrame([quarantine]),
@@ -507,3 +528,12 @@ def test_error_bars_are_those_of_a_mean():
     assert typical_spread(rows, "valence") == pytest.approx(pooled, rel=1e-12)
     expected = [songs[0].std(ddof=1) / np.sqrt(10), pooled / np.sqrt(3), pooled]
     np.testing.assert_allclose(standard_error(rows, "valence", pooled), expected, rtol=1e-12)
+
+
+def test_influence_says_what_the_model_misses_and_what_was_refused(read: Reader):
+    assert "Blues: no estimate. The chain ran away." in read.text
+    assert "too few lie where 95% of simulated networks do: all genres 50% and Jazz 50%" in read.text
+    # exp(1.5) and exp(-0.2): a tenth of the scale of energy.
+    assert "odds times 4.48" in read.text
+    assert "odds times 0.82" in read.text
+    assert "none possible" in read.text
