@@ -184,7 +184,8 @@ def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pra
                 value += weight * ((odds if tie else 0.0) - normal)
             elif tie != (odds > 0):
                 value = -np.inf
-            gradient += weight * ((1.0 if tie else 0.0) - probability) * delta
+            for c in range(p):
+                gradient[c] += weight * ((1.0 if tie else 0.0) - probability) * delta[c]
             _add_outer(information, delta, weight * probability * (1.0 - probability))
     return value, gradient, information
 
@@ -193,7 +194,7 @@ def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pra
 def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragma: no cover
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
-    states, odds = np.zeros((4, p)), np.zeros(4)
+    states, odds, weights = np.zeros((4, p)), np.zeros(4), np.zeros(4)
     there, back, mean = np.zeros(p), np.zeros(p), np.zeros(p)
     for i in range(n):
         for j in range(i + 1, n):
@@ -207,20 +208,26 @@ def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragm
             y_there, y_back = state.slot[i, j] != NO_TIE, state.slot[j, i] != NO_TIE
             for s in range(4):
                 a, b = s % 2 == 1, s >= 2
-                states[s] = (1.0 if a else 0.0) * there + (1.0 if b else 0.0) * back
+                # Loops, for temporary arrays would take most of the time.
+                for c in range(p):
+                    states[s, c] = (there[c] if a else 0.0) + (back[c] if b else 0.0)
                 states[s, mutual] = 1.0 if a and b else 0.0
                 possible = (free_there or a == y_there) and (free_back or b == y_back)
                 odds[s] = _score(coef, states[s]) if possible else -np.inf
-            top = odds.max()
-            weights = np.exp(odds - top)
-            total = weights.sum()
+            top, total = max(max(odds[0], odds[1]), max(odds[2], odds[3])), 0.0
+            for s in range(4):
+                weights[s] = np.exp(odds[s] - top)
+                total += weights[s]
             seen = (1 if y_there else 0) + (2 if y_back else 0)
             value += odds[seen] - top - np.log(total)
-            mean[:] = 0.0
-            for s in range(4):
-                mean += weights[s] / total * states[s]
-            gradient += states[seen] - mean
+            for c in range(p):
+                mean[c] = 0.0
+                for s in range(4):
+                    mean[c] += weights[s] / total * states[s, c]
+                gradient[c] += states[seen, c] - mean[c]
             for s in range(4):
                 if weights[s] > 0:
-                    _add_outer(information, states[s] - mean, weights[s] / total)
+                    for c in range(p):
+                        states[s, c] -= mean[c]
+                    _add_outer(information, states[s], weights[s] / total)
     return value, gradient, information

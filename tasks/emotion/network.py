@@ -224,7 +224,8 @@ def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -
     from methods.ergm import fit_temporal
 
     graphs = genre_networks(pairs, people, params)
-    terms = ["formation", "stability", "mutual", ("nodeocov", "size"), ("nodeicov", "named")]
+    # With edges, the coefficient of stability is a lasting tie's advantage over a new one.
+    terms = ["edges", "stability", "mutual", ("nodeocov", "size"), ("nodeicov", "named")]
     found = fit_temporal(graphs, terms, seed=params.seed)
     return Modelled(DECADES, found.graph, found.free, found, "")
 

@@ -35,7 +35,6 @@ WORDS = {
     "nodematch.genre": "of the same genre",
     "nodeocov.reach": "influencer known elsewhere (log of followers)",
     "nodeicov.names": "follower names many elsewhere (log of influences)",
-    "formation": "not there a decade before",
     "stability": "there a decade before",
     "nodeocov.size": "size of the influencing genre (log of artists)",
     "nodeicov.named": "pairs of the influenced genre's newcomers (log)",

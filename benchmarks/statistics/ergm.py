@@ -1,0 +1,145 @@
+"""Exponential random graphs: changes a second beside a plain networkx loop, growth, the whole network.
+
+The whole network of influence is read in place from `data/music` in the folder that STATEWRIGHT_SHARED
+names, or in `../shared`. No published timing of statnet for a change statistic is known to us, so none is
+given. Times are CPU seconds of this process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from methods.ergm import DegenerateModelError, fit
+from methods.ergm.sampling import Chain, advance
+from methods.ergm.simulation import lay_out
+from methods.ergm.terms import read_terms
+
+ROOT = Path(__file__).resolve().parents[2]
+TERMS = ["edges", "mutual", ("gwesp", 0.5)]
+SIZES = (250, 500, 1000, 2000, 4000)
+
+
+def tables(repeat: int) -> str:
+    """Markdown: changes a second and their growth with nodes and with degree; the whole network."""
+    return "\n\n".join([_changes(repeat), _growth(repeat), _whole()])
+
+
+def _changes(repeat: int) -> str:
+    lines = [
+        "| network (edges, mutual, gwesp) | proposals a second | changes a second, networkx | ratio |",
+        "| --- | --- | --- | --- |",
+    ]
+    for n, degree in ((250, 8), (1000, 8), (1000, 64)):
+        graph = _random(n, degree)
+        ours = 1 / _seconds_a_proposal(graph, repeat)
+        plain = 1 / _networkx_seconds(graph, repeat)
+        lines.append(
+            f"| {n} nodes, mean degree {degree} | {ours:,.0f} | {plain:,.0f} | {ours / plain:,.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _growth(repeat: int) -> str:
+    by_nodes = [_seconds_a_proposal(_random(n, 8), repeat) for n in SIZES]
+    degrees = (4, 8, 16, 32, 64)
+    by_degree = [_seconds_a_proposal(_random(1000, d), repeat) for d in degrees]
+    rows = [("nodes, at mean degree 8", SIZES, by_nodes), ("mean degree, at 1000 nodes", degrees, by_degree)]
+    lines = [
+        "| seconds a proposal against | from, to | nanoseconds | exponent |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, sizes, seconds in rows:
+        exponent = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
+        times = ", ".join(f"{1e9 * one:.0f}" for one in seconds)
+        lines.append(f"| {name} | {sizes[0]}, {sizes[-1]} | {times} | {exponent:.2f} |")
+    return "\n".join(lines)
+
+
+def _whole() -> str:
+    folder = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data" / "music"
+    if not folder.is_dir():
+        return f"The whole network: not run, {folder} is not there."
+    graph, free = _influence(pd.read_parquet(folder / "icm_influence.parquet"))
+    independent = ["edges", "mutual", ("nodematch", "genre"), ("absdiff", "decade")]
+    models = {
+        "no other tie but the reverse": independent,
+        "and closed triples": [*independent, ("gwesp", 0.25)],
+    }
+    lines = [
+        f"The whole network: {len(graph):,} artists, {graph.size():,} ties.",
+        "",
+        "| model | CPU seconds | estimate (standard error) |",
+        "| --- | --- | --- |",
+    ]
+    for name, terms in models.items():
+        began = time.process_time()
+        try:
+            found = fit(graph, terms, seed=0, free=free, effective=200, most_steps=200_000_000)
+            rows = zip(found.names, found.coef, found.std_error, strict=True)
+            result = "; ".join(f"{term} {coef:.3f} ({error:.3f})" for term, coef, error in rows)
+        except DegenerateModelError as error:
+            result = f"none: {error}"
+        lines.append(f"| {name} | {time.process_time() - began:.0f} | {result} |")
+    return "\n".join(lines)
+
+
+def _influence(pairs: pd.DataFrame) -> tuple[nx.DiGraph, np.ndarray]:
+    graph = nx.DiGraph()
+    for end in ("influencer", "follower"):
+        columns = [f"{end}_id", f"{end}_main_genre", f"{end}_active_start"]
+        for key, genre, start in pairs[columns].drop_duplicates().itertuples(index=False, name=None):
+            graph.add_node(key, genre=genre, decade=start / 10)
+    graph.add_edges_from(zip(pairs["influencer_id"], pairs["follower_id"], strict=True))
+    began = np.array([data["decade"] for _, data in graph.nodes(data=True)])
+    return graph, began[:, None] <= began[None, :]
+
+
+def _random(n: int, degree: int) -> nx.DiGraph:
+    return nx.fast_gnp_random_graph(n, degree / (n - 1), seed=0, directed=True)
+
+
+def _seconds_a_proposal(graph: nx.DiGraph, repeat: int) -> float:
+    """Of the sampler, at the coefficients under which the network is at home."""
+    model = read_terms(graph, TERMS)
+    state, observed = lay_out(graph, model, None)
+    chain = Chain(state, model, observed, np.random.default_rng(0))
+    coef = np.array([np.log(nx.density(graph)), 0.0, 0.0])
+    advance(chain, coef, 1000)
+    return _best(lambda: advance(chain, coef, 100_000), repeat) / 100_000
+
+
+def _networkx_seconds(graph: nx.DiGraph, repeat: int) -> float:
+    """Of a change by sets of neighbours, the way one writes it down first."""
+    rng = np.random.default_rng(0)
+    nodes, ties = list(graph), list(graph.edges)
+    dyads = [ties[rng.integers(len(ties))] for _ in range(100)]
+    dyads += [tuple(rng.choice(nodes, 2, replace=False)) for _ in range(100)]
+
+    def paths(i: int, j: int) -> int:
+        return len(set(graph.successors(i)) & set(graph.predecessors(j)))
+
+    def change(i: int, j: int) -> tuple[float, int, float]:
+        tie = int(graph.has_edge(i, j))
+        gains = [paths(i, h) - tie for h in set(graph.successors(i)) & set(graph.successors(j))]
+        gains += [paths(h, j) - tie for h in set(graph.predecessors(i)) & set(graph.predecessors(j))]
+        shrink = 1 - np.exp(-0.5)
+        own = np.exp(0.5) * (1 - shrink ** paths(i, j))
+        return 1.0, int(graph.has_edge(j, i)), own + sum(shrink**gain for gain in gains)
+
+    return _best(lambda: [change(i, j) for i, j in dyads], repeat) / len(dyads)
+
+
+def _best(run: Callable[[], object], repeat: int) -> float:
+    seconds = []
+    for _ in range(max(1, repeat)):
+        began = time.process_time()
+        run()
+        seconds.append(time.process_time() - began)
+    return min(seconds)
