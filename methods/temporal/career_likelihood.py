@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 
 from methods.temporal.panel import Floats, Ints
 
+# sums may be taken in another order, for vector instructions; infinities stay what they are
+FAST = {"reassoc", "contract", "arcp"}
+
 
 @dataclass(frozen=True)
 class Careers:
@@ -117,23 +120,20 @@ class Kernel(NamedTuple):
 
 @numba.njit(cache=True)
 def covariance(time, noise, own, amplitude, length, own_variance, extra):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Process and whole covariance of one career; lower triangles only."""
+    """Covariance of one career's values; lower triangle only."""
     n = len(time)
-    process = np.zeros((n, n))
     whole = np.zeros((n, n))
     for j in range(n):
         for k in range(j + 1):
             gap = (time[j] - time[k]) / length
-            process[j, k] = amplitude * amplitude * np.exp(-0.5 * gap * gap)
-            shared = 0.0
+            whole[j, k] = amplitude * amplitude * np.exp(-0.5 * gap * gap)
             for c in range(own.shape[1]):
-                shared += own[j, c] * own[k, c] * own_variance[c]
-            whole[j, k] = process[j, k] + shared
+                whole[j, k] += own[j, c] * own[k, c] * own_variance[c]
         whole[j, j] += noise[j] + extra
-    return process, whole
+    return whole
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, fastmath=FAST)
 def cholesky(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Replace a lower triangle by its Cholesky factor; false if it is not positive definite."""
     n = len(matrix)
@@ -151,58 +151,76 @@ def cholesky(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     return True
 
 
-@numba.njit(cache=True)
-def _inverse(factor):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """``(L L')^-1`` from L, both triangles."""
+@numba.njit(cache=True, fastmath=FAST)
+def _inverse_transposed(factor, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill `out` with ``L^-T``, row k being column k of ``L^-1``."""
     n = len(factor)
-    root = np.zeros((n, n))
     for k in range(n):
-        root[k, k] = 1 / factor[k, k]
+        out[k, k] = 1 / factor[k, k]
         for j in range(k + 1, n):
             total = 0.0
             for c in range(k, j):
-                total -= factor[j, c] * root[c, k]
-            root[j, k] = total / factor[j, j]
-    out = np.zeros((n, n))
+                total -= factor[j, c] * out[k, c]
+            out[k, j] = total / factor[j, j]
+
+
+@numba.njit(cache=True, fastmath=FAST)
+def _node(known, correlation, own, own_variance, amplitude2, rest, factor, root, by_rest, slopes):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Log-likelihood of one career at one node; fills its derivatives.
+
+    `slopes` are those in log amplitude, the noise variance and the own variances. With
+    ``C = P + R``, P the process: ``tr(C^-1 P) = n - tr(C^-1 R)`` needs the diagonal of ``C^-1`` only.
+    """
+    n, q = len(known), len(own_variance)
     for j in range(n):
         for k in range(j + 1):
-            total = 0.0
-            for c in range(j, n):
-                total += root[c, j] * root[c, k]
-            out[j, k] = total
-            out[k, j] = total
-    return out
+            total = amplitude2 * correlation[j, k]
+            for c in range(q):
+                total += own[j, c] * own[k, c] * own_variance[c]
+            factor[j, k] = total
+        factor[j, j] += known[j]
+    if not cholesky(factor[:n, :n]):
+        return -np.inf
+    _inverse_transposed(factor[:n, :n], root)
+    likelihood, inside, by_noise = -0.5 * n * np.log(2 * np.pi), 0.0, 0.0
+    by_rest[:] = 0.0
+    for j in range(n):
+        white = 0.0
+        for k in range(j + 1):
+            white += root[k, j] * rest[k]
+        for k in range(j + 1):
+            by_rest[k] -= root[k, j] * white
+        likelihood -= 0.5 * white * white + np.log(factor[j, j])
+        inside += white * white
+    for j in range(n):
+        diagonal = 0.0
+        for c in range(j, n):
+            diagonal += root[j, c] * root[j, c]
+        gap = by_rest[j] * by_rest[j] - diagonal
+        by_noise += 0.5 * gap
+        inside -= known[j] * gap
+    inside -= n
+    for c in range(q):
+        along, length2 = 0.0, 0.0
+        for j in range(n):
+            along += own[j, c] * by_rest[j]
+            white = 0.0
+            for k in range(j + 1):
+                white += root[k, j] * own[k, c]
+            length2 += white * white
+        slopes[2 + c] = 0.5 * (along * along - length2)
+        inside -= own_variance[c] * (along * along - length2)
+    slopes[0], slopes[1] = inside, by_noise
+    return likelihood
 
 
 @numba.njit(cache=True)
-def _one(t, z, r, noise, amplitude, length, own_variance, extra, by_rest, slopes):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log-likelihood of one career; fills its derivatives.
-
-    `slopes` are those in log amplitude, the noise variance and the own variances.
-    """
-    n, total = len(t), 0.0
-    slopes[:] = 0.0
-    by_rest[:] = 0.0
-    process, factor = covariance(t, noise, z, amplitude, length, own_variance, extra)
-    if not cholesky(factor):
-        return -np.inf
-    precision = _inverse(factor)
-    for j in range(n):
-        for k in range(n):
-            by_rest[j] -= precision[j, k] * r[k]
-        total += 0.5 * (r[j] * by_rest[j] - np.log(2 * np.pi)) - np.log(factor[j, j])
-    for j in range(n):
-        for k in range(j + 1):
-            # d logp / d C, off the diagonal counted for both triangles
-            slope = 0.5 * (by_rest[j] * by_rest[k] - precision[j, k])
-            if k < j:
-                slope *= 2
-            else:
-                slopes[1] += slope
-            slopes[0] += slope * 2 * process[j, k]
-            for c in range(len(own_variance)):
-                slopes[2 + c] += slope * z[j, c] * z[k, c]
-    return total
+def _correlations(t, length, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for b in range(len(length)):
+        for j in range(len(t)):
+            for k in range(j + 1):
+                gap = (t[j] - t[k]) / length[b]
+                out[b, j, k] = np.exp(-0.5 * gap * gap)
 
 
 @numba.njit(cache=True)
@@ -217,20 +235,24 @@ def value_and_gradient(  # type: ignore[no-untyped-def]
     """
     high, wide = log_weight.shape
     q = len(own_variance)
+    most = np.max(np.diff(start))
     by_rest, by_own, by_extra = np.zeros(len(rest)), np.zeros(q), 0.0
     by_amplitude, by_weight = np.zeros(high), np.zeros((high, wide))
     logs = np.zeros((high, wide))
+    correlation, factor, root = np.zeros((wide, most, most)), np.zeros((most, most)), np.zeros((most, most))
+    in_rest, slopes = np.zeros((high, wide, most)), np.zeros((high, wide, 2 + q))
     total = 0.0
     for i in range(len(start) - 1):
-        rows = slice(start[i], start[i + 1])
-        t, z, r, v = time[rows], own[rows], rest[rows], noise[rows]
-        in_rest = np.zeros((high, wide, len(t)))
-        slopes = np.zeros((high, wide, 2 + q))
+        first, n = start[i], start[i + 1] - start[i]
+        rows = slice(first, first + n)
+        known = noise[rows] + extra
+        _correlations(time[rows], length, correlation)
         for a in range(high):
+            amplitude2 = np.exp(2 * log_amplitude[a])
             for b in range(wide):
-                logs[a, b] = log_weight[a, b] + _one(
-                    t, z, r, v, np.exp(log_amplitude[a]), length[b], own_variance, extra,
-                    in_rest[a, b], slopes[a, b],
+                logs[a, b] = log_weight[a, b] + _node(
+                    known, correlation[b], own[rows], own_variance, amplitude2, rest[rows], factor, root,
+                    in_rest[a, b, :n], slopes[a, b],
                 )  # fmt: skip
         top = logs.max()
         if not np.isfinite(top):
@@ -241,7 +263,7 @@ def value_and_gradient(  # type: ignore[no-untyped-def]
         by_weight += share
         for a in range(high):
             for b in range(wide):
-                by_rest[rows] += share[a, b] * in_rest[a, b]
+                by_rest[rows] += share[a, b] * in_rest[a, b, :n]
                 by_amplitude[a] += share[a, b] * slopes[a, b, 0]
                 by_extra += share[a, b] * slopes[a, b, 1]
                 by_own += share[a, b] * slopes[a, b, 2:]
@@ -253,16 +275,23 @@ def node_log_likelihood(  # type: ignore[no-untyped-def]
     start, time, noise, own, length, rest, log_amplitude, own_variance, extra
 ):  # pragma: no cover - compiled
     """Log-likelihood of every career at every pair of nodes, (units, amplitudes, lengths)."""
+    most = np.max(np.diff(start))
     out = np.zeros((len(start) - 1, len(log_amplitude), len(length)))
-    slopes = np.zeros(2 + len(own_variance))
+    correlation, factor, root = (
+        np.zeros((len(length), most, most)),
+        np.zeros((most, most)),
+        np.zeros((most, most)),
+    )
+    slopes, spare = np.zeros(2 + len(own_variance)), np.zeros(most)
     for i in range(len(start) - 1):
         rows = slice(start[i], start[i + 1])
-        spare = np.zeros(start[i + 1] - start[i])
+        known = noise[rows] + extra
+        _correlations(time[rows], length, correlation)
         for a in range(len(log_amplitude)):
             for b in range(len(length)):
-                out[i, a, b] = _one(
-                    time[rows], own[rows], rest[rows], noise[rows], np.exp(log_amplitude[a]),
-                    length[b], own_variance, extra, spare, slopes,
+                out[i, a, b] = _node(
+                    known, correlation[b], own[rows], own_variance, np.exp(2 * log_amplitude[a]), rest[rows],
+                    factor, root, spare[: len(known)], slopes,
                 )  # fmt: skip
     return out
 
@@ -272,9 +301,7 @@ def _innovations(start, time, rest, noise, own, amplitude, length, own_variance,
     for i in range(len(start) - 1):
         first, last = start[i], start[i + 1]
         rows = slice(first, last)
-        _, factor = covariance(
-            time[rows], noise[rows], own[rows], amplitude[i], length[i], own_variance, extra
-        )
+        factor = covariance(time[rows], noise[rows], own[rows], amplitude[i], length[i], own_variance, extra)
         if not cholesky(factor):
             return False
         for j in range(last - first):

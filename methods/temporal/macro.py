@@ -33,8 +33,8 @@ from methods.temporal.panel import Floats
 SHARED = ("beta", "tau", "sigma_n", "mu_a", "omega_a", "mu_l", "omega_l")
 """Parameters of all careers together."""
 
-LENGTHS: Floats = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
-"""Length scales a career may have, 1 to 64 years."""
+LENGTHS: Floats = np.array([1.0, 2.5, 6.25, 15.625, 39.0625])
+"""Length scales a career may have: 1, 2.5, 6.25, 16 and 39 years."""
 
 HIGH, HIGH_WEIGHT = np.polynomial.hermite_e.hermegauss(3)
 """Nodes of log amplitude on a standard normal scale; weights, up to a factor."""

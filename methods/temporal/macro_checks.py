@@ -83,9 +83,7 @@ def _colour(start, time, noise, own, amplitude, length, own_variance, extra, whi
     out = np.zeros_like(white)
     for i in range(len(start) - 1):
         rows = slice(start[i], start[i + 1])
-        _, factor = covariance(
-            time[rows], noise[rows], own[rows], amplitude[i], length[i], own_variance, extra
-        )
+        factor = covariance(time[rows], noise[rows], own[rows], amplitude[i], length[i], own_variance, extra)
         cholesky(factor)
         for j in range(start[i + 1] - start[i]):
             for k in range(j + 1):

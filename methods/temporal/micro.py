@@ -112,8 +112,9 @@ def fit(
     known: Floats | None = None,
     shared: Floats | None = None,
     classes: int = 4,
+    start: MicroFit | None = None,
     iterations: int = 300,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
 ) -> MicroFit:
     """Maximise the marginal likelihood by EM.
 
@@ -129,6 +130,8 @@ def fit(
         r: known variance of an error shared by all values of a song, >= 0.
     classes : int
         Classes of noise, >= 1.
+    start : MicroFit, optional
+        Where to start, in place of what the songs' means suggest; it sets the classes.
     iterations : int
         At most so many steps.
     tolerance : float
@@ -145,7 +148,7 @@ def fit(
         basis functions.
     """
     data = _data(values, basis, known, shared)
-    model = _start(data, classes)
+    model = start or _start(data, classes)
     trace: list[float] = []
     small = tolerance * data.seen.sum()
     for _ in range(iterations):

@@ -171,6 +171,69 @@ class NetworkParams(Params):
     seed: int = Field(0, ge=0)
 
 
+class MicroParams(Params):
+    """The course of emotion within songs.
+
+    ``raters``: how many rated each song, at least 10 in DEAM and emoMusic (Soleymani et al. 2013);
+    ``classes`` from calm to restless songs; polynomials up to ``max_degree`` are tried.
+    """
+
+    raters: int = Field(10, ge=2)
+    classes: int = Field(3, ge=1, le=10)
+    max_degree: int = Field(5, ge=1, le=8)
+    kinds: tuple[str, ...] = Field(("verse", "pre-chorus", "chorus", "bridge", "outro"), min_length=2)
+    emotions: tuple[str, ...] = ("joy", "sadness", "positive", "negative")
+    min_songs: int = Field(40, ge=20)
+    draws: int = Field(60, ge=20)
+    seed: int = Field(0, ge=0)
+
+
+class MesoParams(Params):
+    """Album factors: which dimensions, which albums.
+
+    ``shuffles`` of songs give the p values; to the first ``draws`` of them the factors are fitted,
+    and to as many samples of artists for the intervals.
+    """
+
+    audio: tuple[str, ...] = Field(
+        ("valence", "energy", "danceability", "acousticness", "loudness"), min_length=4
+    )
+    lyrics: tuple[str, ...] = Field(
+        ("joy", "sadness", "anger", "fear", "disgust", "trust", "anticipation", "surprise"), min_length=4
+    )
+    min_songs: int = Field(5, ge=3)
+    min_albums: int = Field(3, ge=2)
+    draws: int = Field(40, ge=20)
+    shuffles: int = Field(1000, ge=20)
+    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits_are_of_shuffles(self) -> Self:
+        if self.shuffles < self.draws:
+            raise ValueError(f"shuffles {self.shuffles} must be at least draws {self.draws}")
+        return self
+
+
+class MacroParams(Params):
+    """Careers as Gaussian processes: which careers, and how long the chains are.
+
+    A career needs ``min_years`` to ``max_years`` before the test years (the cost of a career grows
+    with the cube of its years) and at least one test year; ``careers`` of these are drawn at random.
+    """
+
+    dimension: str = "valence"
+    min_years: int = Field(6, ge=3)
+    max_years: int = Field(30, ge=5)
+    careers: int = Field(200, ge=10)
+    draws: int = Field(300, ge=10)
+    tune: int = Field(200, ge=10)
+    chains: int = Field(2, ge=2, le=8)
+    predictive_draws: int = Field(100, ge=20)
+    noise_strength: float = Field(5.0, gt=0)
+    seed: int = Field(0, ge=0)
+
+
 class EvaluateParams(Params):
     """How intervals are drawn, and the levels at which coverage is measured."""
 

@@ -17,6 +17,9 @@ from tasks.emotion.effects import EffectCurve, EffectEstimates, EffectsMetrics
 from tasks.emotion.evaluate import Ablation, Coverage, Scores
 from tasks.emotion.fusion import Attention, FusionSummary
 from tasks.emotion.ingest import IngestReport
+from tasks.emotion.macro import CareerCourses, MacroMetrics
+from tasks.emotion.meso import AlbumCoherence, MesoMetrics
+from tasks.emotion.micro import MicroMetrics, SectionEffects, SongCurves
 from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport
@@ -33,6 +36,7 @@ from tasks.emotion.report_frame import findings, methods, reproduce
 from tasks.emotion.report_music import music
 from tasks.emotion.report_network import influence
 from tasks.emotion.report_page import PAGE, STYLE
+from tasks.emotion.report_scales import scales
 from tasks.emotion.report_states import states as states_section
 from tasks.emotion.report_trust import ablations
 from tasks.emotion.report_trust import coverage as coverage_section
@@ -61,6 +65,10 @@ def report(
     scores: Table[Scores],
     coverage: Table[Coverage],
     ablation: Table[Ablation],
+    song_curves: Table[SongCurves],
+    section_effects: Table[SectionEffects],
+    album_coherence: Table[AlbumCoherence],
+    career_courses: Table[CareerCourses],
     ingest: IngestReport,
     preprocess: PreprocessReport,
     fusion: FusionSummary,
@@ -69,6 +77,9 @@ def report(
     effects: EffectsMetrics,
     variational: VariationalMetrics,
     network: NetworkMetrics,
+    micro: MicroMetrics,
+    meso: MesoMetrics,
+    macro: MacroMetrics,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -83,6 +94,7 @@ def report(
         careers_section(shown, note, tables, changepoint, params),
         plane(shown, years, careers, params),
         states_section(shown, artist_states, variational, params),
+        scales(song_curves, section_effects, album_coherence, career_courses, (micro, meso, macro)),
         attention_section(attention, fusion),
         causality(causal_edges, granger, causal, params),
         effects_section(effect_estimates, effect_curve, effects),

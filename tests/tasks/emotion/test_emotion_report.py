@@ -31,8 +31,8 @@ SOURCE = Path(__file__).parents[3] / "data/source"
 EVIL = "<script>alert('x')</script>"
 DIMENSIONS = {"audio": ("valence", "energy"), "lyrics": ("joy",)}
 SECTIONS = (
-    "findings", "data", "music", "careers", "plane", "states", "attention", "causality", "effects",
-    "influence", "forecast", "coverage", "ablations", "feedback", "methods", "reproduce",
+    "findings", "data", "music", "careers", "plane", "states", "scales", "attention", "causality",
+    "effects", "influence", "forecast", "coverage", "ablations", "feedback", "methods", "reproduce",
 )  # fmt: skip
 
 
@@ -324,6 +324,67 @@ def judged(artist: int) -> dict[str, Any]:
     return {"forecasts": forecasts.reset_index(drop=True), "coverage": coverage, "ablation": ablation}
 
 
+def three_scales(artists: pd.DataFrame) -> dict[str, Any]:
+    """Two songs, two albums, the careers of the artists; the model loses on tenths, wins on years."""
+    part = np.tile(np.arange(10), 4)
+    curves = pd.DataFrame(
+        {
+            "dimension": np.repeat(["arousal", "valence"], 20), "song_id": np.repeat([2, 3, 2, 3], 10),
+            "part": part, "observed": 0.5 + part / 50, "curve": 0.5 + part / 60, "curve_sd": 0.01,
+            "song_class": np.repeat([0, 1, 0, 1], 10), "noise_sd": 0.02,
+        }
+    )  # fmt: skip
+    effects = pd.DataFrame(
+        {"emotion": "joy", "kind": ["verse", "chorus"], "difference": [-0.5, 0.1], "low": [-0.75, -0.2],
+         "high": [-0.25, 0.4], "spread": 1.0, "songs": 364}
+    )  # fmt: skip
+    albums = pd.DataFrame(
+        {"modality": ["audio", "lyrics"], "album_id": [1, 1], "artist": EVIL, "album": EVIL, "year": 1970,
+         "songs": 10, "coherence": [0.2, 0.06], "low": 0.05, "high": 0.3, "shuffled": 0.02}
+    )  # fmt: skip
+    year = np.arange(1990, 2010)
+    courses = pd.concat(
+        pd.DataFrame(
+            {"artist_id": i, "artist": name, "year": year, "future": year >= 2005, "observed": 0.5,
+             "sampling_sd": 0.1, "course": 0.5, "course_sd": 0.05, "forecast": 0.45, "forecast_sd": 0.2,
+             "amplitude": 0.1, "length_years": 6.0}
+        )
+        for i, name in _names(artists)
+    ).reset_index(drop=True)  # fmt: skip
+
+    def score(rmse: float) -> dict[str, float]:
+        return {"rmse": rmse, "median_error": rmse / 2, "log_density": 1 - rmse}
+
+    told = {"straight line": score(0.0111), "model": score(0.0122)}
+    rating = {
+        "songs": 1802, "degree": 4, "converged": True, "log_likelihood": {"4": 27.0}, "rater_sd_shared": 23.0,
+        "rater_sd_each": 16.0, "noise_sd": [0.003, 0.04], "share_of_songs": [0.9, 0.1],
+        "hidden_anywhere": told, "hidden_end": told,
+    }  # fmt: skip
+    lyric = {"songs": 364, "chosen": "kind", "log_likelihood": {"kind": -10.0}, "hidden_section": told}
+    summary = {
+        "albums": 1288, "artists": 279, "factors": 1, "log_likelihood": {"1": -3.0}, "coherence": 0.2,
+        "coherence_low": 0.18, "coherence_high": 0.22, "shuffled_coherence": 0.02, "shuffled_low": 0.01,
+        "shuffled_high": 0.03, "shuffles_as_coherent": 0.0, "album_share": 0.3, "artists_with_albums": 200,
+        "artist_squares_ratio": 3.0, "artist_p": 0.01,
+    }  # fmt: skip
+    future = {"rmse": 0.2, "skill": 0.0, "log_density": 0.1}
+    macro = {
+        "dimension": "valence", "careers": 200, "years_fitted": 2300, "years_forecast": 480,
+        "converged": True, "reason": "", "worst_rhat": 1.004, "smallest_ess": 250.0, "divergences": 0,
+        "typical_length_years": 7.0, "covered_90": 0.91,
+        "future": {"artist's mean": future,
+                   "Gaussian process": {"rmse": 0.19, "skill": 0.1, "log_density": 0.3}},
+        "checks": {"spread of careers": {"observed": 1.0, "low": 0.9, "high": 1.1, "p": 0.5}},
+    }  # fmt: skip
+    return {
+        "song_curves": curves, "section_effects": effects, "album_coherence": albums,
+        "career_courses": courses, "micro": {"ratings": {"arousal": rating, "valence": rating},
+                                             "lyrics": {"joy": lyric}},
+        "meso": {"modalities": {"audio": summary, "lyrics": summary}}, "macro": macro,
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, Any]:
     """Small inputs that keep every contract of the stage."""
@@ -334,7 +395,7 @@ def inputs() -> dict[str, Any]:
     given = {
         **tables, **change_tables(**tables), **fused(), **causes(), **what_if(),
         **states(tables["careers"]), **influences(),
-        **judged(int(tables["artists"]["artist_id"].iloc[0])),
+        **judged(int(tables["artists"]["artist_id"].iloc[0])), **three_scales(tables["artists"]),
         "scores": score_table(MIXED),
         "quarantine": pd.DataFrame([quarantine]),
         "ingest": {"tables": {"artists": counts}, "all_tables": counts},
@@ -467,6 +528,7 @@ def test_the_page_carries_the_verdict_to_the_top_and_stars_the_winner(page: str,
     starred = {
         (name, re.sub(r"\s.*", "", text))
         for name, cells in rows
+        if "hidden" not in name and "later years" not in name
         for text in re.findall(r'class="best">([^<]+)', cells)
     }
     states = ("state, years kept together", "0.641")
@@ -537,3 +599,21 @@ def test_influence_says_what_the_model_misses_and_what_was_refused(read: Reader)
     assert "odds times 4.48" in read.text
     assert "odds times 0.82" in read.text
     assert "none possible" in read.text
+
+
+def test_a_scale_says_where_its_model_loses(read: Reader):
+    assert "The plain line misses by less" in read.text
+    assert "foretold no better than by the plainest guess for joy" in read.text
+    assert "the most probable account of what came is that of “Gaussian process”" in read.text
+
+
+def test_careers_that_did_not_converge_are_not_used(inputs: dict[str, Any], params: ReportParams):
+    change = {"converged": False, "reason": "R-hat of mu_l is 1.100, above 1.01", "future": {}, "checks": {}}
+    macro = inputs["macro"].model_copy(update=change)
+    given = inputs | {"macro": macro, "career_courses": inputs["career_courses"].head(0)}
+    text = Reader(report(**given, params=params)).text
+    assert "has not converged (R-hat of mu_l is 1.100, above 1.01) and is not used" in text
+    assert (
+        "later years"
+        not in text.split("Over a career:")[1].split("What the fusion")[0].split("Each model")[0]
+    )

@@ -1,0 +1,226 @@
+"""Section of the report on the three time scales: within a song, on an album, over a career."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tasks.emotion import figures_scales as draw
+from tasks.emotion.figures import svg
+from tasks.emotion.macro import MacroMetrics
+from tasks.emotion.meso import MesoMetrics
+from tasks.emotion.micro import Foretold, MicroMetrics
+from tasks.emotion.report_blocks import (
+    Block,
+    Cell,
+    Figure,
+    Grid,
+    Picture,
+    Prose,
+    Section,
+    count,
+    grid,
+    joined,
+    plural,
+    share,
+    signed,
+)
+
+NAMES = {"audio": "sound", "lyrics": "lyrics"}
+SHOWN = "arousal"
+
+
+def scales(
+    song_curves: pd.DataFrame,
+    section_effects: pd.DataFrame,
+    album_coherence: pd.DataFrame,
+    career_courses: pd.DataFrame,
+    metrics: tuple[MicroMetrics, MesoMetrics, MacroMetrics],
+) -> Section:
+    """Songs, albums, careers: one model each, beside the plain guess that it has to beat."""
+    micro, meso, macro = metrics
+    blocks: list[Block] = [
+        Prose(_songs_sentence(micro)),
+        _songs_figure(song_curves, micro),
+        Prose(_sections_sentence(section_effects, micro)),
+        Prose(_albums_sentence(meso)),
+        _albums_figure(album_coherence, meso),
+        Prose(_careers_sentence(macro)),
+    ]
+    if macro.converged:
+        blocks.append(_careers_figure(career_courses))
+    return Section("scales", "Within a song, on an album, over a career", (*blocks, _table(micro, macro)))
+
+
+def _songs_sentence(micro: MicroMetrics) -> str:
+    parts = []
+    for name, one in micro.ratings.items():
+        anywhere, line = one.hidden_anywhere["model"], one.hidden_anywhere["straight line"]
+        calm, wild = one.noise_sd[0], one.noise_sd[-1]
+        parts.append(
+            f"{name}: {plural(one.songs, 'song')}, polynomials of degree {one.degree} hold best for songs "
+            f"left out; they leave {calm:.4f} over in the calmest class of songs and {wild:.4f} in the most "
+            f"restless ({share(one.share_of_songs[-1])} of songs). Hidden tenths are missed by "
+            f"{anywhere.rmse:.4f}, by a straight line between their neighbours {line.rmse:.4f}"
+        )
+    worse = all(
+        one.hidden_anywhere["model"].rmse > one.hidden_anywhere["straight line"].rmse
+        for one in micro.ratings.values()
+    )
+    verdict = (
+        " The plain line misses by less: ratings drift slowly, and a few shapes for all songs do not follow "
+        "every turn. The model knows better how sure to be (log density in the table below)."
+        if worse
+        else ""
+    )
+    return f"Within a song. {'; '.join(parts)}.{verdict}"
+
+
+def _songs_figure(curves: pd.DataFrame, micro: MicroMetrics) -> Figure:
+    rows = curves[curves["dimension"] == SHOWN]
+    one = rows.drop_duplicates("song_id").sort_values(["song_class", "noise_sd", "song_id"])
+    chosen = [int(part["song_id"].iloc[len(part) // 2]) for _, part in one.groupby("song_class", sort=True)]
+    picture = svg(
+        "songs", (8.2, 2.6),
+        f"Rated {SHOWN} over ten parts of {plural(len(chosen), 'song')}, from the calmest class to the most "
+        "restless, with the curve of the model.",
+        lambda figure: draw.songs(figure, rows, chosen),
+    )  # fmt: skip
+    return Figure(
+        (Picture(picture),),
+        f"A typical song of each class, calm to restless: {SHOWN} as rated (dots) and the model's curve with "
+        f"its 95% band. n = {count(micro.ratings[SHOWN].songs)} songs of ten parts. How sure: raters "
+        "disagree on how high a song lies as a whole far more than it moves; the band is about its moves.",
+    )
+
+
+def _sections_sentence(effects: pd.DataFrame, micro: MicroMetrics) -> str:
+    sure = effects[(effects["low"] > 0) | (effects["high"] < 0)]
+    told = [
+        f"{row.emotion} in the {row.kind} ({signed(row.difference, 2)} words per 100)"
+        for row in sure.itertuples()
+    ]
+    text = f"By section, in the lyrics of {count(effects['songs'].max())} songs by one artist: "
+    text += (
+        f"{joined(told)} differ surely from the song's average. "
+        if told
+        else "no kind of section differs surely. "
+    )
+    lost = [
+        name
+        for name, one in micro.lyrics.items()
+        if one.hidden_section["model"].rmse >= min(
+            score.rmse for key, score in one.hidden_section.items() if key != "model"
+        )
+    ]  # fmt: skip
+    return text + (
+        f"A section that was hidden is foretold no better than by the plainest guess for {joined(lost)}."
+        if lost
+        else "A section that was hidden is foretold better than by any plain guess."
+    )
+
+
+def _albums_sentence(meso: MesoMetrics) -> str:
+    parts = [
+        f"in {NAMES[name]} the factors of its album carry {share(one.coherence)} of a song's emotion, "
+        f"shuffled songs would give {share(one.shuffled_coherence)}; {count(one.artists_with_albums)} of "
+        f"{count(one.artists)} artists have albums that differ more than handfuls of their songs"
+        for name, one in meso.modalities.items()
+    ]
+    return (
+        f"On an album: {'; '.join(parts)}. Shuffles stay above zero: the errors of a few songs go together "
+        "between dimensions, and look like a factor."
+    )
+
+
+def _albums_figure(table: pd.DataFrame, meso: MesoMetrics) -> Figure:
+    modalities = meso.modalities.items()
+    told = [f"{name} {one.coherence:.2f} against {one.shuffled_coherence:.2f}" for name, one in modalities]
+    picture = svg(
+        "albums", (8.2, 2.7),
+        f"Histograms of album coherence beside the same for shuffled songs: {'; '.join(told)}.",
+        lambda figure: draw.albums(figure, table),
+    )  # fmt: skip
+    sizes = joined(f"{count(one.albums)} albums ({NAMES[name]})" for name, one in modalities)
+    return Figure(
+        (Picture(picture),),
+        "Coherence of albums: the share of a song's variance, about its artist, that lies in what the songs "
+        f"of an album have in common. n = {sizes}. How sure: computed from means, spreads and numbers of "
+        "songs only; of one album, less sure than the picture suggests.",
+    )
+
+
+def _careers_sentence(macro: MacroMetrics) -> str:
+    text = (
+        f"Over a career: {plural(macro.careers, 'career')} in one model, {count(macro.years_fitted)} years. "
+    )
+    if not macro.converged:
+        return text + f"The fit has not converged ({macro.reason}) and is not used."
+    best = max(macro.future, key=lambda name: macro.future[name].log_density)
+    ours, mean = macro.future["Gaussian process"], macro.future["artist's mean"]
+    odd = [name for name, check in macro.checks.items() if check.p < 0.05]
+    return (
+        f"{text}{macro.dimension.capitalize()} of a typical artist keeps its character for about "
+        f"{macro.typical_length_years:.0f} years. In {count(macro.years_forecast)} later years the forecast "
+        f"misses by {ours.rmse:.3f}, the artist's mean by {mean.rmse:.3f}; the most probable account of what "
+        f"came is that of “{best}”. Intervals that promise 90% hold {share(macro.covered_90 or 0)}. "
+        + (f"Data drawn from the model differ from these in {joined(odd)}." if odd else
+           "Data drawn from the model look like these in every trait that was checked.")
+    )  # fmt: skip
+
+
+def _careers_figure(courses: pd.DataFrame) -> Figure:
+    future = courses[courses["future"]].groupby("artist_id").size()
+    order = pd.DataFrame({"future": future, "all": courses.groupby("artist_id").size()}).fillna(0)
+    chosen = [int(i) for i in order.sort_values(["future", "all"], ascending=False, kind="stable").index[:3]]
+    names = [str(courses.loc[courses["artist_id"] == i, "artist"].iloc[0]) for i in chosen]
+    picture = svg(
+        "careers-gp", (8.2, 2.8), f"Smooth courses and forecasts of {joined(names)}.",
+        lambda figure: draw.careers(figure, courses, chosen),
+    )  # fmt: skip
+    return Figure(
+        (Picture(picture),),
+        "The careers with the most later years: yearly means with their sampling error (grey), the course "
+        "given all years (blue, 95% band), and forecasts from the years before each (red, 95%). The model "
+        "was fitted to the earlier years only. How sure: a year of one song has the longest bar.",
+    )
+
+
+def _table(micro: MicroMetrics, macro: MacroMetrics) -> Grid:
+    rows: list[list[str | Cell]] = []
+    for dimension, one in micro.ratings.items():
+        for title, scored in (("hidden tenths", one.hidden_anywhere), ("hidden end", one.hidden_end)):
+            rows += _compared(f"{dimension}, {title}", scored)
+    for emotion, lyric in micro.lyrics.items():
+        rows += _compared(f"{emotion}, hidden section", lyric.hidden_section)
+    best = min((one.rmse for one in macro.future.values()), default=0.0)
+    top = max((one.log_density for one in macro.future.values()), default=0.0)
+    rows += [
+        [
+            f"{macro.dimension}, later years", name, Cell(f"{one.rmse:.4f}", one.rmse == best), "—",
+            Cell(signed(one.log_density, 3), one.log_density == top),
+        ]
+        for name, one in macro.future.items()
+    ]  # fmt: skip
+    return grid(
+        "Each model beside plain guesses, on songs and years that it was not fitted to. RMSE counts the "
+        "worst misses most, the median error is that of a typical case; log density rewards knowing how sure "
+        "to be.",
+        ("what is foretold", "by", "RMSE", "median error", "log density"),
+        rows, text=(1,),
+    )  # fmt: skip
+
+
+def _compared(title: str, scored: dict[str, Foretold]) -> list[list[str | Cell]]:
+    best = {
+        "rmse": min(one.rmse for one in scored.values()),
+        "median_error": min(one.median_error for one in scored.values()),
+        "log_density": max(one.log_density for one in scored.values()),
+    }
+    return [
+        [
+            title, name, Cell(f"{one.rmse:.4f}", one.rmse == best["rmse"]),
+            Cell(f"{one.median_error:.4f}", one.median_error == best["median_error"]),
+            Cell(signed(one.log_density, 3), one.log_density == best["log_density"]),
+        ]
+        for name, one in scored.items()
+    ]  # fmt: skip

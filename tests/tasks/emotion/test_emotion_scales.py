@@ -1,0 +1,159 @@
+"""The stages of the three time scales: contracts, repeats, and effects planted in the real tables."""
+
+from __future__ import annotations
+
+from typing import get_type_hints
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SOURCE
+
+from statewright.contracts import ContractError, check
+from tasks.emotion.ingest import read_checked
+from tasks.emotion.macro import MacroOutputs, macro
+from tasks.emotion.meso import MesoOutputs, meso
+from tasks.emotion.micro import TENTHS, MicroOutputs, micro
+from tasks.emotion.params import IngestParams, MacroParams, MesoParams, MicroParams, SplitParams
+
+MICRO = MicroParams(max_degree=2, classes=2, draws=20, emotions=("joy",))
+MESO = MesoParams(draws=20, shuffles=200)
+
+
+def keeps_contracts(outputs, kind) -> None:
+    for name, contract in get_type_hints(kind, include_extras=True).items():
+        check(getattr(outputs, name), contract, name)
+
+
+@pytest.fixture(scope="module")
+def songs() -> dict[str, pd.DataFrame]:
+    tables = {
+        name: read_checked(name, IngestParams(source=str(SOURCE)))[0]
+        for name in ("within_song", "section_kinds")
+    }
+    some = tables["within_song"]["song_id"].drop_duplicates().iloc[::6]
+    whole = tables["within_song"]
+    return tables | {"within_song": whole[whole["song_id"].isin(some)]}
+
+
+@pytest.fixture(scope="module")
+def found(songs) -> MicroOutputs:
+    return micro(**songs, params=MICRO)
+
+
+def test_micro_keeps_contracts_and_repeats(songs, found):
+    keeps_contracts(found, MicroOutputs)
+    again = micro(**songs, params=MICRO)
+    pd.testing.assert_frame_equal(again.song_curves, found.song_curves, check_exact=True)
+    pd.testing.assert_frame_equal(again.section_effects, found.section_effects, check_exact=True)
+    assert again.micro == found.micro
+
+
+def test_micro_curves_follow_the_ratings(found):
+    curves = found.song_curves
+    error = (curves["observed"] - curves["curve"]) / np.hypot(curves["noise_sd"], curves["curve_sd"])
+    assert 0.7 < error.std() < 1.1
+    # rated tenths hang together far closer than raters agree
+    for one in found.micro.ratings.values():
+        assert one.rater_sd_shared > one.rater_sd_each + 1
+        assert one.hidden_anywhere["model"].rmse < one.hidden_anywhere["song mean"].rmse
+
+
+def test_micro_sees_a_planted_chorus(songs):
+    kinds = songs["section_kinds"].copy()
+    kinds.loc[kinds["kind"] == "chorus", "joy"] += 3
+    planted = micro(songs["within_song"], kinds, params=MICRO)
+    effect = planted.section_effects.set_index("kind").loc["chorus"]
+    assert effect["low"] > 1.5
+    assert planted.micro.lyrics["joy"].chosen == "kind"
+
+
+def test_micro_says_what_is_missing(songs):
+    few = songs["within_song"].head(5 * TENTHS)
+    with pytest.raises(ContractError, match="5 songs with all 10 tenths"):
+        micro(few, songs["section_kinds"], params=MICRO)
+    with pytest.raises(ContractError, match="kinds"):
+        micro(**songs, params=MICRO.model_copy(update={"kinds": ("buildup", "skit")}))
+
+
+@pytest.fixture(scope="module")
+def albums(preprocessed) -> pd.DataFrame:
+    table = preprocessed.albums
+    return table[table["artist_id"] % 3 == 0]
+
+
+@pytest.fixture(scope="module")
+def coherent(albums) -> MesoOutputs:
+    return meso(albums, params=MESO)
+
+
+def test_meso_keeps_contracts_and_repeats(albums, coherent):
+    keeps_contracts(coherent, MesoOutputs)
+    again = meso(albums, params=MESO)
+    pd.testing.assert_frame_equal(again.album_coherence, coherent.album_coherence, check_exact=True)
+    assert again.meso == coherent.meso
+
+
+def test_meso_real_albums_beat_their_shuffles(coherent):
+    audio = coherent.meso.modalities["audio"]
+    assert audio.coherence > 2 * audio.shuffled_coherence
+    assert audio.shuffles_as_coherent == 0
+    assert audio.artists_with_albums > 0.2 * audio.artists
+    assert audio.artist_squares_ratio > 1.5
+    table = coherent.album_coherence
+    assert ((table["low"] <= table["coherence"]) & (table["coherence"] <= table["high"])).mean() > 0.8
+
+
+def test_meso_finds_nothing_where_albums_are_alike(albums):
+    # every album of an artist gets the same mean but for the error of its own songs
+    rng, flat = np.random.default_rng(0), albums.copy()
+    for dim in MESO.audio:
+        level = flat.groupby("artist_id")[f"{dim}_mean"].transform("mean")
+        error = flat[f"{dim}_sd"] / np.sqrt(flat["n_songs_audio"].clip(lower=1))
+        flat[f"{dim}_mean"] = level + error * rng.normal(size=len(flat))
+    audio = meso(flat, params=MESO).meso.modalities["audio"]
+    assert audio.coherence < 0.03
+    assert audio.artists_with_albums <= 0.05 * audio.artists
+
+
+def test_meso_says_what_is_missing(albums):
+    few = albums[albums["artist_id"].isin(albums["artist_id"].unique()[:4])]
+    with pytest.raises(ContractError, match="expected at least 10"):
+        meso(few, params=MESO)
+
+
+SHORT = MacroParams(careers=25, draws=20, tune=20, predictive_draws=20)
+
+
+@pytest.mark.slow
+def test_macro_short_chains_are_not_used(preprocessed):
+    found = macro(preprocessed.careers, preprocessed.artists, params=SHORT, split=SplitParams())
+    keeps_contracts(found, MacroOutputs)
+    assert not found.macro.converged
+    assert "effective sample size" in found.macro.reason
+    assert found.career_courses.empty
+    assert found.macro.future == {}
+
+
+@pytest.mark.slow
+def test_macro_of_few_careers(preprocessed):
+    params = SHORT.model_copy(update={"draws": 500, "tune": 300})
+    found = macro(preprocessed.careers, preprocessed.artists, params=params, split=SplitParams())
+    keeps_contracts(found, MacroOutputs)
+    assert found.macro.converged, found.macro.reason
+    courses = found.career_courses
+    assert set(found.macro.future) == {"persistence", "artist's mean", "autoregression", "Gaussian process"}
+    # forecasts were scored as they stand in the table
+    later = courses[courses["future"]]
+    rmse = np.sqrt(np.mean((later["forecast"] - later["observed"]) ** 2))
+    assert found.macro.future["Gaussian process"].rmse == pytest.approx(rmse, abs=2e-4)
+    assert found.macro.future["persistence"].rmse > found.macro.future["Gaussian process"].rmse
+    assert (courses["course_sd"] < courses["forecast_sd"]).all()
+
+
+def test_macro_says_what_is_missing(preprocessed):
+    careers, artists = preprocessed.careers, preprocessed.artists
+    with pytest.raises(ContractError, match="no column 'mirth_mean'"):
+        macro(careers, artists, params=MacroParams(dimension="mirth"), split=SplitParams())
+    with pytest.raises(ContractError, match="0 careers have 6 to 30 years before"):
+        macro(careers[careers["year"] > 2004], artists, params=SHORT, split=SplitParams())
