@@ -36,7 +36,7 @@ SHARED = ("beta", "tau", "sigma_n", "mu_a", "omega_a", "mu_l", "omega_l")
 LENGTHS: Floats = np.array([1.0, 2.5, 6.25, 15.625, 39.0625])
 """Length scales a career may have: 1, 2.5, 6.25, 16 and 39 years."""
 
-HIGH, HIGH_WEIGHT = np.polynomial.hermite_e.hermegauss(3)
+HIGH, HIGH_WEIGHT = np.polynomial.hermite_e.hermegauss(2)
 """Nodes of log amplitude on a standard normal scale; weights, up to a factor."""
 
 

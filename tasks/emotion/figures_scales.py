@@ -29,7 +29,9 @@ def songs(figure: Figure, curves: pd.DataFrame, chosen: list[int]) -> None:
 def albums(figure: Figure, table: pd.DataFrame) -> None:
     """How coherent albums are, beside the same songs dealt at random."""
     names = list(dict.fromkeys(table["modality"]))
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+    places = np.atleast_1d(figure.subplots(1, len(names)))
+    places[0].set_ylabel("albums")
+    for axes, name in zip(places, names, strict=True):
         rows = table[table["modality"] == name]
         edges = np.linspace(0, max(rows["coherence"].max(), rows["shuffled"].max()), 40)
         axes.hist(rows["coherence"], edges, color=BLUE, alpha=0.8, label="albums as they are")
@@ -38,8 +40,7 @@ def albums(figure: Figure, table: pd.DataFrame) -> None:
         )
         axes.set_title({"audio": "sound", "lyrics": "lyrics"}[name])
         axes.set_xlabel("share of a song's emotion that its album carries")
-    axes.set_ylabel("albums")
-    axes.legend(loc="upper right")
+    places[0].legend(loc="upper right")
 
 
 def careers(figure: Figure, courses: pd.DataFrame, chosen: list[int]) -> None:

@@ -161,8 +161,10 @@ def _careers_sentence(macro: MacroMetrics) -> str:
     return (
         f"{text}{macro.dimension.capitalize()} of a typical artist keeps its character for about "
         f"{macro.typical_length_years:.0f} years. In {count(macro.years_forecast)} later years the forecast "
-        f"misses by {ours.rmse:.3f}, the artist's mean by {mean.rmse:.3f}; the most probable account of what "
-        f"came is that of “{best}”. Intervals that promise 90% hold {share(macro.covered_90 or 0)}. "
+        f"misses by {ours.rmse:.3f}, the artist's mean by {mean.rmse:.3f}"
+        + (": as a single number the plain mean is better" if ours.rmse > mean.rmse else "")
+        + f"; the most probable account of what came is that of “{best}”. "
+        f"Intervals that promise 90% hold {share(macro.covered_90 or 0)}. "
         + (f"Data drawn from the model differ from these in {joined(odd)}." if odd else
            "Data drawn from the model look like these in every trait that was checked.")
     )  # fmt: skip

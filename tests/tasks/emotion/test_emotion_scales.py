@@ -126,9 +126,12 @@ SHORT = MacroParams(careers=25, draws=20, tune=20, predictive_draws=20)
 
 
 @pytest.mark.slow
-def test_macro_short_chains_are_not_used(preprocessed):
-    found = macro(preprocessed.careers, preprocessed.artists, params=SHORT, split=SplitParams())
+def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
+    found, again = (
+        macro(preprocessed.careers, preprocessed.artists, params=SHORT, split=SplitParams()) for _ in range(2)
+    )
     keeps_contracts(found, MacroOutputs)
+    pd.testing.assert_frame_equal(again.career_parameters, found.career_parameters, check_exact=True)
     assert not found.macro.converged
     assert "effective sample size" in found.macro.reason
     assert found.career_courses.empty
