@@ -250,7 +250,7 @@ def _parameters(fitted: MacroFit, covariates: tuple[str, ...]) -> pd.DataFrame:
 
 def _no_courses() -> pd.DataFrame:
     names = CareerCourses.to_schema().columns
-    kinds = {"artist": "object", "future": "bool", "artist_id": "int64", "year": "int64"}
+    kinds = {"artist": "str", "future": "bool", "artist_id": "int64", "year": "int64"}
     return pd.DataFrame({name: pd.Series(dtype=kinds.get(name, "float64")) for name in names})
 
 
