@@ -73,6 +73,7 @@ def test_finds_the_exact_posterior_of_the_years_of_music(prior):
     assert found.mixing.warning is None
 
 
+@pytest.mark.slow
 @QUIET
 @PRIORS
 def test_chains_mix_and_their_draws_are_admissible(prior):
@@ -86,6 +87,7 @@ def test_chains_mix_and_their_draws_are_admissible(prior):
     assert found.location_probability.sum() == pytest.approx(found.count_probability @ np.arange(21))
 
 
+@pytest.mark.slow
 @QUIET
 @PRIORS
 def test_weights_enter_as_in_the_exact_posterior(prior):
@@ -96,6 +98,7 @@ def test_weights_enter_as_in_the_exact_posterior(prior):
     assert_close_to_exact(y, prior, 1.0, 2, weights=weights)
 
 
+@pytest.mark.slow
 @QUIET
 def test_equal_seeds_give_equal_results_and_others_do_not():
     y = np.random.default_rng(3).normal(size=(20, 3))
@@ -107,6 +110,7 @@ def test_equal_seeds_give_equal_results_and_others_do_not():
     assert not np.array_equal(first.location_probability, other.location_probability)
 
 
+@pytest.mark.slow
 @QUIET
 @PRIORS
 def test_takes_a_series_far_from_the_prior(prior):
@@ -116,6 +120,7 @@ def test_takes_a_series_far_from_the_prior(prior):
     assert np.isfinite(found.regime_means).all()
 
 
+@pytest.mark.slow
 @QUIET
 @PRIORS
 @pytest.mark.parametrize(
@@ -139,6 +144,7 @@ def test_every_admissible_placement_is_equally_likely():
     np.testing.assert_allclose(drawn / 6000, 1 / 6, atol=4 * np.sqrt(5 / 36 / 6000))
 
 
+@pytest.mark.slow
 @QUIET
 def test_chains_that_were_too_short_say_so():
     y = np.random.default_rng(6).normal(size=(40, 3)).cumsum(axis=0)

@@ -51,6 +51,7 @@ def test_keeps_the_contracts(found):
         check(getattr(found, name), contract, name)
 
 
+@pytest.mark.slow
 def test_an_effect_planted_in_real_careers_comes_out(tables, found):
     # Adding 0.6 energy to valence adds 0.6 to the effect of energy, by the algebra of least squares,
     # and leaves the effect of danceability alone. The table is rounded to six digits.

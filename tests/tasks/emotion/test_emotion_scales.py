@@ -87,6 +87,7 @@ def coherent(albums) -> MesoOutputs:
     return meso(albums, params=MESO)
 
 
+@pytest.mark.slow
 def test_meso_keeps_contracts_and_repeats(albums, coherent):
     keeps_contracts(coherent, MesoOutputs)
     again = meso(albums, params=MESO)
@@ -94,6 +95,7 @@ def test_meso_keeps_contracts_and_repeats(albums, coherent):
     assert again.meso == coherent.meso
 
 
+@pytest.mark.slow
 def test_meso_real_albums_beat_their_shuffles(coherent):
     audio = coherent.meso.modalities["audio"]
     assert audio.coherence > 2 * audio.shuffled_coherence
@@ -104,6 +106,7 @@ def test_meso_real_albums_beat_their_shuffles(coherent):
     assert ((table["low"] <= table["coherence"]) & (table["coherence"] <= table["high"])).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_meso_finds_nothing_where_albums_are_alike(albums):
     # every album of an artist gets the same mean but for the error of its own songs
     rng, flat = np.random.default_rng(0), albums.copy()
