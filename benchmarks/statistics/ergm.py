@@ -81,7 +81,7 @@ def _whole() -> str:
     for name, terms in models.items():
         began = time.process_time()
         try:
-            found = fit(graph, terms, seed=0, free=free, effective=200, most_steps=200_000_000)
+            found = fit(graph, terms, seed=0, free=free, effective=200, most_steps=40_000_000)
             rows = zip(found.names, found.coef, found.std_error, strict=True)
             result = "; ".join(f"{term} {coef:.3f} ({error:.3f})" for term, coef, error in rows)
         except DegenerateModelError as error:

@@ -57,7 +57,7 @@ def _songs_sentence(micro: MicroMetrics) -> str:
         anywhere, line = one.hidden_anywhere["model"], one.hidden_anywhere["straight line"]
         calm, wild = one.noise_sd[0], one.noise_sd[-1]
         parts.append(
-            f"{name}: {plural(one.songs, 'song')}, polynomials of degree {one.degree} hold best for songs "
+            f"in {name}: {plural(one.songs, 'song')}, polynomials of degree {one.degree} hold best for songs "
             f"left out; they leave {calm:.4f} over in the calmest class of songs and {wild:.4f} in the most "
             f"restless ({share(one.share_of_songs[-1])} of songs). Hidden tenths are missed by "
             f"{anywhere.rmse:.4f}, by a straight line between their neighbours {line.rmse:.4f}"
@@ -72,7 +72,7 @@ def _songs_sentence(micro: MicroMetrics) -> str:
         if worse
         else ""
     )
-    return f"Within a song. {'; '.join(parts)}.{verdict}"
+    return f"Within a song, {'; '.join(parts)}.{verdict}"
 
 
 def _songs_figure(curves: pd.DataFrame, micro: MicroMetrics) -> Figure:

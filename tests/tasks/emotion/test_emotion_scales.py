@@ -143,7 +143,7 @@ def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
 
 @pytest.mark.slow
 def test_macro_of_few_careers(preprocessed):
-    params = SHORT.model_copy(update={"draws": 500, "tune": 300})
+    params = SHORT.model_copy(update={"draws": 1500, "tune": 600})
     found = macro(preprocessed.careers, preprocessed.artists, params=params, split=SplitParams())
     keeps_contracts(found, MacroOutputs)
     assert found.macro.converged, found.macro.reason
