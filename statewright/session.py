@@ -152,8 +152,10 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
     took = result.schedule
-    foreseen = f" in {clock(took.actual)}, predicted {clock(took.predicted)}" if took else ""
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + foreseen, highlight=False)
+    spent = f" in {clock(took.actual)}" if took else ""
+    if took and any(session.plan.decisions[address].seconds for address in session.plan.work):
+        spent += f", predicted {clock(took.predicted)}"
+    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + spent, highlight=False)
     if result.unrecorded:
         console.print(f"not wholly recorded in MLflow: {result.unrecorded}", style="yellow", markup=False)
     for error in result.errors.values():

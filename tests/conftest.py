@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,14 +22,15 @@ THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "S
 def neutral_environment() -> Iterator[None]:
     """Nothing that the person running the tests has set points them at their own servers."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in (
-            "MLFLOW_TRACKING_URI",
-            "MLFLOW_EXPERIMENT_NAME",
-            "PREFECT_API_URL",
-            "STATEWRIGHT_RECORDED",
-        ):
+        for name in THEIRS:
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_are_heard() -> None:
+    """A shell that starts the tests in the background has them, and all they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
