@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_type_hints
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SOURCE
 
 from statewright.contracts import ContractError, check
 from tasks.emotion.ingest import read_checked
@@ -16,6 +16,7 @@ from tasks.emotion.meso import MesoOutputs, meso
 from tasks.emotion.micro import TENTHS, MicroOutputs, micro
 from tasks.emotion.params import IngestParams, MacroParams, MesoParams, MicroParams, SplitParams
 
+SOURCE = Path(__file__).parents[3] / "data" / "source"
 MICRO = MicroParams(max_degree=2, classes=2, draws=20, emotions=("joy",))
 MESO = MesoParams(draws=20, shuffles=200)
 
