@@ -7,8 +7,8 @@ import numpy as np
 Array = np.ndarray
 
 
-def seasonal_component(y: Array, longest: int = 60) -> tuple[Array, int]:
-    r"""Component of one series that repeats with a period, and the period; zero and 1 where there is none.
+def seasonal_component(y: Array, longest: int = 60) -> tuple[Array, int, float]:
+    r"""Component of one series that repeats with a period, the period, and its price; 0, 1, 0 if none does.
 
     For each period p the series less its centred moving average over p (2 x p where p is even) is
     averaged by phase. The period taken is that of the largest gain ``n log(before / after) - (p - 1) log n
@@ -26,13 +26,15 @@ def seasonal_component(y: Array, longest: int = 60) -> tuple[Array, int]:
     component : array (T,)
         With mean 0 over a period.
     period : int
+    price : float
+        Log evidence that its parameters cost: half of what is taken off the gain.
 
     References
     ----------
     Classical decomposition: Kendall and Stuart, The Advanced Theory of Statistics 3 (1966). Chen and
     Chen, Extended Bayesian information criteria, Biometrika 95 (2008).
     """
-    best, period, component = 0.0, 1, np.zeros(len(y))
+    best, period, component, price = 0.0, 1, np.zeros(len(y)), 0.0
     periods = range(2, min(longest, len(y) // 4) + 1)
     for p in periods:
         rest = y - _moving_average(y, p)
@@ -49,8 +51,8 @@ def seasonal_component(y: Array, longest: int = 60) -> tuple[Array, int]:
         cost = (p - 1) * np.log(n) + 2 * np.log(len(periods))
         gain = n * np.log(before / max(after, 1e-12 * before)) - cost
         if gain > best:
-            best, period, component = float(gain), p, means[phase]
-    return component, period
+            best, period, component, price = float(gain), p, means[phase], float(cost) / 2
+    return component, period, price
 
 
 def _moving_average(y: Array, p: int) -> Array:

@@ -2,12 +2,12 @@ r"""Regimes with a level or a linear trend and autocorrelated noise, integrated 
 
 In a regime, dimension by dimension,
 
-    y_t = level + slope (t - centre) + u_t,   u_t = phi u_{t-1} + e_t,   e_t ~ N(0, sigma^2),
+    y_t = level + slope (t - centre) + u_t,   (1 - phi B) (1 - psi B) u_t = e_t,   e_t ~ N(0, sigma^2),
 
-with u stationary from the regime's first observation on. Given phi, dividing the autocorrelation out
-(Prais and Winsten) leaves a linear regression with independent errors, whose coefficients and variance
-have a Normal-inverse-gamma prior and integrate out. What is left is a short sum over kinds of regime:
-with a slope or without, for each phi of a grid.
+with B the step back and u stationary from the regime's first observation on. Given phi and psi, dividing
+the autocorrelation out (Prais and Winsten) leaves a linear regression with independent errors, whose
+coefficients and variance have a Normal-inverse-gamma prior and integrate out. What is left is a short sum
+over kinds of regime: with a slope or without, for each pair of roots from a grid.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations_with_replacement
 
 import numpy as np
 from scipy.special import gammaln
@@ -30,7 +31,7 @@ class TrendRegimes:
 
     ``sigma^2 ~ IG(freedom / 2, freedom noise^2 / 2)``; given sigma, the level at the regime's centre is
     ``N(centre, (spread sigma / noise)^2)`` and the rise over the regime's whole length
-    ``N(0, (spread sigma / noise)^2)``. Slope or none, and each phi, are equally likely.
+    ``N(0, (spread sigma / noise)^2)``. Slope or none, and each kind of noise, are equally likely.
 
     Parameters
     ----------
@@ -43,7 +44,10 @@ class TrendRegimes:
     freedom : float > 0
         How many observations the prior scale of the noise is worth.
     phi : tuple of float
-        Autocorrelations, each in [0, 1).
+        Roots of the autoregression, each in [0, 1).
+    order : int, 1 or 2
+        With 2 every pair of roots, equal ones too, is a kind of noise: smooth series, whose steps
+        resemble one another, take two. With 1 the second root is 0.
     slopes : bool
         Whether regimes with a slope are among the kinds.
 
@@ -62,7 +66,8 @@ class TrendRegimes:
     spread: Array
     noise: Array
     freedom: float = 3.0
-    phi: tuple[float, ...] = (0.0, 0.3, 0.6, 0.9, 0.97, 0.99)
+    phi: tuple[float, ...] = (0.0, 0.5, 0.9, 0.99)
+    order: int = 2
     slopes: bool = True
 
     def __post_init__(self) -> None:
@@ -78,6 +83,16 @@ class TrendRegimes:
             )
         if not self.phi or not all(0 <= value < 1 for value in self.phi):
             raise ValueError(f"phi must be numbers in [0, 1), at least one; found {self.phi}")
+        if self.order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2; found {self.order}")
+
+    @property
+    def roots(self) -> Array:
+        """Pairs of roots (kinds of noise, 2), the second no larger than the first."""
+        if self.order == 1:
+            return np.array([(value, 0.0) for value in self.phi])
+        pairs = combinations_with_replacement(sorted(self.phi, reverse=True), 2)
+        return np.array(list(pairs))
 
     @classmethod
     def robust(cls, y: Array, **settings: object) -> TrendRegimes:
@@ -131,7 +146,7 @@ class TrendSegments:
     def of(cls, y: Array, times: Array, weights: Array, prior: TrendRegimes) -> TrendSegments:
         """Bind a series to the prior of its regimes; levels in units of the noise, from the centre."""
         n, half = np.arange(len(y) + 1), prior.freedom / 2
-        kinds = len(prior.phi) * (2 if prior.slopes else 1)
+        kinds = len(prior.roots) * (2 if prior.slopes else 1)
         constants = (
             gammaln(half + n / 2)
             - gammaln(half)
@@ -169,7 +184,10 @@ class TrendSegments:
 
     def add_regimes(self, first: int, probabilities: Array, steps: Array) -> None:
         """See `recursion.Segments`."""
-        trend_sums.add_regimes(self.y, self.times, self._white, first, probabilities, *self._hyper, steps)
+        spread = np.array([trend_sums.autocovariances(p, q, 0)[0] for p, q in self.prior.roots])
+        trend_sums.add_regimes(
+            self.y, self.times, self._white, first, probabilities, spread, *self._hyper, steps
+        )
 
     def regimes(self, steps: Array) -> tuple[Array, Array]:
         """See `recursion.Segments`; the mean is the trend's, the variance that of u."""
@@ -200,9 +218,9 @@ class TrendSegments:
 
     @cached_property
     def _white(self) -> Array:
-        return trend_sums.whitening(self.times, self.weights, np.array(self.prior.phi))
+        return trend_sums.whitening(self.times, self.weights, self.prior.roots)
 
     @property
-    def _hyper(self) -> tuple[Array, Array, float, bool]:
+    def _hyper(self) -> tuple[Array, float, bool]:
         precision = (self.prior.noise / self.prior.spread) ** 2
-        return np.array(self.prior.phi), precision, float(self.prior.freedom), self.prior.slopes
+        return precision, float(self.prior.freedom), self.prior.slopes

@@ -13,61 +13,109 @@ Array = np.ndarray
 
 # Sums over a segment's neighbours of the regressors 1 and time, and the value, autocorrelation divided out.
 _S11, _S12, _S22, _S1Y, _S2Y, _SYY, _LOG = range(7)
-# What divides it out of an observation, see `whitening`: given the one before, and as a regime's first.
-_RATIO, _SCALE, _LOG_SCALE, _FIRST, _LOG_FIRST = range(5)
+# What divides it out of an observation, by its place in its regime, see `whitening`: coefficients of
+# the one and two before, scale and its log, for a first, a second, and any later observation.
+_BY_PLACE = 4
+_ONE_BEFORE, _TWO_BEFORE, _SCALE, _LOG_SCALE = range(_BY_PLACE)
 
 
-def whitening(times: Array, weights: Array, phis: Array) -> Array:
-    """Array (T, d, phis, 5): what makes ``y_t - ratio y_{t-1}``, scaled, an independent error of variance 1.
+def whitening(times: Array, weights: Array, roots: Array) -> Array:
+    """Array (T, d, kinds, 12): what makes ``y_t - a y_{t-1} - b y_{t-2}``, scaled, independent of variance 1.
 
-    A gap of g has ratio ``phi^g`` and error variance ``(1 - phi^2g) / (1 - phi^2)``; weights divide it.
+    `roots` (kinds, 2) are those of an autoregression of order 2 with innovations of variance 1 over the
+    weight. Coefficients are those of the best prediction from the one and two observations before, by the
+    stationary autocovariances. That is exact but for a second root that is not 0 where the two before are
+    not the two steps before: there, what still earlier ones know is left out (Vecchia 1988).
     """
-    gap = np.diff(times, prepend=times[0] - 1)
-    ratio = np.broadcast_to((phis ** gap[:, None])[:, None, :], (*weights.shape, len(phis)))
-    first = np.sqrt(weights[:, :, None] * (1 - phis**2))
-    scale = first / np.sqrt(1 - ratio**2)
-    return np.stack([ratio, scale, np.log(scale), first, np.log(first)], axis=3)
+    gaps = np.diff(times, prepend=times[0] - 1)
+    one, two = gaps.astype(int), (gaps + np.r_[1, gaps[:-1]]).astype(int)
+    out = np.zeros((*weights.shape, len(roots), 3, _BY_PLACE))
+    for k, (p, q) in enumerate(roots):
+        gamma = autocovariances(p, q, int(two.max()))
+        ratio = gamma[one] / gamma[0]
+        out[..., k, 1, _ONE_BEFORE] = ratio[:, None]
+        between = gamma[two - one]
+        determinant = gamma[0] ** 2 - between**2
+        first = (gamma[0] * gamma[one] - between * gamma[two]) / determinant
+        second = (gamma[0] * gamma[two] - between * gamma[one]) / determinant
+        left = gamma[0] - first * gamma[one] - second * gamma[two]
+        # Without a gap the answer is known, and the difference of large numbers is not needed.
+        known = two == 2
+        out[..., k, 2, _ONE_BEFORE] = np.where(known, p + q, first)[:, None]
+        out[..., k, 2, _TWO_BEFORE] = np.where(known, -p * q, second)[:, None]
+        variances = gamma[0], gamma[0] * (1 - ratio**2), np.where(known, 1.0, left)
+        for place, variance in enumerate(variances):
+            scale = np.sqrt(weights / np.reshape(variance, (-1, 1)))
+            out[..., k, place, _SCALE], out[..., k, place, _LOG_SCALE] = scale, np.log(scale)
+    return out.reshape(*out.shape[:3], 3 * _BY_PLACE)
+
+
+def autocovariances(p: float, q: float, longest: int) -> Array:
+    """Of ``u_t = (p + q) u_{t-1} - p q u_{t-2} + e_t``, e of variance 1, at lags 0 to `longest`."""
+    gamma = np.empty(max(longest, 1) + 1)
+    gamma[0] = (1 + p * q) / ((1 - p * q) * (1 - p * p) * (1 - q * q))
+    gamma[1] = (p + q) / (1 + p * q) * gamma[0]
+    for lag in range(2, len(gamma)):
+        gamma[lag] = (p + q) * gamma[lag - 1] - p * q * gamma[lag - 2]
+    return gamma
 
 
 @njit(cache=True, inline="always")
-def _add_pair(sums, white, times, y, a, i, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add observation i given the one before it, time and value counted from the anchor's."""
-    u, u_before = times[i] - times[anchor], times[i - 1] - times[anchor]
-    v, v_before = y[i, a] - y[anchor, a], y[i - 1, a] - y[anchor, a]
-    for p in range(sums.shape[0]):
-        r, scale = white[i, a, p, _RATIO], white[i, a, p, _SCALE]
-        _add_row(sums[p], scale * (1 - r), scale * (u - r * u_before), scale * (v - r * v_before))
-        sums[p, _LOG] += white[i, a, p, _LOG_SCALE]
+def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Regressors 1 and time, and the value of observation i, autocorrelation divided out, and log scale.
+
+    `place` is 0 for a regime's first observation, 1 for its second, 2 later; time and value are counted
+    from those given.
+    """
+    at = _BY_PLACE * place
+    scale = white[at + _SCALE]
+    one, t, v = 1.0, times[i] - time, y[i, a] - value
+    if place > 0:
+        r = white[at + _ONE_BEFORE]
+        one -= r
+        t -= r * (times[i - 1] - time)
+        v -= r * (y[i - 1, a] - value)
+    if place > 1:
+        r = white[at + _TWO_BEFORE]
+        one -= r
+        t -= r * (times[i - 2] - time)
+        v -= r * (y[i - 2, a] - value)
+    return scale * one, scale * t, scale * v, white[at + _LOG_SCALE]
 
 
 @njit(cache=True, inline="always")
-def _add_row(sums, one, time, value):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add observation i to the sums of one kind of regime, time and value counted from the anchor's."""
+    one, time, value, log_scale = _row(white, times, y, a, i, place, times[anchor], y[anchor, a])
     sums[_S11] += one * one
     sums[_S12] += one * time
     sums[_S22] += time * time
     sums[_S1Y] += one * value
     sums[_S2Y] += time * value
     sums[_SYY] += value * value
+    sums[_LOG] += log_scale
 
 
 @njit(cache=True, inline="always")
-def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, white, u, v, middle, rise, precision, origin, freedom, slope, fit
-):
+def _add_later(sums, white, times, y, a, i, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add an observation that is neither first nor second to the sums of every kind of regime."""
+    for k in range(sums.shape[0]):
+        _add(sums[k], white[i, a, k], times, y, a, i, 2, anchor)
+
+
+@njit(cache=True, inline="always")
+def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Posterior of one kind of regime, into `fit`; its log marginal likelihood but for what n decides.
 
-    `u` and `v` are time and value of the regime's first observation, `middle` and `rise` its middle time
-    and duration, all from the same origin, whose value is `origin`. `fit` holds level, slope, the
-    precision matrix's three entries and the scale of the variance.
+    `middle` and `rise` are its middle time and duration, from the same origin as the sums, whose value is
+    `origin`. `fit` holds level, slope, the precision matrix's three entries and the scale of the variance.
     """
-    scale = white[_FIRST]
-    one, time, value = scale, scale * (u - middle), scale * v
-    s11 = sums[_S11] + one * one + precision
-    s12 = sums[_S12] - middle * sums[_S11] + one * time
-    s22 = sums[_S22] - 2 * middle * sums[_S12] + middle * middle * sums[_S11] + time * time
-    s1y = sums[_S1Y] + one * value - precision * origin
-    s2y = sums[_S2Y] - middle * sums[_S1Y] + time * value
-    syy = sums[_SYY] + value * value + precision * origin * origin
+    s11 = sums[_S11] + precision
+    s12 = sums[_S12] - middle * sums[_S11]
+    s22 = sums[_S22] - 2 * middle * sums[_S12] + middle * middle * sums[_S11]
+    s1y = sums[_S1Y] - precision * origin
+    s2y = sums[_S2Y] - middle * sums[_S1Y]
+    syy = sums[_SYY] + precision * origin * origin
     prior = precision
     if slope:
         # A slope's prior is that of the rise over the whole duration.
@@ -83,68 +131,59 @@ def _solve(  # type: ignore[no-untyped-def]  # pragma: no cover
         fit[0], fit[1] = s1y / s11, 0.0
     fit[2], fit[3], fit[4] = s11, s12, s22
     fit[5] = freedom + max(syy - fit[0] * s1y - fit[1] * s2y, 0.0)
-    return 0.5 * math.log(prior / det) + sums[_LOG] + white[_LOG_FIRST]
+    return 0.5 * math.log(prior / det) + sums[_LOG]
 
 
 @njit(cache=True, inline="always")
 def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, n, times, y, a, anchor, first, last, white, precision, freedom, slopes, fits, logs
+    sums, times, y, a, anchor, first, last, white, precision, freedom, slopes, total, fits, logs
 ):
     """Solve every kind of regime of ``y[first:last+1, a]``; the log of their summed marginal likelihoods."""
-    origin_time, origin = times[anchor], y[anchor, a]
-    u, v = times[first] - origin_time, y[first, a] - origin
-    middle = 0.5 * (times[first] + times[last]) - origin_time
+    middle = 0.5 * (times[first] + times[last]) - times[anchor]
     rise = times[last] - times[first]
+    half = 0.5 * (freedom + last - first + 1)
     top = -np.inf
     for p in range(sums.shape[0]):
+        total[:] = sums[p]
+        _add(total, white[first, a, p], times, y, a, first, 0, anchor)
+        if last > first:
+            _add(total, white[first + 1, a, p], times, y, a, first + 1, 1, anchor)
         for slope in range(1 + slopes):
             k = p * (1 + slopes) + slope
-            logs[k] = _solve(
-                sums[p],
-                white[first, a, p],
-                u,
-                v,
-                middle,
-                rise,
-                precision,
-                origin,
-                freedom,
-                slope == 1,
-                fits[k],
-            )
-            logs[k] -= 0.5 * (freedom + n) * math.log(fits[k, 5])
+            logs[k] = _solve(total, middle, rise, precision, y[anchor, a], freedom, slope == 1, fits[k])
+            logs[k] -= half * math.log(fits[k, 5])
             top = max(top, logs[k])
-    total = 0.0
+    mass = 0.0
     for k in range(logs.size):
         if logs[k] - top > -46.0:
-            total += math.exp(logs[k] - top)
-    return top + math.log(total)
+            mass += math.exp(logs[k] - top)
+    return top + math.log(mass)
 
 
 @njit(cache=True)
 def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, first_row, step, phis, precision, freedom, slopes, constants, jacobian, out
+    y, times, white, first_row, step, precision, freedom, slopes, constants, jacobian, out
 ):
     """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
     length, d = y.shape
-    kinds = phis.size * (1 + slopes)
-    fits, logs = np.empty((kinds, 6)), np.empty(kinds)
+    noises = white.shape[2]
+    fits, logs, total = np.empty((noises * (1 + slopes), 6)), np.empty(noises * (1 + slopes)), np.empty(7)
     for r in range(first_row, first_row + out.shape[0]):
         anchor = r if step == 1 else r - 1
         if not 0 <= anchor < length:
             continue
-        sums = np.zeros((d, phis.size, 7))
+        sums = np.zeros((d, noises, 7))
         i, n = anchor, 0
         while 0 <= i < length:
             n += 1
             score = d * constants[n] - n * jacobian
+            first, last = (anchor, i) if step == 1 else (i, anchor)
             for a in range(d):
-                if n > 1:
-                    _add_pair(sums[a], white, times, y, a, i if step == 1 else i + 1, anchor)
-                first, last = (anchor, i) if step == 1 else (i, anchor)
+                if n > 2:
+                    _add_later(sums[a], white, times, y, a, last if step == 1 else first + 2, anchor)
                 score += _kinds(
-                    sums[a], n, times, y, a, anchor, first, last, white, precision[a], freedom, slopes,
-                    fits, logs,
+                    sums[a], times, y, a, anchor, first, last, white, precision[a], freedom, slopes,
+                    total, fits, logs,
                 )  # fmt: skip
             out[r - first_row, i + 1 if step == 1 else i] = score
             i += step
@@ -152,41 +191,42 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @njit(cache=True)
 def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, first_row, probabilities, phis, precision, freedom, slopes, steps
+    y, times, white, first_row, probabilities, spread, precision, freedom, slopes, steps
 ):
     """Add each segment's probability times its trend and variance to `steps`, whose running sum is theirs.
 
     `steps` is (T + 1, 4 d): for each dimension the probability of a variance without a mean, the trend's
-    value at time 0, its slope, the variance.
+    value at time 0, its slope, the variance. `spread` is the variance of each kind's u for innovations of 1.
     """
     length, d = y.shape
-    kinds = phis.size * (1 + slopes)
-    fits, logs, part = np.empty((kinds, 6)), np.empty(kinds), np.empty(4)
+    noises = white.shape[2]
+    kinds = noises * (1 + slopes)
+    fits, logs, whole, part = np.empty((kinds, 6)), np.empty(kinds), np.empty(7), np.empty(4)
     for r in range(probabilities.shape[0]):
         s = first_row + r
         end = length
         while end > s and probabilities[r, end] == 0.0:
             end -= 1
-        sums = np.zeros((d, phis.size, 7))
+        sums = np.zeros((d, noises, 7))
         for t in range(s + 1, end + 1):
             i = t - 1
             for a in range(d):
-                if i > s:
-                    _add_pair(sums[a], white, times, y, a, i, s)
+                if i > s + 1:
+                    _add_later(sums[a], white, times, y, a, i, s)
                 if probabilities[r, t] == 0.0:
                     continue
                 total = _kinds(
-                    sums[a], t - s, times, y, a, s, s, i, white, precision[a], freedom, slopes, fits, logs
+                    sums[a], times, y, a, s, s, i, white, precision[a], freedom, slopes, whole, fits, logs
                 )
                 part[:] = 0.0
                 for k in range(kinds):
                     share = probabilities[r, t] * math.exp(logs[k] - total)
-                    phi, spare = phis[k // (1 + slopes)], freedom + t - s - 2
+                    spare = freedom + t - s - 2
                     middle = 0.5 * (times[s] + times[i])
                     part[1] += share * (fits[k, 0] + y[s, a] - fits[k, 1] * middle)
                     part[2] += share * fits[k, 1]
                     if spare > 0:
-                        part[3] += share * fits[k, 5] / (spare * (1 - phi * phi))
+                        part[3] += share * fits[k, 5] / spare * spread[k // (1 + slopes)]
                     else:
                         part[0] += share
                 for c in range(4):
@@ -196,21 +236,21 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @njit(cache=True)
 def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, starts, ends, shares, phis, precision, freedom, slopes, constants, sums, surprise
+    y, times, white, starts, ends, shares, precision, freedom, slopes, constants, sums, surprise
 ):
     """Add each segment to the sums of the observations that it holds; constants by length."""
-    d = y.shape[1]
-    kinds = phis.size * (1 + slopes)
-    fits, logs = np.empty((d, kinds, 6)), np.empty((d, kinds))
+    d, noises = y.shape[1], white.shape[2]
+    kinds = noises * (1 + slopes)
+    fits, logs, whole = np.empty((d, kinds, 6)), np.empty((d, kinds)), np.empty(7)
     totals = np.empty(d)
     for k in range(starts.size):
         s, t = starts[k], ends[k]
-        within = np.zeros((d, phis.size, 7))
+        within = np.zeros((d, noises, 7))
         for a in range(d):
-            for i in range(s + 1, t):
-                _add_pair(within[a], white, times, y, a, i, s)
+            for i in range(s + 2, t):
+                _add_later(within[a], white, times, y, a, i, s)
             totals[a] = _kinds(
-                within[a], t - s, times, y, a, s, s, t - 1, white, precision[a], freedom, slopes,
+                within[a], times, y, a, s, s, t - 1, white, precision[a], freedom, slopes, whole,
                 fits[a], logs[a],
             )  # fmt: skip
         for i in range(s, t):
@@ -242,14 +282,9 @@ def _explain_mixture(  # type: ignore[no-untyped-def]  # pragma: no cover
         share = math.exp(logs[k] - total)
         if share < 1e-12:
             continue
-        p = k // (1 + slopes)
-        r, scale, log_scale = white[p, _RATIO], white[p, _SCALE], white[p, _LOG_SCALE]
-        before = i - 1
-        if i == s:
-            r, scale, log_scale, before = 0.0, white[p, _FIRST], white[p, _LOG_FIRST], i
-        one = scale * (1 - r)
-        time = scale * (times[i] - middle - r * (times[before] - middle))
-        value = scale * (y[i, a] - y[s, a] - r * (y[before, a] - y[s, a]))
+        one, time, value, log_scale = _row(
+            white[k // (1 + slopes)], times, y, a, i, min(i - s, 2), middle, y[s, a]
+        )
         s11, s12, s22 = fits[k, 2], fits[k, 3], fits[k, 4]
         h = one * one / s11
         if slopes and k % 2 == 1:
