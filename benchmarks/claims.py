@@ -6,27 +6,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from benchmarks import claims_statistics
+from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
-RUN = "`make run`"
-
-Metrics = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A quantitative claim of a specification; `measure` turns the metrics into what we found."""
-
-    place: str
-    claim: str
-    verdict: str
-    finding: str | Callable[[Metrics], str]
-    command: str = ""
+NAMES = (
+    "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
+    "variational",
+)  # fmt: skip
 
 
 def _entropy(metrics: Metrics) -> str:
@@ -76,46 +66,6 @@ def _coverage(metrics: Metrics) -> str:
     )
 
 
-def _changes(metrics: Metrics) -> str:
-    careers = metrics["changepoint"]["careers"]
-    return (
-        f"K ~ Poisson with exact summation over all placements. {careers['careers']:.0f} careers: "
-        f"P(K >= 1) > 0.9 in {careers['certain']:.0f}; with their years shuffled, "
-        f"in {careers['shuffled_certain']:.0f}."
-    )
-
-
-def _granger(metrics: Metrics) -> str:
-    scopes = metrics["causal"]["granger"]
-    counts = ", ".join(
-        f"{n} {found['significant']:.0f} of {found['tests']:.0f}" for n, found in scopes.items()
-    )
-    return f"Corrected degrees of freedom. Significant after correction for many tests: {counts}."
-
-
-def _natural_gradient(metrics: Metrics) -> str:
-    found = metrics["variational"]["ascent"]
-    ways = ", ".join(
-        f"{way.replace('_', ' ')} {steps if steps is not None else 'not within ' + str(found['most_steps'])}"
-        for way, steps in found["steps"].items()
-    )
-    return (
-        f"The natural gradient is F^-1 times the gradient. Steps to the same bound on {found['artists']} "
-        f"careers: {ways}."
-    )
-
-
-def _state_intervals(metrics: Metrics) -> str:
-    hidden = metrics["variational"]["hidden"]
-    figures = ", ".join(f"{name.replace('_', ' ')} {score['rmse']:.3f}" for name, score in hidden.items())
-    return (
-        "The fully factorised family finds almost no persistence; the structured one, which keeps a career "
-        f"together, does. RMSE on {metrics['variational']['hidden_years']} hidden years: {figures}."
-    )
-
-
-CORRECTED, UNTESTABLE, OPEN = "corrected", "not testable here", "not measured yet"
-
 CLAIMS = (
     Claim("1 §4.2", "Attention preserves information entropy.", CORRECTED, _entropy, RUN),
     Claim(
@@ -135,18 +85,7 @@ CLAIMS = (
     ),
     Claim("2 §9", "Vision 50 ms, retrieval 200 ms, recommendation 30 ms, 500 ms in all.", OPEN, "As above."),
     Claim("2 §9.4", "Throughput of 67,883 requests a second.", UNTESTABLE, "No benchmark stands behind it."),
-    Claim(
-        "3 §2.2",
-        "Gaussian test statistic of the PC algorithm.",
-        CORRECTED,
-        "Fisher's z; see the tests of `methods/causal`.",
-    ),
-    Claim("3 §2.3", "F ~ F(q, T - 2p).", CORRECTED, _granger, RUN),
-    Claim(
-        "3 §4", "Posterior of change points by Metropolis-Hastings with fixed K.", CORRECTED, _changes, RUN
-    ),
-    Claim("3 §6.1", "States by a fully factorised mean field.", CORRECTED, _state_intervals, RUN),
-    Claim("3 §6.2", "The natural gradient takes fewer steps.", CORRECTED, _natural_gradient, RUN),
+    *claims_statistics.CLAIMS,
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     Claim(
         "3 §8.3",
@@ -172,8 +111,7 @@ CLAIMS = (
 
 def main() -> None:
     """Read the metrics, write the table."""
-    names = ("fusion", "evaluate", "changepoint", "causal", "variational")
-    metrics = {name: json.loads((METRICS / f"{name}.json").read_text(encoding="utf-8")) for name in names}
+    metrics = {name: json.loads((METRICS / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}
     lines = [
         "# Claims",
         "",
@@ -182,10 +120,8 @@ def main() -> None:
         "",
         "| specification | claim | verdict | what we found | command |",
         "| --- | --- | --- | --- | --- |",
+        *(claim.row(metrics) for claim in CLAIMS),
     ]
-    for claim in CLAIMS:
-        finding = claim.finding if isinstance(claim.finding, str) else claim.finding(metrics)
-        lines.append(f"| {claim.place} | {claim.claim} | {claim.verdict} | {finding} | {claim.command} |")
     (ROOT / "docs" / "claims.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"docs/claims.md: {len(CLAIMS)} claims")
 

@@ -88,7 +88,7 @@ def report(
     shown, note = choose(artists, careers, params)
     tables = {"artists": artists, "careers": careers, "changes": changes, "change_counts": change_counts}
     sections = (
-        findings(scores, coverage, changes, (changepoint, causal, fusion, feedback)),
+        findings(scores, coverage, changes, (changepoint, variational, causal, fusion, feedback)),
         data(ingest, preprocess, quarantine),
         music(years, changes, changepoint),
         careers_section(shown, note, tables, changepoint, params),

@@ -10,19 +10,22 @@ from tasks.emotion.changepoint import ChangepointMetrics
 from tasks.emotion.fusion import FusionSummary
 from tasks.emotion.report_blocks import Commands, Prose, Section, count, joined, plural, share
 from tasks.emotion.report_forecast import verdict
+from tasks.emotion.report_states import verdict as states_verdict
+from tasks.emotion.variational import VariationalMetrics
 
 
 def findings(
     scores: pd.DataFrame,
     table: pd.DataFrame,
     changes: pd.DataFrame,
-    metrics: tuple[ChangepointMetrics, CausalMetrics, FusionSummary, Feedback],
+    metrics: tuple[ChangepointMetrics, VariationalMetrics, CausalMetrics, FusionSummary, Feedback],
 ) -> Section:
     """What came out, one sentence a question, each computed from the tables below."""
-    changepoint, causal, fusion, feedback = metrics
+    changepoint, variational, causal, fusion, feedback = metrics
     points = [
         *(_whole(name, changes, changepoint) for name in ("music", "charts") if name in changepoint.whole),
         _careers(changepoint),
+        states_verdict(variational),
         _causes(causal),
         *(verdict(scores, str(task)) for task in dict.fromkeys(scores["task"])),
         _intervals(table),

@@ -523,6 +523,7 @@ def test_the_page_carries_the_verdict_to_the_top_and_stars_the_winner(page: str,
     findings = page[page.index('id="findings"') : page.index('id="data"')]
     assert "clearly beats the model" in findings
     assert "98 of 559 careers (18%)" in findings
+    assert "shrunk by moments, are: state, years kept together: clearly better than it" in findings
     assert "Principal components win at lyrics of albums" in read.text
     rows = re.findall(r"<tr><th scope=\"row\">([^<]+)</th>(.*?)</tr>", page, re.DOTALL)
     starred = {

@@ -1,0 +1,31 @@
+"""A row of docs/claims.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Metrics = Mapping[str, Any]
+
+REPRODUCED, CORRECTED, UNTESTABLE = "reproduced", "corrected", "not testable here"
+OPEN = "not measured yet"
+RUN = "`make run`"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a specification; `verdict` and `finding` may be functions of the metrics."""
+
+    place: str
+    claim: str
+    verdict: str | Callable[[Metrics], str]
+    finding: str | Callable[[Metrics], str]
+    command: str = ""
+
+    def row(self, metrics: Metrics) -> str:
+        """The row in Markdown, with the figures of the last run."""
+        verdict, finding = (
+            part if isinstance(part, str) else part(metrics) for part in (self.verdict, self.finding)
+        )
+        return f"| {self.place} | {self.claim} | {verdict} | {finding} | {self.command} |"
