@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from statewright.running.process import stop
 from statewright.running.servers import wait_until_up
@@ -31,6 +32,13 @@ def neutral_environment() -> Iterator[None]:
 def interrupts_are_heard() -> None:
     """A shell that starts the tests in the background has them, and all they start, ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_each() -> Iterator[None]:
+    """Tests run side by side: threads of the numeric libraries would mostly wait for one another."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 from toys import HERE, make_repository, write
 
 import tasks.__main__ as runner
@@ -146,7 +148,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repo(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def threads_as_before() -> Iterator[None]:
+    """A stage run in this process sets its own number of threads; beyond the cores it slows all later tests."""
+    with threadpool_limits():
+        yield
+
+
+@pytest.fixture
+def repo(made: Path, monkeypatch: pytest.MonkeyPatch, threads_as_before: None) -> Path:
     """The repository as new; its module of stages stands beside the real ones in this process."""
     write(made, TASKS)
     for path in [*made.glob("*.json"), made / "started", made / "broken.csv"]:
