@@ -45,11 +45,11 @@ class Segments(Protocol):
     def regimes(self, steps: Array) -> tuple[Array, Array]:
         """Posterior mean of the regime mean (T, d) and covariance (T, d, d) at each index."""
 
-    def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array] | None:
+    def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
         """Log predictive density and variance of the log likelihood of each observation, (T,) each.
 
         Over the given segments with their shares of the posterior (those that hold an observation
-        sum to 1). None where the model gives no closed form.
+        sum to 1).
         """
 
 

@@ -71,11 +71,10 @@ def _table(form):  # type: ignore[no-untyped-def]  # pragma: no cover
 def independent_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Log marginal likelihood of ``y[s:t]``."""
     a, mass, values, _, z = spectrum(form, s, t)
-    step = min(_LARGEST_STEP, _STEP / math.sqrt(a))
+    step, v, depth = rule(a)
     top, total = -np.inf, 0.0
-    v = math.log(a + _DEPTH + math.sqrt(2 * _DEPTH * a))
     # The Gamma kernel bounds the integrand, so nothing further left can matter once it is small.
-    while v > math.log(a) or a * v - math.exp(v) > top - _DEPTH:
+    while v > math.log(a) or a * v - math.exp(v) > top - depth:
         term = log_integrand(v, a, mass, values, z)
         if term > top:
             total *= math.exp(top - term)
@@ -90,11 +89,10 @@ def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untype
     """Fill `mean` with E[mu] and `covariance` with E[Sigma] given ``y[s:t]`` (nu0 + n > d + 1)."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     d = z.size
-    step = min(_LARGEST_STEP, _STEP / math.sqrt(a))
+    step, v, depth = rule(a)
     top, total = -np.inf, 0.0
     off, squares = np.zeros(d), np.zeros((d, d))
-    v = math.log(a + _DEPTH + math.sqrt(2 * _DEPTH * a))
-    while v > math.log(a) or a * v - math.exp(v) > top - _DEPTH:
+    while v > math.log(a) or a * v - math.exp(v) > top - depth:
         term = log_integrand(v, a, mass, values, z)
         if term > top:
             shrink = math.exp(top - term)
@@ -116,6 +114,12 @@ def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untype
     for i in range(d):
         inner[i, i] += values[i]
     covariance[:] = (vectors @ inner @ vectors.T) / (form.nu0 + (t - s) - d - 1)
+
+
+@compiled
+def rule(a):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Step and rightmost node of the rule in v, and how far below the largest term it goes."""
+    return min(_LARGEST_STEP, _STEP / math.sqrt(a)), math.log(a + _DEPTH + math.sqrt(2 * _DEPTH * a)), _DEPTH
 
 
 @compiled

@@ -12,6 +12,7 @@ from methods.changepoint.semi_conjugate_evidence import (
     independent_moments,
     independent_segment_log_likelihood,
 )
+from methods.changepoint.semi_conjugate_points import independent_pointwise
 from methods.changepoint.standard_form import StandardForm, standard_form
 
 Array = np.ndarray
@@ -72,8 +73,9 @@ class IndependentSegments:
         covariances[sums[:, 0] > 1e-9] = np.inf
         return self.form.m0 + sums[:, 1 : 1 + d] @ factor.T, covariances
 
-    def pointwise(self, starts: Array, ends: Array, shares: Array) -> None:
-        """No closed form."""
+    def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
+        """See `recursion.Segments`."""
+        return independent_pointwise(self.form, starts, ends, shares)
 
 
 @compiled

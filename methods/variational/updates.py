@@ -23,9 +23,7 @@ GLOBALS = (
 """Every global factor, in the order in which coordinate ascent updates them."""
 
 
-def best_global(
-    name: str, careers: Careers, moments: Moments, globals_: Globals, prior: Prior, scale: float = 1.0
-) -> Factor:
+def best_global(name: str, careers: Careers, moments: Moments, globals_: Globals, prior: Prior) -> Factor:
     """The optimal factor of one global parameter, given the others.
 
     Parameters
@@ -34,8 +32,6 @@ def best_global(
         One of `GLOBALS`.
     careers, moments, globals_, prior
         Of one set of careers.
-    scale : float
-        How many times the careers stand for themselves: artists in all, over those given.
 
     Returns
     -------
@@ -47,26 +43,26 @@ def best_global(
     ValueError
         If there is no such parameter.
     """
-    q, artists = globals_, scale * len(careers.start)
+    q, artists = globals_, len(careers.start)
     if name == "song_precision":
-        songs = scale * careers.songs.sum()
-        return _precision(prior.song_precision, songs, scale * song_square(careers, moments).sum(axis=0))
+        songs = careers.songs.sum()
+        return _precision(prior.song_precision, songs, song_square(careers, moments).sum(axis=0))
     if name == "innovation_precision":
-        square = scale * innovation_square(careers, moments, q.persistence).sum(axis=0)
-        return _precision(prior.innovation_precision, scale * careers.later.sum(), square)
+        square = innovation_square(careers, moments, q.persistence).sum(axis=0)
+        return _precision(prior.innovation_precision, careers.later.sum(), square)
     if name == "start_precision":
-        square = scale * moments.departure_square[careers.start].sum(axis=0)
+        square = moments.departure_square[careers.start].sum(axis=0)
         return _precision(prior.start_precision, artists, square)
     if name == "level_precision":
-        square = scale * level_square(moments, q.population).sum(axis=0)
+        square = level_square(moments, q.population).sum(axis=0)
         return _precision(prior.level_precision, artists, square)
     if name == "population":
         weight = q.level_precision.mean
-        total = scale * moments.level.mean.sum(axis=0)
+        total = moments.level.mean.sum(axis=0)
         return _location(prior.population, weight * artists, weight * total)
     if name == "persistence":
         before = moments.departure_square[:-1][careers.later[1:]].sum(axis=0)
-        weight = scale * q.innovation_precision.mean
+        weight = q.innovation_precision.mean
         return _location(prior.persistence, weight * before, weight * moments.departure_product.sum(axis=0))
     raise ValueError(f"no global parameter '{name}'; expected one of {', '.join(GLOBALS)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,11 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import gammaln
-from scipy.stats import invwishart, multivariate_normal, norm
+from scipy.special import digamma, gammaln, polygamma
+from scipy.stats import invwishart, multivariate_normal, multivariate_t, norm, qmc
 
-from methods.changepoint import NormalIndependentInverseWishart, exact_posterior
-from methods.changepoint.semi_conjugate_evidence import independent_segment_log_likelihood
+from methods.changepoint import NormalIndependentInverseWishart, exact_posterior, waic
+from methods.changepoint.semi_conjugate_evidence import independent_segment_log_likelihood, spectrum
+from methods.changepoint.semi_conjugate_points import _means, independent_pointwise
+from methods.changepoint.standard_form import standard_form
+
+pytestmark = pytest.mark.filterwarnings("ignore:the variance of the log likelihood")
 
 
 def by_quadrature(y, weights, prior) -> float:
@@ -104,6 +109,106 @@ def test_exact_regimes_of_one_segment_are_their_integrals():
     found = exact_posterior(y, prior, 1.0, 3)
     np.testing.assert_allclose(found.regime_means, (density * mu).sum(), atol=1e-6)
     np.testing.assert_allclose(found.regime_covariances[:, 0, 0], (density * variance).sum(), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:For one or more samples")
+def test_waic_of_one_regime_is_its_integral_and_that_of_arviz():
+    # A grid over mean and log variance is the oracle: draws from it go to ArviZ, its sums to our integral.
+    import arviz
+
+    rng = np.random.default_rng(3)
+    prior = NormalIndependentInverseWishart([0.5], [[0.5]], 4.0, [[1.5]])
+    y, weights = np.append(rng.normal(size=7) + 1, 6.0), rng.uniform(0.5, 2, 8)
+    mu, log_variance = np.linspace(-5, 8, 801)[:, None], np.linspace(-6, 10, 801)[None, :]
+    variance = np.exp(log_variance)
+    log_likelihood = np.array(
+        [norm.logpdf(value, mu, np.sqrt(variance / w)) for value, w in zip(y, weights, strict=True)]
+    )
+    log_density = (
+        norm.logpdf(mu, 0.5, math.sqrt(0.5)) + invwishart.logpdf(variance[0], 4.0, 1.5) + log_variance
+    )
+    density = np.exp(log_density + log_likelihood.sum(axis=0))
+    density /= density.sum()
+    lppd = np.log((density * np.exp(log_likelihood)).sum(axis=(1, 2)))
+    mean = (density * log_likelihood).sum(axis=(1, 2))
+    variances = (density * log_likelihood**2).sum(axis=(1, 2)) - mean**2
+
+    form = standard_form(y[:, None], prior, weights)
+    segments = np.array([0]), np.array([8]), np.ones(1)
+    fine = independent_pointwise(form, *segments, points=2**15)
+    np.testing.assert_allclose(fine[0], lppd, atol=2e-5)
+    np.testing.assert_allclose(fine[1], variances, rtol=2e-4)
+
+    found = exact_posterior(y, prior, 1.0, 8, weights=weights).waic
+    assert found.value == pytest.approx(-2 * (lppd - variances).sum(), abs=0.02)
+    # 20,000 draws know the sum of eight variances to about 2 %.
+    drawn = log_likelihood.reshape(8, -1)[:, rng.choice(density.size, 20_000, p=density.ravel())].T
+    data = arviz.from_dict(posterior={"x": np.zeros((1, 20_000))}, log_likelihood={"y": drawn[None]})
+    expected = arviz.waic(data, scale="deviance")
+    assert found.value == pytest.approx(expected.elpd_waic, abs=0.3)
+    assert found.p_waic == pytest.approx(expected.p_waic, rel=0.06)
+
+
+def test_points_of_waic_are_the_same_sums_as_over_drawn_means():
+    # In three dimensions: the means that the method lays down, scored by the textbook's densities.
+    rng = np.random.default_rng(4)
+    root = rng.normal(size=(3, 3))
+    prior = NormalIndependentInverseWishart(
+        rng.normal(size=3), root @ root.T + np.eye(3), 6.0, np.eye(3) + 0.3
+    )
+    y, weights = rng.normal(size=(9, 3)) + 1, rng.uniform(0.5, 2, 9)
+    form = standard_form(y, prior, weights)
+    cube = qmc.Sobol(4, rng=np.random.default_rng(0)).random(64)
+    along = _means(form, 0, 9, cube[:, 0].copy(), norm.ppf(cube[:, 1:]))
+    means = prior.m0 + along @ spectrum(form, 0, 9)[3].T @ form.factor.T
+    log_densities, expected, within = np.empty((64, 9)), np.empty((64, 9)), np.empty((64, 9))
+    freedom = prior.nu0 + 9
+    for row, mean in enumerate(means):
+        off = y - mean
+        scale = prior.psi0 + (weights[:, None] * off).T @ off
+        student = freedom - 2
+        log_densities[row] = [
+            multivariate_t.logpdf(value, mean, scale / student / weight, df=student)
+            for value, weight in zip(y, weights, strict=True)
+        ]
+        distance = weights * np.einsum("ij,jk,ik->i", off, np.linalg.inv(scale), off)
+        halves = (freedom - np.arange(3)) / 2
+        log_det = np.linalg.slogdet(scale)[1] - 3 * math.log(2) - digamma(halves).sum()
+        expected[row] = -(3 * np.log(2 * np.pi / weights) + log_det + freedom * distance) / 2
+        within[row] = (polygamma(1, halves).sum() + 2 * freedom * distance**2 - 4 * distance) / 4
+    lppd, variances = independent_pointwise(form, np.array([0]), np.array([9]), np.ones(1), points=64)
+    np.testing.assert_allclose(lppd, np.logaddexp.reduce(log_densities, axis=0) - math.log(64), atol=1e-8)
+    np.testing.assert_allclose(variances, within.mean(axis=0) + expected.var(axis=0), rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_waic_equals_that_of_gibbs_draws_in_two_dimensions():
+    # The specification's updates, one chain for each segmentation drawn, by scipy: no formula in common.
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=(12, 2)) + 2.0 * (np.arange(12) >= 6)[:, None]
+    prior = NormalIndependentInverseWishart([0.0, 0.0], 2 * np.eye(2), 6.0, 3 * np.eye(2))
+    found = exact_posterior(y, prior, 1.0, 3, draws=20_000, seed=3)
+    logs = np.empty((1000, 12))
+    for row, cuts in zip(logs, found.draws[:1000], strict=True):
+        for a, b in itertools.pairwise([0, *cuts, 12]):
+            mu, sigma = gibbs(y[a:b], prior, rng)
+            row[a:b] = multivariate_normal.logpdf(y[a:b], mu, sigma)
+    expected = waic(logs)
+    # 1,000 draws know a point's variance to 5-10 %, the sum of 12 to about 4 %.
+    assert found.waic.lppd == pytest.approx(expected.lppd, abs=0.2)
+    assert found.waic.p_waic == pytest.approx(expected.p_waic, rel=0.12)
+
+
+def gibbs(y, prior, rng, sweeps=8):
+    mu = y.mean(axis=0)
+    for _ in range(sweeps):
+        scatter = (y - mu).T @ (y - mu)
+        sigma = invwishart.rvs(prior.nu0 + len(y), prior.psi0 + scatter, random_state=rng)
+        precision = np.linalg.inv(prior.s0) + len(y) * np.linalg.inv(sigma)
+        linear = np.linalg.solve(prior.s0, prior.m0) + len(y) * np.linalg.solve(sigma, y.mean(axis=0))
+        covariance = np.linalg.inv(precision)
+        mu = rng.multivariate_normal(covariance @ linear, covariance)
+    return mu, sigma
 
 
 @pytest.mark.parametrize(

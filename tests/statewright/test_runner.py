@@ -149,7 +149,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def threads_as_before() -> Iterator[None]:
-    """A stage run in this process sets its own number of threads; beyond the cores it slows all later tests."""
+    """A stage sets the number of threads of this process; more than there are cores slow all later tests."""
     with threadpool_limits():
         yield
 
