@@ -297,6 +297,7 @@ def test_modules_in_the_repository_do_not_stand_in_for_those_of_the_engine(
     assert "not wholly recorded" not in done.stderr
 
 
+@pytest.mark.slow
 def test_whatever_a_stage_may_be_called(tmp_path: Path, prefect_server: str) -> None:
     """Braces are a template to Prefect, square brackets a style to the terminal; a file name ends at 255."""
     keys = ["{x}", "[red]", "a%b", "<q>", "d/e", "ü ñ", "l" * 260]
