@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from methods.changepoint.pointwise import add_point, explain
+from methods.compiled import compiled
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add observation i to the weighted sums of (y - origin) and of its products, lower triangle."""
     d = origin.size
@@ -21,7 +21,7 @@ def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pra
             second[a, b] += off * (y[i, b] - origin[b])
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
     first, second, mass, origin, m0, kappa0, psi0, scale, mean
 ):
@@ -38,7 +38,7 @@ def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
         mean[a] = m0[a] + mass / (kappa0 + mass) * mean[a]
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Log determinant from the lower triangle, overwritten by ``L D`` of its factors ``L D L'``."""
     d, log_det, product = matrix.shape[0], 0.0, 1.0
@@ -57,7 +57,7 @@ def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cove
     return log_det + math.log(product)
 
 
-@njit(cache=True)
+@compiled
 def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, weights, log_weights, first_row, step, m0, kappa0, nu0, psi0, constants, out
 ):
@@ -85,7 +85,7 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
             i += step
 
 
-@njit(cache=True)
+@compiled
 def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, weights, first_row, probabilities, m0, kappa0, nu0, psi0, steps
 ):
@@ -120,7 +120,7 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
                 steps[t, c] -= part[c]
 
 
-@njit(cache=True)
+@compiled
 def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, weights, log_weights, starts, ends, shares, m0, kappa0, nu0, psi0, constants, sums
 ):

@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from methods.changepoint.compiled import compiled
 from methods.changepoint.regime_draws import draw_conjugate, gibbs_update, propose_mean, weigh_mean
 from methods.changepoint.standard_form import conjugate_score
+from methods.compiled import compiled
 
 Array = np.ndarray
 BIRTH, DEATH, SHIFT = 0, 1, 2

@@ -16,8 +16,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from scipy.special import gammaln, polygamma, psi
+
+from methods.compiled import compiled
 
 Array = np.ndarray
 
@@ -46,7 +47,7 @@ def regime_constants(freedom: Array, d: int) -> Array:
     )
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Log predictive density of one observation, mean and variance of its log likelihood."""
     log_density = (
@@ -59,7 +60,7 @@ def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-unt
     return log_density, mean, within
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def add_point(sums, share, log_density, mean, within):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add to one observation's sums a segment that holds it and has a share of the posterior."""
     log_density += math.log(share)

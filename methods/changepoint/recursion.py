@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-from numba import njit
+
+from methods.compiled import compiled
 
 Array = np.ndarray
 
@@ -92,7 +93,7 @@ def backward_pass(
         yield first, scores, sums
 
 
-@njit(cache=True, fastmath=_FAST)
+@compiled(fastmath=_FAST)
 def _tops(values, lo, hi, tops):  # type: ignore[no-untyped-def]  # pragma: no cover
     for c in range(lo // _CHUNK, (hi - 1) // _CHUNK + 1):
         top = -np.inf
@@ -101,7 +102,7 @@ def _tops(values, lo, hi, tops):  # type: ignore[no-untyped-def]  # pragma: no c
         tops[c] = top
 
 
-@njit(cache=True, fastmath=_FAST)
+@compiled(fastmath=_FAST)
 def _log_sum(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Log of the sum of exp(a + b) over lo..hi-1; and the chunk of the largest term, to begin with next."""
     top, total, where = -np.inf, 0.0, hint
@@ -127,7 +128,7 @@ def _log_sum(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def
     return (top + math.log(total) if total > 0 else -np.inf), where
 
 
-@njit(cache=True, fastmath=_FAST)
+@compiled(fastmath=_FAST)
 def _largest(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def]  # pragma: no cover
     top, where = -np.inf, hint
     c_first, c_last = lo // _CHUNK, (hi - 1) // _CHUNK
@@ -144,7 +145,7 @@ def _largest(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def
     return top, where
 
 
-@njit(cache=True)
+@compiled
 def _forward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
     scores, first, sums, best, tops, hints, min_length
 ):
@@ -165,7 +166,7 @@ def _forward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
             tops[1, j, c] = max(tops[1, j, c], best[j, t])
 
 
-@njit(cache=True)
+@compiled
 def _backward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
     scores, first, sums, tops, hints, min_length
 ):
@@ -183,7 +184,7 @@ def _backward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
             tops[j, c] = max(tops[j, c], sums[j, s])
 
 
-@njit(cache=True)
+@compiled
 def segment_probabilities(  # type: ignore[no-untyped-def]  # pragma: no cover
     scores, first, forward, backward, log_evidence, min_length
 ):

@@ -14,9 +14,9 @@ import math
 
 import numpy as np
 
-from methods.changepoint.compiled import compiled
 from methods.changepoint.semi_conjugate_evidence import density_constant, log_integrand, spectrum
 from methods.changepoint.standard_form import cholesky, posterior_scale
+from methods.compiled import compiled
 
 # The proposal of a mean is the prior in this share, so that no weight is unbounded.
 _PRIOR_SHARE = 0.02

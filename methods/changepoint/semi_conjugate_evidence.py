@@ -18,9 +18,9 @@ import math
 
 import numpy as np
 
-from methods.changepoint.compiled import compiled
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
 from methods.changepoint.standard_form import posterior_scale, standard_form
+from methods.compiled import compiled
 
 Array = np.ndarray
 

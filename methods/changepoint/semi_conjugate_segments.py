@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from methods.changepoint.compiled import compiled
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
 from methods.changepoint.semi_conjugate_evidence import (
     independent_moments,
@@ -14,6 +13,7 @@ from methods.changepoint.semi_conjugate_evidence import (
 )
 from methods.changepoint.semi_conjugate_points import independent_pointwise
 from methods.changepoint.standard_form import StandardForm, standard_form
+from methods.compiled import compiled
 
 Array = np.ndarray
 

@@ -18,9 +18,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import multigammaln
 
-from methods.changepoint.compiled import compiled
 from methods.changepoint.regimes import NormalInverseWishart
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
+from methods.compiled import compiled
 
 Array = np.ndarray
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from methods.changepoint.compiled import compiled
 from methods.changepoint.moves import draw_regimes, sweep
 from methods.changepoint.standard_form import cholesky, posterior_scale
+from methods.compiled import compiled
 
 Array = np.ndarray
 

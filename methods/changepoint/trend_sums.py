@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from methods.changepoint.pointwise import add_point, explain
+from methods.compiled import compiled
 
 Array = np.ndarray
 
@@ -60,7 +60,7 @@ def autocovariances(p: float, q: float, longest: int) -> Array:
     return gamma
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Regressors 1 and time, and the value of observation i, autocorrelation divided out, and log scale.
 
@@ -83,7 +83,7 @@ def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-
     return scale * one, scale * t, scale * v, white[at + _LOG_SCALE]
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add observation i to the sums of one kind of regime, time and value counted from the anchor's."""
     one, time, value, log_scale = _row(white, times, y, a, i, place, times[anchor], y[anchor, a])
@@ -96,14 +96,14 @@ def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped
     sums[_LOG] += log_scale
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _add_later(sums, white, times, y, a, i, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add an observation that is neither first nor second to the sums of every kind of regime."""
     for k in range(sums.shape[0]):
         _add(sums[k], white[i, a, k], times, y, a, i, 2, anchor)
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Posterior of one kind of regime, into `fit`; its log marginal likelihood but for what n decides.
 
@@ -134,7 +134,7 @@ def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type:
     return 0.5 * math.log(prior / det) + sums[_LOG]
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
     sums, times, y, a, anchor, first, last, white, precision, freedom, slopes, total, fits, logs
 ):
@@ -160,7 +160,7 @@ def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
     return top + math.log(mass)
 
 
-@njit(cache=True)
+@compiled
 def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, times, white, first_row, step, precision, freedom, slopes, constants, jacobian, out
 ):
@@ -189,7 +189,7 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
             i += step
 
 
-@njit(cache=True)
+@compiled
 def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, times, white, first_row, probabilities, spread, precision, freedom, slopes, steps
 ):
@@ -234,7 +234,7 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
                     steps[t, 4 * a + c] -= part[c]
 
 
-@njit(cache=True)
+@compiled
 def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, times, white, starts, ends, shares, precision, freedom, slopes, constants, sums, surprise
 ):
@@ -267,7 +267,7 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
             add_point(sums[i], shares[k], density, mean, variance)
 
 
-@njit(cache=True)
+@compiled
 def _explain_mixture(  # type: ignore[no-untyped-def]  # pragma: no cover
     y, times, white, a, s, t, i, freedom, slopes, fits, logs, total, constants
 ):

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from methods.compiled import compiled
 from methods.ergm.state import NO_TIE, empty_state, toggle
 
 (EDGES, MUTUAL, MATCH, FACTOR_OUT, FACTOR_IN, VALUE_OUT, VALUE_IN, DIFFERENCE, MATRIX,
@@ -45,7 +45,7 @@ def statistics(
     return _lay(state, terms, edges, np.zeros(columns))
 
 
-@njit(cache=True)
+@compiled
 def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma: no cover
     delta = np.zeros(total.size)
     for k in range(edges.shape[0]):
@@ -56,7 +56,7 @@ def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma:
     return total
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Write into `delta` what each statistic is with the tie i -> j less what it is without."""
     for c in range(delta.size):
@@ -91,7 +91,7 @@ def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma
         elif kind == PATHS_BACK:
             delta[c] += state.shared[j, i]
         elif kind == TIES_BY_PATHS:
-            delta[c] += _by_paths(state, terms.tables[t], i, j, tie)
+            delta[c] += _by_paths(state, terms.tables, t, i, j, tie)
         elif kind == DEGREE_OUT:
             degree = state.out_degree[i] - tie
             delta[c] += terms.tables[t, degree + 1] - terms.tables[t, degree]
@@ -100,22 +100,22 @@ def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma
             delta[c] += terms.tables[t, degree + 1] - terms.tables[t, degree]
 
 
-@njit(cache=True, inline="always")
-def _by_paths(state, table, i, j, tie):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled(inline="always")
+def _by_paths(state, tables, t, i, j, tie):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The tie's own f, and the gain of each tie for which i -> j completes a path."""
-    total = table[state.shared[i, j]]
+    total = tables[t, state.shared[i, j]]
     # Ties i -> h that gain the path i -> j -> h: h follows both; the shorter list is walked.
     a, b = (i, j) if state.out_degree[i] < state.out_degree[j] else (j, i)
     for k in range(state.out_degree[a]):
         h = state.out_neighbours[a, k]
         if h != b and state.slot[b, h] != NO_TIE:
             paths = state.shared[i, h] - tie
-            total += table[paths + 1] - table[paths]
+            total += tables[t, paths + 1] - tables[t, paths]
     # Ties h -> j that gain the path h -> i -> j.
     a, b = (i, j) if state.in_degree[i] < state.in_degree[j] else (j, i)
     for k in range(state.in_degree[a]):
         h = state.in_neighbours[a, k]
         if h != b and state.slot[h, b] != NO_TIE:
             paths = state.shared[h, j] - tie
-            total += table[paths + 1] - table[paths]
+            total += tables[t, paths + 1] - tables[t, paths]
     return total

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, triu
 
+from methods.compiled import compiled
 from methods.ergm.model import ErgmFit
 from methods.ergm.simulation import simulate
 from methods.ergm.state import edge_array
@@ -92,7 +92,7 @@ def _distances(adjacency: csr_array, sources: NDArray[np.int64]) -> Array:
     return np.where(found < 0, np.inf, found)[found != 0]
 
 
-@njit(cache=True)
+@compiled
 def _search(starts, neighbours, sources):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Breadth-first distances (sources, n); -1 where no path leads."""
     n = starts.size - 1

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from methods.compiled import compiled
 from methods.ergm.change import change
 from methods.ergm.state import NO_TIE, State
 from methods.ergm.terms import Model
@@ -109,7 +109,7 @@ def ranges(state: State, model: Model) -> tuple[Array, Array]:
     return _ranges(state, model.terms, len(model.names))
 
 
-@njit(cache=True)
+@compiled
 def _ranges(state, terms, columns):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = state.slot.shape[0]
     low, high, delta = np.zeros(columns), np.zeros(columns), np.zeros(columns)
@@ -128,7 +128,7 @@ def _ranges(state, terms, columns):  # type: ignore[no-untyped-def]  # pragma: n
     return low, high
 
 
-@njit(cache=True)
+@compiled
 def _score(coef, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
     """`coef . delta`, where 0 times an infinite coefficient is 0."""
     total = 0.0
@@ -138,7 +138,7 @@ def _score(coef, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
     return total
 
 
-@njit(cache=True)
+@compiled
 def _decided(state, terms, coef):  # type: ignore[no-untyped-def]  # pragma: no cover
     n, count, delta = state.slot.shape[0], 0, np.zeros(coef.size)
     if np.isfinite(coef).all():
@@ -152,7 +152,7 @@ def _decided(state, terms, coef):  # type: ignore[no-untyped-def]  # pragma: no 
     return count
 
 
-@njit(cache=True)
+@compiled
 def _add_outer(information, delta, weight):  # type: ignore[no-untyped-def]  # pragma: no cover
     for a in range(delta.size):
         if delta[a] != 0.0:
@@ -160,7 +160,7 @@ def _add_outer(information, delta, weight):  # type: ignore[no-untyped-def]  # p
                 information[a, b] += weight * delta[a] * delta[b]
 
 
-@njit(cache=True)
+@compiled
 def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pragma: no cover
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
@@ -190,7 +190,7 @@ def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pra
     return value, gradient, information
 
 
-@njit(cache=True)
+@compiled
 def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragma: no cover
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))

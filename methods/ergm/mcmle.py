@@ -63,9 +63,10 @@ def _approach(
 ) -> Estimate:
     moving, coef, reached = np.isfinite(start), start.copy(), None
     chain, backed_off = new_chain(), 0
+    budget, allowed = chain.budget, chain.budget.left - most_steps // 4
     for rounds in range(1, _MOST_ROUNDS + 1):
         try:
-            found = sample(chain, coef, 400, 60, most_steps // 40)
+            found = sample(chain, coef, 400, 60, min(most_steps // 10, max(0, budget.left - allowed)))
             retune(chain, found, worth=0.2)
             step, distance = _newton_step(found[:, moving], observed[moving])
             reached = coef.copy()
@@ -91,8 +92,9 @@ def _approach(
 def _refine(chain: Chain, coef: Array, observed: Array, effective: float, most_steps: int) -> Estimate | None:
     """The ratio's own maximum from ever better samples; None if they turn out to be far off."""
     moving = np.isfinite(coef)
-    for wanted in (effective / 4, effective):
-        found = sample(chain, coef, int(2.2 * wanted), wanted, most_steps)
+    first = min(effective / 4, max(effective / 8, 150 * moving.sum()))
+    for wanted in (first, effective):
+        found = sample(chain, coef, int(1.5 * wanted), wanted, most_steps)
         interval = chain.interval
         _, distance = _newton_step(found[:, moving], observed[moving])
         if distance > (_TRUST if wanted < effective else _NEAR):

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from methods.ergm.likelihood import InfiniteEstimateError, Maximum, maximise, pseudo_share, ranges
 from methods.ergm.mcmle import Estimate, estimate
-from methods.ergm.sampling import Chain, DegenerateModelError, autocorrelation_time
+from methods.ergm.sampling import Budget, Chain, DegenerateModelError, autocorrelation_time
 from methods.ergm.simulation import lay_out
 from methods.ergm.state import State, check_graph
 from methods.ergm.terms import Model, Term, read_terms
@@ -93,7 +93,7 @@ def fit(
     method: str = "auto",
     free: ArrayLike | None = None,
     effective: float = 4000,
-    most_steps: int = 1_000_000_000,
+    most_steps: int = 200_000_000,
 ) -> ErgmFit:
     r"""Maximum likelihood estimate of :math:`P(Y = y) \propto \exp(\theta \cdot g(y))`.
 
@@ -108,7 +108,8 @@ def fit(
     free : (n, n) bool, in the order of ``graph.nodes``; the risk set. Other dyads keep their state.
     effective : independent networks that the last sample must be worth: the error by simulation is
         about ``1 / sqrt(effective)`` of a standard error.
-    most_steps : proposals a sample may take.
+    most_steps : proposals that the fit may take in all, a quarter of them on the way from one start to where
+        the last samples are drawn. The default is some 40 to 80 seconds of CPU in sparse networks.
 
     Raises
     ------
@@ -134,10 +135,10 @@ def fit(
     if exact or method == "pseudo":
         found = maximise(state, model, start, exact=exact)
         return _without_simulation(model, found, observed, state.dyads, exact, kept)
-    rng = np.random.default_rng(seed)
+    rng, budget = np.random.default_rng(seed), Budget(most_steps)
 
     def new_chain() -> Chain:
-        return Chain(lay_out(graph, model, free)[0], model, observed.copy(), rng)
+        return Chain(lay_out(graph, model, free)[0], model, observed.copy(), rng, budget)
 
     starts = _starts(state, model, start, seed)
     try:

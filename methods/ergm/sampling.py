@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from methods.compiled import compiled
 from methods.ergm.change import change
 from methods.ergm.state import NO_TIE, State, has_room, toggle, widen
 from methods.ergm.terms import Model
@@ -19,8 +19,30 @@ from methods.ergm.terms import Model
 Array = NDArray[np.float64]
 
 
+_CLOSING = 0.3
+"""Share of proposals that toggle the ends of a path of two ties, where the model counts such paths."""
+
+
 class DegenerateModelError(ValueError):
     """The model puts its mass on networks unlike the observed one."""
+
+
+@dataclass
+class Budget:
+    """Proposals that may still be made, by all the chains that share it, of `total`."""
+
+    total: int
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.total
+
+    def spend(self, steps: int) -> None:
+        if steps > self.left:
+            raise DegenerateModelError(
+                f"the {self.total:,} proposals allowed (most_steps) do not suffice: the sampler hardly mixes"
+            )
+        self.left -= steps
 
 
 @dataclass
@@ -31,6 +53,7 @@ class Chain:
     model: Model
     statistics: Array
     rng: np.random.Generator
+    budget: Budget
     steps: int = 0
     interval: int = field(default=0)
 
@@ -44,16 +67,28 @@ def advance(chain: Chain, coef: Array, steps: int) -> None:
     Raises
     ------
     DegenerateModelError
-        If the network comes to hold more ties than `state` has room for.
+        If the network comes to hold more ties than `state` has room for, or the budget is spent.
     """
-    pending = np.full(2, -1)
+    _run(chain, coef, steps, steps + 1, np.empty((0, len(coef))))
+
+
+def draw(chain: Chain, coef: Array, draws: int) -> Array:
+    """Statistics (draws, p) of the network after every `interval` proposals."""
+    found = np.empty((draws, len(coef)))
+    _run(chain, coef, draws * chain.interval, chain.interval, found)
+    return found
+
+
+def _run(chain: Chain, coef: Array, steps: int, interval: int, found: Array) -> None:
+    chain.budget.spend(steps)
+    pending, done = np.full(2, -1), 0
     delta = np.zeros(len(coef))
-    left = steps
-    while left > 0:
+    closing = _CLOSING if chain.state.shared.size else 0.0
+    while done < steps:
         done = _advance(
-            chain.state, chain.model.terms, coef, chain.rng, left, delta, chain.statistics, pending
-        )
-        left -= done
+            chain.state, chain.model.terms, coef, chain.rng, closing, done, steps, interval, found, delta,
+            chain.statistics, pending,
+        )  # fmt: skip
         if pending[0] < 0:
             break
         if chain.state.ties[0] + 1 >= len(chain.state.tails):
@@ -66,48 +101,97 @@ def advance(chain: Chain, coef: Array, steps: int) -> None:
     chain.steps += steps
 
 
-def draw(chain: Chain, coef: Array, draws: int) -> Array:
-    """Statistics (draws, p) of the network after every `interval` proposals."""
-    found = np.empty((draws, len(coef)))
-    for k in range(draws):
-        advance(chain, coef, chain.interval)
-        found[k] = chain.statistics
-    return found
-
-
-@njit(cache=True)
-def _advance(state, terms, coef, rng, steps, delta, total, pending):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled
+def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
+    state, terms, coef, rng, closing, begin, steps, interval, found, delta, total, pending
+):
     """Number of proposals made; stops early where a tie finds no room and leaves it in `pending`."""
     n, dyads = state.slot.shape[0], state.dyads
-    for step in range(steps):
+    until = interval - begin % interval
+    for step in range(begin, steps):
         ties = state.ties[0]
-        if ties > 0 and rng.random() < 0.5:
-            k = int(rng.random() * ties)
-            i, j = state.tails[k], state.heads[k]
-        else:
-            i, j = np.int32(rng.random() * n), np.int32(rng.random() * n)
-            while i == j or (state.free.size and not state.free[i, j]):
-                i, j = np.int32(rng.random() * n), np.int32(rng.random() * n)
-        change(state, terms, i, j, delta)
-        adds = state.slot[i, j] == NO_TIE
-        if adds:
-            proposal = (0.5 / (ties + 1) + 0.5 / dyads) * dyads / (0.5 if ties > 0 else 1.0)
-        else:
-            proposal = (0.5 if ties > 1 else 1.0) / dyads / (0.5 / ties + 0.5 / dyads)
-        sign = 1.0 if adds else -1.0
-        odds = 0.0
-        for c in range(coef.size):
-            # A coefficient may be infinite: 0 times it would be no number.
-            if delta[c] != 0.0:
-                odds += sign * coef[c] * delta[c]
-        if rng.random() < proposal * np.exp(odds):
+        i, j = _propose(state, rng, n, ties, closing)
+        if i >= 0:
+            change(state, terms, i, j, delta)
+            adds = state.slot[i, j] == NO_TIE
+            sign = 1.0 if adds else -1.0
+            odds = 0.0
             for c in range(coef.size):
-                total[c] += sign * delta[c]
-            if adds and (ties + 1 >= state.tails.size or not has_room(state, i, j)):
-                pending[0], pending[1] = i, j
-                return step + 1
-            toggle(state, i, j)
+                # A coefficient may be infinite: 0 times it would be no number.
+                if delta[c] != 0.0:
+                    odds += sign * coef[c] * delta[c]
+            ends = _ends(state, i, j) if closing > 0.0 and state.shared[i, j] > 0 else 0.0
+            after = ties + 1 if adds else ties - 1
+            back = _density(after, not adds, dyads, closing, ends)
+            forth = _density(ties, adds, dyads, closing, ends)
+            if rng.random() * forth < back * np.exp(odds):
+                for c in range(coef.size):
+                    total[c] += sign * delta[c]
+                if adds and (ties + 1 >= state.tails.size or not has_room(state, i, j)):
+                    pending[0], pending[1] = i, j
+                else:
+                    toggle(state, i, j)
+        until -= 1
+        if until == 0:
+            found[step // interval] = total
+            until = interval
+        if pending[0] >= 0:
+            return step + 1
     return steps
+
+
+@compiled(inline="always")
+def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """A dyad; -1, -1 for the proposal to stay."""
+    # Of one type with the nodes of other callers, so that what is called is compiled but once.
+    i, j = -1, -1
+    kind = rng.random()
+    if kind < closing:
+        if ties > 0:
+            k = int(rng.random() * ties)
+            i, middle = np.int64(state.tails[k]), np.int64(state.heads[k])
+            if not state.directed and rng.random() < 0.5:
+                i, middle = middle, i
+            degree = state.out_degree[middle]
+            if degree > 0:
+                j = np.int64(state.out_neighbours[middle, int(rng.random() * degree)])
+            if degree == 0 or i == j or (state.free.size and not state.free[i, j]):
+                i, j = -1, -1
+    elif ties > 0 and kind < closing + 0.5 * (1.0 - closing):
+        k = int(rng.random() * ties)
+        i, j = np.int64(state.tails[k]), np.int64(state.heads[k])
+    else:
+        i, j = int(rng.random() * n), int(rng.random() * n)
+        while i == j or (state.free.size and not state.free[i, j]):
+            i, j = int(rng.random() * n), int(rng.random() * n)
+    return i, j
+
+
+@compiled(inline="always")
+def _density(ties, adds, dyads, closing, ends):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Probability that a network of `ties` proposes this dyad; `adds` where it has no tie."""
+    if ties == 0:
+        return (1.0 - closing) / dyads
+    plain = 0.5 / dyads if adds else 0.5 / dyads + 0.5 / ties
+    return (1.0 - closing) * plain + closing * ends / ties
+
+
+@compiled
+def _ends(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Of the proposals that follow a tie and then a neighbour: how many, by weight, end at i, j.
+
+    The tie i -> j itself does not enter, so that the weight is the same before and after the change.
+    """
+    total = 0.0
+    for k in range(state.out_degree[i]):
+        h = state.out_neighbours[i, k]
+        if h != j and state.slot[h, j] != NO_TIE:
+            if state.directed:
+                total += (state.slot[i, h] >= 0) / state.out_degree[h]
+            else:
+                both = (state.slot[i, h] >= 0) + (state.slot[h, j] >= 0)
+                total += 0.5 * both / state.out_degree[h]
+    return total
 
 
 def autocorrelation_time(x: Array) -> Array:
@@ -131,25 +215,32 @@ def retune(chain: Chain, found: Array, worth: float = 0.6) -> None:
 
 
 def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: int) -> Array:
-    """`draws` networks' statistics that are worth `effective` independent ones or more.
+    """`draws` networks' statistics or more, worth `effective` independent ones or more.
 
-    Where they are worth less, they count as burn-in, and the interval between draws grows.
+    A sample that nearly suffices is drawn on; one that is worth less than half counts as burn-in, and
+    the interval between draws grows.
 
     Raises
     ------
     DegenerateModelError
-        If `most_steps` proposals do not suffice.
+        If `most_steps` proposals do not suffice, or the chain's budget is spent.
     """
     began = chain.steps
-    advance(chain, coef, draws // 4 * chain.interval)
-    while True:
-        found = draw(chain, coef, draws)
-        short = effective * autocorrelation_time(found).max() / draws
-        if short <= 1:
-            return found
-        chain.interval = int(chain.interval * min(3.0, max(1.3, short)))
-        if chain.steps - began + draws * chain.interval > most_steps:
+    # The chain goes on from where the last sample ended; a start far off shows as a sample worth little.
+    advance(chain, coef, min(draws // 4, 100) * chain.interval)
+    found = draw(chain, coef, draws)
+    while (short := effective * autocorrelation_time(found).max() / len(found)) > 1:
+        grow = short > 2
+        if grow:
+            chain.interval = int(chain.interval * min(3.0, short))
+        more = draws if grow else int(np.ceil(len(found) * (1.1 * short - 1)))
+        if chain.steps - began + more * chain.interval > most_steps:
+            low, high = found.min(axis=0), found.max(axis=0)
             raise DegenerateModelError(
-                f"{most_steps:,} proposals give fewer than {effective:.0f} independent networks: "
-                "the sampler does not mix"
+                f"{chain.steps - began:,} proposals gave {effective / short:.0f} independent networks where "
+                f"{effective:.0f} are needed; in them {chain.model.names[0]} ranges from {low[0]:.4g} to "
+                f"{high[0]:.4g}: the sampler does not mix"
             )
+        further = draw(chain, coef, more)
+        found = further if grow else np.concatenate([found, further])
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from methods.ergm.change import statistics
-from methods.ergm.sampling import Chain, advance, sample
+from methods.ergm.sampling import Budget, Chain, advance, sample
 from methods.ergm.state import State, check_graph, edge_array, edges_of, make_state
 from methods.ergm.terms import Model, Term, read_terms
 
@@ -77,7 +77,8 @@ def simulate(
             f"{', '.join(model.names)}; found draws {draws} and coef {theta}"
         )
     state, observed = lay_out(graph, model, free)
-    chain = Chain(state, model, observed, np.random.default_rng(seed), interval=interval or 0)
+    unbounded = Budget(np.iinfo(np.int64).max)
+    chain = Chain(state, model, observed, np.random.default_rng(seed), unbounded, interval=interval or 0)
     if interval is None:
         sample(chain, theta, 400, 200, 100_000_000)
     advance(chain, theta, 16 * chain.interval if burn_in is None else burn_in)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import networkx as nx
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from methods.compiled import compiled
 
 NO_TIE = -1
 FIXED_TIE = -2
@@ -91,7 +92,7 @@ def empty_state(
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled
 def _lay(state, edges):  # type: ignore[no-untyped-def]  # pragma: no cover
     for k in range(edges.shape[0]):
         toggle(state, edges[k, 0], edges[k, 1])
@@ -121,14 +122,14 @@ def edges_of(state: State) -> NDArray[np.int64]:
     return np.column_stack([rows[kept], columns[kept]])
 
 
-@njit(cache=True)
+@compiled
 def has_room(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Whether the tie i -> j could be added without widening the lists of neighbours."""
     width = state.out_neighbours.shape[1]
     return state.out_degree[i] < width and state.in_degree[j] < width
 
 
-@njit(cache=True)
+@compiled
 def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add the tie i -> j, or remove it."""
     step = 1 if state.slot[i, j] == NO_TIE else -1
@@ -144,7 +145,7 @@ def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
         _vacate(state, i, j)
 
 
-@njit(cache=True)
+@compiled
 def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: no cover
     shared = state.shared
     for k in range(state.out_degree[j]):
@@ -161,13 +162,13 @@ def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: 
                 shared[j, h] += step
 
 
-@njit(cache=True)
+@compiled
 def _insert(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     neighbours[i, degree[i]] = j
     degree[i] += 1
 
 
-@njit(cache=True)
+@compiled
 def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     k = 0
     while neighbours[i, k] != j:
@@ -176,32 +177,32 @@ def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma
     neighbours[i, k] = neighbours[i, degree[i]]
 
 
-@njit(cache=True)
+@compiled
 def _place(state, i, j, where):  # type: ignore[no-untyped-def]  # pragma: no cover
     state.slot[i, j] = where
     if not state.directed:
         state.slot[j, i] = where
 
 
-@njit(cache=True)
+@compiled
 def _occupy(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     if state.free.size and not state.free[i, j]:
         _place(state, i, j, FIXED_TIE)
         return
     last = state.ties[0]
     state.tails[last], state.heads[last] = i, j
-    _place(state, i, j, last)
+    _place(state, i, j, np.int64(last))
     state.ties[0] = last + 1
 
 
-@njit(cache=True)
+@compiled
 def _vacate(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     here, last = state.slot[i, j], state.ties[0] - 1
     _place(state, i, j, NO_TIE)
     if here == FIXED_TIE:
         return
     if here != last:
-        a, b = state.tails[last], state.heads[last]
+        a, b = np.int64(state.tails[last]), np.int64(state.heads[last])
         state.tails[here], state.heads[here] = a, b
-        _place(state, a, b, here)
+        _place(state, a, b, np.int64(here))
     state.ties[0] = last

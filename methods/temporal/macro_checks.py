@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from scipy.special import logsumexp
 
+from methods.compiled import compiled
 from methods.temporal.career_likelihood import Careers, cholesky, covariance, one_step_ahead
 from methods.temporal.macro import MacroFit
 from methods.temporal.panel import Floats, Ints
@@ -77,7 +77,7 @@ def smooth(fit: MacroFit, careers: Careers, unit: int, number: int = 100) -> tup
     return mean.mean(axis=0), np.sqrt(np.mean(variances, axis=0) + mean.var(axis=0))
 
 
-@numba.njit(cache=True)
+@compiled
 def _colour(start, time, noise, own, amplitude, length, own_variance, extra, white):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Multiply standard normal values by each career's Cholesky factor."""
     out = np.zeros_like(white)

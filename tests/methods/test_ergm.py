@@ -172,16 +172,30 @@ def test_sampler_has_the_moments_of_all_graphs(n, directed, terms, coef):
     np.testing.assert_allclose(np.cov(found.T), covariance, atol=0.06 * np.diag(covariance).max())
 
 
-def test_dyads_outside_the_risk_set_keep_their_state():
-    terms, coef = ["edges", "mutual", "ttriple"], np.array([-0.5, 1.0, 0.3])
-    start = with_attributes(nx.DiGraph([(0, 1), (1, 2), (2, 3), (3, 0)]))
-    free = np.ones((4, 4), dtype=bool)
+RISK_SETS = [
+    (nx.DiGraph([(0, 1), (1, 2), (2, 3), (3, 0)]), ["edges", "mutual", "ttriple"], [-0.5, 1.0, 0.3]),
+    (nx.Graph([(0, 1), (1, 2), (2, 3), (3, 4)]), ["edges", ("gwesp", 0.5)], [-0.8, 0.5]),
+]
+
+
+@pytest.mark.parametrize(("start", "terms", "coef"), RISK_SETS)
+def test_dyads_outside_the_risk_set_keep_their_state(start, terms, coef):
+    start, n = with_attributes(start), len(start)
+    free = np.ones((n, n), dtype=bool)
     free[[0, 1, 2, 3], [1, 0, 0, 2]] = False
-    mean, covariance = moments(enumerate_statistics(4, True, terms, free, start), coef)
+    if not start.is_directed():
+        free &= free.T
+    rows = enumerate_statistics(n, start.is_directed(), terms, free, start)
+    mean, covariance = moments(rows, np.array(coef))
     drawn = ergm.simulate(start, terms, coef, draws=20_000, seed=3, interval=20, free=free)
     errors = np.sqrt(autocorrelation_time(drawn.statistics) / 20_000 * np.diag(covariance))
     assert (np.abs(drawn.statistics.mean(axis=0) - mean) < 4 * errors).all()
-    assert all(g.has_edge(0, 1) and not g.has_edge(1, 0) for g in itertools.islice(drawn, 200))
+    np.testing.assert_allclose(np.cov(drawn.statistics.T), covariance, atol=0.06 * np.diag(covariance).max())
+    held = [(0, 1), (0, 2), (2, 3)]
+    assert all(
+        all(g.has_edge(*pair) == start.has_edge(*pair) for pair in held if not free[pair])
+        for g in itertools.islice(drawn, 200)
+    )
 
 
 SMALL = [

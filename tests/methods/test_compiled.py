@@ -1,0 +1,49 @@
+"""What numba keeps on disk follows the files that a function calls."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CALLED = """
+from methods.compiled import compiled
+
+@compiled(inline="always")
+def g(x):
+    return x + {}
+"""
+CALLING = """
+from methods.compiled import compiled
+from pack.called import g
+
+@compiled
+def f(x):
+    return g(x)
+"""
+RUN = "from pack.calling import f; print(f(1), sum(f.stats.cache_hits.values()))"
+
+
+def test_a_change_in_a_called_file_is_seen(tmp_path):
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "__init__.py").touch()
+    (pack / "calling.py").write_text(CALLING)
+
+    def run(number: int) -> list[int]:
+        (pack / "called.py").write_text(CALLED.format(number))
+        env = os.environ | {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+            "NUMBA_CACHE_DIR": str(tmp_path / "kept"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        done = subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [int(part) for part in done.stdout.split()]
+
+    # The value, and how many functions came from disk: the calling file is the same throughout.
+    assert run(1) == [2, 0]
+    assert run(1) == [2, 1]
+    assert run(5) == [6, 0]
