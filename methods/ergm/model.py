@@ -147,7 +147,7 @@ def fit(
         raise DegenerateModelError(
             f"ergm: the model {', '.join(model.names)} is degenerate for this network, or too far from it: "
             f"{error}. Take a geometrically weighted term (gwesp) for triangle, ttriple or kstar, or add "
-            "terms for who is tied to whom (nodematch, nodefactor)"
+            "terms for who is tied to whom (nodematch, nodefactor); if it only mixes slowly, raise most_steps"
         ) from None
     return _with_simulation(model, simulated, observed, state.dyads, starts[0], kept)
 

@@ -158,7 +158,7 @@ class NetworkParams(Params):
     """Which networks of influence are modelled, and how long the simulation may take.
 
     ``effective`` is the number of independent networks that a final sample must be worth, ``most_steps``
-    how many proposals it may take to get there.
+    how many proposals a fit may take in all.
     """
 
     genres: tuple[str, ...] = ("Vocal", "Jazz", "Country", "R&B")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import ergm
+from methods.ergm import sampling
 from methods.ergm.change import change, statistics
 from methods.ergm.sampling import autocorrelation_time
 from methods.ergm.state import edge_array, edges_of, make_state, toggle
@@ -289,11 +290,49 @@ def test_estimate_repeats_to_the_bit():
     assert (np.abs(first.coef - [-1.6930, 0.2038]) < 0.25 * np.array([0.3795, 0.6144])).all()
 
 
-@pytest.mark.slow
 @needs_benchmarks
 def test_degenerate_model_is_refused():
     with pytest.raises(ergm.DegenerateModelError, match=r"edges, triangle is degenerate.*gwesp"):
         ergm.fit(load("faux_mesa_high"), ["edges", "triangle"], seed=0)
+
+
+@needs_benchmarks
+@pytest.mark.parametrize(
+    ("most_steps", "message"),
+    [
+        (
+            4_000_000,
+            r"independent networks where 60 are needed; in them edges ranges from .*raise most_steps",
+        ),
+        (10_000, r"the 10,000 proposals allowed \(most_steps\) do not suffice.*raise most_steps"),
+    ],
+)
+def test_proposals_are_bounded_and_the_bound_is_said(monkeypatch, most_steps, message):
+    made, run = [], sampling._advance
+
+    def counted(*arguments):
+        done = run(*arguments)
+        made.append(done - arguments[5])
+        return done
+
+    monkeypatch.setattr(sampling, "_advance", counted)
+    with pytest.raises(ergm.DegenerateModelError, match=message):
+        ergm.fit(load("faux_mesa_high"), SCHOOL, seed=0, most_steps=most_steps)
+    assert sum(made) <= most_steps
+
+
+SCHOOL = ["edges", ("nodematch", "Grade"), ("gwesp", 0.25)]
+
+
+@pytest.mark.slow
+@needs_benchmarks
+@pytest.mark.parametrize("seed", [5, 6])
+def test_closed_triples_of_a_school_as_in_a_long_run(seed):
+    # Means over seeds 0 to 4, together worth 22,000 independent networks.
+    found = ergm.fit(load("faux_mesa_high"), SCHOOL, seed=seed)
+    coef, std_error = np.array([-6.2949, 1.9927, 1.4669]), np.array([0.1477, 0.1663, 0.1089])
+    assert (np.abs(found.coef - coef) < 0.1 * std_error).all()
+    np.testing.assert_allclose(found.std_error, std_error, rtol=0.05)
 
 
 @needs_benchmarks
