@@ -144,7 +144,7 @@ def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
 def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # pragma: no cover
     """A dyad; -1, -1 for the proposal to stay."""
     # Of one type with the nodes of other callers, so that what is called is compiled but once.
-    i, j = -1, -1
+    i, j = np.int64(-1), np.int64(-1)
     kind = rng.random()
     if kind < closing:
         if ties > 0:
@@ -156,14 +156,14 @@ def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # p
             if degree > 0:
                 j = np.int64(state.out_neighbours[middle, int(rng.random() * degree)])
             if degree == 0 or i == j or (state.free.size and not state.free[i, j]):
-                i, j = -1, -1
+                i, j = np.int64(-1), np.int64(-1)
     elif ties > 0 and kind < closing + 0.5 * (1.0 - closing):
         k = int(rng.random() * ties)
         i, j = np.int64(state.tails[k]), np.int64(state.heads[k])
     else:
-        i, j = int(rng.random() * n), int(rng.random() * n)
+        i, j = np.int64(rng.random() * n), np.int64(rng.random() * n)
         while i == j or (state.free.size and not state.free[i, j]):
-            i, j = int(rng.random() * n), int(rng.random() * n)
+            i, j = np.int64(rng.random() * n), np.int64(rng.random() * n)
     return i, j
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CALLED = """
 from methods.compiled import compiled
@@ -26,7 +28,8 @@ def f(x):
 RUN = "from pack.calling import f; print(f(1), sum(f.stats.cache_hits.values()))"
 
 
-def test_a_change_in_a_called_file_is_seen(tmp_path):
+@pytest.mark.slow
+def test_a_change_in_a_called_file_is_seen(tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     pack.mkdir()
     (pack / "__init__.py").touch()
