@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from methods.ergm import DegenerateModelError, fit
-from methods.ergm.sampling import Chain, advance
+from methods.ergm.sampling import Budget, Chain, advance
 from methods.ergm.simulation import lay_out
 from methods.ergm.terms import read_terms
 
@@ -109,7 +109,7 @@ def _seconds_a_proposal(graph: nx.DiGraph, repeat: int) -> float:
     """Of the sampler, at the coefficients under which the network is at home."""
     model = read_terms(graph, TERMS)
     state, observed = lay_out(graph, model, None)
-    chain = Chain(state, model, observed, np.random.default_rng(0))
+    chain = Chain(state, model, observed, np.random.default_rng(0), Budget(10**12))
     coef = np.array([np.log(nx.density(graph)), 0.0, 0.0])
     advance(chain, coef, 1000)
     return _best(lambda: advance(chain, coef, 100_000), repeat) / 100_000
