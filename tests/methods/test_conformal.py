@@ -3,12 +3,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.evaluation.conformal import conformal_quantile, conformal_radius
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.sampled_from([0.5, 0.8, 0.9, 0.95]), st.integers(0, 1000))
 def test_the_quantile_is_the_smallest_value_with_the_wanted_rank(n, level, seed):
     scores = np.random.default_rng(seed).normal(size=n)
@@ -18,6 +19,7 @@ def test_the_quantile_is_the_smallest_value_with_the_wanted_rank(n, level, seed)
     assert found == (min(at_most) if at_most else math.inf)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=6), st.sampled_from([0.5, 0.7, 0.8]))
 def test_coverage_over_all_orders_of_exchangeable_scores_is_at_least_the_level(values, level):
     orders = list(itertools.permutations(values))
@@ -25,6 +27,7 @@ def test_coverage_over_all_orders_of_exchangeable_scores_is_at_least_the_level(v
     assert np.mean(hits) >= level - 1e-12
 
 
+@settings(deadline=None)
 @given(st.integers(4, 7), st.sampled_from([0.5, 0.75]))
 def test_without_ties_coverage_is_below_the_level_plus_one_rank(n, level):
     orders = itertools.permutations(range(n))
