@@ -8,114 +8,17 @@ r"""Marginal likelihood of many short Gaussian processes, with its gradient, car
 The process, and the career's own coefficients ``Z_i b_i``, ``b_i ~ N(0, diag(tau^2))``, are
 integrated out exactly, a_i and l_i are summed over nodes that all careers share, so that a
 sampler sees hyperparameters only. Careers are short: small Cholesky factors, no padding.
- Specification 3, section 1.2.3; Rasmussen and Williams,
+Specification 3, section 1.2.3; Rasmussen and Williams,
 Gaussian Processes for Machine Learning (2006), equations 2.30 and 5.9.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
-
-from methods.temporal.panel import Floats, Ints
 
 # sums may be taken in another order, for vector instructions; infinities stay what they are
 FAST = {"reassoc", "contract", "arcp"}
-
-
-@dataclass(frozen=True)
-class Careers:
-    """Yearly values of many careers, sorted by career and, within it, by time.
-
-    Attributes
-    ----------
-    start : (units + 1,) int
-        Rows of career i are ``start[i]`` to ``start[i + 1]``.
-    time : (n,) float
-        Years.
-    value : (n,) float
-    noise : (n,) float
-        Known sampling variance of each value, >= 0.
-    mean : (n, p) float
-        Covariates of the mean, X; with a column of ones if there is to be an intercept.
-    own : (n, q) float
-        Covariates whose coefficients vary between careers, Z; q >= 1.
-    """
-
-    start: Ints
-    time: Floats
-    value: Floats
-    noise: Floats
-    mean: Floats
-    own: Floats
-
-    def __post_init__(self) -> None:
-        n = len(self.time)
-        if self.start[0] != 0 or self.start[-1] != n or np.any(np.diff(self.start) < 1):
-            raise ValueError(
-                f"careers: start must rise from 0 to the number of rows, {n}; found {self.start[0]} to "
-                f"{self.start[-1]}; every career needs a row"
-            )
-        for name in ("value", "noise", "mean", "own"):
-            column = getattr(self, name)
-            if len(column) != n or not np.isfinite(column).all():
-                raise ValueError(
-                    f"careers: expected {n} finite rows of {name}; drop rows with missing values"
-                )
-        backwards = np.diff(self.time) <= 0
-        backwards[self.start[1:-1] - 1] = False
-        if backwards.any():
-            row = int(np.flatnonzero(backwards)[0])
-            raise ValueError(
-                f"careers: time must rise within a career; row {row + 1} is not later than row {row}"
-            )
-        if (self.noise < 0).any():
-            raise ValueError(f"careers: noise is a variance, found {self.noise.min()}")
-
-    @property
-    def units(self) -> int:
-        """Number of careers."""
-        return len(self.start) - 1
-
-    def unit(self) -> Ints:
-        """Career of each row."""
-        return np.repeat(np.arange(self.units), np.diff(self.start))
-
-    def keep(self, rows: NDArray[np.bool_]) -> Careers:
-        """The careers with some of their rows; each must keep one."""
-        counts = np.bincount(self.unit()[rows], minlength=self.units)
-        start = np.r_[0, np.cumsum(counts)].astype(np.int64)
-        return Careers(
-            start,
-            self.time[rows],
-            self.value[rows],
-            self.noise[rows],
-            self.mean[rows],
-            self.own[rows],
-        )
-
-
-class Kernel(NamedTuple):
-    """Parameters of the covariance of every career.
-
-    Attributes
-    ----------
-    amplitude, length : (units,) float
-        Standard deviation and length scale (years) of the process, > 0.
-    own_variance : (q,) float
-        tau^2.
-    noise_variance : float
-        sigma_n^2: what varies from year to year beyond the sampling variance.
-    """
-
-    amplitude: Floats
-    length: Floats
-    own_variance: Floats
-    noise_variance: float
 
 
 @numba.njit(cache=True)
@@ -294,41 +197,3 @@ def node_log_likelihood(  # type: ignore[no-untyped-def]
                     factor, root, spare[: len(known)], slopes,
                 )  # fmt: skip
     return out
-
-
-@numba.njit(cache=True)
-def _innovations(start, time, rest, noise, own, amplitude, length, own_variance, extra, error, variance):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for i in range(len(start) - 1):
-        first, last = start[i], start[i + 1]
-        rows = slice(first, last)
-        factor = covariance(time[rows], noise[rows], own[rows], amplitude[i], length[i], own_variance, extra)
-        if not cholesky(factor):
-            return False
-        for j in range(last - first):
-            total = rest[first + j]
-            for k in range(j):
-                total -= factor[j, k] * error[first + k] / np.sqrt(variance[first + k])
-            error[first + j] = total
-            variance[first + j] = factor[j, j] ** 2
-    return True
-
-
-def one_step_ahead(careers: Careers, coefficients: Floats, kernel: Kernel) -> tuple[Floats, Floats]:
-    """Mean and variance of each value, given the earlier values of its career.
-
-    The Cholesky factor holds them: row t of ``L z = y - X beta`` is the forecast error
-    ``L_tt z_t``, with variance ``L_tt^2``.
-
-    Returns
-    -------
-    mean, variance : (n,) float
-        Of the observed value, sampling noise included.
-    """
-    fitted = careers.mean @ coefficients
-    rest = careers.value - fitted
-    error, variance = np.zeros_like(rest), np.zeros_like(rest)
-    if not _innovations(
-        careers.start, careers.time, rest, careers.noise, careers.own, *kernel, error, variance
-    ):
-        raise ValueError("careers: a covariance is not positive definite; give the values some noise")
-    return careers.value - error, variance

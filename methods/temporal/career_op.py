@@ -11,7 +11,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_funcify
 
-from methods.temporal.career_likelihood import Careers, value_and_gradient
+from methods.temporal.career_likelihood import value_and_gradient
+from methods.temporal.careers import Careers
 from methods.temporal.panel import Floats
 
 

@@ -27,11 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from methods.temporal.career_likelihood import Careers, Kernel, node_log_likelihood
-from methods.temporal.panel import Floats
+from methods.temporal.career_likelihood import node_log_likelihood
+from methods.temporal.careers import Careers, Kernel
+from methods.temporal.panel import Floats, Ints
 
-SHARED = ("beta", "tau", "sigma_n", "mu_a", "omega_a", "mu_l", "omega_l")
-"""Parameters of all careers together."""
+SHARED = ("beta", "tau", "sigma_n", "log_rms", "mu_a", "omega_a", "mu_l", "omega_l")
+"""Parameters of all careers together; `log_rms` is the log of the root mean square amplitude."""
 
 LENGTHS: Floats = np.array([1.0, 2.5, 6.25, 15.625, 39.0625])
 """Length scales a career may have: 1, 2.5, 6.25, 16 and 39 years."""
@@ -44,8 +45,9 @@ HIGH, HIGH_WEIGHT = np.polynomial.hermite_e.hermegauss(2)
 class Priors:
     """Scales of the priors, in standard deviations of the values; lengths in years.
 
-    beta ~ N(0, beta^2); tau, sigma_n, omega ~ half-normal; the medians of amplitude and length
-    over careers are log-normal around `amplitude` and `length` with `spread` on the log scale.
+    beta ~ N(0, beta^2); tau, sigma_n, omega ~ half-normal; the root mean square amplitude and
+    the median length over careers are log-normal around `amplitude` and `length` with `spread` on the
+    log scale.
     """
 
     beta: float = 1.0
@@ -67,7 +69,7 @@ class Converged:
     reason : str
         Empty if ok.
     rhat, ess : dict
-        Worst split R-hat and smallest bulk effective sample size of each parameter.
+        Split R-hat and bulk effective sample size of each parameter, those of several numbered.
     divergences : int
     """
 
@@ -106,7 +108,7 @@ def fit(
     tune: int = 300,
     chains: int = 2,
     priors: Priors | None = None,
-    target_accept: float = 0.8,
+    target_accept: float = 0.9,
     progress: bool = False,
 ) -> MacroFit:
     """Sample the posterior of the shared parameters by NUTS (nutpie), one chain after another.
@@ -138,10 +140,13 @@ def fit(
         raise ValueError(f"{chains} chain: convergence is judged between chains; expected at least 2")
     import nutpie
 
+    from methods.pytensor_setup import without_blas
+
+    without_blas()
     compiled = nutpie.compile_pymc_model(model(careers, priors or Priors()))
     trace = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, cores=1, seed=seed, progress_bar=progress,
-        target_accept=target_accept, save_warmup=False,
+        target_accept=target_accept, save_warmup=False, low_rank_modified_mass_matrix=True,
     )  # fmt: skip
     shared = {
         name: trace.posterior[name].to_numpy().reshape(-1, *trace.posterior[name].shape[2:])
@@ -165,10 +170,13 @@ def model(careers: Careers, priors: Priors) -> Any:
         pm.Deterministic("beta", pt.dot(np.linalg.inv(mixing) * scale, gamma))
         tau = pm.HalfNormal("tau", priors.tau, shape=careers.own.shape[1])
         sigma_n = pm.HalfNormal("sigma_n", priors.sigma_n)
-        mu_a = pm.Normal("mu_a", np.log(priors.amplitude), priors.spread)
         mu_l = pm.Normal("mu_l", np.log(priors.length), priors.spread)
         omega_a = pm.HalfNormal("omega_a", priors.omega)
         omega_l = pm.HalfNormal("omega_l", priors.omega)
+        # years tell the mean square amplitude; the mean of its log they tell together with omega_a only
+        log_rms = pm.Normal("log_rms", np.log(priors.amplitude), priors.spread)
+        mean_square = pt.dot(HIGH_WEIGHT / HIGH_WEIGHT.sum(), pt.exp(2 * omega_a * HIGH))
+        mu_a = pm.Deterministic("mu_a", log_rms - 0.5 * pt.log(mean_square))
         log_share = pt.special.log_softmax(-0.5 * ((np.log(LENGTHS) - mu_l) / omega_l) ** 2)
         log_weight = np.log(HIGH_WEIGHT / HIGH_WEIGHT.sum())[:, None] + log_share
         rest = careers.value - pt.dot(columns * scale, gamma)
@@ -219,8 +227,8 @@ def judge(
     """
     import arviz as az
 
-    rhat = {name: float(az.rhat(trace, var_names=[name])[name].max()) for name in SHARED}
-    ess = {name: float(az.ess(trace, var_names=[name])[name].min()) for name in SHARED}
+    rhat = _numbered(az.rhat(trace, var_names=list(SHARED)))
+    ess = _numbered(az.ess(trace, var_names=list(SHARED)))
     diverging = trace.sample_stats["diverging"]
     faults = [
         f"R-hat of {name} is {value:.3f}, above {rhat_most}"
@@ -235,3 +243,18 @@ def judge(
     if float(diverging.mean()) > divergent:
         faults.append(f"{int(diverging.sum())} of {diverging.size} transitions diverged")
     return Converged(not faults, "; ".join(faults), rhat, ess, int(diverging.sum()))
+
+
+def _numbered(values: Any) -> dict[str, float]:
+    """One entry a number: the parameter's name, with the place in it where there are several."""
+    found = {}
+    for name in SHARED:
+        parts = values[name].to_numpy().ravel()
+        for place, part in enumerate(parts):
+            found[f"{name} {place}" if len(parts) > 1 else name] = float(part)
+    return found
+
+
+def thinned(fit: MacroFit, number: int) -> Ints:
+    """Numbers of `number` draws, evenly spaced over all chains."""
+    return np.linspace(0, len(fit.draws["sigma_n"]) - 1, number).round().astype(np.int64)

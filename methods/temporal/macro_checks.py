@@ -1,80 +1,14 @@
-"""What a fitted model of careers says: forecasts, smooth courses, and data of its own to compare with."""
+"""Does a fitted model of careers make data like those that it was fitted to?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy.special import logsumexp
 
 from methods.compiled import compiled
-from methods.temporal.career_likelihood import Careers, cholesky, covariance, one_step_ahead
-from methods.temporal.macro import MacroFit
-from methods.temporal.panel import Floats, Ints
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Of each row, given the earlier rows of its career, averaged over posterior draws.
-
-    Attributes
-    ----------
-    mean, sd : (n,) float
-        Of the value as it will be observed, sampling noise included.
-    log_density : (n,) float
-        Log predictive density of the value that came.
-    """
-
-    mean: Floats
-    sd: Floats
-    log_density: Floats
-
-
-def thinned(fit: MacroFit, number: int) -> Ints:
-    """Numbers of `number` draws, evenly spaced over all chains."""
-    return np.linspace(0, len(fit.draws["sigma_n"]) - 1, number).round().astype(np.int64)
-
-
-def forecast(fit: MacroFit, careers: Careers, number: int = 100) -> Forecast:
-    """Forecast every row one step ahead.
-
-    Parameters
-    ----------
-    fit : MacroFit
-        Of the same careers, or of their earlier rows: then later rows are scored by a model that
-        never saw them.
-    careers : Careers
-    number : int
-        Posterior draws to average over.
-    """
-    means, variances = [], []
-    for draw in thinned(fit, number):
-        mean, variance = one_step_ahead(careers, fit.draws["beta"][draw], fit.kernel(draw))
-        means.append(mean)
-        variances.append(variance)
-    mean, variance = np.array(means), np.array(variances)
-    density = -0.5 * ((careers.value - mean) ** 2 / variance + np.log(2 * np.pi * variance))
-    total = variance.mean(axis=0) + mean.var(axis=0)
-    return Forecast(mean.mean(axis=0), np.sqrt(total), logsumexp(density, axis=0) - np.log(number))
-
-
-def smooth(fit: MacroFit, careers: Careers, unit: int, number: int = 100) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of one career's true course, given all of its rows."""
-    rows = slice(careers.start[unit], careers.start[unit + 1])
-    time, own = careers.time[rows], careers.own[rows]
-    means, variances = [], []
-    for draw in thinned(fit, number):
-        kernel = fit.kernel(draw)
-        prior = own @ np.diag(kernel.own_variance) @ own.T
-        gap = (time[:, None] - time) / kernel.length[unit]
-        prior += kernel.amplitude[unit] ** 2 * np.exp(-0.5 * gap**2)
-        fitted = careers.mean[rows] @ fit.draws["beta"][draw]
-        whole = prior + np.diag(careers.noise[rows] + kernel.noise_variance)
-        gain = np.linalg.solve(whole, prior).T
-        means.append(fitted + gain @ (careers.value[rows] - fitted))
-        variances.append(np.diag(prior - gain @ prior))
-    mean = np.array(means)
-    return mean.mean(axis=0), np.sqrt(np.mean(variances, axis=0) + mean.var(axis=0))
+from methods.temporal.career_likelihood import cholesky, covariance
+from methods.temporal.careers import Careers
+from methods.temporal.macro import MacroFit, thinned
+from methods.temporal.panel import Floats
 
 
 @compiled

@@ -98,3 +98,82 @@ def _score(squares: Floats, density: Floats) -> Score:
         float(density[there].mean()),
         np.nanmean(squares, axis=1),
     )
+
+
+def compare(
+    model: MicroFit,
+    learn: Floats,
+    truth: Floats,
+    basis: Floats,
+    masks: list[NDArray[np.bool_]],
+    *,
+    known: Floats | None = None,
+    shared: Floats | None = None,
+) -> tuple[dict[str, Score], float, float]:
+    """Score the model beside the plain guesses, over several ways to hide sections.
+
+    Parameters
+    ----------
+    model : MicroFit
+        Fitted to `learn`.
+    learn : (m, k) float
+        Songs from which the guesses learn their error variance, the same sections hidden in turn.
+    truth : (n, k) float
+        Songs to score; NaN where there is no section.
+    basis : (k, q) or (n, k, q) float
+    masks : list of (n, k) bool
+        Hidden sections; every song keeps one.
+    known, shared : float, optional
+        Of the songs to score; see `micro.fit`.
+
+    Returns
+    -------
+    scores : dict
+        By name; ``model`` is ours. `squares` are means over the masks.
+    excess, error : float
+        Mean squared error of the model over that of the straight line, less 1, and the standard
+        error of that over songs.
+    """
+    found: dict[str, list[Score]] = {}
+    for hidden in masks:
+        for name, score in _guesses(learn, truth, hidden).items():
+            found.setdefault(name, []).append(score)
+        ours = score_model(model, truth, basis, hidden, known=known, shared=shared)
+        found.setdefault("model", []).append(ours)
+    scores = {name: _pooled(each) for name, each in found.items()}
+    line = scores["straight line"].squares
+    difference = (scores["model"].squares - line) / line.mean()
+    return scores, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(line)))
+
+
+def _guesses(learn: Floats, truth: Floats, hidden: NDArray[np.bool_]) -> dict[str, Score]:
+    seen = np.where(hidden, np.nan, truth)
+    mask = np.resize(hidden, learn.shape) & np.isfinite(learn)
+    mask &= (np.isfinite(learn) & ~mask).any(axis=1)[:, None]
+    past = np.where(mask, np.nan, learn)
+    guesses = {
+        "song mean": (constant(past), constant(seen)),
+        "common curve": (common_curve(past, learn), common_curve(seen, learn)),
+        "straight line": (interpolation(past), interpolation(seen)),
+    }
+    return {
+        name: score_point(truth, now, hidden, float(((learn - before)[mask] ** 2).mean()))
+        for name, (before, now) in guesses.items()
+    }
+
+
+def _pooled(each: list[Score]) -> Score:
+    """One score of several masks that hide equally many sections."""
+    return Score(
+        float(np.sqrt(np.mean([one.rmse**2 for one in each]))),
+        float(np.mean([one.median_error for one in each])),
+        float(np.mean([one.log_density for one in each])),
+        np.mean([one.squares for one in each], axis=0),
+    )
+
+
+def hide_one(values: Floats, seed: int) -> NDArray[np.bool_]:
+    """Mark one of the known sections of each song, drawn at random."""
+    order = np.random.default_rng(seed).random(values.shape)
+    order[~np.isfinite(values)] = -1
+    return np.asarray(order == order.max(axis=1, keepdims=True))

@@ -3,106 +3,40 @@
 Ratings: a tenth of an excerpt is a section. What raters differ by is known for 744 of the songs
 (the pooled value stands for the others); it is on the scale -1..1 and halved to that of the means.
 It shifts a song as a whole: taken as an error of each tenth it would be ten times what the curves
-move at all, and the stage reports how much worse that fits. Lyrics: a kind of section is a
-section; counting words gives each rate the known variance 100 rate / words of a Poisson count.
+move at all, and the stage reports how much worse that fits. As many polynomials as tenths follow any
+curve; how their amplitudes go together is learnt class by class and shrunk to a Brownian path.
+Lyrics: a kind of section is a section; counting words gives each rate the known variance
+100 rate / words of a Poisson count.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
-from pandera.typing import Series
 
 from methods.temporal import micro as model
 from methods.temporal import micro_scores as scores
-from statewright.contracts import ContractError, Document, Table
+from methods.temporal.micro_basis import brownian_shape, polynomials, section_bases
+from statewright.contracts import ContractError, Table
+from tasks.emotion.micro_contracts import (
+    TENTHS,
+    Foretold,
+    LyricMetrics,
+    MicroMetrics,
+    MicroOutputs,
+    RatingMetrics,
+)
 from tasks.emotion.params import MicroParams
 from tasks.emotion.raw import SectionKinds, WithinSong
 
-TENTHS = 10
 RATING_SCALE = 0.5
 """The spread between raters is given on -1..1, the means on 0..1."""
 
+RATER_DEGREE = 5
+"""Of the polynomials with which two readings of the raters' spread are compared."""
 
-class SongCurves(pa.DataFrameModel):
-    """One row a song, dimension and tenth: rated mean, and the model's curve with its error.
-
-    `song_class` is the most probable class, from the calmest (0); `noise_sd` the song's own noise.
-    """
-
-    dimension: Series[str]
-    song_id: Series[int]
-    part: Series[int] = pa.Field(ge=0, lt=TENTHS)
-    observed: Series[float]
-    curve: Series[float]
-    curve_sd: Series[float] = pa.Field(ge=0)
-    song_class: Series[int] = pa.Field(ge=0)
-    noise_sd: Series[float] = pa.Field(ge=0)
-
-
-class SectionEffects(pa.DataFrameModel):
-    """One row an emotion and kind of section: words per 100, above or below the song's average.
-
-    `low` and `high` hold 95 % of bootstrap samples of songs; `spread` is how much songs differ.
-    """
-
-    emotion: Series[str]
-    kind: Series[str]
-    difference: Series[float]
-    low: Series[float]
-    high: Series[float]
-    spread: Series[float] = pa.Field(ge=0)
-    songs: Series[int] = pa.Field(ge=1)
-
-
-class Foretold(Document):
-    """Errors over hidden sections of songs that the model was not fitted to."""
-
-    rmse: float
-    median_error: float
-    log_density: float
-
-
-class RatingMetrics(Document):
-    """`degree` of the polynomials is chosen by `log_likelihood` a song on songs left out.
-
-    `rater_sd_shared`, `rater_sd_each`: log-likelihood a song with the spread of raters as a shift of the
-    whole song, and as an error of each tenth.
-    """
-
-    songs: int
-    degree: int
-    converged: bool
-    log_likelihood: dict[str, float]
-    rater_sd_shared: float
-    rater_sd_each: float
-    noise_sd: list[float]
-    share_of_songs: list[float]
-    hidden_anywhere: dict[str, Foretold]
-    hidden_end: dict[str, Foretold]
-
-
-class LyricMetrics(Document):
-    """`chosen` has the highest log-likelihood a song on songs left out."""
-
-    songs: int
-    chosen: str
-    log_likelihood: dict[str, float]
-    hidden_section: dict[str, Foretold]
-
-
-class MicroMetrics(Document):
-    ratings: dict[str, RatingMetrics]
-    lyrics: dict[str, LyricMetrics]
-
-
-class MicroOutputs(NamedTuple):
-    song_curves: Table[SongCurves]
-    section_effects: Table[SectionEffects]
-    micro: MicroMetrics
+HIDDEN, MASKS = 3, 5
+"""Tenths hidden in a song, and in how many ways they are drawn."""
 
 
 def micro(
@@ -142,40 +76,53 @@ def _ratings(table: pd.DataFrame, dimension: str, params: MicroParams) -> tuple[
     shared = (spread**2).fillna((spread**2).mean()).fillna(0.0).to_numpy() / params.raters
     truth = values.to_numpy()
     learn, choose, test = split(len(truth), params.seed)
-    fits, scored = {}, {}
-    for degree in range(params.max_degree + 1):
-        basis = model.polynomials(TENTHS, degree)
-        fits[degree] = model.fit(truth[learn], basis, shared=shared[learn], classes=params.classes)
-        found = model.posterior(fits[degree], truth[choose], basis, shared=shared[choose])
-        scored[degree] = float(found.log_likelihood.mean())
-    degree = max(scored, key=lambda candidate: scored[candidate])
-    basis = model.polynomials(TENTHS, degree)
-    as_shift, as_errors = _rater_spread(truth, shared, basis, learn, choose)
-    whole = model.fit(truth, basis, shared=shared, classes=params.classes)
-    order = np.argsort(whole.noise)
-    shape = (int(test.sum()), TENTHS)
+    basis = polynomials(TENTHS, TENTHS - 1)
+    scored = {}
+    for strength in params.strengths:
+        fitted = _fit_ratings(truth[learn], shared[learn], basis, strength, params)
+        found = model.posterior(fitted, truth[choose], basis, shared=shared[choose])
+        scored[strength] = float(found.log_likelihood.mean())
+    strength = max(scored, key=lambda candidate: scored[candidate])
+    as_shift, as_errors = _rater_spread(truth, shared, polynomials(TENTHS, RATER_DEGREE), learn, choose)
+    known = _fit_ratings(truth[~test], shared[~test], basis, strength, params)
+    whole = _fit_ratings(truth, shared, basis, strength, params)
+    order, shape = np.argsort(_moves(whole)), (int(test.sum()), TENTHS)
+    anywhere, excess, error = scores.compare(
+        known, truth[~test], truth[test], basis,
+        [scores.hide_random(shape, HIDDEN, params.seed + mask) for mask in range(MASKS)],
+        shared=shared[test],
+    )  # fmt: skip
+    end = scores.compare(
+        known, truth[~test], truth[test], basis, [scores.hide_last(shape, HIDDEN)], shared=shared[test]
+    )[0]
     metrics = RatingMetrics(
         songs=len(truth),
-        degree=degree,
+        strength=strength,
         converged=whole.converged,
-        log_likelihood={str(key): round(value, 3) for key, value in scored.items()},
+        log_likelihood={f"{key:g}": round(value, 3) for key, value in scored.items()},
         rater_sd_shared=round(as_shift, 3),
         rater_sd_each=round(as_errors, 3),
         noise_sd=[round(float(x), 5) for x in np.sqrt(whole.noise[order])],
+        moves_sd=[round(float(x), 5) for x in _moves(whole)[order]],
         share_of_songs=[round(float(x), 4) for x in whole.weight[order]],
-        hidden_anywhere=_foretold(
-            fits[degree],
-            truth,
-            (learn, test),
-            basis,
-            scores.hide_random(shape, 3, params.seed),
-            shared=shared,
-        ),
-        hidden_end=_foretold(
-            fits[degree], truth, (learn, test), basis, scores.hide_last(shape, 3), shared=shared
-        ),
+        hidden_anywhere=_told(anywhere),
+        hidden_end=_told(end),
+        excess_of_line=round(excess, 4),
+        excess_error=round(error, 4),
     )
     return _curve_rows(whole, values, basis, shared, dimension), metrics
+
+
+def _fit_ratings(
+    values: np.ndarray, shared: np.ndarray, basis: np.ndarray, strength: float, params: MicroParams
+) -> model.MicroFit:
+    prior = model.Prior(brownian_shape(basis), strength)
+    return model.fit(values, basis, shared=shared, classes=params.classes, prior=prior)
+
+
+def _moves(fitted: model.MicroFit) -> np.ndarray:
+    """Root mean square of a song's curve about its level, class by class."""
+    return np.sqrt(np.trace(fitted.covariance[:, 1:, 1:], axis1=1, axis2=2))
 
 
 def _rater_spread(
@@ -195,7 +142,7 @@ def _curve_rows(
     fitted: model.MicroFit, values: pd.DataFrame, basis: np.ndarray, shared: np.ndarray, dimension: str
 ) -> pd.DataFrame:
     found = model.posterior(fitted, values.to_numpy(), basis, shared=shared)
-    rank = np.argsort(np.argsort(fitted.noise))
+    rank = np.argsort(np.argsort(_moves(fitted)))
     return pd.DataFrame(
         {
             "dimension": dimension,
@@ -210,39 +157,7 @@ def _curve_rows(
     )
 
 
-def _foretold(
-    fitted: model.MicroFit,
-    truth: np.ndarray,
-    songs: tuple[np.ndarray, np.ndarray],
-    basis: np.ndarray,
-    hidden: np.ndarray,
-    *,
-    known: np.ndarray | None = None,
-    shared: np.ndarray | None = None,
-) -> dict[str, Foretold]:
-    """The model and the plain guesses on the songs to score; guesses' errors are learnt like the model's."""
-    learn, test = songs
-    seen = np.where(hidden, np.nan, truth[test])
-    # the same sections hidden, in turn, in the songs to learn from: the guesses' error variance
-    mask = np.resize(hidden, truth[learn].shape) & np.isfinite(truth[learn])
-    mask &= (np.isfinite(truth[learn]) & ~mask).any(axis=1)[:, None]
-    past = np.where(mask, np.nan, truth[learn])
-    guesses = {
-        "song mean": (scores.constant(past), scores.constant(seen)),
-        "common curve": (
-            scores.common_curve(past, truth[learn]),
-            scores.common_curve(seen, truth[learn]),
-        ),
-        "straight line": (scores.interpolation(past), scores.interpolation(seen)),
-    }
-    found = {
-        name: scores.score_point(truth[test], now, hidden, float(((truth[learn] - before)[mask] ** 2).mean()))
-        for name, (before, now) in guesses.items()
-    }
-    found["model"] = scores.score_model(
-        fitted, truth[test], basis[test] if basis.ndim == 3 else basis, hidden,
-        known=None if known is None else known[test], shared=None if shared is None else shared[test],
-    )  # fmt: skip
+def _told(found: dict[str, scores.Score]) -> dict[str, Foretold]:
     return {
         name: Foretold(
             rmse=round(score.rmse, 5),
@@ -270,7 +185,7 @@ def _lyrics(table: pd.DataFrame, emotion: str, params: MicroParams) -> tuple[pd.
     truth = values.to_numpy()
     rate = float(np.nansum(truth * words) / np.nansum(np.where(np.isfinite(truth), words, 0)))
     known = (100 * rate / words).to_numpy()
-    bases = _bases(position.to_numpy(), len(kinds))
+    bases = section_bases(position.to_numpy(), len(kinds))
     learn, choose, test = split(len(truth), params.seed)
     fits = {
         name: model.fit(truth[learn], basis[learn], known=known[learn], classes=1)
@@ -285,39 +200,17 @@ def _lyrics(table: pd.DataFrame, emotion: str, params: MicroParams) -> tuple[pd.
         for name, basis in bases.items()
     }
     chosen = max(scored, key=lambda name: scored[name])
-    hidden = _hide_one(truth[test], params.seed)
+    hidden = scores.compare(
+        fits[chosen], truth[learn], truth[test], bases[chosen][test],
+        [scores.hide_one(truth[test], params.seed)], known=known[test],
+    )[0]  # fmt: skip
     metrics = LyricMetrics(
         songs=len(truth),
         chosen=chosen,
         log_likelihood={name: round(value, 4) for name, value in scored.items()},
-        hidden_section=_foretold(fits[chosen], truth, (learn, test), bases[chosen], hidden, known=known),
+        hidden_section=_told(hidden),
     )
     return _effects(truth, known, bases["kind"], emotion, params), metrics
-
-
-def _bases(position: np.ndarray, kinds: int) -> dict[str, np.ndarray]:
-    """Nothing but the baseline; a slope over the song; a level of its own for each kind."""
-    ones = np.ones(position.shape)
-    slope = np.nan_to_num(2 * position - 1)
-    return {
-        "baseline": ones[..., None],
-        "position": np.stack([ones, slope], axis=-1),
-        "kind": np.broadcast_to(_contrasts(kinds), (*position.shape, kinds)).copy(),
-    }
-
-
-def _contrasts(kinds: int) -> np.ndarray:
-    """A column of ones and orthogonal contrasts of the kinds, of mean square 1."""
-    columns = np.linalg.qr(np.column_stack([np.ones(kinds), np.eye(kinds)[:, 1:]]))[0]
-    columns *= np.sign(columns[0, 0]) * np.sqrt(kinds)
-    columns[:, 0] = 1
-    return columns
-
-
-def _hide_one(values: np.ndarray, seed: int) -> np.ndarray:
-    order = np.random.default_rng(seed).random(values.shape)
-    order[~np.isfinite(values)] = -1
-    return order == order.max(axis=1, keepdims=True)
 
 
 def _effects(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -175,12 +175,13 @@ class MicroParams(Params):
     """The course of emotion within songs.
 
     ``raters``: how many rated each song, at least 10 in DEAM and emoMusic (Soleymani et al. 2013);
-    ``classes`` from calm to restless songs; polynomials up to ``max_degree`` are tried.
+    ``classes`` from calm to restless songs; ``strengths``, in songs, of the shape that each is shrunk to,
+    are tried.
     """
 
     raters: int = Field(10, ge=2)
     classes: int = Field(3, ge=1, le=10)
-    max_degree: int = Field(5, ge=1, le=8)
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field((10, 50, 200, 1000), min_length=1)
     kinds: tuple[str, ...] = Field(("verse", "pre-chorus", "chorus", "bridge", "outro"), min_length=2)
     emotions: tuple[str, ...] = ("joy", "sadness", "positive", "negative")
     min_songs: int = Field(40, ge=20)
@@ -191,8 +192,9 @@ class MicroParams(Params):
 class MesoParams(Params):
     """Album factors: which dimensions, which albums.
 
-    ``shuffles`` of songs give the p values; to the first ``draws`` of them the factors are fitted,
-    and to as many samples of artists for the intervals.
+    ``shuffles`` of songs give the p values; to the first ``draws`` of them the factors are fitted.
+    Intervals leave out one of ``groups`` of artists in turn, and draw an album's spread
+    ``album_draws`` times.
     """
 
     audio: tuple[str, ...] = Field(
@@ -205,6 +207,8 @@ class MesoParams(Params):
     min_albums: int = Field(3, ge=2)
     draws: int = Field(40, ge=20)
     shuffles: int = Field(1000, ge=20)
+    groups: int = Field(20, ge=5)
+    album_draws: int = Field(400, ge=100)
     false_discovery_rate: float = Field(0.05, gt=0, lt=1)
     seed: int = Field(0, ge=0)
 
@@ -220,14 +224,16 @@ class MacroParams(Params):
 
     A career needs ``min_years`` to ``max_years`` before the test years (the cost of a career grows
     with the cube of its years) and at least one test year; ``careers`` of these are drawn at random.
+    Each of ``dimensions`` has a fit of its own.
     """
 
-    dimension: str = "valence"
+    dimensions: tuple[str, ...] = Field(("valence", "energy"), min_length=1)
     min_years: int = Field(6, ge=3)
     max_years: int = Field(30, ge=5)
     careers: int = Field(200, ge=10)
     draws: int = Field(500, ge=10)
-    tune: int = Field(250, ge=10)
+    tune: int = Field(300, ge=10)
+    target_accept: float = Field(0.9, gt=0.5, lt=1)
     chains: int = Field(2, ge=2, le=8)
     predictive_draws: int = Field(100, ge=20)
     noise_strength: float = Field(5.0, gt=0)

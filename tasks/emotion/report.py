@@ -17,9 +17,9 @@ from tasks.emotion.effects import EffectCurve, EffectEstimates, EffectsMetrics
 from tasks.emotion.evaluate import Ablation, Coverage, Scores
 from tasks.emotion.fusion import Attention, FusionSummary
 from tasks.emotion.ingest import IngestReport
-from tasks.emotion.macro import CareerCourses, MacroMetrics
-from tasks.emotion.meso import AlbumCoherence, MesoMetrics
-from tasks.emotion.micro import MicroMetrics, SectionEffects, SongCurves
+from tasks.emotion.macro_contracts import CareerCourses, MacroMetrics
+from tasks.emotion.meso_contracts import AlbumCoherence, MesoMetrics
+from tasks.emotion.micro_contracts import MicroMetrics, SectionEffects, SongCurves
 from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport

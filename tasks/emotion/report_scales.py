@@ -6,9 +6,9 @@ import pandas as pd
 
 from tasks.emotion import figures_scales as draw
 from tasks.emotion.figures import svg
-from tasks.emotion.macro import MacroMetrics
-from tasks.emotion.meso import MesoMetrics
-from tasks.emotion.micro import Foretold, MicroMetrics
+from tasks.emotion.macro_contracts import CareerFit, MacroMetrics
+from tasks.emotion.meso_contracts import MesoMetrics
+from tasks.emotion.micro_contracts import Foretold, MicroMetrics
 from tasks.emotion.report_blocks import (
     Block,
     Cell,
@@ -44,10 +44,12 @@ def scales(
         Prose(_sections_sentence(section_effects, micro)),
         Prose(_albums_sentence(meso)),
         _albums_figure(album_coherence, meso),
-        Prose(_careers_sentence(macro)),
+        *[Prose(_careers_sentence(name, one)) for name, one in macro.dimensions.items()],
     ]
-    if macro.converged:
-        blocks.append(_careers_figure(career_courses))
+    used = [name for name, one in macro.dimensions.items() if one.converged]
+    if used:
+        courses = career_courses[career_courses["dimension"] == used[0]]
+        blocks.append(_careers_figure(courses, used[0]))
     return Section("scales", "Within a song, on an album, over a career", (*blocks, _table(micro, macro)))
 
 
@@ -55,23 +57,27 @@ def _songs_sentence(micro: MicroMetrics) -> str:
     parts = []
     for name, one in micro.ratings.items():
         anywhere, line = one.hidden_anywhere["model"], one.hidden_anywhere["straight line"]
-        calm, wild = one.noise_sd[0], one.noise_sd[-1]
         parts.append(
-            f"in {name}: {plural(one.songs, 'song')}, polynomials of degree {one.degree} hold best for songs "
-            f"left out; they leave {calm:.4f} over in the calmest class of songs and {wild:.4f} in the most "
-            f"restless ({share(one.share_of_songs[-1])} of songs). Hidden tenths are missed by "
-            f"{anywhere.rmse:.4f}, by a straight line between their neighbours {line.rmse:.4f}"
+            f"in {name}: {plural(one.songs, 'song')}; the curve of the calmest class goes "
+            f"{one.moves_sd[0]:.3f} from its level, that of the most restless "
+            f"({share(one.share_of_songs[-1])} of songs) {one.moves_sd[-1]:.3f}. Hidden tenths are missed by "
+            f"{anywhere.rmse:.4f}, by a straight line between their neighbours {line.rmse:.4f} (squared "
+            f"errors differ by {one.excess_of_line:+.1%}, standard error "
+            f"{one.excess_error:.1%})"
         )
-    worse = all(
-        one.hidden_anywhere["model"].rmse > one.hidden_anywhere["straight line"].rmse
+    sure = [one.excess_of_line / one.excess_error for one in micro.ratings.values()]
+    if min(sure) > 2:
+        verdict = " The plain line misses by less: the model does not follow every turn."
+    elif max(sure) < -2:
+        verdict = " The model misses by less."
+    else:
+        verdict = " As a single number neither is surely the better one."
+    told = all(
+        one.hidden_anywhere["model"].log_density > one.hidden_anywhere["straight line"].log_density
         for one in micro.ratings.values()
     )
-    verdict = (
-        " The plain line misses by less: ratings drift slowly, and a few shapes for all songs do not follow "
-        "every turn. The model knows better how sure to be (log density in the table below)."
-        if worse
-        else ""
-    )
+    if told:
+        verdict += " The model knows better how sure to be (log density in the table below)."
     return f"Within a song, {'; '.join(parts)}.{verdict}"
 
 
@@ -149,9 +155,10 @@ def _albums_figure(table: pd.DataFrame, meso: MesoMetrics) -> Figure:
     )
 
 
-def _careers_sentence(macro: MacroMetrics) -> str:
+def _careers_sentence(dimension: str, macro: CareerFit) -> str:
     text = (
-        f"Over a career: {plural(macro.careers, 'career')} in one model, {count(macro.years_fitted)} years. "
+        f"Over a career, {dimension}: {plural(macro.careers, 'career')} in one model, "
+        f"{count(macro.years_fitted)} years. "
     )
     if not macro.converged:
         return text + f"The fit has not converged ({macro.reason}) and is not used."
@@ -159,7 +166,7 @@ def _careers_sentence(macro: MacroMetrics) -> str:
     ours, mean = macro.future["Gaussian process"], macro.future["artist's mean"]
     odd = [name for name, check in macro.checks.items() if check.p < 0.05]
     return (
-        f"{text}{macro.dimension.capitalize()} of a typical artist keeps its character for about "
+        f"{text}What is typical of an artist lasts about "
         f"{macro.typical_length_years:.0f} years. In {count(macro.years_forecast)} later years the forecast "
         f"misses by {ours.rmse:.3f}, the artist's mean by {mean.rmse:.3f}"
         + (": as a single number the plain mean is better" if ours.rmse > mean.rmse else "")
@@ -170,20 +177,21 @@ def _careers_sentence(macro: MacroMetrics) -> str:
     )  # fmt: skip
 
 
-def _careers_figure(courses: pd.DataFrame) -> Figure:
+def _careers_figure(courses: pd.DataFrame, dimension: str) -> Figure:
     future = courses[courses["future"]].groupby("artist_id").size()
     order = pd.DataFrame({"future": future, "all": courses.groupby("artist_id").size()}).fillna(0)
     chosen = [int(i) for i in order.sort_values(["future", "all"], ascending=False, kind="stable").index[:3]]
     names = [str(courses.loc[courses["artist_id"] == i, "artist"].iloc[0]) for i in chosen]
     picture = svg(
-        "careers-gp", (8.2, 2.8), f"Smooth courses and forecasts of {joined(names)}.",
+        "careers-gp", (8.2, 2.8), f"Smooth courses and forecasts of {dimension} of {joined(names)}.",
         lambda figure: draw.careers(figure, courses, chosen),
     )  # fmt: skip
     return Figure(
         (Picture(picture),),
-        "The careers with the most later years: yearly means with their sampling error (grey), the course "
-        "given all years (blue, 95% band), and forecasts from the years before each (red, 95%). The model "
-        "was fitted to the earlier years only. How sure: a year of one song has the longest bar.",
+        f"{dimension.capitalize()} of the careers with the most later years: yearly means with their "
+        "sampling error (grey), the course given all years (blue, 95% band), and forecasts from the years "
+        "before each (red, 95%). The model was fitted to the earlier years only. How sure: a year of one "
+        "song has the longest bar.",
     )
 
 
@@ -194,15 +202,8 @@ def _table(micro: MicroMetrics, macro: MacroMetrics) -> Grid:
             rows += _compared(f"{dimension}, {title}", scored)
     for emotion, lyric in micro.lyrics.items():
         rows += _compared(f"{emotion}, hidden section", lyric.hidden_section)
-    best = min((one.rmse for one in macro.future.values()), default=0.0)
-    top = max((one.log_density for one in macro.future.values()), default=0.0)
-    rows += [
-        [
-            f"{macro.dimension}, later years", name, Cell(f"{one.rmse:.4f}", one.rmse == best), "—",
-            Cell(signed(one.log_density, 3), one.log_density == top),
-        ]
-        for name, one in macro.future.items()
-    ]  # fmt: skip
+    for dimension, fitted in macro.dimensions.items():
+        rows += _compared_years(f"{dimension}, later years", fitted)
     return grid(
         "Each model beside plain guesses, on songs and years that it was not fitted to. RMSE counts the "
         "worst misses most, the median error is that of a typical case; log density rewards knowing how sure "
@@ -225,4 +226,16 @@ def _compared(title: str, scored: dict[str, Foretold]) -> list[list[str | Cell]]
             Cell(signed(one.log_density, 3), one.log_density == best["log_density"]),
         ]
         for name, one in scored.items()
+    ]  # fmt: skip
+
+
+def _compared_years(title: str, fitted: CareerFit) -> list[list[str | Cell]]:
+    best = min((one.rmse for one in fitted.future.values()), default=0.0)
+    top = max((one.log_density for one in fitted.future.values()), default=0.0)
+    return [
+        [
+            title, name, Cell(f"{one.rmse:.4f}", one.rmse == best), "—",
+            Cell(signed(one.log_density, 3), one.log_density == top),
+        ]
+        for name, one in fitted.future.items()
     ]  # fmt: skip

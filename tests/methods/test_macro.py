@@ -10,14 +10,13 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 from methods.temporal import macro
-from methods.temporal.career_likelihood import (
-    Careers,
-    Kernel,
-    node_log_likelihood,
-    one_step_ahead,
-    value_and_gradient,
-)
-from methods.temporal.macro_checks import Forecast, forecast, predictive_check, replicate, smooth, traits
+from methods.temporal.career_design import covariates
+from methods.temporal.career_forecast import Forecast, forecast, one_step_ahead, smooth
+from methods.temporal.career_likelihood import node_log_likelihood, value_and_gradient
+from methods.temporal.careers import Careers, Kernel
+from methods.temporal.future_scores import covered, future_scores
+from methods.temporal.macro_checks import predictive_check, replicate, traits
+from methods.temporal.panel import Panel
 
 LENGTHS = np.array([1.0, 4.0, 12.0])
 
@@ -190,7 +189,7 @@ def simulated() -> tuple[Careers, dict[str, float]]:
 @pytest.mark.slow
 def test_simulated_careers_are_recovered(simulated):
     data, truth = simulated
-    found = macro.fit(data, seed=0, draws=400, tune=300, target_accept=0.95)
+    found = macro.fit(data, seed=0, draws=400, tune=300)
     assert found.converged.divergences <= 4
     assert max(found.converged.rhat.values()) < 1.03
     for name, value in {**truth, "sigma_n": 0.2}.items():
@@ -239,3 +238,64 @@ def test_bad_input_is_said():
         Careers(**(parts | {"value": np.full_like(data.value, np.nan)}))
     with pytest.raises(ValueError, match="variance, found -1"):
         Careers(**(parts | {"noise": np.full_like(data.noise, -1)}))
+
+
+def test_covariates_are_level_calendar_career_and_the_larger_genres():
+    # 12 careers of the commonest genre, 11 of the second, 2 of a third, two years each
+    unit = np.repeat(np.arange(25), 2)
+    genre = np.repeat(["a"] * 12 + ["b"] * 11 + ["c"] * 2, 2)
+    year = np.where(np.arange(50) % 2 == 0, 1970.0, 1995.0)
+    found, names = covariates(year, unit, genre.tolist(), np.ones(50, bool))
+    assert names == ("level", "decade", "decades of career", "b")
+    np.testing.assert_allclose(found[1], [1, 1.5, 2.5, 0])
+    np.testing.assert_allclose(found[24], [1, -1, 0, 1])
+    # a genre is counted by the careers that are fitted
+    assert covariates(year, unit, genre.tolist(), unit < 20)[1] == names[:3]
+
+
+def test_future_scores_equal_their_definition():
+    rng = np.random.default_rng(3)
+    year = np.repeat(np.arange(2000.0, 2010.0), 5)
+    unit = np.tile(np.arange(5), 10)
+    value = rng.normal(size=(50, 1))
+    panel = Panel(unit, np.zeros(50, int), year, year, np.ones(50), value, np.full((50, 1), np.nan))
+    past = year < 2007
+    found = future_scores(panel, past, np.full(50, 0.1), np.full(50, -1.5))
+    table = value[:, 0].reshape(10, 5)
+    level = np.array([table[:k].mean(axis=0) for k in range(1, 10)])
+    error = (table[1:] - level) ** 2
+    assert found["artist's mean"].rmse == pytest.approx(np.sqrt(error[6:].mean()))
+    variance = error[:6].mean()
+    density = -0.5 * (error[6:] / variance + np.log(2 * np.pi * variance))
+    assert found["artist's mean"].log_density == pytest.approx(density.mean())
+    assert found["artist's mean"].skill == 0
+    ours = ((table[7:] - 0.1) ** 2).mean()
+    assert found["Gaussian process"].rmse == pytest.approx(np.sqrt(ours))
+    assert found["Gaussian process"].skill == pytest.approx(1 - ours / error[6:].mean())
+    assert found["Gaussian process"].log_density == pytest.approx(-1.5)
+    assert covered(np.array([0.0, 3.2, 3.4]), np.zeros(3), np.full(3, 2.0)) == pytest.approx(2 / 3)
+
+
+def test_parameters_of_several_numbers_are_judged_one_by_one():
+    import arviz as az
+
+    rng = np.random.default_rng(4)
+    drawn = {name: rng.normal(size=(2, 1000)) for name in macro.SHARED}
+    drawn["beta"] = rng.normal(size=(2, 1000, 2))
+    drawn["beta"][:, :, 1] += np.array([[0.0], [2.0]])
+    stats = {"diverging": np.zeros((2, 1000), bool)}
+    verdict = macro.judge(az.from_dict(posterior=drawn, sample_stats=stats))
+    assert verdict.rhat["beta 0"] < 1.01 < verdict.rhat["beta 1"]
+    assert "R-hat of beta 1" in verdict.reason
+    assert "beta 0" not in verdict.reason
+
+
+def test_no_warning_of_a_missing_blas():
+    import subprocess
+    import sys
+
+    # where it is not set, the first look at the setting searches and warns
+    code = "from methods.pytensor_setup import without_blas; without_blas(); import pytensor; "
+    code += "assert pytensor.config.blas__ldflags == ''"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import FactorAnalysis
 
-from methods.temporal import meso, meso_null
+from methods.temporal import meso, meso_inference, meso_null
 
 SONGS = Path(__file__).parents[3] / "shared/data/music/spotify_album_tracks.parquet"
 LOADINGS = np.array([[0.7], [0.5], [-0.4], [0.3]])
@@ -180,3 +180,43 @@ def test_bad_input_is_said():
         meso.Albums(data.mean, data.variance, np.ones(15), data.artist)
     with pytest.raises(ValueError, match="expected 1 to 1"):
         meso.fit_factors(data.mean, np.zeros_like(data.mean), 2)
+
+
+@pytest.mark.slow
+def test_intervals_of_planted_albums_hold_what_they_promise():
+    # 60 samples of a share of 0.95 have a standard error of 3 %
+    mean, album = [], []
+    for seed in range(60):
+        data, _, sigma2 = albums(100 + seed, artists=60, each=4)
+        true = meso.coherence(meso.Factors(LOADINGS, UNIQUE, np.array([])), sigma2)
+        spread, fitted = meso_inference.fit(data, 1)
+        found = meso_inference.intervals(data, spread, fitted, groups=20, draws=100, seed=seed)
+        assert found.low < meso.coherence(fitted, spread.mean).mean() < found.high
+        mean.append(found.low <= true.mean() <= found.high)
+        album.append(((found.album_low <= true) & (true <= found.album_high)).mean())
+    assert 0.86 <= np.mean(mean) <= 1
+    assert 0.86 <= np.mean(album) <= 0.99
+
+
+def test_interval_is_the_jackknife_written_out():
+    data, _, _ = albums(8, artists=12, each=3)
+    spread, fitted = meso_inference.fit(data, 1)
+    found = meso_inference.intervals(data, spread, fitted, groups=12, draws=20, seed=0)
+    # as many groups as artists: the order of the groups does not matter
+    logits = []
+    for artist in range(12):
+        own, factors = meso_inference.fit(data.take(np.flatnonzero(data.artist != artist)), 1, fitted)
+        logits.append(np.log(1 / (1 / meso.coherence(factors, own.mean).mean() - 1)))
+    half = 2.200985 * np.sqrt(11 * np.var(logits))  # Student's t of 11 degrees, 0.975
+    centre = np.log(1 / (1 / meso.coherence(fitted, spread.mean).mean() - 1))
+    assert found.low == pytest.approx(1 / (1 + np.exp(half - centre)), abs=1e-6)
+    assert found.high == pytest.approx(1 / (1 + np.exp(-half - centre)), abs=1e-6)
+    with pytest.raises(ValueError, match="13 groups of 12 artists"):
+        meso_inference.intervals(data, spread, fitted, groups=13, draws=20, seed=0)
+
+
+def test_the_number_of_factors_is_found():
+    one, _, _ = albums(9, artists=80)
+    assert meso_inference.choose_factors(one, seed=0)[0] == 1
+    turned = meso_inference.upright(np.array([[0.0, -2.0], [1.0, 0.0], [0.0, 0.1]]))
+    np.testing.assert_allclose(turned, [[2, 0], [0, 1], [-0.1, 0]], atol=1e-9)

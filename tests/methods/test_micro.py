@@ -7,10 +7,14 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from methods.temporal import micro
+from methods.temporal.micro_basis import brownian_shape, contrasts, polynomials, section_bases
+from methods.temporal.micro_em import pooled
 from methods.temporal.micro_scores import (
     common_curve,
+    compare,
     constant,
     hide_last,
+    hide_one,
     hide_random,
     interpolation,
     score_model,
@@ -21,7 +25,7 @@ from methods.temporal.micro_scores import (
 def songs(seed: int, n: int = 150, *, known=None, shared=None, classes=((0.3, 0.02, 1.0),)):
     """Draw songs: classes are (sd of the amplitudes, noise variance, share)."""
     rng = np.random.default_rng(seed)
-    basis = micro.polynomials(8, 2)
+    basis = polynomials(8, 2)
     kind = rng.choice(len(classes), size=n, p=[share for *_, share in classes])
     amplitude = np.array([sd for sd, *_ in classes])[kind]
     own = np.column_stack([rng.normal(0.5, 0.4, n), amplitude[:, None] * rng.normal(size=(n, 2))])
@@ -122,7 +126,7 @@ def test_known_errors_are_not_taken_for_differences_between_songs():
 
 
 def test_polynomials_are_orthogonal():
-    basis = micro.polynomials(10, 4)
+    basis = polynomials(10, 4)
     np.testing.assert_allclose(basis.T @ basis, 10 * np.eye(5), atol=1e-9)
     np.testing.assert_allclose(basis[:, 0], 1)
     assert (np.diff(basis[:, 1]) > 0).all()
@@ -177,3 +181,83 @@ def test_negative_variance_is_refused():
     values, basis, *_ = songs(8, 20)
     with pytest.raises(ValueError, match="variances"):
         micro.fit(values, basis, shared=np.full(20, -1.0))
+
+
+def test_under_a_brownian_path_a_hidden_section_lies_on_the_line():
+    basis = polynomials(10, 9)
+    covariance = np.zeros((1, 10, 10))
+    covariance[0, 0, 0], covariance[0, 1:, 1:] = 1e6, brownian_shape(basis)
+    model = micro.MicroFit(np.zeros(10), covariance, np.array([1e-6]), np.ones(1), np.array([]), True)
+    values = np.random.default_rng(9).normal(size=(20, 10)).cumsum(axis=1)
+    hidden = hide_random(values.shape, 3, seed=2)
+    seen = np.where(hidden, np.nan, values)
+    np.testing.assert_allclose(micro.posterior(model, seen, basis).curve, interpolation(seen), atol=1e-4)
+
+
+def test_pooled_shape_is_the_highest_posterior():
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(10)
+    own, shape = (np.cov(rng.normal(size=(4, 30))) for _ in range(2))
+    covariance = np.eye(5)
+    covariance[1:, 1:] = own
+    songs, strength = 12.0, 5.0
+    found = pooled(covariance, songs, micro.Prior(shape, strength))[1:, 1:]
+
+    def loss(x):
+        root, scale = np.zeros((4, 4)), np.exp(x[-1])
+        root[np.tril_indices(4)] = x[:-1]
+        omega = root @ root.T
+        inverse = np.linalg.inv(omega)
+        fits = songs * (np.linalg.slogdet(omega)[1] + np.trace(own @ inverse))
+        prior = np.linalg.slogdet(omega)[1] + scale * np.trace(shape @ inverse) - 4 * x[-1]
+        return 0.5 * (fits + strength * prior)
+
+    best = minimize(loss, np.r_[np.linalg.cholesky(own)[np.tril_indices(4)], 0.0], tol=1e-10).x
+    root = np.zeros((4, 4))
+    root[np.tril_indices(4)] = best[:-1]
+    np.testing.assert_allclose(found, root @ root.T, atol=1e-4)
+
+
+def test_shrinking_a_class_to_its_shape_foretells_better_and_never_falls():
+    # 20 songs for nine amplitudes: what they do together cannot be told from so few
+    rng = np.random.default_rng(11)
+    values = 0.3 * rng.normal(size=(420, 10)).cumsum(axis=1)
+    basis, hidden = polynomials(10, 9), hide_random((400, 10), 3, seed=3)
+    prior = micro.Prior(brownian_shape(basis), 100)
+    alone = micro.fit(values[:20], basis, classes=1)
+    shrunk = micro.fit(values[:20], basis, classes=1, prior=prior, tolerance=1e-9)
+    assert np.diff(shrunk.log_likelihood).min() > -1e-7
+    rmse = [score_model(model, values[20:], basis, hidden).rmse for model in (alone, shrunk)]
+    assert rmse[1] ** 2 < 0.9 * rmse[0] ** 2
+    # the line is the best there is for a Brownian path
+    scored, excess, error = compare(shrunk, values[:20], values[20:], basis, [hidden])
+    assert scored["model"].rmse == pytest.approx(rmse[1])
+    assert excess == pytest.approx(rmse[1] ** 2 / scored["straight line"].rmse ** 2 - 1)
+    assert abs(excess) < 0.05
+    assert 0 < error < 0.05
+
+
+def test_bases_of_sections():
+    columns = contrasts(4)
+    np.testing.assert_allclose(columns.T @ columns, 4 * np.eye(4), atol=1e-9)
+    position = np.array([[0.0, 0.5, np.nan], [0.1, 0.2, 1.0]])
+    found = section_bases(position, 3)
+    np.testing.assert_allclose(found["position"][0, :, 1], [-1, 0, 0])
+    assert {name: one.shape for name, one in found.items()} == {
+        "baseline": (2, 3, 1), "position": (2, 3, 2), "kind": (2, 3, 3),
+    }  # fmt: skip
+    hidden = hide_one(position, seed=0)
+    assert (hidden.sum(axis=1) == 1).all()
+    assert not hidden[0, 2]
+
+
+def test_hidden_sections_lie_within_their_bands():
+    # paths of one class: 1,200 hidden sections, so a share of 0.9 has a standard error of 0.01
+    values = 0.3 * np.random.default_rng(12).normal(size=(800, 10)).cumsum(axis=1)
+    basis, hidden = polynomials(10, 9), hide_random((400, 10), 3, seed=4)
+    model = micro.fit(values[:400], basis, classes=1, prior=micro.Prior(brownian_shape(basis), 100))
+    found = micro.posterior(model, np.where(hidden, np.nan, values[400:]), basis)
+    off = (values[400:] - found.curve) / np.sqrt(found.curve_variance + found.noise[:, None])
+    assert off[hidden].std() == pytest.approx(1, abs=0.06)
+    assert np.mean(np.abs(off[hidden]) < 1.645) == pytest.approx(0.9, abs=0.03)

@@ -345,9 +345,11 @@ def three_scales(artists: pd.DataFrame) -> dict[str, Any]:
     year = np.arange(1990, 2010)
     courses = pd.concat(
         pd.DataFrame(
-            {"artist_id": i, "artist": name, "year": year, "future": year >= 2005, "observed": 0.5,
+            {"dimension": "valence", "artist_id": i, "artist": name, "year": year, "future": year >= 2005,
+             "observed": 0.5,
              "sampling_sd": 0.1, "course": 0.5, "course_sd": 0.05, "forecast": 0.45, "forecast_sd": 0.2,
-             "amplitude": 0.1, "length_years": 6.0}
+             "amplitude": 0.1, "amplitude_low": 0.05, "amplitude_high": 0.2, "length_years": 6.0,
+             "length_low": 1.0, "length_high": 39.0}
         )
         for i, name in _names(artists)
     ).reset_index(drop=True)  # fmt: skip
@@ -357,9 +359,10 @@ def three_scales(artists: pd.DataFrame) -> dict[str, Any]:
 
     told = {"straight line": score(0.0111), "model": score(0.0122)}
     rating = {
-        "songs": 1802, "degree": 4, "converged": True, "log_likelihood": {"4": 27.0}, "rater_sd_shared": 23.0,
-        "rater_sd_each": 16.0, "noise_sd": [0.003, 0.04], "share_of_songs": [0.9, 0.1],
-        "hidden_anywhere": told, "hidden_end": told,
+        "songs": 1802, "strength": 50, "converged": True, "log_likelihood": {"50": 27.0},
+        "rater_sd_shared": 23.0, "rater_sd_each": 16.0, "noise_sd": [0.001, 0.003], "moves_sd": [0.01, 0.08],
+        "share_of_songs": [0.9, 0.1], "hidden_anywhere": told, "hidden_end": told, "excess_of_line": 0.2,
+        "excess_error": 0.05,
     }  # fmt: skip
     lyric = {"songs": 364, "chosen": "kind", "log_likelihood": {"kind": -10.0}, "hidden_section": told}
     summary = {
@@ -369,9 +372,10 @@ def three_scales(artists: pd.DataFrame) -> dict[str, Any]:
         "artist_squares_ratio": 3.0, "artist_p": 0.01,
     }  # fmt: skip
     future = {"rmse": 0.2, "skill": 0.0, "log_density": 0.1}
-    macro = {
-        "dimension": "valence", "careers": 200, "years_fitted": 2300, "years_forecast": 480,
-        "converged": True, "reason": "", "worst_rhat": 1.004, "smallest_ess": 250.0, "divergences": 0,
+    career = {
+        "careers": 200, "years_fitted": 2300, "years_forecast": 480,
+        "converged": True, "reason": "", "worst_rhat": 1.004, "smallest_ess": 250.0,
+        "worst_mixing": "mu_l", "divergences": 0,
         "typical_length_years": 7.0, "covered_90": 0.91,
         "future": {"artist's mean": future,
                    "Gaussian process": {"rmse": 0.19, "skill": 0.1, "log_density": 0.3}},
@@ -381,7 +385,8 @@ def three_scales(artists: pd.DataFrame) -> dict[str, Any]:
         "song_curves": curves, "section_effects": effects, "album_coherence": albums,
         "career_courses": courses, "micro": {"ratings": {"arousal": rating, "valence": rating},
                                              "lyrics": {"joy": lyric}},
-        "meso": {"modalities": {"audio": summary, "lyrics": summary}}, "macro": macro,
+        "meso": {"modalities": {"audio": summary, "lyrics": summary}},
+        "macro": {"dimensions": {"valence": career}},
     }  # fmt: skip
 
 
@@ -610,11 +615,12 @@ def test_a_scale_says_where_its_model_loses(read: Reader):
 
 def test_careers_that_did_not_converge_are_not_used(inputs: dict[str, Any], params: ReportParams):
     change = {"converged": False, "reason": "R-hat of mu_l is 1.100, above 1.01", "future": {}, "checks": {}}
-    macro = inputs["macro"].model_copy(update=change)
+    career = inputs["macro"].dimensions["valence"].model_copy(update=change)
+    macro = inputs["macro"].model_copy(update={"dimensions": {"valence": career}})
     given = inputs | {"macro": macro, "career_courses": inputs["career_courses"].head(0)}
     text = Reader(report(**given, params=params)).text
     assert "has not converged (R-hat of mu_l is 1.100, above 1.01) and is not used" in text
     assert (
         "later years"
-        not in text.split("Over a career:")[1].split("What the fusion")[0].split("Each model")[0]
+        not in text.split("Over a career, valence:")[1].split("What the fusion")[0].split("Each model")[0]
     )

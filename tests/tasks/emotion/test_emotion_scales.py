@@ -13,12 +13,13 @@ from statewright.contracts import ContractError, check
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.macro import MacroOutputs, macro
 from tasks.emotion.meso import MesoOutputs, meso
-from tasks.emotion.micro import TENTHS, MicroOutputs, micro
+from tasks.emotion.micro import MicroOutputs, micro
+from tasks.emotion.micro_contracts import TENTHS
 from tasks.emotion.params import IngestParams, MacroParams, MesoParams, MicroParams, SplitParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
-MICRO = MicroParams(max_degree=2, classes=2, draws=20, emotions=("joy",))
-MESO = MesoParams(draws=20, shuffles=200)
+MICRO = MicroParams(strengths=(100,), classes=2, draws=20, emotions=("joy",))
+MESO = MesoParams(draws=20, shuffles=200, groups=10)
 
 
 def keeps_contracts(outputs, kind) -> None:
@@ -53,13 +54,18 @@ def test_micro_keeps_contracts_and_repeats(songs, found):
 def test_micro_curves_follow_the_ratings(found):
     curves = found.song_curves
     error = (curves["observed"] - curves["curve"]) / np.hypot(curves["noise_sd"], curves["curve_sd"])
-    assert 0.7 < error.std() < 1.1
+    # as many shapes as tenths pass through nearly every one: what was seen says nothing of the band
+    assert error.std() < 1.1
     # rated tenths hang together far closer than raters agree
     for one in found.micro.ratings.values():
         assert one.rater_sd_shared > one.rater_sd_each + 1
-        assert one.hidden_anywhere["model"].rmse < one.hidden_anywhere["song mean"].rmse
+        ours, line = one.hidden_anywhere["model"], one.hidden_anywhere["straight line"]
+        assert one.excess_of_line < 2 * one.excess_error
+        assert ours.log_density > line.log_density + 0.2
+        assert ours.rmse < one.hidden_anywhere["song mean"].rmse
 
 
+@pytest.mark.slow
 def test_micro_sees_a_planted_chorus(songs):
     kinds = songs["section_kinds"].copy()
     kinds.loc[kinds["kind"] == "chorus", "joy"] += 3
@@ -104,7 +110,8 @@ def test_meso_real_albums_beat_their_shuffles(coherent):
     assert audio.artists_with_albums > 0.2 * audio.artists
     assert audio.artist_squares_ratio > 1.5
     table = coherent.album_coherence
-    assert ((table["low"] <= table["coherence"]) & (table["coherence"] <= table["high"])).mean() > 0.8
+    assert ((table["low"] <= table["coherence"]) & (table["coherence"] <= table["high"])).all()
+    assert audio.coherence_low < audio.coherence < audio.coherence_high
 
 
 @pytest.mark.slow
@@ -126,7 +133,7 @@ def test_meso_says_what_is_missing(albums):
         meso(few, params=MESO)
 
 
-SHORT = MacroParams(careers=25, draws=20, tune=20, predictive_draws=20)
+SHORT = MacroParams(dimensions=("valence",), careers=25, draws=20, tune=20, predictive_draws=20)
 
 
 @pytest.mark.slow
@@ -136,31 +143,37 @@ def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
     )
     keeps_contracts(found, MacroOutputs)
     pd.testing.assert_frame_equal(again.career_parameters, found.career_parameters, check_exact=True)
-    assert not found.macro.converged
-    assert "effective sample size" in found.macro.reason
+    fitted = found.macro.dimensions["valence"]
+    assert not fitted.converged
+    assert "effective sample size" in fitted.reason
     assert found.career_courses.empty
-    assert found.macro.future == {}
+    assert fitted.future == {}
 
 
 @pytest.mark.slow
 def test_macro_of_few_careers(preprocessed):
-    params = SHORT.model_copy(update={"draws": 1500, "tune": 600})
+    params = SHORT.model_copy(update={"draws": 600, "tune": 400})
     found = macro(preprocessed.careers, preprocessed.artists, params=params, split=SplitParams())
     keeps_contracts(found, MacroOutputs)
-    assert found.macro.converged, found.macro.reason
+    fitted = found.macro.dimensions["valence"]
+    assert fitted.converged, fitted.reason
     courses = found.career_courses
-    assert set(found.macro.future) == {"persistence", "artist's mean", "autoregression", "Gaussian process"}
+    assert set(fitted.future) == {"persistence", "artist's mean", "autoregression", "Gaussian process"}
     # forecasts were scored as they stand in the table
     later = courses[courses["future"]]
     rmse = np.sqrt(np.mean((later["forecast"] - later["observed"]) ** 2))
-    assert found.macro.future["Gaussian process"].rmse == pytest.approx(rmse, abs=2e-4)
-    assert found.macro.future["persistence"].rmse > found.macro.future["Gaussian process"].rmse
+    assert fitted.future["Gaussian process"].rmse == pytest.approx(rmse, abs=2e-4)
+    assert fitted.future["persistence"].rmse > fitted.future["Gaussian process"].rmse
     assert (courses["course_sd"] < courses["forecast_sd"]).all()
+    for name in ("amplitude", "length"):
+        mean = courses["amplitude" if name == "amplitude" else "length_years"]
+        assert ((courses[f"{name}_low"] <= mean) & (mean <= courses[f"{name}_high"])).all()
+        assert courses.groupby("artist_id")[f"{name}_high"].nunique().max() == 1
 
 
 def test_macro_says_what_is_missing(preprocessed):
     careers, artists = preprocessed.careers, preprocessed.artists
     with pytest.raises(ContractError, match="no column 'mirth_mean'"):
-        macro(careers, artists, params=MacroParams(dimension="mirth"), split=SplitParams())
+        macro(careers, artists, params=MacroParams(dimensions=("mirth",)), split=SplitParams())
     with pytest.raises(ContractError, match="0 careers have 6 to 30 years before"):
         macro(careers[careers["year"] > 2004], artists, params=SHORT, split=SplitParams())

@@ -1,0 +1,48 @@
+"""Covariates of the mean of a career: calendar time, career time, genre."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.temporal.panel import Floats, Ints
+
+LARGE_GENRE = 10
+"""Careers that a genre needs to have a level of its own."""
+
+
+def covariates(
+    year: Floats, unit: Ints, genre: Sequence[str], past: NDArray[np.bool_]
+) -> tuple[Floats, tuple[str, ...]]:
+    """Level, calendar and career time in decades, and a level for each of the larger genres but the largest.
+
+    Calendar time is linear: a square bends down or up without end beyond the years that it was
+    fitted to, and foretold later years worse.
+
+    Parameters
+    ----------
+    year : (n,) float
+    unit : (n,) int
+        Career of each row, from 0; rows of a career from its first year on.
+    genre : (n,) str
+    past : (n,) bool
+        Rows that the model is fitted to; by their careers the genres are counted.
+
+    Returns
+    -------
+    covariates : (n, p) float
+    names : tuple of str
+    """
+    first = np.full(unit.max() + 1, np.inf)
+    np.minimum.at(first, unit, year)
+    names = np.asarray(genre, dtype=str)
+    careers = {(one, name) for one, name in zip(unit[past].tolist(), names[past].tolist(), strict=True)}
+    sizes = Counter(name for _, name in careers)
+    ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
+    large = [name for name in ordered[1:] if sizes[name] >= LARGE_GENRE]
+    columns = [np.ones(len(year)), (year - 1980) / 10, (year - first[unit]) / 10]
+    columns += [(names == name).astype(float) for name in large]
+    return np.column_stack(columns), ("level", "decade", "decades of career", *large)

@@ -1,0 +1,80 @@
+"""What the stage emotion-meso writes."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from statewright.contracts import Document, Table
+
+
+class AlbumCoherence(pa.DataFrameModel):
+    """One row a modality and album: coherence with its 95 % interval, and the shuffles' mean.
+
+    Whether one album is tighter than chance is not told: heavy tails of songs, which these figures do
+    not hold, make small spreads common.
+    """
+
+    modality: Series[str] = pa.Field(isin=["audio", "lyrics"])
+    album_id: Series[int]
+    artist: Series[str]
+    album: Series[str]
+    year: Series[int]
+    songs: Series[int] = pa.Field(ge=2)
+    coherence: Series[float] = pa.Field(ge=0, le=1)
+    low: Series[float] = pa.Field(ge=0, le=1)
+    high: Series[float] = pa.Field(ge=0, le=1)
+    shuffled: Series[float] = pa.Field(ge=0, le=1)
+
+    class Config:
+        unique: ClassVar[list[str]] = ["modality", "album_id"]
+
+
+class AlbumLoadings(pa.DataFrameModel):
+    """One row a modality, factor and dimension: its loading, in deviations of a song."""
+
+    modality: Series[str]
+    factor: Series[int] = pa.Field(ge=1)
+    dimension: Series[str]
+    loading: Series[float]
+    unique: Series[float] = pa.Field(ge=0)
+
+
+class MesoSummary(Document):
+    """One modality.
+
+    `factors` is chosen by `log_likelihood` an album of artists left out. `coherence` and
+    `shuffled_coherence` are means over albums, with 95 % intervals; `shuffles_as_coherent` is the
+    share of shuffles whose mean is no smaller. Of the artists, `artists_with_albums` have albums that
+    differ more than handfuls of their songs (after correction for their
+    number). `artist_squares_ratio` is the spread of artists over that of
+    artists made of random albums.
+    """
+
+    albums: int
+    artists: int
+    factors: int
+    log_likelihood: dict[str, float]
+    coherence: float
+    coherence_low: float
+    coherence_high: float
+    shuffled_coherence: float
+    shuffled_low: float
+    shuffled_high: float
+    shuffles_as_coherent: float
+    album_share: float
+    artists_with_albums: int
+    artist_squares_ratio: float
+    artist_p: float
+
+
+class MesoMetrics(Document):
+    modalities: dict[str, MesoSummary]
+
+
+class MesoOutputs(NamedTuple):
+    album_coherence: Table[AlbumCoherence]
+    album_loadings: Table[AlbumLoadings]
+    meso: MesoMetrics
