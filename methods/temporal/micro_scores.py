@@ -149,7 +149,7 @@ def compare(
 def _guesses(learn: Floats, truth: Floats, hidden: NDArray[np.bool_]) -> dict[str, Score]:
     seen = np.where(hidden, np.nan, truth)
     mask = np.resize(hidden, learn.shape) & np.isfinite(learn)
-    mask &= (np.isfinite(learn) & ~mask).any(axis=1)[:, None]
+    mask &= (np.isfinite(learn) & ~mask).any(axis=1, keepdims=True)
     past = np.where(mask, np.nan, learn)
     guesses = {
         "song mean": (constant(past), constant(seen)),

@@ -152,7 +152,7 @@ def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
 
 @pytest.mark.slow
 def test_macro_of_few_careers(preprocessed):
-    params = SHORT.model_copy(update={"draws": 600, "tune": 400})
+    params = SHORT.model_copy(update={"draws": 1500, "tune": 600})
     found = macro(preprocessed.careers, preprocessed.artists, params=params, split=SplitParams())
     keeps_contracts(found, MacroOutputs)
     fitted = found.macro.dimensions["valence"]
