@@ -109,7 +109,10 @@ def _newton_step(found: Array, observed: Array) -> tuple[Array, float]:
     """Step of the normal approximation, and the distance of the observed statistics from the mean."""
     gap = observed - found.mean(axis=0)
     covariance = np.atleast_2d(np.cov(found.T))
-    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-6))
+    # A statistic that no simulated network moved says nothing of its spread: as a count of mean |gap|.
+    stuck = np.diag(np.where(np.diag(covariance) > 0, 0.0, np.maximum(np.abs(gap), 1e-6)))
+    covariance = covariance + stuck
+    scale = np.sqrt(np.diag(covariance))
     scaled = covariance / np.outer(scale, scale) + 1e-9 * np.eye(len(gap))
     step = np.linalg.solve(scaled, gap / scale) / scale
     return step, float(np.sqrt(max(gap @ step, 0.0)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from methods import ergm
 from methods.ergm import sampling
 from methods.ergm.change import change, statistics
+from methods.ergm.mcmle import _newton_step
 from methods.ergm.sampling import autocorrelation_time
 from methods.ergm.state import edge_array, edges_of, make_state, toggle
 from methods.ergm.terms import read_terms
@@ -371,3 +372,11 @@ def test_monks_over_time():
 def test_says_what_is_wrong(graph, terms, message):
     with pytest.raises(ValueError, match=message):
         ergm.fit(graph, terms, seed=0)
+
+
+def test_a_statistic_that_never_moves_in_the_sample_is_raised():
+    rng = np.random.default_rng(0)
+    found = np.column_stack([rng.normal(50, 3, 400), np.zeros(400)])
+    step, distance = _newton_step(found, np.array([50.0, 9.0]))
+    assert step[1] == pytest.approx(1.0)
+    assert distance == pytest.approx(3.0, abs=0.1)
