@@ -267,17 +267,3 @@ RAW: dict[str, Any] = {
     "within_song": WithinSong,
     "section_kinds": SectionKinds,
 }
-
-
-class Quarantine(pa.DataFrameModel):
-    """One row a reason: where the broken value stood, what it was, which rule it breaks.
-
-    `row` counts the data rows of the source from 0, the heading not counted; of a database
-    it counts the rows in the order of the table's key.
-    """
-
-    table: Series[str]
-    row: Series[int] = pa.Field(ge=0)
-    column: Series[str]
-    value: Series[str]
-    reason: Series[str]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from statewright.contracts import Feedback, Table
+from tasks.checked import Quarantine
 from tasks.emotion.causal import CausalEdges, CausalMetrics, GrangerTests
 from tasks.emotion.changepoint import ChangeCounts, ChangepointMetrics, Changes
 from tasks.emotion.contracts import Artists, Careers, Forecasts, Years
@@ -23,7 +24,6 @@ from tasks.emotion.micro_contracts import MicroMetrics, SectionEffects, SongCurv
 from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport
-from tasks.emotion.raw import Quarantine
 from tasks.emotion.report_attention import attention as attention_section
 from tasks.emotion.report_blocks import Section, count
 from tasks.emotion.report_careers import careers as careers_section

@@ -1,4 +1,4 @@
-"""Read one table of the catalogue from a Parquet file, a CSV file or a database.
+"""Read one table of a source from a Parquet file, a CSV file or a database.
 
 The source is not trusted: nothing is unpickled, no name reaches a database that the
 database did not report itself, and whatever cannot be read ends with a `ContractError`
@@ -36,7 +36,9 @@ class Cells:
     typed: bool
 
 
-def read_table(source: str, name: str, columns: list[str], order: list[str]) -> Cells:
+def read_table(
+    source: str, name: str, columns: list[str], order: list[str], *, block: str = "emotion.ingest"
+) -> Cells:
     """Read `columns` of one table.
 
     Parameters
@@ -50,6 +52,8 @@ def read_table(source: str, name: str, columns: list[str], order: list[str]) -> 
         What must be there; other columns are not read.
     order : list of str
         The key, by which the rows of a database are put in order.
+    block : str
+        The params of the stage that reads, for errors that name a key of theirs.
 
     Raises
     ------
@@ -57,8 +61,8 @@ def read_table(source: str, name: str, columns: list[str], order: list[str]) -> 
         Naming the file, the column and, where there is one, the line.
     """
     if "://" in source:
-        return _read_database(source, name, columns, order)
-    path = _find(Path(source), name)
+        return _read_database(source, name, columns, order, block)
+    path = _find(Path(source), name, block)
     if path.stat().st_size == 0:
         raise ContractError(f"{path} is empty (0 bytes), expected a table; write the file again")
     frame = _read_parquet(path, columns) if path.suffix == ".parquet" else _read_csv(path, columns)
@@ -67,7 +71,7 @@ def read_table(source: str, name: str, columns: list[str], order: list[str]) -> 
     return Cells(frame, str(path), typed=path.suffix == ".parquet")
 
 
-def _find(folder: Path, name: str) -> Path:
+def _find(folder: Path, name: str, block: str) -> Path:
     wanted = [folder / name] if Path(name).suffix else [folder / f"{name}.parquet", folder / f"{name}.csv"]
     for path in wanted:
         if path.is_file():
@@ -76,7 +80,7 @@ def _find(folder: Path, name: str) -> Path:
             return path
     raise ContractError(
         f"{' and '.join(map(str, wanted))} not found, expected the table '{Path(name).stem}'; put the file "
-        f"there, or say where it is under emotion.ingest.tables in params.yaml (a table you do not have "
+        f"there, or say where it is under {block}.tables in params.yaml (a table you do not have "
         f"can be taken from this repository's data/source by its absolute path)"
     )
 
@@ -88,7 +92,7 @@ def _require(columns: list[str], present: list[str], place: str) -> None:
             f"{place}: column '{missing[0]}' is missing"
             + (f" (and {len(missing) - 1} more: {', '.join(missing[1:])})" if missing[1:] else "")
             + f"; found {', '.join(map(str, present[:12]))}{', ...' if len(present) > 12 else ''}; "
-            "add the column or rename the one that holds it (tasks/emotion/raw.py says what it is)"
+            "add the column or rename the one that holds it (the contracts in tasks/*/raw.py say what it is)"
         )
 
 
@@ -153,14 +157,14 @@ def _check_utf8(path: Path) -> None:
         ) from error
 
 
-def _read_database(url: str, name: str, columns: list[str], order: list[str]) -> Cells:
+def _read_database(url: str, name: str, columns: list[str], order: list[str], block: str) -> Cells:
     import sqlalchemy as sql
 
     try:
         address = sql.engine.make_url(url)
     except sql.exc.ArgumentError as error:
         raise ContractError(
-            "emotion.ingest.source is no SQLAlchemy URL; expected e.g. sqlite:///catalogue.db"
+            f"{block}.source is no SQLAlchemy URL; expected e.g. sqlite:///catalogue.db"
         ) from error
     shown = address.render_as_string(hide_password=True)
     if address.password:
@@ -174,7 +178,7 @@ def _read_database(url: str, name: str, columns: list[str], order: list[str]) ->
     engine = sql.create_engine(address)
     try:
         with engine.connect() as connection:
-            frame = _read_relation(connection, name, columns, order, shown)
+            frame = _read_relation(connection, name, columns, order, shown, block)
             return Cells(frame, f"{shown} table {name}", typed=False)
     except sql.exc.SQLAlchemyError as error:
         raise ContractError(f"{shown} table {name} cannot be read: {str(error).splitlines()[0]}") from error
@@ -183,7 +187,7 @@ def _read_database(url: str, name: str, columns: list[str], order: list[str]) ->
 
 
 def _read_relation(
-    connection: object, name: str, columns: list[str], order: list[str], shown: str
+    connection: object, name: str, columns: list[str], order: list[str], shown: str, block: str
 ) -> pd.DataFrame:
     import sqlalchemy as sql
 
@@ -192,7 +196,7 @@ def _read_relation(
     if name not in present:
         raise ContractError(
             f"{shown}: table '{name}' not found, the database has {', '.join(sorted(present)) or 'none'}; "
-            f"name the right one under emotion.ingest.tables in params.yaml"
+            f"name the right one under {block}.tables in params.yaml"
         )
     table = sql.Table(name, sql.MetaData(), autoload_with=connection)
     _require(columns, list(table.columns.keys()), f"{shown} table {name}")

@@ -1,0 +1,196 @@
+"""Read texts from outside: our own cards (YAML), a user's documents, the cities' own pages.
+
+A card that is not whole is not mended: what is wrong with it is returned beside it, and ingest
+sets it aside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from statewright.contracts import ContractError
+
+PARTS = ("what", "where", "prepare", "reuse")
+KEYS = ("id", "title", "aliases", *PARTS, "facts")
+CITY_TEXTS = {
+    "toronto_waste_wizard": ("entry_id", "title", "body_text"),
+    "king_county_materials": ("item_id", "material", "description"),
+    "nagai_items": ("item_id", "name", "instructions"),
+    "sault_ste_marie_items": ("item_key", "item_name", "long_description"),
+}
+"""Of each table of ``waste/``: the columns with key, title and text."""
+
+MOST_BYTES = 2_000_000  # of one document
+COLUMNS = ["card_id", "kind", "title", *PARTS, "aliases", "facts", "links"]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as rows, and what is wrong with them.
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+        Columns `COLUMNS`; a value of the wrong type is left empty and is a fault.
+    faults : list of tuple
+        Row, column, reason.
+    """
+
+    rows: pd.DataFrame
+    faults: list[tuple[int, str, str]]
+
+
+def read_cards(path: Path) -> Texts:
+    """Read the YAML list of cards.
+
+    Raises
+    ------
+    ContractError
+        If the file is missing, is no YAML, or is no list.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise ContractError(f"{path} not found, expected a list of cards; put the file there")
+    try:
+        cards = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ContractError(f"{path} is no YAML ({' '.join(str(error).split())}); mend the line") from error
+    if not isinstance(cards, list) or not cards:
+        found = "nothing" if not cards else type(cards).__name__
+        raise ContractError(f"{path}: found {found}, expected a list of cards (each begins with '- id:')")
+    rows, faults = [], []
+    for number, card in enumerate(cards):
+        row, reasons = _card(card)
+        rows.append(row)
+        faults += [(number, column, reason) for column, reason in reasons]
+    return Texts(pd.DataFrame(rows, columns=COLUMNS), faults)
+
+
+def _card(card: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    if not isinstance(card, dict):
+        return _empty(), [("card_id", f"is no card but {type(card).__name__}")]
+    faults = [("card_id", f"has the unknown key '{key}'") for key in card if key not in KEYS]
+    row = _empty()
+    for key in ("id", "title", *PARTS):
+        column = "card_id" if key == "id" else key
+        value = card.get(key)
+        if value is None:
+            faults.append((column, "is missing where a value is required"))
+        elif not isinstance(value, str) or not value.strip():
+            faults.append((column, "is blank" if isinstance(value, str) else "is not text"))
+        else:
+            row[column] = " ".join(value.split())
+    aliases = card.get("aliases", [])
+    if isinstance(aliases, list) and all(isinstance(alias, str) for alias in aliases):
+        row["aliases"] = aliases
+    else:
+        faults.append(("aliases", "is not a list of texts"))
+    return row, faults + _facts(card.get("facts"), row)
+
+
+def _empty() -> dict[str, Any]:
+    return dict.fromkeys(COLUMNS) | {"kind": "card", "aliases": [], "facts": [], "links": []}
+
+
+def _facts(facts: Any, row: dict[str, Any]) -> list[tuple[str, str]]:
+    if not isinstance(facts, list) or not facts:
+        return [("facts", "is not a list of facts with at least one")]
+    faults = []
+    for fact in facts:
+        for column, keys in (
+            ("facts", ("city", "item", "stream")),
+            ("links", ("source", "relation", "target")),
+        ):
+            if isinstance(fact, dict) and set(fact) == set(keys):
+                row[column] = [*row[column], "|".join(str(fact[key]) for key in keys)]
+                break
+        else:
+            faults.append(
+                (
+                    "facts",
+                    f"has a fact that is neither city, item, stream nor source, relation, target: {fact}",
+                )
+            )
+    return faults
+
+
+def unknown_facts(
+    cards: pd.DataFrame, items: pd.DataFrame, edges: pd.DataFrame
+) -> list[tuple[int, str, str]]:
+    """Row, column, reason of every fact that is not in the tables."""
+    known = {
+        "facts": set(items["city"] + "|" + items["item"] + "|" + items["stream"]),
+        "links": set(edges["src"] + "|" + edges["relation"] + "|" + edges["dst"]),
+    }
+    return [
+        (row, column, f"rests on a fact that the tables do not have: {fact}")
+        for column, found in known.items()
+        for row, facts in cards[column].items()
+        for fact in facts
+        if fact not in found
+    ]
+
+
+def read_documents(folder: Path) -> pd.DataFrame:
+    """Every ``.md`` and ``.txt`` file of `folder` and below, as a card whose `what` is its text.
+
+    Raises
+    ------
+    ContractError
+        If the folder is missing or holds none, or a file is too long or no UTF-8.
+    """
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in (".md", ".txt") and path.is_file()
+    )
+    if not paths:
+        raise ContractError(
+            f"releaf.ingest.documents: {folder} holds no .md or .txt file; name another, or null"
+        )
+    return pd.DataFrame([_document(path, folder) for path in paths], columns=COLUMNS)
+
+
+def _document(path: Path, folder: Path) -> dict[str, Any]:
+    if path.stat().st_size > MOST_BYTES:
+        raise ContractError(f"{path} has more than {MOST_BYTES:,} bytes; divide it into shorter documents")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ContractError(
+            f"{path} is not UTF-8; save it as UTF-8, e.g. iconv -f latin1 -t utf-8"
+        ) from error
+    name = path.relative_to(folder).as_posix()
+    heading = next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")), "")
+    row = {"card_id": f"document:{name}", "kind": "document", "title": heading or path.stem}
+    return _empty() | row | {"what": " ".join(text.split())}
+
+
+def read_city_texts(folder: Path) -> pd.DataFrame:
+    """The cities' own texts of the full tier as cards whose `what` is the text; rows without are left out.
+
+    Raises
+    ------
+    ContractError
+        If a table of `CITY_TEXTS` is missing.
+    """
+    from tasks.sources import read_table
+
+    rows = []
+    for table, (key, title, text) in CITY_TEXTS.items():
+        frame = read_table(str(folder), table, [key, title, text], [key], block="releaf.ingest").frame
+        frame = frame[frame[text].fillna("").str.strip() != ""]
+        rows += [
+            _empty()
+            | {
+                "card_id": f"{table}:{row[key]}",
+                "kind": "city",
+                "title": row[title],
+                "what": " ".join(row[text].split()),
+            }
+            for row in frame.to_dict("records")
+        ]
+    return pd.DataFrame(rows, columns=COLUMNS)

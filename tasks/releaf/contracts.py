@@ -1,0 +1,93 @@
+"""Contracts of the tables that more than one stage of the releaf pipeline shares."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from tasks.releaf.raw import MATERIALS
+
+SPLITS = ("train", "dev", "test")
+
+
+class Items(pa.DataFrameModel):
+    """One row an item, city and stream; an item with two right streams has two rows.
+
+    `stream` unites the spellings of a city's streams, `city_stream` is as published, `kind` is
+    the class that all cities share. All names of one `family` (the name without brackets and
+    plurals) are in one split, whatever the city. `cited`: a card rests on this very row.
+    """
+
+    item_id: Series[str] = pa.Field(unique=True)
+    name: Series[str]
+    city: Series[str]
+    stream: Series[str]
+    city_stream: Series[str]
+    kind: Series[str]
+    family: Series[str]
+    split: Series[str] = pa.Field(isin=SPLITS)
+    cited: Series[bool]
+
+
+class Cards(pa.DataFrameModel):
+    """One row a card: its parts, and what it rests on.
+
+    `streams` are ``city: stream`` in the spelling of `Items`, `facts` ``city|item|stream`` as
+    published, `item_ids` the rows of `Items` that they are, `links` ``source|relation|target``.
+    """
+
+    card_id: Series[str] = pa.Field(unique=True)
+    kind: Series[str] = pa.Field(isin=["card", "document", "city"])
+    title: Series[str]
+    what: Series[str]
+    where: Series[str]
+    prepare: Series[str]
+    reuse: Series[str]
+    aliases: Series[object]
+    streams: Series[object]
+    facts: Series[object]
+    item_ids: Series[object]
+    links: Series[object]
+
+
+class Passages(pa.DataFrameModel):
+    """One row a passage: a part of a card (a long part makes several), the title in front of the text."""
+
+    passage_id: Series[str] = pa.Field(unique=True)
+    card_id: Series[str]
+    part: Series[str] = pa.Field(isin=["what", "where", "prepare", "reuse"])
+    title: Series[str]
+    text: Series[str]
+
+
+class Nodes(pa.DataFrameModel):
+    """One row a node of the graph; `index` counts from 0."""
+
+    node: Series[str] = pa.Field(unique=True)
+    node_type: Series[str]
+    name: Series[str]
+    index: Series[int] = pa.Field(unique=True, ge=0)
+
+
+class Links(pa.DataFrameModel):
+    """One row an edge between indices; `stated` is false where it only says that two names are equal."""
+
+    source: Series[int] = pa.Field(ge=0)
+    target: Series[int] = pa.Field(ge=0)
+    relation: Series[str]
+    weight: Series[float] = pa.Field(ge=0)
+    stated: Series[bool]
+
+    class Config:
+        unique: ClassVar[list[str]] = ["source", "target", "relation"]
+
+
+class Photos(pa.DataFrameModel):
+    """One row a photograph: its material, split and 1,280 features."""
+
+    photo_id: Series[str] = pa.Field(unique=True)
+    label: Series[str] = pa.Field(isin=MATERIALS)
+    split: Series[str] = pa.Field(isin=["train", "val", "test"])
+    features: Series[object]
