@@ -50,4 +50,4 @@ browser: setup
 	  || echo "no Chromium, and it cannot be installed here: the browser tests will be skipped"
 
 clean:  ## remove everything that is made, but the environment
-	rm -rf data/raw data/emotion data/code.json mlflow/mlflow.db mlflow/artifacts .statewright .dvc/cache .dvc/tmp
+	rm -rf data/raw data/emotion data/releaf data/code.json mlflow/mlflow.db mlflow/artifacts .statewright .dvc/cache .dvc/tmp

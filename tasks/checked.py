@@ -195,7 +195,7 @@ def _described(faults: pd.DataFrame, cells: pd.DataFrame, table: str) -> pd.Data
 
 
 def _shown(value: Any) -> str:
-    return "(missing)" if pd.isna(value) else str(value)
+    return "(missing)" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def _mostly_broken(place: str, faults: pd.DataFrame, rows: int, share: float, most: float, block: str) -> str:

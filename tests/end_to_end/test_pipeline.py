@@ -37,8 +37,9 @@ WAIT_MS = 60_000
 
 def test_every_flow_is_deployed_with_a_schedule(servers: Any, flow_run: dict[str, Any]) -> None:
     deployments = servers.prefect("/deployments/filter", {})
-    assert [d["name"] for d in deployments] == ["nightly"]
-    assert deployments[0]["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
+    crons = {d["entrypoint"]: d["schedules"][0]["schedule"]["cron"] for d in deployments}
+    assert {d["name"] for d in deployments} == {"nightly"}
+    assert crons == {"flows/emotion.py:emotion": "0 3 * * *", "flows/releaf.py:releaf": "30 3 * * *"}
 
 
 def test_a_worker_runs_the_deployment_to_completion(servers: Any, flow_run: dict[str, Any]) -> None:
