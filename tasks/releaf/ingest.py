@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,8 +157,8 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
     return Checked(kept, _naming_cards(found.faults, texts.rows), found.rows, found.origin)
 
 
-def _faults(found: object) -> pd.DataFrame:
-    return pd.DataFrame(list(found), columns=["row", "column", "reason"])  # type: ignore[call-overload]
+def _faults(found: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(list(found), columns=["row", "column", "reason"])
 
 
 def _naming_cards(faults: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
