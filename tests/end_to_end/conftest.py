@@ -127,12 +127,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def flow_run(servers: Servers) -> dict[str, Any]:
-    """A run of the deployment, carried out by a worker, to its end."""
+    """A run of the emotion deployment, carried out by a worker, to its end; after it the releaf one."""
     servers.run("prefect", "work-pool", "create", "local", "--type", "process")
     servers.run("prefect", "--no-prompt", "deploy", "--all")
-    created = servers.run("prefect", "deployment", "run", "emotion/nightly")
-    flow_run_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created)
-    assert flow_run_id, created
     with (servers.checkout.parent / "worker.log").open("wb") as sink:
         worker = subprocess.Popen(
             ["prefect", "worker", "start", "--pool", "local"],
@@ -142,13 +139,23 @@ def flow_run(servers: Servers) -> dict[str, Any]:
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + COLD_S
-        while True:
-            run: dict[str, Any] = servers.prefect(f"/flow_runs/{flow_run_id[0]}")
-            if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-                return run
-            assert time.monotonic() < deadline, (servers.checkout.parent / "worker.log").read_text()
-            time.sleep(2)
+        run = _to_its_end(servers, "emotion/nightly")
+        other = _to_its_end(servers, "releaf/nightly")
+        assert other["state_type"] == "COMPLETED", (servers.checkout.parent / "worker.log").read_text()
+        return run
     finally:
         worker.terminate()
         worker.wait(60)
+
+
+def _to_its_end(servers: Servers, deployment: str) -> dict[str, Any]:
+    created = servers.run("prefect", "deployment", "run", deployment)
+    flow_run_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created)
+    assert flow_run_id, created
+    deadline = time.monotonic() + COLD_S
+    while True:
+        run: dict[str, Any] = servers.prefect(f"/flow_runs/{flow_run_id[0]}")
+        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return run
+        assert time.monotonic() < deadline, (servers.checkout.parent / "worker.log").read_text()
+        time.sleep(2)

@@ -71,13 +71,15 @@ def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run
     experiment = client.get_experiment_by_name("statewright")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=100)
-    parents = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
-    assert [run.data.tags["prefect.flow_run"] for run in parents] == [flow_run["id"]]
-    assert flow_run["id"] in parents[0].data.tags["prefect.link"]
-    children = {run.info.run_name: run for run in runs if run not in parents}
+    transitions = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
+    assert sorted(run.info.run_name for run in transitions) == ["emotion", "releaf"]
+    parent = next(run for run in transitions if run.info.run_name == "emotion")
+    assert parent.data.tags["prefect.flow_run"] == flow_run["id"]
+    assert flow_run["id"] in parent.data.tags["prefect.link"]
+    children = {run.info.run_name: run for run in runs if run not in transitions}
     assert {"emotion-fusion", "emotion-train", "emotion-report"} <= set(children)
     fusion = children["emotion-fusion"]
-    assert fusion.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+    assert fusion.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert fusion.data.tags["output:data/emotion/states.parquet"] in Path(
         servers.checkout / "dvc.lock"
     ).read_text(encoding="utf-8")
