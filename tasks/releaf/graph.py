@@ -1,0 +1,264 @@
+"""Stage releaf-graph: which links of the graph of things can be foreseen, and what follows for an item.
+
+    nodes, links -> split 85/5/10 -> encoder -> z ; P(link) = sigmoid(z_i . z_j)
+                                                |-> scores by relation, beside baselines
+                                                '-> recommendations, each with its path in words
+
+The model is judged on hidden links against four kinds of other pairs, since random pairs are mostly of
+types that never link and can be told apart by type alone. The same weights give the recommendations, there
+with messages over all links.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from statewright.contracts import Document, Shapes, Table, Tensors
+from tasks.releaf.contracts import Links, Nodes
+from tasks.releaf.graph_inputs import EASY, SAME_TYPE, Graph, negatives_of, node_features, read_graph
+from tasks.releaf.graph_reasons import Recommendations, recommendations
+from tasks.releaf.graph_tables import ALL, LinkScoresTable, baseline_scorer, dot_scorer, score_table
+from tasks.releaf.params import GraphParams
+
+if TYPE_CHECKING:
+    from methods.graph.encoders import Encoder
+    from methods.graph.links import Negatives
+    from methods.graph.training import Recipe, Trained
+
+
+class NodeScores(pa.DataFrameModel):
+    """One row a node: neighbours and centralities in the graph of all links."""
+
+    node: Series[str] = pa.Field(unique=True)
+    node_type: Series[str]
+    name: Series[str]
+    neighbours: Series[int] = pa.Field(ge=0)
+    degree: Series[float] = pa.Field(ge=0, le=1)
+    pagerank: Series[float] = pa.Field(ge=0, le=1)
+    betweenness: Series[float] = pa.Field(ge=0, le=1)
+
+
+class History(pa.DataFrameModel):
+    """One row an epoch of the chosen encoder; losses in nats, of links plus of other pairs."""
+
+    epoch: Series[int] = pa.Field(ge=1, unique=True)
+    learning_rate: Series[float] = pa.Field(ge=0)
+    train_loss: Series[float]
+    validation_loss: Series[float]
+
+
+class Size(Document):
+    """`predicted` links are split in train, validation and test; `context` carries messages only."""
+
+    nodes: int
+    predicted: int
+    context: int
+    train: int
+    validation: int
+    test: int
+    components: int
+    largest_component: int
+
+
+class Against(Document):
+    """Test scores of the chosen encoder against one kind of negative; the baseline with the best AP."""
+
+    auc: float
+    ap: float
+    hits_at_10: float | None
+    best_baseline: str
+    best_baseline_ap: float
+    beats: bool
+
+
+class TypeHomophily(Document):
+    """Share of links between nodes of one type, and that of shuffled types."""
+
+    observed: float
+    shuffled: float
+    p_value: float
+
+
+class GraphMetrics(Document):
+    """`validation_ap`: mean over the kinds of negatives, by which settings are chosen."""
+
+    encoder: str
+    parameters: int
+    best_epoch: int
+    epochs: int
+    validation_ap: float
+    size: Size
+    test: dict[str, Against]
+    encoders_ap: dict[str, dict[str, float]]
+    homophily: TypeHomophily
+    recommended: int
+    with_path: float
+    mean_steps: float
+
+
+class GraphOutputs(NamedTuple):
+    link_scores: Table[LinkScoresTable]
+    recommendations: Table[Recommendations]
+    node_scores: Table[NodeScores]
+    graph_model: Annotated[Tensors, Shapes({"embeddings": ("nodes", "width")}, more=True)]
+    graph: GraphMetrics
+    graph_history: Table[History]
+
+
+def graph(nodes: Table[Nodes], links: Table[Links], *, params: GraphParams) -> GraphOutputs:
+    """Learn to foresee links, say how well, and recommend by them."""
+    nodes, made = read_graph(nodes, links, params)
+    x = node_features(nodes, made, params)
+    trained = {name: fit(name, x, made, params) for name in (params.encoder, *params.compared)}
+    learnt = dot_scorer({name: one.embeddings for name, one in trained.items()})
+    given = baseline_scorer(made)
+    validation, test = (
+        score_table(made, part, negatives_of(made, part, seed), learnt, given)
+        for part, seed in ((made.split.validation, params.seed + 1), (made.split.test, params.seed + 2))
+    )
+    chosen = trained[params.encoder]
+    z = embed_all(chosen, x, made, params)
+    found = recommendations(nodes, links, made, z, params)
+    history = pd.DataFrame(chosen.history).astype({"epoch": int}).round(6)
+    return GraphOutputs(
+        test,
+        found,
+        node_scores(nodes, made, params),
+        {"embeddings": z} | {name: value.numpy() for name, value in chosen.weights.items()},
+        metrics(made, chosen, validation, test, found, params),
+        history,
+    )
+
+
+def recipe(params: GraphParams) -> Recipe:
+    """How to train, of the params."""
+    from methods.graph.training import Recipe
+
+    names = set(Recipe.__dataclass_fields__)
+    return Recipe(**{name: value for name, value in params.model_dump().items() if name in names})
+
+
+def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encoder:
+    """An untrained encoder."""
+    from methods.graph.encoders import Encoder, Inputs
+
+    inputs = Inputs(nodes, given, params.width, learnt="learnt" in params.features)
+    widths = (params.width, *params.layers)
+    return Encoder(name, inputs, widths, dropout=params.dropout, heads=params.heads)
+
+
+def fit(name: str, x: np.ndarray, made: Graph, params: GraphParams) -> Trained:
+    """Train one encoder; it stops by the validation links against negatives as in training."""
+    from tqdm import tqdm
+
+    from methods.graph.training import train_links
+
+    return train_links(
+        partial(new_encoder, name, made.nodes, x.shape[1], params),
+        x,
+        made.links[:, made.split.train],
+        (made.links[:, made.split.validation], _stopping_pairs(made, params)),
+        recipe(params),
+        types=made.types,
+        context=made.context,
+        track=partial(tqdm, desc=name, mininterval=1),
+    )  # fmt: skip
+
+
+def _stopping_pairs(made: Graph, params: GraphParams) -> np.ndarray:
+    pairs: dict[str, Negatives] = negatives_of(made, made.split.validation, params.seed)
+    easy, hard = pairs[EASY].pairs, pairs[SAME_TYPE].pairs
+    if params.negatives == "both":
+        return np.concatenate([easy, hard], axis=1)
+    return easy if params.negatives == "uniform" else hard
+
+
+def embed_all(trained: Trained, x: np.ndarray, made: Graph, params: GraphParams) -> np.ndarray:
+    """Embeddings with messages over every link, hidden ones too."""
+    from methods.graph.training import autoencoder, embed_nodes
+
+    model = autoencoder(new_encoder(params.encoder, made.nodes, x.shape[1], params))
+    model.load_state_dict(trained.weights)
+    return embed_nodes(model, x, made.known(), recipe(params))
+
+
+def node_scores(nodes: pd.DataFrame, made: Graph, params: GraphParams) -> pd.DataFrame:
+    """Centralities of all nodes."""
+    from methods.graph.structure import centralities
+
+    found = centralities(made.known(), made.nodes, pivots=params.pivots, seed=params.seed)
+    floats = {name: getattr(found, name).round(8) for name in ("degree", "pagerank", "betweenness")}
+    return nodes[["node", "node_type", "name"]].assign(neighbours=found.neighbours, **floats)
+
+
+def metrics(
+    made: Graph,
+    trained: Trained,
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+    found: pd.DataFrame,
+    params: GraphParams,
+) -> GraphMetrics:
+    """What the record keeps."""
+    from methods.graph.structure import edge_homophily
+
+    whole, tried = test[test["relation"] == ALL], validation[validation["relation"] == ALL]
+    alike = edge_homophily(made.links, made.types, shuffles=params.shuffles, seed=params.seed)
+    learnt = whole[whole["learnt"]]
+    return GraphMetrics(
+        encoder=params.encoder,
+        parameters=sum(value.numel() for value in trained.weights.values()),
+        best_epoch=trained.best_epoch,
+        epochs=len(trained.history),
+        validation_ap=round(float(tried.loc[tried["model"] == params.encoder, "ap"].mean()), 6),
+        size=_size(made),
+        test={kind: _against(part, params.encoder) for kind, part in whole.groupby("negatives", sort=False)},
+        encoders_ap={
+            model: part.set_index("negatives")["ap"].to_dict() for model, part in learnt.groupby("model")
+        },
+        homophily=TypeHomophily(
+            observed=round(alike.observed, 6), shuffled=round(alike.shuffled, 6), p_value=alike.p_value
+        ),
+        recommended=len(found),
+        with_path=round(float((found["steps"] > 0).mean()), 6),
+        mean_steps=round(float(found.loc[found["steps"] > 0, "steps"].mean()), 6)
+        if found["steps"].any()
+        else 0.0,
+    )
+
+
+def _against(part: pd.DataFrame, encoder: str) -> Against:
+    mine = part[part["model"] == encoder].iloc[0]
+    best: Any = part[~part["learnt"]].sort_values("ap", ascending=False, kind="stable").iloc[0]
+    return Against(
+        auc=mine["auc"],
+        ap=mine["ap"],
+        hits_at_10=None if np.isnan(mine["hits_at_10"]) else mine["hits_at_10"],
+        best_baseline=best["model"],
+        best_baseline_ap=best["ap"],
+        beats=bool(mine["ap"] > best["ap"]),
+    )
+
+
+def _size(made: Graph) -> Size:
+    from scipy.sparse.csgraph import connected_components
+
+    from methods.graph.links import adjacency
+
+    number, component = connected_components(adjacency(made.known(), made.nodes), directed=False)
+    return Size(
+        nodes=made.nodes,
+        predicted=made.links.shape[1],
+        context=made.context.shape[1],
+        train=len(made.split.train),
+        validation=len(made.split.validation),
+        test=len(made.split.test),
+        components=int(number),
+        largest_component=int(np.bincount(component).max()),
+    )
