@@ -129,12 +129,17 @@ def test_recommendations_are_new_links_and_their_paths_exist(made: GraphOutputs,
     assert (falling <= 1e-6).all()
 
 
-def test_a_second_run_gives_the_same(made: GraphOutputs, tables: tuple) -> None:
-    again = graph(*tables, params=QUICK)
-    pd.testing.assert_frame_equal(again.link_scores, made.link_scores)
-    pd.testing.assert_frame_equal(again.recommendations, made.recommendations)
-    for name, value in made.graph_model.items():
+def test_a_second_run_gives_the_same_and_another_seed_does_not() -> None:
+    params = QUICK.model_copy(update={"validation": 0.2, "test": 0.2, "kinds": ("reuse",), "epochs": 5})
+    first, again, other = (
+        graph(*small(), params=params.model_copy(update={"seed": seed})) for seed in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(again.link_scores, first.link_scores)
+    pd.testing.assert_frame_equal(again.recommendations, first.recommendations)
+    pd.testing.assert_frame_equal(again.node_scores, first.node_scores)
+    for name, value in first.graph_model.items():
         np.testing.assert_array_equal(again.graph_model[name], value)
+    assert not first.recommendations["score"].equals(other.recommendations["score"])
 
 
 def test_no_hidden_link_reaches_a_feature_a_message_or_a_negative() -> None:
