@@ -181,11 +181,11 @@ def _stopping_pairs(made: Graph, params: GraphParams) -> np.ndarray:
 
 def embed_all(trained: Trained, x: np.ndarray, made: Graph, params: GraphParams) -> np.ndarray:
     """Embeddings with messages over every link, hidden ones too."""
-    from methods.graph.training import autoencoder, embed_nodes
+    from methods.graph.training import as_tensor, autoencoder, embed_nodes
 
     model = autoencoder(new_encoder(params.encoder, made.nodes, x.shape[1], params))
     model.load_state_dict(trained.weights)
-    return embed_nodes(model, x, made.known(), recipe(params))
+    return embed_nodes(model, as_tensor(x), made.known(), recipe(params))
 
 
 def node_scores(nodes: pd.DataFrame, made: Graph, params: GraphParams) -> pd.DataFrame:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from methods.graph.encoders import ENCODERS, Encoder, Inputs, layer, sampled_neighbours
 from methods.graph.links import both_directions, split_links, uniform_negatives
@@ -227,6 +229,19 @@ def test_embeddings_do_not_depend_on_hidden_links(blocks: tuple) -> None:
     assert len(pairs) == 2 * len(split.train)
     for source, target in links[:, split.test].T.tolist():
         assert not {(source, target), (target, source)} & pairs
+
+
+def test_sparse_features_give_what_dense_ones_give(blocks: tuple) -> None:
+    links, x, _ = blocks
+    words = np.where(x > 0.8, x, 0).astype(np.float32)
+
+    def trained(features: object) -> np.ndarray:
+        encoder = partial(Encoder, "gcn", torch.nn.Identity(), (4, 8, 8), dropout=0.0, normalise=False)
+        return train_links(
+            encoder, features, links, (links, links[:, ::-1].copy()), Recipe(epochs=3)
+        ).embeddings
+
+    np.testing.assert_allclose(trained(sparse.csr_matrix(words)), trained(words), atol=1e-5)
 
 
 def test_bad_input_is_refused(blocks: tuple) -> None:
