@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from methods.graph.encoders import Encoder, sampled_neighbours
 from methods.graph.links import Links, both_directions, same_type_negatives, uniform_negatives
 
 Track = Callable[[Iterable[int]], Iterable[int]]
-Features = NDArray[np.float32] | sparse.csr_matrix
+Features: TypeAlias = "NDArray[np.float32] | sparse.csr_matrix"
 NegativeKind = Literal["uniform", "same type", "both"]
 
 
@@ -165,11 +165,11 @@ def autoencoder(encoder: Encoder) -> GAE:
 
 def as_tensor(x: Features) -> Tensor:
     """Features as a tensor, sparse ones as CSR."""
-    if not sparse.issparse(x):
+    if isinstance(x, np.ndarray):
         return torch.from_numpy(x)
-    parts = (torch.from_numpy(part.astype(np.int64)) for part in (x.indptr, x.indices))
+    rows, columns = (torch.from_numpy(part.astype(np.int64)) for part in (x.indptr, x.indices))
     values = torch.from_numpy(x.data.astype(np.float32))
-    return torch.sparse_csr_tensor(*parts, values, size=x.shape, check_invariants=True)
+    return torch.sparse_csr_tensor(rows, columns, values, size=x.shape, check_invariants=True)
 
 
 def embed_nodes(model: GAE, x: Tensor, links: Links, recipe: Recipe) -> NDArray[np.float32]:
