@@ -174,7 +174,11 @@ def _pieces(words: list[str], most: int) -> list[str]:
 
 
 def number(nodes: pd.DataFrame, edges: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Number the nodes in the order of their names, so that the order of a file does not count."""
+    """Number the nodes in the order of their names, so that the order of a file does not count.
+
+    To the edges that the sources state come links between nodes of one name, so that the lists of different
+    cities meet.
+    """
     table = nodes.rename(columns={"node_id": "node"}).sort_values("node", ignore_index=True)
     table = table[["node", "node_type", "name"]].assign(index=np.arange(len(table)))
     place = dict(zip(table["node"], table["index"], strict=True))
@@ -187,7 +191,29 @@ def number(nodes: pd.DataFrame, edges: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
             "stated": edges["relation"] != "same_name",
         }
     )
+    links = pd.concat([links, _same_names(nodes, place)], ignore_index=True)
+    links = links.drop_duplicates(["source", "target", "relation"])
     return table, links.sort_values(["relation", "source", "target"], ignore_index=True)
+
+
+def _same_names(nodes: pd.DataFrame, place: dict[str, int]) -> pd.DataFrame:
+    """Links between things, materials and shapes of one folded name: of two sources or two types."""
+    named = nodes[nodes["node_type"].isin(["item", "material", "shape"])]
+    named = named.assign(name=named["name"].map(fold), index=named["node_id"].map(place))
+    named = named[named["name"] != ""]
+    pairs = named.merge(named, on="name", suffixes=("", "_other"))
+    pairs = pairs[pairs["index"] < pairs["index_other"]]
+    meet = (pairs["source"] != pairs["source_other"]) | (pairs["node_type"] != pairs["node_type_other"])
+    pairs = pairs[meet]
+    return pd.DataFrame(
+        {
+            "source": pairs["index"].astype("int64"),
+            "target": pairs["index_other"].astype("int64"),
+            "relation": "same_name",
+            "weight": 1.0,
+            "stated": False,
+        }
+    )
 
 
 def without_twins(photos: pd.DataFrame, least: float) -> tuple[pd.DataFrame, PhotosLeftOut]:
