@@ -86,3 +86,36 @@ class GraphParams(Params):
         if self.encoder in self.compared or len(set(self.compared)) < len(self.compared):
             raise ValueError(f"compared {self.compared} must name each encoder once, and not {self.encoder}")
         return self
+
+
+class VisionParams(Params):
+    """What the classifier of photographs learns from, its heads and its training.
+
+    ``photographs`` names a Parquet table with the bytes of the photographs (`file`, `image`): with
+    it the upper part of ``backbone`` is trained on ``views`` views of each, without it (null) the
+    heads are trained on the features that ship. Rates are those of AdamW; the upper part of a
+    backbone learns at ``body_rate`` times the rate of the heads.
+    """
+
+    photographs: str | None = None
+    backbone: str = "efficientnet-lite0"
+    height: int = Field(192, ge=32)
+    width: int = Field(256, ge=32)
+    frozen: int = Field(11, ge=0, le=16)
+    views: int = Field(3, ge=1)
+    heads: dict[str, float] = Field(default_factory=lambda: {"material": 1.0, "item": 0.5})
+    hidden: int = Field(512, ge=0)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    epochs: int = Field(40, ge=1)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(1e-3, gt=0)
+    lowest_rate: float = Field(1e-6, gt=0)
+    body_rate: float = Field(0.1, ge=0)
+    warm_up: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(0.05, ge=0)
+    smoothing: float = Field(0.1, ge=0, lt=1)
+    mix: float = Field(0.4, ge=0)
+    average: float = Field(0.99, ge=0, lt=1)
+    patience: int = Field(10, ge=1)
+    bins: int = Field(15, ge=2)
+    seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)

@@ -1,0 +1,253 @@
+"""Train a body and its heads: AdamW, warm-up and cosine, mixing, averaged weights, early stopping.
+
+    rate_t = top * t / T_w                                                    t <= T_w
+    rate_t = floor + (top - floor) (1 + cos(pi (t - T_w) / (T - T_w))) / 2    beyond
+
+The body, if it has weights, learns at `body_rate` times the rate of the heads. Its batch
+normalisation keeps the statistics that it came with. What is validated and kept is the moving
+average of the weights.
+
+References
+----------
+Specification 2 §6 with the corrections to §6.1 (warm-up) and §7.6 (stop when the best validation
+loss is `patience` epochs old; restore the best weights). Zhang et al. (2018) for mixup, Verma et
+al. (2019) for mixing inner maps.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from methods.vision.heads import Head, Heads, multi_task_loss
+
+Labels = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs : int
+        At most so many.
+    batch_size : int
+    learning_rate, lowest_rate, body_rate : float
+        Of the heads, at the top and at the end of the cosine; and the body's share of it.
+    warm_up : float
+        Share of the steps, 0 to below 1.
+    weight_decay : float
+    smoothing : float
+        Of labels, 0 to below 1.
+    mix : float
+        Both parameters of the Beta distribution that mixing draws from; 0 mixes nothing.
+    average : float
+        Decay a step of the moving average of the weights; 0 keeps the last.
+    patience : int
+    seed : int
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    lowest_rate: float
+    body_rate: float
+    warm_up: float
+    weight_decay: float
+    smoothing: float
+    mix: float
+    average: float
+    patience: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Losses of one epoch, and the share of right answers of each head on validation rows."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    accuracy: dict[str, float]
+
+
+class Classifier(nn.Module):
+    """A body from inputs to features, and heads on them."""
+
+    def __init__(self, body: nn.Module, heads: Heads):
+        super().__init__()
+        self.body, self.heads = body, heads
+
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Logits of every head."""
+        return self.heads(self.body(inputs))
+
+    def train(self, mode: bool = True) -> Classifier:
+        """As in torch, but the statistics of the body's batch normalisation stay as they are."""
+        super().train(mode)
+        for part in self.body.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.eval()
+        return self
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The classifier with its best weights, and how it came to them."""
+
+    model: Classifier
+    history: list[Epoch]
+    best_epoch: int
+
+
+def rate_factor(step: int, steps: int, warm_up: int, lowest: float) -> float:
+    """Share of the top rate at `step` of `steps`, counted from 0; `lowest` is a share too."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = (step - warm_up) / max(steps - warm_up, 1)
+    return lowest + (1 - lowest) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+
+def train(
+    build: Callable[[], Classifier],
+    views: Tensor,
+    labels: Labels,
+    held_out: Tensor,
+    held_out_labels: Labels,
+    heads: Mapping[str, Head],
+    recipe: Recipe,
+    *,
+    track: Callable[[Iterable[int]], Iterable[int]] = lambda epochs: epochs,
+) -> Trained:
+    """Fit on `views`, each epoch one view a row, and stop by the first view of `held_out`.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the classifier; called under the seed, so that its random weights follow from it.
+    views : (views, rows, ...) of float
+    labels : mapping of (rows,) of int64
+    held_out : (views, rows, ...) of float
+    held_out_labels : mapping of (rows,) of int64
+    heads : mapping of Head
+    recipe : Recipe
+    track : callable
+        Wraps the epochs, e.g. in a progress bar.
+    """
+    generator = torch.Generator().manual_seed(recipe.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model = build()
+        optimiser = torch.optim.AdamW(
+            [
+                {"params": model.heads.parameters(), "lr": recipe.learning_rate},
+                {"params": list(model.body.parameters()), "lr": recipe.learning_rate * recipe.body_rate},
+            ],
+            weight_decay=recipe.weight_decay,
+        )
+        steps = recipe.epochs * math.ceil(views.shape[1] / recipe.batch_size)
+        warm_up, lowest = int(recipe.warm_up * steps), recipe.lowest_rate / recipe.learning_rate
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_factor(step, steps, warm_up, lowest)
+        )
+        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+        history: list[Epoch] = []
+        best, best_weights = 0, copy.deepcopy(model.state_dict())
+        for number in track(range(1, recipe.epochs + 1)):
+            loss = _run_epoch(model, averaged, optimiser, schedule, views, labels, heads, recipe, generator)
+            history.append(_validate(averaged.module, held_out, held_out_labels, heads, recipe, number, loss))
+            if history[-1].validation_loss <= min(epoch.validation_loss for epoch in history):
+                best, best_weights = number, copy.deepcopy(averaged.module.state_dict())
+            elif number - best >= recipe.patience:
+                break
+    model.load_state_dict(best_weights)
+    return Trained(model.eval(), history, best)
+
+
+def _run_epoch(
+    model: Classifier,
+    averaged: AveragedModel,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    views: Tensor,
+    labels: Labels,
+    heads: Mapping[str, Head],
+    recipe: Recipe,
+    generator: torch.Generator,
+) -> float:
+    model.train()
+    total, rows = 0.0, views.shape[1]
+    drawn = torch.randint(views.shape[0], (rows,), generator=generator)
+    for batch in torch.randperm(rows, generator=generator).split(recipe.batch_size):
+        inputs = views[drawn[batch], batch].float()
+        other, share = _mixing(len(batch), recipe.mix, generator)
+        if share < 1:
+            inputs = share * inputs + (1 - share) * inputs[other]
+        logits = model(inputs)
+        loss = multi_task_loss(logits, {k: y[batch] for k, y in labels.items()}, heads, recipe.smoothing)
+        if share < 1:
+            mixed = {k: y[batch[other]] for k, y in labels.items()}
+            loss = share * loss + (1 - share) * multi_task_loss(logits, mixed, heads, recipe.smoothing)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        averaged.update_parameters(model)
+        total += float(loss.detach()) * len(batch)
+    return total / rows
+
+
+def _mixing(rows: int, parameter: float, generator: torch.Generator) -> tuple[Tensor, float]:
+    """With which row each is mixed, and how much of itself stays."""
+    other = torch.randperm(rows, generator=generator)
+    if parameter == 0:
+        return other, 1.0
+    # The ratio of two gamma draws is a Beta draw; torch's own takes no generator.
+    pair = torch._standard_gamma(torch.full((2,), parameter), generator=generator)
+    return other, float(pair[0] / pair.sum().clamp_min(1e-30))
+
+
+def _validate(
+    model: nn.Module,
+    views: Tensor,
+    labels: Labels,
+    heads: Mapping[str, Head],
+    recipe: Recipe,
+    number: int,
+    loss: float,
+) -> Epoch:
+    logits = predict(model, views[:1])
+    right = {}
+    for name, values in logits.items():
+        known = labels[name] >= 0
+        hits = (values.argmax(dim=1) == labels[name])[known]
+        right[name] = float(hits.float().mean()) if len(hits) else 0.0
+    return Epoch(number, loss, float(multi_task_loss(logits, labels, heads, recipe.smoothing)), right)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, views: Tensor, batch_size: int = 128) -> dict[str, Tensor]:
+    """Logits of each head, averaged over the views of each row.
+
+    Parameters
+    ----------
+    model : Classifier
+    views : (views, rows, ...) of float
+
+    Returns
+    -------
+    dict of (rows, classes) of float
+    """
+    model.eval()
+    parts = []
+    for rows in torch.arange(views.shape[1]).split(batch_size):
+        seen = [model(view[rows].float()) for view in views]
+        parts.append({name: torch.stack([logits[name] for logits in seen]).mean(0) for name in seen[0]})
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,310 @@
+"""Stage ``releaf-vision``: the material of a photograph, how sure that is, and the bin of each city."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+from tqdm import tqdm
+
+from statewright.contracts import ContractError, Document, Shapes, Table, Tensors
+from tasks.releaf.bins import BINS
+from tasks.releaf.contracts import Photos
+from tasks.releaf.params import VisionParams
+from tasks.releaf.photographs import read_photographs
+from tasks.releaf.raw import MATERIALS
+from tasks.releaf.vision_scores import Quality, by_class, confusion_table, predictions, quality
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.vision.training import Classifier, Trained
+
+SPLITS = ("train", "val", "test")
+RECIPE = {
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "lowest_rate",
+    "body_rate",
+    "warm_up",
+    "weight_decay",
+    "smoothing",
+    "mix",
+    "average",
+    "patience",
+}
+
+
+class Scores(pa.DataFrameModel):
+    """One row a split, model (a seed, or 'all': their averaged probabilities) and class."""
+
+    split: Series[str] = pa.Field(isin=["val", "test"])
+    model: Series[str]
+    material: Series[str] = pa.Field(isin=MATERIALS)
+    photos: Series[int] = pa.Field(ge=0)
+    precision: Series[float] = pa.Field(ge=0, le=1)
+    recall: Series[float] = pa.Field(ge=0, le=1)
+    f1: Series[float] = pa.Field(ge=0, le=1)
+
+
+class Confusion(pa.DataFrameModel):
+    """Photographs of the test split by true class and found class."""
+
+    label: Series[str] = pa.Field(isin=MATERIALS)
+    found: Series[str] = pa.Field(isin=MATERIALS)
+    photos: Series[int] = pa.Field(ge=0)
+
+
+class Predictions(pa.DataFrameModel):
+    """One row a held-out photograph: calibrated probabilities ``p_MATERIAL``, and ``bin_CITY``."""
+
+    photo_id: Series[str] = pa.Field(unique=True)
+    split: Series[str] = pa.Field(isin=["val", "test"])
+    label: Series[str] = pa.Field(isin=MATERIALS)
+    found: Series[str] = pa.Field(isin=MATERIALS)
+    confidence: Series[float] = pa.Field(ge=0, le=1)
+
+    class Config:
+        strict = False
+
+
+class History(pa.DataFrameModel):
+    """One row an epoch, the mean over the seeds that were still training (`seeds` of them)."""
+
+    epoch: Series[int] = pa.Field(ge=1, unique=True)
+    seeds: Series[int] = pa.Field(ge=1)
+    train_loss: Series[float]
+    validation_loss: Series[float]
+    validation_accuracy: Series[float] = pa.Field(ge=0, le=1)
+
+
+class VisionSummary(Document):
+    """How often the material is found, and how sure one can be.
+
+    ``tier``: 'features' or 'photographs'. ``heads_off``: head, and why it is not trained. ``bin_from``:
+    how the bin is found. ``validation`` and ``test`` are of all seeds together, whose temperature was
+    fitted on the validation split; ``accuracy_seeds_*`` are of single seeds on the test split.
+    ``bin_accuracy``: share of test photographs whose found material leads to the same stream as the true one.
+    """
+
+    tier: str
+    backbone: str
+    photos: dict[str, int]
+    heads_on: list[str]
+    heads_off: dict[str, str]
+    bin_from: str
+    parameters_trained: int
+    best_epochs: list[int]
+    validation: Quality
+    test: Quality
+    accuracy_seeds: list[float]
+    accuracy_seeds_mean: float
+    accuracy_seeds_sd: float
+    recall: dict[str, float]
+    bin_accuracy: dict[str, float]
+
+
+class Vision(NamedTuple):
+    """What the stage makes."""
+
+    vision_scores: Table[Scores]
+    vision_confusion: Table[Confusion]
+    vision_predictions: Table[Predictions]
+    vision_model: Annotated[Tensors, Shapes({"temperature": ()}, more=True)]
+    vision: VisionSummary
+    vision_history: Table[History]
+
+
+def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
+    """Train the heads for every seed, calibrate what they say together, and score it on the test split.
+
+    Nothing is chosen on the test split: training stops, and the temperature is fitted, on validation.
+    """
+    import torch
+
+    from methods.vision.heads import split_heads
+    from methods.vision.training import predict
+
+    torch.set_num_threads(1)  # the sums keep one order
+    torch.use_deterministic_algorithms(True)
+    photos = photos.sort_values("photo_id", ignore_index=True)
+    parts = {name: photos[photos["split"] == name] for name in SPLITS}
+    if empty := [name for name, rows in parts.items() if rows.empty]:
+        raise ContractError(f"data/releaf/photos.parquet has no photograph in the split {', '.join(empty)}")
+    labels = {name: _labels(rows) for name, rows in parts.items()}
+    heads, off = split_heads(_heads(params), labels["train"])
+    if "material" not in heads:
+        raise ContractError(f"data/releaf/photos.parquet: the head 'material' is off: {off['material']}")
+    views, body, width = _inputs(parts, params)
+    trained = [_train(seed, views, labels, heads, body, width, params) for seed in params.seeds]
+    logits = {
+        name: np.stack([predict(one.model, views[name])["material"].numpy() for one in trained])
+        for name in ("val", "test")
+    }
+    truth = {name: labels[name]["material"].numpy() for name in logits}
+    return _vision(parts, trained, logits, truth, (heads, off), params)
+
+
+def _heads(params: VisionParams) -> dict[str, Any]:
+    from methods.vision.heads import Head
+
+    classes = {"material": MATERIALS}
+    return {name: Head(classes.get(name, ()), weight) for name, weight in params.heads.items()}
+
+
+def _labels(rows: pd.DataFrame) -> dict[str, Tensor]:
+    import torch
+
+    return {"material": torch.tensor([MATERIALS.index(label) for label in rows["label"]])}
+
+
+def _inputs(parts: dict[str, pd.DataFrame], params: VisionParams) -> tuple[dict[str, Tensor], Any, int]:
+    """Views of each split, what makes a new body for them, and the width of its features."""
+    import copy
+
+    import torch
+
+    if params.photographs is None:
+        from methods.vision.views import rooted
+
+        stacked = {name: np.stack(list(rows["features"])) for name, rows in parts.items()}
+        views = {name: rooted(torch.from_numpy(rows).float())[None] for name, rows in stacked.items()}
+        return views, torch.nn.Identity, views["train"].shape[-1]
+
+    from methods.vision.augment import Augmentation
+    from methods.vision.backbone import load_backbone
+    from methods.vision.views import plain_views, training_views
+
+    # A backbone without weights of its own draws them here; the seeds differ by their heads and order.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seeds[0])
+        backbone = load_backbone(params.backbone, size=(params.height, params.width), frozen=params.frozen)
+    path = Path(params.photographs)
+    pictures = {name: read_photographs(path, list(rows["photo_id"])) for name, rows in parts.items()}
+    views = {name: plain_views(backbone, pictures[name]) for name in ("val", "test")}
+    views["train"] = training_views(
+        backbone, pictures["train"], params.views, Augmentation(), params.seeds[0]
+    )
+    return views, lambda: copy.deepcopy(backbone.upper), backbone.width
+
+
+def _train(
+    seed: int,
+    views: dict[str, Tensor],
+    labels: dict[str, dict[str, Tensor]],
+    heads: dict[str, Any],
+    body: Any,
+    width: int,
+    params: VisionParams,
+) -> Trained:
+    from methods.vision.heads import Heads
+    from methods.vision.training import Classifier, Recipe, train
+
+    def build() -> Classifier:
+        return Classifier(body(), Heads(width, heads, hidden=params.hidden, dropout=params.dropout))
+
+    def track(epochs: Iterable[int]) -> Iterable[int]:
+        return tqdm(epochs, desc=f"vision, seed {seed}: epochs", mininterval=1)
+
+    recipe = Recipe(**params.model_dump(include=RECIPE), seed=seed)
+    return train(
+        build, views["train"], labels["train"], views["val"], labels["val"], heads, recipe, track=track
+    )
+
+
+def _vision(
+    parts: dict[str, pd.DataFrame],
+    trained: list[Trained],
+    logits: dict[str, np.ndarray],
+    truth: dict[str, np.ndarray],
+    heads: tuple[dict[str, Any], dict[str, str]],
+    params: VisionParams,
+) -> Vision:
+    from methods.evaluation.calibration import fit_temperature, softmax
+
+    # The seeds' mean probabilities as logits again, so that one temperature serves them all.
+    together = {name: np.log(softmax(values).mean(axis=0).clip(1e-12)) for name, values in logits.items()}
+    temperature = fit_temperature(together["val"], truth["val"])
+    quality_of = {
+        name: quality(together[name], truth[name], temperature, params.bins) for name in ("val", "test")
+    }
+    names = [*map(str, params.seeds), "all"]
+    answers = {
+        name: [*(seed.argmax(axis=1) for seed in values), together[name].argmax(axis=1)]
+        for name, values in logits.items()
+    }
+    scores = pd.concat(
+        by_class(truth[split], found, MATERIALS).assign(split=split, model=model)
+        for split in ("val", "test")
+        for model, found in zip(names, answers[split], strict=True)
+    )
+    singles = [float((found == truth["test"]).mean()) for found in answers["test"][:-1]]
+    table = pd.concat(
+        predictions(parts[name], softmax(together[name], temperature), name) for name in ("val", "test")
+    )
+    tested = table[table["split"] == "test"]
+    summary = VisionSummary(
+        tier="features" if params.photographs is None else "photographs",
+        backbone=params.backbone,
+        photos={name: len(rows) for name, rows in parts.items()},
+        heads_on=sorted(heads[0]),
+        heads_off=heads[1],
+        bin_from="a stated table: material to stream, city by city",
+        parameters_trained=sum(w.numel() for w in trained[0].model.parameters() if w.requires_grad),
+        best_epochs=[one.best_epoch for one in trained],
+        validation=quality_of["val"],
+        test=quality_of["test"],
+        accuracy_seeds=[round(value, 5) for value in singles],
+        accuracy_seeds_mean=round(float(np.mean(singles)), 5),
+        accuracy_seeds_sd=round(float(np.std(singles, ddof=1)), 5) if len(singles) > 1 else 0.0,
+        recall=_recall(scores),
+        bin_accuracy={
+            city: round(float((tested[f"bin_{city}"] == tested["label"].map(streams)).mean()), 5)
+            for city, streams in (
+                (city, {name: stream for name, (_, stream) in table.items()}) for city, table in BINS.items()
+            )
+        },
+    )
+    return Vision(
+        vision_scores=scores[list(Scores.to_schema().columns)].reset_index(drop=True),
+        vision_confusion=confusion_table(truth["test"], answers["test"][-1], MATERIALS),
+        vision_predictions=table.reset_index(drop=True),
+        vision_model=_tensors(trained, params.seeds, temperature),
+        vision=summary,
+        vision_history=_history(trained),
+    )
+
+
+def _recall(scores: pd.DataFrame) -> dict[str, float]:
+    rows = scores[(scores["split"] == "test") & (scores["model"] == "all")]
+    return dict(zip(rows["material"], rows["recall"], strict=True))
+
+
+def _tensors(trained: list[Trained], seeds: list[int], temperature: float) -> dict[str, np.ndarray]:
+    tensors = {"temperature": np.array(temperature, dtype=np.float32)}
+    for seed, one in zip(seeds, trained, strict=True):
+        weights = one.model.state_dict()
+        tensors |= {f"seed_{seed}.{name}": value.contiguous().numpy() for name, value in weights.items()}
+    return tensors
+
+
+def _history(trained: list[Trained]) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        {
+            "epoch": epoch.epoch,
+            "train_loss": epoch.train_loss,
+            "validation_loss": epoch.validation_loss,
+            "validation_accuracy": epoch.accuracy["material"],
+        }
+        for one in trained
+        for epoch in one.history
+    )
+    means = rows.groupby("epoch").mean().round(6)
+    means.insert(0, "seeds", rows.groupby("epoch").size())
+    return means.reset_index()
