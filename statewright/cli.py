@@ -196,7 +196,12 @@ def _enter(directory: str) -> None:
 
 
 def _add_targets(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="stages or files (default: everything)")
+    parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="stages, files, or a pipeline: the name before the hyphen of its stages (default: everything)",
+    )
 
 
 def _positive(text: str) -> int:

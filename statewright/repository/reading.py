@@ -205,9 +205,10 @@ def _collect(repository: Repository, name: str) -> list[str]:
 
 
 def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
-    """Addresses of the stages that `names` mean: a stage, a file that one makes, a folder's dvc.yaml.
+    """Addresses of the stages that `names` mean: a stage, a file that one makes, a dvc.yaml, a pipeline.
 
-    As for DVC, a name is first looked for in the folder in which the person stands.
+    As for DVC, a name is first looked for in the folder in which the person stands. A name that is none of
+    these is a pipeline's if stages begin with it and a hyphen: then it means all of them.
 
     Raises
     ------
@@ -221,6 +222,9 @@ def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
         try:
             found += _collect(repository, name)
         except DvcException as error:
+            if pipeline := [stage for stage in repository.stages if stage.startswith(f"{name}-")]:
+                found += pipeline
+                continue
             close = difflib.get_close_matches(name, list(repository.stages), n=3)
             hint = (
                 f"; did you mean {' or '.join(close)}?" if close else "; `statewright plan` lists the stages"

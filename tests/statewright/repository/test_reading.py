@@ -277,6 +277,17 @@ def test_targets_are_stages_files_and_dvc_files(by_us: Zoo) -> None:
         engine.targets(repository, ["insde"])
 
 
+def test_a_name_before_a_hyphen_is_a_pipeline(tmp_path: Path) -> None:
+    stages = "".join(
+        f"  {name}:\n    cmd: echo {name}\n" for name in ("wash-fetch", "wash-dry", "washer-fit", "iron")
+    )
+    repository = engine.open_repository(make_repository(tmp_path / "toy", {"dvc.yaml": f"stages:\n{stages}"}))
+    assert set(engine.targets(repository, ["wash"])) == {"wash-fetch", "wash-dry"}
+    assert engine.targets(repository, ["iron"]) == ("iron",)
+    with pytest.raises(WorkflowError, match="no stage here"):
+        engine.targets(repository, ["was"])
+
+
 # The plan and DVC's status, edit by edit.
 
 # Edits that touch different stages stand together, with the stages that change of themselves.
