@@ -18,7 +18,7 @@ from pathlib import Path
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
 from statewright.plan import overlaps
-from statewright.workflow import Stage, Workflow, repeated_stems
+from statewright.workflow import PREVIOUS, Output, Stage, Workflow, repeated_stems
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,14 @@ def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
 
 def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
     stems = {Path(path).stem for path in stage.deps}
+    kept = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
     for paths in (stage.deps, [out.path for out in stage.outs]):
         for stem in repeated_stems(paths):
             yield f"{stage.address}: several files of dvc.yaml have the stem '{stem}'; rename one"
     for name in signature.inputs:
-        if name not in stems:
+        if name in kept and name not in stems:
+            yield from _previous_faults(stage, signature, name, kept[name])
+        elif name not in stems:
             yield f"{stage.address}: {signature.where}: no dependency has the stem of argument '{name}'"
     if signature.inputs:
         for stem in sorted(stems - set(signature.inputs)):
@@ -169,6 +172,19 @@ def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
             f"{stage.address}: {signature.where}: returns {', '.join(sorted(returned)) or 'one value'}, "
             f"dvc.yaml declares {', '.join(sorted(outs))}"
         )
+
+
+def _previous_faults(stage: Stage, signature: Signature, name: str, out: Output) -> Iterator[str]:
+    """What is wrong with an argument that takes the last version of an output."""
+    where = f"{stage.address}: {signature.where}"
+    if not out.persist:
+        yield (
+            f"{where}: '{name}' takes the last {out.path}, which DVC removes before the stage runs; "
+            "give that output `persist: true` in dvc.yaml"
+        )
+    made = signature.outputs.get(Path(out.path).stem) or signature.outputs.get("")
+    if signature.inputs[name] != f"{made} | None":
+        yield f"{where}: '{name}' is {signature.inputs[name]}, expected {made} | None: there may be none yet"
 
 
 def _param_faults(root: Path, stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:

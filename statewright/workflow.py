@@ -12,12 +12,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Output:
-    """A file or folder that a stage writes; `role` is out, metric or plot."""
+    """A file or folder that a stage writes; `role` is out, metric or plot.
+
+    `persist`: DVC leaves it where it is when the stage runs, so that the stage may read its last version.
+    """
 
     path: str
     role: str = "out"
     cached: bool = True
     x: str | None = None
+    persist: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,9 @@ class Workflow:
         stages = [asdict(stage) for stage in self.stages.values()]
         for stage in stages:
             del stage["meta"], stage["desc"]
+            for out in stage["outs"]:
+                if not out["persist"]:
+                    del out["persist"]  # as before there was the word, so that recorded digests stay
         return digest({"stages": stages, "params": self.params})
 
     def downstream(self, address: str) -> set[str]:
@@ -111,6 +118,10 @@ class Workflow:
 
 class WorkflowError(ValueError):
     """The declaration cannot be carried out; the message says where and what to do."""
+
+
+PREVIOUS = "previous_"
+"""Before the stem of a persistent output: the argument that takes what the stage's last run left there."""
 
 
 def repeated_stems(paths: Iterable[str]) -> list[str]:

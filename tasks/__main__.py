@@ -18,7 +18,7 @@ from typing import Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
-from statewright.workflow import Stage, Workflow, WorkflowError, repeated_stems
+from statewright.workflow import PREVIOUS, Stage, Workflow, WorkflowError, repeated_stems
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -103,7 +103,9 @@ def load_inputs(stage: Stage, function: Callable[..., Any], hints: Mapping[str, 
             f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one"
         )
     by_stem = {Path(path).stem: path for path in stage.deps}
-    missing = [name for name in names if name not in by_stem]
+    kept = {PREVIOUS + Path(out.path).stem: out.path for out in stage.outs if out.persist}
+    kept = {name: path for name, path in kept.items() if name in names and name not in by_stem}
+    missing = [name for name in names if name not in by_stem and name not in kept]
     if missing:
         raise WorkflowError(
             f"{code.co_filename}:{code.co_firstlineno}: no dependency in dvc.yaml has the stem of "
@@ -115,8 +117,23 @@ def load_inputs(stage: Stage, function: Callable[..., Any], hints: Mapping[str, 
             "add an argument of that stem, or drop the dependency from dvc.yaml"
         )
     return {
-        name: check(files.load(Path(by_stem[name])), hints[name], f"input {by_stem[name]}") for name in names
+        name: load_previous(Path(kept[name]), hints[name])
+        if name in kept
+        else check(files.load(Path(by_stem[name])), hints[name], f"input {by_stem[name]}")
+        for name in names
     }
+
+
+def load_previous(path: Path, annotation: Any) -> Any:
+    """What the stage's last run left at `path`, for ``Contract | None``; None, said, if it is of no use."""
+    if not path.exists():
+        return None
+    contract = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
+    try:
+        return check(files.load(path), contract, f"the last {path}")
+    except (ContractError, files.FileError) as error:
+        print(f"made anew, as if there had been none: {error}", file=sys.stderr)
+        return None
 
 
 def load_params(

@@ -190,7 +190,9 @@ def as_commands(value: Any) -> tuple[str, ...]:
 def _output(out: Any, root: Path) -> Output:
     role = "metric" if out.metric else "plot" if out.plot else "out"
     x = out.plot.get("x") if isinstance(out.plot, Mapping) else None
-    return Output(relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None)
+    return Output(
+        relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None, bool(out.persist)
+    )
 
 
 def _collect(repository: Repository, name: str) -> list[str]:

@@ -192,6 +192,23 @@ def test_a_disagreement_is_told_with_its_place(choir: Path, kind: str) -> None:
         assert text.startswith(start), text
 
 
+def test_an_argument_may_take_the_last_version_of_a_persistent_output(choir: Path) -> None:
+    low, declared = choir / "choir/low.py", choir / "dvc.yaml"
+    low.write_text(
+        low.read_text().replace(
+            "def hum(raw: Table[Loud]", "def hum(raw: Table[Loud], previous_tune: Table[Loud] | None"
+        )
+    )
+    where = "low-hum: choir/low.py:11: 'previous_tune'"
+    assert [text.partition(",")[0] for text in found(choir)] == [f"{where} takes the last tune.parquet"]
+    declared.write_text(
+        declared.read_text().replace("outs: [tune.parquet]", "outs: [tune.parquet: {persist: true}]")
+    )
+    assert found(choir) == []
+    low.write_text(low.read_text().replace("previous_tune: Table[Loud] | None", "previous_tune: Note"))
+    assert [text.partition(",")[0] for text in found(choir)] == [f"{where} is choir.contracts.Note"]
+
+
 def test_two_faults_are_both_told(choir: Path) -> None:
     (choir / "params.yaml").write_text(
         CHOIR["params.yaml"].replace("width: 2", "width: 0").replace("2000", "x")

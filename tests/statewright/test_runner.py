@@ -80,6 +80,9 @@ TASKS = {
         def half(songs: Table[Songs]) -> Half:
             return Half(Score(mean=1.0), {"mean": "x"})
 
+        def heard(songs: Table[Songs], previous_heard: Table[Songs] | None) -> Table[Songs]:
+            return songs if previous_heard is None else pd.concat([previous_heard, songs]).drop_duplicates()
+
         def forgetful(songs: Table[Songs]) -> Score:
             pass
 
@@ -123,6 +126,7 @@ TASKS = {
           song-broken: {cmd: x, deps: [raw/songs.csv], outs: [broken.csv]}
           song-half: {cmd: x, deps: [raw/songs.csv], outs: [half/one.json, half/two.json]}
           song-few: {cmd: x, deps: [raw/songs.csv], outs: [few.json]}
+          song-heard: {cmd: x, deps: [raw/songs.csv], outs: [out/heard.csv: {persist: true}]}
           song-forgetful: {cmd: x, deps: [raw/songs.csv], outs: [forgetful.json]}
           song-nan: {cmd: x, deps: [raw/songs.csv], outs: [nan.json]}
           song-crash: {cmd: x, deps: [raw/songs.csv], outs: [crash.json]}
@@ -217,6 +221,25 @@ def test_one_output_is_returned_bare(repo: Path) -> None:
     save({"weight": np.full((4, 2), 3.0)}, repo / "out/model.safetensors")
     assert run("song-bare") is None
     assert load(repo / "out/bare.json") == {"mean": 3.0}
+
+
+def test_a_persistent_output_is_read_by_the_next_run(repo: Path) -> None:
+    (repo / "out/heard.csv").unlink(missing_ok=True)
+    assert run("song-heard") is None
+    (repo / "raw/songs.csv").write_text("name,year\nf,2011\n")
+    assert run("song-heard") is None
+    assert load(repo / "out/heard.csv")["name"].tolist() == ["a", "b", "c", "d", "e", "f"]
+
+
+@pytest.mark.parametrize("left", ["", "name,year\na,1066\n"])
+def test_a_persistent_output_that_is_of_no_use_is_said_and_made_anew(
+    repo: Path, left: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "out").mkdir(exist_ok=True)
+    (repo / "out/heard.csv").write_text(left)
+    assert run("song-heard") is None
+    assert "made anew, as if there had been none: " in capsys.readouterr().err
+    assert load(repo / "out/heard.csv")["name"].tolist() == ["a", "b", "c", "d", "e"]
 
 
 def test_libraries_get_as_many_threads_as_meta_grants(repo: Path) -> None:
