@@ -1,0 +1,89 @@
+"""Two rankings made one: by reciprocal ranks, or by a weighted sum of normalised scores.
+
+A score of ``-inf`` says that the document was not found; scores are matrices of shape
+(queries, documents), so that both fusions see every query at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Scores = NDArray[np.float64]
+
+
+def ranks(scores: Scores, depth: int) -> NDArray[np.float64]:
+    """Rank of each document from 1, infinite where it is not found or is beyond `depth`.
+
+    Of equal scores the earlier document comes first.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+    found = np.full(scores.shape, np.inf)
+    places = np.broadcast_to(np.arange(1.0, order.shape[1] + 1), order.shape)
+    np.put_along_axis(found, order, places, axis=1)
+    return np.where(np.isneginf(scores), np.inf, found)
+
+
+def reciprocal_rank_fusion(rankings: Sequence[Scores], *, k: float = 60.0, depth: int = 100) -> Scores:
+    """``score(d) = sum_r 1 / (k + rank_r(d))`` over the first `depth` of each ranking.
+
+    Parameters
+    ----------
+    rankings : sequence of ndarray of shape (queries, documents)
+        Scores, larger is better; only their order counts.
+    k : float
+        Above -1; large values make the first ranks more alike.
+
+    Returns
+    -------
+    ndarray of shape (queries, documents)
+        ``-inf`` where no ranking found the document.
+
+    References
+    ----------
+    Cormack, Clarke and Büttcher (2009); specification 2, section 5.3.
+    """
+    if k <= -1:
+        raise ValueError(f"k is {k}; expected more than -1, so that every rank has a finite score")
+    total = sum(1.0 / (k + ranks(scores, depth)) for scores in rankings)
+    return np.where(np.asarray(total) > 0, total, -np.inf)
+
+
+def min_max(scores: Scores) -> Scores:
+    """``(score - min) / (max - min)`` of the found documents of each query, in [0, 1].
+
+    All found documents of a query have 1 if their scores are equal; a document not found has 0.
+    """
+    found = np.isfinite(scores)
+    low = np.where(found, scores, np.inf).min(axis=1, initial=np.inf, keepdims=True)
+    high = np.where(found, scores, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)
+    width = np.where(high > low, high - low, 1.0)
+    shifted = np.where(high > low, (np.where(found, scores, 0.0) - low) / width, 1.0)
+    return np.where(found, shifted, 0.0)
+
+
+def weighted_fusion(dense: Scores, sparse: Scores, w_dense: ArrayLike) -> Scores:
+    """``w_dense dense + (1 - w_dense) sparse`` of the min-max normalised scores, in [0, 1].
+
+    Parameters
+    ----------
+    dense, sparse : ndarray of shape (queries, documents)
+    w_dense : float or array of shape (queries,)
+        In [0, 1]; the specification's default is 0.6.
+
+    Returns
+    -------
+    ndarray of shape (queries, documents)
+        ``-inf`` where neither found the document.
+
+    References
+    ----------
+    Specification 2, section 5.3.
+    """
+    weight = np.asarray(w_dense, dtype=np.float64).reshape(-1, 1)
+    if not ((weight >= 0) & (weight <= 1)).all():
+        raise ValueError(f"w_dense is {w_dense}; expected values in [0, 1]")
+    fused = weight * min_max(dense) + (1 - weight) * min_max(sparse)
+    return np.where(np.isfinite(dense) | np.isfinite(sparse), fused, -np.inf)

@@ -1,0 +1,99 @@
+"""A cross-encoder reads query and document together and orders the first documents anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.retrieval.fusion import Scores, min_max, ranks
+from methods.text import find_model
+
+PairScorer = Callable[[list[tuple[str, str]]], NDArray[np.float64]]
+
+
+def load_cross_encoder(model: str, *, batch: int = 32) -> PairScorer:
+    """Load a cross-encoder: pairs of query and document to ``sigmoid(W h_[CLS] + b)``, in [0, 1].
+
+    Parameters
+    ----------
+    model : str
+        A folder, an installed package, or a name such as ``cross-encoder/ms-marco-MiniLM-L-6-v2`` of which
+        this machine has a copy; nothing is ever fetched.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model here, or it does not give one number a pair.
+
+    References
+    ----------
+    Specification 2, section 5.4.
+    """
+    folder = _find(model)
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    encoder = CrossEncoder(
+        str(folder),
+        device="cpu",
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs={"use_safetensors": True},
+    )
+    if encoder.num_labels != 1:
+        raise ValueError(
+            f"'{model}' gives {encoder.num_labels} numbers a pair; expected a re-ranker with one"
+        )
+
+    def score(pairs: list[tuple[str, str]]) -> NDArray[np.float64]:
+        found = encoder.predict(
+            pairs, batch_size=batch, activation_fn=torch.nn.Sigmoid(), show_progress_bar=False
+        )
+        return np.asarray(found, dtype=np.float64)
+
+    return score
+
+
+def _find(model: str) -> Path:
+    try:
+        return find_model(model)
+    except ValueError as error:
+        from huggingface_hub import try_to_load_from_cache
+
+        known = try_to_load_from_cache(model, "config.json") if model.count("/") <= 1 else None
+        if isinstance(known, str):
+            return Path(known).parent
+        raise ValueError(
+            f"re-ranker '{model}': expected a folder, an installed package with get_model_path(), or a "
+            "model in the local Hugging Face cache; null switches re-ranking off"
+        ) from error
+
+
+def rerank(
+    queries: list[str], documents: list[str], scores: Scores, score_pairs: PairScorer, *, top: int = 100
+) -> Scores:
+    """Order the first `top` documents of each query by the cross-encoder.
+
+    Parameters
+    ----------
+    queries, documents : list of str
+    scores : ndarray of shape (queries, documents)
+        Of the first search.
+    score_pairs : callable
+        Scores in [0, 1] of pairs (query, document).
+
+    Returns
+    -------
+    ndarray of shape (queries, documents)
+        The cross-encoder's scores of the first `top`; the others follow in their old order, below 0.
+    """
+    first = np.isfinite(ranks(scores, top))
+    found = np.where(np.isfinite(scores), min_max(scores) - 2.0, -np.inf)
+    rows, columns = np.nonzero(first)
+    if len(rows):
+        pairs = [(queries[row], documents[column]) for row, column in zip(rows, columns, strict=True)]
+        found[rows, columns] = score_pairs(pairs)
+    return found
