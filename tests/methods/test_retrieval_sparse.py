@@ -13,7 +13,7 @@ from scipy import sparse
 from methods.retrieval.feedback import expand_terms, expand_vectors, feedback_weights
 from methods.retrieval.sparse import bm25_scores, fit_bm25, query_weights, tokenize
 
-WORDS = "glass jar bottle lid paper card metal tin battery paint cup lamp".split()
+WORDS = ["glass", "jar", "bottle", "lid", "paper", "card", "metal", "tin", "battery", "paint", "cup", "lamp"]
 
 
 def corpus(seed: int = 0, documents: int = 40) -> list[str]:
@@ -127,8 +127,6 @@ def test_feedback_without_hits_leaves_the_query_alone() -> None:
     index = fit_bm25(["glass jar", "paper"])
     queries = query_weights(index, ["glass"])
     nothing = np.full((1, 2), -np.inf)
-    found = expand_terms(
-        queries, index.counts, index.document_frequency, nothing, top=2, alpha=0.3, terms=5
-    )
+    found = expand_terms(queries, index.counts, index.document_frequency, nothing, top=2, alpha=0.3, terms=5)
     assert isinstance(found, sparse.csr_array)
     np.testing.assert_array_equal(found.toarray(), queries.toarray())
