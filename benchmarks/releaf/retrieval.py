@@ -36,6 +36,7 @@ PUBLISHED = {
     "scifact": (0.6791, 0.6451, 0.7185),
     "waste_wizard": (0.2459, 0.3037, 0.2887),
 }
+TINY = 1e-9  # decides between equal scores only
 GRID = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 FEEDBACK = ((0, 0.0), (3, 0.1), (3, 0.3), (10, 0.1), (10, 0.3))
 
@@ -141,21 +142,17 @@ def _ndcg(collection: Collection, scores: np.ndarray) -> np.ndarray:
 
 def _plain(read: dict[str, Collection]) -> str:
     lines = [
-        "Plain settings: nDCG@10, and as known before.",
+        "Plain settings: nDCG@10, and as known before (ties broken as then, equal fused scores by BM25).",
         "",
         "| collection | BM25 | known | dense | known | RRF | known |",
         "| --- " * 7 + "|",
     ]
     for name, whole in read.items():
         test = whole.part(True)
-        by_term = {setting: _bm25_plain(test, *setting) for setting in ((1.2, 0.75), (0.9, 0.4))}
+        best, early = (_bm25_plain(test, k1, b) for k1, b in ((1.2, 0.75), (0.9, 0.4)))
         dense = test.run(Recipe(fusion="dense"))
-        # There documents without a shared term filled up the first hundred of BM25, and RRF took them in.
-        runs = (
-            _found(by_term[(0.9, 0.4) if name == "waste_wizard" else (1.2, 0.75)]),
-            dense,
-            reciprocal_rank_fusion([by_term[(0.9, 0.4)], dense]),
-        )
+        rrf = reciprocal_rank_fusion([early, dense]) + TINY * early
+        runs = (early if name == "waste_wizard" else best, dense, rrf)
         cells = [
             f"{value:.4f}"
             for scores, known in zip(runs, PUBLISHED[name], strict=True)
@@ -166,12 +163,9 @@ def _plain(read: dict[str, Collection]) -> str:
 
 
 def _bm25_plain(test: Collection, k1: float, b: float) -> np.ndarray:
+    """As the known figures were made: documents without a shared term fill up, of equals the last first."""
     index = fit_bm25(test.documents, k1=k1, b=b)
-    return bm25_scores(index, query_weights(index, test.queries))
-
-
-def _found(scores: np.ndarray) -> np.ndarray:
-    return np.where(scores > 0, scores, -np.inf)
+    return bm25_scores(index, query_weights(index, test.queries)) + TINY * np.arange(len(test.documents))
 
 
 def _choice(read: dict[str, Collection]) -> str:

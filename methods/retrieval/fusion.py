@@ -84,6 +84,6 @@ def weighted_fusion(dense: Scores, sparse: Scores, w_dense: ArrayLike) -> Scores
     """
     weight = np.asarray(w_dense, dtype=np.float64).reshape(-1, 1)
     if not ((weight >= 0) & (weight <= 1)).all():
-        raise ValueError(f"w_dense is {w_dense}; expected values in [0, 1]")
+        raise ValueError(f"w_dense is {weight.ravel().tolist()}; expected values in [0, 1]")
     fused = weight * min_max(dense) + (1 - weight) * min_max(sparse)
     return np.where(np.isfinite(dense) | np.isfinite(sparse), fused, -np.inf)

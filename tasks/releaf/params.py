@@ -146,8 +146,8 @@ class RetrieveParams(Params):
     w_dense: float = Field(0.6, ge=0, le=1)
     rrf_k: float = Field(60.0, gt=-1)
     depth: int = Field(100, ge=1)
-    feedback: int = Field(0, ge=0)
-    alpha: float = Field(0.3, ge=0)
+    feedback: int = Field(3, ge=0)
+    alpha: float = Field(0.1, ge=0)
     terms: int = Field(20, ge=1)
     reranker: str | None = None
     rerank_depth: int = Field(100, ge=1)
