@@ -1,0 +1,1 @@
+"""Photographs: decoding, views, backbones, several heads and their training."""

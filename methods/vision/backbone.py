@@ -90,6 +90,9 @@ def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int 
 class Normalise(nn.Module):
     """Values from [0, 1] to ``(255 x - mean) / deviation``, one pair for each colour."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]):
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))

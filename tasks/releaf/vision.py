@@ -8,17 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
-from pandera.typing import Series
 from tqdm import tqdm
 
-from statewright.contracts import ContractError, Document, Shapes, Table, Tensors
+from statewright.contracts import ContractError, Shapes, Table, Tensors
 from tasks.releaf.bins import BINS
 from tasks.releaf.contracts import Photos
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs import read_photographs
 from tasks.releaf.raw import MATERIALS
-from tasks.releaf.vision_scores import Quality, by_class, confusion_table, predictions, quality
+from tasks.releaf.vision_scores import (
+    Confusion,
+    History,
+    Predictions,
+    Scores,
+    VisionSummary,
+    by_class,
+    confusion_table,
+    predictions,
+    quality,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,75 +47,6 @@ RECIPE = {
     "average",
     "patience",
 }
-
-
-class Scores(pa.DataFrameModel):
-    """One row a split, model (a seed, or 'all': their averaged probabilities) and class."""
-
-    split: Series[str] = pa.Field(isin=["val", "test"])
-    model: Series[str]
-    material: Series[str] = pa.Field(isin=MATERIALS)
-    photos: Series[int] = pa.Field(ge=0)
-    precision: Series[float] = pa.Field(ge=0, le=1)
-    recall: Series[float] = pa.Field(ge=0, le=1)
-    f1: Series[float] = pa.Field(ge=0, le=1)
-
-
-class Confusion(pa.DataFrameModel):
-    """Photographs of the test split by true class and found class."""
-
-    label: Series[str] = pa.Field(isin=MATERIALS)
-    found: Series[str] = pa.Field(isin=MATERIALS)
-    photos: Series[int] = pa.Field(ge=0)
-
-
-class Predictions(pa.DataFrameModel):
-    """One row a held-out photograph: calibrated probabilities ``p_MATERIAL``, and ``bin_CITY``."""
-
-    photo_id: Series[str] = pa.Field(unique=True)
-    split: Series[str] = pa.Field(isin=["val", "test"])
-    label: Series[str] = pa.Field(isin=MATERIALS)
-    found: Series[str] = pa.Field(isin=MATERIALS)
-    confidence: Series[float] = pa.Field(ge=0, le=1)
-
-    class Config:
-        strict = False
-
-
-class History(pa.DataFrameModel):
-    """One row an epoch, the mean over the seeds that were still training (`seeds` of them)."""
-
-    epoch: Series[int] = pa.Field(ge=1, unique=True)
-    seeds: Series[int] = pa.Field(ge=1)
-    train_loss: Series[float]
-    validation_loss: Series[float]
-    validation_accuracy: Series[float] = pa.Field(ge=0, le=1)
-
-
-class VisionSummary(Document):
-    """How often the material is found, and how sure one can be.
-
-    ``tier``: 'features' or 'photographs'. ``heads_off``: head, and why it is not trained. ``bin_from``:
-    how the bin is found. ``validation`` and ``test`` are of all seeds together, whose temperature was
-    fitted on the validation split; ``accuracy_seeds_*`` are of single seeds on the test split.
-    ``bin_accuracy``: share of test photographs whose found material leads to the same stream as the true one.
-    """
-
-    tier: str
-    backbone: str
-    photos: dict[str, int]
-    heads_on: list[str]
-    heads_off: dict[str, str]
-    bin_from: str
-    parameters_trained: int
-    best_epochs: list[int]
-    validation: Quality
-    test: Quality
-    accuracy_seeds: list[float]
-    accuracy_seeds_mean: float
-    accuracy_seeds_sd: float
-    recall: dict[str, float]
-    bin_accuracy: dict[str, float]
 
 
 class Vision(NamedTuple):

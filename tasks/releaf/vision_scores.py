@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
 
 from statewright.contracts import Document
 from tasks.releaf.bins import BINS, bin_of
@@ -23,6 +25,75 @@ class Quality(Document):
     ece_raw: float
     ece: float
     temperature: float
+
+
+class Scores(pa.DataFrameModel):
+    """One row a split, model (a seed, or 'all': their averaged probabilities) and class."""
+
+    split: Series[str] = pa.Field(isin=["val", "test"])
+    model: Series[str]
+    material: Series[str] = pa.Field(isin=MATERIALS)
+    photos: Series[int] = pa.Field(ge=0)
+    precision: Series[float] = pa.Field(ge=0, le=1)
+    recall: Series[float] = pa.Field(ge=0, le=1)
+    f1: Series[float] = pa.Field(ge=0, le=1)
+
+
+class Confusion(pa.DataFrameModel):
+    """Photographs of the test split by true class and found class."""
+
+    label: Series[str] = pa.Field(isin=MATERIALS)
+    found: Series[str] = pa.Field(isin=MATERIALS)
+    photos: Series[int] = pa.Field(ge=0)
+
+
+class Predictions(pa.DataFrameModel):
+    """One row a held-out photograph: calibrated probabilities ``p_MATERIAL``, and ``bin_CITY``."""
+
+    photo_id: Series[str] = pa.Field(unique=True)
+    split: Series[str] = pa.Field(isin=["val", "test"])
+    label: Series[str] = pa.Field(isin=MATERIALS)
+    found: Series[str] = pa.Field(isin=MATERIALS)
+    confidence: Series[float] = pa.Field(ge=0, le=1)
+
+    class Config:
+        strict = False
+
+
+class History(pa.DataFrameModel):
+    """One row an epoch, the mean over the seeds that were still training (`seeds` of them)."""
+
+    epoch: Series[int] = pa.Field(ge=1, unique=True)
+    seeds: Series[int] = pa.Field(ge=1)
+    train_loss: Series[float]
+    validation_loss: Series[float]
+    validation_accuracy: Series[float] = pa.Field(ge=0, le=1)
+
+
+class VisionSummary(Document):
+    """How often the material is found, and how sure one can be.
+
+    ``tier``: 'features' or 'photographs'. ``heads_off``: head, and why it is not trained. ``bin_from``:
+    how the bin is found. ``validation`` and ``test`` are of all seeds together, whose temperature was
+    fitted on the validation split; ``accuracy_seeds`` are of single seeds on the test split.
+    ``bin_accuracy``: share of test photographs whose found material leads to the same stream as the true one.
+    """
+
+    tier: str
+    backbone: str
+    photos: dict[str, int]
+    heads_on: list[str]
+    heads_off: dict[str, str]
+    bin_from: str
+    parameters_trained: int
+    best_epochs: list[int]
+    validation: Quality
+    test: Quality
+    accuracy_seeds: list[float]
+    accuracy_seeds_mean: float
+    accuracy_seeds_sd: float
+    recall: dict[str, float]
+    bin_accuracy: dict[str, float]
 
 
 def quality(logits: np.ndarray, labels: np.ndarray, temperature: float, bins: int) -> Quality:
