@@ -54,23 +54,29 @@ def _meso(metrics: Metrics) -> str:
 
 
 def _macro_holds(metrics: Metrics) -> bool:
-    macro = metrics["macro"]
-    errors = {name: score["rmse"] for name, score in macro["future"].items()}
-    return macro["converged"] and min(errors, key=lambda name: errors[name]) == "Gaussian process"
+    found = metrics["macro"]["dimensions"].values()
+    return all(one["converged"] and _closest(one["future"]) == "Gaussian process" for one in found)
+
+
+def _closest(future: dict[str, Any]) -> str:
+    return min(future, key=lambda name: future[name]["rmse"])
 
 
 def _macro(metrics: Metrics) -> str:
-    macro = metrics["macro"]
-    if not macro["converged"]:
-        return f"Chains not converged ({macro['reason']}): not used."
+    return " ".join(_career(name, one) for name, one in metrics["macro"]["dimensions"].items())
+
+
+def _career(name: str, one: dict[str, Any]) -> str:
+    if not one["converged"]:
+        return f"{name.capitalize()}: chains not converged ({one['reason']}): not used."
     scores = ", ".join(
-        f"{name} {score['rmse']:.4f} ({score['log_density']:.3f})" for name, score in macro["future"].items()
+        f"{method} {score['rmse']:.4f} ({score['log_density']:.3f})"
+        for method, score in one["future"].items()
     )
     return (
-        f"{macro['careers']} careers in one model, largest R-hat {macro['worst_rhat']:.3f}, smallest "
-        f"effective sample {macro['smallest_ess']:.0f}. RMSE (log density) of "
-        f"{macro['years_forecast']} later years of {macro['dimension']}: {scores}. "
-        f"Intervals of 90 % held {macro['covered_90']:.1%}."
+        f"{name.capitalize()} of {one['careers']} careers in one model, R-hat up to {one['worst_rhat']:.3f}, "
+        f"smallest effective sample {one['smallest_ess']:.0f}. RMSE (log density) of {one['years_forecast']} "
+        f"later years: {scores}. Intervals of 90 % held {one['covered_90']:.1%}."
     )
 
 
