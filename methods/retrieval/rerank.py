@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -58,18 +59,19 @@ def load_cross_encoder(model: str, *, batch: int = 32) -> PairScorer:
 
 
 def _find(model: str) -> Path:
-    try:
-        return find_model(model)
-    except ValueError as error:
-        from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
 
-        known = try_to_load_from_cache(model, "config.json") if model.count("/") <= 1 else None
-        if isinstance(known, str):
-            return Path(known).parent
-        raise ValueError(
-            f"re-ranker '{model}': expected a folder, an installed package with get_model_path(), or a "
-            "model in the local Hugging Face cache; null switches re-ranking off"
-        ) from error
+    with suppress(ValueError):
+        folder = find_model(model)
+        if (folder / "config.json").is_file():
+            return folder
+    known = try_to_load_from_cache(model, "config.json") if model and model.count("/") <= 1 else None
+    if isinstance(known, str):
+        return Path(known).parent
+    raise ValueError(
+        f"re-ranker '{model}': expected a folder with a config.json, an installed package with "
+        "get_model_path(), or a model in the local Hugging Face cache; null switches re-ranking off"
+    )
 
 
 def rerank(

