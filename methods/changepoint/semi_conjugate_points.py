@@ -14,10 +14,10 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 from methods.changepoint import pointwise
-from methods.changepoint.compiled import compiled
 from methods.changepoint.pointwise import add_point, explain
 from methods.changepoint.semi_conjugate_evidence import log_integrand, rule, spectrum
 from methods.changepoint.standard_form import StandardForm
+from methods.compiled import compiled
 
 Array = np.ndarray
 
