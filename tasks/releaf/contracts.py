@@ -116,3 +116,6 @@ Bm25Arrays = Annotated[
     Shapes({"starts": ("bounds",), "terms": ("entries",), "scores": ("entries",), "counts": ("entries",)}),
 ]
 """The index by passage: entries ``starts[i]`` to ``starts[i + 1]`` are those of the i-th passage."""
+
+StreamArrays = Annotated[Tensors, Shapes({}, more=True)]
+"""The model of each city's list: ``CITY.weights`` and ``CITY.offsets``, a row a stream."""

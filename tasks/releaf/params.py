@@ -156,3 +156,27 @@ class RetrieveParams(Params):
     batch: int = Field(32, ge=1)
     draws: int = Field(10_000, ge=100)
     seed: int = 0
+
+
+class StreamsParams(Params):
+    """The model of each city's list: inverse penalties tried on dev, names encoded at a time."""
+
+    strengths: tuple[float, ...] = Field((3.0, 10.0, 30.0), min_length=1)
+    batch: int = Field(32, ge=1)
+
+
+class EvaluateParams(Params):
+    """How the assistant hears its witnesses; the service reads the same block.
+
+    ``cards`` are heard, their voices fading with ``softness``; ``w_cards`` is their weight beside the
+    list's model, ``grid`` what is tried on dev. ``at_least``: probabilities from which the names' accuracy
+    is told.
+    """
+
+    cards: int = Field(3, ge=1)
+    softness: float = Field(0.2, gt=0)
+    w_cards: float = Field(0.5, ge=0, le=1)
+    grid: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+    at_least: tuple[float, ...] = (0.5, 0.7, 0.9)
+    draws: int = Field(10_000, ge=100)
+    seed: int = 0

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from methods.assistant.bins import BINS
 from statewright.contracts import ContractError, Shapes, Table, Tensors
-from tasks.releaf.bins import BINS
 from tasks.releaf.contracts import Photos
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs import read_photographs

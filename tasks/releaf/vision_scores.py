@@ -9,8 +9,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from methods.assistant.bins import BINS, bin_of
 from statewright.contracts import Document
-from tasks.releaf.bins import BINS, bin_of
 from tasks.releaf.raw import MATERIALS
 
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from methods.assistant.bins import BINS, bin_of
 from statewright.contracts import ContractError, check
-from tasks.releaf.bins import BINS, bin_of
 from tasks.releaf.naming import united
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs import read_photographs

@@ -1,0 +1,272 @@
+"""Stage releaf-evaluate: does the assistant, as it is served, send a thing to the bin that the city names.
+
+The names asked are those of the test split, and the list that the assistant looks into is that of the
+training split, so that none is found on it. How much the cards count beside the list's model, and how far
+the shares are to be believed, is learnt on dev.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+from scipy.stats import binomtest
+
+from methods.assistant.bins import BINS, bin_of
+from methods.evaluation.calibration import expected_calibration_error, fit_temperature
+from methods.retrieval.confidence import confidence, level
+from methods.retrieval.evaluation import randomisation_test
+from statewright.contracts import ContractError, Document, Table
+from tasks.releaf.contracts import Bm25Arrays, Cards, Items, Passages, StreamArrays, Vectors, Vocabulary
+from tasks.releaf.judging import ask
+from tasks.releaf.params import EvaluateParams, RetrieveParams
+from tasks.releaf.retrieve import recipe_of
+from tasks.releaf.streams import Names, StreamsSummary
+from tasks.releaf.vision_scores import Predictions
+
+if TYPE_CHECKING:
+    from methods.assistant.answering import Rules
+    from methods.assistant.knowledge import Knowledge
+
+
+class Answers(pa.DataFrameModel):
+    """One row a test name and city: the bin that the assistant names, and whether the city does."""
+
+    city: Series[str]
+    name: Series[str]
+    cited: Series[bool]
+    stream: Series[str]
+    right_streams: Series[str]
+    probability: Series[float] = pa.Field(ge=0, le=1)
+    level: Series[str] = pa.Field(isin=["high", "medium", "low"])
+    by_assistant: Series[bool]
+    by_cards: Series[bool]
+    by_list: Series[bool]
+
+
+class Accuracy(Document):
+    """Share of right bins, with a Wilson interval of 95 %."""
+
+    questions: int
+    right: float
+    low: float
+    high: float
+
+
+class EvaluateSummary(Document):
+    """End to end on held-out names and photographs.
+
+    ``by_cards`` and ``by_list`` hear one witness only. ``ece``: calibration error of the probability of
+    the bin, before and after the temperature. ``photographs``: share of test photographs whose bin is
+    that of their true material. ``at_least``: of the names whose bin has so much probability.
+    """
+
+    w_cards: float
+    dev_by_weight: dict[str, float]
+    temperature: float
+    names: Accuracy
+    names_cited: Accuracy
+    names_uncited: Accuracy
+    by_cards: Accuracy
+    by_list: Accuracy
+    by_city: dict[str, Accuracy]
+    by_level: dict[str, Accuracy]
+    at_least: dict[str, Accuracy]
+    p_against_cards: float
+    ece_raw: float
+    ece: float
+    photographs: dict[str, Accuracy]
+
+
+class Evaluate(NamedTuple):
+    """What the stage makes."""
+
+    answers: Table[Answers]
+    evaluate: EvaluateSummary
+
+
+def evaluate(
+    items: Table[Items],
+    cards: Table[Cards],
+    passages: Table[Passages],
+    bm25: Bm25Arrays,
+    vocabulary: Vocabulary,
+    vectors: Table[Vectors],
+    names: Table[Names],
+    stream_model: StreamArrays,
+    streams: StreamsSummary,
+    vision_predictions: Table[Predictions],
+    *,
+    params: EvaluateParams,
+    retrieve: RetrieveParams,
+) -> Evaluate:
+    """Choose the weight and the temperature on dev, then ask every test name and photograph once.
+
+    Raises
+    ------
+    ContractError
+        If the parts are not of one another.
+    """
+    from methods.assistant.knowledge import assemble
+
+    if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
+        raise ContractError("vectors.parquet is not of passages.parquet; run `statewright run releaf-index`")
+    known = assemble(
+        items=items[items["split"] == "train"],
+        cards=cards,
+        passages=passages,
+        vectors=np.stack(list(vectors["vector"])).astype(float),
+        bm25=bm25,
+        terms=vocabulary.terms,
+        names=names,
+        stream_arrays=stream_model,
+        streams=streams.streams,
+    )
+    questions, rules = ask(items, cards), rules_of(params, retrieve)
+    dev, test = (_search(known, questions.of(split).table, names, rules) for split in ("dev", "test"))
+    by_weight = {
+        f"{w:g}": round(float(_right(_shares(known, dev, replace(rules, w_cards=w)), dev).mean()), 6)
+        for w in params.grid
+    }
+    rules = replace(rules, temperature=fit_temperature(*_logits(_shares(known, dev, rules), dev)))
+    shares = {
+        "assistant": _shares(known, test, rules),
+        "cards": _shares(known, test, replace(rules, w_cards=1.0)),
+        "list": _shares(known, test, replace(rules, w_cards=0.0)),
+        "raw": _shares(known, test, replace(rules, temperature=1.0)),
+    }
+    return _judge(test, shares, rules, by_weight, vision_predictions, params)
+
+
+def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: float = 1.0) -> Rules:
+    """The assistant's rules by the params."""
+    from methods.assistant.answering import Rules
+
+    return Rules(recipe_of(retrieve), params.cards, params.softness, params.w_cards, temperature)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Questions, one row a city and name, with their vectors and the scores of the cards."""
+
+    table: pd.DataFrame
+    vectors: np.ndarray
+    scores: np.ndarray
+
+
+def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: Rules) -> _Asked:
+    from methods.assistant.answering import score_cards
+
+    vectors = np.stack(list(names.set_index("name")["vector"].loc[table["name"]])).astype(float)
+    return _Asked(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules.recipe)[0])
+
+
+def _shares(known: Knowledge, asked: _Asked, rules: Rules) -> list[dict[str, float]]:
+    from methods.assistant.answering import stream_shares
+
+    found: list[dict[str, float]] = [{}] * len(asked.table)
+    for city, rows in asked.table.groupby("city"):
+        at = rows.index.to_numpy()
+        shares = stream_shares(
+            known, str(city), rows["name"].tolist(), asked.vectors[at], asked.scores[at], rules
+        )
+        for row, share in zip(at, shares, strict=True):
+            found[row] = share
+    return found
+
+
+def _right(shares: list[dict[str, float]], asked: _Asked) -> np.ndarray:
+    return np.array(
+        [next(iter(one)) in right for one, right in zip(shares, asked.table["streams"], strict=True)],
+        dtype=np.float64,
+    )
+
+
+def _logits(shares: list[dict[str, float]], asked: _Asked) -> tuple[np.ndarray, np.ndarray]:
+    """Log shares of every stream of any city, and the place of the likeliest right one."""
+    streams = sorted({stream for one in shares for stream in one} | set().union(*asked.table["streams"]))
+    table = np.array([[one.get(stream, 0.0) for stream in streams] for one in shares])
+    labels = [
+        streams.index(max(sorted(right), key=lambda stream: one.get(stream, 0.0)))
+        for one, right in zip(shares, asked.table["streams"], strict=True)
+    ]
+    return np.log(table.clip(1e-9)), np.array(labels)
+
+
+def _judge(
+    test: _Asked,
+    shares: dict[str, list[dict[str, float]]],
+    rules: Rules,
+    by_weight: dict[str, float],
+    photographs: pd.DataFrame,
+    params: EvaluateParams,
+) -> Evaluate:
+    right = {name: _right(found, test) for name, found in shares.items()}
+    ours, cited = right["assistant"], test.table["cited"].to_numpy(bool)
+    top = np.array([next(iter(one.values())) for one in shares["assistant"]])
+    levels = np.array([level(confidence(row)) for row in test.scores])
+    answers = pd.DataFrame(
+        {
+            "city": test.table["city"],
+            "name": test.table["name"],
+            "cited": cited,
+            "stream": [next(iter(one)) for one in shares["assistant"]],
+            "right_streams": [", ".join(sorted(streams)) for streams in test.table["streams"]],
+            "probability": top.round(6),
+            "level": levels,
+            "by_assistant": ours > 0,
+            "by_cards": right["cards"] > 0,
+            "by_list": right["list"] > 0,
+        }
+    )
+    summary = EvaluateSummary(
+        w_cards=rules.w_cards,
+        dev_by_weight=by_weight,
+        temperature=round(rules.temperature, 6),
+        names=accuracy(ours),
+        names_cited=accuracy(ours[cited]),
+        names_uncited=accuracy(ours[~cited]),
+        by_cards=accuracy(right["cards"]),
+        by_list=accuracy(right["list"]),
+        by_city={str(city): accuracy(ours[rows.index]) for city, rows in test.table.groupby("city")},
+        by_level={name: accuracy(ours[levels == name]) for name in ("high", "medium", "low")},
+        at_least={f"{least:g}": accuracy(ours[top >= least]) for least in params.at_least},
+        p_against_cards=round(
+            randomisation_test(ours, right["cards"], draws=params.draws, seed=params.seed), 6
+        ),
+        ece_raw=_ece(shares["raw"], right["raw"]),
+        ece=_ece(shares["assistant"], ours),
+        photographs=_photographs(photographs),
+    )
+    return Evaluate(answers, summary)
+
+
+def accuracy(right: np.ndarray) -> Accuracy:
+    """Share of ones with its interval; of no question 0, between 0 and 1."""
+    if not len(right):
+        return Accuracy(questions=0, right=0.0, low=0.0, high=1.0)
+    hits = int(right.sum())
+    interval = binomtest(hits, len(right)).proportion_ci(0.95, method="wilson")
+    values = (hits / len(right), interval.low, interval.high)
+    share, low, high = (round(float(value), 6) for value in values)
+    return Accuracy(questions=len(right), right=share, low=low, high=high)
+
+
+def _ece(shares: list[dict[str, float]], right: np.ndarray) -> float:
+    """Calibration error of the first share; the second column only makes room for the others."""
+    top = np.array([next(iter(one.values())) for one in shares])
+    table = np.column_stack([top, np.zeros(len(top))])
+    return round(expected_calibration_error(table, (right == 0).astype(int)), 6)
+
+
+def _photographs(predictions: pd.DataFrame) -> dict[str, Accuracy]:
+    tested = predictions[predictions["split"] == "test"]
+    found = {}
+    for city in BINS:
+        wanted = tested["label"].map(lambda material, city=city: bin_of(city, material))
+        found[city] = accuracy((tested[f"bin_{city}"] == wanted).to_numpy(np.float64))
+    return found

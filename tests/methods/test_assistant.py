@@ -1,0 +1,202 @@
+"""The assistant's answers: against hand sums, scikit-learn, and the features that ship."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from methods.assistant.answering import Rules, answer, card_shares, material_shares, stream_shares
+from methods.assistant.bins import BINS
+from methods.assistant.knowledge import Idea, Knowledge, assemble, read_ideas
+from methods.assistant.names import fold
+from methods.assistant.photographs import load_namer
+from methods.assistant.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
+from methods.retrieval.search import Recipe
+from methods.retrieval.sparse import fit_bm25
+from methods.retrieval.sparse import to_arrays as bm25_arrays
+
+PHOTOGRAPHS = "data/waste/trashnet_192x144.parquet"
+NAMES = ["glass jar", "wine bottle", "frying pan", "steel pan", "old leaves", "grass cuttings"]
+STREAMS = ["Blue", "Blue", "Metal", "Metal", "Green", "Green"]
+
+
+def unit(rows: int, seed: int) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(size=(rows, 8))
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def known() -> Knowledge:
+    """Three cards of one city, in a vector space where each text has the vector of its card."""
+    cards = pd.DataFrame(
+        [
+            ("jar", "Glass jars", "a jar", "goes into the blue one", "rinse it", "a vase", ["Here: Blue"]),
+            ("pan", "Frying pans", "a pan", "to the metal yard", "", "", ["Here: Metal", "Here: Depot"]),
+            ("leaf", "Leaves", "of trees", "", "", "", ["There: Green"]),
+        ],
+        columns=["card_id", "title", "what", "where", "prepare", "reuse", "streams"],
+    )
+    parts = [
+        (card.card_id, part) for card in cards.itertuples() for part in ("what", "where", "prepare", "reuse")
+    ]
+    passages = pd.DataFrame(
+        [(f"{card}#{part}", card, part) for card, part in parts if part == "what" or card != "leaf"],
+        columns=["passage_id", "card_id", "part"],
+    )
+    texts = [f"{row.card_id} {row.part}" for row in passages.itertuples()]
+    vector_of = dict(zip(["jar", "pan", "leaf"], unit(3, 1), strict=True))
+    items = pd.DataFrame({"city": "Here", "name": NAMES, "stream": STREAMS})
+    model = fit_streams(NAMES, unit(6, 2), STREAMS)
+    return assemble(
+        items=items,
+        cards=cards,
+        passages=passages,
+        vectors=np.stack([vector_of[card] for card in passages["card_id"]]),
+        bm25=bm25_arrays(fit_bm25(texts)),
+        terms=fit_bm25(texts).vocabulary,
+        names=pd.DataFrame({"name": NAMES, "vector": list(unit(6, 2))}),
+        stream_arrays=to_arrays({"Here": model}),
+        streams={"Here": model.streams},
+        ideas={("here", fold("Glass jars")): (Idea("lamp", "reuse", 0.7, "glass jar can become lamp"),)},
+    )
+
+
+RULES = Rules(recipe=Recipe(feedback=0), cards=2, softness=0.5, w_cards=0.5)
+
+
+def test_the_stream_model_is_scikit_learns() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    vectors, asked = unit(6, 2), unit(3, 3)
+    model = fit_streams(NAMES, vectors, STREAMS, strength=3.0)
+    peer = LogisticRegression(C=3.0, max_iter=2000).fit(features(NAMES, vectors), STREAMS)
+    ours = predict_streams(model, ["jar", "pan", "leaf"], asked)
+    np.testing.assert_allclose(ours, peer.predict_proba(features(["jar", "pan", "leaf"], asked)), atol=1e-6)
+
+
+def test_two_streams_and_one() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    vectors = unit(4, 2)
+    model = fit_streams(NAMES[:4], vectors, STREAMS[:4])
+    peer = LogisticRegression(C=10.0, max_iter=2000).fit(features(NAMES[:4], vectors), STREAMS[:4])
+    np.testing.assert_allclose(
+        predict_streams(model, NAMES[:4], vectors),
+        peer.predict_proba(features(NAMES[:4], vectors)),
+        atol=1e-6,
+    )
+    with pytest.raises(ValueError, match="two or more"):
+        fit_streams(NAMES[:2], vectors[:2], STREAMS[:2])
+
+
+def test_arrays_of_other_streams_are_refused() -> None:
+    model = fit_streams(NAMES, unit(6, 2), STREAMS)
+    again = from_arrays(to_arrays({"Here": model}), {"Here": model.streams})["Here"]
+    np.testing.assert_array_equal(again.weights, model.weights)
+    with pytest.raises(ValueError, match="no weights for the 2 streams of Here"):
+        from_arrays(to_arrays({"Here": model}), {"Here": ["Blue", "Metal"]})
+
+
+def test_the_cards_voices_by_hand(known: Knowledge) -> None:
+    shares = card_shares(known, "Here", np.array([1.0, 0.5, 0.9]), RULES)
+    # The third card does not know the city; the second splits its voice between two streams.
+    second = np.exp((0.5 - 1) / 0.5)
+    assert shares == pytest.approx(
+        {"Blue": 1 / (1 + second), "Metal": second / 2 / (1 + second), "Depot": second / 2 / (1 + second)}
+    )
+    assert card_shares(known, "Here", np.full(3, -np.inf), RULES) == {}
+
+
+def test_both_witnesses_and_the_temperature(known: Knowledge) -> None:
+    scores, vector = np.array([[1.0, 0.5, 0.9]]), known.lists["Here"].vectors[:1]
+    by_cards = card_shares(known, "Here", scores[0], RULES)
+    model = known.models["Here"]
+    by_list = dict(zip(model.streams, predict_streams(model, ["glass jar"], vector)[0], strict=True))
+    expected = {s: (by_cards.get(s, 0) + by_list.get(s, 0)) / 2 for s in {*by_cards, *by_list}}
+    shares = stream_shares(known, "Here", ["glass jar"], vector, scores, RULES)[0]
+    assert shares == pytest.approx(expected)
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    cold = Rules(RULES.recipe, RULES.cards, RULES.softness, RULES.w_cards, temperature=0.5)
+    sharper = stream_shares(known, "Here", ["glass jar"], vector, scores, cold)[0]
+    squares = {s: share**2 for s, share in expected.items()}
+    assert sharper == pytest.approx({s: v / sum(squares.values()) for s, v in squares.items()})
+
+
+def test_what_the_list_names_is_looked_up(known: Knowledge) -> None:
+    vector = known.corpus.vectors[0]
+    found = answer(known, "Here", "Glass JARS", vector, RULES)
+    assert (found.listed, found.stream, found.probability) == ("glass jar", "Blue", 1.0)
+    assert [(cited.card_id, cited.part, cited.text) for cited in found.reasons] == [
+        ("jar", "where", "goes into the blue one"),
+        ("jar", "prepare", "rinse it"),
+        ("jar", "reuse", "a vase"),
+    ]
+
+
+def test_an_unlisted_thing_is_weighed_and_has_reasons_of_its_stream(known: Knowledge) -> None:
+    found = answer(known, "Here", "jam jar of sorts", known.corpus.vectors[0], RULES)
+    assert found.listed is None
+    assert 0 < found.probability < 1
+    assert sum(found.shares.values()) == pytest.approx(1.0)
+    assert all(known.cards[0].card_id == cited.card_id for cited in found.reasons) or found.stream != "Blue"
+    with pytest.raises(ValueError, match="'Nowhere' is not known; known are Here"):
+        answer(known, "Nowhere", "jar", known.corpus.vectors[0], RULES)
+
+
+def test_alike_and_ideas_come_from_the_list(known: Knowledge) -> None:
+    vector = known.lists["Here"].vectors[known.lists["Here"].names.index("glass jar")]
+    found = answer(known, "Here", "some jar", vector, RULES)
+    assert found.alike[0] == ("glass jar", "Blue")
+    assert [idea.name for idea in found.ideas] == ["lamp"]
+
+
+def test_a_photograph_speaks_through_the_stated_table(known: Knowledge) -> None:
+    materials = {"glass": 0.6, "metal": 0.1, "trash": 0.3}
+    assert material_shares("Toronto", materials) == pytest.approx({"Blue Bin": 0.7, "Garbage": 0.3})
+    found = answer(
+        known, "Here", "glass jar", known.corpus.vectors[0], RULES, shares={"Metal": 0.8, "Blue": 0.2}
+    )
+    assert (found.stream, found.probability, found.listed) == ("Metal", 0.8, None)
+
+
+def test_every_city_states_every_material() -> None:
+    assert {frozenset(table) for table in BINS.values()} == {frozenset(BINS["Toronto"])}
+
+
+def test_ideas_without_a_short_path_are_left_out() -> None:
+    nodes = pd.DataFrame({"node": ["item:here:jar"], "name": ["Jars"]})
+    rows = [("lamp", 0.4, 2), ("boat", 0.9, 9), ("wreath", 0.8, 0), ("vase", 0.6, 4)]
+    table = pd.DataFrame(
+        [("item:here:jar", "reuse", name, score, steps, f"way to {name}") for name, score, steps in rows],
+        columns=["item", "kind", "target_name", "score", "steps", "path"],
+    )
+    assert [idea.name for idea in read_ideas(nodes, table)["here", "jar"]] == ["vase", "lamp"]
+
+
+def test_a_namer_wants_its_own_heads() -> None:
+    with pytest.raises((KeyError, RuntimeError)):
+        load_namer(
+            {"temperature": np.array(1.0), "seed_0.heads.heads.material.weight": np.zeros((6, 3))},
+            "abcdef",
+            hidden=0,
+        )
+
+
+def test_features_made_anew_are_those_that_ship() -> None:
+    from pathlib import Path
+
+    from methods.vision.pictures import decode
+    from methods.vision.shipped import shipped_backbone, shipped_features
+
+    root = Path(__file__).resolve().parents[2]
+    photographs = Path(os.environ.get("STATEWRIGHT_SHARED") or root.parent / "shared") / PHOTOGRAPHS
+    if not photographs.is_file():
+        pytest.skip(f"the photographs are not there: {photographs}")
+    table = pd.read_parquet(root / "data" / "source" / "trashnet_features.parquet").iloc[[0, 900, 1800]]
+    pictures = pd.read_parquet(photographs).set_index("file")["image"].loc[table["picture"]]
+    found = shipped_features(shipped_backbone(), [decode(picture) for picture in pictures]).numpy()
+    # Stored to half precision: one part in 2,048.
+    np.testing.assert_allclose(found, np.stack(list(table["features"])), atol=2e-3)
