@@ -1,0 +1,1 @@
+"""Serving: cache, dynamic batching, sizes, balancing, scaling, and what they do to latency."""
