@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: run test test-fast lint ui setup lock browser clean
+.PHONY: run test test-fast lint ui serve setup lock browser clean
 
 run: setup  ## the whole analysis: only what changed since the last run is made again
 	@$(BIN)/statewright run --workers $(WORKERS)
@@ -25,6 +25,11 @@ lint: setup
 
 ui: setup  ## a Prefect server and an MLflow server on this machine
 	@$(BIN)/statewright ui
+
+serve: setup  ## the waste assistant on this machine: a page, an interface, the champion of the registry
+	@test -f data/releaf/evaluate.json || $(BIN)/statewright run releaf --workers $(WORKERS)
+	@$(BIN)/python -m service promote
+	@$(BIN)/python -m service serve
 
 setup: .venv/.made
 

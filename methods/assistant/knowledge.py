@@ -16,8 +16,8 @@ from methods.retrieval.search import Corpus
 from methods.retrieval.sparse import from_arrays
 
 PARTS = ("what", "where", "prepare", "reuse")
-MOST_STEPS = 6
-"""Of a path that is shown as a reason; a longer one says nothing to a reader."""
+IDEA_KINDS, MOST_STEPS = ("reuse",), 3
+"""What is shown as an idea, and how long its path may be; a longer one says nothing to a reader."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +169,11 @@ def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]
     return lists
 
 
-def read_ideas(
-    nodes: pd.DataFrame, recommendations: pd.DataFrame, most_steps: int = MOST_STEPS
-) -> dict[tuple[str, str], tuple[Idea, ...]]:
-    """Ideas for each item of the graph (``item:city:...``) whose path has 2 to `most_steps` steps."""
-    near = recommendations[recommendations["steps"].between(2, most_steps)]
+def read_ideas(nodes: pd.DataFrame, recommendations: pd.DataFrame) -> dict[tuple[str, str], tuple[Idea, ...]]:
+    """Ideas for each item (``item:city:...``): of `IDEA_KINDS`, by a path of 2 to `MOST_STEPS`."""
+    near = recommendations[
+        recommendations["kind"].isin(IDEA_KINDS) & recommendations["steps"].between(2, MOST_STEPS)
+    ]
     name_of = dict(zip(nodes["node"], nodes["name"], strict=True))
     ideas: dict[tuple[str, str], tuple[Idea, ...]] = {}
     columns = ["item", "target_name", "kind", "score", "path"]

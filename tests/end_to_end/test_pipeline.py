@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import free_port
+from visit_assistant import a_photograph, service, visit
 
 pytestmark = pytest.mark.end_to_end
 
@@ -151,6 +154,16 @@ def test_the_report_reads_without_a_network(servers: Any, flow_run: dict[str, An
     page.set_viewport_size({"width": 390, "height": 800})
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 400, "the report scrolls sideways on a phone"
+
+
+def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: Any, tmp_path: Path) -> None:
+    assert "version 1 is champion" in servers.run(sys.executable, "-m", "service", "promote")
+    photograph = tmp_path / "photograph.jpg"
+    photograph.write_bytes(a_photograph())
+    environment, python = servers.environment, Path(sys.executable)
+    with service(servers.checkout, environment, python, free_port()) as address:
+        thumbs = servers.checkout / "data/feedback/thumbs.db"
+        visit(page.context.browser, address, photograph, thumbs, SCREENSHOTS)
 
 
 @pytest.fixture

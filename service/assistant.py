@@ -1,0 +1,142 @@
+"""An assistant out of a bundle: encode, look, answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from methods.assistant.answering import Answer, Rules, answer, material_shares
+from methods.assistant.bins import BINS
+from methods.assistant.knowledge import Knowledge, assemble, read_ideas
+from methods.assistant.photographs import Namer, load_namer
+from methods.retrieval.dense import load_encoder
+from methods.retrieval.search import Recipe
+from service.bundle import Settings, read_settings
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The material of a photograph: the likeliest first, and the thing that the city's table names for it."""
+
+    materials: dict[str, float]
+    item: str
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """All that an answer needs.
+
+    Attributes
+    ----------
+    encode : callable
+        Texts to unit vectors of shape (texts, d).
+    name_materials : callable
+        Pictures (height, width, 3) of uint8 to the probability of each material.
+    """
+
+    settings: Settings
+    known: Knowledge
+    rules: Rules
+    encode: Callable[[list[str]], NDArray[np.float64]]
+    name_materials: Namer
+
+    @property
+    def version(self) -> str:
+        """The first letters of the digest of its files."""
+        return self.settings.digest[:12]
+
+    def ask(self, text: str, city: str, vector: NDArray[np.float64]) -> Answer:
+        """Answer a question; `vector` is that of `text`."""
+        return answer(self.known, city, text, vector, self.rules)
+
+    def see(self, materials: dict[str, float], city: str) -> Seen:
+        """What a photograph of these materials stands for in a city."""
+        ranked = dict(sorted(materials.items(), key=lambda pair: -pair[1]))
+        return Seen(ranked, BINS[city][next(iter(ranked))][0])
+
+    def show(self, seen: Seen, city: str, vector: NDArray[np.float64]) -> Answer:
+        """Answer by a photograph alone; `vector` is that of ``seen.item``."""
+        shares = material_shares(city, seen.materials)
+        return answer(self.known, city, seen.item, vector, self.rules, shares=shares)
+
+
+def load_assistant(folder: Path) -> Assistant:
+    """Read a bundle.
+
+    Raises
+    ------
+    BundleError
+        If its settings cannot be read.
+    ValueError
+        If its parts are not of one another, or the encoder is not installed.
+    """
+    settings = read_settings(folder)
+    rules = Rules(
+        Recipe(**settings.recipe), settings.cards, settings.softness, settings.w_cards, settings.temperature
+    )
+    return Assistant(
+        settings,
+        _knowledge(folder),
+        rules,
+        load_encoder(settings.encoder, batch=32),
+        _namer(folder, settings),
+    )
+
+
+def _knowledge(folder: Path) -> Knowledge:
+    tables = {
+        name: pd.read_parquet(folder / f"{name}.parquet")
+        for name in ("items", "cards", "passages", "vectors", "names", "nodes", "recommendations")
+    }
+    vocabulary, streams = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("vocabulary", "streams")
+    )
+    return assemble(
+        items=tables["items"],
+        cards=tables["cards"],
+        passages=tables["passages"],
+        vectors=np.stack(list(tables["vectors"]["vector"])),
+        bm25=load_file(folder / "bm25.safetensors"),
+        terms=vocabulary["terms"],
+        names=tables["names"],
+        stream_arrays=load_file(folder / "stream_model.safetensors"),
+        streams=streams["streams"],
+        ideas=read_ideas(tables["nodes"], tables["recommendations"]),
+    )
+
+
+def _namer(folder: Path, settings: Settings) -> Namer:
+    from methods.vision.backbone import load_backbone
+
+    how = settings.vision
+    backbone = None
+    if how["photographs"] is not None:
+        backbone = load_backbone(how["backbone"], size=(how["height"], how["width"]), frozen=how["frozen"])
+    arrays = load_file(folder / "vision_model.safetensors")
+    return load_namer(arrays, sorted(BINS["Toronto"]), hidden=how["hidden"], backbone=backbone)
+
+
+def as_record(found: Answer, seen: Seen | None = None) -> dict[str, Any]:
+    """An answer in plain values, as the interface and the registered model give it."""
+    return {
+        "city": found.city,
+        "bin": found.stream,
+        "probability": round(found.probability, 4),
+        "shares": {stream: round(share, 4) for stream, share in found.shares.items() if share >= 0.01},
+        "listed": found.listed,
+        "confidence": round(found.confidence, 4),
+        "level": found.level,
+        "reasons": [asdict(cited) for cited in found.reasons],
+        "alike": [{"name": name, "bin": stream} for name, stream in found.alike],
+        "ideas": [asdict(idea) for idea in found.ideas],
+        "materials": None if seen is None else {m: round(p, 4) for m, p in seen.materials.items()},
+    }

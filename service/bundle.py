@@ -1,0 +1,123 @@
+"""The files that make an assistant, in one folder that can be carried anywhere.
+
+``assistant.json`` holds what is not an array or a table: settings, and the figures of its evaluation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+MADE = Path("data/releaf")
+PARTS = (
+    "items.parquet",
+    "cards.parquet",
+    "passages.parquet",
+    "vectors.parquet",
+    "bm25.safetensors",
+    "vocabulary.json",
+    "names.parquet",
+    "stream_model.safetensors",
+    "streams.json",
+    "nodes.parquet",
+    "recommendations.parquet",
+    "vision_model.safetensors",
+    "vision.json",
+    "evaluate.json",
+)
+SETTINGS = "assistant.json"
+
+
+class BundleError(ValueError):
+    """A bundle cannot be made or read; the message says what is missing and what to type."""
+
+
+class Settings(BaseModel):
+    """What an assistant is told besides its tables.
+
+    ``encoder`` is a folder or an installed package. ``vision`` is the block of ``params.yaml`` that the
+    heads were trained with. ``digest`` is that of all the files of the bundle.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoder: str
+    recipe: dict[str, Any]
+    cards: int
+    softness: float
+    w_cards: float
+    temperature: float
+    vision: dict[str, Any]
+    digest: str
+    right: float
+
+
+def collect(root: Path, folder: Path) -> Settings:
+    """Copy what the stages of `root` made into `folder`, and write the settings beside it.
+
+    Raises
+    ------
+    BundleError
+        If a stage has not been run.
+    """
+    if missing := [name for name in PARTS if not (root / MADE / name).is_file()]:
+        raise BundleError(
+            f"{root / MADE} has no {', '.join(missing)}; run `statewright run releaf`, then try again"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PARTS:
+        shutil.copyfile(root / MADE / name, folder / name)
+    settings = _settings(root, folder)
+    (folder / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return settings
+
+
+def _settings(root: Path, folder: Path) -> Settings:
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["releaf"]
+    evaluated = json.loads((folder / "evaluate.json").read_text(encoding="utf-8"))
+    search, heard = params["retrieve"], params["evaluate"]
+    settings = {
+        "encoder": params["index"]["model"],
+        "recipe": {
+            key: search[key] for key in ("fusion", "w_dense", "rrf_k", "depth", "feedback", "alpha", "terms")
+        },
+        "cards": heard["cards"],
+        "softness": heard["softness"],
+        "w_cards": heard["w_cards"],
+        "temperature": evaluated["temperature"],
+        "vision": {
+            key: params["vision"][key]
+            for key in ("photographs", "backbone", "height", "width", "frozen", "hidden")
+        },
+        "right": evaluated["names"]["right"],
+    }
+    return Settings(**settings, digest=_digest(folder, settings))
+
+
+def _digest(folder: Path, settings: dict[str, Any]) -> str:
+    whole = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name in PARTS:
+        with (folder / name).open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of a bundle.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds none that can be read.
+    """
+    path = folder / SETTINGS
+    try:
+        return Settings.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is no description of an assistant: {error}") from error

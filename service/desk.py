@@ -1,0 +1,124 @@
+"""Where requests are answered: the models behind their batchers, the cache, the log of thumbs."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.assistant.answering import Answer
+from methods.serving.batching import Batcher
+from methods.serving.cache import Cache
+from methods.vision.pictures import decode
+from service.assistant import Assistant, Seen
+from service.thumbs import ThumbLog
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much a desk takes on.
+
+    Attributes
+    ----------
+    texts, pictures : int
+        Largest batch of each encoder.
+    wait_s : float
+        That a lone item waits for others.
+    waiting : int
+        Items that may wait for each encoder; more are refused.
+    kept : int
+        Answers in the cache.
+    kept_s : float
+        Seconds that they stay.
+    """
+
+    texts: int = 32
+    pictures: int = 8
+    wait_s: float = 0.002
+    waiting: int = 128
+    kept: int = 4096
+    kept_s: float = 3600.0
+
+
+@dataclass
+class Desk:
+    """An assistant, open for questions."""
+
+    assistant: Assistant
+    thumbs: ThumbLog
+    texts: Batcher[str, NDArray[np.float64]]
+    pictures: Batcher[NDArray[np.uint8], dict[str, float]]
+    cache: Cache[Answer]
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "desk"))
+
+    async def ask(self, question: str, city: str) -> Answer:
+        """Answer a question; the same one is answered from the cache."""
+        key = (city, question)
+        known = self.cache.get(key)
+        if known is None:
+            vector = await self.texts.submit(question)
+            known = await self._in_thread(lambda: self.assistant.ask(question, city, vector))
+            self.cache.put(key, known)
+        return known
+
+    async def look(self, content: bytes, city: str) -> Seen:
+        """What a photograph shows.
+
+        Raises
+        ------
+        PictureError
+            If the bytes are none that can be used.
+        """
+        picture = await self._in_thread(lambda: decode(content))
+        return self.assistant.see(await self.pictures.submit(picture), city)
+
+    async def show(self, seen: Seen, city: str) -> Answer:
+        """Answer by a photograph alone."""
+        vector = await self.texts.submit(seen.item)
+        return await self._in_thread(lambda: self.assistant.show(seen, city, vector))
+
+    async def keep(self, question: str, found: Answer) -> str:
+        """Log an answer; its new id."""
+        answer_id = uuid.uuid4().hex
+        await self._in_thread(
+            lambda: self.thumbs.answered(answer_id, question, found, self.assistant.version)
+        )
+        return answer_id
+
+    async def judge(self, answer_id: str, thumb: int) -> bool:
+        """Log a thumb; False if there is no such answer."""
+        return await self._in_thread(lambda: self.thumbs.judged(answer_id, thumb))
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    def close(self) -> None:
+        """Answer what waits, then stop."""
+        self.texts.stop()
+        self.pictures.stop()
+        self.threads.shutdown()
+        self.thumbs.close()
+
+
+def open_desk(assistant: Assistant, thumbs: ThumbLog, bounds: Bounds) -> Desk:
+    """Start the batchers of an assistant, whose encoders have seen one item each: the first is slow."""
+    assistant.encode(["glass jar"])
+    assistant.name_materials([np.zeros((64, 64, 3), dtype=np.uint8)])
+    return Desk(
+        assistant,
+        thumbs,
+        Batcher(
+            lambda texts: list(assistant.encode(texts)),
+            most=bounds.texts,
+            wait_s=bounds.wait_s,
+            waiting=bounds.waiting,
+        ),
+        Batcher(assistant.name_materials, most=bounds.pictures, wait_s=bounds.wait_s, waiting=bounds.waiting),
+        Cache(bounds.kept, bounds.kept_s),
+    )

@@ -1,0 +1,118 @@
+"""A person's whole visit to the waste assistant, by a browser of the size of a phone."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PHONE = {"width": 390, "height": 844}
+READY_S = 180
+
+
+@contextmanager
+def service(checkout: Path, environment: dict[str, str], python: Path, port: int) -> Iterator[str]:
+    """The address of a service with the champion of a checkout; asked to stop, it must stop by itself."""
+    log = checkout.parent / "service.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [str(python), "-m", "service", "serve", "--port", str(port)],
+            cwd=checkout,
+            env=environment,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + READY_S
+        while not _ready(address):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")
+            time.sleep(0.5)
+        yield address
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, log.read_text(errors="replace")
+        assert '"event": "stopped"' in log.read_text(errors="replace")
+    finally:
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def a_photograph() -> bytes:
+    """A bottle of TrashNet, where the photographs are; else a drawn grey one."""
+    import pandas as pd
+    from PIL import Image
+
+    shared = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+    table = shared / "data/waste/trashnet_192x144.parquet"
+    if table.is_file():
+        return bytes(pd.read_parquet(table).set_index("file").loc["glass1.jpg", "image"])
+    stream = io.BytesIO()
+    Image.new("RGB", (192, 144), "grey").save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/ready", timeout=5) as response:
+            return bool(json.load(response)["status"] == "ready")
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshots: Path) -> None:
+    """Ask by words and by a photograph, read the reasons, give a thumb, and be told what is wrong."""
+    page = browser.new_page(viewport=PHONE)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(address)
+    page.wait_for_selector("#city option", state="attached")
+    page.screenshot(path=str(screenshots / "assistant_start.png"))
+
+    page.click("#ask")
+    assert "Type what it is" in page.inner_text("#problem")
+
+    page.fill("#question", "broken wine glass")
+    page.click("#ask")
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.inner_text("#bin") == "Garbage"
+    assert "The list of Toronto has it" in page.inner_text("#sure")
+    assert "drinking-glass#where" in page.inner_text("#reasons")
+    page.click('[data-thumb="1"]')
+    page.wait_for_function("document.getElementById('thanks').textContent === 'Thank you.'")
+    page.screenshot(path=str(screenshots / "assistant_words.png"), full_page=True)
+
+    page.fill("#question", "")
+    page.set_input_files("#picture", str(photograph))
+    page.wait_for_selector("#preview:not([hidden])")
+    page.select_option("#city", "Seattle")
+    page.click("#ask")
+    page.wait_for_function("document.getElementById('asked').textContent.includes('Seattle')")
+    assert page.inner_text("#bin") in {"Recycle", "Trash"}
+    assert "The photograph looks like" in page.inner_text("#reasons")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.screenshot(path=str(screenshots / "assistant_photograph.png"), full_page=True)
+    assert faults == []
+
+    page.set_input_files(
+        "#picture", {"name": "note.png", "mimeType": "image/png", "buffer": b"not a picture"}
+    )
+    page.click("#ask")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "no picture" in page.inner_text("#problem")
+    page.close()
+    with sqlite3.connect(thumbs) as database:
+        assert database.execute("SELECT question, thumb FROM thumbs WHERE thumb = 1").fetchall() == [
+            ("broken wine glass", 1)
+        ]

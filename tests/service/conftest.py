@@ -1,0 +1,116 @@
+"""A small assistant out of shipped data: a dozen cards, their items, heads trained for an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+ROOT = Path(__file__).resolve().parents[2]
+CARDS = ("glass-bottle-jar", "drinking-glass", "broken-glass", "receipt")
+NODES = pd.DataFrame({"node": ["item:toronto:wine-bottles"], "name": ["wine bottles"]})
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root in which the stages of the pipeline have been run, on a part of the data."""
+    import yaml
+
+    from statewright import files
+    from tasks.releaf.evaluate import evaluate
+    from tasks.releaf.index import index
+    from tasks.releaf.ingest import ingest
+    from tasks.releaf.params import (
+        EvaluateParams,
+        IndexParams,
+        IngestParams,
+        PreprocessParams,
+        RetrieveParams,
+        StreamsParams,
+        VisionParams,
+    )
+    from tasks.releaf.preprocess import preprocess
+    from tasks.releaf.streams import streams
+    from tasks.releaf.vision import vision
+
+    root = tmp_path_factory.mktemp("made")
+    raw = ingest(params=IngestParams(source=str(ROOT / "data" / "source")))
+    prepared = preprocess(*raw[:5], params=PreprocessParams())
+    cards = prepared.cards[prepared.cards["card_id"].isin(CARDS) | (prepared.cards.index < 12)].reset_index(
+        drop=True
+    )
+    passages = prepared.passages[prepared.passages["card_id"].isin(cards["card_id"])].reset_index(drop=True)
+    words = "glass|bottle|jar|paper|battery|can|wood"
+    items = prepared.items[prepared.items["name"].str.contains(words, case=False)].reset_index(drop=True)
+    photos = prepared.photos.groupby(["split", "label"]).head(20).reset_index(drop=True)
+    how = IndexParams(batch=16)
+    indexed = index(passages, None, params=how)
+    learnt = streams(items, params=StreamsParams(), index=how)
+    seen = vision(photos, params=VisionParams(epochs=1, seeds=[0], hidden=16))
+    search = RetrieveParams()
+    judged = evaluate(
+        items, cards, passages, *indexed, *learnt, seen.vision_predictions,
+        params=EvaluateParams(), retrieve=search,
+    )  # fmt: skip
+    ideas = pd.DataFrame(
+        {
+            "item": ["item:toronto:wine-bottles"],
+            "kind": ["reuse"],
+            "target_name": ["a lamp"],
+            "score": [0.8],
+            "steps": [2],
+            "path": ["wine bottles can become a lamp"],
+        }
+    )
+    outputs = {
+        "items.parquet": items,
+        "cards.parquet": cards,
+        "passages.parquet": passages,
+        "vectors.parquet": indexed.vectors,
+        "bm25.safetensors": indexed.bm25,
+        "vocabulary.json": indexed.vocabulary,
+        "names.parquet": learnt.names,
+        "stream_model.safetensors": learnt.stream_model,
+        "streams.json": learnt.streams,
+        "nodes.parquet": NODES,
+        "recommendations.parquet": ideas,
+        "vision_model.safetensors": seen.vision_model,
+        "vision.json": seen.vision,
+        "evaluate.json": judged.evaluate,
+    }
+    (root / "data" / "releaf").mkdir(parents=True)
+    files.save_all({root / "data" / "releaf" / name: value for name, value in outputs.items()})
+    params = {
+        "retrieve": search,
+        "index": how,
+        "evaluate": EvaluateParams(),
+        "vision": VisionParams(hidden=16),
+    }
+    text = yaml.safe_dump({"releaf": {name: block.model_dump(mode="json") for name, block in params.items()}})
+    (root / "params.yaml").write_text(text)
+    return root
+
+
+@pytest.fixture(scope="session")
+def client(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The app of that assistant, ready."""
+    from service.app import create_app
+    from service.assistant import load_assistant
+    from service.bundle import collect
+    from service.desk import Bounds, open_desk
+    from service.thumbs import ThumbLog
+
+    folder = tmp_path_factory.mktemp("bundle")
+    collect(made, folder)
+    log = ThumbLog(folder / "thumbs.db")
+    app = create_app(
+        lambda: open_desk(load_assistant(folder), log, Bounds()), a_minute=float("inf"), most_bytes=200_000
+    )
+    app.state.thumbs_path = folder / "thumbs.db"
+    with TestClient(app, raise_server_exceptions=False) as client:
+        while client.get("/ready").status_code == 503:
+            assert app.state.fault is None, app.state.fault
+        yield client

@@ -1,0 +1,55 @@
+"""Token buckets, and the bundle's complaints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from service.bundle import BundleError, collect, read_settings
+from service.limits import MOST_CLIENTS, Rate
+from service.registry import champion
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_client_may_as_many_at_once_and_then_by_the_minute() -> None:
+    clock = Clock()
+    rate = Rate(6, clock)
+    assert [rate.wait("a") for _ in range(6)] == [0.0] * 6
+    assert rate.wait("a") == pytest.approx(10.0)
+    assert rate.wait("b") == 0.0
+    clock.now += 10
+    assert (rate.wait("a"), rate.wait("a")) == (0.0, pytest.approx(10.0))
+
+
+def test_no_bound_and_bad_bounds() -> None:
+    assert {Rate(math.inf).wait("a") for _ in range(1000)} == {0.0}
+    with pytest.raises(ValueError, match="above 0"):
+        Rate(0)
+
+
+def test_the_buckets_do_not_grow_for_ever() -> None:
+    rate = Rate(1, Clock())
+    for client in range(MOST_CLIENTS + 50):
+        rate.wait(str(client))
+    assert len(rate._buckets) == MOST_CLIENTS
+
+
+def test_a_bundle_of_nothing_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="run `statewright run releaf`"):
+        collect(tmp_path, tmp_path / "bundle")
+    with pytest.raises(BundleError, match=r"assistant.json is no description"):
+        read_settings(tmp_path)
+
+
+def test_without_a_champion_it_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(BundleError, match="python -m service promote"):
+        champion(tmp_path)

@@ -1,0 +1,73 @@
+"""Registering, the champion, and the model that MLflow itself serves."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.registry import ALIAS, NAME, champion, promote
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty MLflow store; the root that is promoted."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    return made
+
+
+def say(root: Path, right: float) -> None:
+    """Let the evaluation have come out otherwise."""
+    path = root / "data" / "releaf" / "evaluate.json"
+    found = json.loads(path.read_text())
+    found["names"]["right"] = right
+    path.write_text(json.dumps(found))
+
+
+def test_the_better_one_is_champion_unless_forced(store: Path) -> None:
+    first = promote(store)
+    assert first.version == "1" and "is champion" in first.said
+    assert promote(store).said == "version 1 is champion already, and of these files"
+    before = champion(store)
+    say(store, 0.01)
+    worse = promote(store)
+    assert worse.version == "2" and "the champion stays" in worse.said
+    assert champion(store) == before
+    assert "version 3 is champion" in promote(store, force=True).said
+    assert champion(store) != before
+
+
+def test_mlflow_serves_the_same_answers(store: Path, client: TestClient) -> None:
+    import io
+
+    import mlflow
+    import pandas as pd
+    from PIL import Image
+
+    promote(store, force=True)
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}@{ALIAS}")
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64), "green").save(stream, "PNG")
+    rows: list[dict[str, Any]] = [
+        {"question": "wine bottles", "city": "Toronto", "picture": None},
+        {"question": None, "city": "Seattle", "picture": base64.b64encode(stream.getvalue()).decode()},
+        {"question": None, "city": "Seattle", "picture": "bm90IGEgcGljdHVyZQ=="},
+        {"question": "jar", "city": "Atlantis", "picture": None},
+        {"question": " ", "city": "Toronto", "picture": None},
+    ]
+    words, photograph, *refused = model.predict(pd.DataFrame(rows))
+    asked = client.post("/v1/ask", json={"question": "wine bottles", "city": "Toronto"}).json()
+    assert words == {key: asked[key] for key in words}
+    looked = client.post("/v1/look", files={"picture": stream.getvalue()}, data={"city": "Seattle"}).json()
+    assert photograph == {key: looked[key] for key in photograph}
+    assert [row["error"].split(";")[0] for row in refused] == [
+        "picture: the file is no picture",
+        "city 'Atlantis' is not known",
+        "there is neither a question nor a picture",
+    ]
