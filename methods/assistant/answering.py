@@ -24,7 +24,7 @@ from methods.assistant.stream_model import predict_streams
 from methods.retrieval.confidence import Level, confidence, level
 from methods.retrieval.search import Recipe, search
 
-FOUND, NEAR, ALIKE, IDEAS = 4, 10, 3, 5
+FOUND, ALIKE, IDEAS = 4, 3, 5
 LEAST_ALIKE = 0.5
 """Least cosine at which a name of the list is shown as one that is alike."""
 REASONS = ("where", "prepare", "reuse")
@@ -85,7 +85,7 @@ class Answer:
         Of the search, (first - second) / first.
     level : {'high', 'medium', 'low'}
     reasons : tuple of Cited
-        Of the first card that names the bin for the city, how to bring it, and why there; may be empty.
+        Of the first card heard that names the bin for the city, why there, and how to bring it; may be empty.
     alike : tuple of (str, str)
         Names of the list most like it, and their streams.
     ideas : tuple of Idea
@@ -237,7 +237,7 @@ def answer(
         listed=listed[0] if listed else None,
         confidence=sure,
         level=level(sure),
-        reasons=_reasons(known, city, stream, order),
+        reasons=_reasons(known, city, stream, order[: rules.cards]),
         alike=tuple((name, streams) for name, streams, _ in alike),
         ideas=_ideas(known, city, alike),
         found=tuple(_cite(known, int(best[0, card])) for card in order[:FOUND]),
@@ -253,7 +253,7 @@ def _look_up(listed: Listed, text: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _reasons(known: Knowledge, city: str, stream: str, order: list[int]) -> tuple[Cited, ...]:
-    for place in order[:NEAR]:
+    for place in order:
         card = known.cards[place]
         if stream in card.streams.get(city, ()):
             first = {known.parts[p]: p for p in np.flatnonzero(known.card_of == place)[::-1]}

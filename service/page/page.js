@@ -7,7 +7,7 @@ const make = (tag, text, className) => {
   if (className) element.className = className;
   return element;
 };
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => (share > 0.99 && share < 1 ? "over 99 %" : `${Math.round(100 * share)} %`);
 let answerId = null;
 let photograph = null;
 
@@ -94,13 +94,15 @@ function render(found, asked) {
   fill("others", "How likely each bin is", shares.length > 1 ? shares.map(([name, share]) => bar(name, share)) : []);
   const parts = { where: [], prepare: [], reuse: [] };
   for (const cited of found.reasons) (parts[cited.part] || []).push(quote(cited));
-  const none = make("p", "No card says so; the bin comes from things on the city's list that are alike.");
-  fill("reasons", "Why", parts.where.length ? parts.where : [none]);
+  const none = make("p", "No card speaks of it; the bin is a guess from the names on the city's list.");
+  const title = found.level === "low" && !found.listed ? "The nearest card that says so" : "Why";
+  fill("reasons", parts.where.length ? title : "Why", parts.where.length ? parts.where : [none]);
   if (parts.prepare.length) at("reasons").append(make("h2", "Before you throw it"), ...parts.prepare);
   fill("alike", "Alike on the city's list", list(found.alike.map((one) => make("li", `${one.name}: ${one.bin}`))));
   fill("ideas", "What else it could become", [...parts.reuse, ...list(found.ideas.map(idea))]);
   if (found.materials) {
-    const materials = Object.entries(found.materials).slice(0, 3).map(([name, share]) => `${name} ${percent(share)}`);
+    const seen = Object.entries(found.materials).filter(([, share]) => share >= 0.01).slice(0, 3);
+    const materials = seen.map(([name, share]) => `${name} ${percent(share)}`);
     at("reasons").append(make("p", `The photograph looks like: ${materials.join(", ")}.`, "small"));
   }
   for (const button of document.querySelectorAll("[data-thumb]")) button.setAttribute("aria-pressed", "false");

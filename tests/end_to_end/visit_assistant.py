@@ -90,7 +90,7 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     assert "The list of Toronto has it" in page.inner_text("#sure")
     assert "drinking-glass#where" in page.inner_text("#reasons")
     page.click('[data-thumb="1"]')
-    page.wait_for_function("document.getElementById('thanks').textContent === 'Thank you.'")
+    page.get_by_text("Thank you.").wait_for()
     page.screenshot(path=str(screenshots / "assistant_words.png"), full_page=True)
 
     page.fill("#question", "")
@@ -98,12 +98,12 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.wait_for_selector("#preview:not([hidden])")
     page.select_option("#city", "Seattle")
     page.click("#ask")
-    page.wait_for_function("document.getElementById('asked').textContent.includes('Seattle')")
+    page.locator("#asked", has_text="Seattle").wait_for()
     assert page.inner_text("#bin") in {"Recycle", "Trash"}
     assert "The photograph looks like" in page.inner_text("#reasons")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.screenshot(path=str(screenshots / "assistant_photograph.png"), full_page=True)
-    assert faults == []
+    assert not faults, faults
 
     page.set_input_files(
         "#picture", {"name": "note.png", "mimeType": "image/png", "buffer": b"not a picture"}
