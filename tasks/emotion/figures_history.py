@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.figures import (
-    BLUE,
-    COLOURS,
-    GREY,
-    INK,
-    PALE,
-    VERMILION,
-    label_once,
-    standard_error,
-    typical_spread,
-)
+from tasks.emotion.figures import COLOURS, standard_error, typical_spread
+from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.figures import BLUE, GREY, INK, PALE, VERMILION
+from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.figures import BLUE, GREY, INK, PALE, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.figures import COLOURS, GREY, label_once
+from tasks.emotion.figures import COLOURS
+from tasks.report.drawing import GREY, label_once
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

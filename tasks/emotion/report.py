@@ -2,12 +2,10 @@
 
 Every sentence, figure and table is computed from the inputs; the page needs nothing outside itself.
 Sections are built in ``report_*.py``, drawn by ``figures*.py``, and set by the template in
-``report_page.py``.
+``tasks/report/page.py``.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from statewright.contracts import Feedback, Table
 from tasks.checked import Quarantine
@@ -25,7 +23,6 @@ from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport
 from tasks.emotion.report_attention import attention as attention_section
-from tasks.emotion.report_blocks import Section, count
 from tasks.emotion.report_careers import careers as careers_section
 from tasks.emotion.report_careers import choose, plane
 from tasks.emotion.report_causality import causality
@@ -35,13 +32,14 @@ from tasks.emotion.report_forecast import forecast
 from tasks.emotion.report_frame import findings, methods, reproduce
 from tasks.emotion.report_music import music
 from tasks.emotion.report_network import influence
-from tasks.emotion.report_page import PAGE, STYLE
 from tasks.emotion.report_scales import scales
 from tasks.emotion.report_states import states as states_section
 from tasks.emotion.report_trust import ablations
 from tasks.emotion.report_trust import coverage as coverage_section
 from tasks.emotion.report_trust import feedback as feedback_section
 from tasks.emotion.variational import ArtistStates, VariationalMetrics
+from tasks.report.blocks import count
+from tasks.report.page import page
 
 TITLE = "The emotional course of artists, of careers, and of music as a whole"
 
@@ -112,19 +110,9 @@ def report(
         "with what, and how far can the next step be foreseen? Each figure says what it rests on and how "
         "sure it is."
     )
-    return page(lede, sections)
-
-
-def page(lede: str, sections: Sequence[Section]) -> str:
-    """Set the sections; all text is escaped, only the SVG of our own figures goes in as it is."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
-    return template.render(
-        title=TITLE,
-        lede=lede,
-        style=Markup(STYLE),
-        sections=sections,
-        foot="Made by the stage emotion-report. One file, nothing fetched: keep it, mail it, print it.",
+    return page(
+        TITLE,
+        lede,
+        sections,
+        "Made by the stage emotion-report. One file, nothing fetched: keep it, mail it, print it.",
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from tasks.emotion import figures_models as draw
-from tasks.emotion.figures import svg
 from tasks.emotion.fusion import MODALITIES, FusionSummary
-from tasks.emotion.report_blocks import (
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -20,6 +19,7 @@ from tasks.emotion.report_blocks import (
     plural,
     signed,
 )
+from tasks.report.drawing import svg
 
 KINDS = {"year": "years of a career", "album": "albums"}
 

@@ -9,9 +9,10 @@ import pandas as pd
 
 from tasks.emotion import figures_history as draw
 from tasks.emotion.changepoint import ChangepointMetrics
-from tasks.emotion.figures import svg, typical_spread
+from tasks.emotion.figures import typical_spread
 from tasks.emotion.params import ReportParams
-from tasks.emotion.report_blocks import (
+from tasks.emotion.report_music import SOURCES
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -23,7 +24,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
-from tasks.emotion.report_music import SOURCES
+from tasks.report.drawing import svg
 
 
 class Shown(NamedTuple):

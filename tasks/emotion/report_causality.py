@@ -8,10 +8,9 @@ import pandas as pd
 
 from tasks.emotion import figures_models as draw
 from tasks.emotion.causal import CausalMetrics
-from tasks.emotion.figures import svg
 from tasks.emotion.panels import TIERS
 from tasks.emotion.params import ReportParams
-from tasks.emotion.report_blocks import (
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -24,6 +23,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
+from tasks.report.drawing import svg
 
 ARROWS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
 SCOPES = {

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tasks.emotion.ingest import IngestReport
 from tasks.emotion.preprocess import PreprocessReport
-from tasks.emotion.report_blocks import Prose, Section, count, grid, plural
+from tasks.report.blocks import Prose, Section, count, grid, plural
 
 JOINS = {
     ("rows", "artists"): "artists known to any table",

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.emotion.effects import EffectsMetrics
-from tasks.emotion.figures import BLUE, GREY, PALE, VERMILION, label_once, svg
-from tasks.emotion.report_blocks import (
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -21,6 +20,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
+from tasks.report.drawing import BLUE, GREY, PALE, VERMILION, label_once, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

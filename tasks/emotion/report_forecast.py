@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from tasks.emotion import figures_models as draw
-from tasks.emotion.figures import svg
 from tasks.emotion.figures_history import forecasts_over_time
 from tasks.emotion.params import ReportParams
-from tasks.emotion.report_blocks import (
+from tasks.emotion.report_careers import Shown
+from tasks.emotion.scoring import OURS, REFERENCE
+from tasks.report.blocks import (
     Cell,
     Figure,
     Grid,
@@ -23,8 +24,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
-from tasks.emotion.report_careers import Shown
-from tasks.emotion.scoring import OURS, REFERENCE
+from tasks.report.drawing import svg
 
 TASKS = {
     "audio": "the sound of an artist's next active year",

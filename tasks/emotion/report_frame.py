@@ -8,10 +8,10 @@ from statewright.contracts import Feedback
 from tasks.emotion.causal import CausalMetrics
 from tasks.emotion.changepoint import ChangepointMetrics
 from tasks.emotion.fusion import FusionSummary
-from tasks.emotion.report_blocks import Commands, Prose, Section, count, joined, plural, share
 from tasks.emotion.report_forecast import verdict
 from tasks.emotion.report_states import verdict as states_verdict
 from tasks.emotion.variational import VariationalMetrics
+from tasks.report.blocks import Commands, Prose, Section, count, joined, plural, share
 
 
 def findings(

@@ -6,8 +6,7 @@ import pandas as pd
 
 from tasks.emotion import figures_history as draw
 from tasks.emotion.changepoint import MAUCH_2015, ChangepointMetrics
-from tasks.emotion.figures import svg
-from tasks.emotion.report_blocks import (
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -19,6 +18,7 @@ from tasks.emotion.report_blocks import (
     plural,
     share,
 )
+from tasks.report.drawing import svg
 
 SOURCES = {"music": "All music", "charts": "The US charts"}
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.figures import BLUE, PALE, VERMILION, label_once, svg
 from tasks.emotion.network import ALL, DECADES, ModelMetrics, NetworkMetrics
-from tasks.emotion.report_blocks import (
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -22,6 +21,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
+from tasks.report.drawing import BLUE, PALE, VERMILION, label_once, svg
 
 if TYPE_CHECKING:
     import matplotlib.figure

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from tasks.emotion import figures_scales as draw
-from tasks.emotion.figures import svg
 from tasks.emotion.macro_contracts import CareerFit, MacroMetrics
 from tasks.emotion.meso_contracts import MesoMetrics
 from tasks.emotion.micro_contracts import Foretold, MicroMetrics
-from tasks.emotion.report_blocks import (
+from tasks.report.blocks import (
     Block,
     Cell,
     Figure,
@@ -24,6 +23,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
+from tasks.report.drawing import svg
 
 NAMES = {"audio": "sound", "lyrics": "lyrics"}
 SHOWN = "arousal"

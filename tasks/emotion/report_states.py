@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from tasks.emotion import figures_states as draw
-from tasks.emotion.figures import svg
 from tasks.emotion.hidden_years import HiddenScore
 from tasks.emotion.params import ReportParams
-from tasks.emotion.report_blocks import (
+from tasks.emotion.report_careers import Shown
+from tasks.emotion.variational import VariationalMetrics
+from tasks.report.blocks import (
     Cell,
     Figure,
     Grid,
@@ -23,8 +24,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
-from tasks.emotion.report_careers import Shown
-from tasks.emotion.variational import VariationalMetrics
+from tasks.report.drawing import svg
 
 METHODS = {
     "structured": "state, years kept together",

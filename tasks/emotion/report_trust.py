@@ -6,8 +6,8 @@ import pandas as pd
 
 from statewright.contracts import Feedback
 from tasks.emotion import figures_models as draw
-from tasks.emotion.figures import svg
-from tasks.emotion.report_blocks import (
+from tasks.emotion.scoring import OURS
+from tasks.report.blocks import (
     Figure,
     Grid,
     Picture,
@@ -19,7 +19,7 @@ from tasks.emotion.report_blocks import (
     share,
     signed,
 )
-from tasks.emotion.scoring import OURS
+from tasks.report.drawing import svg
 
 VARIANTS = {
     "no-audio": "without audio",

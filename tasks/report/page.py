@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tasks.report.blocks import Section
+
 STYLE = """
 :root { --ink: #1d2329; --soft: #4b555f; --line: #d5dade; --paper: #fff; --tint: #f4f6f8; --link: #00528a; }
 * { box-sizing: border-box; }
@@ -154,3 +158,12 @@ PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
+
+
+def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:
+    """Set the sections; all text is escaped, only the SVG of our own figures goes in as it is."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
+    return template.render(title=title, lede=lede, style=Markup(STYLE), sections=sections, foot=foot)
