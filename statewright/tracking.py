@@ -89,10 +89,11 @@ def answers(uri: str) -> bool:
     return True
 
 
-def open_record(root: Path, command: str = "") -> Record:
+def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
     """Connect, making the database and the experiment if they are not there yet.
 
-    Two processes may do this at once: the database is made under a file lock.
+    Without a name the experiment is that of `MLFLOW_EXPERIMENT_NAME`, or the folder's. Two processes may
+    do this at once: the database is made under a file lock.
 
     Raises
     ------
@@ -111,24 +112,22 @@ def open_record(root: Path, command: str = "") -> Record:
 
     if not hasattr(mlflow, "__version__"):
         raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
+    name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
     local = uri.startswith("sqlite:")
     control_folder(root / "mlflow", kept=("README.md",))
     with FileLock(root / "mlflow" / ".lock"):
         client = mlflow.MlflowClient(tracking_uri=uri)
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
+        found = client.get_experiment_by_name(name)
+        if found is None:
             place = (root / "mlflow" / "artifacts").as_uri() if local else None
             try:
                 experiment_id = client.create_experiment(name, artifact_location=place)
                 return Record(client, experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
             except MlflowException:
-                experiment = client.get_experiment_by_name(name)
-                if experiment is None:
+                found = client.get_experiment_by_name(name)
+                if found is None:
                     raise
-        return Record(
-            client, experiment.experiment_id, root, context_tags(root, command or " ".join(sys.argv))
-        )
+        return Record(client, found.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
 
 
 def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
@@ -232,6 +231,23 @@ def record_stage(record: Record, done: StageRecord) -> str:
         _log_stage(record, run.info.run_id, done)
     finally:
         record.client.set_terminated(run.info.run_id, status, end_time=int(done.finished * 1000))
+    return str(run.info.run_id)
+
+
+def record_benchmark(
+    record: Record, name: str, between: tuple[float, float], metrics: Mapping[str, float], artifact: Path
+) -> str:
+    """Record what a benchmark measured `between` two times as a run, and return the run's id."""
+    started, finished = (int(seconds * 1000) for seconds in between)
+    tags = {**record.context, "statewright.kind": "benchmark"}
+    run = record.client.create_run(record.experiment_id, start_time=started, run_name=name, tags=tags)
+    status = "FAILED"
+    try:
+        _log(record, run.info.run_id, metrics=_finite(metrics.items()))
+        record.client.log_artifact(run.info.run_id, str(artifact))
+        status = "FINISHED"
+    finally:
+        record.client.set_terminated(run.info.run_id, status, end_time=finished)
     return str(run.info.run_id)
 
 

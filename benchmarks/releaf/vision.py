@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.parts import Found, Skipped
 from tasks.releaf.params import VisionParams
+from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = {
@@ -31,29 +35,43 @@ FULL = {
 """How the upper part of the backbone is trained; what is not named is as in `VisionParams`."""
 
 PUBLISHED = {
-    "SVM (Thung and Yang 2016)": "63",
-    "RecycleNet": "71",
-    "fine-tuned ResNet-50": "90.5",
+    "SVM (Thung and Yang 2016)": 63.0,
+    "RecycleNet": 71.0,
+    "fine-tuned ResNet-50": 90.5,
     "DNN-TC": "92-94",
 }
 """Percent, as published, not measured here; splits and preparation differ from paper to paper."""
 
 
-def tables(repeat: int) -> str:
-    """A Markdown table: `repeat` seeds of each route that has any."""
+COLUMNS = ("route", "val %", "test %", "sd of seeds", "all seeds, test %", "ECE raw", "ECE", "CPU s a seed")
+DECIMALS = {"val %": 1, "test %": 1, "sd of seeds": 1, "all seeds, test %": 1, "CPU s a seed": 0}
+
+
+def tables(repeat: int) -> Found:
+    """What is published; routes on the features; the route on photographs, with `repeat` seeds each."""
+    yield BenchmarkTable(
+        name="published",
+        title="Accuracy on TrashNet as published, in percent: splits and preparation differ from ours.",
+        columns=["method", "test %"],
+        rows=[[name, value] for name, value in PUBLISHED.items()],
+        decimals={"test %": 1},
+    )
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet")
-    rows = [*_peers(photos), *_ours(photos, "heads on the features", {}, repeat)]
+    rows = [*_peers(photos), _ours(photos, "heads on the features", {}, repeat)]
+    yield _table(
+        "features", "Routes on the features that ship: accuracy in percent, calibration error.", rows
+    )
     path = photographs()
-    notes = ""
-    if path.is_file():
-        full = {**FULL, "photographs": str(path)}
-        rows += _ours(photos, "upper third of EfficientNet-Lite0 trained, on photographs", full, repeat)
-    else:
-        notes = f"\n\nThe photographs are not there ({path}): their route was skipped."
-    rows += [(f"published: {name}", "", value, "", "", "", "", "") for name, value in PUBLISHED.items()]
-    head = ("route", "val %", "test %", "sd of seeds", "all seeds, test %", "ECE raw", "ECE", "CPU s a seed")
-    lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
-    return "\n".join(lines) + notes
+    if not path.is_file():
+        yield Skipped(f"{path}, the photographs, is not there; STATEWRIGHT_SHARED names the folder above")
+        return
+    full = {**FULL, "photographs": str(path)}
+    route = _ours(photos, "upper third of EfficientNet-Lite0 trained, on photographs", full, repeat)
+    yield _table("photographs", "Trained on the photographs themselves.", [route])
+
+
+def _table(name: str, title: str, rows: list[list[Any]]) -> BenchmarkTable:
+    return BenchmarkTable(name=name, title=title, columns=list(COLUMNS), rows=rows, decimals=DECIMALS)
 
 
 def photographs() -> Path:
@@ -62,7 +80,7 @@ def photographs() -> Path:
     return shared / "data/waste/trashnet_192x144.parquet"
 
 
-def _peers(photos: pd.DataFrame) -> list[tuple[str, ...]]:
+def _peers(photos: pd.DataFrame) -> Iterator[list[Any]]:
     """scikit-learn on the features, its strength chosen on the validation split."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -80,7 +98,6 @@ def _peers(photos: pd.DataFrame) -> list[tuple[str, ...]]:
     parts = {name: photos[photos["split"] == name] for name in ("train", "val", "test")}
     x = {name: np.stack(list(rows["features"])).astype(np.float64) for name, rows in parts.items()}
     y = {name: rows["label"].to_numpy() for name, rows in parts.items()}
-    found = []
     for name, models in routes.items():
         start = time.process_time()
         fitted = [model.fit(x["train"], y["train"]) for model in models]
@@ -88,31 +105,18 @@ def _peers(photos: pd.DataFrame) -> list[tuple[str, ...]]:
         best = int(np.argmax(val))
         test = float((fitted[best].predict(x["test"]) == y["test"]).mean())
         seconds = (time.process_time() - start) / len(models)
-        found.append((name, _percent(val[best]), _percent(test), "", "", "", "", f"{seconds:.1f}"))
-    return found
+        yield [name, 100 * val[best], 100 * test, None, None, None, None, seconds]
 
 
-def _ours(photos: pd.DataFrame, name: str, changed: dict[str, object], seeds: int) -> list[tuple[str, ...]]:
+def _ours(photos: pd.DataFrame, name: str, changed: dict[str, object], seeds: int) -> list[Any]:
     from tasks.releaf.vision import vision
 
     params = VisionParams.model_validate({**changed, "seeds": list(range(seeds))})
     start = time.process_time()
-    found = vision(photos, params=params)
+    found = vision(photos, params=params).vision
     seconds = (time.process_time() - start) / seeds
-    said = found.vision
+    spread = 100 * found.accuracy_seeds_sd if seeds > 1 else None
     return [
-        (
-            f"{name}, {seeds} seeds",
-            _percent(said.validation.accuracy),
-            _percent(said.accuracy_seeds_mean),
-            _percent(said.accuracy_seeds_sd),
-            _percent(said.test.accuracy),
-            f"{said.test.ece_raw:.3f}",
-            f"{said.test.ece:.3f}",
-            f"{seconds:.0f}",
-        )
-    ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+        f"{name}, {seeds} seeds", 100 * found.validation.accuracy, 100 * found.accuracy_seeds_mean, spread,
+        100 * found.test.accuracy, found.test.ece_raw, found.test.ece, seconds,
+    ]  # fmt: skip

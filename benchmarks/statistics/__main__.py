@@ -1,6 +1,7 @@
 """The statistics beside their peers: ``python -m benchmarks.statistics [PART ...]``.
 
-Each part measures ours and the installed peers in one run and prints tables in Markdown; it fails nothing.
+Each part measures ours and the installed peers in one run, prints tables in Markdown, and keeps them in
+`benchmarks/figures/statistics` and in MLflow; it fails nothing.
 """
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.parts import Found, Skipped
 from methods.causal import StructuralCausalModel, cpdag_of_dag, discover, granger
 from methods.evaluation.graphs import arrow_agreement, skeleton_agreement, structural_hamming_distance
+from tasks.report.benchmark import BenchmarkTable
 
 SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 CAUSAL = SHARED / "data" / "benchmarks" / "causal"
@@ -28,28 +30,34 @@ LEAST_SECONDS = 0.1
 WITHOUT_TRUTH = ("hailfinder",)
 
 
-def tables(repeat: int) -> str:
-    """Markdown: discovery against the references, Granger against statsmodels, growth of the model."""
-    return "\n\n".join([_discovery(), _granger(repeat), _structural(repeat)])
+def tables(repeat: int) -> Found:
+    """Granger against statsmodels, growth of the model, discovery against the references."""
+    yield _granger(repeat)
+    yield _structural(repeat)
+    yield _discovery()
 
 
-def _discovery() -> str:
-    lines = [
-        "Discovery, 10,000 rows: structural Hamming distance (SHD) to the CPDAG of the true graph. "
-        "Reference: PC with alpha 0.05; of linear_10 the nearest of its seven.",
-        "",
-        "| network | variables | equal | SHD reference | SHD default | skeleton F1 | arrow F1 | CPU s |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    sums = np.zeros(2, dtype=int)
+def _discovery() -> BenchmarkTable | Skipped:
+    if not CAUSAL.is_dir():
+        return Skipped(f"{CAUSAL} is not there: name the folder above data by STATEWRIGHT_SHARED")
+    rows, sums = [], np.zeros(2, dtype=int)
     for name in (*DISCRETE, *LINEAR):
-        line, distances = _network(name)
-        lines.append(line)
+        row, distances = _network(name)
+        rows.append(row)
         sums += distances
-    return "\n".join([*lines, f"| sum, where both are known | | | {sums[0]} | {sums[1]} | | | |"])
+    rows.append(["sum, where both are known", None, None, *map(int, sums), None, None, None])
+    return BenchmarkTable(
+        name="discovery",
+        title="Discovery, 10,000 rows: structural Hamming distance (SHD) to the CPDAG of the true graph. "
+        "Reference: PC with alpha 0.05; of linear_10 the nearest of its seven.",
+        columns=["network", "variables", "equal", "SHD reference", "SHD default", "skeleton F1", "arrow F1",
+                 "CPU s"],
+        rows=rows,
+        decimals={"CPU s": 1},
+    )  # fmt: skip
 
 
-def _network(name: str) -> tuple[str, tuple[int, int]]:
+def _network(name: str) -> tuple[list[Any], tuple[int, int]]:
     data, graphs = _load(name)
     nodes, true = graphs["nodes"], cpdag_of_dag(graphs["nodes"], graphs["true_edges"]).matrix
     references = graphs.get("reference_pc", [])
@@ -57,14 +65,14 @@ def _network(name: str) -> tuple[str, tuple[int, int]]:
     equal = [_is_equal(data, nodes, reference) for reference in references]
     same = f"{sum(equal)} of {len(equal)}" if equal else "none given"
     seconds, found = _timed(lambda: discover(data, names=nodes))
-    head = f"| {name} | {len(nodes)} | {same} "
+    head = [name, len(nodes), same]
     if name in WITHOUT_TRUTH:
-        return f"{head}| | | | | {seconds:.1f} |", (0, 0)
-    ours = structural_hamming_distance(found.matrix, true)
-    theirs = [structural_hamming_distance(np.array(r["graph"]), true) for r in references]
+        return [*head, None, None, None, None, seconds], (0, 0)
+    ours = int(structural_hamming_distance(found.matrix, true))
+    theirs = [int(structural_hamming_distance(np.array(r["graph"]), true)) for r in references]
     skeleton, arrows = skeleton_agreement(found.matrix, true).f1, arrow_agreement(found.matrix, true).f1
-    line = f"{head}| {min(theirs, default='')} | {ours} | {skeleton:.3f} | {arrows:.3f} | {seconds:.1f} |"
-    return line, (min(theirs), ours) if theirs else (0, 0)
+    row = [*head, min(theirs, default=None), ours, float(skeleton), float(arrows), seconds]
+    return row, (min(theirs), ours) if theirs else (0, 0)
 
 
 def _load(name: str) -> tuple[np.ndarray, dict[str, Any]]:
@@ -82,15 +90,10 @@ def _is_equal(data: np.ndarray, nodes: list[str], reference: dict[str, Any]) -> 
     return bool((found.matrix == np.array(reference["graph"])).all())
 
 
-def _granger(repeat: int) -> str:
+def _granger(repeat: int) -> BenchmarkTable:
     from statsmodels.tsa.stattools import grangercausalitytests
 
-    lines = [
-        "Granger, one pair, 3 lags: milliseconds of CPU, median over pairs.",
-        "",
-        "| rows | ours | statsmodels | ratio | largest difference of F |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    table: list[list[str | float]] = []
     rng = np.random.default_rng(0)
     for rows in (100, 1_000, 10_000):
         pairs = rng.normal(size=(max(5, repeat), rows, 2))
@@ -98,28 +101,31 @@ def _granger(repeat: int) -> str:
         theirs = [_each(lambda p=pair: grangercausalitytests(p, [3])[3][0]["ssr_ftest"]) for pair in pairs]
         apart = max(abs(a[1].f - b[1][0]) for a, b in zip(ours, theirs, strict=True))
         mine, other = (1e3 * float(np.median([t for t, _ in part])) for part in (ours, theirs))
-        lines.append(f"| {rows:,} | {mine:.2f} | {other:.2f} | {other / mine:.1f} | {apart:.1e} |")
-    return "\n".join(lines)
+        table.append([rows, mine, other, other / mine, f"{apart:.1e}"])
+    return BenchmarkTable(
+        name="granger",
+        title="Granger, one pair, 3 lags: milliseconds of CPU, median over pairs.",
+        columns=["rows", "ours", "statsmodels", "ratio", "largest difference of F"],
+        rows=table,
+        decimals={"ours": 2, "statsmodels": 2, "ratio": 1},
+    )
 
 
-def _structural(repeat: int) -> str:
+def _structural(repeat: int) -> BenchmarkTable:
     """Fit, one intervention with its errors, and every unit's counterfactual, on a chain of 10 variables."""
-    lines = [
-        "Structural model of 10 variables, each caused by all before it: milliseconds of CPU, median.",
-        "",
-        "| rows | fit | do | counterfactuals |",
-        "| --- | --- | --- | --- |",
-    ]
     names = [f"x{i}" for i in range(10)]
     edges = [(a, b) for j, b in enumerate(names) for a in names[:j]]
     sizes = (1_000, 10_000, 100_000)
     spent = np.array([list(_one_size(names, edges, rows, repeat)) for rows in sizes])
-    lines += [
-        f"| {rows:,} | " + " | ".join(f"{1e3 * part:.1f}" for part in row) + " |"
-        for rows, row in zip(sizes, spent, strict=True)
-    ]
     growth = np.polyfit(np.log(sizes), np.log(spent), 1)[0]
-    return "\n".join([*lines, "| growth exponent | " + " | ".join(f"{part:.2f}" for part in growth) + " |"])
+    rows = [[rows, *(1e3 * row).tolist()] for rows, row in zip(sizes, spent, strict=True)]
+    return BenchmarkTable(
+        name="structural",
+        title="Structural model of 10 variables, each caused by all before it: milliseconds of CPU, median.",
+        columns=["rows", "fit", "do", "counterfactuals"],
+        rows=[*rows, ["growth exponent", *(f"{part:.2f}" for part in growth)]],
+        decimals={"fit": 1, "do": 1, "counterfactuals": 1},
+    )
 
 
 def _one_size(names: list[str], edges: list[tuple[str, str]], rows: int, repeat: int) -> Iterator[float]:

@@ -17,6 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.parts import Found, Skipped
+from tasks.report.benchmark import BenchmarkTable
+
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("zero", "binseg", "bocpd")
 LENGTHS = (1_000, 10_000)
@@ -24,11 +27,12 @@ LENGTHS = (1_000, 10_000)
 DYNP_LENGTHS = (250, 500)
 
 
-def tables(repeat: int) -> str:
-    """Markdown tables of scores and of speed."""
+def tables(repeat: int) -> Found:
+    """Tables of speed and of scores."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return f"{_scores()}\n\n{_speed(repeat)}"
+        yield _speed(repeat)
+        yield _scores()
 
 
 def turing_scores(folder: Path) -> pd.DataFrame:
@@ -71,32 +75,30 @@ def shared_folder() -> Path:
     )
 
 
-def _scores() -> str:
+def _scores() -> BenchmarkTable | Skipped:
     folder = shared_folder()
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not there: name the folder above data by STATEWRIGHT_SHARED")
+        return Skipped(f"{folder} is not there: name the folder above data by STATEWRIGHT_SHARED")
     scores = turing_scores(folder)
-    columns = [f"{peer} {metric}" for peer in PEERS for metric in ("f1", "cover")]
-    lines = [
-        "| series | found | F1 | cover | " + " | ".join(f"{column} (published)" for column in columns) + " |",
-        "| --- " * (len(columns) + 4) + "|",
+    published = [f"{peer} {metric}" for peer in PEERS for metric in ("f1", "cover")]
+    columns = ["f1", "cover", *published]
+    rows = [
+        [str(name), ", ".join(map(str, row["found"])) or "none", *_numbers(row[columns])]
+        for name, row in scores.iterrows()
     ]
-    for name, row in scores.iterrows():
-        found = ", ".join(map(str, row["found"])) or "none"
-        lines.append(_line([str(name), found, *(row[["f1", "cover", *columns]])]))
-    mean = univariate_mean(scores)
-    lines.append(_line(["mean of 17 univariate", "", *(mean[["f1", "cover", *columns]])]))
-    return "\n".join(lines)
+    return BenchmarkTable(
+        name="scores",
+        title="Turing change point data set, default setting, beside the published default scores.",
+        columns=["series", "found", "F1", "cover", *(f"{column} (published)" for column in published)],
+        rows=[*rows, ["mean of 17 univariate", "", *_numbers(univariate_mean(scores)[columns])]],
+    )
 
 
-def _line(cells: list[object]) -> str:
-    shown = [
-        f"{cell:.3f}" if isinstance(cell, float) and math.isfinite(cell) else str(cell) for cell in cells
-    ]
-    return f"| {' | '.join('–' if cell == 'nan' else cell for cell in shown)} |"
+def _numbers(values: pd.Series) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]
 
 
-def _speed(repeat: int) -> str:
+def _speed(repeat: int) -> BenchmarkTable:
     import ruptures
 
     from methods.changepoint import NormalInverseWishart, exact_posterior
@@ -114,10 +116,7 @@ def _speed(repeat: int) -> str:
 
     ours(_steps(50, 1))
     ours(_steps(50, 3))
-    lines = [
-        "| T, d | posterior, s | PELT, s | PELT / posterior | Dynp (5 changes), s | Dynp / posterior |",
-        "| --- " * 6 + "|",
-    ]
+    rows: list[list[str | float | None]] = []
     for d in (1, 3):
         short = [_seconds(dynp, _steps(length, d), 1) for length in DYNP_LENGTHS]
         growth = _exponent(DYNP_LENGTHS, short)
@@ -128,19 +127,27 @@ def _speed(repeat: int) -> str:
             # PELT takes minutes on the longest series: once, in one dimension.
             run = d == 1 or length < LENGTHS[-1]
             theirs.append(_seconds(pelt, y, 1) if run else math.nan)
-            peer = [f"{theirs[-1]:.1f}", f"{theirs[-1] / mine[-1]:.0f}"] if run else ["not run", ""]
             guess = short[-1] * (length / DYNP_LENGTHS[-1]) ** growth
-            lines.append(
-                f"| {length:,}, {d} | {mine[-1]:.2f} | {peer[0]} | {peer[1]} | "
-                f"about {guess:.0f}, extrapolated | {guess / mine[-1]:.0f} |"
-            )
+            peer = [theirs[-1], theirs[-1] / mine[-1]] if run else [None, None]
+            rows.append([f"{length:,}, {d}", mine[-1], *peer, guess, guess / mine[-1]])
         pace = _exponent(LENGTHS, theirs)
-        paces = f"{_exponent(LENGTHS, mine):.2f} | {'' if math.isnan(pace) else f'{pace:.2f}'}"
-        lines.append(
-            f"| growth exponent, {d} | {paces} | | "
-            f"{growth:.2f} (T = {DYNP_LENGTHS[0]} to {DYNP_LENGTHS[1]}) | |"
-        )
-    return "\n".join(lines)
+        rows.append(
+            [f"growth exponent, {d}", f"{_exponent(LENGTHS, mine):.2f}", None if math.isnan(pace) else
+             f"{pace:.2f}", None, f"{growth:.2f} (T = {DYNP_LENGTHS[0]} to {DYNP_LENGTHS[1]})", None]
+        )  # fmt: skip
+    return BenchmarkTable(
+        name="speed",
+        title="Seconds beside ruptures; those of Dynp (5 changes) are extrapolated from short series.",
+        columns=["T, d", "posterior, s", "PELT, s", "PELT / posterior", "Dynp, s", "Dynp / posterior"],
+        rows=rows,
+        decimals={
+            "posterior, s": 2,
+            "PELT, s": 1,
+            "PELT / posterior": 0,
+            "Dynp, s": 0,
+            "Dynp / posterior": 0,
+        },
+    )
 
 
 def _steps(length: int, d: int) -> np.ndarray:

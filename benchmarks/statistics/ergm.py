@@ -16,78 +16,91 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from benchmarks.parts import Found, Skipped
 from methods.ergm import DegenerateModelError, fit
 from methods.ergm.sampling import Budget, Chain, advance
 from methods.ergm.simulation import lay_out
 from methods.ergm.terms import read_terms
+from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 TERMS = ["edges", "mutual", ("gwesp", 0.5)]
 SIZES = (250, 500, 1000, 2000, 4000)
 
 
-def tables(repeat: int) -> str:
-    """Markdown: changes a second and their growth with nodes and with degree; the whole network."""
-    return "\n\n".join([_changes(repeat), _growth(repeat), _whole()])
+def tables(repeat: int) -> Found:
+    """Changes a second and their growth with nodes and with degree; the whole network."""
+    yield _changes(repeat)
+    yield _growth(repeat)
+    yield _whole()
 
 
-def _changes(repeat: int) -> str:
-    lines = [
-        "| network (edges, mutual, gwesp) | proposals a second | changes a second, networkx | ratio |",
-        "| --- | --- | --- | --- |",
-    ]
+def _changes(repeat: int) -> BenchmarkTable:
+    rows = []
     for n, degree in ((250, 8), (1000, 8), (1000, 64)):
         graph = _random(n, degree)
         ours = 1 / _seconds_a_proposal(graph, repeat)
         plain = 1 / _networkx_seconds(graph, repeat)
-        lines.append(
-            f"| {n} nodes, mean degree {degree} | {ours:,.0f} | {plain:,.0f} | {ours / plain:,.0f} |"
-        )
-    return "\n".join(lines)
+        rows.append([f"{n} nodes, mean degree {degree}", ours, plain, ours / plain])
+    columns = ["network", "proposals a second", "changes a second, networkx", "ratio"]
+    return BenchmarkTable(
+        name="changes",
+        title="Edges, mutual ties and gwesp, beside a plain loop over networkx.",
+        columns=columns,
+        rows=rows,
+        decimals=dict.fromkeys(columns[1:], 0),
+    )
 
 
-def _growth(repeat: int) -> str:
+def _growth(repeat: int) -> BenchmarkTable:
     by_nodes = [_seconds_a_proposal(_random(n, 8), repeat) for n in SIZES]
     degrees = (4, 8, 16, 32, 64)
     by_degree = [_seconds_a_proposal(_random(1000, d), repeat) for d in degrees]
-    rows = [("nodes, at mean degree 8", SIZES, by_nodes), ("mean degree, at 1000 nodes", degrees, by_degree)]
-    lines = [
-        "| seconds a proposal against | from, to | nanoseconds | exponent |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, sizes, seconds in rows:
-        exponent = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
-        times = ", ".join(f"{1e9 * one:.0f}" for one in seconds)
-        lines.append(f"| {name} | {sizes[0]}, {sizes[-1]} | {times} | {exponent:.2f} |")
-    return "\n".join(lines)
+    kinds = [("nodes, at mean degree 8", SIZES, by_nodes), ("mean degree, at 1000 nodes", degrees, by_degree)]
+    return BenchmarkTable(
+        name="growth",
+        title="Growth of the seconds that a proposal takes.",
+        columns=["seconds a proposal against", "from, to", "nanoseconds", "exponent"],
+        rows=[
+            [
+                name,
+                f"{sizes[0]}, {sizes[-1]}",
+                ", ".join(f"{1e9 * one:.0f}" for one in seconds),
+                float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]),
+            ]
+            for name, sizes, seconds in kinds
+        ],
+        decimals={"exponent": 2},
+    )
 
 
-def _whole() -> str:
+def _whole() -> BenchmarkTable | Skipped:
     folder = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data" / "music"
     if not folder.is_dir():
-        return f"The whole network: not run, {folder} is not there."
+        return Skipped(f"{folder}, the whole network, is not there; see STATEWRIGHT_SHARED")
     graph, free = _influence(pd.read_parquet(folder / "icm_influence.parquet"))
     independent = ["edges", "mutual", ("nodematch", "genre"), ("absdiff", "decade")]
     models = {
         "no other tie but the reverse": independent,
         "and closed triples": [*independent, ("gwesp", 0.25)],
     }
-    lines = [
-        f"The whole network: {len(graph):,} artists, {graph.size():,} ties.",
-        "",
-        "| model | CPU seconds | estimate (standard error) |",
-        "| --- | --- | --- |",
-    ]
+    rows: list[list[str | float]] = []
     for name, terms in models.items():
         began = time.process_time()
         try:
             found = fit(graph, terms, seed=0, free=free, effective=200, most_steps=40_000_000)
-            rows = zip(found.names, found.coef, found.std_error, strict=True)
-            result = "; ".join(f"{term} {coef:.3f} ({error:.3f})" for term, coef, error in rows)
+            each = zip(found.names, found.coef, found.std_error, strict=True)
+            result = "; ".join(f"{term} {coef:.3f} ({error:.3f})" for term, coef, error in each)
         except DegenerateModelError as error:
             result = f"none: {error}"
-        lines.append(f"| {name} | {time.process_time() - began:.0f} | {result} |")
-    return "\n".join(lines)
+        rows.append([name, time.process_time() - began, result])
+    return BenchmarkTable(
+        name="whole",
+        title=f"The whole network: {len(graph):,} artists, {graph.size():,} ties.",
+        columns=["model", "CPU seconds", "estimate (standard error)"],
+        rows=rows,
+        decimals={"CPU seconds": 0},
+    )
 
 
 def _influence(pairs: pd.DataFrame) -> tuple[nx.DiGraph, np.ndarray]:

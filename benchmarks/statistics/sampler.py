@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 
+from benchmarks.parts import Found
 from methods.changepoint import (
     ChangePointPosterior,
     NormalIndependentInverseWishart,
@@ -22,6 +23,7 @@ from methods.changepoint import (
     sample_posterior,
 )
 from methods.changepoint.mixing import Mixing, mixing
+from tasks.report.benchmark import BenchmarkTable
 
 Array = np.ndarray
 INDEPENDENT = NormalIndependentInverseWishart([0.0], [[4.0]], 3.0, [[2.0]])
@@ -38,11 +40,12 @@ def series(length: int, size: float) -> Array:
     return (rng.normal(size=length) + size * (np.arange(length) >= length // 2))[:, None]
 
 
-def tables(repeat: int = 1) -> str:
-    """Markdown tables: beside PyMC, and growth with the length of the series."""
+def tables(repeat: int = 1) -> Found:
+    """Beside PyMC, and growth with the length of the series."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return "\n\n".join([_beside_pymc(repeat), _growth(repeat)])
+        yield _beside_pymc(repeat)
+        yield _growth(repeat)
 
 
 def _ours(
@@ -55,16 +58,8 @@ def _ours(
     return found, time.process_time() - began
 
 
-def _beside_pymc(repeat: int) -> str:
-    lines = [
-        "Same posterior (one dimension, K <= 1, independent mean and variance); CPU seconds of warm-up and "
-        "sampling, compilation left out; effective draws a second of K and of the worst uncertain location; "
-        "error of P(K = 1) against the exact posterior.",
-        "",
-        "| T | sampler: K, location | error | PyMC (NUTS, K and place summed out): K, location | error "
-        "| ratio K, location |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def _beside_pymc(repeat: int) -> BenchmarkTable:
+    table = []
     for length, size in SIZE_WITH_PEER.items():
         y = series(length, size)
         exact = exact_posterior(y, INDEPENDENT, RATE, MIN_LENGTH, 1).count_probability[1]
@@ -81,12 +76,21 @@ def _beside_pymc(repeat: int) -> str:
                     abs(share - exact),
                 ]
             )
-        k, place, error, peer_k, peer_place, peer_error = np.median(rows, axis=0)
-        lines.append(
-            f"| {length} | {k:,.0f}, {place:,.0f} | {error:.4f} | {peer_k:,.0f}, {peer_place:,.0f} "
-            f"| {peer_error:.4f} | {k / peer_k:.0f}, {place / peer_place:.0f} |"
+        k, place, error, peer_k, peer_place, peer_error = np.median(rows, axis=0).tolist()
+        table.append(
+            [length, k, place, error, peer_k, peer_place, peer_error, k / peer_k, place / peer_place]
         )
-    return "\n".join(lines)
+    columns = ["T", "K", "location", "error", "K, PyMC", "location, PyMC", "error, PyMC", "ratio, K",
+               "ratio, location"]  # fmt: skip
+    return BenchmarkTable(
+        name="beside PyMC",
+        title="Same posterior (one dimension, K <= 1, independent mean and variance), PyMC by NUTS with K "
+        "and place summed out: effective draws a CPU second of K and of the worst uncertain location, "
+        "compilation left out; error of P(K = 1) against the exact posterior.",
+        columns=columns,
+        rows=table,
+        decimals=dict.fromkeys(columns[1:], 0) | {"error": 4, "error, PyMC": 4},
+    )
 
 
 def _rates(found: Mixing | None, seconds: float) -> tuple[float, float]:
@@ -129,7 +133,7 @@ def _pymc(y: Array, seed: int) -> tuple[Mixing, float, float]:
     return mixing(ks, changed, np.ones((3, 2))), float(ks.mean()), seconds
 
 
-def _growth(repeat: int) -> str:
+def _growth(repeat: int) -> BenchmarkTable:
     rates = []
     _ours(series(50, SIZE), CONJUGATE, 5, 0)
     for length in LENGTHS:
@@ -139,15 +143,11 @@ def _growth(repeat: int) -> str:
             runs.append([*_rates(found.mixing, seconds), seconds])
         rates.append(np.median(runs, axis=0))
     exponents = [np.polyfit(np.log(LENGTHS), np.log(column), 1)[0] for column in np.array(rates).T]
-    lines = [
-        "Conjugate prior, K <= 5, thin = 10: effective draws a CPU second.",
-        "",
-        "| T | of K | of the worst uncertain location | seconds for 4 x 1,000 draws |",
-        "| --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {length:,} | {k:,.0f} | {place:,.0f} | {seconds:.2f} |"
-        for length, (k, place, seconds) in zip(LENGTHS, rates, strict=True)
-    ]
-    lines.append("| growth exponent | " + " | ".join(f"{value:.2f}" for value in exponents) + " |")
-    return "\n".join(lines)
+    rows = [[length, *rate.tolist()] for length, rate in zip(LENGTHS, rates, strict=True)]
+    return BenchmarkTable(
+        name="growth",
+        title="Conjugate prior, K <= 5, thin = 10: effective draws a CPU second.",
+        columns=["T", "of K", "of the worst uncertain location", "seconds for 4 x 1,000 draws"],
+        rows=[*rows, ["growth exponent", *(f"{value:.2f}" for value in exponents)]],
+        decimals={"of K": 0, "of the worst uncertain location": 0, "seconds for 4 x 1,000 draws": 2},
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
+from benchmarks.parts import Found
 from methods.variational import (
     Careers,
     Fit,
@@ -26,15 +27,17 @@ from methods.variational import (
 )
 from methods.variational.gradient import plain_gradient
 from methods.variational.mean_field import FACTORS, MeanField, bound, initial
+from tasks.report.benchmark import BenchmarkTable
 
 SOURCE = Path(__file__).resolve().parents[2] / "data" / "source" / "career_audio.parquet"
 NATS = 1.0
 """What is left to the best bound when a method counts as there."""
 
 
-def tables(repeat: int) -> str:
-    """Measure on the valence of real careers, and give Markdown."""
-    return "\n\n".join([_ascents(repeat), _against_nuts()])
+def tables(repeat: int) -> Found:
+    """Measured on the valence of real careers."""
+    yield _ascents(repeat)
+    yield _against_nuts()
 
 
 def careers(artists: int) -> Careers:
@@ -50,25 +53,25 @@ def careers(artists: int) -> Careers:
     )[0]  # fmt: skip
 
 
-def _ascents(repeat: int) -> str:
-    lines = [
-        "Steps and CPU seconds to within 1 nat of the best mean-field bound; best of the repetitions.",
-        "",
-        "| careers | years | method | steps | seconds | ratio to natural gradient | nats left |",
-        "| ---: | ---: | --- | ---: | ---: | ---: | ---: |",
-    ]
+def _ascents(repeat: int) -> BenchmarkTable:
+    rows: list[list[str | float]] = []
     for artists in (10, 40, 160):
         some = careers(artists)
         top = coordinate_ascent(some, tolerance=1e-13, max_steps=5000).elbo[-1]
-        measured = {name: _climb(ascend, some, top, repeat) for name, ascend in _WAYS.items()}
-        unit = measured["natural gradient"][1]
-        for name, (steps, seconds, left) in measured.items():
-            there, more = left < NATS, "" if left < NATS else "> "
-            lines.append(
-                f"| {artists} | {len(some.songs)} | {name} | {steps if there else f'not in {steps}'} | "
-                f"{more}{seconds:.2f} | {more}{seconds / unit:.1f} | {left:.2f} |"
-            )
-    return "\n".join(lines)
+        found = {name: _climb(ascend, some, top, repeat) for name, ascend in _WAYS.items()}
+        unit = found["natural gradient"][1]
+        for name, (steps, seconds, left) in found.items():
+            cost = [steps, seconds, seconds / unit]
+            if left >= NATS:
+                cost = [f"not in {steps}", f"> {seconds:.2f}", f"> {seconds / unit:.1f}"]
+            rows.append([artists, len(some.songs), name, *cost, left])
+    return BenchmarkTable(
+        name="ascents",
+        title="Steps and CPU seconds to within 1 nat of the best mean-field bound; best of the repetitions.",
+        columns=["careers", "years", "method", "steps", "seconds", "ratio to natural gradient", "nats left"],
+        rows=rows,
+        decimals={"seconds": 2, "ratio to natural gradient": 1, "nats left": 2},
+    )
 
 
 def _climb(
@@ -127,7 +130,7 @@ _WAYS: dict[str, Callable[[Careers, int], np.ndarray]] = {
 }
 
 
-def _against_nuts(artists: int = 20, draws: int = 2000) -> str:
+def _against_nuts(artists: int = 20, draws: int = 2000) -> BenchmarkTable:
     some = careers(artists)
     fits, seconds = {}, {}
     for name, ascend in (("structured", structured_ascent), ("mean field", coordinate_ascent)):
@@ -137,24 +140,23 @@ def _against_nuts(artists: int = 20, draws: int = 2000) -> str:
     began = time.process_time()
     nuts = sample(some, draws=draws, tune=1000, seed=0)
     seconds["NUTS"] = time.process_time() - began
-    lines = [
-        f"Posterior means (standard deviations) on {artists} careers, {len(some.songs)} years; NUTS by "
-        f"nutpie, 4 chains of {draws}, compilation included: largest R-hat {nuts.largest_r_hat:.3f}, "
-        f"smallest effective sample {nuts.smallest_ess:.0f}, {nuts.divergences} divergences, "
-        f"{'converged' if nuts.converged else 'not converged by the strict rule (R-hat 1.01, 400 draws)'}.",
-        "",
-        "| | NUTS | structured | mean field |",
-        "| --- | ---: | ---: | ---: |",
-    ]
+    rows: list[list[str | float]] = []
     for name in nuts.mean:
         cells = [f"{nuts.mean[name][0]:.3f} ({nuts.sd[name][0]:.3f})"]
         cells += [f"{mean:.3f} ({sd:.3f})" for mean, sd in (_moments(fit, name) for fit in fits.values())]
-        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
+        rows.append([name.replace("_", " "), *cells])
     for part in ("state", "level"):
-        lines.append(f"| {part}s: mean error, in sd of NUTS | 0 | {_each(fits, nuts, part, _error)} |")
-        lines.append(f"| {part}s: median sd over NUTS's | 1 | {_each(fits, nuts, part, _ratio)} |")
-    cells = [f"{seconds[name]:.2f}" for name in ("NUTS", "structured", "mean field")]
-    return "\n".join([*lines, f"| CPU seconds | {' | '.join(cells)} |"])
+        rows.append([f"{part}s: mean error, in sd of NUTS", 0, *_each(fits, nuts, part, _error)])
+        rows.append([f"{part}s: median sd over NUTS's", 1, *_each(fits, nuts, part, _ratio)])
+    return BenchmarkTable(
+        name="NUTS",
+        title=f"Posterior means (standard deviations) on {artists} careers, {len(some.songs)} years; NUTS by "
+        f"nutpie, 4 chains of {draws}, compilation included: largest R-hat {nuts.largest_r_hat:.3f}, "
+        f"smallest effective sample {nuts.smallest_ess:.0f}, {nuts.divergences} divergences, "
+        f"{'converged' if nuts.converged else 'not converged by the strict rule (R-hat 1.01, 400 draws)'}.",
+        columns=["of", "NUTS", "structured", "mean field"],
+        rows=[*rows, ["CPU seconds", *(seconds[name] for name in ("NUTS", "structured", "mean field"))]],
+    )
 
 
 def _moments(fit: Fit, name: str) -> tuple[float, float]:
@@ -163,10 +165,8 @@ def _moments(fit: Fit, name: str) -> tuple[float, float]:
     return float(factor.mean[0]), float(np.sqrt(variance[0]))
 
 
-def _each(fits: dict[str, Fit], nuts: Sampled, part: str, measure: Callable[..., float]) -> str:
-    return " | ".join(
-        f"{measure(getattr(fit.moments, part), getattr(nuts, part)):.3f}" for fit in fits.values()
-    )
+def _each(fits: dict[str, Fit], nuts: Sampled, part: str, measure: Callable[..., float]) -> list[float]:
+    return [measure(getattr(fit.moments, part), getattr(nuts, part)) for fit in fits.values()]
 
 
 def _error(found: Gaussian, exact: Gaussian) -> float:
