@@ -119,3 +119,27 @@ Bm25Arrays = Annotated[
 
 StreamArrays = Annotated[Tensors, Shapes({}, more=True)]
 """The model of each city's list: ``CITY.weights`` and ``CITY.offsets``, a row a stream."""
+
+
+class Thumbs(pa.DataFrameModel):
+    """One row an answer and a passage that it was read from, and what the person who asked said to it.
+
+    ``thumb`` is 1 (up), -1 (down) or 0 (nothing said). ``asked_at`` is ISO 8601. ``stream`` is the bin that
+    was named, ``confidence`` and ``level`` are those of the search, ``model`` is what wrote the answer.
+    Where a question named no city, or nothing was found, the cell is missing.
+    """
+
+    answer_id: Series[str]
+    asked_at: Series[str] = pa.Field(str_matches=r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+    question: Series[str]
+    city: Series[str] = pa.Field(nullable=True)
+    card_id: Series[str] = pa.Field(nullable=True)
+    passage_id: Series[str] = pa.Field(nullable=True)
+    stream: Series[str] = pa.Field(nullable=True)
+    confidence: Series[float] = pa.Field(ge=0, le=1)
+    level: Series[str] = pa.Field(isin=["high", "medium", "low"])
+    thumb: Series[int] = pa.Field(isin=[-1, 0, 1])
+    model: Series[str] = pa.Field(nullable=True)
+
+    class Config:
+        unique: ClassVar[list[str]] = ["answer_id", "passage_id"]
