@@ -37,7 +37,13 @@ class Cells:
 
 
 def read_table(
-    source: str, name: str, columns: list[str], order: list[str], *, block: str = "emotion.ingest"
+    source: str,
+    name: str,
+    columns: list[str],
+    order: list[str],
+    *,
+    block: str = "emotion.ingest",
+    may_be_empty: bool = False,
 ) -> Cells:
     """Read `columns` of one table.
 
@@ -54,6 +60,8 @@ def read_table(
         The key, by which the rows of a database are put in order.
     block : str
         The params of the stage that reads, for errors that name a key of theirs.
+    may_be_empty : bool
+        Whether a table without rows is as it should be: a log to which nothing was written yet.
 
     Raises
     ------
@@ -61,13 +69,18 @@ def read_table(
         Naming the file, the column and, where there is one, the line.
     """
     if "://" in source:
-        return _read_database(source, name, columns, order, block)
-    path = _find(Path(source), name, block)
+        found = _read_database(source, name, columns, order, block)
+    else:
+        found = _read_file(_find(Path(source), name, block), columns)
+    if found.frame.empty and not may_be_empty:
+        raise ContractError(f"{found.place} has no rows, expected at least one; fill it")
+    return found
+
+
+def _read_file(path: Path, columns: list[str]) -> Cells:
     if path.stat().st_size == 0:
         raise ContractError(f"{path} is empty (0 bytes), expected a table; write the file again")
     frame = _read_parquet(path, columns) if path.suffix == ".parquet" else _read_csv(path, columns)
-    if frame.empty:
-        raise ContractError(f"{path} has a heading and no rows, expected at least one; write the file again")
     return Cells(frame, str(path), typed=path.suffix == ".parquet")
 
 
@@ -201,7 +214,4 @@ def _read_relation(
     table = sql.Table(name, sql.MetaData(), autoload_with=connection)
     _require(columns, list(table.columns.keys()), f"{shown} table {name}")
     query = sql.select(*(table.c[column] for column in columns)).order_by(*(table.c[key] for key in order))
-    frame = pd.DataFrame(connection.execute(query).all(), columns=columns)
-    if frame.empty:
-        raise ContractError(f"{shown} table {name} has no rows, expected at least one; fill it")
-    return frame
+    return pd.DataFrame(connection.execute(query).all(), columns=columns)

@@ -178,5 +178,28 @@ class EvaluateParams(Params):
     w_cards: float = Field(0.5, ge=0, le=1)
     grid: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
     at_least: tuple[float, ...] = (0.5, 0.7, 0.9)
+class ThumbsParams(Params):
+    """Where answers and thumbs are logged.
+
+    ``log`` is a Parquet or CSV file, or the SQLAlchemy URL of a database with a table ``thumbs``; null for
+    none. ``watch`` is the one dependency of the stage in ``dvc.yaml``: the file or folder whose change makes
+    it run again.
+    """
+
+    log: str | None = None
+    watch: str = "data/source"
+    most_quarantined: float = Field(0.5, ge=0, le=1)
+
+
+class FeedbackParams(Params):
+    """When a weight that thumbs speak for is proposed.
+
+    ``least_questions``: judged questions below which nothing is. ``alpha``: p-value (Holm) below which a
+    gain is sure. ``most_loss``: of nDCG@10 on the names of training and dev items.
+    """
+
+    least_questions: int = Field(50, ge=1)
+    alpha: float = Field(0.05, gt=0, lt=1)
+    most_loss: float = Field(0.005, ge=0)
     draws: int = Field(10_000, ge=100)
     seed: int = 0

@@ -83,7 +83,7 @@ def retrieve(
         passages["text"].tolist(),
         passages["card_id"].map(place).to_numpy(),
         len(cards),
-        _encode_names(questions.table["name"].unique().tolist(), params, index),
+        encode_names(questions.table["name"].unique().tolist(), params, index),
     )
     test, known = questions.of("test"), questions.of("train", "dev")
     shipped, compared = systems(params)
@@ -131,7 +131,8 @@ def systems(params: RetrieveParams) -> tuple[str, dict[str, Recipe]]:
     return next(name for name, recipe in compared.items() if recipe == recipe_of(params)), compared
 
 
-def _encode_names(names: list[str], params: RetrieveParams, index: IndexParams) -> dict[str, np.ndarray]:
+def encode_names(names: list[str], params: RetrieveParams, index: IndexParams) -> dict[str, np.ndarray]:
+    """The unit vector of each name."""
     from methods.retrieval.dense import load_encoder
 
     try:
