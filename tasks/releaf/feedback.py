@@ -101,8 +101,9 @@ def hard_negatives(thumbs: pd.DataFrame, passages: pd.DataFrame) -> pd.DataFrame
     total = _sums(thumbs.dropna(subset=["passage_id"]), "passage_id")
     down = total[total["thumb"] < 0].rename(columns={"thumb": "thumbs"})
     found = down.merge(passages[["passage_id", "card_id", "text"]], on="passage_id")
-    columns = list(HardNegatives.to_schema().columns)
-    return found.sort_values(["question", "passage_id"], ignore_index=True)[columns]
+    found = found.sort_values(["question", "passage_id"], ignore_index=True)
+    types = {"question": "str", "passage_id": "str", "card_id": "str", "text": "str", "thumbs": "int64"}
+    return found[list(types)].astype(types)  # an empty table has none of its own
 
 
 def card_thumbs(thumbs: pd.DataFrame) -> dict[tuple[str, str], int]:

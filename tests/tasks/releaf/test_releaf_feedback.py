@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from methods.retrieval.sparse import fit_bm25, to_arrays
+from statewright import files
 from statewright.contracts import ContractError, Table, check
 from tasks.checked import Quarantine
 from tasks.releaf.contracts import Thumbs, Vocabulary
@@ -200,7 +201,13 @@ def test_few_questions_luck_and_another_fusion_propose_nothing(world: Callable[.
     assert luck.stop
     assert "surely" in luck.reason
     assert "has no weight" in world(judged("-1", "1"), fusion="rrf").feedback.reason
-    assert world(log({}).iloc[:0]).hard_negatives.empty
+
+
+def test_an_empty_log_off_the_disk_teaches_nothing(world: Callable[..., Learnt], tmp_path: Path) -> None:
+    empty = files.load(Path(as_parquet(thumbs(params=ThumbsParams()).thumbs, tmp_path)))
+    made = world(empty)
+    assert check(made.hard_negatives, Table[HardNegatives], "hard negatives").empty
+    assert (made.feedback.stop, made.feedback.score) == (True, 0.5)
 
 
 def test_wrong_passages_are_kept_whatever_becomes_of_the_weight(world: Callable[..., Learnt]) -> None:
