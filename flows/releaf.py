@@ -14,7 +14,7 @@ from statewright import session  # first: it switches off telemetry that starts 
 from prefect import flow
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("releaf-graph", "releaf-retrieve", "releaf-vision")
+TARGETS = ("releaf-graph", "releaf-retrieve", "releaf-serving", "releaf-vision")
 
 
 @flow(name="releaf")

@@ -108,6 +108,7 @@ def autoscale(
         raise ValueError(
             f"servers {servers}, target {target}, threshold {threshold}, calm {calm}, least {least}, "
             f"most {most}: "
+            f"servers {servers}, calm {calm}, target {target}, threshold {threshold}, {least} to {most}: "
             "expected 0 <= calm <= target <= threshold, target above 0, 1 <= least <= most, 1 server or more"
         )
     wanted = servers

@@ -40,6 +40,7 @@ class Server:
 
 Choose = Callable[[Sequence[Server], float, float, np.random.Generator], Server]
 """From servers, the time now, the work of the request (both in seconds) and chance to a server."""
+"""From servers, the time now and the work of the request (in seconds) and a source of chance to a server."""
 
 
 def uniform(servers: Sequence[Server], now: float, work: float, rng: np.random.Generator) -> Server:

@@ -20,6 +20,7 @@ from methods.serving.dispatch import RULES, Choose, Server
 
 SHARED = "shared"
 QUANTILES = (0.5, 0.95, 0.99)
+STREAMS = (7_302_001, 7_302_002)  # of chance: the cache's hits, the rules
 Steps = Generator[Any, Any, None]
 
 
@@ -164,8 +165,9 @@ def simulate(
             f"rule '{rule}', interval {scaling.interval_s} s: scaling needs a line for each server and an "
             "interval above 0"
         )
-    # Hits have a stream of their own: the same requests are hits whatever the rule draws.
-    hits, rng = (np.random.default_rng([seed, part]) for part in (0, 1))
+    # Hits have a stream of their own: the same requests are hits whatever the rule draws. Streams that a
+    # caller draws arrivals or work from by the same seed are others still, or work would choose its server.
+    hits, rng = (np.random.default_rng([seed, stream]) for stream in STREAMS)
     cached = hits.random(len(times)) < hit_rate
     world = _World(simpy.Environment(), np.full(len(times), np.nan))
     for speed in speeds.tolist():

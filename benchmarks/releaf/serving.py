@@ -1,0 +1,164 @@
+"""Serving as it is: a cache against its formula, dynamic batching under callers, the work of a request.
+
+Needs what `statewright run` makes in `data/releaf`; photographs as in the part `vision`. No log of questions
+asked is there: they are names of items, drawn with Zipf's popularity (rank to the power of -1) by a seed.
+Times are CPU time of one thread but where it says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.releaf import _variants as variants
+from benchmarks.releaf._variants import KEPT, MODEL, ROOT, SIZE
+from benchmarks.releaf.runtimes import _row
+from benchmarks.releaf.vision import photographs
+from methods.retrieval.dense_onnx import load_onnx_encoder
+from methods.serving.batching import Batcher
+from methods.serving.cache import Cache, expected_latency
+
+ASKED = 2000  # questions through the cache
+ENTRIES = (50, 200, 800)
+CALLERS = 16  # that ask, wait for the answer and ask again
+MOST = (1, 8, 32)
+WAIT_S = 0.005
+
+
+def tables(repeat: int) -> str:
+    """Markdown: the cache, batching of both encoders, and the work of each kind of request."""
+    names = sorted(set(pd.read_parquet(ROOT / "data/releaf/items.parquet", columns=["name"])["name"]))
+    encode = load_onnx_encoder(MODEL, batch=max(MOST), folder=KEPT)
+    parts = [
+        _cache(names, encode),
+        _batching("texts", lambda items: list(encode(items)), names, 200 * repeat),
+    ]
+    works = {"question: vector and search of our cards": _question_s(names, encode, 50 * repeat)}
+    if photographs().is_file():
+        features = variants.image_variants()["ONNX Runtime"]()
+        pictures = list(variants.read_pictures("test", 64))
+        parts.append(
+            _batching("photographs", lambda items: list(features(np.stack(items))), pictures, 32 * repeat)
+        )
+        works["photograph: decoded, resized, features of it and its mirror image"] = _photograph_s(
+            features, 20 * repeat
+        )
+    lines = ["Work of a request, median CPU milliseconds.", "", _row(["request", "ms"]), _row(["---"] * 2)]
+    parts.append("\n".join([*lines, *(_row([name, f"{1000 * value:.1f}"]) for name, value in works.items())]))
+    return "\n\n".join(parts)
+
+
+def _cache(names: list[str], encode: Callable[[list[str]], np.ndarray]) -> str:
+    """Measured mean latency beside the formula, whose two times were measured before and on other names."""
+    rng = np.random.default_rng(0)
+    rng.shuffle(names)
+    known, others = names[:-100], names[-100:]
+    computed_s = float(np.mean([_seconds(encode, [name]) for name in others]))
+    cached_s = _hit_seconds(others)
+    popularity = 1 / np.arange(1, len(known) + 1)
+    asked = rng.choice(known, ASKED, p=popularity / popularity.sum()).tolist()
+    lines = [
+        f"{ASKED:,} questions of {len(known):,} names; before: computed {1000 * computed_s:.2f} ms, "
+        f"cached {1e6 * cached_s:.1f} us.",
+        "",
+        _row(["entries", "hit rate", "mean ms", "formula ms", "difference"]),
+        _row(["---"] * 5),
+    ]
+    for entries in ENTRIES:
+        cache: Cache[np.ndarray] = Cache(entries, float("inf"))
+        mean = float(np.mean([_seconds(_answer, cache, encode, name) for name in asked]))
+        rate = cache.counts().hit_rate
+        formula = expected_latency(rate, cached_s, computed_s)
+        cells = [f"{rate:.3f}", f"{1000 * mean:.3f}", f"{1000 * formula:.3f}", f"{mean / formula - 1:+.1%}"]
+        lines.append(_row([str(entries), *cells]))
+    return "\n".join(lines)
+
+
+def _hit_seconds(names: list[str]) -> float:
+    cache: Cache[np.ndarray] = Cache(len(names), float("inf"))
+    for name in names:
+        cache.put(name, np.zeros(384))
+    return float(np.mean([_seconds(cache.get, name) for name in names * 20]))
+
+
+def _answer(cache: Cache[np.ndarray], encode: Callable[[list[str]], np.ndarray], name: str) -> np.ndarray:
+    found = cache.get(name)
+    if found is None:
+        found = encode([name])[0]
+        cache.put(name, found)
+    return found
+
+
+def _batching(kind: str, function: Callable[[list[Any]], list[Any]], items: Sequence[Any], asked: int) -> str:
+    """Callers at a batcher; each waits for its answer before it asks again."""
+    lines = [
+        f"{kind}: {CALLERS} callers, a wait of {1000 * WAIT_S:.0f} ms at most; latency by the wall clock.",
+        "",
+        _row(["most", "mean batch", "CPU ms a request", "p50 ms", "p95 ms", "p99 ms"]),
+        _row(["---"] * 6),
+    ]
+    for most in MOST:
+        began = time.process_time()
+        latency, mean = asyncio.run(_ask(function, items, asked, most))
+        cpu = (time.process_time() - began) / asked
+        cells = [f"{1000 * value:.1f}" for value in (cpu, *np.quantile(latency, (0.5, 0.95, 0.99)))]
+        lines.append(_row([str(most), f"{mean:.1f}", *cells]))
+    return "\n".join(lines)
+
+
+async def _ask(
+    function: Callable[[list[Any]], list[Any]], items: Sequence[Any], asked: int, most: int
+) -> tuple[list[float], float]:
+    latency: list[float] = []
+    left = iter(range(asked))
+
+    async def call(batcher: Batcher[Any, Any]) -> None:
+        for number in left:
+            began = time.perf_counter()
+            await batcher.submit(items[number % len(items)])
+            latency.append(time.perf_counter() - began)
+
+    with Batcher(function, most=most, wait_s=WAIT_S) as batcher:
+        await asyncio.gather(*(call(batcher) for _ in range(CALLERS)))
+        return latency, batcher.items / batcher.batches
+
+
+def _question_s(names: list[str], encode: Callable[[list[str]], np.ndarray], asked: int) -> float:
+    from benchmarks.releaf.retrieval import shipped_recipe
+    from methods.retrieval.search import Corpus, search
+    from methods.retrieval.sparse import fit_bm25
+
+    passages = pd.read_parquet(ROOT / "data/releaf/passages.parquet")
+    vectors = np.stack(list(pd.read_parquet(ROOT / "data/releaf/vectors.parquet")["vector"]))
+    corpus, recipe = Corpus(fit_bm25(passages["text"].tolist()), vectors.astype(np.float64)), shipped_recipe()
+
+    def answer(name: str) -> None:
+        search(corpus, [name], encode([name]), recipe)
+
+    return float(np.median([_seconds(answer, name) for name in names[:asked]]))
+
+
+def _photograph_s(features: Callable[[np.ndarray], np.ndarray], asked: int) -> float:
+    import torch
+
+    from methods.vision.augment import resize
+    from methods.vision.pictures import decode
+
+    def look(content: bytes) -> None:
+        picture = torch.from_numpy(decode(content).copy()).permute(2, 0, 1)[None].float() / 255
+        resized = resize(picture, SIZE)
+        features(torch.cat([resized, resized.flip(-1)]).numpy())
+
+    images = pd.read_parquet(photographs(), columns=["image"])["image"].head(asked)
+    return float(np.median([_seconds(look, image) for image in images]))
+
+
+def _seconds(work: Callable[..., object], *given: object) -> float:
+    began = time.process_time()
+    work(*given)
+    return time.process_time() - began
