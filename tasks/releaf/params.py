@@ -178,6 +178,10 @@ class EvaluateParams(Params):
     w_cards: float = Field(0.5, ge=0, le=1)
     grid: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
     at_least: tuple[float, ...] = (0.5, 0.7, 0.9)
+    draws: int = Field(10_000, ge=100)
+    seed: int = 0
+
+
 class ThumbsParams(Params):
     """Where answers and thumbs are logged.
 
@@ -203,6 +207,8 @@ class FeedbackParams(Params):
     most_loss: float = Field(0.005, ge=0)
     draws: int = Field(10_000, ge=100)
     seed: int = 0
+
+
 class RushParams(Params):
     """A calm stretch, a rush, and a calm stretch again; loads in servers' worth of work, times in seconds."""
 
@@ -262,6 +268,9 @@ class ServingParams(Params):
             raise ValueError("loads must be between 0 and 1, hit_rates from 0 to 1")
         if self.skipped >= self.requests:
             raise ValueError("skipped must be less than requests")
+        return self
+
+
 class AdaptParams(Params):
     """The language model, its adapter, what it learns from and how it is judged.
 
