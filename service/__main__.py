@@ -92,11 +92,16 @@ def _open(bundle: Path, options: argparse.Namespace):  # type: ignore[no-untyped
     import torch
 
     from service.assistant import load_assistant
+    from service.bundle import read_settings
     from service.desk import Bounds, open_desk
     from service.thumbs import ThumbLog
+    from service.writing import Writer
 
     torch.set_num_threads(options.threads)
-    return open_desk(load_assistant(bundle), ThumbLog(options.thumbs), Bounds())
+    cache = ROOT / ".statewright" / "models"
+    assistant = load_assistant(bundle, threads=options.threads, cache=cache)
+    writer = Writer(bundle, read_settings(bundle), cache)
+    return open_desk(assistant, ThumbLog(options.thumbs), writer, Bounds())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,18 @@ from methods.vision.pictures import MOST_BYTES, PictureError
 from service.assistant import Seen, as_record
 from service.desk import Desk
 from service.limits import BodyLimit, Rate
-from service.schemas import MOST_CHARACTERS, Answered, Ask, Cities, Found, Ideas, Problem, Thumb
+from service.schemas import (
+    MOST_CHARACTERS,
+    Answered,
+    Ask,
+    Cities,
+    Found,
+    Ideas,
+    Problem,
+    Thumb,
+    Write,
+    Written,
+)
 from service.watching import LOGGER, Figures, log, make_figures
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -213,11 +225,18 @@ def _known_city(desk: Desk, city: str) -> str:
 def _answer(app: FastAPI, figures: Figures) -> None:
     """Questions, photographs, passages, ideas, thumbs."""
 
-    @app.post("/v1/ask")
-    async def ask(asked: Ask) -> Answered:
-        """The bin of a thing that is named or described."""
+    async def find(asked: Ask, response: Response) -> tuple[Desk, Answer]:
         desk = _desk(app)
-        found = await desk.ask(asked.question, _known_city(desk, asked.city))
+        found, cached = await desk.ask(asked.question, _known_city(desk, asked.city))
+        outcome = "hit" if cached else "miss"
+        figures.cache.labels(outcome).inc()
+        response.headers["x-cache"] = outcome
+        return desk, found
+
+    @app.post("/v1/ask")
+    async def ask(asked: Ask, response: Response) -> Answered:
+        """The bin of a thing that is named or described."""
+        desk, found = await find(asked, response)
         return await _answered(desk, figures, asked.question, found)
 
     @app.post("/v1/look")
@@ -230,26 +249,32 @@ def _answer(app: FastAPI, figures: Figures) -> None:
         desk = _desk(app)
         seen = await desk.look(await picture.read(), _known_city(desk, city))
         text = question.strip()
-        found = await (desk.ask(text, city) if text else desk.show(seen, city))
+        found = (await desk.ask(text, city))[0] if text else await desk.show(seen, city)
         return await _answered(desk, figures, text or seen.item, found, seen)
 
     @app.post("/v1/search")
-    async def search(asked: Ask) -> Found:
+    async def search(asked: Ask, response: Response) -> Found:
         """The passages that a question finds, without more."""
-        desk = _desk(app)
-        found = await desk.ask(asked.question, _known_city(desk, asked.city))
+        _, found = await find(asked, response)
         passages = [cited.__dict__ for cited in found.found]
         return Found.model_validate(
             {"passages": passages, "confidence": found.confidence, "level": found.level}
         )
 
     @app.post("/v1/ideas")
-    async def ideas(asked: Ask) -> Ideas:
+    async def ideas(asked: Ask, response: Response) -> Ideas:
         """What the thing could become: by the first card, and by the graph."""
-        desk = _desk(app)
-        found = await desk.ask(asked.question, _known_city(desk, asked.city))
+        _, found = await find(asked, response)
         cards = [cited.__dict__ for cited in found.reasons if cited.part == "reuse"]
         return Ideas.model_validate({"cards": cards, "graph": [idea.__dict__ for idea in found.ideas]})
+
+    @app.post("/v1/write")
+    async def write(asked: Write, response: Response) -> Written:
+        """The answer in sentences that cite their passages; a refusal where the search is not sure."""
+        desk, found = await find(asked, response)
+        written, given = await desk.write(asked.question, found, asked.temperature, asked.seed)
+        passages = [cited.__dict__ for cited in given]
+        return Written.model_validate({**asdict(written), "passages": passages})
 
     @app.post("/v1/thumbs", status_code=204)
     async def thumbs(thumb: Thumb) -> None:

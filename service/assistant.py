@@ -17,8 +17,11 @@ from methods.assistant.answering import Answer, Rules, answer, material_shares
 from methods.assistant.bins import BINS
 from methods.assistant.knowledge import Knowledge, assemble, read_ideas
 from methods.assistant.photographs import Namer, load_namer
-from methods.retrieval.dense import load_encoder
+from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.search import Recipe
+from methods.vision.backbone import load_backbone
+from methods.vision.features_onnx import load_onnx_features
+from methods.vision.shipped import SIDE
 from service.bundle import Settings, read_settings
 
 
@@ -68,8 +71,16 @@ class Assistant:
         return answer(self.known, city, seen.item, vector, self.rules, shares=shares)
 
 
-def load_assistant(folder: Path) -> Assistant:
+def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None) -> Assistant:
     """Read a bundle.
+
+    Parameters
+    ----------
+    folder : Path
+    threads : int
+        Of each encoder.
+    cache : Path, optional
+        Where the encoders are kept as ONNX models; without one they are exported anew, half a minute.
 
     Raises
     ------
@@ -82,13 +93,9 @@ def load_assistant(folder: Path) -> Assistant:
     rules = Rules(
         Recipe(**settings.recipe), settings.cards, settings.softness, settings.w_cards, settings.temperature
     )
-    return Assistant(
-        settings,
-        _knowledge(folder),
-        rules,
-        load_encoder(settings.encoder, batch=32),
-        _namer(folder, settings),
-    )
+    encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, folder=cache)
+    namer = _namer(folder, settings, threads, cache)
+    return Assistant(settings, _knowledge(folder), rules, encode, namer)
 
 
 def _knowledge(folder: Path) -> Knowledge:
@@ -114,15 +121,14 @@ def _knowledge(folder: Path) -> Knowledge:
     )
 
 
-def _namer(folder: Path, settings: Settings) -> Namer:
-    from methods.vision.backbone import load_backbone
-
-    how = settings.vision
-    backbone = None
-    if how["photographs"] is not None:
-        backbone = load_backbone(how["backbone"], size=(how["height"], how["width"]), frozen=how["frozen"])
-    arrays = load_file(folder / "vision_model.safetensors")
-    return load_namer(arrays, sorted(BINS["Toronto"]), hidden=how["hidden"], backbone=backbone)
+def _namer(folder: Path, settings: Settings, threads: int, cache: Path | None) -> Namer:
+    how, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
+    materials = sorted(BINS["Toronto"])
+    if how["photographs"] is None:
+        features_of = load_onnx_features((SIDE, SIDE), threads=threads, folder=cache)
+        return load_namer(arrays, materials, hidden=how["hidden"], features_of=features_of)
+    backbone = load_backbone(how["backbone"], size=(how["height"], how["width"]), frozen=how["frozen"])
+    return load_namer(arrays, materials, hidden=how["hidden"], backbone=backbone)
 
 
 def as_record(found: Answer, seen: Seen | None = None) -> dict[str, Any]:

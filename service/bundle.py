@@ -30,6 +30,7 @@ PARTS = (
     "vision_model.safetensors",
     "vision.json",
     "evaluate.json",
+    "adapter.safetensors",
 )
 SETTINGS = "assistant.json"
 
@@ -41,8 +42,9 @@ class BundleError(ValueError):
 class Settings(BaseModel):
     """What an assistant is told besides its tables.
 
-    ``encoder`` is a folder or an installed package. ``vision`` is the block of ``params.yaml`` that the
-    heads were trained with. ``digest`` is that of all the files of the bundle.
+    ``encoder`` is a folder or an installed package. ``vision`` is how the heads were trained, ``language``
+    what the adapter is of. ``digest`` is that of all the files, ``right`` the share of held-out things
+    whose bin is right.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,6 +56,7 @@ class Settings(BaseModel):
     w_cards: float
     temperature: float
     vision: dict[str, Any]
+    language: dict[str, Any]
     digest: str
     right: float
 
@@ -95,6 +98,7 @@ def _settings(root: Path, folder: Path) -> Settings:
             key: params["vision"][key]
             for key in ("photographs", "backbone", "height", "width", "frozen", "hidden")
         },
+        "language": {key: params["adapt"][key] for key in ("model", "precision", "most_tokens", "passages")},
         "right": evaluated["names"]["right"],
     }
     return Settings(**settings, digest=_digest(folder, settings))

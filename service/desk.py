@@ -18,6 +18,7 @@ from methods.serving.cache import Cache
 from methods.vision.pictures import decode
 from service.assistant import Assistant, Seen
 from service.thumbs import ThumbLog
+from service.writing import Writer
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,22 @@ class Desk:
 
     assistant: Assistant
     thumbs: ThumbLog
+    writer: Writer
     texts: Batcher[str, NDArray[np.float64]]
     pictures: Batcher[NDArray[np.uint8], dict[str, float]]
     cache: Cache[Answer]
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "desk"))
 
-    async def ask(self, question: str, city: str) -> Answer:
-        """Answer a question; the same one is answered from the cache."""
+    async def ask(self, question: str, city: str) -> tuple[Answer, bool]:
+        """Answer a question, and whether the answer was known already."""
         key = (city, question)
         known = self.cache.get(key)
-        if known is None:
-            vector = await self.texts.submit(question)
-            known = await self._in_thread(lambda: self.assistant.ask(question, city, vector))
-            self.cache.put(key, known)
-        return known
+        if known is not None:
+            return known, True
+        vector = await self.texts.submit(question)
+        found: Answer = await self._in_thread(lambda: self.assistant.ask(question, city, vector))
+        self.cache.put(key, found)
+        return found, False
 
     async def look(self, content: bytes, city: str) -> Seen:
         """What a photograph shows.
@@ -82,6 +85,13 @@ class Desk:
         """Answer by a photograph alone."""
         vector = await self.texts.submit(seen.item)
         return await self._in_thread(lambda: self.assistant.show(seen, city, vector))
+
+    async def write(self, question: str, found: Answer, temperature: float, seed: int) -> Any:
+        """An answer in sentences, and the passages that it was written from."""
+        known = self.assistant.known
+        return await asyncio.to_thread(
+            lambda: self.writer.write(known, question, found, temperature=temperature, seed=seed)
+        )
 
     async def keep(self, question: str, found: Answer) -> str:
         """Log an answer; its new id."""
@@ -106,13 +116,14 @@ class Desk:
         self.thumbs.close()
 
 
-def open_desk(assistant: Assistant, thumbs: ThumbLog, bounds: Bounds) -> Desk:
+def open_desk(assistant: Assistant, thumbs: ThumbLog, writer: Writer, bounds: Bounds) -> Desk:
     """Start the batchers of an assistant, whose encoders have seen one item each: the first is slow."""
     assistant.encode(["glass jar"])
     assistant.name_materials([np.zeros((64, 64, 3), dtype=np.uint8)])
     return Desk(
         assistant,
         thumbs,
+        writer,
         Batcher(
             lambda texts: list(assistant.encode(texts)),
             most=bounds.texts,

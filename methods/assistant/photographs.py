@@ -15,7 +15,7 @@ from methods.evaluation.calibration import softmax
 from methods.vision.augment import resize
 from methods.vision.backbone import Backbone
 from methods.vision.heads import Head, Heads
-from methods.vision.shipped import shipped_backbone, shipped_features
+from methods.vision.shipped import Features, shipped_features, torch_features
 from methods.vision.training import Classifier, predict
 from methods.vision.views import rooted
 
@@ -32,6 +32,7 @@ def load_namer(
     *,
     hidden: int,
     backbone: Backbone | None = None,
+    features_of: Features | None = None,
 ) -> Namer:
     """What names the material of pictures, from the arrays of ``vision_model.safetensors``.
 
@@ -46,6 +47,8 @@ def load_namer(
     backbone : Backbone, optional
         Of the size and division that the heads were trained with on photographs, each seed with an upper
         part of its own; None if they were trained on the features that ship.
+    features_of : callable, optional
+        What gives those features; torch unless it is told otherwise.
 
     Returns
     -------
@@ -55,7 +58,10 @@ def load_namer(
     seeds = sorted({name.partition(".")[0] for name in arrays if "." in name})
     models = [_classifier(arrays, seed, materials, hidden, backbone) for seed in seeds]
     temperature = float(np.ravel(arrays["temperature"])[0])
-    views_of = _shipped_views() if backbone is None else partial(_own_views, backbone)
+    if backbone is not None:
+        views_of = partial(_own_views, backbone)
+    else:
+        views_of = partial(_shipped_views, features_of or torch_features())
 
     def name(pictures: Pictures) -> list[dict[str, float]]:
         if not pictures:
@@ -87,9 +93,8 @@ def _classifier(
     return model.eval()
 
 
-def _shipped_views() -> Callable[[Pictures], Tensor]:
-    backbone = shipped_backbone()
-    return lambda pictures: rooted(shipped_features(backbone, pictures))[None]
+def _shipped_views(features_of: Features, pictures: Pictures) -> Tensor:
+    return rooted(torch.from_numpy(shipped_features(features_of, pictures)))[None]
 
 
 def _own_views(backbone: Backbone, pictures: Pictures) -> Tensor:

@@ -18,9 +18,9 @@ def export_features(size: tuple[int, int]) -> bytes:
     """The ONNX model of EfficientNet-Lite0: pictures (n, 3, height, width), 0 to 1, to features (n, 1280)."""
     import torch
 
-    from methods.vision.backbone import EFFICIENTNET, load_backbone
+    from methods.vision.shipped import shipped_backbone
 
-    backbone = load_backbone(EFFICIENTNET, size=size)
+    backbone = shipped_backbone()
     whole = torch.nn.Sequential(backbone.lower, backbone.upper)
     return export(whole, {"pictures": torch.rand(2, 3, *size)}, {"pictures": ("n",)}, "features")
 

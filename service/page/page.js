@@ -9,6 +9,7 @@ const make = (tag, text, className) => {
 };
 const percent = (share) => (share > 0.99 && share < 1 ? "over 99 %" : `${Math.round(100 * share)} %`);
 let answerId = null;
+let question = null; // of the answer shown: what its sentence is to be about
 let photograph = null;
 
 async function call(path, options) {
@@ -85,8 +86,12 @@ function list(items) {
   return items.length ? [element] : [];
 }
 
-function render(found, asked) {
+function render(found, asked, text) {
   answerId = found.answer_id;
+  question = text ? { question: text, city: found.city } : null;
+  at("sentence").hidden = !question;
+  at("written").textContent = "";
+  at("write").disabled = false;
   at("asked").textContent = `${asked} in ${found.city}`;
   at("bin").textContent = found.bin;
   at("sure").textContent = sureness(found);
@@ -114,9 +119,9 @@ function render(found, asked) {
 async function ask(event) {
   event.preventDefault();
   show("");
-  const question = at("question").value.trim();
+  const text = at("question").value.trim();
   const city = at("city").value;
-  if (!question && !photograph) return show("Type what it is, or add a photograph.");
+  if (!text && !photograph) return show("Type what it is, or add a photograph.");
   at("ask").disabled = true;
   at("ask").textContent = "Looking…";
   try {
@@ -124,10 +129,10 @@ async function ask(event) {
       const form = new FormData();
       form.append("picture", photograph);
       form.append("city", city);
-      form.append("question", question);
-      render(await call("/v1/look", { method: "POST", body: form }), question || "The photograph");
+      form.append("question", text);
+      render(await call("/v1/look", { method: "POST", body: form }), text || "The photograph", text);
     } else {
-      render(await post("/v1/ask", { question, city }), question);
+      render(await post("/v1/ask", { question: text, city }), text, text);
     }
     localStorage.setItem("city", city);
   } catch (error) {
@@ -152,10 +157,27 @@ async function thumb(event) {
   }
 }
 
+async function write() {
+  const asked = question;
+  at("write").disabled = true;
+  at("written").textContent = "Writing…";
+  try {
+    const found = await post("/v1/write", asked);
+    if (asked !== question) return; // another answer is shown by now
+    const titles = found.cited.map((place) => `[${place}] ${found.passages[place - 1].title}`);
+    at("written").textContent = [found.text, ...titles].join(" ");
+  } catch (error) {
+    if (asked === question) at("written").textContent = error.message;
+  } finally {
+    if (asked === question) at("write").disabled = false;
+  }
+}
+
 async function start() {
   at("form").addEventListener("submit", ask);
   at("picture").addEventListener("change", () => at("picture").files.length && choose(at("picture").files[0]));
   at("clear").addEventListener("click", () => choose(null));
+  at("write").addEventListener("click", write);
   for (const button of document.querySelectorAll("[data-thumb]")) button.addEventListener("click", thumb);
   const drop = at("drop");
   drop.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && at("picture").click());

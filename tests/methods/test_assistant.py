@@ -189,7 +189,7 @@ def test_features_made_anew_are_those_that_ship() -> None:
     from pathlib import Path
 
     from methods.vision.pictures import decode
-    from methods.vision.shipped import shipped_backbone, shipped_features
+    from methods.vision.shipped import shipped_features, torch_features
 
     root = Path(__file__).resolve().parents[2]
     photographs = Path(os.environ.get("STATEWRIGHT_SHARED") or root.parent / "shared") / PHOTOGRAPHS
@@ -197,6 +197,6 @@ def test_features_made_anew_are_those_that_ship() -> None:
         pytest.skip(f"the photographs are not there: {photographs}")
     table = pd.read_parquet(root / "data" / "source" / "trashnet_features.parquet").iloc[[0, 900, 1800]]
     pictures = pd.read_parquet(photographs).set_index("file")["image"].loc[table["picture"]]
-    found = shipped_features(shipped_backbone(), [decode(picture) for picture in pictures]).numpy()
+    found = shipped_features(torch_features(), [decode(picture) for picture in pictures])
     # Stored to half precision: one part in 2,048.
     np.testing.assert_allclose(found, np.stack(list(table["features"])), atol=2e-3)

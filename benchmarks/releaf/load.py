@@ -1,0 +1,264 @@
+"""The service under load: each way in with 1, 8 and 32 clients, its cache, and what a single answer takes.
+
+It serves the champion of the registry (``python -m service promote``) on loopback; the clients share the
+machine with it. Photographs are read from `data/waste` in the folder that STATEWRIGHT_SHARED names, or in
+`../shared`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.parts import Found, Skipped
+from benchmarks.releaf.vision import ROOT, photographs
+from tasks.report.benchmark import BenchmarkTable
+
+CLIENTS = (1, 8, 32)
+SECONDS = 5.0
+READY_S = 180.0
+SPECIFIED = {"/v1/look": 50, "/v1/search": 200, "/v1/ideas": 30, "/v1/ask": 500}
+"""Milliseconds that specification 2 §7.5 and §9 give for vision, retrieval, recommendation, and all together."""
+
+Request = dict[str, Any]
+
+
+def tables(repeat: int) -> Found:
+    """Tables of load, cache and single answers; a figure is the median of `repeat` rounds."""
+    from service.bundle import BundleError
+    from service.registry import champion
+
+    try:
+        bundle = champion(ROOT)
+    except BundleError as error:
+        yield Skipped(str(error))
+        return
+    names = _names()
+    yield _single(bundle, names)
+    with _service() as address:
+        yield _cache(address, names)
+    with _service() as address:
+        yield _load(address, names, repeat)
+
+
+def _names() -> list[tuple[str, str]]:
+    """Names and cities of the test items, in a drawn order."""
+    items = pd.read_parquet(ROOT / "data/releaf/items.parquet")
+    rows = items[items["split"] == "test"][["name", "city"]].drop_duplicates().to_numpy().tolist()
+    order = np.random.default_rng(0).permutation(len(rows))
+    return [(rows[k][0], rows[k][1]) for k in order]
+
+
+@contextmanager
+def _service() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "service", "serve", "--port", str(port), "--rate", "0"]
+        process = subprocess.Popen(
+            [*command, "--thumbs", f"{folder}/thumbs.db"], cwd=ROOT, stderr=subprocess.DEVNULL
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait(address, process)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise RuntimeError("the service did not get ready; run `python -m service serve` to see why")
+
+
+def _load(address: str, names: list[tuple[str, str]], repeat: int) -> BenchmarkTable:
+    """Requests in a closed loop; every question is asked once, so that none comes out of the cache."""
+    fresh = iter(range(10**9))
+
+    def words(path: str) -> Callable[[], Request]:
+        def make() -> Request:
+            place = next(fresh)
+            name, city = names[place % len(names)]
+            return {"url": path, "json": {"question": f"{name} {place}", "city": city}}
+
+        return make
+
+    ways = {path: words(path) for path in ("/v1/ask", "/v1/search", "/v1/ideas")}
+    if photographs().is_file():
+        ways["/v1/look"] = _pictures()
+    rows: list[list[Any]] = []
+    for path, make in ways.items():
+        for clients in CLIENTS:
+            rounds = [asyncio.run(_drive(address, make, clients, SECONDS)) for _ in range(repeat)]
+            found = [_quantiles(seconds) for seconds, _ in rounds]
+            middle = [float(np.median([one[k] for one in found])) for k in range(4)]
+            failed = sum(failures for _, failures in rounds)
+            rows.append([path, clients, *middle, failed, SPECIFIED[path]])
+    return BenchmarkTable(
+        name="load",
+        title=f"Load on loopback, {SECONDS:g} s a round, every question new.",
+        columns=["way in", "clients", "p50 ms", "p95 ms", "p99 ms", "a second", "failed", "specified ms"],
+        rows=rows,
+        decimals={"p50 ms": 1, "p95 ms": 1, "p99 ms": 1, "a second": 1},
+    )
+
+
+def _pictures() -> Callable[[], Request]:
+    table = pd.read_parquet(photographs())
+    pictures = table[table["split"] == "test"]["image"].tolist()
+    places = iter(range(10**9))
+    return lambda: {
+        "url": "/v1/look",
+        "files": {"picture": pictures[next(places) % len(pictures)]},
+        "data": {"city": "Toronto"},
+    }
+
+
+async def _drive(
+    address: str, make: Callable[[], Request], clients: int, seconds: float
+) -> tuple[list[float], int]:
+    """Latencies of the requests that were answered, and how many were not."""
+    import httpx
+
+    taken: list[float] = []
+    failed = 0
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        until = time.perf_counter() + seconds
+
+        async def go() -> None:
+            nonlocal failed
+            while time.perf_counter() < until:
+                request, started = make(), time.perf_counter()
+                response = await client.post(**request)
+                if response.status_code == 200:
+                    taken.append(time.perf_counter() - started)
+                else:
+                    failed += 1
+
+        await asyncio.gather(*(go() for _ in range(clients)))
+    return taken, failed
+
+
+def _quantiles(seconds: list[float]) -> list[float]:
+    p50, p95, p99 = 1000 * np.quantile(seconds, (0.5, 0.95, 0.99))
+    return [p50, p95, p99, len(seconds) / SECONDS]
+
+
+def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> BenchmarkTable:
+    """Names asked as often as words are used, by one client: what the first half foretells of the second.
+
+    Of `asked` draws from shares p, ``sum (1 - (1 - p)^asked)`` names are expected to be new, and so missed.
+    """
+    import httpx
+
+    from methods.serving.cache import expected_latency
+
+    share = 1 / np.arange(1, len(names) + 1)
+    share /= share.sum()
+    drawn = np.random.default_rng(0).choice(len(names), asked, p=share)
+    taken: list[tuple[str, float]] = []
+    with httpx.Client(base_url=address, timeout=60) as client:
+        for place in drawn:
+            name, city = names[place]
+            started = time.perf_counter()
+            response = client.post("/v1/ask", json={"question": name, "city": city})
+            response.raise_for_status()
+            taken.append((response.headers["x-cache"], time.perf_counter() - started))
+    first, second = taken[: asked // 2], taken[asked // 2 :]
+    hit, miss = (float(np.mean([s for kind, s in first if kind == wanted])) for wanted in ("hit", "miss"))
+    rates = [float(np.mean([kind == "hit" for kind, _ in part])) for part in (taken, second)]
+    foretold = 1 - float((1 - (1 - share) ** asked).sum()) / asked
+    expected = expected_latency(rates[1], hit, miss)
+    measured = float(np.mean([seconds for _, seconds in second]))
+    return BenchmarkTable(
+        name="cache",
+        title=f"The cache: {asked:,} questions by Zipf's law over {len(names)} names; times of the first half, "
+        "expected and measured mean of the second.",
+        columns=[
+            "hit rate",
+            "foretold",
+            "in 2nd half",
+            "cached ms",
+            "computed ms",
+            "expected ms",
+            "measured ms",
+        ],
+        rows=[[*rates[:1], foretold, rates[1], *(1000 * s for s in (hit, miss, expected, measured))]],
+    )
+
+
+def _single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> BenchmarkTable:
+    """Each step alone in this process, one thread, no batching, no HTTP."""
+    from service.assistant import load_assistant
+    from service.bundle import read_settings
+    from service.writing import Writer
+
+    models = ROOT / ".statewright/models"
+    assistant = load_assistant(bundle, threads=1, cache=models)
+    some = names[:times]
+    vectors = [assistant.encode([name])[0] for name, _ in some]
+    found = [assistant.ask(name, city, vector) for (name, city), vector in zip(some, vectors, strict=True)]
+    steps: dict[str, tuple[list[float], int | None]] = {
+        "encode the question": (_time(assistant.encode, [[name] for name, _ in some]), None),
+        "search, weigh, cite": (
+            _time(
+                lambda one: assistant.ask(one[0][0], one[0][1], one[1]), list(zip(some, vectors, strict=True))
+            ),
+            200,
+        ),
+    }
+    if photographs().is_file():
+        from methods.vision.pictures import decode
+
+        table = pd.read_parquet(photographs())
+        contents = table[table["split"] == "test"]["image"].tolist()[:times]
+        steps["decode the photograph"] = (_time(decode, contents), None)
+        pictures = [[decode(content)] for content in contents]
+        steps["name the material"] = (_time(assistant.name_materials, pictures), SPECIFIED["/v1/look"])
+    writer = Writer(bundle, read_settings(bundle), models)
+    sure = [(name, one) for (name, _), one in zip(some, found, strict=True) if one.level != "low"][:10]
+
+    def write(one: Any) -> Any:
+        return writer.write(assistant.known, *one, temperature=0.0, seed=0)
+
+    write(sure[0])
+    steps["write a sentence"] = (_time(write, sure), None)
+    return BenchmarkTable(
+        name="single",
+        title="One answer at a time, step by step, one thread.",
+        columns=["step", "p50 ms", "p95 ms", "times", "specified ms"],
+        rows=[
+            [name, *(1000 * np.quantile(taken, (0.5, 0.95))).tolist(), len(taken), limit]
+            for name, (taken, limit) in steps.items()
+        ],
+        decimals={"p50 ms": 2, "p95 ms": 2},
+    )
+
+
+def _time(work: Callable[[Any], Any], given: list[Any]) -> list[float]:
+    taken = []
+    for one in given:
+        started = time.perf_counter()
+        work(one)
+        taken.append(time.perf_counter() - started)
+    return taken
