@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from benchmarks import claims_statistics
+from benchmarks import claims_releaf, claims_retrieval, claims_statistics
 from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
+RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures" / "releaf"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
     "variational",
@@ -66,6 +68,11 @@ def _coverage(metrics: Metrics) -> str:
     )
 
 
+def _place(place: str) -> list[int]:
+    """Sections in the order of their numbers; what has none stands last."""
+    return [int(part) for part in place.partition("§")[2].split(".") if part] or [99]
+
+
 CLAIMS = (
     Claim("1 §4.2", "Attention preserves information entropy.", CORRECTED, _entropy, RUN),
     Claim(
@@ -77,14 +84,7 @@ CLAIMS = (
         CORRECTED,
         "Full attention costs O(n^2 d) a head; the exponents are not measured yet.",
     ),
-    Claim(
-        "2 §2.2",
-        "LoRA: 16,777,216 parameters become 524,288.",
-        OPEN,
-        "The pipeline `releaf` is not built yet.",
-    ),
-    Claim("2 §9", "Vision 50 ms, retrieval 200 ms, recommendation 30 ms, 500 ms in all.", OPEN, "As above."),
-    Claim("2 §9.4", "Throughput of 67,883 requests a second.", UNTESTABLE, "No benchmark stands behind it."),
+    *sorted((*claims_releaf.CLAIMS, *claims_retrieval.CLAIMS), key=lambda claim: _place(claim.place)),
     *claims_statistics.CLAIMS,
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     Claim(
@@ -109,9 +109,24 @@ CLAIMS = (
 )
 
 
+def read_metrics() -> dict[str, Any]:
+    """Metrics of the emotion stages by name; under `releaf` those of that pipeline, under `benchmarks` its
+    benchmarks by part, as far as they were run."""
+    of_releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
+    benchmarks = {
+        path.stem.removesuffix("_benchmark"): _read(path) for path in sorted(FIGURES.glob("*.json"))
+    }
+    emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
+    return emotion | {"releaf": of_releaf, "benchmarks": benchmarks}
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def main() -> None:
     """Read the metrics, write the table."""
-    metrics = {name: json.loads((METRICS / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}
+    metrics = read_metrics()
     lines = [
         "# Claims",
         "",

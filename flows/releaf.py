@@ -14,7 +14,7 @@ from statewright import session  # first: it switches off telemetry that starts 
 from prefect import flow
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("releaf-graph", "releaf-retrieve", "releaf-serving", "releaf-vision")
+TARGETS = ("releaf-report", "releaf-serving")
 
 
 @flow(name="releaf")
@@ -28,7 +28,7 @@ def releaf(workers: int = 2, set_params: list[str] | None = None, force: bool = 
     set_params : list of str, optional
         Changes of ``params.yaml`` to make first, as ``releaf.preprocess.salt=other``.
     force : bool
-        Run the last stage even if nothing changed.
+        Run the report even if nothing changed.
 
     Raises
     ------

@@ -318,3 +318,15 @@ class AdaptParams(Params):
         if self.dev_share + self.test_share >= 1:
             raise ValueError("dev_share and test_share must leave a share to train on")
         return self
+
+
+class ReportParams(Params):
+    """What the report shows of much.
+
+    ``central``: nodes of highest PageRank. ``examples``: recommendations of each kind, with a way of at
+    most ``most_steps`` steps.
+    """
+
+    central: int = Field(10, ge=1)
+    examples: int = Field(5, ge=1)
+    most_steps: int = Field(4, ge=1)

@@ -66,17 +66,13 @@ def benchmark_grids(benchmark: Benchmark) -> list[Grid]:
     """The tables for a page, each with its day and command."""
     return [
         grid(
-            f"{table.title} Measured on {table.date} by “{table.command}” ({_versions(table)}).",
+            f"{table.title} Measured on {table.date} by “{table.command}”.",
             table.columns,
             table.shown(),
             text=[k for k in range(1, len(table.columns)) if _holds_words(table, k)],
         )
         for table in benchmark.tables
     ]
-
-
-def _versions(table: Measured) -> str:
-    return ", ".join(f"{name} {version}" for name, version in table.versions.items())
 
 
 def _holds_words(table: BenchmarkTable, column: int) -> bool:

@@ -1,0 +1,262 @@
+"""Claims of specification 2: search, photographs, the graph of things, sizes, latencies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, RUN, UNTESTABLE, Claim, Metrics
+from benchmarks.model_sizes import Llama, lora_parameters, sage_parameters, vit_parameters
+
+RETRIEVAL, GRAPH = "`python -m benchmarks.releaf retrieval`", "`python -m benchmarks.releaf graph`"
+SURE, RANK = 0.05, 64
+
+
+def _releaf(metrics: Metrics, name: str) -> Any:
+    return metrics["releaf"][name]
+
+
+def _table(metrics: Metrics, part: str, name: str) -> list[dict[str, Any]]:
+    """Rows of a benchmark's table by column; none where it was not measured."""
+    tables = metrics["benchmarks"].get(part, {"tables": []})["tables"]
+    found = next((table for table in tables if table["name"] == name), {"columns": [], "rows": []})
+    return [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+
+
+def _holds(right: bool) -> str:
+    return REPRODUCED if right else CORRECTED
+
+
+def _one_matrix(metrics: Metrics) -> tuple[int, int]:
+    return 4096 * 4096, lora_parameters([(4096, 4096)], RANK)
+
+
+def _lora(metrics: Metrics) -> str:
+    full, low = _one_matrix(metrics)
+    whole = Llama().matrices()
+    mean = sum(d * k for d, k in whole) / lora_parameters(whole, RANK)
+    return (
+        f"r (d + k) gives {low:,} of {full:,}, {full / low:.0f} times fewer, for that one square matrix; "
+        "over "
+        f"the seven matrices named, of Llama-3-8B's shapes, {mean:.1f} times. {_ours(metrics)}"
+    )
+
+
+def _ours(metrics: Metrics) -> str:
+    adapt = metrics["releaf"].get("adapt")
+    if adapt is None:
+        return "Ours is not measured yet."
+    equal = "equal to" if adapt["formula_holds"] else "not equal to"
+    return (
+        f"Ours on {adapt['model']}, rank {adapt['rank']}: {adapt['trainable']:,} trained, {equal} the "
+        "formula, "
+        f"{adapt['reduction']:.1f} times fewer."
+    )
+
+
+def _keeps_verdict(metrics: Metrics) -> str:
+    adapt = metrics["releaf"].get("adapt")
+    if adapt is None:
+        return OPEN
+    return _holds(all(one["after"] <= one["before"] for one in adapt["perplexity"].values()))
+
+
+def _keeps(metrics: Metrics) -> str:
+    adapt = metrics["releaf"].get("adapt")
+    if adapt is None:
+        return "The adapter is not trained yet."
+    parts = [f"{name} {one['before']:.2f} to {one['after']:.2f}" for name, one in adapt["perplexity"].items()]
+    return f"Full fine-tuning is not compared. Perplexity without and with the adapter: {', '.join(parts)}."
+
+
+def _adapter_size(metrics: Metrics) -> str:
+    model = Llama()
+    count = model.layers * lora_parameters(model.matrices(), RANK)
+    square = model.layers * lora_parameters([(4096, 4096)] * 2, RANK)
+    return (
+        f"The base counts {model.parameters():,}. Rank 64 on the seven matrices named is {count:,}; the "
+        "figure "
+        f"fits two square matrices a layer ({square:,})."
+    )
+
+
+def _vit(metrics: Metrics) -> str:
+    vision = _releaf(metrics, "vision")
+    return (
+        f"(224/16)^2 = {(224 // 16) ** 2} patches; ViT-B/16 without its head has {vit_parameters():,}. No "
+        "weights of "
+        f"it ship: ours is {vision['backbone']} with {vision['parameters_trained']:,} trained parameters."
+    )
+
+
+def _heads(metrics: Metrics) -> str:
+    vision = _releaf(metrics, "vision")
+    test, off = vision["test"], "; ".join(f"{name}: {why}" for name, why in vision["heads_off"].items())
+    bins = ", ".join(f"{city} {value:.3f}" for city, value in vision["bin_accuracy"].items())
+    return (
+        f"A head is trained where there are labels: {', '.join(vision['heads_on'])} with "
+        f"{len(vision['recall'])} "
+        f"classes (off: {off or 'none'}); bins differ by city and come from {vision['bin_from']}. Test "
+        "accuracy "
+        f"{test['accuracy']:.3f} ({test['accuracy_low']:.3f} to {test['accuracy_high']:.3f}), calibration "
+        "error "
+        f"{test['ece_raw']:.3f} before and {test['ece']:.3f} after temperature; right bin: {bins}."
+    )
+
+
+def _graph_size(metrics: Metrics) -> str:
+    return (
+        f"Widths 128, 256, 256, 128 with a mean aggregator make {sage_parameters([128, 256, 256, 128]):,}; "
+        "ours, with "
+        f"the layer that reads the text, {_releaf(metrics, 'graph')['parameters']:,}."
+    )
+
+
+def _links_hold(metrics: Metrics) -> str:
+    return _holds(all(one["beats"] for one in _releaf(metrics, "graph")["test"].values()))
+
+
+def _links(metrics: Metrics) -> str:
+    graph = _releaf(metrics, "graph")
+    parts = [
+        f"{kind} AUC {one['auc']:.3f}, AP {one['ap']:.3f} against {one['best_baseline_ap']:.3f} of "
+        f"{one['best_baseline']}"
+        for kind, one in graph["test"].items()
+    ]
+    links = graph["size"]["test"]
+    return f"{graph['encoder']} on {links} hidden links, by kind of other pairs: {'; '.join(parts)}."
+
+
+def _citations(metrics: Metrics) -> str:
+    rows = _table(metrics, "graph", "citations")
+    found = "; ".join(
+        f"{row['graph']} {row['model']} AUC {row['AUC']:.1f} (published {row['published AUC']}), AP "
+        f"{row['AP']:.1f} ({row['published AP']})"
+        for row in rows
+    )
+    return f"Ten splits, per cent: {found}." if rows else "The benchmark is not run yet."
+
+
+def _citations_hold(metrics: Metrics) -> str:
+    rows = _table(metrics, "graph", "citations")
+    return _holds(all(row["AUC"] >= row["published AUC"] for row in rows)) if rows else OPEN
+
+
+def _homophily_of(metrics: Metrics) -> dict[str, tuple[float, float]]:
+    """Homophily and AUC against random pairs of every graph that has both."""
+    graph = _releaf(metrics, "graph")
+    found = {"things": (graph["homophily"]["observed"], graph["test"]["uniform"]["auc"])}
+    auc = {
+        row["graph"]: row["AUC"] / 100
+        for row in _table(metrics, "graph", "citations")
+        if row["model"] == "GAE"
+    }
+    return found | {
+        row["graph"]: (row["homophily"], auc[row["graph"]])
+        for row in _table(metrics, "graph", "homophily")
+        if row["graph"] in auc
+    }
+
+
+def _homophily_holds(metrics: Metrics) -> str:
+    found = sorted(_homophily_of(metrics).values())
+    return _holds([auc for _, auc in found] == sorted(auc for _, auc in found)) if len(found) > 2 else OPEN
+
+
+def _homophily(metrics: Metrics) -> str:
+    found = _homophily_of(metrics).items()
+    parts = ", ".join(f"{name} {alike:.3f} and {auc:.3f}" for name, (alike, auc) in found)
+    return f"Homophily and AUC against random pairs: {parts}. Labels are types of things, classes of papers."
+
+
+def _early(metrics: Metrics) -> str:
+    graph = _releaf(metrics, "graph")
+    epochs = ", ".join(map(str, _releaf(metrics, "vision")["best_epochs"]))
+    return (
+        "Against the loss of `patience` epochs ago one bad epoch may stop it, and a level loss never does. "
+        "We "
+        "stop when the "
+        f"best is `patience` epochs old, and restore it: photographs at epochs {epochs}, graph at "
+        f"{graph['best_epoch']} of {graph['epochs']}."
+    )
+
+
+def _budget(metrics: Metrics) -> str:
+    left = (500 - 50 - 200 - 30) / 100
+    return (
+        f"By its own figures 500 ms leave {left:.1f} tokens of 100 ms after vision, retrieval and graph. "
+        "Ours is "
+        "not measured yet."
+    )
+
+
+def _batch(metrics: Metrics) -> str:
+    speed = {row["search"]: row["ms"] for row in _table(metrics, "retrieval", "speed")}
+    text = "Batching shares the overhead, not the work: T_single + overhead / B a request."
+    if not speed:
+        return text
+    one, many = speed["dense, a query at a time"], speed["dense, all queries at once"]
+    return f"{text} Dense search: {one:.2f} ms of CPU a query alone, {many:.2f} in one batch: not 1/B of it."
+
+
+def _cache_holds(metrics: Metrics) -> str:
+    serving = metrics["releaf"].get("serving")
+    return OPEN if serving is None else _holds(serving["cache_naive_off"] < SURE)
+
+
+def _cache(metrics: Metrics) -> str:
+    serving = metrics["releaf"].get("serving")
+    if serving is None:
+        return "The service is not measured yet."
+    return (
+        f"With T_compute of the queue as the cache leaves it the simulated mean is off by "
+        f"{serving['cache_formula_off']:.1%}; with T_compute as it is without a cache by "
+        f"{serving['cache_naive_off']:.1%}."
+    )
+
+
+def _throughput(metrics: Metrics) -> str:
+    under_way = 67_883 * 0.5
+    return f"No benchmark stands behind it; at 500 ms each, {under_way:,.0f} would be under way at once."
+
+
+CLAIMS = (
+    Claim("2 §2.2", "LoRA: 16,777,216 parameters become 524,288, 32 times fewer.",
+          lambda m: _holds(_one_matrix(m) == (16_777_216, 524_288)), _lora, RUN),
+    Claim("2 §2.2", "B is the down-projection, A the up-projection.", CORRECTED,
+          "In W0 + BA, A (r x k) projects down and B (d x r) up; B starts at zero, so that training starts "
+          "at "
+          "W0."),
+    Claim("2 §7.1", "Patches in R^(196 x 768); ViT with 86M parameters (§9.1).",
+          lambda m: _holds(round(vit_parameters() / 1e6) == 86), _vit),
+    Claim("2 §7.1", "Three heads: 20 items, 15 materials, 4 bins.", CORRECTED, _heads, RUN),
+    Claim("2 §4.4", "Links are foreseen by the product of embeddings.", _links_hold, _links, RUN),
+    Claim("2 §4.4", "... on citation graphs, beside the published auto-encoders.", _citations_hold,
+          _citations, GRAPH),
+    Claim("2 §7.4", "Vision, text and graph spaces are aligned implicitly.", UNTESTABLE,
+          "No figure is claimed, and nothing in the text would align them."),
+    Claim("2 §7.5", "T_batch = T_single / B + overhead.", CORRECTED, _batch, RETRIEVAL),
+    Claim("2 §7.5", "T_parallel = max of the parts.", CORRECTED,
+          "Holds for parts that do not wait for each other. In §7.3 the context is retrieved before the "
+          "answer "
+          "is written: there the times add up."),
+    Claim("2 §7.5", "Vision 50 ms, 100 ms a token, retrieval 200 ms, recommendation 30 ms.", UNTESTABLE,
+          "Of an Apple M4 Max with models that do not ship."),
+    Claim("2 §9.4", "Below 500 ms end to end.", CORRECTED, _budget),
+    Claim("2 §7.6", "Stop if the loss exceeds that of `patience` epochs ago.", CORRECTED, _early, RUN),
+    Claim("2 §7.7", "Expected latency with a cache: E[T] = h T_cache + (1 - h) T_compute.", _cache_holds,
+          _cache, RUN),
+    Claim("2 §6.5", "FP16 with loss scaling 2^16 on MPS.", UNTESTABLE,
+          "No such processor here; all trains in FP32."),
+    Claim("2 §8.1", "AdamW converges at O(1/sqrt(T)); the LoRA error falls with the rank.", UNTESTABLE,
+          "Neither constants nor assumptions are stated."),
+    Claim("2 §8.2", "PAC bound on the generalisation gap.", UNTESTABLE,
+          "d, epsilon and delta are not given."),
+    Claim("2 §8.4", "Higher homophily, better graph network.", _homophily_holds, _homophily, GRAPH),
+    Claim("2 §9.1", "Language model: 8B and 33M of LoRA.", CORRECTED, _adapter_size),
+    Claim("2 §9.1", "Graph network: 2.5M parameters.", CORRECTED, _graph_size, RUN),
+    Claim("2 §9.1", "Text encoder BGE-large: 1,024 dimensions, 335M parameters.", UNTESTABLE,
+          "It does not ship; all-MiniLM-L6-v2 (384 dimensions) takes its place."),
+    Claim("2 §9.4", "Throughput of 67,883 requests a second.", UNTESTABLE, _throughput),
+    Claim("2 §9.4", "Capability score of 97.2 of 100.", UNTESTABLE, "No test of that name exists."),
+    Claim("2, end", "LoRA maintains performance.", _keeps_verdict, _keeps, RUN),
+)  # fmt: skip

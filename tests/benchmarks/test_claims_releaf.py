@@ -1,0 +1,130 @@
+"""Sizes against published counts; verdicts that follow the figures, also where they turn."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from benchmarks.claim import CORRECTED, OPEN, REPRODUCED
+from benchmarks.claims_releaf import CLAIMS
+from benchmarks.claims_retrieval import CLAIMS as RETRIEVAL
+from benchmarks.model_sizes import Llama, lora_parameters, sage_parameters, vit_parameters
+
+
+def test_counts_are_those_published():
+    assert Llama().parameters() == 8_030_261_248  # the model's own card
+    assert vit_parameters() == 85_798_656  # ViT-B/16 of timm without its head
+    # As PEFT counts rank 16 on the seven matrices of Llama-3-8B: 41,943,040.
+    assert 32 * lora_parameters(Llama().matrices(), 16) == 41_943_040
+
+
+def test_lora_and_graphsage_as_torch_counts_them():
+    import torch
+    from torch_geometric.nn import SAGEConv
+
+    down, up = torch.nn.Linear(40, 3, bias=False), torch.nn.Linear(3, 24, bias=False)
+    assert lora_parameters([(24, 40)], 3) == sum(w.numel() for m in (down, up) for w in m.parameters())
+    layers = [
+        part for into, out in ((5, 7), (7, 4)) for part in (SAGEConv(into, out), torch.nn.BatchNorm1d(out))
+    ]
+    assert sage_parameters([5, 7, 4]) == sum(w.numel() for m in layers for w in m.parameters())
+
+
+@pytest.fixture
+def metrics() -> dict[str, Any]:
+    def system(ndcg: float, p: float | None = 0.01) -> dict[str, Any]:
+        return {"ndcg_10": ndcg, "p_holm": p}
+
+    level = {"questions": 10}
+    return {
+        "releaf": {
+            "retrieve": {
+                "shipped": "weighted", "reranker": "off",
+                "systems": {"bm25": system(0.8, None), "dense": system(0.7), "rrf": system(0.85),
+                            "weighted": system(0.9)},
+                "grid": [{"w_dense": w, "ndcg_10": 0.9 - abs(w - 0.6)} for w in (0.4, 0.6, 0.8)],
+                "confidence": {"low": level | {"right_stream": 0.5}, "medium": level | {"right_stream": 0.6},
+                               "high": level | {"right_stream": 0.8}},
+            },
+            "graph": {
+                "encoder": "sage-mean", "parameters": 1, "best_epoch": 1, "epochs": 2,
+                "size": {"test": 9}, "homophily": {"observed": 0.1},
+                "test": {"uniform": {"auc": 0.7, "ap": 0.7, "best_baseline": "b", "best_baseline_ap": 0.6,
+                                     "beats": True}},
+            },
+        },
+        "benchmarks": {
+            "graph": {
+                "tables": [
+                    {"name": "citations", "columns": ["graph", "model", "AUC", "published AUC", "AP",
+                                                      "published AP"],
+                     "rows": [["a", "GAE", 80.0, 79.0, 1.0, 1.0],
+                              ["b", "GAE", 90.0, 89.0, 1.0, 1.0]]},
+                    {"name": "homophily", "columns": ["graph", "homophily"],
+                     "rows": [["a", 0.5], ["b", 0.8]]},
+                ]
+            },
+            "retrieval": {
+                "tables": [
+                    {"name": "choice", "columns": ["collection", "feedback", "alpha", "w_dense 0.6"],
+                     "rows": [["x", 0, 0.0, 0.3], ["x", 3, 0.1, 0.31], ["x", 3, 0.3, 0.32]]},
+                ]
+            },
+        },
+    }  # fmt: skip
+
+
+def verdict(start: str, metrics: dict[str, Any]) -> str:
+    [claim] = [one for one in (*CLAIMS, *RETRIEVAL) if one.claim.startswith(start)]
+    finding = claim.finding if isinstance(claim.finding, str) else claim.finding(metrics)
+    assert finding.endswith(".") and "|" not in finding
+    return claim.verdict if isinstance(claim.verdict, str) else claim.verdict(metrics)
+
+
+HELD = ("Hybrid retrieval", "Weights 0.6", "Feedback with", "Confidence above", "Links are",
+        "... on citation", "Higher homophily", "LoRA: 16,777,216")  # fmt: skip
+
+
+@pytest.mark.parametrize("claim", HELD)
+def test_what_the_figures_bear_out_is_reproduced(metrics: dict[str, Any], claim: str):
+    assert verdict(claim, metrics) == REPRODUCED
+
+
+def test_the_other_way_round_each_is_corrected(metrics: dict[str, Any]):
+    turned = deepcopy(metrics)
+    retrieve, graph = turned["releaf"]["retrieve"], turned["releaf"]["graph"]
+    retrieve["systems"]["bm25"]["ndcg_10"] = 0.95
+    retrieve["grid"][2]["ndcg_10"] = 0.99
+    retrieve["confidence"]["high"]["right_stream"] = 0.55
+    graph["test"]["uniform"]["beats"] = False
+    turned["benchmarks"]["retrieval"]["tables"][0]["rows"][1][3] = 0.4
+    turned["benchmarks"]["graph"]["tables"][0]["rows"][0][2] = 60.0
+    for claim in HELD[:-1]:
+        assert verdict(claim, turned) == CORRECTED, claim
+
+
+def test_what_was_not_run_is_said_to_be_open(metrics: dict[str, Any]):
+    bare = metrics | {"benchmarks": {}}
+    for claim in ("Feedback with", "... on citation", "Higher homophily", "A cross-encoder",
+                  "LoRA maintains", "Expected latency"):  # fmt: skip
+        assert verdict(claim, bare) == OPEN, claim
+
+
+def test_an_adapter_and_a_service_are_told_once_they_are_measured(metrics: dict[str, Any]):
+    adapt = {
+        "model": "m",
+        "rank": 8,
+        "trainable": 100,
+        "formula_holds": True,
+        "reduction": 30.0,
+        "perplexity": {"cards": {"before": 20.0, "after": 10.0}, "other": {"before": 5.0, "after": 6.0}},
+    }
+    serving = {"cache_formula_off": 0.01, "cache_naive_off": 0.4}
+    told = metrics | {"releaf": metrics["releaf"] | {"adapt": adapt, "serving": serving}}
+    assert verdict("LoRA maintains", told) == CORRECTED
+    assert verdict("Expected latency", told) == CORRECTED
+    systems = told["releaf"]["retrieve"]["systems"]
+    systems["weighted + re-ranking"] = {"ndcg_10": 0.95, "p_holm": 0.01}
+    assert verdict("A cross-encoder", told) == REPRODUCED

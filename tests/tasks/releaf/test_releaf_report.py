@@ -1,0 +1,330 @@
+"""The report: stands alone, every figure is that of its input, losers are said to lose, text is escaped."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any, get_type_hints
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from statewright.contracts import check
+from tasks.releaf.params import ReportParams
+from tasks.releaf.raw import MATERIALS
+from tasks.releaf.report import report
+from tasks.releaf.report_photographs import reliability
+
+EVIL = "<script>alert('x')</script>"
+SECTIONS = (
+    "findings", "corpus", "search", "assistant", "photographs", "graph", "elsewhere", "reproduce",
+)  # fmt: skip
+KINDS = ("uniform", "same type", "same type and degree", "whole type")
+
+
+def sources() -> dict[str, Any]:
+    """One row set aside, whose value is markup."""
+    counts = {"rows_read": 41, "rows_kept": 40, "rows_quarantined": 1}
+    fault = {"table": "waste_items", "row": 7, "column": "item", "value": EVIL, "reason": "is missing"}
+    return {
+        "waste_quarantine": pd.DataFrame([fault]),
+        "ingest": {"tables": {"waste_items": counts}, "all_tables": counts, "cards": 12, "documents": 0,
+                   "city_texts": 0, "documents_from": "off", "full_tier": "off"},
+        "preprocess": {
+            "items": 40, "items_repeated": 2, "items_of_two_streams": 3, "streams_united": 0, "families": 30,
+            "split": {"dev": 4, "test": 12, "train": 24}, "items_cited": 10, "test_items_cited": 5,
+            "streams": {"Toronto: Blue Bin": 30, f"{EVIL}: Trash": 10}, "cards": 12, "passages": 48,
+            "passage_words_mean": 20.0, "nodes": 9, "links": 8, "links_not_stated": 1, "photos": 60,
+            "photos_left_out": {"twin_of_held_out": ["a.jpg"], "two_labels": []},
+        },
+    }  # fmt: skip
+
+
+def found() -> dict[str, Any]:
+    """A fusion that ranks worse than BM25, and levels of confidence that order nothing."""
+    rows = [
+        {"system": system, "city": city, "name": "jar", "cited": cited, "ndcg_10": 0.5 if cited else np.nan,
+         "ap": 0.5 if cited else np.nan, "recall_100": 1.0 if cited else np.nan,
+         "rr_10": 0.5 if cited else np.nan, "right_stream": 0.5, "confidence": 0.2, "level": "medium"}
+        for system in ("bm25", "weighted") for city in ("Toronto", EVIL) for cited in (True, False)
+    ]  # fmt: skip
+
+    def system(ndcg: float, p: float | None) -> dict[str, Any]:
+        return {"ndcg_10": ndcg, "ap": 0.411, "recall_100": 0.987, "rr_10": 0.432, "p_holm": p,
+                "right_stream": 0.523, "right_stream_cited": 0.634,
+                "right_stream_uncited": 0.345}  # fmt: skip
+
+    level = {"questions": 7, "right_stream": 0.6}
+    return {
+        "retrieval_scores": pd.DataFrame(rows),
+        "retrieve": {
+            "questions": 884, "questions_cited": 531, "shipped": "weighted", "best_single": "bm25",
+            "systems": {"bm25": system(0.777, None), "weighted": system(0.666, 0.0123)},
+            "commonest_stream": 0.35,
+            "confidence": {"high": level, "medium": level | {"right_stream": 0.7},
+                           "low": level | {"right_stream": 0.5}},
+            "grid": [{"w_dense": w, "feedback": 0, "ndcg_10": 0.9 - (w - 0.4) ** 2, "right_stream": 0.6}
+                     for w in (0.0, 0.4, 1.0)],
+            "reranker": "off", "store": "inside the process", "store_agrees": 1.0,
+        },
+    }  # fmt: skip
+
+
+def answered() -> dict[str, Any]:
+    """An assistant that is no better than the cards alone."""
+
+    def right(share: float) -> dict[str, Any]:
+        return {"questions": 884, "right": share, "low": share - 0.03, "high": share + 0.03}
+
+    bases = {"names": 884, "model": 0.6, "nearest_name": 0.65, "commonest_stream": 0.35}
+    return {
+        "streams": {"streams": {"Toronto": ["Blue Bin"]}, "strength": 3.0, "dev_by_strength": {"3": 0.6},
+                    "dev": bases, "test": bases, "test_by_city": {"Toronto": bases}},
+        "evaluate": {
+            "w_cards": 0.5, "dev_by_weight": {"0.5": 0.7}, "temperature": 0.63, "names": right(0.671),
+            "names_cited": right(0.712), "names_uncited": right(0.613), "by_cards": right(0.689),
+            "by_list": right(0.6), "by_city": {"Toronto": right(0.671)}, "by_level": {"high": right(0.8)},
+            "at_least": {"0.9": right(0.95)}, "p_against_cards": 0.4, "ece_raw": 0.14, "ece": 0.15,
+            "photographs": {"Toronto": right(0.96)},
+        },
+    }  # fmt: skip
+
+
+def seen() -> dict[str, Any]:
+    """Ten test photographs a material; two of glass are taken for metal."""
+    counts = np.diag([10] * len(MATERIALS))
+    glass, metal = MATERIALS.index("glass"), MATERIALS.index("metal")
+    counts[glass, glass], counts[glass, metal] = 8, 2
+    pairs = [(a, b) for a in MATERIALS for b in MATERIALS]
+    confusion = pd.DataFrame(pairs, columns=["label", "found"]).assign(photos=counts.ravel())
+    photos = confusion.loc[confusion.index.repeat(confusion["photos"]), ["label", "found"]]
+    predictions = photos.reset_index(drop=True).assign(split="test", confidence=0.95)
+    predictions.loc[0, "confidence"] = 1.0
+    scores = pd.DataFrame(
+        {"split": "test", "model": "all", "material": MATERIALS, "photos": 10, "precision": 0.901,
+         "recall": np.diag(counts) / 10, "f1": 0.912}
+    )  # fmt: skip
+    quality = {
+        "accuracy": 0.967, "accuracy_low": 0.886, "accuracy_high": 0.991, "log_loss_raw": 0.4,
+        "log_loss": 0.3, "ece_raw": 0.123, "ece": 0.045, "temperature": 0.55,
+    }  # fmt: skip
+    return {
+        "vision_scores": scores,
+        "vision_confusion": confusion,
+        "vision_predictions": predictions.assign(photo_id=[f"{k}.jpg" for k in range(len(predictions))]),
+        "vision": {
+            "tier": "features", "backbone": "efficientnet-lite0",
+            "photos": {"train": 9, "val": 8, "test": 60},
+            "heads_on": ["material"], "heads_off": {"item": "no label"}, "bin_from": "a table",
+            "parameters_trained": 658950, "best_epochs": [3, 5], "validation": quality, "test": quality,
+            "accuracy_seeds": [0.951, 0.962], "accuracy_seeds_mean": 0.9565, "accuracy_seeds_sd": 0.008,
+            "recall": {}, "bin_accuracy": {"Toronto": 0.983},
+        },
+    }  # fmt: skip
+
+
+def linked() -> dict[str, Any]:
+    """A model that loses against random pairs, and one recommendation with a short way."""
+    rows = [
+        {"model": model, "learnt": learnt, "relation": "all", "negatives": kind, "links": 686, "auc": 0.9,
+         "ap": ap if kind == "uniform" else 0.8 - 0.3 * (not learnt), "hits_at_10": 0.25 + 0.25 * learnt}
+        for model, learnt, ap in (("sage-mean", True, 0.71), ("type popularity", False, 0.82))
+        for kind in KINDS
+    ]  # fmt: skip
+    test = {
+        kind: {"auc": 0.9, "ap": 0.71, "hits_at_10": 0.5, "best_baseline": "type popularity",
+               "best_baseline_ap": 0.82, "beats": kind != "uniform"}
+        for kind in KINDS
+    }  # fmt: skip
+    nodes = pd.DataFrame(
+        {"node": ["item:jar", "reuse:lamp"], "node_type": ["item", "reuse"], "name": [EVIL, "lamp"],
+         "neighbours": [3, 1], "degree": 0.5, "pagerank": [0.0123, 0.0045], "betweenness": 0.25}
+    )  # fmt: skip
+    ways = pd.DataFrame(
+        {"item": "item:jar", "kind": "reuse", "rank": [1, 2], "target": ["reuse:lamp", "reuse:far"],
+         "target_name": ["lamp", "far"], "score": [0.61, 0.99], "steps": [2, 9],
+         "path": ["jar is made of glass; glass can become lamp", "nine steps"]}
+    )  # fmt: skip
+    return {
+        "link_scores": pd.DataFrame(rows), "recommendations": ways, "node_scores": nodes,
+        "graph": {
+            "encoder": "sage-mean", "parameters": 315394, "best_epoch": 160, "epochs": 200,
+            "validation_ap": 0.7, "test": test, "encoders_ap": {},
+            "size": {"nodes": 4841, "predicted": 6910, "context": 409, "train": 5883, "validation": 341,
+                     "test": 686, "components": 16, "largest_component": 4799},
+            "homophily": {"observed": 0.143, "shuffled": 0.477, "p_value": 1.0}, "recommended": 2,
+            "with_path": 1.0, "mean_steps": 5.5,
+        },
+    }  # fmt: skip
+
+
+def table(name: str, columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    return {"name": name, "title": f"About {name}.", "columns": columns, "rows": rows, "date": "2001-02-03",
+            "command": "python -m x", "versions": {"numpy": "9.9"}}  # fmt: skip
+
+
+def measured() -> dict[str, Any]:
+    """A collection where the shipped system is surely worse, graphs above and below what is published."""
+    systems = [["BM25", 0.51, None], ["dense", 0.42, 0.5], ["shipped", 0.33, 0.001]]
+    citations = [["cora", "GAE", 92.0, 0.2, 91.0], ["cora", "VGAE", 90.0, 0.3, 91.4]]
+    routes = [["heads", 89.0, 88.5, 0.5, 89.5, 0.1, 0.05, 3.0], ["SVM", 90.0, 90.5, *[None] * 5]]
+    routes_columns = ["route", "val %", "test %", "sd of seeds", "all seeds, test %", "ECE raw", "ECE", "s"]
+    found = {
+        "retrieval": [table("systems cisi", ["system", "nDCG@10", "p"], systems)],
+        "graph": [table("citations", ["graph", "model", "AUC", "± AUC", "published AUC"], citations)],
+        "vision": [table("features", routes_columns, routes)],
+    }
+    return {f"{part}_benchmark": {"part": part, "tables": tables} for part, tables in found.items()}
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, Any]:
+    """Small inputs that keep every contract of the stage."""
+    given = {**sources(), **found(), **answered(), **seen(), **linked(), **measured()}
+    hints = get_type_hints(report, include_extras=True)
+    return {name: check(value, hints[name], name) for name, value in given.items()}
+
+
+@pytest.fixture(scope="module")
+def page(inputs: dict[str, Any]) -> str:
+    return report(**inputs, params=ReportParams())
+
+
+class Reader(HTMLParser):
+    """The tags, the text, and the cells of every row of a table."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.open and self.open[-1] in ("th", "td"):
+            self.rows[-1][-1] += data
+
+    def all(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
+
+
+@pytest.fixture(scope="module")
+def read(page: str) -> Reader:
+    return Reader(page)
+
+
+def test_nothing_outside_the_page_is_referenced(page: str, read: Reader):
+    assert "http://" not in page and "https://" not in page and "@import" not in page
+    assert all(link.startswith("#") for link in read.all("href") + read.all("xlink:href"))
+    assert not [tag for tag, _ in read.tags if tag in {"script", "link", "img", "iframe", "object"}]
+
+
+def test_elements_nest_and_every_link_and_section_is_there(read: Reader, page: str):
+    assert read.open == []
+    names = read.all("id")
+    assert sorted(names) == sorted(set(names))
+    assert {link[1:] for link in read.all("href")} | set(re.findall(r"url\(#([^)]+)\)", page)) <= set(names)
+    assert tuple(attrs["id"] for tag, attrs in read.tags if tag == "section") == SECTIONS
+
+
+def test_text_from_the_data_is_escaped(page: str, read: Reader):
+    assert "<script" not in page
+    # The quarantine, a city among the streams, in the lede and in the table of search, two in the graph.
+    assert read.text.count(EVIL) == 6
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
+    assert report(**inputs, params=ReportParams()) == page
+    assert not re.search(r"Created|<dc:date>|Software", page)
+
+
+def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
+    pictures = [attrs for tag, attrs in read.tags if tag == "svg"]
+    assert len(pictures) == 5
+    assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 20 for picture in pictures)
+    tags = [tag for tag, _ in read.tags]
+    assert tags.count("figcaption") == tags.count("figure")
+    assert tags.count("caption") == tags.count("table") > 12
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["waste_items", "41", "40", "1"],
+        ["waste_items", "7", "item", EVIL, "is missing"],
+        ["bm25", "0.777", "0.411", "0.987", "0.432", "0.523", "0.634", "0.345", "–"],
+        ["weighted (shipped)", "0.666", "0.411", "0.987", "0.432", "0.523", "0.634", "0.345", "0.0123"],
+        ["high", "above 0.3", "7", "0.600"],
+        ["all names", "884", "0.671", "0.641 to 0.701"],
+        ["photographs, Toronto", "884", "0.960", "0.930 to 0.990"],
+        ["test", "0.967", "0.886 to 0.991", "0.400", "0.300", "0.123", "0.045"],
+        ["glass", "10", "0.901", "0.800", "0.912"],
+        ["seed 2", "0.962", "5"],
+        ["type popularity (baseline)", "uniform", "0.900", "0.820", "0.250"],
+        [EVIL, "item", "3", "0.0123", "0.2500"],
+        [EVIL, "lamp", "reuse", "0.61", "jar is made of glass; glass can become lamp"],
+        ["shipped", "0.330", "0.001"],
+        ["SVM", "90.000", "90.500", *["–"] * 5],
+    ],
+)
+def test_every_table_holds_the_figures_given(read: Reader, row: list[str]):
+    assert row in read.rows
+
+
+def test_a_way_too_long_is_not_shown_however_likely(read: Reader):
+    assert not [row for row in read.rows if "nine steps" in row]
+    assert "(1 of 2 have one)" in read.text
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "nDCG@10 0.666, surely worse than bm25 alone (0.777)",
+        "Of the 1 other system 0 surely rank better than bm25 and 1 surely rank worse",
+        "does not order the answers (from 50% to 60%)",
+        "0.4 with 0 documents of feedback ranks best (nDCG@10 0.900)",
+        "67% (64% to 70%) of names held out, no oftener than the cards alone (69%)",
+        "does not beat copying the bin of the nearest name on the list (60% against 65%)",
+        "its calibration error does not fall from 0.140 to 0.150",
+        "Hardest is glass: 80% of 10 are found, most of the others are taken for metal.",
+        "error of its confidence falls from 0.123 to 0.045",
+        "it loses against uniform (type popularity 0.820 against 0.710)",
+        "By Hits@10 it loses against none.",
+        "surely worse on cisi (0.330 against 0.510 of BM25)",
+        "above the published AUC in 1 of 2 cases",
+        "“heads” reaches 89.5% of the test photographs, not above “SVM” (90.5%)",
+        "Measured on 2001-02-03 by “python -m x”.",
+        "Measured with numpy 9.9.",
+    ],
+)
+def test_findings_follow_the_figures_also_where_the_model_loses(read: Reader, sentence: str):
+    assert sentence in read.text
+
+
+def test_groups_of_confidence_hold_every_photograph_once(inputs: dict[str, Any]):
+    tested = inputs["vision_predictions"]
+    curve = reliability(tested)
+    assert curve["photos"].sum() == len(tested)
+    right = (tested["label"] == tested["found"]).mean()
+    assert np.average(curve["right"], weights=curve["photos"]) == pytest.approx(right)
+    assert np.average(curve["confidence"], weights=curve["photos"]) == pytest.approx(
+        tested["confidence"].mean()
+    )
