@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from statewright.running.process import stop
 from statewright.running.servers import wait_until_up
+from tests.tiny_language_model import save_tiny
 
 THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
 
@@ -68,3 +69,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small language model as a folder of transformers."""
+    return save_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def tiny(tiny_folder: Path) -> Callable:
+    """Loads it anew, since an adapter changes it in place."""
+    from methods.language.model import load_language_model
+
+    return lambda: load_language_model(str(tiny_folder))

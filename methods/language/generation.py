@@ -150,8 +150,9 @@ def checked(text: str, city: str, passages: Sequence[Passage]) -> Generated:
     held = ground(text, city, passages)
     if held.text and citations(held.text, len(passages)):
         return Generated(held.text, citations(held.text, len(passages)), refused=False, grounded=True)
-    passage = passages[cited[0] - 1]
-    return Generated(f"{extract(city, passage)} [{cited[0]}]", cited[:1], refused=False, grounded=False)
+    return Generated(
+        f"{extract(city, passages, cited[0])} [{cited[0]}]", cited[:1], refused=False, grounded=False
+    )
 
 
 def refusal(city: str, reason: str) -> Generated:

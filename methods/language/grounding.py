@@ -1,8 +1,8 @@
 """Does what a model wrote rest on the passages that it cites?
 
-A sentence holds if it stands in a cited passage, or if it names bins and every one of them is a bin of
-the city in the facts of a cited passage, without a word of denial. A sentence that names another bin
-spoils the whole text; other sentences that do not hold are left out.
+A sentence holds if it names bins and every one of them is a bin of the city in the facts of a cited
+passage, without a word of denial; or if it stands in a cited passage, whose bins of other cities it may
+name too. A sentence that names another bin spoils the whole text; others that do not hold are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from methods.language.prompt import Passage
 
 _CITATION = re.compile(r"\s*\[(\d+)\]")
+_BETWEEN = re.compile(r"(?:(?<=[.!?])|(?<=[.!?] \[\d\]))\s+(?!\[\d)")
 _DENIAL = re.compile(r"\b(not|never|no|cannot|nor|neither|without|except|instead)\b|n't", re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ def citations(text: str, passages: int) -> tuple[int, ...]:
 
 def sentences(text: str) -> list[str]:
     """Split after a full stop, question or exclamation mark, with a citation that follows it."""
-    return [part for part in re.split(r"(?<=[.!?])\s+(?!\[\d)", text.strip()) if part]
+    return [part for part in _BETWEEN.split(text.strip()) if part]
 
 
 def named_bins(text: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -67,31 +68,47 @@ def ground(text: str, city: str, passages: Sequence[Passage]) -> Grounded:
         As they were numbered in the prompt, from 1.
     """
     cited = citations(text, len(passages))
-    known = [stream.split(": ", 1)[1] for passage in passages for stream in passage.streams]
-    allowed = {name for number in cited for name in passages[number - 1].bins(city)}
-    quoted = [_plain(passages[number - 1].text) for number in cited]
+    known = _known(passages)
+    sources = [passages[number - 1] for number in cited]
+    allowed = {name for source in sources for name in source.bins(city)}
+    of_facts = {stream.split(": ", 1)[1] for source in sources for stream in source.streams}
+    quoted = [_plain(source.text) for source in sources]
     kept = []
     for sentence in sentences(text):
         plain = _plain(sentence)
-        if plain and any(plain in source for source in quoted):
-            kept.append(sentence)
-            continue
-        named = named_bins(_CITATION.sub("", sentence), known)
-        if set(named) - allowed:
+        quotes = bool(plain) and any(plain in source for source in quoted)
+        named = set(named_bins(_CITATION.sub("", sentence), known))
+        if named - (of_facts if quotes else allowed):
             return Grounded("", cited)
-        if named and _ended(sentence) and not _DENIAL.search(sentence):
+        if quotes or (named and _ended(sentence) and not _DENIAL.search(sentence)):
             kept.append(sentence)
     return Grounded(" ".join(kept), cited)
 
 
-def extract(city: str, passage: Passage) -> str:
-    """The sentence of a passage that says most about the city: it names it, or one of its bins, or is first."""
-    found = sentences(passage.text)
-    if len(found) > 1:  # the first one is the title
-        found = found[1:]
-    names_city = [sentence for sentence in found if city.lower() in sentence.lower()]
-    names_bin = [sentence for sentence in found if named_bins(sentence, passage.bins(city))]
-    return [*names_city, *names_bin, *found, passage.title][0]
+def extract(city: str, passages: Sequence[Passage], number: int) -> str:
+    """The sentence of a passage that says most about the city: it names it, or one of its bins, or is first.
+
+    A sentence that names a bin which the facts behind the passage do not is passed over.
+
+    Parameters
+    ----------
+    city : str
+    passages : sequence of Passage
+        All that were given, for the bins that can be named.
+    number : int
+        Of the passage, from 1.
+    """
+    passage = passages[number - 1]
+    facts = {stream.split(": ", 1)[1] for stream in passage.streams}
+    body = sentences(passage.text)[1:]  # the first one is the title
+    held = [one for one in body if set(named_bins(one, _known(passages))) <= facts]
+    names_city = [sentence for sentence in held if city.lower() in sentence.lower()]
+    names_bin = [sentence for sentence in held if named_bins(sentence, passage.bins(city))]
+    return [*names_city, *names_bin, *held, f"{passage.title}."][0]
+
+
+def _known(passages: Sequence[Passage]) -> list[str]:
+    return [stream.split(": ", 1)[1] for passage in passages for stream in passage.streams]
 
 
 def _plain(text: str) -> str:

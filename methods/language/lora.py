@@ -102,7 +102,9 @@ def add_adapter(
     """
     names = {name.rpartition(".")[2] for name, part in model.named_modules()}
     if absent := [target for target in targets if target not in names]:
-        raise ValueError(f"the model has no layer {', '.join(absent)}; expected names among its linear layers")
+        raise ValueError(
+            f"the model has no layer {', '.join(absent)}; expected names among its linear layers"
+        )
     from peft import LoraConfig, get_peft_model
 
     settings = LoraConfig(

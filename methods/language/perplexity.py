@@ -78,7 +78,7 @@ def mean_loss(model: Any, examples: Iterable[Example]) -> float:
 
 
 def perplexity(model: Any, examples: Iterable[Example]) -> float:
-    """``exp`` of `mean_loss`: 1 for a text foretold with certainty, the vocabulary's size for blind guessing."""
+    """``exp`` of `mean_loss`: 1 for a text foretold with certainty, the vocabulary's size for a guess."""
     return math.exp(mean_loss(model, examples))
 
 

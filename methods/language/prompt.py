@@ -81,7 +81,9 @@ def user_turn(question: str, city: str, passages: Sequence[Passage], special: Se
         for number, passage in enumerate(cleaned(passages, special), start=1)
     ]
     asked = as_data(question, special)[:MOST_QUESTION]
-    return "\n".join(["Passages:", *lines, "End of passages.", f"Question from {as_data(city, special)}: {asked}"])
+    return "\n".join(
+        ["Passages:", *lines, "End of passages.", f"Question from {as_data(city, special)}: {asked}"]
+    )
 
 
 def _body(passage: Passage) -> str:

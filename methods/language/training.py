@@ -105,9 +105,7 @@ def fine_tune(
     if not examples or not held_out:
         raise ValueError(f"{len(examples)} examples and {len(held_out)} held out; expected some of both")
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    optimiser = torch.optim.AdamW(
-        weights.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimiser = torch.optim.AdamW(weights.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     warm_up, lowest = int(recipe.warm_up * recipe.steps), recipe.lowest_rate / recipe.learning_rate
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: rate_factor(step, recipe.steps, warm_up, lowest)

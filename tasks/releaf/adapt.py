@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -137,7 +138,7 @@ def _load(params: AdaptParams) -> LanguageModel:
         raise ContractError(f"releaf.adapt.model: {error}") from error
 
 
-def _adapted(arrays: Tensors, params: AdaptParams) -> Generator:
+def _adapted(arrays: Mapping[str, np.ndarray], params: AdaptParams) -> Generator:
     import torch
 
     from methods.language.generation import load_generator
@@ -236,9 +237,7 @@ def _tune(material: Material, params: AdaptParams) -> tuple[Any, Tuned]:
     return adapted, fine_tune(adapted, material.learnt, material.stopped_by, recipe, track=track)
 
 
-def _judge(
-    generator: Generator, material: Material, params: AdaptParams
-) -> tuple[dict[str, float], Answers]:
+def _judge(generator: Generator, material: Material, params: AdaptParams) -> tuple[dict[str, float], Answers]:
     """Perplexity on every set, and the answers to the held-out questions."""
     from methods.language.perplexity import perplexity
 
@@ -251,7 +250,9 @@ def _judge(
     return found, score_answers(material.asked, generator.write(asked, most_tokens=params.most_tokens))
 
 
-def _merged_difference(adapted: Any, arrays: Tensors, asked: list[Asked], params: AdaptParams) -> float:
+def _merged_difference(
+    adapted: Any, arrays: Mapping[str, np.ndarray], asked: list[Asked], params: AdaptParams
+) -> float:
     """Largest difference of a logit between adapter and merged weights, in float32, on a held-out prompt."""
     import torch
 

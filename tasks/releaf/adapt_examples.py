@@ -91,13 +91,11 @@ def shelve(
         passage = Passage(row.title, row.text, streams[row.card_id])
         if secret is None or (kept := without(passage, secret)):
             found.setdefault(row.card_id, []).append(passage if secret is None else kept)
-    return Shelf(
-        found, _things(cards, items, found, split, secret), [_joined(own) for own in found.values()]
-    )
+    return Shelf(found, _things(cards, items, found, split, secret), [_joined(own) for own in found.values()])
 
 
 def without(passage: Passage, secret: re.Pattern[str]) -> Passage | None:
-    """The passage without the sentences that name what is secret; None if its title does or nothing is left."""
+    """The passage without sentences that name what is secret; None if its title does or nothing is left."""
     if secret.search(passage.title):
         return None
     first, *rest = sentences(passage.text)
@@ -127,7 +125,9 @@ def _things(
 def _joined(passages: Iterable[Passage]) -> str:
     parts = [passage.text for passage in passages]
     title_of = [len(sentences(part)[0]) for part in parts]
-    return " ".join([parts[0], *(part[cut:].strip() for part, cut in zip(parts[1:], title_of[1:], strict=True))])
+    return " ".join(
+        [parts[0], *(part[cut:].strip() for part, cut in zip(parts[1:], title_of[1:], strict=True))]
+    )
 
 
 def ask(shelf: Shelf, number: int, most_passages: int, seed: int, *, all_passages: bool) -> list[Asked]:

@@ -140,16 +140,16 @@ def model_card(summary: AdaptSummary) -> str:
         [
             f"# Adapter of {summary.model} for waste questions",
             "",
-            f"Low-rank adapter, rank {summary.rank}, alpha {summary.alpha:g}, on {summary.matrices} matrices: "
-            f"{summary.trainable:,} weights, {100 * summary.trainable_share:.2f} % of all, "
+            f"Low-rank adapter, rank {summary.rank}, alpha {summary.alpha:g}, on {summary.matrices} "
+            f"matrices: {summary.trainable:,} weights, {100 * summary.trainable_share:.2f} % of all, "
             f"{summary.reduction:.1f} times fewer than the matrices have. File: `adapter.safetensors`, "
             "`LAYER.A` (r, k), `LAYER.B` (d, r) and `scaling`; `methods.language.generation.load_generator` "
             "merges it.",
             "",
-            f"- **Use:** to say, from passages that were found, which bin a thing goes to in the cities of the "
-            "cards. Not for other questions, not without passages, not without the check of its answers.",
-            f"- **Learnt from:** {learnt}; best of {summary.steps} steps: {summary.best_step}. Nothing that names "
-            "a thing of the test split.",
+            "- **Use:** to say, from passages that were found, which bin a thing goes to in the cities of "
+            "the cards. Not for other questions, not without passages, not without the check of its answers.",
+            f"- **Learnt from:** {learnt}; best of {summary.steps} steps: {summary.best_step}. "
+            "Nothing that names a thing of the test split.",
             "- **Licence:** that of the base model; the cards are the project's own.",
             "",
             "| perplexity | before | after |",

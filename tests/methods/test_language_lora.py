@@ -71,7 +71,9 @@ def test_merged_weights_say_what_adapter_and_peft_say(tiny):
 
 def test_the_seed_decides_a(tiny):
     def first(seed):
-        return adapter_arrays(add_adapter(tiny().model, rank=2, seed=seed))["model.layers.0.self_attn.q_proj.A"]
+        return adapter_arrays(add_adapter(tiny().model, rank=2, seed=seed))[
+            "model.layers.0.self_attn.q_proj.A"
+        ]
 
     np.testing.assert_array_equal(first(3), first(3))
     assert np.abs(first(3) - first(4)).max() > 0

@@ -1,31 +1,14 @@
-"""A language model of a few thousand weights, with a tokenizer of letters."""
+"""A language model of a few thousand weights, drawn at random, with a tokenizer of letters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;?!()[]<>|_-'\n/"
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-
-
-@pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model as a folder of transformers: safetensors, drawn at random."""
-    return save_tiny(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture
-def tiny(tiny_folder: Path) -> Callable:
-    """Loads it anew, since an adapter changes it in place."""
-    from methods.language.model import load_language_model
-
-    return lambda: load_language_model(str(tiny_folder))
 
 
 def save_tiny(folder: Path) -> Path:
