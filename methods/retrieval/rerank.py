@@ -74,8 +74,43 @@ def _find(model: str) -> Path:
     )
 
 
+def blend(scores: Scores, pair_scores: Scores, weight: float) -> Scores:
+    """``weight * pair + (1 - weight) * first`` of the documents that were read; the others behind them.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (queries, documents)
+        Of the first search; they count min-max normalised.
+    pair_scores : ndarray of shape (queries, documents)
+        In [0, 1]; NaN where the cross-encoder did not read the document.
+    weight : float
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray of shape (queries, documents)
+        In [0, 1] of what was read; of the others below 0, in their old order, or ``-inf``.
+
+    Raises
+    ------
+    ValueError
+        If the weight is out of its range.
+    """
+    if not 0 <= weight <= 1:
+        raise ValueError(f"weight is {weight}; expected a value in [0, 1]")
+    read, first = np.isfinite(pair_scores), min_max(scores)
+    mixed = weight * np.where(read, pair_scores, 0.0) + (1 - weight) * first
+    return np.where(read, mixed, np.where(np.isfinite(scores), first - 2.0, -np.inf))
+
+
 def rerank(
-    queries: list[str], documents: list[str], scores: Scores, score_pairs: PairScorer, *, top: int = 100
+    queries: list[str],
+    documents: list[str],
+    scores: Scores,
+    score_pairs: PairScorer,
+    *,
+    top: int = 100,
+    weight: float = 1.0,
 ) -> Scores:
     """Order the first `top` documents of each query by the cross-encoder.
 
@@ -86,16 +121,17 @@ def rerank(
         Of the first search.
     score_pairs : callable
         Scores in [0, 1] of pairs (query, document).
+    weight : float
+        Of these scores beside those of the first search, see `blend`; 1: only they count.
 
     Returns
     -------
     ndarray of shape (queries, documents)
-        The cross-encoder's scores of the first `top`; the others follow in their old order, below 0.
+        As from `blend`.
     """
-    first = np.isfinite(ranks(scores, top))
-    found = np.where(np.isfinite(scores), min_max(scores) - 2.0, -np.inf)
-    rows, columns = np.nonzero(first)
+    rows, columns = np.nonzero(np.isfinite(ranks(scores, top)))
+    found = np.full(scores.shape, np.nan)
     if len(rows):
         pairs = [(queries[row], documents[column]) for row, column in zip(rows, columns, strict=True)]
         found[rows, columns] = score_pairs(pairs)
-    return found
+    return blend(scores, found, weight)
