@@ -30,7 +30,7 @@ CLIENTS = (1, 8, 32)
 SECONDS = 5.0
 READY_S = 180.0
 SPECIFIED = {"/v1/look": 50, "/v1/search": 200, "/v1/ideas": 30, "/v1/ask": 500}
-"""Milliseconds that specification 2 §7.5 and §9 give for vision, retrieval, recommendation, and all together."""
+"""Milliseconds of specification 2 §7.5 and §9: vision, retrieval, recommendation, all together."""
 
 Request = dict[str, Any]
 
@@ -192,8 +192,8 @@ def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> Ben
     measured = float(np.mean([seconds for _, seconds in second]))
     return BenchmarkTable(
         name="cache",
-        title=f"The cache: {asked:,} questions by Zipf's law over {len(names)} names; times of the first half, "
-        "expected and measured mean of the second.",
+        title=f"The cache: {asked:,} questions by Zipf's law over {len(names)} names; times of the first "
+        "half, expected and measured mean of the second.",
         columns=[
             "hit rate",
             "foretold",

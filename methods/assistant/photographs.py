@@ -57,7 +57,7 @@ def load_namer(
     """
     seeds = sorted({name.partition(".")[0] for name in arrays if "." in name})
     models = [_classifier(arrays, seed, materials, hidden, backbone) for seed in seeds]
-    temperature = float(np.ravel(arrays["temperature"])[0])
+    temperature = np.asarray(arrays["temperature"]).item()
     if backbone is not None:
         views_of = partial(_own_views, backbone)
     else:

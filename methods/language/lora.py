@@ -69,7 +69,7 @@ def add_adapter(
     model: Any,
     *,
     rank: int = 64,
-    alpha: float = 128,
+    alpha: int = 128,
     dropout: float = 0.05,
     targets: tuple[str, ...] = TARGETS,
     seed: int = 0,
@@ -82,7 +82,7 @@ def add_adapter(
         Changed in place.
     rank : int
         r, at least 1.
-    alpha : float
+    alpha : int
         The product is scaled by ``alpha / rank``.
     dropout : float
         Of the input of A while training, 0 to below 1.
@@ -164,4 +164,4 @@ def merge_adapter(model: Any, adapter: Arrays) -> None:
                 f"the adapter's layer {name} of shape {(up.shape[0], down.shape[1])} is not in this model; "
                 "it was learnt on another one"
             )
-        weight.copy_((weight.float() + float(adapter[SCALING]) * (up @ down)).to(weight.dtype))
+        weight.copy_((weight.float() + np.asarray(adapter[SCALING]).item() * (up @ down)).to(weight.dtype))

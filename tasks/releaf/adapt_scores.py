@@ -56,7 +56,7 @@ class AdaptSummary(Document):
 
     model: str
     rank: int
-    alpha: float
+    alpha: int
     learnt_from: dict[str, int]
     matrices: int
     trainable: int

@@ -286,7 +286,7 @@ class AdaptParams(Params):
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     texts: str | None = None
     rank: int = Field(8, ge=1, le=512)
-    alpha: float = Field(16, gt=0)
+    alpha: int = Field(16, ge=1)
     dropout: float = Field(0.05, ge=0, lt=1)
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1

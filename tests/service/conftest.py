@@ -15,15 +15,18 @@ NODES = pd.DataFrame({"node": ["item:toronto:wine-bottles"], "name": ["wine bott
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     """A root in which the stages of the pipeline have been run, on a part of the data."""
     import yaml
 
+    from methods.language.lora import adapter_arrays, add_adapter
+    from methods.language.model import load_language_model
     from statewright import files
     from tasks.releaf.evaluate import evaluate
     from tasks.releaf.index import index
     from tasks.releaf.ingest import ingest
     from tasks.releaf.params import (
+        AdaptParams,
         EvaluateParams,
         IndexParams,
         IngestParams,
@@ -80,6 +83,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "vision_model.safetensors": seen.vision_model,
         "vision.json": seen.vision,
         "evaluate.json": judged.evaluate,
+        "adapter.safetensors": adapter_arrays(
+            add_adapter(load_language_model(str(tiny_folder)).model, rank=2)
+        ),
     }
     (root / "data" / "releaf").mkdir(parents=True)
     files.save_all({root / "data" / "releaf" / name: value for name, value in outputs.items()})
@@ -88,6 +94,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "index": how,
         "evaluate": EvaluateParams(),
         "vision": VisionParams(hidden=16),
+        "adapt": AdaptParams(model=str(tiny_folder), precision="float32", most_tokens=20),
     }
     text = yaml.safe_dump({"releaf": {name: block.model_dump(mode="json") for name, block in params.items()}})
     (root / "params.yaml").write_text(text)
@@ -102,12 +109,15 @@ def client(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
     from service.bundle import collect
     from service.desk import Bounds, open_desk
     from service.thumbs import ThumbLog
+    from service.writing import Writer
 
     folder = tmp_path_factory.mktemp("bundle")
-    collect(made, folder)
-    log = ThumbLog(folder / "thumbs.db")
+    settings, log = collect(made, folder), ThumbLog(folder / "thumbs.db")
+    writer = Writer(folder, settings, folder)
     app = create_app(
-        lambda: open_desk(load_assistant(folder), log, Bounds()), a_minute=float("inf"), most_bytes=200_000
+        lambda: open_desk(load_assistant(folder, cache=folder), log, writer, Bounds()),
+        a_minute=float("inf"),
+        most_bytes=200_000,
     )
     app.state.thumbs_path = folder / "thumbs.db"
     with TestClient(app, raise_server_exceptions=False) as client:
