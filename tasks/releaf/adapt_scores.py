@@ -140,7 +140,7 @@ def model_card(summary: AdaptSummary) -> str:
         [
             f"# Adapter of {summary.model} for waste questions",
             "",
-            f"Low-rank adapter, rank {summary.rank}, alpha {summary.alpha:g}, on {summary.matrices} "
+            f"Low-rank adapter, rank {summary.rank}, alpha {summary.alpha}, on {summary.matrices} "
             f"matrices: {summary.trainable:,} weights, {100 * summary.trainable_share:.2f} % of all, "
             f"{summary.reduction:.1f} times fewer than the matrices have. File: `adapter.safetensors`, "
             "`LAYER.A` (r, k), `LAYER.B` (d, r) and `scaling`; `methods.language.generation.load_generator` "
