@@ -59,8 +59,8 @@ def export(
     return bytes(program.model_proto.SerializeToString())
 
 
-def kept(folder: Path | None, name: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """What `make` gives, or what it gave before under the same key; without a folder it is always made.
+def kept(folder: Path | None, name: str, key: str, make: Callable[[], bytes]) -> bytes | Path:
+    """The file of what `make` gave under the same key, now or before; without a folder what it gives now.
 
     Parameters
     ----------
@@ -81,16 +81,16 @@ def kept(folder: Path | None, name: str, key: str, make: Callable[[], bytes]) ->
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_bytes(make())
         part.replace(path)
-    return path.read_bytes()
+    return path
 
 
-def open_model(model: bytes, *, threads: int = 1) -> Run:
+def open_model(model: bytes | Path, *, threads: int = 1) -> Run:
     """What runs an ONNX model: arrays by name to its first output; safe to call from several threads.
 
     Raises
     ------
     ValueError
-        If the bytes are no model that ONNX Runtime can run.
+        If it is no model that ONNX Runtime can run.
     """
     import onnxruntime
 

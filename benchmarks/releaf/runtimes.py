@@ -84,22 +84,22 @@ def _table(
     works = {name: encode for name, encode in made.items() if callable(encode)}
     singles = _times(works, items, 1, SINGLES * repeat)
     full = {batch: _times(works, items, batch, 2 * repeat) for batch in BATCHES}
-    head = ["p50 ms", "p95 ms", *(f"a second, {batch}" for batch in BATCHES), "first call s", "MB"]
+    head = ["p50 ms", "p95 ms", *(f"a second, {batch}" for batch in BATCHES), "MB"]
     columns = ["runtime", *head, *accuracy["columns"]]
     lines = [f"{kind}: one thread, CPU time.", "", _row(columns), _row(["---"] * len(columns))]
     for name, encode in made.items():
         if not callable(encode):
             lines.append(_row([name, f"failed: {encode}", *[""] * (len(columns) - 2)]))
             continue
-        cells = [f"{1000 * value:.1f}" for value in np.quantile(singles[name][1:], (0.5, 0.95))]
-        cells += [f"{batch / np.median(full[batch][name][1:]):.0f}" for batch in BATCHES]
-        cells += [f"{singles[name][0]:.1f}", f"{_peaks(kind, name, max(BATCHES))[0]:.0f}"]
+        cells = [f"{1000 * value:.1f}" for value in np.quantile(singles[name], (0.5, 0.95))]
+        cells += [f"{batch / np.median(full[batch][name]):.0f}" for batch in BATCHES]
+        cells += [f"{_peaks(kind, name, max(BATCHES))[0]:.0f}"]
         lines.append(_row([name, *cells, *accuracy[name]]))
     return "\n".join(lines)
 
 
 def _times(works: dict[str, Encode], items: Sequence[Any], batch: int, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each call; the first, which may compile, comes first. Variants take turns."""
+    """CPU seconds of each call but the first, which may compile. Variants take turns."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for number in tqdm(range(rounds + 1), desc=f"batch {batch}", mininterval=1):
         start = number * batch % max(1, len(items) - batch)
@@ -107,7 +107,7 @@ def _times(works: dict[str, Encode], items: Sequence[Any], batch: int, rounds: i
             began = time.process_time()
             encode(items[start : start + batch])
             taken[name].append(time.process_time() - began)
-    return taken
+    return {name: seconds[1:] for name, seconds in taken.items()}
 
 
 def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, list[str]]:
@@ -180,7 +180,8 @@ def _sweep(kind: str, encode: Encode | str, items: Sequence[Any], repeat: int) -
     if not callable(encode):
         return f"{kind}: no sweep, {encode}"
     taken: dict[int, list[float]] = {batch: [] for batch in SWEEP}
-    for _ in tqdm(range(2 * repeat), desc=f"{kind}: sweep", mininterval=1):
+    encode(items[: max(SWEEP)])  # buffers are made the first time
+    for _ in tqdm(range(3 * repeat), desc=f"{kind}: sweep", mininterval=1):
         for batch in SWEEP:
             began = time.process_time()
             encode(items[:batch])
@@ -210,7 +211,7 @@ def _sweep(kind: str, encode: Encode | str, items: Sequence[Any], repeat: int) -
 
 
 def _peaks(kind: str, name: str, *batches: int) -> list[float]:
-    """Peak MB of a process of its own that loads the variant and encodes batches, after each."""
+    """Peak MB of a process of its own while the variant encodes a batch of each size."""
     command = [sys.executable, "-m", "benchmarks.releaf._variants", kind, name, *map(str, batches)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [float(value) for value in json.loads(done.stdout.splitlines()[-1])]

@@ -251,7 +251,7 @@ class ServingParams(Params):
     loads: tuple[float, ...] = Field((0.3, 0.5, 0.7, 0.8, 0.9, 0.95), min_length=1)
     requests: int = Field(10_000, ge=100)
     skipped: int = Field(1_000, ge=0)
-    cached_s: float = Field(2e-5, ge=0)
+    cached_s: float = Field(8e-6, ge=0)
     hit_rates: tuple[float, ...] = Field((0.0, 0.25, 0.5, 0.75), min_length=1)
     cache_load: float = Field(0.8, gt=0, lt=1)
     rush: RushParams = Field(default_factory=RushParams)

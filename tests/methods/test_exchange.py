@@ -43,9 +43,11 @@ def test_what_is_kept_is_made_once_for_each_key_and_whole(tmp_path: Path):
         return content.encode()
 
     folder = tmp_path / "deep" / "er"
-    assert kept(folder, "a", "one", lambda: make("first")) == b"first"
-    assert kept(folder, "a", "one", lambda: make("never")) == b"first"
-    assert kept(folder, "a", "two", lambda: make("second")) == b"second"
+    wanted = {"one": "first", "two": "second"}
+    for key, content in [*wanted.items(), *wanted.items()]:
+        path = kept(folder, "a", key, lambda content=content: make(content))
+        assert isinstance(path, Path)
+        assert path.read_text() == content
     assert kept(None, "a", "one", lambda: make("third")) == b"third"
     assert made == ["first", "second", "third"]
 
