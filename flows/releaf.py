@@ -14,7 +14,7 @@ from statewright import session  # first: it switches off telemetry that starts 
 from prefect import flow
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("releaf-report", "releaf-serving")
+TARGETS = ("releaf-report",)
 
 
 @flow(name="releaf")

@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from benchmarks.parts import Found, Skipped
 from benchmarks.releaf import _variants as variants
 from benchmarks.releaf._variants import ROOT, Encode
 from methods.serving.sizing import fit_batch_time, optimal_batch
+from tasks.report.benchmark import BenchmarkTable
 
 SINGLES = 40  # single items timed, for each repetition
 BATCHES = (8, 32)
@@ -31,29 +33,27 @@ LIMITS = {"text": (256, 512), "image": (128, 256, 512)}  # MB
 KEPT = {"text": "ONNX Runtime", "image": "ONNX Runtime"}
 
 
-def tables(repeat: int) -> str:
-    """Markdown: a table for each encoder, and the sweep of batch sizes of the runtime kept."""
+def tables(repeat: int) -> Found:
+    """A table for each encoder, and the sweep of batch sizes of the runtime kept."""
     import torch
 
     from benchmarks.releaf.retrieval import shared_folder
     from benchmarks.releaf.vision import photographs
 
     torch.set_num_threads(1)
-    parts = []
     if shared_folder().is_dir():
         made = _make(variants.text_variants())
-        parts += [_table("text", made, _texts(), _text_accuracy(made), repeat)]
-        parts += [_sweep("text", made[KEPT["text"]], _texts(), repeat)]
+        yield _table("text", made, _texts(), _text_accuracy(made), repeat)
+        yield from _sweep("text", made[KEPT["text"]], _texts(), repeat)
     else:
-        parts.append(f"texts: skipped, {shared_folder()} is not there")
+        yield Skipped(f"{shared_folder()}, the texts, is not there")
     if photographs().is_file():
         made = _make(variants.image_variants())
         pictures = variants.read_pictures("test")
-        parts += [_table("image", made, pictures, _image_accuracy(made, pictures), repeat)]
-        parts += [_sweep("image", made[KEPT["image"]], pictures, repeat)]
+        yield _table("image", made, pictures, _image_accuracy(made, pictures), repeat)
+        yield from _sweep("image", made[KEPT["image"]], pictures, repeat)
     else:
-        parts.append(f"photographs: skipped, {photographs()} is not there")
-    return "\n\n".join(parts)
+        yield Skipped(f"{photographs()}, the photographs, is not there")
 
 
 def _texts() -> list[str]:
@@ -78,24 +78,32 @@ def _table(
     kind: str,
     made: dict[str, Encode | str],
     items: Sequence[Any],
-    accuracy: dict[str, list[str]],
+    accuracy: dict[str, dict[str, float]],
     repeat: int,
-) -> str:
+) -> BenchmarkTable:
     works = {name: encode for name, encode in made.items() if callable(encode)}
     singles = _times(works, items, 1, SINGLES * repeat)
     full = {batch: _times(works, items, batch, 2 * repeat) for batch in BATCHES}
-    head = ["p50 ms", "p95 ms", *(f"a second, {batch}" for batch in BATCHES), "MB"]
-    columns = ["runtime", *head, *accuracy["columns"]]
-    lines = [f"{kind}: one thread, CPU time.", "", _row(columns), _row(["---"] * len(columns))]
+    measured = ["p50 ms", "p95 ms", *(f"a second, {batch}" for batch in BATCHES), "MB"]
+    scores = list(next(iter(accuracy.values()), {}))
+    rows: list[list[Any]] = []
     for name, encode in made.items():
         if not callable(encode):
-            lines.append(_row([name, f"failed: {encode}", *[""] * (len(columns) - 2)]))
+            rows.append([f"{name}, failed: {encode}", *[None] * (len(measured) + len(scores))])
             continue
-        cells = [f"{1000 * value:.1f}" for value in np.quantile(singles[name], (0.5, 0.95))]
-        cells += [f"{batch / np.median(full[batch][name]):.0f}" for batch in BATCHES]
-        cells += [f"{_peaks(kind, name, max(BATCHES))[0]:.0f}"]
-        lines.append(_row([name, *cells, *accuracy[name]]))
-    return "\n".join(lines)
+        cells = [1000 * float(value) for value in np.quantile(singles[name], (0.5, 0.95))]
+        cells += [float(batch / np.median(full[batch][name])) for batch in BATCHES]
+        cells.append(float(_peaks(kind, name, max(BATCHES))[0]))
+        rows.append([name, *cells, *accuracy[name].values()])
+    return BenchmarkTable(
+        name=kind,
+        title=f"Encoder of the {kind}: one thread, CPU time.",
+        columns=["runtime", *measured, *scores],
+        rows=rows,
+        decimals=dict.fromkeys(measured[:2], 1)
+        | dict.fromkeys([*measured[2:4], "MB"], 0)
+        | dict.fromkeys(scores, 4),
+    )
 
 
 def _times(works: dict[str, Encode], items: Sequence[Any], batch: int, rounds: int) -> dict[str, list[float]]:
@@ -110,41 +118,43 @@ def _times(works: dict[str, Encode], items: Sequence[Any], batch: int, rounds: i
     return {name: seconds[1:] for name, seconds in taken.items()}
 
 
-def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, list[str]]:
+def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, dict[str, float]]:
     """nDCG@10 where the questions alone are encoded by the variant, and cosines with the shipped vectors."""
     from benchmarks.releaf.retrieval import _ndcg, read_collection, shared_folder, shipped_recipe
     from methods.retrieval.search import Recipe
 
     tests = {name: read_collection(shared_folder(), name).part(True) for name in ("waste_wizard", "scifact")}
     recipes = {"dense": Recipe(fusion="dense"), "shipped": shipped_recipe()}
-    head = [f"{name}, {recipe}" for name in tests for recipe in recipes]
-    rows = {"columns": ["least cosine", "mean cosine", *head]}
+    rows: dict[str, dict[str, float]] = {}
     for name, encode in made.items():
         if not callable(encode):
             continue
-        cells, cosines = [], []
-        for test in tests.values():
+        found: dict[str, float] = {}
+        cosines = []
+        for collection, test in tests.items():
             vectors = encode(test.queries)
             cosines.append((vectors * test.query_vectors).sum(axis=1))
             asked = replace(test, query_vectors=vectors)
-            cells += [f"{_ndcg(asked, asked.run(recipe)).mean():.4f}" for recipe in recipes.values()]
+            for said, recipe in recipes.items():
+                found[f"{collection}, {said}"] = float(_ndcg(asked, asked.run(recipe)).mean())
         near = np.concatenate(cosines)
-        rows[name] = [f"{near.min():.4f}", f"{near.mean():.4f}", *cells]
+        rows[name] = {"least cosine": float(near.min()), "mean cosine": float(near.mean())} | found
     return rows
 
 
-def _image_accuracy(made: dict[str, Encode | str], pictures: np.ndarray) -> dict[str, list[str]]:
+def _image_accuracy(made: dict[str, Encode | str], pictures: np.ndarray) -> dict[str, dict[str, float]]:
     """Right materials of the test split by the shipped heads, and the share of answers that are torch's."""
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["label", "split"])
     labels = photos.loc[photos["split"] == "test", "label"].to_numpy()
-    rows, answers = {"columns": ["test accuracy", "as torch"]}, {}
+    rows: dict[str, dict[str, float]] = {}
+    answers: dict[str, np.ndarray] = {}
     for name, encode in made.items():
         if callable(encode):
             parts = [pictures[start : start + 16] for start in range(0, len(pictures), 16)]
             both = [encode(part) + encode(np.ascontiguousarray(part[..., ::-1])) for part in parts]
             answers[name] = _materials(np.concatenate(both) / 2)
-            same = (answers[name] == answers["torch"]).mean()
-            rows[name] = [f"{(answers[name] == labels).mean():.4f}", f"{same:.4f}"]
+            right, same = (float((answers[name] == one).mean()) for one in (labels, answers["torch"]))
+            rows[name] = {"test accuracy": right, "as torch": same}
     return rows
 
 
@@ -175,10 +185,11 @@ def _materials(features: np.ndarray) -> np.ndarray:
     return np.array(MATERIALS)[together.argmax(dim=1).numpy()]
 
 
-def _sweep(kind: str, encode: Encode | str, items: Sequence[Any], repeat: int) -> str:
+def _sweep(kind: str, encode: Encode | str, items: Sequence[Any], repeat: int) -> Found:
     """Throughput and memory of batch sizes, the line through their times, and the best under each limit."""
     if not callable(encode):
-        return f"{kind}: no sweep, {encode}"
+        yield Skipped(f"{kind}: no sweep, {encode}")
+        return
     taken: dict[int, list[float]] = {batch: [] for batch in SWEEP}
     encode(items[: max(SWEEP)])  # buffers are made the first time
     for _ in tqdm(range(3 * repeat), desc=f"{kind}: sweep", mininterval=1):
@@ -190,24 +201,32 @@ def _sweep(kind: str, encode: Encode | str, items: Sequence[Any], repeat: int) -
     throughput = [batch / value for batch, value in zip(SWEEP, seconds, strict=True)]
     memory = _peaks(kind, KEPT[kind], *SWEEP)
     line = fit_batch_time(SWEEP, seconds)
-    lines = [
-        f"{kind}, {KEPT[kind]}: T(B) = {1000 * line.overhead_s:.2f} + {1000 * line.per_item_s:.2f} B ms, "
-        f"R2 {line.r2:.4f}.",
-        "",
-        _row(["batch", "ms", "a second", "MB"]),
-        _row(["---"] * 4),
-        *(
-            _row([str(batch), f"{1000 * value:.1f}", f"{speed:.0f}", f"{mb:.0f}"])
+    best = {limit: _best(throughput, memory, limit) for limit in LIMITS[kind]}
+    yield BenchmarkTable(
+        name=f"sweep {kind}",
+        title=f"{kind}, {KEPT[kind]}: batches by size. "
+        + " ".join(f"Best in {limit} MB: {size}." for limit, size in best.items()),
+        columns=["batch", "ms", "a second", "MB"],
+        rows=[
+            [batch, 1000 * value, speed, mb]
             for batch, value, speed, mb in zip(SWEEP, seconds, throughput, memory, strict=True)
-        ),
-        "",
-    ]
-    for limit in LIMITS[kind]:
-        try:
-            lines.append(f"Best batch in {limit} MB: {optimal_batch(SWEEP, throughput, memory, limit)}.")
-        except ValueError as error:
-            lines.append(f"{limit} MB: {error}.")
-    return "\n".join(lines)
+        ],
+        decimals={"ms": 1, "a second": 0, "MB": 0},
+    )
+    yield BenchmarkTable(
+        name=f"line {kind}",
+        title=f"{kind}, {KEPT[kind]}: the line through these times, T(B) = overhead + B times an item.",
+        columns=["of", "overhead ms", "item ms", "R2"],
+        rows=[[kind, 1000 * line.overhead_s, 1000 * line.per_item_s, line.r2]],
+        decimals={"overhead ms": 2, "item ms": 2, "R2": 4},
+    )
+
+
+def _best(throughput: Sequence[float], memory: Sequence[float], limit: float) -> str:
+    try:
+        return str(optimal_batch(SWEEP, throughput, memory, limit))
+    except ValueError as error:
+        return str(error)
 
 
 def _peaks(kind: str, name: str, *batches: int) -> list[float]:
@@ -215,7 +234,3 @@ def _peaks(kind: str, name: str, *batches: int) -> list[float]:
     command = [sys.executable, "-m", "benchmarks.releaf._variants", kind, name, *map(str, batches)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [float(value) for value in json.loads(done.stdout.splitlines()[-1])]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

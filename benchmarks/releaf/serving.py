@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from benchmarks.parts import Found, Skipped
 from benchmarks.releaf import _variants as variants
 from benchmarks.releaf._variants import KEPT, MODEL, ROOT, SIZE
-from benchmarks.releaf.runtimes import _row
 from benchmarks.releaf.vision import photographs
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.serving.batching import Batcher
 from methods.serving.cache import Cache, expected_latency
+from tasks.report.benchmark import BenchmarkTable
 
 ASKED = 2000  # questions through the cache
 ENTRIES = (50, 200, 800)
@@ -31,59 +32,72 @@ MOST = (1, 8, 32)
 WAIT_S = 0.005
 
 
-def tables(repeat: int) -> str:
-    """Markdown: the cache, batching of both encoders, and the work of each kind of request."""
+def tables(repeat: int) -> Found:
+    """The cache, batching of both encoders, and the work of each kind of request."""
     names = sorted(set(pd.read_parquet(ROOT / "data/releaf/items.parquet", columns=["name"])["name"]))
     encode = load_onnx_encoder(MODEL, batch=max(MOST), folder=KEPT)
-    parts = [
-        _cache(names, encode),
-        _batching("texts", lambda items: list(encode(items)), names, 200 * repeat),
-    ]
+    yield _cache(names, encode)
+    yield _batching("texts", lambda items: list(encode(items)), names, 200 * repeat)
     works = {"question: vector and search of our cards": _question_s(names, encode, 50 * repeat)}
     if photographs().is_file():
         features = variants.image_variants()["ONNX Runtime"]()
         pictures = list(variants.read_pictures("test", 64))
-        parts.append(
-            _batching("photographs", lambda items: list(features(np.stack(items))), pictures, 32 * repeat)
-        )
+        yield _batching("photographs", lambda items: list(features(np.stack(items))), pictures, 32 * repeat)
         works["photograph: decoded, resized, features of it and its mirror image"] = _photograph_s(
             features, 20 * repeat
         )
-    lines = ["Work of a request, median CPU milliseconds.", "", _row(["request", "ms"]), _row(["---"] * 2)]
-    parts.append("\n".join([*lines, *(_row([name, f"{1000 * value:.1f}"]) for name, value in works.items())]))
-    return "\n\n".join(parts)
+    else:
+        yield Skipped(f"{photographs()}, the photographs, is not there")
+    yield BenchmarkTable(
+        name="work",
+        title="Work of a request, median CPU milliseconds.",
+        columns=["request", "ms"],
+        rows=[[name, 1000 * value] for name, value in works.items()],
+        decimals={"ms": 1},
+    )
 
 
-def _cache(names: list[str], encode: Callable[[list[str]], np.ndarray]) -> str:
+def _cache(names: list[str], encode: Callable[[list[str]], np.ndarray]) -> BenchmarkTable:
     """Measured mean latency beside the formula, whose two times are taken in turn with it, on other names."""
     rng = np.random.default_rng(0)
     rng.shuffle(names)
     known, others = names[:-100], names[-100:]
     popularity = 1 / np.arange(1, len(known) + 1)
     asked = rng.choice(known, ASKED, p=popularity / popularity.sum()).tolist()
-    lines = [
-        f"{ASKED:,} questions of {len(known):,} names; cached and computed: of {len(others)} other names.",
-        "",
-        _row(["entries", "hit rate", "cached us", "computed ms", "formula ms", "measured ms", "difference"]),
-        _row(["---"] * 7),
-    ]
-    for entries in ENTRIES:
-        cache: Cache[np.ndarray] = Cache(entries, float("inf"))
-        filled: Cache[np.ndarray] = Cache(len(others), float("inf"))
-        taken, cached, computed = [], [], []
-        for number, name in enumerate(tqdm(asked, desc=f"cache of {entries}", mininterval=1)):
-            taken.append(_seconds(_answer, cache, encode, name))
-            if number % 10 == 0:
-                other = others[number // 10 % len(others)]
-                computed.append(_seconds(encode, [other]))
-                filled.put(other, np.zeros(1))
-                cached.append(_seconds(filled.get, other))
-        rate = cache.counts().hit_rate
-        formula = expected_latency(rate, float(np.mean(cached)), float(np.mean(computed)))
-        cells = [f"{rate:.3f}", f"{1e6 * np.mean(cached):.1f}", f"{1000 * np.mean(computed):.2f}"]
-        cells += [f"{1000 * formula:.3f}", f"{1000 * np.mean(taken):.3f}"]
-        lines.append(_row([str(entries), *cells, f"{np.mean(taken) / formula - 1:+.1%}"]))
-    return "\n".join(lines)
+    return BenchmarkTable(
+        name="cache",
+        title=f"{ASKED:,} questions of {len(known):,} names; cached and computed: of {len(others)} other names.",
+        columns=[
+            "entries",
+            "hit rate",
+            "cached us",
+            "computed ms",
+            "formula ms",
+            "measured ms",
+            "difference, %",
+        ],
+        rows=[[entries, *_cached(entries, asked, others, encode)] for entries in ENTRIES],
+        decimals={"cached us": 1, "computed ms": 2, "difference, %": 1},
+    )
+
+
+def _cached(
+    entries: int, asked: list[str], others: list[str], encode: Callable[[list[str]], np.ndarray]
+) -> list[float]:
+    cache: Cache[np.ndarray] = Cache(entries, float("inf"))
+    filled: Cache[np.ndarray] = Cache(len(others), float("inf"))
+    taken, cached, computed = [], [], []
+    for number, name in enumerate(tqdm(asked, desc=f"cache of {entries}", mininterval=1)):
+        taken.append(_seconds(_answer, cache, encode, name))
+        if number % 10 == 0:
+            other = others[number // 10 % len(others)]
+            computed.append(_seconds(encode, [other]))
+            filled.put(other, np.zeros(1))
+            cached.append(_seconds(filled.get, other))
+    rate = cache.counts().hit_rate
+    hit, miss, mean = (float(np.mean(seconds)) for seconds in (cached, computed, taken))
+    formula = expected_latency(rate, hit, miss)
+    return [rate, 1e6 * hit, 1000 * miss, 1000 * formula, 1000 * mean, 100 * (mean / formula - 1)]
 
 
 def _answer(cache: Cache[np.ndarray], encode: Callable[[list[str]], np.ndarray], name: str) -> np.ndarray:
@@ -94,21 +108,25 @@ def _answer(cache: Cache[np.ndarray], encode: Callable[[list[str]], np.ndarray],
     return found
 
 
-def _batching(kind: str, function: Callable[[list[Any]], list[Any]], items: Sequence[Any], asked: int) -> str:
+def _batching(
+    kind: str, function: Callable[[list[Any]], list[Any]], items: Sequence[Any], asked: int
+) -> BenchmarkTable:
     """Callers at a batcher; each waits for its answer before it asks again."""
-    lines = [
-        f"{kind}: {CALLERS} callers, a wait of {1000 * WAIT_S:.0f} ms at most; latency by the wall clock.",
-        "",
-        _row(["most", "mean batch", "CPU ms a request", "p50 ms", "p95 ms", "p99 ms"]),
-        _row(["---"] * 6),
-    ]
+    columns = ["most", "mean batch", "CPU ms a request", "p50 ms", "p95 ms", "p99 ms"]
+    rows = []
     for most in MOST:
         began = time.process_time()
         latency, mean = asyncio.run(_ask(function, items, asked, most))
         cpu = (time.process_time() - began) / asked
-        cells = [f"{1000 * value:.1f}" for value in (cpu, *np.quantile(latency, (0.5, 0.95, 0.99)))]
-        lines.append(_row([str(most), f"{mean:.1f}", *cells]))
-    return "\n".join(lines)
+        times = (cpu, *np.quantile(latency, (0.5, 0.95, 0.99)).tolist())
+        rows.append([most, mean, *(1000 * value for value in times)])
+    return BenchmarkTable(
+        name=f"batching {kind}",
+        title=f"{kind}: {CALLERS} callers, a wait of {1000 * WAIT_S:.0f} ms at most; wall-clock latency.",
+        columns=columns,
+        rows=rows,
+        decimals=dict.fromkeys(columns, 1),
+    )
 
 
 async def _ask(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from statewright.contracts import Table
 from tasks.checked import Quarantine
+from tasks.releaf.adapt_scores import AdaptSummary
 from tasks.releaf.evaluate import EvaluateSummary
 from tasks.releaf.graph import GraphMetrics, NodeScores
 from tasks.releaf.graph_reasons import Recommendations
@@ -22,11 +23,16 @@ from tasks.releaf.report_corpus import verdict as corpus_verdict
 from tasks.releaf.report_elsewhere import elsewhere
 from tasks.releaf.report_graph import graph_section
 from tasks.releaf.report_graph import verdict as graph_verdict
+from tasks.releaf.report_language import language
+from tasks.releaf.report_language import verdict as language_verdict
 from tasks.releaf.report_photographs import photographs
 from tasks.releaf.report_photographs import verdict as vision_verdict
 from tasks.releaf.report_search import search
 from tasks.releaf.report_search import verdict as search_verdict
+from tasks.releaf.report_serving import serving_section
+from tasks.releaf.report_serving import verdict as serving_verdict
 from tasks.releaf.retrieval_metrics import RetrievalScores, RetrieveMetrics
+from tasks.releaf.serving import Latencies, ServingSummary
 from tasks.releaf.streams import StreamsSummary
 from tasks.releaf.vision_scores import Confusion, Predictions, Scores, VisionSummary
 from tasks.report.benchmark import Benchmark
@@ -52,6 +58,9 @@ def report(
     recommendations: Table[Recommendations],
     node_scores: Table[NodeScores],
     graph: GraphMetrics,
+    adapt: AdaptSummary,
+    serving_latencies: Table[Latencies],
+    serving: ServingSummary,
     retrieval_benchmark: Benchmark,
     graph_benchmark: Benchmark,
     vision_benchmark: Benchmark,
@@ -65,6 +74,8 @@ def report(
         assistant_verdict(evaluate),
         vision_verdict(vision),
         graph_verdict(graph),
+        language_verdict(adapt),
+        serving_verdict(serving),
     )
     sections = (
         Section("findings", "What came out", (Prose(points=verdicts),)),
@@ -73,6 +84,8 @@ def report(
         assistant(evaluate, streams),
         photographs(vision_scores, vision_confusion, vision_predictions, vision),
         graph_section(link_scores, recommendations, node_scores, graph, params),
+        language(adapt),
+        serving_section(serving_latencies, serving),
         elsewhere(retrieval_benchmark, graph_benchmark, vision_benchmark),
         reproduce(),
     )

@@ -18,7 +18,8 @@ from tasks.releaf.report_photographs import reliability
 
 EVIL = "<script>alert('x')</script>"
 SECTIONS = (
-    "findings", "corpus", "search", "assistant", "photographs", "graph", "elsewhere", "reproduce",
+    "findings", "corpus", "search", "assistant", "photographs", "graph", "language", "serving",
+    "elsewhere", "reproduce",
 )  # fmt: skip
 KINDS = ("uniform", "same type", "same type and degree", "whole type")
 
@@ -159,6 +160,44 @@ def linked() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def taught() -> dict[str, Any]:
+    """An adapter that helps, and stays below the simple baseline."""
+    answers = {
+        "asked": 32, "right_bin": 0.25, "cites": 0.1, "shown_right": 0.2, "grounded": 0.9, "refused": 0.5,
+    }  # fmt: skip
+    perplexity = {"cards": {"before": 21.53, "after": 11.75}, "wiki": {"before": 30.0, "after": 31.25}}
+    return {
+        "adapt": {
+            "model": "small", "rank": 8, "alpha": 16, "learnt_from": {}, "matrices": 210,
+            "trainable": 2442240, "trainable_share": 0.0178, "formula": 2442240, "formula_holds": True,
+            "reduction": 43.5, "reductions": {}, "merged_difference": 0.0, "steps": 24, "best_step": 18,
+            "perplexity": perplexity, "forgetting": "it forgets a little.", "answers_before": answers,
+            "answers_after": answers | {"right_bin": 0.375},
+            "baselines": {"own card": 0.75, "commonest": 0.3},
+        },
+    }  # fmt: skip
+
+
+def loaded() -> dict[str, Any]:
+    """Two rules of dispatch at one load, one hit rate, and a formula that does not hold."""
+    row = {"load": 0.9, "hit_rate": 0.0, "p50": 1.0, "p95": 2.0, "mean": 3.25, "expected": np.nan,
+           "stable": True, "servers": 2.0}  # fmt: skip
+    rows = [
+        row | {"part": "dispatch", "way": "shared", "p99": 67.4},
+        row | {"part": "dispatch", "way": "uniform", "p99": 10464.9},
+        row | {"part": "cache", "way": "kept", "p99": 9.5, "hit_rate": 0.4, "expected": 3.5},
+    ]
+    return {
+        "serving_latencies": pd.DataFrame(rows),
+        "serving": {
+            "requests": 10000, "highest_load": 0.9, "p99": {"shared": 67.4, "uniform": 10464.9},
+            "best_rule": "shared", "closed_form_off": 0.1, "cache_formula_off": 0.05,
+            "cache_naive_off": 0.69, "rush_p99": {"fixed": 21.3, "scaled": 9131.8},
+            "rush_servers": {"fixed": 8.0, "scaled": 2.72},
+        },
+    }  # fmt: skip
+
+
 def table(name: str, columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
     return {"name": name, "title": f"About {name}.", "columns": columns, "rows": rows, "date": "2001-02-03",
             "command": "python -m x", "versions": {"numpy": "9.9"}}  # fmt: skip
@@ -181,7 +220,8 @@ def measured() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, Any]:
     """Small inputs that keep every contract of the stage."""
-    given = {**sources(), **found(), **answered(), **seen(), **linked(), **measured()}
+    given = {**sources(), **found(), **answered(), **seen(), **linked(), **taught(), **loaded(),
+             **measured()}  # fmt: skip
     hints = get_type_hints(report, include_extras=True)
     return {name: check(value, hints[name], name) for name, value in given.items()}
 
@@ -281,6 +321,11 @@ def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
         ["type popularity (baseline)", "uniform", "0.900", "0.820", "0.250"],
         [EVIL, "item", "3", "0.0123", "0.2500"],
         [EVIL, "lamp", "reuse", "0.61", "jar is made of glass; glass can become lamp"],
+        ["cards", "21.53", "11.75"],
+        ["written: names the right bin", "25%", "38%"],
+        ["uniform", "10,464.9"],
+        ["kept", "0.40", "3.2", "3.5", "9.5"],
+        ["scaled", "9,131.8", "2.72"],
         ["shipped", "0.330", "0.001"],
         ["SVM", "90.000", "90.500", *["–"] * 5],
     ],
@@ -308,6 +353,11 @@ def test_a_way_too_long_is_not_shown_however_likely(read: Reader):
         "error of its confidence falls from 0.123 to 0.045",
         "it loses against uniform (type popularity 0.820 against 0.710)",
         "By Hits@10 it loses against none.",
+        "in 38% of 32 held-out questions with its adapter and in 25% without: not above the simple baseline",
+        "Its perplexity falls on cards and rises on wiki.",
+        "“shared” keeps 99% of the requests below 67.4 ms, “uniform” below 10,464.9 ms",
+        "holds (off by up to 5%) with the time of the queue",
+        "without a cache it does not hold (off by up to 69%)",
         "surely worse on cisi (0.330 against 0.510 of BM25)",
         "above the published AUC in 1 of 2 cases",
         "“heads” reaches 89.5% of the test photographs, not above “SVM” (90.5%)",
