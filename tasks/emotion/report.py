@@ -36,9 +36,9 @@ from tasks.emotion.report_scales import scales
 from tasks.emotion.report_states import states as states_section
 from tasks.emotion.report_trust import ablations
 from tasks.emotion.report_trust import coverage as coverage_section
-from tasks.emotion.report_trust import feedback as feedback_section
 from tasks.emotion.variational import ArtistStates, VariationalMetrics
 from tasks.report.blocks import count
+from tasks.report.feedback import feedback as feedback_section
 from tasks.report.page import page
 
 TITLE = "The emotional course of artists, of careers, and of music as a whole"

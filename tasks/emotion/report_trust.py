@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from statewright.contracts import Feedback
 from tasks.emotion import figures_models as draw
 from tasks.emotion.scoring import OURS
 from tasks.report.blocks import (
     Figure,
-    Grid,
     Picture,
     Prose,
     Section,
@@ -126,21 +124,3 @@ def ablations(table: pd.DataFrame) -> Section:
             ),
         ),
     )
-
-
-def feedback(word: Feedback) -> Section:
-    """The last word of the feedback stage."""
-    verb = "says stop" if word.stop or not word.patch else "proposes a change"
-    blocks: list[Prose | Grid] = [
-        Prose(f"After this round the feedback stage {verb}. Its reason: {word.reason}")
-    ]
-    if word.patch:
-        blocks.append(
-            grid(
-                "The proposed change of the parameters; the command “statewright loop” applies it and "
-                "runs the next round.",
-                ("parameter", "now", "proposed"),
-                [(one.key, str(one.was), str(one.now)) for one in word.patch],
-            )
-        )
-    return Section("feedback", "The last word of the feedback", tuple(blocks))

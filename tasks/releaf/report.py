@@ -6,7 +6,7 @@ Every sentence, figure and table is computed from the inputs; the page needs not
 
 from __future__ import annotations
 
-from statewright.contracts import Table
+from statewright.contracts import Feedback, Table
 from tasks.checked import Quarantine
 from tasks.releaf.adapt_scores import AdaptSummary
 from tasks.releaf.evaluate import EvaluateSummary
@@ -37,6 +37,7 @@ from tasks.releaf.streams import StreamsSummary
 from tasks.releaf.vision_scores import Confusion, Predictions, Scores, VisionSummary
 from tasks.report.benchmark import Benchmark
 from tasks.report.blocks import Commands, Prose, Section, count, joined, plural
+from tasks.report.feedback import feedback as feedback_section
 from tasks.report.page import page
 
 TITLE = "Which bin, and why: what the waste assistant knows and how often it is right"
@@ -61,9 +62,11 @@ def report(
     adapt: AdaptSummary,
     serving_latencies: Table[Latencies],
     serving: ServingSummary,
+    feedback: Feedback,
     retrieval_benchmark: Benchmark,
     graph_benchmark: Benchmark,
     vision_benchmark: Benchmark,
+    serving_benchmark: Benchmark,
     *,
     params: ReportParams,
 ) -> str:
@@ -86,7 +89,8 @@ def report(
         graph_section(link_scores, recommendations, node_scores, graph, params),
         language(adapt),
         serving_section(serving_latencies, serving),
-        elsewhere(retrieval_benchmark, graph_benchmark, vision_benchmark),
+        feedback_section(feedback),
+        elsewhere(retrieval_benchmark, graph_benchmark, vision_benchmark, serving_benchmark),
         reproduce(),
     )
     cities = joined(sorted({key.partition(":")[0] for key in preprocess.streams}))

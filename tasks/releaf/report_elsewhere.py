@@ -1,4 +1,4 @@
-"""Section of the report on collections that do not ship: what the benchmarks measured, on which day."""
+"""Section of the report on what the benchmarks measured, on which day: collections that do not ship, load."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.report.blocks import Prose, Section, joined, plural
 SURE = 0.05
 
 
-def elsewhere(retrieval: Benchmark, graph: Benchmark, vision: Benchmark) -> Section:
+def elsewhere(retrieval: Benchmark, graph: Benchmark, vision: Benchmark, *others: Benchmark) -> Section:
     """Findings across the tables, then each table with its day and command."""
-    parts = (retrieval, graph, vision)
+    parts = (retrieval, graph, vision, *others)
     findings = [*_search(retrieval), *_links(graph), *_photographs(vision)]
     versions = sorted({pair for part in parts for table in part.tables for pair in table.versions.items()})
     return Section(
@@ -22,8 +22,8 @@ def elsewhere(retrieval: Benchmark, graph: Benchmark, vision: Benchmark) -> Sect
         (
             Prose(
                 "The same methods on public test collections, whose data are too large or not free to ship, "
-                "and beside what others published. A run of the pipeline does not measure these again: each "
-                "table carries the day and the command that made it."
+                "and beside what others published; and times, which no two runs share. A run of the pipeline "
+                "does not measure these again: each table carries the day and the command that made it."
             ),
             *([Prose(points=tuple(findings))] if findings else []),
             *(table for part in parts for table in benchmark_grids(part)),

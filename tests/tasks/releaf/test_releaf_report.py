@@ -18,7 +18,7 @@ from tasks.releaf.report_photographs import reliability
 
 EVIL = "<script>alert('x')</script>"
 SECTIONS = (
-    "findings", "corpus", "search", "assistant", "photographs", "graph", "language", "serving",
+    "findings", "corpus", "search", "assistant", "photographs", "graph", "language", "serving", "feedback",
     "elsewhere", "reproduce",
 )  # fmt: skip
 KINDS = ("uniform", "same type", "same type and degree", "whole type")
@@ -198,6 +198,12 @@ def loaded() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def proposed() -> dict[str, Any]:
+    """A patch of the fusion weight."""
+    patch = [{"key": "releaf.retrieve.w_dense", "was": 0.6, "now": 0.5}]
+    return {"feedback": {"stop": False, "reason": "Try less.", "score": 0.7, "patch": patch}}
+
+
 def table(name: str, columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
     return {"name": name, "title": f"About {name}.", "columns": columns, "rows": rows, "date": "2001-02-03",
             "command": "python -m x", "versions": {"numpy": "9.9"}}  # fmt: skip
@@ -213,6 +219,7 @@ def measured() -> dict[str, Any]:
         "retrieval": [table("systems cisi", ["system", "nDCG@10", "p"], systems)],
         "graph": [table("citations", ["graph", "model", "AUC", "± AUC", "published AUC"], citations)],
         "vision": [table("features", routes_columns, routes)],
+        "serving": [table("work", ["request", "ms"], [["question", 4.25]])],
     }
     return {f"{part}_benchmark": {"part": part, "tables": tables} for part, tables in found.items()}
 
@@ -220,7 +227,7 @@ def measured() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, Any]:
     """Small inputs that keep every contract of the stage."""
-    given = {**sources(), **found(), **answered(), **seen(), **linked(), **taught(), **loaded(),
+    given = {**sources(), **found(), **answered(), **seen(), **linked(), **taught(), **loaded(), **proposed(),
              **measured()}  # fmt: skip
     hints = get_type_hints(report, include_extras=True)
     return {name: check(value, hints[name], name) for name, value in given.items()}
@@ -326,7 +333,9 @@ def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
         ["uniform", "10,464.9"],
         ["kept", "0.40", "3.2", "3.5", "9.5"],
         ["scaled", "9,131.8", "2.72"],
+        ["releaf.retrieve.w_dense", "0.6", "0.5"],
         ["shipped", "0.330", "0.001"],
+        ["question", "4.250"],
         ["SVM", "90.000", "90.500", *["–"] * 5],
     ],
 )
