@@ -66,7 +66,7 @@ def _cache(names: list[str], encode: Callable[[list[str]], np.ndarray]) -> Bench
     asked = rng.choice(known, ASKED, p=popularity / popularity.sum()).tolist()
     return BenchmarkTable(
         name="cache",
-        title=f"{ASKED:,} questions of {len(known):,} names; cached and computed: of {len(others)} other names.",
+        title=f"{ASKED:,} questions of {len(known):,} names; cached and computed of {len(others)} others.",
         columns=[
             "entries",
             "hit rate",
