@@ -16,7 +16,7 @@ def _releaf(metrics: Metrics, name: str) -> Any:
     return metrics["releaf"][name]
 
 
-def _table(metrics: Metrics, part: str, name: str) -> list[dict[str, Any]]:
+def table_rows(metrics: Metrics, part: str, name: str) -> list[dict[str, Any]]:
     """Rows of a benchmark's table by column; none where it was not measured."""
     tables = metrics["benchmarks"].get(part, {"tables": []})["tables"]
     found = next((table for table in tables if table["name"] == name), {"columns": [], "rows": []})
@@ -128,7 +128,7 @@ def _links(metrics: Metrics) -> str:
 
 
 def _citations(metrics: Metrics) -> str:
-    rows = _table(metrics, "graph", "citations")
+    rows = table_rows(metrics, "graph", "citations")
     found = "; ".join(
         f"{row['graph']} {row['model']} AUC {row['AUC']:.1f} (published {row['published AUC']}), AP "
         f"{row['AP']:.1f} ({row['published AP']})"
@@ -138,7 +138,7 @@ def _citations(metrics: Metrics) -> str:
 
 
 def _citations_hold(metrics: Metrics) -> str:
-    rows = _table(metrics, "graph", "citations")
+    rows = table_rows(metrics, "graph", "citations")
     return _holds(all(row["AUC"] >= row["published AUC"] for row in rows)) if rows else OPEN
 
 
@@ -148,12 +148,12 @@ def _homophily_of(metrics: Metrics) -> dict[str, tuple[float, float]]:
     found = {"things": (graph["homophily"]["observed"], graph["test"]["uniform"]["auc"])}
     auc = {
         row["graph"]: row["AUC"] / 100
-        for row in _table(metrics, "graph", "citations")
+        for row in table_rows(metrics, "graph", "citations")
         if row["model"] == "GAE"
     }
     return found | {
         row["graph"]: (row["homophily"], auc[row["graph"]])
-        for row in _table(metrics, "graph", "homophily")
+        for row in table_rows(metrics, "graph", "homophily")
         if row["graph"] in auc
     }
 
@@ -194,7 +194,7 @@ def _batch(metrics: Metrics) -> str:
     text = "Batching shares the overhead, not the work: T_single + overhead / B a request."
     rows = [
         f"{row['most']}: {row['CPU ms a request']:.1f} ms"
-        for row in _table(metrics, "serving", "batching texts")
+        for row in table_rows(metrics, "serving", "batching texts")
     ]
     if not rows:
         return f"{text} Ours is not measured yet."
@@ -202,7 +202,7 @@ def _batch(metrics: Metrics) -> str:
 
 
 def _latencies(metrics: Metrics) -> str:
-    rows = [f"{row['request']} {row['ms']:.1f} ms" for row in _table(metrics, "serving", "work")]
+    rows = [f"{row['request']} {row['ms']:.1f} ms" for row in table_rows(metrics, "serving", "work")]
     ours = f"CPU time of one thread with ours: {'; '.join(rows)}." if rows else "Ours is not measured yet."
     return f"Of an Apple M4 Max with models that do not ship. {ours}"
 

@@ -13,32 +13,35 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.parts import Found, Skipped
 from statewright import files
 from tasks.releaf.contracts import Vocabulary
 from tasks.releaf.feedback import feedback, first_cards
 from tasks.releaf.judging import ask
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
+from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 SET_TO = (0.0, 0.2, 0.6, 1.0)
 TABLES = ("passages", "items", "cards", "vectors")
 
 
-def tables(repeat: int) -> str:
-    """Markdown: a row a weight that the search is set to."""
+def tables(repeat: int) -> Found:
+    """A row a weight that the search is set to."""
     folder = ROOT / "data/releaf"
     if not (folder / "vectors.parquet").is_file():
-        return f"feedback: skipped, {folder} has no vectors.parquet: `statewright run releaf-index`"
-    lines = [
-        "Thumbs on the first cards of the test items' names: what the feedback stage proposes.",
-        "",
-        "| w_dense | questions | hard negatives | proposed | first card right, now | then |",
-        "| --- " * 6 + "|",
-    ]
+        yield Skipped(f"{folder} has no vectors.parquet: `statewright run releaf-index`")
+        return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     index = files.load(folder / "bm25.safetensors"), Vocabulary(**files.load(folder / "vocabulary.json"))
     right = right_cards(read["items"], read["cards"])
-    return "\n".join([*lines, *(_line(weight, read, index, right) for weight in SET_TO)])
+    yield BenchmarkTable(
+        name="rehearsal",
+        title="Thumbs on the first cards of the test items' names: what the feedback stage proposes.",
+        columns=["w_dense", "questions", "hard negatives", "proposed", "first card right, now", "then"],
+        rows=[_row(weight, read, index, right) for weight in SET_TO],
+        decimals={"w_dense": 1, "proposed": 1},
+    )
 
 
 def right_cards(items: pd.DataFrame, cards: pd.DataFrame) -> dict[str, set[str]]:
@@ -51,9 +54,9 @@ def right_cards(items: pd.DataFrame, cards: pd.DataFrame) -> dict[str, set[str]]
     return dict(sorted(right.items()))
 
 
-def _line(
+def _row(
     weight: float, read: dict[str, pd.DataFrame], index: tuple[object, Vocabulary], right: dict[str, set[str]]
-) -> str:
+) -> list[str | int | float | None]:
     from methods.retrieval.search import Corpus
     from methods.retrieval.sparse import from_arrays
 
@@ -70,14 +73,11 @@ def _line(
     )  # fmt: skip
     then = made.feedback.patch[0].now if made.feedback.patch else weight
     now_right, then_right = (
-        np.mean([card in cards for card, cards in zip(first[share], right.values(), strict=True)])
+        float(np.mean([card in cards for card, cards in zip(first[share], right.values(), strict=True)]))
         for share in (weight, then)
     )
     proposed = then if made.feedback.patch else "nothing"
-    return (
-        f"| {weight} | {len(right)} | {len(made.hard_negatives)} | {proposed} "
-        f"| {now_right:.3f} | {then_right:.3f} |"
-    )
+    return [weight, len(right), len(made.hard_negatives), proposed, now_right, then_right]
 
 
 def log(first: list[str], passages: pd.DataFrame, right: dict[str, set[str]]) -> pd.DataFrame:

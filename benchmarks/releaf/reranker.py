@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
+from benchmarks.parts import Found, Skipped
 from benchmarks.releaf.retrieval import (
     CHOSEN_ON,
     MODEL,
@@ -35,6 +36,7 @@ from methods.retrieval.fusion import ranks
 from methods.retrieval.rerank import PairScorer, blend
 from methods.retrieval.search import Corpus
 from methods.retrieval.sparse import fit_bm25
+from tasks.report.benchmark import BenchmarkTable
 
 RECIPE = Recipe(negatives=3, epochs=1, tokens=128, bfloat16=True)
 MINED = 30  # ranks from which wrong documents are drawn
@@ -75,9 +77,10 @@ class Taught:
     told: str
 
 
-def tables(repeat: int) -> str:
-    """Markdown: the choice and one look at the test queries, on the collections and on the own cards."""
-    return f"{_collections()}\n\n{_own_cards()}"
+def tables(repeat: int) -> Found:
+    """The choice and one look at the test queries, on the collections and on the own cards."""
+    yield from _collections()
+    yield from _own_cards()
 
 
 def held_out(collection: Collection) -> np.ndarray:
@@ -88,10 +91,11 @@ def held_out(collection: Collection) -> np.ndarray:
     return np.where((collection.split == "train") & drawn, "dev", collection.split)
 
 
-def _collections() -> str:
+def _collections() -> Found:
     folder = shared_folder()
     if not folder.is_dir():
-        return f"re-ranking: skipped, {folder} is not there; name the folder above data by STATEWRIGHT_SHARED"
+        yield Skipped(f"{folder} is not there; name the folder above data by STATEWRIGHT_SHARED")
+        return
     read = {name: read_collection(folder, name) for name in NAMES}
     parts = {name: held_out(whole) for name, whole in read.items()}
     groups = []
@@ -104,18 +108,20 @@ def _collections() -> str:
     unit = {name: np.arange(len(whole.documents)) for name, whole in read.items()}
     dev = [_rank(f"{name}, dev", select(read[name], parts[name] == "dev"), unit[name], taught)
            for name in CHOSEN_ON]  # fmt: skip
-    chosen, said = _choice(dev)
+    chosen, choice = _choice("collections", taught, dev)
+    yield choice
     test = [_rank(name, select(whole, parts[name] == "test"), unit[name], taught)
             for name, whole in read.items()]  # fmt: skip
-    return "\n\n".join([f"On the collections. {taught.told} {said}", _test(test, chosen)])
+    yield _test("collections", test, chosen)
 
 
-def _own_cards() -> str:
+def _own_cards() -> Found:
     from tasks.releaf.judging import ask
 
     folder = ROOT / "data/releaf"
     if not (folder / "passages.parquet").is_file():
-        return "own cards: skipped, data/releaf has no passages.parquet: `statewright run releaf-preprocess`"
+        yield Skipped("data/releaf has no passages.parquet: `statewright run releaf-preprocess`")
+        return
     items, cards, passages = (
         pd.read_parquet(folder / f"{name}.parquet") for name in ("items", "cards", "passages")
     )
@@ -132,9 +138,11 @@ def _own_cards() -> str:
         known.queries, texts, known.run(shipped_recipe()), known.relevance[:, unit], depth=MINED, right=1
     )
     taught = _teach(groups)
-    chosen, said = _choice([_rank("own, dev", select(whole, cited & (whole.split == "dev")), unit, taught)])
+    dev = [_rank("own, dev", select(whole, cited & (whole.split == "dev")), unit, taught)]
+    chosen, choice = _choice("own cards", taught, dev)
+    yield choice
     test = _rank("own cards", select(whole, cited & (whole.split == "test")), unit, taught)
-    return "\n\n".join([f"On the own cards. {taught.told} {said}", _test([test], chosen)])
+    yield _test("own cards", [test], chosen)
 
 
 def select(whole: Collection, kept: np.ndarray) -> Collection:
@@ -189,42 +197,46 @@ def _rank(name: str, asked: Collection, unit: np.ndarray, taught: Taught) -> Ran
         return Ranked(name, asked.relevance, first, pairs, unit, float(kept["ms"]))
 
 
-def _choice(dev: list[Ranked]) -> tuple[float, str]:
+def _choice(on: str, taught: Taught, dev: list[Ranked]) -> tuple[float, BenchmarkTable]:
     """The weight with the best mean nDCG@10 over the sets, and what was seen of all."""
     found = {weight: [one.measure(weight) for one in dev] for weight in WEIGHTS}
     mean = {weight: float(np.mean([part.mean() for part in parts])) for weight, parts in found.items()}
     chosen = max(WEIGHTS, key=lambda weight: mean[weight])  # of equal ones the smallest
     best, none = (np.concatenate(found[weight]) for weight in (chosen, 0.0))
-    lines = [
-        f"Weight of the cross-encoder over the first {DEPTH}: {chosen} is best on queries held out "
-        f"(p {randomisation_test(best, none):.4f} against none). nDCG@10:",
-        "",
-        "| queries | " + " | ".join(f"{weight}" for weight in WEIGHTS) + " |",
-        "| --- " * (len(WEIGHTS) + 1) + "|",
-    ]
-    for at, one in enumerate(dev):
-        cells = " | ".join(f"{found[weight][at].mean():.4f}" for weight in WEIGHTS)
-        lines.append(f"| {one.name} ({len(one.first)}) | {cells} |")
-    return chosen, "\n".join(lines)
+    columns = ["queries", "number", *(f"weight {weight}" for weight in WEIGHTS)]
+    return chosen, BenchmarkTable(
+        name=f"choice {on}",
+        title=f"Re-ranking, {on}. {taught.told} Weight of the cross-encoder over the first {DEPTH}: {chosen} "
+        f"is best on queries held out (p {randomisation_test(best, none):.4f} against none). nDCG@10.",
+        columns=columns,
+        rows=[
+            [one.name, len(one.first), *(float(found[weight][at].mean()) for weight in WEIGHTS)]
+            for at, one in enumerate(dev)
+        ],
+        decimals=dict.fromkeys(columns[2:], 4),
+    )
 
 
-def _test(test: list[Ranked], chosen: float) -> str:
+def _test(on: str, test: list[Ranked], chosen: float) -> BenchmarkTable:
     """One look at the test queries: the search, the weight chosen, and the cross-encoder alone."""
     weight = chosen or WEIGHTS[1]
-    lines = [
-        f"Test queries: nDCG@10 of the search, with weight {weight}, and in the cross-encoder's order alone; "
-        "p (Holm) against the search; milliseconds of CPU a query that the reading takes.",
-        "",
-        "| test | queries | search | weighted | p | alone | p | ms |",
-        "| --- " * 8 + "|",
-    ]
+    rows = []
     for one in test:
         found = {"search": one.measure(0.0), "weighted": one.measure(weight), "alone": one.measure(1.0)}
         p_values = compare(found, "search")
-        cells = " | ".join(
-            f"{found[system].mean():.4f} | {p_values[system]:.4f}" for system in ("weighted", "alone")
-        )
-        lines.append(
-            f"| {one.name} | {len(one.first)} | {found['search'].mean():.4f} | {cells} | {one.ms:.0f} |"
-        )
-    return "\n".join(lines)
+        cells = [
+            value
+            for system in ("weighted", "alone")
+            for value in (float(found[system].mean()), float(p_values[system]))
+        ]
+        rows.append([one.name, len(one.first), float(found["search"].mean()), *cells, one.ms])
+    columns = ["test", "queries", "search", "weighted", "p weighted", "alone", "p alone", "ms"]
+    return BenchmarkTable(
+        name=f"test {on}",
+        title=f"Re-ranking, {on}, test queries: nDCG@10 of the search, with weight {weight}, and in the "
+        "cross-encoder's order alone; p (Holm) against the search; milliseconds of CPU a query that the "
+        "reading takes.",
+        columns=columns,
+        rows=rows,
+        decimals=dict.fromkeys(columns[2:], 4) | {"ms": 0},
+    )

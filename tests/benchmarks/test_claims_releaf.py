@@ -128,3 +128,12 @@ def test_an_adapter_and_a_service_are_told_once_they_are_measured(metrics: dict[
     systems = told["releaf"]["retrieve"]["systems"]
     systems["weighted + re-ranking"] = {"ndcg_10": 0.95, "p_holm": 0.01}
     assert verdict("A cross-encoder", told) == REPRODUCED
+
+
+def test_a_cross_encoder_that_was_taught_must_be_better_everywhere(metrics: dict[str, Any]):
+    columns = ["test", "search", "weighted", "p weighted", "alone"]
+    table = {"name": "test own cards", "columns": columns, "rows": [["own", 0.8, 0.9, 0.01, 0.7]]}
+    told = metrics | {"benchmarks": metrics["benchmarks"] | {"reranker": {"tables": [table]}}}
+    assert verdict("A cross-encoder", told) == REPRODUCED
+    table["rows"].append(["other", 0.8, 0.9, 0.3, 0.7])
+    assert verdict("A cross-encoder", told) == CORRECTED
