@@ -119,13 +119,13 @@ def score_cards(
     best : ndarray of shape (texts, cards)
     """
     of_passages = search(known.corpus, texts, vectors, recipe)
-    scores = np.full((len(texts), len(known.cards)), -np.inf)
-    best = np.zeros(scores.shape, dtype=np.int64)
-    for passage, card in enumerate(known.card_of):
-        better = of_passages[:, passage] > scores[:, card]
-        scores[better, card] = of_passages[better, passage]
-        best[better, card] = passage
-    return scores, best
+    best = np.zeros((len(texts), len(known.cards)), dtype=np.int64)
+    has_passage = np.isin(np.arange(len(known.cards)), known.card_of)
+    for row, found in enumerate(of_passages):
+        worst_first = np.argsort(-found, kind="stable")[::-1]
+        best[row, known.card_of[worst_first]] = worst_first  # the last one written stays: a card's best
+    scores = np.take_along_axis(of_passages, best, axis=1)
+    return np.where(has_passage, scores, -np.inf), best
 
 
 def card_shares(known: Knowledge, city: str, scores: NDArray[np.float64], rules: Rules) -> dict[str, float]:
@@ -245,11 +245,8 @@ def answer(
 
 
 def _look_up(listed: Listed, text: str) -> tuple[str, tuple[str, ...]] | None:
-    wanted = fold(text)
-    for name, streams in zip(listed.names, listed.streams, strict=True):
-        if fold(name) == wanted:
-            return name, streams
-    return None
+    place = listed.place.get(fold(text))
+    return None if place is None else (listed.names[place], listed.streams[place])
 
 
 def _reasons(known: Knowledge, city: str, stream: str, order: list[int]) -> tuple[Cited, ...]:

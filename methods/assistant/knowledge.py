@@ -32,11 +32,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Listed:
-    """A city's list: names, their streams, and unit vectors of shape (names, d)."""
+    """A city's list: names, their streams, unit vectors of shape (names, d), and where a folded name is."""
 
     names: tuple[str, ...]
     streams: tuple[tuple[str, ...], ...]
     vectors: NDArray[np.float64]
+    place: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]
             names,
             tuple(tuple(sorted(streams[name])) for name in names),
             np.stack([vector_of[name] for name in names]),
+            {fold(name): number for number, name in reversed(list(enumerate(names)))},
         )
     return lists
 

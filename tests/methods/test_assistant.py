@@ -8,13 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from methods.assistant.answering import Rules, answer, card_shares, material_shares, stream_shares
+from methods.assistant.answering import (
+    Rules,
+    answer,
+    card_shares,
+    material_shares,
+    score_cards,
+    stream_shares,
+)
 from methods.assistant.bins import BINS
 from methods.assistant.knowledge import Idea, Knowledge, assemble, read_ideas
 from methods.assistant.names import fold
 from methods.assistant.photographs import load_namer
 from methods.assistant.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
-from methods.retrieval.search import Recipe
+from methods.retrieval.search import Recipe, search
 from methods.retrieval.sparse import fit_bm25
 from methods.retrieval.sparse import to_arrays as bm25_arrays
 
@@ -108,6 +115,16 @@ def test_the_cards_voices_by_hand(known: Knowledge) -> None:
         {"Blue": 1 / (1 + second), "Metal": second / 2 / (1 + second), "Depot": second / 2 / (1 + second)}
     )
     assert card_shares(known, "Here", np.full(3, -np.inf), RULES) == {}
+
+
+def test_a_card_scores_as_its_best_passage(known: Knowledge) -> None:
+    texts, vectors = ["jar where", "pan", "of trees"], unit(3, 5)
+    scores, best = score_cards(known, texts, vectors, RULES.recipe)
+    of_passages = search(known.corpus, texts, vectors, RULES.recipe)
+    for card in range(3):
+        own = np.flatnonzero(known.card_of == card)
+        np.testing.assert_array_equal(scores[:, card], of_passages[:, own].max(axis=1))
+        np.testing.assert_array_equal(best[:, card], own[of_passages[:, own].argmax(axis=1)])
 
 
 def test_both_witnesses_and_the_temperature(known: Knowledge) -> None:
