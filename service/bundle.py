@@ -33,6 +33,9 @@ PARTS = (
     "adapter.safetensors",
 )
 SETTINGS = "assistant.json"
+HERE = Path(__file__).resolve().parent
+CODE = (HERE, HERE.parent / "methods")
+"""What a registered version carries beside its bundle, so that MLflow itself can serve it."""
 
 
 class BundleError(ValueError):
@@ -43,8 +46,8 @@ class Settings(BaseModel):
     """What an assistant is told besides its tables.
 
     ``encoder`` is a folder or an installed package. ``vision`` is how the heads were trained, ``language``
-    what the adapter is of. ``digest`` is that of all the files, ``right`` the share of held-out things
-    whose bin is right.
+    what the adapter is of. ``digest`` is that of all files and of the code, ``right`` the share of held-out
+    things whose bin is right.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -106,8 +109,9 @@ def _settings(root: Path, folder: Path) -> Settings:
 
 def _digest(folder: Path, settings: dict[str, Any]) -> str:
     whole = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in PARTS:
-        with (folder / name).open("rb") as stream:
+    code = [path for place in CODE for path in sorted(place.rglob("*.py"))]
+    for path in [*(folder / name for name in PARTS), *code]:
+        with path.open("rb") as stream:
             whole.update(hashlib.file_digest(stream, "sha256").digest())
     return whole.hexdigest()
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.bundle import BundleError, Settings, collect, read_settings
+from service.bundle import CODE, HERE, BundleError, Settings, collect, read_settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 NAME, ALIAS, EXPERIMENT = "releaf-assistant", "champion", "releaf-assistant"
-HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def promote(root: Path, *, force: bool = False) -> Promoted:
         holder = _champion(client)
         if holder is not None and holder.tags.get("digest") == settings.digest:
             return Promoted(
-                holder.version, f"version {holder.version} is champion already, and of these files"
+                holder.version, f"version {holder.version} is champion already, of these files and this code"
             )
         version = _register(client, root, folder, settings)
     best = float(holder.tags["right"]) if holder is not None else 0.0
@@ -121,7 +120,7 @@ def _register(client: MlflowClient, root: Path, folder: Path, settings: Settings
             name="assistant",
             python_model=str(HERE / "model.py"),
             artifacts={"bundle": str(folder)},
-            code_paths=[str(HERE), str(HERE.parent / "methods")],
+            code_paths=[str(place) for place in CODE],
             signature=_signature(),
             pip_requirements=[],
             registered_model_name=NAME,

@@ -170,7 +170,7 @@ def _sentence(check: str) -> str:
 
 def _repeats(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     """Rows whose key an earlier good row has already."""
-    first = frame.reset_index().groupby(key, sort=False)["index"].transform("first").to_numpy()
+    first = frame.reset_index().groupby(key, sort=False, dropna=False)["index"].transform("first").to_numpy()
     again = frame.index.to_numpy() != first
     return pd.DataFrame(
         {

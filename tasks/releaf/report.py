@@ -67,6 +67,10 @@ def report(
     graph_benchmark: Benchmark,
     vision_benchmark: Benchmark,
     serving_benchmark: Benchmark,
+    runtimes_benchmark: Benchmark,
+    load_benchmark: Benchmark,
+    reranker_benchmark: Benchmark,
+    feedback_benchmark: Benchmark,
     *,
     params: ReportParams,
 ) -> str:
@@ -90,7 +94,16 @@ def report(
         language(adapt),
         serving_section(serving_latencies, serving),
         feedback_section(feedback),
-        elsewhere(retrieval_benchmark, graph_benchmark, vision_benchmark, serving_benchmark),
+        elsewhere(
+            retrieval_benchmark,
+            graph_benchmark,
+            vision_benchmark,
+            reranker_benchmark,
+            serving_benchmark,
+            runtimes_benchmark,
+            load_benchmark,
+            feedback_benchmark,
+        ),
         reproduce(),
     )
     cities = joined(sorted({key.partition(":")[0] for key in preprocess.streams}))

@@ -33,7 +33,7 @@ def say(root: Path, right: float) -> None:
 def test_the_better_one_is_champion_unless_forced(store: Path) -> None:
     first = promote(store)
     assert first.version == "1" and "is champion" in first.said
-    assert promote(store).said == "version 1 is champion already, and of these files"
+    assert promote(store).said == "version 1 is champion already, of these files and this code"
     before = champion(store)
     say(store, 0.01)
     worse = promote(store)

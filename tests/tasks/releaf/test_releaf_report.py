@@ -220,6 +220,10 @@ def measured() -> dict[str, Any]:
         "graph": [table("citations", ["graph", "model", "AUC", "± AUC", "published AUC"], citations)],
         "vision": [table("features", routes_columns, routes)],
         "serving": [table("work", ["request", "ms"], [["question", 4.25]])],
+        "runtimes": [table("text", ["runtime", "p50 ms"], [["torch", 7.75]])],
+        "load": [table("load", ["way in", "clients"], [["/v1/ask", 32]])],
+        "reranker": [table("test collections", ["test", "search"], [["cisi", 0.456]])],
+        "feedback": [table("rehearsal", ["w_dense", "then"], [[0.2, 0.882]])],
     }
     return {f"{part}_benchmark": {"part": part, "tables": tables} for part, tables in found.items()}
 
