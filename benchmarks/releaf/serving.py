@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks.parts import Found, Skipped
 from benchmarks.releaf import _variants as variants
-from benchmarks.releaf._variants import KEPT, MODEL, ROOT, SIZE
+from benchmarks.releaf._variants import KEPT, MODEL, ROOT
 from benchmarks.releaf.vision import photographs
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.serving.batching import Batcher
@@ -162,15 +162,11 @@ def _question_s(names: list[str], encode: Callable[[list[str]], np.ndarray], ask
 
 
 def _photograph_s(features: Callable[[np.ndarray], np.ndarray], asked: int) -> float:
-    import torch
-
-    from methods.vision.augment import resize
     from methods.vision.pictures import decode
+    from methods.vision.shipped import shipped_features
 
     def look(content: bytes) -> None:
-        picture = torch.from_numpy(decode(content).copy()).permute(2, 0, 1)[None].float() / 255
-        resized = resize(picture, SIZE)
-        features(torch.cat([resized, resized.flip(-1)]).numpy())
+        shipped_features(features, [decode(content)])
 
     images = pd.read_parquet(photographs(), columns=["image"])["image"].head(asked)
     return float(np.median([_seconds(look, image) for image in images]))

@@ -84,13 +84,12 @@ def test_the_text_encoder_gives_the_vectors_of_the_index(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_the_image_encoder_gives_the_features_of_the_backbone(tmp_path: Path):
-    from methods.vision.backbone import load_backbone
+def test_the_image_encoder_gives_the_features_that_ship(tmp_path: Path):
     from methods.vision.features_onnx import load_onnx_features
+    from methods.vision.shipped import SIDE, torch_features
 
-    size = (96, 64)
-    pictures = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
-    wanted = load_backbone("efficientnet-lite0", size=size).features(pictures).numpy()
-    found = load_onnx_features(size, folder=tmp_path)
-    np.testing.assert_allclose(found(pictures.numpy()), wanted, atol=1e-4)
-    np.testing.assert_allclose(found(pictures[:1].numpy()), wanted[:1], atol=1e-4)
+    pictures = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).numpy()
+    wanted = torch_features()(pictures)
+    found = load_onnx_features(folder=tmp_path)
+    np.testing.assert_allclose(found(pictures), wanted, atol=1e-4)
+    np.testing.assert_allclose(found(pictures[:1]), wanted[:1], atol=1e-4)
