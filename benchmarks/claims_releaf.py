@@ -183,10 +183,26 @@ def _early(metrics: Metrics) -> str:
 
 def _budget(metrics: Metrics) -> str:
     left = (500 - 50 - 200 - 30) / 100
+    by_words = table_rows(metrics, "load", "load")
+    rows = [
+        f"{row['clients']}: {row['p50 ms']:.0f} and {row['p99 ms']:.0f} ms"
+        for row in by_words
+        if row["way in"] == "/v1/ask"
+    ]
+    written = [
+        f"{row['p50 ms']:.0f} ms"
+        for row in table_rows(metrics, "load", "single")
+        if row["step"] == "write a sentence"
+    ]
+    ours = (
+        f"Ours over HTTP by clients at once, p50 and p99 of an answer without a sentence: {', '.join(rows)}; "
+        f"a sentence takes {', '.join(written)} more."
+        if rows
+        else "Ours is not measured yet."
+    )
     return (
         f"By its own figures 500 ms leave {left:.1f} tokens of 100 ms after vision, retrieval and graph. "
-        "Ours is "
-        "not measured yet."
+        f"{ours}"
     )
 
 

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where answers and thumbs are kept (default: data/feedback/thumbs.db)",
     )
     serve.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="of each model (default: all cores)"
+        "--threads", type=int, default=1, help="of each model; more is slower under load (default: 1)"
     )
     serve.set_defaults(run=_serve)
     return parser

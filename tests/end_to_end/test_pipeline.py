@@ -19,7 +19,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import free_port
 from visit_assistant import a_photograph, service, visit
 
 pytestmark = pytest.mark.end_to_end
@@ -160,8 +159,7 @@ def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: 
     assert "version 1 is champion" in servers.run(sys.executable, "-m", "service", "promote")
     photograph = tmp_path / "photograph.jpg"
     photograph.write_bytes(a_photograph())
-    environment, python = servers.environment, Path(sys.executable)
-    with service(servers.checkout, environment, python, free_port()) as address:
+    with service(servers.checkout, servers.environment, Path(sys.executable)) as address:
         thumbs = servers.checkout / "data/feedback/thumbs.db"
         visit(page.context.browser, address, photograph, thumbs, SCREENSHOTS)
 

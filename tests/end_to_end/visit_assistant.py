@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -21,8 +22,11 @@ READY_S = 180
 
 
 @contextmanager
-def service(checkout: Path, environment: dict[str, str], python: Path, port: int) -> Iterator[str]:
+def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterator[str]:
     """The address of a service with the champion of a checkout; asked to stop, it must stop by itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     log = checkout.parent / "service.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
