@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from methods.assistant.answering import Answer
+from methods.assistant.bins import BINS
 from methods.serving.batching import Overloaded
 from methods.vision.pictures import MOST_BYTES, PictureError
 from service.assistant import Seen, as_record
@@ -84,6 +85,8 @@ def create_app(
         title="ReleAF",
         summary="Which bin a thing belongs in, why, and what else it could become.",
         version="1",
+        docs_url=None,  # its page would fetch scripts from elsewhere
+        redoc_url=None,
         lifespan=lifespan,
         responses=PROBLEMS,
     )
@@ -247,7 +250,9 @@ def _answer(app: FastAPI, figures: Figures) -> None:
     ) -> Answered:
         """The material of a photograph and its bin; a question beside it says what the thing is."""
         desk = _desk(app)
-        seen = await desk.look(await picture.read(), _known_city(desk, city))
+        if _known_city(desk, city) not in BINS:
+            raise HTTPException(404, f"city: no table says where a material goes in {city}; ask by words")
+        seen = await desk.look(await picture.read(), city)
         text = question.strip()
         found = (await desk.ask(text, city))[0] if text else await desk.show(seen, city)
         return await _answered(desk, figures, text or seen.item, found, seen)

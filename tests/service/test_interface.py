@@ -15,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from methods.assistant.answering import Cited
+from methods.assistant.bins import BINS
 from service.writing import MOST_WAITING, passages_of
 
 pytestmark = pytest.mark.slow
@@ -255,6 +256,14 @@ def test_health_figures_headers_and_documentation(client: TestClient) -> None:
         "/v1/write",
         "/v1/thumbs",
     }
+
+
+def test_a_city_without_a_table_of_materials_is_asked_by_words(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(BINS, "Seattle")
+    found = client.post("/v1/look", files={"picture": picture()}, data={"city": "Seattle"})
+    assert (found.status_code, "ask by words" in found.json()["error"]) == (404, True)
 
 
 def test_requests_are_logged_as_json_without_the_question(
