@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, File, Form, Request, Response, UploadFile
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI, File, Form, Response, UploadFile
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from methods.assistant.answering import Answer
 from methods.assistant.bins import BINS
-from methods.serving.batching import Overloaded
-from methods.vision.pictures import MOST_BYTES, PictureError
+from methods.vision.pictures import MOST_BYTES
 from service.assistant import Seen, as_record
 from service.desk import Desk
 from service.limits import BodyLimit, Rate
+from service.requests import explain, watch
 from service.schemas import (
     MOST_CHARACTERS,
     Answered,
@@ -41,11 +39,6 @@ from service.watching import LOGGER, Figures, log, make_figures
 
 PAGE = Path(__file__).resolve().parent / "page"
 FORM_BYTES = 100_000
-HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 404, 413, 415, 422, 429, 503)
 }
@@ -70,7 +63,7 @@ def create_app(
     grace_s : float
         After which a request is given up.
     """
-    figures, rate = make_figures(), Rate(a_minute)
+    figures = make_figures()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -91,8 +84,8 @@ def create_app(
         responses=PROBLEMS,
     )
     app.state.desk, app.state.fault = None, None
-    _watch(app, figures, rate, grace_s)
-    _explain(app)
+    watch(app, figures, Rate(a_minute), grace_s)
+    explain(app)
     _tell(app, figures)
     _answer(app, figures)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
@@ -111,70 +104,6 @@ async def _load(app: FastAPI, open_up: Callable[[], Desk], figures: Figures) -> 
     version = app.state.desk.assistant.version
     figures.loaded.labels(version).set(1)
     log("ready", model=version, seconds=round(time.perf_counter() - started, 3))
-
-
-def _watch(app: FastAPI, figures: Figures, rate: Rate, grace_s: float) -> None:
-    """Count, time, log and bound every request."""
-
-    @app.middleware("http")
-    async def watch(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        started, request_id = time.perf_counter(), uuid.uuid4().hex
-        client = request.client.host if request.client else ""
-        if request.url.path.startswith("/v1/") and (wait := rate.wait(client)):
-            response: Response = _problem(429, f"too many requests; wait {wait:.0f} s", retry=wait)
-        else:
-            response = await _bounded(request, go_on, request_id, grace_s)
-        path = getattr(request.scope.get("route"), "path", "other")
-        seconds = time.perf_counter() - started
-        figures.requests.labels(path, str(response.status_code)).inc()
-        figures.seconds.labels(path).observe(seconds)
-        response.headers.update({**HEADERS, "x-request-id": request_id})
-        log("request", id=request_id, method=request.method, path=path, status=response.status_code,
-            ms=round(1000 * seconds, 2))  # fmt: skip
-        return response
-
-
-async def _bounded(
-    request: Request, go_on: Callable[[Request], Awaitable[Response]], request_id: str, grace_s: float
-) -> Response:
-    try:
-        return await asyncio.wait_for(go_on(request), grace_s)
-    except TimeoutError:
-        return _problem(503, f"no answer within {grace_s:g} s; try again", retry=1.0)
-    except Exception:
-        LOGGER.exception("request failed", extra={"fields": {"id": request_id}})
-        return _problem(
-            500, f"something went wrong here, not with your request; it is logged as {request_id}"
-        )
-
-
-def _problem(status: int, text: str, *, retry: float | None = None) -> JSONResponse:
-    headers = {} if retry is None else {"retry-after": str(max(1, round(retry)))}
-    return JSONResponse({"error": text}, status, headers=headers)
-
-
-def _explain(app: FastAPI) -> None:
-    """Every refusal is ``{"error": ...}``, in a sentence that a person can act on."""
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}"
-            for fault in error.errors()
-        ]
-        return _problem(422, "; ".join(faults[:5]))
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        return _problem(error.status_code, str(error.detail))
-
-    @app.exception_handler(PictureError)
-    async def no_picture(request: Request, error: PictureError) -> Response:
-        return _problem(422, str(error))
-
-    @app.exception_handler(Overloaded)
-    async def overloaded(request: Request, error: Overloaded) -> Response:
-        return _problem(503, str(error), retry=1.0)
 
 
 def _tell(app: FastAPI, figures: Figures) -> None:
