@@ -130,7 +130,7 @@ class Place:
 
     def process(self, word: str) -> psutil.Process:
         """The process with a word in its command line."""
-        (found,) = (p for p in self.processes() if word in p.cmdline())
+        (found,) = (p for p in self.processes() if word in command(p))
         return found
 
     def _is_ours(self, process: psutil.Process) -> bool:
@@ -240,3 +240,11 @@ def untracked(root: Path) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
+
+
+def command(process: psutil.Process) -> list[str]:
+    """Its command line; empty if it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

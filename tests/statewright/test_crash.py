@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import FILES, Place, assert_next_run_finishes, assert_sound, make_place, wait_for
+from faults import FILES, Place, assert_next_run_finishes, assert_sound, command, make_place, wait_for
 
 from statewright.history import durations
 from statewright.running.process import GRACE_S
@@ -46,7 +46,7 @@ def test_the_run_is_killed_while_commands_run(place: Place, lock: Mapping[str, A
     run = place.start()
     wait_for(lambda: all(path.exists() for path in at))
     run.kill()
-    wait_for(lambda: not any("step" in " ".join(p.cmdline()) for p in place.processes()), 5)
+    wait_for(lambda: not any("step" in " ".join(command(p)) for p in place.processes()), 5)
     place.mend()
     assert_next_run_finishes(place, lock, "source")
 
