@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -77,6 +78,12 @@ class Writer:
             question, found.city, passages,
             level=level, temperature=temperature, seed=seed, most_tokens=how["most_tokens"],
         )  # fmt: skip
+        if written.refused and found.listed:
+            # The model found no words, but the city's list has.
+            known_text = (
+                f"{found.city}'s list has {found.listed} under {found.stream}; more could not be said."
+            )
+            written = replace(written, text=known_text)
         return written, given
 
     def _loaded(self) -> Generator:

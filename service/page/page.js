@@ -165,7 +165,7 @@ async function write() {
     const found = await post("/v1/write", asked);
     if (asked !== question) return; // another answer is shown by now
     const titles = found.cited.map((place) => `[${place}] ${found.passages[place - 1].title}`);
-    at("written").textContent = [found.text, ...titles].join(" ");
+    at("written").textContent = [found.text, ...titles].join("\n");
   } catch (error) {
     if (asked === question) at("written").textContent = error.message;
   } finally {
