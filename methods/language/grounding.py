@@ -82,7 +82,10 @@ def ground(text: str, city: str, passages: Sequence[Passage]) -> Grounded:
             return Grounded("", cited)
         if quotes or (named and _ended(sentence) and not _DENIAL.search(sentence)):
             kept.append(sentence)
-    return Grounded(" ".join(kept), cited)
+    text = " ".join(kept)
+    if text and set(citations(text, len(passages))) < set(cited):
+        return ground(text, city, passages)  # what was left out can bear out nothing
+    return Grounded(text, cited)
 
 
 def extract(city: str, passages: Sequence[Passage], number: int) -> str:

@@ -110,6 +110,11 @@ def test_only_what_the_cited_passage_bears_out_is_kept(text, kept):
     assert ground(text, "Toronto", BOTH).text == kept
 
 
+def test_a_citation_that_is_left_out_bears_out_nothing():
+    found = checked("Green Bin [2] . Green Bin [1] Green Bin", "Toronto", BOTH)
+    assert not found.grounded
+
+
 def test_a_wrong_bin_gives_way_to_the_passages_own_sentence():
     found = checked("In Toronto, cheese goes to Blue Bin [1].", "Toronto", BOTH)
     assert found.text == "Green Bin in Toronto (not the tub), food scraps in Seattle. [1]"
