@@ -21,6 +21,8 @@ from methods.vision.pictures import PictureError, decode
 from methods.vision.training import Classifier, Recipe, predict, rate_factor, train
 from methods.vision.views import rooted
 
+pytestmark = pytest.mark.slow
+
 HEADS = {"material": Head(("a", "b", "c"), 1.0), "item": Head(("x", "y"), 0.5)}
 RECIPE = Recipe(
     epochs=30,

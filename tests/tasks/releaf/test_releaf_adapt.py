@@ -20,6 +20,8 @@ from tasks.releaf.adapt_scores import model_card, score_answers
 from tasks.releaf.naming import split_of
 from tasks.releaf.params import AdaptParams
 
+pytestmark = pytest.mark.slow
+
 SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).parents[4] / "shared")
 SHARES = {"dev_share": 0.15, "test_share": 0.2, "salt": "releaf"}
 TUBS = Passage("Tubs", "Tubs. Rinse them.", ("Toronto: Blue Bin", "Toronto: Garbage"))
