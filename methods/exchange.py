@@ -1,14 +1,11 @@
-"""Torch modules as ONNX models, kept between processes, and run by ONNX Runtime.
+"""Torch modules as ONNX models, and what runs them, ONNX Runtime.
 
-Exporting takes seconds, opening a kept model a fraction of one, without importing torch.
+Exporting takes seconds, opening an exported model a fraction of one: who has a place keeps it (`Keep`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Run = Callable[[Mapping[str, NDArray[np.generic]]], NDArray[np.float32]]
+Keep = Callable[[str, str, Callable[[], bytes]], "bytes | Path"]
+"""Name, all that decides the content but the version of torch, and what makes it; gives content or file."""
 
 
 def export(
@@ -59,29 +58,9 @@ def export(
     return bytes(program.model_proto.SerializeToString())
 
 
-def kept(folder: Path | None, name: str, key: str, make: Callable[[], bytes]) -> bytes | Path:
-    """The file of what `make` gave under the same key, now or before; without a folder what it gives now.
-
-    Parameters
-    ----------
-    folder : Path, optional
-        Made if it is not there. A reader never sees half a file.
-    name : str
-        How the file's name begins.
-    key : str
-        All that decides the content, but for the version of torch.
-    make : callable
-    """
-    if folder is None:
-        return make()
-    digest = hashlib.sha256(f"{version('torch')}\0{key}".encode()).hexdigest()[:16]
-    path = folder / f"{name}-{digest}.onnx"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(make())
-        part.replace(path)
-    return path
+def made_anew(name: str, key: str, make: Callable[[], bytes]) -> bytes | Path:
+    """A `Keep` that keeps nothing."""
+    return make()
 
 
 def open_model(model: bytes | Path, *, threads: int = 1) -> Run:

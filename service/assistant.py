@@ -17,11 +17,13 @@ from methods.assistant.answering import Answer, Rules, answer, material_shares
 from methods.assistant.bins import BINS
 from methods.assistant.knowledge import Knowledge, assemble, read_ideas
 from methods.assistant.photographs import Namer, load_namer
+from methods.exchange import Keep, made_anew
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.search import Recipe
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
 from service.bundle import Settings, read_settings
+from service.kept import keep_in
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None)
     rules = Rules(
         Recipe(**settings.recipe), settings.cards, settings.softness, settings.w_cards, settings.temperature
     )
-    encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, folder=cache)
-    namer = _namer(folder, settings, threads, cache)
+    keep = made_anew if cache is None else keep_in(cache)
+    encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, keep=keep)
+    namer = _namer(folder, settings, threads, keep)
     return Assistant(settings, _knowledge(folder), rules, encode, namer)
 
 
@@ -120,11 +123,11 @@ def _knowledge(folder: Path) -> Knowledge:
     )
 
 
-def _namer(folder: Path, settings: Settings, threads: int, cache: Path | None) -> Namer:
+def _namer(folder: Path, settings: Settings, threads: int, keep: Keep) -> Namer:
     how, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
     materials = sorted(BINS["Toronto"])
     if how["photographs"] is None:
-        features_of = load_onnx_features(threads=threads, folder=cache)
+        features_of = load_onnx_features(threads=threads, keep=keep)
         return load_namer(arrays, materials, hidden=how["hidden"], features_of=features_of)
     backbone = load_backbone(how["backbone"], size=(how["height"], how["width"]), frozen=how["frozen"])
     return load_namer(arrays, materials, hidden=how["hidden"], backbone=backbone)

@@ -23,6 +23,7 @@ from benchmarks.releaf.vision import photographs
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.serving.batching import Batcher
 from methods.serving.cache import Cache, expected_latency
+from service.kept import keep_in
 from tasks.report.benchmark import BenchmarkTable
 
 ASKED = 2000  # questions through the cache
@@ -35,7 +36,7 @@ WAIT_S = 0.005
 def tables(repeat: int) -> Found:
     """The cache, batching of both encoders, and the work of each kind of request."""
     names = sorted(set(pd.read_parquet(ROOT / "data/releaf/items.parquet", columns=["name"])["name"]))
-    encode = load_onnx_encoder(MODEL, batch=max(MOST), folder=KEPT)
+    encode = load_onnx_encoder(MODEL, batch=max(MOST), keep=keep_in(KEPT))
     yield _cache(names, encode)
     yield _batching("texts", lambda items: list(encode(items)), names, 200 * repeat)
     works = {"question: vector and search of our cards": _question_s(names, encode, 50 * repeat)}

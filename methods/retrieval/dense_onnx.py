@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.exchange import export, kept, open_model
+from methods.exchange import Keep, export, made_anew, open_model
 from methods.retrieval.dense import MOST_CHARACTERS, Encoder, model_digest
 from methods.text import find_model
 
@@ -52,7 +52,7 @@ def export_encoder(model: str) -> bytes:
     return export(Vectors(), examples, dict.fromkeys(NAMES, ("texts", "length")), "vectors")
 
 
-def load_onnx_encoder(model: str, *, batch: int = 1, threads: int = 1, folder: Path | None = None) -> Encoder:
+def load_onnx_encoder(model: str, *, batch: int = 1, threads: int = 1, keep: Keep = made_anew) -> Encoder:
     """Load a sentence encoder: texts to unit vectors of shape (texts, d), rounded to 6 digits.
 
     Parameters
@@ -62,8 +62,8 @@ def load_onnx_encoder(model: str, *, batch: int = 1, threads: int = 1, folder: P
     batch : int
         Texts encoded at a time, in the order given; with 1 no text is padded.
     threads : int
-    folder : Path, optional
-        Where the exported model is kept; without one it is exported anew, some ten seconds.
+    keep : callable, optional
+        Keeps the exported model; without one it is exported anew, some ten seconds.
 
     Raises
     ------
@@ -73,10 +73,8 @@ def load_onnx_encoder(model: str, *, batch: int = 1, threads: int = 1, folder: P
     if batch < 1:
         raise ValueError(f"batch is {batch}; expected 1 or more")
     source = find_model(model)
-    run = open_model(
-        kept(folder, "text", f"encoder\0{model_digest(model)}", lambda: export_encoder(model)),
-        threads=threads,
-    )
+    exported = keep("text", f"encoder\0{model_digest(model)}", lambda: export_encoder(model))
+    run = open_model(exported, threads=threads)
     return encoder_of(run, source, batch)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from methods.exchange import export, kept, open_model
+from methods.exchange import Keep, export, made_anew, open_model
 from methods.vision.shipped import DEVIATION, MEAN, SIDE, Features, shipped_backbone
 
 NAME = "shipped-features"
@@ -20,16 +20,16 @@ def export_features() -> bytes:
     return export(whole, {"pictures": torch.rand(2, 3, SIDE, SIDE)}, {"pictures": ("n",)}, "features")
 
 
-def load_onnx_features(*, threads: int = 1, folder: Path | None = None) -> Features:
+def load_onnx_features(*, threads: int = 1, keep: Keep = made_anew) -> Features:
     """The features of whole pictures: (n, 3, 224, 224) of float32 in [0, 1] to (n, 1280).
 
     Parameters
     ----------
     threads : int
-    folder : Path, optional
-        Where the exported model is kept; without one it is exported anew, some ten seconds.
+    keep : callable, optional
+        Keeps the exported model; without one it is exported anew, some ten seconds.
     """
-    run = open_model(kept(folder, NAME, _key(), export_features), threads=threads)
+    run = open_model(keep(NAME, _key(), export_features), threads=threads)
     return lambda pictures: run({"pictures": pictures})
 
 

