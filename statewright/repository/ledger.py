@@ -5,6 +5,7 @@ The repository is left as ``dvc repro`` would leave it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,8 +100,34 @@ def finish(ledger: Ledger, address: str) -> None:
 def _save(ledger: Ledger, stage: DvcStage) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     stage.save(run_cache=not uncached)
-    _bare(stage.commit)()
+    with _taking_in(stage):
+        _bare(stage.commit)()
     _record(ledger, stage)
+
+
+@contextmanager
+def _taking_in(stage: DvcStage) -> Iterator[None]:
+    """Raise `OSError` unless the cache holds all outputs after the block.
+
+    DVC logs a file that it could not copy there, to a full disk say, and goes on.
+    """
+    failures: list[BaseException] = []
+
+    def gather(record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1]:
+            failures.append(record.exc_info[1])
+        return not record.exc_info
+
+    log = logging.getLogger("dvc_data.hashfile.transfer")
+    log.addFilter(gather)
+    try:
+        yield
+    finally:
+        log.removeFilter(gather)
+    missing = [str(out) for out in stage.outs if out.use_cache and out.changed_cache()]
+    if missing:
+        cause = failures[0] if failures else None
+        raise OSError(f"{', '.join(missing)} could not be taken into DVC's cache") from cause
 
 
 def _bare(method: Any) -> Any:

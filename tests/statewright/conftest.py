@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from toys import HERE
 
+pytest.register_assert_rewrite("faults")
+
 
 @pytest.fixture(autouse=True)
 def same_folder() -> Iterator[None]:

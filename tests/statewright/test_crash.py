@@ -152,6 +152,21 @@ def test_the_disk_of_the_cache_is_full(place: Place, lock: Mapping[str, Any]) ->
         assert_next_run_finishes(place, lock, "source")
 
 
+def test_an_output_finds_no_room_in_the_cache(place: Place, lock: Mapping[str, Any]) -> None:
+    """DVC logs a file that cannot be copied to the cache and goes on: the stage must not count as done."""
+    cache = place.root / ".dvc" / "cache"
+    with mounted(cache, "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
+        place.fault("folder", "yes | head -c 3000000 >> $to")
+        status, said = place.run()
+        assert status == 1, said
+        assert "folder could not be taken into DVC's cache: [Errno 28] No space left on device" in said
+        assert "Traceback" not in said
+        assert "folder" not in place.recorded()
+        subprocess.run(["mount", "-o", "remount,size=16m", str(cache)], check=True)
+        place.mend()
+        assert_next_run_finishes(place, lock, "source")
+
+
 def test_the_disk_of_the_repository_is_full(tmp_path: Path, lock: Mapping[str, Any]) -> None:
     with mounted(tmp_path / "repo", "-t", "tmpfs", "-o", "size=16m", "tmpfs"):
         place = make_place(tmp_path)
