@@ -272,6 +272,7 @@ def test_homophily_by_level_as_published():
 
 
 @needs_benchmarks
+@pytest.mark.slow
 @pytest.mark.parametrize("terms", [["edges", "mutual"], ["edges", "mutual", ("nodematch", "group")]])
 def test_simulation_finds_the_exact_estimate(terms):
     graph = load("samplike", directed=True)

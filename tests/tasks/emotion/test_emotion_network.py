@@ -14,6 +14,8 @@ from statewright.contracts import check
 from tasks.emotion.network import ALL, DECADES, NetworkOutputs, genre_networks, known_pairs, network
 from tasks.emotion.params import NetworkParams
 
+pytestmark = pytest.mark.slow
+
 PARAMS = NetworkParams(genres=("Vocal",), effective=200, draws=20)
 
 
