@@ -84,12 +84,12 @@ def create_app(
         responses=PROBLEMS,
     )
     app.state.desk, app.state.fault = None, None
+    app.add_middleware(BodyLimit, most_bytes=most_bytes)
     watch(app, figures, Rate(a_minute), grace_s)
     explain(app)
     _tell(app, figures)
     _answer(app, figures)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
-    app.add_middleware(BodyLimit, most_bytes=most_bytes)
     return app
 
 
@@ -184,7 +184,7 @@ def _answer(app: FastAPI, figures: Figures) -> None:
         seen = await desk.look(await picture.read(), city)
         text = question.strip()
         found = (await desk.ask(text, city))[0] if text else await desk.show(seen, city)
-        return await _answered(desk, figures, text or seen.item, found, seen)
+        return await _answered(desk, figures, text, found, seen)
 
     @app.post("/v1/search")
     async def search(asked: Ask, response: Response) -> Found:
@@ -221,7 +221,8 @@ def _answer(app: FastAPI, figures: Figures) -> None:
 async def _answered(
     desk: Desk, figures: Figures, question: str, found: Answer, seen: Seen | None = None
 ) -> Answered:
-    answer_id = await desk.keep(question, found)
+    words = question or (seen.item if seen else "")
+    answer_id = await desk.keep(words, found, by_words=bool(question))
     figures.answers.labels(found.level).inc()
     record = {**as_record(found, seen), "answer_id": answer_id, "model": desk.assistant.version}
     return Answered.model_validate(record)

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from methods.assistant.answering import Answer, Rules, answer, material_shares
-from methods.assistant.bins import BINS
+from methods.assistant.answering import Answer, Rules, answer
+from methods.assistant.bins import BINS, bin_of, material_shares
 from methods.assistant.knowledge import Knowledge, assemble, read_ideas
 from methods.assistant.photographs import Namer, load_namer
 from methods.exchange import Keep, made_anew
@@ -28,7 +28,10 @@ from service.kept import keep_in
 
 @dataclass(frozen=True)
 class Seen:
-    """The material of a photograph: the likeliest first, and the thing that the city's table names for it."""
+    """The materials of a photograph, the likeliest first, and a thing that stands for it in a city.
+
+    The thing is the one that the city's table names for the likeliest material of the likeliest bin.
+    """
 
     materials: dict[str, float]
     item: str
@@ -64,7 +67,9 @@ class Assistant:
     def see(self, materials: dict[str, float], city: str) -> Seen:
         """What a photograph of these materials stands for in a city."""
         ranked = dict(sorted(materials.items(), key=lambda pair: -pair[1]))
-        return Seen(ranked, BINS[city][next(iter(ranked))][0])
+        stream = next(iter(material_shares(city, ranked)))
+        material = next(name for name in ranked if bin_of(city, name) == stream)
+        return Seen(ranked, BINS[city][material][0])
 
     def show(self, seen: Seen, city: str, vector: NDArray[np.float64]) -> Answer:
         """Answer by a photograph alone; `vector` is that of ``seen.item``."""

@@ -33,6 +33,8 @@ class Bounds:
         That a lone item waits for others.
     waiting : int
         Items that may wait for each encoder; more are refused.
+    undecoded : int
+        Photographs that may wait to be decoded; more are refused.
     kept : int
         Answers in the cache.
     kept_s : float
@@ -43,6 +45,7 @@ class Bounds:
     pictures: int = 8
     wait_s: float = 0.002
     waiting: int = 128
+    undecoded: int = 64
     kept: int = 4096
     kept_s: float = 3600.0
 
@@ -55,6 +58,7 @@ class Desk:
     thumbs: ThumbLog
     writer: Writer
     texts: Batcher[str, NDArray[np.float64]]
+    decoder: Batcher[bytes, NDArray[np.uint8]]
     pictures: Batcher[NDArray[np.uint8], dict[str, float]]
     cache: Cache[Answer]
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "desk"))
@@ -77,8 +81,10 @@ class Desk:
         ------
         PictureError
             If the bytes are none that can be used.
+        Overloaded
+            If as many as may wait are waiting to be decoded.
         """
-        picture = await self._in_thread(lambda: decode(content))
+        picture = await self.decoder.submit(content)
         return self.assistant.see(await self.pictures.submit(picture), city)
 
     async def show(self, seen: Seen, city: str) -> Answer:
@@ -93,11 +99,13 @@ class Desk:
             lambda: self.writer.write(known, question, found, temperature=temperature, seed=seed)
         )
 
-    async def keep(self, question: str, found: Answer) -> str:
-        """Log an answer; its new id."""
+    async def keep(self, question: str, found: Answer, *, by_words: bool) -> str:
+        """Log an answer, to a question in words or to a photograph alone; its new id."""
         answer_id = uuid.uuid4().hex
         await self._in_thread(
-            lambda: self.thumbs.answered(answer_id, question, found, self.assistant.version)
+            lambda: self.thumbs.answered(
+                answer_id, question, found, self.assistant.version, by_words=by_words
+            )
         )
         return answer_id
 
@@ -111,6 +119,7 @@ class Desk:
     def close(self) -> None:
         """Answer what waits, then stop."""
         self.texts.stop()
+        self.decoder.stop()
         self.pictures.stop()
         self.threads.shutdown()
         self.thumbs.close()
@@ -130,6 +139,11 @@ def open_desk(assistant: Assistant, thumbs: ThumbLog, writer: Writer, bounds: Bo
             wait_s=bounds.wait_s,
             waiting=bounds.waiting,
         ),
+        Batcher(_decode, most=1, wait_s=0.0, waiting=bounds.undecoded),
         Batcher(assistant.name_materials, most=bounds.pictures, wait_s=bounds.wait_s, waiting=bounds.waiting),
         Cache(bounds.kept, bounds.kept_s),
     )
+
+
+def _decode(contents: list[bytes]) -> list[NDArray[np.uint8]]:
+    return [decode(content) for content in contents]

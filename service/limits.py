@@ -71,7 +71,7 @@ class BodyLimit:
 
 
 class Rate:
-    """A token bucket a client: `a_minute` requests on average, as many at once.
+    """A token bucket a client: `a_minute` requests on average, as many at once, but at least one.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Rate:
     def __init__(self, a_minute: float, clock: Callable[[], float] = time.monotonic):
         if not a_minute > 0:
             raise ValueError(f"a_minute is {a_minute}; expected above 0, infinity for no bound")
-        self.most, self._clock = a_minute, clock
+        self.rate, self.most, self._clock = a_minute / 60, max(1.0, a_minute), clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, client: str) -> float:
@@ -93,9 +93,9 @@ class Rate:
             return 0.0
         now = self._clock()
         tokens, then = self._buckets.pop(client, (self.most, now))
-        tokens = min(self.most, tokens + (now - then) * self.most / 60)
+        tokens = min(self.most, tokens + (now - then) * self.rate)
         may = tokens >= 1
         self._buckets[client] = (tokens - may, now)
         if len(self._buckets) > MOST_CLIENTS:
             self._buckets.popitem(last=False)
-        return 0.0 if may else (1 - tokens) * 60 / self.most
+        return 0.0 if may else (1 - tokens) / self.rate

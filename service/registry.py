@@ -51,7 +51,7 @@ def promote(root: Path, *, force: bool = False) -> Promoted:
             return Promoted(
                 holder.version, f"version {holder.version} is champion already, of these files and this code"
             )
-        version = _register(client, root, folder, settings)
+        version = _known(client, settings) or _register(client, root, folder, settings)
     best = float(holder.tags["right"]) if holder is not None else 0.0
     if settings.right < best and not force:
         return Promoted(
@@ -101,15 +101,26 @@ def _champion(client: MlflowClient) -> ModelVersion | None:
 
     try:
         return client.get_model_version_by_alias(NAME, ALIAS)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise BundleError(
+            f"the registry cannot be asked: {error.message}; is MLFLOW_TRACKING_URI right, and its server up?"
+        ) from error
+
+
+def _known(client: MlflowClient, settings: Settings) -> str | None:
+    """The version that these files and this code were registered as."""
+    found = client.search_model_versions(f"name = '{NAME}' and tags.digest = '{settings.digest}'")
+    return str(found[0].version) if found else None
 
 
 def _register(client: MlflowClient, root: Path, folder: Path, settings: Settings) -> str:
     import mlflow
 
     if client.get_experiment_by_name(EXPERIMENT) is None:
-        client.create_experiment(EXPERIMENT, artifact_location=(root / "mlflow" / "artifacts").as_uri())
+        local = store(root).startswith("sqlite:///")
+        client.create_experiment(EXPERIMENT, (root / "mlflow" / "artifacts").as_uri() if local else None)
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name="promote"):
         mlflow.log_params(

@@ -77,7 +77,9 @@ def explain(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        return _problem(error.status_code, str(error.detail))
+        response = _problem(error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
 
     @app.exception_handler(PictureError)
     async def no_picture(request: Request, error: PictureError) -> Response:

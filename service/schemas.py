@@ -28,7 +28,7 @@ class Write(Ask):
     """The same, to be answered in sentences; at temperature 0 always by the likeliest word."""
 
     temperature: float = Field(0.0, ge=0, le=2)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
 
 
 class Thumb(Body):
@@ -74,8 +74,8 @@ class Ideas(BaseModel):
 class Answered(BaseModel):
     """The bin, how sure that is, what it rests on, and what else the thing could become.
 
-    ``probability`` is calibrated on held-out names; 1 where the city's own list has the thing. ``level`` is
-    the search's: high above 0.3 of ``confidence``, low below 0.1.
+    ``probability`` is calibrated on held-out names; 1 where the city's own list has the thing, 1/n where it
+    has it in n bins. ``level`` is the search's: high above 0.3 of ``confidence``, low below 0.1.
     """
 
     answer_id: str

@@ -35,9 +35,15 @@ class ThumbLog:
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute(_TABLE)
 
-    def answered(self, answer_id: str, question: str, found: Answer, model: str) -> None:
-        """Keep an answer, with the first passage that it cites; it has no thumb yet."""
-        cited = next(iter(found.reasons or found.found), None)
+    def answered(
+        self, answer_id: str, question: str, found: Answer, model: str, *, by_words: bool = True
+    ) -> None:
+        """Keep an answer, which has no thumb yet, with the first passage that it cites.
+
+        Without a citation, or where a photograph and no word was asked about, there is no passage: a thumb
+        would say nothing of the search.
+        """
+        cited = next(iter(found.reasons), None) if by_words else None
         row = (
             answer_id,
             datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,6 +1,6 @@
 """What the service tells of itself: one JSON object a line on stderr, and figures for Prometheus.
 
-A question is never logged, only its length.
+A question is never logged.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.assistant.bins import bin_of
 from methods.assistant.knowledge import Idea, Knowledge, Listed
 from methods.assistant.names import fold
 from methods.assistant.stream_model import predict_streams
@@ -89,7 +88,7 @@ class Answer:
     alike : tuple of (str, str)
         Names of the list most like it, and their streams.
     ideas : tuple of Idea
-        What it could become, of the listed name most like it.
+        What it could become, of the first name alike of which any is known.
     found : tuple of Cited
         The first passages of the search, for a text to be written from.
     """
@@ -178,15 +177,6 @@ def _together(by_cards: dict[str, float], by_list: dict[str, float], rules: Rule
     return {stream: share / total for stream, share in ranked if share > 0}
 
 
-def material_shares(city: str, materials: Mapping[str, float]) -> dict[str, float]:
-    """Share of each stream of a city for a photograph, ``sum of P(m) over the materials m that go there``."""
-    shares: dict[str, float] = {}
-    for material, probability in materials.items():
-        stream = bin_of(city, material)
-        shares[stream] = shares.get(stream, 0.0) + probability
-    return dict(sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
 def answer(
     known: Knowledge,
     city: str,
@@ -219,7 +209,7 @@ def answer(
     if city not in known.models:
         raise ValueError(f"the city '{city}' is not known; known are {', '.join(known.cities)}")
     scores, best = score_cards(known, [text], vector[None], rules.recipe)
-    listed = None if shares else _look_up(known.lists[city], text)
+    listed = None if shares else look_up(known.lists[city], text)
     if listed:
         _, streams = listed
         shares = dict.fromkeys(streams, 1.0 / len(streams))
@@ -227,6 +217,7 @@ def answer(
         shares = stream_shares(known, city, [text], vector[None], scores, rules)[0]
     stream = next(iter(shares))
     order = [int(card) for card in np.argsort(-scores[0], kind="stable") if np.isfinite(scores[0, card])]
+    heard = [card for card in order if city in known.cards[card].streams][: rules.cards]
     sure = confidence(scores[0])
     alike = _alike(known.lists[city], vector)
     return Answer(
@@ -237,22 +228,28 @@ def answer(
         listed=listed[0] if listed else None,
         confidence=sure,
         level=level(sure),
-        reasons=_reasons(known, city, stream, order[: rules.cards]),
+        reasons=_reasons(known, city, stream, heard),
         alike=tuple((name, streams) for name, streams, _ in alike),
         ideas=_ideas(known, city, alike),
         found=tuple(_cite(known, int(best[0, card])) for card in order[:FOUND]),
     )
 
 
-def _look_up(listed: Listed, text: str) -> tuple[str, tuple[str, ...]] | None:
-    place = listed.place.get(fold(text))
-    return None if place is None else (listed.names[place], listed.streams[place])
+def look_up(listed: Listed, text: str) -> tuple[str, tuple[str, ...]] | None:
+    """A name of the list and its streams, if the text is one; of names that fold alike the one so spelled."""
+    places = listed.places.get(fold(text), ())
+    exact = tuple(place for place in places if listed.names[place].casefold() == text.strip().casefold())
+    meant = exact or places
+    if not meant:
+        return None
+    streams = {stream for place in meant for stream in listed.streams[place]}
+    return listed.names[meant[0]], tuple(sorted(streams))
 
 
-def _reasons(known: Knowledge, city: str, stream: str, order: list[int]) -> tuple[Cited, ...]:
-    for place in order:
+def _reasons(known: Knowledge, city: str, stream: str, heard: list[int]) -> tuple[Cited, ...]:
+    for place in heard:
         card = known.cards[place]
-        if stream in card.streams.get(city, ()):
+        if stream in card.streams[city]:
             first = {known.parts[p]: p for p in np.flatnonzero(known.card_of == place)[::-1]}
             return tuple(_cite(known, int(first[part])) for part in REASONS if part in first)
     return ()

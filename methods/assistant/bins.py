@@ -7,6 +7,8 @@ it; what is soiled, broken or mixed may go elsewhere, and only the list of items
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 BINS: dict[str, dict[str, tuple[str, str]]] = {
     "Toronto": {
         "cardboard": ("cardboard boxes", "Blue Bin"),
@@ -45,3 +47,12 @@ def bin_of(city: str, material: str) -> str:
         If the city or the material is not in `BINS`.
     """
     return BINS[city][material][1]
+
+
+def material_shares(city: str, materials: Mapping[str, float]) -> dict[str, float]:
+    """Share of each stream of a city for a photograph, ``sum of P(m) over the materials m that go there``."""
+    shares: dict[str, float] = {}
+    for material, probability in materials.items():
+        stream = bin_of(city, material)
+        shares[stream] = shares.get(stream, 0.0) + probability
+    return dict(sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -32,12 +32,15 @@ class Card:
 
 @dataclass(frozen=True)
 class Listed:
-    """A city's list: names, their streams, unit vectors of shape (names, d), and where a folded name is."""
+    """A city's list: names, their streams, unit vectors of shape (names, d), and where a folded name is.
+
+    Names that fold alike ("nut", "nuts") have several places.
+    """
 
     names: tuple[str, ...]
     streams: tuple[tuple[str, ...], ...]
     vectors: NDArray[np.float64]
-    place: Mapping[str, int]
+    places: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -162,11 +165,14 @@ def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]
     lists = {}
     for city, streams in sorted(found.items()):
         names = tuple(sorted(streams))
+        places: dict[str, tuple[int, ...]] = {}
+        for number, name in enumerate(names):
+            places[fold(name)] = (*places.get(fold(name), ()), number)
         lists[city] = Listed(
             names,
             tuple(tuple(sorted(streams[name])) for name in names),
             np.stack([vector_of[name] for name in names]),
-            {fold(name): number for number, name in reversed(list(enumerate(names)))},
+            places,
         )
     return lists
 

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+COLDEST = 1e-3
+"""Temperature below which the likeliest token is taken: its share is 1, or the division overflows."""
+
 
 @torch.no_grad()
 def decode(
@@ -31,7 +34,8 @@ def decode(
     most_tokens : int
         At least 1.
     temperature : float
-        0 takes the likeliest token; above, tokens are drawn from ``softmax(logits / temperature)``.
+        Below `COLDEST` the likeliest token is taken; above, tokens are drawn from
+        ``softmax(logits / temperature)``.
     seed : int
         Of the draws.
 
@@ -87,7 +91,7 @@ def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 def _choose(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    if temperature == 0:
+    if temperature < COLDEST:
         return logits.argmax(dim=1)
     shares = torch.softmax(logits / temperature, dim=1)
     return torch.multinomial(shares, 1, generator=generator)[:, 0]

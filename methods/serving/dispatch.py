@@ -39,7 +39,6 @@ class Server:
 
 
 Choose = Callable[[Sequence[Server], float, float, np.random.Generator], Server]
-"""From servers, the time now, the work of the request (both in seconds) and chance to a server."""
 """From servers, the time now and the work of the request (in seconds) and a source of chance to a server."""
 
 

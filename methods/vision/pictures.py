@@ -7,6 +7,7 @@ a huge picture costs nothing.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MOST_BYTES = 20_000_000
 MOST_PIXELS = 50_000_000
+KEPT_PIXELS = 4_000_000
+"""A larger picture is averaged over squares of pixels until it has no more: many may wait in memory."""
 LEAST_SIDE = 16
 
 
@@ -60,7 +63,7 @@ def decode(
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 _judge(picture, most_pixels, least_side)
                 upright = ImageOps.exif_transpose(picture)
-                return np.asarray(_on_white(upright), dtype=np.uint8)
+                return np.asarray(_reduced(_on_white(upright)), dtype=np.uint8)
         except UnidentifiedImageError:
             raise PictureError(f"the file is no picture; expected one of {', '.join(FORMATS)}") from None
         except Image.DecompressionBombError:
@@ -84,8 +87,13 @@ def _judge(picture, most_pixels: int, least_side: int) -> None:  # type: ignore[
         raise PictureError(
             f"the picture is {width} x {height} pixels; each side must have {least_side} or more"
         )
-    if getattr(picture, "n_frames", 1) > 1:
+    # The second picture of an MPO is a preview, or the other eye's: the first is the photograph.
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
         raise PictureError(f"the picture is animated ({picture.n_frames} frames); send one still picture")
+
+
+def _reduced(picture):  # type: ignore[no-untyped-def]
+    return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / KEPT_PIXELS)))
 
 
 def _on_white(picture):  # type: ignore[no-untyped-def]

@@ -116,6 +116,21 @@ function render(found, asked, text) {
   at("answer").scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
+// A browser that stores nothing throws here; the answer is worth more than the habit.
+function remember(city) {
+  try {
+    localStorage.setItem("city", city);
+  } catch {}
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem("city");
+  } catch {
+    return null;
+  }
+}
+
 async function ask(event) {
   event.preventDefault();
   show("");
@@ -134,7 +149,7 @@ async function ask(event) {
     } else {
       render(await post("/v1/ask", { question: text, city }), text, text);
     }
-    localStorage.setItem("city", city);
+    remember(city);
   } catch (error) {
     at("answer").hidden = true;
     show(error.message);
@@ -147,8 +162,10 @@ async function ask(event) {
 async function thumb(event) {
   const button = event.currentTarget;
   const again = button.getAttribute("aria-pressed") === "true";
+  const judged = answerId;
   try {
-    await post("/v1/thumbs", { answer_id: answerId, thumb: again ? 0 : Number(button.dataset.thumb) });
+    await post("/v1/thumbs", { answer_id: judged, thumb: again ? 0 : Number(button.dataset.thumb) });
+    if (judged !== answerId) return; // another answer is shown by now
     for (const other of document.querySelectorAll("[data-thumb]")) other.setAttribute("aria-pressed", "false");
     button.setAttribute("aria-pressed", String(!again));
     at("thanks").textContent = again ? "" : "Thank you.";
@@ -188,19 +205,20 @@ async function start() {
       if (name === "drop" && event.dataTransfer.files.length) choose(event.dataTransfer.files[0]);
     });
   }
+  await offer_cities();
+}
+
+async function offer_cities() {
   try {
     const known = await call("/v1/cities");
     at("city").replaceChildren(...Object.keys(known.cities).map((name) => make("option", name)));
-    const last = localStorage.getItem("city");
+    const last = remembered();
     at("city").value = last in known.cities ? last : "Toronto" in known.cities ? "Toronto" : at("city").value;
+    show("");
   } catch (error) {
     show(error.message);
-    setTimeout(start_again, 2000);
+    setTimeout(offer_cities, 2000);
   }
-}
-
-function start_again() {
-  location.reload();
 }
 
 start();

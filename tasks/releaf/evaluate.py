@@ -16,7 +16,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 from scipy.stats import binomtest
 
-from methods.assistant.bins import BINS, bin_of
+from methods.assistant.bins import BINS, bin_of, material_shares
 from methods.evaluation.calibration import expected_calibration_error, fit_temperature
 from methods.retrieval.confidence import confidence, level
 from methods.retrieval.evaluation import randomisation_test
@@ -24,6 +24,7 @@ from statewright.contracts import ContractError, Document, Table
 from tasks.releaf.contracts import Bm25Arrays, Cards, Items, Passages, StreamArrays, Vectors, Vocabulary
 from tasks.releaf.judging import ask
 from tasks.releaf.params import EvaluateParams, RetrieveParams
+from tasks.releaf.raw import MATERIALS
 from tasks.releaf.retrieve import recipe_of
 from tasks.releaf.streams import Names, StreamsSummary
 from tasks.releaf.vision_scores import Predictions
@@ -265,8 +266,12 @@ def _ece(shares: list[dict[str, float]], right: np.ndarray) -> float:
 
 def _photographs(predictions: pd.DataFrame) -> dict[str, Accuracy]:
     tested = predictions[predictions["split"] == "test"]
+    chances = (
+        tested[[f"p_{material}" for material in MATERIALS]].set_axis(MATERIALS, axis=1).to_dict("records")
+    )
     found = {}
     for city in BINS:
         wanted = tested["label"].map(lambda material, city=city: bin_of(city, material))
-        found[city] = accuracy((tested[f"bin_{city}"] == wanted).to_numpy(np.float64))
+        given = [next(iter(material_shares(city, row))) for row in chances]
+        found[city] = accuracy((np.array(given) == wanted).to_numpy(np.float64))
     return found

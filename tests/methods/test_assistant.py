@@ -13,12 +13,12 @@ from methods.assistant.answering import (
     Rules,
     answer,
     card_shares,
-    material_shares,
+    look_up,
     score_cards,
     stream_shares,
 )
-from methods.assistant.bins import BINS
-from methods.assistant.knowledge import Idea, Knowledge, assemble, read_ideas
+from methods.assistant.bins import BINS, material_shares
+from methods.assistant.knowledge import Idea, Knowledge, assemble, read_ideas, read_lists
 from methods.assistant.names import fold
 from methods.assistant.photographs import load_namer
 from methods.assistant.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
@@ -70,6 +70,32 @@ def known() -> Knowledge:
         streams={"Here": model.streams},
         ideas={("here", fold("Glass jars")): (Idea("lamp", "reuse", 0.7, "glass jar can become lamp"),)},
     )
+
+
+def test_names_that_fold_alike_are_told_apart_by_their_spelling() -> None:
+    items = pd.DataFrame(
+        [("Here", "Nut", "Garbage"), ("Here", "Nuts", "Green"), ("Here", "pan", "Metal")],
+        columns=["city", "name", "stream"],
+    )
+    listed = read_lists(items, dict(zip(items["name"], unit(3, 5), strict=True)))["Here"]
+    assert look_up(listed, " nuts ") == ("Nuts", ("Green",))
+    assert look_up(listed, "nut") == ("Nut", ("Garbage",))
+    assert look_up(listed, "nùts") == ("Nut", ("Garbage", "Green"))
+    assert look_up(listed, "kettle") is None
+
+
+def test_reasons_are_of_the_cards_that_were_heard(known: Knowledge) -> None:
+    """The card nearest to the question does not know the city: those after it are heard in its place."""
+    rules = replace(RULES, cards=1)
+    leaf = known.corpus.vectors[list(known.passage_ids).index("leaf#what")]
+    found = answer(known, "Here", "leaf", leaf, rules, shares={"Blue": 0.6, "Metal": 0.4})
+    scores, _ = score_cards(known, ["leaf"], leaf[None], rules.recipe)
+    nearest = [known.cards[k] for k in np.argsort(-scores[0], kind="stable")]
+    assert nearest[0].card_id == "leaf"
+    heard = next(card for card in nearest if "Here" in card.streams)
+    assert [one.card_id for one in found.reasons[:1]] == (["jar"] if heard.card_id == "jar" else [])
+    there = answer(known, "Here", "leaf", leaf, rules, shares={heard.streams["Here"][0]: 1.0})
+    assert there.reasons[0].card_id == heard.card_id
 
 
 RULES = Rules(recipe=Recipe(feedback=0), cards=2, softness=0.5, w_cards=0.5)

@@ -46,6 +46,13 @@ def test_draws_follow_the_softmax_of_the_temperature():
     assert found != decode(model, [[1]] * 2000, stop=frozenset(), most_tokens=1, temperature=2.0, seed=5)
 
 
+@pytest.mark.parametrize("temperature", [1e-4, 1e-38, 1e-46])
+def test_the_coldest_draw_is_the_likeliest(tiny, temperature):
+    greedy = decode(tiny().model, PROMPTS, stop=frozenset(), most_tokens=4)
+    drawn = decode(tiny().model, PROMPTS, stop=frozenset(), most_tokens=4, temperature=temperature)
+    assert drawn == greedy
+
+
 @pytest.mark.parametrize("bad", [{"most_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}])
 def test_what_is_out_of_range_is_refused(tiny, bad):
     with pytest.raises(ValueError, match="expected no empty prompt"):

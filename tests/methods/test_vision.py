@@ -281,6 +281,24 @@ def test_a_picture_is_decoded_upright_and_what_is_transparent_is_white():
     assert np.array_equal(decode(encoded((20, 20)))[3, 4], [200, 10, 30])
 
 
+def test_of_a_photograph_with_a_preview_the_first_picture_is_read():
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(
+        stream, "MPO", save_all=True, append_images=[Image.new("RGB", (20, 10), "blue")]
+    )
+    found = decode(stream.getvalue())
+    assert found.shape == (20, 40, 3)
+    assert found[3, 4, 0] > 200
+
+
+def test_a_large_picture_is_averaged_over_squares():
+    pixels = np.random.default_rng(0).integers(0, 256, (2000, 3000, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "BMP")
+    expected = pixels.reshape(1000, 2, 1500, 2, 3).mean(axis=(1, 3))
+    assert np.abs(decode(stream.getvalue()) - expected).max() <= 0.5
+
+
 def test_resizing_keeps_the_mean_of_a_smooth_picture():
     ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
     assert float(resize(ramp, (32, 96)).mean()) == pytest.approx(0.5, abs=1e-3)

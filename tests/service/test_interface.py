@@ -204,6 +204,27 @@ def test_bad_questions_are_refused_with_the_reason(client: TestClient, kind: str
     assert said in found.json()["error"]
 
 
+def test_a_seed_that_no_generator_takes_is_refused(client: TestClient) -> None:
+    body = {"question": "jar", "city": "Toronto", "seed": 2**64}
+    found = client.post("/v1/write", json=body)
+    assert (found.status_code, "seed" in found.json()["error"]) == (422, True)
+
+
+def test_what_is_too_large_is_logged_and_numbered_too(client: TestClient) -> None:
+    found = look(client, bytes(300_000))
+    assert found.status_code == 413
+    assert found.headers["x-request-id"] and found.headers["content-security-policy"]
+
+
+def test_a_photograph_alone_says_nothing_of_the_search(client: TestClient) -> None:
+    found = look(client, picture("JPEG", (640, 480))).json()
+    with sqlite3.connect(client.app.state.thumbs_path) as database:  # type: ignore[attr-defined]
+        rows = database.execute(
+            "SELECT card_id, passage_id, stream FROM thumbs WHERE answer_id = ?", (found["answer_id"],)
+        ).fetchall()
+    assert rows == [(None, None, found["bin"])]
+
+
 def test_a_body_that_is_no_json_and_a_wrong_type(client: TestClient) -> None:
     for content, kind in (
         (b"{", "application/json"),

@@ -35,6 +35,14 @@ def test_no_bound_and_bad_bounds() -> None:
         Rate(0)
 
 
+def test_less_than_one_a_minute_is_still_one_now_and_then() -> None:
+    clock = Clock()
+    rate = Rate(0.5, clock)
+    assert (rate.wait("a"), rate.wait("a")) == (0.0, pytest.approx(120.0))
+    clock.now += 120
+    assert rate.wait("a") == 0.0
+
+
 def test_the_buckets_do_not_grow_for_ever() -> None:
     rate = Rate(1, Clock())
     for client in range(MOST_CLIENTS + 50):
@@ -47,6 +55,15 @@ def test_a_bundle_of_nothing_says_what_to_run(tmp_path: Path) -> None:
         collect(tmp_path, tmp_path / "bundle")
     with pytest.raises(BundleError, match=r"assistant.json is no description"):
         read_settings(tmp_path)
+
+
+def test_a_registry_that_is_out_of_reach_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(BundleError, match=r"the registry cannot be asked: .*is MLFLOW_TRACKING_URI right"):
+        champion(tmp_path)
 
 
 def test_without_a_champion_it_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +47,8 @@ def test_the_better_one_is_champion_unless_forced(store: Path) -> None:
     worse = promote(store)
     assert worse.version == "2" and "the champion stays" in worse.said
     assert champion(store) == before
-    assert "version 3 is champion" in promote(store, force=True).said
+    assert promote(store).version == "2"  # not registered once more
+    assert "version 2 is champion" in promote(store, force=True).said
     assert champion(store) != before
 
 
@@ -71,3 +80,48 @@ def test_mlflow_serves_the_same_answers(store: Path, client: TestClient) -> None
         "city 'Atlantis' is not known",
         "there is neither a question nor a picture",
     ]
+
+
+def test_the_command_of_mlflow_serves_it(store: Path, client: TestClient, tmp_path: Path) -> None:
+    promote(store, force=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@{ALIAS}"]
+    said = tmp_path / "said"
+    with said.open("wb") as sink:
+        server = subprocess.Popen(
+            [*command, "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        )
+    try:
+        row = {"question": "wine bottles", "city": "Toronto", "picture": None}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            json.dumps({"dataframe_records": [row]}).encode(),
+            {"content-type": "application/json"},
+        )
+        answer = _answer(request, server, said)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+    (words,) = answer["predictions"]
+    asked = client.post("/v1/ask", json={"question": "wine bottles", "city": "Toronto"}).json()
+    assert words == {key: asked[key] for key in words}
+
+
+def _answer(request: urllib.request.Request, server: subprocess.Popen[bytes], said: Path) -> Any:
+    """What the server says once it listens."""
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
+        except urllib.error.URLError:
+            assert server.poll() is None and time.monotonic() < deadline, said.read_text()
+            time.sleep(0.2)

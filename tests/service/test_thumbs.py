@@ -26,6 +26,7 @@ def test_the_stage_reads_the_service_s_log(path: Path) -> None:
     cited = Cited("pan#where", "pan", "Pans", "where", "To the garbage.")
     log.answered("a" * 32, "old pan; DROP TABLE thumbs", found(cited), "model-1")
     log.answered("b" * 32, "what is this", found(), "model-1")
+    log.answered("d" * 32, "soda cans", found(cited), "model-1", by_words=False)
     assert log.judged("a" * 32, -1)
     assert not log.judged("c" * 32, 1)
     log.close()
@@ -34,8 +35,8 @@ def test_the_stage_reads_the_service_s_log(path: Path) -> None:
     assert rows.loc["a" * 32, ["question", "passage_id", "stream", "thumb"]].tolist() == [
         "old pan; DROP TABLE thumbs", "pan#where", "Garbage", -1,
     ]  # fmt: skip
-    assert rows["passage_id"].isna().tolist() == [False, True]
-    assert (read.thumbs_report.rows.rows_kept, read.thumbs_report.up, read.thumbs_report.down) == (2, 0, 1)
+    assert rows["passage_id"].isna().to_dict() == {"a" * 32: False, "b" * 32: True, "d" * 32: True}
+    assert (read.thumbs_report.rows.rows_kept, read.thumbs_report.up, read.thumbs_report.down) == (3, 0, 1)
 
 
 def test_a_log_goes_on_where_it_was_left(path: Path) -> None:
