@@ -101,9 +101,10 @@ async def _load(app: FastAPI, open_up: Callable[[], Desk], figures: Figures) -> 
         app.state.fault = str(error)
         LOGGER.exception("the model could not be loaded")
         return
-    version = app.state.desk.assistant.version
-    figures.loaded.labels(version).set(1)
-    log("ready", model=version, seconds=round(time.perf_counter() - started, 3))
+    assistant = app.state.desk.assistant
+    figures.loaded.labels(assistant.version).set(1)
+    seconds = round(time.perf_counter() - started, 3)
+    log("ready", model=assistant.version, reranker=assistant.reranker, seconds=seconds)
 
 
 def _tell(app: FastAPI, figures: Figures) -> None:
@@ -120,8 +121,9 @@ def _tell(app: FastAPI, figures: Figures) -> None:
 
     @app.get("/ready")
     async def ready() -> dict[str, str]:
-        """The model is loaded."""
-        return {"status": "ready", "model": _desk(app).assistant.version}
+        """The model is loaded; which re-ranker it has, or none."""
+        assistant = _desk(app).assistant
+        return {"status": "ready", "model": assistant.version, "reranker": assistant.reranker}
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

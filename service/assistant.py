@@ -19,10 +19,11 @@ from methods.assistant.knowledge import Knowledge, assemble, read_ideas
 from methods.assistant.photographs import Namer, load_namer
 from methods.exchange import Keep, made_anew
 from methods.retrieval.dense_onnx import load_onnx_encoder
+from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.retrieval.search import Recipe
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
-from service.bundle import Settings, read_settings
+from service.bundle import BundleError, Settings, read_settings, reranker_digest
 from service.kept import keep_in
 
 
@@ -60,6 +61,11 @@ class Assistant:
         """The first letters of the digest of its files."""
         return self.settings.digest[:12]
 
+    @property
+    def reranker(self) -> str:
+        """The cross-encoder that orders the passages, or ``none``."""
+        return self.settings.reranker["model"] if self.settings.reranker else "none"
+
     def ask(self, text: str, city: str, vector: NDArray[np.float64]) -> Answer:
         """Answer a question; `vector` is that of `text`."""
         return answer(self.known, city, text, vector, self.rules)
@@ -91,18 +97,35 @@ def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None)
     Raises
     ------
     BundleError
-        If its settings cannot be read.
+        If its settings cannot be read, or its re-ranker is not here or another than was promoted.
     ValueError
         If its parts are not of one another, or the encoder is not installed.
     """
     settings = read_settings(folder)
     rules = Rules(
-        Recipe(**settings.recipe), settings.cards, settings.softness, settings.w_cards, settings.temperature
+        Recipe(**settings.recipe),
+        settings.cards,
+        settings.softness,
+        settings.w_cards,
+        settings.temperature,
+        _reranker(settings),
     )
     keep = made_anew if cache is None else keep_in(cache)
     encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, keep=keep)
     namer = _namer(folder, settings, threads, keep)
     return Assistant(settings, _knowledge(folder), rules, encode, namer)
+
+
+def _reranker(settings: Settings) -> Reranker | None:
+    named = settings.reranker
+    if named is None:
+        return None
+    if reranker_digest(named["model"]) != named["digest"]:
+        raise BundleError(
+            f"releaf.retrieve.reranker: '{named['model']}' has other files than when this assistant was "
+            "promoted; put those back, or run `statewright run releaf`, then `python -m service promote`"
+        )
+    return Reranker(load_cross_encoder(named["model"]), named["depth"], named["weight"])
 
 
 def _knowledge(folder: Path) -> Knowledge:

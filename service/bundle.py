@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from methods.retrieval.rerank import find_cross_encoder
+
 MADE = Path("data/releaf")
 PARTS = (
     "items.parquet",
@@ -36,6 +38,8 @@ SETTINGS = "assistant.json"
 HERE = Path(__file__).resolve().parent
 CODE = (HERE, HERE.parent / "methods")
 """What a registered version carries beside its bundle, so that MLflow itself can serve it."""
+READ_OF_MODEL = {".json", ".safetensors", ".txt", ".model"}
+"""Configuration, weights and vocabulary; a model's folder may hold other forms of it that nobody reads."""
 
 
 class BundleError(ValueError):
@@ -46,14 +50,16 @@ class Settings(BaseModel):
     """What an assistant is told besides its tables.
 
     ``encoder`` is a folder or an installed package. ``vision`` is how the heads were trained, ``language``
-    what the adapter is of. ``digest`` is that of all files and of the code, ``right`` the share of held-out
-    things whose bin is right.
+    what the adapter is of. ``reranker`` is the cross-encoder's folder, package or name, its depth and weight,
+    and the digest of its files; None without one. ``digest`` is that of all files and of the code, ``right``
+    the share of held-out things whose bin is right.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     encoder: str
     recipe: dict[str, Any]
+    reranker: dict[str, Any] | None = None
     cards: int
     softness: float
     w_cards: float
@@ -70,7 +76,7 @@ def collect(root: Path, folder: Path) -> Settings:
     Raises
     ------
     BundleError
-        If a stage has not been run.
+        If a stage has not been run, or the re-ranker that is named is not here.
     """
     if missing := [name for name in PARTS if not (root / MADE / name).is_file()]:
         raise BundleError(
@@ -93,6 +99,7 @@ def _settings(root: Path, folder: Path) -> Settings:
         "recipe": {
             key: search[key] for key in ("fusion", "w_dense", "rrf_k", "depth", "feedback", "alpha", "terms")
         },
+        "reranker": _named_reranker(root, search),
         "cards": heard["cards"],
         "softness": heard["softness"],
         "w_cards": heard["w_cards"],
@@ -105,6 +112,39 @@ def _settings(root: Path, folder: Path) -> Settings:
         "right": evaluated["names"]["right"],
     }
     return Settings(**settings, digest=_digest(folder, settings))
+
+
+def _named_reranker(root: Path, search: dict[str, Any]) -> dict[str, Any] | None:
+    if search["reranker"] is None:
+        return None
+    place = root / search["reranker"]  # the stages run there, the service need not
+    model = str(place.resolve()) if place.is_dir() else search["reranker"]
+    return {
+        "model": model,
+        "depth": search["rerank_depth"],
+        "weight": search["rerank_weight"],
+        "digest": reranker_digest(model),
+    }
+
+
+def reranker_digest(model: str) -> str:
+    """Digest of the files of a cross-encoder.
+
+    Raises
+    ------
+    BundleError
+        If there is none.
+    """
+    try:
+        folder = find_cross_encoder(model)
+    except ValueError as error:
+        raise BundleError(f"releaf.retrieve.reranker: {error}") from error
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in READ_OF_MODEL):
+        whole.update(path.relative_to(folder).as_posix().encode())
+        with path.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
 
 
 def _digest(folder: Path, settings: dict[str, Any]) -> str:

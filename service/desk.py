@@ -126,9 +126,11 @@ class Desk:
 
 
 def open_desk(assistant: Assistant, thumbs: ThumbLog, writer: Writer, bounds: Bounds) -> Desk:
-    """Start the batchers of an assistant, whose encoders have seen one item each: the first is slow."""
+    """Start the batchers of an assistant, whose models have seen one item each: the first is slow."""
     assistant.encode(["glass jar"])
     assistant.name_materials([np.zeros((64, 64, 3), dtype=np.uint8)])
+    if assistant.rules.reranker:
+        assistant.rules.reranker.score_pairs([("glass jar", "glass jar")])
     return Desk(
         assistant,
         thumbs,

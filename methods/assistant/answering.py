@@ -21,6 +21,7 @@ from methods.assistant.knowledge import Idea, Knowledge, Listed
 from methods.assistant.names import fold
 from methods.assistant.stream_model import predict_streams
 from methods.retrieval.confidence import Level, confidence, level
+from methods.retrieval.rerank import Reranker, rerank
 from methods.retrieval.search import Recipe, search
 
 FOUND, ALIKE, IDEAS = 4, 3, 5
@@ -45,6 +46,8 @@ class Rules:
         Weight of the cards beside the list's model, w, 0 to 1.
     temperature : float
         T, above 0.
+    reranker : Reranker or None
+        That orders the passages found anew.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -52,6 +55,7 @@ class Rules:
     softness: float = 0.2
     w_cards: float = 0.5
     temperature: float = 1.0
+    reranker: Reranker | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Answer:
 
 
 def score_cards(
-    known: Knowledge, texts: list[str], vectors: NDArray[np.float64], recipe: Recipe
+    known: Knowledge, texts: list[str], vectors: NDArray[np.float64], rules: Rules
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Score of each card for each text, that of its best passage, and which passage that is.
 
@@ -117,7 +121,12 @@ def score_cards(
         ``-inf`` where no passage was found.
     best : ndarray of shape (texts, cards)
     """
-    of_passages = search(known.corpus, texts, vectors, recipe)
+    of_passages = search(known.corpus, texts, vectors, rules.recipe)
+    if rules.reranker:
+        how = rules.reranker
+        of_passages = rerank(
+            texts, list(known.texts), of_passages, how.score_pairs, top=how.depth, weight=how.weight
+        )
     best = np.zeros((len(texts), len(known.cards)), dtype=np.int64)
     has_passage = np.isin(np.arange(len(known.cards)), known.card_of)
     for row, found in enumerate(of_passages):
@@ -208,7 +217,7 @@ def answer(
     """
     if city not in known.models:
         raise ValueError(f"the city '{city}' is not known; known are {', '.join(known.cities)}")
-    scores, best = score_cards(known, [text], vector[None], rules.recipe)
+    scores, best = score_cards(known, [text], vector[None], rules)
     listed = None if shares else look_up(known.lists[city], text)
     if listed:
         _, streams = listed

@@ -66,6 +66,8 @@ class Knowledge:
         Place of each passage's card among `cards`.
     passage_ids, parts : tuple of str
         Name of each passage, and which part of its card it is.
+    texts : tuple of str
+        Of the passages.
     lists : mapping of str to Listed
         By city.
     models : mapping of str to StreamModel
@@ -79,6 +81,7 @@ class Knowledge:
     card_of: NDArray[np.int64]
     passage_ids: tuple[str, ...]
     parts: tuple[str, ...]
+    texts: tuple[str, ...]
     lists: Mapping[str, Listed]
     models: Mapping[str, StreamModel]
     ideas: Mapping[tuple[str, str], tuple[Idea, ...]]
@@ -134,6 +137,7 @@ def assemble(
         card_of=passages["card_id"].map(place).to_numpy(np.int64),
         passage_ids=tuple(passages["passage_id"]),
         parts=tuple(passages["part"]),
+        texts=tuple(passages["text"]),
         lists=read_lists(items, vector_of),
         models=stream_models(stream_arrays, streams),
         ideas=ideas or {},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,25 @@ from methods.retrieval.fusion import Scores, min_max, ranks
 from methods.text import find_model
 
 PairScorer = Callable[[list[tuple[str, str]]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """A cross-encoder, and how it is heard.
+
+    Attributes
+    ----------
+    score_pairs : callable
+        Scores in [0, 1] of pairs (query, document).
+    depth : int
+        Of the first search, documents of each query that it reads.
+    weight : float
+        Of its score beside that of the first search, 0 to 1.
+    """
+
+    score_pairs: PairScorer
+    depth: int = 20
+    weight: float = 0.2
 
 
 def load_cross_encoder(model: str, *, batch: int = 32) -> PairScorer:
@@ -27,39 +49,67 @@ def load_cross_encoder(model: str, *, batch: int = 32) -> PairScorer:
     Raises
     ------
     ValueError
-        If there is no such model here, or it does not give one number a pair.
+        If there is no such model here, its weights cannot be read as safetensors, or it does not give one
+        number a pair.
 
     References
     ----------
     Specification 2, section 5.4.
     """
-    folder = _find(model)
+    folder = find_cross_encoder(model)
     import torch
+    from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder
 
-    encoder = CrossEncoder(
-        str(folder),
-        device="cpu",
-        local_files_only=True,
-        trust_remote_code=False,
-        model_kwargs={"use_safetensors": True},
-    )
+    try:
+        encoder = CrossEncoder(
+            str(folder),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"re-ranker '{model}' in {folder} cannot be read: {error}") from error
     if encoder.num_labels != 1:
         raise ValueError(
             f"'{model}' gives {encoder.num_labels} numbers a pair; expected a re-ranker with one"
         )
 
+    one_at_a_time = Lock()  # a fast tokenizer that two threads use at once raises "Already borrowed"
+
     def score(pairs: list[tuple[str, str]]) -> NDArray[np.float64]:
-        found = encoder.predict(
-            pairs, batch_size=batch, activation_fn=torch.nn.Sigmoid(), show_progress_bar=False
-        )
+        with one_at_a_time:
+            found = encoder.predict(
+                pairs, batch_size=batch, activation_fn=torch.nn.Sigmoid(), show_progress_bar=False
+            )
         return np.asarray(found, dtype=np.float64)
 
     return score
 
 
+def find_cross_encoder(model: str) -> Path:
+    """Find the folder of a cross-encoder, see `load_cross_encoder`.
+
+    Raises
+    ------
+    ValueError
+        If there is none here, or what is here is no cross-encoder.
+    """
+    folder = _find(model)
+    kinds = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
+    if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+        # Its head would be drawn at random, and the order with it.
+        raise ValueError(
+            f"re-ranker '{model}': {folder / 'config.json'} is of {', '.join(kinds) or 'no architecture'}, "
+            "expected one ...ForSequenceClassification; name a cross-encoder, null switches re-ranking off"
+        )
+    return folder
+
+
 def _find(model: str) -> Path:
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_CACHE
 
     with suppress(ValueError):
         folder = find_model(model)
@@ -69,8 +119,9 @@ def _find(model: str) -> Path:
     if isinstance(known, str):
         return Path(known).parent
     raise ValueError(
-        f"re-ranker '{model}': expected a folder with a config.json, an installed package with "
-        "get_model_path(), or a model in the local Hugging Face cache; null switches re-ranking off"
+        f"re-ranker '{model}' is not here: no config.json in the folder {Path(model).absolute()}, no "
+        f"installed package with get_model_path(), not in the Hugging Face cache {HF_HUB_CACHE}; nothing is "
+        "fetched: put it into one of them, null switches re-ranking off"
     )
 
 

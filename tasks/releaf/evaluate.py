@@ -25,7 +25,7 @@ from tasks.releaf.contracts import Bm25Arrays, Cards, Items, Passages, StreamArr
 from tasks.releaf.judging import ask
 from tasks.releaf.params import EvaluateParams, RetrieveParams
 from tasks.releaf.raw import MATERIALS
-from tasks.releaf.retrieve import recipe_of
+from tasks.releaf.retrieve import recipe_of, reranker_of
 from tasks.releaf.streams import Names, StreamsSummary
 from tasks.releaf.vision_scores import Predictions
 
@@ -110,7 +110,7 @@ def evaluate(
     Raises
     ------
     ContractError
-        If the parts are not of one another.
+        If the parts are not of one another, or the re-ranker that is named is not here.
     """
     from methods.assistant.knowledge import assemble
 
@@ -147,7 +147,14 @@ def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: floa
     """The assistant's rules by the params."""
     from methods.assistant.answering import Rules
 
-    return Rules(recipe_of(retrieve), params.cards, params.softness, params.w_cards, temperature)
+    return Rules(
+        recipe_of(retrieve),
+        params.cards,
+        params.softness,
+        params.w_cards,
+        temperature,
+        reranker_of(retrieve),
+    )
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,7 @@ def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: R
     from methods.assistant.answering import score_cards
 
     vectors = np.stack(list(names.set_index("name")["vector"].loc[table["name"]])).astype(float)
-    return _Asked(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules.recipe)[0])
+    return _Asked(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules)[0])
 
 
 def _shares(known: Knowledge, asked: _Asked, rules: Rules) -> list[dict[str, float]]:

@@ -138,7 +138,8 @@ class RetrieveParams(Params):
     """How passages are found, and how that is judged.
 
     ``feedback``: documents that expand the query, 0 for none. ``reranker``: a cross-encoder, null for
-    none. ``qdrant``: address of a server, null for one inside the process. ``grid``: values of
+    none; it reads the first ``rerank_depth`` passages, and its score counts ``rerank_weight`` beside the
+    search's. ``qdrant``: address of a server, null for one inside the process. ``grid``: values of
     ``w_dense`` tried on the training items.
     """
 
@@ -150,7 +151,8 @@ class RetrieveParams(Params):
     alpha: float = Field(0.1, ge=0)
     terms: int = Field(20, ge=1)
     reranker: str | None = None
-    rerank_depth: int = Field(100, ge=1)
+    rerank_depth: int = Field(20, ge=1)
+    rerank_weight: float = Field(0.2, ge=0, le=1)
     qdrant: str | None = None
     grid: tuple[float, ...] = ()
     batch: int = Field(32, ge=1)

@@ -29,6 +29,7 @@ from tasks.releaf.retrieval_metrics import (
 )
 
 if TYPE_CHECKING:
+    from methods.retrieval.rerank import Reranker
     from methods.retrieval.search import Corpus, Recipe
 
 STORE_QUESTIONS, STORE_NEAREST = 100, 10
@@ -88,9 +89,9 @@ def retrieve(
     test, known = questions.of("test"), questions.of("train", "dev")
     shipped, compared = systems(params)
     found = {name: _search(library, test, recipe) for name, recipe in compared.items()}
-    if params.reranker:
-        shipped = f"{shipped} + re-ranking"
-        found[shipped] = _rerank(library, test, _search(library, test, recipe_of(params)), params)
+    if reranker := reranker_of(params):
+        shipped, plain = f"{shipped} + re-ranking", found[shipped]
+        found[shipped] = _rerank(library, test, plain, reranker)
     table = pd.concat(
         [judge(name, _by_card(library, scores), test, streams) for name, scores in found.items()],
         ignore_index=True,
@@ -118,6 +119,25 @@ def recipe_of(params: RetrieveParams, **changes: object) -> Recipe:
 
     own = {field.name: getattr(params, field.name) for field in fields(Recipe)}
     return Recipe(**(own | changes))
+
+
+def reranker_of(params: RetrieveParams) -> Reranker | None:
+    """The re-ranker that the params name.
+
+    Raises
+    ------
+    ContractError
+        If there is no such model here, or it is none that can be used.
+    """
+    from methods.retrieval.rerank import Reranker, load_cross_encoder
+
+    if params.reranker is None:
+        return None
+    try:
+        scorer = load_cross_encoder(params.reranker, batch=params.batch)
+    except ValueError as error:
+        raise ContractError(f"releaf.retrieve.reranker: {error}") from error
+    return Reranker(scorer, params.rerank_depth, params.rerank_weight)
 
 
 def systems(params: RetrieveParams) -> tuple[str, dict[str, Recipe]]:
@@ -153,14 +173,11 @@ def _by_card(library: Library, scores: np.ndarray) -> np.ndarray:
     return best_passage(scores, library.card_of, library.cards)
 
 
-def _rerank(library: Library, asked: Questions, scores: np.ndarray, params: RetrieveParams) -> np.ndarray:
-    from methods.retrieval.rerank import load_cross_encoder, rerank
+def _rerank(library: Library, asked: Questions, scores: np.ndarray, how: Reranker) -> np.ndarray:
+    from methods.retrieval.rerank import rerank
 
-    try:
-        scorer = load_cross_encoder(str(params.reranker), batch=params.batch)
-    except ValueError as error:
-        raise ContractError(f"releaf.retrieve.reranker: {error}") from error
-    return rerank(asked.table["name"].tolist(), library.texts, scores, scorer, top=params.rerank_depth)
+    names = asked.table["name"].tolist()
+    return rerank(names, library.texts, scores, how.score_pairs, top=how.depth, weight=how.weight)
 
 
 def _grid(

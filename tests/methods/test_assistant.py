@@ -55,6 +55,7 @@ def known() -> Knowledge:
         columns=["passage_id", "card_id", "part"],
     )
     texts = [f"{row.card_id} {row.part}" for row in passages.itertuples()]
+    passages["text"] = texts
     vector_of = dict(zip(["jar", "pan", "leaf"], unit(3, 1), strict=True))
     items = pd.DataFrame({"city": "Here", "name": NAMES, "stream": STREAMS})
     model = fit_streams(NAMES, unit(6, 2), STREAMS)
@@ -146,7 +147,7 @@ def test_the_cards_voices_by_hand(known: Knowledge) -> None:
 
 def test_a_card_scores_as_its_best_passage(known: Knowledge) -> None:
     texts, vectors = ["jar where", "pan", "of trees"], unit(3, 5)
-    scores, best = score_cards(known, texts, vectors, RULES.recipe)
+    scores, best = score_cards(known, texts, vectors, RULES)
     of_passages = search(known.corpus, texts, vectors, RULES.recipe)
     for card in range(3):
         own = np.flatnonzero(known.card_of == card)
