@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from statewright.running.process import stop
 from statewright.running.servers import wait_until_up
+from tests.tiny_cross_encoder import save_cross_encoder
 from tests.tiny_language_model import save_tiny
 
 THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
@@ -75,6 +76,12 @@ def free_port() -> int:
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small language model as a folder of transformers."""
     return save_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def cross_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small cross-encoder as a folder of transformers."""
+    return save_cross_encoder(tmp_path_factory.mktemp("cross_encoder"))
 
 
 @pytest.fixture

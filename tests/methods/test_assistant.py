@@ -22,6 +22,7 @@ from methods.assistant.knowledge import Idea, Knowledge, assemble, read_ideas, r
 from methods.assistant.names import fold
 from methods.assistant.photographs import load_namer
 from methods.assistant.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
+from methods.retrieval.rerank import Reranker
 from methods.retrieval.search import Recipe, search
 from methods.retrieval.sparse import fit_bm25
 from methods.retrieval.sparse import to_arrays as bm25_arrays
@@ -153,6 +154,34 @@ def test_a_card_scores_as_its_best_passage(known: Knowledge) -> None:
         own = np.flatnonzero(known.card_of == card)
         np.testing.assert_array_equal(scores[:, card], of_passages[:, own].max(axis=1))
         np.testing.assert_array_equal(best[:, card], own[of_passages[:, own].argmax(axis=1)])
+
+
+def test_a_reranker_orders_the_first_passages_before_the_answer(known: Knowledge) -> None:
+    """What it likes in reverse: of the first four passages read, the fused order is computed by hand."""
+    read: list[tuple[str, str]] = []
+
+    def likes(pairs: list[tuple[str, str]]) -> np.ndarray:
+        read.extend(pairs)
+        return np.array([known.texts.index(text) / 10 for _, text in pairs])
+
+    question, vector = "jar what", unit(1, 5)
+    plain = search(known.corpus, [question], vector, RULES.recipe)[0]
+    first = [int(place) for place in np.argsort(-plain, kind="stable")[:4]]
+    low, high = plain.min(), plain.max()
+    fused = {at: 0.7 * at / 10 + 0.3 * (plain[at] - low) / (high - low) for at in first}
+    rules = replace(RULES, reranker=Reranker(likes, depth=4, weight=0.7))
+    scores, best = score_cards(known, [question], vector, rules)
+    assert sorted(read) == sorted((question, known.texts[at]) for at in first)
+    for card in {int(known.card_of[at]) for at in first}:
+        own = max((at for at in first if known.card_of[at] == card), key=lambda at: fused[at])
+        assert (int(best[0, card]), scores[0, card]) == (own, pytest.approx(fused[own]))
+    expected: list[str] = []
+    for at in sorted(first, key=lambda at: -fused[at]):
+        if not any(known.card_of[at] == known.card_of[known.passage_ids.index(p)] for p in expected):
+            expected.append(known.passage_ids[at])
+    found = [cited.passage_id for cited in answer(known, "Here", question, vector[0], rules).found]
+    assert found[: len(expected)] == expected
+    assert found != [cited.passage_id for cited in answer(known, "Here", question, vector[0], RULES).found]
 
 
 def test_both_witnesses_and_the_temperature(known: Knowledge) -> None:

