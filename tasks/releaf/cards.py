@@ -136,13 +136,15 @@ def unknown_facts(
     ]
 
 
-def read_documents(folder: Path) -> pd.DataFrame:
+def read_documents(folder: Path) -> Texts:
     """Every ``.md`` and ``.txt`` file of `folder` and below, as a card whose `what` is its text.
+
+    A file that is too long, or no UTF-8, is a row without text and a fault.
 
     Raises
     ------
     ContractError
-        If the folder is missing or holds none, or a file is too long or no UTF-8.
+        If the folder is missing or holds none.
     """
     paths = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in (".md", ".txt") and path.is_file()
@@ -151,22 +153,36 @@ def read_documents(folder: Path) -> pd.DataFrame:
         raise ContractError(
             f"releaf.ingest.documents: {folder} holds no .md or .txt file; name another, or null"
         )
-    return pd.DataFrame([_document(path, folder) for path in paths], columns=COLUMNS)
+    rows, faults = [], []
+    for number, path in enumerate(paths):
+        row = _empty() | {
+            "card_id": f"document:{path.relative_to(folder).as_posix()}",
+            "kind": "document",
+            "title": path.stem,
+        }
+        text, reason = _text(path)
+        if reason:
+            faults.append((number, "what", reason))
+        else:
+            row |= {"title": _heading(text) or path.stem, "what": " ".join(text.split())}
+        rows.append(row)
+    return Texts(pd.DataFrame(rows, columns=COLUMNS), faults)
 
 
-def _document(path: Path, folder: Path) -> dict[str, Any]:
-    if path.stat().st_size > MOST_BYTES:
-        raise ContractError(f"{path} has more than {MOST_BYTES:,} bytes; divide it into shorter documents")
+def _text(path: Path) -> tuple[str, str]:
+    """The text of a file, or why it cannot be used."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ContractError(
-            f"{path} is not UTF-8; save it as UTF-8, e.g. iconv -f latin1 -t utf-8"
-        ) from error
-    name = path.relative_to(folder).as_posix()
-    heading = next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")), "")
-    row = {"card_id": f"document:{name}", "kind": "document", "title": heading or path.stem}
-    return _empty() | row | {"what": " ".join(text.split())}
+        if path.stat().st_size > MOST_BYTES:
+            return "", f"has more than {MOST_BYTES:,} bytes; divide it into shorter documents"
+        return path.read_text(encoding="utf-8-sig"), ""
+    except UnicodeDecodeError:
+        return "", "is not UTF-8; save it as UTF-8, e.g. iconv -f latin1 -t utf-8"
+    except OSError as error:
+        return "", f"cannot be read: {error.strerror}"
+
+
+def _heading(text: str) -> str:
+    return next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")), "")
 
 
 def read_city_texts(folder: Path) -> pd.DataFrame:

@@ -140,13 +140,15 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
     """Read and check the cards, then the user's documents and the cities' own texts, where named."""
     path = Path(params.source) / CARDS
     texts = read_cards(path)
-    further = []
-    if params.documents is not None:
-        further.append(read_documents(Path(params.documents)))
-    if params.full is not None:
-        further.append(read_city_texts(Path(params.full) / "waste"))
     faults = [*texts.faults, *unknown_facts(texts.rows, items, edges)]
-    texts = Texts(pd.concat([texts.rows, *further], ignore_index=True), faults)
+    parts = [texts.rows]
+    if params.documents is not None:
+        documents = read_documents(Path(params.documents))
+        faults += [(len(texts.rows) + row, column, reason) for row, column, reason in documents.faults]
+        parts.append(documents.rows)
+    if params.full is not None:
+        parts.append(read_city_texts(Path(params.full) / "waste"))
+    texts = Texts(pd.concat(parts, ignore_index=True), faults)
     lists = ["aliases", "facts", "links"]
     # Missing parts of a card are among the faults already; those of other texts are as they should be.
     source = Cells(texts.rows, str(path), typed=True)

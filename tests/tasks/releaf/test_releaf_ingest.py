@@ -282,22 +282,33 @@ def test_documents_of_a_user_become_cards(tmp_path: Path, shipped: Ingest) -> No
     assert rows["where"].isna().all()
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("a.pdf", b"%PDF", "holds no .md or .txt file"),
-        ("a.txt", b"\xff\xfe\x00", "is not UTF-8"),
-        ("a.txt", b"x" * 2_000_001, "more than 2,000,000 bytes"),
-    ],
-)
-def test_documents_that_cannot_be_read(
-    tmp_path: Path, shipped: Ingest, name: str, content: bytes, words: str
-) -> None:
+@pytest.mark.parametrize("made", [True, False])
+def test_a_folder_without_documents_is_refused(tmp_path: Path, shipped: Ingest, made: bool) -> None:
     folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / name).write_bytes(content)
-    with pytest.raises(ContractError, match=words):
+    if made:
+        folder.mkdir()
+        (folder / "a.pdf").write_bytes(b"%PDF")
+    with pytest.raises(ContractError, match=r"docs holds no \.md or \.txt file"):
         texts(tmp_path, two_cards(), shipped, documents=str(folder))
+
+
+def test_documents_that_cannot_be_read_are_set_aside(tmp_path: Path, shipped: Ingest) -> None:
+    folder = tmp_path / "docs"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_bytes(b"\xff\xfe\x00")
+    (folder / "b.txt").write_text("Plain words.")
+    (folder / "deep" / "c.md").write_bytes(b"x" * 2_000_001)
+    found = texts(tmp_path, two_cards(), shipped, documents=str(folder))
+    assert found.kept["card_id"].tolist()[2:] == ["document:b.txt"]
+    assert found.faults[["row", "column", "value", "reason"]].to_numpy().tolist() == [
+        [2, "what", "document:a.txt", "is not UTF-8; save it as UTF-8, e.g. iconv -f latin1 -t utf-8"],
+        [
+            4,
+            "what",
+            "document:deep/c.md",
+            "has more than 2,000,000 bytes; divide it into shorter documents",
+        ],
+    ]
 
 
 def test_an_empty_document_is_set_aside(tmp_path: Path, shipped: Ingest) -> None:
