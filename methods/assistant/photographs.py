@@ -87,7 +87,8 @@ def _classifier(
     weights = {
         key.removeprefix(f"{seed}."): torch.from_numpy(np.array(value))
         for key, value in arrays.items()
-        if key.startswith(f"{seed}.")
+        # A head of items may be there too; what is asked for is the material.
+        if key.startswith(f"{seed}.") and not key.startswith(f"{seed}.heads.heads.item.")
     }
     model.load_state_dict(weights)
     return model.eval()

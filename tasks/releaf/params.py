@@ -94,10 +94,12 @@ class VisionParams(Params):
     ``photographs`` names a Parquet table with the bytes of the photographs (`file`, `image`): with
     it the upper part of ``backbone`` is trained on ``views`` views of each, without it (null) the
     heads are trained on the features that ship. Rates are those of AdamW; the upper part of a
-    backbone learns at ``body_rate`` times the rate of the heads.
+    backbone learns at ``body_rate`` times the rate of the heads. ``pictures`` names a folder of a user's own
+    pictures, see `tasks.releaf.pictures.read_own`.
     """
 
     photographs: str | None = None
+    pictures: str | None = None
     backbone: str = "efficientnet-lite0"
     height: int = Field(192, ge=32)
     width: int = Field(256, ge=32)

@@ -15,6 +15,7 @@ from statewright.contracts import ContractError, Shapes, Table, Tensors
 from tasks.releaf.contracts import Photos
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs import read_photographs
+from tasks.releaf.pictures import Own, judge, pictures_of, read_own
 from tasks.releaf.raw import MATERIALS
 from tasks.releaf.vision_scores import (
     Confusion,
@@ -64,6 +65,7 @@ def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
     """Train the heads for every seed, calibrate what they say together, and score it on the test split.
 
     Nothing is chosen on the test split: training stops, and the temperature is fitted, on validation.
+    Pictures of ``params.pictures`` join training and validation; the others of them are judged apart.
     """
     import torch
 
@@ -76,34 +78,53 @@ def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
     parts = {name: photos[photos["split"] == name] for name in SPLITS}
     if empty := [name for name, rows in parts.items() if rows.empty]:
         raise ContractError(f"data/releaf/photos.parquet has no photograph in the split {', '.join(empty)}")
-    labels = {name: _labels(rows) for name, rows in parts.items()}
-    heads, off = split_heads(_heads(params), labels["train"])
+    own = None if params.pictures is None else read_own(Path(params.pictures), photos)
+    items = () if own is None else own.items
+    views, body, width = _inputs(parts, own, params)
+    parts = parts if own is None else own.joined(parts)
+    labels = {name: _labels(parts[name], items) for name in SPLITS}
+    heads, off = split_heads(_heads(params, items), labels["train"])
     if "material" not in heads:
         raise ContractError(f"data/releaf/photos.parquet: the head 'material' is off: {off['material']}")
-    views, body, width = _inputs(parts, params)
     trained = [_train(seed, views, labels, heads, body, width, params) for seed in params.seeds]
     logits = {
         name: np.stack([predict(one.model, views[name])["material"].numpy() for one in trained])
         for name in ("val", "test")
     }
     truth = {name: labels[name]["material"].numpy() for name in logits}
-    return _vision(parts, trained, logits, truth, (heads, off), params)
+    done = _vision({name: parts[name] for name in SPLITS}, trained, logits, truth, (heads, off), params)
+    if own is None:
+        return done
+    said = [predict(one.model, views["own"]) for one in trained] if "own" in views else []
+    table, judged = judge(own, said, float(done.vision_model["temperature"]))
+    return done._replace(
+        vision_predictions=pd.concat([done.vision_predictions, table], ignore_index=True),
+        vision=done.vision.model_copy(update={"own": judged}),
+    )
 
 
-def _heads(params: VisionParams) -> dict[str, Any]:
+def _heads(params: VisionParams, items: tuple[str, ...]) -> dict[str, Any]:
     from methods.vision.heads import Head
 
-    classes = {"material": MATERIALS}
+    classes = {"material": MATERIALS, "item": items}
     return {name: Head(classes.get(name, ()), weight) for name, weight in params.heads.items()}
 
 
-def _labels(rows: pd.DataFrame) -> dict[str, Tensor]:
+def _labels(rows: pd.DataFrame, items: tuple[str, ...]) -> dict[str, Tensor]:
     import torch
 
-    return {"material": torch.tensor([MATERIALS.index(label) for label in rows["label"]])}
+    from methods.vision.heads import UNLABELLED
+
+    labels = {"material": torch.tensor([MATERIALS.index(label) for label in rows["label"]])}
+    if items:
+        number = {item: index for index, item in enumerate(items)}
+        labels["item"] = torch.tensor([number.get(item, UNLABELLED) for item in rows["item"]])
+    return labels
 
 
-def _inputs(parts: dict[str, pd.DataFrame], params: VisionParams) -> tuple[dict[str, Tensor], Any, int]:
+def _inputs(
+    parts: dict[str, pd.DataFrame], own: Own | None, params: VisionParams
+) -> tuple[dict[str, Tensor], Any, int]:
     """Views of each split, what makes a new body for them, and the width of its features."""
     import copy
 
@@ -112,6 +133,7 @@ def _inputs(parts: dict[str, pd.DataFrame], params: VisionParams) -> tuple[dict[
     if params.photographs is None:
         from methods.vision.views import rooted
 
+        parts = parts if own is None else own.joined(parts)
         stacked = {name: np.stack(list(rows["features"])) for name, rows in parts.items()}
         views = {name: rooted(torch.from_numpy(rows).float())[None] for name, rows in stacked.items()}
         return views, torch.nn.Identity, views["train"].shape[-1]
@@ -126,7 +148,10 @@ def _inputs(parts: dict[str, pd.DataFrame], params: VisionParams) -> tuple[dict[
         backbone = load_backbone(params.backbone, size=(params.height, params.width), frozen=params.frozen)
     path = Path(params.photographs)
     pictures = {name: read_photographs(path, list(rows["photo_id"])) for name, rows in parts.items()}
-    views = {name: plain_views(backbone, pictures[name]) for name in ("val", "test")}
+    if own is not None:
+        for name, further in pictures_of(own, pictures["train"].shape[1:3]):
+            pictures[name] = np.concatenate([*([pictures[name]] if name in pictures else []), further])
+    views = {name: plain_views(backbone, pictures[name]) for name in pictures if name != "train"}
     views["train"] = training_views(
         backbone, pictures["train"], params.views, Augmentation(), params.seeds[0]
     )

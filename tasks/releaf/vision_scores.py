@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
+from pydantic import Field
 
 from methods.assistant.bins import BINS, bin_of
 from statewright.contracts import Document
@@ -48,16 +50,21 @@ class Confusion(pa.DataFrameModel):
 
 
 class Predictions(pa.DataFrameModel):
-    """One row a held-out photograph: calibrated probabilities ``p_MATERIAL``, and ``bin_CITY``."""
+    """One row a held-out photograph: calibrated probabilities ``p_MATERIAL``, and ``bin_CITY``.
 
-    photo_id: Series[str] = pa.Field(unique=True)
-    split: Series[str] = pa.Field(isin=["val", "test"])
-    label: Series[str] = pa.Field(isin=MATERIALS)
+    Of a user's own pictures, `photo_id` is the path in their folder; the split is 'own' (their test) or
+    'unlabelled', and with an item head there are ``item``, ``found_item`` and ``item_confidence``.
+    """
+
+    photo_id: Series[str]
+    split: Series[str] = pa.Field(isin=["val", "test", "own", "unlabelled"])
+    label: Series[str] = pa.Field(isin=MATERIALS, nullable=True)
     found: Series[str] = pa.Field(isin=MATERIALS)
     confidence: Series[float] = pa.Field(ge=0, le=1)
 
     class Config:
         strict = False
+        unique: ClassVar[list[str]] = ["photo_id", "split"]
 
 
 class History(pa.DataFrameModel):
@@ -70,6 +77,24 @@ class History(pa.DataFrameModel):
     validation_accuracy: Series[float] = pa.Field(ge=0, le=1)
 
 
+class OwnPictures(Document):
+    """A user's own pictures: how many are in each split, why others were rejected, and what is right.
+
+    ``accuracy`` is of the ``tested`` ones of split 'own', ``item_accuracy`` of those with an item; null where
+    there is none, or the item head is off.
+    """
+
+    folder: str
+    files: int
+    kept: dict[str, int]
+    rejected: dict[str, str]
+    accuracy: float | None
+    tested: int
+    items: list[str]
+    item_accuracy: float | None
+    items_tested: int
+
+
 class VisionSummary(Document):
     """How often the material is found, and how sure one can be.
 
@@ -77,6 +102,7 @@ class VisionSummary(Document):
     how the bin is found. ``validation`` and ``test`` are of all seeds together, whose temperature was
     fitted on the validation split; ``accuracy_seeds`` are of single seeds on the test split.
     ``bin_accuracy``: share of test photographs whose found material leads to the same stream as the true one.
+    ``own`` is there only where ``releaf.vision.pictures`` names a folder.
     """
 
     tier: str
@@ -94,6 +120,7 @@ class VisionSummary(Document):
     accuracy_seeds_sd: float
     recall: dict[str, float]
     bin_accuracy: dict[str, float]
+    own: OwnPictures | None = Field(None, exclude_if=lambda own: own is None)
 
 
 def quality(logits: np.ndarray, labels: np.ndarray, temperature: float, bins: int) -> Quality:
@@ -142,7 +169,7 @@ def confusion_table(labels: np.ndarray, found: np.ndarray, classes: Sequence[str
     return pd.DataFrame(pairs, columns=["label", "found"]).assign(photos=counts.ravel())
 
 
-def predictions(rows: pd.DataFrame, probabilities: np.ndarray, split: str) -> pd.DataFrame:
+def predictions(rows: pd.DataFrame, probabilities: np.ndarray, split: str | np.ndarray) -> pd.DataFrame:
     """What was found for each photograph, how sure, and the stream of each city."""
     found = [MATERIALS[index] for index in probabilities.argmax(axis=1)]
     table = pd.DataFrame(
