@@ -155,16 +155,15 @@ def read_documents(folder: Path) -> Texts:
         )
     rows, faults = [], []
     for number, path in enumerate(paths):
-        row = _empty() | {
-            "card_id": f"document:{path.relative_to(folder).as_posix()}",
-            "kind": "document",
-            "title": path.stem,
-        }
+        # A name that is no UTF-8 could not be written to a table.
+        name = path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
+        stem = name.rpartition("/")[2].rpartition(".")[0]
+        row = _empty() | {"card_id": f"document:{name}", "kind": "document", "title": stem}
         text, reason = _text(path)
         if reason:
             faults.append((number, "what", reason))
         else:
-            row |= {"title": _heading(text) or path.stem, "what": " ".join(text.split())}
+            row |= {"title": _heading(text) or stem, "what": " ".join(text.split())}
         rows.append(row)
     return Texts(pd.DataFrame(rows, columns=COLUMNS), faults)
 

@@ -82,9 +82,12 @@ def read_own(folder: Path, photos: pd.DataFrame) -> Own:
     directions[: len(known)] = [_direction(features) for features in photos["features"]]
     rows, rejected = [], {}
     for path in tqdm(paths, desc="own pictures", mininterval=1):
-        name = path.relative_to(folder).as_posix()
+        inner = path.relative_to(folder)
+        name = inner.as_posix().encode("utf-8", "backslashreplace").decode()
         try:
-            label, item = _labels(path.relative_to(folder).parts[:-1])
+            if name != inner.as_posix():
+                raise PictureError("its name is not UTF-8; rename it")
+            label, item = _labels(inner.parts[:-1])
             features = shipped_features(features_of, [_decode(path)])[0]
             if label is not None:
                 directions[len(known)] = _direction(features)

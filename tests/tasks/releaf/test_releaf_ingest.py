@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -297,13 +298,15 @@ def test_documents_that_cannot_be_read_are_set_aside(tmp_path: Path, shipped: In
     (folder / "deep").mkdir(parents=True)
     (folder / "a.txt").write_bytes(b"\xff\xfe\x00")
     (folder / "b.txt").write_text("Plain words.")
+    (folder / os.fsdecode(b"b\xff.txt")).write_text("Other words.")
     (folder / "deep" / "c.md").write_bytes(b"x" * 2_000_001)
     found = texts(tmp_path, two_cards(), shipped, documents=str(folder))
-    assert found.kept["card_id"].tolist()[2:] == ["document:b.txt"]
+    assert found.kept["card_id"].tolist()[2:] == ["document:b.txt", "document:b\\udcff.txt"]
+    assert found.kept["title"].tolist()[2:] == ["b", "b\\udcff"]
     assert found.faults[["row", "column", "value", "reason"]].to_numpy().tolist() == [
         [2, "what", "document:a.txt", "is not UTF-8; save it as UTF-8, e.g. iconv -f latin1 -t utf-8"],
         [
-            4,
+            5,
             "what",
             "document:deep/c.md",
             "has more than 2,000,000 bytes; divide it into shorter documents",
