@@ -93,7 +93,9 @@ def collect(root: Path, folder: Path) -> Settings:
 def _settings(root: Path, folder: Path) -> Settings:
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["releaf"]
     evaluated = json.loads((folder / "evaluate.json").read_text(encoding="utf-8"))
-    search, heard = params["retrieve"], params["evaluate"]
+    search, heard, vision = params["retrieve"], params["evaluate"], params["vision"]
+    if vision["photographs"] is not None:
+        vision |= vision["with_photographs"]
     settings = {
         "encoder": params["index"]["model"],
         "recipe": {
@@ -105,8 +107,7 @@ def _settings(root: Path, folder: Path) -> Settings:
         "w_cards": heard["w_cards"],
         "temperature": evaluated["temperature"],
         "vision": {
-            key: params["vision"][key]
-            for key in ("photographs", "backbone", "height", "width", "frozen", "hidden")
+            key: vision[key] for key in ("photographs", "backbone", "height", "width", "frozen", "hidden")
         },
         "language": {key: params["adapt"][key] for key in ("model", "precision", "most_tokens", "passages")},
         "right": evaluated["names"]["right"],

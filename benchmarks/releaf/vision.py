@@ -14,26 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from benchmarks.parts import Found, Skipped
 from tasks.releaf.params import VisionParams
 from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
-FULL = {
-    "hidden": 0,
-    "dropout": 0.2,
-    "epochs": 8,
-    "batch_size": 32,
-    "learning_rate": 3e-3,
-    "weight_decay": 0.01,
-    "mix": 0.2,
-    "average": 0.98,
-    "patience": 3,
-    "views": 3,
-}
-"""How the upper part of the backbone is trained; what is not named is as in `VisionParams`."""
-
 PUBLISHED = {
     "SVM (Thung and Yang 2016)": 63.0,
     "RecycleNet": 71.0,
@@ -65,7 +52,8 @@ def tables(repeat: int) -> Found:
     if not path.is_file():
         yield Skipped(f"{path}, the photographs, is not there; STATEWRIGHT_SHARED names the folder above")
         return
-    full = {**FULL, "photographs": str(path)}
+    block = yaml.safe_load((ROOT / "params.yaml").read_text())["releaf"]["vision"]
+    full = {**block, "photographs": str(path)}
     route = _ours(photos, "upper third of EfficientNet-Lite0 trained, on photographs", full, repeat)
     yield _table("photographs", "Trained on the photographs themselves.", [route])
 

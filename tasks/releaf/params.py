@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -93,12 +93,14 @@ class VisionParams(Params):
 
     ``photographs`` names a Parquet table with the bytes of the photographs (`file`, `image`): with
     it the upper part of ``backbone`` is trained on ``views`` views of each, without it (null) the
-    heads are trained on the features that ship. Rates are those of AdamW; the upper part of a
-    backbone learns at ``body_rate`` times the rate of the heads. ``pictures`` names a folder of a user's own
-    pictures, see `tasks.releaf.pictures.read_own`.
+    heads are trained on the features that ship. ``with_photographs`` holds the settings that are
+    other ones then. Rates are those of AdamW; the upper part of a backbone learns at ``body_rate``
+    times the rate of the heads. ``pictures`` names a folder of a user's own pictures, see
+    `tasks.releaf.pictures.read_own`.
     """
 
     photographs: str | None = None
+    with_photographs: dict[str, Any] = Field(default_factory=dict)
     pictures: str | None = None
     backbone: str = "efficientnet-lite0"
     height: int = Field(192, ge=32)
@@ -121,6 +123,23 @@ class VisionParams(Params):
     patience: int = Field(10, ge=1)
     bins: int = Field(15, ge=2)
     seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)
+
+    @model_validator(mode="after")
+    def _photographs_settings_are_settings(self) -> Self:
+        self._with(self.with_photographs)
+        return self
+
+    def used(self) -> VisionParams:
+        """These settings as the stage uses them: with ``photographs``, those of ``with_photographs``."""
+        return self if self.photographs is None else self._with(self.with_photographs)
+
+    def _with(self, changed: dict[str, Any]) -> VisionParams:
+        if not changed:
+            return self
+        if wrong := {"photographs", "with_photographs"} & set(changed):
+            raise ValueError(f"with_photographs cannot set {', '.join(sorted(wrong))}")
+        own = self.model_dump(exclude={"with_photographs"})
+        return VisionParams.model_validate({**own, **changed})
 
 
 class IndexParams(Params):

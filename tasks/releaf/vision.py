@@ -74,6 +74,7 @@ def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
 
     torch.set_num_threads(1)  # the sums keep one order
     torch.use_deterministic_algorithms(True)
+    params = params.used()
     photos = photos.sort_values("photo_id", ignore_index=True)
     parts = {name: photos[photos["split"] == name] for name in SPLITS}
     if empty := [name for name, rows in parts.items() if rows.empty]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bundle import BundleError, collect, read_settings
+from service.bundle import MADE, PARTS, BundleError, collect, read_settings
 from service.limits import MOST_CLIENTS, Rate
 from service.registry import champion
 
@@ -64,6 +64,21 @@ def test_a_registry_that_is_out_of_reach_is_not_an_empty_one(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(BundleError, match=r"the registry cannot be asked: .*is MLFLOW_TRACKING_URI right"):
         champion(tmp_path)
+
+
+def test_a_bundle_of_heads_from_photographs_has_the_settings_they_were_trained_with(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / MADE).mkdir(parents=True)
+    for name in PARTS:
+        (tmp_path / MADE / name).touch()
+    (tmp_path / MADE / "evaluate.json").write_text('{"temperature": 1.0, "names": {"right": 0.5}}')
+    text = (request.config.rootpath / "params.yaml").read_text()
+    for photographs, hidden in (("null", 512), ("x.parquet", 0)):
+        (tmp_path / "params.yaml").write_text(
+            text.replace("photographs: null", f"photographs: {photographs}")
+        )
+        assert collect(tmp_path, tmp_path / "bundle").vision["hidden"] == hidden
 
 
 def test_without_a_champion_it_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

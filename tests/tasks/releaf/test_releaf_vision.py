@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
@@ -121,11 +122,27 @@ def folder(tmp_path) -> tuple[Path, pd.DataFrame]:
 
 def test_photographs_are_learnt_from_by_the_same_stage(folder):
     path, rows = folder
-    params = {"height": 32, "width": 64, "frozen": 14, "views": 2, "epochs": 20, "hidden": 0, "mix": 0.0}
-    params |= {"seeds": [0], "batch_size": 6, "learning_rate": 1e-2, "average": 0.5, "photographs": str(path)}
-    found = vision(rows, params=VisionParams.model_validate(params))
+    params = {"height": 32, "width": 64, "frozen": 14, "views": 2, "mix": 0.0, "photographs": str(path)}
+    own = {"seeds": [0], "batch_size": 6, "learning_rate": 1e-2, "average": 0.5, "epochs": 20, "hidden": 0}
+    found = vision(rows, params=VisionParams.model_validate({**params, "with_photographs": own}))
+    # One layer from the features to the classes, one seed and 20 epochs: not the settings beside them.
+    assert found.vision_model["seed_0.heads.heads.material.weight"].shape == (6, 1280)
+    assert len(found.vision.accuracy_seeds) == 1 and len(found.vision_history) <= 20
     assert found.vision.tier == "photographs" and found.vision.parameters_trained > 500_000
     assert found.vision.test.accuracy == 1.0
+
+
+def test_the_settings_for_photographs_hold_with_photographs_only_and_are_checked_without():
+    block = yaml.safe_load((SOURCE.parents[1] / "params.yaml").read_text())["releaf"]["vision"]
+    shipped = VisionParams.model_validate({**block, "photographs": None})
+    assert shipped.used() is shipped
+    full = VisionParams.model_validate({**block, "photographs": "x.parquet"}).used().model_dump()
+    plain = shipped.model_dump()
+    differ = {key: value for key, value in full.items() if plain[key] != value}
+    assert differ == {**block["with_photographs"], "photographs": "x.parquet", "with_photographs": {}}
+    for wrong in ({"epoch": 3}, {"epochs": 0}, {"photographs": "y.parquet"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            VisionParams(with_photographs=wrong)
 
 
 def test_a_photograph_that_is_missing_or_damaged_is_named(folder, tmp_path):
