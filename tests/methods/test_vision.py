@@ -221,6 +221,8 @@ def test_a_backbone_by_name_is_a_small_vit_or_a_clear_refusal(tmp_path):
         load_backbone(str(tmp_path), size=(64, 64))
     with pytest.raises(ValueError, match="multiples of 32"):
         load_backbone("vit", size=(60, 64))
+    with pytest.raises(ValueError, match="expected 0 to 16 blocks"):
+        load_backbone("efficientnet-lite0", size=(64, 64), frozen=17)
 
 
 def encoded(size: tuple[int, int], kind: str = "PNG", **options) -> bytes:
