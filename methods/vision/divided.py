@@ -54,7 +54,7 @@ class _Upper(nn.Module):
         return hidden[:, 0] if self.pooler is None else self.pooler(hidden)
 
 
-def divide(model: nn.Module, frozen: int, size: tuple[int, int]) -> tuple[nn.Module, nn.Module]:
+def divide(model: Any, frozen: int, size: tuple[int, int]) -> tuple[nn.Module, nn.Module]:
     """Both parts of a model of `transformers` that is as ViT is; the model itself is taken apart.
 
     Parameters

@@ -17,7 +17,7 @@ PREFIX = "timm:"
 RANDOM = "random"
 
 
-def load_timm(name: str, size: tuple[int, int]) -> tuple[nn.Module, bool]:
+def load_timm(name: str, size: tuple[int, int]) -> tuple[Any, bool]:
     """The model without its classifier, and whether its weights are random.
 
     Parameters
