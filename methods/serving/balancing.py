@@ -106,8 +106,6 @@ def autoscale(
     """
     if not (0 < target <= threshold and 1 <= least <= most and servers >= 1 and 0 <= calm <= target):
         raise ValueError(
-            f"servers {servers}, target {target}, threshold {threshold}, calm {calm}, least {least}, "
-            f"most {most}: "
             f"servers {servers}, calm {calm}, target {target}, threshold {threshold}, {least} to {most}: "
             "expected 0 <= calm <= target <= threshold, target above 0, 1 <= least <= most, 1 server or more"
         )
