@@ -35,6 +35,12 @@ PUBLISHED = {  # Kipf and Welling (2016), table 1: AUC, AP in per cent
     ("citeseer", "GAE"): (89.5, 89.9),
     ("citeseer", "VGAE"): (90.8, 92.0),
 }
+MEASURES = {
+    "things": ("ap", "average precision (of the whole type: MRR)", "; the mean chooses"),
+    "things AUC": ("auc", "AUC (of the whole type: share of rivals outranked)", ""),
+    "things Hits@10": ("hits_at_10", "Hits@10", ""),
+}
+"""Tables of the graph of things: column of the scores, its name, a remark."""
 DROPOUTS = (0.0, 0.3)
 # The divergence slows a VGAE: on the choosing split 60 epochs leave it unfinished (Cora: AUC 0.905).
 EPOCHS = {"GAE": 60, "VGAE": 150}
@@ -57,7 +63,7 @@ THINGS: dict[str, dict[str, Any]] = {
 def tables(repeat: int) -> Found:
     """Citation graphs over ten splits; encoders, features, negatives on the graph of things."""
     yield from _citations()
-    yield _things()
+    yield from _things()
 
 
 def shared_folder() -> Path:
@@ -150,7 +156,7 @@ def _row(name: str, model: str, x: Any, links: np.ndarray) -> list[Any]:
     return [*row, seconds]
 
 
-def _things() -> BenchmarkTable | Skipped:
+def _things() -> Found:
     import pandas as pd
     from ruamel.yaml import YAML
 
@@ -158,22 +164,29 @@ def _things() -> BenchmarkTable | Skipped:
 
     folder = ROOT / "data/releaf"
     if not (folder / "nodes.parquet").is_file():
-        return Skipped(f"{folder} has no nodes.parquet: `statewright run releaf-preprocess`")
+        yield Skipped(f"{folder} has no nodes.parquet: `statewright run releaf-preprocess`")
+        return
     nodes, links = (pd.read_parquet(folder / f"{name}.parquet") for name in ("nodes", "links"))
     block = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["releaf"]["graph"]
     settings = {name: GraphParams.model_validate(block | changed) for name, changed in THINGS.items()}
-    return BenchmarkTable(
-        name="things",
-        title="Graph of things: average precision on validation links by kind of negative; the mean "
-        "chooses.",
-        columns=["model", "uniform", "same type", "same type and degree", "whole type (MRR)", "mean",
-                 "epochs", "CPU s"],
-        rows=list(_thing_rows(nodes, links, settings)),
-        decimals={"CPU s": 0},
-    )  # fmt: skip
+    yield from thing_tables(list(_thing_scores(nodes, links, settings)))
 
 
-def _thing_rows(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[list[Any]]:
+def thing_tables(scored: list[tuple[str, Any, list[Any]]]) -> Iterator[BenchmarkTable]:
+    """A table a measure; of each model its name, its scores by kind of negative, and epochs and seconds."""
+    for table, (measure, name, remark) in MEASURES.items():
+        yield BenchmarkTable(
+            name=table,
+            title=f"Graph of things: {name} on validation links by kind of negative{remark}.",
+            columns=["model", "uniform", "same type", "same type and degree", "whole type", "mean", "epochs",
+                     "CPU s"],
+            rows=[[model, *part[measure].tolist(), float(part[measure].mean()), *cost]
+                  for model, part, cost in scored],
+            decimals={"CPU s": 0},
+        )  # fmt: skip
+
+
+def _thing_scores(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[tuple[str, Any, list[Any]]]:
     from tasks.releaf.graph import fit
     from tasks.releaf.graph_inputs import negatives_of, node_features, read_graph
     from tasks.releaf.graph_tables import ALL, baseline_scorer, dot_scorer, score_table
@@ -187,5 +200,4 @@ def _thing_rows(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[li
         rest = baseline_scorer(made) if name == "sage-mean" else lambda pairs: {}
         table = score_table(made, chosen, negatives_of(made, chosen, params.seed + 1), scorer, rest)
         for model, part in table[table["relation"] == ALL].groupby("model", sort=False):
-            cost = [len(trained.history), seconds] if model == name else [None, None]
-            yield [str(model), *part["ap"].tolist(), float(part["ap"].mean()), *cost]
+            yield str(model), part, [len(trained.history), seconds] if model == name else [None, None]
