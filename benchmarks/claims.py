@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims_releaf, claims_retrieval, claims_statistics
+from benchmarks import claims_language, claims_releaf, claims_retrieval, claims_statistics
 from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +84,10 @@ CLAIMS = (
         CORRECTED,
         "Full attention costs O(n^2 d) a head; the exponents are not measured yet.",
     ),
-    *sorted((*claims_releaf.CLAIMS, *claims_retrieval.CLAIMS), key=lambda claim: _place(claim.place)),
+    *sorted(
+        (*claims_language.CLAIMS, *claims_releaf.CLAIMS, *claims_retrieval.CLAIMS),
+        key=lambda claim: _place(claim.place),
+    ),
     *claims_statistics.CLAIMS,
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     Claim(

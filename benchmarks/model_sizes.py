@@ -47,3 +47,8 @@ def vit_parameters(width: int = 768, layers: int = 12, patch: int = 16, size: in
 def sage_parameters(widths: Sequence[int]) -> int:
     """GraphSAGE as in section 4.2: ``W [h, mean of neighbours] + b`` and a batch norm a layer."""
     return sum((2 * into + 1) * out + 2 * out for into, out in pairwise(widths))
+
+
+def layer_products(length: int, width: int) -> tuple[int, int]:
+    """Multiplications of a ViT layer on a sequence: ``12 n d^2`` by weights, ``2 n^2 d`` in attention."""
+    return 12 * length * width**2, 2 * length**2 * width
