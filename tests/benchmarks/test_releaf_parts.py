@@ -1,0 +1,52 @@
+"""Tables of the adapter and of the graph of things by hand; what is absent is said and skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.parts import Skipped
+from benchmarks.releaf import adapt, graph
+from tasks.releaf.adapt_scores import AdaptSummary
+
+
+def summary(after: float, right: float) -> AdaptSummary:
+    shares = {"asked": 4, "cites": 0.5, "shown_right": 0.25, "grounded": 0.25, "refused": 0.5}
+    return AdaptSummary(
+        model="m", rank=1, alpha=2, learnt_from={}, matrices=1, trainable=1, trainable_share=0.1, formula=1,
+        formula_holds=True, reduction=2.0, reductions={}, merged_difference=0.0, steps=1, best_step=1,
+        perplexity={"wikitext2": {"before": 20.0, "after": after}}, forgetting="",
+        answers_before=shares | {"right_bin": 0.0}, answers_after=shares | {"right_bin": right},
+        baselines={"commonest": 0.75},
+    )  # fmt: skip
+
+
+def test_perplexities_and_shares_are_means_over_the_seeds():
+    found = [summary(21.0, 0.25), summary(23.0, 0.75)]
+    assert adapt.perplexities(found[:1]).rows == [["wikitext2", 20.0, 21.0, pytest.approx(5.0)]]
+    assert adapt.perplexities(found).rows == [["wikitext2", 20.0, 22.0, pytest.approx(10.0)]]
+    rows = adapt.answers(found).rows
+    assert rows[0] == ["names the right bin", 0.0, 0.5]
+    assert rows[-1] == ["right bin without a model: commonest", 0.75, 0.75]
+
+
+def test_texts_that_are_not_there_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapt, "ROOT", tmp_path)
+    monkeypatch.setenv("STATEWRIGHT_SHARED", str(tmp_path / "elsewhere"))
+    [said] = adapt.tables(1)
+    assert isinstance(said, Skipped) and "cards.parquet is not there" in said.reason
+    (tmp_path / "data/releaf").mkdir(parents=True)
+    for name in adapt.TABLES:
+        (tmp_path / f"data/releaf/{name}.parquet").touch()
+    [said] = adapt.tables(1)
+    assert isinstance(said, Skipped) and "elsewhere/data/text/waste_answers.parquet" in said.reason
+
+
+def test_each_measure_of_the_graph_of_things_has_a_table():
+    part = pd.DataFrame({"auc": [0.9, 0.8], "ap": [0.5, 0.7], "hits_at_10": [0.1, 0.3]}).loc[[0, 1, 0, 1]]
+    precision, area, hits = graph.thing_tables([("gat", part, [7, 1.5])])
+    assert precision.rows == [["gat", 0.5, 0.7, 0.5, 0.7, pytest.approx(0.6), 7, 1.5]]
+    assert area.rows[0][1:5] == [0.9, 0.8, 0.9, 0.8]
+    assert hits.rows[0][5] == pytest.approx(0.2)
