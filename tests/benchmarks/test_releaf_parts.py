@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import cycle
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
 
 from benchmarks.parts import Skipped
-from benchmarks.releaf import adapt, graph
+from benchmarks.releaf import adapt, graph, load
 from tasks.releaf.adapt_scores import AdaptSummary
 
 
@@ -50,3 +55,31 @@ def test_each_measure_of_the_graph_of_things_has_a_table():
     assert precision.rows == [["gat", 0.5, 0.7, 0.5, 0.7, pytest.approx(0.6), 7, 1.5]]
     assert area.rows[0][1:5] == [0.9, 0.8, 0.9, 0.8]
     assert hits.rows[0][5] == pytest.approx(0.2)
+
+
+@pytest.fixture
+def moody() -> Iterator[str]:
+    """Address of a server that is done, refuses, and fails, in turn."""
+    codes = cycle([204, 429, 500])
+
+    class Moody(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(next(codes))
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Moody) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_requests_over_the_rate_are_counted_apart(moody: str, monkeypatch: pytest.MonkeyPatch):
+    taken, others, took = asyncio.run(load._drive(moody, lambda: {"url": "/v1/thumbs"}, 1, 0.2))
+    assert set(others) == {429, 500} and abs(others[429] - others[500]) <= 1
+    assert len(taken) >= others[429] and took >= 0.2
+    monkeypatch.setattr(load, "SECONDS", 0.1)
+    [row] = load._load(moody, {"/v1/thumbs": lambda: {"url": "/v1/thumbs"}}, 2).rows
+    assert row[:2] == ["/v1/thumbs", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
