@@ -21,6 +21,8 @@ from tasks.releaf.pictures import Own, read_own
 from tasks.releaf.raw import MATERIALS
 from tasks.releaf.vision import Vision, vision
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 PHOTOGRAPHS = (
     Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
@@ -139,7 +141,6 @@ def test_a_split_stays_when_other_files_come(own: Own, tmp_path: Path, folder: P
     assert read_own(tmp_path, others).rows["split"].tolist() == first["split"].tolist()
 
 
-@pytest.mark.slow
 def test_own_pictures_are_learnt_from_judged_apart_and_named(done: Vision, own: Own) -> None:
     for name, annotation in typing.get_type_hints(Vision, include_extras=True).items():
         check(getattr(done, name), annotation, name)
@@ -159,7 +160,6 @@ def test_own_pictures_are_learnt_from_judged_apart_and_named(done: Vision, own: 
     assert (rows.loc[rows["split"] == "unlabelled", "found"] == "paper").mean() > 0.6
 
 
-@pytest.mark.slow
 def test_the_item_head_is_on_where_items_are_named(done: Vision) -> None:
     said = done.vision.own
     assert done.vision.heads_on == ["item", "material"] and said is not None
@@ -167,7 +167,6 @@ def test_the_item_head_is_on_where_items_are_named(done: Vision) -> None:
     assert set(done.vision_predictions["found_item"].dropna()) <= {"bottle", "jar"}
 
 
-@pytest.mark.slow
 def test_the_service_names_them_alike_beside_an_item_head(done: Vision, folder: Path) -> None:
     row = done.vision_predictions.query("split == 'unlabelled'").iloc[0]
     namer = load_namer(done.vision_model, MATERIALS, hidden=SMALL.hidden)
@@ -175,7 +174,6 @@ def test_the_service_names_them_alike_beside_an_item_head(done: Vision, folder: 
     assert list(found.values()) == pytest.approx([row[f"p_{name}"] for name in MATERIALS], abs=1e-4)
 
 
-@pytest.mark.slow
 def test_one_item_is_no_choice(tmp_path: Path, folder: Path, others: pd.DataFrame) -> None:
     for path in sorted((folder / "glass" / "jar").iterdir()):
         (tmp_path / "glass" / "jar").mkdir(parents=True, exist_ok=True)
@@ -186,7 +184,6 @@ def test_one_item_is_no_choice(tmp_path: Path, folder: Path, others: pd.DataFram
     assert "found_item" not in found.vision_predictions
 
 
-@pytest.mark.slow
 def test_they_are_learnt_from_beside_photographs_too(folder: Path, others: pd.DataFrame) -> None:
     some = others.groupby(["split", "label"]).head(4)
     size = {"height": 32, "width": 64, "frozen": 14, "views": 2, "epochs": 2, "hidden": 0, "seeds": [0]}
@@ -198,7 +195,6 @@ def test_they_are_learnt_from_beside_photographs_too(folder: Path, others: pd.Da
     assert (found.vision_predictions["split"] == "unlabelled").sum() == kept["unlabelled"] == EACH
 
 
-@pytest.mark.slow
 def test_without_a_folder_nothing_is_said_of_it(done: Vision) -> None:
     off = done.vision.model_copy(update={"own": None})
     assert '"own"' not in dump_json(off) and '"own"' in dump_json(done.vision)
