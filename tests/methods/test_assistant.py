@@ -91,7 +91,7 @@ def test_reasons_are_of_the_cards_that_were_heard(known: Knowledge) -> None:
     rules = replace(RULES, cards=1)
     leaf = known.corpus.vectors[list(known.passage_ids).index("leaf#what")]
     found = answer(known, "Here", "leaf", leaf, rules, shares={"Blue": 0.6, "Metal": 0.4})
-    scores, _ = score_cards(known, ["leaf"], leaf[None], rules.recipe)
+    scores, _ = score_cards(known, ["leaf"], leaf[None], rules)
     nearest = [known.cards[k] for k in np.argsort(-scores[0], kind="stable")]
     assert nearest[0].card_id == "leaf"
     heard = next(card for card in nearest if "Here" in card.streams)
