@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,8 +72,10 @@ def test_passages_come_in_the_fused_order(
     desk = open_desk(assistant, ThumbLog(tmp_path / "thumbs.db"), Writer(folder, settings, folder), Bounds())
     body = {"question": QUESTION, "city": "Toronto"}
     with TestClient(create_app(lambda: desk)) as served:
-        while served.get("/ready").status_code == 503:
-            pass
+        deadline = time.monotonic() + 60
+        while (answer := served.get("/ready")).status_code == 503:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.05)
         assert served.get("/ready").json()["reranker"] == str(tmp_path / "reranker")
         passages = served.post("/v1/search", json=body).json()["passages"]
     assert [passage["passage_id"] for passage in passages] == found
