@@ -17,6 +17,7 @@ from pathlib import Path
 
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
+from statewright.outputs import flatten
 from statewright.plan import overlaps
 from statewright.workflow import PREVIOUS, Output, Stage, Workflow, repeated_stems
 
@@ -48,7 +49,7 @@ def faults(root: Path, workflow: Workflow) -> list[str]:
             )
             continue
         signatures[address] = signature
-        found += _signature_faults(stage, signature)
+        found += _signature_faults(stage, signature, workflow)
         found += _param_faults(root, stage, signature, workflow)
     found += _edge_faults(sources, workflow, signatures)
     return found
@@ -149,7 +150,7 @@ def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
                     yield f"{address}: {file} has no key '{key}'"
 
 
-def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
+def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
     stems = {Path(path).stem for path in stage.deps}
     kept = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
     for paths in (stage.deps, [out.path for out in stage.outs]):
@@ -161,7 +162,9 @@ def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
         elif name not in stems:
             yield f"{stage.address}: {signature.where}: no dependency has the stem of argument '{name}'"
     if signature.inputs:
-        for stem in sorted(stems - set(signature.inputs)):
+        named = _values(stage, workflow)  # the function has such a path from its params
+        taken = {Path(path).stem for path in stage.deps if path in named}
+        for stem in sorted(stems - taken - set(signature.inputs)):
             yield f"{stage.address}: {signature.where}: no argument takes the dependency '{stem}'"
     outs = {Path(out.path).stem for out in stage.outs}
     returned = set(signature.outputs)
@@ -172,6 +175,14 @@ def _signature_faults(stage: Stage, signature: Signature) -> Iterator[str]:
             f"{stage.address}: {signature.where}: returns {', '.join(sorted(returned)) or 'one value'}, "
             f"dvc.yaml declares {', '.join(sorted(outs))}"
         )
+
+
+def _values(stage: Stage, workflow: Workflow) -> set[object]:
+    """The values of the stage's params."""
+    blocks = {
+        key: workflow.params.get("params.yaml", {}).get(key) for key in stage.params.get("params.yaml", ())
+    }
+    return {value for _, value in flatten(blocks) if isinstance(value, str)}
 
 
 def _previous_faults(stage: Stage, signature: Signature, name: str, out: Output) -> Iterator[str]:

@@ -7,16 +7,13 @@ written in batches through the client, straight to the store that `MLFLOW_TRACKI
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
 import posixpath
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,16 +22,14 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from statewright.git import git
+from statewright.outputs import files_of, flatten, metrics_of, series_of, tables_of
 from statewright.workflow import Stage
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ARTIFACT_SUFFIXES = frozenset({".json", ".html", ".svg", ".png", ".csv", ".safetensors"})
 WORKING_LOCK = "working.lock"
 """Below `.statewright`: shared by all that works for a run, so that a new one waits for a killed one."""
-
-LARGEST_ARTIFACT = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -254,14 +249,18 @@ def record_benchmark(
 def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
     metrics: list[tuple[str, float, int]] = []
     if done.status in ("ran", "restored"):
-        metrics += _finite(_stage_metrics(record.root, done.stage))
-        metrics += _histories(record.root, done.stage)
+        metrics += _finite(metrics_of(record.root, done.stage))
+        metrics += series_of(record.root, done.stage)
     if done.status == "ran":
         metrics.append(("seconds", done.finished - done.started, 0))
     metrics += _finite(done.used.items())
     _log(record, run_id, metrics=metrics, params=dict(flatten(done.params)) if done.params else {})
-    for path in _artifacts(record.root, done):
+    if done.log is not None and done.log.is_file() and done.log.stat().st_size:
+        record.client.log_artifact(run_id, str(done.log))
+    for path in files_of(record.root, done.stage):
         record.client.log_artifact(run_id, str(path))
+    for name, text in tables_of(record.root, done.stage):
+        record.client.log_text(run_id, text, f"tables/{name}")
 
 
 def _log(
@@ -299,63 +298,6 @@ def _key(name: str) -> str:
 
 def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
     return [(name, value, 0) for name, value in items if math.isfinite(value)]
-
-
-def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings with their dotted keys."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
-def _stage_metrics(root: Path, stage: Stage) -> Iterator[tuple[str, float]]:
-    for out in stage.outs:
-        path = root / out.path
-        if out.role == "metric" and path.suffix == ".json" and path.is_file():
-            with suppress(ValueError, OverflowError):  # whatever the stage calls a metric
-                for key, value in flatten(json.loads(path.read_text(encoding="utf-8"))):
-                    if isinstance(value, int | float) and not isinstance(value, bool):
-                        yield key or path.stem, float(value)
-
-
-def _histories(root: Path, stage: Stage) -> list[tuple[str, float, int]]:
-    """Metrics per epoch: every number of a CSV plot that names its x column."""
-    found: list[tuple[str, float, int]] = []
-    for out in stage.outs:
-        path = root / out.path
-        if out.role == "plot" and out.x and path.suffix == ".csv" and path.is_file():
-            # An x of words or dates, as in a confusion matrix, numbers no steps; nor may it be there.
-            with suppress(ValueError, KeyError, TypeError, OverflowError, csv.Error):
-                found += list(_history(path, out.x))
-    return found
-
-
-def _history(path: Path, x: str) -> Iterator[tuple[str, float, int]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            step = int(float(row[x]))
-            yield from ((name, number, step) for name, number in _numbers(row, x))
-
-
-def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:
-    for name, text in row.items():
-        try:
-            number = float(text)
-        except (TypeError, ValueError):
-            continue
-        if name != x and math.isfinite(number):
-            yield name, number
-
-
-def _artifacts(root: Path, done: StageRecord) -> Iterator[Path]:
-    if done.log is not None and done.log.is_file() and done.log.stat().st_size:
-        yield done.log
-    for out in done.stage.outs:
-        path = root / out.path
-        if path.suffix in ARTIFACT_SUFFIXES and path.is_file() and path.stat().st_size <= LARGEST_ARTIFACT:
-            yield path
 
 
 def context_tags(root: Path, command: str) -> dict[str, str]:

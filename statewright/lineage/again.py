@@ -16,9 +16,9 @@ from typing import Any
 
 from statewright.git import git
 from statewright.lineage.walk import Step, walk
+from statewright.outputs import flatten
 from statewright.parameters import DEFAULT_FILE, parse_assignment
 from statewright.state import Observed, State
-from statewright.tracking import flatten
 from statewright.verify.scratch import dvc_hash
 from statewright.workflow import Workflow
 

@@ -96,12 +96,14 @@ class VisionParams(Params):
     heads are trained on the features that ship. ``with_photographs`` holds the settings that are
     other ones then. Rates are those of AdamW; the upper part of a backbone learns at ``body_rate``
     times the rate of the heads. ``pictures`` names a folder of a user's own pictures, see
-    `tasks.releaf.pictures.read_own`.
+    `tasks.releaf.pictures.read_own`; ``watch`` is a dependency of the stage in ``dvc.yaml``: the file or
+    folder whose change makes it run again.
     """
 
     photographs: str | None = None
     with_photographs: dict[str, Any] = Field(default_factory=dict)
     pictures: str | None = None
+    watch: str = "data/source/trashnet_features.parquet"
     backbone: str = "efficientnet-lite0"
     height: int = Field(192, ge=32)
     width: int = Field(256, ge=32)
@@ -347,9 +349,10 @@ class ReportParams(Params):
     """What the report shows of much.
 
     ``central``: nodes of highest PageRank. ``examples``: recommendations of each kind, with a way of at
-    most ``most_steps`` steps.
+    most ``most_steps`` steps. ``turned_down``: passages with the most thumbs down.
     """
 
     central: int = Field(10, ge=1)
     examples: int = Field(5, ge=1)
     most_steps: int = Field(4, ge=1)
+    turned_down: int = Field(10, ge=1)

@@ -10,6 +10,7 @@ from statewright.contracts import Feedback, Table
 from tasks.checked import Quarantine
 from tasks.releaf.adapt_scores import AdaptSummary
 from tasks.releaf.evaluate import EvaluateSummary
+from tasks.releaf.feedback import HardNegatives
 from tasks.releaf.graph import GraphMetrics, NodeScores
 from tasks.releaf.graph_reasons import Recommendations
 from tasks.releaf.graph_tables import LinkScoresTable
@@ -27,7 +28,7 @@ from tasks.releaf.report_language import language
 from tasks.releaf.report_language import verdict as language_verdict
 from tasks.releaf.report_photographs import photographs
 from tasks.releaf.report_photographs import verdict as vision_verdict
-from tasks.releaf.report_search import search
+from tasks.releaf.report_search import search, turned_down
 from tasks.releaf.report_search import verdict as search_verdict
 from tasks.releaf.report_serving import serving_section
 from tasks.releaf.report_serving import verdict as serving_verdict
@@ -62,10 +63,12 @@ def report(
     adapt: AdaptSummary,
     serving_latencies: Table[Latencies],
     serving: ServingSummary,
+    hard_negatives: Table[HardNegatives],
     feedback: Feedback,
     retrieval_benchmark: Benchmark,
     graph_benchmark: Benchmark,
     vision_benchmark: Benchmark,
+    adapt_benchmark: Benchmark,
     serving_benchmark: Benchmark,
     runtimes_benchmark: Benchmark,
     load_benchmark: Benchmark,
@@ -93,11 +96,12 @@ def report(
         graph_section(link_scores, recommendations, node_scores, graph, params),
         language(adapt),
         serving_section(serving_latencies, serving),
-        feedback_section(feedback),
+        feedback_section(feedback, *turned_down(hard_negatives, params)),
         elsewhere(
             retrieval_benchmark,
             graph_benchmark,
             vision_benchmark,
+            adapt_benchmark,
             reranker_benchmark,
             serving_benchmark,
             runtimes_benchmark,

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.releaf.vision_scores import VisionSummary
-from tasks.report.blocks import Block, Figure, Grid, Picture, Prose, Section, count, grid, joined, share
+from tasks.releaf.vision_scores import OwnPictures, VisionSummary
+from tasks.report.blocks import (
+    Block,
+    Figure,
+    Grid,
+    Picture,
+    Prose,
+    Section,
+    count,
+    grid,
+    joined,
+    plural,
+    share,
+)  # fmt: skip
 from tasks.report.drawing import BLUE, GREY, INK, svg
 
 if TYPE_CHECKING:
@@ -47,6 +59,7 @@ def photographs(
         _figure(confusion, predictions[predictions["split"] == "test"]),
         _seeds(vision),
         _bins(vision),
+        *([] if vision.own is None else _own(vision.own)),
         Prose(_limits(vision)),
     ]
     return Section("photographs", "What a photograph shows", tuple(blocks))
@@ -104,6 +117,28 @@ def _bins(vision: VisionSummary) -> Grid:
         ("city", "right bin"),
         [(city, f"{value:.3f}") for city, value in sorted(vision.bin_accuracy.items())],
     )
+
+
+def _own(own: OwnPictures) -> list[Block]:
+    kept = joined(f"{count(number)} {split}" for split, number in sorted(own.kept.items()))
+    text = (
+        f"Own pictures, {plural(own.files, 'file')} of {own.folder}: {kept}; {len(own.rejected)} set aside."
+    )
+    if own.accuracy is not None:
+        text += f" Of {count(own.tested)} kept for a test the material of {share(own.accuracy)} is found."
+    if own.item_accuracy is not None:
+        text += (
+            f" The item of {share(own.item_accuracy)} of {count(own.items_tested)} is found, among "
+            f"{joined(own.items)}."
+        )
+    if not own.rejected:
+        return [Prose(text)]
+    return [
+        Prose(text),
+        grid(
+            "Own pictures that were set aside.", ("file", "reason"), sorted(own.rejected.items()), text=(1,)
+        ),
+    ]
 
 
 def _limits(vision: VisionSummary) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tasks.releaf.params import ReportParams
 from tasks.releaf.retrieval_metrics import RetrieveMetrics, SystemMetrics
 from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, count, grid, plural, share
 from tasks.report.drawing import BLUE, VERMILION, label_once, svg
@@ -68,6 +69,22 @@ def search(scores: pd.DataFrame, metrics: RetrieveMetrics) -> Section:
         ),
     ]
     return Section("search", "Does search find it", tuple(blocks))
+
+
+def turned_down(wrong: pd.DataFrame, params: ReportParams) -> list[Block]:
+    """What people turned down most: passages found for a question that they did not answer."""
+    if wrong.empty:
+        return [Prose("No passage was turned down by more people than found it right.")]
+    worst = wrong.sort_values(["thumbs", "question", "passage_id"]).head(params.turned_down)
+    return [
+        grid(
+            f"{plural(len(wrong), 'passage')} turned down by more people than found it right (kept for a "
+            f"re-ranker to learn from, hard_negatives.parquet); the {len(worst)} most disliked.",
+            ("question", "card", "passage", "thumbs"),
+            [(row.question, row.card_id, row.text, str(row.thumbs)) for row in worst.itertuples()],
+            text=(1, 2),
+        )
+    ]
 
 
 def _fusions(metrics: RetrieveMetrics) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from statewright.contracts import Feedback
-from tasks.report.blocks import Grid, Prose, Section, grid
+from tasks.report.blocks import Block, Prose, Section, grid
 
 
-def feedback(word: Feedback) -> Section:
-    """The last word of the feedback stage."""
+def feedback(word: Feedback, *further: Block) -> Section:
+    """The last word of the feedback stage, and what a pipeline has to add."""
     verb = "says stop" if word.stop or not word.patch else "proposes a change"
-    blocks: list[Prose | Grid] = [
-        Prose(f"After this round the feedback stage {verb}. Its reason: {word.reason}")
-    ]
+    blocks: list[Block] = [Prose(f"After this round the feedback stage {verb}. Its reason: {word.reason}")]
     if word.patch:
         blocks.append(
             grid(
@@ -21,4 +19,4 @@ def feedback(word: Feedback) -> Section:
                 [(one.key, str(one.was), str(one.now)) for one in word.patch],
             )
         )
-    return Section("feedback", "The last word of the feedback", tuple(blocks))
+    return Section("feedback", "The last word of the feedback", (*blocks, *further))

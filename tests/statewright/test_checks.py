@@ -23,6 +23,7 @@ CHOIR = {
 
         class HumParams(Params):
             width: int = Field(3, ge=1)
+            watch: str = ""
 
         class SharedParams(Params):
             before: int
@@ -78,6 +79,9 @@ CHOIR = {
 }
 
 
+DEPENDS = "deps: [raw.parquet, '${low.hum.watch}']\n            params"
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = make_repository(tmp_path_factory.mktemp("checks") / "repo", CHOIR)
@@ -102,6 +106,18 @@ def found(root: Path) -> list[str]:
 
 def test_what_agrees_has_no_faults(choir: Path) -> None:
     assert found(choir) == []
+
+
+def test_a_dependency_that_a_param_names_needs_no_argument(choir: Path) -> None:
+    declared = CHOIR["dvc.yaml"].replace("deps: [raw.parquet]\n            params", DEPENDS)
+    assert declared != CHOIR["dvc.yaml"]
+    params = CHOIR["params.yaml"].replace("width: 2", "width: 2\n    watch: shelf.db")
+    write(choir, {"dvc.yaml": declared, "params.yaml": params, "shelf.db": "x"})
+    assert found(choir) == []
+    write(choir, {"params.yaml": params.replace("watch: shelf.db", "watch: raw.parquet")})
+    write(choir, {"dvc.yaml": declared.replace("${low.hum.watch}", "shelf.db")})
+    (fault,) = found(choir)
+    assert fault.endswith("no argument takes the dependency 'shelf'")
 
 
 FAULTS = {

@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from toys import HERE, commit, make_repository
 
 from statewright import history, tracking
-from statewright.tracking import StageRecord, flatten
+from statewright.outputs import LARGEST_TABLE, flatten, tables_of
+from statewright.tracking import StageRecord
 from statewright.workflow import Output, Stage
 
 STAGE = Stage(
@@ -27,6 +30,7 @@ STAGE = Stage(
         Output("other.csv", "plot"),
         Output("page.html"),
         Output("table.parquet"),
+        Output("broken.parquet"),
     ),
 )
 FILES = {
@@ -34,7 +38,7 @@ FILES = {
     "history.csv": "epoch,train loss,validation_loss,note\n0,1.5,2.5,a\n1,0.5,,b\n10,0.25,nan,c\n",
     "other.csv": "x,y\n1,2\n",
     "page.html": "<p>",
-    "table.parquet": "x",
+    "broken.parquet": "x",
     "train.log": "epoch 10\n",
 }
 
@@ -58,6 +62,7 @@ def record_of(root: Path, **more: Any) -> StageRecord:
 def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any]:
     """A repository with one recorded transition of one stage: root, commit, parent, child."""
     root = make_repository(tmp_path_factory.mktemp("tracking") / "songs", FILES)
+    pd.DataFrame({"city": ["a, b", None], "right": [0.5, 1.0]}).to_parquet(root / "table.parquet")
     head = commit(root)
     record = tracking.open_record(root)
     tracking.start_parent(record, "toy", {"statewright.workflow": "w"}, {"stages": {"song-train": "must"}})
@@ -67,6 +72,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any
     tracking.end_parent(record, "FINISHED", tags={"statewright.state.after": "s"}, metrics=metrics)
     client = record.client
     return root, head, client.get_run(record.parent_id), client.get_run(run_id)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param([[1, 2], [3]], id="lists"),
+        pytest.param([b"\xff", b"x"], id="bytes"),
+        pytest.param(np.random.default_rng(0).random(LARGEST_TABLE // 8), id="too large"),
+    ],
+)
+def test_a_table_that_is_none_for_a_page_is_left_out(tmp_path: Path, column: Any) -> None:
+    pd.DataFrame({"column": column}).to_parquet(tmp_path / "other.parquet")
+    pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "small.parquet")
+    stage = Stage("song-train", ("true",), outs=(Output("other.parquet"), Output("small.parquet")))
+    assert list(tables_of(tmp_path, stage)) == [("small.csv", '"n"\n1\n')]
 
 
 @pytest.mark.slow
@@ -113,10 +133,14 @@ class TestRecord:
         curve = client.get_metric_history(child.info.run_id, "validation_loss")
         assert [(point.step, point.value) for point in curve] == [(0, 2.5)]
 
-    def test_log_and_figures_are_kept_and_tables_are_not(self, store: Any) -> None:
+    def test_log_figures_and_a_small_table_are_kept(self, store: Any) -> None:
         root, *_, child = store
-        kept = {a.path for a in tracking.open_record(root).client.list_artifacts(child.info.run_id)}
-        assert kept == {"train.log", "score.json", "history.csv", "other.csv", "page.html"}
+        client = tracking.open_record(root).client
+        kept = {a.path for a in client.list_artifacts(child.info.run_id)}
+        assert kept == {"train.log", "score.json", "history.csv", "other.csv", "page.html", "tables"}
+        assert [a.path for a in client.list_artifacts(child.info.run_id, "tables")] == ["tables/table.csv"]
+        path = client.download_artifacts(child.info.run_id, "tables/table.csv")
+        assert Path(path).read_text() == '"city","right"\n"a, b",0.5\n,1\n'
 
     def test_git_does_not_see_the_store(self, store: Any) -> None:
         done = subprocess.run(

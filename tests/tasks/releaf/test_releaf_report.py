@@ -121,6 +121,9 @@ def seen() -> dict[str, Any]:
             "parameters_trained": 658950, "best_epochs": [3, 5], "validation": quality, "test": quality,
             "accuracy_seeds": [0.951, 0.962], "accuracy_seeds_mean": 0.9565, "accuracy_seeds_sd": 0.008,
             "recall": {}, "bin_accuracy": {"Toronto": 0.983},
+            "own": {"folder": "shelf", "files": 9, "kept": {"train": 5, "own": 3},
+                    "rejected": {"a.txt": EVIL}, "accuracy": 0.667, "tested": 3,
+                    "items": ["can", "jar"], "item_accuracy": 0.5, "items_tested": 2},
         },
     }  # fmt: skip
 
@@ -199,9 +202,13 @@ def loaded() -> dict[str, Any]:
 
 
 def proposed() -> dict[str, Any]:
-    """A patch of the fusion weight."""
+    """A patch of the fusion weight, and eleven passages turned down, the last of them most."""
+    wrong = {"question": "jar", "passage_id": [f"{k:02}" for k in range(11)],
+             "card_id": [f"card-{k}" for k in range(11)], "text": "Not this.",
+             "thumbs": [-1] * 10 + [-4]}  # fmt: skip
     patch = [{"key": "releaf.retrieve.w_dense", "was": 0.6, "now": 0.5}]
-    return {"feedback": {"stop": False, "reason": "Try less.", "score": 0.7, "patch": patch}}
+    feedback = {"stop": False, "reason": "Try less.", "score": 0.7, "patch": patch}
+    return {"hard_negatives": pd.DataFrame(wrong), "feedback": feedback}
 
 
 def table(name: str, columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
@@ -219,6 +226,7 @@ def measured() -> dict[str, Any]:
         "retrieval": [table("systems cisi", ["system", "nDCG@10", "p"], systems)],
         "graph": [table("citations", ["graph", "model", "AUC", "± AUC", "published AUC"], citations)],
         "vision": [table("features", routes_columns, routes)],
+        "adapt": [table("answers", ["share", "before", "after"], [["cites", 0.0625, 0.15625]])],
         "serving": [table("work", ["request", "ms"], [["question", 4.25]])],
         "runtimes": [table("text", ["runtime", "p50 ms"], [["torch", 7.75]])],
         "load": [table("load", ["way in", "clients"], [["/v1/ask", 32]])],
@@ -298,8 +306,8 @@ def test_elements_nest_and_every_link_and_section_is_there(read: Reader, page: s
 
 def test_text_from_the_data_is_escaped(page: str, read: Reader):
     assert "<script" not in page
-    # The quarantine, a city among the streams, in the lede and in the table of search, two in the graph.
-    assert read.text.count(EVIL) == 6
+    # Quarantine, a city thrice (streams, lede, search), two in the graph, a picture that was set aside.
+    assert read.text.count(EVIL) == 7
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
@@ -338,6 +346,9 @@ def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
         ["kept", "0.40", "3.2", "3.5", "9.5"],
         ["scaled", "9,131.8", "2.72"],
         ["releaf.retrieve.w_dense", "0.6", "0.5"],
+        ["jar", "card-10", "Not this.", "-4"],
+        ["a.txt", EVIL],
+        ["cites", "0.062", "0.156"],
         ["shipped", "0.330", "0.001"],
         ["question", "4.250"],
         ["SVM", "90.000", "90.500", *["–"] * 5],
@@ -352,6 +363,11 @@ def test_a_way_too_long_is_not_shown_however_likely(read: Reader):
     assert "(1 of 2 have one)" in read.text
 
 
+def test_only_the_passages_most_turned_down_are_listed(read: Reader):
+    shown = [row[1] for row in read.rows if len(row) == 4 and row[2] == "Not this."]
+    assert shown == ["card-10", *(f"card-{k}" for k in range(9))]
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -364,6 +380,9 @@ def test_a_way_too_long_is_not_shown_however_likely(read: Reader):
         "its calibration error does not fall from 0.140 to 0.150",
         "Hardest is glass: 80% of 10 are found, most of the others are taken for metal.",
         "error of its confidence falls from 0.123 to 0.045",
+        "Own pictures, 9 files of shelf: 3 own and 5 train; 1 set aside. Of 3 kept for a test the material "
+        "of 67% is found. The item of 50% of 2 is found, among can and jar.",
+        "11 passages turned down by more people",
         "it loses against uniform (type popularity 0.820 against 0.710)",
         "By Hits@10 it loses against none.",
         "in 38% of 32 held-out questions with its adapter and in 25% without: not above the simple baseline",
