@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,15 @@ from statewright.repository.reading import Repository, relative
 
 @dataclass
 class Ledger:
-    """A repository that is being written to: its stages by address, and its lock files."""
+    """A repository that is being written to: its stages by address, and its lock files.
+
+    `begun`: by address the files of a stage, each with the hash, meta and kind of hash that were recorded.
+    """
 
     repository: Repository
     stages: Mapping[str, DvcStage]
     locks: LockFiles
+    begun: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
 
 
 def open_ledger(repository: Repository, order: Sequence[str]) -> Ledger:
@@ -58,6 +62,9 @@ def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
     with ledger.repository.locked(stage):
         if isinstance(stage, PipelineStage):
             ledger.locks.take_foreign(stage)
+        ledger.begun[address] = [
+            (part, part.hash_info, part.meta, part.hash_name) for part in (*stage.deps, *stage.outs)
+        ]
         if not force and not _bare(stage.changed)():
             return "skipped"
         if not isinstance(stage, PipelineStage) or stage.frozen:
@@ -95,6 +102,16 @@ def finish(ledger: Ledger, address: str) -> None:
     """Take the outputs of a finished command into the cache and record the stage."""
     with ledger.repository.locked():
         _save(ledger, ledger.stages[address])
+
+
+def abandon(ledger: Ledger, address: str) -> None:
+    """After a failure: the stage stands again as it was recorded.
+
+    DVC has noted the hashes of the new inputs. The next attempt would take them for those that led to the
+    recorded outputs, and bring these back.
+    """
+    for part, *was in ledger.begun.pop(address, ()):
+        part.hash_info, part.meta, part.hash_name = was
 
 
 def _save(ledger: Ledger, stage: DvcStage) -> None:

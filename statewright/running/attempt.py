@@ -78,6 +78,7 @@ def attempt(work: Work, address: str) -> str:
             status = "ran"
     except Exception as error:
         _record(work, stage, "failed", now)
+        ledger.abandon(work.book, address)
         if isinstance(error, StageFailedError):
             raise
         cause = dvc.explain(error) or type(error).__name__

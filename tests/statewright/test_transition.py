@@ -307,3 +307,41 @@ def test_whatever_a_stage_may_be_called(tmp_path: Path, prefect_server: str) -> 
     assert done.returncode == 0, done.stderr
     assert "not wholly recorded" not in done.stderr
     assert sorted((root / "all").read_text().splitlines()) == sorted(keys)
+
+
+AGAIN = """
+stages:
+  made:
+    cmd: cat in.txt > out.txt; grep -q good in.txt
+    deps: [in.txt]
+    outs: [out.txt]
+    meta: {retries: 1, retry_delay_s: 0}
+  kept:
+    cmd: echo same > kept.txt; grep -q good in.txt
+    deps: [in.txt]
+    outs: [kept.txt: {persist: true}]
+    meta: {retries: 1, retry_delay_s: 0}
+"""
+
+
+@pytest.mark.slow
+def test_a_stage_that_fails_twice_is_not_brought_back_from_before(
+    tmp_path: Path, prefect_server: str
+) -> None:
+    """The first attempt has read the new inputs: the second must not take them for the recorded ones."""
+    root = make_repository(tmp_path / "repo", {"dvc.yaml": AGAIN, "in.txt": "good\n"})
+    assert statewright(root, "run").returncode == 0
+    locked = lock_files(root)
+    (root / "in.txt").write_text("bad\n")
+    for _ in range(2):
+        done = statewright(root, "run", "--workers", "1")
+        assert done.returncode == 1, done.stderr
+        assert "made: restored" not in done.stderr and "kept: skipped" not in done.stderr
+        assert "stage 'made' ended with status 1" in done.stderr
+        assert "stage 'kept' ended with status 1" in done.stderr
+        assert lock_files(root) == locked
+    (root / "in.txt").write_text("good, better\n")
+    done = statewright(root, "run", "--workers", "1")
+    assert done.returncode == 0 and "made: ran" in done.stderr and "kept: ran" in done.stderr, done.stderr
+    assert (root / "out.txt").read_text() == "good, better\n"
+    assert dvc_status(root) == {}

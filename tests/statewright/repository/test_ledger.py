@@ -1,0 +1,47 @@
+"""A stage that failed stands as it was recorded: what it has read counts for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toys import make_repository, run_here
+
+from statewright.repository import ledger
+from statewright.repository import reading as engine
+
+STAGES = """
+stages:
+  made: {cmd: cat in.txt > out.txt, deps: [in.txt], outs: [out.txt]}
+  kept: {cmd: echo same > kept.txt, deps: [in.txt], outs: [kept.txt: {persist: true}]}
+"""
+
+
+@pytest.mark.parametrize("address", ["made", "kept"])
+def test_after_a_failed_attempt_a_stage_is_to_be_run_again(tmp_path: Path, address: str) -> None:
+    root = make_repository(tmp_path / "repo", {"dvc.yaml": STAGES, "in.txt": "one\n"})
+    run_here(root)
+    (root / "in.txt").write_text("two\n")
+    book = ledger.open_ledger(engine.open_repository(root), [address])
+    recorded = ledger.recorded_hashes(book, address)
+    for _ in range(3):
+        assert ledger.begin(book, address) == "ready"
+        ledger.abandon(book, address)
+        assert ledger.recorded_hashes(book, address) == recorded
+
+
+def test_outputs_that_were_saved_but_not_taken_in_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(tmp_path / "repo", {"dvc.yaml": STAGES, "in.txt": "one\n"})
+    run_here(root)
+    (root / "in.txt").write_text("two\n")
+    book = ledger.open_ledger(engine.open_repository(root), ["made"])
+    assert ledger.begin(book, "made") == "ready"
+    (root / "out.txt").write_text("two\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(book.stages["made"]).commit, "__wrapped__", lambda stage: None)
+        with pytest.raises(OSError, match=r"out\.txt could not be taken into DVC's cache"):
+            ledger.finish(book, "made")
+    ledger.abandon(book, "made")
+    assert ledger.begin(book, "made") == "ready"
