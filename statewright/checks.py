@@ -17,9 +17,8 @@ from pathlib import Path
 
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
-from statewright.outputs import flatten
 from statewright.plan import overlaps
-from statewright.workflow import PREVIOUS, Output, Stage, Workflow, repeated_stems
+from statewright.workflow import PREVIOUS, Output, Stage, Workflow, known_by_params, repeated_stems
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) ->
         elif name not in stems:
             yield f"{stage.address}: {signature.where}: no dependency has the stem of argument '{name}'"
     if signature.inputs:
-        named = _values(stage, workflow)  # the function has such a path from its params
+        named = known_by_params(stage, workflow.params)
         taken = {Path(path).stem for path in stage.deps if path in named}
         for stem in sorted(stems - taken - set(signature.inputs)):
             yield f"{stage.address}: {signature.where}: no argument takes the dependency '{stem}'"
@@ -175,14 +174,6 @@ def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) ->
             f"{stage.address}: {signature.where}: returns {', '.join(sorted(returned)) or 'one value'}, "
             f"dvc.yaml declares {', '.join(sorted(outs))}"
         )
-
-
-def _values(stage: Stage, workflow: Workflow) -> set[object]:
-    """The values of the stage's params."""
-    blocks = {
-        key: workflow.params.get("params.yaml", {}).get(key) for key in stage.params.get("params.yaml", ())
-    }
-    return {value for _, value in flatten(blocks) if isinstance(value, str)}
 
 
 def _previous_faults(stage: Stage, signature: Signature, name: str, out: Output) -> Iterator[str]:

@@ -8,23 +8,13 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from statewright.workflow import Stage
+from statewright.workflow import Stage, flatten
 
 SHOWN = frozenset({".json", ".html", ".svg", ".png", ".csv", ".safetensors"})
 LARGEST_FILE = 50_000_000
 LARGEST_TABLE = 64_000
 """Bytes of a Parquet file up to which it is kept as CSV; what is larger is data, and DVC's."""
-
-
-def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings with their dotted keys."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
 
 
 def metrics_of(root: Path, stage: Stage) -> Iterator[tuple[str, float]]:

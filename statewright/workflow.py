@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -128,6 +128,25 @@ def repeated_stems(paths: Iterable[str]) -> list[str]:
     """Stems that more than one of `paths` has: a stage's arguments could not tell them apart."""
     stems = [PurePosixPath(path).stem for path in paths]
     return sorted({stem for stem in stems if stems.count(stem) > 1})
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings with their dotted keys."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def known_by_params(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Texts among the values of the stage's params: a dependency of that path needs no argument."""
+    return {
+        value
+        for file, keys in stage.params.items()
+        for _, value in flatten({key: params.get(file, {}).get(key) for key in keys})
+        if isinstance(value, str)
+    }
 
 
 def digest(value: Any) -> str:

@@ -18,7 +18,14 @@ from typing import Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
-from statewright.workflow import PREVIOUS, Stage, Workflow, WorkflowError, repeated_stems
+from statewright.workflow import (
+    PREVIOUS,
+    Stage,
+    Workflow,
+    WorkflowError,
+    known_by_params,
+    repeated_stems,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -67,7 +74,7 @@ def run_stage(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> None:
     """Load, check, call, check, write."""
     function = find_function(stage.address)
     hints = typing.get_type_hints(function, include_extras=True)
-    outcome = function(**load_inputs(stage, function, hints), **load_params(stage, hints, params))
+    outcome = function(**load_inputs(stage, function, hints, params), **load_params(stage, hints, params))
     write_outputs(stage, outcome, hints["return"])
 
 
@@ -94,8 +101,16 @@ def find_function(address: str) -> Callable[..., Any]:
     raise WorkflowError(f"no function '{name}' in tasks/{pipeline}/{name}.py or tasks/{pipeline}.py")
 
 
-def load_inputs(stage: Stage, function: Callable[..., Any], hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Each positional argument from the dependency of that stem, checked against its contract."""
+def load_inputs(
+    stage: Stage,
+    function: Callable[..., Any],
+    hints: Mapping[str, Any],
+    params: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Each positional argument from the dependency of that stem, checked against its contract.
+
+    A dependency whose path is the value of a param, as a folder that is watched, needs no argument.
+    """
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
     if repeated := repeated_stems(stage.deps):
@@ -111,7 +126,8 @@ def load_inputs(stage: Stage, function: Callable[..., Any], hints: Mapping[str, 
             f"{code.co_filename}:{code.co_firstlineno}: no dependency in dvc.yaml has the stem of "
             f"argument {', '.join(missing)}; declared are {', '.join(stage.deps)}"
         )
-    if names and (unused := [path for stem, path in by_stem.items() if stem not in names]):
+    known = known_by_params(stage, params)
+    if names and (unused := [p for stem, p in by_stem.items() if stem not in names and p not in known]):
         raise WorkflowError(
             f"{code.co_filename}:{code.co_firstlineno}: no argument takes {', '.join(unused)}; "
             "add an argument of that stem, or drop the dependency from dvc.yaml"

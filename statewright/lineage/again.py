@@ -16,11 +16,10 @@ from typing import Any
 
 from statewright.git import git
 from statewright.lineage.walk import Step, walk
-from statewright.outputs import flatten
 from statewright.parameters import DEFAULT_FILE, parse_assignment
 from statewright.state import Observed, State
 from statewright.verify.scratch import dvc_hash
-from statewright.workflow import Workflow
+from statewright.workflow import Workflow, flatten
 
 SETTABLE = frozenset({".yaml", ".yml", ".toml", ".json"})
 """Kinds of params files that `statewright run --set` changes, unless a stage makes them."""

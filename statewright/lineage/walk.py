@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from statewright.lineage.records import PastRun, Record, maker
-from statewright.outputs import flatten
 from statewright.parameters import DEFAULT_FILE
 from statewright.state import Hashes, State
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Stage, Workflow, flatten
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _bins(vision: VisionSummary) -> Grid:
 
 
 def _own(own: OwnPictures) -> list[Block]:
-    kept = joined(f"{count(number)} {split}" for split, number in sorted(own.kept.items()))
+    kept = joined(f"{count(number)} {split}" for split, number in sorted(own.kept.items()) if number)
     text = (
         f"Own pictures, {plural(own.files, 'file')} of {own.folder}: {kept}; {len(own.rejected)} set aside."
     )

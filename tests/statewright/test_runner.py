@@ -105,6 +105,12 @@ TASKS = {
         def unused(songs: Table[Songs]) -> Score:
             return Score(mean=0)
 
+        class ShelfParams(Params):
+            watch: str
+
+        def shelf(songs: Table[Songs], *, params: ShelfParams) -> Score:
+            return Score(mean=len(open(params.watch).read()))
+
         def forever(songs: Table[Songs]) -> Score:
             open("started", "w").close()
             time.sleep(60)
@@ -131,6 +137,11 @@ TASKS = {
           song-nan: {cmd: x, deps: [raw/songs.csv], outs: [nan.json]}
           song-crash: {cmd: x, deps: [raw/songs.csv], outs: [crash.json]}
           song-stranger: {cmd: x, deps: [raw/songs.csv], outs: [stranger.json]}
+          song-shelf:
+            cmd: x
+            deps: [raw/songs.csv, "${song.shelf.watch}"]
+            params: [song.shelf]
+            outs: [shelf.json]
           song-forever: {cmd: x, deps: [raw/songs.csv], outs: [forever.json]}
           song-two: {cmd: x, deps: [raw/songs.csv], outs: [one.json, two2/two.json]}
           song-unused: {cmd: x, deps: [raw/songs.csv], params: [song.split], outs: [unused.json]}
@@ -139,7 +150,9 @@ TASKS = {
         song:
           count: {since: 1950}
           split: {before: 2000}
+          shelf: {watch: raw/shelf.txt}
         """,
+    "raw/shelf.txt": "three",
     "raw/songs.csv": "name,year\na,1940\nb,1960\nc,1960\nd,1970\ne,2010\n",
 }
 
@@ -242,6 +255,11 @@ def test_a_persistent_output_that_is_of_no_use_is_said_and_made_anew(
     assert load(repo / "out/heard.csv")["name"].tolist() == ["a", "b", "c", "d", "e"]
 
 
+def test_a_dependency_that_a_param_names_needs_no_argument(repo: Path) -> None:
+    assert run("song-shelf") is None
+    assert load(repo / "shelf.json") == {"mean": 5.0}
+
+
 def test_libraries_get_as_many_threads_as_meta_grants(repo: Path) -> None:
     assert run("song-threads") is None
     assert load(repo / "threads.json") == {"mean": 3.0}
@@ -288,13 +306,13 @@ def test_what_a_stage_may_not_do_is_one_clear_error_and_no_output(repo: Path, st
 
 
 def test_params_out_of_range_are_an_error(repo: Path) -> None:
-    (repo / "params.yaml").write_text("song:\n  count: {since: 1800}\n  split: {before: 2000}\n")
+    (repo / "params.yaml").write_text(TASKS["params.yaml"].replace("1950", "1800"))
     assert "params.yaml: song.count breaks the contract CountParams" in (run("song-count") or "")
 
 
 def test_a_stage_sees_the_params_that_it_declares_and_no_others(repo: Path) -> None:
     """A broken block of another stage is no concern of this one."""
-    (repo / "params.yaml").write_text("song:\n  count: {since: 1800, more: 1}\n  split: {before: 2000}\n")
+    (repo / "params.yaml").write_text(TASKS["params.yaml"].replace("since: 1950", "since: 1800, more: 1"))
     assert run("song-threads") is None
 
 

@@ -16,9 +16,9 @@ import pytest
 from toys import HERE, commit, make_repository
 
 from statewright import history, tracking
-from statewright.outputs import LARGEST_TABLE, flatten, tables_of
+from statewright.outputs import LARGEST_TABLE, tables_of
 from statewright.tracking import StageRecord
-from statewright.workflow import Output, Stage
+from statewright.workflow import Output, Stage, flatten
 
 STAGE = Stage(
     "song-train",
