@@ -54,10 +54,11 @@ def _heads(metrics: Metrics) -> str:
 
 
 def _graph_size(metrics: Metrics) -> str:
+    graph = _releaf(metrics, "graph")
     return (
         f"Widths 128, 256, 256, 128 with a mean aggregator make {sage_parameters([128, 256, 256, 128]):,}; "
-        "ours, with "
-        f"the layer that reads the text, {_releaf(metrics, 'graph')['parameters']:,}."
+        f"the pipeline's {graph['encoder']} of these widths, with the layer that reads the text, "
+        f"{graph['parameters']:,}."
     )
 
 

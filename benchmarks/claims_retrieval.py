@@ -25,10 +25,8 @@ def _collections(metrics: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
         "test names": {name.replace("bm25", "BM25").replace("rrf", "RRF"): one for name, one in own.items()}
     }
     found["test names"]["shipped"] = own[shipped]
-    for table in metrics["benchmarks"].get("retrieval", {"tables": []})["tables"]:
-        if table["name"].startswith("systems "):
-            rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-            found[table["name"].removeprefix("systems ")] = {row["system"]: row for row in rows}
+    for row in table_rows(metrics, "retrieval", "systems"):
+        found.setdefault(row["collection"], {})[row["system"]] = row
     return found
 
 

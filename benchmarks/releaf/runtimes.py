@@ -37,7 +37,7 @@ def tables(repeat: int) -> Found:
     """A table for each encoder, and the sweep of batch sizes of the runtime kept."""
     import torch
 
-    from benchmarks.releaf.retrieval import shared_folder
+    from benchmarks.releaf._collections import shared_folder
     from benchmarks.releaf.vision import photographs
 
     torch.set_num_threads(1)
@@ -58,7 +58,7 @@ def tables(repeat: int) -> Found:
 
 def _texts() -> list[str]:
     """The names asked for on the waste list's test split, in the order given."""
-    from benchmarks.releaf.retrieval import read_collection, shared_folder
+    from benchmarks.releaf._collections import read_collection, shared_folder
 
     return read_collection(shared_folder(), "waste_wizard").part(True).queries
 
@@ -120,7 +120,8 @@ def _times(works: dict[str, Encode], items: Sequence[Any], batch: int, rounds: i
 
 def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, dict[str, float]]:
     """nDCG@10 where the questions alone are encoded by the variant, and cosines with the shipped vectors."""
-    from benchmarks.releaf.retrieval import _ndcg, read_collection, shared_folder, shipped_recipe
+    from benchmarks.releaf._collections import read_collection, shared_folder, shipped_recipe
+    from benchmarks.releaf.retrieval import ndcg
     from methods.retrieval.search import Recipe
 
     tests = {name: read_collection(shared_folder(), name).part(True) for name in ("waste_wizard", "scifact")}
@@ -136,7 +137,7 @@ def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, dict[str, float]]
             cosines.append((vectors * test.query_vectors).sum(axis=1))
             asked = replace(test, query_vectors=vectors)
             for said, recipe in recipes.items():
-                found[f"{collection}, {said}"] = float(_ndcg(asked, asked.run(recipe)).mean())
+                found[f"{collection}, {said}"] = float(ndcg(asked, asked.run(recipe)).mean())
         near = np.concatenate(cosines)
         rows[name] = {"least cosine": float(near.min()), "mean cosine": float(near.mean())} | found
     return rows

@@ -148,7 +148,7 @@ async def _ask(
 
 
 def _question_s(names: list[str], encode: Callable[[list[str]], np.ndarray], asked: int) -> float:
-    from benchmarks.releaf.retrieval import shipped_recipe
+    from benchmarks.releaf._collections import shipped_recipe
     from methods.retrieval.search import Corpus, search
     from methods.retrieval.sparse import fit_bm25
 

@@ -228,7 +228,7 @@ def answer(
     order = [int(card) for card in np.argsort(-scores[0], kind="stable") if np.isfinite(scores[0, card])]
     heard = [card for card in order if city in known.cards[card].streams][: rules.cards]
     sure = confidence(scores[0])
-    alike = _alike(known.lists[city], vector)
+    alike = names_alike(known.lists[city], vector)
     return Answer(
         city=city,
         stream=stream,
@@ -239,7 +239,7 @@ def answer(
         level=level(sure),
         reasons=_reasons(known, city, stream, heard),
         alike=tuple((name, streams) for name, streams, _ in alike),
-        ideas=_ideas(known, city, alike),
+        ideas=ideas_of(known, city, alike),
         found=tuple(_cite(known, int(best[0, card])) for card in order[:FOUND]),
     )
 
@@ -269,7 +269,8 @@ def _cite(known: Knowledge, passage: int) -> Cited:
     return Cited(known.passage_ids[passage], card.card_id, card.title, part, card.parts[part])
 
 
-def _alike(listed: Listed, vector: NDArray[np.float64]) -> list[tuple[str, str, float]]:
+def names_alike(listed: Listed, vector: NDArray[np.float64]) -> list[tuple[str, str, float]]:
+    """Names of the list nearest to a question by cosine, each with its streams; none that is too far."""
     near = listed.vectors @ vector
     order = np.argsort(-near, kind="stable")[:ALIKE]
     return [
@@ -279,7 +280,8 @@ def _alike(listed: Listed, vector: NDArray[np.float64]) -> list[tuple[str, str, 
     ]
 
 
-def _ideas(known: Knowledge, city: str, alike: list[tuple[str, str, float]]) -> tuple[Idea, ...]:
+def ideas_of(known: Knowledge, city: str, alike: list[tuple[str, str, float]]) -> tuple[Idea, ...]:
+    """What the graph recommends for the first of the names for which it recommends anything."""
     for name, _, _ in alike:
         if ideas := known.ideas.get((city.lower(), fold(name))):
             return ideas[:IDEAS]

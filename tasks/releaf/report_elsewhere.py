@@ -42,8 +42,9 @@ def _table(benchmark: Benchmark, name: str) -> list[dict[str, Any]]:
 
 def _search(benchmark: Benchmark) -> Iterator[str]:
     """Where the shipped recipe surely beats the better single system of a collection."""
-    tables = {t.name.removeprefix("systems "): _records(t) for t in benchmark.tables
-              if t.name.startswith("systems ")}  # fmt: skip
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for row in _table(benchmark, "systems"):
+        tables.setdefault(row["collection"], []).append(row)
     if not tables:
         return
     better, worse, open_ = [], [], []

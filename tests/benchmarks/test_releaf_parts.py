@@ -8,12 +8,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import cycle
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks.parts import Skipped
-from benchmarks.releaf import adapt, graph, load
+from benchmarks.releaf import adapt, graph, load, retrieval, vision
+from benchmarks.releaf._cross_encoder import Ranked, best_weight
+from methods.retrieval.evaluation import MEASURES
 from tasks.releaf.adapt_scores import AdaptSummary
 
 
@@ -47,6 +52,47 @@ def test_texts_that_are_not_there_are_said(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / f"data/releaf/{name}.parquet").touch()
     [said] = adapt.tables(1)
     assert isinstance(said, Skipped) and "elsewhere/data/text/waste_answers.parquet" in said.reason
+
+
+def test_a_row_a_system_with_its_p_against_the_better_single_one():
+    queries = 12
+
+    def measures(first: float) -> dict[str, np.ndarray]:
+        return {name: np.full(queries, first + k) for k, name in enumerate(MEASURES)}
+
+    found = {"BM25": measures(0.25), "dense": measures(0.5), "re-ranked": measures(0.75)}
+    rows = list(retrieval.system_rows("x", found))
+    assert [row[:3] for row in rows] == [["x", queries, name] for name in found]
+    assert rows[2][3:-1] == [0.75 + k for k in range(len(MEASURES))]
+    # Equal differences of one sign: two of 2^12 patterns are as far from 0, and Holm doubles the smaller.
+    low, none, high = (row[-1] for row in rows)
+    assert none is None and low == pytest.approx(high) and 0 < high < 0.005
+
+
+def test_the_weight_with_the_best_mean_over_the_sets_is_taken_and_of_equal_ones_the_smallest():
+    relevance, first = np.array([[0, 1]]), np.array([[1.0, 0.0]])
+
+    def ranked(pairs: list[float]) -> Ranked:
+        return Ranked("x", relevance, first, np.array([pairs]), np.arange(2), 0.0)
+
+    assert best_weight([ranked([5.0, -5.0])]) == 0.0
+    right = best_weight([ranked([-50.0, 50.0])])
+    assert 0.0 < right <= 0.6
+    assert ranked([-50.0, 50.0]).measure(right)[0] == 1.0 > ranked([-50.0, 50.0]).measure(0.0)[0]
+
+
+def test_classes_seeds_and_what_is_taken_for_what_have_rows():
+    scores = pd.DataFrame(
+        {"split": ["test", "val", "test"], "model": ["all", "all", "0"], "material": "glass", "photos": 3,
+         "precision": [0.5, 0.0, 0.0], "recall": [2 / 3, 0.0, 0.0], "f1": [0.6, 0.0, 0.0]}
+    )  # fmt: skip
+    confusion = pd.DataFrame({"label": "glass", "found": ["glass", "metal"], "photos": [2, 1]})
+    summary = SimpleNamespace(accuracy_seeds=[0.25, 0.75], best_epochs=[3, 4])
+    found = SimpleNamespace(vision_scores=scores, vision_confusion=confusion, vision=summary)
+    classes, seeds = vision.class_tables("features", "features that ship", cast("Any", found))
+    assert classes.columns[-2:] == ["as glass", "as metal"]
+    assert classes.rows == [["glass", 3, 0.5, pytest.approx(2 / 3), 0.6, 2, 1]]
+    assert seeds.rows == [["0", 0.25, 3], ["1", 0.75, 4]]
 
 
 def test_each_measure_of_the_graph_of_things_has_a_table():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -19,6 +21,8 @@ from typing import Any
 
 PHONE = {"width": 390, "height": 844}
 READY_S = 180
+WRITTEN_MS = 90_000
+"""The language model is loaded with the first sentence."""
 
 
 @contextmanager
@@ -94,13 +98,27 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     assert page.inner_text("#bin") == "Garbage"
     assert "The list of Toronto has it" in page.inner_text("#sure")
     assert "drinking-glass#where" in page.inner_text("#reasons")
-    page.click('[data-thumb="1"]')
+    page.click('[data-thumb="-1"]')
     page.get_by_text("Thank you.").wait_for()
+    page.click('[data-thumb="1"]')
+    page.wait_for_selector('[data-thumb="1"][aria-pressed="true"]')
+    assert page.get_attribute('[data-thumb="-1"]', "aria-pressed") == "false"
+    page.click("#write")
+    page.wait_for_selector("#write:not([disabled])", timeout=WRITTEN_MS)
+    written = page.inner_text("#written")
+    assert re.search(r"\[1\]\n\[1\] Drinking glasses", written), written
     page.screenshot(path=str(screenshots / "assistant_words.png"), full_page=True)
 
+    page.fill("#question", "unicorn horn polish")
+    page.click("#ask")
+    page.locator("#asked", has_text="unicorn").wait_for()
+    page.click('[data-thumb="-1"]')
+    page.get_by_text("Thank you.").wait_for()
+
     page.fill("#question", "")
-    page.set_input_files("#picture", str(photograph))
+    drop(page, photograph)
     page.wait_for_selector("#preview:not([hidden])")
+    assert page.inner_text("#hint") == photograph.name
     page.select_option("#city", "Seattle")
     page.click("#ask")
     page.locator("#asked", has_text="Seattle").wait_for()
@@ -118,6 +136,23 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     assert "no picture" in page.inner_text("#problem")
     page.close()
     with sqlite3.connect(thumbs) as database:
-        assert database.execute("SELECT question, thumb FROM thumbs WHERE thumb = 1").fetchall() == [
-            ("broken wine glass", 1)
-        ]
+        given = dict(database.execute("SELECT question, thumb FROM thumbs WHERE thumb != 0").fetchall())
+    assert given == {"broken wine glass": 1, "unicorn horn polish": -1}
+
+
+def drop(page: Any, photograph: Path) -> None:
+    """Let a file fall onto the page, as from a folder."""
+    content = base64.b64encode(photograph.read_bytes()).decode()
+    carried = page.evaluate_handle(
+        """([content, name]) => {
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            const carried = new DataTransfer();
+            carried.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            return carried;
+        }""",
+        [content, photograph.name],
+    )
+    page.dispatch_event("#drop", "dragover", {"dataTransfer": carried})
+    assert "over" in (page.get_attribute("#drop", "class") or "")
+    page.dispatch_event("#drop", "drop", {"dataTransfer": carried})
+    assert "over" not in (page.get_attribute("#drop", "class") or "")
