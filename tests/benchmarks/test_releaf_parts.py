@@ -64,9 +64,18 @@ def test_a_row_a_system_with_its_p_against_the_better_single_one():
     rows = list(retrieval.system_rows("x", found))
     assert [row[:3] for row in rows] == [["x", queries, name] for name in found]
     assert rows[2][3:-1] == [0.75 + k for k in range(len(MEASURES))]
-    # Equal differences of one sign: two of 2^12 patterns are as far from 0, and Holm doubles the smaller.
+    # Equal differences of one sign: two of 2^12 patterns are as far from 0, and Holm doubles each of two.
     low, none, high = (row[-1] for row in rows)
-    assert none is None and low == pytest.approx(high) and 0 < high < 0.005
+    assert none is None and low == high == pytest.approx(2 * 2 / 2**queries)
+
+
+def test_of_what_the_matrix_gives_a_store_gives_a_share():
+    vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6], [-1.0, 0.0]])
+    asked = np.array([[1.0, 0.0], [0.0, 1.0]])
+    exact = retrieval.nearest_by_matrix(vectors, asked, 3)
+    assert [exact[0], exact[1][:2]] == [[0, 2, 1], [1, 2]]
+    assert retrieval.nearest_by_matrix(vectors, asked[:1], 9) == [[0, 2, 1, 3]]
+    assert retrieval.shared_share([[2, 0, 3], exact[1][::-1]], exact) == 5 / 6
 
 
 def test_the_weight_with_the_best_mean_over_the_sets_is_taken_and_of_equal_ones_the_smallest():
