@@ -67,7 +67,7 @@ class Assistant:
         return self.settings.reranker["model"] if self.settings.reranker else "none"
 
     def ask(self, text: str, city: str, vector: NDArray[np.float64]) -> Answer:
-        """Answer a question; `vector` is that of `text`."""
+        """Answer a question about a thing (`asked_for`); `vector` is that of `text`."""
         return answer(self.known, city, text, vector, self.rules)
 
     def see(self, materials: dict[str, float], city: str) -> Seen:
@@ -171,6 +171,8 @@ def as_record(found: Answer, seen: Seen | None = None) -> dict[str, Any]:
         "listed": found.listed,
         "confidence": round(found.confidence, 4),
         "level": found.level,
+        "strange": found.strange,
+        "caution": found.caution,
         "reasons": [asdict(cited) for cited in found.reasons],
         "alike": [{"name": name, "bin": stream} for name, stream in found.alike],
         "ideas": [asdict(idea) for idea in found.ideas],

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.assistant.answering import Answer
+from methods.assistant.names import asked_for
 from methods.serving.batching import Batcher
 from methods.serving.cache import Cache
 from methods.vision.pictures import decode
@@ -65,12 +66,13 @@ class Desk:
 
     async def ask(self, question: str, city: str) -> tuple[Answer, bool]:
         """Answer a question, and whether the answer was known already."""
-        key = (city, question)
+        thing = asked_for(question)
+        key = (city, thing)
         known = self.cache.get(key)
         if known is not None:
             return known, True
-        vector = await self.texts.submit(question)
-        found: Answer = await self._in_thread(lambda: self.assistant.ask(question, city, vector))
+        vector = await self.texts.submit(thing)
+        found: Answer = await self._in_thread(lambda: self.assistant.ask(thing, city, vector))
         self.cache.put(key, found)
         return found, False
 

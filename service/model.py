@@ -16,6 +16,7 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
+from methods.assistant.names import asked_for
 from service.assistant import Assistant, Seen, as_record, load_assistant
 
 
@@ -45,7 +46,8 @@ class AssistantModel(PythonModel):
         except ValueError as error:
             return {"error": f"picture: {error}"}
         if question:
-            found = self.assistant.ask(question, city, self.assistant.encode([question])[0])
+            thing = asked_for(question)
+            found = self.assistant.ask(thing, city, self.assistant.encode([thing])[0])
         elif seen:
             found = self.assistant.show(seen, city, self.assistant.encode([seen.item])[0])
         else:

@@ -75,7 +75,9 @@ class Answered(BaseModel):
     """The bin, how sure that is, what it rests on, and what else the thing could become.
 
     ``probability`` is calibrated on held-out names; 1 where the city's own list has the thing, 1/n where it
-    has it in n bins. ``level`` is the search's: high above 0.3 of ``confidence``, low below 0.1.
+    has it in n bins. ``level`` is the search's: high above 0.3 of ``confidence``, low below 0.1 and
+    for what is ``strange``: not on the list, nor near any passage, so that the probability holds less.
+    ``caution`` warns of what may be hazardous though another bin is likelier.
     """
 
     answer_id: str
@@ -86,6 +88,8 @@ class Answered(BaseModel):
     listed: str | None
     confidence: float
     level: Literal["high", "medium", "low"]
+    strange: bool
+    caution: str | None
     reasons: list[Cited]
     alike: list[Alike]
     ideas: list[Idea]

@@ -181,6 +181,17 @@ def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]
     return lists
 
 
+def look_up(listed: Listed, text: str) -> tuple[str, tuple[str, ...]] | None:
+    """A name of the list and its streams, if the text is one; of names that fold alike the one so spelled."""
+    places = listed.places.get(fold(text), ())
+    exact = tuple(place for place in places if listed.names[place].casefold() == text.strip().casefold())
+    meant = exact or places
+    if not meant:
+        return None
+    streams = {stream for place in meant for stream in listed.streams[place]}
+    return listed.names[meant[0]], tuple(sorted(streams))
+
+
 def read_ideas(nodes: pd.DataFrame, recommendations: pd.DataFrame) -> dict[tuple[str, str], tuple[Idea, ...]]:
     """Ideas for each item (``item:city:...``): of `IDEA_KINDS`, by a path of 2 to `MOST_STEPS`."""
     near = recommendations[

@@ -1,11 +1,45 @@
-"""When two names are the same name."""
+"""When two names are the same name, and what a question asks about."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+_VERB = (
+    r"(?:throw(?: (?:away|out))?|put|dispose of|discard|get rid of|recycle|compost|toss|take|bring|do with)"
+)
+_WORDS_BEFORE = (
+    r"(?:(?:where|how|when|what|which|in|bin|do|can|could|should|must|may|am|are|i|we|you|allowed|best) )*"
+)
+_INTO = r"(?: (?:in|into|to|with) (?:the|my|a) (?:\w+ )?(?:bin|cart|trash|garbage|recycling|compost))?"
+_ASKED = tuple(
+    re.compile(rf"(?:please )?{frame}{_INTO}[\s?.!]*", re.IGNORECASE)
+    for frame in (
+        rf"{_WORDS_BEFORE}(?:i|we|you|to) {_VERB} (?P<thing>.+?)",
+        r"(?:where|(?:in(?:to)? )?(?:which|what) bin) (?:do|does|can|should|must|will) (?P<thing>.+?)"
+        r" (?:go|belong)(?: in(?:to)?)?",
+        r"(?:which|what) bin (?:is |are )?for (?P<thing>.+?)",
+        r"(?:is|are) (?P<thing>.+?) (?:recyclable|compostable|garbage|trash|hazardous|recycling|compost)",
+    )
+)
+_DETERMINERS = re.compile(r"(?:(?:a|an|the|my|our|your|some|this|these|those) )+(?=\S)", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]+")
+
+
+def asked_for(question: str) -> str:
+    """The thing that a question asks about, without the words of asking; else the question as it is.
+
+    >>> asked_for("Where do I throw my old TV?"), asked_for("Is a milk carton recyclable?")
+    ('old TV', 'milk carton')
+    >>> asked_for("can opener"), asked_for("how are you")
+    ('can opener', 'how are you')
+    """
+    text = " ".join(question.split())
+    for frame in _ASKED:
+        if found := frame.fullmatch(text):
+            text = found["thing"]
+            break
+    return _DETERMINERS.sub("", text, count=1) if _DETERMINERS.match(text) else text
 
 
 def fold(name: str) -> str:

@@ -68,6 +68,7 @@ function bar(name, share) {
 
 function sureness(found) {
   if (found.listed) return `The list of ${found.city} has it as “${found.listed}”.`;
+  if (found.strange) return "Not sure: nothing that is known here is much like it. Try another word, in English.";
   const word = found.probability >= 0.9 ? "Very likely" : found.probability >= 0.6 ? "Probably" : "Not sure";
   return `${word}: ${percent(found.probability)} by what is known. Confidence of the search: ${found.level}.`;
 }
@@ -95,11 +96,14 @@ function render(found, asked, text) {
   at("asked").textContent = `${asked} in ${found.city}`;
   at("bin").textContent = found.bin;
   at("sure").textContent = sureness(found);
+  at("caution").hidden = !found.caution;
+  at("caution").textContent = found.caution || "";
   const shares = Object.entries(found.shares).slice(0, 4);
   fill("others", "How likely each bin is", shares.length > 1 ? shares.map(([name, share]) => bar(name, share)) : []);
   const parts = { where: [], prepare: [], reuse: [] };
   for (const cited of found.reasons) (parts[cited.part] || []).push(quote(cited));
-  const none = make("p", "No card speaks of it; the bin is a guess from the names on the city's list.");
+  const rests = found.listed ? "" : question ? "; the bin is a guess from the names on the city's list" : "; the bin is that of its material";
+  const none = make("p", `No card speaks of it${rests}.`);
   const title = found.level === "low" && !found.listed ? "The nearest card that says so" : "Why";
   fill("reasons", parts.where.length ? title : "Why", parts.where.length ? parts.where : [none]);
   if (parts.prepare.length) at("reasons").append(make("h2", "Before you throw it"), ...parts.prepare);

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.parts import Skipped
-from benchmarks.releaf import adapt, graph, load, retrieval, vision
+from benchmarks.releaf import adapt, graph, load, reasons, retrieval, vision
 from benchmarks.releaf._cross_encoder import Ranked, best_weight
+from methods.assistant.knowledge import Card
 from methods.retrieval.evaluation import MEASURES
 from tasks.releaf.adapt_scores import AdaptSummary
 
@@ -138,3 +139,40 @@ def test_requests_over_the_rate_are_counted_apart(moody: str, monkeypatch: pytes
     monkeypatch.setattr(load, "SECONDS", 0.1)
     [row] = load._load(moody, {"/v1/thumbs": lambda: {"url": "/v1/thumbs"}}, 2).rows
     assert row[:2] == ["/v1/thumbs", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
+
+
+def asked(shares: dict[str, float], streams: set[str], nearest: float, *scores: float) -> reasons.Asked:
+    """A name of Toronto of which the card 'own' speaks."""
+    return reasons.Asked(
+        "Toronto", "dev", frozenset(streams), frozenset({"own"}), nearest, np.array(scores), shares
+    )
+
+
+def test_strange_names_and_warnings_are_counted():
+    found = [
+        asked({"Garbage": 0.8, "HHW": 0.2}, {"HHW"}, 0.3),
+        asked({"Garbage": 0.7, "HHW": 0.3}, {"Garbage"}, 0.34),
+        asked({"HHW": 1.0}, {"HHW"}, 0.9),
+    ]
+    rows = {row[0]: row[1:] for row in reasons.strange(found).rows}
+    assert rows[0.25] == [3, 0, 0, None]
+    assert rows[0.35] == [3, 2, 1, pytest.approx(0.75)]
+    rows = {row[0]: row[1:] for row in reasons.warned(found).rows}
+    assert (rows[0.1], rows[0.3]) == ([2, 1, 1, 1], [2, 1, 0, 1])
+
+
+def test_cards_are_told_apart_by_their_score_beside_the_first():
+    cards = [
+        Card("there", "There", {}, {"Seattle": ("Trash",)}),
+        Card("own", "Own", {}, {"Toronto": ("Garbage",)}),
+        Card("other", "Other", {}, {"Toronto": ("Garbage", "HHW")}),
+    ]
+    known = cast("Any", SimpleNamespace(cards=cards))
+    found = [
+        asked({}, {"Garbage"}, 1.0, 1.0, 0.85, 0.5),  # the first knows nothing of the city: its own is cited
+        asked({}, {"HHW"}, 1.0, 0.1, 1.0, 0.7),  # its own names another bin
+        asked({}, {"Garbage"}, 1.0, 0.1, 1.0, 0.7),
+        asked({}, {"Depot"}, 1.0, 1.0, 1.0, 1.0),
+    ]
+    rows = [row[1:] for row in reasons.cited(known, found, 3).rows]
+    assert rows == [[0, 0], [1, 0], [1, 1], [0, 0], [1, 1]]

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from methods.assistant.answering import (
+    LEAST_NEAR,
     Rules,
     answer,
     card_shares,
-    look_up,
     score_cards,
     stream_shares,
 )
 from methods.assistant.bins import BINS, material_shares
-from methods.assistant.knowledge import Idea, Knowledge, assemble, read_ideas, read_lists
+from methods.assistant.knowledge import Idea, Knowledge, assemble, look_up, read_ideas, read_lists
 from methods.assistant.names import fold
 from methods.assistant.photographs import load_namer
 from methods.assistant.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
@@ -86,18 +86,22 @@ def test_names_that_fold_alike_are_told_apart_by_their_spelling() -> None:
     assert look_up(listed, "kettle") is None
 
 
-def test_reasons_are_of_the_cards_that_were_heard(known: Knowledge) -> None:
-    """The card nearest to the question does not know the city: those after it are heard in its place."""
-    rules = replace(RULES, cards=1)
-    leaf = known.corpus.vectors[list(known.passage_ids).index("leaf#what")]
-    found = answer(known, "Here", "leaf", leaf, rules, shares={"Blue": 0.6, "Metal": 0.4})
-    scores, _ = score_cards(known, ["leaf"], leaf[None], rules)
-    nearest = [known.cards[k] for k in np.argsort(-scores[0], kind="stable")]
-    assert nearest[0].card_id == "leaf"
-    heard = next(card for card in nearest if "Here" in card.streams)
-    assert [one.card_id for one in found.reasons[:1]] == (["jar"] if heard.card_id == "jar" else [])
-    there = answer(known, "Here", "leaf", leaf, rules, shares={heard.streams["Here"][0]: 1.0})
-    assert there.reasons[0].card_id == heard.card_id
+@pytest.mark.parametrize(("towards_jar", "cited"), [(1.0, ["jar"] * 3), (0.0, [])])
+def test_reasons_are_of_cards_that_were_heard_and_are_near(
+    known: Knowledge, towards_jar: float, cited: list[str]
+) -> None:
+    """The nearest card does not know the city: one after it is cited if it is about as near."""
+    leaf, jar = (
+        known.corpus.vectors[list(known.passage_ids).index(f"{one}#what")] for one in ("leaf", "jar")
+    )
+    vector = leaf + towards_jar * jar
+    rules = replace(RULES, recipe=Recipe(fusion="dense", feedback=0), cards=2)
+    scores, _ = score_cards(known, ["?"], vector[None], rules)
+    first = known.cards[int(np.argmax(scores[0] + [0, 0, 1e-9]))]
+    assert first.card_id == "leaf" and "Here" not in first.streams
+    assert (scores[0, 0] >= LEAST_NEAR * scores[0, 2]) == bool(cited)
+    found = answer(known, "Here", "?", vector, rules, shares={"Blue": 0.6, "Metal": 0.4})
+    assert [one.card_id for one in found.reasons] == cited
 
 
 RULES = Rules(recipe=Recipe(feedback=0), cards=2, softness=0.5, w_cards=0.5)
@@ -285,3 +289,14 @@ def test_features_made_anew_are_those_that_ship() -> None:
     found = shipped_features(torch_features(), [decode(picture) for picture in pictures])
     # Stored to half precision: one part in 2,048.
     np.testing.assert_allclose(found, np.stack(list(table["features"])), atol=2e-3)
+
+
+def test_a_thing_is_strange_if_nothing_is_near_and_the_list_has_it_not(known: Knowledge) -> None:
+    """Nothing is near a vector at right angles to all: the words may be found, the thing is not known."""
+    away = np.linalg.svd(known.corpus.vectors)[2][-1]
+    assert abs(known.corpus.vectors @ away).max() < 1e-9
+    found = answer(known, "Here", "jar pan", away, RULES)
+    assert (found.strange, found.level, found.caution) == (True, "low", None)
+    assert not answer(known, "Here", "jar pan", known.corpus.vectors[0], RULES).strange
+    assert not answer(known, "Here", "frying pans", away, RULES).strange
+    assert not answer(known, "Here", "jar", away, RULES, shares={"Blue": 1.0}).strange

@@ -62,6 +62,17 @@ def test_an_unlisted_thing_gets_shares_that_sum_to_one(client: TestClient) -> No
     assert found["alike"]
 
 
+def test_words_of_asking_are_not_the_thing(client: TestClient) -> None:
+    named, asked = ask(client, "wine bottles"), ask(client, "Where do I throw the wine bottles?")
+    assert (asked["listed"], asked["strange"], asked["caution"]) == ("wine bottles", False, None)
+    assert {**asked, "answer_id": named["answer_id"]} == named
+
+
+def test_words_that_are_like_nothing_known_are_said_to_be(client: TestClient) -> None:
+    found = ask(client, "bouteille en verre")
+    assert (found["strange"], found["level"], found["listed"]) == (True, "low", None)
+
+
 def test_the_same_question_comes_from_the_cache_and_is_logged_anew(client: TestClient) -> None:
     cache = client.app.state.desk.cache  # type: ignore[attr-defined]
     before = cache.counts().hits
