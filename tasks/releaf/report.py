@@ -74,6 +74,7 @@ def report(
     load_benchmark: Benchmark,
     reranker_benchmark: Benchmark,
     feedback_benchmark: Benchmark,
+    reasons_benchmark: Benchmark,
     *,
     params: ReportParams,
 ) -> str:
@@ -107,6 +108,7 @@ def report(
             runtimes_benchmark,
             load_benchmark,
             feedback_benchmark,
+            reasons_benchmark,
         ),
         reproduce(),
     )

@@ -231,6 +231,7 @@ def measured() -> dict[str, Any]:
         "runtimes": [table("text", ["runtime", "p50 ms"], [["torch", 7.75]])],
         "load": [table("load", ["way in", "clients"], [["/v1/ask", 32]])],
         "reranker": [table("test collections", ["test", "search"], [["cisi", 0.456]])],
+        "reasons": [table("strange", ["cosine", "names"], [["below 0.35", 24]])],
         "feedback": [table("rehearsal", ["w_dense", "then"], [[0.2, 0.882]])],
     }
     return {f"{part}_benchmark": {"part": part, "tables": tables} for part, tables in found.items()}
@@ -349,6 +350,7 @@ def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
         ["jar", "card-10", "Not this.", "-4"],
         ["a.txt", EVIL],
         ["cites", "0.062", "0.156"],
+        ["below 0.35", "24"],
         ["cisi", "shipped", "0.330", "0.001"],
         ["question", "4.250"],
         ["SVM", "90.000", "90.500", *["–"] * 5],
