@@ -95,7 +95,7 @@ class Answer:
         Of that confidence; low if the thing is strange.
     reasons : tuple of Cited
         Of the first card heard that names the bin for the city and is about as near as the first, why there,
-        and how to bring it; may be empty.
+        and how to bring it; may be empty, and is for a strange thing.
     alike : tuple of (str, str)
         Names of the list most like it, and their streams.
     ideas : tuple of Idea
@@ -242,7 +242,7 @@ def answer(
     stream = next(iter(shares))
     order = [int(card) for card in np.argsort(-scores[0], kind="stable") if np.isfinite(scores[0, card])]
     heard = [card for card in order if city in known.cards[card].streams][: rules.cards]
-    near = [card for card in heard if scores[0, card] >= LEAST_NEAR * scores[0, order[0]]]
+    near = [card for card in heard if not strange and scores[0, card] >= LEAST_NEAR * scores[0, order[0]]]
     sure = confidence(scores[0])
     alike = names_alike(known.lists[city], vector)
     return Answer(

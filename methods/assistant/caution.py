@@ -29,7 +29,7 @@ def caution(city: str, shares: Mapping[str, float], nearest: Card | None) -> str
         return None
     if own is not None and shares.get(own, 0.0) >= LEAST:
         share = round(100 * shares[own])
-        return f"It may be hazardous ({own}: {share} %). Keep it out of the other bins until you have asked."
+        return f"It may be hazardous ({own}: {share} %). Keep it out of the other bins until your city has told you."
     if nearest is None or city in nearest.streams:
         return None
     where = sorted(there for there, named in nearest.streams.items() if HAZARDOUS.get(there) in named)
@@ -37,5 +37,5 @@ def caution(city: str, shares: Mapping[str, float], nearest: Card | None) -> str
         return None
     return (
         f"No card says where it goes in {city}. The nearest, “{nearest.title}”, is hazardous in "
-        f"{' and '.join(where)}: ask before you throw it away."
+        f"{' and '.join(where)}: ask your city before you throw it away."
     )

@@ -70,7 +70,8 @@ function sureness(found) {
   if (found.listed) return `The list of ${found.city} has it as “${found.listed}”.`;
   if (found.strange) return "Not sure: nothing that is known here is much like it. Try another word, in English.";
   const word = found.probability >= 0.9 ? "Very likely" : found.probability >= 0.6 ? "Probably" : "Not sure";
-  return `${word}: ${percent(found.probability)} by what is known. Confidence of the search: ${found.level}.`;
+  const search = question ? ` Confidence of the search: ${found.level}.` : ""; // a photograph alone is not searched for
+  return `${word}: ${percent(found.probability)} by what is known.${search}`;
 }
 
 function idea(one) {
@@ -112,7 +113,7 @@ function render(found, asked, text) {
   if (found.materials) {
     const seen = Object.entries(found.materials).filter(([, share]) => share >= 0.01).slice(0, 3);
     const materials = seen.map(([name, share]) => `${name} ${percent(share)}`);
-    at("reasons").append(make("p", `The photograph looks like: ${materials.join(", ")}.`, "small"));
+    at("reasons").prepend(make("p", `The photograph looks like: ${materials.join(", ")}.`, "small"));
   }
   for (const button of document.querySelectorAll("[data-thumb]")) button.setAttribute("aria-pressed", "false");
   at("thanks").textContent = "";
@@ -202,8 +203,10 @@ async function start() {
   for (const button of document.querySelectorAll("[data-thumb]")) button.addEventListener("click", thumb);
   const drop = at("drop");
   drop.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && at("picture").click());
+  // The whole window takes a file: one let fall beside the field would make the browser leave the page.
   for (const name of ["dragover", "dragleave", "drop"]) {
-    drop.addEventListener(name, (event) => {
+    window.addEventListener(name, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return; // words may be dragged into the question
       event.preventDefault();
       drop.classList.toggle("over", name === "dragover");
       if (name === "drop" && event.dataTransfer.files.length) choose(event.dataTransfer.files[0]);

@@ -21,6 +21,8 @@ from typing import Any
 
 PHONE = {"width": 390, "height": 844}
 READY_S = 180
+TAP = 44
+"""Least pixels of what a finger is to meet (WCAG 2.5.5)."""
 WRITTEN_MS = 90_000
 """The language model is loaded with the first sentence."""
 
@@ -87,7 +89,7 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.goto(address)
     page.wait_for_selector("#city option", state="attached")
-    page.screenshot(path=str(screenshots / "assistant_start.png"))
+    fits(page, screenshots / "assistant_start.png")
 
     page.click("#ask")
     assert "Type what it is" in page.inner_text("#problem")
@@ -107,7 +109,7 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.wait_for_selector("#write:not([disabled])", timeout=WRITTEN_MS)
     written = page.inner_text("#written")
     assert re.search(r"\[1\]\n\[1\] Drinking glasses", written), written
-    page.screenshot(path=str(screenshots / "assistant_words.png"), full_page=True)
+    fits(page, screenshots / "assistant_words.png")
 
     page.fill("#question", "unicorn horn polish")
     page.click("#ask")
@@ -115,7 +117,22 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.click('[data-thumb="-1"]')
     page.get_by_text("Thank you.").wait_for()
 
+    page.fill("#question", "Where do I throw a CFL bulb?")
+    page.click("#ask")
+    page.locator("#asked", has_text="CFL").wait_for()
+    assert "may be hazardous (HHW" in page.inner_text("#caution")
+    fits(page, screenshots / "assistant_caution.png")
+
+    page.fill("#question", "bouteille en verre")
+    page.click("#ask")
+    page.locator("#asked", has_text="bouteille").wait_for()
+    assert "Not sure: nothing that is known here is much like it" in page.inner_text("#sure")
+
     page.fill("#question", "")
+    drop(page, photograph, beside=True)
+    page.wait_for_selector("#preview:not([hidden])")
+    page.click("#clear")
+    page.wait_for_selector("#preview", state="hidden")
     drop(page, photograph)
     page.wait_for_selector("#preview:not([hidden])")
     assert page.inner_text("#hint") == photograph.name
@@ -124,8 +141,8 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.locator("#asked", has_text="Seattle").wait_for()
     assert page.inner_text("#bin") in {"Recycle", "Trash"}
     assert "The photograph looks like" in page.inner_text("#reasons")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.screenshot(path=str(screenshots / "assistant_photograph.png"), full_page=True)
+    assert page.locator("#sentence").is_hidden() and page.locator("#caution").is_hidden()
+    fits(page, screenshots / "assistant_photograph.png")
     assert not faults, faults
 
     page.set_input_files(
@@ -140,8 +157,22 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     assert given == {"broken wine glass": 1, "unicorn horn polish": -1}
 
 
-def drop(page: Any, photograph: Path) -> None:
-    """Let a file fall onto the page, as from a folder."""
+def fits(page: Any, screenshot: Path) -> None:
+    """Nothing is wider than the phone, and what is to be tapped is no smaller than a finger."""
+    page.screenshot(path=str(screenshot), full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    small = page.evaluate(
+        """(least) => [...document.querySelectorAll("button, select, #question, #drop, summary")]
+            .map((element) => [element.id || element.textContent, element.getBoundingClientRect()])
+            .filter(([, box]) => box.width && Math.min(box.width, box.height) < least)
+            .map(([name, box]) => `${name}: ${box.width} x ${box.height}`)""",
+        TAP,
+    )
+    assert not small, small
+
+
+def drop(page: Any, photograph: Path, *, beside: bool = False) -> None:
+    """Let a file fall onto the field for it, or beside it, as from a folder."""
     content = base64.b64encode(photograph.read_bytes()).decode()
     carried = page.evaluate_handle(
         """([content, name]) => {
@@ -152,7 +183,8 @@ def drop(page: Any, photograph: Path) -> None:
         }""",
         [content, photograph.name],
     )
-    page.dispatch_event("#drop", "dragover", {"dataTransfer": carried})
+    place = "h1" if beside else "#drop"
+    page.dispatch_event(place, "dragover", {"dataTransfer": carried})
     assert "over" in (page.get_attribute("#drop", "class") or "")
-    page.dispatch_event("#drop", "drop", {"dataTransfer": carried})
+    page.dispatch_event(place, "drop", {"dataTransfer": carried})
     assert "over" not in (page.get_attribute("#drop", "class") or "")

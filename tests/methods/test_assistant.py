@@ -296,7 +296,7 @@ def test_a_thing_is_strange_if_nothing_is_near_and_the_list_has_it_not(known: Kn
     away = np.linalg.svd(known.corpus.vectors)[2][-1]
     assert abs(known.corpus.vectors @ away).max() < 1e-9
     found = answer(known, "Here", "jar pan", away, RULES)
-    assert (found.strange, found.level, found.caution) == (True, "low", None)
+    assert (found.strange, found.level, found.reasons, found.caution) == (True, "low", (), None)
     assert not answer(known, "Here", "jar pan", known.corpus.vectors[0], RULES).strange
     assert not answer(known, "Here", "frying pans", away, RULES).strange
     assert not answer(known, "Here", "jar", away, RULES, shares={"Blue": 1.0}).strange
