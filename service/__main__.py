@@ -56,6 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--threads", type=int, default=1, help="of each model; more is slower under load (default: 1)"
     )
+    serve.add_argument(
+        "--batch-texts", type=_count, default=32, metavar="N", help="encoded at a time at most (default: 32)"
+    )
+    serve.add_argument(
+        "--batch-photographs",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="the same of photographs (default: 8)",
+    )
     serve.set_defaults(run=_serve)
     return parser
 
@@ -63,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
 def _rate(text: str) -> float:
     found = float(text)
     if not found >= 0:
+        raise ValueError(text)
+    return found
+
+
+def _count(text: str) -> int:
+    found = int(text)
+    if found < 1:
         raise ValueError(text)
     return found
 
@@ -109,7 +126,8 @@ def _open(bundle: Path, options: argparse.Namespace):  # type: ignore[no-untyped
     cache = ROOT / ".statewright" / "models"
     assistant = load_assistant(bundle, threads=options.threads, cache=cache)
     writer = Writer(bundle, read_settings(bundle), cache)
-    return open_desk(assistant, ThumbLog(options.thumbs), writer, Bounds())
+    bounds = Bounds(texts=options.batch_texts, pictures=options.batch_photographs)
+    return open_desk(assistant, ThumbLog(options.thumbs), writer, bounds)
 
 
 if __name__ == "__main__":

@@ -20,25 +20,24 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.parts import Found, Skipped
+from benchmarks.releaf._single import SPECIFIED, single
 from benchmarks.releaf.vision import ROOT, photographs
 from tasks.report.benchmark import BenchmarkTable
 
 CLIENTS = (1, 8, 32)
 SECONDS = 5.0
 READY_S = 180.0
+BATCHES = ((32, 8), (8, 2))
+"""Largest batches of texts and photographs: as served by default, and the best of the part `runtimes`."""
 ALONE = ("/v1/write", "/v1/thumbs")
 """Ways in that one client at a time uses."""
 BUSY = 429
-SPECIFIED = {"/v1/look": 50, "/v1/search": 200, "/v1/ideas": 30, "/v1/ask": 500, "/v1/write": 500}
-"""Milliseconds of specification 2 §7.5 and §9: vision, retrieval, recommendation, all together."""
-
 Request = dict[str, Any]
 
 
@@ -53,11 +52,12 @@ def tables(repeat: int) -> Found:
         yield Skipped(str(error))
         return
     names = _names()
-    yield _single(bundle, names)
+    yield single(bundle, names)
     with _service() as address:
         yield _cache(address, names)
     with _service() as address:
         yield _load(address, _ways(address, names), repeat)
+    yield _batches(names, repeat)
 
 
 def _names() -> list[tuple[str, str]]:
@@ -69,12 +69,12 @@ def _names() -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _service() -> Iterator[str]:
+def _service(*options: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "service", "serve", "--port", str(port), "--rate", "0"]
+        command = [sys.executable, "-m", "service", "serve", "--port", str(port), "--rate", "0", *options]
         process = subprocess.Popen(
             [*command, "--thumbs", f"{folder}/thumbs.db"], cwd=ROOT, stderr=subprocess.DEVNULL
         )
@@ -114,6 +114,29 @@ def _ways(address: str, names: list[tuple[str, str]]) -> dict[str, Callable[[], 
     if photographs().is_file():
         ways["/v1/look"] = _pictures()
     return ways | {"/v1/thumbs": _thumbs(address, ways["/v1/ask"])}
+
+
+def _batches(names: list[tuple[str, str]], repeat: int) -> BenchmarkTable:
+    """Most clients at once, by the largest batches that the service is started with."""
+    rows: list[list[Any]] = []
+    for texts, pictures in BATCHES:
+        with _service("--batch-texts", str(texts), "--batch-photographs", str(pictures)) as address:
+            ways = _ways(address, names)
+            for path, most in (("/v1/ask", texts), ("/v1/look", pictures)):
+                if path not in ways:
+                    continue
+                rounds = [
+                    asyncio.run(_drive(address, ways[path], CLIENTS[-1], SECONDS)) for _ in range(repeat)
+                ]
+                found = np.median([_quantiles(seconds, took) for seconds, _, took in rounds], axis=0)
+                rows.append([path, most, *found.tolist(), sum(codes.total() for _, codes, _ in rounds)])
+    return BenchmarkTable(
+        name="batches",
+        title=f"{CLIENTS[-1]} clients by the largest batch, {SECONDS:g} s a round, every question new.",
+        columns=["way in", "largest batch", "p50 ms", "p95 ms", "p99 ms", "a second", "not answered"],
+        rows=rows,
+        decimals={"p50 ms": 1, "p95 ms": 1, "p99 ms": 1, "a second": 1},
+    )
 
 
 def _load(address: str, ways: dict[str, Callable[[], Request]], repeat: int) -> BenchmarkTable:
@@ -236,71 +259,3 @@ def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> Ben
         ],
         rows=[[*rates[:1], foretold, rates[1], *(1000 * s for s in (hit, miss, expected, measured))]],
     )
-
-
-def _single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> BenchmarkTable:
-    """Each step alone in this process, one thread, no batching, no HTTP; then all steps of an answer."""
-    from methods.assistant.answering import ideas_of, names_alike
-    from service.assistant import load_assistant
-    from service.bundle import read_settings
-    from service.writing import Writer
-
-    models = ROOT / ".statewright/models"
-    assistant = load_assistant(bundle, threads=1, cache=models)
-    known, some = assistant.known, names[:times]
-    vectors = [assistant.encode([name])[0] for name, _ in some]
-    asked = [(name, city, vector) for (name, city), vector in zip(some, vectors, strict=True)]
-    found = [assistant.ask(*one) for one in asked]
-
-    def recommend(one: tuple[str, str, Any]) -> Any:
-        return ideas_of(known, one[1], names_alike(known.lists[one[1]], one[2]))
-
-    def ask(one: tuple[str, str]) -> Any:
-        return assistant.ask(*one, assistant.encode([one[0]])[0])
-
-    steps: dict[str, tuple[list[float], int | None]] = {
-        "encode the question": (_time(assistant.encode, [[name] for name, _ in some]), None),
-        "search, weigh, cite": (_time(lambda one: assistant.ask(*one), asked), SPECIFIED["/v1/search"]),
-        "of that: recommend by the graph": (_time(recommend, asked), SPECIFIED["/v1/ideas"]),
-        "a question in all": (_time(ask, some), SPECIFIED["/v1/ask"]),
-    }
-    if photographs().is_file():
-        from methods.vision.pictures import decode
-
-        def look(content: bytes) -> Any:
-            seen = assistant.see(assistant.name_materials([decode(content)])[0], "Toronto")
-            return assistant.show(seen, "Toronto", assistant.encode([seen.item])[0])
-
-        table = pd.read_parquet(photographs())
-        contents = table[table["split"] == "test"]["image"].tolist()[:times]
-        steps["decode the photograph"] = (_time(decode, contents), None)
-        pictures = [[decode(content)] for content in contents]
-        steps["name the material"] = (_time(assistant.name_materials, pictures), SPECIFIED["/v1/look"])
-        steps["a photograph in all"] = (_time(look, contents), SPECIFIED["/v1/ask"])
-    writer = Writer(bundle, read_settings(bundle), models)
-    sure = [(name, one) for (name, _), one in zip(some, found, strict=True) if one.level != "low"][:10]
-
-    def write(one: Any) -> Any:
-        return writer.write(known, *one, temperature=0.0, seed=0)
-
-    write(sure[0])
-    steps["write a sentence"] = (_time(write, sure), None)
-    return BenchmarkTable(
-        name="single",
-        title="One answer at a time, step by step, one thread.",
-        columns=["step", "p50 ms", "p95 ms", "times", "specified ms"],
-        rows=[
-            [name, *(1000 * np.quantile(taken, (0.5, 0.95))).tolist(), len(taken), limit]
-            for name, (taken, limit) in steps.items()
-        ],
-        decimals={"p50 ms": 2, "p95 ms": 2},
-    )
-
-
-def _time(work: Callable[[Any], Any], given: list[Any]) -> list[float]:
-    taken = []
-    for one in given:
-        started = time.perf_counter()
-        work(one)
-        taken.append(time.perf_counter() - started)
-    return taken

@@ -29,7 +29,7 @@ def caution(city: str, shares: Mapping[str, float], nearest: Card | None) -> str
         return None
     if own is not None and shares.get(own, 0.0) >= LEAST:
         share = round(100 * shares[own])
-        return f"It may be hazardous ({own}: {share} %). Keep it out of other bins until your city has told you."
+        return f"It may be hazardous ({own}: {share} %). Ask your city before you put it into another bin."
     if nearest is None or city in nearest.streams:
         return None
     where = sorted(there for there, named in nearest.streams.items() if HAZARDOUS.get(there) in named)

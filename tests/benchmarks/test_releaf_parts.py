@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import cycle
@@ -16,9 +17,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.parts import Skipped
-from benchmarks.releaf import adapt, graph, load, reasons, retrieval, vision
+from benchmarks.releaf import _single, adapt, graph, load, reasons, retrieval, vision
 from benchmarks.releaf._cross_encoder import Ranked, best_weight
-from methods.assistant.knowledge import Card
+from methods.assistant.knowledge import Card, Listed
 from methods.retrieval.evaluation import MEASURES
 from tasks.releaf.adapt_scores import AdaptSummary
 
@@ -176,3 +177,36 @@ def test_cards_are_told_apart_by_their_score_beside_the_first():
     ]
     rows = [row[1:] for row in reasons.cited(known, found, 3).rows]
     assert rows == [[0, 0], [1, 0], [1, 1], [0, 0], [1, 1]]
+
+
+def test_a_single_answer_is_timed_in_all_its_parts(monkeypatch: pytest.MonkeyPatch):
+    """A drawn assistant that notes what it is asked for: each total asks for all that its parts do."""
+    done: list[str] = []
+
+    def note(name: str, result: Any) -> Any:
+        return lambda *given: done.append(name) or result
+
+    assistant = cast("Any", SimpleNamespace(
+        known=SimpleNamespace(lists={"Toronto": Listed(("jar",), (("Blue Bin",),), np.eye(1), {})},
+                              ideas={("toronto", "jar"): ("a lamp",)}),
+        encode=note("encode", np.ones((1, 1))), ask=note("ask", None), show=note("show", None),
+        see=note("see", SimpleNamespace(item="jar")), name_materials=note("name", [{}]),
+    ))  # fmt: skip
+    monkeypatch.setattr("service.assistant.as_record", note("record", {}))
+    monkeypatch.setattr("methods.vision.pictures.decode", note("decode", None))
+    words = {step[0]: step for step in _single.of_words(assistant, [("jar", "Toronto")] * 3)}
+    seen = {step[0]: step for step in _single.of_photographs(assistant, [b"", b""])}
+    _, ideas, given, limit = words["recommend by the graph"]
+    assert (ideas(*given[0]), limit) == (("a lamp",), 30)
+    done.clear()
+    assert _single._row(*words["an answer to words, in all"])[3:] == [3, 500]
+    assert done == ["encode", "ask", "record"] * 3
+    done.clear()
+    assert _single._row(*seen["an answer to a photograph, in all"])[3:] == [2, 500]
+    assert done == ["decode", "name", "see", "encode", "show", "record"] * 2
+
+
+def test_times_are_in_milliseconds():
+    name, median, slow, times, limit = _single._row("wait", time.sleep, [(0.002,), (0.002,), (0.05,)], 7)
+    assert (name, times, limit) == ("wait", 3, 7)
+    assert 2 <= median < 40 < slow

@@ -1,0 +1,117 @@
+"""What a single answer takes, step by step and in all: one thread, no batching, no HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.releaf.vision import ROOT, photographs
+from tasks.report.benchmark import BenchmarkTable
+
+if TYPE_CHECKING:
+    from service.assistant import Assistant
+
+SPECIFIED = {"/v1/look": 50, "/v1/search": 200, "/v1/ideas": 30, "/v1/ask": 500, "/v1/write": 500}
+"""Milliseconds of specification 2 §7.5 and §9: vision, retrieval, recommendation, all together."""
+CITY = "Toronto"
+"""Where the photographs are asked about."""
+
+Step = tuple[str, Callable[..., Any], list[tuple[Any, ...]], int | None]
+"""Its name, what is done, with what each time, and the milliseconds specified."""
+
+
+def single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> BenchmarkTable:
+    """The table; of sentences, which take long, there are ten."""
+    from service.assistant import load_assistant
+    from service.bundle import read_settings
+    from service.writing import Writer
+
+    models = ROOT / ".statewright/models"
+    assistant = load_assistant(bundle, threads=1, cache=models)
+    writer = Writer(bundle, read_settings(bundle), models)
+    steps = [*of_words(assistant, names[:times])]
+    if photographs().is_file():
+        table = pd.read_parquet(photographs())
+        steps += of_photographs(assistant, table[table["split"] == "test"]["image"].tolist()[:times])
+    steps += of_sentences(assistant, writer, names[:times])
+    return BenchmarkTable(
+        name="single",
+        title="One answer at a time, step by step and in all, one thread.",
+        columns=["step", "p50 ms", "p95 ms", "times", "specified ms"],
+        rows=[_row(*step) for step in steps],
+        decimals={"p50 ms": 2, "p95 ms": 2},
+    )
+
+
+def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Step]:
+    """An answer to a name."""
+    from methods.assistant.answering import ideas_of, names_alike
+    from methods.assistant.names import asked_for
+    from service.assistant import as_record
+
+    known = assistant.known
+    vectors = [assistant.encode([name])[0] for name, _ in names]
+    given = [(name, city, vector) for (name, city), vector in zip(names, vectors, strict=True)]
+
+    def ideas(name: str, city: str, vector: Any) -> Any:
+        return ideas_of(known, city, names_alike(known.lists[city], vector))
+
+    def in_all(name: str, city: str) -> Any:
+        thing = asked_for(name)
+        return as_record(assistant.ask(thing, city, assistant.encode([thing])[0]))
+
+    yield "encode the question", assistant.encode, [([name],) for name, _ in names], None
+    yield "search, weigh, cite", assistant.ask, list(given), SPECIFIED["/v1/search"]
+    yield "recommend by the graph", ideas, list(given), SPECIFIED["/v1/ideas"]
+    yield "an answer to words, in all", in_all, list(names), SPECIFIED["/v1/ask"]
+
+
+def of_photographs(assistant: Assistant, contents: list[bytes]) -> Iterable[Step]:
+    """An answer to a photograph alone."""
+    from methods.vision.pictures import decode
+    from service.assistant import as_record
+
+    def in_all(content: bytes) -> Any:
+        seen = assistant.see(assistant.name_materials([decode(content)])[0], CITY)
+        return as_record(assistant.show(seen, CITY, assistant.encode([seen.item])[0]), seen)
+
+    each = [(content,) for content in contents]
+    pictures = [([decode(content)],) for content in contents]
+    yield "decode the photograph", decode, list(each), None
+    yield "name the material", assistant.name_materials, list(pictures), SPECIFIED["/v1/look"]
+    yield "an answer to a photograph, in all", in_all, list(each), SPECIFIED["/v1/ask"]
+
+
+def of_sentences(
+    assistant: Assistant, writer: Any, names: list[tuple[str, str]], times: int = 10
+) -> Iterable[Step]:
+    """A sentence to an answer of which the search is sure, for of others none is written."""
+
+    def answer(name: str, city: str) -> Any:
+        return assistant.ask(name, city, assistant.encode([name])[0])
+
+    def write(name: str, found: Any) -> Any:
+        return writer.write(assistant.known, name, found, temperature=0.0, seed=0)
+
+    def in_all(name: str, city: str) -> Any:
+        return write(name, answer(name, city))
+
+    sure = [(name, city) for name, city in names if answer(name, city).level != "low"][:times]
+    found = [(name, answer(name, city)) for name, city in sure]
+    write(*found[0])  # the model is loaded with its first answer
+    yield "write a sentence", write, list(found), None
+    yield "an answer with a sentence, in all", in_all, list(sure), SPECIFIED["/v1/write"]
+
+
+def _row(name: str, work: Callable[..., Any], given: list[tuple[Any, ...]], limit: int | None) -> list[Any]:
+    taken = []
+    for one in given:
+        started = time.perf_counter()
+        work(*one)
+        taken.append(1000 * (time.perf_counter() - started))
+    return [name, *np.quantile(taken, (0.5, 0.95)).tolist(), len(taken), limit]
