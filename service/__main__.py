@@ -71,17 +71,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rate(text: str) -> float:
-    found = float(text)
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
     if not found >= 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"'{text}': expected a number of 0 or more")
     return found
 
 
 def _count(text: str) -> int:
-    found = int(text)
-    if found < 1:
-        raise ValueError(text)
-    return found
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number of 1 or more")
+    return int(text)
 
 
 def _promote(options: argparse.Namespace) -> None:
