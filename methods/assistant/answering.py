@@ -95,7 +95,7 @@ class Answer:
         Of that confidence; low if the thing is strange.
     reasons : tuple of Cited
         Of the first card heard that names the bin for the city and is about as near as the first, why there,
-        and how to bring it; may be empty, and is for a strange thing.
+        and how to bring it; empty if there is none, or no passage is near.
     alike : tuple of (str, str)
         Names of the list most like it, and their streams.
     ideas : tuple of Idea
@@ -233,7 +233,8 @@ def answer(
     scores, best = score_cards(known, [text], vector[None], rules)
     listed = None if shares else look_up(known.lists[city], text)
     weighed = not listed and shares is None
-    strange = weighed and float((known.corpus.vectors @ vector).max()) < LEAST_KNOWN
+    far = float((known.corpus.vectors @ vector).max()) < LEAST_KNOWN
+    strange = weighed and far
     if listed:
         _, streams = listed
         shares = dict.fromkeys(streams, 1.0 / len(streams))
@@ -242,8 +243,9 @@ def answer(
     stream = next(iter(shares))
     order = [int(card) for card in np.argsort(-scores[0], kind="stable") if np.isfinite(scores[0, card])]
     heard = [card for card in order if city in known.cards[card].streams][: rules.cards]
-    near = [card for card in heard if not strange and scores[0, card] >= LEAST_NEAR * scores[0, order[0]]]
+    near = [card for card in heard if not far and scores[0, card] >= LEAST_NEAR * scores[0, order[0]]]
     sure = confidence(scores[0])
+    trusted = weighed and not far and level(sure) != "low"
     alike = names_alike(known.lists[city], vector)
     return Answer(
         city=city,
@@ -258,7 +260,7 @@ def answer(
         ideas=ideas_of(known, city, alike),
         found=tuple(_cite(known, int(best[0, card])) for card in order[:FOUND]),
         strange=strange,
-        caution=caution(city, shares, known.cards[order[0]] if weighed and order and not strange else None),
+        caution=caution(city, shares, known.cards[order[0]] if trusted else None),
     )
 
 

@@ -21,7 +21,7 @@ def caution(city: str, shares: Mapping[str, float], nearest: Card | None) -> str
     shares : mapping of str to float
         Of the streams, the bin first.
     nearest : Card or None
-        The card found first, where it speaks for the bin: if it knows nothing of this city, what it
+        The card found first, where the search is sure of it: if it knows nothing of this city, what it
         says of others is all there is.
     """
     own = HAZARDOUS.get(city)

@@ -18,11 +18,14 @@ _ASKED = tuple(
         rf"{_WORDS_BEFORE}(?:i|we|you|to) {_VERB} (?P<thing>.+?)",
         r"(?:where|(?:in(?:to)? )?(?:which|what) bin) (?:do|does|can|should|must|will) (?P<thing>.+?)"
         r" (?:go|belong)(?: in(?:to)?)?",
+        r"(?:i|we)(?: have|['’]ve)(?: got)? (?P<thing>.+?)",
         r"(?:which|what) bin (?:is |are )?for (?P<thing>.+?)",
         r"(?:is|are) (?P<thing>.+?) (?:recyclable|compostable|garbage|trash|hazardous|recycling|compost)",
     )
 )
-_DETERMINERS = re.compile(r"(?:(?:a|an|the|my|our|your|some|this|these|those) )+(?=\S)", re.IGNORECASE)
+_DETERMINERS = re.compile(
+    r"(?:(?:a|an|the|my|our|your|some|this|these|those) )+(?:old )?(?=\S)", re.IGNORECASE
+)
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -30,7 +33,7 @@ def asked_for(question: str) -> str:
     """The thing that a question asks about, without the words of asking; else the question as it is.
 
     >>> asked_for("Where do I throw my old TV?"), asked_for("Is a milk carton recyclable?")
-    ('old TV', 'milk carton')
+    ('TV', 'milk carton')
     >>> asked_for("can opener"), asked_for("how are you")
     ('can opener', 'how are you')
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -20,14 +19,12 @@ from methods.assistant.answering import (
 from methods.assistant.bins import BINS, material_shares
 from methods.assistant.knowledge import Idea, Knowledge, assemble, look_up, read_ideas, read_lists
 from methods.assistant.names import fold
-from methods.assistant.photographs import load_namer
 from methods.assistant.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
 from methods.retrieval.rerank import Reranker
 from methods.retrieval.search import Recipe, search
 from methods.retrieval.sparse import fit_bm25
 from methods.retrieval.sparse import to_arrays as bm25_arrays
 
-PHOTOGRAPHS = "data/waste/trashnet_192x144.parquet"
 NAMES = ["glass jar", "wine bottle", "frying pan", "steel pan", "old leaves", "grass cuttings"]
 STREAMS = ["Blue", "Blue", "Metal", "Metal", "Green", "Green"]
 
@@ -265,32 +262,6 @@ def test_ideas_without_a_short_path_are_left_out() -> None:
     assert [idea.name for idea in read_ideas(nodes, table)["here", "jar"]] == ["vase", "lamp"]
 
 
-def test_a_namer_wants_its_own_heads() -> None:
-    with pytest.raises((KeyError, RuntimeError)):
-        load_namer(
-            {"temperature": np.array(1.0), "seed_0.heads.heads.material.weight": np.zeros((6, 3))},
-            "abcdef",
-            hidden=0,
-        )
-
-
-def test_features_made_anew_are_those_that_ship() -> None:
-    from pathlib import Path
-
-    from methods.vision.pictures import decode
-    from methods.vision.shipped import shipped_features, torch_features
-
-    root = Path(__file__).resolve().parents[2]
-    photographs = Path(os.environ.get("STATEWRIGHT_SHARED") or root.parent / "shared") / PHOTOGRAPHS
-    if not photographs.is_file():
-        pytest.skip(f"the photographs are not there: {photographs}")
-    table = pd.read_parquet(root / "data" / "source" / "trashnet_features.parquet").iloc[[0, 900, 1800]]
-    pictures = pd.read_parquet(photographs).set_index("file")["image"].loc[table["picture"]]
-    found = shipped_features(torch_features(), [decode(picture) for picture in pictures])
-    # Stored to half precision: one part in 2,048.
-    np.testing.assert_allclose(found, np.stack(list(table["features"])), atol=2e-3)
-
-
 def test_a_thing_is_strange_if_nothing_is_near_and_the_list_has_it_not(known: Knowledge) -> None:
     """Nothing is near a vector at right angles to all: the words may be found, the thing is not known."""
     away = np.linalg.svd(known.corpus.vectors)[2][-1]
@@ -298,5 +269,18 @@ def test_a_thing_is_strange_if_nothing_is_near_and_the_list_has_it_not(known: Kn
     found = answer(known, "Here", "jar pan", away, RULES)
     assert (found.strange, found.level, found.reasons, found.caution) == (True, "low", (), None)
     assert not answer(known, "Here", "jar pan", known.corpus.vectors[0], RULES).strange
-    assert not answer(known, "Here", "frying pans", away, RULES).strange
+    listed = answer(known, "Here", "frying pans", away, RULES)
+    assert (listed.listed, listed.strange, listed.reasons) == ("frying pan", False, ())
     assert not answer(known, "Here", "jar", away, RULES, shares={"Blue": 1.0}).strange
+
+
+def test_a_warning_by_another_citys_card_needs_a_search_that_is_sure(known: Knowledge) -> None:
+    cards = (*known.cards[:2], replace(known.cards[2], streams={"Seattle": ("Hazard",)}))
+    there = replace(known, cards=cards)
+    leaf = known.corpus.vectors[list(known.passage_ids).index("leaf#what")]
+    jar = known.corpus.vectors[list(known.passage_ids).index("jar#what")]
+    rules = replace(RULES, recipe=Recipe(fusion="dense", feedback=0))
+    sure = answer(there, "Here", "?", leaf, rules)
+    torn = answer(there, "Here", "?", (1.01 * leaf + jar) / np.linalg.norm(1.01 * leaf + jar), rules)
+    assert (torn.level, torn.caution) == ("low", None)
+    assert sure.level != "low" and "hazardous in Seattle" in (sure.caution or "")
