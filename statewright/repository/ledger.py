@@ -6,6 +6,7 @@ The repository is left as ``dvc repro`` would leave it.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from dvc.stage import Stage as DvcStage
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.reading import Repository, relative
+
+HALF_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
 @dataclass
@@ -38,7 +41,22 @@ def open_ledger(repository: Repository, order: Sequence[str]) -> Ledger:
     """Open a repository for writing; `order` is that in which new entries of `dvc.lock` shall stand."""
     stages = dict(repository.stages)
     ours = [stages[address] for address in order]
+    with repository.locked():
+        _remove_half_copies(ours)
     return Ledger(repository, stages, lock_files([s for s in ours if isinstance(s, PipelineStage)]))
+
+
+def _remove_half_copies(stages: Sequence[DvcStage]) -> None:
+    """Remove what DVC leaves beside an output when it is killed within a copy.
+
+    It copies under a name of its own (`dvc_objects.fs.utils.tmp_fname`), and only with the repository's lock,
+    which is held here: none of these is being written.
+    """
+    folders = {Path(out.fs_path).parent for stage in stages for out in stage.outs if out.protocol == "local"}
+    for folder in folders:
+        for path in folder.glob(".*.tmp"):
+            if HALF_COPY.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -232,19 +231,11 @@ def assert_locks_are_free(root: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-LEFT_OVER = re.compile(r"\.gitignore|\.[\w-]{22}\.tmp")
-
-
 def untracked(root: Path) -> list[str]:
-    """Files that git would take for a person's, but for what stages make.
-
-    DVC copies a file to the workspace under a name of its own first (`dvc_objects.fs.utils.tmp_fname`); if it
-    is killed half-way, with or without us, that hidden file stays. Nothing reads it.
-    """
+    """Files that git would take for a person's, but for what stages make."""
     command = ["git", "ls-files", "--others", "--exclude-standard"]
     found = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split()
-    made = (*FILES, "dvc.lock")
-    return [name for name in found if name not in made and not LEFT_OVER.fullmatch(Path(name).name)]
+    return [name for name in found if name not in (*FILES, "dvc.lock") and Path(name).name != ".gitignore"]
 
 
 def _lines(path: Path) -> list[str]:

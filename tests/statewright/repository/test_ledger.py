@@ -45,3 +45,12 @@ def test_outputs_that_were_saved_but_not_taken_in_do_not_count(
             ledger.finish(book, "made")
     ledger.abandon(book, "made")
     assert ledger.begin(book, "made") == "ready"
+
+
+def test_what_a_killed_copy_left_beside_an_output_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repo", {"dvc.yaml": STAGES, "in.txt": "one\n"})
+    theirs = {".mine.tmp", "Xht2LO1wWaXLAosjkUV6lQ.tmp", ".Xht2LO1wWaXLAosjkUV6lQ.tmp2"}
+    for name in (".Xht2LO1wWaXLAosjkUV6lQ.tmp", ".-_t2LO1wWaXLAosjkUV6lQ.tmp", *theirs):
+        (root / name).write_text("half")
+    run_here(root)
+    assert {path.name for path in root.iterdir() if ".tmp" in path.name} == theirs
