@@ -125,7 +125,7 @@ def _record(
     path: Path, part: str, tables: list[BenchmarkTable], between: tuple[float, float], command: str
 ) -> None:
     """As a run of the experiment `benchmarks`; a store out of reach is said, not fatal."""
-    from statewright import tracking
+    from statewright.record import tracking
 
     try:
         record = tracking.open_record(ROOT, command, experiment="benchmarks")

@@ -219,9 +219,9 @@ def _duration(text: str) -> float:
 
 
 def _graph(options: argparse.Namespace) -> int:
-    from statewright.display import terminal
-    from statewright.graph import print_graph, select
     from statewright.repository.reading import declare, describe, open_repository, targets
+    from statewright.terminal.display import terminal
+    from statewright.terminal.graph import print_graph, select
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -235,9 +235,9 @@ def _graph(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from statewright.display import print_plan, terminal
-    from statewright.glance import glance
     from statewright.scheduling.prediction import schedule_plan
+    from statewright.settled import glance
+    from statewright.terminal.display import print_plan, terminal
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else glance(Path.cwd(), names)
@@ -253,7 +253,7 @@ def _plan(options: argparse.Namespace) -> int:
         values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
-        from statewright.explain import print_causes
+        from statewright.terminal.explain import print_causes
 
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
@@ -265,8 +265,8 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
-    from statewright.display import terminal
-    from statewright.scheduling.gantt import plan_chart, save_svg, show
+    from statewright.terminal.display import terminal
+    from statewright.terminal.gantt import plan_chart, save_svg, show
 
     chart = plan_chart(prediction, options.workers)
     if options.svg:
@@ -276,10 +276,10 @@ def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
 
 
 def _schedule(options: argparse.Namespace) -> int:
-    from statewright.display import terminal
-    from statewright.scheduling.gantt import problem_chart, save_svg, show
     from statewright.scheduling.psplib import read_psplib
     from statewright.scheduling.schedule import solve
+    from statewright.terminal.display import terminal
+    from statewright.terminal.gantt import problem_chart, save_svg, show
 
     problem = read_psplib(options.file)
     found = solve(problem, seconds=options.seconds, workers=options.workers)
@@ -294,9 +294,9 @@ def _schedule(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from statewright.display import terminal
-    from statewright.glance import glance
-    from statewright.results import say_nothing_to_do
+    from statewright.settled import glance
+    from statewright.terminal.display import terminal
+    from statewright.terminal.results import say_nothing_to_do
 
     usual = not (options.at or options.assignments or options.force)
     if usual and (found := glance(Path.cwd(), options.targets)):
@@ -338,7 +338,7 @@ def _loop(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from statewright.checks import faults
+    from statewright.functions.checks import faults
     from statewright.repository.reading import declare, open_repository
 
     repository = open_repository(Path.cwd())
@@ -351,9 +351,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from statewright.display import terminal
     from statewright.lineage.printing import print_trace
     from statewright.lineage.provenance import trace
+    from statewright.terminal.display import terminal
 
     found = trace(Path.cwd(), options.subject)
     if options.json:
@@ -364,9 +364,9 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from statewright.display import terminal
     from statewright.lineage.printing import print_verified
     from statewright.running.process import StageFailedError
+    from statewright.terminal.display import terminal
     from statewright.verify.twice import Verified, verify_stages
 
     found: list[Verified] = []

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from statewright.foresight import (
+from statewright.planning.inputs import (
     Inputs,
     Known,
     incomplete,
@@ -43,7 +43,7 @@ from statewright.foresight import (
     mark_restored,
     mark_unknown,
 )
-from statewright.reasons import Reason, for_json, own_reasons, passing_reasons
+from statewright.planning.reasons import Reason, for_json, own_reasons, passing_reasons
 from statewright.state import Observed, State
 from statewright.workflow import Stage, Workflow
 

@@ -12,16 +12,17 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from statewright import history, parameters
-from statewright.display import clock, new_board, print_plan, terminal
-from statewright.glance import remember, watching
+from statewright import parameters
 from statewright.plan import SKIP, Plan, decide
+from statewright.record import history
+from statewright.record.tracking import WORKING_LOCK, control_folder
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, targets
 from statewright.repository.whatif import pretend, supposing
-from statewright.results import say_nothing_to_do, show_figures
+from statewright.settled import remember, watching
 from statewright.state import State
-from statewright.tracking import WORKING_LOCK, control_folder
+from statewright.terminal.display import clock, new_board, print_plan, terminal
+from statewright.terminal.results import say_nothing_to_do, show_figures
 from statewright.workflow import Workflow
 
 

@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from statewright.display import Board, new_board, showing
 from statewright.plan import Plan
-from statewright.repository import ledger
+from statewright.record.tracking import WORKING_LOCK, control_folder
+from statewright.repository import lock_writer
 from statewright.repository import reading as dvc
 from statewright.repository.observing import observe
 from statewright.running.attempt import Work, attempt
@@ -30,7 +30,7 @@ from statewright.running.starter import starter
 from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import priorities
 from statewright.state import State
-from statewright.tracking import WORKING_LOCK, control_folder
+from statewright.terminal.display import Board, new_board, showing
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 DEFAULT_RETRY_DELAY_S = 5.0
@@ -148,7 +148,7 @@ def transition(
         plain = stack.enter_context(starter(lock=lock))
         work = Work(
             name=name,
-            book=ledger.open_ledger(repository, list(workflow.stages)),
+            book=lock_writer.open_ledger(repository, list(workflow.stages)),
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),

@@ -191,7 +191,7 @@ def write_outputs(stage: Stage, outcome: Any, annotation: Any) -> None:
 def _record(stage: Stage, workflow: Workflow, started: float) -> None:
     """Record a run under plain `dvc repro` or by hand; a store out of reach is said, not fatal."""
     try:
-        from statewright import tracking
+        from statewright.record import tracking
 
         params = {
             key: workflow.params[file].get(key)

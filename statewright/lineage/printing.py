@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from statewright.display import clock
 from statewright.lineage.provenance import Trace
 from statewright.lineage.records import PastRun
 from statewright.lineage.walk import Dependent, Source, Step
-from statewright.reasons import show
+from statewright.planning.reasons import show
+from statewright.terminal.display import clock
 from statewright.verify.twice import Compared, Verified
 
 MOST_NAMED = 3

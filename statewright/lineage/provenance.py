@@ -24,7 +24,7 @@ from statewright.lineage.walk import (
     step,
     walk,
 )
-from statewright.reasons import show
+from statewright.planning.reasons import show
 from statewright.repository.observing import observe
 from statewright.repository.reading import declare, open_repository
 from statewright.state import State

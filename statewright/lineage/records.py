@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from statewright.record.tracking import answers, tracking_uri
 from statewright.state import Hashes
-from statewright.tracking import answers, tracking_uri
 
 MOST_RUNS = 1000
 """How many past runs of a stage are looked through."""

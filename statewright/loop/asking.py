@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from rich.prompt import Confirm
 
-from statewright.display import terminal
 from statewright.running.servers import use_running_server
+from statewright.terminal.display import terminal
 from statewright.workflow import WorkflowError
 
 Ask = Callable[[str], bool]

@@ -25,7 +25,6 @@ from rich.rule import Rule
 from rich.table import Table
 
 from statewright.contracts import Patch
-from statewright.display import clock, print_plan, terminal
 from statewright.loop import rounds
 from statewright.loop.asking import Ask
 from statewright.loop.feedback import (
@@ -42,12 +41,13 @@ from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metri
 from statewright.loop.keeping import keep_round, keep_standing, standing_files
 from statewright.loop.returning import bring_back
 from statewright.plan import RESTORE, SKIP, decide
+from statewright.record.tracking import WORKING_LOCK, control_folder
 from statewright.repository.reading import open_repository
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server, use_running_server
 from statewright.running.starter import starter
 from statewright.session import Session, alone, carry_out, look, show_results
-from statewright.tracking import WORKING_LOCK, control_folder
+from statewright.terminal.display import clock, print_plan, terminal
 from statewright.workflow import Stage
 
 

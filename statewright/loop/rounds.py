@@ -19,8 +19,8 @@ from typing import Any
 from statewright.contracts import Patch
 from statewright.files import FileError, dump_json, load, replacing
 from statewright.loop.judge import Round
-from statewright.reasons import differences
-from statewright.tracking import control_folder
+from statewright.planning.reasons import differences
+from statewright.record.tracking import control_folder
 from statewright.workflow import Workflow, WorkflowError
 
 Files = Mapping[str, str | None]

@@ -15,7 +15,7 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
-from statewright.repository.complaints import complaining
+from statewright.repository.errors import complaining
 from statewright.repository.reading import Repository, as_commands, read_params, relative
 from statewright.state import Observed, ParamKey, State
 from statewright.workflow import Stage, Workflow, digest

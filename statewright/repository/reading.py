@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.complaints import complaining, explain
+from statewright.repository.errors import complaining, explain
 from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.workflow import Output, Stage, Workflow, WorkflowError

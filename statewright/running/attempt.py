@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from statewright.display import Board
 from statewright.files import file_name
 from statewright.plan import Plan
-from statewright.repository import ledger
+from statewright.record.tracking import StageRecord
+from statewright.repository import lock_writer
 from statewright.repository import reading as dvc
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
 from statewright.running.starter import Starter, Usage
-from statewright.tracking import StageRecord
+from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
 
@@ -33,7 +33,7 @@ class Work:
     """
 
     name: str
-    book: ledger.Ledger
+    book: lock_writer.Ledger
     workflow: Workflow
     plan: Plan
     board: Board
@@ -72,13 +72,13 @@ def attempt(work: Work, address: str) -> str:
     work.board.update(address, "running", note="")
     now = _Attempt(work.logs / file_name(address, ".log"))
     try:
-        status = ledger.begin(work.book, address, force=forced)
+        status = lock_writer.begin(work.book, address, force=forced)
         if status == "ready":
             _run(work, stage, now)
             status = "ran"
     except Exception as error:
         _record(work, stage, "failed", now)
-        ledger.abandon(work.book, address)
+        lock_writer.abandon(work.book, address)
         if isinstance(error, StageFailedError):
             raise
         cause = dvc.explain(error) or type(error).__name__
@@ -92,10 +92,10 @@ def attempt(work: Work, address: str) -> str:
 
 
 def _run(work: Work, stage: Stage, now: _Attempt) -> None:
-    with ledger.holding_paths(work.book, stage.address):
+    with lock_writer.holding_paths(work.book, stage.address):
         now.used = run_commands(
             stage.address,
-            ledger.command_lines(work.book.repository, stage.address),
+            lock_writer.command_lines(work.book.repository, stage.address),
             now.log,
             using=work.warm if stage.preload else work.starter,
             timeout_s=stage.number("timeout_s", 0) or None,
@@ -103,13 +103,13 @@ def _run(work: Work, stage: Stage, now: _Attempt) -> None:
             watch=lambda line: work.board.update(stage.address, note=line),
             cancelled=work.cancelled.is_set,
         )
-        ledger.finish(work.book, stage.address)
+        lock_writer.finish(work.book, stage.address)
 
 
 def _record(work: Work, stage: Stage, status: str, now: _Attempt) -> None:
     took = time.monotonic() - now.begun
     work.times[stage.address] = (now.begun, now.begun + took)
-    inputs, outputs, params = ledger.recorded_hashes(work.book, stage.address)
+    inputs, outputs, params = lock_writer.recorded_hashes(work.book, stage.address)
     done = StageRecord(
         stage=stage,
         status=status,

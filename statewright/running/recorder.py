@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from statewright.running.warden import share
-from statewright.tracking import StageRecord
+from statewright.record.tracking import StageRecord
+from statewright.running.supervisor import share
 from statewright.workflow import Output, Stage
 
 
@@ -113,7 +113,7 @@ def _read(stream: IO[str], messages: queue.SimpleQueue[dict[str, Any] | None]) -
 
 def record(root: Path, messages: queue.SimpleQueue[dict[str, Any] | None]) -> tuple[str | None, str | None]:
     """Write every message to MLflow; the id of the parent run, and the first problem."""
-    from statewright import tracking
+    from statewright.record import tracking
 
     place: tracking.Record | None = None
     problem: str | None = None

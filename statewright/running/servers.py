@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from statewright.record.tracking import control_folder, local_uri, tracking_uri
 from statewright.running.process import end, stop
 from statewright.running.starter import Starter
-from statewright.tracking import control_folder, local_uri, tracking_uri
 from statewright.workflow import WorkflowError
 
 START_S = 180.0

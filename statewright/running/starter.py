@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from statewright.running.warden import HEADER
+from statewright.running.supervisor import HEADER
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Starter:
                     sys.executable,
                     "-P",
                     "-m",
-                    "statewright.running.warden",
+                    "statewright.running.supervisor",
                     str(theirs.fileno()),
                     str(lock or ""),
                     *preload,

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from statewright.files import file_name
-from statewright.reasons import differences
-from statewright.repository import ledger
+from statewright.planning.reasons import differences
+from statewright.record.tracking import control_folder
+from statewright.repository import lock_writer
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, relative, targets
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import Observed
-from statewright.tracking import control_folder
 from statewright.verify.compare import Difference, compare_paths
 from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash, signatures
 from statewright.workflow import Stage, WorkflowError
@@ -195,7 +195,7 @@ def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float
     try:
         run_commands(
             stage.address,
-            _moved(ledger.command_lines(repository, stage.address), repository.root, copied),
+            _moved(lock_writer.command_lines(repository, stage.address), repository.root, copied),
             log,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment=environment,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmarks import parts
 from benchmarks.parts import Skipped, keep, markdown, measured, numbers, run_part
-from statewright import tracking
+from statewright.record import tracking
 from tasks.report.benchmark import Benchmark, BenchmarkTable, benchmark_grids
 
 SPEED = BenchmarkTable(

@@ -19,10 +19,10 @@ from ruamel.yaml import YAML
 from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, shared, verdicts, write
 
 from statewright.cli import main
-from statewright.glance import glance
 from statewright.plan import Plan
 from statewright.repository import reading as engine
 from statewright.session import look
+from statewright.settled import glance
 
 Status = Mapping[str, Any]
 

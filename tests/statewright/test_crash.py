@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from faults import FILES, Place, assert_next_run_finishes, assert_sound, command, make_place, wait_for
 
-from statewright.history import durations
+from statewright.record.history import durations
 from statewright.running.process import GRACE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.usefixtures("prefect_server")]
@@ -68,7 +68,7 @@ def test_what_starts_the_commands_is_killed(place: Place, lock: Mapping[str, Any
     at = place.hold("held")
     run = place.start()
     wait_for(at.exists)
-    place.process("statewright.running.warden").kill()
+    place.process("statewright.running.supervisor").kill()
     status, said = run.end()
     assert status == 1
     assert "stage 'held': the process that started it was killed; log: " in said

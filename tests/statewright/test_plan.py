@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statewright.plan import Decision, Plan, decide, overlaps
-from statewright.reasons import Reason, differences, show
+from statewright.planning.reasons import Reason, differences, show
 from statewright.state import Observed, State
 from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest
 

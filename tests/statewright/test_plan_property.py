@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, Phase, currently_in_test_context, event, giv
 from toys import inside, make_repository
 from worlds import KINDS, SOURCES, TEXTS, Node, World, declare_in, edit, put, rounds, worlds
 
-from statewright.glance import glance
 from statewright.plan import Plan
 from statewright.session import look
+from statewright.settled import glance
 
 PHRASES = {
     "restored": "is cached - skipping run",

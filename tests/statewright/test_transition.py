@@ -197,7 +197,7 @@ class TestFirstRun:
         assert sorted(set(failed)) == ["broken", "flaky", "sleepy"]
 
     def test_what_was_recorded_predicts_the_next_run(self, first: Ran) -> None:
-        from statewright.history import durations
+        from statewright.record.history import durations
 
         found = durations(first.root)
         assert set(found) == HEALTHY

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from toys import HERE, commit, dvc, make_repository, run_here, statewright, write
 
-from statewright import tracking
 from statewright.files import md5
 from statewright.lineage import records as lineage
 from statewright.lineage.provenance import Trace, trace
+from statewright.record import tracking
 from statewright.repository import reading as engine
 from statewright.repository.observing import observe
 from statewright.workflow import WorkflowError

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from toys import HERE, commit, make_repository
 
-from statewright import history, tracking
-from statewright.outputs import LARGEST_TABLE, tables_of
-from statewright.tracking import StageRecord
+from statewright.record import history, tracking
+from statewright.record.outputs import LARGEST_TABLE, tables_of
+from statewright.record.tracking import StageRecord
 from statewright.workflow import Output, Stage, flatten
 
 STAGE = Stage(

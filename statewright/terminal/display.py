@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statewright.plan import Plan
-from statewright.reasons import Reason
+from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import Prediction
 
 COLOURS: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from statewright.foresight import Inputs
+from statewright.planning.inputs import Inputs
 from statewright.state import Observed, ParamKey
 from statewright.workflow import Stage
 

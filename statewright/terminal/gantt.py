@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from statewright.display import clock
 from statewright.files import replacing
 from statewright.scheduling.prediction import Prediction
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence
+from statewright.terminal.display import clock
 
 CRITICAL, FREE, ASSUMED = "critical", "free", "assumed"
 

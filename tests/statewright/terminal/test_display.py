@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from statewright.display import clock, new_board, print_plan, showing, span, summary
 from statewright.plan import Decision, Plan
-from statewright.reasons import Reason
+from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import schedule_plan
+from statewright.terminal.display import clock, new_board, print_plan, showing, span, summary
 from statewright.workflow import Stage, Workflow
 
 PLAN = Plan(

@@ -6,9 +6,9 @@ import io
 
 from rich.console import Console
 
-from statewright.explain import Cause, causes, print_causes
 from statewright.plan import Decision, Plan
-from statewright.reasons import Reason
+from statewright.planning.reasons import Reason
+from statewright.terminal.explain import Cause, causes, print_causes
 from statewright.workflow import Output, Stage, Workflow
 
 # a -> b -> d, a -> c -> d; r is restored and feeds b

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from statewright.tracking import answers, tracking_uri
+from statewright.record.tracking import answers, tracking_uri
 
 LATEST = 10
 """How many past runs of a stage are looked at."""

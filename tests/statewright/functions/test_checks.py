@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from toys import HERE, make_repository, write
 
-from statewright.checks import _narrower, faults
 from statewright.fingerprint import Sources
+from statewright.functions.checks import _narrower, faults
 from statewright.repository import reading as engine
 
 # A package of another name than `tasks`, which is imported already.

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from statewright.git import git
-from statewright.outputs import files_of, metrics_of, series_of, tables_of
+from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
 from statewright.workflow import Stage, flatten
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from toys import inside, make_repository, run_here, write
 
-from statewright import glance as glances
+from statewright import settled as glances
 from statewright.cli import main
-from statewright.glance import glance
 from statewright.session import look
+from statewright.settled import glance
 
 FILES = {
     "in.txt": "in\n",

@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 
 from statewright.plan import MAY, MUST, RESTORE, SKIP, Decision, Plan
-from statewright.scheduling.gantt import (
+from statewright.scheduling.prediction import compare, expected_seconds, schedule_plan
+from statewright.scheduling.schedule import Problem, Schedule, solve
+from statewright.terminal.gantt import (
     Chart,
     draw_svg,
     draw_text,
@@ -22,8 +24,6 @@ from statewright.scheduling.gantt import (
     show,
     ticks,
 )
-from statewright.scheduling.prediction import compare, expected_seconds, schedule_plan
-from statewright.scheduling.schedule import Problem, Schedule, solve
 from statewright.workflow import Stage, Workflow
 from tests.statewright.toys import make_repository
 from tests.statewright.toys import statewright as command_line

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from statewright.display import COLOURS, span
 from statewright.plan import MAY, SKIP, Plan, overlaps
-from statewright.reasons import Reason
+from statewright.planning.reasons import Reason
+from statewright.terminal.display import COLOURS, span
 from statewright.workflow import Workflow
 
 MEANING: Mapping[str, str] = {

@@ -1,0 +1,1 @@
+"""Everything that writes to MLflow or reads from it."""

@@ -1,0 +1,1 @@
+"""Everything that draws in a terminal: plans, graphs, causes, schedules, results."""
