@@ -97,7 +97,7 @@ def _serve(options: argparse.Namespace) -> None:
 
     from service.app import create_app
     from service.registry import champion
-    from service.watching import log, log_to_stderr
+    from service.telemetry import log, log_to_stderr
 
     bundle = champion(ROOT)
     log_to_stderr()
@@ -120,8 +120,8 @@ def _open(bundle: Path, options: argparse.Namespace):  # type: ignore[no-untyped
 
     from service.assistant import load_assistant
     from service.bundle import read_settings
-    from service.desk import Bounds, open_desk
-    from service.thumbs import ThumbLog
+    from service.engine import Bounds, open_desk
+    from service.ratings import ThumbLog
     from service.writing import Writer
 
     torch.set_num_threads(options.threads)

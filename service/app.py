@@ -16,11 +16,11 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from methods.assistant.answering import Answer
-from methods.assistant.bins import BINS
 from methods.vision.pictures import MOST_BYTES
+from releaf.answers import Answer
+from releaf.bins import BINS
 from service.assistant import Seen, as_record
-from service.desk import Desk
+from service.engine import Desk
 from service.limits import BodyLimit, Rate
 from service.requests import explain, watch
 from service.schemas import (
@@ -35,7 +35,7 @@ from service.schemas import (
     Write,
     Written,
 )
-from service.watching import LOGGER, Figures, log, make_figures
+from service.telemetry import LOGGER, Figures, log, make_figures
 
 PAGE = Path(__file__).resolve().parent / "page"
 FORM_BYTES = 100_000

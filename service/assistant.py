@@ -13,18 +13,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from methods.assistant.answering import Answer, Rules, answer
-from methods.assistant.bins import BINS, bin_of, material_shares
-from methods.assistant.knowledge import Knowledge, assemble, read_ideas
-from methods.assistant.photographs import Namer, load_namer
 from methods.exchange import Keep, made_anew
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.retrieval.search import Recipe
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
+from releaf.answers import Answer, Rules, answer
+from releaf.bins import BINS, bin_of, material_shares
+from releaf.knowledge import Knowledge, assemble, read_ideas
+from releaf.photographs import Namer, load_namer
 from service.bundle import BundleError, Settings, read_settings, reranker_digest
-from service.kept import keep_in
+from service.model_cache import keep_in
 
 
 @dataclass(frozen=True)

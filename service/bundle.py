@@ -36,7 +36,7 @@ PARTS = (
 )
 SETTINGS = "assistant.json"
 HERE = Path(__file__).resolve().parent
-CODE = (HERE, HERE.parent / "methods")
+CODE = (HERE, HERE.parent / "methods", HERE.parent / "releaf")
 """What a registered version carries beside its bundle, so that MLflow itself can serve it."""
 READ_OF_MODEL = {".json", ".safetensors", ".txt", ".model"}
 """Configuration, weights and vocabulary; a model's folder may hold other forms of it that nobody reads."""

@@ -16,7 +16,7 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-from methods.assistant.names import asked_for
+from releaf.names import asked_for
 from service.assistant import Assistant, Seen, as_record, load_assistant
 
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from methods.serving.batching import Overloaded
 from methods.vision.pictures import PictureError
 from service.limits import Rate
-from service.watching import LOGGER, Figures, log
+from service.telemetry import LOGGER, Figures, log
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",

@@ -7,9 +7,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from methods.assistant.answering import Answer, Cited
-from methods.assistant.knowledge import Knowledge
 from methods.serving.batching import Overloaded
+from releaf.answers import Answer, Cited
+from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
 if TYPE_CHECKING:

@@ -31,7 +31,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from statewright.planning.inputs import (
@@ -193,9 +192,3 @@ def _from_folder(stage: Stage, path: str) -> str:
 
 def _remember(stage: Stage, inputs: Inputs, known: Known) -> None:
     known.runs.setdefault(_looks(stage), []).append(_values(stage, inputs))
-
-
-def overlaps(one: str, other: str) -> bool:
-    """Whether two paths are equal or one lies inside the other."""
-    a, b = PurePosixPath(one), PurePosixPath(other)
-    return a == b or a in b.parents or b in a.parents

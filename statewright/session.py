@@ -15,7 +15,6 @@ from rich.console import Console
 from statewright import parameters
 from statewright.plan import SKIP, Plan, decide
 from statewright.record import history
-from statewright.record.tracking import WORKING_LOCK, control_folder
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, targets
 from statewright.repository.whatif import pretend, supposing
@@ -24,6 +23,7 @@ from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
 from statewright.terminal.results import say_nothing_to_do, show_figures
 from statewright.workflow import Workflow
+from statewright.workspace import WORKING_LOCK, control_folder
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def glance(directory: Path, addresses: Sequence[str] = ()) -> Glance | None:
 
 def _write(path: Path, answer: dict[str, Any]) -> None:
     from statewright.files import replacing
-    from statewright.record.tracking import control_folder
+    from statewright.workspace import control_folder
 
     control_folder(path.parent)
     root = str(path.parents[1])

@@ -15,9 +15,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from statewright.plan import RESTORE, SKIP, Plan, decide, overlaps
+from statewright.plan import RESTORE, SKIP, Plan, decide
 from statewright.state import Hashes, Observed, ParamKey, State
-from statewright.workflow import Stage, Workflow, digest
+from statewright.workflow import Stage, Workflow, digest, overlaps
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from statewright.plan import Plan
-from statewright.record.tracking import WORKING_LOCK, control_folder
 from statewright.repository import lock_writer
 from statewright.repository import reading as dvc
 from statewright.repository.observing import observe
@@ -32,6 +31,7 @@ from statewright.scheduling.schedule import priorities
 from statewright.state import State
 from statewright.terminal.display import Board, new_board, showing
 from statewright.workflow import Stage, Workflow, WorkflowError
+from statewright.workspace import WORKING_LOCK, control_folder
 
 DEFAULT_RETRY_DELAY_S = 5.0
 

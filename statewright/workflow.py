@@ -120,16 +120,6 @@ class WorkflowError(ValueError):
     """The declaration cannot be carried out; the message says where and what to do."""
 
 
-PREVIOUS = "previous_"
-"""Before the stem of a persistent output: the argument that takes what the stage's last run left there."""
-
-
-def repeated_stems(paths: Iterable[str]) -> list[str]:
-    """Stems that more than one of `paths` has: a stage's arguments could not tell them apart."""
-    stems = [PurePosixPath(path).stem for path in paths]
-    return sorted({stem for stem in stems if stems.count(stem) > 1})
-
-
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of nested mappings with their dotted keys."""
     if isinstance(value, Mapping) and value:
@@ -139,17 +129,13 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
-def known_by_params(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Texts among the values of the stage's params: a dependency of that path needs no argument."""
-    return {
-        value
-        for file, keys in stage.params.items()
-        for _, value in flatten({key: params.get(file, {}).get(key) for key in keys})
-        if isinstance(value, str)
-    }
-
-
 def digest(value: Any) -> str:
     """SHA-256 of a value written as JSON with sorted keys."""
     text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether two paths are equal or one lies inside the other."""
+    a, b = PurePosixPath(one), PurePosixPath(other)
+    return a == b or a in b.parents or b in a.parents

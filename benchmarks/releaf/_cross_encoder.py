@@ -40,7 +40,7 @@ class Ranked:
 
     def measures(self, weight: float) -> dict[str, np.ndarray]:
         """Every measure of every query with so much weight on the cross-encoder."""
-        from tasks.releaf.judging import best_passage
+        from tasks.releaf.passages.judging import best_passage
 
         scores = best_passage(blend(self.first, self.pairs, weight), self.unit, self.relevance.shape[1])
         return query_scores(scores, self.relevance)

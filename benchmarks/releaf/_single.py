@@ -50,8 +50,8 @@ def single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> Benc
 
 def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Step]:
     """An answer to a name."""
-    from methods.assistant.answering import ideas_of, names_alike
-    from methods.assistant.names import asked_for
+    from releaf.answers import ideas_of, names_alike
+    from releaf.names import asked_for
     from service.assistant import as_record
 
     known = assistant.known

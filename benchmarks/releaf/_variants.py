@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from service.kept import keep_in
+from service.model_cache import keep_in
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".statewright/runtimes"
@@ -181,7 +181,7 @@ def read_pictures(split: str, most: int | None = None) -> np.ndarray:
 
     from benchmarks.releaf.vision import photographs
     from methods.vision.shipped import both_ways
-    from tasks.releaf.photographs import read_photographs
+    from tasks.releaf.photographs.full_tier import read_photographs
 
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["photo_id", "split"])
     names = photos.loc[photos["split"] == split, "photo_id"].tolist()

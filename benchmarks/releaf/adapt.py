@@ -20,7 +20,7 @@ from tasks.releaf.params import AdaptParams
 from tasks.report.benchmark import BenchmarkTable
 
 if TYPE_CHECKING:
-    from tasks.releaf.adapt_scores import AdaptSummary
+    from tasks.releaf.adapter.scores import AdaptSummary
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("cards", "passages", "items")

@@ -15,10 +15,10 @@ import yaml
 
 from benchmarks.parts import Found, Skipped
 from statewright import files
-from tasks.releaf.contracts import Vocabulary
+from tasks.releaf.contracts.tables import Vocabulary
 from tasks.releaf.feedback import feedback, first_cards
-from tasks.releaf.judging import ask
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
+from tasks.releaf.passages.judging import ask
 from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]

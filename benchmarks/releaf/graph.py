@@ -188,8 +188,8 @@ def thing_tables(scored: list[tuple[str, Any, list[Any]]]) -> Iterator[Benchmark
 
 def _thing_scores(nodes: Any, links: Any, settings: dict[str, Any]) -> Iterator[tuple[str, Any, list[Any]]]:
     from tasks.releaf.graph import fit
-    from tasks.releaf.graph_inputs import negatives_of, node_features, read_graph
-    from tasks.releaf.graph_tables import ALL, baseline_scorer, dot_scorer, score_table
+    from tasks.releaf.links.inputs import negatives_of, node_features, read_graph
+    from tasks.releaf.links.tables import ALL, baseline_scorer, dot_scorer, score_table
 
     for name, params in tqdm(settings.items(), desc="graph of things: settings", mininterval=1):
         nodes, made = read_graph(nodes, links, params)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from benchmarks.parts import Found, Skipped
-from methods.assistant.answering import LEAST_KNOWN, LEAST_NEAR, Rules, score_cards, stream_shares
-from methods.assistant.caution import HAZARDOUS, LEAST
-from methods.assistant.knowledge import Knowledge, assemble
+from releaf.answers import LEAST_KNOWN, LEAST_NEAR, Rules, score_cards, stream_shares
+from releaf.cautions import HAZARDOUS, LEAST
+from releaf.knowledge import Knowledge, assemble
 from tasks.releaf.evaluate import rules_of
 from tasks.releaf.params import EvaluateParams, RetrieveParams
 from tasks.report.benchmark import BenchmarkTable

@@ -59,7 +59,7 @@ def _collections() -> Found:
 
 
 def _own_cards() -> Found:
-    from tasks.releaf.judging import ask
+    from tasks.releaf.passages.judging import ask
 
     folder = ROOT / "data/releaf"
     if not (folder / "passages.parquet").is_file():

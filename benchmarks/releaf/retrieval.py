@@ -172,7 +172,7 @@ def _speed(test: Collection, repeat: int) -> BenchmarkTable:
     from rank_bm25 import BM25Okapi
 
     from methods.retrieval.sparse import tokenize
-    from tasks.releaf.vector_store import fill, nearest, open_store
+    from tasks.releaf.passages.vector_store import fill, nearest, open_store
 
     store = open_store(None)
     names = [str(place) for place in range(len(test.documents))]

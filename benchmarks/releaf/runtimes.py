@@ -166,7 +166,7 @@ def _materials(features: np.ndarray) -> np.ndarray:
 
     from methods.vision.heads import Head, Heads
     from methods.vision.views import rooted
-    from tasks.releaf.raw import MATERIALS
+    from tasks.releaf.contracts.raw import MATERIALS
 
     tensors = load_file(ROOT / "data/releaf/vision_model.safetensors")
     seeds = sorted({name.partition(".")[0] for name in tensors if name.startswith("seed_")})

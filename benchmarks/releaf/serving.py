@@ -23,7 +23,7 @@ from benchmarks.releaf.vision import photographs
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.serving.batching import Batcher
 from methods.serving.cache import Cache, expected_latency
-from service.kept import keep_in
+from service.model_cache import keep_in
 from tasks.report.benchmark import BenchmarkTable
 
 ASKED = 2000  # questions through the cache

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
-from statewright.plan import overlaps
-from statewright.workflow import PREVIOUS, Output, Stage, Workflow, known_by_params, repeated_stems
+from statewright.functions.signature import PREVIOUS, known_by_params, repeated_stems
+from statewright.workflow import Output, Stage, Workflow, overlaps
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,14 @@ def read_signature(sources: Sources, address: str, package: str) -> Signature | 
 
     return Signature(
         where=f"{definition.module.replace('.', '/')}.py:{node.lineno}",
-        inputs={argument.arg: contract(argument.annotation) for argument in node.args.args},
+        inputs={
+            name: kind
+            for argument in node.args.args
+            for name, kind in (
+                _fields(sources, definition, argument.annotation)
+                or {argument.arg: contract(argument.annotation)}
+            ).items()
+        },
         params={argument.arg: contract(argument.annotation) for argument in node.args.kwonlyargs},
         outputs=_outputs(sources, definition, node.returns),
     )
@@ -120,15 +127,20 @@ def _resolve(sources: Sources, module: Module | None, name: str) -> Definition |
 
 def _outputs(sources: Sources, definition: Definition, returns: ast.expr | None) -> dict[str, str]:
     """Fields of the returned NamedTuple; a bare contract stands under the empty name."""
-    if isinstance(returns, ast.Name):
-        target = _resolve(sources, sources.module(definition.module), returns.id)
+    return _fields(sources, definition, returns) or {"": _contract(sources, definition, returns)}
+
+
+def _fields(sources: Sources, near: Definition, annotation: ast.expr | None) -> dict[str, str]:
+    """Return the fields of a NamedTuple of ours with their contracts; nothing for another annotation."""
+    if isinstance(annotation, ast.Name):
+        target = _resolve(sources, sources.module(near.module), annotation.id)
         if target and isinstance(target.node, ast.ClassDef) and _is_named_tuple(target.node):
             return {
                 item.target.id: _contract(sources, target, item.annotation)
                 for item in target.node.body
                 if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
             }
-    return {"": _contract(sources, definition, returns)}
+    return {}
 
 
 def _is_named_tuple(node: ast.ClassDef) -> bool:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from statewright.lineage.records import Record
-from statewright.lineage.walk import overlaps
 from statewright.state import State
-from statewright.workflow import Workflow, WorkflowError
+from statewright.workflow import Workflow, WorkflowError, overlaps
 
 MOST_LISTED = 12
 """How many candidates an error lists."""

@@ -14,7 +14,7 @@ from typing import Any
 from statewright.lineage.records import PastRun, Record, maker
 from statewright.parameters import DEFAULT_FILE
 from statewright.state import Hashes, State
-from statewright.workflow import Stage, Workflow, flatten
+from statewright.workflow import Stage, Workflow, flatten, overlaps
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,6 @@ class History:
     source_kind: Callable[[str], str]
     code_files: frozenset[str] = frozenset()
     steps: dict[tuple[str, str], Step] = field(default_factory=dict)
-
-
-def overlaps(one: str, other: str) -> bool:
-    """Whether two paths are one, or one lies in the other."""
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/") or "." in (one, other)
 
 
 def makers(workflow: Workflow, path: str) -> list[tuple[Stage, str]]:

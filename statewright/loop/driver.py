@@ -41,7 +41,6 @@ from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metri
 from statewright.loop.keeping import keep_round, keep_standing, standing_files
 from statewright.loop.returning import bring_back
 from statewright.plan import RESTORE, SKIP, decide
-from statewright.record.tracking import WORKING_LOCK, control_folder
 from statewright.repository.reading import open_repository
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server, use_running_server
@@ -49,6 +48,7 @@ from statewright.running.starter import starter
 from statewright.session import Session, alone, carry_out, look, show_results
 from statewright.terminal.display import clock, print_plan, terminal
 from statewright.workflow import Stage
+from statewright.workspace import WORKING_LOCK, control_folder
 
 
 @dataclass

@@ -14,11 +14,11 @@ from rich.console import Console
 from statewright.loop import rounds
 from statewright.loop.keeping import keep_standing
 from statewright.plan import MUST
-from statewright.record.tracking import control_folder
 from statewright.repository.experiments import check_out, unsaved_outputs
 from statewright.repository.reading import open_repository
 from statewright.session import alone, carry_out, look, show_results
 from statewright.terminal.display import print_plan, terminal
+from statewright.workspace import control_folder
 
 
 def run_at(directory: Path, number: int, *, workers: int) -> int:

@@ -20,8 +20,8 @@ from statewright.contracts import Patch
 from statewright.files import FileError, dump_json, load, replacing
 from statewright.loop.judge import Round
 from statewright.planning.reasons import differences
-from statewright.record.tracking import control_folder
 from statewright.workflow import Workflow, WorkflowError
+from statewright.workspace import control_folder
 
 Files = Mapping[str, str | None]
 """Path, relative to the repository -> text; None where there was no file."""

@@ -24,12 +24,10 @@ from filelock import FileLock
 from statewright.git import git
 from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
 from statewright.workflow import Stage, flatten
+from statewright.workspace import control_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-WORKING_LOCK = "working.lock"
-"""Below `.statewright`: shared by all that works for a run, so that a new one waits for a killed one."""
 
 
 @dataclass(frozen=True)
@@ -123,18 +121,6 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
                 if found is None:
                     raise
         return Record(client, found.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
-
-
-def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
-    """Make a folder that git ignores, but for the files `kept`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        from statewright.files import replacing
-
-        with replacing(ignore) as temporary:
-            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
-    return folder
 
 
 def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:

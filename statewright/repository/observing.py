@@ -149,15 +149,6 @@ def _text_hash(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def may_be_held(stage: DvcStage) -> bool:
-    """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
-    if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
-        return False
-    return all(d.protocol == "local" and d.def_path and d.hash_info for d in stage.deps) and all(
-        o.protocol == "local" and o.def_path and not o.persist and o.is_in_repo for o in stage.outs
-    )
-
-
 def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
     """Numbers in the JSON metric files that lie there, as ``file:key.key`` -> number."""
     found: dict[str, float] = {}

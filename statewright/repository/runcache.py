@@ -21,7 +21,6 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.observing import may_be_held
 from statewright.repository.reading import Repository, relative
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
@@ -199,3 +198,12 @@ def _any_agrees(
         ):
             return True
     return False
+
+
+def may_be_held(stage: DvcStage) -> bool:
+    """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
+    if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
+        return False
+    return all(d.protocol == "local" and d.def_path and d.hash_info for d in stage.deps) and all(
+        o.protocol == "local" and o.def_path and not o.persist and o.is_in_repo for o in stage.outs
+    )

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from statewright.record.tracking import control_folder, local_uri, tracking_uri
+from statewright.record.tracking import local_uri, tracking_uri
 from statewright.running.process import end, stop
 from statewright.running.starter import Starter
 from statewright.workflow import WorkflowError
+from statewright.workspace import control_folder
 
 START_S = 180.0
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from statewright.plan import MAY, SKIP, Plan, overlaps
+from statewright.plan import MAY, SKIP, Plan
 from statewright.planning.reasons import Reason
 from statewright.terminal.display import COLOURS, span
-from statewright.workflow import Workflow
+from statewright.workflow import Workflow, overlaps
 
 MEANING: Mapping[str, str] = {
     "must": "its command will run",

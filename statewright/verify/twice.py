@@ -19,7 +19,6 @@ from typing import Any
 
 from statewright.files import file_name
 from statewright.planning.reasons import differences
-from statewright.record.tracking import control_folder
 from statewright.repository import lock_writer
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, relative, targets
@@ -28,6 +27,7 @@ from statewright.state import Observed
 from statewright.verify.compare import Difference, compare_paths
 from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash, signatures
 from statewright.workflow import Stage, WorkflowError
+from statewright.workspace import control_folder
 
 RUNS = 2
 

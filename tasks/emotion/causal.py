@@ -18,8 +18,9 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
-from tasks.emotion.contracts import Artists, Careers, Influence, Years
-from tasks.emotion.panels import (
+from tasks.emotion.contracts.tables import Artists, Careers, Influence, Years
+from tasks.emotion.params import CausalParams
+from tasks.emotion.series.panels import (
     TIERS,
     artist_years,
     random_influencers,
@@ -27,7 +28,6 @@ from tasks.emotion.panels import (
     with_past,
     without_trend,
 )
-from tasks.emotion.params import CausalParams
 
 if TYPE_CHECKING:
     from methods.causal import Cpdag, Edge, EdgeConfidence

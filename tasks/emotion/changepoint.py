@@ -18,9 +18,9 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
-from tasks.emotion.contracts import AUDIO, Artists, Careers, ChangeProbabilities, Years
+from tasks.emotion.contracts.tables import AUDIO, Artists, Careers, ChangeProbabilities, Years
 from tasks.emotion.params import ChangepointParams
-from tasks.emotion.regimes import Panel, innovations, regime_prior, standardise, unit_information_prior
+from tasks.emotion.series.regimes import Panel, innovations, regime_prior, standardise, unit_information_prior
 
 if TYPE_CHECKING:
     from methods.changepoint import ChangePointPosterior, NormalInverseWishart

@@ -19,8 +19,9 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
-from tasks.emotion.contracts import Artists, Careers, Influence
-from tasks.emotion.panels import (
+from tasks.emotion.contracts.tables import Artists, Careers, Influence
+from tasks.emotion.params import EffectsParams
+from tasks.emotion.series.panels import (
     TIERS,
     artist_years,
     random_influencers,
@@ -28,7 +29,6 @@ from tasks.emotion.panels import (
     with_past,
     without_trend,
 )
-from tasks.emotion.params import EffectsParams
 
 QUESTIONS = ("same year", "influencers", "random artists")
 GRAPHS = ("learnt", "all earlier")

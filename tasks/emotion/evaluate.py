@@ -14,10 +14,10 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
-from tasks.emotion.contracts import Albums, Careers, Forecasts
+from tasks.emotion.contracts.tables import Albums, Careers, Forecasts
+from tasks.emotion.forecast.scoring import OURS, ablate, baselines, cover, ours, score, spread
+from tasks.emotion.forecast.targets import TARGETS, audio_task, lyrics_task
 from tasks.emotion.params import EvaluateParams, SplitParams
-from tasks.emotion.scoring import OURS, ablate, baselines, cover, ours, score, spread
-from tasks.emotion.targets import TARGETS, audio_task, lyrics_task
 
 
 class Scores(pa.DataFrameModel):

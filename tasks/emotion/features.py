@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Document, Table
-from tasks.emotion.context import INFLUENCER_EMOTION, context_at
-from tasks.emotion.contracts import AUDIO, LYRICS, Albums, Artists, Careers, Features, Influence
+from tasks.emotion.catalogue.context import INFLUENCER_EMOTION, context_at
+from tasks.emotion.contracts.tables import AUDIO, LYRICS, Albums, Artists, Careers, Features, Influence
 from tasks.emotion.params import FeaturesParams, SplitParams
-from tasks.emotion.scaling import COUNTS, Scale, scale_of, scaled
+from tasks.emotion.series.scaling import COUNTS, Scale, scale_of, scaled
 
 
 class Characterisation(Document):

@@ -12,13 +12,13 @@ from pandera.typing import Series
 from tqdm import tqdm
 
 from statewright.contracts import Document, Shapes, Table, Tensors
-from tasks.emotion.contracts import Features, States
-from tasks.emotion.fusion_scores import Comparison, Models, Releases, held_out_scores, plain_scores
+from tasks.emotion.contracts.tables import Features, States
+from tasks.emotion.forecast.fusion_scores import Comparison, Models, Releases, held_out_scores, plain_scores
 from tasks.emotion.params import FusionParams, SplitParams
 
 if TYPE_CHECKING:
-    from methods.fusion import Fused
-    from methods.fusion_training import Trained
+    from methods.fusion.model import Fused
+    from methods.fusion.training import Trained
 
 MODALITIES = ("audio", "lyrics", "context")
 SHAPE = {"width", "token_width", "heads", "hidden", "dropout"}
@@ -123,7 +123,7 @@ def fusion(features: Table[Features], *, params: FusionParams, split: SplitParam
     """
     import torch
 
-    from methods.fusion import fuse, to_batch
+    from methods.fusion.model import fuse, to_batch
 
     torch.set_num_threads(1)  # faster than two at these sizes, and the sums keep one order
     torch.use_deterministic_algorithms(True)
@@ -164,8 +164,8 @@ def split_of(features: pd.DataFrame, split: SplitParams) -> np.ndarray:
 
 
 def _train(releases: Releases, part: np.ndarray, params: FusionParams) -> Trained:
-    from methods.fusion import Shape, to_batch
-    from methods.fusion_training import Recipe, train
+    from methods.fusion.model import Shape, to_batch
+    from methods.fusion.training import Recipe, train
 
     batches = []
     for name in ("train", "validation"):

@@ -9,8 +9,7 @@ import pandas as pd
 
 from statewright.contracts import ContractError, Document, Table
 from tasks.checked import Counts, Quarantine, add_counts, check_rows
-from tasks.emotion.params import IngestParams
-from tasks.emotion.raw import (
+from tasks.emotion.contracts.raw import (
     RAW,
     AlbumAudio,
     AlbumJoint,
@@ -23,6 +22,7 @@ from tasks.emotion.raw import (
     SectionKinds,
     WithinSong,
 )
+from tasks.emotion.params import IngestParams
 from tasks.sources import read_table
 
 

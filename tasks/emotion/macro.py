@@ -17,8 +17,7 @@ from methods.temporal.future_scores import covered, future_scores
 from methods.temporal.panel import Panel, noise_variance
 from statewright.contracts import ContractError, Table
 from tasks.emotion.changepoint import usable_careers
-from tasks.emotion.contracts import Artists, Careers
-from tasks.emotion.macro_contracts import (
+from tasks.emotion.contracts.macro import (
     CareerCourses,
     CareerFit,
     CareerParameters,
@@ -27,6 +26,7 @@ from tasks.emotion.macro_contracts import (
     MacroMetrics,
     MacroOutputs,
 )
+from tasks.emotion.contracts.tables import Artists, Careers
 from tasks.emotion.params import MacroParams, SplitParams
 
 if TYPE_CHECKING:

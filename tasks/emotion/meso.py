@@ -14,8 +14,8 @@ from methods.temporal import meso as model
 from methods.temporal import meso_inference as inference
 from methods.temporal import meso_null as null
 from statewright.contracts import ContractError, Table
-from tasks.emotion.contracts import Albums
-from tasks.emotion.meso_contracts import MesoMetrics, MesoOutputs, MesoSummary
+from tasks.emotion.contracts.meso import MesoMetrics, MesoOutputs, MesoSummary
+from tasks.emotion.contracts.tables import Albums
 from tasks.emotion.params import MesoParams
 
 

@@ -18,7 +18,7 @@ from methods.temporal import micro as model
 from methods.temporal import micro_scores as scores
 from methods.temporal.micro_basis import brownian_shape, polynomials, section_bases
 from statewright.contracts import ContractError, Table
-from tasks.emotion.micro_contracts import (
+from tasks.emotion.contracts.micro import (
     TENTHS,
     Foretold,
     LyricMetrics,
@@ -26,8 +26,8 @@ from tasks.emotion.micro_contracts import (
     MicroOutputs,
     RatingMetrics,
 )
+from tasks.emotion.contracts.raw import SectionKinds, WithinSong
 from tasks.emotion.params import MicroParams
-from tasks.emotion.raw import SectionKinds, WithinSong
 
 RATING_SCALE = 0.5
 """The spread between raters is given on -1..1, the means on 0..1."""

@@ -24,7 +24,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
-from tasks.emotion.contracts import Artists, Careers, Influence
+from tasks.emotion.contracts.tables import Artists, Careers, Influence
 from tasks.emotion.params import NetworkParams
 
 if TYPE_CHECKING:

@@ -7,9 +7,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from statewright.contracts import Document, Table
-from tasks.emotion.contracts import Albums, Artists, Careers, Influence, Years
-from tasks.emotion.params import PreprocessParams
-from tasks.emotion.raw import (
+from tasks.emotion.catalogue.unify import (
+    UNKNOWN,
+    flag_albums,
+    flag_late_first,
+    join_artists,
+    known_artists,
+    unify_albums,
+)
+from tasks.emotion.contracts.raw import (
     AlbumAudio,
     AlbumJoint,
     AlbumLyrics,
@@ -19,14 +25,8 @@ from tasks.emotion.raw import (
     RawArtists,
     RawInfluence,
 )
-from tasks.emotion.unify import (
-    UNKNOWN,
-    flag_albums,
-    flag_late_first,
-    join_artists,
-    known_artists,
-    unify_albums,
-)
+from tasks.emotion.contracts.tables import Albums, Artists, Careers, Influence, Years
+from tasks.emotion.params import PreprocessParams
 
 
 class PreprocessReport(Document):

@@ -11,31 +11,31 @@ from statewright.contracts import Feedback, Table
 from tasks.checked import Quarantine
 from tasks.emotion.causal import CausalEdges, CausalMetrics, GrangerTests
 from tasks.emotion.changepoint import ChangeCounts, ChangepointMetrics, Changes
-from tasks.emotion.contracts import Artists, Careers, Forecasts, Years
+from tasks.emotion.contracts.macro import CareerCourses, MacroMetrics
+from tasks.emotion.contracts.meso import AlbumCoherence, MesoMetrics
+from tasks.emotion.contracts.micro import MicroMetrics, SectionEffects, SongCurves
+from tasks.emotion.contracts.tables import Artists, Careers, Forecasts, Years
 from tasks.emotion.effects import EffectCurve, EffectEstimates, EffectsMetrics
 from tasks.emotion.evaluate import Ablation, Coverage, Scores
 from tasks.emotion.fusion import Attention, FusionSummary
 from tasks.emotion.ingest import IngestReport
-from tasks.emotion.macro_contracts import CareerCourses, MacroMetrics
-from tasks.emotion.meso_contracts import AlbumCoherence, MesoMetrics
-from tasks.emotion.micro_contracts import MicroMetrics, SectionEffects, SongCurves
 from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessReport
-from tasks.emotion.report_attention import attention as attention_section
-from tasks.emotion.report_careers import careers as careers_section
-from tasks.emotion.report_careers import choose, plane
-from tasks.emotion.report_causality import causality
-from tasks.emotion.report_data import data
-from tasks.emotion.report_effects import effects as effects_section
-from tasks.emotion.report_forecast import forecast
-from tasks.emotion.report_frame import findings, methods, reproduce
-from tasks.emotion.report_music import music
-from tasks.emotion.report_network import influence
-from tasks.emotion.report_scales import scales
-from tasks.emotion.report_states import states as states_section
-from tasks.emotion.report_trust import ablations
-from tasks.emotion.report_trust import coverage as coverage_section
+from tasks.emotion.sections.attention import attention as attention_section
+from tasks.emotion.sections.careers import careers as careers_section
+from tasks.emotion.sections.careers import choose, plane
+from tasks.emotion.sections.causality import causality
+from tasks.emotion.sections.data import data
+from tasks.emotion.sections.effects import effects as effects_section
+from tasks.emotion.sections.forecast import forecast
+from tasks.emotion.sections.frame import findings, methods, reproduce
+from tasks.emotion.sections.music import music
+from tasks.emotion.sections.network import influence
+from tasks.emotion.sections.scales import scales
+from tasks.emotion.sections.states import states as states_section
+from tasks.emotion.sections.trust import ablations
+from tasks.emotion.sections.trust import coverage as coverage_section
 from tasks.emotion.variational import ArtistStates, VariationalMetrics
 from tasks.report.blocks import count
 from tasks.report.feedback import feedback as feedback_section

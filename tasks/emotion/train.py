@@ -22,11 +22,11 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Shapes, Table, Tensors
-from tasks.emotion.contracts import Albums, Artists, Careers, Features, Forecasts, States
-from tasks.emotion.forecaster import VARIANTS, Base, Variant, fit_base, fit_variant
-from tasks.emotion.history import releases
+from tasks.emotion.contracts.tables import Albums, Artists, Careers, Features, Forecasts, States
+from tasks.emotion.forecast.forecaster import VARIANTS, Base, Variant, fit_base, fit_variant
+from tasks.emotion.forecast.history import releases
+from tasks.emotion.forecast.targets import TARGETS, Task, audio_task, lyrics_task
 from tasks.emotion.params import SplitParams, TrainParams
-from tasks.emotion.targets import TARGETS, Task, audio_task, lyrics_task
 
 Floats = np.ndarray
 

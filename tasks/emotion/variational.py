@@ -18,9 +18,9 @@ from pandera.typing import Series
 
 from statewright.contracts import Document, Table
 from tasks.emotion.changepoint import usable_careers
-from tasks.emotion.contracts import AUDIO, Artists, Careers
-from tasks.emotion.hidden_years import HiddenScore, Prediction, hide, nearest_year, score, shrunk_mean
+from tasks.emotion.contracts.tables import AUDIO, Artists, Careers
 from tasks.emotion.params import VariationalParams
+from tasks.emotion.series.hidden_years import HiddenScore, Prediction, hide, nearest_year, score, shrunk_mean
 
 if TYPE_CHECKING:
     from methods.variational import Careers as Observed

@@ -12,8 +12,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from statewright.contracts import ContractError, Shapes, Table, Tensors
-from tasks.releaf.adapt_examples import Asked, ask, shelve
-from tasks.releaf.adapt_scores import (
+from tasks.releaf.adapter.examples import Asked, ask, shelve
+from tasks.releaf.adapter.scores import (
     AdaptSummary,
     Answers,
     BeforeAfter,
@@ -22,8 +22,8 @@ from tasks.releaf.adapt_scores import (
     model_card,
     score_answers,
 )
-from tasks.releaf.adapt_texts import full_texts
-from tasks.releaf.contracts import Cards, Items, Passages
+from tasks.releaf.adapter.texts import full_texts
+from tasks.releaf.contracts.tables import Cards, Items, Passages
 from tasks.releaf.params import AdaptParams
 
 if TYPE_CHECKING:

@@ -16,22 +16,30 @@ import pandera.pandas as pa
 from pandera.typing import Series
 from scipy.stats import binomtest
 
-from methods.assistant.bins import BINS, bin_of, material_shares
 from methods.evaluation.calibration import expected_calibration_error, fit_temperature
 from methods.retrieval.confidence import confidence, level
 from methods.retrieval.evaluation import randomisation_test
+from releaf.bins import BINS, bin_of, material_shares
 from statewright.contracts import ContractError, Document, Table
-from tasks.releaf.contracts import Bm25Arrays, Cards, Items, Passages, StreamArrays, Vectors, Vocabulary
-from tasks.releaf.judging import ask
+from tasks.releaf.contracts.raw import MATERIALS
+from tasks.releaf.contracts.tables import (
+    Bm25Arrays,
+    Cards,
+    Items,
+    Passages,
+    StreamArrays,
+    Vectors,
+    Vocabulary,
+)
 from tasks.releaf.params import EvaluateParams, RetrieveParams
-from tasks.releaf.raw import MATERIALS
+from tasks.releaf.passages.judging import ask
+from tasks.releaf.photographs.scores import Predictions
 from tasks.releaf.retrieve import recipe_of, reranker_of
 from tasks.releaf.streams import Names, StreamsSummary
-from tasks.releaf.vision_scores import Predictions
 
 if TYPE_CHECKING:
-    from methods.assistant.answering import Rules
-    from methods.assistant.knowledge import Knowledge
+    from releaf.answers import Rules
+    from releaf.knowledge import Knowledge
 
 
 class Answers(pa.DataFrameModel):
@@ -112,7 +120,7 @@ def evaluate(
     ContractError
         If the parts are not of one another, or the re-ranker that is named is not here.
     """
-    from methods.assistant.knowledge import assemble
+    from releaf.knowledge import assemble
 
     if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
         raise ContractError("vectors.parquet is not of passages.parquet; run `statewright run releaf-index`")
@@ -145,7 +153,7 @@ def evaluate(
 
 def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: float = 1.0) -> Rules:
     """The assistant's rules by the params."""
-    from methods.assistant.answering import Rules
+    from releaf.answers import Rules
 
     return Rules(
         recipe_of(retrieve),
@@ -167,14 +175,14 @@ class _Asked:
 
 
 def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: Rules) -> _Asked:
-    from methods.assistant.answering import score_cards
+    from releaf.answers import score_cards
 
     vectors = np.stack(list(names.set_index("name")["vector"].loc[table["name"]])).astype(float)
     return _Asked(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules)[0])
 
 
 def _shares(known: Knowledge, asked: _Asked, rules: Rules) -> list[dict[str, float]]:
-    from methods.assistant.answering import stream_shares
+    from releaf.answers import stream_shares
 
     found: list[dict[str, float]] = [{}] * len(asked.table)
     for city, rows in asked.table.groupby("city"):

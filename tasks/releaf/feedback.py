@@ -19,9 +19,9 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import ContractError, Feedback, Patch, Table
-from tasks.releaf.contracts import Bm25Arrays, Cards, Items, Passages, Thumbs, Vectors, Vocabulary
-from tasks.releaf.judging import ask, best_passage
+from tasks.releaf.contracts.tables import Bm25Arrays, Cards, Items, Passages, Thumbs, Vectors, Vocabulary
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
+from tasks.releaf.passages.judging import ask, best_passage
 from tasks.releaf.retrieve import encode_names, recipe_of
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Shapes, Table, Tensors
-from tasks.releaf.contracts import Links, Nodes
-from tasks.releaf.graph_inputs import EASY, SAME_TYPE, Graph, negatives_of, node_features, read_graph
-from tasks.releaf.graph_reasons import Recommendations, recommendations
-from tasks.releaf.graph_tables import ALL, LinkScoresTable, baseline_scorer, dot_scorer, score_table
+from tasks.releaf.contracts.tables import Links, Nodes
+from tasks.releaf.links.inputs import EASY, SAME_TYPE, Graph, negatives_of, node_features, read_graph
+from tasks.releaf.links.reasons import Recommendations, recommendations
+from tasks.releaf.links.tables import ALL, LinkScoresTable, baseline_scorer, dot_scorer, score_table
 from tasks.releaf.params import GraphParams
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Table
-from tasks.releaf.contracts import Bm25Arrays, Passages, Vectors, Vocabulary
+from tasks.releaf.contracts.tables import Bm25Arrays, Passages, Vectors, Vocabulary
 from tasks.releaf.params import IndexParams
 
 

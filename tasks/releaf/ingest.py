@@ -11,9 +11,8 @@ import pandas as pd
 
 from statewright.contracts import ContractError, Document, Table
 from tasks.checked import Checked, Counts, Quarantine, add_counts, check_rows
-from tasks.releaf.cards import Texts, read_cards, read_city_texts, read_documents, unknown_facts
-from tasks.releaf.params import IngestParams
-from tasks.releaf.raw import (
+from tasks.releaf.catalogue.cards import Texts, read_cards, read_city_texts, read_documents, unknown_facts
+from tasks.releaf.contracts.raw import (
     FEATURES,
     TABLES,
     CardRows,
@@ -24,6 +23,7 @@ from tasks.releaf.raw import (
     WasteItems,
     WasteNodes,
 )
+from tasks.releaf.params import IngestParams
 from tasks.sources import Cells, read_table
 
 BLOCK = "releaf.ingest"

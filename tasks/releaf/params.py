@@ -96,8 +96,8 @@ class VisionParams(Params):
     heads are trained on the features that ship. ``with_photographs`` holds the settings that are
     other ones then. Rates are those of AdamW; the upper part of a backbone learns at ``body_rate``
     times the rate of the heads. ``pictures`` names a folder of a user's own pictures, see
-    `tasks.releaf.pictures.read_own`; ``watch`` is a dependency of the stage in ``dvc.yaml``: the file or
-    folder whose change makes it run again.
+    `tasks.releaf.photographs.own.read_own`; ``watch`` is a dependency of the stage in ``dvc.yaml``: the
+    file or folder whose change makes it run again.
     """
 
     photographs: str | None = None

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import Document, Table
-from tasks.releaf.contracts import Cards, Items, Links, Nodes, Passages, Photos
-from tasks.releaf.naming import family, fold, kind_of, split_of, united
+from tasks.releaf.catalogue.names import family, fold, kind_of, split_of, united
+from tasks.releaf.contracts.raw import TrashnetFeatures, WasteCards, WasteEdges, WasteItems, WasteNodes
+from tasks.releaf.contracts.tables import Cards, Items, Links, Nodes, Passages, Photos
 from tasks.releaf.params import PreprocessParams
-from tasks.releaf.raw import TrashnetFeatures, WasteCards, WasteEdges, WasteItems, WasteNodes
 
 PARTS = ("what", "where", "prepare", "reuse")
 

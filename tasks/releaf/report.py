@@ -8,34 +8,34 @@ from __future__ import annotations
 
 from statewright.contracts import Feedback, Table
 from tasks.checked import Quarantine
-from tasks.releaf.adapt_scores import AdaptSummary
+from tasks.releaf.adapter.scores import AdaptSummary
 from tasks.releaf.evaluate import EvaluateSummary
 from tasks.releaf.feedback import HardNegatives
 from tasks.releaf.graph import GraphMetrics, NodeScores
-from tasks.releaf.graph_reasons import Recommendations
-from tasks.releaf.graph_tables import LinkScoresTable
 from tasks.releaf.ingest import IngestReport
+from tasks.releaf.links.reasons import Recommendations
+from tasks.releaf.links.tables import LinkScoresTable
 from tasks.releaf.params import ReportParams
+from tasks.releaf.passages.metrics import RetrievalScores, RetrieveMetrics
+from tasks.releaf.photographs.scores import Confusion, Predictions, Scores, VisionSummary
 from tasks.releaf.preprocess import PreprocessReport
-from tasks.releaf.report_assistant import assistant
-from tasks.releaf.report_assistant import verdict as assistant_verdict
-from tasks.releaf.report_corpus import corpus
-from tasks.releaf.report_corpus import verdict as corpus_verdict
-from tasks.releaf.report_elsewhere import elsewhere
-from tasks.releaf.report_graph import graph_section
-from tasks.releaf.report_graph import verdict as graph_verdict
-from tasks.releaf.report_language import language
-from tasks.releaf.report_language import verdict as language_verdict
-from tasks.releaf.report_photographs import photographs
-from tasks.releaf.report_photographs import verdict as vision_verdict
-from tasks.releaf.report_search import search, turned_down
-from tasks.releaf.report_search import verdict as search_verdict
-from tasks.releaf.report_serving import serving_section
-from tasks.releaf.report_serving import verdict as serving_verdict
-from tasks.releaf.retrieval_metrics import RetrievalScores, RetrieveMetrics
+from tasks.releaf.sections.assistant import assistant
+from tasks.releaf.sections.assistant import verdict as assistant_verdict
+from tasks.releaf.sections.benchmarks import elsewhere
+from tasks.releaf.sections.corpus import corpus
+from tasks.releaf.sections.corpus import verdict as corpus_verdict
+from tasks.releaf.sections.graph import graph_section
+from tasks.releaf.sections.graph import verdict as graph_verdict
+from tasks.releaf.sections.language import language
+from tasks.releaf.sections.language import verdict as language_verdict
+from tasks.releaf.sections.photographs import photographs
+from tasks.releaf.sections.photographs import verdict as vision_verdict
+from tasks.releaf.sections.search import search, turned_down
+from tasks.releaf.sections.search import verdict as search_verdict
+from tasks.releaf.sections.serving import serving_section
+from tasks.releaf.sections.serving import verdict as serving_verdict
 from tasks.releaf.serving import Latencies, ServingSummary
 from tasks.releaf.streams import StreamsSummary
-from tasks.releaf.vision_scores import Confusion, Predictions, Scores, VisionSummary
 from tasks.report.benchmark import Benchmark
 from tasks.report.blocks import Commands, Prose, Section, count, joined, plural
 from tasks.report.feedback import feedback as feedback_section

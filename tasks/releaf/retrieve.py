@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Table
-from tasks.releaf.contracts import Bm25Arrays, Cards, Items, Passages, Vectors, Vocabulary
-from tasks.releaf.judging import Questions, ask, best_passage, card_streams, commonest_stream
+from tasks.releaf.contracts.tables import Bm25Arrays, Cards, Items, Passages, Vectors, Vocabulary
 from tasks.releaf.params import IndexParams, RetrieveParams
-from tasks.releaf.retrieval_metrics import (
+from tasks.releaf.passages.judging import Questions, ask, best_passage, card_streams, commonest_stream
+from tasks.releaf.passages.metrics import (
     GridMetrics,
     RetrievalScores,
     RetrieveMetrics,
@@ -197,7 +197,7 @@ def _grid(
 def _store_agrees(library: Library, vectors: pd.DataFrame, test: Questions, params: RetrieveParams) -> float:
     """Share of Qdrant's nearest passages that are as near as the exact search's, to four digits."""
     from methods.retrieval.dense import cosine_scores
-    from tasks.releaf.vector_store import fill, nearest, open_store
+    from tasks.releaf.passages.vector_store import fill, nearest, open_store
 
     asked = np.stack([library.vector_of[name] for name in test.table["name"].head(STORE_QUESTIONS)])
     client = open_store(params.qdrant)

@@ -14,11 +14,11 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import ContractError, Document, Table
-from tasks.releaf.contracts import Items, StreamArrays
+from tasks.releaf.contracts.tables import Items, StreamArrays
 from tasks.releaf.params import IndexParams, StreamsParams
 
 if TYPE_CHECKING:
-    from methods.assistant.stream_model import StreamModel
+    from releaf.stream_model import StreamModel
 
 
 class Names(pa.DataFrameModel):
@@ -64,8 +64,8 @@ def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -
     ContractError
         If there is no such encoder, or a city's training names have fewer than two streams.
     """
-    from methods.assistant.stream_model import to_arrays
     from methods.retrieval.dense import load_encoder
+    from releaf.stream_model import to_arrays
 
     listed = sorted(items["name"].unique())
     try:
@@ -96,7 +96,7 @@ def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -
 
 
 def _fit(train: pd.DataFrame, vector_of: dict[str, np.ndarray], strength: float) -> dict[str, StreamModel]:
-    from methods.assistant.stream_model import fit_streams
+    from releaf.stream_model import fit_streams
 
     models = {}
     for city, rows in train.groupby("city", sort=True):
@@ -129,7 +129,7 @@ def _questions(asked: pd.DataFrame) -> pd.DataFrame:
 def _right(
     models: dict[str, StreamModel], asked: pd.DataFrame, vector_of: dict[str, np.ndarray]
 ) -> np.ndarray:
-    from methods.assistant.stream_model import predict_streams
+    from releaf.stream_model import predict_streams
 
     found = []
     for city, rows in _questions(asked).groupby("city", sort=True):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from statewright.contracts import Document, Table
 from tasks.checked import Counts, Quarantine, check_rows
-from tasks.releaf.contracts import Thumbs
+from tasks.releaf.contracts.tables import Thumbs
 from tasks.releaf.params import ThumbsParams
 from tasks.sources import Cells, read_table
 

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from methods.assistant.bins import BINS
+from releaf.bins import BINS
 from statewright.contracts import ContractError, Shapes, Table, Tensors
-from tasks.releaf.contracts import Photos
+from tasks.releaf.contracts.raw import MATERIALS
+from tasks.releaf.contracts.tables import Photos
 from tasks.releaf.params import VisionParams
-from tasks.releaf.photographs import read_photographs
-from tasks.releaf.pictures import Own, judge, pictures_of, read_own
-from tasks.releaf.raw import MATERIALS
-from tasks.releaf.vision_scores import (
+from tasks.releaf.photographs.full_tier import read_photographs
+from tasks.releaf.photographs.own import Own, judge, pictures_of, read_own
+from tasks.releaf.photographs.scores import (
     Confusion,
     History,
     Predictions,

@@ -19,9 +19,9 @@ import pytest
 from benchmarks.parts import Skipped
 from benchmarks.releaf import _single, adapt, graph, load, reasons, retrieval, vision
 from benchmarks.releaf._cross_encoder import Ranked, best_weight
-from methods.assistant.knowledge import Card, Listed
 from methods.retrieval.evaluation import MEASURES
-from tasks.releaf.adapt_scores import AdaptSummary
+from releaf.knowledge import Card, Listed
+from tasks.releaf.adapter.scores import AdaptSummary
 
 
 def summary(after: float, right: float) -> AdaptSummary:

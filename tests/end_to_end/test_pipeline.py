@@ -187,7 +187,7 @@ def test_a_comment_reruns_nothing(restored_checkout: Any) -> None:
 
 def test_a_helper_reruns_its_users_and_an_equal_result_stops_there(restored_checkout: Any) -> None:
     servers = restored_checkout
-    path = servers.checkout / "tasks/emotion/raw.py"
+    path = servers.checkout / "tasks/emotion/contracts/raw.py"
     text = path.read_text(encoding="utf-8")
     code = json.loads((servers.checkout / "data/code.json").read_text(encoding="utf-8"))
     users = {stage for stage, reached in code.items() if "tasks/emotion/raw:_whole" in reached}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from methods.exchange import export, open_model
-from service.kept import keep_in
+from service.model_cache import keep_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
-from methods.fusion import CrossModalFusion, Shape, fuse, to_batch
-from methods.fusion_training import Recipe, hide_modalities, losses, pattern_weights, train
+from methods.fusion.model import CrossModalFusion, Shape, fuse, to_batch
+from methods.fusion.training import Recipe, hide_modalities, losses, pattern_weights, train
 
 COLUMNS = {"audio": 3, "lyrics": 2, "context": 4}
 SHAPE = Shape(COLUMNS, width=5, token_width=8, heads=2, hidden=12, dropout=0.1)

@@ -107,8 +107,8 @@ def client(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
     from service.app import create_app
     from service.assistant import load_assistant
     from service.bundle import collect
-    from service.desk import Bounds, open_desk
-    from service.thumbs import ThumbLog
+    from service.engine import Bounds, open_desk
+    from service.ratings import ThumbLog
     from service.writing import Writer
 
     folder = tmp_path_factory.mktemp("bundle")

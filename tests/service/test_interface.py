@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from methods.assistant.answering import Cited
-from methods.assistant.bins import BINS
+from releaf.answers import Cited
+from releaf.bins import BINS
 from service.writing import MOST_WAITING, passages_of
 
 pytestmark = pytest.mark.slow
@@ -304,7 +304,7 @@ def test_requests_are_logged_as_json_without_the_question(
 ) -> None:
     import logging
 
-    from service.watching import JsonLines
+    from service.telemetry import JsonLines
 
     with caplog.at_level(logging.INFO, logger="service"):
         ask(client, "a very private thing")

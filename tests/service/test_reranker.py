@@ -17,8 +17,8 @@ from methods.retrieval.search import Recipe, search
 from service.app import create_app
 from service.assistant import load_assistant
 from service.bundle import BundleError, Settings, collect
-from service.desk import Bounds, open_desk
-from service.thumbs import ThumbLog
+from service.engine import Bounds, open_desk
+from service.ratings import ThumbLog
 from service.writing import Writer
 from tests.tiny_cross_encoder import pair_scores, save_cross_encoder
 

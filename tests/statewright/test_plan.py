@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statewright.plan import Decision, Plan, decide, overlaps
+from statewright.plan import Decision, Plan, decide
 from statewright.planning.reasons import Reason, differences, show
 from statewright.state import Observed, State
-from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest
+from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest, overlaps
 
 STAGE = Stage(
     "clean",

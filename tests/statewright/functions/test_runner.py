@@ -18,8 +18,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 from toys import HERE, make_repository, write
 
-import tasks.__main__ as runner
 from statewright.files import load, save
+from statewright.functions import runner
 
 TASKS = {
     "tasks/__init__.py": "",

@@ -11,14 +11,14 @@ import pytest
 
 from statewright.contracts import check
 from tasks.emotion.causal import CausalOutputs, _corrected, causal
-from tasks.emotion.panels import (
+from tasks.emotion.params import CausalParams
+from tasks.emotion.series.panels import (
     artist_years,
     random_influencers,
     with_influencers,
     with_past,
     without_trend,
 )
-from tasks.emotion.params import CausalParams
 
 SOURCE = Path(__file__).parents[3] / "data/source"
 DIMENSIONS = ["valence", "energy", "danceability"]

@@ -13,7 +13,7 @@ import pytest
 from statewright.contracts import check
 from tasks.emotion.changepoint import MAUCH_2015, ChangepointOutputs, _chance_of_being_as_near, changepoint
 from tasks.emotion.params import ChangepointParams
-from tasks.emotion.regimes import innovations, standardise
+from tasks.emotion.series.regimes import innovations, standardise
 
 SOURCE = Path(__file__).parents[3] / "data/source"
 DIMENSIONS = ("valence", "energy", "acousticness", "danceability")

@@ -10,8 +10,8 @@ import pytest
 
 from statewright.contracts import check
 from tasks.emotion.effects import EffectsOutputs, effects
-from tasks.emotion.panels import artist_years
 from tasks.emotion.params import EffectsParams
+from tasks.emotion.series.panels import artist_years
 
 ORDER = ("energy", "danceability", "valence")
 PARAMS = EffectsParams(order=ORDER, placebo_draws=19, random_cause_draws=3, curve_draws=10)

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from statewright.contracts import ContractError, Table, check
-from tasks.emotion.context import context_at
-from tasks.emotion.contracts import AUDIO, LYRICS, Features
+from tasks.emotion.catalogue.context import context_at
+from tasks.emotion.contracts.tables import AUDIO, LYRICS, Features
 from tasks.emotion.features import Extracted, features, list_releases
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.params import FeaturesParams, IngestParams, PreprocessParams, SplitParams

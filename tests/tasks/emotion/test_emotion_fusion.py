@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from statewright.contracts import check
-from tasks.emotion.contracts import AUDIO, LYRICS, Features
+from tasks.emotion.contracts.tables import AUDIO, LYRICS, Features
+from tasks.emotion.forecast.fusion_scores import gain_interval, score
 from tasks.emotion.fusion import MODALITIES, Fusion, fusion, releases_of, split_of
-from tasks.emotion.fusion_scores import gain_interval, score
 from tasks.emotion.params import FusionParams, SplitParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"

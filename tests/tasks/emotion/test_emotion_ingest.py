@@ -11,9 +11,9 @@ import sqlalchemy
 
 from statewright.contracts import ContractError, check
 from tasks.checked import Quarantine
+from tasks.emotion.contracts.raw import RAW
 from tasks.emotion.ingest import Ingest, ingest, read_checked
 from tasks.emotion.params import IngestParams
-from tasks.emotion.raw import RAW
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
 ROWS = {

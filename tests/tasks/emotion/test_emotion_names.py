@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.emotion import names
-from tasks.emotion.names import collection_kind, fold, fold_album, is_reissue
+from tasks.emotion.catalogue import names
+from tasks.emotion.catalogue.names import collection_kind, fold, fold_album, is_reissue
 
 
 def test_examples_of_the_docstrings() -> None:

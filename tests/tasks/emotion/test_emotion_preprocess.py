@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from statewright.contracts import Table, check
-from tasks.emotion.contracts import AUDIO, LYRICS, Albums, Artists, Careers, Influence, Years
-from tasks.emotion.names import fold, fold_album
+from tasks.emotion.catalogue.names import fold, fold_album
+from tasks.emotion.catalogue.unify import fitting_by_date, join_artists, known_artists, unify_albums
+from tasks.emotion.contracts.tables import AUDIO, LYRICS, Albums, Artists, Careers, Influence, Years
 from tasks.emotion.params import PreprocessParams
 from tasks.emotion.preprocess import Preprocess, preprocess
-from tasks.emotion.unify import fitting_by_date, join_artists, known_artists, unify_albums
 
 
 @pytest.fixture

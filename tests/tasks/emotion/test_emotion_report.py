@@ -19,13 +19,13 @@ from tasks.emotion.changepoint import (
     RegimeModel,
     WholeMetrics,
 )
-from tasks.emotion.figures import standard_error, typical_spread
-from tasks.emotion.figures_history import spans
+from tasks.emotion.forecast.scoring import BASELINES, OURS
 from tasks.emotion.params import ReportParams
 from tasks.emotion.report import report
-from tasks.emotion.report_careers import choose
-from tasks.emotion.report_forecast import verdict
-from tasks.emotion.scoring import BASELINES, OURS
+from tasks.emotion.sections.careers import choose
+from tasks.emotion.sections.figures.history import spans
+from tasks.emotion.sections.figures.style import standard_error, typical_spread
+from tasks.emotion.sections.forecast import verdict
 
 SOURCE = Path(__file__).parents[3] / "data/source"
 EVIL = "<script>alert('x')</script>"

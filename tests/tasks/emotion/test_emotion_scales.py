@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from statewright.contracts import ContractError, check
+from tasks.emotion.contracts.micro import TENTHS
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.macro import MacroOutputs, macro
 from tasks.emotion.meso import MesoOutputs, meso
 from tasks.emotion.micro import MicroOutputs, micro
-from tasks.emotion.micro_contracts import TENTHS
 from tasks.emotion.params import IngestParams, MacroParams, MesoParams, MicroParams, SplitParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"

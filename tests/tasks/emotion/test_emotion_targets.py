@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tasks.emotion.forecast.scoring import BASELINES, baselines
+from tasks.emotion.forecast.targets import TARGETS, Task, audio_task, lyrics_task
 from tasks.emotion.params import SplitParams
-from tasks.emotion.scoring import BASELINES, baselines
-from tasks.emotion.targets import TARGETS, Task, audio_task, lyrics_task
 
 
 @pytest.fixture(scope="module")

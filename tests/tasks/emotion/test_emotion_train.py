@@ -6,10 +6,10 @@ import pytest
 
 from tasks.emotion.evaluate import evaluate
 from tasks.emotion.features import features
-from tasks.emotion.forecaster import CANDIDATES, VARIANTS
+from tasks.emotion.forecast.forecaster import CANDIDATES, VARIANTS
+from tasks.emotion.forecast.scoring import ours
+from tasks.emotion.forecast.targets import audio_task
 from tasks.emotion.params import EvaluateParams, FeaturesParams, SplitParams, TrainParams
-from tasks.emotion.scoring import ours
-from tasks.emotion.targets import audio_task
 from tasks.emotion.train import Train, train
 
 PARAMS = TrainParams(epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from statewright.contracts import check
-from tasks.emotion.hidden_years import hide, nearest_year, shrunk_mean
 from tasks.emotion.params import VariationalParams
+from tasks.emotion.series.hidden_years import hide, nearest_year, shrunk_mean
 from tasks.emotion.variational import VariationalOutputs, variational
 
 PARAMS = VariationalParams(

@@ -15,9 +15,9 @@ from methods.language.grounding import citations
 from methods.language.prompt import Passage
 from statewright.contracts import ContractError, check
 from tasks.releaf.adapt import Adapt, adapt
-from tasks.releaf.adapt_examples import Asked, Shelf, ask, commonest, names_of, shelve, without
-from tasks.releaf.adapt_scores import model_card, score_answers
-from tasks.releaf.naming import split_of
+from tasks.releaf.adapter.examples import Asked, Shelf, ask, commonest, names_of, shelve, without
+from tasks.releaf.adapter.scores import model_card, score_answers
+from tasks.releaf.catalogue.names import split_of
 from tasks.releaf.params import AdaptParams
 
 pytestmark = pytest.mark.slow

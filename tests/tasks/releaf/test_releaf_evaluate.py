@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from methods.assistant.bins import BINS
 from methods.retrieval.sparse import fit_bm25, to_arrays
+from releaf.bins import BINS
 from statewright.contracts import ContractError, Table, check
-from tasks.releaf.contracts import Vocabulary
+from tasks.releaf.contracts.tables import Vocabulary
 from tasks.releaf.evaluate import Answers, Evaluate, accuracy, evaluate
 from tasks.releaf.params import EvaluateParams, IndexParams, RetrieveParams, StreamsParams
 from tasks.releaf.streams import Names, Streams, streams

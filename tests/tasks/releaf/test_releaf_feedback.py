@@ -14,7 +14,7 @@ from methods.retrieval.sparse import fit_bm25, to_arrays
 from statewright import files
 from statewright.contracts import ContractError, Table, check
 from tasks.checked import Quarantine
-from tasks.releaf.contracts import Thumbs, Vocabulary
+from tasks.releaf.contracts.tables import Thumbs, Vocabulary
 from tasks.releaf.feedback import HardNegatives, Learnt, card_thumbs, feedback, hard_negatives
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams, ThumbsParams
 from tasks.releaf.thumbs import thumbs

@@ -12,9 +12,9 @@ import pytest
 
 from statewright.contracts import ContractError, check
 from tasks.releaf.graph import GraphOutputs, graph
-from tasks.releaf.graph_inputs import EASY, MATCHED, SAME_TYPE, WHOLE, negatives_of, node_features, read_graph
-from tasks.releaf.graph_reasons import NO_WAY, in_words, said_relations
-from tasks.releaf.graph_tables import ALL
+from tasks.releaf.links.inputs import EASY, MATCHED, SAME_TYPE, WHOLE, negatives_of, node_features, read_graph
+from tasks.releaf.links.reasons import NO_WAY, in_words, said_relations
+from tasks.releaf.links.tables import ALL
 from tasks.releaf.params import GraphParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"

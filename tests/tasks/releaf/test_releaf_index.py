@@ -11,12 +11,12 @@ import pytest
 
 from methods.retrieval.sparse import bm25_scores, fit_bm25, from_arrays, query_weights
 from statewright.contracts import ContractError, Table, check
-from tasks.releaf.contracts import Bm25Arrays, Vectors
+from tasks.releaf.contracts.tables import Bm25Arrays, Vectors
 from tasks.releaf.index import Index, index
-from tasks.releaf.judging import ask, best_passage, card_streams, commonest_stream, right_stream
 from tasks.releaf.params import IndexParams, RetrieveParams
+from tasks.releaf.passages.judging import ask, best_passage, card_streams, commonest_stream, right_stream
+from tasks.releaf.passages.vector_store import fill, nearest, open_store
 from tasks.releaf.retrieve import Retrieve, retrieve
-from tasks.releaf.vector_store import fill, nearest, open_store
 
 WIDTH = 64
 PARAMS = RetrieveParams(grid=(0.0, 0.5, 1.0), draws=100)

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from methods.assistant.photographs import load_namer
 from methods.vision.pictures import MOST_BYTES, decode
+from releaf.photographs import load_namer
 from statewright.contracts import ContractError, check
 from statewright.files import dump_json
+from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import VisionParams
-from tasks.releaf.pictures import Own, read_own
-from tasks.releaf.raw import MATERIALS
+from tasks.releaf.photographs.own import Own, read_own
 from tasks.releaf.vision import Vision, vision
 
 pytestmark = pytest.mark.slow

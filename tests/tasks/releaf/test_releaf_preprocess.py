@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statewright.contracts import check
-from tasks.releaf import contracts
+from tasks.releaf.catalogue.names import KINDS, family, fold, kind_of, split_of, united
 from tasks.releaf.ingest import Ingest
-from tasks.releaf.naming import KINDS, family, fold, kind_of, split_of, united
 from tasks.releaf.params import PreprocessParams
 from tasks.releaf.preprocess import Preprocess, divide, preprocess, without_twins
 
@@ -255,9 +254,10 @@ def test_the_tables_keep_their_contracts_and_a_second_run_is_the_same(
     shipped: Ingest, preprocessed: Preprocess
 ) -> None:
     from statewright.contracts import Table
+    from tasks.releaf.contracts import tables
 
     for name in ("items", "cards", "passages", "nodes", "links", "photos"):
-        check(getattr(preprocessed, name), Table[getattr(contracts, name.capitalize())], name)
+        check(getattr(preprocessed, name), Table[getattr(tables, name.capitalize())], name)
     again = preprocess(*shipped[:5], params=PreprocessParams())
     for one, other in zip(preprocessed[:5], again[:5], strict=True):
         pd.testing.assert_frame_equal(one, other)

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from statewright.contracts import check
+from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import ReportParams
-from tasks.releaf.raw import MATERIALS
 from tasks.releaf.report import report
-from tasks.releaf.report_photographs import reliability
+from tasks.releaf.sections.photographs import reliability
 
 EVIL = "<script>alert('x')</script>"
 SECTIONS = (

@@ -13,12 +13,12 @@ import yaml
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from methods.assistant.bins import BINS, bin_of
+from releaf.bins import BINS, bin_of
 from statewright.contracts import ContractError, check
-from tasks.releaf.naming import united
+from tasks.releaf.catalogue.names import united
+from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import VisionParams
-from tasks.releaf.photographs import read_photographs
-from tasks.releaf.raw import MATERIALS
+from tasks.releaf.photographs.full_tier import read_photographs
 from tasks.releaf.vision import Vision, vision
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"

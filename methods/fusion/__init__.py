@@ -1,0 +1,1 @@
+"""Cross-modal attention: the model and its training."""

@@ -1,0 +1,1 @@
+"""Types of the files of the emotion pipeline."""

@@ -1,0 +1,1 @@
+"""Helpers of the stages that train and judge the forecaster."""

@@ -1,0 +1,182 @@
+"""The forecaster of one task: state-space models, a regression, networks, and their combination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.emotion.forecast.history import Releases, histories
+from tasks.emotion.forecast.targets import Task
+from tasks.emotion.params import TrainParams
+
+if TYPE_CHECKING:
+    from methods.temporal.population_filter import Filtered, Fit
+
+Floats = np.ndarray
+
+CANDIDATES = ("trend", "steady", "cross", "attention")
+"""Filter with a moving population, without, ridge over all dimensions' filters, network."""
+
+VARIANTS: dict[str, tuple[str, ...] | None] = {
+    "statewright": (),
+    "no-audio": ("audio", "state"),
+    "no-lyrics": ("lyrics", "state"),
+    "no-context": ("context", "state"),
+    "no-state": ("state",),
+    "state-space": None,
+}
+"""Variant -> what the network does without; None: no network and no ridge.
+
+The fused state mixes all modalities, so it goes with each one. The state-space model of the
+task's own series stays in all.
+"""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the state-space models know of a task, without any network."""
+
+    task: Task
+    noise: Floats
+    next_noise: Floats
+    fits: dict[str, list[Fit]]
+    filtered: dict[str, list[Filtered]]
+    fold: Floats
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Forecasts of the targets, (n, targets) each, and what made them."""
+
+    forecast: Floats
+    sd: Floats
+    candidates: dict[str, Floats]
+    weights: Floats
+    tensors: dict[str, Floats]
+    epochs: list[dict[str, Any]]
+
+
+def fit_base(task: Task, params: TrainParams) -> Base:
+    """Fit the state-space models, with and without a moving population, to the training period."""
+    from tqdm import tqdm
+
+    from methods.temporal.cross_fit import folds_of
+    from methods.temporal.panel import expected_noise, noise_variance
+    from methods.temporal.population_filter import fit_dimensions
+
+    noise = noise_variance(task.panel, task.learnable, params.noise_strength)
+    fits, filtered = {}, {}
+    for name, trend in (("trend", True), ("steady", False)):
+        track = partial(tqdm, desc=f"{task.name}: state-space model, {name}", mininterval=1)
+        fits[name], filtered[name] = fit_dimensions(
+            task.panel, noise, task.learnable, task.rows("train"), trend=trend, track=track
+        )
+    next_noise = expected_noise(task.panel, noise, task.learnable, params.noise_strength)
+    return Base(task, noise, next_noise, fits, filtered, folds_of(task.panel.unit, params.folds, params.seed))
+
+
+def fit_variant(
+    base: Base, known: Releases, without: tuple[str, ...] | None, name: str, params: TrainParams
+) -> Variant:
+    """Make the candidates that the variant may use, and combine them dimension by dimension."""
+    task, d = base.task, base.task.targets
+    every = {kind: _column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")}
+    factor, tensors, epochs = np.ones((len(task.time), d)), {}, []
+    if without is not None:
+        every["cross"], tensors = cross_dimension(base, params)
+        every["attention"], factor, networks, epochs = attention(
+            base, known, every["cross"], without, name, params
+        )
+        tensors |= networks
+    candidates = {kind: forecast[:, :d] for kind, forecast in every.items()}
+    variance = _column_stack(base.filtered["trend"], "variance")[:, :d]
+    weights = stack(base, candidates, variance, params)
+    forecast = sum(part * weights[:, place] for place, part in enumerate(candidates.values()))
+    sd = calibrated_sd(task, forecast, variance * factor[:, :d] + base.next_noise[:, :d])
+    return Variant(forecast, sd, candidates, weights, tensors | {"stack": weights}, epochs)
+
+
+def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
+    """Weights of the candidates, one row a dimension, from the training targets they did not see."""
+    from methods.temporal.stacking import simplex_weights
+
+    learn, truth = base.task.rows("train"), base.task.panel.mean
+    return np.array(
+        [
+            simplex_weights(
+                np.column_stack([part[learn, j] for part in candidates.values()]),
+                truth[learn, j],
+                1 / (variance[learn, j] + base.noise[learn, j]),
+                params.stack_strength,
+            )
+            for j in range(base.task.targets)
+        ]
+    )
+
+
+def calibrated_sd(task: Task, forecast: Floats, variance: Floats) -> Floats:
+    """Scale the model's variances so that the training errors have their size on average."""
+    learn = task.rows("train")
+    errors = (task.panel.mean[:, : task.targets] - forecast)[learn]
+    return np.sqrt(variance * np.mean(errors**2 / variance[learn], axis=0))
+
+
+def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, Floats]]:
+    """Correct each dimension's forecast by the forecasts and the artist's means of all the others."""
+    from methods.temporal.baselines import unit_mean
+    from methods.temporal.cross_fit import cross_fit_ridge
+
+    task, learn = base.task, base.task.rows("train")
+    x = np.hstack([_column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")])
+    x = np.hstack([x, np.nan_to_num(unit_mean(task.panel))])
+    columns, tensors = [], {}
+    for j, dimension in enumerate(task.dimensions):
+        own = base.filtered["trend"][j]
+        residual, slopes = cross_fit_ridge(
+            x, task.panel.mean[:, j] - own.forecast, 1 / (own.variance + base.noise[:, j]),
+            learn, base.fold, params.ridge,
+        )  # fmt: skip
+        columns.append(own.forecast + residual)
+        tensors[f"cross.{dimension}"] = slopes
+    return np.column_stack(columns), tensors
+
+
+def attention(
+    base: Base, known: Releases, prior: Floats, without: tuple[str, ...], name: str, params: TrainParams
+) -> tuple[Floats, Floats, dict[str, Floats], list[dict[str, Any]]]:
+    """One network a fold of artists; training rows by the network that did not see their artist."""
+    from tqdm import tqdm
+
+    from methods.temporal.history_attention import Recipe, predict
+    from methods.temporal.history_attention import train as learn_network
+
+    task = base.task
+    data = histories(task, known, base.filtered["trend"], prior, base.noise, params.history, without)
+    learn, rest = task.rows("train"), ~task.rows("train")
+    truth = task.panel.mean.astype(np.float32)
+    weight = np.where(np.arange(truth.shape[1]) < task.targets, 1.0, 0.25).astype(np.float32)
+    mean, factor = np.zeros(truth.shape), np.zeros(truth.shape)
+    tensors, epochs = {}, []
+    for fold in range(params.folds):
+        recipe = Recipe(
+            params.width, params.heads, params.dropout, params.lr, params.weight_decay,
+            params.epochs, params.patience, params.batch_size, params.seed + fold,
+        )  # fmt: skip
+        track = partial(tqdm, desc=f"{task.name}: {name}, network {fold + 1}", mininterval=1, leave=False)
+        held = learn & (base.fold == fold)
+        model, losses = learn_network(data, truth, learn & (base.fold != fold), held, weight, recipe, track)
+        forecast, variance_factor = predict(model, data)
+        mean[held], factor[held] = forecast[held], variance_factor[held]
+        mean[rest] += forecast[rest] / params.folds
+        factor[rest] += variance_factor[rest] / params.folds
+        tensors |= {f"network{fold}.{key}": value.numpy() for key, value in model.state_dict().items()}
+        epochs += [{"member": fold, **{k: round(v, 6) for k, v in vars(e).items()}} for e in losses]
+    return mean, factor, tensors, epochs
+
+
+def _column_stack(parts: list[Any], field: str) -> Floats:
+    return np.column_stack([getattr(part, field) for part in parts])

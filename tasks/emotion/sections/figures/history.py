@@ -1,0 +1,205 @@
+"""Figures of what happened when: music as a whole, careers, and paths through the emotion plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.emotion.sections.figures.style import COLOURS, standard_error, typical_spread
+from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+def music(
+    figure: Figure, years: pd.DataFrame, changes: dict[str, pd.DataFrame], marked: Sequence[int]
+) -> None:
+    """Yearly means of one source; below, the posterior of a change in levels and in innovations."""
+    tall, *flat = figure.subplots(1 + len(changes), 1, sharex=True, height_ratios=[3, *[1] * len(changes)])
+    for place, (dimension, colour) in enumerate(COLOURS.items()):
+        if dimension == "loudness":
+            continue
+        mean = years[f"{dimension}_mean"].to_numpy(float)
+        error = 1.96 * standard_error(years, dimension, typical_spread(years, dimension))
+        tall.fill_between(years["year"], mean - error, mean + error, color=colour, alpha=0.18, linewidth=0)
+        tall.plot(
+            years["year"], mean, color=colour, label=dimension, marker=MARKERS[place], markersize=2.6,
+            linewidth=1.3,
+        )  # fmt: skip
+    tall.set_ylim(0, 1)
+    tall.set_ylabel("yearly mean")
+    label_once(tall)
+    for axes, (name, rows) in zip(flat, changes.items(), strict=True):
+        posterior(axes, rows)
+        axes.set_ylabel(f"P(change)\n{name}", fontsize=8)
+    for axes in (tall, *flat):
+        for year in marked:
+            axes.axvline(year, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+    for year in marked:
+        tall.text(year, 0.01, f" {year}", fontsize=7.5, color=INK, ha="left", va="bottom")
+
+
+def posterior(axes: Axes, rows: pd.DataFrame) -> None:
+    """Bars of the probability that a new stretch begins in a year; dark where the best division cuts."""
+    colours = np.where(rows["is_map"], INK, "#8d98a3")
+    axes.bar(rows["year"], rows["probability"], width=0.85, color=colours, linewidth=0)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1])
+
+
+def career(
+    figure: Figure,
+    rows: pd.DataFrame,
+    changes: pd.DataFrame,
+    dimensions: Sequence[str],
+    typical: dict[str, float],
+) -> None:
+    """One artist: yearly means with error bars, means of the stretches, and the posterior below."""
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    for place, dimension in enumerate(dimensions):
+        colour = COLOURS.get(dimension, GREY)
+        error = 1.96 * standard_error(rows, dimension, typical[dimension])
+        for reissue, part in rows.assign(error=error).groupby("reissue"):
+            top.errorbar(
+                part["year"], part[f"{dimension}_mean"], part["error"], fmt=MARKERS[place], markersize=4,
+                color=colour, elinewidth=0.9, alpha=0.45 if reissue else 1,
+                markerfacecolor="white" if reissue else colour, label=None if reissue else dimension,
+            )  # fmt: skip
+        if f"{dimension}_regime" in changes:
+            top.plot(
+                changes["year"], changes[f"{dimension}_regime"], color=colour, linewidth=3.5, alpha=0.3,
+                drawstyle="steps-mid",
+            )  # fmt: skip
+    top.set_ylim(0, 1)
+    label_once(top)
+    bottom.set_ylabel("P(change)", fontsize=8)
+    bottom.set_ylim(0, 1)
+    bottom.set_yticks([0, 0.5, 1])
+    if len(changes):
+        posterior(bottom, changes)
+    else:
+        bottom.text(0.5, 0.5, "too few years to look for changes", transform=bottom.transAxes, ha="center",
+                    va="center", color=GREY)  # fmt: skip
+    _whole_years(bottom)
+
+
+def _whole_years(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=3))
+
+
+def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:
+    """Path through the plane: years faint, groups of years bold with their error, coloured by time."""
+    from matplotlib import colormaps
+
+    axes = figure.subplots()
+    first, last = rows["year"].min(), rows["year"].max()
+
+    def shade(year: pd.Series | float) -> np.ndarray:
+        # the light end of the scale would not show on white
+        return colormaps["viridis"](0.86 * (np.asarray(year, float) - first) / max(last - first, 1))
+
+    _corners(axes, *window)
+    axes.scatter(
+        rows["energy_mean"], rows["valence_mean"], s=8, color=shade(rows["year"]), alpha=0.4, linewidths=0
+    )
+    points = path[["energy_mean", "valence_mean"]].to_numpy(float)
+    axes.errorbar(
+        *points.T, 1.96 * path["valence_error"], 1.96 * path["energy_error"], fmt="none", ecolor="#aab2ba",
+        elinewidth=0.8, zorder=1,
+    )  # fmt: skip
+    for before, after, year in zip(points[:-1], points[1:], path["year"].iloc[1:], strict=True):
+        axes.annotate(
+            "", after, before,
+            arrowprops={"arrowstyle": "-|>", "color": shade(year), "linewidth": 1.6, "shrinkA": 3,
+                        "shrinkB": 3, "mutation_scale": 9},
+        )  # fmt: skip
+    axes.scatter(*points.T, s=34, color=shade(path["year"]), edgecolors="white", zorder=3)
+    _ends(axes, path, points)
+    axes.set(xlim=window, ylim=window, aspect="equal", xlabel="energy", ylabel="valence")
+    axes.grid(False)
+
+
+def _ends(axes: Axes, path: pd.DataFrame, points: np.ndarray) -> None:
+    """Dates of the first and the last group, the higher one above its point, the other below."""
+    above = points[0, 1] >= points[-1, 1]
+    for place, up in {0: above, len(path) - 1: not above}.items():
+        axes.annotate(
+            path["label"].iloc[place], points[place], xytext=(0, 9 if up else -16), ha="center",
+            textcoords="offset points", fontsize=8.5, fontweight="bold", zorder=5,
+            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
+        )  # fmt: skip
+
+
+def _corners(axes: Axes, low: float, high: float) -> None:
+    if low < 0.5 < high:
+        axes.axhline(0.5, color=PALE, linewidth=1)
+        axes.axvline(0.5, color=PALE, linewidth=1)
+    inset = 0.02 * (high - low)
+    for right, top, word in (
+        (0, 1, "calm, glad"),
+        (1, 1, "lively, glad"),
+        (0, 0, "calm, sad"),
+        (1, 0, "tense"),
+    ):
+        axes.text(
+            high - inset if right else low + inset, high - inset if top else low + inset, word,
+            ha="right" if right else "left", va="top" if top else "bottom", color=GREY, fontsize=8.5,
+            style="italic",
+        )  # fmt: skip
+
+
+def spans(rows: pd.DataFrame, steps: int, typical: dict[str, float]) -> pd.DataFrame:
+    """Means over groups of successive years of about equally many songs, at most `steps` of them."""
+    rows = rows.sort_values("year")
+    found = []
+    for _, part in rows.groupby(_groups(rows["n_songs"].to_numpy(float), steps)):
+        low, high, total = int(part["year"].min()), int(part["year"].max()), part["n_songs"].sum()
+        label = f"{low}–{str(high)[2:] if low // 100 == high // 100 else high}" if high > low else f"{low}"
+        row = {"year": (low + high) / 2, "label": label, "n_songs": int(total)}
+        for name in ("energy", "valence"):
+            row[f"{name}_mean"] = np.average(part[f"{name}_mean"], weights=part["n_songs"])
+            row[f"{name}_error"] = typical[name] / np.sqrt(total)
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def _groups(songs: np.ndarray, steps: int) -> np.ndarray:
+    """Number of the group of each year; a group is full at a `steps`-th of all songs."""
+    full, group, held = songs.sum() / steps, 0, 0.0
+    found = np.zeros(len(songs), dtype=int)
+    for place, number in enumerate(songs):
+        found[place] = group
+        held += number
+        if held >= full:
+            group, held = group + 1, 0.0
+    # what is left over goes to the last full group
+    if 0 < held < full / 2 and group:
+        found[found == group] = group - 1
+    return found
+
+
+def forecasts_over_time(
+    figure: Figure, rows: pd.DataFrame, dimension: str, z: float, test_from: float
+) -> None:
+    """One artist: what was measured, and what had been forecast from the years before."""
+    axes = figure.subplots()
+    axes.axvspan(test_from - 0.5, max(rows["time"].max() + 0.5, test_from), color="#f1f3f5", linewidth=0)
+    axes.errorbar(
+        rows["time"], rows["forecast"], z * rows["sd"], fmt="_", markersize=8, color=VERMILION,
+        elinewidth=0.9, alpha=0.85, label="forecast",
+    )  # fmt: skip
+    axes.plot(rows["time"], rows["truth"], "o", markersize=3.6, color=BLUE, label="measured")
+    axes.set_ylim(0, 1)
+    axes.set_xlim(rows["time"].min() - 1, rows["time"].max() + 1)
+    axes.set_ylabel(dimension)
+    label_once(axes)
+    _whole_years(axes)

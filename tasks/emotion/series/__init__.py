@@ -1,0 +1,1 @@
+"""Time series by artist and year, as several stages need them."""

@@ -1,0 +1,109 @@
+"""Qdrant as a store of the passages' vectors: inside the process, or a server by its address.
+
+The store is a cache: `fill` makes it what ``data/releaf/vectors.parquet`` says, and writes only what differs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from statewright.contracts import ContractError
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+COLLECTION = "releaf-passages"
+
+
+def open_store(address: str | None, *, timeout_s: int = 10) -> QdrantClient:
+    """A store inside this process, or the server at `address` (``http://host:6333``).
+
+    Raises
+    ------
+    ContractError
+        If there is no answer from the server.
+    """
+    from qdrant_client import QdrantClient
+
+    if address is None:
+        return QdrantClient(":memory:")
+    client = QdrantClient(url=address, timeout=timeout_s, check_compatibility=False)
+    try:
+        client.get_collections()
+    except Exception as error:  # httpx, gRPC and Qdrant each have their own
+        raise ContractError(
+            f"releaf.retrieve.qdrant: no Qdrant answers at {address} ({type(error).__name__}); "
+            "start it, or set null for the one inside the process"
+        ) from error
+    return client
+
+
+def fill(client: QdrantClient, vectors: pd.DataFrame, *, collection: str = COLLECTION) -> int:
+    """Bring the collection to `vectors` (`Vectors`).
+
+    Returns
+    -------
+    int
+        Points written: those that were not there, or had another key.
+    """
+    from qdrant_client import models
+
+    width = len(vectors["vector"].iloc[0])
+    if client.collection_exists(collection) and _width(client, collection) != width:
+        client.delete_collection(collection)
+    if not client.collection_exists(collection):
+        settings = models.VectorParams(size=width, distance=models.Distance.COSINE)
+        client.create_collection(collection, vectors_config=settings)
+    there = _keys(client, collection)
+    points = {_point(row["passage_id"]): row for row in vectors.to_dict("records")}
+    if gone := sorted(set(there) - set(points)):
+        client.delete(collection, points_selector=models.PointIdsList(points=list(gone)))
+    new = {point: row for point, row in points.items() if there.get(point) != row["key"]}
+    if new:
+        batch = models.Batch(
+            ids=list(new),
+            vectors=[np.asarray(row["vector"], dtype=float).tolist() for row in new.values()],
+            payloads=[{name: row[name] for name in ("passage_id", "key")} for row in new.values()],
+        )
+        client.upsert(collection, points=batch, wait=True)
+    return len(new)
+
+
+def nearest(
+    client: QdrantClient, queries: np.ndarray, limit: int, *, collection: str = COLLECTION
+) -> list[list[tuple[str, float]]]:
+    """For each query the `limit` nearest passages and their cosines, the nearest first."""
+    from qdrant_client import models
+
+    requests = [
+        models.QueryRequest(query=row.tolist(), limit=limit, with_payload=["passage_id"]) for row in queries
+    ]
+    found = client.query_batch_points(collection, requests=requests)
+    return [
+        [((point.payload or {})["passage_id"], float(point.score)) for point in answer.points]
+        for answer in found
+    ]
+
+
+def _point(passage_id: str) -> str:
+    """Qdrant takes UUIDs only."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"passage:{passage_id}"))
+
+
+def _width(client: QdrantClient, collection: str) -> int:
+    settings: Any = client.get_collection(collection).config.params.vectors
+    return int(settings.size)
+
+
+def _keys(client: QdrantClient, collection: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    offset: Any = None
+    while True:
+        points, offset = client.scroll(collection, limit=1000, offset=offset, with_payload=["key"])
+        found |= {str(point.id): str((point.payload or {}).get("key")) for point in points}
+        if offset is None:
+            return found

@@ -1,0 +1,38 @@
+"""The namer of photographs, and features made anew against those that ship."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releaf.photographs import load_namer
+
+PHOTOGRAPHS = "data/waste/trashnet_192x144.parquet"
+
+
+def test_a_namer_wants_its_own_heads() -> None:
+    with pytest.raises((KeyError, RuntimeError)):
+        load_namer(
+            {"temperature": np.array(1.0), "seed_0.heads.heads.material.weight": np.zeros((6, 3))},
+            "abcdef",
+            hidden=0,
+        )
+
+
+def test_features_made_anew_are_those_that_ship() -> None:
+    from methods.vision.pictures import decode
+    from methods.vision.shipped import shipped_features, torch_features
+
+    root = Path(__file__).resolve().parents[2]
+    photographs = Path(os.environ.get("STATEWRIGHT_SHARED") or root.parent / "shared") / PHOTOGRAPHS
+    if not photographs.is_file():
+        pytest.skip(f"the photographs are not there: {photographs}")
+    table = pd.read_parquet(root / "data" / "source" / "trashnet_features.parquet").iloc[[0, 900, 1800]]
+    pictures = pd.read_parquet(photographs).set_index("file")["image"].loc[table["picture"]]
+    found = shipped_features(torch_features(), [decode(picture) for picture in pictures])
+    # Stored to half precision: one part in 2,048.
+    np.testing.assert_allclose(found, np.stack(list(table["features"])), atol=2e-3)
