@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from typing_extensions import TypeAliasType
 
 Model = TypeVar("Model")
 
@@ -68,12 +69,13 @@ class Feedback(BaseModel):
     patch: list[Patch] = []
 
 
-class Table(Generic[Model]):
-    """``Table[Model]`` in an annotation: a pandas frame that the pandera model accepts."""
+if TYPE_CHECKING:
+    # To a type checker a table is a frame, whatever its contract.
+    Table = TypeAliasType("Table", pd.DataFrame, type_params=(Model,))
+else:
 
-    if TYPE_CHECKING:
-
-        def __new__(cls, *args: Any, **kwargs: Any) -> pd.DataFrame: ...  # type: ignore[misc]
+    class Table(Generic[Model]):
+        """``Table[Model]`` in an annotation: a pandas frame that the pandera model accepts."""
 
 
 Tensors = Mapping[str, "np.ndarray"]

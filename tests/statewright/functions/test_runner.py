@@ -192,7 +192,7 @@ def repo(made: Path, monkeypatch: pytest.MonkeyPatch, threads_as_before: None) -
 def run(stage: str) -> str | None:
     """Run a stage in this process; the error that ended it, if one did."""
     try:
-        runner.main([stage])
+        runner.main("tasks", [stage])
     except SystemExit as end:
         return str(end.code)
     return None
