@@ -1,21 +1,76 @@
 """Statewright: run a DVC pipeline as a state machine, ``S[t+1] = f(S[t], W[t], A[t])``.
 
-Importing the package switches off the telemetry of the libraries below and keeps model
-hubs offline, unless the user's environment says otherwise.
+The names below are the public interface; everything else may change between versions. They are loaded
+when first used, so that ``import statewright`` is cheap and changes nothing.
 """
 
-import os
+from __future__ import annotations
 
-_QUIET = {
-    "DO_NOT_TRACK": "true",
-    "DVC_NO_ANALYTICS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # A loaded machine needs longer than the 20 s that Prefect allows by default.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from statewright.api import check, plan, run, trace
+    from statewright.contracts import (
+        ContractError,
+        Document,
+        Feedback,
+        Params,
+        Patch,
+        Shapes,
+        Table,
+        Tensors,
+    )
+    from statewright.plan import Decision, Plan
+    from statewright.workflow import Output, Stage, Workflow, WorkflowError
+
+    __version__: str
+
+_MODULES = {
+    "statewright.api": ("check", "plan", "run", "trace"),
+    "statewright.contracts": (
+        "ContractError",
+        "Document",
+        "Feedback",
+        "Params",
+        "Patch",
+        "Shapes",
+        "Table",
+        "Tensors",
+    ),
+    "statewright.plan": ("Decision", "Plan"),
+    "statewright.workflow": ("Output", "Stage", "Workflow", "WorkflowError"),
 }
-for _name, _value in _QUIET.items():
-    os.environ.setdefault(_name, _value)
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 -- by use: functions, plans, declarations, contracts
+    "plan",
+    "run",
+    "check",
+    "trace",
+    "Plan",
+    "Decision",
+    "Workflow",
+    "Stage",
+    "Output",
+    "WorkflowError",
+    "Table",
+    "Params",
+    "Document",
+    "Tensors",
+    "Shapes",
+    "Feedback",
+    "Patch",
+    "ContractError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("statewright")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'statewright' has no attribute '{name}'")
+    return getattr(import_module(_MODULE_OF[name]), name)

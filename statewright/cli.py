@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from statewright.environment import quiet
 from statewright.workflow import WorkflowError
 
 OK, FAILED, UNUSABLE = 0, 1, 2
@@ -18,6 +19,7 @@ OK, FAILED, UNUSABLE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run the command, exit with its status."""
+    quiet()
     parser = build_parser()
     options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
@@ -43,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Run a DVC pipeline as a state machine: planned with reasons, carried out by Prefect, "
         "recorded in MLflow. It reads any dvc.yaml and leaves the dvc.lock that `dvc repro` would leave.",
     )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work in this folder")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -124,6 +127,21 @@ def build_parser() -> argparse.ArgumentParser:
     loop.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="as in run")
     loop.set_defaults(command=_loop)
 
+    params = commands.add_parser("params", help="list the params of stages: value, type, range, meaning")
+    _add_targets(params)
+    params.add_argument("--json", action="store_true", help="print the list as JSON")
+    params.set_defaults(command=_params)
+
+    init = commands.add_parser(
+        "init",
+        help="write the skeleton of a pipeline whose stages are Python functions",
+        description="Write tasks/PIPELINE/ with two stages, declare them in dvc.yaml, add their params to "
+        "params.yaml and a test. No file that exists is changed, except that dvc.yaml and params.yaml "
+        "get new entries. `statewright run PIPELINE` then runs it.",
+    )
+    init.add_argument("pipeline", help="name of the pipeline: a Python identifier, such as churn")
+    init.set_defaults(command=_init)
+
     check = commands.add_parser("check", help="do contracts, params and paths agree along every edge?")
     check.set_defaults(command=_check)
 
@@ -179,6 +197,20 @@ def build_parser() -> argparse.ArgumentParser:
     fingerprint.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     fingerprint.set_defaults(command=_fingerprint)
     return parser
+
+
+class _Version(argparse.Action):
+    """Look the version up only when it is asked for: that takes longer than most commands' start."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print the version and exit."""
+        from importlib.metadata import version
+
+        print(f"statewright {version('statewright')}")
+        parser.exit()
 
 
 def _complaints() -> tuple[type[Exception], ...]:
@@ -335,6 +367,32 @@ def _loop(options: argparse.Namespace) -> int:
     )
     ask = asker() if options.ask else None
     return loop(Path.cwd(), options.target, stops=stops, workers=options.workers, ask=ask)
+
+
+def _params(options: argparse.Namespace) -> int:
+    from statewright.functions.describe import describe_params
+    from statewright.repository.reading import declare, open_repository, targets
+    from statewright.terminal.display import terminal
+    from statewright.terminal.parameters import print_parameters
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    addresses = targets(repository, options.targets) or tuple(workflow.stages)
+    parameters = describe_params(repository.root, workflow, addresses)
+    if options.json:
+        print(json.dumps([parameter.as_dict() for parameter in parameters], indent=2, default=str))
+    else:
+        print_parameters(parameters, terminal(stderr=False))
+    return OK
+
+
+def _init(options: argparse.Namespace) -> int:
+    from statewright.functions.skeleton import write_pipeline
+
+    for path in write_pipeline(Path.cwd(), options.pipeline):
+        print(path)
+    print(f"next: statewright check, then statewright run {options.pipeline}")
+    return OK
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
+from statewright.environment import quiet
 from statewright.running.process import stop
 from statewright.running.servers import wait_until_up
 from tests.tiny_cross_encoder import save_cross_encoder
 from tests.tiny_language_model import save_tiny
 
+quiet()  # before a test module imports Prefect or MLflow
 THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
+from statewright.environment import quiet
 from statewright.functions.signature import (
     PREVIOUS,
     input_stems,
@@ -44,6 +45,7 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         The command line (default: that of the process).
     """
+    quiet()
     package = package or "tasks"
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}", description="Run one stage of dvc.yaml that is a function."

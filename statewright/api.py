@@ -1,0 +1,108 @@
+"""The public functions: what the command line does, for notebooks, tests and other programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from statewright.environment import quiet
+
+if TYPE_CHECKING:
+    from statewright.lineage.provenance import Trace
+    from statewright.plan import Plan
+
+
+def plan(
+    directory: str | Path = ".",
+    targets: Sequence[str] = (),
+    *,
+    assignments: Sequence[str] = (),
+    force: bool = False,
+) -> Plan:
+    """Return the plan for a repository: a verdict with reasons for every stage. Nothing runs.
+
+    Parameters
+    ----------
+    directory : path
+        A folder of a DVC repository.
+    targets : sequence of str
+        Stages, files or pipelines (default: every stage).
+    assignments : sequence of str
+        Values to plan with in place of those in the params files, such as ``train.lr=1e-3``.
+    force : bool
+        Plan to run the targets even if nothing changed.
+
+    Raises
+    ------
+    WorkflowError
+        If the repository or its declarations cannot be read.
+    """
+    quiet()
+    from statewright.session import look
+
+    return look(Path(directory), targets, force=force, supposed=assignments).plan
+
+
+def run(
+    directory: str | Path = ".",
+    targets: Sequence[str] = (),
+    *,
+    workers: int | None = None,
+    assignments: Sequence[str] = (),
+    force: bool = False,
+    keep_going: bool = True,
+) -> bool:
+    """Run the stages that are not up to date; return whether all of them succeeded.
+
+    Parameters
+    ----------
+    directory : path
+        A folder of a DVC repository.
+    targets : sequence of str
+        Stages, files or pipelines (default: every stage).
+    workers : int, optional
+        Cores to use (default: all).
+    assignments : sequence of str
+        Values to write to the params files first, such as ``train.lr=1e-3``.
+    force : bool
+        Run the targets even if nothing changed.
+    keep_going : bool
+        After a failure, still run the stages that do not need the failed one.
+
+    Raises
+    ------
+    WorkflowError
+        If the repository or its declarations cannot be read.
+    """
+    quiet()
+    from statewright.session import run as run_session
+
+    status = run_session(
+        Path(directory),
+        targets,
+        workers=workers or os.cpu_count() or 1,
+        assignments=assignments,
+        force=force,
+        keep_going=keep_going,
+    )
+    return status == 0
+
+
+def check(directory: str | Path = ".") -> list[str]:
+    """Return every disagreement between dvc.yaml, params, files and stage functions, one sentence each."""
+    quiet()
+    from statewright.functions.checks import faults
+    from statewright.repository.reading import declare, open_repository
+
+    repository = open_repository(Path(directory))
+    return faults(repository.root, declare(repository))
+
+
+def trace(subject: str, directory: str | Path = ".") -> Trace:
+    """Return what made a file, a metric or a stage, and what depends on it."""
+    quiet()
+    from statewright.lineage.provenance import trace as trace_subject
+
+    return trace_subject(Path(directory), subject)

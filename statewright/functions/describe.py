@@ -1,0 +1,153 @@
+"""The params of stages, described: key, value, type, range and meaning of each."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from statewright.fingerprint import Sources
+from statewright.functions.checks import _import, own_package, read_signature
+from statewright.workflow import Stage, Workflow, flatten
+
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
+_LENGTHS = {"min_length": "at least", "max_length": "at most"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One value of a params file.
+
+    Parameters
+    ----------
+    file, key : str
+        Where it is, such as ``params.yaml`` and ``train.lr``.
+    value : Any
+        What the file says now.
+    type, range, meaning : str
+        From the params model of the stage; empty for a stage that is not a function.
+    stages : tuple of str
+        The stages that read it.
+    """
+
+    file: str
+    key: str
+    value: Any
+    type: str
+    range: str
+    meaning: str
+    stages: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, for JSON."""
+        return {**vars(self), "stages": list(self.stages)}
+
+
+def describe_params(root: Path, workflow: Workflow, addresses: Iterable[str]) -> list[Parameter]:
+    """Return the parameters that stages read, in the order of the params files' blocks."""
+    sources = Sources(root)
+    readers: dict[tuple[str, str], list[str]] = {}
+    models: dict[tuple[str, str], type[BaseModel]] = {}
+    for address in addresses:
+        stage = workflow.stages[address]
+        for file, keys in stage.params.items():
+            if _is_made(file, workflow):
+                continue  # such as the fingerprints of the code
+            for key in keys or workflow.params.get(file, {}):
+                readers.setdefault((file, key), []).append(address)
+        models.update(_models(root, sources, stage))
+    described = []
+    for (file, block), stages in readers.items():
+        fields = dict(_fields(models.get((file, block)), block))
+        for key, value in _leaves(workflow.params.get(file, {}).get(block), block, fields):
+            kind, allowed, meaning = fields.get(key, (type(value).__name__, "", ""))
+            described.append(Parameter(file, key, value, kind, allowed, meaning, tuple(stages)))
+    return described
+
+
+def _is_made(file: str, workflow: Workflow) -> bool:
+    return any(file == out.path for stage in workflow.stages.values() for out in stage.outs)
+
+
+def _models(root: Path, sources: Sources, stage: Stage) -> Iterator[tuple[tuple[str, str], type[BaseModel]]]:
+    """Yield the params model of each block that a stage function reads."""
+    package = own_package(stage, root)
+    signature = read_signature(sources, stage.address, package) if package else None
+    if signature is None:
+        return
+    own = stage.address.replace("-", ".", 1).replace("-", "_")
+    for key in stage.params.get("params.yaml", ()):
+        name = "params" if key == own else key.rpartition(".")[2]
+        model = _import(root, signature.params.get(name, ""))
+        if model is not None and issubclass(model, BaseModel):
+            yield ("params.yaml", key), model
+
+
+def _leaves(value: Any, block: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a block by dotted key; a mapping that is one field stays whole."""
+    if block in fields or not isinstance(value, Mapping):
+        yield block, value
+        return
+    for key, item in value.items():
+        name = f"{block}.{key}"
+        if name in fields:
+            yield name, item
+        elif isinstance(item, Mapping) and any(field.startswith(f"{name}.") for field in fields):
+            yield from _leaves(item, name, fields)
+        else:
+            yield from flatten(item, name)
+
+
+def _fields(model: type[BaseModel] | None, prefix: str) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Yield dotted key -> (type, range, meaning) of a model; nested models are descended into."""
+    for name, field in (model.model_fields if model else {}).items():
+        key = f"{prefix}.{name}"
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _fields(annotation, key)
+        else:
+            yield key, (_type_name(annotation), _range(field), field.description or "")
+
+
+def _type_name(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type_name(arguments[0])
+    if origin is typing.Literal:
+        return " | ".join(map(repr, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(_type_name(argument) for argument in arguments)
+    if annotation is type(None):
+        return "null"
+    if annotation is Ellipsis:
+        return "..."
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_type_name, arguments))}]"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _range(field: FieldInfo) -> str:
+    parts = []
+    for bound in _bounds(field):
+        parts += [f"{sign} {getattr(bound, name)}" for name, sign in _BOUNDS.items() if _has(bound, name)]
+        parts += [
+            f"{words} {getattr(bound, name)} items" for name, words in _LENGTHS.items() if _has(bound, name)
+        ]
+    return ", ".join(parts)
+
+
+def _bounds(field: FieldInfo) -> Iterator[Any]:
+    yield from field.metadata
+    for argument in typing.get_args(field.annotation):
+        if typing.get_origin(argument) is typing.Annotated:
+            yield from typing.get_args(argument)[1:]
+
+
+def _has(bound: Any, name: str) -> bool:
+    return getattr(bound, name, None) is not None

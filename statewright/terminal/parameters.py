@@ -1,0 +1,26 @@
+"""Print the parameters of stages as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from statewright.functions.describe import Parameter
+
+
+def print_parameters(parameters: Sequence[Parameter], console: Console) -> None:
+    """Print key, value, type, range and meaning; the file is named where it is not params.yaml."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("key", "value", "type", "range", "meaning"):
+        table.add_column(name, no_wrap=name != "meaning", overflow="ellipsis")
+    for parameter in parameters:
+        key = parameter.key if parameter.file == "params.yaml" else f"{parameter.file}:{parameter.key}"
+        value = json.dumps(parameter.value, default=str, ensure_ascii=False)
+        if len(value) > 40:
+            value = f"{value[:37]}..."
+        table.add_row(*map(Text, (key, value, parameter.type, parameter.range, parameter.meaning)))
+    console.print(table)

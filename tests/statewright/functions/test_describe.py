@@ -1,0 +1,63 @@
+"""`statewright params` says of every value what it means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from toys import HERE, make_repository
+
+from statewright.cli import main
+from statewright.functions.describe import describe_params
+from statewright.functions.skeleton import write_pipeline
+from statewright.repository.reading import declare, open_repository
+
+
+def test_type_range_and_meaning_come_from_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(tmp_path, {})
+    write_pipeline(root, "churn")
+    monkeypatch.chdir(root)
+    with pytest.raises(SystemExit) as end:
+        main(["params", "churn-ingest", "--json"])
+    assert end.value.code == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "file": "params.yaml",
+            "key": "churn.ingest.rows",
+            "value": 100,
+            "type": "int",
+            "range": ">= 1",
+            "meaning": "Number of rows to generate",
+            "stages": ["churn-ingest"],
+        }
+    ]
+
+
+def test_a_stage_that_is_no_function_has_its_values_and_their_types(tmp_path: Path) -> None:
+    declaration = "stages:\n  fit: {cmd: echo, params: [train, other.json: [seed]]}\n"
+    root = make_repository(
+        tmp_path,
+        {
+            "dvc.yaml": declaration,
+            "params.yaml": "train: {lr: 0.1, deep: {width: 3}}",
+            "other.json": '{"seed": 1}',
+        },
+    )
+    repository = open_repository(root)
+    described = describe_params(root, declare(repository), ["fit"])
+    assert [(p.file, p.key, p.value, p.type) for p in described] == [
+        ("params.yaml", "train.lr", 0.1, "float"),
+        ("params.yaml", "train.deep.width", 3, "int"),
+        ("other.json", "seed", 1, "int"),
+    ]
+
+
+def test_every_param_of_this_repository_is_described() -> None:
+    workflow = declare(open_repository(HERE))
+    described = describe_params(HERE, workflow, workflow.stages)
+    undescribed = [parameter.key for parameter in described if not parameter.meaning]
+    assert len(described) > 100
+    assert undescribed == []
