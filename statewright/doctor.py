@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-REQUIRED = ("dvc", "prefect", "mlflow", "fastapi", "pydantic", "pandas", "pyarrow")
+REQUIRED = ("dvc", "prefect", "mlflow-skinny", "sqlalchemy", "fastapi", "pydantic")
+OPTIONAL = {"mlflow": "ui", "pandas": "functions", "pyarrow": "functions", "ortools": "schedule"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ def examine(directory: Path) -> list[Finding]:
     return [
         _python(),
         *(_package(name) for name in REQUIRED),
+        *(_optional(name, extra) for name, extra in OPTIONAL.items()),
         _repository(directory),
         *_writable(directory),
         _service("Prefect", os.environ.get("PREFECT_API_URL"), "a temporary server starts with each run"),
@@ -46,10 +48,19 @@ def _package(name: str) -> Finding:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(False, name, "is not installed; `make setup` installs the locked environment")
+        return Finding(False, name, "is not installed; `uv tool install statewright` installs what is needed")
+    if name == "sqlalchemy" and tuple(map(int, version.split(".")[:2])) >= (2, 1):
+        return Finding(False, name, f"{version}: Prefect 3.8 fires no schedule with it; install sqlalchemy<2.1")
     if name == "fastapi" and tuple(map(int, version.split(".")[:2])) >= (0, 151):
         return Finding(False, name, f"{version}: Prefect 3.8 does not work with it; install fastapi<0.151")
     return Finding(True, name, version)
+
+
+def _optional(name: str, extra: str) -> Finding:
+    try:
+        return Finding(True, name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(True, name, f"not installed; 'statewright[{extra}]' brings it")
 
 
 def _repository(directory: Path) -> Finding:

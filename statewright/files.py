@@ -50,6 +50,10 @@ def load(path: Path) -> Any:
     reader = _reader(path)
     try:
         return reader(path)
+    except ModuleNotFoundError as error:
+        raise FileError(
+            f"{path}: reading {path.suffix} needs {error.name}; install 'statewright[functions]'"
+        ) from error
     except Exception as error:
         raise FileError(f"{path} cannot be read as {path.suffix or 'bytes'}: {error}") from error
 

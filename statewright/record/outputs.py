@@ -70,9 +70,12 @@ def tables_of(root: Path, stage: Stage) -> Iterator[tuple[str, str]]:
 
     One with columns that CSV has no place for (lists, bytes), or that cannot be read, is left out.
     """
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet as pq
+    try:
+        import pyarrow as pa
+        import pyarrow.csv
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:  # the extra `functions` is not installed
+        return
 
     for out in stage.outs:
         path = root / out.path

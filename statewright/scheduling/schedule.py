@@ -214,7 +214,13 @@ def _answer(problem: Problem, grid: Grid, start: Sequence[int], bound: int) -> S
 
 def _search(grid: Grid, start: list[int], bound: int, seconds: float, workers: int) -> tuple[list[int], int]:
     """CP-SAT's best start times, from `start` as a hint, and the best lower bound proven."""
-    from ortools.sat.python import cp_model
+    try:
+        from ortools.sat.python import cp_model
+    except ModuleNotFoundError as error:
+        raise WorkflowError(
+            "the exact search needs OR-Tools: install 'statewright[schedule]', "
+            "or use --seconds 0 for the best schedule that rules find"
+        ) from error
 
     known = makespan_of(grid, start)
     most = known if grid.deadline is None else min(known, grid.deadline)

@@ -85,6 +85,8 @@ def compare_files(one: Path, two: Path) -> list[Difference]:
     word, read = known
     try:
         found = list(_compare_all(word, read(one), read(two)))
+    except ModuleNotFoundError as error:
+        return [Difference("", f"bytes differ; {error.name} is missing, install 'statewright[functions]'")]
     except Exception as error:
         return [Difference("", f"bytes differ; not readable as {one.suffix}: {error}")]
     return found or [Difference("", "the same values in other bytes (order, metadata or compression)")]
