@@ -26,6 +26,10 @@ from statewright.repository.remotes import stand_in_for_missing
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
 
+PROGRESS_LOGGERS = ("dvc.progress", "dvc_data.callbacks")
+"""DVC draws a progress bar where the level of these loggers allows errors; the table of a run replaces them."""
+
+
 @dataclass
 class Repository:
     """An open DVC repository: the shared `Repo` and the mutex around it."""
@@ -61,6 +65,8 @@ def open_repository(directory: Path) -> Repository:
         If there is none, with the command that makes one.
     """
     logging.getLogger("dvc").setLevel(logging.ERROR)
+    for name in PROGRESS_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     here = os.path.realpath(directory)
     stand_in_for_missing()
     with complaining(str(directory)):
