@@ -48,9 +48,9 @@ def _package(name: str) -> Finding:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(False, name, "is not installed; `uv tool install statewright` installs what is needed")
+        return Finding(False, name, "is not installed; `uv tool install statewright` brings it")
     if name == "sqlalchemy" and tuple(map(int, version.split(".")[:2])) >= (2, 1):
-        return Finding(False, name, f"{version}: Prefect 3.8 fires no schedule with it; install sqlalchemy<2.1")
+        return Finding(False, name, f"{version}: Prefect 3.8 never schedules with it; install sqlalchemy<2.1")
     if name == "fastapi" and tuple(map(int, version.split(".")[:2])) >= (0, 151):
         return Finding(False, name, f"{version}: Prefect 3.8 does not work with it; install fastapi<0.151")
     return Finding(True, name, version)

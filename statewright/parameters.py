@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from statewright.contracts import Patch
 from statewright.files import replacing
+from statewright.inplace import replace_value, represent_null
 from statewright.workflow import WorkflowError
 
 
@@ -64,8 +66,7 @@ def assign(root: Path, assignments: Iterable[str]) -> list[tuple[str, Patch]]:
     found = assigned(root, assignments)
     for file, (patches, text) in found.items():
         if patches:
-            with replacing(root / file) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write(root / file, text)
     return [(file, patch) for file, (patches, _) in found.items() for patch in patches]
 
 
@@ -82,8 +83,7 @@ def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
     """
     patches, text = patched(path, changes)
     if patches:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write(path, text)
     return patches
 
 
@@ -102,7 +102,7 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
             f"{path}: values can be set in .yaml, .json and .toml files; edit this one by hand"
         )
     try:
-        return forms[path.suffix](path, path.read_text(encoding="utf-8"), changes)
+        return forms[path.suffix](path, _read(path), changes)
     except WorkflowError:
         raise
     except (YAMLError, ValueError) as error:
@@ -110,20 +110,54 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
 
 
 def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
+    """Change values in place where that can be done; else write the file again, comments kept."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    yaml.representer.add_representer(type(None), _represent_null)
     data = yaml.load(text) or {}
     patches = _set_all(data, changes, path)
+    in_place = _replaced(text, patches)
+    wanted = YAML(typ="safe").load(text) or {}
+    _set_all(wanted, ((patch.key, patch.now) for patch in patches), path)
+    if in_place is not None and YAML(typ="safe").load(in_place) == wanted:
+        return patches, in_place
+    yaml.representer.add_representer(type(None), represent_null)
     written = io.StringIO()
     yaml.dump(data, written)
+    if YAML(typ="safe").load(written.getvalue()) != wanted:
+        raise WorkflowError(
+            f"{path}: this value cannot be set without changing others; edit the file by hand"
+        )
     return patches, written.getvalue()
+
+
+def _read(path: Path) -> str:
+    """Return the text with its own line ends."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return stream.read()
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file, line ends as they are in `text`."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _replaced(text: str, patches: Iterable[Patch], dump: Callable[[Any], str] | None = None) -> str | None:
+    result: str | None = text
+    for patch in patches:
+        if result is not None:
+            result = replace_value(result, patch.key.split("."), patch.now, dump)
+    return result
 
 
 def _patched_json(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
     data = json.loads(text)
     patches = _set_all(data, changes, path)
+    in_place = _replaced(text, patches, partial(json.dumps, ensure_ascii=False))
+    with suppress(ValueError):
+        if in_place is not None and json.loads(in_place) == data:
+            return patches, in_place
     second = text.splitlines()[1] if "\n" in text.strip() else ""
     indent = len(second) - len(second.lstrip()) or None
     end = "\n" if text.endswith("\n") else ""
@@ -145,11 +179,6 @@ def _set_all(data: Any, changes: Iterable[tuple[str, Any]], path: Path) -> list[
         if was != now:
             patches.append(Patch(key=key, was=was, now=now))
     return patches
-
-
-def _represent_null(representer: Any, _: None) -> Any:
-    """Write ``null``, where ruamel would leave the value out."""
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def _set(data: Any, key: str, value: Any, path: Path) -> tuple[Any, Any]:

@@ -77,12 +77,10 @@ def _with_stages(path: Path, pipeline: str) -> str:
     if stages is None:
         stages, text = {}, f"{text.rstrip()}\nstages:\n".lstrip("\n")
     if not isinstance(stages, Mapping):
-        raise WorkflowError(
-            f"{path.name}: `stages` is not a mapping of stages"
-        )
+        raise WorkflowError(f"{path.name}: `stages` is not a mapping of stages")
     if clash := [name for name in stages if str(name).startswith(f"{pipeline}-")]:
         raise WorkflowError(f"{path.name} declares {clash[0]} already; choose another name")
-    column = stages.lc.data[next(iter(stages))][1] if stages else 2
+    column = declared["stages"].lc.data[next(iter(stages))][1] if stages else 2
     blocks = [] if "code" in stages else [_template("code.yaml", pipeline)]
     blocks.append(_template("dvc.yaml", pipeline))
     added = indent("\n".join(blocks), " " * column)

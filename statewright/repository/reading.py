@@ -25,9 +25,8 @@ from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
-
 PROGRESS_LOGGERS = ("dvc.progress", "dvc_data.callbacks")
-"""DVC draws a progress bar where the level of these loggers allows errors; the table of a run replaces them."""
+"""DVC draws a progress bar where the level of these loggers allows errors."""
 
 
 @dataclass

@@ -171,3 +171,43 @@ def test_replacing_cleans_up_after_an_error(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise RuntimeError
     assert list((tmp_path / "x").iterdir()) == []
+
+
+ODD = "a:   {u: plain, y: 'q'}   # kept\r\nb: [1,\r\n   2]\r\n\r\n\r\nc:    1.0e-2\r\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "old", "new"),
+    [
+        ("a.u", "http://host:80/x?a=[1]", "plain", "'http://host:80/x?a=[1]'"),
+        ("a.y", "it's", "'q'", "'it''s'"),
+        ("b", [3], "[1,\r\n   2]", "[3]"),
+        ("c", 1e-05, "1.0e-2", "1e-05"),
+    ],
+)
+def test_every_other_byte_stays(tmp_path: Path, key: str, value: Any, old: str, new: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(ODD.encode())
+    apply(path, [(key, value)])
+    assert path.read_bytes().decode() == ODD.replace(old, new)
+
+
+def test_every_other_byte_of_json_stays(tmp_path: Path) -> None:
+    path = tmp_path / "params.json"
+    path.write_text('{"a": {"b":   1,\n"c":"x"} }')
+    apply(path, [("a.c", 'é"'), ("a.b", 2)])
+    assert path.read_text() == '{"a": {"b":   2,\n"c":"é\\""} }'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [("a: &x 1\nb: *x\n", "b", 2), ("a:\n- 1\n- 2\nb: 3\n", "a", [5]), ("a: |\n  x\n  y\nb: 3\n", "a", "z")],
+)
+def test_what_cannot_be_replaced_in_place_is_set_all_the_same(
+    tmp_path: Path, text: str, key: str, value: Any
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    before = YAML(typ="safe").load(text)
+    apply(path, [(key, value)])
+    assert YAML(typ="safe").load(path.read_text()) == {**before, key: value}

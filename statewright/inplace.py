@@ -1,0 +1,73 @@
+"""Replace single values in the text of a YAML or JSON file; every other byte stays.
+
+The parser says where a value starts and ends; the text between is exchanged. What has no such place
+(a block list, a value behind an alias or an anchor) is left to the caller.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
+
+
+def replace_value(
+    text: str, key: Sequence[str], value: Any, dump: Callable[[Any], str] | None = None
+) -> str | None:
+    """Return `text` with one value replaced, or None if that cannot be done in place.
+
+    Parameters
+    ----------
+    text : str
+        YAML or JSON.
+    key : sequence of str
+        The path of the value.
+    dump : callable, optional
+        Writes the new value (default: as YAML, in the quotes of the old one).
+    """
+    node = _find(YAML().compose(text), key)
+    if node is None or not _is_inline(node, text):
+        return None
+    start, end = node.start_mark.index, node.end_mark.index
+    return text[:start] + (dump(value) if dump else _inline(value, node)) + text[end:]
+
+
+def _find(node: Node | None, key: Sequence[str]) -> Node | None:
+    for part in key:
+        if not isinstance(node, MappingNode):
+            return None
+        node = next((child for name, child in node.value if name.value == part), None)
+    return node
+
+
+def _is_inline(node: Node, text: str) -> bool:
+    """Return whether a value is a plain or quoted scalar, or a collection in brackets."""
+    start, end = node.start_mark.index, node.end_mark.index
+    if start == end or text[start] in "&*!":
+        return False
+    if isinstance(node, ScalarNode):
+        return node.style not in ("|", ">") and "\n" not in text[start:end]
+    return isinstance(node, CollectionNode) and bool(node.flow_style)
+
+
+def _inline(value: Any, node: Node) -> str:
+    """Return a value as YAML that may stand inside brackets, in the quotes of what it replaces."""
+    yaml = YAML()
+    yaml.default_flow_style = True
+    yaml.width = 1 << 20
+    yaml.allow_unicode = True
+    yaml.representer.add_representer(type(None), represent_null)
+    if isinstance(value, str) and isinstance(node, ScalarNode) and node.style in ("'", '"'):
+        value = (SingleQuotedScalarString if node.style == "'" else DoubleQuotedScalarString)(value)
+    written = io.StringIO()
+    yaml.dump({"k": value}, written)
+    return written.getvalue().strip().removeprefix("{").removesuffix("}").partition(":")[2].strip()
+
+
+def represent_null(representer: Any, _: None) -> Any:
+    """Write ``null``, where ruamel would leave the value out."""
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
