@@ -96,7 +96,7 @@ def on_page_content(html_text: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def read_sections(files: Files) -> dict[tuple[str, str], str]:
-    """Return ``page#anchor`` of each section, by number of the specification and of the section."""
+    """Return ``page#anchor`` of each section of the specifications."""
     found = {}
     for file in files.documentation_pages():
         if file.src_uri.startswith("specification/"):
