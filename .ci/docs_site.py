@@ -35,12 +35,20 @@ ROOT = Path(__file__).resolve().parent.parent
 TOP_PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 CODE = ("statewright", "methods", "releaf")
 CORES = 8
+MERMAID = ROOT / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (Specification ([1-5]) §([\d.]+):.*)$", re.MULTILINE)
 MENTION = re.compile(r"\b([Ss]pec(?:ification)? ([1-5]),? (?:§|sections? )(\d+(?:\.\d+)*))")
 CLAIM = re.compile(r"(<td[^>]*>)(([1-5]) §(\d+(?:\.\d+)*))(</td>)")
 log = logging.getLogger("mkdocs.hooks.docs_site")
 sections: dict[tuple[str, str], str] = {}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Load the drawing library from the site where it is installed, not from the network."""
+    if MERMAID.is_file():
+        config.extra_javascript.append("assets/mermaid.min.js")
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -54,6 +62,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for path, text in generated.items():
         files.append(File.generated(config, path, content=text))
+    if MERMAID.is_file():
+        files.append(File.generated(config, "assets/mermaid.min.js", abs_src_path=str(MERMAID)))
     sections.update(read_sections(files))
     return files
 
@@ -142,7 +152,7 @@ def resolve(match: re.Match[str], base: str, path: str, config: MkDocsConfig, fi
 def commands_page() -> str:
     """Return the manual of the command line as Markdown."""
     with (
-        mock.patch.dict(os.environ, {"COLUMNS": "90"}),
+        mock.patch.dict(os.environ, {"COLUMNS": "80"}),
         mock.patch("os.cpu_count", return_value=CORES),
     ):
         parser = importlib.import_module("statewright.cli").build_parser()
@@ -218,7 +228,7 @@ def _kind(field: Any) -> str:
         )
         if getattr(limit, word, None) is not None
     ]
-    return f"`{', '.join([name, *limits])}`"
+    return f"`{', '.join([name.replace(' | ', ' or '), *limits])}`"
 
 
 def _comment(block: Any, key: str) -> str:
@@ -241,11 +251,11 @@ def code_pages() -> dict[str, str]:
             docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
             page = code_page(path)
             pages[page] = f"---\nsearch:\n  boost: 0.5\n---\n\n# {name}\n\n::: {name}\n"
-            relative = posixpath.relpath(page, "reference/code")
+            relative = posixpath.relpath(page, "reference")
             summary = html.escape(docstring.partition("\n")[0]).replace("|", "\\|")
             index.append(f"| [`{name}`]({relative}) | {summary} |")
         index.append("")
-    pages["reference/code/index.md"] = "\n".join(index)
+    pages["reference/code.md"] = "\n".join(index)
     return pages
 
 

@@ -4,14 +4,11 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "specification").glob("[1-5]-*.md"))
 HEADING = re.compile(r"^#+ Specification ([1-5]) §([\d.]+):", re.MULTILINE)
 MENTION = re.compile(r"\bspec(?:ification)? ([1-5]),? (?:§|sections? )(\d+(?:\.\d+)*)", re.IGNORECASE)
 ROW = re.compile(r"^\| ([1-5]) §(\d+(?:\.\d+)*) \|", re.MULTILINE)
-LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 def headings() -> set[tuple[str, str]]:
@@ -41,10 +38,3 @@ def test_each_row_of_the_claims_has_a_heading() -> None:
     rows = ROW.findall((ROOT / "docs" / "claims.md").read_text(encoding="utf-8"))
     assert rows
     assert [row for row in rows if row not in headings()] == []
-
-
-@pytest.mark.parametrize("page", [ROOT / "docs" / "specification.md", *PAGES], ids=lambda page: page.stem)
-def test_links_lead_to_files_of_the_repository(page: Path) -> None:
-    links = LINK.findall(page.read_text(encoding="utf-8"))
-    assert links
-    assert [link for link in links if not (page.parent / link).exists()] == []
