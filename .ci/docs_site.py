@@ -45,7 +45,7 @@ sections: dict[tuple[str, str], str] = {}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Load the drawing library from the site where it is installed, not from the network."""
+    """Load the drawing library from the site itself if it is installed."""
     if MERMAID.is_file():
         config.extra_javascript.append("assets/mermaid.min.js")
     return config

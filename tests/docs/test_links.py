@@ -1,4 +1,4 @@
-"""Pages lead to files that exist, and every page of docs/ is in the navigation of the site."""
+"""Links lead to files that exist, and the navigation lists every page."""
 
 import re
 import subprocess
