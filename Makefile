@@ -45,6 +45,11 @@ serve: setup  ## the waste assistant on this machine: a page, an interface, the 
 	@python -m service promote
 	@python -m service serve
 
+docs: setup  ## the documentation as a site, in site/; fails on a link that leads nowhere
+	uv pip install --quiet --python $(BIN)/python --group docs
+	@command -v npm >/dev/null && npm install --silent --no-save mermaid@11 || echo "no npm: drawings are loaded from the network"
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 setup: .venv/.made
 
 # torch by pip first: it takes the CPU build where one is offered; uv alone takes a CUDA build.
