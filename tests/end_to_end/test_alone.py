@@ -1,4 +1,4 @@
-"""The engine by itself: installed into an empty environment, at work in a stranger's repository."""
+"""The wheel in an environment of its own, at work in a stranger's repository."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_NEEDED = ("torch", "pymc", "transformers", "sentence_transformers", "statsmodels", "causallearn", "numba")
+NOT_NEEDED = (
+    *("torch", "pymc", "transformers", "sentence_transformers", "statsmodels", "causallearn", "numba"),
+    *("numpy", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "ortools", "flask"),
+)
+MOST_MB = 400
+# DVC and Prefect alone bring 170.
+MOST_PACKAGES = 190
 
 pytestmark = [pytest.mark.end_to_end]
 
@@ -20,41 +26,99 @@ DECLARATION = """\
 stages:
   letters: {cmd: (echo b; echo a) > letters.txt, outs: [letters.txt]}
   sorted: {cmd: sort letters.txt > sorted.txt, deps: [letters.txt], outs: [sorted.txt]}
+  which: {cmd: python > which.txt, outs: [which.txt]}
+"""
+
+# The rules end at 8, the lower bound is 7: only the exact search decides.
+UNDECIDED = """\
+file with basedata            : none
+************************************************************************
+projects                      :  1
+jobs (incl. supersource/sink ):  8
+RESOURCES
+  - renewable                 :  1   R
+  - nonrenewable              :  0   N
+  - doubly constrained        :  0   D
+************************************************************************
+PRECEDENCE RELATIONS:
+jobnr.    #modes  #successors   successors
+   1        1          6           2   3   4   5   6   7
+   2        1          1           8
+   3        1          1           8
+   4        1          1           8
+   5        1          1           7
+   6        1          1           8
+   7        1          1           8
+   8        1          0
+************************************************************************
+REQUESTS/DURATIONS:
+jobnr. mode duration  R 1
+------------------------------------------------------------------------
+  1      1     0       0
+  2      1     2       1
+  3      1     5       1
+  4      1     1       3
+  5      1     3       3
+  6      1     1       1
+  7      1     4       2
+  8      1     0       0
+************************************************************************
+RESOURCEAVAILABILITIES:
+  R 1
+    4
+************************************************************************
 """
 
 
 @pytest.fixture(scope="module")
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts of an environment that holds the engine and what it needs, and nothing else."""
-    place = tmp_path_factory.mktemp("alone") / "venv"
-    run([sys.executable, "-m", "venv", str(place)], ROOT)
-    python = str(place / "bin" / "python")
-    source = place.parent / "source"  # a build leaves files beside what it builds
+    """Return the folder of the scripts of an environment that holds the wheel and what it needs."""
+    environment = tmp_path_factory.mktemp("alone") / "venv"
+    source = environment.parent / "source"  # a build leaves files beside what it builds
     shutil.copytree(ROOT / "statewright", source / "statewright")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, str(source)], ROOT)
-    return place / "bin"
+    uv = [sys.executable, "-m", "uv"]
+    run([*uv, "build", "--quiet", "--wheel", "--out-dir", str(environment.parent), str(source)], ROOT)
+    (wheel,) = environment.parent.glob("statewright-*.whl")
+    run([*uv, "venv", "--quiet", "--python", sys.executable, str(environment)], ROOT)
+    python = str(environment / "bin" / "python")
+    run([*uv, "pip", "install", "--quiet", "--python", python, str(wheel)], ROOT)
+    return environment / "bin"
 
 
-def run(command: list[str], folder: Path) -> str:
-    """What a command prints, in an environment that knows nothing of the checkout's."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    path = os.pathsep.join([str(Path(command[0]).parent), kept["PATH"]])
+def run(command: list[str], folder: Path, path: str | None = None) -> str:
+    """Run a command without the variables of this checkout's environment and return what it prints."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    environment["PATH"] = path or environment["PATH"]
     done = subprocess.run(
-        command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_it_is_light(binaries: Path) -> None:
+    packages = list(binaries.parent.glob("lib/python*/site-packages/*.dist-info"))
+    size = sum(p.lstat().st_size for p in binaries.parent.rglob("*") if p.is_file() and not p.is_symlink())
+    assert len(packages) <= MOST_PACKAGES
+    assert size <= MOST_MB * 1e6
+
+
+def test_it_says_its_version_and_ships_types_and_templates(binaries: Path) -> None:
+    import tomllib
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert run([str(binaries / "statewright"), "--version"], ROOT.parent) == f"statewright {declared}\n"
+    (package,) = binaries.parent.glob("lib/python*/site-packages/statewright")
+    assert (package / "py.typed").is_file()
+    assert list((package / "functions" / "template").glob("*.txt"))
 
 
 @pytest.mark.parametrize("module", NOT_NEEDED)
 def test_what_only_the_pipelines_need_is_not_installed(binaries: Path, module: str) -> None:
-    found = run(
-        [str(binaries / "python"), "-c", f"import importlib.util as u; print(u.find_spec('{module}'))"],
-        ROOT.parent,
-    )
-    assert found.strip() == "None"
+    program = f"import importlib.util as u; print(u.find_spec('{module}'))"
+    assert run([str(binaries / "python"), "-c", program], ROOT.parent).strip() == "None"
 
 
 def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Path) -> None:
@@ -65,15 +129,36 @@ def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Pa
 
 
 def test_it_plans_runs_and_traces_in_a_strangers_repository(binaries: Path, tmp_path: Path) -> None:
-    run(["git", "init", "--quiet"], tmp_path)
-    run([str(binaries / "dvc"), "init", "--quiet"], tmp_path)
-    (tmp_path / "dvc.yaml").write_text(DECLARATION)
+    """Its own environment is not on the PATH: a stage's `python` is the caller's."""
+    root, theirs = tmp_path / "repository", tmp_path / "theirs"
+    root.mkdir()
+    theirs.mkdir()
+    (theirs / "python").write_text("#!/bin/sh\necho the python of the caller\n")
+    (theirs / "python").chmod(0o755)
+    path = f"{theirs}{os.pathsep}/usr/local/bin:/usr/bin:/bin"
+    run(["git", "init", "--quiet"], root)
+    run([str(binaries / "dvc"), "init", "--quiet"], root)
+    (root / "dvc.yaml").write_text(DECLARATION)
     engine = str(binaries / "statewright")
-    graph = json.loads(run([engine, "graph", "--json"], tmp_path))
+    graph = json.loads(run([engine, "graph", "--json"], root, path))
     assert graph["edges"] == [["letters", "sorted"]]
-    run([engine, "run"], tmp_path)
-    assert (tmp_path / "sorted.txt").read_text() == "a\nb\n"
-    plan = json.loads(run([engine, "plan", "--json"], tmp_path))
+    run([engine, "run"], root, path)
+    assert (root / "sorted.txt").read_text() == "a\nb\n"
+    assert (root / "which.txt").read_text() == "the python of the caller\n"
+    plan = json.loads(run([engine, "plan", "--json"], root, path))
     assert {stage["verdict"] for stage in plan["stages"].values()} == {"skip"}
-    assert run([str(binaries / "dvc"), "status"], tmp_path).strip() == "Data and pipelines are up to date."
-    assert "letters" in run([engine, "trace", "sorted.txt"], tmp_path)
+    assert run([str(binaries / "dvc"), "status"], root, path).strip() == "Data and pipelines are up to date."
+    assert "letters" in run([engine, "trace", "sorted.txt"], root, path)
+    assert "identical in two runs" in run([engine, "verify", "sorted"], root, path)
+
+
+def test_what_needs_an_extra_names_it(binaries: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project.sm"
+    project.write_text(UNDECIDED)
+    engine = str(binaries / "statewright")
+    done = subprocess.run(
+        [engine, "schedule", str(project)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 2
+    assert "statewright[schedule]" in done.stderr
+    assert "statewright[ui]" in run([engine, "doctor"], ROOT)
