@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from statewright.lineage.provenance import Trace
-from statewright.lineage.records import PastRun
+from statewright.record.runs import PastRun
 from statewright.lineage.walk import Dependent, Source, Step
 from statewright.planning.reasons import show
 from statewright.terminal.display import clock
