@@ -12,7 +12,7 @@ from toys import make_repository, verdicts
 
 from statewright import session
 from statewright.plan import RESTORE, SKIP, Decision, Plan
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow
 
 
@@ -40,9 +40,9 @@ def test_a_skip_below_a_restore_that_did_not_come_true_is_planned_anew() -> None
     workflow = Workflow({"first": first, "second": second}, {"first": (), "second": ("first",)})
 
     def after(mid: str) -> State:
-        def observed(stage: Stage, dep: str, was: str, now: str) -> Observed:
+        def observed(stage: Stage, dep: str, was: str, now: str) -> StageState:
             outs = {out.path: "ok" for out in stage.outs}
-            return Observed(True, stage.cmd, {dep: was}, {dep: now}, outs=outs)
+            return StageState(True, stage.cmd, {dep: was}, {dep: now}, outs=outs)
 
         return State({"first": observed(first, "raw", "r", "r"), "second": observed(second, "mid", "m", mid)})
 

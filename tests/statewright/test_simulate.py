@@ -16,7 +16,7 @@ from statewright.repository import reading as engine
 from statewright.repository.observing import observe
 from statewright.running.process import StageFailedError
 from statewright.simulate import simulate
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow
 
 quick = settings(deadline=None, max_examples=50)
@@ -41,7 +41,7 @@ def fresh(workflow: Workflow) -> State:
     sources = {"source": "1", "other": "2"}
     return State(
         {
-            address: Observed(
+            address: StageState(
                 recorded=False,
                 deps_now={path: sources.get(path) for path in stage.deps},
                 params_now={(file, key): 0 for file, keys in stage.params.items() for key in keys},
