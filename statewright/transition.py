@@ -29,7 +29,7 @@ from statewright.running.starter import starter
 from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import priorities
 from statewright.state import State
-from statewright.terminal.display import Board, new_board, showing
+from statewright.terminal.display import Board, live_board, new_board
 from statewright.workflow import Stage, Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -159,7 +159,7 @@ def transition(
             show_log=_show_log,
             times=result.times,
         )
-        stack.enter_context(showing(work.board))
+        stack.enter_context(live_board(work.board))
 
         def carry_out() -> None:
             _carry_out(work, limits, result, tags or {}, keep_going)

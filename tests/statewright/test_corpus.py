@@ -21,8 +21,8 @@ from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, sh
 from statewright.cli import main
 from statewright.plan import Plan
 from statewright.repository import reading as engine
-from statewright.session import look
-from statewright.settled import glance
+from statewright.session import open_session
+from statewright.settled import recall
 
 Status = Mapping[str, Any]
 
@@ -530,15 +530,15 @@ def test_rare_things_have_the_causes_of_dvc_status(
 ) -> None:
     far = Path(original(changed), "far.txt")
     time.sleep(0.1)
-    look(changed, [])
-    assert glance(changed) is not None
+    open_session(changed, [])
+    assert recall(changed) is not None
     try:
         for change in CHANGES[name]:
             change(changed)
         status = dvc_status(changed, check_updates=False)
         # What is remembered is forgotten when anything that counts has changed.
-        assert glance(changed) is None or not status
-        assert name != "nothing" or glance(changed) is not None
+        assert recall(changed) is None or not status
+        assert name != "nothing" or recall(changed) is not None
         assert bool(status) == (name not in ("nothing", "what .dvcignore hides", "params that nobody reads"))
         no_network(monkeypatch)
         assert_same_causes(plan_of(changed), status, changed)
@@ -801,17 +801,17 @@ def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest
     assert lines == [
         "part 1",
         "make [always runs] makes it",
-        "makes made",
+        "writes made",
         "use",
         "after make",
         "reads given",
         "params params.yaml:p",
-        "makes used",
-        "on their own",
+        "writes used",
+        "unconnected stages",
         "lone [frozen]",
         "reads given",
         "3 stages, 1 edge, 2 parts",
     ]
     assert "2 stages, 1 edge, 1 part" in say(capsys, root, "graph", "use")[1]
     (root / "dvc.yaml").unlink()
-    assert say(capsys, root, "graph")[1].strip() == "no stages here"
+    assert say(capsys, root, "graph")[1].strip() == "no stages are declared"

@@ -84,7 +84,7 @@ def test_what_records_is_killed(place: Place, lock: Mapping[str, Any]) -> None:
     place.process("statewright.running.recorder").kill()
     status, said = run.end()
     assert status == 0
-    assert "not wholly recorded in MLflow: the process that records was killed" in said
+    assert "MLflow record is incomplete: the process that records was killed" in said
     assert_sound(place, lock)
 
 
@@ -113,7 +113,7 @@ def test_the_temporary_server_of_prefect_is_killed(place: Place, lock: Mapping[s
     place.process("uvicorn").kill()
     status, said = run.end()
     assert status == 0, said
-    assert "not wholly recorded in Prefect: " in said
+    assert "Prefect record is incomplete: " in said
     assert_sound(place, lock)
 
 
@@ -239,7 +239,7 @@ def test_two_runs_at_once(place: Place, lock: Mapping[str, Any]) -> None:
     runs = [place.start(), place.start()]
     said = [run.end() for run in runs]
     assert [status for status, _ in said] == [0, 0], said
-    assert sum("is at work in this repository: waiting for it to end" in text for _, text in said) == 1
+    assert sum("is running in this repository; waiting" in text for _, text in said) == 1
     assert sum("nothing to do: 5 stages are up to date" in text for _, text in said) == 1
     assert place.started() == dict.fromkeys(lock, 1)
     assert_sound(place, lock)

@@ -25,8 +25,8 @@ from toys import inside, make_repository
 from worlds import KINDS, SOURCES, TEXTS, Node, World, declare_in, edit, put, rounds, worlds
 
 from statewright.plan import Plan
-from statewright.session import look
-from statewright.settled import glance
+from statewright.session import open_session
+from statewright.settled import recall
 
 PHRASES = {
     "restored": "is cached - skipping run",
@@ -163,8 +163,8 @@ def live(world: World, history: list[list[tuple[str, int, int]]], template: Path
             for change in changes:
                 edit(world, root, *change)
             tell(f"--- {changes}\n{(root / 'dvc.yaml').read_text()}")
-            settled = glance(root)
-            plan = look(root, []).plan
+            settled = recall(root)
+            plan = open_session(root, []).plan
             assert settled is None or not plan.work, "the short look says nothing to do"
             tell(said(plan))
             done = repro(root, monkeypatch)

@@ -218,7 +218,7 @@ class TestSecondRun:
         assert second.counted == ()
 
     def test_a_store_out_of_reach_stops_nothing_and_is_said(self, second: Ran) -> None:
-        assert "not wholly recorded in MLflow: " in second.done.stderr
+        assert "MLflow record is incomplete: " in second.done.stderr
 
     def test_dvc_finds_nothing_to_do(self, second: Ran) -> None:
         assert dvc_status(second.root) == {}
@@ -294,7 +294,7 @@ def test_modules_in_the_repository_do_not_stand_in_for_those_of_the_engine(
     done = subprocess.run([command, "run"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (root / "left.txt").read_text() == "left\n"
-    assert "not wholly recorded" not in done.stderr
+    assert "record is incomplete" not in done.stderr
 
 
 @pytest.mark.slow
@@ -305,7 +305,7 @@ def test_whatever_a_stage_may_be_called(tmp_path: Path, prefect_server: str) -> 
     root = make_repository(tmp_path / "repo", {"dvc.yaml": json.dumps({"stages": {"each": each}})})
     done = statewright(root, "run", "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert "not wholly recorded" not in done.stderr
+    assert "record is incomplete" not in done.stderr
     assert sorted((root / "all").read_text().splitlines()) == sorted(keys)
 
 
