@@ -1,7 +1,7 @@
-"""Statewright: run a DVC pipeline as a state machine, ``S[t+1] = f(S[t], W[t], A[t])``.
+"""Run a DVC pipeline as a state machine: ``S[t+1] = f(S[t], W[t], A[t])``.
 
-Importing the package switches off the telemetry of the libraries below and keeps model
-hubs offline, unless the user's environment says otherwise.
+Importing the package switches off the telemetry of the libraries that it uses and keeps model
+hubs offline. Variables that are set in the user's environment take precedence.
 """
 
 import os
@@ -14,7 +14,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # A loaded machine needs longer than the 20 s that Prefect allows by default.
+    # On a busy machine the server needs more than Prefect's default of 20 s to start.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
 for _name, _value in _QUIET.items():

@@ -118,7 +118,7 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
     uri = tracking_uri(root)
     if not answers(uri):
         raise ConnectionError(
-            f"{uri} does not answer; start a server with `make ui`, or unset MLFLOW_TRACKING_URI"
+            f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
         )
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")

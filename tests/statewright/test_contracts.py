@@ -160,7 +160,7 @@ def test_plain_kinds_are_checked_for_their_type(value: Any, kind: type) -> None:
 def test_a_table_is_not_a_list_and_an_int_is_no_contract() -> None:
     with pytest.raises(ContractError, match="expected a table, found list"):
         check([1], Table[Careers], "careers.parquet")
-    with pytest.raises(ContractError, match="is no contract; use"):
+    with pytest.raises(ContractError, match="is not a contract; use"):
         check(3, int, "x")
     assert check(3, Any, "x") == 3
 

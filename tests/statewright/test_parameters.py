@@ -108,7 +108,7 @@ def test_a_number_is_written_as_the_kind_that_it_replaces(path: Path) -> None:
     assert path.read_text() == TEXT.replace("lr: 0.5", "lr: 2.0").replace("epochs: 80", "epochs: 90")
     apply(path, [("emotion.other.lr", 2.5)])
     with pytest.raises(
-        WorkflowError, match=r"is 90 \(int\), it cannot become 1\.5 \(float\).* write 90\.0 there"
+        WorkflowError, match=r"is 90 \(int\), it cannot become 1\.5 \(float\).* write 90\.0 in the file"
     ):
         apply(path, [("emotion.train.epochs", 1.5)])
 

@@ -186,7 +186,7 @@ def test_after_what_if_the_plan_is_what_it_was(repo: Path) -> None:
     ("setting", "message"),
     [
         ("train.lrr=1", "no key 'train.lrr'; did you mean train.lr"),
-        ("absent.yaml:x=1", "absent.yaml: there is no such params file"),
+        ("absent.yaml:x=1", "absent.yaml: params file does not exist"),
         ("raw.txt:x=1", r"values can be set in \.yaml, \.json and \.toml files"),
         ("train.lr=fast", "it cannot become 'fast'"),
         ("train.lr", "expected KEY=VALUE"),
