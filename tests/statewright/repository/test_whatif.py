@@ -228,7 +228,7 @@ def test_the_command_line_asks_what_if_and_explains(repo: Path) -> None:
     assert {"critical_path", "total_seconds", "workers"} <= values.keys()
     told = statewright(repo, "plan", "--set", "train.lr=0.3", "--explain", "sub/dvc.yaml:inner").stdout
     assert [line.strip(" │├└─") for line in told.splitlines()] == [
-        "sub/dvc.yaml:inner may: whether its command runs is known once the stages before it are done",
+        "sub/dvc.yaml:inner may: earlier stages decide whether its command runs",
         "after after may",
         "after keyed must",
         "train.lr 0.1 -> 0.3",
