@@ -130,9 +130,7 @@ def test_the_cache_takes_addresses_as_targets_at_the_root_only(settled: Path) ->
     assert recall(settled.parent) is None
 
 
-def test_another_environment_drops_the_cached_plan(
-    settled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_environment_drops_the_cached_plan(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", "/elsewhere")
     assert recall(settled) is None
     monkeypatch.undo()
