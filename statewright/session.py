@@ -176,11 +176,12 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
         board=board,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
-    took = result.schedule
-    spent = f" in {clock(took.actual)}" if took else ""
-    if took and any(session.plan.decisions[address].seconds for address in session.plan.work):
-        spent += f", predicted {clock(took.predicted)}"
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + spent, highlight=False)
+    times = result.schedule
+    duration = f" in {clock(times.actual)}" if times else ""
+    # Without past runs, the prediction would be made of assumptions only.
+    if times and any(session.plan.decisions[address].seconds for address in session.plan.work):
+        duration += f", predicted {clock(times.predicted)}"
+    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
     for error in result.errors.values():

@@ -145,7 +145,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def overlaps(one: str, other: str) -> bool:
+def overlaps(first: str, second: str) -> bool:
     """Return whether two paths are equal or one contains the other."""
-    a, b = PurePosixPath(one), PurePosixPath(other)
+    a, b = PurePosixPath(first), PurePosixPath(second)
     return a == b or a in b.parents or b in a.parents

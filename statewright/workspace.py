@@ -11,11 +11,11 @@ WORKING_LOCK = "working.lock"
 """Lock below `.statewright` that all processes of a run share: a new run waits for a killed one."""
 
 
-def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
-    """Create a folder that git ignores, except for the files `kept`."""
+def control_folder(folder: Path, tracked: Iterable[str] = ()) -> Path:
+    """Create a folder that git ignores, except for the files `tracked`."""
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
         with replacing(ignore) as temporary:
-            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
+            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *tracked))]))
     return folder

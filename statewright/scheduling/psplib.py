@@ -104,7 +104,7 @@ def _successors(path: Path, rows: list[Row], jobs: int) -> dict[str, list[str]]:
         seen.add(job)
         for successor in successors:
             after[str(successor)].append(str(job))
-    _all_there(path, seen, jobs, SECTIONS[0])
+    _check_complete(path, seen, jobs, SECTIONS[0])
     return after
 
 
@@ -124,11 +124,11 @@ def _requests(
             )
         durations[str(job)] = duration
         demands[str(job)] = {f"R {k}": amount for k, amount in enumerate(amounts, start=1) if amount}
-    _all_there(path, {int(job) for job in durations}, jobs, SECTIONS[1])
+    _check_complete(path, {int(job) for job in durations}, jobs, SECTIONS[1])
     return durations, demands
 
 
-def _all_there(path: Path, seen: set[int], jobs: int, section: str) -> None:
+def _check_complete(path: Path, seen: set[int], jobs: int, section: str) -> None:
     missing = sorted(set(range(1, jobs + 1)) - seen)
     if missing:
         raise _fault(path, None, f"states {jobs} jobs, but section '{section}:' lacks job {missing[0]}")

@@ -74,7 +74,7 @@ def print_graph(workflow: Workflow, wanted: Collection[str], console: Console) -
 def _print_stage(workflow: Workflow, stage: Stage, console: Console) -> None:
     ups = workflow.upstream[stage.address]
     line = Text(stage.address, style="bold")
-    notes = [word for word, said in _notes(stage).items() if said]
+    notes = [word for word, applies in _notes(stage).items() if applies]
     if notes:
         line.append(f"  [{', '.join(notes)}]", style="not bold yellow")
     if stage.desc:

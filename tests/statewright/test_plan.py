@@ -411,7 +411,7 @@ def test_a_tuple_is_recorded_as_a_list_on_the_top_level_only() -> None:
 
 @dataclass
 class World:
-    """Files as values: stage n writes the sum modulo 3 of `parents[n]` and a parameter."""
+    """Files as values: stage n writes the sum mod 3 of `parents[n]` and a param."""
 
     parents: Sequence[Sequence[int]]
     source: int
@@ -424,7 +424,7 @@ class World:
         return (*(self.files[p] for p in self.parents[n]), self.source, self.settings[n])
 
     def repro(self) -> list[int]:
-        """Update all files in order and return the stages that were computed, not restored."""
+        """Update all files in order and return the computed, not restored, stages."""
         computed = []
         for n in range(len(self.parents)):
             key = self.inputs(n)
@@ -552,11 +552,11 @@ def test_an_error_about_meta_names_the_stage(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "expected"),
+    ("first", "second", "expected"),
     [("a/b", "a/b", True), ("a", "a/b", True), ("a/b/c", "a", True), ("a/b", "a/bc", False)],
 )
-def test_overlap_of_paths(one: str, other: str, expected: bool) -> None:
-    assert overlaps(one, other) is expected
+def test_overlap_of_paths(first: str, second: str, expected: bool) -> None:
+    assert overlaps(first, second) is expected
 
 
 def test_differences_are_leaves() -> None:
