@@ -11,7 +11,6 @@ from typing import Any
 
 from statewright.git import git
 from statewright.lineage.again import Again, again
-from statewright.record.runs import RunHistory, maker, open_run_history
 from statewright.lineage.subject import Subject, resolve
 from statewright.lineage.walk import (
     Dependent,
@@ -25,6 +24,7 @@ from statewright.lineage.walk import (
     walk,
 )
 from statewright.planning.reasons import show
+from statewright.record.runs import RunHistory, maker, open_run_history
 from statewright.repository.observing import observe
 from statewright.repository.reading import declare, open_repository
 from statewright.state import State

@@ -44,7 +44,9 @@ class Subject:
     copies: tuple[str, ...] = ()
 
 
-def resolve(name: str, here: Path, root: Path, workflow: Workflow, state: State, record: RunHistory) -> Subject:
+def resolve(
+    name: str, here: Path, root: Path, workflow: Workflow, state: State, record: RunHistory
+) -> Subject:
     """Find what `name` means.
 
     Raises

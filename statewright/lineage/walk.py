@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from statewright.record.runs import PastRun, RunHistory, maker
 from statewright.parameters import DEFAULT_FILE
+from statewright.record.runs import PastRun, RunHistory, maker
 from statewright.state import Hashes, State
 from statewright.workflow import Stage, Workflow, flatten, overlaps
 

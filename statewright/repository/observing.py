@@ -17,7 +17,7 @@ from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.repository.errors import complaining
 from statewright.repository.reading import Repository, as_commands, read_params, relative
-from statewright.state import StageState, ParamKey, State
+from statewright.state import ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 

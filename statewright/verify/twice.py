@@ -141,7 +141,9 @@ def hindered(stage: Stage) -> str | None:
     return None
 
 
-def verify(repository: Repository, stage: Stage, observed: StageState, say: Callable[[str], None]) -> Verified:
+def verify(
+    repository: Repository, stage: Stage, observed: StageState, say: Callable[[str], None]
+) -> Verified:
     """Run one stage in as many fresh copies as `RUNS` says and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
