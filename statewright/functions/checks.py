@@ -175,11 +175,11 @@ def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
             is_made = any(overlaps(path, out) for out in made)
             # A check stays offline: a remote path such as s3://... is not looked up.
             if not is_made and "://" not in path and not (root / path).exists():
-                yield f"{address}: {path} does not exist and no stage writes it"
+                yield f"{address}: {path} does not exist and no stage writes it; create it, or correct `deps`"
         for file, keys in stage.params.items():
             for key in keys if file not in made else ():
                 if key not in workflow.params.get(file, {}):
-                    yield f"{address}: {file} has no key '{key}'"
+                    yield f"{address}: {file} has no key '{key}'; add it, or correct `params` in dvc.yaml"
 
 
 def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:

@@ -151,7 +151,8 @@ def test_check_is_status_1_if_it_finds_a_fault(say: Say, settled: Path) -> None:
     write(settled, {"params.yaml": "breadth: 3\n"})
     code, out, _ = say("check")
     assert code == 1
-    assert out == "copy: params.yaml has no key 'width'\n2 stages checked, 1 fault\n"
+    fault = "copy: params.yaml has no key 'width'; add it, or correct `params` in dvc.yaml"
+    assert out == f"{fault}\n2 stages checked, 1 fault\n"
 
 
 def test_doctor_is_status_1_if_a_check_fails(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
