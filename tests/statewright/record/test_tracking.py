@@ -215,7 +215,10 @@ def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None
         subprocess.Popen(
             [sys.executable, "-c", RECORDER, str(root), me, here],
             cwd=HERE,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "tests" / "statewright")]),
+            },
             stderr=subprocess.PIPE,
             text=True,
         )
