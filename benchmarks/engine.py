@@ -1,8 +1,8 @@
-"""What the engine costs, beside DVC itself, in the same run: ``python -m benchmarks.engine``.
+"""Cost of the engine compared with DVC itself: ``python -m benchmarks.engine``.
 
-Every figure is the median wall time of whole processes, taken in turn (ours, DVC's, ours, ...) on
-repositories made for the purpose: layers of ten stages, each reading two files of the layer before.
-It writes tables in Markdown and fails nothing.
+Each figure is the median wall time of whole processes, run alternately (engine, DVC, engine, ...) in
+generated repositories: layers of ten stages, each of which reads two files of the layer before. The
+output is tables in Markdown. There are no thresholds.
 """
 
 from __future__ import annotations
@@ -27,12 +27,20 @@ LAYER = 10
 
 
 def main() -> None:
-    """Make the repositories, take the times, print the tables."""
+    """Create the repositories, measure the times and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 50, 200], metavar="N", help="stages")
-    parser.add_argument("--largest", type=int, default=800, metavar="N", help="for growth; 0 leaves it out")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="times each command is run")
-    parser.add_argument("--workers", type=int, default=2, metavar="N")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[8, 50, 200], metavar="N", help="numbers of stages"
+    )
+    parser.add_argument(
+        "--largest",
+        type=int,
+        default=800,
+        metavar="N",
+        help="stages of the largest repository, for the growth; 0 skips it",
+    )
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each command")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="cores for statewright run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="engine-") as folder, prefect_server(Path(folder)) as server:
         root = Path(folder)
@@ -48,7 +56,7 @@ Times = dict[str, dict[int, float]]
 
 
 def nothing_to_do(root: Path, sizes: Sequence[int], repeat: int) -> tuple[Times, Times]:
-    """A plan, and a run with nothing to do, beside DVC's; and the first run, that had all to do."""
+    """Measure a plan and a run with nothing to do, and the first run of everything."""
     commands = {
         "`dvc status`": [*DVC, "status", "--quiet"],
         "`dvc repro`": [*DVC, "repro", "--quiet"],
@@ -59,18 +67,18 @@ def nothing_to_do(root: Path, sizes: Sequence[int], repeat: int) -> tuple[Times,
     first: dict[int, float] = {}
     for size in sizes:
         repository = make_layers(root / f"idle-{size}", size)
-        # DVC itself takes minutes at 800 stages; either leaves the same dvc.lock.
+        # DVC itself takes minutes at 800 stages; both write the same dvc.lock.
         first[size] = clock([*OURS, "run"], repository)
         for name, seconds in alternate(commands, repository, repeat).items():
             times[name][size] = seconds
     print("## Nothing to do\n")
     print_table(times, sizes, against="`dvc repro`")
-    idle = {f"{name}, nothing to do": found for name, found in times.items()}
+    idle = {f"{name}, nothing to do": medians for name, medians in times.items()}
     return idle, {"`statewright run`, the first": first}
 
 
 def everything_to_do(root: Path, sizes: Sequence[int], repeat: int, workers: int, server: str) -> Times:
-    """Stages whose commands take no time: what is left is the engine's share."""
+    """Measure runs of commands that take no time: all of the time is overhead."""
     run = [*OURS, "run", "--workers", str(workers)]
     commands: dict[str, tuple[list[str], dict[str, str]]] = {
         "`dvc repro`": ([*DVC, "repro", "--quiet"], {}),
@@ -79,45 +87,48 @@ def everything_to_do(root: Path, sizes: Sequence[int], repeat: int, workers: int
     }
     medians: Times = {name: {} for name in commands}
     for size in sizes:
-        taken: dict[str, list[float]] = {name: [] for name in commands}
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(repeat):
             for name, (command, settings) in commands.items():
-                taken[name].append(clock(command, make_layers(root / "busy", size), settings))
-        for name, found in taken.items():
-            medians[name][size] = statistics.median(found)
+                seconds[name].append(clock(command, make_layers(root / "busy", size), settings))
+        for name, runs in seconds.items():
+            medians[name][size] = statistics.median(runs)
     print(f"\n## Everything to do, commands of zero seconds, {workers} workers\n")
     print_table(medians, sizes, against="`dvc repro`")
     low, high = min(sizes), max(sizes)
     if low < high:
-        print(f"\nA further stage (slope from {low} to {high} stages) costs:\n")
-        slopes = {name: (found[high] - found[low]) / (high - low) for name, found in medians.items()}
+        print(f"\nEach additional stage (slope from {low} to {high} stages) costs:\n")
+        slopes = {name: (times[high] - times[low]) / (high - low) for name, times in medians.items()}
         for name, slope in slopes.items():
             print(f"- {name}: {1000 * slope:.0f} ms ({slope / slopes['`dvc repro`']:.2f} of `dvc repro`)")
-    return {f"{name}, everything to do": found for name, found in medians.items()}
+    return {f"{name}, everything to do": times for name, times in medians.items()}
 
 
 def print_growth(times: Times, sizes: Sequence[int]) -> None:
-    """The exponent with which time grows in the number of stages, by least squares of the logarithms."""
+    """Print the exponent of the growth in the number of stages.
+
+    The exponent is the slope of the least-squares line through the logarithms.
+    """
     print(f"\n## Growth from {min(sizes)} to {max(sizes)} stages\n")
     print("| command | stages | exponent |\n| --- | --- | ---: |")
-    for name, found in times.items():
-        known = [size for size in sizes if size in found]
-        if len(known) > 1:
+    for name, seconds in times.items():
+        measured = [size for size in sizes if size in seconds]
+        if len(measured) > 1:
             slope = statistics.linear_regression(
-                [math.log(size) for size in known], [math.log(found[size]) for size in known]
+                [math.log(size) for size in measured], [math.log(seconds[size]) for size in measured]
             ).slope
-            print(f"| {name} | {', '.join(map(str, known))} | {slope:.2f} |")
+            print(f"| {name} | {', '.join(map(str, measured))} | {slope:.2f} |")
 
 
 def wide(root: Path, workers: int, server: str, stages: int = 12, seconds: int = 2) -> None:
-    """Independent stages that sleep: the makespan against the best that there can be."""
+    """Measure the makespan of independent stages that sleep, relative to the optimum."""
     lines = ["stages:"]
     for number in range(stages):
         lines += [f"  s{number}:", f"    cmd: sleep {seconds} && echo {number} > {number}.txt"]
         lines += ["    outs:", f"    - {number}.txt"]
     best = stages * seconds / workers
-    print(f"\n## {stages} independent stages of {seconds} s on {workers} workers: at best {best:.0f} s\n")
-    print("| command | seconds | of the best |\n| --- | ---: | ---: |")
+    print(f"\n## {stages} independent stages of {seconds} s on {workers} workers: optimum {best:.0f} s\n")
+    print("| command | seconds | relative to the optimum |\n| --- | ---: | ---: |")
     for name, command, settings in (
         ("`dvc repro`", [*DVC, "repro", "--quiet"], {}),
         (
@@ -132,11 +143,11 @@ def wide(root: Path, workers: int, server: str, stages: int = 12, seconds: int =
         print(f"| {name}, whole process | {took:.1f} | {took / best:.2f} |")
         if "statewright" in name:
             span = makespan(repository)
-            print(f"| {name}, first stage's start to last stage's end | {span:.1f} | {span / best:.2f} |")
+            print(f"| {name}, start of the first to end of the last stage | {span:.1f} | {span / best:.2f} |")
 
 
 def makespan(repository: Path) -> float:
-    """From the first start to the last end of the stages of the last run, as recorded."""
+    """Return the recorded seconds from the first start to the last end of a stage."""
     import sqlite3
 
     with sqlite3.connect(repository / "mlflow" / "mlflow.db") as database:
@@ -149,7 +160,7 @@ def makespan(repository: Path) -> float:
 
 
 def make_layers(root: Path, size: int) -> Path:
-    """A repository of `size` stages."""
+    """Create a repository of `size` stages in layers."""
     lines = ["stages:"]
     for number in range(size):
         row, column = divmod(number, LAYER)
@@ -163,7 +174,7 @@ def make_layers(root: Path, size: int) -> Path:
 
 
 def make_repository(root: Path, declaration: str) -> Path:
-    """A fresh git and DVC repository."""
+    """Create a git and DVC repository."""
     shutil.rmtree(root, ignore_errors=True)
     (root / "out").mkdir(parents=True)
     (root / "out" / ".keep").touch()
@@ -176,38 +187,40 @@ def make_repository(root: Path, declaration: str) -> Path:
 
 
 def alternate(commands: Mapping[str, list[str]], repository: Path, repeat: int) -> dict[str, float]:
-    """Median seconds of each command, run in turn after one round that does not count."""
+    """Return the median seconds of commands, run alternately after a warm-up round."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(repeat + 1):
         for name, command in commands.items():
             took = clock(command, repository)
             if number:
                 times[name].append(took)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
 def clock(command: list[str], folder: Path, settings: Mapping[str, str] | None = None) -> float:
-    """Seconds that a process takes from start to end."""
+    """Return the seconds that a process takes."""
     environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     environment |= {"DVC_NO_ANALYTICS": "1", **(settings or {})}
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     took = time.perf_counter() - started
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed in {folder}: {done.stderr[-2000:]}")
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed in {folder}: {process.stderr[-2000:]}")
     print(f"{took:7.2f} s  {' '.join(command[2:])}  ({folder.name})", file=sys.stderr)
     return took
 
 
 def check(status: int) -> None:
-    """Stop if a step of the preparation failed."""
+    """Exit if a step of the preparation failed."""
     if status:
-        sys.exit("the repository for the benchmark could not be made; run the step by hand to see why")
+        sys.exit("git init or dvc init failed; run them by hand in an empty folder to see the error")
 
 
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
-    """The API address of a Prefect server with a database of its own."""
+    """Yield the API address of a Prefect server with a separate database."""
     import socket
 
     from statewright.running.process import stop
@@ -230,11 +243,11 @@ def prefect_server(folder: Path) -> Iterator[str]:
 
 
 def print_table(times: Times, sizes: Sequence[int], *, against: str) -> None:
-    """Seconds, and their ratio to those of `against`."""
+    """Print seconds, and in brackets their ratio to the command `against`."""
     print("| command | " + " | ".join(f"{size} stages" for size in sizes) + " |")
     print("| --- |" + " ---: |" * len(sizes))
-    for name, found in times.items():
-        cells = [f"{found[size]:.2f} s ({found[size] / times[against][size]:.2f})" for size in sizes]
+    for name, seconds in times.items():
+        cells = [f"{seconds[size]:.2f} s ({seconds[size] / times[against][size]:.2f})" for size in sizes]
         print(f"| {name} | {' | '.join(cells)} |")
 
 

@@ -1,8 +1,8 @@
-"""Judge the schedulers on PSPLIB: ``python -m benchmarks.schedule [--set j30] [--seconds N]``.
+"""Schedulers on PSPLIB: ``python -m benchmarks.schedule [--set j30]``.
 
-The instances and their best known makespans are read from `data/benchmarks/scheduling` in the folder that
-STATEWRIGHT_SHARED names, or in `../shared`. A Markdown table goes to the standard output, a line an
-instance to the standard error.
+The instances and their best known makespans are in `data/benchmarks/scheduling` of the shared folder
+(STATEWRIGHT_SHARED, by default `../shared`). The output is a Markdown table; stderr gets one line for
+each instance.
 """
 
 from __future__ import annotations
@@ -21,34 +21,36 @@ from statewright.scheduling.schedule import list_schedule, solve
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = {"j30": 10.0, "j60": 10.0, "j120": 20.0}
-"""Time for the search of an instance, where `--seconds` gives none."""
+"""Default time limit in seconds for each instance of a set."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One instance: the best makespan known, and what both schedulers found in how many seconds."""
+    """Best known makespan of an instance, and the results of both schedulers."""
 
     instance: str
     best: float
     listed: float
     list_seconds: float
-    found: float
+    searched: float
     lower_bound: float
     optimal: bool
     seconds: float
 
 
 def main() -> None:
-    """Schedule every instance of every set asked for, and print the table."""
+    """Schedule each instance of the chosen sets and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", action="append", choices=SECONDS, dest="sets", help="may be repeated")
-    parser.add_argument("--seconds", type=float, help="for each search (default: 10; 20 for j120)")
+    parser.add_argument(
+        "--set", action="append", choices=SECONDS, dest="sets", help="repeatable (default: all)"
+    )
+    parser.add_argument("--seconds", type=float, help="limit of each search (default: 10; 20 for j120)")
     parser.add_argument("--workers", type=int, default=1, help="threads of the search (default: 1)")
     options = parser.parse_args()
     folder = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
     folder = folder / "data" / "benchmarks" / "scheduling"
     if not folder.is_dir():
-        sys.exit(f"{folder} is not there: name the folder that holds data/benchmarks by STATEWRIGHT_SHARED")
+        sys.exit(f"{folder} does not exist; set STATEWRIGHT_SHARED to the folder that holds data/benchmarks")
     lines = []
     for name in options.sets or SECONDS:
         seconds = SECONDS[name] if options.seconds is None else options.seconds
@@ -68,21 +70,21 @@ def _judge(folder: Path, instance: str, best: float, seconds: float, workers: in
     began = time.perf_counter()
     listed = list_schedule(problem)
     listed_at = time.perf_counter()
-    found = solve(problem, seconds=seconds, workers=workers)
+    searched = solve(problem, seconds=seconds, workers=workers)
     ended = time.perf_counter()
     row = Row(
         instance,
         best,
         listed.makespan,
         listed_at - began,
-        found.makespan,
-        found.lower_bound,
-        found.optimal,
+        searched.makespan,
+        searched.lower_bound,
+        searched.optimal,
         ended - listed_at,
     )
     print(
-        f"{instance}: best known {best:g}, list {row.listed:g}, found {row.found:g} "
-        f"(at least {row.lower_bound:g}) in {row.seconds:.2f} s",
+        f"{instance}: best known {best:g}, list {row.listed:g}, search {row.searched:g} "
+        f"(lower bound {row.lower_bound:g}) in {row.seconds:.2f} s",
         file=sys.stderr,
         flush=True,
     )
@@ -98,7 +100,7 @@ _HEAD = (
 
 
 def _summary(name: str, rows: list[Row], limit: float) -> str:
-    gaps = [row.found / row.best - 1 for row in rows]
+    gaps = [row.searched / row.best - 1 for row in rows]
     listed = [row.listed / row.best - 1 for row in rows]
     took = [row.seconds for row in rows]
     cells = [

@@ -40,9 +40,9 @@ def plan(
         If the repository or its declarations cannot be read.
     """
     quiet()
-    from statewright.session import look
+    from statewright.session import open_session
 
-    return look(Path(directory), targets, force=force, supposed=assignments).plan
+    return open_session(Path(directory), targets, force=force, assumed=assignments).plan
 
 
 def run(

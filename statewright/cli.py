@@ -1,4 +1,4 @@
-"""The command line: `statewright COMMAND`, each command a few lines over the engine."""
+"""Command line `statewright COMMAND`, a thin layer over the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OK, FAILED, UNUSABLE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, run the command, exit with its status."""
+    """Parse the command line, run the command and exit with its status."""
     quiet()
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -30,55 +30,61 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.directory:
             _enter(options.directory)
         sys.exit(command(options))
-    except _complaints() as error:
+    except _user_errors() as error:
         print(f"statewright: {error}", file=sys.stderr)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
-        print("statewright: interrupted; `statewright run` goes on from here", file=sys.stderr)
+        print("statewright: interrupted; `statewright run` resumes", file=sys.stderr)
         sys.exit(130)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; its help is the manual."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="statewright",
         description="Run a DVC pipeline as a state machine: planned with reasons, carried out by Prefect, "
-        "recorded in MLflow. It reads any dvc.yaml and leaves the dvc.lock that `dvc repro` would leave.",
+        "recorded in MLflow. It reads any dvc.yaml and writes the same dvc.lock as `dvc repro`.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
-    parser.add_argument("-C", dest="directory", metavar="DIR", help="work in this folder")
+    parser.add_argument("-C", dest="directory", metavar="DIR", help="change to this folder first")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    graph = commands.add_parser("graph", help="list the stages in order, what each needs and makes")
+    graph = commands.add_parser("graph", help="list the stages in order, with their inputs and outputs")
     _add_targets(graph)
     graph.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
     graph.set_defaults(command=_graph)
 
-    plan = commands.add_parser("plan", help="say what would run, and why, without running anything")
+    plan = commands.add_parser("plan", help="show which stages would run and why, without running them")
     _add_targets(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
-    plan.add_argument("--explain", metavar="STAGE", help="the causes of one stage, down to the first")
+    plan.add_argument("--explain", metavar="STAGE", help="show the chain of causes of one stage")
     plan.add_argument(
         "--set",
         dest="assignments",
         action="append",
         default=[],
         metavar="[FILE:]KEY=VALUE",
-        help="what if? As in run, but no file is touched",
+        help="plan as if this params value were set (see run --set); no file is changed",
     )
-    plan.add_argument("--schedule", action="store_true", help="draw when each stage will run")
-    plan.add_argument("--svg", type=Path, metavar="FILE", help="draw the schedule into this file as well")
-    plan.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="as in run")
+    plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
+    plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
+    plan.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="cores to plan with (default: all, %(default)s)",
+    )
     plan.set_defaults(command=_plan)
 
-    run = commands.add_parser("run", help="carry the plan out as a Prefect flow")
+    run = commands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
     _add_targets(run)
     run.add_argument(
         "--workers",
         type=_positive,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="cores to use, and so stages side by side (default: all, %(default)s)",
+        help="cores to use, which limits the number of parallel stages (default: all, %(default)s)",
     )
     run.add_argument(
         "--set",
@@ -86,45 +92,57 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="[FILE:]KEY=VALUE",
-        help="change params.yaml, or FILE, first, as in --set train.lr=1e-3; may be repeated",
+        help="first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable",
     )
     run.add_argument(
         "--at",
         type=_positive,
         metavar="ROUND",
-        help="bring this round of the loop back: its params, journal and outputs, from the cache",
+        help="restore this round of the loop: its params, its journal, and its outputs from the cache",
     )
     run.add_argument("--force", action="store_true", help="run the targets even if nothing changed")
     run.add_argument(
         "--keep-going",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="after a failure, still start what does not need the failed stage (default: yes)",
+        help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
-    run.add_argument("--name", default="statewright", help="name of the Prefect flow")
+    run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
     run.set_defaults(command=_run)
 
     loop = commands.add_parser(
         "loop",
-        help="run, let the feedback stage revise params.yaml, run again",
+        help="run in rounds: after each, a feedback stage changes params.yaml",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="A feedback stage is any stage with `meta: {journal: FILE.json}` that depends on that file\n"
-        '(the rounds so far) and writes a JSON file {"stop": false, "reason": "why", "score": 0.3,\n'
-        '"patch": [{"key": "train.lr", "was": 0.1, "now": 0.05}]}: the lower the score the better.\n'
-        "When the loop ends the best round's state stands; `statewright run --at ROUND` brings any\n"
-        "other back.",
+        '(the journal of past rounds) and writes a JSON file {"stop": false, "reason": "why", "score": 0.3,\n'
+        '"patch": [{"key": "train.lr", "was": 0.1, "now": 0.05}]}. A lower score is better.\n'
+        "When the loop ends, the state of the best round is restored. `statewright run --at ROUND`\n"
+        "restores any other round.",
     )
     loop.add_argument("target", nargs="?", help="the feedback stage (default: the one with meta.journal)")
-    loop.add_argument("--rounds", type=_positive, default=3, metavar="N", help="most rounds (default: 3)")
     loop.add_argument(
-        "--budget", type=_duration, metavar="MINUTES", help="start no new round once these have passed"
+        "--rounds", type=_positive, default=3, metavar="N", help="maximum number of rounds (default: 3)"
     )
     loop.add_argument(
-        "--until", metavar="'METRIC<=X'", help="stop once a metric (FILE:KEY, or the end of it) is there"
+        "--budget", type=_duration, metavar="MINUTES", help="start no new round after this time"
     )
-    loop.add_argument("--patience", type=_positive, metavar="K", help="stop after K rounds without a gain")
-    loop.add_argument("--ask", action="store_true", help="ask a person before each patch, here or in Prefect")
-    loop.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="as in run")
+    loop.add_argument(
+        "--until", metavar="'METRIC<=X'", help="stop when a metric (FILE:KEY, or its end) meets this bound"
+    )
+    loop.add_argument(
+        "--patience", type=_positive, metavar="K", help="stop after K rounds without improvement"
+    )
+    loop.add_argument(
+        "--ask", action="store_true", help="ask for approval of each patch, here or on Prefect's page"
+    )
+    loop.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="cores to use (default: all, %(default)s)",
+    )
     loop.set_defaults(command=_loop)
 
     params = commands.add_parser("params", help="list the params of stages: value, type, range, meaning")
@@ -142,25 +160,25 @@ def build_parser() -> argparse.ArgumentParser:
     init.add_argument("pipeline", help="name of the pipeline: a Python identifier, such as churn")
     init.set_defaults(command=_init)
 
-    check = commands.add_parser("check", help="do contracts, params and paths agree along every edge?")
+    check = commands.add_parser("check", help="check that contracts, params and paths agree on every edge")
     check.set_defaults(command=_check)
 
     schedule = commands.add_parser(
         "schedule",
         help="find the shortest schedule of a PSPLIB file (.sm)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="FILE is a project in PSPLIB's single-mode format: jobs with durations, the jobs that follow\n"
-        "each, and what they hold of renewable resources. --json prints\n"
-        '{"makespan": 43, "lower_bound": 43, "optimal": true, "start": {"1": 0, "2": 0, "3": 8}}:\n'
-        "`start` maps every job number, dummies included, to the time at which the job starts.",
+        epilog="FILE is a project in PSPLIB's single-mode format: jobs with durations, successors and\n"
+        "demands for renewable resources. --json prints\n"
+        '{"makespan": 43, "lower_bound": 43, "optimal": true, "start": {"1": 0, "2": 0, "3": 8}},\n'
+        "where `start` maps each job number, including dummy jobs, to the start time of the job.",
     )
-    schedule.add_argument("file", type=Path, metavar="FILE", help="the file to read")
+    schedule.add_argument("file", type=Path, metavar="FILE", help="the PSPLIB file")
     schedule.add_argument(
         "--seconds",
         type=_duration,
         default=10.0,
         metavar="N",
-        help="time for the search; with 0 only rules are tried (default: 10)",
+        help="time limit of the search; 0 uses priority rules only (default: 10)",
     )
     schedule.add_argument(
         "--workers",
@@ -170,30 +188,36 @@ def build_parser() -> argparse.ArgumentParser:
         help="threads of the search (default: half the cores, %(default)s)",
     )
     schedule.add_argument("--json", action="store_true", help="print the schedule as JSON")
-    schedule.add_argument("--svg", type=Path, metavar="FILE", help="draw the schedule into this file as well")
+    schedule.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     schedule.set_defaults(command=_schedule)
 
-    doctor = commands.add_parser("doctor", help="what is installed, reachable and writable here?")
+    doctor = commands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=_doctor)
 
     ui = commands.add_parser("ui", help="start a Prefect server and an MLflow server on this machine")
-    ui.add_argument("--prefect-port", type=_positive, default=4200)
-    ui.add_argument("--mlflow-port", type=_positive, default=5000)
+    ui.add_argument(
+        "--prefect-port", type=_positive, default=4200, metavar="PORT", help="default: %(default)s"
+    )
+    ui.add_argument(
+        "--mlflow-port", type=_positive, default=5000, metavar="PORT", help="default: %(default)s"
+    )
     ui.set_defaults(command=_ui)
 
-    trace = commands.add_parser("trace", help="what made a file, a metric or a stage, and what depends on it")
+    trace = commands.add_parser(
+        "trace", help="show the origin of a file, metric or stage, and what depends on it"
+    )
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
-    trace.add_argument("--json", action="store_true", help="print the trace as JSON, whole")
+    trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
     trace.set_defaults(command=_trace)
 
-    verify = commands.add_parser("verify", help="run stages twice in scratch copies: do they write the same?")
+    verify = commands.add_parser(
+        "verify", help="check that stages are reproducible: run them twice in scratch copies"
+    )
     verify.add_argument("targets", nargs="*", metavar="STAGE", help="stages or files (default: every stage)")
-    verify.add_argument("--json", action="store_true", help="print what was found as JSON")
+    verify.add_argument("--json", action="store_true", help="print the results as JSON")
     verify.set_defaults(command=_verify)
 
-    fingerprint = commands.add_parser(
-        "fingerprint", help="write the hash of the code that each stage reaches"
-    )
+    fingerprint = commands.add_parser("fingerprint", help="write the hashes of the code that each stage uses")
     fingerprint.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     fingerprint.set_defaults(command=_fingerprint)
     return parser
@@ -213,8 +237,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _complaints() -> tuple[type[Exception], ...]:
-    """The errors that are meant for a person; of modules not imported (it takes time) none can come."""
+def _user_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions to report as one message, without a traceback.
+
+    A module that is not imported cannot have raised its error. It is not imported here, because
+    that takes time.
+    """
     kinds = {"contracts": "ContractError", "files": "FileError", "fingerprint": "FingerprintError"}
     loaded = {name: sys.modules.get(f"statewright.{name}") for name in kinds}
     return (WorkflowError, *(getattr(module, kinds[name]) for name, module in loaded.items() if module))
@@ -224,7 +252,7 @@ def _enter(directory: str) -> None:
     try:
         os.chdir(directory)
     except OSError as error:
-        raise WorkflowError(f"-C {directory}: {error.strerror}; expected a folder to work in") from error
+        raise WorkflowError(f"-C {directory}: {error.strerror}; expected an existing folder") from error
 
 
 def _add_targets(parser: argparse.ArgumentParser) -> None:
@@ -232,7 +260,7 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="stages, files, or a pipeline: the name before the hyphen of its stages (default: everything)",
+        help="stages, files, or pipelines (the part before the hyphen in stage names); default: everything",
     )
 
 
@@ -268,17 +296,17 @@ def _graph(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     from statewright.scheduling.prediction import schedule_plan
-    from statewright.settled import glance
+    from statewright.settled import recall
     from statewright.terminal.display import print_plan, terminal
 
     names = [options.explain] if options.explain else options.targets
-    session: Any = None if options.explain or options.assignments else glance(Path.cwd(), names)
+    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
     capacities: dict[str, float] = {}
     if session is None:
-        from statewright.session import look
+        from statewright.session import open_session
         from statewright.transition import Limits
 
-        session = look(Path.cwd(), names, supposed=options.assignments)
+        session = open_session(Path.cwd(), names, assumed=options.assignments)
         capacities = Limits(workers=options.workers).as_dict()
     prediction = schedule_plan(session.workflow, session.plan, capacities)
     if options.json:
@@ -314,25 +342,25 @@ def _schedule(options: argparse.Namespace) -> int:
     from statewright.terminal.gantt import problem_chart, save_svg, show
 
     problem = read_psplib(options.file)
-    found = solve(problem, seconds=options.seconds, workers=options.workers)
-    chart = problem_chart(problem, found, options.file.name)
+    schedule = solve(problem, seconds=options.seconds, workers=options.workers)
+    chart = problem_chart(problem, schedule, options.file.name)
     if options.svg:
         save_svg(chart, options.svg)
     if options.json:
-        print(json.dumps(found.as_dict()))
+        print(json.dumps(schedule.as_dict()))
     else:
         show(chart, terminal(stderr=False))
     return OK
 
 
 def _run(options: argparse.Namespace) -> int:
-    from statewright.settled import glance
+    from statewright.settled import recall
     from statewright.terminal.display import terminal
-    from statewright.terminal.results import say_nothing_to_do
+    from statewright.terminal.results import print_up_to_date
 
     usual = not (options.at or options.assignments or options.force)
-    if usual and (found := glance(Path.cwd(), options.targets)):
-        say_nothing_to_do(found.root, found.workflow, found.plan, terminal())
+    if usual and (settled := recall(Path.cwd(), options.targets)):
+        print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
         return OK
 
     from statewright import session
@@ -341,7 +369,9 @@ def _run(options: argparse.Namespace) -> int:
         from statewright.loop.returning import run_at
 
         if options.targets or options.assignments or options.force:
-            raise WorkflowError(f"run --at {options.at} brings a round back whole: no TARGET, --set, --force")
+            raise WorkflowError(
+                f"run --at {options.at} restores a whole round; it takes no TARGET, --set or --force"
+            )
         return run_at(Path.cwd(), options.at, workers=options.workers)
     return session.run(
         Path.cwd(),
@@ -398,14 +428,15 @@ def _init(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from statewright.functions.checks import faults
     from statewright.repository.reading import declare, open_repository
+    from statewright.terminal.display import counted
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
-    found = faults(repository.root, workflow)
-    for fault in found:
+    all_faults = faults(repository.root, workflow)
+    for fault in all_faults:
         print(fault)
-    print(f"{len(workflow.stages)} stages checked, {len(found)} faults")
-    return FAILED if found else OK
+    print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")
+    return FAILED if all_faults else OK
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -413,11 +444,11 @@ def _trace(options: argparse.Namespace) -> int:
     from statewright.lineage.provenance import trace
     from statewright.terminal.display import terminal
 
-    found = trace(Path.cwd(), options.subject)
+    result = trace(Path.cwd(), options.subject)
     if options.json:
-        print(json.dumps(found.as_dict(), indent=2, default=str))
+        print(json.dumps(result.as_dict(), indent=2, default=str))
     else:
-        print_trace(found, terminal(stderr=False))
+        print_trace(result, terminal(stderr=False))
     return OK
 
 
@@ -427,23 +458,26 @@ def _verify(options: argparse.Namespace) -> int:
     from statewright.terminal.display import terminal
     from statewright.verify.twice import Verified, verify_stages
 
-    found: list[Verified] = []
-    say, console = terminal(), terminal(stderr=False)
+    results: list[Verified] = []
+    progress, console = terminal(), terminal(stderr=False)
 
-    def done(result: Verified) -> None:
-        found.append(result)
+    def report(result: Verified) -> None:
+        results.append(result)
         if not options.json:
             print_verified(result, console)
 
     try:
         identical = verify_stages(
-            Path.cwd(), options.targets, lambda line: say.print(line, highlight=False, markup=False), done
+            Path.cwd(),
+            options.targets,
+            lambda line: progress.print(line, highlight=False, markup=False),
+            report,
         )
     except StageFailedError as error:
-        say.print(str(error), style="red", markup=False, soft_wrap=True)
+        progress.print(str(error), style="red", markup=False, soft_wrap=True)
         return FAILED
     if options.json:
-        print(json.dumps({"stages": [result.as_dict() for result in found]}, indent=2))
+        print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
     return OK if identical else FAILED
 
 
@@ -465,8 +499,9 @@ def _ui(options: argparse.Namespace) -> int:
 def _fingerprint(options: argparse.Namespace) -> int:
     from statewright.files import save
     from statewright.fingerprint import fingerprints
+    from statewright.terminal.display import counted
 
-    found: dict[str, Any] = fingerprints(Path.cwd())
-    save(found, options.out)
-    print(f"{options.out}: code of {len(found)} stages")
+    hashes: dict[str, Any] = fingerprints(Path.cwd())
+    save(hashes, options.out)
+    print(f"{options.out}: code of {counted(len(hashes), 'stage')}")
     return OK

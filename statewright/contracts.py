@@ -1,15 +1,15 @@
-"""What a file must contain, and whether a value keeps to it.
+"""Contracts: required contents of a file, and the check of a value against them.
 
-A contract is an annotation on a stage function. Three kinds are understood:
+A contract is an annotation on a stage function. There are three kinds:
 
 - ``Table[Model]``: a pandas frame that a pandera model accepts (Parquet, CSV);
 - a pydantic model: a JSON document;
 - ``Annotated[Tensors, Shapes({...})]``: named arrays with named dimensions (safetensors).
 
-``str`` (HTML, SVG, text), ``bytes`` and ``Path`` (a folder, read by the stage itself) say
-nothing about the contents and are checked for their type only.
+``str`` (HTML, SVG, text), ``bytes`` and ``Path`` (a folder, which the stage reads itself) do not
+describe the contents. Only the type of the value is checked.
 
-This module may be imported by stages; it imports nothing heavy and opens no file.
+Stages import this module, so it imports nothing that is slow to load and opens no file.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ Model = TypeVar("Model")
 
 
 class ContractError(ValueError):
-    """A value does not keep to its contract; the message names every place where."""
+    """Violation of a contract; the message lists each fault with its location."""
 
 
 class Params(BaseModel):
-    """A block of ``params.yaml``: unknown keys are errors, values do not change."""
+    """Base of the models of blocks in ``params.yaml``: no unknown keys, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Document(BaseModel):
-    """The contents of a JSON file: unknown keys are errors."""
+    """Base of the models of JSON files: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Patch(BaseModel):
-    """One proposed change of ``params.yaml``."""
+    """Proposed change of one key in ``params.yaml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,9 +56,9 @@ class Patch(BaseModel):
 
 
 class Feedback(BaseModel):
-    """What a feedback stage returns: a patch with its reason, or the word to stop.
+    """Output of a feedback stage: a patch with its reason, or the request to stop.
 
-    ``score`` is what the loop compares between rounds; lower is better.
+    The loop compares ``score`` between rounds; lower is better.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -70,12 +70,12 @@ class Feedback(BaseModel):
 
 
 if TYPE_CHECKING:
-    # To a type checker a table is a frame, whatever its contract.
+    # For a type checker, a table of any contract is a frame.
     Table = TypeAliasType("Table", pd.DataFrame, type_params=(Model,))
 else:
 
     class Table(Generic[Model]):
-        """``Table[Model]`` in an annotation: a pandas frame that the pandera model accepts."""
+        """Annotation ``Table[Model]``: a pandas frame that the pandera model accepts."""
 
 
 Tensors = Mapping[str, "np.ndarray"]
@@ -88,52 +88,54 @@ class Shapes:
     Parameters
     ----------
     arrays : mapping of str to tuple of (str or int)
-        For each required array its dimensions: an integer is a length, a name must have
-        one length wherever it occurs.
+        Name of each required array -> its dimensions. An integer is a length. A name stands for
+        the same length in all arrays.
     more : bool
-        Whether other arrays may stand in the file too.
+        Whether the file may contain other arrays.
     """
 
     arrays: Mapping[str, tuple[str | int, ...]]
     more: bool = False
 
     def faults(self, tensors: Mapping[str, Any]) -> list[str]:
-        """Say what is wrong with `tensors`, one sentence a fault; empty if nothing is."""
+        """Return one sentence for each fault of `tensors`; empty if there is none."""
         lengths: dict[str, int] = {}
-        found = []
+        faults = []
         for name, dims in self.arrays.items():
             if name not in tensors:
-                found.append(f"array '{name}' is missing")
+                faults.append(f"array '{name}' is missing")
                 continue
             shape = tuple(tensors[name].shape)
             if len(shape) != len(dims):
-                found.append(f"array '{name}' has shape {shape}, expected dimensions {dims}")
+                faults.append(f"array '{name}' has shape {shape}, expected dimensions {dims}")
                 continue
             for dim, length in zip(dims, shape, strict=True):
-                wanted = dim if isinstance(dim, int) else lengths.setdefault(dim, length)
-                if wanted != length:
-                    found.append(f"array '{name}': dimension '{dim}' is {length}, expected {wanted}")
+                expected = dim if isinstance(dim, int) else lengths.setdefault(dim, length)
+                if expected != length:
+                    faults.append(f"array '{name}': dimension '{dim}' is {length}, expected {expected}")
         if not self.more:
-            found += [f"array '{name}' is not in the contract" for name in tensors if name not in self.arrays]
-        return found
+            faults += [
+                f"array '{name}' is not in the contract" for name in tensors if name not in self.arrays
+            ]
+        return faults
 
 
 def check(value: Any, annotation: Any, subject: str) -> Any:
-    """Return `value` as its contract wants it.
+    """Check `value` against its contract and return it, converted if necessary.
 
     Parameters
     ----------
     value : object
-        What was read from a file or returned by a stage.
+        Contents of a file, or the return value of a stage.
     annotation : type
-        The contract, see the module.
+        The contract; see the docstring of the module.
     subject : str
-        What the value is called in an error, e.g. ``data/careers.parquet``.
+        Name of the value in errors, e.g. ``data/careers.parquet``.
 
     Raises
     ------
     ContractError
-        Naming `subject` and every fault with its column and row.
+        If the value breaks the contract; lists each fault with column and row.
     """
     if annotation is Any:
         return value
@@ -148,7 +150,7 @@ def check(value: Any, annotation: Any, subject: str) -> Any:
             raise ContractError(f"{subject}: expected {annotation.__name__}, found {type(value).__name__}")
         return value
     raise ContractError(
-        f"{subject}: '{annotation}' is no contract; use Table[Model], a pydantic model, "
+        f"{subject}: '{annotation}' is not a contract; use Table[Model], a pydantic model, "
         "Annotated[Tensors, Shapes(...)], str, bytes or Path"
     )
 
@@ -168,7 +170,7 @@ def _check_table(frame: Any, model: Any, subject: str) -> Any:
 
 
 def describe_failures(cases: pd.DataFrame, most: int = 8) -> str:
-    """Turn pandera's failure cases into lines that name column, rule, value and rows."""
+    """Return pandera's failure cases as lines with column, rule, value and rows."""
     lines = []
     for (column, rule), group in cases.groupby(["column", "check"], dropna=False, sort=False):
         rows = [str(int(row)) for row in group["index"].dropna()]
@@ -182,9 +184,9 @@ def describe_failures(cases: pd.DataFrame, most: int = 8) -> str:
 def _check_tensors(value: Any, rules: tuple[Any, ...], subject: str) -> Any:
     if not isinstance(value, Mapping):
         raise ContractError(f"{subject}: expected named arrays, found {type(value).__name__}")
-    found = [fault for rule in rules if isinstance(rule, Shapes) for fault in rule.faults(value)]
-    if found:
-        raise ContractError(f"{subject} breaks its contract:\n" + "\n".join(f"  {fault}" for fault in found))
+    faults = [fault for rule in rules if isinstance(rule, Shapes) for fault in rule.faults(value)]
+    if faults:
+        raise ContractError(f"{subject} breaks its contract:\n" + "\n".join(f"  {fault}" for fault in faults))
     return value
 
 

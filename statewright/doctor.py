@@ -1,4 +1,4 @@
-"""What is installed, reachable and writable: findings, each with what to do about it."""
+"""Checks of the installation, servers and write permissions, each with a remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONAL = {"mlflow": "ui", "pandas": "functions", "pyarrow": "functions", "orto
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     ok: bool
     subject: str
@@ -26,7 +26,7 @@ class Finding:
 
 
 def examine(directory: Path) -> list[Finding]:
-    """Look at everything that a run needs."""
+    """Check everything that a run needs."""
     return [
         _python(),
         *(_package(name) for name in REQUIRED),
@@ -41,7 +41,7 @@ def examine(directory: Path) -> list[Finding]:
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     ok = sys.version_info >= (3, 11)
-    return Finding(ok, "python", version if ok else f"{version} is too old; 3.11 or newer is needed")
+    return Finding(ok, "python", version if ok else f"{version} is too old; install 3.11 or newer")
 
 
 def _package(name: str) -> Finding:
@@ -52,7 +52,7 @@ def _package(name: str) -> Finding:
     if name == "sqlalchemy" and tuple(map(int, version.split(".")[:2])) >= (2, 1):
         return Finding(False, name, f"{version}: Prefect 3.8 never schedules with it; install sqlalchemy<2.1")
     if name == "fastapi" and tuple(map(int, version.split(".")[:2])) >= (0, 151):
-        return Finding(False, name, f"{version}: Prefect 3.8 does not work with it; install fastapi<0.151")
+        return Finding(False, name, f"{version} does not work with Prefect 3.8; install fastapi<0.151")
     return Finding(True, name, version)
 
 
@@ -71,19 +71,20 @@ def _repository(directory: Path) -> Finding:
         workflow = declare(open_repository(directory))
     except WorkflowError as error:
         return Finding(False, "dvc.yaml", str(error))
-    return Finding(True, "dvc.yaml", f"{len(workflow.stages)} stages")
+    number = len(workflow.stages)
+    return Finding(True, "dvc.yaml", f"{number} stage{'' if number == 1 else 's'}")
 
 
 def _writable(directory: Path) -> Iterator[Finding]:
     for name in (".", ".dvc", "data", "mlflow"):
-        place = directory / name
-        if not place.is_dir():
+        folder = directory / name
+        if not folder.is_dir():
             continue
         try:
-            with tempfile.TemporaryFile(dir=place):
+            with tempfile.TemporaryFile(dir=folder):
                 yield Finding(True, f"{name}/", "writable")
         except OSError as error:
-            yield Finding(False, f"{name}/", f"cannot be written: {error}")
+            yield Finding(False, f"{name}/", f"is not writable: {error}; change its permissions")
 
 
 def _service(name: str, address: str | None, default: str) -> Finding:
@@ -96,5 +97,5 @@ def _service(name: str, address: str | None, default: str) -> Finding:
             return Finding(True, name, f"{address} answers")
     except OSError as error:
         return Finding(
-            False, name, f"{address} does not answer ({error}); start it with `make ui` or unset it"
+            False, name, f"{address} does not answer ({error}); start it with `statewright ui`, or unset it"
         )

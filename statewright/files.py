@@ -1,7 +1,7 @@
-"""Read and write a file by its suffix; write to a temporary name, then rename.
+"""Read and write files by their suffix; a write is atomic.
 
-The formats are Parquet, CSV, JSON, safetensors, and text or bytes as they are. None of
-them can carry code: nothing here unpickles.
+The formats are Parquet, CSV, JSON, safetensors, plain text and plain bytes. None of them can
+contain code, because nothing here unpickles.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ TEXT_SUFFIXES = frozenset({".html", ".svg", ".txt", ".md"})
 
 
 def file_name(address: str, suffix: str) -> str:
-    """A name for a file about a stage; most file systems take 255 bytes, and an address may be longer."""
+    """Return a name for a file about a stage, with at most 255 bytes.
+
+    Most file systems allow no longer names, but an address can be longer.
+    """
     name = address.replace("/", "_").replace(":", "_")
     if len(os.fsencode(name + suffix)) > 255:
         name = f"{name[:50]}-{hashlib.md5(os.fsencode(name), usedforsecurity=False).hexdigest()}"
@@ -30,11 +33,16 @@ def file_name(address: str, suffix: str) -> str:
 
 
 class FileError(ValueError):
-    """A file cannot be read or written; the message names it and says why."""
+    """Error on reading or writing a file; the message names the file and the cause."""
 
 
 def load(path: Path) -> Any:
-    """Read a file: a frame, a dict of arrays, parsed JSON, text, or the path of a folder.
+    """Read a file by its suffix.
+
+    Returns
+    -------
+    object
+        A frame, a dict of arrays, parsed JSON, text, or bytes; for a folder, its path.
 
     Raises
     ------
@@ -44,9 +52,9 @@ def load(path: Path) -> Any:
     if path.is_dir():
         return path
     if not path.is_file():
-        raise FileError(f"{path} does not exist; `statewright plan` says which stage makes it")
+        raise FileError(f"{path} does not exist; `statewright graph` shows which stage writes it")
     if path.stat().st_size == 0:
-        raise FileError(f"{path} is empty (0 bytes)")
+        raise FileError(f"{path} is empty (0 bytes); restore it, or run the stage that writes it")
     reader = _reader(path)
     try:
         return reader(path)
@@ -70,17 +78,17 @@ def _reader(path: Path) -> Callable[[Path], Any]:
     }
     if path.suffix not in readers:
         known = ", ".join(sorted([*readers, *TEXT_SUFFIXES]))
-        raise FileError(f"{path}: files of kind '{path.suffix}' are not known; known are {known}")
+        raise FileError(f"{path}: unknown file type '{path.suffix}'; expected one of {known}")
     return readers[path.suffix]
 
 
 def save(value: Any, path: Path) -> None:
-    """Write `value` in the format of the suffix of `path`, whole or not at all."""
+    """Write `value` atomically, in the format of the suffix of `path`."""
     save_all({path: value})
 
 
 def save_all(values: Mapping[Path, Any]) -> None:
-    """Write every value to its path; if one cannot be written, none is."""
+    """Write each value to its path; if one cannot be written, write none."""
     with ExitStack() as stack:
         for path, value in values.items():
             _write(value, path, stack.enter_context(replacing(path)))
@@ -100,17 +108,17 @@ def _write(value: Any, path: Path, temporary: Path) -> None:
     elif path.suffix == ".png":
         temporary.write_bytes(value)
     else:
-        raise FileError(f"{path}: files of kind '{path.suffix}' are not known")
+        raise FileError(f"{path}: unknown file type '{path.suffix}'")
 
 
 def md5(path: Path) -> str:
-    """The hash under which DVC knows a file."""
+    """Return the hash that DVC uses for a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def dump_json(value: Any) -> str:
-    """Serialise to JSON that is equal for equal values: sorted keys, NaN refused."""
+    """Return canonical JSON of a value: sorted keys; NaN is an error."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
@@ -125,10 +133,10 @@ def _dump_json_for(path: Path, value: Any) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, moved onto it when the block ends well.
+    """Yield a temporary path beside `path`, and rename it to `path` on success.
 
-    A kill at any moment leaves the old file or the new one, never a part of either. The temporary
-    file that it leaves as well is removed by whoever next writes that file.
+    If the process is killed, `path` is the complete old file or the complete new one. The next
+    writer of the same path removes the temporary file that is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, handle = _claim(path)
@@ -144,20 +152,23 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _claim(path: Path) -> tuple[Path, int]:
-    """A new temporary file beside `path`, locked for as long as this process lives or keeps it open."""
+    """Create a temporary file beside `path`, locked until it is closed.
+
+    The lock also ends with the process, so an unlocked temporary file is left from a killed one.
+    """
     prefix, suffix = f".{path.name}.", ".part"
-    with os.scandir(path.parent) as found:
-        left = [
-            entry.path for entry in found if entry.name.startswith(prefix) and entry.name.endswith(suffix)
+    with os.scandir(path.parent) as entries:
+        leftovers = [
+            entry.path for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(suffix)
         ]
-    for name in left:
+    for name in leftovers:
         _remove_unless_locked(name)
     while True:
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return Path(name), handle
-        os.close(handle)  # another writer of the file took it for a dead one's, before it was locked
+        os.close(handle)  # another writer removed the file as a leftover, before it was locked
 
 
 def _remove_unless_locked(name: str) -> None:

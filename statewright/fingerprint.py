@@ -1,13 +1,13 @@
-"""Function -> hash of the code that it reaches.
+"""Fingerprints: hashes of the code that a stage function uses.
 
-A stage ``P-F`` is the function ``F`` in ``tasks/P/F.py`` (or in ``tasks/P.py``). From its
-definition this module follows every name that resolves to a definition of ours (functions,
-classes, constants, across modules, imports inside functions too) and hashes each definition as
-the parser sees it: comments, docstrings and formatting do not count.
+A stage ``P-F`` is the function ``F`` in ``tasks/P/F.py`` (or in ``tasks/P.py``). Starting from its
+definition, this module follows each name that resolves to a definition in the repository
+(functions, classes, constants, across modules, imports inside functions too). It hashes the syntax
+tree of each definition, so comments, docstrings and formatting do not count.
 
-It reads the source as text and imports nothing, so it is fast and cannot be misled by what a
-module does when imported. A name reached only through a string (``getattr``) is not seen,
-and ``from x import *`` is refused.
+The source is parsed and never imported. This is fast, and side effects of imports cannot change the
+result. A name that occurs only in a string (``getattr``) is not followed, and ``from x import *``
+is an error.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pathlib import Path
 
 
 class FingerprintError(ValueError):
-    """Source code cannot be read; the message names the file and line."""
+    """Error in source code; the message names the file and the line."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One top-level name of a module: where it stands and its syntax tree.
+    """Top-level name of a module, with its syntax tree.
 
-    The tree of a name that several statements bind or fill is a `Module` of those statements.
+    If several statements bind or fill the name, the tree is a `Module` of these statements.
     """
 
     module: str
@@ -38,13 +38,13 @@ class Definition:
 
     @property
     def label(self) -> str:
-        """``tasks/pipeline/train:train``: the name under which it is reported."""
+        """Name in reports, such as ``tasks/pipeline/train:train``."""
         return f"{self.module.replace('.', '/')}:{self.name}"
 
 
 @dataclass(frozen=True)
 class Module:
-    """A parsed module of ours: its definitions, and its imports as name -> dotted target."""
+    """Parsed module: its definitions, and its imports as name -> dotted target."""
 
     name: str
     definitions: Mapping[str, Definition]
@@ -53,7 +53,7 @@ class Module:
 
 
 class Sources:
-    """The modules of ours below `root`, parsed when first asked for."""
+    """Modules below `root`, each parsed on first use."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -73,12 +73,13 @@ class Sources:
         imports = dict(_imports(name, package, tree))
         if "*" in imports:
             raise FingerprintError(
-                f"{path.relative_to(self.root)}: `import *` hides what a stage uses; name what is imported"
+                f"{path.relative_to(self.root)}: `import *` hides the names that a stage uses; "
+                "import each name explicitly"
             )
         return Module(name, _definitions(name, tree), imports, package)
 
-    def find(self, dotted: str, seen: frozenset[str] = frozenset()) -> Definition | None:
-        """The definition that ``package.module.name`` leads to, through re-exports."""
+    def find(self, dotted: str, visited: frozenset[str] = frozenset()) -> Definition | None:
+        """Return the definition of ``package.module.name``, through re-exports."""
         module_name, _, name = dotted.rpartition(".")
         module = self.module(module_name) if module_name else None
         if module is None or not name:
@@ -86,49 +87,54 @@ class Sources:
         if name in module.definitions:
             return module.definitions[name]
         target = module.imports.get(name)
-        seen |= {dotted}
-        return self.find(target, seen) if target and target not in seen else None
+        visited |= {dotted}
+        return self.find(target, visited) if target and target not in visited else None
 
     def _reached(self, definition: Definition) -> tuple[Definition, ...]:
-        """The definitions of ours that one definition names."""
+        """Return the definitions in the repository that one definition names."""
         module = self.module(definition.module)
         if module is None:
             return ()
         names = {**module.imports, **dict(_imports(module.name, module.is_package, definition.node))}
-        found = []
+        reached = []
         for dotted in _mentioned(definition.node):
             head, *rest = dotted.split(".")
             if head in module.definitions and head != definition.name:
-                found.append(module.definitions[head])
+                reached.append(module.definitions[head])
             if head in names:
-                found += _along(self, names[head], rest)
-        return tuple(found)
+                reached += _along(self, names[head], rest)
+        return tuple(reached)
 
 
 def stage_function(stage: str, package: str = "tasks") -> tuple[str, ...]:
-    """Dotted names under which the function of `stage` may stand, the first found wins."""
+    """Return the dotted names of the function of `stage`, in order of precedence."""
     pipeline, _, function = stage.partition("-")
     function = function.replace("-", "_")
     return f"{package}.{pipeline}.{function}.{function}", f"{package}.{pipeline}.{function}"
 
 
 def fingerprints(root: Path, package: str = "tasks") -> dict[str, dict[str, str]]:
-    """For every stage function below `package`, label -> hash of each definition it reaches.
+    """Return the hashes of the definitions that each stage function reaches.
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        Stage -> label of a definition -> hash.
 
     Raises
     ------
     FingerprintError
-        If a file of ours does not parse.
+        If a file cannot be parsed.
     """
     sources = Sources(root)
-    found = {}
+    hashes = {}
     hashed = cache(_hash)
     for stage, definition in sorted(_stages(sources, package), key=lambda pair: pair[0]):
-        found[stage] = {
+        hashes[stage] = {
             reached.label: hashed(reached.node)
             for reached in sorted(closure(sources, definition), key=lambda d: d.label)
         }
-    return found
+    return hashes
 
 
 def _stages(sources: Sources, package: str) -> Iterator[tuple[str, Definition]]:
@@ -146,19 +152,19 @@ def _stages(sources: Sources, package: str) -> Iterator[tuple[str, Definition]]:
 
 
 def closure(sources: Sources, start: Definition) -> set[Definition]:
-    """`start` and every definition of ours that it reaches."""
-    found: set[Definition] = set()
+    """Return `start` and all definitions in the repository that it reaches."""
+    reached: set[Definition] = set()
     waiting = [start]
     while waiting:
         definition = waiting.pop()
-        if definition not in found:
-            found.add(definition)
+        if definition not in reached:
+            reached.add(definition)
             waiting += sources.reached(definition)
-    return found
+    return reached
 
 
 def _along(sources: Sources, target: str, rest: list[str]) -> Iterator[Definition]:
-    """The first definition on the way from an imported name along its attributes."""
+    """Yield the first definition on the path from an imported name along attributes."""
     for part in [None, *rest]:
         target = target if part is None else f"{target}.{part}"
         definition = sources.find(target)
@@ -168,11 +174,11 @@ def _along(sources: Sources, target: str, rest: list[str]) -> Iterator[Definitio
 
 
 def _mentioned(node: ast.AST) -> set[str]:
-    """Dotted names read anywhere in `node`, annotations in quotes too."""
-    found = set()
+    """Return the dotted names in `node`, including quoted annotations."""
+    names = set()
     for child in ast.walk(node):
         if isinstance(child, ast.Name):
-            found.add(child.id)
+            names.add(child.id)
         elif isinstance(child, ast.Attribute):
             parts = [child.attr]
             value = child.value
@@ -180,34 +186,34 @@ def _mentioned(node: ast.AST) -> set[str]:
                 parts.append(value.attr)
                 value = value.value
             if isinstance(value, ast.Name):
-                found.add(".".join([value.id, *reversed(parts)]))
+                names.add(".".join([value.id, *reversed(parts)]))
         for annotation in (getattr(child, "annotation", None), getattr(child, "returns", None)):
-            found |= _mentioned_in_quotes(annotation)
-    return found
+            names |= _mentioned_in_quotes(annotation)
+    return names
 
 
 def _mentioned_in_quotes(annotation: ast.AST | None) -> set[str]:
-    found = set()
+    names = set()
     for part in ast.walk(annotation) if annotation else ():
         if isinstance(part, ast.Constant) and isinstance(part.value, str):
             with suppress(SyntaxError):
-                found |= _mentioned(ast.parse(part.value, mode="eval"))
-    return found
+                names |= _mentioned(ast.parse(part.value, mode="eval"))
+    return names
 
 
 def _definitions(module: str, tree: ast.Module) -> dict[str, Definition]:
-    found: dict[str, list[ast.stmt]] = {}
+    statements: dict[str, list[ast.stmt]] = {}
     for node in _statements(tree):
         for name in dict.fromkeys(_bound(node)):
-            found.setdefault(name, []).append(node)
+            statements.setdefault(name, []).append(node)
     return {
         name: Definition(module, name, nodes[0] if len(nodes) == 1 else ast.Module(nodes, []))
-        for name, nodes in found.items()
+        for name, nodes in statements.items()
     }
 
 
 def _statements(block: ast.AST) -> Iterator[ast.stmt]:
-    """Statements at the top level of a module, those under ``if`` and ``try`` too."""
+    """Yield the top-level statements of a module, also those in ``if`` and ``try``."""
     for node in ast.iter_child_nodes(block):
         if isinstance(node, ast.stmt):
             yield node
@@ -216,7 +222,7 @@ def _statements(block: ast.AST) -> Iterator[ast.stmt]:
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """Names that a statement defines, assigns to, or fills (``A[k] = v``, ``A.append(v)``)."""
+    """Yield names that a statement binds or fills (``A[k] = v``, ``A.append(v)``)."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Name):
@@ -244,7 +250,7 @@ def _imports(module: str, is_package: bool, tree: ast.AST) -> Iterator[tuple[str
 
 
 def _base(module: str, is_package: bool, node: ast.ImportFrom) -> str:
-    """The module that ``from ... import`` names, relative imports resolved."""
+    """Return the absolute name of the module in ``from ... import``."""
     if not node.level:
         return node.module or ""
     parts = module.split(".")
@@ -253,19 +259,19 @@ def _base(module: str, is_package: bool, node: ast.ImportFrom) -> str:
 
 
 def _hash(node: ast.AST) -> str:
-    """Hash of the code of a definition as the parser sees it, without docstrings."""
+    """Return the hash of a definition's syntax tree without docstrings."""
     text = ast.unparse(_WithoutDocstrings().visit(ast.parse(ast.unparse(node))))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Drop strings that stand alone (docstrings, notes below a field), and ``pass``."""
+    """Remover of string statements (docstrings, notes below a field) and ``pass``."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop a string that stands alone."""
+        """Remove a string statement."""
         alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if alone else node
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Drop what may stand where a docstring was."""
+        """Remove ``pass``, which can replace a docstring."""
         return

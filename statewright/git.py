@@ -1,4 +1,4 @@
-"""Ask git, without its taking locks or writing its index; an answer that it cannot give is empty."""
+"""Read-only calls of git: it takes no lock and does not write its index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def git(folder: Path, *arguments: str, timeout_s: float = 60) -> str:
-    """What ``git ARGUMENTS`` prints in `folder`; nothing if it fails, takes too long or is not there."""
+    """Return the output of ``git ARGUMENTS`` in `folder`.
+
+    The result is empty if git fails, exceeds `timeout_s` or is not installed.
+    """
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", *arguments],

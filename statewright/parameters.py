@@ -1,4 +1,4 @@
-"""Change params files by typed patches; YAML and TOML keep their comments and their order."""
+"""Typed changes of params files; YAML and TOML keep their comments and order."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from statewright.workflow import WorkflowError
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """``key.key=value`` with the value read as YAML reads it; ``1e-3`` is a number too.
+    """Parse ``key.key=value``; the value is YAML, and ``1e-3`` is a number too.
 
     Raises
     ------
     WorkflowError
-        If there is no ``=`` or the value is no YAML.
+        If there is no ``=`` or the value is not valid YAML.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -33,7 +33,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         parsed = YAML(typ="safe").load(value)
     except YAMLError as error:
-        raise WorkflowError(f"--set {text}: the value is no YAML: {error}") from error
+        raise WorkflowError(f"--set {text}: the value is not valid YAML: {error}") from error
     if isinstance(parsed, str) and parsed == value.strip():  # not in quotes
         with suppress(ValueError):
             parsed = float(parsed)
@@ -44,14 +44,24 @@ DEFAULT_FILE = "params.yaml"
 
 
 def assigned(root: Path, assignments: Iterable[str]) -> dict[str, tuple[list[Patch], str]]:
-    """The params files that ``KEY=VALUE`` and ``FILE:KEY=VALUE`` change, with their patches and new texts.
+    """Return the patches and new texts of the params files that assignments change.
 
-    Nothing is written. A file stands for its path from `root`; without one, `params.yaml` is meant.
+    No file is written.
+
+    Parameters
+    ----------
+    assignments : iterable of str
+        ``KEY=VALUE`` for `params.yaml`, or ``FILE:KEY=VALUE`` for a file relative to `root`.
+
+    Returns
+    -------
+    dict of str to (list of Patch, str)
+        File -> its patches and its new text.
 
     Raises
     ------
     WorkflowError
-        Naming the file, the key and what was expected.
+        If a key does not exist or a value has another type.
     """
     changes: dict[str, list[tuple[str, Any]]] = {}
     for text in assignments:
@@ -62,24 +72,27 @@ def assigned(root: Path, assignments: Iterable[str]) -> dict[str, tuple[list[Pat
 
 
 def assign(root: Path, assignments: Iterable[str]) -> list[tuple[str, Patch]]:
-    """Write what `assigned` says, all of it or, where one is wrong, nothing; the file and patch of each."""
-    found = assigned(root, assignments)
-    for file, (patches, text) in found.items():
+    """Write assignments into params files and return the patches with their files.
+
+    If one assignment is invalid, no file is written; see `assigned`.
+    """
+    changes = assigned(root, assignments)
+    for file, (patches, text) in changes.items():
         if patches:
             write(root / file, text)
-    return [(file, patch) for file, (patches, _) in found.items() for patch in patches]
+    return [(file, patch) for file, (patches, _) in changes.items() for patch in patches]
 
 
 def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
-    """Write changes into a params file and return those that changed something.
+    """Write changes into a params file and return the effective ones as patches.
 
-    A value must be of the kind that it replaces (a whole number may stand for a float, and is
-    written as one), and the key must be there: a misspelt key is an error, not a new parameter.
+    A new value must have the type of the old one; a whole number replaces a float and is written
+    as a float. The key must exist: a misspelt key is an error, not a new parameter.
 
     Raises
     ------
     WorkflowError
-        Naming the file, the key and what was expected; the file is then as it was.
+        If a key does not exist or a value has another type; the file is unchanged.
     """
     patches, text = patched(path, changes)
     if patches:
@@ -88,25 +101,25 @@ def apply(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
 
 
 def preview(path: Path, changes: Iterable[tuple[str, Any]]) -> list[Patch]:
-    """What `apply` would change, without changing it."""
+    """Return the patches of `apply` without writing the file."""
     return patched(path, changes)[0]
 
 
 def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
-    """What `apply` would change, and the text that the file would then hold."""
+    """Return the patches of `apply` and the new text without writing the file."""
     if not path.is_file():
-        raise WorkflowError(f"{path}: there is no such params file; expected FILE:KEY=VALUE or KEY=VALUE")
+        raise WorkflowError(f"{path}: params file does not exist; expected FILE:KEY=VALUE or KEY=VALUE")
     forms = {".json": _patched_json, ".toml": _patched_toml, ".yaml": _patched_yaml, ".yml": _patched_yaml}
     if path.suffix not in forms:
         raise WorkflowError(
-            f"{path}: values can be set in .yaml, .json and .toml files; edit this one by hand"
+            f"{path}: values can be set in .yaml, .json and .toml files only; edit this file by hand"
         )
     try:
         return forms[path.suffix](path, _read(path), changes)
     except WorkflowError:
         raise
     except (YAMLError, ValueError) as error:
-        raise WorkflowError(f"{path}: expected {path.suffix[1:]}: {error}; mend the file") from error
+        raise WorkflowError(f"{path}: expected {path.suffix[1:]}: {error}; fix the file") from error
 
 
 def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
@@ -183,21 +196,21 @@ def _set_all(data: Any, changes: Iterable[tuple[str, Any]], path: Path) -> list[
 
 def _set(data: Any, key: str, value: Any, path: Path) -> tuple[Any, Any]:
     *parents, last = key.split(".")
-    place = data
+    block = data
     for part in parents:
-        place = place.get(part) if isinstance(place, MutableMapping) else None
-    if not isinstance(place, MutableMapping) or last not in place:
+        block = block.get(part) if isinstance(block, MutableMapping) else None
+    if not isinstance(block, MutableMapping) or last not in block:
         close = difflib.get_close_matches(key, list(_keys(data)), n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see the file for the keys there are"
+        hint = f"did you mean {' or '.join(close)}?" if close else "the file shows the existing keys"
         raise WorkflowError(f"{path}: no key '{key}'; {hint}")
-    was = place[last]
+    was = block[last]
     if not _same_kind(was, value):
         raise WorkflowError(
             f"{path}: '{key}' is {was!r} ({type(was).__name__}), "
             f"it cannot become {value!r} ({type(value).__name__})"
-            + (f"; if it may be any number, write {was}.0 there" if _only_whole(was, value) else "")
+            + (f"; if any number is allowed, write {was}.0 in the file" if _only_whole(was, value) else "")
         )
-    place[last] = value = _as_kind(was, value)
+    block[last] = value = _as_kind(was, value)
     return was, value
 
 
@@ -223,7 +236,7 @@ def _only_whole(was: Any, now: Any) -> bool:
 
 
 def _as_kind(was: Any, now: Any) -> Any:
-    """A number as the kind that it replaces, lest a float that is whole for once stays an integer."""
+    """Return a number as the type of the old number, so that a float stays a float."""
     if isinstance(now, bool) or not isinstance(now, int | float):
         return now
     if isinstance(was, float):

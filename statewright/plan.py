@@ -1,29 +1,30 @@
-"""The action `A`: a verdict for every stage, with reasons, before anything runs.
+"""The action `A`: a verdict with reasons for each stage, before anything runs.
 
 For each stage, in the order of the graph::
 
-    something of its own changed?  --no-->  an input may change?  --no-->  skip
-              | yes                                  | yes
-    all inputs known,                               may
+    the stage itself changed?  --no-->  an input may change?  --no-->  skip
+              | yes                              | yes
+    all inputs known,                           may
     run cache holds the key?
         | no        | yes
        must       restore
 
-The outputs of a restored stage are known (the run cache says which they are), so its
-users are judged by what they will then find. The outputs of a stage that runs are not.
+The run cache gives the hashes of restored outputs, so later stages are judged by the files that
+they will find. The outputs of a stage that runs are unknown.
 
-`must` says that the command will run. A stage with a cause of its own is `may` all the same where
-``dvc repro`` could turn out not to run it:
+`must` means that the command will run. A stage that changed itself is `may` if ``dvc repro`` could
+still skip its command:
 
-- an input is not known yet, and the run cache remembers a run that agrees with all that is known;
-- a stage before it has the same command and, seen from its own folder, the same names and bytes
-  (DVC's run cache does not know whose run it remembers, so the second one is restored);
-- an output is merely not in the cache, and a stage that runs before may put equal bytes there;
-- the stage is frozen: DVC records what lies there, and runs nothing. Of a `.dvc` file, which has no
-  command, `must` says that its data will be recorded or fetched.
+- an input is unknown, and the run cache holds a run that agrees with all known inputs;
+- an earlier stage has the same command and, relative to its own folder, the same names and bytes
+  (the keys of DVC's run cache do not name the stage, so the second stage is restored);
+- the only change is an output that the cache has lost, and an earlier stage may write equal bytes;
+- the stage is frozen: DVC records the files on disk and runs nothing.
 
-One coincidence is left: bytes that the cache has lost may be made again, in passing, by another
-stage; a stage planned `must` whose outputs they are is then restored.
+For a `.dvc` file, which has no command, `must` means that its data will be recorded or fetched.
+
+One exception remains: another stage may write, by coincidence, the bytes that the cache has lost.
+A stage that is planned `must` because of these bytes is then restored.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from statewright.planning.inputs import (
+    ExpectedFiles,
     Inputs,
-    Known,
     incomplete,
     inputs_of,
     mark_predicted,
@@ -43,7 +44,7 @@ from statewright.planning.inputs import (
     mark_unknown,
 )
 from statewright.planning.reasons import Reason, for_json, own_reasons, passing_reasons
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.workflow import Stage, Workflow
 
 MUST, MAY, RESTORE, SKIP = "must", "may", "restore", "skip"
@@ -51,7 +52,7 @@ MUST, MAY, RESTORE, SKIP = "must", "may", "restore", "skip"
 
 @dataclass(frozen=True)
 class Decision:
-    """What will happen to one stage, and why."""
+    """Verdict for one stage, with its reasons and expected seconds (low, high)."""
 
     address: str
     verdict: str
@@ -61,17 +62,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class Plan:
-    """The decisions for all stages asked for, in an order that can be run."""
+    """Decisions for all requested stages, in an order in which they can run."""
 
     decisions: Mapping[str, Decision]
 
     @property
     def work(self) -> tuple[str, ...]:
-        """The stages that are not plainly skipped."""
+        """Addresses of the stages with another verdict than skip."""
         return tuple(address for address, d in self.decisions.items() if d.verdict != SKIP)
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as plain values, for JSON."""
+        """Return the plan as plain values, for JSON."""
         return {
             "stages": {
                 address: {
@@ -101,78 +102,82 @@ def decide(
     force: Collection[str] = (),
     seconds: Mapping[str, tuple[float, float]] | None = None,
 ) -> Plan:
-    """Decide what to do with every stage that `targets` need (all, if none is named).
+    """Decide on a verdict for each stage that `targets` need.
 
     Parameters
     ----------
     workflow, state
-        What is declared and what is there.
+        The declared stages, and the state of the repository.
     targets : collection of str
-        Addresses; their ancestors are planned with them.
+        Addresses of stages; their ancestors are planned too (default: all stages).
     force : collection of str
-        Addresses to run whether they changed or not.
+        Addresses of stages to run even if nothing changed.
     seconds : mapping of str to (float, float)
-        Expected duration of a stage's command, low and high, where past runs tell one.
+        Address -> expected duration of the command, low and high, if there are past runs.
     """
     wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
-    known = Known({path for seen in state.stages.values() for path in seen.predicted})
+    expected = ExpectedFiles(
+        {path for stage_state in state.stages.values() for path in stage_state.predicted}
+    )
     decisions = {}
     for address, stage in workflow.stages.items():
         if address in wanted:
-            verdict, reasons = _judge(stage, state, known, address in force)
+            verdict, reasons = _judge(stage, state, expected, address in force)
             time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
             decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
 
 
-def _judge(stage: Stage, state: State, known: Known, forced: bool) -> tuple[str, list[Reason]]:
-    seen = state.stages[stage.address]
-    inputs = inputs_of(stage, seen, known)
-    own = own_reasons(stage, seen, inputs, known.code_files)
+def _judge(stage: Stage, state: State, expected: ExpectedFiles, forced: bool) -> tuple[str, list[Reason]]:
+    stage_state = state.stages[stage.address]
+    inputs = inputs_of(stage, stage_state, expected)
+    own = own_reasons(stage, stage_state, inputs, expected.code_files)
     if forced:
         own.append(Reason("forced", stage.address))
     reasons = own + [Reason("upstream", address) for address in sorted(inputs.waiting)]
-    reasons += [Reason("remote", path) for path in sorted(seen.unseen)]
-    passing = passing_reasons(stage, seen, own, known.code_files)
+    reasons += [Reason("remote", path) for path in sorted(stage_state.remote)]
+    passing = passing_reasons(stage, stage_state, own, expected.code_files)
     if not reasons:
         return SKIP, passing
     outs = None
-    if own and not inputs.waiting and not seen.unseen and not forced and not incomplete(stage, inputs):
+    if own and not inputs.waiting and not stage_state.remote and not forced and not incomplete(stage, inputs):
         outs = state.recall(stage.address, inputs.deps, inputs.params)
     if outs is not None:
         verdict = RESTORE
-        mark_restored(stage, seen, outs, known)
+        mark_restored(stage, stage_state, outs, expected)
     else:
-        verdict = MUST if own and (forced or _certain(stage, state, inputs, own, known)) else MAY
-        mark_unknown(stage, known)
+        verdict = MUST if own and (forced or _certain(stage, state, inputs, own, expected)) else MAY
+        mark_unknown(stage, expected)
         if verdict == MUST:
-            mark_predicted(seen, known)
-    _remember(stage, inputs, known)
+            mark_predicted(stage_state, expected)
+    _note_run(stage, inputs, expected)
     return verdict, reasons + passing
 
 
-def _certain(stage: Stage, state: State, inputs: Inputs, own: Collection[Reason], known: Known) -> bool:
-    """Whether the command of a stage with causes of its own will run, come what may."""
+def _certain(
+    stage: Stage, state: State, inputs: Inputs, own: Collection[Reason], expected: ExpectedFiles
+) -> bool:
+    """Return whether the command of a changed stage will certainly run."""
     if stage.frozen:
         return False
     if inputs.waiting and state.may_recall(stage.address, inputs.deps, inputs.params):
         return False
-    if known.runs and {(r.kind, r.subject) for r in own} <= _cache_only(state.stages[stage.address]):
+    if expected.runs and {(r.kind, r.subject) for r in own} <= _cache_only(state.stages[stage.address]):
         return False
     values = _values(stage, inputs)
     return not any(
         all(values[key] == value for key, value in run.items() if key in values)
-        for run in known.runs.get(_looks(stage), ())
+        for run in expected.runs.get(_cache_signature(stage), ())
         if not stage.always_changed
     )
 
 
-def _cache_only(seen: Observed) -> set[tuple[str, str]]:
-    return {("output", path) for path in seen.outs_only_uncached}
+def _cache_only(stage_state: StageState) -> set[tuple[str, str]]:
+    return {("output", path) for path in stage_state.outs_only_uncached}
 
 
-def _looks(stage: Stage) -> Any:
-    """What the run cache knows a run by, apart from bytes: names are seen from the stage's folder."""
+def _cache_signature(stage: Stage) -> Any:
+    """Return the names in the run cache's key, relative to the stage's folder."""
     return (
         stage.cmd,
         frozenset(_from_folder(stage, path) for path in stage.deps),
@@ -190,5 +195,5 @@ def _from_folder(stage: Stage, path: str) -> str:
     return path if stage.wdir == "." or path.startswith("/") else os.path.relpath(path, stage.wdir)
 
 
-def _remember(stage: Stage, inputs: Inputs, known: Known) -> None:
-    known.runs.setdefault(_looks(stage), []).append(_values(stage, inputs))
+def _note_run(stage: Stage, inputs: Inputs, expected: ExpectedFiles) -> None:
+    expected.runs.setdefault(_cache_signature(stage), []).append(_values(stage, inputs))

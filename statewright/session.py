@@ -1,4 +1,4 @@
-"""One look at a repository, and one run of it: what the command line and the flows share."""
+"""Planning and running a repository, for the command line, the loop and flows."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from statewright.record import history
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, targets
 from statewright.repository.whatif import pretend, supposing
-from statewright.settled import remember, watching
+from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
-from statewright.terminal.results import say_nothing_to_do, show_figures
+from statewright.terminal.results import print_up_to_date, show_figures
 from statewright.workflow import Workflow
 from statewright.workspace import WORKING_LOCK, control_folder
 
 
 @dataclass(frozen=True)
 class Session:
-    """A repository with its workflow, its state, and the plan that follows from them."""
+    """Open repository with its workflow, its state and the plan."""
 
     repository: Repository
     workflow: Workflow
@@ -37,20 +37,30 @@ class Session:
     targets: tuple[str, ...] = ()
 
 
-def look(
-    directory: Path, names: Sequence[str], *, force: bool = False, supposed: Sequence[str] = ()
+def open_session(
+    directory: Path, names: Sequence[str], *, force: bool = False, assumed: Sequence[str] = ()
 ) -> Session:
-    """Declare, observe, decide; `supposed` are parameters taken to be otherwise, as in ``train.lr=1e-3``."""
-    with watching() as watch:
-        session = _look(directory, names, force, supposed)
-    if not (names or force or supposed):
-        remember(watch, session.repository, session.workflow, session.plan)
+    """Declare, observe and decide.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Targets (default: everything).
+    force : bool
+        Whether to run the targets even if nothing changed.
+    assumed : sequence of str
+        Assignments such as ``train.lr=1e-3`` to plan with; no file is changed.
+    """
+    with logging_accesses() as log:
+        session = _open(directory, names, force, assumed)
+    if not (names or force or assumed):
+        store(log, session.repository, session.workflow, session.plan)
     return session
 
 
-def _look(directory: Path, names: Sequence[str], force: bool, supposed: Sequence[str]) -> Session:
+def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
     repository = open_repository(directory)
-    texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, supposed).items() if patches}
+    texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
         pretend(repository, texts)
     workflow = declare(repository)
@@ -79,52 +89,66 @@ def run(
     keep_going: bool = True,
     name: str = "statewright",
 ) -> int:
-    """Plan, show the plan, carry it out, say what came of it.
+    """Make the plan, print it, carry it out and print the outcome.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Targets (default: everything).
+    workers : int
+        Cores to use.
+    assignments : sequence of str
+        Changes of params files to write first, such as ``train.lr=1e-3``.
+    keep_going : bool
+        Whether to start stages that do not need a failed stage.
 
     Returns
     -------
     int
-        0 if every stage is up to date now, 1 if one failed.
+        0 if every stage is up to date at the end, 1 if a stage failed.
     """
     console = terminal()
     opened = open_repository(directory)
     root, names = opened.root, names if opened.below == "." else targets(opened, names)
-    with alone(root, console):
+    with exclusive_run(root, console):
         if assignments:
             for file, patch in parameters.assign(root, assignments):
                 console.print(
                     f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
                 )
-        session = look(root, names, force=force)
+        session = open_session(root, names, force=force)
         if not session.plan.work:
-            say_nothing_to_do(root, session.workflow, session.plan, console)
+            print_up_to_date(root, session.workflow, session.plan, console)
             return 0
         print_plan(session.plan, console)
         return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
 
 
 @contextmanager
-def alone(root: Path, console: Console) -> Iterator[None]:
-    """Wait until no other run is at work in the repository, nor what a killed one left behind."""
+def exclusive_run(root: Path, console: Console) -> Iterator[None]:
+    """Hold the run lock of the repository for the block.
+
+    The function waits until no other run, and no process of a killed run, is active.
+    """
     control = control_folder(root / ".statewright")
-    by = control / "run.by"
+    holder = control / "run.by"
     with _waiting(
-        FileLock(control / "run.lock"), lambda: f"{_read(by)} is at work in this repository", console
+        FileLock(control / "run.lock"), lambda: f"{_read(holder)} is running in this repository", console
     ):
-        by.write_text(f"process {os.getpid()}: {' '.join(sys.argv)}", encoding="utf-8")
-        left = FileLock(control / WORKING_LOCK)
-        with _waiting(left, lambda: "what a run that was killed had started is being ended", console):
-            left.release()
+        holder.write_text(f"process {os.getpid()}: {' '.join(sys.argv)}", encoding="utf-8")
+        working = FileLock(control / WORKING_LOCK)
+        with _waiting(working, lambda: "processes of a killed run are still ending", console):
+            working.release()
         yield
 
 
 @contextmanager
-def _waiting(lock: FileLock, why: Callable[[], str], console: Console) -> Iterator[None]:
-    """Hold a lock for the length of the block; if that takes waiting, say for whom."""
+def _waiting(lock: FileLock, reason: Callable[[], str], console: Console) -> Iterator[None]:
+    """Hold a lock for the block; print the reason if it is not free."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        console.print(f"{why()}: waiting for it to end", markup=False)
+        console.print(f"{reason()}; waiting", markup=False)
         lock.acquire()
     try:
         yield
@@ -137,7 +161,7 @@ def _read(path: Path) -> str:
 
 
 def carry_out(session: Session, *, workers: int, name: str, console: Console, keep_going: bool = True) -> int:
-    """Carry a session's plan out, and say what came of it."""
+    """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import Limits, transition
 
     board = new_board(session.plan, console)
@@ -152,34 +176,35 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
         board=board,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
-    took = result.schedule
-    spent = f" in {clock(took.actual)}" if took else ""
-    if took and any(session.plan.decisions[address].seconds for address in session.plan.work):
-        spent += f", predicted {clock(took.predicted)}"
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + spent, highlight=False)
+    times = result.schedule
+    duration = f" in {clock(times.actual)}" if times else ""
+    # Without past runs, the prediction would be made of assumptions only.
+    if times and any(session.plan.decisions[address].seconds for address in session.plan.work):
+        duration += f", predicted {clock(times.predicted)}"
+    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
-        console.print(f"not wholly recorded in MLflow: {result.unrecorded}", style="yellow", markup=False)
+        console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
     for error in result.errors.values():
         console.print(error, style="red", markup=False, soft_wrap=True)
     if result.failed:
-        console.print("mend the cause and `statewright run` again: finished stages stay finished")
+        console.print("fix the error and run again; completed stages are skipped")
         return 1
-    left = _left(session, result.state)
-    if left.work:
-        console.print("planned anew: inputs turned out otherwise than the run cache had said")
-        again = replace(session, state=result.state, plan=left)
+    remaining = _new_work(session, result.state)
+    if remaining.work:
+        console.print("planning again: inputs differ from what the run cache predicted")
+        again = replace(session, state=result.state, plan=remaining)
         return carry_out(again, workers=workers, name=name, console=console, keep_going=keep_going)
     show_results(session)
     return 0
 
 
-def _left(session: Session, state: State) -> Plan:
-    """Stages that were to be skipped, but have work now: a restore that did not come true."""
+def _new_work(session: Session, state: State) -> Plan:
+    """Return a plan for skipped stages that have work now, because a restore failed."""
     now = decide(session.workflow, state, tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
     return Plan({address: now.decisions[address] for address in skipped if address in now.work})
 
 
 def show_results(session: Session) -> None:
-    """Print what the stages' `meta.show` names."""
+    """Print the figures and paths that `meta.show` of the stages names."""
     show_figures(session.repository.root, session.workflow, session.plan)

@@ -1,12 +1,15 @@
-"""The short answer to 'is there anything to do?': no, if nothing has been touched since the last look.
+"""Cache of the last "up to date" answer, valid until a file changes.
 
-A look at a repository opens DVC, resolves templates, parses lock files and asks after every file;
-its answer depends on what was opened, which folders were listed, and what lies under the paths of the
-stages. When the answer was that all stages are up to date, the signatures (inode, size, time) of
-all that are kept. As long as they are the same, so is the answer. Whatever differs, a proper look
-is taken, so this file may forget, but must not remember wrongly: what changed while the look was
-taken, or so shortly before that a clock tick could hide a second change, is not remembered.
-DVC trusts the same three numbers instead of hashing a file again.
+Planning opens DVC, resolves templates, parses lock files and checks every file. The answer depends
+on the opened files, the listed folders, and the files below the paths of the stages. If the answer
+was that all stages are up to date, :func:`store` saves the signature (inode, size, time, mode) of
+each of these paths in `.statewright/settled.json`. As long as the signatures are equal,
+:func:`recall` gives the same answer without opening DVC.
+
+If anything differs, the repository is planned in full. The cache may therefore miss, but it must
+never give a wrong answer: it stores nothing if a file changed while the plan was made, or so
+shortly before that a second change could have the same time stamp. DVC relies on inode, size and
+time in the same way instead of hashing a file again.
 """
 
 from __future__ import annotations
@@ -29,22 +32,25 @@ if TYPE_CHECKING:
     from statewright.repository.reading import Repository
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
-"""No clock of a file system is coarser: of those that keep fractions of a second, and of the others."""
-FORM = 1
+"""Upper bounds of a file system's clock tick: with fractions of a second, and with whole seconds."""
+FORMAT = 1
 Signature = list[int] | None
 
 
 @dataclass
-class Watch:
-    """What a look has opened and listed so far."""
+class AccessLog:
+    """Paths that this process has opened or listed since `started`."""
 
     started: float = field(default_factory=time.time)
     paths: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
-class Glance:
-    """What a glance tells of stages that are all up to date: no more than addresses and edges."""
+class SettledPlan:
+    """Plan of stages that are all up to date.
+
+    The stages of its workflow have an address and `meta.show` only.
+    """
 
     root: Path
     workflow: Workflow
@@ -52,40 +58,47 @@ class Glance:
     targets: tuple[str, ...] = ()
 
 
-_watching: list[Watch] = []
+_open_logs: list[AccessLog] = []
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _watching and event in ("open", "os.scandir", "os.listdir"):
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _open_logs and event in ("open", "os.scandir", "os.listdir"):
         path = arguments[0]
         if isinstance(path, str | os.PathLike):
             text = os.fspath(path)
             if isinstance(text, str):
-                _watching[-1].paths.add(str(Path(text).absolute()))
+                _open_logs[-1].paths.add(str(Path(text).absolute()))
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
-    """Note every file that this process opens, and every folder that it lists, inside the block."""
-    if not getattr(sys, "_statewright_hears", False):
-        sys.addaudithook(_hear)
-        sys._statewright_hears = True  # type: ignore[attr-defined]
-    _watching.append(watch := Watch())
+def logging_accesses() -> Iterator[AccessLog]:
+    """Log the files that this process opens and the folders that it lists."""
+    # An audit hook cannot be removed, so the process gets one for all blocks.
+    if not getattr(sys, "_statewright_audit", False):
+        sys.addaudithook(_audit)
+        sys._statewright_audit = True  # type: ignore[attr-defined]
+    _open_logs.append(log := AccessLog())
     try:
-        yield watch
+        yield log
     finally:
-        _watching.pop()
+        _open_logs.pop()
 
 
-def remember(watch: Watch, repository: Repository, workflow: Workflow, plan: Plan) -> bool:
-    """Keep the answer of a look, if it was that everything is up to date; whether it was kept."""
+def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan) -> bool:
+    """Save the plan if all stages are up to date, and return whether it was saved.
+
+    Parameters
+    ----------
+    log : AccessLog
+        Paths that were read to make the plan.
+    """
     settled = set(plan.decisions) == set(workflow.stages) and not any(
         decision.verdict != SKIP or decision.reasons for decision in plan.decisions.values()
     )
     if not settled:
         return False
     root = repository.root
-    paths = _of_use(watch.paths, root)
+    paths = _relevant(log.paths, root)
     for stage in repository.stages.values():
         declared = Path(stage.path)
         paths |= {str(Path(folder, "params.yaml")) for folder in (stage.wdir, declared.parent)}
@@ -93,17 +106,17 @@ def remember(watch: Watch, repository: Repository, workflow: Workflow, plan: Pla
         for item in (*stage.deps, *stage.outs):
             if item.fs_path and item.protocol == "local" and not hasattr(item, "def_repo"):
                 paths.update(_below(item.fs_path))
-            paths.update(_kept(item))
+            paths.update(_cache_paths(item))
     paths |= {str(root / ".dvc" / name) for name in ("config", "config.local")}
     folder = root / ".statewright"
     new = not folder.exists()
     signatures = {path: signature(path) for path in paths}
-    # The folder that is made here changes the time of the one in which it lies.
-    times = [found[2] for path, found in signatures.items() if found and not (new and path == str(root))]
-    if any(watch.started - time_ns / 1e9 < _tick(time_ns) for time_ns in times):
+    # Creating the folder below changes the time of its parent.
+    times = [value[2] for path, value in signatures.items() if value and not (new and path == str(root))]
+    if any(log.started - time_ns / 1e9 < _tick(time_ns) for time_ns in times):
         return False
     answer = {
-        **_circumstances(),
+        **_environment(),
         "paths": signatures,
         "upstream": {address: list(ups) for address, ups in workflow.upstream.items()},
         "show": {a: list(s.meta["show"]) for a, s in workflow.stages.items() if s.meta.get("show")},
@@ -111,19 +124,25 @@ def remember(watch: Watch, repository: Repository, workflow: Workflow, plan: Pla
     try:
         _write(folder / "settled.json", answer)
     except OSError:
-        return False  # a read-only repository is looked at each time
+        return False  # in a read-only repository every plan is made in full
     return True
 
 
 def _tick(time_ns: int) -> float:
-    """How far apart two changes must be to have two times; whole seconds are a coarse clock's."""
+    """Return the time between two changes that certainly get different time stamps.
+
+    A time in whole seconds is that of a coarse clock.
+    """
     return COARSE_TICK_S if time_ns % 1_000_000_000 == 0 else TICK_S
 
 
-def glance(directory: Path, addresses: Sequence[str] = ()) -> Glance | None:
-    """The plan for some stages (all, if none is named), if all are known to be up to date.
+def recall(directory: Path, addresses: Sequence[str] = ()) -> SettledPlan | None:
+    """Return the stored plan if it is still valid, else None.
 
-    None means that a proper look has to be taken.
+    Parameters
+    ----------
+    addresses : sequence of str
+        Addresses of stages to plan with their ancestors (default: all stages).
     """
     start = Path(os.path.realpath(directory))
     root = next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
@@ -131,8 +150,8 @@ def glance(directory: Path, addresses: Sequence[str] = ()) -> Glance | None:
         return None
     try:
         answer = json.loads((root / ".statewright" / "settled.json").read_text(encoding="utf-8"))
-        same = all(answer[key] == value for key, value in _circumstances().items())
-        if not same or any(signature(path) != kept for path, kept in answer["paths"].items()):
+        same = all(answer[key] == value for key, value in _environment().items())
+        if not same or any(signature(path) != stored for path, stored in answer["paths"].items()):
             return None
         upstream = {address: tuple(ups) for address, ups in answer["upstream"].items()}
         stages = {a: Stage(a, (), meta={"show": answer["show"].get(a, [])}) for a in upstream}
@@ -143,7 +162,7 @@ def glance(directory: Path, addresses: Sequence[str] = ()) -> Glance | None:
     workflow = Workflow(stages, upstream)
     wanted = workflow.ancestors(addresses) if addresses else set(stages)
     plan = Plan({address: Decision(address, SKIP) for address in stages if address in wanted})
-    return Glance(root, workflow, plan, tuple(addresses))
+    return SettledPlan(root, workflow, plan, tuple(addresses))
 
 
 def _write(path: Path, answer: dict[str, Any]) -> None:
@@ -159,19 +178,19 @@ def _write(path: Path, answer: dict[str, Any]) -> None:
 
 
 def signature(path: str) -> Signature:
-    """Inode, size, time of the last change and mode of what lies there; None if nothing does."""
+    """Return inode, size, time of the last change and mode of a path, if it exists."""
     try:
-        found = os.stat(path)  # noqa: PTH116 -- thousands of them, and a Path takes as long as the stat
+        status = os.stat(path)  # noqa: PTH116 -- thousands of them, and a Path takes as long as the stat
     except OSError:
         return None
-    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode]
+    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode]
 
 
-def _circumstances() -> dict[str, Any]:
-    """What else the answer depends on: versions, and settings from the environment."""
+def _environment() -> dict[str, Any]:
+    """Return the versions and environment variables that the answer depends on."""
     names = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "GIT_CONFIG_GLOBAL", "GIT_DIR")
     return {
-        "form": FORM,
+        "form": FORMAT,
         "python": sys.version,
         "packages": signature(sysconfig.get_path("purelib")),
         "engine": _engine(),
@@ -187,11 +206,14 @@ def _engine() -> list[Signature]:
     return [signature(str(path)) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
-def _of_use(paths: Iterable[str], root: Path) -> set[str]:
-    """Of what was opened and listed, that which a person could change and DVC would heed."""
+def _relevant(paths: Iterable[str], root: Path) -> set[str]:
+    """Return the paths that a user can change and that change the plan.
+
+    Files of the Python installation, of git and of DVC's own folders are left out.
+    """
     installed = {f"{Path(path).resolve()}/" for path in (sys.prefix, sys.base_prefix)}
     programs = tuple(installed | {f"{path}/" for path in sysconfig.get_paths().values()})
-    # A repository may lie where programs lie (/usr/src), and an environment in the repository.
+    # A repository can be inside a folder of programs (/usr/src), and an environment inside it.
     inner = tuple(folder for folder in programs if folder.startswith(f"{root}/"))
     own = (*inner, *(f"{root / name}/" for name in (".git", ".dvc/tmp", ".dvc/cache", ".statewright")))
     others = (*programs, "/proc/", "/dev/", "/sys/", "/var/tmp/dvc/", "/var/cache/dvc/")
@@ -205,13 +227,13 @@ def _of_use(paths: Iterable[str], root: Path) -> set[str]:
 
 
 def _below(path: str) -> Iterator[str]:
-    """A path, and all that lies below it."""
+    """Yield a path and all paths below it."""
     yield path
-    yield from (str(found) for found in Path(path).rglob("*"))
+    yield from (str(inner) for inner in Path(path).rglob("*"))
 
 
-def _kept(item: Any) -> Iterator[str]:
-    """Where the cache holds an output, and what is in it."""
+def _cache_paths(item: Any) -> Iterator[str]:
+    """Yield the cache paths of an output, and of its files if it is a folder."""
     if item.IS_DEPENDENCY or not (item.use_cache and item.hash_info):
         return
     yield item.cache.oid_to_path(item.hash_info.value)

@@ -1,11 +1,11 @@
-"""What a plan would lead to, without carrying it out: for tests of planning and of the loop.
+"""Simulation of a plan without running it, for tests of planning and of the loop.
 
-A stage at its turn is judged again, as `transition` does it, by the inputs that it then finds.
-What is assumed of the work itself:
+Like `transition`, the simulation decides on each stage again when its turn comes, from the inputs
+that the stage then finds. Assumptions:
 
-- a command is a function: its outputs get hashes that follow from command, input hashes and params;
-- the outputs of a stage that was restored are those that the run cache recalls;
-- a stage that fails leaves no outputs and no record, and what needs it does not run;
+- a command is a function: command, input hashes and params determine the hashes of its outputs;
+- a restored stage has the outputs that the run cache recalls;
+- a stage that fails leaves no outputs and no record, and the stages that need it do not run;
 - nothing else changes in the meantime.
 """
 
@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from statewright.plan import RESTORE, SKIP, Plan, decide
-from statewright.state import Hashes, Observed, ParamKey, State
+from statewright.state import Hashes, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest, overlaps
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A run that the run cache remembers."""
+    """Run in the run cache."""
 
     address: str
     deps: Hashes
@@ -31,62 +31,69 @@ class _Run:
 
 
 def simulate(state: State, workflow: Workflow, plan: Plan, *, failing: Collection[str] = ()) -> State:
-    """The state after `plan` was carried out in `state`, under the assumptions of the module.
+    """Return the state after `plan`, under the assumptions of the module.
 
-    Metrics of stages that ran or were restored are not known, and are left out. What ran can be
-    recalled afterwards.
+    The metrics of stages that ran or were restored are unknown and left out. The new state can
+    recall the simulated runs.
 
     Parameters
     ----------
     failing : collection of str
-        Addresses of stages whose command fails, if it comes to run.
+        Addresses of stages whose command fails if it runs.
     """
-    ends = dict(state.stages)
+    states = dict(state.stages)
     runs: list[_Run] = []
-    after = _remembering(replace(state, stages=ends), runs)
-    unmade: set[str] = set()
+    after = _remembering(replace(state, stages=states), runs)
+    failed: set[str] = set()
     for address, decision in plan.decisions.items():
         stage = workflow.stages[address]
         if decision.verdict == SKIP:
             continue
-        if unmade & set(workflow.upstream[address]):
-            unmade.add(address)
+        if failed & set(workflow.upstream[address]):
+            failed.add(address)
             continue
         forced = any(reason.kind == "forced" for reason in decision.reasons)
         outs = _outcome(stage, after, forced=forced, fails=address in failing)
         if outs is None:
             continue
-        seen = ends[address]
+        stage_state = states[address]
         if None in outs.values():
-            unmade.add(address)
-            ends[address] = replace(seen, outs=dict.fromkeys(outs, "deleted"))
+            failed.add(address)
+            states[address] = replace(stage_state, outs=dict.fromkeys(outs, "deleted"))
         else:
-            runs.append(_Run(address, seen.deps_now, seen.params_now, outs))
-            ends[address] = _recorded(stage, seen, outs)
-        _spread(ends, workflow, stage, outs)
+            runs.append(_Run(address, stage_state.deps_now, stage_state.params_now, outs))
+            states[address] = _recorded(stage, stage_state, outs)
+        _spread(states, workflow, stage, outs)
     stale = {path for run in runs for path in run.outs}
     metrics = {name: value for name, value in state.metrics.items() if name.rpartition(":")[0] not in stale}
     return replace(after, metrics=metrics)
 
 
 def _outcome(stage: Stage, state: State, *, forced: bool, fails: bool) -> Hashes | None:
-    """The outputs of a stage at its turn: None each where it fails; None if it is up to date."""
+    """Return the outputs of a stage at its turn.
+
+    The result is None if the stage is up to date. If it fails, each hash is None.
+    """
     alone = Workflow({stage.address: stage}, {stage.address: ()})
     force = [stage.address] if forced else []
     verdict = decide(alone, state, force=force).decisions[stage.address].verdict
     if verdict == SKIP:
         return None
-    seen = state.stages[stage.address]
-    held = state.recall(stage.address, seen.deps_now, seen.params_now) if verdict == RESTORE else None
+    stage_state = state.stages[stage.address]
+    held = (
+        state.recall(stage.address, stage_state.deps_now, stage_state.params_now)
+        if verdict == RESTORE
+        else None
+    )
     if held is not None:
         return held
-    if fails or (None in seen.deps_now.values() and not stage.frozen):
+    if fails or (None in stage_state.deps_now.values() and not stage.frozen):
         return dict.fromkeys(out.path for out in stage.outs)
-    return _outputs(stage, seen)
+    return _outputs(stage, stage_state)
 
 
 def _remembering(state: State, runs: Sequence[_Run]) -> State:
-    """The state with a run cache that holds `runs` too, those that will be added included."""
+    """Return the state with `runs` in its run cache, including runs appended later."""
 
     def recall(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> Hashes | None:
         for run in reversed(runs):
@@ -106,54 +113,58 @@ def _remembering(state: State, runs: Sequence[_Run]) -> State:
     return replace(state, recall=recall, may_recall=may_recall)
 
 
-def _outputs(stage: Stage, seen: Observed) -> dict[str, str | None]:
+def _outputs(stage: Stage, stage_state: StageState) -> dict[str, str | None]:
     if stage.frozen:  # DVC checks the recorded outputs out
-        return dict(seen.outs_was)
-    params = sorted((*key, value) for key, value in seen.params_now.items())
-    made_of = [stage.cmd, sorted(seen.deps_now.items()), params]
+        return dict(stage_state.outs_was)
+    params = sorted((*key, value) for key, value in stage_state.params_now.items())
+    made_of = [stage.cmd, sorted(stage_state.deps_now.items()), params]
     made: dict[str, str | None] = {out.path: digest([made_of, out.path])[:32] for out in stage.outs}
-    return {**made, **seen.predicted_hashes}
+    return {**made, **stage_state.predicted_hashes}
 
 
-def _recorded(stage: Stage, seen: Observed, outs: Hashes) -> Observed:
-    inputs = (seen.deps_was, seen.params_was) if stage.frozen else (seen.deps_now, seen.params_now)
-    return Observed(
+def _recorded(stage: Stage, stage_state: StageState, outs: Hashes) -> StageState:
+    inputs = (
+        (stage_state.deps_was, stage_state.params_was)
+        if stage.frozen
+        else (stage_state.deps_now, stage_state.params_now)
+    )
+    return StageState(
         recorded=True,
         cmd_was=stage.cmd,
         deps_was=inputs[0],
-        deps_now=seen.deps_now,
+        deps_now=stage_state.deps_now,
         params_was=inputs[1],
-        params_now=seen.params_now,
+        params_now=stage_state.params_now,
         outs_was=outs,
         outs=dict.fromkeys(outs, "ok"),
-        predicted=seen.predicted,
-        predicted_hashes=seen.predicted_hashes,
+        predicted=stage_state.predicted,
+        predicted_hashes=stage_state.predicted_hashes,
     )
 
 
-def _spread(ends: dict[str, Observed], workflow: Workflow, stage: Stage, outs: Hashes) -> None:
-    """Let every user of the stage find its new outputs, in whole or in part."""
-    for address, seen in ends.items():
+def _spread(states: dict[str, StageState], workflow: Workflow, stage: Stage, outs: Hashes) -> None:
+    """Update the inputs of the stages that read new outputs, whole or in part."""
+    for address, stage_state in states.items():
         deps = {
             path: outs[path] if path in outs else _mixed(path, was, outs)
-            for path, was in seen.deps_now.items()
+            for path, was in stage_state.deps_now.items()
         }
         params = {
-            (file, key): _param(ends[stage.address], file, key, outs) if file in outs else value
-            for (file, key), value in seen.params_now.items()
+            (file, key): _param(states[stage.address], file, key, outs) if file in outs else value
+            for (file, key), value in stage_state.params_now.items()
         }
-        if address != stage.address and (deps != seen.deps_now or params != seen.params_now):
-            ends[address] = replace(seen, deps_now=deps, params_now=params)
+        if address != stage.address and (deps != stage_state.deps_now or params != stage_state.params_now):
+            states[address] = replace(stage_state, deps_now=deps, params_now=params)
 
 
 def _mixed(path: str, was: str | None, outs: Hashes) -> str | None:
-    """The hash of a folder some of whose files are outputs, or of a file in a folder that is one."""
+    """Return the hash of a folder with outputs in it, or of a file in an output."""
     inside = sorted((out, value) for out, value in outs.items() if overlaps(path, out))
     return digest([path, inside])[:32] if inside and any(value for _, value in inside) else was
 
 
-def _param(maker: Observed, file: str, key: str, outs: Hashes) -> Any:
-    """A params file that a stage makes: its contents where they are known beforehand."""
-    if file in maker.predicted:
-        return maker.predicted[file].get(key)
+def _param(producer: StageState, file: str, key: str, outs: Hashes) -> Any:
+    """Return the value of a key in a params file that a stage writes."""
+    if file in producer.predicted:
+        return producer.predicted[file].get(key)
     return digest([outs[file], key])[:32] if outs[file] else None

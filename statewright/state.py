@@ -1,4 +1,4 @@
-"""The state `S`: what has been done, and what lies there now, as plain values."""
+"""The state `S`: recorded results and current files, as plain values."""
 
 from __future__ import annotations
 
@@ -12,33 +12,47 @@ ParamKey = tuple[str, str]
 """A params file and a key in it."""
 
 Hashes = Mapping[str, str | None]
-"""Path -> content hash; None if nothing lies there."""
+"""Path -> content hash; None if the path does not exist."""
 
 Recall = Callable[[str, Hashes, Mapping[ParamKey, Any]], Hashes | None]
-"""(address, hashes of the dependencies, params) -> hashes of the outputs that the run cache holds."""
+"""(address, hashes of dependencies, params) -> hashes of the outputs in the run cache, or None."""
 
 MayRecall = Callable[[str, Hashes, Mapping[ParamKey, Any]], bool]
-"""(address, the known hashes of dependencies, the known params) -> whether a remembered run agrees."""
+"""(address, known hashes of dependencies, known params) -> whether a run in the run cache agrees."""
 
 
 def recall_nothing(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> Hashes | None:
-    """A run cache with nothing in it."""
+    """Return None, as an empty run cache does."""
     return None
 
 
-def remember_nothing(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> bool:
-    """A run cache in which no run agrees with what is known."""
+def match_nothing(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> bool:
+    """Return False, as an empty run cache does."""
     return False
 
 
 @dataclass(frozen=True)
-class Observed:
-    """One stage: what `dvc.lock` recorded of it (`was`) and what is there (`now`).
+class StageState:
+    """State of one stage: its entry in `dvc.lock` (`was`) and current files (`now`).
 
-    `outs` says of each output: ``ok``, ``new``, ``deleted``, ``modified`` or ``not in cache``;
-    `outs_only_uncached` are those that lie there as recorded, and that the cache has lost.
-    `cmd_changed` is what DVC says, to which a command and a list of one command are not the same.
-    A parameter that is not in its file is not in `params_now`.
+    Parameters
+    ----------
+    params_now : mapping
+        Params that are in their files; an absent key is left out.
+    outs : mapping of str to str
+        Path -> ``ok``, ``new``, ``deleted``, ``modified`` or ``not in cache``.
+    predicted : mapping of str to mapping
+        Path -> contents of a JSON output that is known before the stage runs (code fingerprints).
+    predicted_hashes : mapping of str to str
+        Path -> hash of such an output.
+    cmd_changed : bool
+        DVC's own answer: it distinguishes a command from a list of one command.
+    outs_only_uncached : frozenset of str
+        Outputs that are unchanged on disk, but missing from the cache.
+    missing_params : frozenset of str
+        Params files that do not exist.
+    remote : frozenset of str
+        Inputs and outputs in a remote store or another repository; only a run checks them.
     """
 
     recorded: bool
@@ -50,36 +64,33 @@ class Observed:
     outs_was: Hashes = field(default_factory=dict)
     outs: Mapping[str, str] = field(default_factory=dict)
     predicted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Contents of a JSON output that is known before the stage runs (code fingerprints)."""
     predicted_hashes: Hashes = field(default_factory=dict)
     cmd_changed: bool = False
     outs_only_uncached: frozenset[str] = frozenset()
-    params_gone: frozenset[str] = frozenset()
-    """Params files that are not there."""
-    unseen: frozenset[str] = frozenset()
-    """Inputs and outputs out of reach (a store, another repository): only a run looks at them."""
+    missing_params: frozenset[str] = frozenset()
+    remote: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class State:
-    """The state of a repository at one moment.
+    """State of a repository at one moment.
 
     Parameters
     ----------
-    stages : mapping of str to Observed
+    stages : mapping of str to StageState
         By address.
     metrics : mapping of str to float
-        ``file:key`` -> number, from the metric files that lie there.
+        ``file:key`` -> number, from the current metric files.
     recall, may_recall : callable
-        Look the run cache up; the one part of the state that is not a value.
+        Queries of the run cache; the only part of the state that is not a plain value.
     """
 
-    stages: Mapping[str, Observed]
+    stages: Mapping[str, StageState]
     metrics: Mapping[str, float] = field(default_factory=dict)
     recall: Recall = recall_nothing
-    may_recall: MayRecall = remember_nothing
+    may_recall: MayRecall = match_nothing
 
     @property
     def digest(self) -> str:
-        """A hash of all recorded output hashes: two states with one digest hold the same files."""
+        """Hash of all recorded output hashes: states with equal digests hold equal files."""
         return digest({address: dict(observed.outs_was) for address, observed in self.stages.items()})

@@ -1,9 +1,9 @@
-"""The transition `f`: carry a plan out through Prefect; the only impure step.
+"""The transition `f`: carry out a plan through Prefect, the only impure step.
 
-One Prefect task a stage, named as the stage. A stage is submitted when all it depends on is
-done and its `cpu` and `ram_gb` are free, the one with the longest tail first; at its turn it is
-looked at again, since its inputs may have turned out unchanged. A stage that fails stops its
-descendants only.
+Each stage is a Prefect task with the name of the stage. A stage is submitted when the stages it
+depends on are done and its `cpu`, `ram_gb` and `gpu` are free; the stage with the longest tail goes
+first. When its turn comes, the engine decides on it again, because its inputs may be unchanged. A
+stage that fails stops its descendants only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from statewright.running.starter import starter
 from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import priorities
 from statewright.state import State
-from statewright.terminal.display import Board, new_board, showing
+from statewright.terminal.display import Board, live_board, new_board
 from statewright.workflow import Stage, Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -37,12 +37,12 @@ DEFAULT_RETRY_DELAY_S = 5.0
 
 
 def installed_ram_gb() -> float:
-    """Memory of this machine."""
+    """Return the memory of this machine in GiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
 def installed_gpus() -> int:
-    """GPUs that `CUDA_VISIBLE_DEVICES` names, else those that NVIDIA's driver lists."""
+    """Return the number of GPUs in `CUDA_VISIBLE_DEVICES`, else of NVIDIA's driver."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return len([device for device in named.split(",") if device.strip() not in ("", "-1")])
@@ -51,9 +51,9 @@ def installed_gpus() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be used at once: `workers` counts cores, and thereby stages side by side.
+    """Capacities that parallel stages share; `workers` is the number of cores.
 
-    A stage that wants more than there is, or a GPU where there is none, runs alone.
+    A stage that demands more than a capacity, or a GPU where there is none, runs alone.
     """
 
     workers: int = 2
@@ -61,28 +61,30 @@ class Limits:
     gpu: float = field(default_factory=installed_gpus)
 
     def as_dict(self) -> dict[str, float]:
-        """By the names that `meta:` uses."""
+        """Return the capacities under the names that `meta:` uses."""
         return {"cpu": self.workers, "ram_gb": self.ram_gb, "gpu": self.gpu}
 
 
 @dataclass
 class Result:
-    """What came of a transition.
+    """Result of a transition.
 
     Parameters
     ----------
+    state : State
+        State of the repository after the transition.
     outcomes : mapping of str to str
         Address -> ran, restored, done, skipped, failed or blocked.
     errors : mapping of str to str
-        Address -> what went wrong.
+        Address -> error message.
     times : mapping of str to (float, float)
-        Address -> start and end in seconds, by a clock that does not jump.
+        Address -> start and end in seconds of a monotonic clock.
     schedule : Comparison or None
-        How long all and each took, beside what was predicted.
+        Actual durations beside the predicted ones.
     record : str or None
         Id of the run in MLflow.
     unrecorded : str or None
-        Why MLflow has no, or not the whole, record of it.
+        Reason why the record in MLflow is missing or incomplete.
     """
 
     state: State
@@ -95,12 +97,12 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether any stage failed."""
+        """True if a stage failed."""
         return bool(self.errors)
 
 
 class TransitionFailedError(RuntimeError):
-    """Stages failed; the message names each with its cause and log."""
+    """Failure of stages; the message names each stage with cause and log."""
 
 
 def transition(
@@ -115,22 +117,22 @@ def transition(
     keep_going: bool = True,
     board: Board | None = None,
 ) -> Result:
-    """Carry `plan` out and return the state that it led to.
+    """Carry out `plan` and return the outcome of each stage and the new state.
 
-    Inside a Prefect flow the stages become tasks of that flow, otherwise a flow `name` is made.
-    With nothing to do, no flow starts.
+    Inside a Prefect flow, the stages become tasks of that flow. Otherwise a flow `name` starts.
+    If the plan has no work, no flow starts.
 
     Parameters
     ----------
     tags : mapping of str to str, optional
-        Go onto the run in MLflow.
+        Tags for the run in MLflow.
     keep_going : bool
-        Whether, after a failure, stages that do not need the failed one are still started.
+        Whether to start, after a failure, the stages that do not need the failed one.
 
     Raises
     ------
     WorkflowError
-        If `meta:` of a stage says something that cannot be followed.
+        If a value in `meta:` of a stage is invalid.
     """
     stages = [workflow.stages[address] for address in plan.work]
     for stage in stages:
@@ -159,7 +161,7 @@ def transition(
             show_log=_show_log,
             times=result.times,
         )
-        stack.enter_context(showing(work.board))
+        stack.enter_context(live_board(work.board))
 
         def carry_out() -> None:
             _carry_out(work, limits, result, tags or {}, keep_going)
@@ -172,7 +174,7 @@ def transition(
 def _within_flow(
     carry_out: Callable[[], None], name: str, limits: Limits, server: Callable[[], str | None]
 ) -> None:
-    """Call in the Prefect flow that runs, or in one made for it."""
+    """Call `carry_out` in the current Prefect flow, or else in a new one."""
     from prefect import flow
     from prefect.context import FlowRunContext
     from prefect.events.worker import EventsWorker
@@ -185,15 +187,15 @@ def _within_flow(
         return
     runner: Any = ThreadPoolTaskRunner(max_workers=max(1, limits.workers))
     address = server()
-    ended: list[BaseException | None] = []
+    endings: list[BaseException | None] = []
 
     def body() -> None:
         try:
             carry_out()
         except BaseException as error:
-            ended.append(error)
+            endings.append(error)
             raise
-        ended.append(None)
+        endings.append(None)
 
     # A temporary server has no page to link to.
     with temporary_settings({PREFECT_API_URL: address, PREFECT_UI_URL: ""} if address else {}):
@@ -202,23 +204,29 @@ def _within_flow(
         except TransitionFailedError:
             return
         except Exception as error:
-            _pass_on(error, ended)
+            _pass_on(error, endings)
         finally:
-            # What is still on its way must arrive before a temporary server ends.
+            # Logs and events in transit must arrive before a temporary server ends.
             APILogWorker.drain_all(timeout=10)
             EventsWorker.drain_all(timeout=10)
 
 
-def _pass_on(error: Exception, ended: Sequence[BaseException | None]) -> None:
-    """Raise what the work raised; what only Prefect could not note down is said, since the work is done."""
-    if not ended:
+def _pass_on(error: Exception, endings: Sequence[BaseException | None]) -> None:
+    """Raise the error of the work itself; print an error that is Prefect's only.
+
+    Parameters
+    ----------
+    endings : sequence of (exception or None)
+        Empty if the work has not started, else one item: the error that ended it, or None.
+    """
+    if not endings:
         raise WorkflowError(
-            f"Prefect's server did not take the flow: {type(error).__name__}: {error}; "
-            "`statewright run` again starts another, unless PREFECT_API_URL names one that does not work"
+            f"the Prefect server did not accept the flow: {type(error).__name__}: {error}; run "
+            "`statewright run` again to start another server; if PREFECT_API_URL is set, check that server"
         ) from error
-    if ended[0] is not None and not isinstance(ended[0], TransitionFailedError):
-        raise ended[0]
-    print(f"not wholly recorded in Prefect: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    if endings[0] is not None and not isinstance(endings[0], TransitionFailedError):
+        raise endings[0]
+    print(f"Prefect record is incomplete: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
 
 def _close_record(recorder: Recorder, result: Result) -> None:
@@ -231,7 +239,7 @@ def _check_meta(stage: Stage) -> None:
 
 
 def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, str], keep_going: bool) -> None:
-    """The body of the flow: open the record, dispatch, close the record."""
+    """Open the record, dispatch the stages and close the record."""
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()
@@ -245,7 +253,7 @@ def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, st
     try:
         _dispatch(work, limits, result, keep_going)
     except BaseException:
-        # An interrupt must reach the stages, which run in threads and process groups of their own.
+        # An interrupt must reach the stages, which have their own threads and process groups.
         work.cancelled.set()
         raise
     finally:
@@ -272,7 +280,7 @@ def _flow_tags(flow_run_id: str) -> dict[str, str]:
 
 
 def _dispatch(work: Work, limits: Limits, result: Result, keep_going: bool) -> None:
-    """Submit each stage once its inputs are made and its resources free, until none is left."""
+    """Submit each stage when its inputs exist and its resources are free."""
     planned = dict.fromkeys(work.plan.work)
     needs = {a: [up for up in work.workflow.upstream[a] if up in planned] for a in planned}
     missing = {address: len(ups) for address, ups in needs.items()}
@@ -292,44 +300,44 @@ def _dispatch(work: Work, limits: Limits, result: Result, keep_going: bool) -> N
         address = ended.get()
         del running[address]
         if _succeeded(address, futures[address], work, result):
-            for other in (a for a, ups in needs.items() if address in ups):
-                missing[other] -= 1
-                if not missing[other] and other not in result.outcomes:
-                    ready.append(other)
+            for down in (a for a, ups in needs.items() if address in ups):
+                missing[down] -= 1
+                if not missing[down] and down not in result.outcomes:
+                    ready.append(down)
         else:
             _block(address, set(needs) - set(futures), work, result, keep_going)
-            ready = [other for other in ready if other not in result.outcomes]
+            ready = [waiting for waiting in ready if waiting not in result.outcomes]
 
 
 def _block(failed: str, waiting: Collection[str], work: Work, result: Result, keep_going: bool) -> None:
-    """Of the stages that wait, stop those that need the one that failed; or all."""
-    below = work.workflow.downstream(failed)
-    for other in waiting:
-        if other not in result.outcomes and (other in below or not keep_going):
-            result.outcomes[other] = "blocked"
-            why = "needs" if other in below else "not started after"
-            work.board.update(other, "blocked", note=f"{why} {failed}")
+    """Block the waiting stages that need the failed one, or all of them."""
+    downstream = work.workflow.downstream(failed)
+    for address in waiting:
+        if address not in result.outcomes and (address in downstream or not keep_going):
+            result.outcomes[address] = "blocked"
+            relation = "needs" if address in downstream else "not started after the failure of"
+            work.board.update(address, "blocked", note=f"{relation} {failed}")
 
 
 def _that_fit(
     ready: Collection[str], running: Mapping[str, Stage], workflow: Workflow, limits: Limits
 ) -> Iterator[str]:
-    """Those of `ready`, in their order, that may start beside what runs."""
-    most = [limits.as_dict()[key] for key in DEMANDS]
+    """Yield the `ready` stages that can start now, in order."""
+    capacities = [limits.as_dict()[key] for key in DEMANDS]
 
-    def alone(wanted: tuple[float, ...]) -> bool:
-        return any(w > m for w, m in zip(wanted, most, strict=True))
+    def exceeds(demand: tuple[float, ...]) -> bool:
+        return any(d > c for d, c in zip(demand, capacities, strict=True))
 
-    beside = [_demand(stage) for stage in running.values()]
-    used = [sum(amounts) for amounts in zip([0.0] * len(DEMANDS), *beside, strict=True)]
+    active = [_demand(stage) for stage in running.values()]
+    used = [sum(amounts) for amounts in zip([0.0] * len(DEMANDS), *active, strict=True)]
     for address in ready:
-        if any(map(alone, beside)):
-            return
-        wanted = _demand(workflow.stages[address])
-        if beside and any(w and u + w > m for w, u, m in zip(wanted, used, most, strict=True)):
+        if any(map(exceeds, active)):
+            return  # a stage that exceeds the capacities runs alone
+        demand = _demand(workflow.stages[address])
+        if active and any(d and u + d > c for d, u, c in zip(demand, used, capacities, strict=True)):
             continue
-        beside.append(wanted)
-        used = [u + w for u, w in zip(used, wanted, strict=True)]
+        active.append(demand)
+        used = [u + d for u, d in zip(used, demand, strict=True)]
         yield address
 
 
@@ -338,7 +346,7 @@ def _demand(stage: Stage) -> tuple[float, ...]:
 
 
 def _succeeded(address: str, future: Any, work: Work, result: Result) -> bool:
-    """Note how a stage ended."""
+    """Save the outcome of a stage and return whether it succeeded."""
     future.wait()
     state = future.state
     if state.is_completed():
@@ -352,7 +360,7 @@ def _succeeded(address: str, future: Any, work: Work, result: Result) -> bool:
 
 
 def _task(work: Work, stage: Stage) -> Any:
-    """The Prefect task of a stage: named as it, retried as its `meta:` says."""
+    """Return the Prefect task of a stage, with the name and retries of the stage."""
     from prefect import task
     from prefect.cache_policies import NO_CACHE
 
@@ -361,7 +369,8 @@ def _task(work: Work, stage: Stage) -> Any:
 
     return task(
         name=stage.address,
-        task_run_name=lambda: stage.address,  # a text is a template to Prefect, and `foreach` may make a@{b}
+        # A function, because Prefect reads a text as a template and `foreach` can create a@{b}.
+        task_run_name=lambda: stage.address,
         description=stage.desc,
         retries=int(stage.number("retries", 0)),
         retry_delay_seconds=stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S),
@@ -371,13 +380,13 @@ def _task(work: Work, stage: Stage) -> Any:
 
 
 def _show_log(log: Path, most: int = 100) -> None:
-    """Copy the end of a stage's log to Prefect, where a person watches."""
+    """Copy the end of a stage's log to Prefect, which shows it on its page."""
     from prefect import get_run_logger
     from prefect.exceptions import MissingContextError
 
     if not log.is_file() or not log.stat().st_size:
         return
-    # A progress bar overwrites its line: only what it showed last is worth keeping.
+    # A progress bar overwrites its line: keep its last text only.
     text = log.read_text(encoding="utf-8", errors="replace")
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     try:

@@ -1,4 +1,4 @@
-"""The workflow `W`: the declared stages and how they depend on one another, as plain values."""
+"""The workflow `W`: the declared stages and their dependencies, as plain values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Output:
-    """A file or folder that a stage writes; `role` is out, metric or plot.
+    """File or folder that a stage writes.
 
-    `persist`: DVC leaves it where it is when the stage runs, so that the stage may read its last version.
+    Parameters
+    ----------
+    role : str
+        ``out``, ``metric`` or ``plot``.
+    cached : bool
+        Whether DVC keeps it in its cache.
+    x : str, optional
+        Column of a plot's x axis.
+    persist : bool
+        Whether DVC leaves it in place before the stage runs, so that the stage can read it.
     """
 
     path: str
@@ -26,14 +35,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage as DVC resolved it; paths are relative to the repository.
+    """Stage as DVC resolved it; paths are relative to the repository.
 
     Parameters
     ----------
     params : mapping of str to tuple of str
-        For each params file the keys that the stage reads; none means the whole file.
+        Params file -> keys that the stage reads; no keys mean the whole file.
     meta : mapping
-        What `meta:` says: `cpu`, `ram_gb`, `gpu`, `retries`, `timeout_s`, `preload` are understood.
+        Contents of `meta:`. The engine reads `cpu`, `ram_gb`, `gpu`, `retries`, `retry_delay_s`,
+        `timeout_s`, `preload`, `journal` and `show`.
     plain : bool
         Whether the stage is a command with files: not frozen, no import, no data source.
     """
@@ -51,7 +61,7 @@ class Stage:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, key: str, default: float) -> float:
-        """The number that `meta:` gives for `key`, or `default`."""
+        """Return the number in `meta:` under `key`, or `default`."""
         value = self.meta.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise WorkflowError(
@@ -61,7 +71,7 @@ class Stage:
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """Modules that `meta.preload` names: a run imports them once for all stages that name some."""
+        """Modules in `meta.preload`, which a run imports once for all stages."""
         names = self.meta.get("preload", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise WorkflowError(
@@ -72,16 +82,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Workflow:
-    """All stages in an order that can be run, and the edges between them.
+    """Stages in an order in which they can run, and the edges between them.
 
     Parameters
     ----------
     stages : mapping of str to Stage
-        By address, in the order in which ``dvc repro`` would visit them.
+        Address -> stage, in the order in which ``dvc repro`` visits them.
     upstream : mapping of str to tuple of str
-        For each address the addresses that make one of its dependencies.
+        Address -> addresses of the stages that write its dependencies.
     params : mapping
-        The values of the params that the stages read, by file and key.
+        Values of the params that the stages read, by file and key.
     """
 
     stages: Mapping[str, Stage]
@@ -90,38 +100,38 @@ class Workflow:
 
     @property
     def digest(self) -> str:
-        """A hash of stages, edges and params: two workflows with one digest do the same."""
+        """Hash of stages, edges and params: workflows with equal digests do the same."""
         stages = [asdict(stage) for stage in self.stages.values()]
         for stage in stages:
             del stage["meta"], stage["desc"]
             for out in stage["outs"]:
                 if not out["persist"]:
-                    del out["persist"]  # as before there was the word, so that recorded digests stay
+                    del out["persist"]  # keep the digests that were recorded before the field existed
         return digest({"stages": stages, "params": self.params})
 
     def downstream(self, address: str) -> set[str]:
-        """All stages that depend on `address`, directly or not."""
-        found = {address}
-        for other in self.stages:
-            if found & set(self.upstream[other]):
-                found.add(other)
-        return found - {address}
+        """Return all stages that depend on `address`, directly or indirectly."""
+        dependents = {address}
+        for candidate in self.stages:
+            if dependents & set(self.upstream[candidate]):
+                dependents.add(candidate)
+        return dependents - {address}
 
     def ancestors(self, targets: Iterable[str]) -> set[str]:
-        """`targets` and all stages that they depend on, directly or not."""
-        found = set(targets)
+        """Return `targets` and all stages that they depend on, directly or indirectly."""
+        needed = set(targets)
         for address in reversed(list(self.stages)):
-            if address in found:
-                found |= set(self.upstream[address])
-        return found
+            if address in needed:
+                needed |= set(self.upstream[address])
+        return needed
 
 
 class WorkflowError(ValueError):
-    """The declaration cannot be carried out; the message says where and what to do."""
+    """Error in the declaration or in a request; the message says how to fix it."""
 
 
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings with their dotted keys."""
+    """Yield the leaves of nested mappings with their dotted keys."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
@@ -130,12 +140,12 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a value written as JSON with sorted keys."""
+    """Return the SHA-256 of a value as JSON with sorted keys."""
     text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def overlaps(one: str, other: str) -> bool:
-    """Whether two paths are equal or one lies inside the other."""
-    a, b = PurePosixPath(one), PurePosixPath(other)
+def overlaps(first: str, second: str) -> bool:
+    """Return whether two paths are equal or one contains the other."""
+    a, b = PurePosixPath(first), PurePosixPath(second)
     return a == b or a in b.parents or b in a.parents

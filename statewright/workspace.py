@@ -1,4 +1,4 @@
-"""The control folder `.statewright` of a repository: locks, logs, what earlier runs left."""
+"""The control folder `.statewright` of a repository: locks, logs and caches."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from statewright.files import replacing
 
 WORKING_LOCK = "working.lock"
-"""Below `.statewright`: shared by all that works for a run, so that a new one waits for a killed one."""
+"""Lock below `.statewright` that all processes of a run share: a new run waits for a killed one."""
 
 
-def control_folder(folder: Path, kept: Iterable[str] = ()) -> Path:
-    """Make a folder that git ignores, but for the files `kept`."""
+def control_folder(folder: Path, tracked: Iterable[str] = ()) -> Path:
+    """Create a folder that git ignores, except for the files `tracked`."""
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
         with replacing(ignore) as temporary:
-            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *kept))]))
+            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *tracked))]))
     return folder

@@ -1,1 +1,4 @@
-"""Stages that are Python functions: signatures, the runner behind ``python -m tasks STAGE``, checks."""
+"""Stages that are Python functions: runner, signatures and checks.
+
+The runner is the command ``python -m PACKAGE STAGE``.
+"""

@@ -1,7 +1,7 @@
-"""Do the two ends of every edge agree? Answered from the source, before anything runs.
+"""Checks of the two ends of each edge, from the source, before anything runs.
 
-The signatures of stage functions are read as text (nothing heavy is imported); only the small
-models of the params blocks are imported, to try the values of ``params.yaml`` on them.
+The signatures of stage functions are parsed, not imported. Only the small models of params blocks
+are imported, to validate the values in ``params.yaml``.
 """
 
 from __future__ import annotations
@@ -12,29 +12,40 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from statewright.contracts import ContractError, Params, check
 from statewright.fingerprint import Definition, Module, Sources, stage_function
-from statewright.functions.signature import PREVIOUS, known_by_params, repeated_stems
+from statewright.functions.signature import PREVIOUS, param_texts, repeated_stems
 from statewright.workflow import Output, Stage, Workflow, overlaps
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a stage function takes and returns: names with the contracts they resolve to."""
+    """Inputs, params and outputs of a stage function.
+
+    Parameters
+    ----------
+    where : str
+        File and line of the function.
+    inputs, params, outputs : mapping of str to str
+        Name -> contract with full names; a single output has the empty name.
+    groups : mapping of str to str
+        Field of a NamedTuple -> the argument that the NamedTuple annotates.
+    """
 
     where: str
     inputs: Mapping[str, str]
     params: Mapping[str, str]
     outputs: Mapping[str, str]
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def faults(root: Path, workflow: Workflow) -> list[str]:
-    """Everything in which declaration, signatures, params and files disagree, one sentence each."""
+    """Return a sentence for each conflict of dvc.yaml, signatures, params and files."""
     sources = Sources(root)
-    found = list(_path_faults(root, workflow))
+    sentences = list(_path_faults(root, workflow))
     signatures = {}
     for address, stage in workflow.stages.items():
         package = own_package(stage, root)
@@ -42,20 +53,20 @@ def faults(root: Path, workflow: Workflow) -> list[str]:
             continue
         signature = read_signature(sources, address, package)
         if signature is None:
-            found.append(
-                f"{address}: none of {' or '.join(stage_function(address, package))} is a function; "
-                f"write it, or correct `cmd` in dvc.yaml"
+            sentences.append(
+                f"{address}: neither {' nor '.join(stage_function(address, package))} is a function; "
+                "write it, or correct `cmd` in dvc.yaml"
             )
             continue
         signatures[address] = signature
-        found += _signature_faults(stage, signature, workflow)
-        found += _param_faults(root, stage, signature, workflow)
-    found += _edge_faults(sources, workflow, signatures)
-    return found
+        sentences += _signature_faults(stage, signature, workflow)
+        sentences += _param_faults(root, stage, signature, workflow)
+    sentences += _edge_faults(sources, workflow, signatures)
+    return sentences
 
 
 def own_package(stage: Stage, root: Path) -> str | None:
-    """The package P of a command ``python -m P STAGE``, if P lies here and STAGE is the stage."""
+    """Return P of the command ``python -m P STAGE``, if P is in `root`, else None."""
     for command in stage.cmd:
         words = shlex.split(command)
         if len(words) == 4 and words[1] == "-m" and words[3] == stage.address:
@@ -64,87 +75,97 @@ def own_package(stage: Stage, root: Path) -> str | None:
 
 
 def read_signature(sources: Sources, address: str, package: str) -> Signature | None:
-    """The signature of a stage's function, or None if there is no such function."""
+    """Return the signature of a stage's function, or None if it does not exist."""
     definition = next(filter(None, map(sources.find, stage_function(address, package))), None)
     if definition is None or not isinstance(definition.node, ast.FunctionDef):
         return None
     node = definition.node
 
-    def contract(annotation: ast.expr | None) -> str:
-        return _contract(sources, definition, annotation)
-
+    inputs: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    for argument in node.args.args:
+        fields = _fields(sources, definition, argument.annotation)
+        inputs |= fields or {argument.arg: _contract(sources, definition, argument.annotation)}
+        groups |= dict.fromkeys(fields, argument.arg)
     return Signature(
         where=f"{definition.module.replace('.', '/')}.py:{node.lineno}",
-        inputs={
-            name: kind
-            for argument in node.args.args
-            for name, kind in (
-                _fields(sources, definition, argument.annotation)
-                or {argument.arg: contract(argument.annotation)}
-            ).items()
+        inputs=inputs,
+        params={
+            argument.arg: _contract(sources, definition, argument.annotation)
+            for argument in node.args.kwonlyargs
         },
-        params={argument.arg: contract(argument.annotation) for argument in node.args.kwonlyargs},
         outputs=_outputs(sources, definition, node.returns),
+        groups=groups,
     )
 
 
 def _contract(sources: Sources, near: Definition, annotation: ast.expr | None) -> str:
-    """The annotation with each name of ours replaced by the full name of its definition."""
+    """Return an annotation with full names of the definitions in the repository."""
     if annotation is None:
         return ""
+    names = _FullNames(sources, sources.module(near.module))
+    return ast.unparse(names.visit(deepcopy(_unquoted(annotation))))
+
+
+def _unquoted(annotation: ast.expr) -> ast.expr:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        annotation = ast.parse(annotation.value, mode="eval").body
-    return ast.unparse(_FullNames(sources, sources.module(near.module)).visit(deepcopy(annotation)))
+        return ast.parse(annotation.value, mode="eval").body
+    return annotation
 
 
 class _FullNames(ast.NodeTransformer):
-    """Replace names of ours by the full names of their definitions."""
+    """Replacement of names by the full names of their definitions."""
 
     def __init__(self, sources: Sources, module: Module | None) -> None:
         self.sources = sources
         self.module = module
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        found = _resolve(self.sources, self.module, node.id)
-        return ast.Name(f"{found.module}.{found.name}") if found else node
+        """Replace a plain name."""
+        target = _resolve(self.sources, self.module, node.id)
+        return ast.Name(f"{target.module}.{target.name}") if target else node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        """The same for ``module.name``."""
-        head, _, rest = ast.unparse(node).partition(".")
-        target = self.module.imports.get(head) if self.module else None
-        found = self.sources.find(f"{target}.{rest}") if target else None
-        return ast.Name(f"{found.module}.{found.name}") if found else node
+        """Replace ``module.name``."""
+        target = _resolve(self.sources, self.module, ast.unparse(node))
+        return ast.Name(f"{target.module}.{target.name}") if target else node
 
 
-def _resolve(sources: Sources, module: Module | None, name: str) -> Definition | None:
+def _resolve(sources: Sources, module: Module | None, dotted: str) -> Definition | None:
+    """Return the definition of ``name`` or ``module.name`` as a module sees it."""
     if module is None:
         return None
-    if name in module.definitions:
-        return module.definitions[name]
-    target = module.imports.get(name)
-    return sources.find(target) if target else None
+    if dotted in module.definitions:
+        return module.definitions[dotted]
+    head, dot, rest = dotted.partition(".")
+    target = module.imports.get(head)
+    return sources.find(f"{target}{dot}{rest}") if target else None
 
 
 def _outputs(sources: Sources, definition: Definition, returns: ast.expr | None) -> dict[str, str]:
-    """Fields of the returned NamedTuple; a bare contract stands under the empty name."""
+    """Return the contract of each output; a single output has the empty name."""
     return _fields(sources, definition, returns) or {"": _contract(sources, definition, returns)}
 
 
 def _fields(sources: Sources, near: Definition, annotation: ast.expr | None) -> dict[str, str]:
-    """Return the fields of a NamedTuple of ours with their contracts; nothing for another annotation."""
-    if isinstance(annotation, ast.Name):
-        target = _resolve(sources, sources.module(near.module), annotation.id)
-        if target and isinstance(target.node, ast.ClassDef) and _is_named_tuple(target.node):
-            return {
-                item.target.id: _contract(sources, target, item.annotation)
-                for item in target.node.body
-                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
-            }
-    return {}
+    """Return the fields of a NamedTuple in the repository with their contracts.
+
+    The result is empty for any other annotation.
+    """
+    if annotation is None:
+        return {}
+    target = _resolve(sources, sources.module(near.module), ast.unparse(_unquoted(annotation)))
+    if target is None or not isinstance(target.node, ast.ClassDef) or not _is_named_tuple(target.node):
+        return {}
+    return {
+        item.target.id: _contract(sources, target, item.annotation)
+        for item in target.node.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    }
 
 
 def _is_named_tuple(node: ast.ClassDef) -> bool:
-    return any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases)
+    return any(ast.unparse(base) in ("NamedTuple", "typing.NamedTuple") for base in node.bases)
 
 
 def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
@@ -152,30 +173,32 @@ def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
     for address, stage in workflow.stages.items():
         for path in stage.deps:
             is_made = any(overlaps(path, out) for out in made)
-            # An address such as s3://... is not ours to look up.
+            # A check stays offline: a remote path such as s3://... is not looked up.
             if not is_made and "://" not in path and not (root / path).exists():
-                yield f"{address}: {path} does not exist and no stage makes it"
+                yield f"{address}: {path} does not exist and no stage writes it; create it, or correct `deps`"
         for file, keys in stage.params.items():
             for key in keys if file not in made else ():
                 if key not in workflow.params.get(file, {}):
-                    yield f"{address}: {file} has no key '{key}'"
+                    yield f"{address}: {file} has no key '{key}'; add it, or correct `params` in dvc.yaml"
 
 
 def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
     stems = {Path(path).stem for path in stage.deps}
-    kept = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
+    previous = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
     for paths in (stage.deps, [out.path for out in stage.outs]):
         for stem in repeated_stems(paths):
-            yield f"{stage.address}: several files of dvc.yaml have the stem '{stem}'; rename one"
+            yield f"{stage.address}: several files in dvc.yaml have the stem '{stem}'; rename one"
     for name in signature.inputs:
-        if name in kept and name not in stems:
-            yield from _previous_faults(stage, signature, name, kept[name])
+        if name in previous and name not in stems:
+            yield from _previous_faults(stage, signature, name, previous[name])
         elif name not in stems:
-            yield f"{stage.address}: {signature.where}: no dependency has the stem of argument '{name}'"
+            group = signature.groups.get(name)
+            taker = f"field '{name}' of argument '{group}'" if group else f"argument '{name}'"
+            yield f"{stage.address}: {signature.where}: no dependency has the stem of {taker}"
     if signature.inputs:
-        named = known_by_params(stage, workflow.params)
-        taken = {Path(path).stem for path in stage.deps if path in named}
-        for stem in sorted(stems - taken - set(signature.inputs)):
+        texts = param_texts(stage, workflow.params)
+        from_params = {Path(path).stem for path in stage.deps if path in texts}
+        for stem in sorted(stems - from_params - set(signature.inputs)):
             yield f"{stage.address}: {signature.where}: no argument takes the dependency '{stem}'"
     outs = {Path(out.path).stem for out in stage.outs}
     returned = set(signature.outputs)
@@ -189,16 +212,19 @@ def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) ->
 
 
 def _previous_faults(stage: Stage, signature: Signature, name: str, out: Output) -> Iterator[str]:
-    """What is wrong with an argument that takes the last version of an output."""
+    """Yield the faults of an argument that takes the last version of an output."""
     where = f"{stage.address}: {signature.where}"
     if not out.persist:
         yield (
             f"{where}: '{name}' takes the last {out.path}, which DVC removes before the stage runs; "
             "give that output `persist: true` in dvc.yaml"
         )
-    made = signature.outputs.get(Path(out.path).stem) or signature.outputs.get("")
-    if signature.inputs[name] != f"{made} | None":
-        yield f"{where}: '{name}' is {signature.inputs[name]}, expected {made} | None: there may be none yet"
+    contract = signature.outputs.get(Path(out.path).stem) or signature.outputs.get("")
+    if signature.inputs[name] != f"{contract} | None":
+        yield (
+            f"{where}: '{name}' is {signature.inputs[name]}, expected {contract} | None, "
+            "because the first run has no last version"
+        )
 
 
 def _param_faults(root: Path, stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
@@ -227,8 +253,8 @@ def _import(root: Path, dotted: str) -> type | None:
         return None
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) else None
+    model = getattr(importlib.import_module(module), name, None)
+    return model if isinstance(model, type) else None
 
 
 def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, Signature]) -> Iterator[str]:
@@ -239,19 +265,20 @@ def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, 
             produced[out.path] = (address, contract)
     for address, signature in signatures.items():
         for path in workflow.stages[address].deps:
-            wanted = signature.inputs.get(Path(path).stem)
-            if wanted is None or path not in produced:
+            expected = signature.inputs.get(Path(path).stem)
+            if expected is None or path not in produced:
                 continue
-            maker, made = produced[path]
-            if made and made != wanted and not _narrower(sources, made, wanted):
-                yield f"{path}: {maker} makes {made}, but {address} ({signature.where}) takes {wanted}"
+            producer, contract = produced[path]
+            if contract and contract != expected and not _is_subclass(sources, contract, expected):
+                reader = f"{address} ({signature.where})"
+                yield f"{path}: {producer} writes {contract}, but {reader} reads {expected}"
 
 
-def _narrower(sources: Sources, made: str, wanted: str) -> bool:
-    """Whether the contract `made` is a class derived from the contract `wanted`."""
-    made, wanted = (text.rpartition("Table[")[2].removesuffix("]") for text in (made, wanted))
-    definition = sources.find(made)
+def _is_subclass(sources: Sources, contract: str, base: str) -> bool:
+    """Return whether the class of `contract` is derived from the class of `base`."""
+    contract, base = (text.rpartition("Table[")[2].removesuffix("]") for text in (contract, base))
+    definition = sources.find(contract)
     if definition is None or not isinstance(definition.node, ast.ClassDef):
         return False
-    bases = [_contract(sources, definition, base) for base in definition.node.bases]
-    return wanted in bases or any(_narrower(sources, base, wanted) for base in bases)
+    parents = [_contract(sources, definition, parent) for parent in definition.node.bases]
+    return base in parents or any(_is_subclass(sources, parent, base) for parent in parents)

@@ -1,13 +1,14 @@
-"""Run one stage that is a function: load its inputs, check, call, check, write, record.
+"""Runner of stages that are functions: load inputs, check, call, write outputs.
 
-``python -m PACKAGE STAGE`` is the command of such a stage in ``dvc.yaml``, whoever starts it (DVC,
-Prefect, a person). ``PACKAGE/__main__.py`` has two lines::
+``python -m PACKAGE STAGE`` is the command of such a stage in ``dvc.yaml``, for DVC, Prefect and a
+person alike. ``PACKAGE/__main__.py`` has three lines::
 
     from statewright.functions.runner import main
 
-    main(__package__)
+    if __name__ == "__main__":
+        main(__package__)
 
-The function receives what its annotations ask for and opens no file itself.
+The function receives the values that its annotations describe and opens no file itself.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from statewright.functions.signature import (
     PREVIOUS,
     input_stems,
     is_named_tuple,
-    known_by_params,
+    param_texts,
     repeated_stems,
 )
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 
 def main(package: str | None, arguments: list[str] | None = None) -> None:
-    """Run the stage named on the command line; exit with 1 and one clear error if it cannot.
+    """Run the stage on the command line; print an error and exit with 1 on failure.
 
     Parameters
     ----------
     package : str
-        The package that holds the functions, as ``__package__`` says in its ``__main__.py``.
+        Package of the functions: ``__package__`` in its ``__main__.py``.
     arguments : list of str, optional
         The command line (default: that of the process).
     """
@@ -50,7 +51,7 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}", description="Run one stage of dvc.yaml that is a function."
     )
-    parser.add_argument("stage", help="a stage of dvc.yaml, such as emotion-features")
+    parser.add_argument("stage", help="a stage in dvc.yaml, such as emotion-features")
     name = parser.parse_args(arguments).stage
     started = time.time()
     try:
@@ -64,17 +65,18 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
 
 
 def limit_threads(number: int) -> None:
-    """Let the numeric libraries use `number` threads, whether they are loaded yet or not.
+    """Limit the numeric libraries to `number` threads.
 
-    The number decides the order in which they add, and thereby the last digits of a result.
+    The limit also holds for libraries that are imported later. The number of threads decides the
+    order of additions, and so the last digits of a result.
     """
-    wanted = int(os.environ.setdefault("OMP_NUM_THREADS", str(number)))
+    limit = int(os.environ.setdefault("OMP_NUM_THREADS", str(number)))
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(wanted)
+        sys.modules["torch"].set_num_threads(limit)
     if "numpy" in sys.modules:
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(wanted)
+        threadpool_limits(limit)
 
 
 def _declared(name: str) -> tuple[Stage, Workflow]:
@@ -83,27 +85,27 @@ def _declared(name: str) -> tuple[Stage, Workflow]:
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
     if name not in workflow.stages:
-        raise WorkflowError(
-            f"dvc.yaml declares no such stage; `statewright plan` lists {len(workflow.stages)}"
-        )
+        raise WorkflowError("dvc.yaml declares no such stage; `statewright graph` lists the declared stages")
     return workflow.stages[name], workflow
 
 
 def run_stage(stage: Stage, params: Mapping[str, Mapping[str, Any]], package: str = "tasks") -> None:
-    """Load, check, call, check, write."""
+    """Load and check the inputs, call the function, check and write the outputs."""
     function = find_function(stage.address, package)
     hints = typing.get_type_hints(function, include_extras=True)
-    outcome = function(**load_inputs(stage, function, hints, params), **load_params(stage, hints, params))
-    write_outputs(stage, outcome, hints["return"])
+    result = function(**load_inputs(stage, function, hints, params), **load_params(stage, hints, params))
+    write_outputs(stage, result, hints["return"])
 
 
 def find_function(address: str, package: str = "tasks") -> Callable[..., Any]:
-    """Return the function of a stage: ``P-F`` is ``F`` in ``PACKAGE/P/F.py`` or ``PACKAGE/P.py``.
+    """Return the function of a stage.
+
+    The function of ``P-F`` is ``F`` in ``PACKAGE/P/F.py`` or ``PACKAGE/P.py``.
 
     Raises
     ------
     WorkflowError
-        Naming both files, if it is in neither.
+        If neither file has the function; the message names both.
     """
     pipeline, _, name = address.partition("-")
     name = name.replace("-", "_")
@@ -127,33 +129,38 @@ def load_inputs(
     hints: Mapping[str, Any],
     params: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Load every positional argument from the dependencies of its stem, checked against its contract.
+    """Load each positional argument from the dependency of its stem and check it.
 
     An argument annotated with a NamedTuple, such as another stage's outputs, takes one dependency for
     each field. A dependency whose path is the value of a param (a watched folder) needs no argument.
+
+    Raises
+    ------
+    WorkflowError
+        If arguments and dependencies differ.
     """
     code = function.__code__
     where = f"{code.co_filename}:{code.co_firstlineno}"
     names = code.co_varnames[: code.co_argcount]
     if repeated := repeated_stems(stage.deps):
         raise WorkflowError(
-            f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one"
+            f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one of the files"
         )
     by_stem = {Path(path).stem: path for path in stage.deps}
     persistent = {PREVIOUS + Path(out.path).stem: out.path for out in stage.outs if out.persist}
     persistent = {name: path for name, path in persistent.items() if name in names and name not in by_stem}
     stems = {name: () if name in persistent else input_stems(name, hints[name]) for name in names}
-    wanted = [stem for group in stems.values() for stem in group]
-    if missing := [stem for stem in wanted if stem not in by_stem]:
+    needed = {stem: name for name, group in stems.items() for stem in group}
+    if missing := [_describe(stem, name) for stem, name in needed.items() if stem not in by_stem]:
         raise WorkflowError(
-            f"{where}: no dependency in dvc.yaml has the stem of argument {', '.join(missing)}; "
-            f"declared are {', '.join(stage.deps)}"
+            f"{where}: no dependency in dvc.yaml has the stem of {', '.join(missing)}; "
+            f"the dependencies are {', '.join(stage.deps) or 'none'}"
         )
-    known = known_by_params(stage, params)
-    if names and (unused := [p for stem, p in by_stem.items() if stem not in wanted and p not in known]):
+    texts = param_texts(stage, params)
+    if names and (unused := [p for stem, p in by_stem.items() if stem not in needed and p not in texts]):
         raise WorkflowError(
             f"{where}: no argument takes {', '.join(unused)}; "
-            "add an argument of that stem, or drop the dependency from dvc.yaml"
+            "add an argument of that stem, or remove the dependency from dvc.yaml"
         )
 
     def load(stem: str, contract: Any) -> Any:
@@ -171,56 +178,68 @@ def load_inputs(
     return arguments
 
 
+def _describe(stem: str, name: str) -> str:
+    return f"argument '{name}'" if stem == name else f"field '{stem}' of argument '{name}'"
+
+
 def load_previous(path: Path, annotation: Any) -> Any:
-    """What the stage's last run left at `path`, for ``Contract | None``; None, said, if it is of no use."""
+    """Load the last version of a persistent output, for a ``Contract | None``.
+
+    The result is None if there is no last version. If it is invalid, a warning is printed and the
+    result is None too.
+    """
     if not path.exists():
         return None
     contract = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
     try:
         return check(files.load(path), contract, f"the last {path}")
     except (ContractError, files.FileError) as error:
-        print(f"made anew, as if there had been none: {error}", file=sys.stderr)
+        print(f"last version is ignored, starting without it: {error}", file=sys.stderr)
         return None
 
 
 def load_params(
     stage: Stage, hints: Mapping[str, Any], params: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The declared blocks of ``params.yaml``: the stage's own as `params`, others by their last part."""
+    """Load the declared blocks of ``params.yaml`` and check them.
+
+    The stage's own block is the argument `params`. The name of any other argument is the last part
+    of the block's key.
+    """
     own = stage.address.replace("-", ".", 1).replace("-", "_")
-    found = {}
+    arguments = {}
     for key in stage.params.get("params.yaml", ()):
         name = "params" if key == own else key.rpartition(".")[2]
         if name not in hints:
             raise WorkflowError(f"params '{key}' is declared in dvc.yaml, but no argument '{name}' takes it")
         value = params["params.yaml"].get(key)
-        found[name] = check(value, hints[name], f"params.yaml: {key}")
-    return found
+        arguments[name] = check(value, hints[name], f"params.yaml: {key}")
+    return arguments
 
 
-def write_outputs(stage: Stage, outcome: Any, annotation: Any) -> None:
-    """Check every returned value and write it to the output of that stem.
+def write_outputs(stage: Stage, result: Any, annotation: Any) -> None:
+    """Check each returned value and write it to the output of that stem.
 
-    Nothing is written unless everything is as it should be.
+    If one value is invalid, nothing is written.
     """
     paths = {Path(out.path).stem: Path(out.path) for out in stage.outs}
     if is_named_tuple(annotation):
         contracts = typing.get_type_hints(annotation, include_extras=True)
-        values = {name: getattr(outcome, name) for name in annotation._fields}
+        values = {name: getattr(result, name) for name in annotation._fields}
     else:
         contracts = dict.fromkeys(paths, annotation)
-        values = dict.fromkeys(paths, outcome)
+        values = dict.fromkeys(paths, result)
     if set(values) != set(paths) or (len(paths) > 1 and not is_named_tuple(annotation)):
         raise WorkflowError(
             f"returns {', '.join(sorted(values))}, but dvc.yaml declares {', '.join(sorted(paths))}; "
-            "the two must name the same outputs"
+            "both must name the same outputs"
         )
     checked = {name: check(value, contracts[name], f"output {paths[name]}") for name, value in values.items()}
     files.save_all({paths[name]: value for name, value in checked.items()})
 
 
 def _record(stage: Stage, workflow: Workflow, started: float) -> None:
-    """Record a run under plain `dvc repro` or by hand; a store out of reach is said, not fatal."""
+    """Record a run that `dvc repro` or a person started; print errors of MLflow."""
     try:
         from statewright.record import tracking
 

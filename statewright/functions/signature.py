@@ -1,4 +1,4 @@
-"""How the arguments of a stage function follow from the paths and params that ``dvc.yaml`` declares."""
+"""Rules that connect arguments of a stage function with files in ``dvc.yaml``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from typing import Any
 from statewright.workflow import Stage, flatten
 
 PREVIOUS = "previous_"
-"""Before the stem of a persistent output: the argument that takes what the stage's last run left there."""
+"""Prefix of the argument that takes the last version of a persistent output of that stem."""
 
 
 def repeated_stems(paths: Iterable[str]) -> list[str]:
-    """Stems that more than one of `paths` has: a stage's arguments could not tell them apart."""
+    """Return the stems that occur more than once in `paths`.
+
+    Such files are ambiguous, because an argument names a file by its stem.
+    """
     stems = [PurePosixPath(path).stem for path in paths]
     return sorted({stem for stem in stems if stems.count(stem) > 1})
 
 
-def known_by_params(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Texts among the values of the stage's params: a dependency of that path needs no argument."""
+def param_texts(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the texts in the values of a stage's params.
+
+    A dependency whose path is one of them needs no argument: the stage reads it itself.
+    """
     return {
         value
         for file, keys in stage.params.items()
@@ -29,7 +35,7 @@ def known_by_params(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> se
 
 
 def is_named_tuple(annotation: Any) -> bool:
-    """Return whether an annotation is a NamedTuple: a group of files, one a field."""
+    """Return whether an annotation is a NamedTuple: one file for each field."""
     return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
 
 

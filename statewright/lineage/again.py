@@ -17,7 +17,7 @@ from typing import Any
 from statewright.git import git
 from statewright.lineage.walk import Step, walk
 from statewright.parameters import DEFAULT_FILE, parse_assignment
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.verify.scratch import dvc_hash
 from statewright.workflow import Workflow, flatten
 
@@ -85,7 +85,7 @@ def _set(settings: Mapping[str, str]) -> str:
     return "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
 
 
-def _changed_sources(made: Step, cmd: tuple[str, ...], seen: Observed) -> list[str]:
+def _changed_sources(made: Step, cmd: tuple[str, ...], seen: StageState) -> list[str]:
     """What a step was made from and that `--set` cannot bring back."""
     if not made.known:
         return [f"{made.stage} (no record of how it made {', '.join(made.outputs)})"]
@@ -95,7 +95,7 @@ def _changed_sources(made: Step, cmd: tuple[str, ...], seen: Observed) -> list[s
 
 def _compare_params(
     made: Step,
-    seen: Observed,
+    seen: StageState,
     code_files: Collection[str],
     outs: Collection[str],
     settings: dict[str, str],

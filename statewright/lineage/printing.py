@@ -12,9 +12,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from statewright.lineage.provenance import Trace
-from statewright.lineage.records import PastRun
 from statewright.lineage.walk import Dependent, Source, Step
 from statewright.planning.reasons import show
+from statewright.record.runs import PastRun
 from statewright.terminal.display import clock
 from statewright.verify.twice import Compared, Verified
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from statewright.git import git
 from statewright.lineage.again import Again, again
-from statewright.lineage.records import Record, maker, open_past
 from statewright.lineage.subject import Subject, resolve
 from statewright.lineage.walk import (
     Dependent,
@@ -25,6 +24,7 @@ from statewright.lineage.walk import (
     walk,
 )
 from statewright.planning.reasons import show
+from statewright.record.runs import RunHistory, maker, open_run_history
 from statewright.repository.observing import observe
 from statewright.repository.reading import declare, open_repository
 from statewright.state import State
@@ -99,7 +99,7 @@ class _Look:
     root: Path
     workflow: Workflow
     state: State
-    record: Record
+    record: RunHistory
     history: History
     notes: list[str] = field(default_factory=list)
 
@@ -116,7 +116,7 @@ def trace(directory: Path, name: str) -> Trace:
     repository = open_repository(directory)
     workflow = declare(repository)
     state = observe(repository, workflow)
-    record = open_past(repository.root)
+    record = open_run_history(repository.root)
     code_files = makers_of_code(workflow)
     tracked = cache(lambda: _tracked(repository.root))
     history = History(workflow, state, record, lambda path: _source_kind(path, tracked()), code_files)

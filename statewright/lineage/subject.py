@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from statewright.lineage.records import Record
+from statewright.record.runs import RunHistory
 from statewright.state import State
 from statewright.workflow import Workflow, WorkflowError, overlaps
 
@@ -44,7 +44,9 @@ class Subject:
     copies: tuple[str, ...] = ()
 
 
-def resolve(name: str, here: Path, root: Path, workflow: Workflow, state: State, record: Record) -> Subject:
+def resolve(
+    name: str, here: Path, root: Path, workflow: Workflow, state: State, record: RunHistory
+) -> Subject:
     """Find what `name` means.
 
     Raises
@@ -128,7 +130,7 @@ def _spread(metrics: Mapping[str, float]) -> list[str]:
     return sorted(places, key=lambda metric: places[metric])
 
 
-def _version(name: str, workflow: Workflow, state: State, record: Record) -> Subject:
+def _version(name: str, workflow: Workflow, state: State, record: RunHistory) -> Subject:
     """The recorded version of an output, or else of a source, whose hash begins so.
 
     Of several files with that content the one that was made first is meant.

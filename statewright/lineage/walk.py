@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from statewright.lineage.records import PastRun, Record, maker
 from statewright.parameters import DEFAULT_FILE
+from statewright.record.runs import PastRun, RunHistory, maker
 from statewright.state import Hashes, State
 from statewright.workflow import Stage, Workflow, flatten, overlaps
 
@@ -90,7 +90,7 @@ class History:
 
     workflow: Workflow
     state: State
-    record: Record
+    record: RunHistory
     source_kind: Callable[[str], str]
     code_files: frozenset[str] = frozenset()
     steps: dict[tuple[str, str], Step] = field(default_factory=dict)

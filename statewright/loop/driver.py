@@ -45,7 +45,7 @@ from statewright.repository.reading import open_repository
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server, use_running_server
 from statewright.running.starter import starter
-from statewright.session import Session, alone, carry_out, look, show_results
+from statewright.session import Session, carry_out, exclusive_run, open_session, show_results
 from statewright.terminal.display import clock, print_plan, terminal
 from statewright.workflow import Stage
 from statewright.workspace import WORKING_LOCK, control_folder
@@ -105,7 +105,7 @@ def loop(
     console = terminal()
     root = open_repository(directory).root
     work = _Loop(root, target, stops, workers, ask, console)
-    with alone(root, console), work.stack:
+    with exclusive_run(root, console), work.stack:
         session = _look(work)
         mended = mend(root, feedback_stage(session.workflow, target), session.state)
         if mended:
@@ -209,7 +209,7 @@ def _number(session: Session, stage: Stage) -> int:
 
 
 def _look(work: _Loop) -> Session:
-    return look(work.root, [work.target] if work.target else [])
+    return open_session(work.root, [work.target] if work.target else [])
 
 
 def _aim(work: _Loop, session: Session, stage: Stage, *, ran: bool = False) -> list[str]:
@@ -262,7 +262,7 @@ def _end(work: _Loop, stage: Stage, verdict: Verdict) -> int:
     best, last, status = best_round(work.history), work.history[-1], 0
     if best.score < last.score and not verdict.met:
         work.say(f"back to round {best.number}, the best (score {best.score:.6g})")
-        keep_standing(look(work.root, []))
+        keep_standing(open_session(work.root, []))
         kept = rounds.find_round(work.root, best.number)
         path = journal_path(work.root, stage)
         standing = (work.root / "params.yaml").read_text(encoding="utf-8")
@@ -272,7 +272,7 @@ def _end(work: _Loop, stage: Stage, verdict: Verdict) -> int:
         status = bring_back(work.root, kept, files, work.console, workers=work.workers)
     _print_table(work)
     if not status:
-        show_results(look(work.root, [stage.address]))
+        show_results(open_session(work.root, [stage.address]))
     return status
 
 

@@ -16,7 +16,7 @@ from statewright.loop.keeping import keep_standing
 from statewright.plan import MUST
 from statewright.repository.experiments import check_out, unsaved_outputs
 from statewright.repository.reading import open_repository
-from statewright.session import alone, carry_out, look, show_results
+from statewright.session import carry_out, exclusive_run, open_session, show_results
 from statewright.terminal.display import print_plan, terminal
 from statewright.workspace import control_folder
 
@@ -31,9 +31,9 @@ def run_at(directory: Path, number: int, *, workers: int) -> int:
     """
     console = terminal()
     root = open_repository(directory).root
-    with alone(root, console):
+    with exclusive_run(root, console):
         kept = rounds.find_round(root, number)
-        standing = keep_standing(look(root, []))
+        standing = keep_standing(open_session(root, []))
         if standing == number:
             console.print(f"round {number} stands already: only its outputs are looked after")
         else:
@@ -42,7 +42,7 @@ def run_at(directory: Path, number: int, *, workers: int) -> int:
             )
         if bring_back(root, kept, kept.files, console, workers=workers):
             return 1
-        session = look(root, [])
+        session = open_session(root, [])
         show_results(session)
         same = session.state.digest == kept.state
         end = "stands again" if same else "stands, but outputs came out otherwise than they were"
@@ -64,11 +64,11 @@ def bring_back(root: Path, kept: rounds.Kept, files: rounds.Files, console: Cons
     back, _ = check_out(open_repository(root))
     if back:
         console.print(f"{len(back)} outputs brought back from the cache", highlight=False)
-    session = look(root, [])
+    session = open_session(root, [])
     settled = [address for address in kept.settled if address in session.workflow.stages]
     if not settled:
         return 0
-    session = look(root, settled)
+    session = open_session(root, settled)
     if not session.plan.work:
         return 0
     again = [a for a in session.plan.work if session.plan.decisions[a].verdict == MUST]

@@ -1,1 +1,1 @@
-"""What a plan is decided from: the inputs that a stage will find, and the reasons to run it."""
+"""Parts of a decision: inputs that a stage will find, and reasons to run it."""

@@ -1,7 +1,7 @@
-"""What files will be like when a stage's turn comes, as far as that can be known beforehand.
+"""Files as a stage will find them when it starts, as far as a plan can know them.
 
-`Known` is filled on the walk of `decide`: what a stage will restore is known by its hash; of what a
-stage will write by running, only the maker is.
+`decide` walks the stages in order and fills :class:`ExpectedFiles`. The hash of a file that a
+stage will restore is known. Of a file that a stage will write by running, only the stage is known.
 """
 
 from __future__ import annotations
@@ -10,129 +10,155 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from statewright.state import Hashes, Observed, ParamKey
+from statewright.state import Hashes, ParamKey, StageState
 from statewright.workflow import Stage
 
 
 @dataclass
-class Makers:
-    """Who makes which path; finds paths that lie in one another without trying all pairs."""
+class Producers:
+    """Index from paths to the stages that write them, and to paths above and below."""
 
     at: dict[str, str] = field(default_factory=dict)
     below: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def add(self, path: str, maker: str) -> None:
-        """Note who makes a path."""
-        self.at[path] = maker
+    def add(self, path: str, producer: str) -> None:
+        """Add a path with the address of the stage that writes it."""
+        self.at[path] = producer
         for folder in _folders(path):
-            self.below.setdefault(folder, {})[path] = maker
+            self.below.setdefault(folder, {})[path] = producer
 
     def drop(self, path: str) -> None:
-        """Forget a path."""
+        """Remove a path."""
         if self.at.pop(path, None):
             for folder in _folders(path):
                 del self.below[folder][path]
 
     def around(self, path: str) -> set[str]:
-        """Makers of a folder of `path`, or of something in it."""
+        """Return the producers of a folder above `path`, or of a path inside it."""
         above = {self.at[folder] for folder in _folders(path) if folder in self.at}
         return above | set(self.below.get(path, {}).values())
 
     def of(self, path: str) -> set[str]:
-        """Makers of `path`, of a folder of it, or of something in it."""
+        """Return the producers of `path`, of a folder above it, or of a path inside it."""
         return self.around(path) | ({self.at[path]} if path in self.at else set())
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is known of a stage's inputs as they will be, and the stages on which the rest waits."""
+    """Inputs of a stage as it will find them.
+
+    Parameters
+    ----------
+    deps, params : mapping
+        Hashes of dependencies and values of params that are known; a missing dependency is None.
+    files : collection of str
+        Params files with known contents.
+    waiting : collection of str
+        Addresses of the stages that will write the other inputs.
+    """
 
     deps: Mapping[str, str | None]
     params: Mapping[ParamKey, Any]
     files: Collection[str] = ()
-    """The params files of which is known what they will hold."""
     waiting: Collection[str] = ()
 
 
 @dataclass
-class Known:
-    """What is known, part way through the walk, of files as they will be."""
+class ExpectedFiles:
+    """Files as they will be after the stages that the walk has decided so far.
+
+    Parameters
+    ----------
+    code_files : collection of str
+        Files that hold code fingerprints.
+    hashes : dict of str to (str or None)
+        Path -> hash, where a stage will change a file and the new hash is known.
+    contents : dict of str to mapping
+        Path -> contents of a params file that a stage will write, where they are known.
+    unknown, restored : Producers
+        Paths that stages will write with unknown contents, and paths that they will restore.
+    runs : dict
+        Signature of a run in the run cache -> the known inputs of each planned run that has it.
+    """
 
     code_files: Collection[str]
     hashes: dict[str, str | None] = field(default_factory=dict)
     contents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    unknown: Makers = field(default_factory=Makers)
-    restored: Makers = field(default_factory=Makers)
+    unknown: Producers = field(default_factory=Producers)
+    restored: Producers = field(default_factory=Producers)
     runs: dict[Any, list[Mapping[Any, Any]]] = field(default_factory=dict)
-    """What was known of the inputs of each run so far, by what the run looks like."""
 
 
-def inputs_of(stage: Stage, seen: Observed, known: Known) -> Inputs:
-    """What the stage will find; a frozen one does not look."""
+def inputs_of(stage: Stage, stage_state: StageState, expected: ExpectedFiles) -> Inputs:
+    """Return the inputs that a stage will find; a frozen stage reads none again."""
     if stage.frozen:
-        return Inputs(seen.deps_now, seen.params_now)
+        return Inputs(stage_state.deps_now, stage_state.params_now)
     deps: dict[str, str | None] = {}
     waiting = set()
     for path in stage.deps:
-        # The hash of a restored folder says nothing of one file in it, nor a file's of its folder.
-        makers = known.unknown.of(path) | known.restored.around(path)
-        waiting |= makers
-        if not makers and path not in seen.unseen:
-            deps[path] = known.hashes.get(path, seen.deps_now.get(path))
+        # The hash of a restored folder does not give the hashes of its files, nor the reverse.
+        producers = expected.unknown.of(path) | expected.restored.around(path)
+        waiting |= producers
+        if not producers and path not in stage_state.remote:
+            deps[path] = expected.hashes.get(path, stage_state.deps_now.get(path))
     params: dict[ParamKey, Any] = {}
     files = []
     for file, declared in stage.params.items():
-        # Nor does the hash of a restored params file say what it holds.
-        makers = known.unknown.of(file) | (known.restored.of(file) if file not in known.contents else set())
-        waiting |= makers
-        if not makers:
+        # Nor does the hash of a restored params file give its values.
+        producers = expected.unknown.of(file) | (
+            expected.restored.of(file) if file not in expected.contents else set()
+        )
+        waiting |= producers
+        if not producers:
             files.append(file)
-            params.update(_params(file, declared, seen, known))
+            params.update(_params(file, declared, stage_state, expected))
     return Inputs(deps, params, files, waiting)
 
 
-def _params(file: str, declared: Collection[str], seen: Observed, known: Known) -> Iterator[Any]:
-    if file not in known.contents:
-        return ((key, value) for key, value in seen.params_now.items() if key[0] == file)
-    contents = known.contents[file]
+def _params(
+    file: str, declared: Collection[str], stage_state: StageState, expected: ExpectedFiles
+) -> Iterator[Any]:
+    if file not in expected.contents:
+        return ((key, value) for key, value in stage_state.params_now.items() if key[0] == file)
+    contents = expected.contents[file]
     return (((file, key), contents[key]) for key in declared or contents if key in contents)
 
 
 def incomplete(stage: Stage, inputs: Inputs) -> bool:
-    """Whether an input is missing: DVC then neither runs nor restores the stage, it complains."""
+    """Return whether an input is missing; DVC then reports an error only."""
     return None in inputs.deps.values() or any(
         (file, key) not in inputs.params for file, keys in stage.params.items() for key in keys
     )
 
 
-def mark_unknown(stage: Stage, known: Known) -> None:
-    """Note that a stage will write its outputs anew."""
+def mark_unknown(stage: Stage, expected: ExpectedFiles) -> None:
+    """Note that a stage will rewrite its outputs."""
     if stage.frozen or (not stage.cmd and not stage.deps):
-        return  # its files are left as they lie
+        return  # DVC does not change its files
     for out in stage.outs:
-        known.unknown.add(out.path, stage.address)
+        expected.unknown.add(out.path, stage.address)
 
 
-def mark_restored(stage: Stage, seen: Observed, outs: Hashes, known: Known) -> None:
-    """Note what a stage will have restored."""
-    known.hashes.update(outs)
+def mark_restored(stage: Stage, stage_state: StageState, outs: Hashes, expected: ExpectedFiles) -> None:
+    """Note the outputs that a stage will restore from the cache."""
+    expected.hashes.update(outs)
     for path, value in outs.items():
-        if seen.outs.get(path) != "ok" or seen.outs_was.get(path) != value:
-            known.restored.add(path, stage.address)
-    for path, contents in seen.predicted.items():
-        if outs.get(path) == seen.predicted_hashes[path]:
-            known.contents[path] = contents
+        if stage_state.outs.get(path) != "ok" or stage_state.outs_was.get(path) != value:
+            expected.restored.add(path, stage.address)
+    for path, contents in stage_state.predicted.items():
+        if outs.get(path) == stage_state.predicted_hashes[path]:
+            expected.contents[path] = contents
 
 
-def mark_predicted(seen: Observed, known: Known) -> None:
-    """Note the outputs that are known although their stage runs."""
-    for path, contents in seen.predicted.items():
-        known.unknown.drop(path)
-        known.contents[path] = contents
-        known.hashes[path] = seen.predicted_hashes[path]
+def mark_predicted(stage_state: StageState, expected: ExpectedFiles) -> None:
+    """Note the outputs whose contents are known although their stage runs."""
+    for path, contents in stage_state.predicted.items():
+        expected.unknown.drop(path)
+        expected.contents[path] = contents
+        expected.hashes[path] = stage_state.predicted_hashes[path]
 
 
 def _folders(path: str) -> list[str]:
-    """The folders in which a path lies: ``a`` and ``a/b`` of ``a/b/c``."""
+    """Return the folders above a path: ``a`` and ``a/b`` for ``a/b/c``."""
     parts = path.split("/")
     return ["/".join(parts[:n]) for n in range(1, len(parts)) if parts[n - 1]]

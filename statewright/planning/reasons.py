@@ -1,4 +1,4 @@
-"""Why a stage will run: reasons as values, each with its sentence, and how they are found."""
+"""Reasons to run a stage: values that each have a sentence, and their detection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from statewright.planning.inputs import Inputs
-from statewright.state import Observed, ParamKey
+from statewright.state import ParamKey, StageState
 from statewright.workflow import Stage
 
 ABSENT = "(absent)"
@@ -16,7 +16,17 @@ ABSENT = "(absent)"
 
 @dataclass(frozen=True)
 class Reason:
-    """One cause. `kind` is one of the keys of `SENTENCES`; `subject` is a file, key or stage."""
+    """Reason to run a stage.
+
+    Parameters
+    ----------
+    kind : str
+        One of the keys of `SENTENCES`.
+    subject : str
+        A file, a params key or a stage.
+    was, now : object
+        Recorded and current value; None if there is none.
+    """
 
     kind: str
     subject: str
@@ -25,10 +35,10 @@ class Reason:
 
     @property
     def text(self) -> str:
-        """The reason as a sentence."""
+        """Sentence that a person reads."""
         if self.kind == "param" and self.was is None and self.now is None:
             return f"{self.subject} is not in its params file"
-        # A fingerprint names a definition `folder/module:name`.
+        # Fingerprints name a definition `folder/module:name`; show the name of the file.
         subject = self.subject.replace(":", ".py:", 1) if self.kind == "code" else self.subject
         return SENTENCES[self.kind].format(subject=subject, was=show(self.was), now=show(self.now))
 
@@ -37,21 +47,21 @@ SENTENCES: Mapping[str, str] = {
     "new": "{subject} has not run yet",
     "command": "command changed: was `{was}`, is `{now}`",
     "dependency": "{subject} changed: was {was}, is {now}",
-    "missing dependency": "{subject} does not exist and no stage will make it",
+    "missing dependency": "{subject} does not exist and no stage creates it",
     "param": "{subject} {was} -> {now}",
     "code": "{subject} changed",
-    "remote": "{subject} is remote, and is looked at when its turn comes",
-    "passing dependency": "{subject} is {now} for now (recorded: {was}) and will be made again",
-    "passing param": "{subject} is {now} for now (recorded: {was}) and will be made again",
+    "remote": "{subject} is remote; it is checked when the stage starts",
+    "passing dependency": "{subject} is {now} now (recorded: {was}); an earlier stage will rewrite it",
+    "passing param": "{subject} is {now} now (recorded: {was}); an earlier stage will rewrite it",
     "output": "output {subject} is {now}",
     "upstream": "after {subject}",
-    "always": "{subject} is declared to run always",
-    "forced": "{subject} was asked for with --force",
+    "always": "{subject} is declared to run every time",
+    "forced": "{subject} was requested with --force",
 }
 
 
 def show(value: Any) -> str:
-    """A value as it stands in a sentence: hashes and long texts cut short."""
+    """Return a value as text for a sentence, with hashes and long texts cut."""
     if value is None:
         return ABSENT
     text = str(value)
@@ -63,7 +73,7 @@ def show(value: Any) -> str:
 
 
 def for_json(value: Any) -> Any:
-    """A params value as JSON can hold it: what it has no word for (dates, NaN, infinity) as text."""
+    """Return a params value for JSON; dates, NaN and infinity become text."""
     if isinstance(value, Mapping):
         return {str(key): for_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -74,12 +84,12 @@ def for_json(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A params value that is null as text, since None stands for one that is not there."""
+    """Return "null" for a params value of None, because None means that it is absent."""
     return "null" if value is None else value
 
 
 def differences(key: str, was: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield ``(key, was, now)`` for each leaf in which two params values differ; None is absence."""
+    """Yield ``(key, was, now)`` for each leaf that differs; None means absent."""
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for part in [*was, *(part for part in now if part not in was)]:
             if part in was and part in now:
@@ -91,11 +101,13 @@ def differences(key: str, was: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
         yield key, was, now
 
 
-def own_reasons(stage: Stage, seen: Observed, inputs: Inputs, code_files: Collection[str]) -> list[Reason]:
-    """Why a stage of its own accord is not up to date, given its inputs as they will be."""
+def own_reasons(
+    stage: Stage, stage_state: StageState, inputs: Inputs, code_files: Collection[str]
+) -> list[Reason]:
+    """Return the reasons of a stage itself, given the inputs that it will find."""
     outs = [
         Reason("output", path, None, status if status != "deleted" else "missing")
-        for path, status in seen.outs.items()
+        for path, status in stage_state.outs.items()
         if status != "ok"
     ]
     missing = [
@@ -106,33 +118,35 @@ def own_reasons(stage: Stage, seen: Observed, inputs: Inputs, code_files: Collec
     missing += [
         Reason("missing dependency", file)
         for file in inputs.files
-        if file in seen.params_gone and file not in code_files and file not in inputs.deps
+        if file in stage_state.missing_params and file not in code_files and file not in inputs.deps
     ]
-    if not seen.recorded:
-        # A frozen stage is looked at by its outputs only: without any it is never found changed.
+    if not stage_state.recorded:
+        # DVC checks only the outputs of a frozen stage: without outputs it never counts as changed.
         return [Reason("new", stage.address), *missing] if outs or not stage.frozen else []
     reasons = list(missing)
     if stage.always_changed and not stage.frozen:
         reasons.append(Reason("always", stage.address))
-    if seen.cmd_was != stage.cmd or seen.cmd_changed:
+    if stage_state.cmd_was != stage.cmd or stage_state.cmd_changed:
         reasons.append(
-            Reason("command", stage.address, " && ".join(seen.cmd_was or ()), " && ".join(stage.cmd))
+            Reason("command", stage.address, " && ".join(stage_state.cmd_was or ()), " && ".join(stage.cmd))
         )
     if not stage.frozen:
         reasons += [
-            Reason("dependency", path, seen.deps_was.get(path), now)
+            Reason("dependency", path, stage_state.deps_was.get(path), now)
             for path, now in inputs.deps.items()
-            if now is not None and now != seen.deps_was.get(path)
+            if now is not None and now != stage_state.deps_was.get(path)
         ]
-        reasons += _param_reasons(stage, seen, inputs, code_files)
+        reasons += _param_reasons(stage, stage_state, inputs, code_files)
     return reasons + outs
 
 
-def _param_reasons(stage: Stage, seen: Observed, inputs: Inputs, code_files: Collection[str]) -> list[Reason]:
+def _param_reasons(
+    stage: Stage, stage_state: StageState, inputs: Inputs, code_files: Collection[str]
+) -> list[Reason]:
     reasons = []
-    for file, key in _compared(stage, seen, inputs):
-        was, now = seen.params_was.get((file, key)), inputs.params.get((file, key))
-        if (file, key) in inputs.params and (file, key) in seen.params_was and _same(was, now):
+    for file, key in _compared(stage, stage_state, inputs):
+        was, now = stage_state.params_was.get((file, key)), inputs.params.get((file, key))
+        if (file, key) in inputs.params and (file, key) in stage_state.params_was and _same(was, now):
             continue
         if file in code_files:
             reasons += [Reason("code", name) for name in _changed_code(was, now)]
@@ -142,35 +156,38 @@ def _param_reasons(stage: Stage, seen: Observed, inputs: Inputs, code_files: Col
     return reasons
 
 
-def _compared(stage: Stage, seen: Observed, inputs: Inputs) -> list[ParamKey]:
-    """The params that count: declared, there or recorded, in files of which is known what they hold."""
+def _compared(stage: Stage, stage_state: StageState, inputs: Inputs) -> list[ParamKey]:
+    """Return declared, present and recorded params in files with known contents."""
     declared = [(file, key) for file, keys in stage.params.items() for key in keys]
     return [
         pair
-        for pair in dict.fromkeys([*declared, *inputs.params, *seen.params_was])
+        for pair in dict.fromkeys([*declared, *inputs.params, *stage_state.params_was])
         if pair[0] in inputs.files
     ]
 
 
 def _same(was: Any, now: Any) -> bool:
-    """As DVC compares: a tuple from a Python file is recorded as a list, on the top level only."""
+    """Return whether two params values are equal for DVC.
+
+    DVC records a tuple from a Python file as a list, on the top level only.
+    """
     return was == now or (isinstance(now, tuple) and list(now) == was)
 
 
 def _changed_code(was: Any, now: Any) -> list[str]:
-    """Names of the functions whose hash differs; fingerprints map a function to a hash."""
+    """Return the names of the functions whose hashes differ."""
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         return [name for name in {**was, **now} if was.get(name) != now.get(name)]
     return [] if was == now else ["code"]
 
 
 def passing_reasons(
-    stage: Stage, seen: Observed, own: Collection[Reason], code_files: Collection[str]
+    stage: Stage, stage_state: StageState, own: Collection[Reason], code_files: Collection[str]
 ) -> list[Reason]:
-    """What ``dvc status`` says of inputs that earlier stages will make again: so it is, for now."""
-    if stage.frozen or not seen.recorded:
+    """Return changes in ``dvc status`` that earlier stages will overwrite."""
+    if stage.frozen or not stage_state.recorded:
         return []
-    now = Inputs(seen.deps_now, seen.params_now, tuple(stage.params))
+    now = Inputs(stage_state.deps_now, stage_state.params_now, tuple(stage.params))
     kinds = {
         "dependency": "dependency",
         "missing dependency": "dependency",
@@ -179,7 +196,7 @@ def passing_reasons(
     }
     named = {reason.subject for reason in own}
     return [
-        Reason(f"passing {kinds[r.kind]}", r.subject, r.was or seen.deps_was.get(r.subject), r.now)
-        for r in own_reasons(stage, seen, now, code_files)
+        Reason(f"passing {kinds[r.kind]}", r.subject, r.was or stage_state.deps_was.get(r.subject), r.now)
+        for r in own_reasons(stage, stage_state, now, code_files)
         if r.kind in kinds and r.subject not in named
     ]

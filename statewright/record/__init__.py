@@ -1,1 +1,1 @@
-"""Everything that writes to MLflow or reads from it."""
+"""Writing to and reading from MLflow: the only package that imports it."""

@@ -1,7 +1,8 @@
-"""How long stages took in past runs, from MLflow.
+"""Durations of stages in past runs, from MLflow.
 
-A plan must be quick, and importing MLflow takes seconds: a local database is read directly
-(tables of MLflow 3.17, which `pyproject.toml` pins), any other store through the client.
+A plan must be quick, and importing MLflow takes seconds. Therefore a local SQLite store is read
+directly, with a query for the tables of MLflow 3.17, which `pyproject.toml` pins. Any other store
+is read through MLflow's client.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from statewright.record.tracking import answers, tracking_uri
 
 LATEST = 10
-"""How many past runs of a stage are looked at."""
+"""Number of latest runs of a stage that a prediction uses."""
 
 _QUERY = """
 SELECT tags.value, latest_metrics.value
@@ -26,12 +27,17 @@ ORDER BY runs.start_time DESC
 
 
 def durations(root: Path) -> dict[str, tuple[float, float]]:
-    """How long every stage is likely to run, low and high, in seconds; empty without history.
+    """Return a range of expected seconds for each stage with recorded runs.
 
-    Restores and failures have no duration here: they say nothing of what the command takes.
-    Of n past runs that differ by chance a next one falls outside their range with probability
-    2 / (n + 1), so the range is widened by the factor 1 + 1 / n on either side, the more the fewer they are.
-    A store that does not answer is no history: a plan without predictions is better than none.
+    Restores and failures do not count, because they say nothing about the duration of the command.
+    If n past runs differ by chance only, the next run falls outside their range with probability
+    2 / (n + 1). Therefore both ends of the range are widened by the factor 1 + 1 / n.
+    The result is empty if the store does not answer: the plan then has no predictions.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Address of a stage -> lowest and highest expected duration in seconds.
     """
     uri = tracking_uri(root)
     if uri.startswith("sqlite:///"):
@@ -40,16 +46,16 @@ def durations(root: Path) -> dict[str, tuple[float, float]]:
 
 
 def _ranges(pairs: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:
-    found: dict[str, list[float]] = {}
+    durations_of: dict[str, list[float]] = {}
     for stage, seconds in pairs:
-        found.setdefault(stage, []).append(seconds)
-    return {stage: _spread(times[:LATEST]) for stage, times in found.items()}
+        durations_of.setdefault(stage, []).append(seconds)
+    return {stage: _widened_range(times[:LATEST]) for stage, times in durations_of.items()}
 
 
-def _spread(times: Collection[float]) -> tuple[float, float]:
-    """The range of past times, widened for how few they are."""
-    wider = 1 + 1 / len(times)
-    return min(times) / wider, max(times) * wider
+def _widened_range(times: Collection[float]) -> tuple[float, float]:
+    """Return the range of past durations, widened more for fewer runs."""
+    factor = 1 + 1 / len(times)
+    return min(times) / factor, max(times) * factor
 
 
 def _read_database(path: Path) -> list[tuple[str, float]]:

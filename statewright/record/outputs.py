@@ -1,4 +1,4 @@
-"""What of a stage's outputs is remembered: numbers, series by step, files, small tables."""
+"""Parts of a stage's outputs to record: numbers, series, files, small tables."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from statewright.workflow import Stage, flatten
 SHOWN = frozenset({".json", ".html", ".svg", ".png", ".csv", ".safetensors"})
 LARGEST_FILE = 50_000_000
 LARGEST_TABLE = 64_000
-"""Bytes of a Parquet file up to which it is kept as CSV; what is larger is data, and DVC's."""
+"""Maximum bytes of a Parquet file that is recorded as CSV; larger tables stay in DVC only."""
 
 
 def metrics_of(root: Path, stage: Stage) -> Iterator[tuple[str, float]]:
-    """Numbers of the stage's JSON metrics by dotted key."""
+    """Yield each number of the stage's JSON metrics with its dotted key."""
     for out in stage.outs:
         path = root / out.path
         if out.role == "metric" and path.suffix == ".json" and path.is_file():
-            with suppress(ValueError, OverflowError):  # whatever the stage calls a metric
+            with suppress(ValueError, OverflowError):  # a stage may declare any file as a metric
                 for key, value in flatten(json.loads(path.read_text(encoding="utf-8"))):
                     if isinstance(value, int | float) and not isinstance(value, bool):
                         yield key or path.stem, float(value)
 
 
 def series_of(root: Path, stage: Stage) -> list[tuple[str, float, int]]:
-    """Metrics per epoch: every number of a CSV plot that names its x column."""
-    found: list[tuple[str, float, int]] = []
+    """Return the numbers of CSV plots that name an x column, as (name, value, step)."""
+    series: list[tuple[str, float, int]] = []
     for out in stage.outs:
         path = root / out.path
         if out.role == "plot" and out.x and path.suffix == ".csv" and path.is_file():
-            # An x of words or dates, as in a confusion matrix, numbers no steps; nor may it be there.
+            # The x column may be missing, or hold words or dates (a confusion matrix): not a step.
             with suppress(ValueError, KeyError, TypeError, OverflowError, csv.Error):
-                found += list(_history(path, out.x))
-    return found
+                series += list(_rows_by_step(path, out.x))
+    return series
 
 
-def _history(path: Path, x: str) -> Iterator[tuple[str, float, int]]:
+def _rows_by_step(path: Path, x: str) -> Iterator[tuple[str, float, int]]:
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             step = int(float(row[x]))
@@ -58,7 +58,7 @@ def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:
 
 
 def files_of(root: Path, stage: Stage) -> Iterator[Path]:
-    """Outputs that a page can show, or that are weights."""
+    """Yield the outputs to record as files: those that MLflow shows, and weights."""
     for out in stage.outs:
         path = root / out.path
         if path.suffix in SHOWN and path.is_file() and path.stat().st_size <= LARGEST_FILE:
@@ -66,9 +66,10 @@ def files_of(root: Path, stage: Stage) -> Iterator[Path]:
 
 
 def tables_of(root: Path, stage: Stage) -> Iterator[tuple[str, str]]:
-    """Small Parquet outputs as CSV, which a page can show: its name, its text.
+    """Yield each small Parquet output as CSV: file name and text.
 
-    One with columns that CSV has no place for (lists, bytes), or that cannot be read, is left out.
+    MLflow's page shows CSV. A table is skipped if CSV cannot hold its columns (lists, bytes) or if
+    it cannot be read.
     """
     try:
         import pyarrow as pa

@@ -1,8 +1,8 @@
-"""The one file that writes to MLflow.
+"""The only module that writes to MLflow.
 
-A transition is a run; each stage that ran or was restored in it is a child run. Values are
-written in batches through the client, straight to the store that `MLFLOW_TRACKING_URI` names
-(by default SQLite under `mlflow/`), never through global state, so threads may record at once.
+A transition is a run. Each stage that it ran or restored is a child run. Values are written in
+batches through the client to the store that `MLFLOW_TRACKING_URI` names (default: SQLite under
+`mlflow/`). MLflow's global state is not used, so several threads can record at once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What is to be remembered of one stage: when it ran, from what, to what, and why."""
+    """Values to record for one stage: times, params, hashes, reasons.
+
+    Parameters
+    ----------
+    status : str
+        ``ran``, ``restored``, ``done`` or ``failed``.
+    started, finished : float
+        Seconds since 1970.
+    inputs, outputs : mapping of str to str or None
+        Path -> content hash.
+    used : mapping of str to float
+        Measured use of resources, recorded as metrics.
+    """
 
     stage: Stage
     status: str
@@ -49,7 +61,7 @@ class StageRecord:
 
 @dataclass
 class Record:
-    """An open place in MLflow: an experiment, and the parent run if there is one."""
+    """Open MLflow experiment, and the parent run if there is one."""
 
     client: MlflowClient
     experiment_id: str
@@ -60,17 +72,21 @@ class Record:
 
 
 def tracking_uri(root: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or SQLite below `root`."""
+    """Return `MLFLOW_TRACKING_URI`, or by default the SQLite store below `root`."""
     return os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root)
 
 
 def local_uri(root: Path) -> str:
-    """SQLite below `root`."""
+    """Return the URI of the SQLite store below `root`."""
     return f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
 
 
 def answers(uri: str) -> bool:
-    """Whether somebody listens where an HTTP store should be; MLflow itself would wait for minutes."""
+    """Return whether the HTTP store at `uri` accepts connections.
+
+    The answer for any other kind of store is True. MLflow's own client waits for minutes before it
+    reports an error.
+    """
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
         return True
@@ -83,10 +99,16 @@ def answers(uri: str) -> bool:
 
 
 def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
-    """Connect, making the database and the experiment if they are not there yet.
+    """Open the experiment; create it and its database if they do not exist.
 
-    Without a name the experiment is that of `MLFLOW_EXPERIMENT_NAME`, or the folder's. Two processes may
-    do this at once: the database is made under a file lock.
+    Two processes can call this at once: a file lock protects the creation of the database.
+
+    Parameters
+    ----------
+    command : str
+        Command line to record (default: that of the process).
+    experiment : str
+        Name of the experiment (default: `MLFLOW_EXPERIMENT_NAME`, else the name of the folder).
 
     Raises
     ------
@@ -96,7 +118,7 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
     uri = tracking_uri(root)
     if not answers(uri):
         raise ConnectionError(
-            f"{uri} does not answer; `make ui` starts a server, or unset MLFLOW_TRACKING_URI"
+            f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
         )
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -107,24 +129,24 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
         raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
     local = uri.startswith("sqlite:")
-    control_folder(root / "mlflow", kept=("README.md",))
+    control_folder(root / "mlflow", tracked=("README.md",))
     with FileLock(root / "mlflow" / ".lock"):
         client = mlflow.MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            place = (root / "mlflow" / "artifacts").as_uri() if local else None
+        existing = client.get_experiment_by_name(name)
+        if existing is None:
+            location = (root / "mlflow" / "artifacts").as_uri() if local else None
             try:
-                experiment_id = client.create_experiment(name, artifact_location=place)
+                experiment_id = client.create_experiment(name, artifact_location=location)
                 return Record(client, experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
-            except MlflowException:
-                found = client.get_experiment_by_name(name)
-                if found is None:
+            except MlflowException:  # a process of another checkout may have created it meanwhile
+                existing = client.get_experiment_by_name(name)
+                if existing is None:
                     raise
-        return Record(client, found.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
+        return Record(client, existing.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
 
 
 def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
-    """Open the run of a transition; stages recorded from now on are its children."""
+    """Start the run of a transition; later records of stages become its child runs."""
     run = record.client.create_run(
         record.experiment_id,
         run_name=name,
@@ -135,7 +157,7 @@ def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mappi
 
 
 def record_schedule(record: Record, schedule: Mapping[str, Any]) -> None:
-    """Note on the run of a transition what was predicted and what it took, in all and for each stage."""
+    """Record predicted and actual seconds, in total and by stage."""
     if record.parent_id is not None:
         whole = {"seconds.predicted": schedule["predicted"], "seconds.actual": schedule["actual"]}
         _log(record, record.parent_id, metrics=_finite(whole.items()))
@@ -149,7 +171,7 @@ def end_parent(
     tags: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> None:
-    """Close the run of a transition as FINISHED, FAILED or KILLED, with the metrics of its last state."""
+    """End a transition's run as FINISHED, FAILED or KILLED, with the final metrics."""
     if record.parent_id is None:
         return
     _log(record, record.parent_id, metrics=_finite((metrics or {}).items()), tags=tags)
@@ -163,14 +185,18 @@ def record_round(
     plan: Mapping[str, Any],
     metrics: Mapping[str, float],
 ) -> None:
-    """Note a round of the loop on the run of its transition, which began `between` two times.
+    """Record a round of the loop on the run of its transition.
 
-    They are seconds of the epoch. A round in which nothing ran made no transition: it gets a run of
-    its own.
+    A round in which nothing ran has no transition. It gets a run of its own.
+
+    Parameters
+    ----------
+    between : (float, float)
+        Earliest and latest start of the transition, in seconds since 1970.
     """
     record = open_record(root)
     since, until = (int(seconds * 1000) for seconds in between)
-    found = record.client.search_runs(
+    runs = record.client.search_runs(
         [record.experiment_id],
         f"tags.`statewright.kind` = 'transition' and attributes.start_time >= {since}"
         f" and attributes.start_time <= {until}",
@@ -178,15 +204,15 @@ def record_round(
         max_results=1,
     )
     notes = {name: value[:5000] for name, value in tags.items()}
-    if found:
-        _log(record, found[0].info.run_id, metrics=_finite(metrics.items()), tags=notes)
+    if runs:
+        _log(record, runs[0].info.run_id, metrics=_finite(metrics.items()), tags=notes)
     else:
         start_parent(record, "loop", notes, plan)
         end_parent(record, "FINISHED", metrics=metrics)
 
 
 def record_stage(record: Record, done: StageRecord) -> str:
-    """Record one stage as a run of its own and return the run's id."""
+    """Record a stage as a run and return the run's id."""
     tags = {
         **record.context,
         "statewright.kind": "stage",
@@ -218,7 +244,13 @@ def record_stage(record: Record, done: StageRecord) -> str:
 def record_benchmark(
     record: Record, name: str, between: tuple[float, float], metrics: Mapping[str, float], artifact: Path
 ) -> str:
-    """Record what a benchmark measured `between` two times as a run, and return the run's id."""
+    """Record metrics and report of a benchmark as a run and return the run's id.
+
+    Parameters
+    ----------
+    between : (float, float)
+        Start and end of the benchmark, in seconds since 1970.
+    """
     started, finished = (int(seconds * 1000) for seconds in between)
     tags = {**record.context, "statewright.kind": "benchmark"}
     run = record.client.create_run(record.experiment_id, start_time=started, run_name=name, tags=tags)
@@ -257,7 +289,7 @@ def _log(
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write in batches as large as MLflow takes."""
+    """Write values in batches of the maximum size that MLflow accepts."""
     import time
 
     from mlflow.entities import Metric, Param, RunTag
@@ -276,10 +308,10 @@ def _log(
 
 
 def _key(name: str) -> str:
-    """A name with the letters that MLflow allows, and which it does not take for a path elsewhere."""
+    """Return `name` as a valid key: allowed characters, no path outside the run."""
     name = "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name)[:250]
-    elsewhere = name.startswith(("/", "../")) or name in ("", ".", "..") or posixpath.normpath(name) != name
-    return f"_{name.replace('/', '_')}" if elsewhere else name
+    outside = name.startswith(("/", "../")) or name in ("", ".", "..") or posixpath.normpath(name) != name
+    return f"_{name.replace('/', '_')}" if outside else name
 
 
 def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
@@ -287,12 +319,12 @@ def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
 
 
 def context_tags(root: Path, command: str) -> dict[str, str]:
-    """Git commit, whether the checkout has changes, and the command line."""
+    """Return tags: git commit, whether the checkout has changes, command line."""
     tags = {"statewright.command": command[:500]}
     commit = git(root, "rev-parse", "HEAD").strip()
     if commit:
         tags["mlflow.source.git.commit"] = commit
-        # A run itself writes these: a change of them is none of code or params.
+        # A run itself writes these files: their changes are not changes of code or params.
         written = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
         changes = git(root, "status", "--porcelain", "-uno", "--", *written)
         tags["statewright.git.dirty"] = str(bool(changes)).lower()

@@ -17,7 +17,7 @@ from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.repository.errors import complaining
 from statewright.repository.reading import Repository, as_commands, read_params, relative
-from statewright.state import Observed, ParamKey, State
+from statewright.state import ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 
@@ -68,13 +68,13 @@ def _observe(
     declared: Stage,
     entry: Mapping[str, Any] | None,
     contents: dict[str, Any],
-) -> Observed:
+) -> StageState:
     files = [dep for dep in stage.deps if dep not in stage.params]
     near = [dep for dep in files if not _is_remote(dep)]
     states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
     far = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
     predicted = _predict(root, declared)
-    return Observed(
+    return StageState(
         recorded=entry is not None,
         cmd_was=as_commands(entry.get("cmd")) if entry else None,
         cmd_changed=bool(getattr(stage, "cmd_changed", False)),
@@ -89,8 +89,8 @@ def _observe(
         outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
         outs={path: status for path, (status, _) in states.items()},
         outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
-        params_gone=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
-        unseen=frozenset(relative(item, root) for item in far),
+        missing_params=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
+        remote=frozenset(relative(item, root) for item in far),
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )

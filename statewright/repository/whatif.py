@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from statewright.repository.reading import Repository, relative
-from statewright.state import Hashes, Observed, State
+from statewright.state import Hashes, StageState, State
 
 
 def pretend(repository: Repository, texts: Mapping[str, str]) -> None:
@@ -49,7 +49,7 @@ def supposing(repository: Repository, state: State, texts: Mapping[str, str]) ->
     return replace(state, stages=seen)
 
 
-def _otherwise(seen: Observed, now: Hashes) -> Observed:
+def _otherwise(seen: StageState, now: Hashes) -> StageState:
     deps = {path: now.get(path, value) for path, value in seen.deps_now.items()}
     outs = {
         path: ("ok" if now[path] == seen.outs_was.get(path) else "modified")

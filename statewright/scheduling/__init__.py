@@ -1,1 +1,1 @@
-"""When each stage starts: list scheduling, the exact answer, what a plan will take, and its chart."""
+"""Schedules: list scheduling, exact solver, predictions of plans, PSPLIB files."""

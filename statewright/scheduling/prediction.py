@@ -1,8 +1,8 @@
-"""When each stage of a plan will start and finish; after the run, how far that was off.
+"""Predicted start and finish of each stage, and their comparison with the run.
 
-The dispatcher of the transition starts, whenever a stage ends, the ready stages that fit, longest tail
-first. :func:`schedule_plan` does the same with expected durations, so the chart shows what will happen,
-and its lower bound how much a better order could save.
+Whenever a stage ends, the dispatcher of the transition starts the ready stages that fit, longest
+tail first. :func:`schedule_plan` does the same with expected durations. Its schedule is therefore a
+prediction of the run, and its lower bound shows how much a better order could save.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from statewright.scheduling.schedule import Problem, Schedule, critical_sequence
 from statewright.workflow import Stage, Workflow
 
 DEMANDS: Mapping[str, float] = {"cpu": 1.0, "ram_gb": 1.0, "gpu": 0.0}
-"""What a stage holds while it runs, where its `meta:` says nothing."""
+"""Default demands of a running stage, where its `meta:` gives none."""
 
 UNKNOWN_S = 1.0
-"""Assumed duration where no stage of the plan has a history."""
+"""Assumed duration in seconds if no stage of the plan has past runs."""
 
 RESTORE_S = 0.1
-"""Assumed duration of a restore: links or copies from the cache."""
+"""Assumed duration in seconds of a restore, which links or copies files from the cache."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a plan will take.
+    """Predicted schedule of a plan.
 
     Parameters
     ----------
     critical : tuple of str
-        Stages that follow one another without a pause up to the end.
+        Stages that follow one another without a gap up to the end.
     assumed : tuple of str
-        Stages without a history, scheduled with an assumed duration.
-    low, high : float
-        Makespan in seconds if every stage is as quick as it ever was and none that merely may run
-        does, and if every stage is as slow as it ever was.
+        Stages without past runs, scheduled with an assumed duration.
+    low : float
+        Makespan in seconds with the lowest expected durations, if no `may` stage runs.
+    high : float
+        Makespan in seconds with the highest expected durations, if all `may` stages run.
     """
 
     schedule: Schedule
@@ -48,23 +49,28 @@ class Prediction:
     high: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The critical path and the range of the whole (None if all is assumed) as plain values, for JSON."""
-        guessed = len(self.assumed) == len(self.schedule.start) > 0
+        """Return critical path and total as plain values, for JSON.
+
+        The total is None if all durations are assumed.
+        """
+        all_assumed = len(self.assumed) == len(self.schedule.start) > 0
         return {
             "critical_path": list(self.critical),
-            "total_seconds": None if guessed else [self.low, self.high],
+            "total_seconds": None if all_assumed else [self.low, self.high],
             "assumed": list(self.assumed),
         }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A prediction beside what happened; times in seconds from the start of the first stage.
+    """Predicted and actual durations.
 
     Parameters
     ----------
+    predicted, actual : float
+        Makespan in seconds.
     stages : mapping of str to (float or None, float or None)
-        Stage -> seconds predicted and seconds it took; None where it was not predicted or did not run.
+        Stage -> predicted and actual seconds; None if it was not predicted or did not run.
     """
 
     predicted: float
@@ -72,7 +78,7 @@ class Comparison:
     stages: Mapping[str, tuple[float | None, float | None]]
 
     def as_dict(self) -> dict[str, Any]:
-        """The comparison as plain values, for JSON."""
+        """Return the comparison as plain values, for JSON."""
         return {
             "predicted": self.predicted,
             "actual": self.actual,
@@ -84,23 +90,25 @@ class Comparison:
 
 
 def expected_seconds(plan: Plan) -> dict[str, float]:
-    """Expected duration of every stage that has work: the middle of what past runs took.
+    """Return the expected seconds of each stage with work: the middle of its range.
 
-    A stage without a history is taken to last as long as the median of those that have one.
+    A stage without past runs gets the median of the other stages.
     """
     known = {a: sum(plan.decisions[a].seconds or ()) / 2 for a in plan.work if plan.decisions[a].seconds}
-    ran = [seconds for a, seconds in known.items() if plan.decisions[a].verdict != RESTORE]
-    usual = median(ran) if ran else UNKNOWN_S
-    return {a: RESTORE_S if plan.decisions[a].verdict == RESTORE else known.get(a, usual) for a in plan.work}
+    commands = [seconds for a, seconds in known.items() if plan.decisions[a].verdict != RESTORE]
+    default = median(commands) if commands else UNKNOWN_S
+    return {
+        a: RESTORE_S if plan.decisions[a].verdict == RESTORE else known.get(a, default) for a in plan.work
+    }
 
 
 def schedule_plan(workflow: Workflow, plan: Plan, capacities: Mapping[str, float]) -> Prediction:
-    """When the stages of a plan will run.
+    """Predict the schedule of a plan.
 
     Parameters
     ----------
     capacities : mapping of str to float
-        How much there is of `cpu`, `ram_gb` and `gpu`. A stage that wants more than there is runs alone.
+        Amounts of `cpu`, `ram_gb` and `gpu`. A stage that demands more than a capacity runs alone.
     """
     seconds = expected_seconds(plan)
     problem = _problem(workflow, seconds, capacities)
@@ -109,38 +117,41 @@ def schedule_plan(workflow: Workflow, plan: Plan, capacities: Mapping[str, float
     ranges = {a: plan.decisions[a].seconds or (s, s) for a, s in seconds.items() if a not in restored}
     low = {a: 0.0 if plan.decisions[a].verdict == MAY else r[0] for a, r in ranges.items()}
     high = {a: r[1] for a, r in ranges.items()}
-    least = dispatch(_problem(workflow, {**seconds, **low}, capacities)).makespan
-    most = dispatch(_problem(workflow, {**seconds, **high}, capacities)).makespan
+    shortest = dispatch(_problem(workflow, {**seconds, **low}, capacities)).makespan
+    longest = dispatch(_problem(workflow, {**seconds, **high}, capacities)).makespan
     return Prediction(
         schedule,
         critical_sequence(problem, schedule),
         tuple(a for a in seconds if a not in restored and plan.decisions[a].seconds is None),
         # A list scheduler can take longer with shorter tasks (Graham 1969, timing anomalies).
-        min(least, schedule.makespan),
-        max(most, schedule.makespan),
+        min(shortest, schedule.makespan),
+        max(longest, schedule.makespan),
     )
 
 
 def compare(predicted: Schedule, actual: Mapping[str, tuple[float, float]]) -> Comparison:
-    """A schedule beside the start and end of every stage that ran, by any one clock."""
+    """Compare a schedule with the start and end of stages by any monotonic clock."""
     began = min((start for start, _ in actual.values()), default=0.0)
     ended = max((end for _, end in actual.values()), default=0.0)
-    foreseen = {a: predicted.finish[a] - start for a, start in predicted.start.items()}
+    expected = {a: predicted.finish[a] - start for a, start in predicted.start.items()}
     took = {a: end - start for a, (start, end) in actual.items()}
-    stages = {a: (foreseen.get(a), took.get(a)) for a in {**foreseen, **took}}
+    stages = {a: (expected.get(a), took.get(a)) for a in {**expected, **took}}
     return Comparison(predicted.makespan, ended - began, stages)
 
 
 def _problem(workflow: Workflow, seconds: Mapping[str, float], capacities: Mapping[str, float]) -> Problem:
-    """The stages as tasks; a stage that must run alone holds the whole of a resource made for that."""
+    """Return the stages as tasks of a scheduling problem.
+
+    A stage that must run alone demands the whole of an extra resource `alone`.
+    """
     stages = [workflow.stages[a] for a in seconds]
-    wanted = {stage.address: _demands(stage, capacities) for stage in stages}
-    greedy = {a for a, wants in wanted.items() if any(n > capacities[key] for key, n in wants.items())}
-    alone = {"alone": float(len(stages))} if greedy else {}
+    requested = {stage.address: _demands(stage, capacities) for stage in stages}
+    exclusive = {a for a, ns in requested.items() if any(n > capacities[key] for key, n in ns.items())}
+    alone = {"alone": float(len(stages))} if exclusive else {}
     demands = {
-        a: {key: min(n, capacities[key]) for key, n in wants.items()}
-        | ({"alone": alone["alone"] if a in greedy else 1.0} if alone else {})
-        for a, wants in wanted.items()
+        a: {key: min(n, capacities[key]) for key, n in ns.items()}
+        | ({"alone": alone["alone"] if a in exclusive else 1.0} if alone else {})
+        for a, ns in requested.items()
     }
     after = {a: [up for up in workflow.upstream[a] if up in seconds] for a in seconds}
     return Problem(seconds, after, demands, {**capacities, **alone})

@@ -1,7 +1,7 @@
-"""A scheduling problem as it is stated, and as whole numbers.
+"""A scheduling problem as stated, and in whole numbers.
 
-Time is counted in whole milliseconds and amounts in millionths, so that every way of scheduling is about
-the same integers: a duration is rounded up, a demand to the nearest.
+Time is in whole milliseconds and amounts are in millionths, so that all schedulers work with the
+same integers. Durations are rounded up, demands to the nearest integer.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from graphlib import CycleError, TopologicalSorter
 from statewright.workflow import WorkflowError
 
 TICKS = 1_000
-"""Units of time in a second."""
+"""Ticks in a second."""
 
 PARTS = 1_000_000
-"""Units of a resource in one of it."""
+"""Parts in one unit of a resource."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be scheduled.
+    """Tasks to schedule.
 
     Parameters
     ----------
     durations : mapping of str to float
-        Task -> seconds (or whatever the unit of time is), 0 or more.
+        Task -> duration of 0 or more, in seconds or any other unit of time.
     after : mapping of str to sequence of str
-        Task -> the tasks that must have ended before it starts.
+        Task -> tasks that must end before it starts.
     demands : mapping of str to mapping of str to float
-        Task -> resource -> how much of it the task holds while it runs.
+        Task -> resource -> amount that the task uses while it runs.
     capacities : mapping of str to float
-        Resource -> how much of it there is.
+        Resource -> available amount.
     apart : sequence of (str, str)
         Pairs of tasks that must not overlap in time.
     deadline : float or None
-        When all must be done.
+        Latest end of the last task.
     """
 
     durations: Mapping[str, float]
@@ -50,7 +50,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Grid:
-    """A problem in whole numbers, its tasks numbered in an order that respects precedence."""
+    """Problem in whole numbers, with tasks numbered in a topological order."""
 
     names: tuple[str, ...]
     duration: tuple[int, ...]
@@ -64,7 +64,7 @@ class Grid:
 
 
 def to_grid(problem: Problem) -> Grid:
-    """The problem in whole numbers, found to make sense."""
+    """Validate a problem and convert it to whole numbers."""
     names = _ordered(problem)
     number = {name: i for i, name in enumerate(names)}
     before: list[set[int]] = [{number[up] for up in problem.after.get(name, ())} for name in names]
@@ -73,11 +73,11 @@ def to_grid(problem: Problem) -> Grid:
         for up in ups:
             after[up].add(i)
     apart: list[set[int]] = [set() for _ in names]
-    for one, other in problem.apart:
-        if one not in number or other not in number or one == other:
-            raise WorkflowError(f"({one}, {other}) must not overlap: expected two tasks of the schedule")
-        apart[number[one]].add(number[other])
-        apart[number[other]].add(number[one])
+    for first, second in problem.apart:
+        if first not in number or second not in number or first == second:
+            raise WorkflowError(f"({first}, {second}) must not overlap: expected two tasks of the schedule")
+        apart[number[first]].add(number[second])
+        apart[number[second]].add(number[first])
     ticks = [_ticks(name, problem.durations[name]) for name in names]
     unit = math.gcd(*ticks) or 1
     demand, capacity = _amounts(problem, names)
@@ -99,59 +99,59 @@ def _ordered(problem: Problem) -> tuple[str, ...]:
     for task, ups in problem.after.items():
         for name in (task, *ups):
             if name not in problem.durations:
-                raise WorkflowError(f"'{name}' has no duration, and is among what '{task}' comes after")
+                raise WorkflowError(f"'{name}' has no duration, but the precedence of '{task}' names it")
     try:
         graph = {name: problem.after.get(name, ()) for name in problem.durations}
         return tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        circle = " -> ".join(reversed(error.args[1]))
-        raise WorkflowError(f"tasks wait for one another in a circle: {circle}; take one edge out") from None
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise WorkflowError(f"tasks form a cycle: {cycle}; remove one edge") from None
 
 
 def _ticks(name: str, duration: float) -> int:
     if not (math.isfinite(duration) and duration >= 0):
-        raise WorkflowError(f"task '{name}' takes {duration}; expected a number of 0 or more")
-    # What a sum of floats leaves behind the last digit must not make a tick of its own.
+        raise WorkflowError(f"task '{name}' has the duration {duration}; expected a number of 0 or more")
+    # Without rounding first, the error of a sum of floats could add a tick.
     return math.ceil(round(duration * TICKS, 6))
 
 
 def _amounts(problem: Problem, names: Sequence[str]) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
-    """Demands and capacities in whole numbers as small as they can be."""
+    """Return demands and capacities as the smallest whole numbers."""
     columns, capacity = [], []
-    for resource, most in problem.capacities.items():
+    for resource, available in problem.capacities.items():
         column = [_parts(name, resource, problem.demands.get(name, {}).get(resource, 0)) for name in names]
         unit = math.gcd(*column) or 1
-        for name, wanted in zip(names, column, strict=True):
-            if wanted > round(most * PARTS):
+        for name, demand in zip(names, column, strict=True):
+            if demand > round(available * PARTS):
                 raise WorkflowError(
-                    f"task '{name}' wants {wanted / PARTS:g} of {resource}, and there is {most:g}: "
-                    "it can never start; lower the demand or raise the capacity"
+                    f"task '{name}' demands {demand / PARTS:g} of {resource}, but the capacity is "
+                    f"{available:g}; lower the demand or raise the capacity"
                 )
-        columns.append([wanted // unit for wanted in column])
-        capacity.append(round(most * PARTS) // unit)
+        columns.append([demand // unit for demand in column])
+        capacity.append(round(available * PARTS) // unit)
     for name, wants in problem.demands.items():
         if name not in problem.durations:
-            raise WorkflowError(f"'{name}' has no duration, and demands are given for it")
+            raise WorkflowError(f"'{name}' has demands, but no duration")
         for resource, amount in wants.items():
             if amount and resource not in problem.capacities:
-                raise WorkflowError(f"task '{name}' wants {resource}, of which no capacity is given")
+                raise WorkflowError(f"task '{name}' demands {resource}, which has no capacity")
     rows = tuple(zip(*columns, strict=True)) if columns else tuple(() for _ in names)
     return rows, tuple(capacity)
 
 
-def _parts(name: str, resource: str, wanted: float) -> int:
-    if not (math.isfinite(wanted) and wanted >= 0):
-        raise WorkflowError(f"task '{name}' wants {wanted} of {resource}; expected a number of 0 or more")
-    return round(wanted * PARTS)
+def _parts(name: str, resource: str, demand: float) -> int:
+    if not (math.isfinite(demand) and demand >= 0):
+        raise WorkflowError(f"task '{name}' demands {demand} of {resource}; expected a number of 0 or more")
+    return round(demand * PARTS)
 
 
 def makespan_of(grid: Grid, start: Sequence[int]) -> int:
-    """When the last task ends."""
+    """Return the end of the last task."""
     return max((s + d for s, d in zip(start, grid.duration, strict=True)), default=0)
 
 
 def longest_tails(grid: Grid) -> list[int]:
-    """Longest path from the start of each task to an end."""
+    """Return the longest path from the start of each task to an end."""
     tails = [0] * len(grid.names)
     for i in _backwards(grid):
         tails[i] = grid.duration[i] + max((tails[down] for down in grid.after[i]), default=0)
@@ -159,27 +159,31 @@ def longest_tails(grid: Grid) -> list[int]:
 
 
 def _backwards(grid: Grid) -> Sequence[int]:
-    """The tasks' numbers so that each comes after all that follow it."""
+    """Return the numbers of the tasks, each after all its successors."""
     numbers = range(len(grid.names))
     forwards = all(up < i for i in numbers for up in grid.before[i])
     return numbers[::-1] if forwards else numbers
 
 
 def reverse(grid: Grid) -> Grid:
-    """The same problem with time running backwards."""
+    """Return the same problem with time running backwards."""
     return replace(grid, before=grid.after, after=grid.before)
 
 
 def lower_bound(grid: Grid) -> int:
-    """Critical path, and energy of each resource between the earliest start and the shortest rest."""
+    """Return a lower bound of the makespan.
+
+    It is the larger of the critical path and, for each resource, earliest start + energy / capacity
+    + shortest rest over the tasks that use it. The energy of a task is its duration times its demand.
+    """
     tails = longest_tails(grid)
     # The tail in the reversed problem ends where the task ends: its earliest finish.
     heads = [tail - d for tail, d in zip(longest_tails(reverse(grid)), grid.duration, strict=True)]
     bound = max(tails, default=0)
-    for r, most in enumerate(grid.capacity):
-        users = [i for i, wants in enumerate(grid.demand) if wants[r] and grid.duration[i]]
+    for r, capacity in enumerate(grid.capacity):
+        users = [i for i, demand in enumerate(grid.demand) if demand[r] and grid.duration[i]]
         if users:
             energy = sum(grid.duration[i] * grid.demand[i][r] for i in users)
             rest = min(tails[i] - grid.duration[i] for i in users)
-            bound = max(bound, min(heads[i] for i in users) + -(-energy // most) + rest)
+            bound = max(bound, min(heads[i] for i in users) + -(-energy // capacity) + rest)
     return bound

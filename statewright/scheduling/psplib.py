@@ -1,6 +1,6 @@
-"""Read the files of PSPLIB (`.sm`: single mode, renewable resources) into a scheduling problem.
+"""Reader of PSPLIB files (`.sm`: single mode, renewable resources).
 
-OR-Tools has a parser of this format, but of a bad file it says no more than that it is bad.
+OR-Tools has a parser for this format, but its error for an invalid file gives no line or cause.
 
 References
 ----------
@@ -22,22 +22,24 @@ Row = tuple[int, list[int]]
 
 
 def read_psplib(path: Path) -> Problem:
-    """The problem that a `.sm` file states; tasks are its job numbers as text, dummies included.
+    """Read the problem in a `.sm` file.
+
+    The tasks are the job numbers as text, including the dummy jobs.
 
     Raises
     ------
     WorkflowError
-        If it is not such a file; the message names file and line.
+        If the file is not in this format; the message names file and line.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not text"
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise WorkflowError(f"{path} cannot be read: {cause}; expected a PSPLIB file (.sm)") from error
     lines = text.splitlines()
     jobs = _stated(path, lines, "jobs")
     if _stated(path, lines, "- nonrenewable") or _stated(path, lines, "- doubly constrained"):
-        raise _fault(path, None, "has resources that are used up; expected renewable ones only")
+        raise _fault(path, None, "has nonrenewable resources; expected renewable ones only")
     resources = _stated(path, lines, "- renewable")
     after = _successors(path, list(_rows(path, lines, SECTIONS[0])), jobs)
     durations, demands = _requests(path, list(_rows(path, lines, SECTIONS[1])), jobs, resources)
@@ -46,12 +48,12 @@ def read_psplib(path: Path) -> Problem:
 
 
 def _fault(path: Path, line: int | None, what: str) -> WorkflowError:
-    place = f"{path}, line {line}," if line else f"{path}"
-    return WorkflowError(f"{place} {what}; `statewright schedule --help` says what a file must hold")
+    where = f"{path}, line {line}," if line else f"{path}"
+    return WorkflowError(f"{where} {what}; see `statewright schedule --help` for the format")
 
 
 def _stated(path: Path, lines: list[str], name: str) -> int:
-    """The number in the line ``name ... : number`` of the file's head."""
+    """Return the number in the line ``name ... : number`` of the header."""
     for number, line in enumerate(lines, start=1):
         label, colon, value = line.partition(":")
         if colon and label.strip().startswith(name):
@@ -63,7 +65,10 @@ def _stated(path: Path, lines: list[str], name: str) -> int:
 
 
 def _rows(path: Path, lines: list[str], section: str) -> Iterator[Row]:
-    """The rows of whole numbers of a section, which a line of asterisks or the end closes."""
+    """Yield the rows of whole numbers in a section.
+
+    A line of asterisks or the end of the file ends the section.
+    """
     heads = [number for number, line in enumerate(lines) if line.startswith(section)]
     if not heads:
         raise _fault(path, None, f"has no section '{section}:'; expected a PSPLIB file (.sm)")
@@ -81,25 +86,25 @@ def _rows(path: Path, lines: list[str], section: str) -> Iterator[Row]:
 
 
 def _successors(path: Path, rows: list[Row], jobs: int) -> dict[str, list[str]]:
-    """Job -> the jobs that must end before it."""
+    """Return the predecessors of each job."""
     after: dict[str, list[str]] = {str(job): [] for job in range(1, jobs + 1)}
     seen = set()
     for line, row in rows:
         if len(row) < 3 or len(row) != 3 + row[2]:
-            stated = f"{row[2]} successors and lists {len(row) - 3}" if len(row) > 2 else "too little"
+            stated = f"{row[2]} successors and lists {len(row) - 3}" if len(row) > 2 else "too few numbers"
             raise _fault(path, line, f"states {stated}; expected 'job modes count successors...'")
         job, modes, successors = row[0], row[1], row[3:]
         if modes != 1:
             raise _fault(path, line, f"gives job {job} {modes} modes; expected one (single mode, .sm)")
-        for other in (job, *successors):
-            if str(other) not in after:
-                raise _fault(path, line, f"names job {other}; expected 1 to {jobs}")
+        for number in (job, *successors):
+            if str(number) not in after:
+                raise _fault(path, line, f"names job {number}; expected 1 to {jobs}")
         if job in seen:
             raise _fault(path, line, f"names job {job} a second time")
         seen.add(job)
         for successor in successors:
             after[str(successor)].append(str(job))
-    _all_there(path, seen, jobs, SECTIONS[0])
+    _check_complete(path, seen, jobs, SECTIONS[0])
     return after
 
 
@@ -112,18 +117,18 @@ def _requests(
         if len(row) != 3 + resources:
             expected = f"expected 'job mode duration' and {resources} demands"
             raise _fault(path, line, f"holds {len(row)} numbers; {expected}")
-        job, mode, duration, *wants = row
+        job, mode, duration, *amounts = row
         if mode != 1 or not 1 <= job <= jobs or str(job) in durations:
             raise _fault(
                 path, line, f"names job {job}, mode {mode}; expected each of 1 to {jobs} once, mode 1"
             )
         durations[str(job)] = duration
-        demands[str(job)] = {f"R {k}": want for k, want in enumerate(wants, start=1) if want}
-    _all_there(path, {int(job) for job in durations}, jobs, SECTIONS[1])
+        demands[str(job)] = {f"R {k}": amount for k, amount in enumerate(amounts, start=1) if amount}
+    _check_complete(path, {int(job) for job in durations}, jobs, SECTIONS[1])
     return durations, demands
 
 
-def _all_there(path: Path, seen: set[int], jobs: int, section: str) -> None:
+def _check_complete(path: Path, seen: set[int], jobs: int, section: str) -> None:
     missing = sorted(set(range(1, jobs + 1)) - seen)
     if missing:
         raise _fault(path, None, f"states {jobs} jobs, but section '{section}:' lacks job {missing[0]}")
@@ -134,4 +139,4 @@ def _capacities(path: Path, rows: list[Row], resources: int) -> dict[str, float]
         line = rows[0][0] if rows else None
         found = len(rows[0][1]) if rows else 0
         raise _fault(path, line, f"gives {found} capacities; expected {resources} in one line")
-    return {f"R {k}": most for k, most in enumerate(rows[0][1], start=1)}
+    return {f"R {k}": amount for k, amount in enumerate(rows[0][1], start=1)}

@@ -1,30 +1,30 @@
-"""When each task starts, so that all are done soonest: list scheduling, and the exact answer.
+"""Schedules of minimum makespan: list scheduling, and an exact solver.
 
 Problem
 -------
-Resource-constrained project scheduling (RCPSP): tasks with durations, precedence, and renewable
-resources of which a running task holds some and gives them back when it ends. Minimise the makespan::
+Resource-constrained project scheduling (RCPSP): tasks have durations, precedence, and demands for
+renewable resources, which they hold while they run. Minimise the makespan::
 
     cores
       2 |          | train b   |
       1 | features | train a         | eval |
         0          10         22     30     35      makespan 35
 
-The *critical sequence* (features, train a, eval) is what keeps it from being shorter.
+The *critical sequence* (features, train a, eval) determines the makespan.
 
-The problem is NP-hard, so there are two answers behind one signature, both a :class:`Schedule` with
-start times, makespan, a lower bound, and whether the makespan is proven optimal:
+The problem is NP-hard, so there are two solvers. Both return a :class:`Schedule` with start times,
+makespan, a lower bound, and whether the makespan is proven optimal:
 
-- :func:`list_schedule` is a rule, and takes a tenth of a second for a hundred tasks. A task's *tail* is
-  the longest path from its start to an end of the graph; the task with the longest tail goes first. The
-  rule places tasks one by one at the earliest time where they fit (serial scheme), or moves through time
-  and starts what fits (parallel scheme); the schedule is then pushed to the right and to the left as long
-  as that shortens it (forward-backward improvement). Two other rules are tried beside it: latest finish,
-  and the durations of what directly follows. The best of all is the answer.
-- :func:`solve` gives that answer to OR-Tools' CP-SAT as a hint and lets it search and prove.
+- :func:`list_schedule` uses priority rules and takes a tenth of a second for a hundred tasks. The
+  *tail* of a task is the longest path from its start to an end of the graph. The task with the longest
+  tail goes first. The serial scheme places tasks one by one at the earliest time where they fit. The
+  parallel scheme moves through time and starts the tasks that fit. The schedule is then shifted to the
+  right and to the left as long as that shortens it (forward-backward improvement). Two other rules are
+  latest finish, and the durations of the direct successors. The best schedule is the result.
+- :func:`solve` gives that schedule to OR-Tools' CP-SAT as a hint. CP-SAT then searches and proves.
 
-:func:`dispatch` is what the engine does while stages run: the parallel scheme and nothing else, since
-it decides at the moment a stage ends. :func:`priorities` is its rule.
+:func:`dispatch` is the schedule of the engine itself: the parallel scheme only, because the engine
+decides at the moment when a stage ends. :func:`priorities` is its rule.
 
 The lower bound of the list scheduler is the larger of the critical path and, for each resource,
 ``earliest start + energy / capacity + shortest rest`` over the tasks that use it, where a task's energy
@@ -63,14 +63,18 @@ __all__ = ["Problem", "Schedule", "critical_sequence", "dispatch", "list_schedul
 
 @dataclass(frozen=True)
 class Schedule:
-    """Start and finish of every task; no schedule ends before `lower_bound`.
+    """Start and finish of each task.
 
     Parameters
     ----------
     start, finish : mapping of str to float
         Task -> time, in the unit of the durations; the first task starts at 0.
+    makespan : float
+        Finish of the last task.
+    lower_bound : float
+        Proven lower bound of the makespan of any schedule.
     optimal : bool
-        Whether it is proven that no schedule is shorter.
+        Whether the makespan is proven optimal.
     """
 
     start: Mapping[str, float]
@@ -80,7 +84,7 @@ class Schedule:
     optimal: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """The schedule as plain values, for JSON; whole numbers as such."""
+        """Return the schedule as plain values, for JSON; whole numbers are integers."""
         return {
             "makespan": _plain(self.makespan),
             "lower_bound": _plain(self.lower_bound),
@@ -90,19 +94,19 @@ class Schedule:
 
 
 def list_schedule(problem: Problem) -> Schedule:
-    """The best schedule that rules find, without a search.
+    """Return the best schedule of the priority rules, without a search.
 
     Raises
     ------
     WorkflowError
-        If the problem contradicts itself, or no schedule was found that meets the deadline.
+        If the problem is inconsistent, or if no schedule that meets the deadline was found.
     """
     grid = to_grid(problem)
     return _answer(problem, grid, best_by_rules(grid), lower_bound(grid))
 
 
 def dispatch(problem: Problem) -> Schedule:
-    """The schedule that results if, whenever a task ends, what fits is started by longest tail.
+    """Return the schedule of the engine: when a task ends, start the longest tails.
 
     Raises
     ------
@@ -114,19 +118,19 @@ def dispatch(problem: Problem) -> Schedule:
 
 
 def solve(problem: Problem, *, seconds: float = 10.0, workers: int = 1) -> Schedule:
-    """The optimal schedule, or the best one found and a lower bound when the time is up.
+    """Return the optimal schedule, or the best schedule within the time limit.
 
     Parameters
     ----------
     seconds : float
-        Time for the search; with 0 it is :func:`list_schedule`.
+        Time limit of the search; 0 gives the result of :func:`list_schedule`.
     workers : int
         Threads of the search.
 
     Raises
     ------
     WorkflowError
-        As :func:`list_schedule`; whether it is proven that nothing meets the deadline is said.
+        As :func:`list_schedule`. The message says whether the deadline is proven impossible.
     """
     began = time.monotonic()
     grid = to_grid(problem)
@@ -139,9 +143,10 @@ def solve(problem: Problem, *, seconds: float = 10.0, workers: int = 1) -> Sched
 
 
 def priorities(workflow: Workflow, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Length of the longest path of expected seconds from the start of each stage to an end.
+    """Return the tail of each stage: the longest path of expected seconds to an end.
 
-    The ready stage with the largest is started first. A stage that `seconds` does not name takes none.
+    The dispatcher starts the ready stage with the longest tail first. A stage that is not in `seconds`
+    counts as 0 s.
     """
     tails: dict[str, float] = dict.fromkeys(workflow.stages, 0.0)
     for address in reversed(list(workflow.stages)):
@@ -152,18 +157,19 @@ def priorities(workflow: Workflow, seconds: Mapping[str, float]) -> dict[str, fl
 
 
 def critical_sequence(problem: Problem, schedule: Schedule) -> tuple[str, ...]:
-    """Tasks that follow one another without a pause and end with the schedule: what to shorten first.
+    """Return consecutive tasks without a gap that end with the schedule.
 
-    Each waits for the one before it, because it needs what that makes, or what that held.
+    Each task waits for the one before it, because of precedence or a shared resource. To shorten the
+    schedule, shorten one of these tasks.
     """
-    wanted = schedule.makespan
+    time_reached = schedule.makespan
     sequence: list[str] = []
     current: str | None = None
-    while wanted > 0:
+    while time_reached > 0:
         ending = [
             task
             for task, finish in schedule.finish.items()
-            if finish == wanted and schedule.start[task] < finish
+            if finish == time_reached and schedule.start[task] < finish
         ]
         if current is not None:
             ending.sort(key=lambda task: _waits_for(problem, current, task), reverse=True)
@@ -171,18 +177,21 @@ def critical_sequence(problem: Problem, schedule: Schedule) -> tuple[str, ...]:
             break
         current = ending[0]
         sequence.append(current)
-        wanted = schedule.start[current]
+        time_reached = schedule.start[current]
     return tuple(reversed(sequence))
 
 
-def _waits_for(problem: Problem, task: str | None, other: str) -> int:
-    """2 if `task` needs `other` done, 1 if both want the same resource or must not overlap, else 0."""
-    if task is None or other in problem.after.get(task, ()):
+def _waits_for(problem: Problem, task: str | None, earlier: str) -> int:
+    """Return how directly `task` waits for `earlier`.
+
+    2 means precedence, 1 means a shared resource or a pair that must not overlap, 0 means neither.
+    """
+    if task is None or earlier in problem.after.get(task, ()):
         return 2
-    if (task, other) in problem.apart or (other, task) in problem.apart:
+    if (task, earlier) in problem.apart or (earlier, task) in problem.apart:
         return 1
-    mine, theirs = problem.demands.get(task, {}), problem.demands.get(other, {})
-    return int(any(mine[name] and theirs.get(name) for name in mine))
+    demands, earlier_demands = problem.demands.get(task, {}), problem.demands.get(earlier, {})
+    return int(any(demands[name] and earlier_demands.get(name) for name in demands))
 
 
 def _plain(number: float) -> float:
@@ -190,18 +199,24 @@ def _plain(number: float) -> float:
 
 
 def _answer(problem: Problem, grid: Grid, start: Sequence[int], bound: int) -> Schedule:
-    """The schedule in the problem's own unit; an error if it is late."""
+    """Return the schedule in the unit of the problem.
+
+    Raises
+    ------
+    WorkflowError
+        If the schedule ends after the deadline.
+    """
     end = makespan_of(grid, start)
     scale = grid.unit / TICKS
     if grid.deadline is not None and end > grid.deadline:
         proof = (
-            f"none can: at least {bound * scale:g} is needed; put it later or add resources"
+            f"at least {bound * scale:g} is needed; move the deadline or add resources"
             if bound > grid.deadline
-            else f"the best found ends at {end * scale:g}, none can end before {bound * scale:g}; "
-            "search longer, put it later or add resources"
+            else f"the best schedule ends at {end * scale:g} and the lower bound is {bound * scale:g}; "
+            "search longer, move the deadline or add resources"
         )
         raise WorkflowError(
-            f"no schedule found that meets the deadline of {grid.deadline * scale:g}: {proof}"
+            f"no schedule that meets the deadline of {grid.deadline * scale:g} was found: {proof}"
         )
     number = {name: i for i, name in enumerate(grid.names)}
     starts = {name: start[number[name]] * grid.unit / TICKS for name in problem.durations}
@@ -213,7 +228,7 @@ def _answer(problem: Problem, grid: Grid, start: Sequence[int], bound: int) -> S
 
 
 def _search(grid: Grid, start: list[int], bound: int, seconds: float, workers: int) -> tuple[list[int], int]:
-    """CP-SAT's best start times, from `start` as a hint, and the best lower bound proven."""
+    """Search with CP-SAT from the hint `start`; return start times and a lower bound."""
     try:
         from ortools.sat.python import cp_model
     except ModuleNotFoundError as error:
@@ -223,18 +238,18 @@ def _search(grid: Grid, start: list[int], bound: int, seconds: float, workers: i
         ) from error
 
     known = makespan_of(grid, start)
-    most = known if grid.deadline is None else min(known, grid.deadline)
+    horizon = known if grid.deadline is None else min(known, grid.deadline)
     tails = longest_tails(grid)
     heads = longest_tails(reverse(grid))
     model = cp_model.CpModel()
-    # A head ends with its task, a tail starts with it: both hold the task's own duration.
+    # Head and tail both include the duration of the task itself.
     begins = [
-        model.new_int_var(head - lasts, most - tail, "")
-        for head, lasts, tail in zip(heads, grid.duration, tails, strict=True)
+        model.new_int_var(head - duration, horizon - tail, "")
+        for head, duration, tail in zip(heads, grid.duration, tails, strict=True)
     ]
-    makespan = model.new_int_var(bound, most, "")
+    makespan = model.new_int_var(bound, horizon, "")
     _constrain(model, grid, begins, makespan)
-    if known <= most:
+    if known <= horizon:
         for begin, hint in zip([*begins, makespan], [*start, known], strict=True):
             model.add_hint(begin, hint)
     model.minimize(makespan)
@@ -243,21 +258,21 @@ def _search(grid: Grid, start: list[int], bound: int, seconds: float, workers: i
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = 1
     # Without linear relaxations the hard instances of PSPLIB's J30 are proven in half the time or less.
-    # Where there are several workers, one of them improves what is found instead.
+    # With several workers, one of them improves the best schedule instead.
     solver.parameters.linearization_level = 0
     solver.parameters.subsolvers.extend(["no_lp", "quick_restart_no_lp"][: max(1, workers - 1)])
     status = solver.solve(model)
     if status == cp_model.INFEASIBLE:
-        return start, most + 1
+        return start, horizon + 1
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return start, bound
-    found = [solver.value(begin) for begin in begins]
-    # The search leaves slack where it likes: in the order found, every task goes to its earliest time.
-    return serial(grid, found), max(bound, math.ceil(solver.best_objective_bound - 1e-6))
+    starts = [solver.value(begin) for begin in begins]
+    # The search leaves slack: keep its order and move each task to its earliest time.
+    return serial(grid, starts), max(bound, math.ceil(solver.best_objective_bound - 1e-6))
 
 
 def _constrain(model: Any, grid: Grid, begins: Sequence[Any], makespan: Any) -> None:
-    """Precedence, capacity, and the pairs apart; a task that takes no time holds nothing."""
+    """Add precedence, capacities and pairs apart; a task of duration 0 uses nothing."""
     lasting = [i for i, lasts in enumerate(grid.duration) if lasts]
     spans = {i: model.new_fixed_size_interval_var(begins[i], grid.duration[i], "") for i in lasting}
     for i, begin in enumerate(begins):

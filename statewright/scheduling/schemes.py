@@ -1,7 +1,7 @@
-"""Schedule generation schemes: from a rule that ranks tasks to their start times.
+"""Schedule generation schemes: from ranks of tasks to their start times.
 
-All work on a :class:`Grid` and return the start of every task, in the grid's units. A rank is a number a
-task; the lowest goes first.
+All functions work on a :class:`Grid` and return the start of each task in the grid's units. A rank is
+one number for each task; the lowest rank goes first.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from statewright.scheduling.problem import Grid, longest_tails, makespan_of, rev
 
 
 def longest_tail_first(grid: Grid) -> list[float]:
-    """The rank of the engine's own rule: minus the longest path from a task's start to an end."""
+    """Return ranks by the engine's rule: the task with the longest tail goes first."""
     return [-tail for tail in longest_tails(grid)]
 
 
 def _rules(grid: Grid) -> list[list[float]]:
-    """Ranks of the tasks, lowest first: by latest start, by latest finish, by weight of what follows."""
+    """Return ranks by latest start, by latest finish and by durations of successors."""
     tails = longest_tails(grid)
     rest = [d - tail for tail, d in zip(tails, grid.duration, strict=True)]
     weight = [-grid.duration[i] - sum(grid.duration[j] for j in grid.after[i]) for i in range(len(tails))]
@@ -27,7 +27,7 @@ def _rules(grid: Grid) -> list[list[float]]:
 
 
 def best_by_rules(grid: Grid) -> list[int]:
-    """The shortest of the schedules of all rules and schemes, each improved."""
+    """Return the shortest improved schedule over all rules and schemes."""
     candidates = [
         _improved(grid, scheme(grid, rank)) for rank in _rules(grid) for scheme in (parallel, serial)
     ]
@@ -35,20 +35,20 @@ def best_by_rules(grid: Grid) -> list[int]:
 
 
 def _improved(grid: Grid, start: list[int]) -> list[int]:
-    """Push the schedule to the right, then to the left, as long as that makes it shorter."""
+    """Shift the schedule to the right, then to the left, as long as that shortens it."""
     back = reverse(grid)
     while True:
         finish = [-(s + d) for s, d in zip(start, grid.duration, strict=True)]
         right = serial(back, finish)
         end = [-(s + d) for s, d in zip(right, grid.duration, strict=True)]
-        pushed = serial(grid, end)
-        if makespan_of(grid, pushed) >= makespan_of(grid, start):
+        shifted = serial(grid, end)
+        if makespan_of(grid, shifted) >= makespan_of(grid, start):
             return start
-        start = pushed
+        start = shifted
 
 
 def parallel(grid: Grid, rank: Sequence[float]) -> list[int]:
-    """Move through time; whenever tasks end, start of the ready ones what fits, lowest rank first."""
+    """Move through time; whenever tasks end, start the ready tasks that fit by rank."""
     count = len(grid.names)
     start = [0] * count
     waits = [len(ups) for ups in grid.before]
@@ -60,7 +60,7 @@ def parallel(grid: Grid, rank: Sequence[float]) -> list[int]:
     while ready or running:
         for item in list(ready):
             i = item[1]
-            if _room(grid.demand[i], free) and not grid.apart[i] & active:
+            if _fits(grid.demand[i], free) and not grid.apart[i] & active:
                 ready.remove(item)
                 start[i] = now
                 heapq.heappush(running, (now + grid.duration[i], i))
@@ -81,12 +81,12 @@ def parallel(grid: Grid, rank: Sequence[float]) -> list[int]:
     return start
 
 
-def _room(wanted: Sequence[int], free: Sequence[int]) -> bool:
-    return all(want <= have for want, have in zip(wanted, free, strict=True))
+def _fits(demand: Sequence[int], free: Sequence[int]) -> bool:
+    return all(need <= have for need, have in zip(demand, free, strict=True))
 
 
 def serial(grid: Grid, rank: Sequence[float]) -> list[int]:
-    """Place tasks one by one, lowest rank first, each as early as those placed before allow."""
+    """Place tasks one by one by rank, each as early as the placed tasks allow."""
     count = len(grid.names)
     start = [0] * count
     placed: set[int] = set()
@@ -114,36 +114,39 @@ def _place(
     free: list[list[int]],
     partners: Sequence[tuple[int, int]],
 ) -> int:
-    """Find the first time from `earliest` on where the task fits, and take what it holds."""
-    duration, wanted = grid.duration[task], grid.demand[task]
+    """Return the first time from `earliest` on where the task fits, and reserve it."""
+    duration, demand = grid.duration[task], grid.demand[task]
     if not duration:
         return earliest
-    begin = _first_fit(duration, wanted, earliest, times, free)
+    begin = _first_fit(duration, demand, earliest, times, free)
     while clashes := [
         s + grid.duration[j] for j, s in partners if s < begin + duration and begin < s + grid.duration[j]
     ]:
-        begin = _first_fit(duration, wanted, max(clashes), times, free)
+        begin = _first_fit(duration, demand, max(clashes), times, free)
     first, last = _split(times, free, begin), _split(times, free, begin + duration)
     for k in range(first, last):
-        free[k] = [have - want for have, want in zip(free[k], wanted, strict=True)]
+        free[k] = [have - need for have, need in zip(free[k], demand, strict=True)]
     return begin
 
 
 def _first_fit(
-    duration: int, wanted: Sequence[int], earliest: int, times: Sequence[int], free: Sequence[Sequence[int]]
+    duration: int, demand: Sequence[int], earliest: int, times: Sequence[int], free: Sequence[Sequence[int]]
 ) -> int:
-    """The first time from `earliest` on with room for `duration`; `free[k]` holds from `times[k]` on."""
+    """Return the first time from `earliest` on with enough capacity for `duration`.
+
+    `free[k]` is the free capacity from `times[k]` on.
+    """
     begin = earliest
     for k in range(bisect_right(times, earliest) - 1, len(times)):
         if times[k] >= begin + duration:
             break
-        if not _room(wanted, free[k]):
+        if not _fits(demand, free[k]):
             begin = times[k + 1]
     return begin
 
 
 def _split(times: list[int], free: list[list[int]], at: int) -> int:
-    """Make `at` a breakpoint of the profile; its position."""
+    """Insert the breakpoint `at` into the profile and return its position."""
     k = bisect_left(times, at)
     if k == len(times) or times[k] != at:
         times.insert(k, at)

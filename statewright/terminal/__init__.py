@@ -1,1 +1,1 @@
-"""Everything that draws in a terminal: plans, graphs, causes, schedules, results."""
+"""Terminal output: plans, graphs, causes, schedules, results."""

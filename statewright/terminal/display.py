@@ -1,4 +1,4 @@
-"""What a person sees: the plan as a table, a live table while it runs, plain lines elsewhere."""
+"""The plan as a table, and the progress of a run as a live table or plain lines."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ COLOURS: Mapping[str, str] = {
 
 
 MOST_NAMED = 3
-"""How many changed functions or earlier stages the table names; `--json` has them all."""
+"""Maximum number of changed functions or earlier stages in a row; `--json` lists all."""
 
 
 @dataclass
 class Row:
-    """One stage while the plan is carried out."""
+    """Progress of one stage; `note` is the last line of its output."""
 
     state: str = "waiting"
     started: float | None = None
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass
 class Board:
-    """What is known of every stage at this moment; written by threads, read by the display."""
+    """Current progress of all stages; threads write it and the display reads it."""
 
     plan: Plan
     rows: dict[str, Row]
@@ -57,7 +57,7 @@ class Board:
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def update(self, address: str, state: str | None = None, note: str | None = None) -> None:
-        """Set the state or the last line of a stage; print a line where there is no terminal."""
+        """Set the state or the note of a stage; without a terminal, print a new state."""
         with self.mutex:
             row = self.rows[address]
             if note is not None:
@@ -77,7 +77,7 @@ class Board:
                 )
 
     def table(self) -> Group:
-        """The table as it stands now."""
+        """Return the current table."""
         table = Table(box=None, pad_edge=False, expand=False)
         for name in ("stage", "state", "elapsed", "predicted", ""):
             table.add_column(
@@ -98,19 +98,19 @@ class Board:
 
 
 def terminal(*, stderr: bool = True) -> Console:
-    """A console as wide as the terminal; where there is none, wide enough for whole lines."""
+    """Return a console; without a terminal it is wide enough for long lines."""
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(stderr=stderr, width=240)
 
 
 def new_board(plan: Plan, console: Console | None = None) -> Board:
-    """A board with a row for each stage that has work."""
+    """Return a board with a row for each stage that has work."""
     return Board(plan, {address: Row() for address in plan.work}, console or terminal())
 
 
 @contextmanager
-def showing(board: Board) -> Iterator[None]:
-    """Show the board live for the length of the block, if there is a terminal."""
+def live_board(board: Board) -> Iterator[None]:
+    """Show the board live during the block, if there is a terminal."""
     if not board.console.is_terminal:
         yield
         return
@@ -119,23 +119,25 @@ def showing(board: Board) -> Iterator[None]:
 
 
 def print_plan(plan: Plan, console: Console, prediction: Prediction | None = None, workers: int = 1) -> None:
-    """Print verdict, predicted duration and reasons of every stage, and what they come to."""
+    """Print verdict, predicted duration and reasons of each stage, and a summary.
+
+    A prediction of the total is printed only if at least one stage has a recorded duration.
+    """
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "verdict", "predicted", "why"):
         table.add_column(name, justify="right" if name == "predicted" else "left", no_wrap=name != "why")
     for address, decision in plan.decisions.items():
         table.add_row(
-            Text(address),  # `a@[x]` is no markup
+            Text(address),  # as text, because rich reads `a@[x]` as markup
             Text(decision.verdict, style=COLOURS[decision.verdict]),
             span(decision.seconds),
             Text(why(decision.reasons)),
         )
     console.print(table)
     console.print(summary(plan), highlight=False)
-    if prediction and plan.work and len(prediction.assumed) < len(prediction.schedule.start):
-        cores = "core" if workers == 1 else "cores"
+    if prediction and any(plan.decisions[address].seconds for address in plan.work):
         console.print(
-            f"takes {span((prediction.low, prediction.high))} on {workers} {cores}; "
+            f"predicted {span((prediction.low, prediction.high))} on {counted(workers, 'core')}; "
             f"critical path: {' > '.join(prediction.critical)}",
             highlight=False,
             markup=False,
@@ -144,7 +146,7 @@ def print_plan(plan: Plan, console: Console, prediction: Prediction | None = Non
 
 
 def why(reasons: Iterable[Reason]) -> str:
-    """Reasons as one text; those of code, and the stages that a stage comes after, are put together."""
+    """Return reasons as one text."""
     reasons = list(reasons)
     texts = [reason.text for reason in reasons if reason.kind not in ("code", "upstream")]
     for kind in ("code", "upstream"):
@@ -156,7 +158,7 @@ def why(reasons: Iterable[Reason]) -> str:
 
 
 def summary(plan: Plan) -> str:
-    """How many stages have which verdict, and how long the work may take."""
+    """Return the number of stages for each verdict and the total of their durations."""
     verdicts = [decision.verdict for decision in plan.decisions.values()]
     parts = [f"{verdicts.count(v)} {v}" for v in ("must", "may", "restore", "skip") if v in verdicts]
     times = [plan.decisions[a].seconds for a in plan.work if plan.decisions[a].verdict != "restore"]
@@ -164,13 +166,19 @@ def summary(plan: Plan) -> str:
     text = ", ".join(parts)
     if known:
         low, high = sum(t[0] for t in known), sum(t[1] for t in known)
-        unknown = f", {len(times) - len(known)} of unknown length" if len(times) > len(known) else ""
-        text += f"; work of {span((low, high))}{unknown}"
+        unknown = len(times) - len(known)
+        without = f", {counted(unknown, 'stage')} without a prediction" if unknown else ""
+        text += f"; commands take {span((low, high))} in total{without}"
     return text
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 stage``, ``2 stages``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
-    """A duration as a person reads it: ``0.4 s``, ``12 s``, ``3:05``."""
+    """Return a duration as text: ``0.4 s``, ``12 s``, ``3:05``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:
@@ -179,8 +187,8 @@ def clock(seconds: float) -> str:
 
 
 def span(seconds: tuple[float, float] | None) -> str:
-    """A range of durations."""
+    """Return a range of durations as text: ``2.0 s to 1:10``."""
     if not seconds:
         return ""
     low, high = clock(seconds[0]), clock(seconds[1])
-    return low if low == high else f"{low} .. {high}"
+    return low if low == high else f"{low} to {high}"

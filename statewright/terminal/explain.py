@@ -1,4 +1,4 @@
-"""The chain of causes of one stage: its reasons, those of the stages before it, down to the first."""
+"""Chain of causes of one stage: its reasons, and the reasons of earlier stages."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from statewright.workflow import Workflow, overlaps
 
 MEANING: Mapping[str, str] = {
     "must": "its command will run",
-    "may": "whether its command runs is known once the stages before it are done",
-    "restore": "its outputs come back from the cache, no command runs",
-    "skip": "nothing of it has changed",
+    "may": "earlier stages decide whether its command runs",
+    "restore": "its outputs are restored from the cache, no command runs",
+    "skip": "it is up to date",
 }
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason of a stage, and the stages that are behind the reason."""
+    """Reason of a stage, and the earlier stages that lead to it."""
 
     reason: Reason
-    behind: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 def causes(workflow: Workflow, plan: Plan, address: str) -> tuple[Cause, ...]:
-    """The reasons of one stage; behind one that comes from another stage's work stands that stage."""
+    """Return the reasons of a stage, each with the earlier stages that lead to it."""
     return tuple(
-        Cause(reason, _behind(workflow, plan, address, reason)) for reason in plan.decisions[address].reasons
+        Cause(reason, _origins(workflow, plan, address, reason)) for reason in plan.decisions[address].reasons
     )
 
 
-def _behind(workflow: Workflow, plan: Plan, address: str, reason: Reason) -> tuple[str, ...]:
+def _origins(workflow: Workflow, plan: Plan, address: str, reason: Reason) -> tuple[str, ...]:
     if reason.kind == "upstream":
         return (reason.subject,)
     if reason.kind != "dependency":
@@ -52,27 +52,27 @@ def _behind(workflow: Workflow, plan: Plan, address: str, reason: Reason) -> tup
 
 
 def print_causes(workflow: Workflow, plan: Plan, address: str, console: Console) -> None:
-    """Print the chain as a tree; a stage that stands in several places is unfolded in the first."""
+    """Print the chain as a tree; a stage that occurs several times is expanded once."""
     console.print(_tree(workflow, plan, address))
 
 
 def _tree(workflow: Workflow, plan: Plan, address: str) -> Tree:
-    unfolded: set[str] = set()
+    expanded: set[str] = set()
 
-    def grow(branch: Tree, at: str) -> None:
-        unfolded.add(at)
+    def expand(branch: Tree, at: str) -> None:
+        expanded.add(at)
         for cause in causes(workflow, plan, at):
             if cause.reason.kind != "upstream":
                 leaf = branch.add(Text(cause.reason.text))
-            for stage in cause.behind:
-                where = branch if cause.reason.kind == "upstream" else leaf
-                seen = stage in unfolded
-                below = where.add(_named(plan, stage, "after ", " (see above)" if seen else ""))
-                if not seen:
-                    grow(below, stage)
+            for stage in cause.origins:
+                parent = branch if cause.reason.kind == "upstream" else leaf
+                repeated = stage in expanded
+                child = parent.add(_label(plan, stage, "after ", " (see above)" if repeated else ""))
+                if not repeated:
+                    expand(child, stage)
 
-    tree = Tree(_named(plan, address, "", f": {_meaning(workflow, plan, address)}"), guide_style="dim")
-    grow(tree, address)
+    tree = Tree(_label(plan, address, "", f": {_meaning(workflow, plan, address)}"), guide_style="dim")
+    expand(tree, address)
     return tree
 
 
@@ -80,13 +80,13 @@ def _meaning(workflow: Workflow, plan: Plan, address: str) -> str:
     decision = plan.decisions[address]
     own = [r for r in decision.reasons if r.kind not in ("upstream", "remote") and "passing" not in r.kind]
     if decision.verdict == MAY and workflow.stages[address].frozen:
-        return "it is frozen: what lies there is recorded, no command runs"
+        return "it is frozen: its current files are recorded, no command runs"
     if decision.verdict == MAY and own:
-        return "its command runs unless the cache turns out to hold its outputs"
+        return "its command runs unless the cache holds its outputs"
     return MEANING[decision.verdict]
 
 
-def _named(plan: Plan, address: str, before: str, after: str) -> Text:
+def _label(plan: Plan, address: str, before: str, after: str) -> Text:
     decision = plan.decisions[address]
     return Text.assemble(
         before,

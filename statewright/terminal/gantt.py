@@ -1,7 +1,7 @@
-"""A schedule as a Gantt chart: text for a terminal, SVG for a page.
+"""Gantt chart of a schedule: text for a terminal, SVG for a page.
 
-One row a task, in the order of their starts. The critical sequence (what to shorten first) is drawn
-solid, the rest lighter, and a task whose duration is assumed, not known, in dots or dashes.
+The chart has one row for each task, ordered by start. The critical sequence (the tasks to shorten
+first) is solid and the other tasks are lighter. Tasks with an assumed duration are dotted or dashed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.text import Text
 from statewright.files import replacing
 from statewright.scheduling.prediction import Prediction
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence
-from statewright.terminal.display import clock
+from statewright.terminal.display import clock, counted
 
 CRITICAL, FREE, ASSUMED = "critical", "free", "assumed"
 
@@ -29,7 +29,7 @@ _CELLS: Mapping[str, tuple[str, str]] = {
 }
 
 ROW, HEAD, FOOT, CHART, CHARACTER = 24, 44, 54, 720, 7.2
-"""Of the SVG in pixels: a row, above and below the rows, the width of the time axis, a character."""
+"""Pixels of the SVG: height of a row, header and footer; width of the time axis and a character."""
 
 _STYLE = """
   text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #1f2328 } .title { font-weight: bold }
@@ -49,14 +49,14 @@ _STYLE = """
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart shows.
+    """Schedule to draw, with its title and the kinds of its tasks.
 
     Parameters
     ----------
     critical, assumed : collection of str
-        Tasks of the critical sequence, and tasks whose duration is not known.
+        Tasks of the critical sequence, and tasks with an assumed duration.
     label : callable
-        A time as text.
+        Function from a time to its text.
     """
 
     schedule: Schedule
@@ -67,30 +67,26 @@ class Chart:
 
     @property
     def order(self) -> list[str]:
-        """The tasks from the top row to the last one: by start, then by finish."""
+        """Tasks from top to bottom: by start, then by finish."""
         times = self.schedule
         return sorted(times.start, key=lambda task: (times.start[task], times.finish[task]))
 
 
 def plan_chart(prediction: Prediction, workers: int) -> Chart:
-    """The chart of a plan, titled with what it will take."""
+    """Return the chart of a plan, with the predicted makespan as title."""
     schedule = prediction.schedule
-    title = f"{clock(schedule.makespan)} on {_counted(workers, 'core')}"
+    title = f"{clock(schedule.makespan)} on {counted(workers, 'core')}"
     if prediction.low < prediction.high:
         title += f" ({clock(prediction.low)} at best, {clock(prediction.high)} at worst)"
     if not schedule.optimal:
         title += f"; no order takes less than {clock(schedule.lower_bound)}"
     if prediction.assumed:
-        title += f"; the duration of {_counted(len(prediction.assumed), 'stage')} is assumed"
+        title += f"; the duration of {counted(len(prediction.assumed), 'stage')} is assumed"
     return Chart(schedule, title, prediction.critical, prediction.assumed, clock)
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def problem_chart(problem: Problem, schedule: Schedule, name: str) -> Chart:
-    """The chart of a problem read from a file, titled with what is known of its makespan."""
+    """Return the chart of a problem from a file, with its makespan as title."""
     proven = (
         "proven optimal" if schedule.optimal else f"not proven optimal: at least {schedule.lower_bound:g}"
     )
@@ -99,27 +95,27 @@ def problem_chart(problem: Problem, schedule: Schedule, name: str) -> Chart:
 
 
 def show(chart: Chart, console: Console) -> None:
-    """Print the chart, what its characters mean, and its title."""
+    """Print the chart, its legend and its title."""
     console.print(draw_text(chart, console.width))
     console.print(legend(chart), style="dim", highlight=False)
     console.print(chart.title, highlight=False, markup=False, soft_wrap=True)
 
 
 def save_svg(chart: Chart, path: Path) -> None:
-    """Write the chart as SVG, whole or not at all."""
+    """Write the chart as SVG, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(draw_svg(chart), encoding="utf-8")
 
 
 def draw_text(chart: Chart, width: int) -> Table:
-    """The chart for a terminal of `width` columns."""
+    """Return the chart for a terminal of `width` columns."""
     schedule = chart.schedule
     times = {task: _times(chart, task) for task in chart.order}
-    taken = max(map(len, [*times, "task"])) + max(map(len, [*times.values(), "start .. finish"])) + 4
+    taken = max(map(len, [*times, "task"])) + max(map(len, [*times.values(), "start to finish"])) + 4
     columns = max(20, min(width, 160) - taken)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=None)
     table.add_column("task", no_wrap=True)
-    table.add_column("start .. finish", no_wrap=True, justify="right")
+    table.add_column("start to finish", no_wrap=True, justify="right")
     table.add_column(_axis(chart, columns), no_wrap=True, width=columns)
     for task, text in times.items():
         first, last = _cells(schedule.start[task], schedule.finish[task], schedule.makespan, columns)
@@ -133,7 +129,7 @@ def draw_text(chart: Chart, width: int) -> Table:
 
 
 def legend(chart: Chart) -> str:
-    """What the characters of the text mean; of those that occur."""
+    """Return the meaning of each character that occurs in the chart."""
     kinds = [(CRITICAL, "critical sequence"), (FREE, "others"), (ASSUMED, "assumed duration")]
     present = {
         CRITICAL: set(chart.critical) - set(chart.assumed),
@@ -144,11 +140,14 @@ def legend(chart: Chart) -> str:
 
 
 def _times(chart: Chart, task: str) -> str:
-    return f"{chart.label(chart.schedule.start[task])} .. {chart.label(chart.schedule.finish[task])}"
+    return f"{chart.label(chart.schedule.start[task])} to {chart.label(chart.schedule.finish[task])}"
 
 
 def _cells(start: float, finish: float, makespan: float, columns: int) -> tuple[int, int]:
-    """First cell of a bar and the one after its last; what takes time has one cell at the least."""
+    """Return the first cell of a bar and the cell after its last.
+
+    A task that takes time has at least one cell.
+    """
     if not makespan:
         return 0, 0
     first = min(round(start / makespan * columns), columns - 1)
@@ -157,7 +156,7 @@ def _cells(start: float, finish: float, makespan: float, columns: int) -> tuple[
 
 
 def _axis(chart: Chart, columns: int) -> Text:
-    """Times over the columns where they are."""
+    """Return the header of the time axis."""
     cells = [" "] * columns
     makespan = chart.schedule.makespan
     for time in ticks(makespan, most=max(2, columns // 12)):
@@ -169,9 +168,9 @@ def _axis(chart: Chart, columns: int) -> Text:
 
 
 def ticks(makespan: float, most: int = 8) -> list[float]:
-    """Round times from 0 to `makespan`, at most `most` steps apart from 0.
+    """Return round times from 0 to `makespan` in at most `most` equal steps.
 
-    Steps are 1, 2 or 5 times a power of ten; from a minute on they are whole minutes, hours or days.
+    A step is 1, 2 or 5 times a power of ten; from a minute on, it is whole minutes, hours or days.
     """
     if makespan <= 0:
         return [0.0]
@@ -183,7 +182,7 @@ def ticks(makespan: float, most: int = 8) -> list[float]:
 
 
 def draw_svg(chart: Chart) -> str:
-    """The chart as a page of SVG that reads well on light and on dark ground."""
+    """Return the chart as SVG, with colours for light and dark backgrounds."""
     schedule, order = chart.schedule, chart.order
     left = round(max(map(len, order), default=0) * CHARACTER) + 24
     height = HEAD + ROW * len(order) + FOOT

@@ -1,4 +1,4 @@
-"""The declared graph for people and for machines: stages, what each needs, which parts hang together."""
+"""The declared graph as text and as JSON: stages, their inputs, connected parts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from statewright.terminal.display import counted
 from statewright.workflow import Stage, Workflow
 
 MOST_NAMED = 6
-"""How many files of a stage the picture names."""
+"""Maximum number of files that are listed for a stage."""
 
 
 def select(graph: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:
-    """The part of a graph (as `repository.describe` gives it) that holds the addresses `wanted`."""
+    """Return the part of a graph of `repository.describe` with `wanted` addresses."""
     return {
         "stages": [stage for stage in graph["stages"] if stage["address"] in wanted],
         "edges": [[a, b] for a, b in graph["edges"] if a in wanted and b in wanted],
@@ -25,7 +26,7 @@ def select(graph: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:
 
 
 def parts(workflow: Workflow, wanted: Collection[str]) -> list[list[str]]:
-    """The stages that hang together, each part in an order that can be run; largest part first."""
+    """Return the connected parts, largest first, each in an order that can run."""
     label: dict[str, str] = {}
 
     def root(address: str) -> str:
@@ -39,14 +40,14 @@ def parts(workflow: Workflow, wanted: Collection[str]) -> list[list[str]]:
             for up in workflow.upstream[address]:
                 if up in label:
                     label[root(up)] = root(address)
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for address in label:
-        found.setdefault(root(address), []).append(address)
-    return sorted(found.values(), key=len, reverse=True)
+        groups.setdefault(root(address), []).append(address)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def print_graph(workflow: Workflow, wanted: Collection[str], console: Console) -> None:
-    """List the stages of each part in order, with what each needs and makes."""
+    """Print the stages of each connected part in order, with inputs and outputs."""
     groups = parts(workflow, wanted)
     connected = [group for group in groups if len(group) > 1]
     alone = [address for group in groups if len(group) == 1 for address in group]
@@ -57,14 +58,14 @@ def print_graph(workflow: Workflow, wanted: Collection[str], console: Console) -
             _print_stage(workflow, workflow.stages[address], console)
     if alone:
         if connected:
-            console.print(Text("\non their own", style="bold underline"))
+            console.print(Text("\nunconnected stages", style="bold underline"))
         for address in alone:
             _print_stage(workflow, workflow.stages[address], console)
     edges = sum(len(workflow.upstream[address]) for address in wanted)
     console.print(
-        f"\n{_count(len(wanted), 'stage')}, {_count(edges, 'edge')}, {_count(len(groups), 'part')}"
+        f"\n{counted(len(wanted), 'stage')}, {counted(edges, 'edge')}, {counted(len(groups), 'part')}"
         if wanted
-        else "no stages here",
+        else "no stages are declared",
         style="dim",
         highlight=False,
     )
@@ -73,7 +74,7 @@ def print_graph(workflow: Workflow, wanted: Collection[str], console: Console) -
 def _print_stage(workflow: Workflow, stage: Stage, console: Console) -> None:
     ups = workflow.upstream[stage.address]
     line = Text(stage.address, style="bold")
-    notes = [word for word, said in _notes(stage).items() if said]
+    notes = [word for word, applies in _notes(stage).items() if applies]
     if notes:
         line.append(f"  [{', '.join(notes)}]", style="not bold yellow")
     if stage.desc:
@@ -84,7 +85,7 @@ def _print_stage(workflow: Workflow, stage: Stage, console: Console) -> None:
     _print_row("after", ups, "cyan", console)
     _print_row("reads", [dep for dep in stage.deps if dep not in made], "", console)
     _print_row("params", keys, "magenta", console)
-    _print_row("makes", [out.path for out in stage.outs], "green", console)
+    _print_row("writes", [out.path for out in stage.outs], "green", console)
 
 
 def _notes(stage: Stage) -> dict[str, bool]:
@@ -108,7 +109,3 @@ def _print_row(word: str, names: Collection[str], style: str, console: Console) 
             Text(f"    {word if not number else '':7}", style="dim").append(text, style=f"not dim {style}"),
             soft_wrap=True,
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

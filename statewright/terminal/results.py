@@ -1,4 +1,4 @@
-"""The figures that a pipeline is run for, once all is up to date."""
+"""Output at the end of a run: the figures and files that `meta.show` names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 from rich.console import Console
 
 from statewright.plan import Plan
+from statewright.terminal.display import counted
 from statewright.workflow import Workflow
 
 
-def say_nothing_to_do(root: Path, workflow: Workflow, plan: Plan, console: Console) -> None:
-    """Say that all stages of a plan are up to date, and print what `meta.show` names."""
-    console.print(f"nothing to do: {len(plan.decisions)} stages are up to date", highlight=False)
+def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Console) -> None:
+    """Print that all stages of a plan are up to date, and the figures of `meta.show`."""
+    stages, are = len(plan.decisions), "is" if len(plan.decisions) == 1 else "are"
+    console.print(f"nothing to do: {counted(stages, 'stage')} {are} up to date", highlight=False)
     show_figures(root, workflow, plan)
 
 
 def show_figures(root: Path, workflow: Workflow, plan: Plan) -> None:
-    """Print what the stages' `meta.show` names: ``file.json:key`` is a figure, anything else a path."""
+    """Print the items of `meta.show`: figures (``file.json:key``) and paths."""
     for address in plan.decisions:
         for item in workflow.stages[address].meta.get("show", ()):
             file, _, key = str(item).partition(":")

@@ -23,7 +23,7 @@ from statewright.repository import lock_writer
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, relative, targets
 from statewright.running.process import StageFailedError, run_commands
-from statewright.state import Observed
+from statewright.state import StageState
 from statewright.verify.compare import Difference, compare_paths
 from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash, signatures
 from statewright.workflow import Stage, WorkflowError
@@ -141,7 +141,9 @@ def hindered(stage: Stage) -> str | None:
     return None
 
 
-def verify(repository: Repository, stage: Stage, observed: Observed, say: Callable[[str], None]) -> Verified:
+def verify(
+    repository: Repository, stage: Stage, observed: StageState, say: Callable[[str], None]
+) -> Verified:
     """Run one stage in as many fresh copies as `RUNS` says and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
@@ -231,7 +233,7 @@ def _compare(repository: Repository, path: str, copies: Sequence[Path], recorded
     return Compared(path, hashes, recorded, tuple(unlike))
 
 
-def changes(stage: Stage, observed: Observed) -> Iterable[str]:
+def changes(stage: Stage, observed: StageState) -> Iterable[str]:
     """What differs between a stage as `dvc.lock` recorded it and as it would run now."""
     if not observed.recorded:
         yield "dvc.lock does not record the stage"

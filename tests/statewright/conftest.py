@@ -1,4 +1,4 @@
-"""What the tests of the engine share."""
+"""Fixtures for all tests of the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("faults")
 
 @pytest.fixture(autouse=True)
 def same_folder() -> Iterator[None]:
-    """Work in the checkout: opening a repository changes the working directory."""
+    """Restore the working directory, which opening a repository changes."""
     os.chdir(HERE)
     yield
     os.chdir(HERE)

@@ -1,4 +1,4 @@
-"""The command line: help, exit statuses, what goes to which stream."""
+"""The command line: help, exit statuses, output and error streams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from statewright.cli import build_parser, main
 COMMANDS = ["plan", "run", "loop", "check", "doctor", "ui", "fingerprint"]
 FILES = {
     "source.txt": "a\n",
-    "params.yaml": "width: 3   # of it\n",
+    "params.yaml": "width: 3   # of the copy\n",
     "dvc.yaml": """
         stages:
           copy:
@@ -46,7 +46,7 @@ Say = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def say(settled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
-    """Run a command line in the repository: exit status, output, errors."""
+    """Function that runs a command line in the repository: status, output, errors."""
     write(settled, FILES)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -85,13 +85,13 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         ["fingerprint"],
     ],
 )
-def test_a_command_line_that_makes_no_sense_is_status_2(arguments: list[str]) -> None:
+def test_an_invalid_command_line_is_status_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
 
 
-def test_plan_prints_to_the_output_and_changes_nothing(say: Say, settled: Path) -> None:
+def test_plan_prints_to_stdout_and_changes_nothing(say: Say, settled: Path) -> None:
     write(settled, {"source.txt": "b\n"})
     before = (settled / "dvc.lock").read_bytes()
     code, out, err = say("plan")
@@ -109,7 +109,7 @@ def test_plan_of_a_target_as_json(say: Say) -> None:
     assert (values["critical_path"], values["total_seconds"]) == ([], [0, 0])
 
 
-def test_run_with_nothing_to_do_is_status_0_and_shows_the_figures(say: Say, settled: Path) -> None:
+def test_run_with_nothing_to_do_is_status_0_and_prints_the_figures(say: Say, settled: Path) -> None:
     code, out, err = say("run")
     assert code == 0
     assert "nothing to do: 2 stages are up to date" in err
@@ -127,7 +127,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)
-def test_what_cannot_be_done_is_status_2_and_one_line(say: Say, settled: Path, kind: str) -> None:
+def test_an_impossible_request_is_status_2_and_one_line(say: Say, settled: Path, kind: str) -> None:
     arguments, words = UNUSABLE[kind]
     code, out, err = say(*arguments)
     assert (code, out) == (2, "")
@@ -146,15 +146,16 @@ def test_a_broken_declaration_is_status_2(say: Say, settled: Path) -> None:
     assert code == 2 and "dvc.yaml" in err
 
 
-def test_check_is_status_1_where_something_disagrees(say: Say, settled: Path) -> None:
+def test_check_is_status_1_if_it_finds_a_fault(say: Say, settled: Path) -> None:
     assert say("check")[:2] == (0, "2 stages checked, 0 faults\n")
     write(settled, {"params.yaml": "breadth: 3\n"})
     code, out, _ = say("check")
     assert code == 1
-    assert out == "copy: params.yaml has no key 'width'\n2 stages checked, 1 faults\n"
+    fault = "copy: params.yaml has no key 'width'; add it, or correct `params` in dvc.yaml"
+    assert out == f"{fault}\n2 stages checked, 1 fault\n"
 
 
-def test_doctor_is_status_1_where_something_is_wrong(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_is_status_1_if_a_check_fails(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = say("doctor")
     assert code == 0 and "FAIL" not in out
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
@@ -162,10 +163,10 @@ def test_doctor_is_status_1_where_something_is_wrong(say: Say, monkeypatch: pyte
     assert code == 1 and "FAIL  MLflow: http://127.0.0.1:1 does not answer" in out
 
 
-def test_fingerprint_writes_what_the_plan_foresees(say: Say, settled: Path) -> None:
+def test_fingerprint_writes_the_hashes_that_the_plan_predicts(say: Say, settled: Path) -> None:
     write(settled, {"tasks/__init__.py": "", "tasks/song.py": "def hum():\n    return 1\n"})
     code, out, _ = say("fingerprint", "--out", "code.json")
-    assert (code, out) == (0, "code.json: code of 1 stages\n")
+    assert (code, out) == (0, "code.json: code of 1 stage\n")
     assert list(json.loads((settled / "code.json").read_text())["song-hum"]) == ["tasks/song:hum"]
     write(settled, {"tasks/song.py": "def hum(:\n"})
     code, _, err = say("fingerprint", "--out", "code.json")

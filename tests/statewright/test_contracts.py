@@ -1,4 +1,4 @@
-"""Values against their contracts, and how a fault is told."""
+"""Checks of values against contracts, and their error messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TrainParams(Params):
 GOOD = pd.DataFrame({"artist": ["a", "a", "b"], "year": [1990, 1991, 1990], "valence": [0.1, None, 0.3]})
 
 
-def test_a_table_that_keeps_to_its_contract_is_returned() -> None:
+def test_a_valid_table_is_returned() -> None:
     pd.testing.assert_frame_equal(check(GOOD, Table[Careers], "careers.parquet"), GOOD)
 
 
@@ -55,7 +55,7 @@ def test_a_table_that_keeps_to_its_contract_is_returned() -> None:
     ],
     ids=["missing column", "column too many", "out of range", "dtype", "null", "huge", "duplicate key"],
 )
-def test_a_table_that_does_not_is_refused_by_column_and_row(frame: pd.DataFrame, words: list[str]) -> None:
+def test_an_invalid_table_is_refused_with_column_and_row(frame: pd.DataFrame, words: list[str]) -> None:
     with pytest.raises(ContractError) as error:
         check(frame, Table[Careers], "careers.parquet")
     text = str(error.value)
@@ -64,7 +64,7 @@ def test_a_table_that_does_not_is_refused_by_column_and_row(frame: pd.DataFrame,
         assert word in text
 
 
-def test_every_fault_is_told_at_once_and_many_rows_are_cut_short() -> None:
+def test_all_faults_are_reported_at_once_with_few_rows() -> None:
     frame = pd.DataFrame({"artist": [f"a{n}" for n in range(20)], "year": 1800, "valence": 2.0})
     with pytest.raises(ContractError) as error:
         check(frame, Table[Careers], "careers.parquet")
@@ -73,7 +73,7 @@ def test_every_fault_is_told_at_once_and_many_rows_are_cut_short() -> None:
     assert "rows 0, 1, 2, 3, 4, 5, 6, 7 and more" in text
 
 
-def test_a_document_is_parsed_from_what_json_holds() -> None:
+def test_a_document_is_parsed_from_json_values() -> None:
     assert check({"rmse": 0.5, "parts": {"joy": 1}}, Score, "score.json") == Score(
         rmse=0.5, parts={"joy": 1.0}
     )
@@ -92,7 +92,7 @@ def test_a_document_is_parsed_from_what_json_holds() -> None:
         (None, ["document"]),
     ],
 )
-def test_a_document_that_breaks_its_contract_is_refused_by_key(value: Any, words: list[str]) -> None:
+def test_an_invalid_document_is_refused_with_its_key(value: Any, words: list[str]) -> None:
     with pytest.raises(ContractError) as error:
         check(value, Score, "score.json")
     assert str(error.value).startswith("score.json breaks the contract Score:\n")
@@ -100,7 +100,7 @@ def test_a_document_that_breaks_its_contract_is_refused_by_key(value: Any, words
         assert word in str(error.value)
 
 
-def test_params_are_typed_and_do_not_change() -> None:
+def test_params_are_typed_and_immutable() -> None:
     params = check({"rate": 0.5}, TrainParams, "params.yaml: emotion.train")
     assert (params.rate, params.epochs) == (0.5, 3)
     with pytest.raises(ValueError, match="frozen"):
@@ -121,7 +121,7 @@ def tensors(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
 LAYER = Annotated[Tensors, Shapes({"weight": ("out", "in"), "bias": ("out",), "mean": ("in",), "pair": (2,)})]
 
 
-def test_arrays_whose_dimensions_agree_are_taken() -> None:
+def test_arrays_whose_dimensions_agree_are_accepted() -> None:
     value = tensors(weight=(3, 4), bias=(3,), mean=(4,), pair=(2,))
     assert check(value, LAYER, "model.safetensors") is value
 
@@ -140,27 +140,27 @@ def test_arrays_whose_dimensions_agree_are_taken() -> None:
         ([1, 2], "expected named arrays, found list"),
     ],
 )
-def test_arrays_whose_dimensions_do_not_are_refused_by_name(value: Any, words: str) -> None:
+def test_arrays_whose_dimensions_disagree_are_refused_with_their_name(value: Any, words: str) -> None:
     with pytest.raises(ContractError, match=words):
         check(value, LAYER, "model.safetensors")
 
 
-def test_more_arrays_are_taken_where_the_contract_says_so() -> None:
+def test_more_arrays_are_accepted_if_the_contract_allows_them() -> None:
     value = tensors(weight=(1, 1), extra=(9,))
     assert check(value, Annotated[Tensors, Shapes({"weight": ("a", "b")}, more=True)], "m") is value
 
 
 @pytest.mark.parametrize(("value", "kind"), [("<html>", str), (b"png", bytes), (Path("folder"), Path)])
-def test_plain_kinds_are_checked_for_their_type(value: Any, kind: type) -> None:
+def test_plain_values_are_checked_for_their_type(value: Any, kind: type) -> None:
     assert check(value, kind, "report") is value
     with pytest.raises(ContractError, match=f"expected {kind.__name__}, found int"):
         check(3, kind, "report")
 
 
-def test_a_table_is_not_a_list_and_an_int_is_no_contract() -> None:
+def test_a_list_is_not_a_table_and_int_is_not_a_contract() -> None:
     with pytest.raises(ContractError, match="expected a table, found list"):
         check([1], Table[Careers], "careers.parquet")
-    with pytest.raises(ContractError, match="is no contract; use"):
+    with pytest.raises(ContractError, match="is not a contract; use"):
         check(3, int, "x")
     assert check(3, Any, "x") == 3
 

@@ -1,7 +1,8 @@
-"""Strangers' repositories: what the engine makes of them is what DVC makes of them.
+"""Public repositories: the engine reads and plans them as DVC does.
 
-The oracle is what DVC itself recorded (`expected.json`, `scenarios.json`) for real `dvc.yaml` files of
-public repositories; what those lack is written by hand below, with ``dvc status`` as the oracle.
+For real `dvc.yaml` files of public repositories, the oracle is the recorded answer of DVC
+(`expected.json`, `scenarios.json`). Rare features are written by hand below, with ``dvc status`` as
+the oracle.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, sh
 from statewright.cli import main
 from statewright.plan import Plan
 from statewright.repository import reading as engine
-from statewright.session import look
-from statewright.settled import glance
+from statewright.session import open_session
+from statewright.settled import recall
 
 Status = Mapping[str, Any]
 
 
 def _cases() -> list[tuple[str, bool, bool]]:
-    """(name, accepted by DVC, has scenarios) of each case, or one stand-in where the corpus is absent."""
+    """Return (name, accepted by DVC, has scenarios) of each case.
+
+    Without the corpus, the result has placeholders whose tests are skipped.
+    """
     try:
         index = shared("data", "dvc-corpus") / "index.csv"
     except pytest.skip.Exception:
@@ -46,12 +50,12 @@ CHANGED = [name for name, _, scenarios in CASES if scenarios]
 
 
 def read(case: str, name: str) -> Any:
-    """What DVC made of a case."""
+    """Return a recorded answer of DVC for a case."""
     return json.loads((shared("data", "dvc-corpus", case) / name).read_text(encoding="utf-8"))
 
 
 def lay_out(case: str, root: Path) -> Path:
-    """A fresh git and DVC repository that holds the files of a case alone."""
+    """Create a git and DVC repository with the files of a case."""
     source = shared("data", "dvc-corpus", case)
     make_repository(root, {})
     (root / ".dvcignore").unlink(missing_ok=True)
@@ -65,7 +69,7 @@ def lay_out(case: str, root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Each case once, as it lies; nothing in these is changed."""
+    """Function that returns an unchanged copy of a case, created once."""
     made: dict[str, Path] = {}
 
     def get(case: str) -> Path:
@@ -76,7 +80,7 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return get
 
 
-# What is declared.
+# Declarations.
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
@@ -87,31 +91,28 @@ def test_the_graph_is_dvcs(
     with pytest.raises(SystemExit) as end:
         main(["-C", str(laid_out(case)), "graph", "--json"])
     assert end.value.code == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {stage["address"]: stage for stage in found["stages"]} == {
+    graph = json.loads(capsys.readouterr().out)
+    assert {stage["address"]: stage for stage in graph["stages"]} == {
         stage["address"]: {
             "address": stage["address"],
             "cmd": stage["cmd"],
-            "deps": same_order([dep["path"] for dep in stage["deps"]]),
+            "deps": Unordered([dep["path"] for dep in stage["deps"]]),
             "params": {item["file"]: item["keys"] for item in stage["params"]},
-            "outs": same_order([out["path"] for out in stage["outs"]]),
+            "outs": Unordered([out["path"] for out in stage["outs"]]),
             "frozen": stage["frozen"],
             "always_changed": stage["always_changed"],
             "meta": stage["meta"],
         }
         for stage in expected["stages"]
     }
-    assert found["edges"] == sorted([edge["from"], edge["to"]] for edge in expected["edges"])
-    assert sorted(found["order"]) == sorted(expected["order"])
-    assert_valid(found["order"], expected)
-
-
-def same_order(paths: list[str]) -> Any:
-    """A list that equals any list of the same paths: DVC sorts some of them on writing."""
-    return Unordered(paths)
+    assert graph["edges"] == sorted([edge["from"], edge["to"]] for edge in expected["edges"])
+    assert sorted(graph["order"]) == sorted(expected["order"])
+    assert_valid(graph["order"], expected)
 
 
 class Unordered(list[str]):
+    """List that equals any order of itself: DVC sorts some lists on writing."""
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, list) and sorted(self) == sorted(other)
 
@@ -119,10 +120,10 @@ class Unordered(list[str]):
 
 
 def assert_valid(order: list[str], expected: Mapping[str, Any]) -> None:
-    """Every stage stands after what it needs; a frozen one needs nothing."""
-    place = {address: number for number, address in enumerate(order)}
+    """Assert that each stage comes after its inputs; a frozen stage needs none."""
+    position = {address: number for number, address in enumerate(order)}
     frozen = {stage["address"] for stage in expected["stages"] if stage["frozen"]}
-    assert all(place[e["from"]] < place[e["to"]] for e in expected["edges"] if e["to"] not in frozen)
+    assert all(position[e["from"]] < position[e["to"]] for e in expected["edges"] if e["to"] not in frozen)
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
@@ -145,7 +146,7 @@ def test_the_workflow_has_the_folders_descriptions_and_values(
     assert_valid(list(workflow.stages), expected)
 
 
-# What is broken.
+# Invalid files.
 
 
 EVERY = ("graph", "plan", "run", "check", "trace", "verify")
@@ -155,28 +156,28 @@ EVERY = ("graph", "plan", "run", "check", "trace", "verify")
     ("case", "command"),
     [(case, command) for i, case in enumerate(REJECTED) for command in (EVERY[:1] if i else EVERY)],
 )
-def test_a_broken_file_is_dvcs_complaint(
+def test_an_invalid_file_gives_the_error_of_dvc(
     case: str, command: str, laid_out: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The complaint is made in one place, so one case stands for all in every command."""
+    """Run all commands for one case only, because they share the error handling."""
     error = read(case, "expected.json")["error"]
-    code, out, said = say(capsys, laid_out(case), command, *(["training"] if command == "trace" else []))
+    code, out, err = say(capsys, laid_out(case), command, *(["training"] if command == "trace" else []))
     assert (code, out) == (2, "")
-    assert said.startswith("statewright: ")
-    assert "Traceback" not in said
-    for word in COMPLAINTS[error["class"]]:
-        assert word in said
+    assert err.startswith("statewright: ")
+    assert "Traceback" not in err
+    for word in ERROR_WORDS[error["class"]]:
+        assert word in err
 
 
 def say(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[Any, str, str]:
-    """Run a command line: exit status, output, errors."""
+    """Run a command line and return exit status, output and errors."""
     with pytest.raises(SystemExit) as end:
         main(["-C", str(root), *arguments])
     return (end.value.code, *capsys.readouterr())
 
 
-# The words that a person needs: the file, the line where there is one, the names.
-COMPLAINTS = {
+# Words that a user needs: the file, the line if there is one, the names.
+ERROR_WORDS = {
     "YAMLSyntaxError": ["dvc.yaml", "duplicate key", "line 502"],
     "YAMLValidationError": ["validation failed", "extra keys not allowed", "line "],
     "CyclicGraphError": ["dependency and an output", "evaluation", "data_ingestion"],
@@ -186,14 +187,14 @@ COMPLAINTS = {
 }
 
 
-# What has changed.
+# Changes.
 
 
 def causes(status: Status) -> dict[str, set[tuple[str, str]]]:
-    """The direct causes in what ``dvc status`` says: address -> {(kind, subject)}."""
-    found: dict[str, set[tuple[str, str]]] = {}
+    """Return the direct causes in ``dvc status``: address -> {(kind, subject)}."""
+    by_stage: dict[str, set[tuple[str, str]]] = {}
     for address, entries in status.items():
-        here = found.setdefault(address, set())
+        here = by_stage.setdefault(address, set())
         for entry in entries:
             if entry == "always changed":
                 here.add(("always", address))
@@ -202,11 +203,11 @@ def causes(status: Status) -> dict[str, set[tuple[str, str]]]:
             else:
                 for group, items in entry.items():
                     here |= {cause for path, what in items.items() for cause in _cause(group, path, what)}
-    return found
+    return by_stage
 
 
 ONE_KIND = {"missing dependency": "dependency", "passing dependency": "dependency", "passing param": "param"}
-"""DVC calls a dependency `deleted` whether or not a stage will make it again."""
+"""For DVC a missing dependency is `deleted`, even if a stage will write it."""
 
 
 def _cause(group: str, path: str, what: Any) -> Iterator[tuple[str, str]]:
@@ -219,12 +220,12 @@ def _cause(group: str, path: str, what: Any) -> Iterator[tuple[str, str]]:
 
 
 def planned(plan: Plan) -> dict[str, set[tuple[str, str]]]:
-    """The direct causes in a plan, in the same form."""
+    """Return the direct causes in a plan, in the same form."""
     return {
-        address: found
+        address: pairs
         for address, decision in plan.decisions.items()
         if (
-            found := {
+            pairs := {
                 (ONE_KIND.get(r.kind, r.kind), r.subject) for r in decision.reasons if r.kind != "upstream"
             }
         )
@@ -232,16 +233,16 @@ def planned(plan: Plan) -> dict[str, set[tuple[str, str]]]:
 
 
 def assert_same_causes(plan: Plan, status: Status, root: Path) -> None:
-    """Our direct causes are DVC's, under the same addresses.
+    """Assert that a plan has the same direct causes as ``dvc status``.
 
-    A stage that was never recorded is `new`, which stands for all its own; a params file that is
-    absent is one cause to DVC, and one for each of its keys to us.
+    A stage that was never recorded is `new`, which stands for all its own causes. An absent params
+    file is one cause for DVC, and one cause for each of its keys here.
     """
     workflow = engine.declare(engine.open_repository(root))
     theirs, ours = causes(status), planned(plan)
     for address, stage in workflow.stages.items():
         mine, direct = ours.get(address, set()), theirs.get(address, set())
-        # A params file that is gone is one cause to DVC; we name its keys besides.
+        # For DVC an absent params file is one cause; the plan also names its keys.
         if gone := {path for path in stage.params if not (root / path).exists()}:
             assert {("dependency", path) for path in gone} <= mine
             mine = {cause for cause in mine if cause[0] != "param"}
@@ -250,19 +251,19 @@ def assert_same_causes(plan: Plan, status: Status, root: Path) -> None:
             assert direct or not (stage.deps or stage.params or stage.outs)
             mine = mine - {("new", address)}
             direct = {cause for cause in direct if cause in mine}
-        # Of a params file that is a dependency besides, `dvc status` has room for the keys only.
+        # If a params file is also a dependency, `dvc status` reports its keys only.
         twice = {("dependency", path) for path in stage.params if path in stage.deps}
         assert shorten(mine) - twice == shorten(direct) - twice, address
         assert plan.decisions[address].verdict != "skip" or all(kind == "dependency" for kind, _ in mine)
 
 
-def shorten(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """DVC names the key that is declared; we name the leaf that differs."""
-    return {(kind, subject.split(".")[0] if kind == "param" else subject) for kind, subject in found}
+def shorten(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Shorten params to their top key: DVC names the declared key, a plan the leaf."""
+    return {(kind, subject.split(".")[0] if kind == "param" else subject) for kind, subject in pairs}
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_the_plan_of_the_folder_as_it_lies_has_the_causes_of_dvc_status(
+def test_the_plan_of_an_unchanged_folder_has_the_causes_of_dvc_status(
     case: str, laid_out: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status = read(case, "expected.json")["status"]
@@ -273,11 +274,11 @@ def test_the_plan_of_the_folder_as_it_lies_has_the_causes_of_dvc_status(
 
 
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every way out of this machine fail the test."""
+    """Fail the test on any access to the network."""
     import socket
 
     def refuse(*arguments: Any, **keywords: Any) -> Any:
-        raise AssertionError(f"the plan went to the network: {arguments}")
+        raise AssertionError(f"the plan accessed the network: {arguments}")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
@@ -286,7 +287,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle(case: str, root: Path) -> Path:
-    """A case with made-up content in place of data and code, all committed, as its README says."""
+    """Create a case with placeholder data and code, all committed to DVC."""
     lay_out(case, root)
     for lock in root.rglob("dvc.lock"):
         lock.unlink()
@@ -299,7 +300,7 @@ def settle(case: str, root: Path) -> Path:
 
 
 def change(root: Path, what: Mapping[str, Any]) -> None:
-    """Make one change of `scenarios.json`."""
+    """Apply one change of `scenarios.json`."""
     if what["kind"] in ("edit_file", "edit_out"):
         path = root / what["path"]
         path = path / "placeholder.txt" if path.is_dir() else path
@@ -338,7 +339,7 @@ def compare_scenarios(case: str, root: Path, wanted: Callable[[int], bool]) -> N
 
 @pytest.mark.parametrize("case", CHANGED)
 def test_a_change_has_the_causes_of_dvc_status(case: str, tmp_path: Path) -> None:
-    """One scenario of each case, another one for each; all of them in the slow test."""
+    """Run one scenario of each case; the slow test runs all of them."""
     count = len(read(case, "scenarios.json")["changes"])
     compare_scenarios(case, tmp_path / "case", lambda number: number == int(case[:2]) % count)
 
@@ -349,7 +350,7 @@ def test_every_change_has_the_causes_of_dvc_status(case: str, tmp_path: Path) ->
     compare_scenarios(case, tmp_path / "case", lambda number: True)
 
 
-# What the corpus lacks. The oracle is ``dvc status`` after each change.
+# Features that the corpus lacks. The oracle is ``dvc status`` after each change.
 
 RARE = {
     "data/first file.txt": "one\n",
@@ -363,7 +364,7 @@ RARE = {
     "conf/b.toml": "[model]\nname = 'x'\nsize = 4\n",
     "conf/c.py": "RATE = 0.5\nSIZES = (1, 2)\n\nclass Train:\n    epochs = 3\n    steps = (4, 5)\n",
     "conf/whole.yaml": "x: 1\ny: [1, 2]\n",
-    "vars.yaml": "things:\n  p: {n: 1}\n  q: {n: 2}\nlist: [u, v]\nsuffix: ä\n",
+    "vars.yaml": "items:\n  p: {n: 1}\n  q: {n: 2}\nlist: [u, v]\nsuffix: ä\n",
     "metrics.json": '{"m": 1}\n',
     "dvc.yaml": """
         vars: [vars.yaml, {local: here}]
@@ -386,7 +387,7 @@ RARE = {
             - conf/whole.yaml:
             outs: [params.out]
           each:
-            foreach: ${things}
+            foreach: ${items}
             do:
               cmd: echo ${key} ${item.n} ${local} > each-${key}-${suffix}.txt
               deps: [raw.txt]
@@ -433,7 +434,7 @@ RARE = {
 
 @pytest.fixture(scope="module")
 def rare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of rare things, as ``dvc repro`` leaves it; tests change copies."""
+    """Repository with rare features after ``dvc repro``; tests change copies of it."""
     folder = tmp_path_factory.mktemp("rare")
     write(folder, {"far.txt": "far\n", "url.txt": "by url\n"})
     files = {name: text.replace("{outside}", str(folder)) for name, text in RARE.items()}
@@ -473,7 +474,7 @@ def remove(name: str) -> Callable[[Path], Any]:
 
 CHANGES: Mapping[str, tuple[Callable[[Path], Any], ...]] = {
     "nothing": (),
-    "what .dvcignore hides": (lambda root: write(root, {"data/more.log": "x\n"}),),
+    "a file that .dvcignore excludes": (lambda root: write(root, {"data/more.log": "x\n"}),),
     "a file in a folder, name with spaces and umlaut": (replace("data/zweite Datei ä.txt", "two", "zwei"),),
     "params of each kind": (
         replace("params.yaml", "top: 1", "top: 2"),
@@ -482,7 +483,7 @@ CHANGES: Mapping[str, tuple[Callable[[Path], Any], ...]] = {
         replace("conf/c.py", "(1, 2)", "(1, 3)"),
         replace("conf/whole.yaml", "[1, 2]", "[1, 2, 3]"),
     ),
-    "params that nobody reads": (
+    "params that no stage reads": (
         replace("conf/a.json", '"other": 1', '"other": 2'),
         replace("conf/b.toml", "'x'", "'y'"),
         replace("conf/c.py", "(4, 5)", "(4, 6)"),
@@ -492,9 +493,7 @@ CHANGES: Mapping[str, tuple[Callable[[Path], Any], ...]] = {
         replace("conf/whole.yaml", "x: 1", "z: 1"),
     ),
     "params files gone": (remove("conf/whole.yaml"), remove("conf/c.py")),
-    "a key declared that holds null, one that is not there": (
-        replace("dvc.yaml", "- top", "- null key\n    - absent"),
-    ),
+    "a declared null key, and an absent key": (replace("dvc.yaml", "- top", "- null key\n    - absent"),),
     "vars behind templates": (
         replace("vars.yaml", "p: {n: 1}", "p: {n: 7}"),
         replace("vars.yaml", "[u, v]", "[u, w]"),
@@ -518,35 +517,37 @@ CHANGES: Mapping[str, tuple[Callable[[Path], Any], ...]] = {
 
 
 def original(root: Path) -> str:
-    """The folder outside, as the external dependency names it."""
+    """Return the outside folder of the external dependency."""
     return str(
         Path(YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"]["outside"]["deps"][0]).parent
     )
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_rare_things_have_the_causes_of_dvc_status(
+def test_rare_features_have_the_causes_of_dvc_status(
     name: str, changed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far = Path(original(changed), "far.txt")
     time.sleep(0.1)
-    look(changed, [])
-    assert glance(changed) is not None
+    open_session(changed, [])
+    assert recall(changed) is not None
     try:
         for change in CHANGES[name]:
             change(changed)
         status = dvc_status(changed, check_updates=False)
-        # What is remembered is forgotten when anything that counts has changed.
-        assert glance(changed) is None or not status
-        assert name != "nothing" or glance(changed) is not None
-        assert bool(status) == (name not in ("nothing", "what .dvcignore hides", "params that nobody reads"))
+        # The cached plan is invalid as soon as a relevant file has changed.
+        assert recall(changed) is None or not status
+        assert name != "nothing" or recall(changed) is not None
+        assert bool(status) == (
+            name not in ("nothing", "a file that .dvcignore excludes", "params that no stage reads")
+        )
         no_network(monkeypatch)
         assert_same_causes(plan_of(changed), status, changed)
     finally:
         far.write_text("far\n")
 
 
-# Where the repository lies, and how it is broken.
+# Locations of the repository, and errors in it.
 
 
 ONE = {"in.txt": "a\n", "dvc.yaml": "stages: {one: {cmd: cat in.txt > out, deps: [in.txt], outs: [out]}}\n"}
@@ -568,7 +569,7 @@ def test_without_git_and_in_a_subfolder_of_it(tmp_path: Path, capsys: pytest.Cap
         assert say(capsys, root, "plan")[0] == 0
 
 
-def test_a_name_is_first_looked_for_in_the_folder_where_one_stands(
+def test_a_name_is_looked_up_in_the_current_folder_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make_repository(tmp_path / "repo", {**ONE, "sub/dvc.yaml": ONE["dvc.yaml"], "other.txt": "\n"})
@@ -592,19 +593,19 @@ BROKEN: Mapping[str, tuple[Mapping[str, str], str]] = {
     "not a mapping": ({"dvc.yaml": "just text\n"}, "dvc.yaml"),
     "a tab": ({"dvc.yaml": "stages:\n\ta: {cmd: x}\n"}, "line 2"),
     "merge conflict": ({"dvc.yaml": "<<<<<<< HEAD\nstages: {}\n=======\n>>>>>>> x\n"}, "dvc.yaml"),
-    "bytes that are no text": ({"dvc.yaml": "\udcff\udcfe"}, "dvc.yaml"),
+    "bytes that are not text": ({"dvc.yaml": "\udcff\udcfe"}, "dvc.yaml"),
     "a stage without a command": ({"dvc.yaml": "stages:\n  a:\n    deps: [b]\n"}, "required key"),
     "foreach over a number": ({"dvc.yaml": "stages: {a: {foreach: 3, do: {cmd: x}}}\n"}, "foreach"),
-    "vars that are not there": ({"dvc.yaml": "vars: [gone.yaml]\nstages: {a: {cmd: x}}\n"}, "gone.yaml"),
+    "vars that do not exist": ({"dvc.yaml": "vars: [gone.yaml]\nstages: {a: {cmd: x}}\n"}, "gone.yaml"),
     "a variable deep in a list": (
         {"dvc.yaml": "stages:\n  b: {cmd: y}\n  a:\n    cmd: x\n    deps:\n    - ${gone}\n"},
         "line 5",
     ),
-    "a params file that is broken": (
+    "an invalid params file": (
         {"dvc.yaml": "stages: {a: {cmd: x, params: [p]}}\n", "params.yaml": "p: [\n"},
         "params.yaml",
     ),
-    "a Python params file that is broken": (
+    "an invalid Python params file": (
         {"dvc.yaml": "stages: {a: {cmd: x, params: [p.py: [X]]}}\n", "p.py": "X = = 1\n"},
         "p.py",
     ),
@@ -612,16 +613,16 @@ BROKEN: Mapping[str, tuple[Mapping[str, str], str]] = {
         {"dvc.yaml": "stages: {a: {cmd: x, params: [p: [X]]}}\n", "p/x": ""},
         "'p' is a directory",
     ),
-    "a lock cut short": ({**ONE, "dvc.lock": "schema: '2.0'\nstages:\n  one: {cmd"}, "dvc.lock"),
-    "a broken .dvc file": ({"x.dvc": "outs: {path: y}\n"}, "x.dvc"),
-    "a broken .dvc/config": ({".dvc/config": "[core\n"}, "config"),
+    "a truncated lock": ({**ONE, "dvc.lock": "schema: '2.0'\nstages:\n  one: {cmd"}, "dvc.lock"),
+    "an invalid .dvc file": ({"x.dvc": "outs: {path: y}\n"}, "x.dvc"),
+    "an invalid .dvc/config": ({".dvc/config": "[core\n"}, "config"),
     "a stage that depends on itself": ({"dvc.yaml": "stages: {a: {cmd: x, deps: [f], outs: [f]}}\n"}, "f"),
     "an unknown remote": ({"dvc.yaml": "stages: {a: {cmd: x, deps: ['remote://gone/f']}}\n"}, "gone"),
 }
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_is_broken_is_said_with_the_place_and_status_2(
+def test_an_invalid_file_is_reported_with_its_location_and_status_2(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files, words = BROKEN[kind]
@@ -666,10 +667,10 @@ REMOTE = {
 }
 
 
-def test_what_is_remote_is_planned_around_without_the_network(
+def test_remote_files_are_planned_without_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until it is run, a stage on something remote is `may`: nobody has looked."""
+    """Plan a stage with remote files as `may`, because only a run checks them."""
     root = make_repository(tmp_path / "repo", REMOTE)
     assert set(verdicts(root).values()) <= {"must", "may"}
     lock: dict[str, Any] = {"schema": "2.0", "stages": {}}
@@ -696,7 +697,7 @@ def test_what_is_remote_is_planned_around_without_the_network(
 
 
 def entry(root: Path, path: str) -> dict[str, Any]:
-    """What `dvc.lock` would hold of a path: of a file its hash, of anything else what names a version."""
+    """Return the entry of a path in `dvc.lock`, with its hash or another version."""
     import hashlib
 
     file = root / path
@@ -705,10 +706,10 @@ def entry(root: Path, path: str) -> dict[str, Any]:
     return {"path": path, "etag": "0123abcd"} if "://" in path else {"path": path, "md5": "0" * 32, "size": 1}
 
 
-def test_a_parameter_that_json_has_no_word_for_is_planned_all_the_same(
+def test_a_param_that_json_cannot_represent_is_planned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """DVC fails at the stage's turn, since it hashes params as JSON; till then nothing is wrong."""
+    """Plan such params, although DVC fails when it hashes them as JSON in the run."""
     stages = {
         name: {"cmd": "x", "deps": ["in.txt"], "params": [{file: ["D"]}], "outs": [name]}
         for name, file in (("date", "p.yaml"), ("time", "p.toml"), ("set", "p.py"))
@@ -729,10 +730,10 @@ def test_a_parameter_that_json_has_no_word_for_is_planned_all_the_same(
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "5", "placeholder p.json", ""])
-def test_a_whole_params_file_without_keys_is_planned_all_the_same(
+def test_a_whole_params_file_without_keys_is_planned(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """DVC has its graph, too, and fails at the stage's turn."""
+    """Plan such a file, although DVC fails when the stage runs."""
     files = {
         "p.yaml": f"{text}\n",
         "dvc.yaml": "stages: {a: {cmd: echo > o, params: [p.yaml: ], outs: [o]}}\n",
@@ -776,7 +777,7 @@ stages:
         "schema: '2.0'\nstages:\n  other:\n    cmd: a\n\n# foot\ndatasets: []\n",
     ],
 )
-def test_comments_in_a_lock_file_fare_as_with_dvc(lock: str, tmp_path: Path) -> None:
+def test_comments_in_a_lock_file_are_treated_as_by_dvc(lock: str, tmp_path: Path) -> None:
     theirs = make_repository(tmp_path / "theirs", {**ONE, "dvc.lock": lock})
     ours = make_repository(tmp_path / "ours", {**ONE, "dvc.lock": lock})
     assert dvc(theirs, "repro", "--quiet") == 0
@@ -784,7 +785,7 @@ def test_comments_in_a_lock_file_fare_as_with_dvc(lock: str, tmp_path: Path) -> 
     assert (ours / "dvc.lock").read_text() == (theirs / "dvc.lock").read_text()
 
 
-def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_graph_lists_stages_files_and_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
         "params.yaml": "p: 1\n",
         "dvc.yaml": """
@@ -801,17 +802,17 @@ def test_the_picture_names_stages_files_and_parts(tmp_path: Path, capsys: pytest
     assert lines == [
         "part 1",
         "make [always runs] makes it",
-        "makes made",
+        "writes made",
         "use",
         "after make",
         "reads given",
         "params params.yaml:p",
-        "makes used",
-        "on their own",
+        "writes used",
+        "unconnected stages",
         "lone [frozen]",
         "reads given",
         "3 stages, 1 edge, 2 parts",
     ]
     assert "2 stages, 1 edge, 1 part" in say(capsys, root, "graph", "use")[1]
     (root / "dvc.yaml").unlink()
-    assert say(capsys, root, "graph")[1].strip() == "no stages here"
+    assert say(capsys, root, "graph")[1].strip() == "no stages are declared"

@@ -1,4 +1,4 @@
-"""What the doctor finds, and what it says to do."""
+"""Findings of `statewright doctor` and their remedies."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ def by_subject(directory: Path) -> dict[str, Finding]:
     return {finding.subject: finding for finding in examine(directory)}
 
 
-def test_a_healthy_place_is_all_right(repo: Path) -> None:
-    found = by_subject(repo)
-    assert all(finding.ok for finding in found.values()), found
-    assert found["dvc.yaml"].text == "1 stages"
-    assert found["prefect"].text == importlib.metadata.version("prefect")
-    assert {"./", ".dvc/", "data/"} <= set(found)
-    assert found["MLflow"].text == "SQLite under mlflow/"
+def test_a_healthy_repository_passes_every_check(repo: Path) -> None:
+    findings = by_subject(repo)
+    assert all(finding.ok for finding in findings.values()), findings
+    assert findings["dvc.yaml"].text == "1 stage"
+    assert findings["prefect"].text == importlib.metadata.version("prefect")
+    assert {"./", ".dvc/", "data/"} <= set(findings)
+    assert findings["MLflow"].text == "SQLite under mlflow/"
 
 
-def test_a_place_without_a_repository_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_repository_is_reported(tmp_path: Path) -> None:
     finding = by_subject(tmp_path)["dvc.yaml"]
     assert not finding.ok and "dvc init" in finding.text
 
 
-def test_a_package_that_is_missing_or_too_new_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_or_too_new_is_reported(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = importlib.metadata.version
 
     def version(name: str) -> str:
@@ -49,9 +51,9 @@ def test_a_package_that_is_missing_or_too_new_is_told(repo: Path, monkeypatch: p
         return {"fastapi": "0.151.0"}.get(name) or real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    found = by_subject(repo)
-    assert not found["mlflow"].ok and "make setup" in found["mlflow"].text
-    assert not found["fastapi"].ok and "fastapi<0.151" in found["fastapi"].text
+    findings = by_subject(repo)
+    assert not findings["mlflow"].ok and "pip install" in findings["mlflow"].text
+    assert not findings["fastapi"].ok and "fastapi<0.151" in findings["fastapi"].text
 
 
 def test_a_server_that_answers_and_one_that_does_not(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,10 +66,10 @@ def test_a_server_that_answers_and_one_that_does_not(repo: Path, monkeypatch: py
     assert not finding.ok and "does not answer" in finding.text
 
 
-def test_a_folder_that_cannot_be_written_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_writable_is_reported(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     finding = by_subject(repo)["data/"]
-    assert not finding.ok and "cannot be written" in finding.text
+    assert not finding.ok and "is not writable" in finding.text

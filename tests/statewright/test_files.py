@@ -1,4 +1,4 @@
-"""Files: what is saved is loaded again, what is broken is refused by name."""
+"""Files: a round trip of each format, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ TENSORS = {
 }
 
 
-def test_a_table_comes_back_from_parquet(tmp_path: Path) -> None:
+def test_a_table_survives_parquet(tmp_path: Path) -> None:
     frame = FRAME.assign(missing=[None, 1.5, math.nan], flag=[True, False, True])
     save(frame, tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(load(tmp_path / "t.parquet"), frame)
 
 
-def test_a_table_comes_back_from_csv(tmp_path: Path) -> None:
+def test_a_table_survives_csv(tmp_path: Path) -> None:
     frame = FRAME.assign(name=["Björk", 'a,"b"\n', "c"])
     save(frame, tmp_path / "t.csv")
     assert b"\r" not in (tmp_path / "t.csv").read_bytes()
     pd.testing.assert_frame_equal(load(tmp_path / "t.csv"), frame, check_exact=True)
 
 
-def test_a_table_without_rows_comes_back(tmp_path: Path) -> None:
+def test_a_table_without_rows_survives(tmp_path: Path) -> None:
     save(FRAME.iloc[:0], tmp_path / "t.parquet")
     assert list(load(tmp_path / "t.parquet").columns) == ["name", "x", "n"]
     save(FRAME.iloc[:0], tmp_path / "t.csv")
     assert list(load(tmp_path / "t.csv").columns) == ["name", "x", "n"]
 
 
-def test_arrays_come_back_from_safetensors(tmp_path: Path) -> None:
+def test_arrays_survive_safetensors(tmp_path: Path) -> None:
     save(TENSORS, tmp_path / "m.safetensors")
     found = load(tmp_path / "m.safetensors")
     assert set(found) == set(TENSORS)
@@ -54,7 +54,7 @@ def test_arrays_come_back_from_safetensors(tmp_path: Path) -> None:
         assert found[name].dtype == value.dtype
 
 
-def test_text_and_bytes_come_back(tmp_path: Path) -> None:
+def test_text_and_bytes_survive(tmp_path: Path) -> None:
     for name, value in [
         ("r.html", "<p>é</p>\n"),
         ("r.svg", "<svg/>"),
@@ -74,26 +74,26 @@ JSON = st.recursive(
 
 @settings(max_examples=50, deadline=None)
 @given(JSON.filter(lambda value: "\ud800" not in repr(value)))
-def test_json_comes_back(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+def test_json_survives(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     path = tmp_path_factory.mktemp("json") / "v.json"
     try:
         dump_json(value).encode()
     except UnicodeEncodeError:
-        return  # a lone surrogate is no text
+        return  # a lone surrogate cannot be encoded
     save(value, path)
     assert load(path) == value
 
 
 def test_equal_values_are_equal_bytes(tmp_path: Path) -> None:
-    for name, one, other in [
+    for name, first, second in [
         ("v.json", {"a": 1, "b": [2]}, {"b": [2], "a": 1}),
         ("v.safetensors", TENSORS, dict(reversed(TENSORS.items()))),
         ("v.parquet", FRAME, FRAME.copy()),
         ("v.csv", FRAME, FRAME.copy()),
     ]:
-        save(one, tmp_path / name)
+        save(first, tmp_path / name)
         before = (tmp_path / name).read_bytes()
-        save(other, tmp_path / name)
+        save(second, tmp_path / name)
         assert (tmp_path / name).read_bytes() == before, name
 
 
@@ -143,20 +143,20 @@ def test_a_csv_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["t.pkl", "t", "t.xlsx"])
-def test_a_kind_that_is_not_known_is_refused_both_ways(tmp_path: Path, name: str) -> None:
+def test_an_unknown_file_type_is_refused_on_reading_and_writing(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(FileError, match=r"are not known; known are \.csv, "):
+    with pytest.raises(FileError, match=r"unknown file type '.*'; expected one of \.csv, "):
         load(tmp_path / name)
-    with pytest.raises(FileError, match="not known"):
+    with pytest.raises(FileError, match="unknown file type"):
         save({}, tmp_path / f"new{name}")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_folder_is_handed_on_as_its_path(tmp_path: Path) -> None:
+def test_a_folder_is_loaded_as_its_path(tmp_path: Path) -> None:
     assert load(tmp_path) == tmp_path
 
 
-def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     save({"a": 1}, tmp_path / "v.json")
     with pytest.raises(FileError, match=r"v\.json cannot be written"):
         save({"a": object()}, tmp_path / "v.json")
@@ -164,7 +164,7 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_file_is_written_for_others_to_read(tmp_path: Path) -> None:
+def test_a_written_file_is_readable_for_all_users(tmp_path: Path) -> None:
     save({"a": 1}, tmp_path / "deep" / "er" / "v.json")
     assert (tmp_path / "deep" / "er" / "v.json").stat().st_mode & 0o777 == 0o644
 

@@ -1,4 +1,4 @@
-"""Which code a stage reaches, and what counts as a change of it."""
+"""Code that a stage reaches, and the edits that change its hash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toys import HERE, write
 
 from statewright.fingerprint import FingerprintError, fingerprints
 
-# One file a line of what it is there to show.
+# Each file contains one kind of reference.
 TREE = {
     "tasks/__init__.py": "",
     "tasks/song/__init__.py": "",
@@ -30,7 +30,7 @@ TREE = {
         import methods.deep.aliased as other
 
         def sing(songs: Words, *, params: Params) -> Sung:
-            """All of it."""
+            """Sing everything."""
             from methods.late import late
             fusion.encode(songs)
             helpers.breathe()
@@ -45,7 +45,7 @@ TREE = {
             width: int = 3
 
         class Sung:
-            """What was sung."""
+            """Result of singing."""
 
         def unused():
             return 1
@@ -100,8 +100,8 @@ TREE = {
         def stretch(x, by):
             return x * by
         ''',
-    "methods/facade/__init__.py": "from methods.facade.behind import hidden as shown\n",
-    "methods/facade/behind.py": "def hidden(x):\n    return x\n",
+    "methods/facade/__init__.py": "from methods.facade.behind import inner as shown\n",
+    "methods/facade/behind.py": "def inner(x):\n    return x\n",
     "methods/late.py": "def late(*x):\n    return x\n",
     "methods/deep/inner.py": "def dive():\n    return 1\n",
     "methods/deep/aliased.py": "def call():\n    return 1\n",
@@ -123,7 +123,7 @@ SING = {
     "methods/scale:Scale",
     "methods/scale:tune",
     "methods/scale:stretch",
-    "methods/facade/behind:hidden",
+    "methods/facade/behind:inner",
     "methods/late:late",
     "methods/deep/inner:dive",
     "methods/deep/aliased:call",
@@ -142,7 +142,7 @@ def edit(root: Path, name: str, was: str, now: str) -> None:
     (root / name).write_text(text.replace(was, now))
 
 
-def test_a_stage_reaches_what_it_names_across_modules(tree: Path) -> None:
+def test_a_stage_reaches_names_across_modules(tree: Path) -> None:
     found = fingerprints(tree)
     assert set(found) == {"song-sing", "song-hum", "short-beep"}
     assert set(found["song-sing"]) == SING
@@ -152,20 +152,24 @@ def test_a_stage_reaches_what_it_names_across_modules(tree: Path) -> None:
 
 NO_CHANGE = {
     "a comment": ("tasks/song/hum.py", "# softly", "# loudly, and at length"),
-    "a docstring": ("tasks/song/sing.py", '"""All of it."""', '"""All of it, twice."""'),
+    "a docstring": ("tasks/song/sing.py", '"""Sing everything."""', '"""Sing everything twice."""'),
     "a docstring of a class": ("methods/scale.py", '"""A scale."""', '"""Two scales."""'),
-    "a docstring of a class that is nothing else": ("tasks/song/sing.py", "What was sung.", "What is sung."),
+    "the docstring of an otherwise empty class": (
+        "tasks/song/sing.py",
+        "Result of singing.",
+        "Output of singing.",
+    ),
     "a docstring of the module": ("tasks/song/sing.py", '"""Sing."""', '"""Sing loud."""'),
     "formatting": ("methods/scale.py", "return x * by", "return (\n        x *\n        by\n    )"),
     "quotes and blank lines": ("tasks/song/hum.py", '"Quiet"', "'Quiet'"),
-    "a function that nobody calls": ("tasks/song/sing.py", "return 1", "return 2"),
-    "a helper that nobody calls": ("methods/fusion.py", "def decode(x)", "def decode(x, y)"),
+    "a function that is never called": ("tasks/song/sing.py", "return 1", "return 2"),
+    "a helper that is never called": ("methods/fusion.py", "def decode(x)", "def decode(x, y)"),
     "another name of an import": ("tasks/song/notes.py", "B = 494", "B = 495"),
 }
 
 
 @pytest.mark.parametrize("what", NO_CHANGE)
-def test_what_does_not_change_the_code_changes_no_hash(tree: Path, what: str) -> None:
+def test_an_edit_that_is_not_code_changes_no_hash(tree: Path, what: str) -> None:
     before = fingerprints(tree)
     edit(tree, *NO_CHANGE[what])
     assert fingerprints(tree) == before
@@ -176,14 +180,14 @@ SINGERS = {"song-sing"}
 HUMMERS = {"song-hum"}
 CHANGES = {
     "the stage": ("tasks/song/hum.py", "songs, 1", "songs, 2", HUMMERS, ":hum"),
-    "a helper of two": ("methods/scale.py", "x * by", "x + by", BOTH, ":stretch"),
+    "a helper of two stages": ("methods/scale.py", "x * by", "x + by", BOTH, ":stretch"),
     "a decorator": ("methods/scale.py", "@lru_cache\n", "", BOTH, ":stretch"),
     "a constant": ("methods/scale.py", "RATE = 2", "RATE = 3", {"song-sing", "short-beep"}, ":RATE"),
     "a field of a class": ("tasks/song/sing.py", "int = 3", "int = 4", SINGERS, ":Params"),
     "a default that is a constant": ("methods/scale.py", "= 1, 2", "= 1, 3", SINGERS, ":PAIR"),
     "what a method calls": ("methods/scale.py", "return OTHER", "return 0", SINGERS, ":tune"),
     "an import in a function": ("methods/late.py", "return x", "return x[0]", SINGERS, ":late"),
-    "behind a re-export": ("methods/facade/behind.py", "return x", "return -x", SINGERS, ":hidden"),
+    "behind a re-export": ("methods/facade/behind.py", "return x", "return -x", SINGERS, ":inner"),
     "a relative import": ("tasks/song/helpers.py", "return 2", "return 3", SINGERS, ":_lungs"),
     "a relative import by another name": ("tasks/song/notes.py", "440", "442", SINGERS, ":A"),
     "an attribute of a module": ("methods/fusion.py", "return weigh(x)", "return x", SINGERS, ":encode"),
@@ -195,7 +199,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_change_is_seen_by_its_users_only(tree: Path, what: str) -> None:
+def test_a_change_affects_its_users_only(tree: Path, what: str) -> None:
     name, was, now, users, label = CHANGES[what]
     before = fingerprints(tree)
     edit(tree, name, was, now)
@@ -220,35 +224,35 @@ FILLED = {
 
 
 @pytest.mark.parametrize("how", FILLED)
-def test_all_that_makes_a_constant_counts(tree: Path, how: str) -> None:
-    one, other = FILLED[how]
-    (tree / "tasks/song/notes.py").write_text(f"A = [0]\n{one}\n")
+def test_each_statement_that_fills_a_constant_counts(tree: Path, how: str) -> None:
+    before_edit, after_edit = FILLED[how]
+    (tree / "tasks/song/notes.py").write_text(f"A = [0]\n{before_edit}\n")
     before = fingerprints(tree)
-    (tree / "tasks/song/notes.py").write_text(f"A = [0]\n{other}\n")
+    (tree / "tasks/song/notes.py").write_text(f"A = [0]\n{after_edit}\n")
     after = fingerprints(tree)
     assert {stage for stage in before if before[stage] != after[stage]} == {"song-sing"}
 
 
-def test_a_docstring_that_comes_or_goes_changes_no_hash(tree: Path) -> None:
+def test_adding_or_removing_a_docstring_changes_no_hash(tree: Path) -> None:
     before = fingerprints(tree)
-    edit(tree, "tasks/song/sing.py", '    """All of it."""\n', "")
+    edit(tree, "tasks/song/sing.py", '    """Sing everything."""\n', "")
     edit(tree, "methods/late.py", "    return x", "    'At last.'\n    return x")
-    edit(tree, "tasks/song/hum.py", "pass", "'Nothing to hear.'")
+    edit(tree, "tasks/song/hum.py", "pass", "'An empty class.'")
     assert fingerprints(tree) == before
 
 
-def test_a_star_import_is_refused_for_what_it_brings_is_not_seen(tree: Path) -> None:
+def test_a_star_import_is_refused(tree: Path) -> None:
     edit(tree, "methods/late.py", "def late", "from methods.scale import *\n\ndef late")
     with pytest.raises(FingerprintError, match=r"methods/late\.py: `import \*` hides"):
         fingerprints(tree)
 
 
-def test_modules_that_import_each_other_end(tree: Path) -> None:
+def test_modules_may_import_each_other(tree: Path) -> None:
     write(tree, {"methods/late.py": "from tasks.song.sing import sing\n\ndef late(*x):\n    return sing\n"})
     assert set(fingerprints(tree)["song-sing"]) == SING
 
 
-def test_a_re_export_in_a_circle_is_no_definition(tree: Path) -> None:
+def test_a_cycle_of_re_exports_has_no_definition(tree: Path) -> None:
     write(
         tree,
         {
@@ -256,14 +260,14 @@ def test_a_re_export_in_a_circle_is_no_definition(tree: Path) -> None:
             "methods/facade/behind.py": "from methods.facade import shown\n",
         },
     )
-    assert "methods/facade/behind:hidden" not in fingerprints(tree)["song-sing"]
+    assert "methods/facade/behind:inner" not in fingerprints(tree)["song-sing"]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [("def late(:\n", r"methods/late\.py cannot be parsed.*line 1"), (b"\xff\xfe", r"methods/late\.py")],
 )
-def test_a_file_that_does_not_parse_is_named(tree: Path, text: str | bytes, words: str) -> None:
+def test_a_file_that_cannot_be_parsed_is_named(tree: Path, text: str | bytes, words: str) -> None:
     (tree / "methods/late.py").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(FingerprintError, match=words):
         fingerprints(tree)
@@ -278,7 +282,7 @@ def test_nothing_is_imported(tree: Path) -> None:
 
 
 def reformatted(text: str, seed: int) -> str:
-    """The same code, written by another hand: unparsed, with comments and blank lines strewn in."""
+    """Return the same code with other formatting, and with random comments."""
     lines = []
     generator = random.Random(seed)
     inside = False
@@ -293,17 +297,15 @@ def reformatted(text: str, seed: int) -> str:
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32))
-def test_code_written_by_another_hand_has_the_same_hashes(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
-    one, other = (tmp_path_factory.mktemp("tree") for _ in range(2))
-    write(one, TREE)
-    write(other, {name: reformatted(dedent(text), seed) for name, text in TREE.items()})
-    assert fingerprints(one) == fingerprints(other)
+def test_reformatted_code_has_the_same_hashes(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    original, copy = (tmp_path_factory.mktemp("tree") for _ in range(2))
+    write(original, TREE)
+    write(copy, {name: reformatted(dedent(text), seed) for name, text in TREE.items()})
+    assert fingerprints(original) == fingerprints(copy)
 
 
 @pytest.mark.slow
-def test_the_code_of_this_repository_written_by_another_hand_has_the_same_hashes(tmp_path: Path) -> None:
+def test_the_reformatted_code_of_this_repository_has_the_same_hashes(tmp_path: Path) -> None:
     for top in ("tasks", "methods", "statewright"):
         for path in (HERE / top).rglob("*.py"):
             target = tmp_path / path.relative_to(HERE)

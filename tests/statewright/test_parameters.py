@@ -1,4 +1,4 @@
-"""Changes of `params.yaml` by patches."""
+"""Patches of params files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from statewright.parameters import apply, parse_assignment
 from statewright.workflow import WorkflowError
 
 TEXT = """\
-# Everything is explained.
+# Every value has a comment.
 emotion:
   train:                  # learns
     lr: 1.0e-2            # of Adam
@@ -57,11 +57,11 @@ def test_one_value_changes_and_every_comment_stays(path: Path) -> None:
         ("table", {"a": 2}),
     ],
 )
-def test_a_value_of_its_kind_is_taken(path: Path, key: str, value: Any) -> None:
+def test_a_value_of_the_same_type_is_accepted(path: Path, key: str, value: Any) -> None:
     (patch,) = apply(path, [(f"emotion.train.{key}", value)])
     assert patch.now == value
     assert YAML(typ="safe").load(path.read_text())["emotion"]["train"][key] == value
-    assert path.read_text().startswith("# Everything is explained.\n")
+    assert path.read_text().startswith("# Every value has a comment.\n")
 
 
 @pytest.mark.parametrize(
@@ -81,26 +81,26 @@ def test_a_value_of_its_kind_is_taken(path: Path, key: str, value: Any) -> None:
         ("table", 3),
     ],
 )
-def test_a_value_of_another_kind_is_refused_and_nothing_changes(path: Path, key: str, value: Any) -> None:
+def test_a_value_of_another_type_is_refused_and_nothing_changes(path: Path, key: str, value: Any) -> None:
     with pytest.raises(WorkflowError, match=rf"params\.yaml: 'emotion\.train\.{key}' is .* cannot become"):
         apply(path, [("emotion.other.lr", 0.25), (f"emotion.train.{key}", value)])
     assert path.read_text() == TEXT
 
 
-def test_a_misspelt_key_is_refused_with_the_right_one(path: Path) -> None:
+def test_a_misspelt_key_is_refused_with_a_suggestion(path: Path) -> None:
     with pytest.raises(
         WorkflowError, match=r"no key 'emotion\.train\.epoch'; did you mean emotion\.train\.epochs"
     ):
         apply(path, [("emotion.train.epoch", 3)])
-    with pytest.raises(WorkflowError, match="see the file for the keys"):
+    with pytest.raises(WorkflowError, match="the file shows the existing keys"):
         apply(path, [("zzz", 3)])
     with pytest.raises(WorkflowError, match="no key"):
         apply(path, [("emotion.train.lr.more", 3)])
     assert path.read_text() == TEXT
 
 
-def test_a_number_is_written_as_the_kind_that_it_replaces(path: Path) -> None:
-    """Or a float that was whole for once could never be broken again."""
+def test_a_number_is_written_as_the_type_that_it_replaces(path: Path) -> None:
+    """Keep a float that is set to a whole number a float."""
     assert apply(path, [("emotion.other.lr", 2), ("emotion.train.epochs", 90.0)]) == [
         Patch(key="emotion.other.lr", was=0.5, now=2.0),
         Patch(key="emotion.train.epochs", was=80, now=90),
@@ -108,7 +108,7 @@ def test_a_number_is_written_as_the_kind_that_it_replaces(path: Path) -> None:
     assert path.read_text() == TEXT.replace("lr: 0.5", "lr: 2.0").replace("epochs: 80", "epochs: 90")
     apply(path, [("emotion.other.lr", 2.5)])
     with pytest.raises(
-        WorkflowError, match=r"is 90 \(int\), it cannot become 1\.5 \(float\).* write 90\.0 there"
+        WorkflowError, match=r"is 90 \(int\), it cannot become 1\.5 \(float\).* write 90\.0 in the file"
     ):
         apply(path, [("emotion.train.epochs", 1.5)])
 
@@ -153,13 +153,13 @@ def test_assignments_are_read_as_yaml(text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["emotion.train.lr", "=3", "a=[1", ""])
-def test_what_is_no_assignment_is_refused(text: str) -> None:
+def test_an_invalid_assignment_is_refused(text: str) -> None:
     with pytest.raises(WorkflowError, match="--set"):
         parse_assignment(text)
 
 
-def test_what_is_written_is_read_again_by_dvc(path: Path) -> None:
-    """YAML 1.1 would take ``1e-05`` for a string."""
+def test_dvc_reads_the_written_file(path: Path) -> None:
+    """Write a number that YAML 1.1 does not read as a string (``1e-05``)."""
     from dvc.utils.serialize import load_yaml
 
     apply(path, [("emotion.train.lr", parse_assignment("x=1e-5")[1])])

@@ -1,4 +1,4 @@
-"""`decide` on workflows and states made by hand, and against a simulated world."""
+"""`decide` on hand-written workflows and states, and against a simulated world."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from statewright.plan import Decision, Plan, decide
 from statewright.planning.reasons import Reason, differences, show
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest, overlaps
 
 STAGE = Stage(
@@ -25,7 +25,7 @@ STAGE = Stage(
     outs=(Output("clean.csv"),),
 )
 PARAMS = {("params.yaml", "clean"): {"width": 3, "deep": {"rate": 0.1, "kind": "a"}}}
-SETTLED = Observed(
+UP_TO_DATE = StageState(
     recorded=True,
     cmd_was=STAGE.cmd,
     deps_was={"raw.csv": "a" * 32},
@@ -37,8 +37,8 @@ SETTLED = Observed(
 )
 
 
-def judge(stage: Stage, seen: Observed, **more: Any) -> Decision:
-    """The decision on a workflow of one stage."""
+def judge(stage: Stage, seen: StageState, **more: Any) -> Decision:
+    """Return the decision on a workflow of one stage."""
     plan = decide(Workflow({stage.address: stage}, {stage.address: ()}), State({stage.address: seen}), **more)
     return plan.decisions[stage.address]
 
@@ -47,8 +47,8 @@ def params(value: Any) -> dict[tuple[str, str], Any]:
     return {("params.yaml", "clean"): value}
 
 
-def test_a_settled_stage_is_skipped() -> None:
-    assert judge(STAGE, SETTLED) == Decision("clean", "skip")
+def test_a_stage_that_is_up_to_date_is_skipped() -> None:
+    assert judge(STAGE, UP_TO_DATE) == Decision("clean", "skip")
 
 
 CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[Reason]]] = [
@@ -101,49 +101,49 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[Reason]]] = [
         {"outs": {"clean.csv": "modified"}},
         [Reason("output", "clean.csv", None, "modified")],
     ),
-    ("declared to run always", {"always_changed": True}, {}, [Reason("always", "clean")]),
+    ("declared to run every time", {"always_changed": True}, {}, [Reason("always", "clean")]),
 ]
 
 
 @pytest.mark.parametrize(("stage", "seen", "reasons"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
-def test_what_changed_is_why_it_must_run(
+def test_a_change_is_the_reason_to_run(
     stage: dict[str, Any], seen: dict[str, Any], reasons: list[Reason]
 ) -> None:
-    decision = judge(replace(STAGE, **stage), replace(SETTLED, **seen))
+    decision = judge(replace(STAGE, **stage), replace(UP_TO_DATE, **seen))
     assert decision.verdict == "must"
     assert list(decision.reasons) == reasons
 
 
 def test_several_changes_give_several_reasons() -> None:
-    seen = replace(SETTLED, deps_now={"raw.csv": "c" * 32}, outs={"clean.csv": "deleted"})
+    seen = replace(UP_TO_DATE, deps_now={"raw.csv": "c" * 32}, outs={"clean.csv": "deleted"})
     kinds = [reason.kind for reason in judge(replace(STAGE, cmd=("other",)), seen).reasons]
     assert kinds == ["command", "dependency", "output"]
 
 
-def test_force_runs_what_has_not_changed_and_does_not_restore() -> None:
-    state = State({"clean": SETTLED}, recall=lambda *_: {"clean.csv": "b" * 32})
+def test_force_runs_an_unchanged_stage_and_restores_nothing() -> None:
+    state = State({"clean": UP_TO_DATE}, recall=lambda *_: {"clean.csv": "b" * 32})
     plan = decide(Workflow({"clean": STAGE}, {"clean": ()}), state, force=["clean"])
     assert plan.decisions["clean"].verdict == "must"
     assert [reason.kind for reason in plan.decisions["clean"].reasons] == ["forced"]
 
 
-def test_a_frozen_stage_does_not_look_at_its_inputs_but_at_its_outputs() -> None:
+def test_a_frozen_stage_is_judged_by_its_outputs_only() -> None:
     frozen = replace(STAGE, frozen=True, plain=False, always_changed=True)
-    changed = replace(SETTLED, deps_now={"raw.csv": "c" * 32}, params_now=params({"width": 9}))
+    changed = replace(UP_TO_DATE, deps_now={"raw.csv": "c" * 32}, params_now=params({"width": 9}))
     assert judge(frozen, changed).verdict == "skip"
-    # DVC then records what lies there, or complains that nothing does; it runs no command.
+    # DVC then records the files on disk, or reports that they are missing; it runs no command.
     assert judge(frozen, replace(changed, outs={"clean.csv": "deleted"})).verdict == "may"
 
 
-# A chain first -> second -> third, to see how verdicts travel.
+# A chain first -> second -> third, to see how verdicts propagate.
 
 
-def chain(**seen: Observed) -> tuple[Workflow, dict[str, Observed]]:
+def chain(**seen: StageState) -> tuple[Workflow, dict[str, StageState]]:
     stages, upstream, state = {}, {}, {}
     for before, name in [("zero", "first"), ("first", "second"), ("second", "third")]:
         stages[name] = Stage(name, (f"make {name}",), deps=(f"{before}.csv",), outs=(Output(f"{name}.csv"),))
         upstream[name] = (before,) if before != "zero" else ()
-        state[name] = seen.get(name) or Observed(
+        state[name] = seen.get(name) or StageState(
             recorded=True,
             cmd_was=(f"make {name}",),
             deps_was={f"{before}.csv": f"{before} 1"},
@@ -154,7 +154,7 @@ def chain(**seen: Observed) -> tuple[Workflow, dict[str, Observed]]:
     return Workflow(stages, upstream), state
 
 
-def changed_input(name: str, before: str) -> Observed:
+def changed_input(name: str, before: str) -> StageState:
     _, state = chain()
     return replace(state[name], deps_now={f"{before}.csv": f"{before} 2"})
 
@@ -163,7 +163,7 @@ def verdicts(plan: Plan) -> dict[str, str]:
     return {address: decision.verdict for address, decision in plan.decisions.items()}
 
 
-def test_what_lies_below_a_run_may_run() -> None:
+def test_the_stages_after_a_run_may_run() -> None:
     workflow, seen = chain(first=changed_input("first", "zero"))
     plan = decide(workflow, State(seen))
     assert verdicts(plan) == {"first": "must", "second": "may", "third": "may"}
@@ -171,7 +171,7 @@ def test_what_lies_below_a_run_may_run() -> None:
     assert plan.work == ("first", "second", "third")
 
 
-def test_a_stage_with_a_cause_of_its_own_below_a_run_must_run_and_says_both() -> None:
+def test_a_changed_stage_after_a_run_must_run_and_gives_both_reasons() -> None:
     _, seen = chain()
     second = replace(seen["second"], cmd_was=("make it otherwise",))
     workflow, seen = chain(first=changed_input("first", "zero"), second=second)
@@ -180,7 +180,7 @@ def test_a_stage_with_a_cause_of_its_own_below_a_run_must_run_and_says_both() ->
     assert [reason.kind for reason in decision.reasons] == ["command", "upstream"]
 
 
-def test_below_a_restored_stage_the_remembered_hashes_count() -> None:
+def test_after_a_restored_stage_the_hashes_of_the_run_cache_count() -> None:
     workflow, seen = chain(first=changed_input("first", "zero"))
     asked = []
 
@@ -193,13 +193,13 @@ def test_below_a_restored_stage_the_remembered_hashes_count() -> None:
         return held.get((address, *deps.values()))  # type: ignore[arg-type]
 
     plan = decide(workflow, State(seen, recall=recall))
-    # second comes back with the bytes that third has already seen
+    # second is restored with the bytes that third has already read
     assert verdicts(plan) == {"first": "restore", "second": "restore", "third": "skip"}
     assert plan.decisions["second"].reasons == (Reason("dependency", "first.csv", "first 1", "first 2"),)
     assert asked == [("first", {"zero.csv": "zero 2"}), ("second", {"first.csv": "first 2"})]
 
 
-def test_below_a_restored_stage_whose_bytes_are_new_to_its_user_the_user_must_run() -> None:
+def test_a_stage_that_has_not_seen_the_restored_bytes_must_run() -> None:
     workflow, seen = chain(first=changed_input("first", "zero"))
 
     def recall(address: str, *_: Any) -> dict[str, str] | None:
@@ -221,12 +221,12 @@ def test_nothing_is_restored_while_an_input_is_unknown() -> None:
     assert verdicts(decide(workflow, State(seen, recall=recall)))["second"] == "must"
 
 
-def test_an_output_that_is_a_folder_is_waited_for_by_the_user_of_a_file_in_it() -> None:
+def test_a_stage_that_reads_a_file_of_an_output_folder_waits_for_the_folder() -> None:
     maker = Stage("maker", ("make",), deps=("raw",), outs=(Output("folder"),))
     user = Stage("user", ("use",), deps=("folder/part.csv",), outs=(Output("result"),))
     workflow = Workflow({"maker": maker, "user": user}, {"maker": (), "user": ("maker",)})
-    settled = Observed(True, ("use",), {"folder/part.csv": "1"}, {"folder/part.csv": "1"})
-    plan = decide(workflow, State({"maker": Observed(recorded=False), "user": settled}))
+    settled = StageState(True, ("use",), {"folder/part.csv": "1"}, {"folder/part.csv": "1"})
+    plan = decide(workflow, State({"maker": StageState(recorded=False), "user": settled}))
     assert verdicts(plan) == {"maker": "must", "user": "may"}
 
 
@@ -235,8 +235,8 @@ def test_one_file_of_a_restored_folder_is_not_known_beforehand() -> None:
     user = Stage("user", ("use",), deps=("folder/part.csv",), outs=(Output("result"),))
     workflow = Workflow({"maker": maker, "user": user}, {"maker": (), "user": ("maker",)})
     seen = {
-        "maker": Observed(recorded=False, deps_now={"raw": "1"}),
-        "user": Observed(True, ("use",), {"folder/part.csv": "1"}, {"folder/part.csv": None}),
+        "maker": StageState(recorded=False, deps_now={"raw": "1"}),
+        "user": StageState(True, ("use",), {"folder/part.csv": "1"}, {"folder/part.csv": None}),
     }
 
     def recall(address: str, *_: Any) -> dict[str, str] | None:
@@ -246,12 +246,12 @@ def test_one_file_of_a_restored_folder_is_not_known_beforehand() -> None:
     assert verdicts(plan) == {"maker": "restore", "user": "may"}
 
 
-def test_targets_bring_their_ancestors_and_nothing_else() -> None:
+def test_targets_are_planned_with_their_ancestors_only() -> None:
     workflow, seen = chain(first=changed_input("first", "zero"))
     assert verdicts(decide(workflow, State(seen), ["second"])) == {"first": "must", "second": "may"}
 
 
-def test_predicted_seconds_stand_on_what_will_run_only() -> None:
+def test_only_stages_that_may_run_have_predicted_seconds() -> None:
     workflow, seen = chain(second=changed_input("second", "first"))
     seconds = {"first": (1.0, 2.0), "second": (3.0, 4.0)}
     plan = decide(workflow, State(seen), seconds=seconds)
@@ -262,7 +262,7 @@ def test_predicted_seconds_stand_on_what_will_run_only() -> None:
     }
 
 
-# Code fingerprints: what the code stage will write is known before it runs.
+# Code fingerprints: the output of the code stage is known before it runs.
 
 
 def with_code(now: Mapping[str, Any]) -> Plan:
@@ -273,7 +273,7 @@ def with_code(now: Mapping[str, Any]) -> Plan:
     }
     was: dict[str, Any] = {"one": {"m:one": "1", "m:helper": "1"}, "two": {"m:two": "1"}}
     seen = {
-        name: Observed(
+        name: StageState(
             True,
             (name,),
             params_was={("code.json", name): was[name]},
@@ -282,7 +282,7 @@ def with_code(now: Mapping[str, Any]) -> Plan:
         )
         for name in users
     }
-    writes = Observed(
+    writes = StageState(
         True,
         ("fingerprint",),
         deps_was={"tasks": "1"},
@@ -307,7 +307,7 @@ def test_a_changed_helper_runs_its_users_and_is_named() -> None:
     assert plan.decisions["one"].reasons == (Reason("code", "m:helper"),)
 
 
-def test_a_helper_that_came_or_went_is_named() -> None:
+def test_a_helper_that_was_added_or_removed_is_named() -> None:
     plan = with_code({"one": {"m:one": "1"}, "two": {"m:two": "1", "m:new": "1"}})
     assert plan.decisions["one"].reasons == (Reason("code", "m:helper"),)
     assert plan.decisions["two"].reasons == (Reason("code", "m:new"),)
@@ -331,10 +331,11 @@ def test_a_plan_is_plain_json() -> None:
     }
 
 
-def test_a_plan_is_json_whatever_the_params_hold() -> None:
+def test_a_plan_with_unusual_params_is_valid_json() -> None:
     odd = {"nan": float("nan"), "most": [float("inf")], "day": date(2026, 1, 2), 3: None, "t": (1, 2.5)}
     plan = decide(
-        Workflow({"clean": STAGE}, {"clean": ()}), State({"clean": replace(SETTLED, params_now=params(odd))})
+        Workflow({"clean": STAGE}, {"clean": ()}),
+        State({"clean": replace(UP_TO_DATE, params_now=params(odd))}),
     )
     reasons = json.loads(json.dumps(plan.as_dict(), allow_nan=False))["stages"]["clean"]["reasons"]
     assert {r["subject"]: r["now"] for r in reasons} == {
@@ -352,7 +353,7 @@ def test_changed_code_is_named_as_file_and_definition() -> None:
     assert Reason("code", "tasks/song:train").text == "tasks/song.py:train changed"
 
 
-def test_below_a_run_a_stage_whose_run_may_be_remembered_may_be_restored() -> None:
+def test_a_stage_after_a_run_may_be_restored_if_the_run_cache_may_hold_it() -> None:
     _, seen = chain()
     workflow, seen = chain(
         first=changed_input("first", "zero"), second=replace(seen["second"], cmd_was=("make it otherwise",))
@@ -368,25 +369,25 @@ def test_below_a_run_a_stage_whose_run_may_be_remembered_may_be_restored() -> No
     assert asked == [("second", {})]
 
 
-def alike(one: str, other: str) -> dict[str, str]:
-    """Two new stages with one command and the same names in folders of their own, and their inputs."""
+def plan_twins(first: str, second: str) -> dict[str, str]:
+    """Plan two new stages with equal commands and names in different folders."""
     stages = {
         name: Stage(name, ("make",), deps=(f"{name}/in",), outs=(Output(f"{name}/out"),), wdir=name)
         for name in ("a", "b")
     }
     seen = {
-        name: Observed(False, deps_now={f"{name}/in": value}, outs={f"{name}/out": "deleted"})
-        for name, value in (("a", one), ("b", other))
+        name: StageState(False, deps_now={f"{name}/in": value}, outs={f"{name}/out": "deleted"})
+        for name, value in (("a", first), ("b", second))
     }
     return verdicts(decide(Workflow(stages, {"a": (), "b": ()}), State(seen)))
 
 
-def test_of_two_stages_that_the_run_cache_cannot_tell_apart_the_second_may_be_restored() -> None:
-    assert alike("1", "1") == {"a": "must", "b": "may"}
-    assert alike("1", "2") == {"a": "must", "b": "must"}
+def test_the_second_of_two_stages_with_equal_cache_keys_may_be_restored() -> None:
+    assert plan_twins("1", "1") == {"a": "must", "b": "may"}
+    assert plan_twins("1", "2") == {"a": "must", "b": "must"}
 
 
-def test_an_output_that_only_the_cache_has_lost_may_come_back_while_others_run() -> None:
+def test_an_output_lost_from_the_cache_may_be_rewritten_by_another_stage() -> None:
     lost = {"outs": {"third.csv": "not in cache"}, "outs_only_uncached": frozenset({"third.csv"})}
     _, seen = chain()
     workflow, alone = chain(third=replace(seen["third"], **lost))
@@ -399,7 +400,7 @@ def test_an_output_that_only_the_cache_has_lost_may_come_back_while_others_run()
 
 def test_a_tuple_is_recorded_as_a_list_on_the_top_level_only() -> None:
     def with_value(was: Any, now: Any) -> str:
-        return judge(STAGE, replace(SETTLED, params_was=params(was), params_now=params(now))).verdict
+        return judge(STAGE, replace(UP_TO_DATE, params_was=params(was), params_now=params(now))).verdict
 
     assert with_value([1, 2], (1, 2)) == "skip"
     assert with_value({"a": [1, 2]}, {"a": (1, 2)}) == "must"  # as DVC, each time
@@ -410,7 +411,7 @@ def test_a_tuple_is_recorded_as_a_list_on_the_top_level_only() -> None:
 
 @dataclass
 class World:
-    """Files as values; stage n reads `parents[n]` and a parameter, and writes their sum modulo 3."""
+    """Files as values: stage n writes the sum mod 3 of `parents[n]` and a param."""
 
     parents: Sequence[Sequence[int]]
     source: int
@@ -423,7 +424,7 @@ class World:
         return (*(self.files[p] for p in self.parents[n]), self.source, self.settings[n])
 
     def repro(self) -> list[int]:
-        """Bring all up to date from top to bottom and return who was computed, not restored."""
+        """Update all files in order and return the computed, not restored, stages."""
         computed = []
         for n in range(len(self.parents)):
             key = self.inputs(n)
@@ -460,13 +461,13 @@ class World:
             held = self.cache.get((n, key))
             return None if held is None else {f"{n}.out": str(held)}
 
-        return State({str(n): self.look(n) for n in range(len(self.parents))}, recall=recall)
+        return State({str(n): self.observed_stage(n) for n in range(len(self.parents))}, recall=recall)
 
-    def look(self, n: int) -> Observed:
+    def observed_stage(self, n: int) -> StageState:
         names = [*(f"{p}.out" for p in self.parents[n]), "source"]
         *was, param_was = self.kept[n][0]
         here = {f"{m}.out": str(value) for m, value in self.files.items()} | {"source": str(self.source)}
-        return Observed(
+        return StageState(
             True,
             ("sum",),
             deps_was=dict(zip(names, map(str, was), strict=True)),
@@ -490,9 +491,7 @@ def worlds(draw: st.DrawFn) -> World:
     st.lists(st.tuples(st.integers(-1, 5), st.integers(0, 2)), max_size=4),
     st.sets(st.integers(0, 5), max_size=2),
 )
-def test_the_plan_agrees_with_what_a_run_then_does(
-    world: World, changes: list[tuple[int, int]], lost: set[int]
-) -> None:
+def test_the_plan_agrees_with_the_run(world: World, changes: list[tuple[int, int]], lost: set[int]) -> None:
     world.repro()
     for where, value in changes:
         if where < 0:
@@ -520,7 +519,7 @@ def test_the_plan_agrees_with_what_a_run_then_does(
     assert set(verdicts(decide(world.declared(), world.observed())).values()) == {"skip"}
 
 
-# The values that plans are made of.
+# The values in a plan.
 
 
 def test_downstream_and_ancestors() -> None:
@@ -530,7 +529,7 @@ def test_downstream_and_ancestors() -> None:
     assert workflow.ancestors(["second"]) == {"first", "second"}
 
 
-def test_the_digest_of_a_workflow_ignores_meta_and_desc_but_no_command() -> None:
+def test_the_digest_of_a_workflow_ignores_meta_and_desc_only() -> None:
     workflow, _ = chain()
     first = workflow.stages["first"]
 
@@ -547,17 +546,17 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
 
 
 @pytest.mark.parametrize("value", ["two", -1, True, None])
-def test_a_meta_that_is_no_number_names_the_stage(value: Any) -> None:
+def test_an_error_about_meta_names_the_stage(value: Any) -> None:
     with pytest.raises(WorkflowError, match=r"stage 'clean': meta\.cpu is"):
         replace(STAGE, meta={"cpu": value}).number("cpu", 1)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "expected"),
+    ("first", "second", "expected"),
     [("a/b", "a/b", True), ("a", "a/b", True), ("a/b/c", "a", True), ("a/b", "a/bc", False)],
 )
-def test_overlap_of_paths(one: str, other: str, expected: bool) -> None:
-    assert overlaps(one, other) is expected
+def test_overlap_of_paths(first: str, second: str, expected: bool) -> None:
+    assert overlaps(first, second) is expected
 
 
 def test_differences_are_leaves() -> None:

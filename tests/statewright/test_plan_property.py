@@ -1,9 +1,9 @@
-"""The plan never lies: random pipelines, random edits, and what plain ``dvc repro`` then does.
+"""Plans of random pipelines after random edits agree with plain ``dvc repro``.
 
-Each example is a small pipeline of shell commands that really compute (``cat``, ``head -n 1``, ``cut -c 1``:
-equal bytes often come out of unequal ones), brought through a few rounds of edits. In each round the plan
-is made first; then DVC alone reproduces everything, and what it did with each stage must be what the plan
-had said. Each command appends the name of its stage to a file outside the repository.
+Each example is a small pipeline of shell commands that compute (``cat``, ``head -n 1``, ``cut -c 1``:
+unequal inputs often give equal outputs) and a few rounds of edits. Each round makes the plan first.
+Then DVC alone reproduces everything, and its action on each stage must agree with the plan. Each
+command appends the name of its stage to a file outside the repository.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from toys import inside, make_repository
 from worlds import KINDS, SOURCES, TEXTS, Node, World, declare_in, edit, put, rounds, worlds
 
 from statewright.plan import Plan
-from statewright.session import look
-from statewright.settled import glance
+from statewright.session import open_session
+from statewright.settled import recall
 
 PHRASES = {
     "restored": "is cached - skipping run",
@@ -36,8 +36,8 @@ PHRASES = {
 
 
 @dataclass
-class Doings:
-    """What ``dvc repro`` did: `ran` counts commands; `verified` are frozen stages and `.dvc` files."""
+class Reproduction:
+    """Result of ``dvc repro``: stages by action; `verified` are frozen or `.dvc`."""
 
     ran: set[str]
     restored: set[str]
@@ -46,14 +46,14 @@ class Doings:
     failed: set[str]
 
     def of(self, address: str) -> str:
-        """What was done with one stage; one that needs a failed one is not reached."""
-        for what in ("failed", "ran", "restored", "verified", "unchanged"):
-            if address in getattr(self, what):
-                return what
+        """Return the action on a stage; a stage after a failed one is not reached."""
+        for action in ("failed", "ran", "restored", "verified", "unchanged"):
+            if address in getattr(self, action):
+                return action
         return "not reached"
 
 
-class _Heard(logging.Handler):
+class _Collector(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.messages: list[str] = []
@@ -63,33 +63,33 @@ class _Heard(logging.Handler):
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[list[str]]:
-    """What DVC says while the block runs."""
-    logger, heard = logging.getLogger("dvc"), _Heard()
+def dvc_messages() -> Iterator[list[str]]:
+    """Collect the messages of DVC during the block."""
+    logger, collector = logging.getLogger("dvc"), _Collector()
     level = logger.level
-    logger.addHandler(heard)
+    logger.addHandler(collector)
     logger.setLevel(logging.INFO)
     try:
-        yield heard.messages
+        yield collector.messages
     finally:
-        logger.removeHandler(heard)
+        logger.removeHandler(collector)
         logger.setLevel(level)
 
 
-def tell(text: str) -> None:
-    """Say what is shown of an example that fails."""
+def show(text: str) -> None:
+    """Note a text that is shown if the example fails."""
     (note if currently_in_test_context() else print)(text)
 
 
-def repro(root: Path, monkeypatch: pytest.MonkeyPatch) -> Doings:
-    """Plain ``dvc repro`` of everything; a stage that fails stops those that need it."""
+def repro(root: Path, monkeypatch: pytest.MonkeyPatch) -> Reproduction:
+    """Reproduce everything with DVC; a failed stage stops the stages downstream."""
     from dvc.exceptions import ReproductionError
     from dvc.repo import Repo
 
     counter = root.parent / f"{root.name}.ran"
     counter.write_text("")
     monkeypatch.setenv("RAN", str(counter))
-    with inside(root), Repo(str(root)) as repo, listening() as messages:
+    with inside(root), Repo(str(root)) as repo, dvc_messages() as messages:
         try:
             repo.reproduce(all_pipelines=True, on_error="keep-going")
         except ReproductionError as error:
@@ -102,20 +102,20 @@ def repro(root: Path, monkeypatch: pytest.MonkeyPatch) -> Doings:
         kind: {message.split("'")[1] for message in messages if phrase in message}
         for kind, phrase in PHRASES.items()
     }
-    tell(f"ran {sorted(ran)}, {named}, failed {failed}")
-    tell("\n".join(m for m in messages if "fail" in m or "skipped due" in m))
-    return Doings(set(ran), **named, failed=failed)
+    show(f"ran {sorted(ran)}, {named}, failed {failed}")
+    show("\n".join(m for m in messages if "fail" in m or "skipped due" in m))
+    return Reproduction(set(ran), **named, failed=failed)
 
 
-def lies(plan: Plan, done: Doings, lost: bool) -> list[str]:
-    """Where the plan and what was done disagree.
+def disagreements(plan: Plan, done: Reproduction, lost: bool) -> list[str]:
+    """Return the stages for which the plan and DVC disagree.
 
-    Where the cache had `lost` an object, another stage may have made the same bytes again in passing,
-    and DVC restores what had to run; see the docstring of `statewright.plan`.
+    If the cache had `lost` an object, another stage may have written the same bytes by coincidence.
+    DVC then restores a stage that had to run; see the docstring of `statewright.plan`.
     """
-    found = []
+    sentences = []
     for address, decision in plan.decisions.items():
-        what = done.of(address)
+        action = done.of(address)
         allowed = {
             "skip": {"unchanged", "not reached"},
             "must": {"ran", "failed", "not reached", *({"restored"} if lost else ())},
@@ -124,30 +124,30 @@ def lies(plan: Plan, done: Doings, lost: bool) -> list[str]:
         }[decision.verdict]
         if address.endswith(".dvc") and decision.verdict == "must":
             allowed = {"verified", "failed"}
-        if what not in allowed or (what == "not reached" and not done.failed):
-            found.append(f"{address} was planned {decision.verdict}: {what}")
+        if action not in allowed or (action == "not reached" and not done.failed):
+            sentences.append(f"{address} was planned {decision.verdict}: {action}")
         if currently_in_test_context():
-            event(f"{decision.verdict}: {what}")
-    return found
+            event(f"{decision.verdict}: {action}")
+    return sentences
 
 
-def said(plan: Plan) -> str:
+def describe(plan: Plan) -> str:
     return "; ".join(
         f"{a} {d.verdict} ({', '.join(r.text for r in d.reasons)})" for a, d in plan.decisions.items()
     )
 
 
-def live(world: World, history: list[list[tuple[str, int, int]]], template: Path) -> Plan:
-    """Bring a world through its rounds; in each, the plan must have said what DVC then does.
+def run_rounds(world: World, history: list[list[tuple[str, int, int]]], template: Path) -> Plan:
+    """Apply the rounds of edits; in each round the plan must agree with DVC.
 
     Returns
     -------
     Plan
-        That of the last round.
+        The plan of the last round.
     """
     from dvc.repo import Repo
 
-    os.chdir(template)  # not where the world before this one was
+    os.chdir(template)  # the folder of the previous example is gone
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         root = Path(folder).resolve() / "world"
         shutil.copytree(template, root)
@@ -162,20 +162,20 @@ def live(world: World, history: list[list[tuple[str, int, int]]], template: Path
         for changes in [[], *history]:
             for change in changes:
                 edit(world, root, *change)
-            tell(f"--- {changes}\n{(root / 'dvc.yaml').read_text()}")
-            settled = glance(root)
-            plan = look(root, []).plan
-            assert settled is None or not plan.work, "the short look says nothing to do"
-            tell(said(plan))
+            show(f"--- {changes}\n{(root / 'dvc.yaml').read_text()}")
+            settled = recall(root)
+            plan = open_session(root, []).plan
+            assert settled is None or not plan.work, "the cached plan must have no work"
+            show(describe(plan))
             done = repro(root, monkeypatch)
-            lost |= any(what in ("lose object", "lose cache") for what, *_ in changes)
-            assert not lies(plan, done, lost)
+            lost |= any(kind in ("lose object", "lose cache") for kind, *_ in changes)
+            assert not disagreements(plan, done, lost)
         return plan
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty repository, to be copied; DVC's notes on files lie where nothing else does."""
+    """Empty repository to copy, with a separate folder for DVC's site cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
         yield make_repository(tmp_path_factory.mktemp("template") / "empty", {})
@@ -189,7 +189,7 @@ SOURCE, LOST = ("source", 0, 1), ("lose output", 0, 0)
 Edits = list[tuple[str, int, int]]
 
 EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
-    "a stage with a cause of its own below a run may be remembered": (
+    "a changed stage after a run may be in the run cache": (
         World([Node((0,), 1), Node((4 + 1,), 0)]),
         [
             [("filter", 1, 2)],
@@ -198,12 +198,12 @@ EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
         ],
         {"n0": "must", "n1": "may"},
     ),
-    "of two stages that look alike the second may be restored": (
+    "the second of two stages with equal cache keys may be restored": (
         World([Node((0,))], twins=True),
         [[("source", 2, 2), ("source", 3, 2)]],
         {"n0": "skip", "twin@w0": "must", "twin@w1": "may"},
     ),
-    "unless their inputs differ": (
+    "two stages with different inputs both run": (
         World([Node((0,))], twins=True),
         [[("source", 2, 2), ("source", 3, 3)]],
         {"n0": "skip", "twin@w0": "must", "twin@w1": "must"},
@@ -213,22 +213,22 @@ EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
         [[("lose run cache", 0, 0), LOST]],
         {"n0": "restore"},
     ),
-    "but no other run is": (
+    "without a run cache no other run is restored": (
         World([Node((0,))]),
         [[SOURCE], [("lose run cache", 0, 0), ("source", 0, 0)]],
         {"n0": "must"},
     ),
-    "an output merely lost by the cache may come back to it": (
+    "an output lost from the cache may be written again": (
         World([Node((0,)), Node((1,))]),
         [[("lose cache", 0, 0), SOURCE]],
         {"n0": "must", "n1": "may"},
     ),
-    "with nothing before it it does not": (
+    "the first stage cannot be restored from a lost cache": (
         World([Node((0,)), Node((1,))]),
         [[("lose cache", 0, 0)]],
         {"n0": "must", "n1": "may"},
     ),
-    "a frozen stage records what lies there, and its users are judged by that": (
+    "a frozen stage records its current files, and later stages read them": (
         World([Node((0,), kind="frozen"), Node((5,), 0)]),
         [[("kind", 0, 0)], [("kind", 0, KINDS.index("frozen")), ("edit output", 0, 1)]],
         {"n0": "may", "n1": "must"},
@@ -243,7 +243,7 @@ EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
         [[("as list", 1, 0)]],
         {"n0": "must", "n1": "must"},
     ),
-    "a parameter that is null is not one that is absent": (
+    "a null param is not an absent param": (
         World([Node((0,), kind="params")]),
         [[("null param", 0, 0)], [("lose param", 0, 0)]],
         {"n0": "must"},
@@ -253,17 +253,17 @@ EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
         [[("executable", 0, 1), ("lose lock", 0, 0)]],
         {"n0": "must"},
     ),
-    "and found again if it was executable then": (
+    "an executable dependency is found in the run cache if it was executable then": (
         World([Node((0,), kind="script")]),
         [[("executable", 0, 1), SOURCE], [("lose lock", 0, 0)]],
         {"n0": "restore"},
     ),
-    "a dependency new to a recorded stage is hashed as it will be saved": (
+    "a new dependency of a recorded stage is hashed as DVC saves it": (
         World([Node((0,))]),
         [[("source", 1, 3)], [("inputs", 0, 1)], [("inputs", 0, 0)], [("inputs", 0, 1)]],
         {"n0": "restore"},
     ),
-    "what a restored params file holds is not known": (
+    "the values in a restored params file are unknown": (
         World([Node((0,), kind="made"), Node((5,))]),
         [[("source", 0, 2)], [("source", 0, 0)]],
         {"n0": "restore", "n1": "may"},
@@ -278,7 +278,7 @@ EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
         [[]],
         {"n0": "must", "n1": "may"},
     ),
-    "data under DVC are recorded as they lie": (
+    "data under DVC are recorded in their current state": (
         World([Node((3,)), Node((4,))], tracked=True),
         [[("source", 4, 1)]],
         {"tracked.dvc": "must", "n0": "skip", "n1": "must"},
@@ -289,16 +289,16 @@ EXAMPLES: dict[str, tuple[World, list[Edits], dict[str, str]]] = {
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(name: str, template: Path) -> None:
     world, history, expected = copy.deepcopy(EXAMPLES[name])
-    plan = live(world, history, template)
+    plan = run_rounds(world, history, template)
     assert {address: decision.verdict for address, decision in plan.decisions.items()} == expected
 
 
 @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=CALM, database=None)
 @given(world=worlds, history=rounds)
-def test_dvc_repro_does_what_the_plan_says(
+def test_dvc_repro_agrees_with_the_plan(
     world: World, history: list[list[tuple[str, int, int]]], template: Path
 ) -> None:
-    live(world, history, template)
+    run_rounds(world, history, template)
 
 
 @pytest.mark.slow
@@ -310,7 +310,7 @@ def test_dvc_repro_does_what_the_plan_says(
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
 @given(world=worlds, history=rounds)
-def test_dvc_repro_does_what_the_plan_says_in_many_worlds(
+def test_dvc_repro_agrees_with_the_plan_in_many_worlds(
     world: World, history: list[list[tuple[str, int, int]]], template: Path
 ) -> None:
-    live(world, history, template)
+    run_rounds(world, history, template)

@@ -1,4 +1,4 @@
-"""Runs wait for one another; what a plan got wrong is planned anew."""
+"""Concurrent runs wait; a wrong plan is corrected."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from toys import make_repository, verdicts
 
 from statewright import session
 from statewright.plan import RESTORE, SKIP, Decision, Plan
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow
 
 
-def test_a_second_run_waits_and_says_so(tmp_path: Path) -> None:
-    said = io.StringIO()
+def test_a_second_run_waits_and_prints_why(tmp_path: Path) -> None:
+    output = io.StringIO()
     entered = threading.Event()
 
     def second() -> None:
-        with session.alone(tmp_path, Console(file=said, width=200)):
+        with session.exclusive_run(tmp_path, Console(file=output, width=200)):
             entered.set()
 
     (tmp_path / ".statewright").mkdir()
@@ -31,28 +31,28 @@ def test_a_second_run_waits_and_says_so(tmp_path: Path) -> None:
         assert not entered.wait(0.5)
     assert entered.wait(10)
     thread.join()
-    assert "another run is at work" in said.getvalue()
+    assert "another run is running in this repository; waiting" in output.getvalue()
 
 
-def test_a_skip_below_a_restore_that_did_not_come_true_is_planned_anew() -> None:
+def test_a_skipped_stage_after_a_failed_restore_is_planned_again() -> None:
     first = Stage("first", ("make",), deps=("raw",), outs=(Output("mid"),))
     second = Stage("second", ("use",), deps=("mid",), outs=(Output("end"),))
     workflow = Workflow({"first": first, "second": second}, {"first": (), "second": ("first",)})
 
     def after(mid: str) -> State:
-        def observed(stage: Stage, dep: str, was: str, now: str) -> Observed:
+        def observed(stage: Stage, dep: str, was: str, now: str) -> StageState:
             outs = {out.path: "ok" for out in stage.outs}
-            return Observed(True, stage.cmd, {dep: was}, {dep: now}, outs=outs)
+            return StageState(True, stage.cmd, {dep: was}, {dep: now}, outs=outs)
 
         return State({"first": observed(first, "raw", "r", "r"), "second": observed(second, "mid", "m", mid)})
 
     plan = Plan({"first": Decision("first", RESTORE), "second": Decision("second", SKIP)})
-    looked = session.Session(None, workflow, after("m"), plan)  # type: ignore[arg-type]
-    assert session._left(looked, after("m")).work == ()
-    assert session._left(looked, after("other")).work == ("second",)
+    opened = session.Session(None, workflow, after("m"), plan)  # type: ignore[arg-type]
+    assert session._new_work(opened, after("m")).work == ()
+    assert session._new_work(opened, after("other")).work == ("second",)
 
 
-def test_a_half_written_metric_does_not_hold_the_plan_up(tmp_path: Path) -> None:
+def test_a_half_written_metric_does_not_block_the_plan(tmp_path: Path) -> None:
     stages = "stages:\n  half:\n    cmd: make\n    metrics: [m.json]\n"
     root = make_repository(tmp_path / "repo", {"dvc.yaml": stages, "m.json": '{"rmse": '})
     assert verdicts(root) == {"half": "must"}

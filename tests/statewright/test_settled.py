@@ -1,4 +1,4 @@
-"""A glance says 'nothing to do' as a proper look would, and says nothing as soon as it might not."""
+"""The cached plan equals a full one, and is dropped as soon as they could differ."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from toys import inside, make_repository, run_here, write
 
-from statewright import settled as glances
+from statewright import settled as cache
 from statewright.cli import main
-from statewright.session import look
-from statewright.settled import glance
+from statewright.session import open_session
+from statewright.settled import recall
 
 FILES = {
     "in.txt": "in\n",
@@ -27,7 +27,7 @@ FILES = {
     ".dvcignore": "*.log\n",
     "folder/a.txt": "a\n",
     "folder/deep/b.txt": "b\n",
-    "ignored/dvc.yaml": "stages: {hidden: {cmd: echo}}\n",
+    "ignored/dvc.yaml": "stages: {ignored: {cmd: echo}}\n",
     ".gitignore": "/ignored\n",
     "dvc.yaml": """
         vars: [vars.yaml]
@@ -45,7 +45,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = make_repository(tmp_path_factory.mktemp("glance") / "repo", FILES)
+    root = make_repository(tmp_path_factory.mktemp("settled") / "repo", FILES)
     with inside(root):
         run_here(root)
     return root
@@ -53,17 +53,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settled(ran: Path, tmp_path: Path) -> Path:
-    """A repository of one's own in which all is up to date, and remembered to be."""
+    """A copy of the repository whose plan is cached: all stages are up to date."""
     root = tmp_path / "repo"
     shutil.copytree(ran, root, symlinks=True)
     time.sleep(0.1)
     with inside(root):
-        look(root, [])
+        open_session(root, [])
     return root
 
 
-def cached(root: Path, suffix: str = "") -> Path:
-    """Some object in the cache."""
+def cache_object(root: Path, suffix: str = "") -> Path:
+    """Return the path of an object in DVC's cache."""
     return next(p for p in sorted((root / ".dvc/cache/files/md5").rglob("*" + suffix)) if p.is_file())
 
 
@@ -74,45 +74,45 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
     "an output": lambda r: write(r, {"score.json": "{}"}),
     "an output gone": lambda r: (r / "out.txt").unlink(),
     "a file deep in a folder": lambda r: write(r, {"folder/deep/b.txt": "c\n"}),
-    "a file more in a folder": lambda r: write(r, {"folder/deep/c.txt": "c\n"}),
+    "a new file in a folder": lambda r: write(r, {"folder/deep/c.txt": "c\n"}),
     "a param": lambda r: write(r, {"params.yaml": "width: 4\n"}),
     "a variable": lambda r: write(r, {"vars.yaml": "name: other\n"}),
     "a declaration": lambda r: write(r, {"dvc.yaml": "stages: {}\n"}),
-    "a declaration more": lambda r: write(r, {"folder2/dvc.yaml": "stages: {new: {cmd: echo}}\n"}),
-    "a declaration more, deep": lambda r: write(r, {"folder/deep/x.dvc": "outs: [{path: y}]\n"}),
+    "a new declaration": lambda r: write(r, {"folder2/dvc.yaml": "stages: {new: {cmd: echo}}\n"}),
+    "a new declaration, deep": lambda r: write(r, {"folder/deep/x.dvc": "outs: [{path: y}]\n"}),
     "the lock gone": lambda r: (r / "dvc.lock").unlink(),
-    "what git ignores": lambda r: write(r, {".gitignore": ""}),
-    "what git ignores, elsewhere": lambda r: write(r, {".git/info/exclude": "folder\n"}),
-    "what DVC ignores": lambda r: write(r, {".dvcignore": "*.txt\n"}),
+    "the patterns that git ignores": lambda r: write(r, {".gitignore": ""}),
+    "the local patterns that git ignores": lambda r: write(r, {".git/info/exclude": "folder\n"}),
+    "the patterns that DVC ignores": lambda r: write(r, {".dvcignore": "*.txt\n"}),
     "a setting": lambda r: write(r, {".dvc/config": "[core]\n    autostage = true\n"}),
     "a local setting": lambda r: write(r, {".dvc/config.local": "[core]\n    autostage = true\n"}),
-    "an object of the cache": lambda r: cached(r).unlink(),
-    "a listing of the cache": lambda r: cached(r, ".dir").unlink(),
-    "a memory cut short": lambda r: (r / ".statewright/settled.json").write_text('{"form": 1'),
-    "a memory of another kind": lambda r: (r / ".statewright/settled.json").write_text("[]"),
+    "an object of the cache": lambda r: cache_object(r).unlink(),
+    "a listing of the cache": lambda r: cache_object(r, ".dir").unlink(),
+    "a truncated cache file": lambda r: (r / ".statewright/settled.json").write_text('{"form": 1'),
+    "a cache file of another type": lambda r: (r / ".statewright/settled.json").write_text("[]"),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_whatever_is_touched_a_proper_look_is_taken(settled: Path, name: str) -> None:
-    assert glance(settled) is not None
+def test_a_change_drops_the_cached_plan(settled: Path, name: str) -> None:
+    assert recall(settled) is not None
     CHANGES[name](settled)
-    assert glance(settled) is None
+    assert recall(settled) is None
 
 
-def test_a_glance_agrees_with_a_look(settled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def said(*arguments: str) -> str:
+def test_the_cached_plan_equals_a_full_plan(settled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def output_of(*arguments: str) -> str:
         with pytest.raises(SystemExit) as end:
             main(["-C", str(settled), *arguments])
         assert end.value.code == 0
         return capsys.readouterr().out
 
     for arguments in (["plan", "--json"], ["plan", "score", "--json"], ["plan"], ["run"], ["run", "tree"]):
-        assert glance(settled) is not None
-        quick = said(*arguments)
+        assert recall(settled) is not None
+        cached = output_of(*arguments)
         (settled / ".statewright" / "settled.json").rename(settled / "aside")
-        assert glance(settled) is None
-        assert said(*arguments) == quick
+        assert recall(settled) is None
+        assert output_of(*arguments) == cached
         (settled / "aside").rename(settled / ".statewright" / "settled.json")
         os.utime(
             settled,
@@ -120,64 +120,64 @@ def test_a_glance_agrees_with_a_look(settled: Path, capsys: pytest.CaptureFixtur
         )
 
 
-def test_a_glance_knows_addresses_only_and_only_at_the_root(settled: Path) -> None:
-    found = glance(settled, ["score"])
-    assert found is not None
-    assert list(found.plan.decisions) == ["first", "score"]
-    assert glance(settled, ["out.txt"]) is None
-    assert glance(settled / "folder") is not None
-    assert glance(settled / "folder", ["score"]) is None
-    assert glance(settled.parent) is None
+def test_the_cache_takes_addresses_as_targets_at_the_root_only(settled: Path) -> None:
+    plan = recall(settled, ["score"])
+    assert plan is not None
+    assert list(plan.plan.decisions) == ["first", "score"]
+    assert recall(settled, ["out.txt"]) is None
+    assert recall(settled / "folder") is not None
+    assert recall(settled / "folder", ["score"]) is None
+    assert recall(settled.parent) is None
 
 
-def test_other_circumstances_need_a_proper_look(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_environment_drops_the_cached_plan(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", "/elsewhere")
-    assert glance(settled) is None
+    assert recall(settled) is None
     monkeypatch.undo()
-    assert glance(settled) is not None
-    monkeypatch.setattr(glances, "FORM", glances.FORM + 1)
-    assert glance(settled) is None
+    assert recall(settled) is not None
+    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    assert recall(settled) is None
 
 
-def test_what_has_just_been_written_is_not_remembered(settled: Path) -> None:
-    """A second change in the same tick of the clock would leave no trace."""
+def test_a_plan_is_not_cached_just_after_a_change(settled: Path) -> None:
+    """Refuse files whose second change could have the same time stamp."""
     write(settled, {"in.txt": "in\n"})
     with inside(settled):
-        look(settled, [])
-        assert glance(settled) is None
+        open_session(settled, [])
+        assert recall(settled) is None
         ahead = time.time() + 3600
         os.utime(settled / "in.txt", (ahead, ahead))  # a clock that jumps
-        look(settled, [])
-        assert glance(settled) is None
+        open_session(settled, [])
+        assert recall(settled) is None
         time.sleep(0.1)
         write(settled, {"in.txt": "in\n"})
         time.sleep(0.1)
-        look(settled, [])
-        assert glance(settled) is not None
+        open_session(settled, [])
+        assert recall(settled) is not None
 
 
-def test_what_always_runs_or_is_not_up_to_date_is_not_remembered(tmp_path: Path) -> None:
+def test_a_plan_with_work_is_not_cached(tmp_path: Path) -> None:
     root = make_repository(
         tmp_path / "repo", {"dvc.yaml": "stages: {always: {cmd: echo, always_changed: true}}\n"}
     )
     with inside(root):
         for _ in range(2):
             time.sleep(0.1)
-            look(root, [])
-            assert glance(root) is None
+            open_session(root, [])
+            assert recall(root) is None
             run_here(root)
 
 
-def test_a_look_at_a_part_or_a_supposition_is_not_remembered(settled: Path) -> None:
-    memory = settled / ".statewright" / "settled.json"
-    memory.unlink()
+def test_a_partial_forced_or_assumed_plan_is_not_cached(settled: Path) -> None:
+    path = settled / ".statewright" / "settled.json"
+    path.unlink()
     with inside(settled):
-        for names, more in ((["first"], {}), ([], {"force": True}), ([], {"supposed": ["width=3"]})):
-            look(settled, names, **more)  # type: ignore[arg-type]
-            assert not memory.exists()
+        for names, more in ((["first"], {}), ([], {"force": True}), ([], {"assumed": ["width=3"]})):
+            open_session(settled, names, **more)  # type: ignore[arg-type]
+            assert not path.exists()
 
 
-def test_a_glance_needs_no_dvc(settled: Path) -> None:
+def test_a_cached_plan_does_not_import_dvc(settled: Path) -> None:
     script = (
         "import sys\nfrom statewright.cli import main\n"
         "try:\n    main(['-C', sys.argv[1], 'run'])\nexcept SystemExit as end:\n"
@@ -191,12 +191,12 @@ def test_a_glance_needs_no_dvc(settled: Path) -> None:
     assert "nothing to do: 3 stages" in done.stderr
 
 
-def test_a_repository_may_lie_among_programs_and_an_environment_in_it(
+def test_a_repository_beside_programs_with_an_environment_inside(
     settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = str(settled)
     opened = {f"{root}/dvc.yaml", f"{root}/env/lib/x.py", f"{root}/.git/HEAD", "/proc/self/maps", "/etc/dvc"}
     monkeypatch.setattr(sys, "base_prefix", str(settled.parent))
     monkeypatch.setattr(sys, "prefix", f"{root}/env")
-    kept = glances._of_use(opened, settled)
-    assert opened & kept == {f"{root}/dvc.yaml", "/etc/dvc"}
+    relevant = cache._relevant(opened, settled)
+    assert opened & relevant == {f"{root}/dvc.yaml", "/etc/dvc"}

@@ -1,4 +1,4 @@
-"""`simulate`: what a plan would lead to, against properties and against what really happens."""
+"""`simulate`: properties of the result, and comparison with real runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from statewright.repository import reading as engine
 from statewright.repository.observing import observe
 from statewright.running.process import StageFailedError
 from statewright.simulate import simulate
-from statewright.state import Observed, State
+from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow
 
 quick = settings(deadline=None, max_examples=50)
@@ -24,7 +24,7 @@ quick = settings(deadline=None, max_examples=50)
 
 @st.composite
 def workflows(draw: st.DrawFn) -> Workflow:
-    """Up to seven stages; each may need outputs of earlier ones, a source file and a parameter."""
+    """Draw up to seven stages that read earlier outputs, a source and params."""
     stages: dict[str, Stage] = {}
     upstream = {}
     for n in range(draw(st.integers(1, 7))):
@@ -37,11 +37,11 @@ def workflows(draw: st.DrawFn) -> Workflow:
 
 
 def fresh(workflow: Workflow) -> State:
-    """Nothing has run yet."""
+    """Return the state before any run."""
     sources = {"source": "1", "other": "2"}
     return State(
         {
-            address: Observed(
+            address: StageState(
                 recorded=False,
                 deps_now={path: sources.get(path) for path in stage.deps},
                 params_now={(file, key): 0 for file, keys in stage.params.items() for key in keys},
@@ -54,7 +54,7 @@ def fresh(workflow: Workflow) -> State:
 
 
 def with_param(state: State, key: str, value: Any) -> State:
-    """The state once somebody has written `value` into params.yaml."""
+    """Return the state after an edit of params.yaml."""
     stages = {
         address: replace(
             seen, params_now={k: value if k[1] == key else was for k, was in seen.params_now.items()}
@@ -74,7 +74,7 @@ def verdicts(state: State, workflow: Workflow) -> dict[str, str]:
 
 @quick
 @given(workflows())
-def test_once_carried_out_there_is_nothing_left_to_do(workflow: Workflow) -> None:
+def test_after_a_plan_there_is_nothing_to_do(workflow: Workflow) -> None:
     after = done(fresh(workflow), workflow)
     assert set(verdicts(after, workflow).values()) == {"skip"}
     assert done(after, workflow).digest == after.digest
@@ -83,7 +83,7 @@ def test_once_carried_out_there_is_nothing_left_to_do(workflow: Workflow) -> Non
 
 @quick
 @given(workflows(), st.sampled_from("ab"))
-def test_what_a_change_does_not_reach_stays_and_what_it_reaches_is_new(workflow: Workflow, key: str) -> None:
+def test_a_change_affects_the_stages_downstream_only(workflow: Workflow, key: str) -> None:
     before = done(fresh(workflow), workflow)
     after = done(with_param(before, key, 1), workflow)
     users = {a for a, stage in workflow.stages.items() if key in stage.params.get("params.yaml", ())}
@@ -96,7 +96,7 @@ def test_what_a_change_does_not_reach_stays_and_what_it_reaches_is_new(workflow:
 
 @quick
 @given(workflows(), st.sampled_from("ab"))
-def test_a_parameter_set_back_is_restored_and_gives_the_state_of_then(workflow: Workflow, key: str) -> None:
+def test_a_param_set_back_restores_the_earlier_state(workflow: Workflow, key: str) -> None:
     before = done(fresh(workflow), workflow)
     changed = with_param(done(with_param(before, key, 1), workflow), key, 0)
     assert set(verdicts(changed, workflow).values()) <= {"skip", "restore"}
@@ -107,7 +107,7 @@ def test_a_parameter_set_back_is_restored_and_gives_the_state_of_then(workflow: 
 
 @quick
 @given(workflows(), st.data())
-def test_a_failure_stops_what_needs_it_and_nothing_else(workflow: Workflow, data: st.DataObject) -> None:
+def test_a_failure_stops_the_stages_downstream_only(workflow: Workflow, data: st.DataObject) -> None:
     failing = data.draw(st.sampled_from(sorted(workflow.stages)))
     after = done(fresh(workflow), workflow, failing=[failing])
     stopped = {failing} | workflow.downstream(failing)
@@ -115,13 +115,13 @@ def test_a_failure_stops_what_needs_it_and_nothing_else(workflow: Workflow, data
         set(workflow.stages) - stopped
     )
     assert not any(after.stages[address].recorded for address in stopped)
-    # mended, the rest is done, and the state is that of a run without the failure
+    # after the fix the rest runs, and the state is that of a run without the failure
     assert done(after, workflow).digest == done(fresh(workflow), workflow).digest
 
 
 @quick
 @given(workflows(), st.data())
-def test_a_part_that_was_asked_for_is_all_that_is_done(workflow: Workflow, data: st.DataObject) -> None:
+def test_only_the_targets_and_their_ancestors_run(workflow: Workflow, data: st.DataObject) -> None:
     target = data.draw(st.sampled_from(sorted(workflow.stages)))
     state = fresh(workflow)
     after = simulate(state, workflow, decide(workflow, state, [target]))
@@ -130,14 +130,14 @@ def test_a_part_that_was_asked_for_is_all_that_is_done(workflow: Workflow, data:
 
 @quick
 @given(workflows())
-def test_it_leaves_the_state_that_it_was_given_alone(workflow: Workflow) -> None:
+def test_the_given_state_does_not_change(workflow: Workflow) -> None:
     state = fresh(workflow)
     before = dict(state.stages)
     done(state, workflow)
     assert dict(state.stages) == before
 
 
-def test_forced_stages_run_and_metrics_of_what_ran_are_not_known() -> None:
+def test_forced_stages_run_and_their_metrics_are_left_out() -> None:
     stage = Stage("s", ("do",), ("source",), {}, (Output("s.json", "metric"),))
     workflow = Workflow({"s": stage}, {"s": ()})
     state = done(fresh(workflow), workflow)
@@ -166,13 +166,13 @@ def repo(tmp_path: Path) -> Path:
     return make_repository(tmp_path / "repo", FILES)
 
 
-def look(root: Path) -> tuple[Workflow, State]:
+def observed(root: Path) -> tuple[Workflow, State]:
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     return workflow, observe(repository, workflow)
 
 
-def test_it_agrees_with_what_really_happens(repo: Path) -> None:
+def test_it_agrees_with_a_real_run(repo: Path) -> None:
     for text in (
         FILES["params.yaml"],
         "a: 2\nb: 1\nbreak: ''\n",
@@ -181,7 +181,7 @@ def test_it_agrees_with_what_really_happens(repo: Path) -> None:
         "a: 3\nb: 1\nbreak: 'false &&'\n",  # two fails
     ):
         write(repo, {"params.yaml": text})
-        workflow, before = look(repo)
+        workflow, before = observed(repo)
         expected = simulate(
             before, workflow, decide(workflow, before), failing=["two"] if "false" in text else []
         )
@@ -190,11 +190,11 @@ def test_it_agrees_with_what_really_happens(repo: Path) -> None:
                 run_here(repo)
         else:
             run_here(repo)
-        workflow, after = look(repo)
+        workflow, after = observed(repo)
         assert verdicts(expected, workflow) == verdicts(after, workflow)
         new = {a for a in workflow.stages if after.stages[a].outs_was != before.stages[a].outs_was}
         expected_new = {
             a for a in workflow.stages if expected.stages[a].outs_was != before.stages[a].outs_was
         }
-        assert new <= expected_new  # a command may write what was there: the simulated one does not
+        assert new <= expected_new  # a real command may write equal bytes, a simulated one does not
         assert (after.digest == before.digest) == (not new)

@@ -1,4 +1,4 @@
-"""Plans carried out by Prefect, in processes of their own, against a server of ours."""
+"""Plans carried out by Prefect, in separate processes with a local server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toys import commit, dvc, dvc_status, lock_files, make_repository, statewrig
 from statewright.transition import Limits, _that_fit
 from statewright.workflow import Stage, Workflow
 
-# OUT is a folder outside of the repository, in which stages note what they did.
+# OUT is a folder outside of the repository, where stages log their times.
 STAGES = """
 stages:
   left: {cmd: OUT/clock left 1.5 && echo left > left.txt, outs: [left.txt]}
@@ -48,9 +48,9 @@ stages:
     meta: {timeout_s: 1}
   quiet: {cmd: echo always the same > quiet.txt, params: [loudness], outs: [quiet.txt]}
   listener:
-    cmd: OUT/clock listener 0 && cp OUT/heard.json heard.json
+    cmd: OUT/clock listener 0 && cp OUT/noise.json noise.json
     deps: [quiet.txt]
-    metrics: [heard.json]
+    metrics: [noise.json]
 """
 CLOCK = """#!/bin/sh
 date +%s.%N > OUT/$1.start; sleep $2; date +%s.%N > OUT/$1.end; echo $1 >> OUT/count
@@ -60,7 +60,7 @@ HEALTHY = {"left", "right", "join", "heavy-a", "heavy-b", "flaky", "quiet", "lis
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that is over: what it printed, what the stages noted."""
+    """Finished run: its output, and the logs of its stages."""
 
     root: Path
     out: Path
@@ -73,24 +73,24 @@ class Ran:
 
 
 def ask(server: str, what: str, where: dict[str, Any]) -> list[dict[str, Any]]:
-    """What Prefect's API knows."""
+    """Query Prefect's API."""
     request = urllib.request.Request(
         f"{server}/{what}/filter",
         json.dumps(where).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        found: list[dict[str, Any]] = json.load(answer)
-        return found
+        entries: list[dict[str, Any]] = json.load(answer)
+        return entries
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Ran:
-    """The run in which one stage breaks, one sleeps too long, and one succeeds the second time."""
+    """Run in which one stage fails, one times out and one succeeds on its retry."""
     out = tmp_path_factory.mktemp("transition")
     (out / "clock").write_text(CLOCK.replace("OUT", str(out)))
     (out / "clock").chmod(0o755)
-    (out / "heard.json").write_text('{"rmse": 0.5}')
+    (out / "noise.json").write_text('{"rmse": 0.5}')
     files = {"dvc.yaml": STAGES.replace("OUT", str(out)), "params.yaml": "loudness: 1\n"}
     root = make_repository(out / "repo", files)
     commit(root)
@@ -102,7 +102,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Ran:
 
 @pytest.fixture(scope="module")
 def second(first: Ran) -> Iterator[Ran]:
-    """The run after everything was mended; MLflow is out of reach."""
+    """Run after all fixes, with an unreachable MLflow server."""
     path = first.root / "dvc.yaml"
     text = (
         path.read_text()
@@ -128,21 +128,21 @@ class TestFirstRun:
     def test_its_status_is_1(self, first: Ran) -> None:
         assert first.done.returncode == 1, first.done.stderr
 
-    def test_independent_stages_run_side_by_side(self, first: Ran) -> None:
+    def test_independent_stages_run_in_parallel(self, first: Ran) -> None:
         (left, left_end), (right, right_end) = first.times("left"), first.times("right")
         assert max(left, right) < min(left_end, right_end)
 
-    def test_a_stage_waits_for_what_it_needs(self, first: Ran) -> None:
+    def test_a_stage_waits_for_its_inputs(self, first: Ran) -> None:
         assert first.times("join")[0] >= max(first.times("left")[1], first.times("right")[1])
 
-    def test_stages_that_want_all_cores_do_not_run_side_by_side(self, first: Ran) -> None:
+    def test_stages_that_demand_all_cores_do_not_run_in_parallel(self, first: Ran) -> None:
         for heavy in ("heavy-a", "heavy-b"):
             start, end = first.times(heavy)
             for other in {"left", "right", "join", "heavy-a", "heavy-b", "listener"} - {heavy}:
                 other_start, other_end = first.times(other)
                 assert end <= other_start or other_end <= start, (heavy, other)
 
-    def test_a_failure_stops_only_what_lies_below(self, first: Ran) -> None:
+    def test_a_failure_stops_the_stages_downstream_only(self, first: Ran) -> None:
         planned = verdicts(first.root)
         assert {stage for stage, verdict in planned.items() if verdict == "skip"} == HEALTHY
         assert all(part in first.done.stderr for part in ("8 ran", "2 failed", "2 blocked"))
@@ -153,19 +153,19 @@ class TestFirstRun:
         assert Path(line.rpartition("log: ")[2]).read_text() == "reading\nno such song\n"
         assert "below-broken: blocked: needs broken" in first.done.stderr
         assert "further-below: blocked: needs broken" in first.done.stderr
-        assert "`statewright run` again" in first.done.stderr
+        assert "fix the error and run again; completed stages are skipped" in first.done.stderr
 
-    def test_a_stage_is_tried_again_as_meta_says(self, first: Ran) -> None:
+    def test_a_stage_is_retried_as_meta_says(self, first: Ran) -> None:
         assert (first.root / "flaky.txt").read_text() == "ok\n"
         assert "flaky: ran" in first.done.stderr
 
-    def test_a_stage_that_takes_too_long_is_ended_with_all_its_children(self, first: Ran) -> None:
+    def test_a_stage_after_its_timeout_is_stopped_with_its_children(self, first: Ran) -> None:
         assert "stage 'sleepy' did not end within 1 s; log: " in first.done.stderr
         child = int((first.out / "child").read_text())
         stat = Path(f"/proc/{child}/stat")
         assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
-    def test_prefect_shows_a_task_run_for_each_stage_by_its_name(
+    def test_prefect_shows_a_task_run_with_the_name_of_each_stage(
         self, first: Ran, prefect_server: str
     ) -> None:
         (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["toy-first"]}}})
@@ -189,26 +189,26 @@ class TestFirstRun:
         assert parent.info.status == "FAILED"
         assert parent.data.tags["prefect.flow_run"] == flow["id"]
         assert flow["id"] in parent.data.tags["prefect.link"]
-        assert parent.data.metrics["heard.json:rmse"] == 0.5
+        assert parent.data.metrics["noise.json:rmse"] == 0.5
         children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
         finished = {run.info.run_name for run in children if run.info.status == "FINISHED"}
         assert finished == HEALTHY
         failed = [run.info.run_name for run in children if run.info.status == "FAILED"]
         assert sorted(set(failed)) == ["broken", "flaky", "sleepy"]
 
-    def test_what_was_recorded_predicts_the_next_run(self, first: Ran) -> None:
+    def test_recorded_durations_predict_the_next_run(self, first: Ran) -> None:
         from statewright.record.history import durations
 
-        found = durations(first.root)
-        assert set(found) == HEALTHY
-        low, high = found["left"]
+        ranges = durations(first.root)
+        assert set(ranges) == HEALTHY
+        low, high = ranges["left"]
         assert 0.75 <= low < 1.5 <= high < 40  # one run: half and twice of what it took
 
 
 class TestSecondRun:
     pytestmark = pytest.mark.slow
 
-    def test_it_goes_on_where_the_first_ended(self, second: Ran) -> None:
+    def test_it_resumes_after_the_first_run(self, second: Ran) -> None:
         assert second.done.returncode == 0, second.done.stderr
         assert (second.root / "further.txt").read_text() == "\nright\n"
 
@@ -217,13 +217,13 @@ class TestSecondRun:
         assert "listener: skipped" in second.done.stderr
         assert second.counted == ()
 
-    def test_a_store_out_of_reach_stops_nothing_and_is_said(self, second: Ran) -> None:
-        assert "not wholly recorded in MLflow: " in second.done.stderr
+    def test_an_unreachable_store_is_reported_and_stops_nothing(self, second: Ran) -> None:
+        assert "MLflow record is incomplete: " in second.done.stderr
 
     def test_dvc_finds_nothing_to_do(self, second: Ran) -> None:
         assert dvc_status(second.root) == {}
 
-    def test_the_lock_is_what_dvc_repro_writes_although_stages_ran_side_by_side(self, second: Ran) -> None:
+    def test_the_lock_equals_that_of_dvc_repro_after_parallel_stages(self, second: Ran) -> None:
         other = second.root.parent / "other"
         assert dvc(other, "repro", "--quiet") == 0
         assert lock_files(second.root) == lock_files(other)
@@ -235,7 +235,7 @@ class TestSecondRun:
         assert ask(prefect_server, "flows", {"flows": {"name": {"any_": ["toy-third"]}}}) == []
 
 
-# What fits beside what: no Prefect needed.
+# Stages that fit in parallel, without Prefect.
 
 
 def stage(**meta: float) -> Stage:
@@ -262,7 +262,7 @@ def stage(**meta: float) -> Stage:
         ({"ram_gb": 1e6}, [{}], Limits(4), False),
     ],
 )
-def test_what_fits_beside_what(
+def test_stages_that_fit_in_parallel(
     new: dict[str, float], running: list[dict[str, float]], limits: Limits, expected: bool
 ) -> None:
     others = {str(number): stage(**meta) for number, meta in enumerate(running)}
@@ -273,18 +273,16 @@ def test_what_fits_beside_what(
 @pytest.mark.parametrize(
     ("named", "expected"), [("", 0), ("-1", 0), ("0", 1), ("0,1", 2), ("GPU-3f,GPU-91", 2)]
 )
-def test_gpus_are_those_that_are_made_visible(
-    named: str, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_visible_gpus_count(named: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert Limits(1).gpu == expected
 
 
 @pytest.mark.end_to_end
-def test_modules_in_the_repository_do_not_stand_in_for_those_of_the_engine(
+def test_modules_of_the_repository_do_not_replace_those_of_the_engine(
     tmp_path: Path, prefect_server: str
 ) -> None:
-    shadow = "raise SystemExit('not the one that was meant')\n"
+    shadow = "raise SystemExit('wrong module')\n"
     files = {
         "dvc.yaml": "stages:\n  left: {cmd: echo left > left.txt, outs: [left.txt]}\n",
         **dict.fromkeys(("queue.py", "json.py", "mlflow/__init__.py"), shadow),
@@ -294,18 +292,18 @@ def test_modules_in_the_repository_do_not_stand_in_for_those_of_the_engine(
     done = subprocess.run([command, "run"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (root / "left.txt").read_text() == "left\n"
-    assert "not wholly recorded" not in done.stderr
+    assert "record is incomplete" not in done.stderr
 
 
 @pytest.mark.slow
-def test_whatever_a_stage_may_be_called(tmp_path: Path, prefect_server: str) -> None:
-    """Braces are a template to Prefect, square brackets a style to the terminal; a file name ends at 255."""
+def test_stages_with_unusual_names(tmp_path: Path, prefect_server: str) -> None:
+    """Run names with braces (templates), brackets (markup) and 260 characters."""
     keys = ["{x}", "[red]", "a%b", "<q>", "d/e", "ü ñ", "l" * 260]
     each = {"foreach": keys, "do": {"cmd": "echo '${item}' >> all", "outs": []}}
     root = make_repository(tmp_path / "repo", {"dvc.yaml": json.dumps({"stages": {"each": each}})})
     done = statewright(root, "run", "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert "not wholly recorded" not in done.stderr
+    assert "record is incomplete" not in done.stderr
     assert sorted((root / "all").read_text().splitlines()) == sorted(keys)
 
 
@@ -325,10 +323,8 @@ stages:
 
 
 @pytest.mark.slow
-def test_a_stage_that_fails_twice_is_not_brought_back_from_before(
-    tmp_path: Path, prefect_server: str
-) -> None:
-    """The first attempt has read the new inputs: the second must not take them for the recorded ones."""
+def test_a_stage_that_fails_twice_is_not_restored(tmp_path: Path, prefect_server: str) -> None:
+    """Fail the second attempt too, although the first has read the new inputs."""
     root = make_repository(tmp_path / "repo", {"dvc.yaml": AGAIN, "in.txt": "good\n"})
     assert statewright(root, "run").returncode == 0
     locked = lock_files(root)

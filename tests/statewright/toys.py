@@ -1,4 +1,4 @@
-"""Small repositories to try the engine on, and the engine without Prefect and MLflow."""
+"""Small repositories for tests, and a run without Prefect and MLflow."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ HERE = Path(__file__).parents[2]
 
 
 def shared(*parts: str) -> Path:
-    """A folder of other people's files beside the checkout; a test that needs it is skipped without."""
+    """Return a path in the shared folder beside the checkout, or skip the test."""
     folder = Path(os.environ.get("STATEWRIGHT_SHARED") or HERE.parent / "shared").joinpath(*parts)
     if not folder.exists():
-        pytest.skip(f"{folder} is not there; STATEWRIGHT_SHARED names the folder that holds it")
+        pytest.skip(f"{folder} does not exist; set STATEWRIGHT_SHARED to the shared folder")
     return folder
 
 
 def make_repository(root: Path, files: Mapping[str, str]) -> Path:
-    """A git and DVC repository with `files` in it, nothing committed."""
+    """Create a git and DVC repository with `files`, nothing committed."""
     from dvc.repo import Repo
 
     root.mkdir(parents=True, exist_ok=True)
@@ -52,27 +52,27 @@ def write(root: Path, files: Mapping[str, str]) -> None:
 
 def commit(root: Path) -> str:
     """Commit everything and return the commit's hash."""
-    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    author = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     subprocess.run(["git", "add", "--all"], cwd=root, check=True)
-    subprocess.run(["git", *who, "commit", "--quiet", "-m", "toy"], cwd=root, check=True)
+    subprocess.run(["git", *author, "commit", "--quiet", "-m", "toy"], cwd=root, check=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
     return head.stdout.strip()
 
 
 def plan_of(root: Path, names: Sequence[str] = ()) -> Plan:
-    """The plan for a repository as it lies there."""
+    """Return the plan for the current state of a repository."""
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     return decide(workflow, observe(repository, workflow), engine.targets(repository, names))
 
 
 def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
-    """Address -> verdict."""
+    """Return the planned verdict of each stage."""
     return {address: decision.verdict for address, decision in plan_of(root, names).decisions.items()}
 
 
 def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
-    """Carry the plan out one stage after the other, as `transition` does, and return the outcomes."""
+    """Run the planned stages one by one, as `transition` does; return the outcomes."""
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     plan = decide(workflow, observe(repository, workflow), force=force)
@@ -90,7 +90,7 @@ def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
 
 
 def dvc(root: Path, *arguments: str) -> int:
-    """DVC's own command line, in this process; the exit status."""
+    """Run DVC's command line in this process and return the exit status."""
     from dvc.cli import main
 
     with inside(root):
@@ -99,7 +99,7 @@ def dvc(root: Path, *arguments: str) -> int:
 
 @contextmanager
 def inside(folder: Path) -> Iterator[None]:
-    """Work in `folder` for the length of the block; DVC names stages by the working directory."""
+    """Change to `folder` in the block; DVC names stages by the working directory."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -109,7 +109,7 @@ def inside(folder: Path) -> Iterator[None]:
 
 
 def dvc_status(root: Path, *, check_updates: bool = True) -> dict[str, Any]:
-    """What ``dvc status`` reports; empty if all is up to date."""
+    """Return the report of ``dvc status``; empty if all is up to date."""
     from dvc.repo import Repo
 
     with inside(root), Repo(str(root)) as repo:
@@ -119,7 +119,7 @@ def dvc_status(root: Path, *, check_updates: bool = True) -> dict[str, Any]:
 def statewright(
     root: Path, *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, in the folder `root`."""
+    """Run ``statewright`` in the folder `root` as a new process."""
     settings = {**os.environ, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
     return subprocess.run(
         [sys.executable, "-m", "statewright", *arguments],
@@ -133,5 +133,5 @@ def statewright(
 
 
 def lock_files(root: Path) -> dict[str, bytes]:
-    """Every `dvc.lock` with its bytes."""
+    """Return the bytes of each `dvc.lock`."""
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("dvc.lock"))}

@@ -1,4 +1,4 @@
-"""Random pipelines of shell commands that really compute, and random edits of them."""
+"""Random pipelines of shell commands that compute, and random edits of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from hypothesis import strategies as st
 
 TEXTS = ("a1\nb\n", "a2\nb\n", "a1\nc\n", "a1\r\nb\n")
-"""What sources hold: alike in the first letter, in the first line, or but for how a line ends."""
+"""Contents of sources: equal in the first letter, in the first line, or except for line ends."""
 
 FILTERS = ("cat", "head -n 1", "cut -c 1", "sort -u")
 KINDS = (
@@ -25,7 +25,7 @@ STAGES = 6
 
 @dataclass
 class Node:
-    """One stage: which inputs (numbers of sources, or of stages before it), which filter, what kind."""
+    """Stage: its inputs (numbers of sources or earlier stages), filter and kind."""
 
     inputs: tuple[int, ...]
     filter: int = 0
@@ -36,7 +36,7 @@ class Node:
 
 @dataclass
 class World:
-    """A pipeline as it is now declared; the files lie in `root`."""
+    """Pipeline in its current declaration."""
 
     nodes: list[Node]
     params: dict[str, Any] = field(default_factory=lambda: {"p": {"a": 1, "b": 1}, "q": 1})
@@ -44,7 +44,7 @@ class World:
     tracked: bool = False
 
     def declared(self) -> dict[str, Any]:
-        """The pipeline as `dvc.yaml` has it."""
+        """Return the contents of `dvc.yaml`."""
         stages = {f"n{i}": self._stage(i, node) for i, node in enumerate(self.nodes) if node.there}
         if self.twins:
             command = 'echo "$DVC_STAGE" >> "$RAN"; cut -c 1 in > out'
@@ -55,7 +55,7 @@ class World:
         return {"stages": stages}
 
     def out(self, i: int) -> str:
-        """The main output of stage `i`; one that is a folder holds a file `part`."""
+        """Return the main output of stage `i`; an output folder has a file `part`."""
         kind = self.nodes[i].kind
         return {"folder": f"d{i}", "metric": f"n{i}.json", "made": f"n{i}.yaml"}.get(kind, f"n{i}")
 
@@ -134,7 +134,7 @@ edits = st.tuples(
         [
             "source", "source", "source", "source", "lose source", "param", "param", "param", "lose param",
             "null param", "lose output", "lose output", "edit output", "edit output", "swap outputs",
-            "filter", "filter", "filter", "kind", "inputs", "remove stage", "bring stage back", "as list",
+            "filter", "filter", "filter", "kind", "inputs", "remove stage", "restore stage", "as list",
             "lose object", "lose object", "lose run cache", "lose cache", "lose lock entry", "lose lock",
             "executable", "twins",
         ]
@@ -149,7 +149,10 @@ _clock = [1_600_000_000]
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file with a time of its own: DVC takes equal times and sizes for equal bytes."""
+    """Write a file with a unique time.
+
+    For DVC, equal times and sizes mean equal bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         shutil.rmtree(path)
@@ -171,7 +174,7 @@ def declare_in(world: World, root: Path) -> None:
 
 
 def edit(world: World, root: Path, what: str, i: int, j: int) -> None:
-    """One thing that a person, or an accident, does to a repository."""
+    """Apply one edit or accident to a repository."""
     source, i = root / SOURCES[i % len(SOURCES)], i % len(world.nodes)
     node, out = world.nodes[i], root / world.out(i)
     objects = root / ".dvc/cache/files/md5"
@@ -205,7 +208,7 @@ def edit(world: World, root: Path, what: str, i: int, j: int) -> None:
             node.inputs = (*node.inputs[:1], j % 10)
         case "remove stage":
             node.there = False
-        case "bring stage back":
+        case "restore stage":
             node.there = True
         case "as list":
             node.listed = not node.listed

@@ -1,4 +1,4 @@
-"""``python -m tasks STAGE`` on a package `tasks` of its own."""
+"""``python -m tasks STAGE`` with a small package `tasks`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ TASKS = {
         def bare(counts: Table[Counts], model: Model) -> Score:
             return Score(mean=float(model["weight"].mean()))
 
+        def grouped(counted: Counted) -> Score:
+            total = counted.counts.songs.sum() + counted.model["weight"].sum() + len(counted.page)
+            return Score(mean=float(total + counted.score.mean))
+
+        def ungrouped(counted: Counted) -> Score:
+            return Score(mean=0)
+
         def threads() -> Score:
             return Score(mean=float(os.environ["OMP_NUM_THREADS"]))
 
@@ -80,8 +87,8 @@ TASKS = {
         def half(songs: Table[Songs]) -> Half:
             return Half(Score(mean=1.0), {"mean": "x"})
 
-        def heard(songs: Table[Songs], previous_heard: Table[Songs] | None) -> Table[Songs]:
-            return songs if previous_heard is None else pd.concat([previous_heard, songs]).drop_duplicates()
+        def played(songs: Table[Songs], previous_played: Table[Songs] | None) -> Table[Songs]:
+            return songs if previous_played is None else pd.concat([previous_played, songs]).drop_duplicates()
 
         def forgetful(songs: Table[Songs]) -> Score:
             pass
@@ -128,11 +135,16 @@ TASKS = {
             cmd: python -m tasks song-bare
             deps: [out/counts.parquet, out/model.safetensors]
             outs: [out/bare.json]
+          song-grouped:
+            cmd: python -m tasks song-grouped
+            deps: [out/counts.parquet, out/model.safetensors, out/page.html, out/score.json]
+            outs: [grouped.json]
+          song-ungrouped: {cmd: x, deps: [out/counts.parquet, out/score.json], outs: [ungrouped.json]}
           song-threads: {cmd: python -m tasks song-threads, outs: [threads.json], meta: {cpu: 3}}
           song-broken: {cmd: x, deps: [raw/songs.csv], outs: [broken.csv]}
           song-half: {cmd: x, deps: [raw/songs.csv], outs: [half/one.json, half/two.json]}
           song-few: {cmd: x, deps: [raw/songs.csv], outs: [few.json]}
-          song-heard: {cmd: x, deps: [raw/songs.csv], outs: [out/heard.csv: {persist: true}]}
+          song-played: {cmd: x, deps: [raw/songs.csv], outs: [out/played.csv: {persist: true}]}
           song-forgetful: {cmd: x, deps: [raw/songs.csv], outs: [forgetful.json]}
           song-nan: {cmd: x, deps: [raw/songs.csv], outs: [nan.json]}
           song-crash: {cmd: x, deps: [raw/songs.csv], outs: [crash.json]}
@@ -165,15 +177,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def threads_as_before() -> Iterator[None]:
-    """A stage sets the number of threads of this process; more than there are cores slow all later tests."""
+def unchanged_threads() -> Iterator[None]:
+    """Number of threads of this process, restored after the test.
+
+    A stage sets it; more threads than cores slow all later tests.
+    """
     with threadpool_limits():
         yield
 
 
 @pytest.fixture
-def repo(made: Path, monkeypatch: pytest.MonkeyPatch, threads_as_before: None) -> Path:
-    """The repository as new; its module of stages stands beside the real ones in this process."""
+def repo(made: Path, monkeypatch: pytest.MonkeyPatch, unchanged_threads: None) -> Path:
+    """Clean repository; its module `tasks.song` is imported beside the real `tasks`."""
     write(made, TASKS)
     for path in [*made.glob("*.json"), made / "started", made / "broken.csv"]:
         path.unlink(missing_ok=True)
@@ -190,7 +205,7 @@ def repo(made: Path, monkeypatch: pytest.MonkeyPatch, threads_as_before: None) -
 
 
 def run(stage: str) -> str | None:
-    """Run a stage in this process; the error that ended it, if one did."""
+    """Run a stage in this process and return its error, if any."""
     try:
         runner.main("tasks", [stage])
     except SystemExit as end:
@@ -199,7 +214,7 @@ def run(stage: str) -> str | None:
 
 
 def start(root: Path, stage: str) -> subprocess.Popen[str]:
-    """Run a stage as dvc.yaml says."""
+    """Start the command of a stage."""
     return subprocess.Popen(
         [sys.executable, "-m", "tasks", stage],
         cwd=root,
@@ -211,7 +226,7 @@ def start(root: Path, stage: str) -> subprocess.Popen[str]:
 
 
 def made_by(root: Path) -> set[str]:
-    """Everything in the folder but what was there before."""
+    """Return the names of the files that a stage has written into the root."""
     before = {"tasks", "dvc.yaml", "params.yaml", "raw", ".git", ".dvc", ".dvcignore", "out"}
     return {path.name for path in root.iterdir()} - before
 
@@ -229,7 +244,7 @@ def test_inputs_and_outputs_are_read_and_written_by_their_suffix(repo: Path) -> 
     assert {path.name for path in (repo / "out").iterdir()} == names
 
 
-def test_one_output_is_returned_bare(repo: Path) -> None:
+def test_a_single_output_is_returned_without_a_tuple(repo: Path) -> None:
     save(pd.DataFrame({"year": [1990], "songs": [2]}), repo / "out/counts.parquet")
     save({"weight": np.full((4, 2), 3.0)}, repo / "out/model.safetensors")
     assert run("song-bare") is None
@@ -237,22 +252,22 @@ def test_one_output_is_returned_bare(repo: Path) -> None:
 
 
 def test_a_persistent_output_is_read_by_the_next_run(repo: Path) -> None:
-    (repo / "out/heard.csv").unlink(missing_ok=True)
-    assert run("song-heard") is None
+    (repo / "out/played.csv").unlink(missing_ok=True)
+    assert run("song-played") is None
     (repo / "raw/songs.csv").write_text("name,year\nf,2011\n")
-    assert run("song-heard") is None
-    assert load(repo / "out/heard.csv")["name"].tolist() == ["a", "b", "c", "d", "e", "f"]
+    assert run("song-played") is None
+    assert load(repo / "out/played.csv")["name"].tolist() == ["a", "b", "c", "d", "e", "f"]
 
 
 @pytest.mark.parametrize("left", ["", "name,year\na,1066\n"])
-def test_a_persistent_output_that_is_of_no_use_is_said_and_made_anew(
+def test_an_invalid_persistent_output_is_reported_and_ignored(
     repo: Path, left: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (repo / "out").mkdir(exist_ok=True)
-    (repo / "out/heard.csv").write_text(left)
-    assert run("song-heard") is None
-    assert "made anew, as if there had been none: " in capsys.readouterr().err
-    assert load(repo / "out/heard.csv")["name"].tolist() == ["a", "b", "c", "d", "e"]
+    (repo / "out/played.csv").write_text(left)
+    assert run("song-played") is None
+    assert "last version is ignored, starting without it: " in capsys.readouterr().err
+    assert load(repo / "out/played.csv")["name"].tolist() == ["a", "b", "c", "d", "e"]
 
 
 def test_a_dependency_that_a_param_names_needs_no_argument(repo: Path) -> None:
@@ -260,7 +275,22 @@ def test_a_dependency_that_a_param_names_needs_no_argument(repo: Path) -> None:
     assert load(repo / "shelf.json") == {"mean": 5.0}
 
 
-def test_libraries_get_as_many_threads_as_meta_grants(repo: Path) -> None:
+def test_an_argument_may_take_all_outputs_of_another_stage(repo: Path) -> None:
+    assert run("song-count") is None
+    assert run("song-grouped") is None
+    # 3 songs, weights 2 + 2 + 1 + 1, 8 characters, mean 1.5
+    assert load(repo / "grouped.json") == {"mean": 18.5}
+
+
+def test_a_field_that_breaks_its_contract_is_reported_with_its_file(repo: Path) -> None:
+    assert run("song-count") is None
+    save({"mean": "x"}, repo / "out/score.json")
+    error = run("song-grouped") or ""
+    assert error.startswith("stage 'song-grouped': input out/score.json breaks the contract Score:\n  mean: ")
+    assert not (repo / "grouped.json").exists()
+
+
+def test_libraries_use_as_many_threads_as_meta_allows(repo: Path) -> None:
     assert run("song-threads") is None
     assert load(repo / "threads.json") == {"mean": 3.0}
 
@@ -288,7 +318,12 @@ REFUSED = {
     "song-half": ["output half/two.json breaks the contract Score", "mean"],
     "song-forgetful": ["output forgetful.json breaks the contract Score"],
     "song-nan": ["nan.json", "nan"],
-    "song-stranger": ["no dependency in dvc.yaml has the stem of argument noises", "raw/songs.csv"],
+    "song-stranger": ["no dependency in dvc.yaml has the stem of argument 'noises'", "raw/songs.csv"],
+    "song-ungrouped": [
+        "no dependency in dvc.yaml has the stem of "
+        "field 'model' of argument 'counted', field 'page' of argument 'counted'; ",
+        "the dependencies are out/counts.parquet, out/score.json",
+    ],
     "song-few": ["no function 'few' in tasks/song/few.py or tasks/song.py"],
     "song-absent": ["dvc.yaml declares no such stage"],
     "song-unused": ["params 'song.split' is declared in dvc.yaml, but no argument 'split' takes it"],
@@ -297,7 +332,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("stage", REFUSED)
-def test_what_a_stage_may_not_do_is_one_clear_error_and_no_output(repo: Path, stage: str) -> None:
+def test_an_invalid_stage_is_one_clear_error_and_writes_no_output(repo: Path, stage: str) -> None:
     error = run(stage) or ""
     assert error.startswith(f"stage '{stage}': ")
     for word in REFUSED[stage]:
@@ -311,12 +346,12 @@ def test_params_out_of_range_are_an_error(repo: Path) -> None:
 
 
 def test_a_stage_sees_the_params_that_it_declares_and_no_others(repo: Path) -> None:
-    """A broken block of another stage is no concern of this one."""
+    """Ignore an invalid block of another stage."""
     (repo / "params.yaml").write_text(TASKS["params.yaml"].replace("since: 1950", "since: 1800, more: 1"))
     assert run("song-threads") is None
 
 
-def test_an_error_in_the_stage_shows_where_it_was(repo: Path) -> None:
+def test_an_error_in_the_stage_shows_the_traceback(repo: Path) -> None:
     process = start(repo, "song-crash")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1

@@ -16,9 +16,8 @@ import pytest
 from toys import HERE, commit, dvc, make_repository, run_here, statewright, write
 
 from statewright.files import md5
-from statewright.lineage import records as lineage
 from statewright.lineage.provenance import Trace, trace
-from statewright.record import tracking
+from statewright.record import runs, tracking
 from statewright.repository import reading as engine
 from statewright.repository.observing import observe
 from statewright.workflow import WorkflowError
@@ -424,7 +423,7 @@ class TestRecorded:
 
     def test_the_client_finds_the_same_as_the_database(self, told: dict[str, Any]) -> None:
         root = told["root"]
-        near, far = lineage.open_past(root), lineage._remote(tracking.local_uri(root), root)
+        near, far = runs.open_run_history(root), runs._open_remote(tracking.local_uri(root), root)
         for stage in ("clean", "split", "train", "judge"):
             ours, theirs = list(near.runs(stage)), list(far.runs(stage))
             assert [run.as_dict() for run in ours] == [run.as_dict() for run in theirs]

@@ -1,4 +1,4 @@
-"""What MLflow is told, from one process and from several."""
+"""Records in MLflow, written by one process and by several."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def record_of(root: Path, **more: Any) -> StageRecord:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any]:
-    """A repository with one recorded transition of one stage: root, commit, parent, child."""
+    """Repository with one recorded transition: root, commit, parent run, child run."""
     root = make_repository(tmp_path_factory.mktemp("tracking") / "songs", FILES)
     pd.DataFrame({"city": ["a, b", None], "right": [0.5, 1.0]}).to_parquet(root / "table.parquet")
     head = commit(root)
@@ -82,7 +82,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any
         pytest.param(np.random.default_rng(0).random(LARGEST_TABLE // 8), id="too large"),
     ],
 )
-def test_a_table_that_is_none_for_a_page_is_left_out(tmp_path: Path, column: Any) -> None:
+def test_a_table_that_csv_cannot_hold_is_skipped(tmp_path: Path, column: Any) -> None:
     pd.DataFrame({"column": column}).to_parquet(tmp_path / "other.parquet")
     pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "small.parquet")
     stage = Stage("song-train", ("true",), outs=(Output("other.parquet"), Output("small.parquet")))
@@ -91,7 +91,7 @@ def test_a_table_that_is_none_for_a_page_is_left_out(tmp_path: Path, column: Any
 
 @pytest.mark.slow
 class TestRecord:
-    def test_the_parent_has_the_plan_and_the_state_it_led_to(self, store: Any) -> None:
+    def test_the_parent_run_has_the_plan_and_the_resulting_state(self, store: Any) -> None:
         root, head, parent, _ = store
         assert parent.info.status == "FINISHED" and parent.info.run_name == "toy"
         assert parent.data.tags["statewright.kind"] == "transition"
@@ -101,7 +101,7 @@ class TestRecord:
         (plan,) = (root / "mlflow" / "artifacts").rglob("plan.json")
         assert json.loads(plan.read_text()) == {"stages": {"song-train": "must"}}
 
-    def test_the_child_says_what_ran_from_what_to_what_and_why(self, store: Any) -> None:
+    def test_the_child_run_has_inputs_outputs_and_reasons(self, store: Any) -> None:
         _, head, parent, child = store
         tags = child.data.tags
         assert child.info.run_name == "song-train" and child.info.status == "FINISHED"
@@ -133,16 +133,16 @@ class TestRecord:
         curve = client.get_metric_history(child.info.run_id, "validation_loss")
         assert [(point.step, point.value) for point in curve] == [(0, 2.5)]
 
-    def test_log_figures_and_a_small_table_are_kept(self, store: Any) -> None:
+    def test_the_log_figures_and_a_small_table_are_recorded(self, store: Any) -> None:
         root, *_, child = store
         client = tracking.open_record(root).client
-        kept = {a.path for a in client.list_artifacts(child.info.run_id)}
-        assert kept == {"train.log", "score.json", "history.csv", "other.csv", "page.html", "tables"}
+        artifacts = {a.path for a in client.list_artifacts(child.info.run_id)}
+        assert artifacts == {"train.log", "score.json", "history.csv", "other.csv", "page.html", "tables"}
         assert [a.path for a in client.list_artifacts(child.info.run_id, "tables")] == ["tables/table.csv"]
         path = client.download_artifacts(child.info.run_id, "tables/table.csv")
         assert Path(path).read_text() == '"city","right"\n"a, b",0.5\n,1\n'
 
-    def test_git_does_not_see_the_store(self, store: Any) -> None:
+    def test_git_ignores_the_store(self, store: Any) -> None:
         done = subprocess.run(
             ["git", "status", "--porcelain"], cwd=store[0], capture_output=True, text=True, check=True
         )
@@ -156,9 +156,7 @@ class TestRecord:
         )
         assert run.info.status == "FAILED" and run.data.metrics == {}
 
-    def test_durations_are_the_range_of_the_latest_runs_widened_for_how_few_they_are(
-        self, store: Any, tmp_path: Path
-    ) -> None:
+    def test_durations_are_the_widened_range_of_the_latest_runs(self, store: Any, tmp_path: Path) -> None:
         root = make_repository(tmp_path / "songs", FILES)
         assert history.durations(root) == {}
         record = tracking.open_record(root)
@@ -171,7 +169,7 @@ class TestRecord:
         # the run of 99 s is the eleventh
         assert history.durations(root) == {"song-train": (pytest.approx(1 / 1.1), pytest.approx(11.0))}
 
-    def test_the_client_finds_the_same_durations(self, store: Any) -> None:
+    def test_the_client_returns_the_same_durations_as_the_database(self, store: Any) -> None:
         root = store[0]
         uri = f"sqlite:///{root}/mlflow/mlflow.db"
         assert (
@@ -180,7 +178,9 @@ class TestRecord:
             == {"song-train": (6.25, 25.0)}
         )
 
-    def test_the_store_may_be_elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environment_names_another_store(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         root = make_repository(tmp_path / "songs", FILES)
         elsewhere = f"sqlite:///{tmp_path}/elsewhere.db"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
@@ -208,14 +208,17 @@ t.tracking.end_parent(record, "FINISHED", tags={}, metrics={f"m{n}": float(n) fo
 
 
 @pytest.mark.slow
-def test_two_runs_at_once_in_a_fresh_store_lose_nothing(tmp_path: Path) -> None:
+def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "songs", FILES)
     here = str(Path(__file__).parent)
     running = [
         subprocess.Popen(
             [sys.executable, "-c", RECORDER, str(root), me, here],
             cwd=HERE,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "tests" / "statewright")]),
+            },
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -244,7 +247,7 @@ def test_two_runs_at_once_in_a_fresh_store_lose_nothing(tmp_path: Path) -> None:
 # Without MLflow.
 
 
-def test_a_server_that_does_not_answer_is_told_at_once(
+def test_a_server_that_does_not_answer_is_reported_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -263,11 +266,11 @@ def test_the_store_is_below_the_repository_unless_named(
     assert tracking.tracking_uri(tmp_path) == "http://elsewhere"
 
 
-def test_flatten_gives_leaves() -> None:
+def test_flatten_returns_leaves() -> None:
     assert dict(flatten({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
 
 
-def test_names_that_mlflow_refuses_are_mended() -> None:
+def test_names_that_mlflow_refuses_are_replaced() -> None:
     assert tracking._key("rmse (joy) é%") == "rmse _joy_ é_"
     assert [tracking._key(name) for name in ("a/b", ".c", "/a", "a//b", "../a", "..", "")] == [
         *("a/b", ".c"),
@@ -275,8 +278,8 @@ def test_names_that_mlflow_refuses_are_mended() -> None:
     ]
 
 
-def test_what_is_no_number_or_no_step_does_not_cost_the_rest(tmp_path: Path) -> None:
-    """Metrics may be of any form, and `x` of a plot anything: words in a confusion matrix."""
+def test_a_metric_that_cannot_be_recorded_leaves_the_others(tmp_path: Path) -> None:
+    """Record metric files of any JSON and plots with words as x (a confusion matrix)."""
     outs = (
         Output("words.json", "metric"),
         Output("number.json", "metric"),
@@ -298,6 +301,6 @@ def test_what_is_no_number_or_no_step_does_not_cost_the_rest(tmp_path: Path) -> 
     root = make_repository(tmp_path, files)
     record = tracking.open_record(root)
     run_id = tracking.record_stage(record, record_of(root, stage=Stage("odd", ("x",), outs=outs), log=None))
-    found = record.client.get_run(run_id).data
-    assert found.metrics == {"number": 5.0, "rmse": 0.5, "___": 1.0, "loss": 0.5, "seconds": 12.5}
-    assert found.params["width"] == "3"
+    data = record.client.get_run(run_id).data
+    assert data.metrics == {"number": 5.0, "rmse": 0.5, "___": 1.0, "loss": 0.5, "seconds": 12.5}
+    assert data.params["width"] == "3"

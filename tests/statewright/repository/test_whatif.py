@@ -13,7 +13,7 @@ import pytest
 from toys import dvc, make_repository, statewright
 
 from statewright import parameters
-from statewright.session import look
+from statewright.session import open_session
 from statewright.workflow import WorkflowError
 
 FILES = {
@@ -146,7 +146,7 @@ def as_it_lies(root: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def planned(root: Path, supposed: list[str]) -> dict[str, Any]:
-    return look(root, [], supposed=supposed).plan.as_dict()
+    return open_session(root, [], assumed=supposed).plan.as_dict()
 
 
 @cache
@@ -186,7 +186,7 @@ def test_after_what_if_the_plan_is_what_it_was(repo: Path) -> None:
     ("setting", "message"),
     [
         ("train.lrr=1", "no key 'train.lrr'; did you mean train.lr"),
-        ("absent.yaml:x=1", "absent.yaml: there is no such params file"),
+        ("absent.yaml:x=1", "absent.yaml: params file does not exist"),
         ("raw.txt:x=1", r"values can be set in \.yaml, \.json and \.toml files"),
         ("train.lr=fast", "it cannot become 'fast'"),
         ("train.lr", "expected KEY=VALUE"),
@@ -195,7 +195,7 @@ def test_after_what_if_the_plan_is_what_it_was(repo: Path) -> None:
 def test_what_cannot_be_set_is_said(repo: Path, setting: str, message: str) -> None:
     before = as_it_lies(repo)
     with pytest.raises(WorkflowError, match=message):
-        look(repo, [], supposed=[setting])
+        open_session(repo, [], assumed=[setting])
     with pytest.raises(WorkflowError, match=message):
         parameters.assign(repo, ["train.depth=7", setting])
     assert as_it_lies(repo) == before
@@ -204,7 +204,7 @@ def test_what_cannot_be_set_is_said(repo: Path, setting: str, message: str) -> N
 @pytest.mark.parametrize(("name", "text"), [("a.yaml", "a: [1\n"), ("a.json", "{"), ("a.toml", "a = \n")])
 def test_a_params_file_that_cannot_be_read_is_said(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(WorkflowError, match=rf"(?s){name}: expected {name[2:]}: .*; mend the file"):
+    with pytest.raises(WorkflowError, match=rf"(?s){name}: expected {name[2:]}: .*; fix the file"):
         parameters.assign(tmp_path, [f"{name}:a=1"])
     assert (tmp_path / name).read_text() == text
 
@@ -228,7 +228,7 @@ def test_the_command_line_asks_what_if_and_explains(repo: Path) -> None:
     assert {"critical_path", "total_seconds", "workers"} <= values.keys()
     told = statewright(repo, "plan", "--set", "train.lr=0.3", "--explain", "sub/dvc.yaml:inner").stdout
     assert [line.strip(" │├└─") for line in told.splitlines()] == [
-        "sub/dvc.yaml:inner may: whether its command runs is known once the stages before it are done",
+        "sub/dvc.yaml:inner may: earlier stages decide whether its command runs",
         "after after may",
         "after keyed must",
         "train.lr 0.1 -> 0.3",

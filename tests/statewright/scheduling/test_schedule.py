@@ -1,4 +1,4 @@
-"""Schedules against enumeration, against PSPLIB's optima, and by their properties."""
+"""Schedules compared with enumeration and PSPLIB's optima, and their properties."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ QUICK_J30 = ("j3010_1", "j3011_1", "j3022_1", "j3038_1", "j3048_1", "j301_1", "j
 
 
 def check(problem: Problem, schedule: Schedule) -> None:
-    """Every task once, precedence, capacity at every moment, pairs apart, and honest figures."""
+    """Assert precedence, capacities, pairs apart, and consistent figures."""
     assert set(schedule.start) == set(problem.durations) == set(schedule.finish)
-    for task, lasts in problem.durations.items():
+    for task, duration in problem.durations.items():
         assert schedule.start[task] >= 0
         # A duration is rounded up to whole milliseconds.
-        assert -1e-9 <= schedule.finish[task] - schedule.start[task] - lasts < 1e-3 + 1e-9
+        assert -1e-9 <= schedule.finish[task] - schedule.start[task] - duration < 1e-3 + 1e-9
     for task, ups in problem.after.items():
         assert all(schedule.finish[up] <= schedule.start[task] for up in ups)
     for moment in schedule.start.values():
         now = [t for t in schedule.start if schedule.start[t] <= moment < schedule.finish[t]]
-        for resource, most in problem.capacities.items():
-            assert sum(problem.demands.get(t, {}).get(resource, 0) for t in now) <= most + 1e-6
-        assert not any({one, other} <= set(now) for one, other in problem.apart)
+        for resource, capacity in problem.capacities.items():
+            assert sum(problem.demands.get(t, {}).get(resource, 0) for t in now) <= capacity + 1e-6
+        assert not any(set(pair) <= set(now) for pair in problem.apart)
     assert schedule.makespan == max(schedule.finish.values(), default=0)
     assert schedule.lower_bound <= schedule.makespan
     assert schedule.optimal == (schedule.lower_bound == schedule.makespan)
 
 
 def shortest(problem: Problem) -> float:
-    """The optimal makespan by enumeration.
+    """Return the optimal makespan by enumeration of all orders of the tasks.
 
-    Some order of the tasks, each placed at its earliest time in that order, is optimal: all orders are tried.
+    For some order, placing each task at its earliest time is optimal.
     """
     best = float("inf")
     for order in itertools.permutations(problem.durations):
-        place = {task: k for k, task in enumerate(order)}
-        if all(place[up] < place[task] for task, ups in problem.after.items() for up in ups):
+        position = {task: k for k, task in enumerate(order)}
+        if all(position[up] < position[task] for task, ups in problem.after.items() for up in ups):
             best = min(best, _placed_in(order, problem))
     return best
 
@@ -84,7 +84,7 @@ def _free(
     start: Mapping[str, float],
     end: Mapping[str, float],
 ) -> bool:
-    """Whether `task` may hold what it wants from `begin` to `finish`, beside what is placed."""
+    """Return whether `task` fits from `begin` to `finish` beside the placed tasks."""
     if begin == finish:
         return True
     beside = [other for other in start if start[other] < finish and begin < end[other]]
@@ -102,7 +102,7 @@ def _free(
 
 @st.composite
 def problems(draw: st.DrawFn, most: int = 12) -> Problem:
-    """Random tasks with whole or broken durations, two resources, edges forwards, pairs apart."""
+    """Draw tasks with durations, two resources, forward edges and pairs apart."""
     names = [f"t{k}" for k in range(draw(st.integers(1, most)))]
     lasts = draw(st.sampled_from([st.integers(0, 6), st.sampled_from([0.0, 0.25, 1.5, 2.125, 3.7])]))
     durations = {name: float(draw(lasts)) for name in names}
@@ -118,7 +118,7 @@ def problems(draw: st.DrawFn, most: int = 12) -> Problem:
 
 @settings(max_examples=150, deadline=None)
 @given(problems())
-def test_rules_keep_every_constraint(problem: Problem) -> None:
+def test_rules_satisfy_every_constraint(problem: Problem) -> None:
     listed, dispatched = list_schedule(problem), dispatch(problem)
     check(problem, listed)
     check(problem, dispatched)
@@ -128,7 +128,7 @@ def test_rules_keep_every_constraint(problem: Problem) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(problems(most=6))
-def test_the_exact_solver_finds_what_enumeration_finds(problem: Problem) -> None:
+def test_the_exact_solver_agrees_with_enumeration(problem: Problem) -> None:
     exact, listed = solve(problem, seconds=20, workers=1), list_schedule(problem)
     check(problem, exact)
     assert exact.optimal
@@ -138,7 +138,7 @@ def test_the_exact_solver_finds_what_enumeration_finds(problem: Problem) -> None
 
 @settings(max_examples=25, deadline=None)
 @given(problems(most=6), st.integers(1, 20))
-def test_a_deadline_is_met_or_said_to_be_out_of_reach(problem: Problem, deadline: int) -> None:
+def test_a_deadline_is_met_or_proven_impossible(problem: Problem, deadline: int) -> None:
     needed = shortest(problem)
     late = Problem(
         problem.durations, problem.after, problem.demands, problem.capacities, problem.apart, deadline
@@ -148,11 +148,11 @@ def test_a_deadline_is_met_or_said_to_be_out_of_reach(problem: Problem, deadline
         check(late, met)
         assert met.makespan <= deadline
     elif needed > deadline:
-        with pytest.raises(WorkflowError, match="none can: at least"):
+        with pytest.raises(WorkflowError, match=r"was found: at least .* is needed"):
             solve(late, seconds=20, workers=1)
 
 
-def test_list_scheduling_says_that_it_missed_a_deadline_which_it_cannot_rule_out() -> None:
+def test_list_scheduling_may_miss_a_deadline_that_is_possible() -> None:
     cores = {"a": 2, "b": 3, "c": 2, "d": 1, "e": 2}
     problem = Problem(
         {"a": 3, "b": 2, "c": 2, "d": 5, "e": 5},
@@ -161,7 +161,7 @@ def test_list_scheduling_says_that_it_missed_a_deadline_which_it_cannot_rule_out
         deadline=9,
     )
     with pytest.raises(
-        WorkflowError, match="deadline of 9: the best found ends at 10, none can end before 8"
+        WorkflowError, match="deadline of 9 was found: the best schedule ends at 10 and the lower bound is 8"
     ):
         list_schedule(problem)
     found = solve(problem, seconds=20)
@@ -169,7 +169,7 @@ def test_list_scheduling_says_that_it_missed_a_deadline_which_it_cannot_rule_out
     assert found.makespan == shortest(problem) == 9
 
 
-def test_tasks_that_fit_run_side_by_side_and_others_wait() -> None:
+def test_tasks_that_fit_run_in_parallel_and_others_wait() -> None:
     problem = Problem(
         {"a": 10, "b": 10, "c": 5},
         {"c": ["a"]},
@@ -182,7 +182,7 @@ def test_tasks_that_fit_run_side_by_side_and_others_wait() -> None:
     assert critical_sequence(problem, found)[-1] == max(found.finish, key=found.finish.__getitem__)
 
 
-def test_pairs_apart_do_not_overlap_though_there_is_room() -> None:
+def test_pairs_apart_do_not_overlap_although_they_fit() -> None:
     durations = {"a": 4, "b": 4}
     assert solve(Problem(durations)).makespan == 4
     assert solve(Problem(durations, apart=[("a", "b")])).makespan == 8
@@ -200,7 +200,7 @@ def test_durations_are_kept_to_the_millisecond() -> None:
     assert found.optimal
 
 
-def test_a_schedule_as_json_has_whole_numbers_where_they_are() -> None:
+def test_a_schedule_as_json_has_integers_where_possible() -> None:
     found = solve(Problem({"2": 3, "1": 2.5}, {"1": ["2"]})).as_dict()
     assert json.dumps(found) == (
         '{"makespan": 5.5, "lower_bound": 5.5, "optimal": true, "start": {"2": 0, "1": 3}}'
@@ -210,19 +210,19 @@ def test_a_schedule_as_json_has_whole_numbers_where_they_are() -> None:
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
-        (Problem({"a": -1}), "task 'a' takes -1; expected a number of 0 or more"),
-        (Problem({"a": float("nan")}), "task 'a' takes nan"),
-        (Problem({"a": 1}, {"a": ["b"]}), "'b' has no duration, and is among what 'a' comes after"),
-        (Problem({"a": 1, "b": 1}, {"a": ["b"], "b": ["a"]}), "in a circle: (a -> b -> a|b -> a -> b)"),
-        (Problem({"a": 1}, {}, {"a": {"cpu": 3}}, {"cpu": 2}), "wants 3 of cpu, and there is 2"),
-        (Problem({"a": 1}, {}, {"a": {"cpu": -1}}, {"cpu": 2}), "wants -1 of cpu"),
-        (Problem({"a": 1}, {}, {"z": {"cpu": 1}}, {"cpu": 2}), "'z' has no duration, and demands"),
-        (Problem({"a": 1}, {}, {"a": {"gpu": 1}}, {"cpu": 2}), "wants gpu, of which no capacity"),
+        (Problem({"a": -1}), "task 'a' has the duration -1; expected a number of 0 or more"),
+        (Problem({"a": float("nan")}), "task 'a' has the duration nan"),
+        (Problem({"a": 1}, {"a": ["b"]}), "'b' has no duration, but the precedence of 'a' names it"),
+        (Problem({"a": 1, "b": 1}, {"a": ["b"], "b": ["a"]}), "form a cycle: (a -> b -> a|b -> a -> b)"),
+        (Problem({"a": 1}, {}, {"a": {"cpu": 3}}, {"cpu": 2}), "demands 3 of cpu, but the capacity is 2"),
+        (Problem({"a": 1}, {}, {"a": {"cpu": -1}}, {"cpu": 2}), "demands -1 of cpu"),
+        (Problem({"a": 1}, {}, {"z": {"cpu": 1}}, {"cpu": 2}), "'z' has demands, but no duration"),
+        (Problem({"a": 1}, {}, {"a": {"gpu": 1}}, {"cpu": 2}), "demands gpu, which has no capacity"),
         (Problem({"a": 1}, apart=[("a", "z")]), r"\(a, z\) must not overlap"),
         (Problem({"a": 1}, apart=[("a", "a")]), r"\(a, a\) must not overlap"),
     ],
 )
-def test_a_problem_that_contradicts_itself_is_refused(problem: Problem, message: str) -> None:
+def test_an_inconsistent_problem_is_refused(problem: Problem, message: str) -> None:
     for schedule in (list_schedule, dispatch, solve):
         with pytest.raises(WorkflowError, match=message):
             schedule(problem)
@@ -230,7 +230,7 @@ def test_a_problem_that_contradicts_itself_is_refused(problem: Problem, message:
 
 @settings(max_examples=60, deadline=None)
 @given(problems())
-def test_the_critical_sequence_fills_the_schedule_without_a_pause(problem: Problem) -> None:
+def test_the_critical_sequence_fills_the_schedule_without_a_gap(problem: Problem) -> None:
     found = dispatch(problem)
     sequence = critical_sequence(problem, found)
     times = [(found.start[task], found.finish[task]) for task in sequence]
@@ -255,14 +255,14 @@ def test_priorities_are_the_longest_paths_to_an_end(problem: Problem) -> None:
         assert length == pytest.approx(nx.dag_longest_path_length(below))
 
 
-def test_a_stage_of_unknown_length_still_carries_the_tail_behind_it() -> None:
+def test_a_stage_without_a_duration_has_the_tail_of_its_successors() -> None:
     stages = {name: Stage(name, ("true",)) for name in "abc"}
     workflow = Workflow(stages, {"a": (), "b": ("a",), "c": ()})
     assert priorities(workflow, {"b": 5.0, "c": 3.0}) == {"a": 5.0, "b": 5.0, "c": 3.0}
 
 
 def makespans(folder: Path) -> dict[str, int]:
-    """Instance -> best known makespan."""
+    """Return the best known makespan of each instance."""
     with (folder / "makespans.csv").open(encoding="utf-8", newline="") as stream:
         return {row["instance"]: int(row["makespan"]) for row in csv.DictReader(stream)}
 
@@ -284,7 +284,7 @@ def test_every_j30_instance_is_proven_optimal() -> None:
 
 def _check_optimum(folder: Path, instance: str, known: Mapping[str, int]) -> None:
     problem = read_psplib(folder / instance)
-    # Ten seconds are enough on an idle machine; tests share theirs.
+    # Ten seconds are enough on an idle machine, but tests run in parallel.
     found = solve(problem, seconds=60)
     check(problem, found)
     assert (instance, found.makespan, found.optimal) == (instance, known[instance], True)
@@ -323,10 +323,10 @@ RESOURCEAVAILABILITIES:
 
 
 JOB_2 = "   2        1          1           4"
-WANTS_2 = "  2      1     3       2    0"
+DEMANDS_2 = "  2      1     3       2    0"
 
 
-def test_a_file_reads_as_it_is_written(tmp_path: Path) -> None:
+def test_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "small.sm"
     path.write_text(SMALL)
     assert read_psplib(path) == Problem(
@@ -360,24 +360,24 @@ def test_the_reader_agrees_with_the_parser_of_ortools() -> None:
     [
         ("jobs (incl", "tasks (incl", "has no line 'jobs ... : number'"),
         ("):  4", "):  four", "line 4, says 'four' jobs; expected a whole number"),
-        ("nonrenewable              :  0", "nonrenewable              :  1", "used up"),
+        ("nonrenewable              :  0", "nonrenewable              :  1", "nonrenewable resources"),
         ("REQUESTS/DURATIONS:", "REQUESTS:", "has no section 'REQUESTS/DURATIONS:'"),
         (JOB_2, "   2  3  1  4", "line 13, gives job 2 3 modes"),
         (JOB_2, "   2  1  2  4", "line 13, states 2 successors and lists 1"),
-        (JOB_2, "   2  1", "line 13, states too little"),
+        (JOB_2, "   2  1", "line 13, states too few numbers"),
         (JOB_2, "   2  1  1  9", "line 13, names job 9; expected 1 to 4"),
         (JOB_2, "   1  1  1  4", "line 13, names job 1 a second time"),
         (JOB_2 + "\n", "", "section 'PRECEDENCE RELATIONS:' lacks job 2"),
-        (WANTS_2, "  2  1  x  2  0", "line 21, holds 'x'"),
-        (WANTS_2, "  2  1 -3  2  0", "line 21, holds '-3'"),
-        (WANTS_2, "  2  1  3  2", "line 21, holds 4 numbers"),
-        (WANTS_2, "  2  2  3  2  0", "line 21, names job 2, mode 2"),
-        (WANTS_2 + "\n", "", "section 'REQUESTS/DURATIONS:' lacks job 2"),
+        (DEMANDS_2, "  2  1  x  2  0", "line 21, holds 'x'"),
+        (DEMANDS_2, "  2  1 -3  2  0", "line 21, holds '-3'"),
+        (DEMANDS_2, "  2  1  3  2", "line 21, holds 4 numbers"),
+        (DEMANDS_2, "  2  2  3  2  0", "line 21, names job 2, mode 2"),
+        (DEMANDS_2 + "\n", "", "section 'REQUESTS/DURATIONS:' lacks job 2"),
         ("    3    1\n", "    3\n", "line 27, gives 1 capacities; expected 2"),
         ("    3    1\n", "", "gives 0 capacities"),
     ],
 )
-def test_a_bad_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_invalid_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert SMALL.count(old) == 1
     path = tmp_path / "bad.sm"
     path.write_text(SMALL.replace(old, new))
@@ -385,11 +385,11 @@ def test_a_bad_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, m
         read_psplib(path)
 
 
-def test_a_file_that_is_absent_or_no_text_is_said_so(tmp_path: Path) -> None:
+def test_a_file_that_is_absent_or_binary_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match=r"none\.sm cannot be read: No such file"):
         read_psplib(tmp_path / "none.sm")
     (tmp_path / "bytes.sm").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(WorkflowError, match=r"bytes\.sm cannot be read: it is not text"):
+    with pytest.raises(WorkflowError, match=r"bytes\.sm cannot be read: it is not UTF-8 text"):
         read_psplib(tmp_path / "bytes.sm")
 
 
@@ -404,4 +404,4 @@ def test_the_command_prints_a_schedule_as_json_and_refuses_a_bad_file(tmp_path: 
     (tmp_path / "small.sm").write_text(SMALL.replace("    3    1\n", "    1    1\n"))
     done = command_line(tmp_path, "schedule", "small.sm", "--json")
     assert done.returncode == 2
-    assert "wants 2 of R 1, and there is 1" in done.stderr
+    assert "demands 2 of R 1, but the capacity is 1" in done.stderr

@@ -1,4 +1,4 @@
-"""The chain of causes of one stage, as a tree."""
+"""Chain of causes of one stage, as a tree."""
 
 from __future__ import annotations
 
@@ -42,35 +42,35 @@ PLAN = Plan(
 )
 
 
-def told(address: str) -> list[str]:
+def tree_of(address: str) -> list[str]:
     console = Console(file=io.StringIO(), width=200)
     print_causes(WORKFLOW, PLAN, address, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
 
-def test_behind_a_reason_stands_the_stage_that_it_comes_from() -> None:
+def test_a_reason_names_the_earlier_stages_that_lead_to_it() -> None:
     assert causes(WORKFLOW, PLAN, "a") == (Cause(CHANGED),)
     assert causes(WORKFLOW, PLAN, "b") == (Cause(FROM_R, ("r",)), Cause(Reason("upstream", "a"), ("a",)))
 
 
-def test_the_tree_goes_down_to_the_first_causes_and_unfolds_a_stage_once() -> None:
-    assert told("d") == [
-        "d may: whether its command runs is known once the stages before it are done",
+def test_the_tree_ends_at_the_first_causes_and_expands_a_stage_once() -> None:
+    assert tree_of("d") == [
+        "d may: earlier stages decide whether its command runs",
         "├── after b must",
         "│   ├── r.csv changed: was cccc, is dddd",
         "│   │   └── after r restore",
         "│   │       └── p.x 1 -> 2",
-        "│   └── after a must 1.0 s .. 2.0 s",
+        "│   └── after a must 1.0 s to 2.0 s",
         "│       └── source changed: was aaaa, is bbbb",
         "└── after c may",
-        "    └── after a must 1.0 s .. 2.0 s (see above)",
+        "    └── after a must 1.0 s to 2.0 s (see above)",
     ]
 
 
-def test_a_stage_with_nothing_to_do_and_one_that_runs_no_command_say_so() -> None:
-    assert told("s") == ["s skip: nothing of it has changed"]
-    assert told("f") == [
-        "f may: it is frozen: what lies there is recorded, no command runs",
+def test_a_stage_that_is_up_to_date_and_a_frozen_stage() -> None:
+    assert tree_of("s") == ["s skip: it is up to date"]
+    assert tree_of("f") == [
+        "f may: it is frozen: its current files are recorded, no command runs",
         "└── output f.csv is modified",
     ]

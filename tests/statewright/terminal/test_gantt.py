@@ -1,4 +1,4 @@
-"""Charts say what the schedule says; predictions are what the dispatcher will do."""
+"""Charts agree with their schedule; predictions agree with the dispatcher."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TWO_CORES: Mapping[str, float] = {"cpu": 2.0, "ram_gb": 8.0, "gpu": 0.0}
 
 
 def toy_chart(**changes: object) -> Chart:
-    """Two tasks one after the other, a third beside them."""
+    """Return a chart of two consecutive tasks and a third parallel to them."""
     problem = Problem(
         {"fit": 30, "score <all> & more": 10, "plot": 20},
         {"score <all> & more": ["fit"]},
@@ -45,7 +45,7 @@ def toy_chart(**changes: object) -> Chart:
 
 
 def printed(chart: Chart, width: int = 100) -> list[str]:
-    """The rows of the text, without what follows."""
+    """Return the rows of the chart as text, without legend and title."""
     console = Console(file=io.StringIO(), width=width)
     console.print(draw_text(chart, width))
     assert isinstance(console.file, io.StringIO)
@@ -53,17 +53,17 @@ def printed(chart: Chart, width: int = 100) -> list[str]:
 
 
 def workflow_of(upstream: Mapping[str, tuple[str, ...]], meta: Mapping[str, Mapping[str, float]]) -> Workflow:
-    """Stages without files."""
+    """Return a workflow of stages without files."""
     return Workflow({a: Stage(a, ("true",), meta=meta.get(a, {})) for a in upstream}, upstream)
 
 
 def plan_of(seconds: Mapping[str, tuple[float, float] | None], **verdicts: str) -> Plan:
-    """A plan that runs every stage but those of another verdict."""
+    """Return a plan with the verdict must, except where `verdicts` gives another."""
     return Plan({a: Decision(a, verdicts.get(a, MUST), (), s) for a, s in seconds.items()})
 
 
 @pytest.mark.parametrize("width", [60, 100, 150])
-def test_bars_lie_where_their_times_are(width: int) -> None:
+def test_bars_are_to_scale(width: int) -> None:
     head, *rows = printed(toy_chart(), width)
     assert max(map(len, (head, *rows))) <= width
     bars = {
@@ -78,7 +78,7 @@ def test_bars_lie_where_their_times_are(width: int) -> None:
     scale = (score[1] - fit[0]) / 40
     assert fit[1] - fit[0] == pytest.approx(30 * scale, abs=1)
     assert plot[1] - plot[0] == pytest.approx(20 * scale, abs=1)
-    assert "30 .. 40" in next(row for row in rows if row.startswith("score"))
+    assert "30 to 40" in next(row for row in rows if row.startswith("score"))
     # The axis: the label 20 begins where a bar of length 20 would end.
     assert re.search(r"\b20\b", head)
     assert re.search(r"\b20\b", head).start() == pytest.approx(plot[1], abs=1)  # type: ignore[union-attr]
@@ -92,14 +92,14 @@ def test_the_critical_sequence_is_solid_and_assumed_durations_are_light() -> Non
     assert any(row.startswith("plot") and "▓" in row for row in printed(toy_chart()))
 
 
-def test_a_task_that_takes_no_time_is_a_mark_and_one_that_takes_little_a_cell() -> None:
+def test_a_task_without_duration_is_a_mark_and_a_short_task_is_one_cell() -> None:
     problem = Problem({"start": 0, "tick": 0.001, "long": 1000}, {"tick": ["start"]})
     rows = {row.split()[0]: row for row in printed(problem_chart(problem, solve(problem), "toy"))[1:]}
     assert rows["start"].rstrip().endswith("|")
     assert rows["tick"].count("▓") == 1
 
 
-def test_what_is_shown_ends_with_the_title() -> None:
+def test_the_printed_chart_ends_with_legend_and_title() -> None:
     console = Console(file=io.StringIO(), width=100)
     show(toy_chart(), console)
     assert isinstance(console.file, io.StringIO)
@@ -135,7 +135,7 @@ def test_the_svg_is_well_formed_and_to_scale(tmp_path: Path) -> None:
     assert {"fit", "score <all> & more", "30", "assumed duration"} <= set(texts)
 
 
-def test_a_chart_of_nothing_is_drawn_all_the_same() -> None:
+def test_an_empty_chart_is_drawn() -> None:
     chart = Chart(Schedule({}, {}, 0, 0, True), "nothing")
     assert len(printed(chart)) == 1
     assert ET.fromstring(draw_svg(chart)).findtext(f"{SVG}text") == "nothing"
@@ -156,7 +156,7 @@ def test_the_axis_has_round_times(makespan: float, expected: list[float]) -> Non
     assert ticks(makespan) == pytest.approx(expected)
 
 
-def test_expected_seconds_are_the_middle_of_past_runs_and_the_median_where_there_are_none() -> None:
+def test_expected_seconds_of_stages_with_and_without_past_runs() -> None:
     plan = plan_of(
         {"a": (1, 3), "b": (8, 12), "c": (4, 4), "d": None, "e": (5, 9), "f": (1, 1)}, e=RESTORE, f=SKIP
     )
@@ -166,7 +166,7 @@ def test_expected_seconds_are_the_middle_of_past_runs_and_the_median_where_there
     assert expected_seconds(plan_of({"a": None})) == {"a": 1}
 
 
-def test_a_prediction_runs_the_longest_tail_first_on_the_cores_there_are() -> None:
+def test_a_prediction_starts_the_longest_tail_first_on_the_given_cores() -> None:
     workflow = workflow_of({"a": (), "b": (), "c": (), "d": ("c",)}, {})
     plan = plan_of({"a": (2, 4), "b": (3, 3), "c": (3, 3), "d": (10, 10)})
     found = schedule_plan(workflow, plan, TWO_CORES)
@@ -176,7 +176,7 @@ def test_a_prediction_runs_the_longest_tail_first_on_the_cores_there_are() -> No
     assert schedule_plan(workflow, plan, {**TWO_CORES, "cpu": 1.0}).schedule.makespan == 19
 
 
-def test_a_prediction_spans_what_may_not_run_and_what_ran_slowly() -> None:
+def test_the_range_of_a_prediction_covers_stages_that_may_run_and_slow_runs() -> None:
     workflow = workflow_of({"a": (), "b": ("a",), "c": ("b",), "d": ("c",)}, {})
     plan = plan_of({"a": (2, 4), "b": (5, 5), "c": None, "d": (7, 9)}, b=MAY, d=RESTORE)
     found = schedule_plan(workflow, plan, TWO_CORES)
@@ -187,7 +187,9 @@ def test_a_prediction_spans_what_may_not_run_and_what_ran_slowly() -> None:
 
 
 @pytest.mark.parametrize("meta", [{"cpu": 3}, {"ram_gb": 64}, {"gpu": 1}])
-def test_a_stage_that_wants_more_than_there_is_is_predicted_to_run_alone(meta: dict[str, float]) -> None:
+def test_a_stage_that_demands_more_than_the_capacity_is_predicted_to_run_alone(
+    meta: dict[str, float],
+) -> None:
     workflow = workflow_of({"big": (), "b": (), "c": ()}, {"big": meta, "c": {"cpu": 0, "ram_gb": 0}})
     found = schedule_plan(workflow, plan_of({"big": (5, 5), "b": (2, 2), "c": (2, 2)}), TWO_CORES)
     assert dict(found.schedule.start) == {"big": 0, "b": 5, "c": 5}
@@ -200,7 +202,7 @@ def test_memory_and_cores_of_meta_are_shared() -> None:
     assert abs(found.schedule.start["a"] - found.schedule.start["b"]) == 5
 
 
-def test_a_prediction_is_compared_with_what_happened() -> None:
+def test_a_prediction_is_compared_with_the_actual_times() -> None:
     predicted = Schedule({"a": 0, "b": 2}, {"a": 2, "b": 5}, 5, 5, True)
     found = compare(predicted, {"a": (1000.0, 1003.0), "c": (1003.0, 1007.5)})
     assert found.as_dict() == {
@@ -215,7 +217,7 @@ def test_a_prediction_is_compared_with_what_happened() -> None:
     assert compare(predicted, {}).actual == 0
 
 
-def test_the_range_holds_the_prediction_though_a_shorter_stage_can_make_it_longer() -> None:
+def test_the_range_contains_the_prediction_despite_timing_anomalies() -> None:
     workflow = workflow_of({"a": (), "b": (), "c": (), "d": (), "e": ("b", "c", "d")}, {})
     lasts = {"a": 4.0, "b": 4.0, "c": 3.0, "d": 8.0}
     quick = schedule_plan(workflow, plan_of({a: (s, s) for a, s in {**lasts, "e": 1.0}.items()}), TWO_CORES)
@@ -225,7 +227,7 @@ def test_the_range_holds_the_prediction_though_a_shorter_stage_can_make_it_longe
     assert found.low <= found.schedule.makespan <= found.high
 
 
-def test_the_title_of_a_plan_says_range_bound_and_what_is_assumed() -> None:
+def test_the_title_of_a_plan_has_range_bound_and_assumptions() -> None:
     workflow = workflow_of({"a": (), "b": (), "c": (), "d": (), "e": ()}, {"b": {"cpu": 2}})
     plan = plan_of({"a": (3, 3), "b": (2, 4), "c": None})
     title = plan_chart(schedule_plan(workflow, plan, TWO_CORES), 2).title
@@ -246,7 +248,7 @@ def test_the_command_draws_a_plan_in_the_terminal_and_as_svg(tmp_path: Path) -> 
     root = make_repository(tmp_path / "repository", {"dvc.yaml": pipeline})
     done = command_line(root, "plan", "--schedule", "--svg", "charts/plan.svg", "--workers", "2")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^copy +1\.0 s \.\. 2\.0 s +░+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^copy +1\.0 s to 2\.0 s +░+$", done.stdout, re.MULTILINE)
     assert "2.0 s on 2 cores; the duration of 2 stages is assumed" in done.stdout
     names = [g.findtext(f"{SVG}title") for g in ET.parse(root / "charts" / "plan.svg").iter(f"{SVG}g")]
-    assert names == ["make: 0.0 s .. 1.0 s", "copy: 1.0 s .. 2.0 s"]
+    assert names == ["make: 0.0 s to 1.0 s", "copy: 1.0 s to 2.0 s"]

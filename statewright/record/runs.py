@@ -1,7 +1,8 @@
-"""The stages that were run, as MLflow remembers them: which run made this version of a file?
+"""Recorded runs of stages: find the run that wrote a version of a file.
 
-A local database is read directly (tables of MLflow 3.17, which `pyproject.toml` pins), since
-importing MLflow takes seconds; any other store is read through the client.
+A local SQLite store is read directly, because importing MLflow takes seconds. The queries are
+for the tables of MLflow 3.17, which `pyproject.toml` pins. Any other store is read through
+MLflow's client.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from statewright.record.tracking import answers, tracking_uri
 from statewright.state import Hashes
 
 MOST_RUNS = 1000
-"""How many past runs of a stage are looked through."""
+"""Maximum number of past runs of a stage that are searched."""
 
 _RUNS = """
 SELECT runs.run_uuid, runs.experiment_id, runs.start_time, runs.end_time
@@ -35,14 +36,18 @@ WHERE tags.key LIKE 'output:%' AND tags.value LIKE ? AND runs.lifecycle_stage = 
 
 @dataclass(frozen=True)
 class PastRun:
-    """One recorded run of a stage.
+    """Recorded run of a stage.
 
     Parameters
     ----------
-    started, seconds : float
-        Seconds since 1970, and how long it took; None while it runs.
+    started : float or None
+        Start of the run in seconds since 1970.
+    seconds : float or None
+        Duration in seconds; None while the run is active.
+    params : callable
+        Return the params of the run, read from the store on demand.
     link : str, optional
-        Where a server shows the run.
+        Address of the run's page on the MLflow server.
     """
 
     run_id: str
@@ -65,34 +70,34 @@ class PastRun:
 
     @property
     def inputs(self) -> Hashes:
-        """Hash of every dependency, by path."""
+        """Content hash of each dependency, by path."""
         return self._hashes("input:")
 
     @property
     def outputs(self) -> Hashes:
-        """Hash of every output, by path."""
+        """Content hash of each output, by path."""
         return self._hashes("output:")
 
     @property
     def parent_id(self) -> str | None:
-        """The run of the whole transition, if it was part of one."""
+        """Id of the transition's run, if the stage ran in a transition."""
         return self.tags.get("mlflow.parentRunId")
 
     @property
     def commit(self) -> str | None:
-        """The git commit that was checked out."""
+        """Git commit that was checked out."""
         return self.tags.get("mlflow.source.git.commit")
 
     @property
     def dirty(self) -> bool:
-        """Whether tracked files had changes that were not committed."""
+        """True if tracked files had uncommitted changes."""
         return self.tags.get("statewright.git.dirty") == "true"
 
     def _hashes(self, prefix: str) -> dict[str, str]:
         return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix) and v}
 
     def as_dict(self) -> dict[str, Any]:
-        """What is remembered, for JSON."""
+        """Return the run as plain values, for JSON."""
         return {
             "run": self.run_id,
             "parent": self.parent_id,
@@ -108,17 +113,18 @@ class PastRun:
 
 
 @dataclass(frozen=True)
-class Record:
-    """A store of past runs.
+class RunHistory:
+    """Recorded runs of a repository.
 
     Parameters
     ----------
     runs : callable
-        Address of a stage -> its runs, newest first, read one by one.
+        Map the address of a stage to its runs, newest first, read one by one.
     versions : callable
-        Beginning of a hash -> (stage, path, hash) of every recorded output that has it.
+        Map the first characters of a hash to (stage, path, hash) of each recorded output
+        whose hash starts with them.
     absent : str, optional
-        Why there is no record at all.
+        Reason why no run can be read; None if the store was read.
     """
 
     runs: Callable[[str], Iterable[PastRun]]
@@ -126,27 +132,33 @@ class Record:
     absent: str | None = None
 
 
-def open_past(root: Path) -> Record:
-    """The record of a repository; an empty one, with the reason, if there is none or it does not answer."""
+def open_run_history(root: Path) -> RunHistory:
+    """Open the recorded runs of a repository.
+
+    If the store is absent, damaged or does not answer, the result is empty and `absent` holds
+    the reason.
+    """
     uri = tracking_uri(root)
     if not uri.startswith("sqlite:///"):
-        return _remote(uri, root) if answers(uri) else _nothing(f"{uri} does not answer")
+        return _open_remote(uri, root) if answers(uri) else _empty(f"{uri} does not answer")
     path = Path(uri.removeprefix("sqlite:///"))
     if not path.is_file():
-        return _nothing("no run was recorded in MLflow yet")
+        return _empty("no run was recorded in MLflow yet")
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         connection.execute("SELECT run_uuid FROM tags LIMIT 1")
     except sqlite3.Error as error:
-        return _nothing(f"{path} cannot be read: {error}")
-    return Record(lambda stage: _read(connection, stage), lambda prefix: _read_hashes(connection, prefix))
+        return _empty(f"{path} cannot be read: {error}")
+    return RunHistory(
+        lambda stage: _read_runs(connection, stage), lambda prefix: _read_hashes(connection, prefix)
+    )
 
 
-def _nothing(why: str) -> Record:
-    return Record(lambda stage: (), lambda prefix: (), why)
+def _empty(reason: str) -> RunHistory:
+    return RunHistory(lambda stage: (), lambda prefix: (), reason)
 
 
-def _read(connection: sqlite3.Connection, stage: str) -> Iterator[PastRun]:
+def _read_runs(connection: sqlite3.Connection, stage: str) -> Iterator[PastRun]:
     for run_id, experiment_id, start, end in connection.execute(_RUNS, (stage, MOST_RUNS)).fetchall():
         tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,)))
 
@@ -166,8 +178,8 @@ def _times(start: int | None, end: int | None) -> tuple[float | None, float | No
     return start / 1000, None if end is None else (end - start) / 1000
 
 
-def _remote(uri: str, root: Path) -> Record:
-    """Runs through MLflow's client, of the experiment that the engine records in."""
+def _open_remote(uri: str, root: Path) -> RunHistory:
+    """Read runs of the repository's experiment through MLflow's client."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     import mlflow
@@ -175,20 +187,20 @@ def _remote(uri: str, root: Path) -> Record:
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
     if experiment is None:
-        return _nothing(f"{uri} has no experiment of this repository")
+        return _empty(f"{uri} has no experiment for this repository")
 
     def search(query: str) -> list[PastRun]:
-        found = client.search_runs(
+        runs = client.search_runs(
             [experiment.experiment_id], query, order_by=["start_time DESC"], max_results=MOST_RUNS
         )
-        return [_from_client(run, uri) for run in found]
+        return [_from_client(run, uri) for run in runs]
 
     def versions(prefix: str) -> list[tuple[str, str, str]]:
         runs = search("tags.`statewright.kind` = 'stage'")
         pairs = ((run.stage, path, value) for run in runs for path, value in run.outputs.items() if value)
         return sorted({pair for pair in pairs if pair[2].startswith(prefix)})
 
-    return Record(lambda stage: search(f"tags.`statewright.stage` = '{stage}'"), versions)
+    return RunHistory(lambda stage: search(f"tags.`statewright.stage` = '{stage}'"), versions)
 
 
 def _from_client(run: Any, uri: str) -> PastRun:
@@ -203,14 +215,14 @@ def _from_client(run: Any, uri: str) -> PastRun:
 
 
 def maker(
-    record: Record, stage: str, outputs: Hashes, inputs: Hashes | None = None
+    history: RunHistory, stage: str, outputs: Hashes, inputs: Hashes | None = None
 ) -> tuple[PastRun | None, PastRun | None]:
-    """The run that made these versions of the outputs, and a later one that only brought them back.
+    """Return the run that wrote these outputs, and a later run that restored them.
 
-    Of several runs that wrote the same, one from the same `inputs` is preferred, then the newest.
+    If several runs wrote the same outputs, prefer one with the same `inputs`, then the newest.
     """
-    made, restored, alike = None, None, False
-    for run in record.runs(stage):
+    made, restored, same_inputs = None, None, False
+    for run in history.runs(stage):
         if not outputs or any(run.outputs.get(path) != value for path, value in outputs.items()):
             continue
         if run.status == "restored" and made is None and restored is None:
@@ -218,8 +230,8 @@ def maker(
         if run.status != "ran":
             continue
         same = inputs is not None and all(inputs.get(path) == value for path, value in run.inputs.items())
-        if made is None or (same and not alike):
-            made, alike = run, same
-        if alike or inputs is None:
+        if made is None or (same and not same_inputs):
+            made, same_inputs = run, same
+        if same_inputs or inputs is None:
             break
     return made, restored
