@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Table,
         Tensors,
     )
-    from statewright.plan import Decision, Plan
+    from statewright.planning.plan import Decision, Plan
     from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
     __version__: str
@@ -38,7 +38,7 @@ _MODULES = {
         "Table",
         "Tensors",
     ),
-    "statewright.plan": ("Decision", "Plan"),
+    "statewright.planning.plan": ("Decision", "Plan"),
     "statewright.workflow": ("Output", "Stage", "Workflow", "WorkflowError"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

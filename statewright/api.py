@@ -11,7 +11,7 @@ from statewright.environment import quiet
 
 if TYPE_CHECKING:
     from statewright.lineage.provenance import Trace
-    from statewright.plan import Plan
+    from statewright.planning.plan import Plan
 
 
 def plan(

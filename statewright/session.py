@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import parameters
-from statewright.plan import SKIP, Plan, decide
+from statewright.functions.checks import value_faults
+from statewright.planning.plan import SKIP, Plan, decide
 from statewright.record import history
 from statewright.repository.observing import observe
 from statewright.repository.reading import Repository, declare, open_repository, targets
@@ -22,7 +23,7 @@ from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
 from statewright.terminal.results import print_up_to_date, show_figures
-from statewright.workflow import Workflow
+from statewright.workflow import Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
 
 
@@ -56,6 +57,15 @@ def open_session(
     if not (names or force or assumed):
         store(log, session.repository, session.workflow, session.plan)
     return session
+
+
+def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
+    """Raise an error if the declarations or a params model would refuse the new values."""
+    repository = open_repository(root)
+    texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
+    pretend(repository, texts)
+    if faults := value_faults(root, declare(repository)):
+        raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
 
 
 def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
@@ -112,6 +122,7 @@ def run(
     root, names = opened.root, names if opened.below == "." else targets(opened, names)
     with exclusive_run(root, console):
         if assignments:
+            _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
                 console.print(
                     f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from statewright.plan import SKIP, Decision, Plan
+from statewright.planning.plan import SKIP, Decision, Plan
 from statewright.workflow import Stage, Workflow
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from statewright.plan import RESTORE, SKIP, Plan, decide
+from statewright.planning.plan import RESTORE, SKIP, Plan, decide
 from statewright.state import Hashes, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest, overlaps
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from statewright.plan import Plan
+from statewright.planning.plan import Plan
 from statewright.repository import lock_writer
 from statewright.repository import reading as dvc
 from statewright.repository.observing import observe

@@ -228,33 +228,62 @@ def _previous_faults(stage: Stage, signature: Signature, name: str, out: Output)
 
 
 def _param_faults(root: Path, stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
-    own = stage.address.replace("-", ".", 1).replace("-", "_")
-    declared = {}
-    for key in stage.params.get("params.yaml", ()):
-        declared["params" if key == own else key.rpartition(".")[2]] = key
+    declared = _declared_blocks(stage)
     for name in sorted(set(signature.params) ^ set(declared)):
         side = "dvc.yaml declares no params for" if name in signature.params else "no argument takes"
         yield f"{stage.address}: {signature.where}: {side} '{name}'"
     for name in sorted(set(signature.params) & set(declared)):
-        model = _import(root, signature.params[name])
-        if model is None or not issubclass(model, Params):
+        model = params_model(root, signature, name)
+        if model is None:
             yield f"{stage.address}: {signature.where}: '{name}' is not annotated with a Params model"
             continue
-        value = workflow.params.get("params.yaml", {}).get(declared[name])
-        try:
-            check(value, model, f"params.yaml: {declared[name]}")
-        except ContractError as error:
-            yield f"{stage.address}: {error}"
+        yield from _value_faults(stage, workflow, declared[name], model)
 
 
-def _import(root: Path, dotted: str) -> type | None:
-    module, _, name = dotted.rpartition(".")
+def _declared_blocks(stage: Stage) -> dict[str, str]:
+    """Return argument -> key of params.yaml: the stage's own block is `params`, others their last part."""
+    own = stage.address.replace("-", ".", 1).replace("-", "_")
+    return {
+        "params" if key == own else key.rpartition(".")[2]: key for key in stage.params.get("params.yaml", ())
+    }
+
+
+def _value_faults(stage: Stage, workflow: Workflow, key: str, model: type[Params]) -> Iterator[str]:
+    try:
+        check(workflow.params.get("params.yaml", {}).get(key), model, f"params.yaml: {key}")
+    except ContractError as error:
+        yield f"{stage.address}: {error}"
+
+
+def value_faults(root: Path, workflow: Workflow) -> list[str]:
+    """Return one sentence for each block of params.yaml that the model of a stage function refuses."""
+    sources = Sources(root)
+    sentences = []
+    for address, stage in workflow.stages.items():
+        package = own_package(stage, root)
+        signature = read_signature(sources, address, package) if package else None
+        if signature:
+            for key, model in params_blocks(root, stage, signature):
+                sentences += _value_faults(stage, workflow, key, model)
+    return list(dict.fromkeys(sentences))
+
+
+def params_blocks(root: Path, stage: Stage, signature: Signature) -> Iterator[tuple[str, type[Params]]]:
+    """Yield each block of params.yaml that a stage function reads, with its model."""
+    for name, key in _declared_blocks(stage).items():
+        if model := params_model(root, signature, name):
+            yield key, model
+
+
+def params_model(root: Path, signature: Signature, name: str) -> type[Params] | None:
+    """Return the Params model that annotates an argument, or None if it is none."""
+    module, _, class_name = signature.params.get(name, "").rpartition(".")
     if not module:
         return None
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    model = getattr(importlib.import_module(module), name, None)
-    return model if isinstance(model, type) else None
+    model = getattr(importlib.import_module(module), class_name, None)
+    return model if isinstance(model, type) and issubclass(model, Params) else None
 
 
 def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, Signature]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from statewright.fingerprint import Sources
-from statewright.functions.checks import _import, own_package, read_signature
+from statewright.functions.checks import own_package, params_blocks, read_signature
 from statewright.workflow import Stage, Workflow, flatten
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
@@ -79,14 +79,8 @@ def _models(root: Path, sources: Sources, stage: Stage) -> Iterator[tuple[tuple[
     """Yield the params model of each block that a stage function reads."""
     package = own_package(stage, root)
     signature = read_signature(sources, stage.address, package) if package else None
-    if signature is None:
-        return
-    own = stage.address.replace("-", ".", 1).replace("-", "_")
-    for key in stage.params.get("params.yaml", ()):
-        name = "params" if key == own else key.rpartition(".")[2]
-        model = _import(root, signature.params.get(name, ""))
-        if model is not None and issubclass(model, BaseModel):
-            yield ("params.yaml", key), model
+    for key, model in params_blocks(root, stage, signature) if signature else ():
+        yield ("params.yaml", key), model
 
 
 def _leaves(value: Any, block: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

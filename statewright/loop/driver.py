@@ -40,7 +40,7 @@ from statewright.loop.feedback import (
 from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
 from statewright.loop.keeping import keep_round, keep_standing, standing_files
 from statewright.loop.returning import bring_back
-from statewright.plan import RESTORE, SKIP, decide
+from statewright.planning.plan import RESTORE, SKIP, decide
 from statewright.repository.reading import open_repository
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server, use_running_server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from statewright.loop import rounds
 from statewright.loop.judge import Round
-from statewright.plan import SKIP, decide
+from statewright.planning.plan import SKIP, decide
 from statewright.repository.experiments import record_files, save_experiment
 from statewright.running.recorder import Recorder
 from statewright.session import Session

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from statewright.loop import rounds
 from statewright.loop.keeping import keep_standing
-from statewright.plan import MUST
+from statewright.planning.plan import MUST
 from statewright.repository.experiments import check_out, unsaved_outputs
 from statewright.repository.reading import open_repository
 from statewright.session import carry_out, exclusive_run, open_session, show_results

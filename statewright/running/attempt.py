@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from statewright.files import file_name
-from statewright.plan import Plan
+from statewright.planning.plan import Plan
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository import reading as dvc

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from statewright.plan import MAY, RESTORE, Plan
+from statewright.planning.plan import MAY, RESTORE, Plan
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence, dispatch
 from statewright.workflow import Stage, Workflow
 

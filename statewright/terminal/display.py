@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from statewright.plan import Plan
+from statewright.planning.plan import Plan
 from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import Prediction
 

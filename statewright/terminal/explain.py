@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from statewright.plan import MAY, SKIP, Plan
+from statewright.planning.plan import MAY, SKIP, Plan
 from statewright.planning.reasons import Reason
 from statewright.terminal.display import COLOURS, span
 from statewright.workflow import Workflow, overlaps

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from statewright.plan import Plan
+from statewright.planning.plan import Plan
 from statewright.terminal.display import counted
 from statewright.workflow import Workflow
 

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, shared, verdicts, write
 
 from statewright.cli import main
-from statewright.plan import Plan
+from statewright.planning.plan import Plan
 from statewright.repository import reading as engine
 from statewright.session import open_session
 from statewright.settled import recall

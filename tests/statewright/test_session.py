@@ -11,7 +11,7 @@ from rich.console import Console
 from toys import make_repository, verdicts
 
 from statewright import session
-from statewright.plan import RESTORE, SKIP, Decision, Plan
+from statewright.planning.plan import RESTORE, SKIP, Decision, Plan
 from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow
 

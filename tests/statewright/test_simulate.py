@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import make_repository, run_here, write
 
-from statewright.plan import decide
+from statewright.planning.plan import decide
 from statewright.repository import reading as engine
 from statewright.repository.observing import observe
 from statewright.running.process import StageFailedError

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from statewright.plan import Plan, decide
+from statewright.planning.plan import Plan, decide
 from statewright.repository import lock_writer
 from statewright.repository import reading as engine
 from statewright.repository.observing import observe

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from statewright.plan import Decision, Plan
+from statewright.planning.plan import Decision, Plan
 from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import schedule_plan
 from statewright.terminal.display import clock, live_board, new_board, print_plan, span, summary

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from statewright.plan import Decision, Plan
+from statewright.planning.plan import Decision, Plan
 from statewright.planning.reasons import Reason
 from statewright.terminal.explain import Cause, causes, print_causes
 from statewright.workflow import Output, Stage, Workflow

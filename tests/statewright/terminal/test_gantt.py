@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from statewright.plan import MAY, MUST, RESTORE, SKIP, Decision, Plan
+from statewright.planning.plan import MAY, MUST, RESTORE, SKIP, Decision, Plan
 from statewright.scheduling.prediction import compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import Problem, Schedule, solve
 from statewright.terminal.gantt import (

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, currently_in_test_context, event, giv
 from toys import inside, make_repository
 from worlds import KINDS, SOURCES, TEXTS, Node, World, declare_in, edit, put, rounds, worlds
 
-from statewright.plan import Plan
+from statewright.planning.plan import Plan
 from statewright.session import open_session
 from statewright.settled import recall
 
@@ -111,7 +111,7 @@ def disagreements(plan: Plan, done: Reproduction, lost: bool) -> list[str]:
     """Return the stages for which the plan and DVC disagree.
 
     If the cache had `lost` an object, another stage may have written the same bytes by coincidence.
-    DVC then restores a stage that had to run; see the docstring of `statewright.plan`.
+    DVC then restores a stage that had to run; see the docstring of `statewright.planning.plan`.
     """
     sentences = []
     for address, decision in plan.decisions.items():

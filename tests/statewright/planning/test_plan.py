@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statewright.plan import Decision, Plan, decide
+from statewright.planning.plan import Decision, Plan, decide
 from statewright.planning.reasons import Reason, differences, show
 from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest, overlaps
