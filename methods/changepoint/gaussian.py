@@ -9,9 +9,11 @@ import numpy as np
 from methods.changepoint.pointwise import add_point, explain
 from methods.compiled import compiled
 
+Array = np.ndarray
+
 
 @compiled(inline="always")
-def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add(y: Array, w: float, i: int, origin: Array, first: Array, second: Array) -> None:
     """Add observation i to the weighted sums of (y - origin) and of its products, lower triangle."""
     d = origin.size
     for a in range(d):
@@ -22,9 +24,17 @@ def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled(inline="always")
-def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
-    first, second, mass, origin, m0, kappa0, psi0, scale, mean
-):
+def _posterior_scale(
+    first: Array,
+    second: Array,
+    mass: float,
+    origin: Array,
+    m0: Array,
+    kappa0: float,
+    psi0: Array,
+    scale: Array,
+    mean: Array,
+) -> None:
     """Scale matrix (lower triangle) and mean of the regime's posterior, into `scale` and `mean`."""
     d = origin.size
     shrink = kappa0 * mass / (kappa0 + mass)
@@ -39,7 +49,7 @@ def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled(inline="always")
-def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _log_determinant(matrix: Array) -> float:
     """Log determinant from the lower triangle, overwritten by ``L D`` of its factors ``L D L'``."""
     d, log_det, product = matrix.shape[0], 0.0, 1.0
     for k in range(d):
@@ -58,9 +68,19 @@ def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @compiled
-def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, log_weights, first_row, step, m0, kappa0, nu0, psi0, constants, out
-):
+def score_rows(
+    y: Array,
+    weights: Array,
+    log_weights: Array,
+    first_row: int,
+    step: int,
+    m0: Array,
+    kappa0: float,
+    nu0: float,
+    psi0: Array,
+    constants: Array,
+    out: Array,
+) -> None:
     """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
     length, d = y.shape
     scale, mean = np.empty((d, d)), np.empty(d)
@@ -86,9 +106,17 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, first_row, probabilities, m0, kappa0, nu0, psi0, steps
-):
+def add_regimes(
+    y: Array,
+    weights: Array,
+    first_row: int,
+    probabilities: Array,
+    m0: Array,
+    kappa0: float,
+    nu0: float,
+    psi0: Array,
+    steps: Array,
+) -> None:
     """Add each segment's probability times its mean and covariance to `steps`, whose running sum is theirs.
 
     `steps` is (T + 1, 1 + d + d d): the probability of a covariance without a mean, means, covariances.
@@ -121,9 +149,20 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, log_weights, starts, ends, shares, m0, kappa0, nu0, psi0, constants, sums
-):
+def add_points(
+    y: Array,
+    weights: Array,
+    log_weights: Array,
+    starts: Array,
+    ends: Array,
+    shares: Array,
+    m0: Array,
+    kappa0: float,
+    nu0: float,
+    psi0: Array,
+    constants: Array,
+    sums: Array,
+) -> None:
     """Add each segment to the sums of the observations that it holds; constants by length."""
     d = y.shape[1]
     scale, mean, off = np.empty((d, d)), np.empty(d), np.empty(d)

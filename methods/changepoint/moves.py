@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from methods.changepoint.regime_draws import draw_conjugate, gibbs_update, propose_mean, weigh_mean
-from methods.changepoint.standard_form import conjugate_score
+from methods.changepoint.standard_form import StandardForm, conjugate_score
 from methods.compiled import compiled
 
 Array = np.ndarray
@@ -76,7 +76,7 @@ def new_chain(changes: Array, length: int, segments: int, d: int) -> Chain:
 
 
 @compiled
-def score(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+def score(rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array) -> float:
     """Score of the regime ``[s, t)``; fills `mean` with a new proposal where the state holds means."""
     if form.kappa0 > 0:
         return conjugate_score(form, s, t)
@@ -84,14 +84,14 @@ def score(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @compiled
-def start(rng, form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+def start(rng: np.random.Generator, form: StandardForm, chain: Chain) -> None:
     """Score every regime of a new state, with proposed means."""
     for j in range(chain.k[0] + 1):
         chain.scores[j] = score(rng, form, chain.bounds[j], chain.bounds[j + 1], chain.means[j])
 
 
 @compiled
-def rescore(form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+def rescore(form: StandardForm, chain: Chain) -> None:
     """Score every regime of the state as it stands, as after a change of the series."""
     for j in range(chain.k[0] + 1):
         s, t = chain.bounds[j], chain.bounds[j + 1]
@@ -102,7 +102,7 @@ def rescore(form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def draw_regimes(rng, form, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+def draw_regimes(rng: np.random.Generator, form: StandardForm, chain: Chain) -> None:
     """Draw mean and covariance of every regime given the segmentation (and the means so far)."""
     for j in range(chain.k[0] + 1):
         s, t = chain.bounds[j], chain.bounds[j + 1]
@@ -114,7 +114,7 @@ def draw_regimes(rng, form, chain):  # type: ignore[no-untyped-def]  # pragma: n
 
 
 @compiled
-def sweep(rng, form, model, chain):  # type: ignore[no-untyped-def]  # pragma: no cover
+def sweep(rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain) -> None:
     """Two births or deaths tried, a shift of each change, and Gibbs updates where means are held."""
     mean_left, mean_right = np.empty(form.psi.shape[0]), np.empty(form.psi.shape[0])
     for _ in range(2):
@@ -129,7 +129,7 @@ def sweep(rng, form, model, chain):  # type: ignore[no-untyped-def]  # pragma: n
 
 
 @compiled
-def _accepted(rng, chain, move, log_ratio):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _accepted(rng: np.random.Generator, chain: Chain, move: int, log_ratio: float) -> bool:
     if log_ratio < 0 and rng.random() >= math.exp(log_ratio):
         return False
     chain.moves[move, 1] += 1
@@ -137,13 +137,15 @@ def _accepted(rng, chain, move, log_ratio):  # type: ignore[no-untyped-def]  # p
 
 
 @compiled
-def _birth(rng, form, model, chain, left, right):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _birth(
+    rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain, left: Array, right: Array
+) -> None:
     chain.moves[BIRTH, 0] += 1
     k = chain.k[0]
     if k + 1 >= model.log_placement.size:
         return
-    c = np.searchsorted(model.places, rng.random(), side="right")
-    j = np.searchsorted(chain.bounds[: k + 2], c, side="right") - 1
+    c = int(np.searchsorted(model.places, rng.random(), side="right"))
+    j = int(np.searchsorted(chain.bounds[: k + 2], c, side="right")) - 1
     s, t = chain.bounds[j], chain.bounds[j + 1]
     if c - s < model.min_length or t - c < model.min_length:
         return
@@ -164,7 +166,7 @@ def _birth(rng, form, model, chain, left, right):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _death(rng, form, model, chain, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _death(rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain, mean: Array) -> None:
     chain.moves[DEATH, 0] += 1
     k = chain.k[0]
     if k == 0:
@@ -185,7 +187,15 @@ def _death(rng, form, model, chain, mean):  # type: ignore[no-untyped-def]  # pr
 
 
 @compiled
-def _shift(rng, form, model, chain, j, left, right):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _shift(
+    rng: np.random.Generator,
+    form: StandardForm,
+    model: Model,
+    chain: Chain,
+    j: int,
+    left: Array,
+    right: Array,
+) -> None:
     chain.moves[SHIFT, 0] += 1
     s, t = chain.bounds[j - 1], chain.bounds[j + 1]
     # Reach from one index to the whole series, evenly on a log scale: places differ in how sharp they are.
@@ -203,6 +213,6 @@ def _shift(rng, form, model, chain, j, left, right):  # type: ignore[no-untyped-
 
 
 @compiled
-def _place(chain, j, mean, value):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _place(chain: Chain, j: int, mean: Array, value: float) -> None:
     chain.means[j] = mean
     chain.scores[j] = value

@@ -48,7 +48,9 @@ def regime_constants(freedom: Array, d: int) -> Array:
 
 
 @compiled(inline="always")
-def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-untyped-def]  # pragma: no cover
+def explain(
+    h: float, a: float, log_weight: float, nu: float, d: int, log_det: float, constants: Array
+) -> tuple[float, float, float]:
     """Log predictive density of one observation, mean and variance of its log likelihood."""
     log_density = (
         constants[0]
@@ -61,7 +63,7 @@ def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-unt
 
 
 @compiled(inline="always")
-def add_point(sums, share, log_density, mean, within):  # type: ignore[no-untyped-def]  # pragma: no cover
+def add_point(sums: Array, share: float, log_density: float, mean: float, within: float) -> None:
     """Add to one observation's sums a segment that holds it and has a share of the posterior."""
     log_density += math.log(share)
     top = max(sums[LOG_DENSITY], log_density)

@@ -94,7 +94,7 @@ def backward_pass(
 
 
 @compiled(fastmath=_FAST)
-def _tops(values, lo, hi, tops):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _tops(values: Array, lo: int, hi: int, tops: Array) -> None:
     for c in range(lo // _CHUNK, (hi - 1) // _CHUNK + 1):
         top = -np.inf
         for i in range(max(lo, c * _CHUNK), min(hi, (c + 1) * _CHUNK)):
@@ -103,7 +103,9 @@ def _tops(values, lo, hi, tops):  # type: ignore[no-untyped-def]  # pragma: no c
 
 
 @compiled(fastmath=_FAST)
-def _log_sum(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _log_sum(
+    a: Array, b: Array, a_tops: Array, b_tops: Array, lo: int, hi: int, hint: int
+) -> tuple[float, int]:
     """Log of the sum of exp(a + b) over lo..hi-1; and the chunk of the largest term, to begin with next."""
     top, total, where = -np.inf, 0.0, hint
     c_first, c_last = lo // _CHUNK, (hi - 1) // _CHUNK
@@ -129,7 +131,9 @@ def _log_sum(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def
 
 
 @compiled(fastmath=_FAST)
-def _largest(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _largest(
+    a: Array, b: Array, a_tops: Array, b_tops: Array, lo: int, hi: int, hint: int
+) -> tuple[float, int]:
     top, where = -np.inf, hint
     c_first, c_last = lo // _CHUNK, (hi - 1) // _CHUNK
     hint = min(max(hint, c_first), c_last)
@@ -146,9 +150,9 @@ def _largest(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _forward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, first, sums, best, tops, hints, min_length
-):
+def _forward_rows(
+    scores: Array, first: int, sums: Array, best: Array, tops: Array, hints: Array, min_length: int
+) -> None:
     score_tops = np.empty(tops.shape[2])
     for t in range(max(first, min_length), first + scores.shape[0]):
         row, hi = scores[t - first], t - min_length + 1
@@ -167,9 +171,9 @@ def _forward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _backward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, first, sums, tops, hints, min_length
-):
+def _backward_rows(
+    scores: Array, first: int, sums: Array, tops: Array, hints: Array, min_length: int
+) -> None:
     length = sums.shape[1] - 1
     score_tops = np.empty(tops.shape[1])
     for s in range(min(first + scores.shape[0] - 1, length - min_length), first - 1, -1):
@@ -185,9 +189,9 @@ def _backward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def segment_probabilities(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, first, forward, backward, log_evidence, min_length
-):
+def segment_probabilities(
+    scores: Array, first: int, forward: Array, backward: Array, log_evidence: float, min_length: int
+) -> None:
     """Turn the scores (rows, T + 1) of a block, in place, into the posterior probability of each segment."""
     most, length = forward.shape[0] - 1, forward.shape[1] - 1
     reach, onward = np.empty(most), np.full(length + 1, -np.inf)

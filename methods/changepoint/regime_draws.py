@@ -15,8 +15,10 @@ import math
 import numpy as np
 
 from methods.changepoint.semi_conjugate_evidence import density_constant, log_integrand, spectrum
-from methods.changepoint.standard_form import cholesky, posterior_scale
+from methods.changepoint.standard_form import StandardForm, cholesky, posterior_scale
 from methods.compiled import compiled
+
+Array = np.ndarray
 
 # The proposal of a mean is the prior in this share, so that no weight is unbounded.
 _PRIOR_SHARE = 0.02
@@ -24,7 +26,7 @@ _NODES, _COARSE, _DEPTH = 48, 1.2, 8.0
 
 
 @compiled
-def draw_covariance(rng, freedom, scale, root):  # type: ignore[no-untyped-def]  # pragma: no cover
+def draw_covariance(rng: np.random.Generator, freedom: float, scale: Array, root: Array) -> None:
     """Fill `root` with F such that ``F F' ~ IW(freedom, scale)``, by Bartlett's decomposition."""
     d = scale.shape[0]
     factor, bartlett = np.empty((d, d)), np.zeros((d, d))
@@ -43,14 +45,16 @@ def draw_covariance(rng, freedom, scale, root):  # type: ignore[no-untyped-def] 
 
 
 @compiled
-def draw_conjugate(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]  # pragma: no cover
+def draw_conjugate(
+    rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array, root: Array
+) -> None:
     """Fill `mean` and `root` of the covariance with a joint draw given ``x[s:t]``."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, centre = posterior_scale(form, s, t, scale)
     draw_covariance(rng, form.nu0 + t - s, scale, root)
     kappa = form.kappa0 + mass
-    normal = rng.standard_normal(d)
+    normal: Array = rng.standard_normal(d)
     for i in range(d):
         mean[i] = mass / kappa * centre[i]
         for j in range(d):
@@ -58,7 +62,9 @@ def draw_conjugate(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def gibbs_update(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]  # pragma: no cover
+def gibbs_update(
+    rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array, root: Array
+) -> None:
     """Draw the covariance given `mean`, then `mean` given the covariance (semi-conjugate prior)."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
@@ -78,7 +84,7 @@ def gibbs_update(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]  
 
 
 @compiled
-def _mixture(a, mass, values, z, nodes, shares):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _mixture(a: float, mass: float, values: Array, z: Array, nodes: Array, shares: Array) -> int:
     """Fill nodes u and cumulated shares of a coarse mixture for the mean; return how many."""
     step = min(1.0, _COARSE / math.sqrt(a))
     top, count = -np.inf, 0
@@ -99,7 +105,7 @@ def _mixture(a, mass, values, z, nodes, shares):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def propose_mean(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+def propose_mean(rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array) -> float:
     """Fill `mean` with a proposal that depends on the segment alone; return its weight, as `weigh_mean`."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
@@ -111,7 +117,7 @@ def propose_mean(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # prag
 
 
 @compiled
-def weigh_mean(form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
+def weigh_mean(form: StandardForm, s: int, t: int, mean: Array) -> float:
     """Log of (density of ``y[s:t]`` and `mean`, Sigma integrated out) over that of proposing `mean`."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
@@ -122,9 +128,9 @@ def weigh_mean(form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @compiled
-def _log_weight(  # type: ignore[no-untyped-def]  # pragma: no cover
-    a, mass, values, z, nodes, shares, count, along
-):
+def _log_weight(
+    a: float, mass: float, values: Array, z: Array, nodes: Array, shares: Array, count: int, along: Array
+) -> float:
     prior, distance = 0.0, 0.0
     for i in range(z.size):
         prior -= 0.5 * along[i] ** 2
@@ -146,7 +152,9 @@ def _log_weight(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _drawn(rng, mass, values, z, nodes, shares, count):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _drawn(
+    rng: np.random.Generator, mass: float, values: Array, z: Array, nodes: Array, shares: Array, count: int
+) -> Array:
     along = np.empty(z.size)
     if rng.random() < _PRIOR_SHARE:
         for i in range(z.size):

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
-from methods.changepoint.standard_form import posterior_scale, standard_form
+from methods.changepoint.standard_form import StandardForm, posterior_scale, standard_form
 from methods.compiled import compiled
 
 Array = np.ndarray
@@ -58,7 +58,7 @@ def independent_segment_log_likelihood(
 
 
 @compiled
-def _table(form):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _table(form: StandardForm) -> Array:
     length = form.x.shape[0]
     scores = np.full((length + 1, length), -np.inf)
     for s in range(length):
@@ -68,7 +68,7 @@ def _table(form):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def independent_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
+def independent_score(form: StandardForm, s: int, t: int) -> float:
     """Log marginal likelihood of ``y[s:t]``."""
     a, mass, values, _, z = spectrum(form, s, t)
     step, v, depth = rule(a)
@@ -85,7 +85,7 @@ def independent_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no
 
 
 @compiled
-def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untyped-def]  # pragma: no cover
+def independent_moments(form: StandardForm, s: int, t: int, mean: Array, covariance: Array) -> None:
     """Fill `mean` with E[mu] and `covariance` with E[Sigma] given ``y[s:t]`` (nu0 + n > d + 1)."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     d = z.size
@@ -117,13 +117,13 @@ def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untype
 
 
 @compiled
-def rule(a):  # type: ignore[no-untyped-def]  # pragma: no cover
+def rule(a: float) -> tuple[float, float, float]:
     """Step and rightmost node of the rule in v, and how far below the largest term it goes."""
     return min(_LARGEST_STEP, _STEP / math.sqrt(a)), math.log(a + _DEPTH + math.sqrt(2 * _DEPTH * a)), _DEPTH
 
 
 @compiled
-def spectrum(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
+def spectrum(form: StandardForm, s: int, t: int) -> tuple[float, float, Array, Array, Array]:
     """The a, w, eigenvalues and eigenvectors of A, and segment mean in their basis."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
@@ -133,13 +133,13 @@ def spectrum(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def density_constant(form, s, t, a, values):  # type: ignore[no-untyped-def]  # pragma: no cover
+def density_constant(form: StandardForm, s: int, t: int, a: float, values: Array) -> float:
     """The log of c: density of ``y[s:t]`` where mu is the segment's mean."""
     return form.constants[t - s] + form.log_masses[t] - form.log_masses[s] - a * np.log(values).sum()
 
 
 @compiled
-def log_integrand(v, a, mass, values, z):  # type: ignore[no-untyped-def]  # pragma: no cover
+def log_integrand(v: float, a: float, mass: float, values: Array, z: Array) -> float:
     u = math.exp(v)
     total = a * v - u
     for i in range(values.size):

@@ -55,9 +55,17 @@ def independent_pointwise(
 
 
 @compiled
-def _add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    form, starts, ends, shares, uniforms, normals, log_determinant, constants, sums
-):
+def _add_points(
+    form: StandardForm,
+    starts: Array,
+    ends: Array,
+    shares: Array,
+    uniforms: Array,
+    normals: Array,
+    log_determinant: float,
+    constants: Array,
+    sums: Array,
+) -> None:
     for k in range(starts.size):
         s, t = starts[k], ends[k]
         _, mass, values, vectors, z = spectrum(form, s, t)
@@ -86,7 +94,7 @@ def _add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _means(form, s, t, uniforms, normals):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _means(form: StandardForm, s: int, t: int, uniforms: Array, normals: Array) -> Array:
     """Means of the regime of ``y[s:t]``, (points, d), in the eigenbasis of A."""
     a, mass, values, _, z = spectrum(form, s, t)
     nodes, cumulated = _mixture(a, mass, values, z)
@@ -99,7 +107,7 @@ def _means(form, s, t, uniforms, normals):  # type: ignore[no-untyped-def]  # pr
 
 
 @compiled
-def _mixture(a, mass, values, z):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _mixture(a: float, mass: float, values: Array, z: Array) -> tuple[Array, Array]:
     """Values of u and their cumulated probabilities: the nodes of the rule for the evidence."""
     step, v, depth = rule(a)
     nodes, logs, top = [math.exp(v)], [log_integrand(v, a, mass, values, z)], -np.inf

@@ -79,7 +79,7 @@ class IndependentSegments:
 
 
 @compiled
-def _add_regimes(form, first, probabilities, steps):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_regimes(form: StandardForm, first: int, probabilities: Array, steps: Array) -> None:
     d = form.psi.shape[0]
     mean, covariance = np.empty(d), np.empty((d, d))
     part = np.zeros(steps.shape[1])

@@ -92,7 +92,7 @@ def _cumulated(values: Array) -> Array:
 
 
 @compiled
-def posterior_scale(form, s, t, scale):  # type: ignore[no-untyped-def]  # pragma: no cover
+def posterior_scale(form: StandardForm, s: int, t: int, scale: Array) -> tuple[float, Array]:
     """Fill `scale` with psi + scatter of ``x[s:t]`` (+ the conjugate prior's pull); return w and the mean."""
     d = form.psi.shape[0]
     mass = form.masses[t] - form.masses[s]
@@ -109,7 +109,7 @@ def posterior_scale(form, s, t, scale):  # type: ignore[no-untyped-def]  # pragm
 
 
 @compiled
-def cholesky(matrix, factor):  # type: ignore[no-untyped-def]  # pragma: no cover
+def cholesky(matrix: Array, factor: Array) -> float:
     """Fill `factor` (lower) with the Cholesky factor; return the log determinant of `matrix`."""
     d = matrix.shape[0]
     log_det = 0.0
@@ -128,7 +128,7 @@ def cholesky(matrix, factor):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @compiled
-def conjugate_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
+def conjugate_score(form: StandardForm, s: int, t: int) -> float:
     """Log marginal likelihood of ``y[s:t]`` under the conjugate prior: ``regimes`` in O(1) of t - s."""
     d = form.psi.shape[0]
     scale, factor = np.empty((d, d)), np.empty((d, d))

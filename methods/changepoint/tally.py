@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from methods.changepoint.moves import draw_regimes, sweep
-from methods.changepoint.standard_form import cholesky, posterior_scale
+from methods.changepoint.moves import Chain, Model, draw_regimes, sweep
+from methods.changepoint.standard_form import StandardForm, cholesky, posterior_scale
 from methods.compiled import compiled
 
 Array = np.ndarray
@@ -50,7 +50,9 @@ def new_tally(length: int, d: int, k_max: int, segments: int, draws: int) -> Tal
 
 
 @compiled
-def warm_up(rng, form, model, chain, sweeps, visits):  # type: ignore[no-untyped-def]  # pragma: no cover
+def warm_up(
+    rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain, sweeps: int, visits: Array
+) -> None:
     """Sweep, and count changes at each index over the second half."""
     for i in range(sweeps):
         sweep(rng, form, model, chain)
@@ -60,7 +62,9 @@ def warm_up(rng, form, model, chain, sweeps, visits):  # type: ignore[no-untyped
 
 
 @compiled
-def run(rng, form, model, chain, thin, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+def run(
+    rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain, thin: int, tally: Tally
+) -> None:
     """Fill the tally: one draw kept of every `thin` sweeps."""
     for draw in range(tally.ks.size):
         for _ in range(thin):
@@ -77,7 +81,7 @@ def run(rng, form, model, chain, thin, tally):  # type: ignore[no-untyped-def]  
 
 
 @compiled
-def _add_regime(form, s, t, mean, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_regime(form: StandardForm, s: int, t: int, mean: Array, tally: Tally) -> None:
     """Add the conditional expectations of mean and covariance, which vary less than their draws."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
@@ -97,7 +101,7 @@ def _add_regime(form, s, t, mean, tally):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled
-def _add_likelihood(form, chain, j, draw, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_likelihood(form: StandardForm, chain: Chain, j: int, draw: int, tally: Tally) -> None:
     d = form.psi.shape[0]
     factor, z = np.empty((d, d)), np.empty(d)
     constant = -0.5 * (d * math.log(2 * math.pi) + cholesky(chain.roots[j] @ chain.roots[j].T, factor))

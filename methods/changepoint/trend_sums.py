@@ -61,7 +61,9 @@ def autocovariances(p: float, q: float, longest: int) -> Array:
 
 
 @compiled(inline="always")
-def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _row(
+    white: Array, times: Array, y: Array, a: int, i: int, place: int, time: float, value: float
+) -> tuple[float, float, float, float]:
     """Regressors 1 and time, and the value of observation i, autocorrelation divided out, and log scale.
 
     `place` is 0 for a regime's first observation, 1 for its second, 2 later; time and value are counted
@@ -84,7 +86,7 @@ def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-
 
 
 @compiled(inline="always")
-def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add(sums: Array, white: Array, times: Array, y: Array, a: int, i: int, place: int, anchor: int) -> None:
     """Add observation i to the sums of one kind of regime, time and value counted from the anchor's."""
     one, time, value, log_scale = _row(white, times, y, a, i, place, times[anchor], y[anchor, a])
     sums[_S11] += one * one
@@ -97,14 +99,23 @@ def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped
 
 
 @compiled(inline="always")
-def _add_later(sums, white, times, y, a, i, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_later(sums: Array, white: Array, times: Array, y: Array, a: int, i: int, anchor: int) -> None:
     """Add an observation that is neither first nor second to the sums of every kind of regime."""
     for k in range(sums.shape[0]):
         _add(sums[k], white[i, a, k], times, y, a, i, 2, anchor)
 
 
 @compiled(inline="always")
-def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _solve(
+    sums: Array,
+    middle: float,
+    rise: float,
+    precision: float,
+    origin: float,
+    freedom: float,
+    slope: bool,
+    fit: Array,
+) -> float:
     """Posterior of one kind of regime, into `fit`; its log marginal likelihood but for what n decides.
 
     `middle` and `rise` are its middle time and duration, from the same origin as the sums, whose value is
@@ -135,9 +146,22 @@ def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type:
 
 
 @compiled(inline="always")
-def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, times, y, a, anchor, first, last, white, precision, freedom, slopes, total, fits, logs
-):
+def _kinds(
+    sums: Array,
+    times: Array,
+    y: Array,
+    a: int,
+    anchor: int,
+    first: int,
+    last: int,
+    white: Array,
+    precision: float,
+    freedom: float,
+    slopes: bool,
+    total: Array,
+    fits: Array,
+    logs: Array,
+) -> float:
     """Solve every kind of regime of ``y[first:last+1, a]``; the log of their summed marginal likelihoods."""
     middle = 0.5 * (times[first] + times[last]) - times[anchor]
     rise = times[last] - times[first]
@@ -161,9 +185,19 @@ def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, first_row, step, precision, freedom, slopes, constants, jacobian, out
-):
+def score_rows(
+    y: Array,
+    times: Array,
+    white: Array,
+    first_row: int,
+    step: int,
+    precision: Array,
+    freedom: float,
+    slopes: bool,
+    constants: Array,
+    jacobian: float,
+    out: Array,
+) -> None:
     """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
     length, d = y.shape
     noises = white.shape[2]
@@ -190,9 +224,18 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, first_row, probabilities, spread, precision, freedom, slopes, steps
-):
+def add_regimes(
+    y: Array,
+    times: Array,
+    white: Array,
+    first_row: int,
+    probabilities: Array,
+    spread: Array,
+    precision: Array,
+    freedom: float,
+    slopes: bool,
+    steps: Array,
+) -> None:
     """Add each segment's probability times its trend and variance to `steps`, whose running sum is theirs.
 
     `steps` is (T + 1, 4 d): for each dimension the probability of a variance without a mean, the trend's
@@ -235,9 +278,20 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, starts, ends, shares, precision, freedom, slopes, constants, sums, surprise
-):
+def add_points(
+    y: Array,
+    times: Array,
+    white: Array,
+    starts: Array,
+    ends: Array,
+    shares: Array,
+    precision: Array,
+    freedom: float,
+    slopes: bool,
+    constants: Array,
+    sums: Array,
+    surprise: Array,
+) -> None:
     """Add each segment to the sums of the observations that it holds; constants by length."""
     d, noises = y.shape[1], white.shape[2]
     kinds = noises * (1 + slopes)
@@ -268,9 +322,21 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _explain_mixture(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, a, s, t, i, freedom, slopes, fits, logs, total, constants
-):
+def _explain_mixture(
+    y: Array,
+    times: Array,
+    white: Array,
+    a: int,
+    s: int,
+    t: int,
+    i: int,
+    freedom: float,
+    slopes: bool,
+    fits: Array,
+    logs: Array,
+    total: float,
+    constants: Array,
+) -> tuple[float, float, float, float]:
     """As `pointwise.explain`, of one dimension of observation i, over the kinds of regime.
 
     And the expected square of its error, weighted and in units of the regime's variance.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.state import NO_TIE, empty_state, toggle
+from methods.ergm.state import NO_TIE, Node, State, empty_state, toggle
 
 (EDGES, MUTUAL, MATCH, FACTOR_OUT, FACTOR_IN, VALUE_OUT, VALUE_IN, DIFFERENCE, MATRIX,
  PATHS_FORTH, PATHS_BACK, TIES_BY_PATHS, DEGREE_OUT, DEGREE_IN) = range(14)  # fmt: skip
@@ -46,7 +46,7 @@ def statistics(
 
 
 @compiled
-def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _lay(state: State, terms: Terms, edges: np.ndarray, total: np.ndarray) -> np.ndarray:
     delta = np.zeros(total.size)
     for k in range(edges.shape[0]):
         i, j = edges[k, 0], edges[k, 1]
@@ -57,7 +57,7 @@ def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma:
 
 
 @compiled(inline="always")
-def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
+def change(state: State, terms: Terms, i: Node, j: Node, delta: np.ndarray) -> None:
     """Write into `delta` what each statistic is with the tie i -> j less what it is without."""
     for c in range(delta.size):
         delta[c] = 0.0
@@ -101,7 +101,7 @@ def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma
 
 
 @compiled(inline="always")
-def _by_paths(state, tables, t, i, j, tie):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _by_paths(state: State, tables: np.ndarray, t: int, i: Node, j: Node, tie: int) -> float:
     """The tie's own f, and the gain of each tie for which i -> j completes a path."""
     total = tables[t, state.shared[i, j]]
     # Ties i -> h that gain the path i -> j -> h: h follows both; the shorter list is walked.

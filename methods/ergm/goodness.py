@@ -93,7 +93,7 @@ def _distances(adjacency: csr_array, sources: NDArray[np.int64]) -> Array:
 
 
 @compiled
-def _search(starts, neighbours, sources):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _search(starts: np.ndarray, neighbours: np.ndarray, sources: np.ndarray) -> np.ndarray:
     """Breadth-first distances (sources, n); -1 where no path leads."""
     n = starts.size - 1
     distance, queue = np.full((sources.size, n), -1), np.empty(n, dtype=np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.change import change
+from methods.ergm.change import Terms, change
 from methods.ergm.state import NO_TIE, State
 from methods.ergm.terms import Model
 
@@ -111,7 +111,7 @@ def ranges(state: State, model: Model) -> tuple[Array, Array]:
 
 
 @compiled
-def _ranges(state, terms, columns):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ranges(state: State, terms: Terms, columns: int) -> tuple[np.ndarray, np.ndarray]:
     n = state.slot.shape[0]
     low, high, delta = np.zeros(columns), np.zeros(columns), np.zeros(columns)
     for i in range(n):
@@ -130,7 +130,7 @@ def _ranges(state, terms, columns):  # type: ignore[no-untyped-def]  # pragma: n
 
 
 @compiled
-def _score(coef, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _score(coef: np.ndarray, delta: np.ndarray) -> float:
     """`coef . delta`, where 0 times an infinite coefficient is 0."""
     total = 0.0
     for c in range(coef.size):
@@ -140,7 +140,7 @@ def _score(coef, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _decided(state, terms, coef):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _decided(state: State, terms: Terms, coef: np.ndarray) -> int:
     n, count, delta = state.slot.shape[0], 0, np.zeros(coef.size)
     if np.isfinite(coef).all():
         return 0
@@ -154,7 +154,7 @@ def _decided(state, terms, coef):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @compiled
-def _add_outer(information, delta, weight):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_outer(information: np.ndarray, delta: np.ndarray, weight: float) -> None:
     for a in range(delta.size):
         if delta[a] != 0.0:
             for b in range(delta.size):
@@ -162,7 +162,9 @@ def _add_outer(information, delta, weight):  # type: ignore[no-untyped-def]  # p
 
 
 @compiled
-def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ties(
+    state: State, terms: Terms, coef: np.ndarray, keep: float, rng: np.random.Generator
+) -> tuple[float, np.ndarray, np.ndarray]:
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
     delta = np.zeros(p)
@@ -192,7 +194,7 @@ def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled
-def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _pairs(state: State, terms: Terms, coef: np.ndarray, mutual: int) -> tuple[float, np.ndarray, np.ndarray]:
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
     states, odds, weights = np.zeros((4, p)), np.zeros(4), np.zeros(4)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.change import change
-from methods.ergm.state import NO_TIE, State, has_room, toggle, widen
+from methods.ergm.change import Terms, change
+from methods.ergm.state import NO_TIE, Node, State, has_room, toggle, widen
 from methods.ergm.terms import Model
 
 Array = NDArray[np.float64]
@@ -102,9 +102,20 @@ def _run(chain: Chain, coef: Array, steps: int, interval: int, found: Array) -> 
 
 
 @compiled
-def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
-    state, terms, coef, rng, closing, begin, steps, interval, found, delta, total, pending
-):
+def _advance(
+    state: State,
+    terms: Terms,
+    coef: np.ndarray,
+    rng: np.random.Generator,
+    closing: float,
+    begin: int,
+    steps: int,
+    interval: int,
+    found: np.ndarray,
+    delta: np.ndarray,
+    total: np.ndarray,
+    pending: np.ndarray,
+) -> int:
     """Number of proposals made; stops early where a tie finds no room and leaves it in `pending`."""
     n, dyads = state.slot.shape[0], state.dyads
     until = interval - begin % interval
@@ -141,7 +152,9 @@ def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled(inline="always")
-def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _propose(
+    state: State, rng: np.random.Generator, n: int, ties: int, closing: float
+) -> tuple[np.int64, np.int64]:
     """A dyad; -1, -1 for the proposal to stay."""
     # Of one type with the nodes of other callers, so that what is called is compiled but once.
     i, j = np.int64(-1), np.int64(-1)
@@ -168,7 +181,7 @@ def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # p
 
 
 @compiled(inline="always")
-def _density(ties, adds, dyads, closing, ends):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _density(ties: int, adds: bool, dyads: int, closing: float, ends: float) -> float:
     """Probability that a network of `ties` proposes this dyad; `adds` where it has no tie."""
     if ties == 0:
         return (1.0 - closing) / dyads
@@ -177,7 +190,7 @@ def _density(ties, adds, dyads, closing, ends):  # type: ignore[no-untyped-def] 
 
 
 @compiled
-def _ends(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ends(state: State, i: Node, j: Node) -> float:
     """Of the proposals that follow a tie and then a neighbour: how many, by weight, end at i, j.
 
     The tie i -> j itself does not enter, so that the weight is the same before and after the change.

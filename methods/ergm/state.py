@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from methods.compiled import compiled
 
+Node = int | np.int64
+"""Position of a node in `graph.nodes`."""
+
 NO_TIE = -1
 FIXED_TIE = -2
 MOST_NODES = 20_000
@@ -93,7 +96,7 @@ def empty_state(
 
 
 @compiled
-def _lay(state, edges):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _lay(state: State, edges: np.ndarray) -> None:
     for k in range(edges.shape[0]):
         toggle(state, edges[k, 0], edges[k, 1])
 
@@ -123,14 +126,14 @@ def edges_of(state: State) -> NDArray[np.int64]:
 
 
 @compiled
-def has_room(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def has_room(state: State, i: Node, j: Node) -> bool:
     """Whether the tie i -> j could be added without widening the lists of neighbours."""
     width = state.out_neighbours.shape[1]
     return state.out_degree[i] < width and state.in_degree[j] < width
 
 
 @compiled
-def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def toggle(state: State, i: Node, j: Node) -> None:
     """Add the tie i -> j, or remove it."""
     step = 1 if state.slot[i, j] == NO_TIE else -1
     if state.shared.size:
@@ -146,7 +149,7 @@ def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _count_paths(state: State, i: Node, j: Node, step: int) -> None:
     shared = state.shared
     for k in range(state.out_degree[j]):
         h = state.out_neighbours[j, k]
@@ -163,13 +166,13 @@ def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: 
 
 
 @compiled
-def _insert(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _insert(neighbours: np.ndarray, degree: np.ndarray, i: Node, j: Node) -> None:
     neighbours[i, degree[i]] = j
     degree[i] += 1
 
 
 @compiled
-def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _delete(neighbours: np.ndarray, degree: np.ndarray, i: Node, j: Node) -> None:
     k = 0
     while neighbours[i, k] != j:
         k += 1
@@ -178,14 +181,14 @@ def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma
 
 
 @compiled
-def _place(state, i, j, where):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _place(state: State, i: Node, j: Node, where: Node) -> None:
     state.slot[i, j] = where
     if not state.directed:
         state.slot[j, i] = where
 
 
 @compiled
-def _occupy(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _occupy(state: State, i: Node, j: Node) -> None:
     if state.free.size and not state.free[i, j]:
         _place(state, i, j, FIXED_TIE)
         return
@@ -196,7 +199,7 @@ def _occupy(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _vacate(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _vacate(state: State, i: Node, j: Node) -> None:
     here, last = state.slot[i, j], state.ties[0] - 1
     _place(state, i, j, NO_TIE)
     if here == FIXED_TIE:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from methods.compiled import compiled
-from methods.temporal.career_likelihood import cholesky, covariance
+from methods.temporal.career_likelihood import Array, cholesky, covariance
 from methods.temporal.careers import Careers, Kernel
 from methods.temporal.macro import MacroFit, thinned
 from methods.temporal.panel import Floats
@@ -74,7 +74,19 @@ def smooth(fit: MacroFit, careers: Careers, unit: int, number: int = 100) -> tup
 
 
 @compiled
-def _innovations(start, time, rest, noise, own, amplitude, length, own_variance, extra, error, variance):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _innovations(
+    start: Array,
+    time: Array,
+    rest: Array,
+    noise: Array,
+    own: Array,
+    amplitude: Array,
+    length: Array,
+    own_variance: Array,
+    extra: float,
+    error: Array,
+    variance: Array,
+) -> bool:
     for i in range(len(start) - 1):
         first, last = start[i], start[i + 1]
         rows = slice(first, last)

@@ -14,15 +14,20 @@ Gaussian Processes for Machine Learning (2006), equations 2.30 and 5.9.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from methods.compiled import compiled
+
+Array = np.ndarray
 
 # sums may be taken in another order, for vector instructions; infinities stay what they are
 FAST = {"reassoc", "contract", "arcp"}
 
 
-@numba.njit(cache=True)
-def covariance(time, noise, own, amplitude, length, own_variance, extra):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled
+def covariance(
+    time: Array, noise: Array, own: Array, amplitude: float, length: float, own_variance: Array, extra: float
+) -> Array:
     """Covariance of one career's values; lower triangle only."""
     n = len(time)
     whole = np.zeros((n, n))
@@ -36,8 +41,8 @@ def covariance(time, noise, own, amplitude, length, own_variance, extra):  # typ
     return whole
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def cholesky(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled(fastmath=FAST)
+def cholesky(matrix: Array) -> bool:
     """Replace a lower triangle by its Cholesky factor; false if it is not positive definite."""
     n = len(matrix)
     for j in range(n):
@@ -54,8 +59,8 @@ def cholesky(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     return True
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def _inverse_transposed(factor, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled(fastmath=FAST)
+def _inverse_transposed(factor: Array, out: Array) -> None:
     """Fill `out` with ``L^-T``, row k being column k of ``L^-1``."""
     n = len(factor)
     for k in range(n):
@@ -67,8 +72,19 @@ def _inverse_transposed(factor, out):  # type: ignore[no-untyped-def]  # pragma:
             out[k, j] = total / factor[j, j]
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def _node(known, correlation, own, own_variance, amplitude2, rest, factor, root, by_rest, slopes):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled(fastmath=FAST)
+def _node(
+    known: Array,
+    correlation: Array,
+    own: Array,
+    own_variance: Array,
+    amplitude2: float,
+    rest: Array,
+    factor: Array,
+    root: Array,
+    by_rest: Array,
+    slopes: Array,
+) -> float:
     """Log-likelihood of one career at one node; fills its derivatives.
 
     `slopes` are those in log amplitude, the noise variance and the own variances. With
@@ -117,8 +133,8 @@ def _node(known, correlation, own, own_variance, amplitude2, rest, factor, root,
     return likelihood
 
 
-@numba.njit(cache=True)
-def _correlations(t, length, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled
+def _correlations(t: Array, length: Array, out: Array) -> None:
     for b in range(len(length)):
         for j in range(len(t)):
             for k in range(j + 1):
@@ -126,10 +142,19 @@ def _correlations(t, length, out):  # type: ignore[no-untyped-def]  # pragma: no
                 out[b, j, k] = np.exp(-0.5 * gap * gap)
 
 
-@numba.njit(cache=True)
-def value_and_gradient(  # type: ignore[no-untyped-def]
-    start, time, noise, own, length, rest, log_amplitude, log_weight, own_variance, extra
-):  # pragma: no cover - compiled
+@compiled
+def value_and_gradient(
+    start: Array,
+    time: Array,
+    noise: Array,
+    own: Array,
+    length: Array,
+    rest: Array,
+    log_amplitude: Array,
+    log_weight: Array,
+    own_variance: Array,
+    extra: float,
+) -> tuple[float, Array, Array, Array, Array, float]:
     """Log-likelihood of a mixture over nodes; its derivatives in the last five arguments.
 
     Arguments are the fields of `Careers` and the lengths, then ``rest = value - mean beta``, the
@@ -173,10 +198,18 @@ def value_and_gradient(  # type: ignore[no-untyped-def]
     return total, by_rest, by_amplitude, by_weight, by_own, by_extra
 
 
-@numba.njit(cache=True)
-def node_log_likelihood(  # type: ignore[no-untyped-def]
-    start, time, noise, own, length, rest, log_amplitude, own_variance, extra
-):  # pragma: no cover - compiled
+@compiled
+def node_log_likelihood(
+    start: Array,
+    time: Array,
+    noise: Array,
+    own: Array,
+    length: Array,
+    rest: Array,
+    log_amplitude: Array,
+    own_variance: Array,
+    extra: float,
+) -> Array:
     """Log-likelihood of every career at every pair of nodes, (units, amplitudes, lengths)."""
     most = np.max(np.diff(start))
     out = np.zeros((len(start) - 1, len(log_amplitude), len(length)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_funcify
 
-from methods.temporal.career_likelihood import value_and_gradient
+from methods.compiled import compiled
+from methods.temporal.career_likelihood import Array, value_and_gradient
 from methods.temporal.careers import Careers
 from methods.temporal.panel import Floats
 
@@ -45,12 +45,15 @@ class MarginalLikelihood(Op):
 
 
 @numba_funcify.register(MarginalLikelihood)
-def _compiled(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> Any:
+def _numba_function(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> Any:
     """The same for nutpie, which calls it without going through Python."""
     start, time, noise, own, length = op.known
 
-    @numba.njit
-    def call(rest, log_amplitude, log_weight, own_variance, noise_variance):  # type: ignore[no-untyped-def]  # pragma: no cover
+    # Not stored: the careers are constants of the compiled code.
+    @compiled(cache=False)
+    def call(
+        rest: Array, log_amplitude: Array, log_weight: Array, own_variance: Array, noise_variance: Array
+    ) -> tuple[Array, ...]:
         value, by_rest, by_amplitude, by_weight, by_own, by_noise = value_and_gradient(
             start,
             time,

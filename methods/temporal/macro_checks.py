@@ -5,14 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from methods.compiled import compiled
-from methods.temporal.career_likelihood import cholesky, covariance
+from methods.temporal.career_likelihood import Array, cholesky, covariance
 from methods.temporal.careers import Careers
 from methods.temporal.macro import MacroFit, thinned
 from methods.temporal.panel import Floats
 
 
 @compiled
-def _colour(start, time, noise, own, amplitude, length, own_variance, extra, white):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _colour(
+    start: Array,
+    time: Array,
+    noise: Array,
+    own: Array,
+    amplitude: Array,
+    length: Array,
+    own_variance: Array,
+    extra: float,
+    white: Array,
+) -> Array:
     """Multiply standard normal values by each career's Cholesky factor."""
     out = np.zeros_like(white)
     for i in range(len(start) - 1):

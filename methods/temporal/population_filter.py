@@ -23,12 +23,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from methods.compiled import compiled
 from methods.temporal.panel import Floats, Panel
+
+Array = np.ndarray
 
 NAMES = ("level", "deviation", "excess", "trend", "group", "rate")
 """tau, omega, kappa, q, gamma (variances) and lambda (1/year), in the order of the vector."""
@@ -72,10 +74,21 @@ class Fit:
     loss: float
 
 
-@numba.njit(cache=True)
-def _filter(  # type: ignore[no-untyped-def]
-    y, noise, unit, group, block, time, units, groups, theta, start, trend_variance, out
-):  # pragma: no cover - compiled
+@compiled
+def _filter(
+    y: Array,
+    noise: Array,
+    unit: Array,
+    group: Array,
+    block: Array,
+    time: Array,
+    units: int,
+    groups: int,
+    theta: Array,
+    start: float,
+    trend_variance: float,
+    out: Array,
+) -> None:
     tau, omega, kappa, q, gamma, rate = theta
     level = np.zeros(units)
     deviation = np.zeros(units)
