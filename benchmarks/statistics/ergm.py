@@ -19,7 +19,7 @@ import pandas as pd
 from benchmarks.parts import Found, Skipped
 from methods.ergm import DegenerateModelError, fit
 from methods.ergm.sampling import Budget, Chain, advance
-from methods.ergm.simulation import lay_out
+from methods.ergm.simulation import initial_state
 from methods.ergm.terms import read_terms
 from tasks.report.benchmark import BenchmarkTable
 
@@ -121,7 +121,7 @@ def _random(n: int, degree: int) -> nx.DiGraph:
 def _seconds_a_proposal(graph: nx.DiGraph, repeat: int) -> float:
     """Of the sampler, at the coefficients under which the network is at home."""
     model = read_terms(graph, TERMS)
-    state, observed = lay_out(graph, model, None)
+    state, observed = initial_state(graph, model, None)
     chain = Chain(state, model, observed, np.random.default_rng(0), Budget(10**12))
     coef = np.array([np.log(nx.density(graph)), 0.0, 0.0])
     advance(chain, coef, 1000)

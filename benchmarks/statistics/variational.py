@@ -17,7 +17,7 @@ from methods.variational import (
     Fit,
     Gaussian,
     Prior,
-    Sampled,
+    SampledPosterior,
     careers_of,
     coordinate_ascent,
     gradient_ascent,
@@ -165,7 +165,7 @@ def _moments(fit: Fit, name: str) -> tuple[float, float]:
     return float(factor.mean[0]), float(np.sqrt(variance[0]))
 
 
-def _each(fits: dict[str, Fit], nuts: Sampled, part: str, measure: Callable[..., float]) -> list[float]:
+def _each(fits: dict[str, Fit], nuts: SampledPosterior, part: str, measure: Callable[..., float]) -> list[float]:
     return [measure(getattr(fit.moments, part), getattr(nuts, part)) for fit in fits.values()]
 
 

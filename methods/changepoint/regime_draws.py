@@ -1,6 +1,6 @@
-r"""Draws of the mean and covariance of a regime given its observations, and the means that moves propose.
+r"""Draws of regime means and covariances, and proposals of means.
 
-All in the coordinates of ``standard_form``. The specification's Gibbs updates are
+All are in the coordinates of ``standard_form``. The specification's Gibbs updates are
 
 - ``Sigma | mu ~ IW(nu0 + n, psi + sum w (x - mu)(x - mu)')``,
 - ``mu | Sigma ~ N(w P^-1 Sigma^-1 m, P^-1)`` with ``P = I + w Sigma^-1``;
@@ -20,14 +20,14 @@ from methods.compiled import compiled
 
 Array = np.ndarray
 
-# The proposal of a mean is the prior in this share, so that no weight is unbounded.
+# Share of the prior in the proposal of a mean; it bounds the weights.
 _PRIOR_SHARE = 0.02
 _NODES, _COARSE, _DEPTH = 48, 1.2, 8.0
 
 
 @compiled
 def draw_covariance(rng: np.random.Generator, freedom: float, scale: Array, root: Array) -> None:
-    """Fill `root` with F such that ``F F' ~ IW(freedom, scale)``, by Bartlett's decomposition."""
+    """Fill `root` with F such that ``F F' ~ IW(freedom, scale)`` (Bartlett)."""
     d = scale.shape[0]
     factor, bartlett = np.empty((d, d)), np.zeros((d, d))
     cholesky(scale, factor)
@@ -48,7 +48,7 @@ def draw_covariance(rng: np.random.Generator, freedom: float, scale: Array, root
 def draw_conjugate(
     rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array, root: Array
 ) -> None:
-    """Fill `mean` and `root` of the covariance with a joint draw given ``x[s:t]``."""
+    """Draw `mean` and the `root` of the covariance jointly given ``x[s:t]``."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, centre = posterior_scale(form, s, t, scale)
@@ -65,7 +65,7 @@ def draw_conjugate(
 def gibbs_update(
     rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array, root: Array
 ) -> None:
-    """Draw the covariance given `mean`, then `mean` given the covariance (semi-conjugate prior)."""
+    """Draw the covariance given `mean`, then `mean` given it (semi-conjugate prior)."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, centre = posterior_scale(form, s, t, scale)
@@ -85,7 +85,7 @@ def gibbs_update(
 
 @compiled
 def _mixture(a: float, mass: float, values: Array, z: Array, nodes: Array, shares: Array) -> int:
-    """Fill nodes u and cumulated shares of a coarse mixture for the mean; return how many."""
+    """Fill nodes u and shares of a coarse mixture for the mean; return their number."""
     step = min(1.0, _COARSE / math.sqrt(a))
     top, count = -np.inf, 0
     v = math.log(a + math.sqrt(2 * _DEPTH * a) + _DEPTH)
@@ -106,11 +106,11 @@ def _mixture(a: float, mass: float, values: Array, z: Array, nodes: Array, share
 
 @compiled
 def propose_mean(rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array) -> float:
-    """Fill `mean` with a proposal that depends on the segment alone; return its weight, as `weigh_mean`."""
+    """Propose `mean` from the segment alone; return its weight as `weigh_mean` does."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
     count = _mixture(a, mass, values, z, nodes, shares)
-    along = _drawn(rng, mass, values, z, nodes, shares, count)
+    along = _draw_from_mixture(rng, mass, values, z, nodes, shares, count)
     mean[:] = vectors @ along
     weight = _log_weight(a, mass, values, z, nodes, shares, count, along)
     return weight + density_constant(form, s, t, a, values)
@@ -118,7 +118,10 @@ def propose_mean(rng: np.random.Generator, form: StandardForm, s: int, t: int, m
 
 @compiled
 def weigh_mean(form: StandardForm, s: int, t: int, mean: Array) -> float:
-    """Log of (density of ``y[s:t]`` and `mean`, Sigma integrated out) over that of proposing `mean`."""
+    """Compute the log weight of a proposed mean.
+
+    It is the log density of ``y[s:t]`` and `mean`, with Sigma integrated out, less that of the proposal.
+    """
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
     count = _mixture(a, mass, values, z, nodes, shares)
@@ -152,7 +155,7 @@ def _log_weight(
 
 
 @compiled
-def _drawn(
+def _draw_from_mixture(
     rng: np.random.Generator, mass: float, values: Array, z: Array, nodes: Array, shares: Array, count: int
 ) -> Array:
     along = np.empty(z.size)

@@ -73,10 +73,10 @@ def test_filling_beats_the_columns_means_on_low_rank_data():
     assert np.sqrt(np.mean(error**2)) < 0.25 * np.sqrt(np.mean(of_means**2))
 
 
-def test_impossible_requests_are_refused():
-    with pytest.raises(ValueError, match="expected 1 to columns - 1"):
+def test_invalid_requests_are_refused():
+    with pytest.raises(ValueError, match="expected 1 to 2 for 3 columns"):
         pca.fit(np.zeros((5, 3)), 3)
     empty = low_rank(rows=10, columns=3)
     empty[:, 1] = np.nan
-    with pytest.raises(ValueError, match="column 1 has fewer than two values"):
+    with pytest.raises(ValueError, match="column 1 has fewer than 2 values"):
         pca.fit(empty, 1)
