@@ -1,13 +1,13 @@
-r"""Marginal likelihood of many short Gaussian processes, with its gradient, career by career.
+r"""Marginal likelihood of many short Gaussian processes, with its gradient.
 
 .. math::
     y_i \sim N(X_i \beta,\ C_i),\qquad
     C_i = a_i^2 \exp\!\left(-\frac{(t - t')^2}{2 \ell_i^2}\right) + Z_i\,\mathrm{diag}(\tau^2)\,Z_i^\top
           + \sigma_n^2 I + \mathrm{diag}(s_i^2)
 
-The process, and the career's own coefficients ``Z_i b_i``, ``b_i ~ N(0, diag(tau^2))``, are
-integrated out exactly, a_i and l_i are summed over nodes that all careers share, so that a
-sampler sees hyperparameters only. Careers are short: small Cholesky factors, no padding.
+The process and the career's own coefficients ``Z_i b_i``, ``b_i ~ N(0, diag(tau^2))``, are integrated
+out exactly; a_i and l_i are summed over nodes that all careers share. A sampler therefore sees
+hyperparameters only. Careers are short: the Cholesky factors are small and need no padding.
 Specification 3, section 1.2.3; Rasmussen and Williams,
 Gaussian Processes for Machine Learning (2006), equations 2.30 and 5.9.
 """
@@ -20,7 +20,7 @@ from methods.compiled import compiled
 
 Array = np.ndarray
 
-# sums may be taken in another order, for vector instructions; infinities stay what they are
+# sums may be reordered for vector instructions; infinities keep their meaning
 FAST = {"reassoc", "contract", "arcp"}
 
 
@@ -28,7 +28,7 @@ FAST = {"reassoc", "contract", "arcp"}
 def covariance(
     time: Array, noise: Array, own: Array, amplitude: float, length: float, own_variance: Array, extra: float
 ) -> Array:
-    """Covariance of one career's values; lower triangle only."""
+    """Compute the covariance of one career's values; lower triangle only."""
     n = len(time)
     whole = np.zeros((n, n))
     for j in range(n):
@@ -43,7 +43,10 @@ def covariance(
 
 @compiled(fastmath=FAST)
 def cholesky(matrix: Array) -> bool:
-    """Replace a lower triangle by its Cholesky factor; false if it is not positive definite."""
+    """Replace a lower triangle by its Cholesky factor.
+
+    Returns false if the matrix is not positive definite.
+    """
     n = len(matrix)
     for j in range(n):
         for k in range(j + 1):
@@ -85,9 +88,9 @@ def _node(
     by_rest: Array,
     slopes: Array,
 ) -> float:
-    """Log-likelihood of one career at one node; fills its derivatives.
+    """Compute the log-likelihood of one career at one node; fill its derivatives.
 
-    `slopes` are those in log amplitude, the noise variance and the own variances. With
+    `slopes` are derivatives by log amplitude, the noise variance and the own variances. With
     ``C = P + R``, P the process: ``tr(C^-1 P) = n - tr(C^-1 R)`` needs the diagonal of ``C^-1`` only.
     """
     n, q = len(known), len(own_variance)
@@ -155,11 +158,13 @@ def value_and_gradient(
     own_variance: Array,
     extra: float,
 ) -> tuple[float, Array, Array, Array, Array, float]:
-    """Log-likelihood of a mixture over nodes; its derivatives in the last five arguments.
+    """Compute the log-likelihood of a mixture over nodes, with its derivatives.
+
+    The derivatives are by the last five arguments.
 
     Arguments are the fields of `Careers` and the lengths, then ``rest = value - mean beta``, the
     log amplitudes, the log weight of each pair of nodes (amplitudes, lengths) and the variances.
-    Minus infinity, and no slope, where a covariance is not positive definite.
+    If a covariance is not positive definite, the value is minus infinity and derivatives are 0.
     """
     high, wide = log_weight.shape
     q = len(own_variance)
@@ -210,7 +215,7 @@ def node_log_likelihood(
     own_variance: Array,
     extra: float,
 ) -> Array:
-    """Log-likelihood of every career at every pair of nodes, (units, amplitudes, lengths)."""
+    """Compute log-likelihoods of careers at all nodes, (units, amplitudes, lengths)."""
     most = np.max(np.diff(start))
     out = np.zeros((len(start) - 1, len(log_amplitude), len(length)))
     correlation, factor, root = (

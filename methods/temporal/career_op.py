@@ -1,4 +1,4 @@
-"""The careers' marginal likelihood as a node of a PyTensor graph, so that NUTS can follow its slope."""
+"""Marginal likelihood of careers as a PyTensor operation, with its gradient."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from methods.temporal.panel import Floats
 
 
 class MarginalLikelihood(Op):
-    """Outputs: log-likelihood, and its derivatives in the five inputs; see `career_likelihood`.
+    """Log-likelihood and its derivatives by the five inputs; see `career_likelihood`.
 
-    Inputs are the rest (n,), the log amplitudes, the log weights (amplitudes, lengths), the
+    The inputs are the residuals (n,), the log amplitudes, the log weights (amplitudes, lengths), the
     variances of the careers' own coefficients (q,) and of the noise ().
     """
 
@@ -35,8 +35,8 @@ class MarginalLikelihood(Op):
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         arguments = (*self.known, *inputs[:-1], float(inputs[-1]))
         results = value_and_gradient(*arguments)
-        for place, result in zip(outputs, results, strict=True):
-            place[0] = np.asarray(result)
+        for output, result in zip(outputs, results, strict=True):
+            output[0] = np.asarray(result)
 
     def L_op(  # noqa: N802 - the name that PyTensor calls
         self, inputs: Any, outputs: Any, output_grads: Any
@@ -46,7 +46,7 @@ class MarginalLikelihood(Op):
 
 @numba_funcify.register(MarginalLikelihood)
 def _numba_function(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> Any:
-    """The same for nutpie, which calls it without going through Python."""
+    """Return the compiled function that nutpie calls without the interpreter."""
     start, time, noise, own, length = op.known
 
     # Not stored: the careers are constants of the compiled code.
@@ -72,6 +72,6 @@ def _numba_function(op: MarginalLikelihood, node: Apply | None = None, **_: Any)
 
 
 def marginal_likelihood(careers: Careers, length: Floats, *inputs: Any) -> Any:
-    """Log-likelihood of the careers, a scalar; `inputs` as in `MarginalLikelihood`."""
+    """Build the log-likelihood of careers; for `inputs` see `MarginalLikelihood`."""
     outputs: Any = MarginalLikelihood(careers, length)(*inputs)
     return outputs[0]
