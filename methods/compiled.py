@@ -44,7 +44,7 @@ def compiled(function: Function | None = None, **options: Any) -> Function | Cal
         return lambda later: compiled(later, **options)
     digest = _digest(Path(function.__code__.co_filename).parent)
     function.__qualname__ = f"{function.__qualname__}_{digest}"
-    dispatcher: Function = njit(**{"cache": True, "nogil": True} | options)(function)
+    dispatcher: Any = njit(**{"cache": True, "nogil": True} | options)(function)
     return dispatcher
 
 
