@@ -54,7 +54,7 @@ def draw_conjugate(
     mass, centre = posterior_scale(form, s, t, scale)
     draw_covariance(rng, form.nu0 + t - s, scale, root)
     kappa = form.kappa0 + mass
-    normal: Array = rng.standard_normal(d)
+    normal = rng.standard_normal((d,))
     for i in range(d):
         mean[i] = mass / kappa * centre[i]
         for j in range(d):
