@@ -51,7 +51,7 @@ def turing_scores(folder: Path) -> pd.DataFrame:
                 "kind": kinds[name],
                 "f1": change_point_f1(annotators, locations),
                 "cover": segmentation_cover(annotators, locations, len(y)),
-                "found": locations.tolist(),
+                "locations": locations.tolist(),
             }
         )
     published = pd.read_csv(folder / "tcpd_scores.csv").query("setting == 'default'")
@@ -66,7 +66,7 @@ def univariate_mean(scores: pd.DataFrame) -> pd.Series:
     Over the univariate series without `uk_coal_employ`; a failed run counts as 0.
     """
     included = scores[(scores["kind"] == "univariate") & (scores.index != "uk_coal_employ")]
-    return included.drop(columns=["kind", "found"]).fillna(0.0).mean()
+    return included.drop(columns=["kind", "locations"]).fillna(0.0).mean()
 
 
 def _scores() -> BenchmarkTable | Skipped:
@@ -77,13 +77,19 @@ def _scores() -> BenchmarkTable | Skipped:
     published = [f"{peer} {metric}" for peer in PEERS for metric in ("f1", "cover")]
     columns = ["f1", "cover", *published]
     rows = [
-        [str(name), ", ".join(map(str, row["found"])) or "none", *_numbers(row[columns])]
+        [str(name), ", ".join(map(str, row["locations"])) or "none", *_numbers(row[columns])]
         for name, row in scores.iterrows()
     ]
     return BenchmarkTable(
         name="scores",
         title="Turing change point data set: the default detector beside published default scores.",
-        columns=["series", "found", "F1", "cover", *(f"{column} (published)" for column in published)],
+        columns=[
+            "series",
+            "change points",
+            "F1",
+            "cover",
+            *(f"{column} (published)" for column in published),
+        ],
         rows=[*rows, ["mean of 17 univariate", "", *_numbers(univariate_mean(scores)[columns])]],
     )
 

@@ -43,7 +43,7 @@ TREND_START = 0.2
 
 
 @dataclass(frozen=True)
-class Filtered:
+class FilterResult:
     """Forecasts of each row from the rows before it.
 
     Attributes
@@ -151,7 +151,7 @@ def _filter(
         i = j
 
 
-def run(panel: Panel, y: Floats, noise: Floats, fit: Fit) -> Filtered:
+def run(panel: Panel, y: Floats, noise: Floats, fit: Fit) -> FilterResult:
     """Forecast every row from the rows before it.
 
     Parameters
@@ -165,13 +165,13 @@ def run(panel: Panel, y: Floats, noise: Floats, fit: Fit) -> Filtered:
 
     Returns
     -------
-    Filtered
+    FilterResult
         Row r depends on earlier rows of its unit and on rows of earlier blocks. It depends on rows of
         its own block only if it is a debut, through the mean of its group.
     """
     out = np.empty((len(y), 6))
     _run_into(panel, y, noise, fit.theta, fit.start, fit.trend_variance, out)
-    return Filtered(*(out[:, column].copy() for column in range(6)))
+    return FilterResult(*(out[:, column].copy() for column in range(6)))
 
 
 def _run_into(
@@ -239,7 +239,7 @@ def fit_dimensions(
     *,
     trend: bool,
     track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> tuple[list[Fit], list[Filtered]]:
+) -> tuple[list[Fit], list[FilterResult]]:
     """Fit and run one filter for each column of the panel; see `fit`."""
     fits, filtered = [], []
     for column in track(range(panel.mean.shape[1])):

@@ -139,7 +139,7 @@ def test_turing_scores():
     # Reached: both above the best published default that has both, binseg.
     assert mean["f1"] > mean["binseg f1"]
     assert mean["cover"] > mean["binseg cover"]
-    assert scores.loc["nile", "found"] == [28]
+    assert scores.loc["nile", "locations"] == [28]
     assert scores.loc["run_log", "f1"] > 0.95
     assert scores.loc["run_log", "cover"] > 0.79
 
