@@ -110,7 +110,7 @@ def test_the_order_of_a_known_autoregression_is_found():
 
 
 @pytest.mark.filterwarnings("ignore:.*returns a plain tuple:FutureWarning")
-def test_stationarity_is_judged_by_both_tests():
+def test_stationarity_uses_both_tests():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=300)
     walk = np.cumsum(noise)

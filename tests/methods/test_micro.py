@@ -220,7 +220,7 @@ def test_pooled_shape_is_the_highest_posterior():
 
 
 def test_shrinking_a_class_to_its_shape_predicts_better_and_never_falls():
-    # 20 songs for nine amplitudes: what they do together cannot be told from so few
+    # 20 songs do not identify the covariance of nine amplitudes
     rng = np.random.default_rng(11)
     values = 0.3 * rng.normal(size=(420, 10)).cumsum(axis=1)
     basis, held_out = polynomials(10, 9), hold_out_random((400, 10), 3, seed=3)
