@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from methods.exchange import Keep, made_anew
+from methods.exchange import ModelCache, no_cache
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.retrieval.search import Recipe
@@ -110,7 +110,7 @@ def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None)
         settings.temperature,
         _reranker(settings),
     )
-    keep = made_anew if cache is None else keep_in(cache)
+    keep = no_cache if cache is None else keep_in(cache)
     encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, keep=keep)
     namer = _namer(folder, settings, threads, keep)
     return Assistant(settings, _knowledge(folder), rules, encode, namer)
@@ -151,7 +151,7 @@ def _knowledge(folder: Path) -> Knowledge:
     )
 
 
-def _namer(folder: Path, settings: Settings, threads: int, keep: Keep) -> Namer:
+def _namer(folder: Path, settings: Settings, threads: int, keep: ModelCache) -> Namer:
     how, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
     materials = sorted(BINS["Toronto"])
     if how["photographs"] is None:

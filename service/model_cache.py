@@ -8,10 +8,10 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from methods.exchange import Keep
+from methods.exchange import ModelCache
 
 
-def keep_in(folder: Path) -> Keep:
+def keep_in(folder: Path) -> ModelCache:
     """What keeps each content as a file of `folder`, by its name and a digest of its key and torch's version.
 
     The folder is made if it is not there; a reader never sees half a file.

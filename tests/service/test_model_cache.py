@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from methods.exchange import made_anew
+from methods.exchange import no_cache
 from service.model_cache import keep_in
 
 
@@ -24,7 +24,7 @@ def test_what_is_kept_is_made_once_for_each_key_and_whole(tmp_path: Path):
         path = kept("a", key, lambda content=content: make(content))
         assert isinstance(path, Path)
         assert path.read_text() == content
-    assert made_anew("a", "one", lambda: make("third")) == b"third"
+    assert no_cache("a", "one", lambda: make("third")) == b"third"
     assert made == ["first", "second", "third"]
 
     def fail() -> bytes:
