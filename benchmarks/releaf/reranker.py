@@ -78,7 +78,7 @@ def _own_cards() -> Found:
     cited = asked.cited()
     known = whole.select(cited & (whole.split == "train"))
     groups = mine(
-        known.queries, texts, known.run(shipped_recipe()), known.relevance[:, unit], depth=MINED, right=1
+        known.queries, texts, known.run(shipped_recipe()), known.relevance[:, unit], depth=MINED, positives=1
     )
     taught = teach(groups)
     dev = [rank("own, dev", whole.select(cited & (whole.split == "dev")), taught, unit)]

@@ -2,8 +2,8 @@
 
 A sentence is supported in two cases. Either it names bins without a negation, and every bin is a bin of the
 city in the facts of a cited passage. Or it is a quotation of a cited passage; then it may also name the bins
-of other cities in the facts of cited passages. A sentence that names any other bin invalidates the whole text.
-Other sentences without support are left out.
+of other cities in the facts of cited passages. A sentence that names any other bin invalidates the whole
+text. Other sentences without support are left out.
 """
 
 from __future__ import annotations

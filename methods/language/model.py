@@ -86,7 +86,8 @@ def find_language_model(name: str, cache: Path | None) -> Path:
         return Path(cached).parent
     raise ValueError(
         f"language model '{name}' was not found: expected a folder with a config.json, an installed package "
-        f"with one .gguf file such as {DEFAULT}, or a model in the local Hugging Face cache; models are never downloaded"
+        f"with one .gguf file such as {DEFAULT}, or a model in the local Hugging Face cache; models are "
+        "never downloaded"
     )
 
 
