@@ -103,7 +103,8 @@ def find_cross_encoder(model: str) -> Path:
         # Its head would have random weights, so the order would be random.
         raise ValueError(
             f"re-ranker '{model}': {folder / 'config.json'} has the architecture "
-            f"{', '.join(kinds) or 'none'}; expected ...ForSequenceClassification, name a cross-encoder or null for no re-ranking"
+            f"{', '.join(kinds) or 'none'}; expected ...ForSequenceClassification, name a "
+            "cross-encoder, or null for no re-ranking"
         )
     return folder
 
