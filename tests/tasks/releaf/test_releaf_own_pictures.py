@@ -33,7 +33,7 @@ EACH = 8
 BROKEN = {
     "glass/animated.gif": "is animated (2 frames)",
     "glass/deep/er/still.png": "more than two folders deep",
-    "glass/notes.txt": "the file is no picture",
+    "glass/notes.txt": "the file is not a picture",
     "glass/one.png": "is 1 x 1 pixels",
     "metal/cut.jpg": "the picture is damaged",
     "metal/empty.jpg": "the file is empty",
