@@ -20,9 +20,11 @@ def _releaf(metrics: Metrics, name: str) -> Any:
 
 def table_rows(metrics: Metrics, part: str, name: str) -> list[dict[str, Any]]:
     """Return the rows of a benchmark table by column; none if it was not measured."""
-    tables = metrics["benchmarks"].get(part, {"tables": []})["tables"]
-    table = next((table for table in tables if table["name"] == name), {"columns": [], "rows": []})
-    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    tables: list[dict[str, Any]] = metrics["benchmarks"].get(part, {"tables": []})["tables"]
+    for table in tables:
+        if table["name"] == name:
+            return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    return []
 
 
 def holds(reproduced: bool) -> str:
