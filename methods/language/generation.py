@@ -58,7 +58,7 @@ class Generator:
         seed: int = 0,
         most_tokens: int = 60,
     ) -> GeneratedAnswer:
-        """Answer from the first passages (`prompt.MOST_PASSAGES`), or refuse.
+        """Answer from the first passages (`prompt.MAX_PASSAGES`), or refuse.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from methods.retrieval.dense import MOST_CHARACTERS
+from methods.retrieval.dense import MAX_CHARACTERS
 from methods.retrieval.rerank import PairScorer
 from methods.text import find_model
 
@@ -45,7 +45,7 @@ class CrossEncoder(nn.Module):
 
     def forward(self, pairs: list[tuple[str, str]], tokens: int) -> Tensor:
         """Return the logits of the pairs, of shape (pairs,)."""
-        first, second = ([text[:MOST_CHARACTERS] for text in side] for side in zip(*pairs, strict=True))
+        first, second = ([text[:MAX_CHARACTERS] for text in side] for side in zip(*pairs, strict=True))
         inputs = self.tokenizer(
             first, second, padding=True, truncation=True, max_length=tokens, return_tensors="pt"
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from methods.text import find_model
 
 Encoder = Callable[[list[str]], NDArray[np.float64]]
-MOST_CHARACTERS = 8000  # Far more than the window of an encoder; the rest of a text is not tokenised.
+MAX_CHARACTERS = 8000  # Far more than the window of an encoder; the rest of a text is not tokenised.
 
 
 def load_encoder(model: str, *, batch: int = 1) -> Encoder:
@@ -45,7 +45,7 @@ def load_encoder(model: str, *, batch: int = 1) -> Encoder:
 
     def encode(texts: list[str]) -> NDArray[np.float64]:
         vectors = encoder.encode(
-            [text[:MOST_CHARACTERS] for text in texts],
+            [text[:MAX_CHARACTERS] for text in texts],
             batch_size=batch,
             normalize_embeddings=True,
             show_progress_bar=False,

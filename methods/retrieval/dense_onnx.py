@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.exchange import Keep, export, made_anew, open_model
-from methods.retrieval.dense import MOST_CHARACTERS, Encoder, model_digest
+from methods.retrieval.dense import MAX_CHARACTERS, Encoder, model_digest
 from methods.text import find_model
 
 NAMES = ("input_ids", "attention_mask")
@@ -93,7 +93,7 @@ def encoder_of(run, source: Path, batch: int) -> Encoder:  # type: ignore[no-unt
         return run(dict(zip(NAMES, (tokens, mask), strict=True)))
 
     def encode(texts: list[str]) -> NDArray[np.float64]:
-        truncated = [text[:MOST_CHARACTERS] for text in texts]
+        truncated = [text[:MAX_CHARACTERS] for text in texts]
         starts = range(0, len(truncated), batch)
         parts = [encode_part(truncated[start : start + batch]) for start in starts]
         return np.concatenate([empty, *parts]).astype(np.float64).round(6)

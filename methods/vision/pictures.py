@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-MOST_BYTES = 20_000_000
-MOST_PIXELS = 50_000_000
-KEPT_PIXELS = 4_000_000
+MAX_BYTES = 20_000_000
+MAX_PIXELS = 50_000_000
+DECODED_PIXELS = 4_000_000
 """Maximum size in memory: a larger picture is averaged over squares of pixels."""
-LEAST_SIDE = 16
+MIN_SIDE = 16
 
 
 class PictureError(ValueError):
@@ -28,9 +28,9 @@ class PictureError(ValueError):
 def decode(
     content: bytes,
     *,
-    most_bytes: int = MOST_BYTES,
-    most_pixels: int = MOST_PIXELS,
-    least_side: int = LEAST_SIDE,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    min_side: int = MIN_SIDE,
 ) -> NDArray[np.uint8]:
     """Decode a still picture, and rotate it upright by its EXIF data.
 
@@ -38,7 +38,7 @@ def decode(
     ----------
     content : bytes
         A JPEG, PNG, WebP, BMP, or a GIF of one frame. Transparent pixels become white.
-    most_bytes, most_pixels, least_side : int
+    max_bytes, max_pixels, min_side : int
         Maximum size of the file, and maximum and minimum size of the picture.
 
     Returns
@@ -48,27 +48,27 @@ def decode(
     Raises
     ------
     PictureError
-        If it is empty, too large, not a picture, damaged, animated, or smaller than `least_side`.
+        If it is empty, too large, not a picture, damaged, animated, or smaller than `min_side`.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not content:
         raise PictureError("the file is empty; expected a photograph")
-    if len(content) > most_bytes:
-        raise PictureError(f"the file has {len(content):,} bytes, at most {most_bytes:,} are read")
+    if len(content) > max_bytes:
+        raise PictureError(f"the file has {len(content):,} bytes, at most {max_bytes:,} are read")
     with warnings.catch_warnings():
         # Pillow warns above its own limit. Our limit is checked below, before a pixel is decoded.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                _check_size(picture, most_pixels, least_side)
+                _check_size(picture, max_pixels, min_side)
                 upright = ImageOps.exif_transpose(picture)
                 return np.asarray(_reduce(_on_white(upright)), dtype=np.uint8)
         except UnidentifiedImageError:
             raise PictureError(f"the file is not a picture; expected one of {', '.join(FORMATS)}") from None
         except Image.DecompressionBombError:
             raise PictureError(
-                f"the picture claims more pixels than the {most_pixels:,} that are decoded"
+                f"the picture claims more pixels than the {max_pixels:,} that are decoded"
             ) from None
         except PictureError:
             raise
@@ -77,15 +77,15 @@ def decode(
             raise PictureError(f"the picture is damaged: {error}") from error
 
 
-def _check_size(picture, most_pixels: int, least_side: int) -> None:  # type: ignore[no-untyped-def]
+def _check_size(picture, max_pixels: int, min_side: int) -> None:  # type: ignore[no-untyped-def]
     width, height = picture.size
-    if width * height > most_pixels:
+    if width * height > max_pixels:
         raise PictureError(
-            f"the picture is {width} x {height} pixels, more than the {most_pixels:,} that are decoded"
+            f"the picture is {width} x {height} pixels, more than the {max_pixels:,} that are decoded"
         )
-    if min(width, height) < least_side:
+    if min(width, height) < min_side:
         raise PictureError(
-            f"the picture is {width} x {height} pixels; expected {least_side} or more on each side"
+            f"the picture is {width} x {height} pixels; expected {min_side} or more on each side"
         )
     # The first picture of an MPO is the photograph; the second is a preview or a stereo image.
     if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
@@ -93,7 +93,7 @@ def _check_size(picture, most_pixels: int, least_side: int) -> None:  # type: ig
 
 
 def _reduce(picture):  # type: ignore[no-untyped-def]
-    return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / KEPT_PIXELS)))
+    return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / DECODED_PIXELS)))
 
 
 def _on_white(picture):  # type: ignore[no-untyped-def]

@@ -62,9 +62,9 @@ def test_each_system_has_a_row_with_p_against_the_better_single_system():
     def measures(first: float) -> dict[str, np.ndarray]:
         return {name: np.full(queries, first + k) for k, name in enumerate(MEASURES)}
 
-    found = {"BM25": measures(0.25), "dense": measures(0.5), "re-ranked": measures(0.75)}
-    rows = list(retrieval.system_rows("x", found))
-    assert [row[:3] for row in rows] == [["x", queries, name] for name in found]
+    systems = {"BM25": measures(0.25), "dense": measures(0.5), "re-ranked": measures(0.75)}
+    rows = list(retrieval.system_rows("x", systems))
+    assert [row[:3] for row in rows] == [["x", queries, name] for name in systems]
     assert rows[2][3:-1] == [0.75 + k for k in range(len(MEASURES))]
     # Equal differences of one sign: two of 2^12 patterns are as far from 0, and Holm doubles each of two.
     low, none, high = (row[-1] for row in rows)
@@ -73,10 +73,10 @@ def test_each_system_has_a_row_with_p_against_the_better_single_system():
 
 def test_the_share_of_the_documents_of_the_matrix_in_a_store():
     vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6], [-1.0, 0.0]])
-    asked = np.array([[1.0, 0.0], [0.0, 1.0]])
-    exact = retrieval.nearest_by_matrix(vectors, asked, 3)
+    queries = np.array([[1.0, 0.0], [0.0, 1.0]])
+    exact = retrieval.nearest_by_matrix(vectors, queries, 3)
     assert [exact[0], exact[1][:2]] == [[0, 2, 1], [1, 2]]
-    assert retrieval.nearest_by_matrix(vectors, asked[:1], 9) == [[0, 2, 1, 3]]
+    assert retrieval.nearest_by_matrix(vectors, queries[:1], 9) == [[0, 2, 1, 3]]
     assert retrieval.shared_share([[2, 0, 3], exact[1][::-1]], exact) == 5 / 6
 
 
@@ -99,8 +99,8 @@ def test_classes_confusions_and_seeds_have_rows():
     )  # fmt: skip
     confusion = pd.DataFrame({"label": "glass", "found": ["glass", "metal"], "photos": [2, 1]})
     summary = SimpleNamespace(accuracy_seeds=[0.25, 0.75], best_epochs=[3, 4])
-    found = SimpleNamespace(vision_scores=scores, vision_confusion=confusion, vision=summary)
-    classes, seeds = vision.class_tables("features", "shipped features", cast("Any", found))
+    result = SimpleNamespace(vision_scores=scores, vision_confusion=confusion, vision=summary)
+    classes, seeds = vision.class_tables("features", "shipped features", cast("Any", result))
     assert classes.columns[-2:] == ["as glass", "as metal"]
     assert classes.rows == [["glass", 3, 0.5, pytest.approx(2 / 3), 0.6, 2, 1]]
     assert seeds.rows == [["0", 0.25, 3], ["1", 0.75, 4]]
@@ -150,15 +150,15 @@ def question(shares: dict[str, float], streams: set[str], nearest: float, *score
 
 
 def test_unknown_names_and_warnings_are_counted():
-    found = [
+    questions = [
         question({"Garbage": 0.8, "HHW": 0.2}, {"HHW"}, 0.3),
         question({"Garbage": 0.7, "HHW": 0.3}, {"Garbage"}, 0.34),
         question({"HHW": 1.0}, {"HHW"}, 0.9),
     ]
-    rows = {row[0]: row[1:] for row in reasons.unknown_names(found).rows}
+    rows = {row[0]: row[1:] for row in reasons.unknown_names(questions).rows}
     assert rows[0.25] == [3, 0, 0, None]
     assert rows[0.35] == [3, 2, 1, pytest.approx(0.75)]
-    rows = {row[0]: row[1:] for row in reasons.warned(found).rows}
+    rows = {row[0]: row[1:] for row in reasons.warned(questions).rows}
     assert (rows[0.1], rows[0.3]) == ([2, 1, 1, 1], [2, 1, 0, 1])
 
 
@@ -169,7 +169,7 @@ def test_cards_are_grouped_by_their_score_relative_to_the_first():
         Card("other", "Other", {}, {"Toronto": ("Garbage", "HHW")}),
     ]
     known = cast("Any", SimpleNamespace(cards=cards))
-    found = [
+    questions = [
         question(
             {}, {"Garbage"}, 1.0, 1.0, 0.85, 0.5
         ),  # the first card is of another city, so the own card is cited
@@ -177,7 +177,7 @@ def test_cards_are_grouped_by_their_score_relative_to_the_first():
         question({}, {"Garbage"}, 1.0, 0.1, 1.0, 0.7),
         question({}, {"Depot"}, 1.0, 1.0, 1.0, 1.0),
     ]
-    rows = [row[1:] for row in reasons.cited(known, found, 3).rows]
+    rows = [row[1:] for row in reasons.cited(known, questions, 3).rows]
     assert rows == [[0, 0], [1, 0], [1, 1], [0, 0], [1, 1]]
 
 
@@ -197,14 +197,14 @@ def test_a_single_answer_is_timed_with_all_its_parts(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("service.assistant.as_record", note("record", {}))
     monkeypatch.setattr("methods.vision.pictures.decode", note("decode", None))
     words = {step[0]: step for step in _single.of_words(assistant, [("jar", "Toronto")] * 3)}
-    seen = {step[0]: step for step in _single.of_photographs(assistant, [b"", b""])}
+    photographs = {step[0]: step for step in _single.of_photographs(assistant, [b"", b""])}
     _, ideas, given, limit = words["recommend by the graph"]
     assert (ideas(*given[0]), limit) == (("a lamp",), 30)
     calls.clear()
     assert _single._row(*words["an answer to words, in all"])[3:] == [3, 500]
     assert calls == ["encode", "ask", "record"] * 3
     calls.clear()
-    assert _single._row(*seen["an answer to a photograph, in all"])[3:] == [2, 500]
+    assert _single._row(*photographs["an answer to a photograph, in all"])[3:] == [2, 500]
     assert calls == ["decode", "name", "see", "encode", "show", "record"] * 2
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from methods.language.generation import check_answer
 from methods.language.grounding import citations, extract, ground, named_bins, sentences
 from methods.language.prompt import (
-    MOST_CHARACTERS,
-    MOST_PASSAGES,
+    MAX_CHARACTERS,
+    MAX_PASSAGES,
     Passage,
     as_data,
     clean_passages,
@@ -60,8 +60,8 @@ def test_the_prompt_names_the_bins_of_the_city_and_is_bounded():
     assert "[1] Dairy food, cheese." in turn and turn.count("Bins in Toronto: Green Bin.") == 1
     assert "Bins in Nagai: not said." in user_turn("?", "Nagai", [DAIRY])
     long = [Passage("A", "word " * 9000, ())] * 50
-    assert len(clean_passages(long)) == MOST_PASSAGES
-    assert len(user_turn("q" * 9000, "Toronto", long)) < (MOST_CHARACTERS + 60) * MOST_PASSAGES + 500
+    assert len(clean_passages(long)) == MAX_PASSAGES
+    assert len(user_turn("q" * 9000, "Toronto", long)) < (MAX_CHARACTERS + 60) * MAX_PASSAGES + 500
 
 
 def test_a_stream_without_a_city_raises_an_error():
