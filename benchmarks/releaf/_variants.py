@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def _text_torch(change: Callable[[Any], Any]) -> Encode:
     whole = SentenceTransformer(str(find_model(MODEL)), device="cpu", local_files_only=True)
     body = change(whole.get_submodule("0.auto_model").eval())
 
-    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def run(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         tokens, mask = (torch.from_numpy(inputs[name]) for name in NAMES)
         with torch.inference_mode():
             hidden = body(input_ids=tokens, attention_mask=mask).last_hidden_state.float()

@@ -7,7 +7,9 @@ incoming questions.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,11 @@ from methods.exchange import Keep, export, made_anew, open_model
 from methods.retrieval.dense import MAX_CHARACTERS, Encoder, model_digest
 from methods.text import find_model
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Runner = Callable[[Mapping[str, NDArray[np.int64]]], NDArray[np.float32]]
+"""Runs the exported model: tokens and mask to unit vectors."""
 NAMES = ("input_ids", "attention_mask")
 
 
@@ -81,7 +88,7 @@ def load_onnx_encoder(model: str, *, batch: int = 1, threads: int = 1, keep: Kee
     return encoder_of(run, source, batch)
 
 
-def encoder_of(run, source: Path, batch: int) -> Encoder:  # type: ignore[no-untyped-def]
+def encoder_of(run: Runner, source: Path, batch: int) -> Encoder:
     """Return an encoder by an exported model and the tokenizer in `source`."""
     tokenizer = _tokenizer(source)
     empty = run(dict.fromkeys(NAMES, np.ones((1, 1), dtype=np.int64)))[:0]
@@ -101,7 +108,7 @@ def encoder_of(run, source: Path, batch: int) -> Encoder:  # type: ignore[no-unt
     return encode
 
 
-def _tokenizer(source: Path):  # type: ignore[no-untyped-def]
+def _tokenizer(source: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     path, settings = source / "tokenizer.json", source / "sentence_bert_config.json"

@@ -9,9 +9,13 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MAX_BYTES = 20_000_000
@@ -77,7 +81,7 @@ def decode(
             raise PictureError(f"the picture is damaged: {error}") from error
 
 
-def _check_size(picture, max_pixels: int, min_side: int) -> None:  # type: ignore[no-untyped-def]
+def _check_size(picture: Image.Image, max_pixels: int, min_side: int) -> None:
     width, height = picture.size
     if width * height > max_pixels:
         raise PictureError(
@@ -88,15 +92,16 @@ def _check_size(picture, max_pixels: int, min_side: int) -> None:  # type: ignor
             f"the picture is {width} x {height} pixels; expected {min_side} or more on each side"
         )
     # The first picture of an MPO is the photograph; the second is a preview or a stereo image.
-    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-        raise PictureError(f"the picture is animated ({picture.n_frames} frames); send one still picture")
+    frames = getattr(picture, "n_frames", 1)
+    if picture.format != "MPO" and frames > 1:
+        raise PictureError(f"the picture is animated ({frames} frames); send one still picture")
 
 
-def _reduce(picture):  # type: ignore[no-untyped-def]
+def _reduce(picture: Image.Image) -> Image.Image:
     return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / DECODED_PIXELS)))
 
 
-def _on_white(picture):  # type: ignore[no-untyped-def]
+def _on_white(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
     if not picture.has_transparency_data:
