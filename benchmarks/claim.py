@@ -1,4 +1,4 @@
-"""A row of docs/claims.md."""
+"""A row of ``docs/claims.md``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ RUN = "`make run`"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of a specification; `verdict` and `finding` may be functions of the metrics."""
+    """A claim of a specification, with its verdict and our finding.
 
-    place: str
+    `verdict` and `finding` may be functions of the metrics.
+    """
+
+    section: str
     claim: str
     verdict: str | Callable[[Metrics], str]
     finding: str | Callable[[Metrics], str]
     command: str = ""
 
     def row(self, metrics: Metrics) -> str:
-        """The row in Markdown, with the figures of the last run."""
+        """Return the row in Markdown, with the figures of the last run."""
         verdict, finding = (
             part if isinstance(part, str) else part(metrics) for part in (self.verdict, self.finding)
         )
-        return f"| {self.place} | {self.claim} | {verdict} | {finding} | {self.command} |"
+        return f"| {self.section} | {self.claim} | {verdict} | {finding} | {self.command} |"

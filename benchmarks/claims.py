@@ -1,6 +1,7 @@
-"""Write docs/claims.md: what the specifications claim, beside what our runs measured.
+"""Write ``docs/claims.md``: claims of the specifications and our measurements.
 
-``python -m benchmarks.claims`` after a run; every figure is read from the metrics in ``data/``.
+Run ``python -m benchmarks.claims`` after the pipelines. Every figure is read from the metrics in ``data/``
+and from ``benchmarks/figures/``.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ NAMES = (
 
 
 def _entropy(metrics: Metrics) -> str:
-    found = metrics["fusion"]["entropy"]
-    values = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+    entropies = metrics["fusion"]["entropy"]
+    values = ", ".join(f"{name} {value:.2f}" for name, value in entropies.items())
     return (
-        "Only H(a) <= log n holds (tested as a property). Measured H(a)/log n of the fusion's attention, "
-        f"by query: {values}; 1 would be maximum entropy."
+        "Only H(a) <= log n holds (tested as a property). H(a)/log n of the attention in our fusion, "
+        f"by query: {values}; 1 is the maximum entropy."
     )
 
 
@@ -41,10 +42,10 @@ def _against_baselines(metrics: Metrics) -> str:
         )
         parts.append(
             f"next {task}: lower RMSE than every baseline in {len(wins)} of {score['dimensions']} "
-            f"dimensions, surely (95 % interval) in {score['beats_surely']} ({figures})"
+            f"dimensions, significantly (95 % interval) in {score['beats_surely']} ({figures})"
         )
     return (
-        "No data set behind the table. Ours, on real test years: "
+        "The specification names no data set for its table. Our results on real test years: "
         + "; ".join(parts)
         + ". "
         + _held_out(metrics)
@@ -53,24 +54,25 @@ def _against_baselines(metrics: Metrics) -> str:
 
 def _held_out(metrics: Metrics) -> str:
     parts = []
-    for task, found in metrics["fusion"]["held_out"]["test"].items():
-        models = {name: found[name]["rmse"] for name in ("fusion", "pca", "mean")}
+    for task, scores in metrics["fusion"]["held_out"]["test"].items():
+        models = {name: scores[name]["rmse"] for name in ("fusion", "pca", "mean")}
         figures = ", ".join(f"{name} {rmse:.3f}" for name, rmse in models.items())
         parts.append(f"{task.replace('_', ' ')}: {figures} (best: {min(models, key=lambda n: models[n])})")
     return "Held-out modality, test RMSE on scaled features: " + "; ".join(parts) + "."
 
 
 def _coverage(metrics: Metrics) -> str:
-    found = ", ".join(f"{name} {value:.3f}" for name, value in metrics["evaluate"]["coverage_90"].items())
+    coverage = metrics["evaluate"]["coverage_90"]
+    values = ", ".join(f"{name} {value:.3f}" for name, value in coverage.items())
     return (
-        "Holds for exchangeable data (tested as a property). Across time it need not; "
-        f"measured coverage of 90 % intervals on test years: {found}."
+        "Holds for exchangeable data (tested as a property). It need not hold across time; "
+        f"measured coverage of 90 % intervals on test years: {values}."
     )
 
 
-def _place(place: str) -> list[int]:
-    """Sections in the order of their numbers; what has none stands last."""
-    return [int(part) for part in place.partition("§")[2].split(".") if part] or [99]
+def _section_numbers(section: str) -> list[int]:
+    """Return the numbers of a section as a sort key; sections without one are last."""
+    return [int(part) for part in section.partition("§")[2].split(".") if part] or [99]
 
 
 CLAIMS = (
@@ -82,11 +84,11 @@ CLAIMS = (
         "1 §8.2",
         "Overall complexity O(n m d log n).",
         CORRECTED,
-        "Full attention costs O(n^2 d) a head; the exponents are not measured yet.",
+        "Full attention costs O(n^2 d) per head; the exponents are not measured yet.",
     ),
     *sorted(
         (*claims_language.CLAIMS, *claims_releaf.CLAIMS, *claims_retrieval.CLAIMS),
-        key=lambda claim: _place(claim.place),
+        key=lambda claim: _section_numbers(claim.section),
     ),
     *claims_statistics.CLAIMS,
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
@@ -113,14 +115,17 @@ CLAIMS = (
 
 
 def read_metrics() -> dict[str, Any]:
-    """Metrics of the emotion stages by name; under `releaf` those of that pipeline, under `benchmarks` its
-    benchmarks by part, as far as they were run."""
-    of_releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
+    """Read the metrics of both pipelines and of the benchmarks.
+
+    The metrics of the emotion stages are under their names, those of the pipeline `releaf` under `releaf`,
+    and the benchmarks that were run, by part, under `benchmarks`.
+    """
+    releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
         path.stem.removesuffix("_benchmark"): _read(path) for path in sorted(FIGURES.glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
-    return emotion | {"releaf": of_releaf, "benchmarks": benchmarks}
+    return emotion | {"releaf": releaf, "benchmarks": benchmarks}
 
 
 def _read(path: Path) -> Any:
@@ -128,15 +133,15 @@ def _read(path: Path) -> Any:
 
 
 def main() -> None:
-    """Read the metrics, write the table."""
+    """Read the metrics and write the table."""
     metrics = read_metrics()
     lines = [
         "# Claims",
         "",
-        "What the five specifications claim in numbers, and what holds. Written by",
-        "`python -m benchmarks.claims` from the metrics of the last run; do not edit by hand.",
+        "The quantitative claims of the five specifications, and our findings. The command",
+        "`python -m benchmarks.claims` writes this page from the metrics of the last run; do not edit it.",
         "",
-        "| specification | claim | verdict | what we found | command |",
+        "| specification | claim | verdict | finding | command |",
         "| --- | --- | --- | --- | --- |",
         *(claim.row(metrics) for claim in CLAIMS),
     ]

@@ -1,11 +1,11 @@
-"""Claims of specification 2, section 5: fusion and its weights, feedback, re-ranking, confidence."""
+"""Claims of specification 2, section 5, on fusion, re-ranking and confidence."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, RUN, Claim, Metrics
-from benchmarks.claims_releaf import RERANKER, RETRIEVAL, SURE, table_rows
+from benchmarks.claims_releaf import RERANKER, RETRIEVAL, SIGNIFICANT, table_rows
 
 RERANKED = "re-rank"
 
@@ -15,59 +15,60 @@ def _retrieve(metrics: Metrics) -> Any:
 
 
 def _collections(metrics: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
-    """By collection and system, the measures on the test queries; the waste names of the pipeline first."""
+    """Return the measures on test queries, by collection and system.
+
+    The first collection is the waste names of the pipeline.
+    """
     own = {
-        name: {"nDCG@10": one["ndcg_10"], "p": one["p_holm"]}
-        for name, one in _retrieve(metrics)["systems"].items()
+        name: {"nDCG@10": scores["ndcg_10"], "p": scores["p_holm"]}
+        for name, scores in _retrieve(metrics)["systems"].items()
     }
     shipped = _retrieve(metrics)["shipped"]
-    found = {
-        "test names": {name.replace("bm25", "BM25").replace("rrf", "RRF"): one for name, one in own.items()}
-    }
-    found["test names"]["shipped"] = own[shipped]
+    names = {name: name.replace("bm25", "BM25").replace("rrf", "RRF") for name in own}
+    collections = {"test names": {names[name]: scores for name, scores in own.items()}}
+    collections["test names"]["shipped"] = own[shipped]
     for row in table_rows(metrics, "retrieval", "systems"):
-        found.setdefault(row["collection"], {})[row["system"]] = row
-    return found
+        collections.setdefault(row["collection"], {})[row["system"]] = row
+    return collections
 
 
 def _best_single(systems: dict[str, dict[str, Any]]) -> float:
     return max(systems[name]["nDCG@10"] for name in ("BM25", "dense"))
 
 
-def _is_sure(one: dict[str, Any]) -> bool:
-    return one["p"] is not None and one["p"] < SURE
+def _is_significant(scores: dict[str, Any]) -> bool:
+    return scores["p"] is not None and scores["p"] < SIGNIFICANT
 
 
 def _hybrid_holds(metrics: Metrics) -> str:
-    found = _collections(metrics).values()
-    return REPRODUCED if all(s["shipped"]["nDCG@10"] > _best_single(s) for s in found) else CORRECTED
+    collections = _collections(metrics).values()
+    better = all(s["shipped"]["nDCG@10"] > _best_single(s) for s in collections)
+    return REPRODUCED if better else CORRECTED
 
 
 def _hybrid(metrics: Metrics) -> str:
     parts = [
         f"{name} {s['shipped']['nDCG@10']:.3f} against {_best_single(s):.3f}"
-        + ("" if _is_sure(s["shipped"]) else " (not sure)")
+        + ("" if _is_significant(s["shipped"]) else " (not significant)")
         for name, s in _collections(metrics).items()
     ]
-    return (
-        f"nDCG@10 of the fusion as shipped against the better of BM25 and dense vectors: {', '.join(parts)}."
-    )
+    return f"nDCG@10 of the shipped fusion against the better of BM25 and dense vectors: {', '.join(parts)}."
 
 
-def _tried(metrics: Metrics) -> list[dict[str, Any]]:
+def _grid(metrics: Metrics) -> list[dict[str, Any]]:
     return table_rows(metrics, "retrieval", "choice")
 
 
 def _weight(metrics: Metrics) -> str:
     grid = _retrieve(metrics)["grid"]
     best = max(grid, key=lambda point: point["ndcg_10"])
-    parts = [f"on names that are not test {best['w_dense']:g} ({best['ndcg_10']:.4f})"]
-    for row in _tried(metrics):
+    parts = [f"names outside the test split {best['w_dense']:g} ({best['ndcg_10']:.4f})"]
+    for row in _grid(metrics):
         if (row["feedback"], row["alpha"]) == (3, 0.1):
             weights = {k.removeprefix("w_dense "): v for k, v in row.items() if k.startswith("w_dense ")}
             top = max(weights, key=lambda k: weights[k])
             parts.append(f"{row['collection']} {top} ({weights[top]:.4f}; 0.6: {weights['0.6']:.4f})")
-    return f"Best weight of the dense scores by nDCG@10, chosen off the tests: {', '.join(parts)}."
+    return f"Best weight of the dense scores by nDCG@10, chosen without test queries: {', '.join(parts)}."
 
 
 def _weight_holds(metrics: Metrics) -> str:
@@ -84,82 +85,89 @@ def _fusion(metrics: Metrics) -> str:
 
 
 def _fusion_holds(metrics: Metrics) -> str:
-    found = list(_collections(metrics).values())
-    better = sum(s["RRF"]["nDCG@10"] >= s["weighted"]["nDCG@10"] for s in found)
-    return REPRODUCED if 2 * better > len(found) else CORRECTED
+    collections = list(_collections(metrics).values())
+    better = sum(s["RRF"]["nDCG@10"] >= s["weighted"]["nDCG@10"] for s in collections)
+    return REPRODUCED if 2 * better > len(collections) else CORRECTED
 
 
 def _feedback_holds(metrics: Metrics) -> str:
-    at = {(row["collection"], row["feedback"], row["alpha"]): row["w_dense 0.6"] for row in _tried(metrics)}
-    if not at:
+    ndcg = {(row["collection"], row["feedback"], row["alpha"]): row["w_dense 0.6"] for row in _grid(metrics)}
+    if not ndcg:
         return OPEN
-    names = {name for name, _, _ in at}
-    better = all(at[name, 3, 0.3] >= max(at[name, 0, 0.0], at[name, 3, 0.1]) for name in names)
+    names = {name for name, _, _ in ndcg}
+    better = all(ndcg[name, 3, 0.3] >= max(ndcg[name, 0, 0.0], ndcg[name, 3, 0.1]) for name in names)
     return REPRODUCED if better else CORRECTED
 
 
 def _feedback(metrics: Metrics) -> str:
-    rows = [row for row in _tried(metrics) if row["feedback"] in (0, 3)]
+    rows = [row for row in _grid(metrics) if row["feedback"] in (0, 3)]
     parts = [f"{row['collection']} {row['alpha']:g}: {row['w_dense 0.6']:.4f}" for row in rows]
     if not parts:
-        return "The benchmark is not run yet."
-    return f"nDCG@10 by alpha, three documents, queries that are not test: {', '.join(parts)}; 0 is none."
+        return "The benchmark has not been run yet."
+    return (
+        f"nDCG@10 by alpha, with three documents, without test queries: {', '.join(parts)}; 0 is no feedback."
+    )
 
 
 def _confidence_holds(metrics: Metrics) -> str:
-    found = _retrieve(metrics)["confidence"]
-    right = [found[name]["right_stream"] for name in ("low", "medium", "high") if name in found]
-    return REPRODUCED if len(right) == 3 and right == sorted(right) else CORRECTED
+    levels = _retrieve(metrics)["confidence"]
+    shares = [levels[name]["right_stream"] for name in ("low", "medium", "high") if name in levels]
+    return REPRODUCED if len(shares) == 3 and shares == sorted(shares) else CORRECTED
 
 
 def _confidence(metrics: Metrics) -> str:
-    found = _retrieve(metrics)["confidence"]
-    levels = [(name, found[name]) for name in ("high", "medium", "low") if name in found]
-    parts = [f"{name} {one['right_stream']:.3f} of {one['questions']}" for name, one in levels]
+    levels = _retrieve(metrics)["confidence"]
+    parts = [
+        f"{name} {levels[name]['right_stream']:.3f} of {levels[name]['questions']}"
+        for name in ("high", "medium", "low")
+        if name in levels
+    ]
     return (
-        "The formula divides by the top score: where that is not above 0 it is applied to min-max scores. "
-        "Right "
-        f"bins by level: {', '.join(parts)}."
+        "The formula divides by the top score. If that is not above 0, it is applied to min-max scores. "
+        f"Share of correct bins by level: {', '.join(parts)}."
     )
 
 
 def _reranked(metrics: Metrics) -> dict[str, Any]:
-    return {name: one for name, one in _retrieve(metrics)["systems"].items() if RERANKED in name}
+    return {name: scores for name, scores in _retrieve(metrics)["systems"].items() if RERANKED in name}
 
 
-def _taught(metrics: Metrics) -> list[dict[str, Any]]:
-    """Rows of the benchmark of a cross-encoder that was taught here: the collections, then the own cards."""
+def _trained(metrics: Metrics) -> list[dict[str, Any]]:
+    """Return the rows of the cross-encoders trained here: collections, own cards."""
     parts = ("test collections", "test own cards")
     return [row for part in parts for row in table_rows(metrics, "reranker", part)]
 
 
 def _rerank_holds(metrics: Metrics) -> str:
-    found, systems, taught = _reranked(metrics), _retrieve(metrics)["systems"], _taught(metrics)
-    if not found and not taught:
+    reranked, systems, trained = _reranked(metrics), _retrieve(metrics)["systems"], _trained(metrics)
+    if not reranked and not trained:
         return OPEN
-    better = [row["weighted"] > row["search"] and row["p weighted"] < SURE for row in taught]
-    if found:
-        plain = max(one["ndcg_10"] for name, one in systems.items() if name not in found)
-        better.append(max(one["ndcg_10"] for one in found.values()) > plain)
+    better = [row["weighted"] > row["search"] and row["p weighted"] < SIGNIFICANT for row in trained]
+    if reranked:
+        plain = max(scores["ndcg_10"] for name, scores in systems.items() if name not in reranked)
+        better.append(max(scores["ndcg_10"] for scores in reranked.values()) > plain)
     return REPRODUCED if all(better) else CORRECTED
 
 
 def _rerank(metrics: Metrics) -> str:
-    found, systems = _reranked(metrics), _retrieve(metrics)["systems"]
-    plain = {name: one for name, one in systems.items() if name not in found}
+    reranked, systems = _reranked(metrics), _retrieve(metrics)["systems"]
+    plain = {name: scores for name, scores in systems.items() if name not in reranked}
     best = max(plain, key=lambda name: plain[name]["ndcg_10"])
-    parts = [f"{name} {one['ndcg_10']:.3f}" for name, one in found.items()]
+    parts = [f"{name} {scores['ndcg_10']:.3f}" for name, scores in reranked.items()]
     text = (
-        f"nDCG@10 with re-ranking: {', '.join(parts)}; best without: {best} {plain[best]['ndcg_10']:.3f}."
+        f"nDCG@10 with re-ranking: {', '.join(parts)}; best without it: {best} {plain[best]['ndcg_10']:.3f}."
         if parts
-        else f"No weights of ms-marco-MiniLM ship; re-ranking is {_retrieve(metrics)['reranker']}."
+        else "The weights of ms-marco-MiniLM are not included; re-ranking is "
+        f"{_retrieve(metrics)['reranker']}."
     )
     rows = [
         f"{row['test']} {row['search']:.3f}, {row['weighted']:.3f}, {row['alone']:.3f}"
-        for row in _taught(metrics)
+        for row in _trained(metrics)
     ]
-    taught = f" One taught here, test nDCG@10 of search, with it, by it alone: {'; '.join(rows)}."
-    return text + (taught if rows else "")
+    trained = (
+        f" With one trained here, test nDCG@10 of search, with it, and with it alone: {'; '.join(rows)}."
+    )
+    return text + (trained if rows else "")
 
 
 CLAIMS = (

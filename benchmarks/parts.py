@@ -1,4 +1,4 @@
-"""Run the parts of a folder of benchmarks that are asked for, and keep what they measure."""
+"""Run parts of the benchmarks, and store their tables."""
 
 from __future__ import annotations
 
@@ -34,38 +34,48 @@ LIBRARIES = {
     "pymc": "pymc",
     "nutpie": "nutpie",
 }
-"""Module and distribution of what a figure may rest on."""
+"""Module and distribution of the libraries that can affect a figure."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """In the place of tables: which data set is not there, and where it is looked for."""
+    """Reason why a part has no table, such as a missing data set and its path."""
 
     reason: str
 
 
 Found = Iterator[BenchmarkTable | Skipped]
-"""What a part yields."""
+"""Result of a part: its tables, and reasons for missing ones."""
 
 
 def run(package: str, description: str) -> None:
-    """Print and keep the tables of the parts asked for on the command line, each as soon as it is there.
+    """Run the parts named on the command line, and print and store their tables.
 
     Parameters
     ----------
-    package : a folder below this one, as `benchmarks.releaf`; each of its modules is a part, with a function
-        `tables` of how often a figure is taken.
-    description : its first line heads the help.
+    package : str
+        A folder of this package, such as `benchmarks.releaf`. Each of its modules is a part, with a function
+        `tables(repeat)`, where `repeat` is how often a figure is measured.
+    description : str
+        Its first line is the description in the help.
     """
     parts = sorted(
         path.stem for path in (Path(__file__).parent / package.rpartition(".")[2]).glob("[!_]*.py")
     )
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description.partition("\n")[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)} (default: all)")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="times each figure is taken")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(parts)} (default: all)"
+    )
+    parser.add_argument(
+        "--repeat",
+        type=int,
+        default=3,
+        metavar="N",
+        help="number of measurements of each figure (default: 3)",
+    )
     options = parser.parse_args()
     if unknown := sorted(set(options.parts) - set(parts)):
-        parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(parts)}")
+        parser.error(f"unknown part {', '.join(unknown)}; expected one or more of {', '.join(parts)}")
     for part in options.parts or parts:
         repeated = f" --repeat {options.repeat}" if options.repeat != 3 else ""
         tables = import_module(f"{package}.{part}").tables(options.repeat)
@@ -73,28 +83,28 @@ def run(package: str, description: str) -> None:
 
 
 def run_part(folder: str, part: str, tables: Found, command: str) -> None:
-    """Print and keep each table as soon as it is there, then record them all as one run."""
-    began, made = time.time(), []
+    """Print and store each table when it is ready, then record all as one run."""
+    began, finished = time.time(), []
     path = ROOT / "benchmarks/figures" / folder / f"{part}_benchmark.json"
     for table in tables:
         if isinstance(table, Skipped):
-            print(f"{part}: skipped, the last figures stay: {table.reason}", file=sys.stderr)
+            print(f"{part}: skipped, the last figures are kept: {table.reason}", file=sys.stderr)
             continue
         print(markdown(table), end="\n\n", flush=True)
         keep(path, part, measured(table, command))
-        made.append(table)
-    if made:
-        _record(path, part, made, (began, time.time()), command)
+        finished.append(table)
+    if finished:
+        _record(path, part, finished, (began, time.time()), command)
 
 
 def markdown(table: BenchmarkTable) -> str:
-    """The table in Markdown, its title above."""
+    """Return the title and the table in Markdown."""
     rows = [table.columns, ["---"] * len(table.columns), *table.shown()]
     return "\n".join([table.title, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def measured(table: BenchmarkTable, command: str) -> Measured:
-    """The table with today's date, the command, and the versions of the libraries that are loaded."""
+    """Return the table with the date, the command, and versions of loaded libraries."""
     loaded = {name: version(name) for module, name in LIBRARIES.items() if module in sys.modules}
     versions = {"Python": sys.version.partition(" ")[0], **loaded}
     today = dt.datetime.now(dt.UTC).date().isoformat()
@@ -103,23 +113,26 @@ def measured(table: BenchmarkTable, command: str) -> Measured:
 
 
 def keep(path: Path, part: str, table: Measured) -> None:
-    """Write a table in the place of the last of its name; the others stay, with their own date."""
-    old = Benchmark.model_validate(json.loads(path.read_text("utf-8"))).tables if path.exists() else []
-    tables = {one.name: one for one in old} | {table.name: table}
+    """Store a table; it replaces the one of the same name, and the others are kept."""
+    previous = Benchmark.model_validate(json.loads(path.read_text("utf-8"))).tables if path.exists() else []
+    tables = {old.name: old for old in previous} | {table.name: table}
     files.save(Benchmark(part=part, tables=list(tables.values())), path)
 
 
 def numbers(tables: Iterable[BenchmarkTable]) -> Mapping[str, float]:
-    """Every number of the tables as ``table.row.column``; a repeated row is told apart by its place."""
-    found: dict[str, float] = {}
+    """Return every number of the tables by the key ``table.row.column``.
+
+    The key of a row with a repeated label ends with the position of the row.
+    """
+    values: dict[str, float] = {}
     for table in tables:
-        for place, row in enumerate(table.rows):
+        for position, row in enumerate(table.rows, 1):
             label = " ".join(cell for cell in row if isinstance(cell, str)) or str(row[0])
             for column, cell in zip(table.columns, row, strict=True):
                 if isinstance(cell, int | float):
                     key = f"{table.name}.{label}.{column}"
-                    found[f"{key} {place + 1}" if key in found else key] = float(cell)
-    return found
+                    values[f"{key} {position}" if key in values else key] = float(cell)
+    return values
 
 
 def external_data(name: str) -> Path | Skipped:
@@ -143,7 +156,7 @@ def external_data(name: str) -> Path | Skipped:
 def _record(
     path: Path, part: str, tables: list[BenchmarkTable], between: tuple[float, float], command: str
 ) -> None:
-    """As a run of the experiment `benchmarks`; a store out of reach is said, not fatal."""
+    """Record a run of the experiment `benchmarks`; a failure is only printed."""
     from statewright.record import tracking
 
     try:

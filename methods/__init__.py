@@ -1,1 +1,1 @@
-"""The mathematics: arrays in, arrays out; no file, no flow, no record."""
+"""Mathematical methods: functions from arrays to arrays, with no side effects."""

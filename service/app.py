@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from methods.vision.pictures import MOST_BYTES
+from methods.vision.pictures import MAX_BYTES
 from releaf.answers import Answer
 from releaf.bins import BINS
 from service.assistant import Seen, as_record
@@ -48,7 +48,7 @@ def create_app(
     open_up: Callable[[], Desk],
     *,
     a_minute: float = 120.0,
-    most_bytes: int = MOST_BYTES + FORM_BYTES,
+    most_bytes: int = MAX_BYTES + FORM_BYTES,
     grace_s: float = 30.0,
 ) -> FastAPI:
     """The app; `open_up` loads the model in the background, until then only `/health` answers.

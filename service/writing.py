@@ -13,7 +13,7 @@ from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
 if TYPE_CHECKING:
-    from methods.language.generation import Generated, Generator
+    from methods.language.generation import GeneratedAnswer, Generator
 
 MOST_WAITING = 4
 
@@ -37,7 +37,7 @@ class Writer:
 
     def write(
         self, known: Knowledge, question: str, found: Answer, *, temperature: float, seed: int
-    ) -> tuple[Generated, tuple[Cited, ...]]:
+    ) -> tuple[GeneratedAnswer, tuple[Cited, ...]]:
         """What is written, and the passages that it was given.
 
         Raises
@@ -58,7 +58,7 @@ class Writer:
 
     def _write(
         self, known: Knowledge, question: str, found: Answer, temperature: float, seed: int
-    ) -> tuple[Generated, tuple[Cited, ...]]:
+    ) -> tuple[GeneratedAnswer, tuple[Cited, ...]]:
         from methods.language.prompt import Passage
 
         how = self._settings.language

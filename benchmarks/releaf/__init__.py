@@ -1,0 +1,1 @@
+"""Benchmarks of the waste assistant, one part per module."""

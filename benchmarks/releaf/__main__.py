@@ -1,7 +1,8 @@
-"""The waste assistant beside published figures: ``python -m benchmarks.releaf [PART ...]``.
+"""Compare the waste assistant with published figures.
 
-Each part prints tables in Markdown, keeps them in `benchmarks/figures/releaf` and in MLflow, and says where
-its data set is absent; it fails nothing.
+Run ``python -m benchmarks.releaf [PART ...]``. Each part prints tables in Markdown, and stores them in
+`benchmarks/figures/releaf` and in MLflow. A part whose data set is missing is skipped, with the path that it
+expected.
 """
 
 from __future__ import annotations

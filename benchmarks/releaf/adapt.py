@@ -1,7 +1,7 @@
-"""The adapter on the full tier: perplexity without and with it, also of texts that do not ship.
+"""Measure the adapter on the full tier, with texts that are not included.
 
-The stage `releaf-adapt` with `texts` set to `data/text` in the folder that STATEWRIGHT_SHARED names, or in
-`../shared`: WikiText-2 shows what is forgotten. Cards, passages and items are read from `data/releaf`
+This is the stage `releaf-adapt` with `texts` set to `data/text` in the folder STATEWRIGHT_SHARED, by default
+`../shared`. WikiText-2 measures forgetting. Cards, passages and items are read from `data/releaf`
 (``statewright run releaf-index``).
 """
 
@@ -17,7 +17,7 @@ import yaml
 
 from benchmarks.parts import Found, Skipped
 from tasks.releaf.params import AdaptParams
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 if TYPE_CHECKING:
     from tasks.releaf.adapter.scores import AdaptSummary
@@ -35,27 +35,27 @@ SHARES = {
 
 
 def tables(repeat: int) -> Found:
-    """Perplexities, shares of right answers, and what the training took; means over `repeat` seeds."""
+    """Yield perplexities, shares of correct answers and costs, over `repeat` seeds."""
     folder, texts = ROOT / "data/releaf", shared_texts()
     if absent := [path for path in (folder / f"{name}.parquet" for name in TABLES) if not path.is_file()]:
-        yield Skipped(f"{absent[0]} is not there: `statewright run releaf-index`")
+        yield Skipped(f"{absent[0]} is missing; run `statewright run releaf-index`")
         return
     if absent := [path for path in (texts / f"{name}.parquet" for name in TEXTS) if not path.is_file()]:
-        yield Skipped(f"{absent[0]} is not there: name the folder above data by STATEWRIGHT_SHARED")
+        yield Skipped(f"{absent[0]} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     block = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["releaf"]["adapt"]
-    found, costs = [], []
+    summaries, costs = [], []
     for seed in range(repeat):
         params = AdaptParams.model_validate(block | {"texts": str(texts), "seed": seed})
         summary, cost = _train(read, params)
-        found.append(summary)
+        summaries.append(summary)
         costs.append(cost)
-    yield perplexities(found)
-    yield answers(found)
+    yield perplexities(summaries)
+    yield answers(summaries)
     yield BenchmarkTable(
         name="training",
-        title="The adapter's training, a row a seed; CPU seconds with everything that is judged.",
+        title="Training of the adapter, one row per seed; CPU seconds include the evaluation.",
         columns=[
             "seed",
             "rank",
@@ -72,38 +72,43 @@ def tables(repeat: int) -> Found:
 
 
 def shared_texts() -> Path:
-    """Folder of the texts of the full tier."""
+    """Return the folder of the texts of the full tier."""
     return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/text"
 
 
-def perplexities(found: list[AdaptSummary]) -> BenchmarkTable:
-    """A row a kind of text, means over the summaries; a change above 0 is a loss."""
-    rows = []
-    for name in found[0].perplexity:
-        before, after = (_mean([getattr(one.perplexity[name], part) for one in found]) for part in _PARTS)
+def perplexities(summaries: list[AdaptSummary]) -> BenchmarkTable:
+    """Return mean perplexities, one row per kind of text; an increase is a loss."""
+    rows: list[list[TextOrNumber]] = []
+    for name in summaries[0].perplexity:
+        before, after = (
+            _mean([getattr(summary.perplexity[name], part) for summary in summaries]) for part in _PARTS
+        )
         rows.append([name, before, after, 100 * (after / before - 1)])
     return BenchmarkTable(
         name="perplexity",
-        title=f"Perplexity without and with the adapter of {found[0].model}, {_seeds(found)}.",
+        title=f"Perplexity without and with the adapter of {summaries[0].model}, {_seeds(summaries)}.",
         columns=["text", "before", "after", "change, %"],
         rows=rows,
         decimals={"before": 2, "after": 2, "change, %": 1},
     )
 
 
-def answers(found: list[AdaptSummary]) -> BenchmarkTable:
-    """Shares of the held-out questions without and with the adapter, and by rules without a model."""
-    rows = [
-        [label, *(_mean([getattr(getattr(one, f"answers_{part}"), key) for one in found]) for part in _PARTS)]
-        for label, key in SHARES.items()
-    ]
-    for name in found[0].baselines:
-        share = _mean([one.baselines[name] for one in found])
+def answers(summaries: list[AdaptSummary]) -> BenchmarkTable:
+    """Return shares of held-out questions, without and with the adapter, by answer."""
+    rows: list[list[TextOrNumber]] = []
+    for label, key in SHARES.items():
+        shares = [
+            _mean([getattr(getattr(summary, f"answers_{part}"), key) for summary in summaries])
+            for part in _PARTS
+        ]
+        rows.append([label, *shares])
+    for name in summaries[0].baselines:
+        share = _mean([summary.baselines[name] for summary in summaries])
         rows.append([f"right bin without a model: {name}", share, share])
-    asked = found[0].answers_after.asked
+    questions = summaries[0].answers_after.asked
     return BenchmarkTable(
         name="answers",
-        title=f"Shares of {asked} held-out questions without and with the adapter, {_seeds(found)}.",
+        title=f"Shares of {questions} held-out questions without and with the adapter, {_seeds(summaries)}.",
         columns=["share", "before", "after"],
         rows=rows,
         decimals={"before": 2, "after": 2},
@@ -113,21 +118,20 @@ def answers(found: list[AdaptSummary]) -> BenchmarkTable:
 _PARTS = ("before", "after")
 
 
-def _train(
-    read: dict[str, pd.DataFrame], params: AdaptParams
-) -> tuple[AdaptSummary, list[str | int | float | None]]:
+def _train(read: dict[str, pd.DataFrame], params: AdaptParams) -> tuple[AdaptSummary, list[TextOrNumber]]:
     from tasks.releaf.adapt import adapt
 
     began = time.process_time()
-    made = adapt(read["cards"], read["passages"], read["items"], params=params)
-    seconds, one = time.process_time() - began, made.adapt
-    loss = float(made.adapt_history["validation_loss"].min())
-    return one, [params.seed, one.rank, one.alpha, one.trainable, one.steps, one.best_step, loss, seconds]
+    result = adapt(read["cards"], read["passages"], read["items"], params=params)
+    seconds, summary = time.process_time() - began, result.adapt
+    loss = float(result.adapt_history["validation_loss"].min())
+    sizes = [summary.rank, summary.alpha, summary.trainable, summary.steps, summary.best_step]
+    return summary, [params.seed, *sizes, loss, seconds]
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _seeds(found: list[AdaptSummary]) -> str:
-    return "one seed" if len(found) == 1 else f"mean of {len(found)} seeds"
+def _seeds(summaries: list[AdaptSummary]) -> str:
+    return "one seed" if len(summaries) == 1 else f"mean of {len(summaries)} seeds"

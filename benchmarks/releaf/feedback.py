@@ -1,8 +1,9 @@
-"""A rehearsal of the feedback stage on the real items and cards: does it mend a weight that was set badly.
+"""Simulate the feedback stage on the real items and cards.
 
-People who know the right cards ask for the names of the test items, one after another, and give a thumb to
-the card that a search with some `w_dense` puts first. What the stage then proposes is told, and how often
-the first card is right before and after, which the stage itself cannot see. Read from `data/releaf`.
+The simulation checks whether the stage corrects a badly chosen weight. Simulated users who know the correct
+cards ask for the names of the test items, and rate the first card of a search with some `w_dense` by a thumb.
+The table has the proposal of the stage, and how often the first card is correct before and after, which the
+stage itself cannot know. The inputs are read from `data/releaf`.
 """
 
 from __future__ import annotations
@@ -12,51 +13,55 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from safetensors.numpy import load_file
 
 from benchmarks.parts import Found, Skipped
-from statewright import files
 from tasks.releaf.contracts.tables import Vocabulary
 from tasks.releaf.feedback import feedback, first_cards
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import ask
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 ROOT = Path(__file__).resolve().parents[2]
-SET_TO = (0.0, 0.2, 0.6, 1.0)
+WEIGHTS = (0.0, 0.2, 0.6, 1.0)
 TABLES = ("passages", "items", "cards", "vectors")
 
 
 def tables(repeat: int) -> Found:
-    """A row a weight that the search is set to."""
+    """Yield a table with one row per weight of the search."""
     folder = ROOT / "data/releaf"
     if not (folder / "vectors.parquet").is_file():
-        yield Skipped(f"{folder} has no vectors.parquet: `statewright run releaf-index`")
+        yield Skipped(f"{folder} has no vectors.parquet; run `statewright run releaf-index`")
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    index = files.load(folder / "bm25.safetensors"), Vocabulary(**files.load(folder / "vocabulary.json"))
-    right = right_cards(read["items"], read["cards"])
+    vocabulary = Vocabulary.model_validate_json((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    index = load_file(folder / "bm25.safetensors"), vocabulary
+    correct = correct_cards(read["items"], read["cards"])
     yield BenchmarkTable(
         name="rehearsal",
-        title="Thumbs on the first cards of the test items' names: what the feedback stage proposes.",
-        columns=["w_dense", "questions", "hard negatives", "proposed", "first card right, now", "then"],
-        rows=[_row(weight, read, index, right) for weight in SET_TO],
+        title="Proposals of the feedback stage, from simulated thumbs for the names of test items.",
+        columns=["w_dense", "questions", "hard negatives", "proposed", "first card correct, now", "then"],
+        rows=[_row(weight, read, index, correct) for weight in WEIGHTS],
         decimals={"w_dense": 1, "proposed": 1},
     )
 
 
-def right_cards(items: pd.DataFrame, cards: pd.DataFrame) -> dict[str, set[str]]:
-    """For the name of each cited test item the cards that rest on it, in whatever city."""
-    asked, known = ask(items, cards).of("test"), cards["card_id"].to_numpy()
-    right: dict[str, set[str]] = {}
-    for name, row in zip(asked.table["name"].str.lower(), asked.relevance, strict=True):
+def correct_cards(items: pd.DataFrame, cards: pd.DataFrame) -> dict[str, set[str]]:
+    """Return the cards that cite each test item, by its name, in all cities."""
+    questions, card_ids = ask(items, cards).of("test"), cards["card_id"].to_numpy()
+    correct: dict[str, set[str]] = {}
+    for name, row in zip(questions.table["name"].str.lower(), questions.relevance, strict=True):
         if row.any():
-            right.setdefault(name, set()).update(known[row > 0])
-    return dict(sorted(right.items()))
+            correct.setdefault(name, set()).update(card_ids[row > 0])
+    return dict(sorted(correct.items()))
 
 
 def _row(
-    weight: float, read: dict[str, pd.DataFrame], index: tuple[object, Vocabulary], right: dict[str, set[str]]
-) -> list[str | int | float | None]:
+    weight: float,
+    read: dict[str, pd.DataFrame],
+    index: tuple[dict[str, np.ndarray], Vocabulary],
+    correct: dict[str, set[str]],
+) -> list[TextOrNumber]:
     from methods.retrieval.search import Corpus
     from methods.retrieval.sparse import from_arrays
 
@@ -66,29 +71,32 @@ def _row(
     vectors, passages = np.stack(list(read["vectors"]["vector"])).astype(float), read["passages"]
     corpus = Corpus(from_arrays(index[0], index[1].terms), vectors)
     shares = [weight, *retrieve.grid]
-    first = first_cards(corpus, passages, list(right), shares, retrieve, encoder)
-    made = feedback(
-        log(first[weight], passages, right), passages, read["items"], read["cards"], *index, read["vectors"],
+    first = first_cards(corpus, passages, list(correct), shares, retrieve, encoder)
+    result = feedback(
+        log(first[weight], passages, correct),
+        passages, read["items"], read["cards"], *index, read["vectors"],
         params=params, retrieve=retrieve, index=encoder,
     )  # fmt: skip
-    then = made.feedback.patch[0].now if made.feedback.patch else weight
-    now_right, then_right = (
-        float(np.mean([card in cards for card, cards in zip(first[share], right.values(), strict=True)]))
+    then = result.feedback.patch[0].now if result.feedback.patch else weight
+    share_now, share_then = (
+        float(np.mean([card in cards for card, cards in zip(first[share], correct.values(), strict=True)]))
         for share in (weight, then)
     )
-    proposed = then if made.feedback.patch else "nothing"
-    return [weight, len(right), len(made.hard_negatives), proposed, now_right, then_right]
+    proposed = then if result.feedback.patch else "nothing"
+    return [weight, len(correct), len(result.hard_negatives), proposed, share_now, share_then]
 
 
-def log(first: list[str], passages: pd.DataFrame, right: dict[str, set[str]]) -> pd.DataFrame:
-    """What the service would have written: a row a question, its thumb by who knows the right cards."""
+def log(first: list[str], passages: pd.DataFrame, correct: dict[str, set[str]]) -> pd.DataFrame:
+    """Return the log of the service: one row per question, with a correct thumb."""
     passage_of = passages.drop_duplicates("card_id").set_index("card_id")["passage_id"]
     return pd.DataFrame(
         {
-            "answer_id": [str(at) for at in range(len(first))],
-            "question": list(right),
+            "answer_id": [str(row) for row in range(len(first))],
+            "question": list(correct),
             "card_id": first,
             "passage_id": passage_of.loc[first].to_numpy(),
-            "thumb": [1 if card in cards else -1 for card, cards in zip(first, right.values(), strict=True)],
+            "thumb": [
+                1 if card in cards else -1 for card, cards in zip(first, correct.values(), strict=True)
+            ],
         }
     )

@@ -1,7 +1,7 @@
-"""What the rules for strange things, cited cards and warnings rest on: names that are not of the test split.
+"""Measure the thresholds for unknown items, cited cards and warnings.
 
-Read from `data/releaf`, where `statewright run releaf` has put it. Each table is for the bound that the
-assistant uses and for others beside it, so that it can be seen what another one would have done.
+Only names outside the test split are used, read from `data/releaf` (``statewright run releaf``). Each table
+has the threshold of the assistant and other values, to show the effect of another choice.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from releaf.cautions import HAZARDOUS, LEAST
 from releaf.knowledge import Knowledge, assemble
 from tasks.releaf.evaluate import rules_of
 from tasks.releaf.params import EvaluateParams, RetrieveParams
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("items", "cards", "passages", "vectors", "names")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One name in one city: its streams, the cards that rest on it, and what was found."""
+class Question:
+    """A name in a city, with its streams, the cards that cite it, and the scores."""
 
     city: str
     split: str
@@ -43,30 +43,30 @@ class Asked:
 
     @property
     def stream(self) -> str:
-        """The likeliest one."""
+        """The likeliest stream."""
         return next(iter(self.shares))
 
     @property
     def hazardous(self) -> bool:
-        """Whether the list gives it to the stream of what is hazardous."""
+        """True if the list of the city assigns the name to hazardous waste."""
         return HAZARDOUS[self.city] in self.streams
 
 
 def tables(repeat: int) -> Found:
-    """One table a rule."""
+    """Yield one table per threshold."""
     folder = ROOT / "data/releaf"
     if not (folder / "evaluate.json").is_file():
-        yield Skipped(f"{folder} has no evaluate.json: `statewright run releaf-evaluate`")
+        yield Skipped(f"{folder} has no evaluate.json; run `statewright run releaf-evaluate`")
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["releaf"]
     temperature = json.loads((folder / "evaluate.json").read_text("utf-8"))["temperature"]
     rules = rules_of(EvaluateParams(**params["evaluate"]), RetrieveParams(**params["retrieve"]), temperature)
     known = _known(folder, read)
-    asked = list(ask(known, read, rules))
-    dev = [one for one in asked if one.split == "dev"]
-    yield strange(dev)
-    yield cited(known, asked, rules.cards)
+    questions = list(ask(known, read, rules))
+    dev = [question for question in questions if question.split == "dev"]
+    yield unknown_names(dev)
+    yield cited(known, questions, rules.cards)
     yield warned(dev)
 
 
@@ -80,9 +80,9 @@ def _known(folder: Path, read: dict[str, pd.DataFrame]) -> Knowledge:
     )
 
 
-def ask(known: Knowledge, read: dict[str, pd.DataFrame], rules: Rules) -> Iterator[Asked]:
-    """Every name of train and dev, once in each city."""
-    of_item = read["cards"].explode("item_ids").groupby("item_ids")["card_id"].agg(frozenset).to_dict()
+def ask(known: Knowledge, read: dict[str, pd.DataFrame], rules: Rules) -> Iterator[Question]:
+    """Yield every name of train and dev, once per city."""
+    cards_of = read["cards"].explode("item_ids").groupby("item_ids")["card_id"].agg(frozenset).to_dict()
     vector_of = read["names"].set_index("name")["vector"]
     items = read["items"][read["items"]["split"] != "test"]
     for (city, split), part in items.groupby(["city", "split"]):
@@ -92,69 +92,73 @@ def ask(known: Knowledge, read: dict[str, pd.DataFrame], rules: Rules) -> Iterat
         scores, _ = score_cards(known, names, vectors, rules)
         shares = stream_shares(known, city, names, vectors, scores, rules)
         nearest = (vectors @ known.corpus.vectors.T).max(axis=1)
-        for (_, same), near, row, share in zip(rows, nearest, scores, shares, strict=True):
-            cards = frozenset[str]().union(*(of_item.get(item, frozenset()) for item in same["item_id"]))
-            yield Asked(city, split, frozenset(same["stream"]), cards, float(near), row, share)
+        for (_, entries), cosine, row, share in zip(rows, nearest, scores, shares, strict=True):
+            cards = frozenset[str]().union(*(cards_of.get(item, frozenset()) for item in entries["item_id"]))
+            yield Question(city, split, frozenset(entries["stream"]), cards, float(cosine), row, share)
 
 
-def strange(asked: list[Asked]) -> BenchmarkTable:
-    """How right names are whose nearest passage is far, by how far."""
+def unknown_names(questions: list[Question]) -> BenchmarkTable:
+    """Return the accuracy for names without a near passage, by threshold."""
 
-    def row(least: float) -> list[str | int | float | None]:
-        far = [one for one in asked if one.nearest < least]
-        right = sum(one.stream in one.streams for one in far)
-        mean = float(np.mean([one.shares[one.stream] for one in far])) if far else None
-        return [least, len(asked), len(far), right, mean]
+    def row(least: float) -> list[TextOrNumber]:
+        far = [question for question in questions if question.nearest < least]
+        correct = sum(question.stream in question.streams for question in far)
+        mean = float(np.mean([question.shares[question.stream] for question in far])) if far else None
+        return [least, len(questions), len(far), correct, mean]
 
     return BenchmarkTable(
-        name="strange",
-        title=f"Dev names whose nearest passage has a cosine below a bound ({LEAST_KNOWN} is used).",
-        columns=["cosine below", "names", "strange", "right bin", "mean probability"],
+        name="unknown names",
+        title=f"Dev names whose nearest passage has a cosine below a threshold (the assistant uses "
+        f"{LEAST_KNOWN}).",
+        columns=["cosine below", "names", "unknown", "correct bin", "mean probability"],
         rows=[row(least) for least in (0.25, 0.3, LEAST_KNOWN, 0.4, 0.5)],
         decimals={"cosine below": 2, "mean probability": 2},
     )
 
 
-def cited(known: Knowledge, asked: list[Asked], heard: int) -> BenchmarkTable:
-    """Cards that name a listed name's bin, by their score beside the first: how many rest on that name."""
-    found = [pair for one in asked if (pair := _card(known, one, heard))]
+def cited(known: Knowledge, questions: list[Question], used_cards: int) -> BenchmarkTable:
+    """Return how many cards with the bin of a listed name cite it, by relative score."""
+    pairs = [pair for question in questions if (pair := _card(known, question, used_cards))]
     ranges = [(0.0, 0.6), (0.6, LEAST_NEAR), (LEAST_NEAR, 0.9), (0.9, 1.0), (1.0, np.inf)]
-    parts = [[right for ratio, right in found if low <= ratio < high] for low, high in ranges]
-    label = [f"{low} to {high}" if np.isfinite(high) else "the first itself" for low, high in ranges]
+    parts = [[cites for ratio, cites in pairs if low <= ratio < high] for low, high in ranges]
+    labels = [f"{low} to {high}" if np.isfinite(high) else "the first card" for low, high in ranges]
     return BenchmarkTable(
         name="cited",
-        title=f"Cards that name the bin of a name of train or dev, by score beside the first card "
-        f"(from {LEAST_NEAR} on they are cited).",
-        columns=["score", "cards", "of the name asked"],
-        rows=[[name, len(part), sum(part)] for name, part in zip(label, parts, strict=True)],
+        title=f"Cards with the bin of a name of train or dev, by score relative to the first card (cited "
+        f"from {LEAST_NEAR}).",
+        columns=["score", "cards", "that cite the name"],
+        rows=[[name, len(part), sum(part)] for name, part in zip(labels, parts, strict=True)],
     )
 
 
-def _card(known: Knowledge, one: Asked, heard: int) -> tuple[float, bool] | None:
-    """Score of the card that would be cited for a listed name, beside the first; does it rest on the name."""
-    order = [k for k in np.argsort(-one.scores, kind="stable") if np.isfinite(one.scores[k])]
-    near = [k for k in order if one.city in known.cards[k].streams][:heard]
-    stream = min(one.streams)
+def _card(known: Knowledge, question: Question, used_cards: int) -> tuple[float, bool] | None:
+    """Return the relative score of the cited card, and whether it cites the name."""
+    scores = question.scores
+    order = [k for k in np.argsort(-scores, kind="stable") if np.isfinite(scores[k])]
+    near = [k for k in order if question.city in known.cards[k].streams][:used_cards]
+    stream = min(question.streams)
     for k in near:
-        if stream in known.cards[k].streams[one.city]:
-            return float(one.scores[k] / one.scores[order[0]]), known.cards[k].card_id in one.cards
+        if stream in known.cards[k].streams[question.city]:
+            return float(scores[k] / scores[order[0]]), known.cards[k].card_id in question.cards
     return None
 
 
-def warned(asked: list[Asked]) -> BenchmarkTable:
-    """Hazardous dev names that get another bin, and warnings, by the share from which on one is warned."""
-    other = [one for one in asked if one.stream != HAZARDOUS[one.city]]
-    missed = [one for one in other if one.hazardous]
+def warned(questions: list[Question]) -> BenchmarkTable:
+    """Return hazardous dev names with another bin, and warnings, by threshold."""
+    other = [question for question in questions if question.stream != HAZARDOUS[question.city]]
+    missed = [question for question in other if question.hazardous]
 
-    def row(least: float) -> list[str | int | float | None]:
-        told = [one for one in other if one.shares.get(HAZARDOUS[one.city], 0.0) >= least]
-        caught = sum(one.hazardous for one in told)
-        return [least, sum(one.hazardous for one in asked), len(missed), caught, len(told) - caught]
+    def row(least: float) -> list[TextOrNumber]:
+        warnings = [q for q in other if q.shares.get(HAZARDOUS[q.city], 0.0) >= least]
+        caught = sum(question.hazardous for question in warnings)
+        hazardous = sum(question.hazardous for question in questions)
+        return [least, hazardous, len(missed), caught, len(warnings) - caught]
 
     return BenchmarkTable(
         name="warned",
-        title=f"Hazardous dev names with another bin, and warnings by the hazardous share ({LEAST} is used).",
-        columns=["share from", "hazardous", "with another bin", "of them warned of", "other warnings"],
+        title=f"Hazardous dev names with another bin, and warnings by the hazardous share (the assistant "
+        f"uses {LEAST}).",
+        columns=["share from", "hazardous", "with another bin", "of these with a warning", "other warnings"],
         rows=[row(least) for least in (0.05, LEAST, 0.2, 0.3)],
         decimals={"share from": 2},
     )

@@ -1,9 +1,9 @@
-"""The encoders of texts and photographs by several runtimes: time, memory and accuracy side by side.
+"""Compare the runtimes of the encoders by time, memory and accuracy.
 
-Photographs and the two test collections are read from the folder that STATEWRIGHT_SHARED names, or from
-`../shared`; the features and heads are those of `data/releaf` (``statewright run releaf-vision``). Times are
-CPU milliseconds of one thread, which other work on the machine disturbs little; the variants take turns.
-Exported models stay in `.statewright/runtimes`.
+Photographs and two test collections are read from the folder STATEWRIGHT_SHARED, by default `../shared`.
+Features and heads are read from `data/releaf` (``statewright run releaf-vision``). Times are CPU milliseconds
+of one thread, which depend little on other work on the machine, and the runtimes are measured in turn.
+Exported models are cached in `.statewright/runtimes`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,20 @@ from benchmarks.parts import Found, Skipped
 from benchmarks.releaf import _variants as variants
 from benchmarks.releaf._variants import ROOT, Encode
 from methods.serving.sizing import fit_batch_time, optimal_batch
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
-SINGLES = 40  # single items timed, for each repetition
+SINGLES = 40  # single items that are timed, per repetition
 BATCHES = (8, 32)
 SWEEP = (1, 2, 4, 8, 16, 32, 64)
 LIMITS = {"text": (256, 512), "image": (128, 256, 512)}  # MB
-KEPT = {"text": "ONNX Runtime", "image": "ONNX Runtime"}
+CHOSEN = {"text": "ONNX Runtime", "image": "ONNX Runtime"}
+
+Items = Sequence[Any] | np.ndarray
+"""Texts, or pictures of shape (n, 3, height, width)."""
 
 
 def tables(repeat: int) -> Found:
-    """A table for each encoder, and the sweep of batch sizes of the runtime kept."""
+    """Yield a table per encoder, and the batch sizes of the chosen runtime."""
     import torch
 
     from benchmarks.releaf._collections import shared_folder
@@ -42,52 +45,52 @@ def tables(repeat: int) -> Found:
 
     torch.set_num_threads(1)
     if shared_folder().is_dir():
-        made = _make(variants.text_variants())
-        yield _table("text", made, _texts(), _text_accuracy(made), repeat)
-        yield from _sweep("text", made[KEPT["text"]], _texts(), repeat)
+        encoders = _build(variants.text_variants())
+        yield _table("text", encoders, _texts(), _text_accuracy(encoders), repeat)
+        yield from _sweep("text", encoders[CHOSEN["text"]], _texts(), repeat)
     else:
-        yield Skipped(f"{shared_folder()}, the texts, is not there")
+        yield Skipped(f"{shared_folder()}, the folder of the texts, is missing")
     if photographs().is_file():
-        made = _make(variants.image_variants())
+        encoders = _build(variants.image_variants())
         pictures = variants.read_pictures("test")
-        yield _table("image", made, pictures, _image_accuracy(made, pictures), repeat)
-        yield from _sweep("image", made[KEPT["image"]], pictures, repeat)
+        yield _table("image", encoders, pictures, _image_accuracy(encoders, pictures), repeat)
+        yield from _sweep("image", encoders[CHOSEN["image"]], pictures, repeat)
     else:
-        yield Skipped(f"{photographs()}, the photographs, is not there")
+        yield Skipped(f"{photographs()}, the table of photographs, is missing")
 
 
 def _texts() -> list[str]:
-    """The names asked for on the waste list's test split, in the order given."""
+    """Return the queries of the test split of the waste list, in their order."""
     from benchmarks.releaf._collections import read_collection, shared_folder
 
     return read_collection(shared_folder(), "waste_wizard").part(True).queries
 
 
-def _make(builders: dict[str, Callable[[], Encode]]) -> dict[str, Encode | str]:
-    """Each variant, or why there is none."""
-    made: dict[str, Encode | str] = {}
+def _build(builders: dict[str, Callable[[], Encode]]) -> dict[str, Encode | str]:
+    """Return each encoder, or the error of its builder."""
+    encoders: dict[str, Encode | str] = {}
     for name, build in tqdm(builders.items(), desc="runtimes", mininterval=1):
         try:
-            made[name] = build()
+            encoders[name] = build()
         except Exception as error:
-            made[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-    return made
+            encoders[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+    return encoders
 
 
 def _table(
     kind: str,
-    made: dict[str, Encode | str],
-    items: Sequence[Any],
+    encoders: dict[str, Encode | str],
+    items: Items,
     accuracy: dict[str, dict[str, float]],
     repeat: int,
 ) -> BenchmarkTable:
-    works = {name: encode for name, encode in made.items() if callable(encode)}
-    singles = _times(works, items, 1, SINGLES * repeat)
-    full = {batch: _times(works, items, batch, 2 * repeat) for batch in BATCHES}
-    measured = ["p50 ms", "p95 ms", *(f"a second, {batch}" for batch in BATCHES), "MB"]
+    working = {name: encode for name, encode in encoders.items() if callable(encode)}
+    singles = _times(working, items, 1, SINGLES * repeat)
+    full = {batch: _times(working, items, batch, 2 * repeat) for batch in BATCHES}
+    measured = ["p50 ms", "p95 ms", *(f"per second, {batch}" for batch in BATCHES), "MB"]
     scores = list(next(iter(accuracy.values()), {}))
-    rows: list[list[Any]] = []
-    for name, encode in made.items():
+    rows: list[list[TextOrNumber]] = []
+    for name, encode in encoders.items():
         if not callable(encode):
             rows.append([f"{name}, failed: {encode}", *[None] * (len(measured) + len(scores))])
             continue
@@ -106,20 +109,26 @@ def _table(
     )
 
 
-def _times(works: dict[str, Encode], items: Sequence[Any], batch: int, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each call but the first, which may compile. Variants take turns."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
+def _times(encoders: dict[str, Encode], items: Items, batch: int, rounds: int) -> dict[str, list[float]]:
+    """Measure CPU seconds of each call except the first, which may compile.
+
+    The encoders are called in turn.
+    """
+    durations: dict[str, list[float]] = {name: [] for name in encoders}
     for number in tqdm(range(rounds + 1), desc=f"batch {batch}", mininterval=1):
         start = number * batch % max(1, len(items) - batch)
-        for name, encode in works.items():
+        for name, encode in encoders.items():
             began = time.process_time()
             encode(items[start : start + batch])
-            taken[name].append(time.process_time() - began)
-    return {name: seconds[1:] for name, seconds in taken.items()}
+            durations[name].append(time.process_time() - began)
+    return {name: seconds[1:] for name, seconds in durations.items()}
 
 
-def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, dict[str, float]]:
-    """nDCG@10 where the questions alone are encoded by the variant, and cosines with the shipped vectors."""
+def _text_accuracy(encoders: dict[str, Encode | str]) -> dict[str, dict[str, float]]:
+    """Measure nDCG@10 and cosines with the shipped vectors.
+
+    Each encoder encodes the questions only.
+    """
     from benchmarks.releaf._collections import read_collection, shared_folder, shipped_recipe
     from benchmarks.releaf.retrieval import ndcg
     from methods.retrieval.search import Recipe
@@ -127,40 +136,42 @@ def _text_accuracy(made: dict[str, Encode | str]) -> dict[str, dict[str, float]]
     tests = {name: read_collection(shared_folder(), name).part(True) for name in ("waste_wizard", "scifact")}
     recipes = {"dense": Recipe(fusion="dense"), "shipped": shipped_recipe()}
     rows: dict[str, dict[str, float]] = {}
-    for name, encode in made.items():
+    for name, encode in encoders.items():
         if not callable(encode):
             continue
-        found: dict[str, float] = {}
+        ndcgs: dict[str, float] = {}
         cosines = []
         for collection, test in tests.items():
             vectors = encode(test.queries)
             cosines.append((vectors * test.query_vectors).sum(axis=1))
-            asked = replace(test, query_vectors=vectors)
-            for said, recipe in recipes.items():
-                found[f"{collection}, {said}"] = float(ndcg(asked, asked.run(recipe)).mean())
-        near = np.concatenate(cosines)
-        rows[name] = {"least cosine": float(near.min()), "mean cosine": float(near.mean())} | found
+            encoded = replace(test, query_vectors=vectors)
+            for system, recipe in recipes.items():
+                ndcgs[f"{collection}, {system}"] = float(ndcg(encoded, encoded.run(recipe)).mean())
+        values = np.concatenate(cosines)
+        rows[name] = {"least cosine": float(values.min()), "mean cosine": float(values.mean())} | ndcgs
     return rows
 
 
-def _image_accuracy(made: dict[str, Encode | str], pictures: np.ndarray) -> dict[str, dict[str, float]]:
-    """Right materials of the test split by the shipped heads, and the share of answers that are torch's."""
+def _image_accuracy(encoders: dict[str, Encode | str], pictures: np.ndarray) -> dict[str, dict[str, float]]:
+    """Measure the accuracy of the shipped heads, and their agreement with torch."""
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["label", "split"])
     labels = photos.loc[photos["split"] == "test", "label"].to_numpy()
     rows: dict[str, dict[str, float]] = {}
     answers: dict[str, np.ndarray] = {}
-    for name, encode in made.items():
+    for name, encode in encoders.items():
         if callable(encode):
             parts = [pictures[start : start + 16] for start in range(0, len(pictures), 16)]
             both = [encode(part) + encode(np.ascontiguousarray(part[..., ::-1])) for part in parts]
             answers[name] = _materials(np.concatenate(both) / 2)
-            right, same = (float((answers[name] == one).mean()) for one in (labels, answers["torch"]))
-            rows[name] = {"test accuracy": right, "as torch": same}
+            accuracy, agreement = (
+                float((answers[name] == expected).mean()) for expected in (labels, answers["torch"])
+            )
+            rows[name] = {"test accuracy": accuracy, "as torch": agreement}
     return rows
 
 
 def _materials(features: np.ndarray) -> np.ndarray:
-    """What the shipped heads, averaged over seeds, say of features (n, 1280)."""
+    """Classify features (n, 1280) by the shipped heads, averaged over seeds."""
     import torch
     from safetensors.torch import load_file
 
@@ -170,54 +181,54 @@ def _materials(features: np.ndarray) -> np.ndarray:
 
     tensors = load_file(ROOT / "data/releaf/vision_model.safetensors")
     seeds = sorted({name.partition(".")[0] for name in tensors if name.startswith("seed_")})
-    together = torch.zeros(len(features), len(MATERIALS))
+    probabilities = torch.zeros(len(features), len(MATERIALS))
     for seed in seeds:
-        own = {
+        weights = {
             name.removeprefix(f"{seed}.heads."): value
             for name, value in tensors.items()
             if name.startswith(f"{seed}.heads.")
         }
         heads = Heads(
-            features.shape[1], {"material": Head(MATERIALS)}, hidden=len(own["shared.0.bias"])
+            features.shape[1], {"material": Head(MATERIALS)}, hidden=len(weights["shared.0.bias"])
         ).eval()
-        heads.load_state_dict(own)
+        heads.load_state_dict(weights)
         with torch.no_grad():
-            together += heads(rooted(torch.from_numpy(features)))["material"].softmax(dim=1)
-    return np.array(MATERIALS)[together.argmax(dim=1).numpy()]
+            probabilities += heads(rooted(torch.from_numpy(features)))["material"].softmax(dim=1)
+    return np.array(MATERIALS)[probabilities.argmax(dim=1).numpy()]
 
 
-def _sweep(kind: str, encode: Encode | str, items: Sequence[Any], repeat: int) -> Found:
-    """Throughput and memory of batch sizes, the line through their times, and the best under each limit."""
+def _sweep(kind: str, encode: Encode | str, items: Items, repeat: int) -> Found:
+    """Yield throughput and memory by batch size, and the line through the times."""
     if not callable(encode):
-        yield Skipped(f"{kind}: no sweep, {encode}")
+        yield Skipped(f"{kind}: no batch sizes, {encode}")
         return
-    taken: dict[int, list[float]] = {batch: [] for batch in SWEEP}
-    encode(items[: max(SWEEP)])  # buffers are made the first time
+    durations: dict[int, list[float]] = {batch: [] for batch in SWEEP}
+    encode(items[: max(SWEEP)])  # The first call allocates buffers.
     for _ in tqdm(range(3 * repeat), desc=f"{kind}: sweep", mininterval=1):
         for batch in SWEEP:
             began = time.process_time()
             encode(items[:batch])
-            taken[batch].append(time.process_time() - began)
-    seconds = [float(np.median(taken[batch])) for batch in SWEEP]
+            durations[batch].append(time.process_time() - began)
+    seconds = [float(np.median(durations[batch])) for batch in SWEEP]
     throughput = [batch / value for batch, value in zip(SWEEP, seconds, strict=True)]
-    memory = _peaks(kind, KEPT[kind], *SWEEP)
+    memory = _peaks(kind, CHOSEN[kind], *SWEEP)
     line = fit_batch_time(SWEEP, seconds)
     best = {limit: _best(throughput, memory, limit) for limit in LIMITS[kind]}
     yield BenchmarkTable(
         name=f"sweep {kind}",
-        title=f"{kind}, {KEPT[kind]}: batches by size. "
-        + " ".join(f"Best in {limit} MB: {size}." for limit, size in best.items()),
-        columns=["batch", "ms", "a second", "MB"],
+        title=f"{kind}, {CHOSEN[kind]}: batch sizes. "
+        + " ".join(f"Best within {limit} MB: {size}." for limit, size in best.items()),
+        columns=["batch", "ms", "per second", "MB"],
         rows=[
             [batch, 1000 * value, speed, mb]
             for batch, value, speed, mb in zip(SWEEP, seconds, throughput, memory, strict=True)
         ],
-        decimals={"ms": 1, "a second": 0, "MB": 0},
+        decimals={"ms": 1, "per second": 0, "MB": 0},
     )
     yield BenchmarkTable(
         name=f"line {kind}",
-        title=f"{kind}, {KEPT[kind]}: the line through these times, T(B) = overhead + B times an item.",
-        columns=["of", "overhead ms", "item ms", "R2"],
+        title=f"{kind}, {CHOSEN[kind]}: the line through these times, T(B) = overhead + B * item.",
+        columns=["encoder", "overhead ms", "item ms", "R2"],
         rows=[[kind, 1000 * line.overhead_s, 1000 * line.per_item_s, line.r2]],
         decimals={"overhead ms": 2, "item ms": 2, "R2": 4},
     )
@@ -231,7 +242,7 @@ def _best(throughput: Sequence[float], memory: Sequence[float], limit: float) ->
 
 
 def _peaks(kind: str, name: str, *batches: int) -> list[float]:
-    """Peak MB of a process of its own while the variant encodes a batch of each size."""
+    """Measure the peak memory in MB of a separate process, for each batch size."""
     command = [sys.executable, "-m", "benchmarks.releaf._variants", kind, name, *map(str, batches)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [float(value) for value in json.loads(done.stdout.splitlines()[-1])]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [float(value) for value in json.loads(process.stdout.splitlines()[-1])]

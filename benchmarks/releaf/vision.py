@@ -1,7 +1,7 @@
-"""Photographs of waste: accuracy on TrashNet's test split by route, beside published figures.
+"""Compare the accuracy on the test split of TrashNet with published figures.
 
-The features are those of `data/releaf/photos.parquet` (``statewright run releaf-preprocess``); the
-photographs are read from `data/waste` in the folder that STATEWRIGHT_SHARED names, or in `../shared`.
+The features are read from `data/releaf/photos.parquet` (``statewright run releaf-preprocess``), the
+photographs from `data/waste` in the folder STATEWRIGHT_SHARED, by default `../shared`.
 """
 
 from __future__ import annotations
@@ -19,30 +19,40 @@ import yaml
 from benchmarks.parts import Found, Skipped
 from tasks.releaf.params import VisionParams
 from tasks.releaf.vision import Vision
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 ROOT = Path(__file__).resolve().parents[2]
-PUBLISHED = {
+PUBLISHED: dict[str, TextOrNumber] = {
     "SVM (Thung and Yang 2016)": 63.0,
     "RecycleNet": 71.0,
     "fine-tuned ResNet-50": 90.5,
     "DNN-TC": "92-94",
 }
-"""Percent, as published, not measured here; splits and preparation differ from paper to paper."""
-
-
+"""Published accuracy in percent, not measured here. Splits and preparation differ by paper."""
 SCRATCH: dict[str, object] = {
     "backbone": "vit", "height": 96, "width": 128, "views": 4,
     "with_photographs": {"hidden": 0, "dropout": 0.1, "epochs": 12, "batch_size": 32, "learning_rate": 1e-3,
                          "body_rate": 1.0, "mix": 0.2, "average": 0.98},
 }  # fmt: skip
-"""A ViT that learns whole, on smaller pictures."""
-COLUMNS = ("route", "val %", "test %", "sd of seeds", "all seeds, test %", "ECE raw", "ECE", "CPU s a seed")
-DECIMALS = {"val %": 1, "test %": 1, "sd of seeds": 1, "all seeds, test %": 1, "CPU s a seed": 0}
+"""Settings of a ViT that is trained as a whole, on smaller pictures."""
+COLUMNS = (
+    "method",
+    "val %",
+    "test %",
+    "sd of seeds",
+    "all seeds, test %",
+    "ECE raw",
+    "ECE",
+    "CPU s per seed",
+)
+DECIMALS = {"val %": 1, "test %": 1, "sd of seeds": 1, "all seeds, test %": 1, "CPU s per seed": 0}
 
 
 def tables(repeat: int) -> Found:
-    """What is published; routes on the features; the route on photographs, with `repeat` seeds each."""
+    """Yield published figures, and our methods on features and on photographs.
+
+    Our methods are repeated with `repeat` seeds.
+    """
     yield BenchmarkTable(
         name="published",
         title="Accuracy on TrashNet as published, in percent: splits and preparation differ from ours.",
@@ -53,32 +63,37 @@ def tables(repeat: int) -> Found:
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet")
     row, shipped = _ours(photos, "heads on the features", {}, repeat)
     rows = [*_peers(photos), row]
-    yield _table(
-        "features", "Routes on the features that ship: accuracy in percent, calibration error.", rows
-    )
-    yield from class_tables("features", "features that ship", shipped)
+    yield _table("features", "Methods on the shipped features: accuracy in percent, calibration error.", rows)
+    yield from class_tables("features", "shipped features", shipped)
     path = photographs()
     if not path.is_file():
-        yield Skipped(f"{path}, the photographs, is not there; STATEWRIGHT_SHARED names the folder above")
+        yield Skipped(f"{path} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
         return
     block = yaml.safe_load((ROOT / "params.yaml").read_text())["releaf"]["vision"]
     full = {**block, "photographs": str(path)}
     scratch, _ = _ours(photos, "small ViT from random weights", full | SCRATCH, 1)
     row, trained = _ours(photos, "upper third of EfficientNet-Lite0 trained, on photographs", full, repeat)
-    yield _table("photographs", "Trained on the photographs themselves.", [row, scratch])
+    yield _table("photographs", "Models trained on the photographs.", [row, scratch])
     yield from class_tables("photographs", "photographs", trained)
 
 
-def class_tables(name: str, route: str, found: Vision) -> Iterator[BenchmarkTable]:
-    """Of the test split: every class, what it is taken for, and each seed alone."""
-    scores = found.vision_scores
+def class_tables(name: str, inputs: str, result: Vision) -> Iterator[BenchmarkTable]:
+    """Yield scores and confusions by class, and the accuracy of each seed, on test."""
+    scores = result.vision_scores
     own = scores[(scores["split"] == "test") & (scores["model"] == "all")]
-    counts = found.vision_confusion.pivot(index="label", columns="found", values="photos")
+    counts = result.vision_confusion.pivot(index="label", columns="found", values="photos")
     yield BenchmarkTable(
         name=f"{name} by class",
-        title=f"Test photographs by material, all seeds together, from the {route}; on the right how many "
-        "were taken for what.",
-        columns=["material", "photographs", "precision", "recall", "F1", *(f"as {one}" for one in counts)],
+        title=f"Test photographs by material, mean of all seeds, from the {inputs}; on the right, the "
+        "predicted materials.",
+        columns=[
+            "material",
+            "photographs",
+            "precision",
+            "recall",
+            "F1",
+            *(f"as {label}" for label in counts),
+        ],
         rows=[
             [row.material, row.photos, row.precision, row.recall, row.f1, *counts.loc[row.material].tolist()]
             for row in own.itertuples()
@@ -86,12 +101,12 @@ def class_tables(name: str, route: str, found: Vision) -> Iterator[BenchmarkTabl
     )
     yield BenchmarkTable(
         name=f"{name} by seed",
-        title=f"Test accuracy of each seed alone, from the {route}.",
+        title=f"Test accuracy of each seed, from the {inputs}.",
         columns=["seed", "accuracy", "best epoch"],
         rows=[
             [str(seed), accuracy, epoch]
             for seed, (accuracy, epoch) in enumerate(
-                zip(found.vision.accuracy_seeds, found.vision.best_epochs, strict=True)
+                zip(result.vision.accuracy_seeds, result.vision.best_epochs, strict=True)
             )
         ],
     )
@@ -102,19 +117,19 @@ def _table(name: str, title: str, rows: list[list[Any]]) -> BenchmarkTable:
 
 
 def photographs() -> Path:
-    """The table of photographs of the full tier."""
+    """Return the path of the photographs of the full tier."""
     shared = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
     return shared / "data/waste/trashnet_192x144.parquet"
 
 
 def _peers(photos: pd.DataFrame) -> Iterator[list[Any]]:
-    """scikit-learn on the features, its strength chosen on the validation split."""
+    """Yield rows of scikit-learn, with regularisation chosen on the validation split."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    routes = {
+    methods = {
         "logistic regression on the features": [
             LogisticRegression(C=c, max_iter=1000) for c in (0.003, 0.01, 0.03, 0.1, 0.3)
         ],
@@ -125,7 +140,7 @@ def _peers(photos: pd.DataFrame) -> Iterator[list[Any]]:
     parts = {name: photos[photos["split"] == name] for name in ("train", "val", "test")}
     x = {name: np.stack(list(rows["features"])).astype(np.float64) for name, rows in parts.items()}
     y = {name: rows["label"].to_numpy() for name, rows in parts.items()}
-    for name, models in routes.items():
+    for name, models in methods.items():
         start = time.process_time()
         fitted = [model.fit(x["train"], y["train"]) for model in models]
         val = [float((model.predict(x["val"]) == y["val"]).mean()) for model in fitted]
@@ -142,13 +157,13 @@ def _ours(
 
     params = VisionParams.model_validate({**changed, "seeds": list(range(seeds))})
     start = time.process_time()
-    made = vision(photos, params=params)
+    result = vision(photos, params=params)
     seconds = (time.process_time() - start) / seeds
-    found = made.vision
-    spread = 100 * found.accuracy_seeds_sd if seeds > 1 else None
+    summary = result.vision
+    spread = 100 * summary.accuracy_seeds_sd if seeds > 1 else None
     row = [
-        f"{name}, {seeds} seed{'s' if seeds > 1 else ''}", 100 * found.validation.accuracy,
-        100 * found.accuracy_seeds_mean, spread, 100 * found.test.accuracy, found.test.ece_raw,
-        found.test.ece, seconds,
+        f"{name}, {seeds} seed{'s' if seeds > 1 else ''}", 100 * summary.validation.accuracy,
+        100 * summary.accuracy_seeds_mean, spread, 100 * summary.test.accuracy, summary.test.ece_raw,
+        summary.test.ece, seconds,
     ]  # fmt: skip
-    return row, made
+    return row, result

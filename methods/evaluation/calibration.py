@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: temperature scaling, calibration error, confusion.
+"""Calibrate probabilities: temperature scaling, calibration error, confusion.
 
 References
 ----------
@@ -17,14 +17,14 @@ LOWEST, HIGHEST = 0.05, 20.0
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """Probabilities ``exp(z / T) / sum exp(z / T)`` along the last axis."""
+    """Return ``exp(z / T) / sum exp(z / T)`` along the last axis."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def log_loss(logits: Floats, labels: Ints, temperature: float = 1.0) -> float:
-    """Mean negative logarithm of the probability of the true class, in nats.
+    """Compute the mean negative log probability of the true class, in nats.
 
     Parameters
     ----------
@@ -40,14 +40,15 @@ def log_loss(logits: Floats, labels: Ints, temperature: float = 1.0) -> float:
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float:
-    """The temperature of least log loss, between 0.05 and 20.
+    """Return the temperature with the lowest log loss, between 0.05 and 20.
 
-    The loss is convex in ``1 / T``, so one bounded search finds it. It changes no ranking of classes.
+    The loss is convex in ``1 / T``, so one bounded search finds the minimum. A temperature does not
+    change the ranking of the classes.
 
     Parameters
     ----------
     logits : (n, classes) of float
-        Of rows that the model was not trained on.
+        Logits of rows that the model was not trained on.
     labels : (n,) of int
 
     Raises
@@ -58,18 +59,20 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
     from scipy.optimize import minimize_scalar
 
     if len(labels) == 0:
-        raise ValueError("no rows to fit a temperature on")
-    found = minimize_scalar(
+        raise ValueError("there are no rows to fit a temperature on; expected at least one")
+    result = minimize_scalar(
         lambda inverse: log_loss(logits, labels, 1 / inverse),
         bounds=(1 / HIGHEST, 1 / LOWEST),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(1 / found.x)
+    return float(1 / result.x)
 
 
 def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 15) -> float:
-    """``sum_b (n_b / n) |accuracy_b - confidence_b|`` over equal bins of the top probability.
+    """Compute ``sum_b (n_b / n) |accuracy_b - confidence_b|`` over equal bins.
+
+    The bins divide the range of the largest probability of each row.
 
     Parameters
     ----------
@@ -84,13 +87,13 @@ def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 
         0 to 1.
     """
     confidence = probabilities.max(axis=1)
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
+    correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_index, weights=correct - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def confusion(labels: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
-    """Counts (classes, classes): row the true class, column the one that was found."""
-    counts = np.bincount(np.asarray(labels) * classes + np.asarray(found), minlength=classes**2)
+def confusion(labels: Ints, predicted: Ints, classes: int) -> NDArray[np.int64]:
+    """Count pairs of classes: rows are true classes, columns predicted classes."""
+    counts = np.bincount(np.asarray(labels) * classes + np.asarray(predicted), minlength=classes**2)
     return counts.reshape(classes, classes).astype(np.int64)

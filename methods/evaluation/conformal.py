@@ -11,16 +11,17 @@ Floats = NDArray[np.float64]
 
 
 def conformal_quantile(scores: Floats, level: float) -> float:
-    r"""Radius that covers a new exchangeable score with probability `level` at least.
+    r"""Return the radius that covers a new score with probability `level` or more.
 
     .. math:: \hat q = R_{(\lceil (n + 1) (1 - \alpha) \rceil)}
 
-    the order statistic of the calibration scores, infinite where the rank exceeds n.
+    is an order statistic of the calibration scores. It is infinite where the rank exceeds n. The new
+    score must be exchangeable with the calibration scores.
 
     Parameters
     ----------
     scores : (n,) float
-        Non-conformity scores, larger is stranger; n >= 1.
+        Non-conformity scores: a larger score is less typical. n >= 1.
     level : float
         1 - alpha, strictly between 0 and 1.
 
@@ -35,10 +36,12 @@ def conformal_quantile(scores: Floats, level: float) -> float:
     regression", JASA 113 (2018), theorem 2.2.
     """
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, found {level}")
+        raise ValueError(f"level is {level}; expected a value between 0 and 1")
     if len(scores) == 0 or np.isnan(scores).any():
-        raise ValueError("conformal calibration needs at least one score and no NaN")
-    # the product is exact where it should be whole: 1.1 * 10 in floats is above 11
+        raise ValueError(
+            f"{len(scores)} scores, {int(np.isnan(scores).sum())} of them NaN; expected one or more, no NaN"
+        )
+    # Rounding keeps a product whole where it should be: in floats, 1.1 * 10 is above 11.
     rank = math.ceil(round((len(scores) + 1) * level, 9))
     return math.inf if rank > len(scores) else float(np.sort(scores)[rank - 1])
 
@@ -46,15 +49,18 @@ def conformal_quantile(scores: Floats, level: float) -> float:
 def conformal_radius(
     calibration_error: Floats, calibration_scale: Floats, scale: Floats, level: float
 ) -> Floats:
-    """Half-width of each interval: the quantile of `|error| / scale`, times the new scale.
+    """Return the half-width of each interval: a scaled quantile of |error| / scale.
 
     Parameters
     ----------
     calibration_error, calibration_scale : (n,) float
-        Errors of forecasts not used in training, and a positive size for each. All sizes 1 gives
-        intervals of one width; predicted standard deviations give wider ones where less is known.
+        Errors of forecasts not used in training, and a positive scale for each. If all scales are 1,
+        all intervals have one width. Predicted standard deviations give wider intervals where the
+        forecast is less certain.
     scale : (m,) float
+        Scale of each new forecast, by which the quantile is multiplied.
     level : float
+        Probability that an interval covers its target, strictly between 0 and 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Errors of several forecasts of the same targets, with intervals that know of clusters."""
+"""Mean squared errors of forecasts, with cluster bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Interval:
 
 
 def cluster_weights(clusters: int, draws: int, seed: int) -> Floats:
-    """How often each cluster is drawn in each of the bootstrap samples.
+    """Return how often each cluster is drawn in each bootstrap sample.
 
     Returns
     -------
@@ -33,18 +33,18 @@ def cluster_weights(clusters: int, draws: int, seed: int) -> Floats:
 
 
 def bootstrap_mse(errors: Floats, cluster: Ints, draws: int, seed: int) -> tuple[Floats, Floats]:
-    r"""Mean squared error of each model, and over resampled clusters.
+    r"""Compute the mean squared error of each model, and over resampled clusters.
 
     .. math:: MSE^* = \sum_c w_c \sum_{i \in c} e_i^2 / \sum_c w_c n_c
 
-    All models see the same samples, so that their differences are paired.
+    All models share the same samples, so that their differences are paired.
 
     Parameters
     ----------
     errors : (n, m) float
-        One column a model.
+        One column per model.
     cluster : (n,) int
-        Rows of one cluster (artist) are drawn together.
+        Rows of one cluster are drawn together.
     draws : int
     seed : int
 
@@ -65,7 +65,7 @@ def bootstrap_mse(errors: Floats, cluster: Ints, draws: int, seed: int) -> tuple
 
 
 def percentile_interval(value: Floats, samples: Floats, level: float) -> Interval:
-    """Percentile interval of each column of the bootstrap samples.
+    """Return the percentile interval of each column of the bootstrap samples.
 
     Parameters
     ----------
@@ -79,5 +79,5 @@ def percentile_interval(value: Floats, samples: Floats, level: float) -> Interva
 
 
 def skill(mse: Floats, reference: Floats) -> Floats:
-    """`1 - MSE / MSE of the reference`: 0 is as good as the reference, 1 is perfect."""
+    """Return `1 - MSE / MSE of the reference`: 0 equals the reference, 1 is perfect."""
     return 1 - mse / reference

@@ -1,4 +1,4 @@
-"""How well predicted change points agree with those of several annotators."""
+"""Compare predicted change points with those of several annotators."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 
-def change_point_f1(annotations: Sequence[Iterable[int]], found: Iterable[int], margin: int = 5) -> float:
-    r"""F1 score of change points within a margin.
+def change_point_f1(annotations: Sequence[Iterable[int]], predicted: Iterable[int], margin: int = 5) -> float:
+    r"""Compute the F1 score of change points within a margin.
 
-    With ``T_k`` the change points of annotator k, X the predictions, 0 a member of each, and a
-    prediction within the margin of a change point a hit that is used once:
+    ``T_k`` are the change points of annotator k, and X are the predictions; 0 is a member of each. A
+    prediction within the margin of a change point is a hit, and counts once:
     ``P = hits(union of T_k, X) / |X|``, ``R = mean over k of hits(T_k, X) / |T_k|``,
     ``F1 = 2 P R / (P + R)``.
 
@@ -20,7 +20,7 @@ def change_point_f1(annotations: Sequence[Iterable[int]], found: Iterable[int], 
     ----------
     annotations : sequence of iterables of int
         Change points of each annotator, at least one annotator.
-    found : iterable of int
+    predicted : iterable of int
         Predicted change points.
     margin : int >= 0
         Largest distance of a hit.
@@ -36,14 +36,14 @@ def change_point_f1(annotations: Sequence[Iterable[int]], found: Iterable[int], 
     Killick, Fearnhead, Eckley, JASA 107 (2012).
     """
     truths = _truths(annotations)
-    predictions = sorted({0, *(int(at) for at in found)})
+    predictions = sorted({0, *(int(at) for at in predicted)})
     precision = _hits(sorted(set().union(*truths)), predictions, margin) / len(predictions)
     recall = float(np.mean([_hits(sorted(truth), predictions, margin) / len(truth) for truth in truths]))
     return 2 * precision * recall / (precision + recall)
 
 
-def segmentation_cover(annotations: Sequence[Iterable[int]], found: Iterable[int], length: int) -> float:
-    r"""Covering of the annotators' segments by the predicted ones.
+def segmentation_cover(annotations: Sequence[Iterable[int]], predicted: Iterable[int], length: int) -> float:
+    r"""Compute how well predicted segments cover the annotators' segments.
 
     ``C = mean over k of 1/T sum over segments A of annotator k of |A| max_A' |A and A'| / |A or A'|``.
 
@@ -51,8 +51,8 @@ def segmentation_cover(annotations: Sequence[Iterable[int]], found: Iterable[int
     ----------
     annotations : sequence of iterables of int
         Change points of each annotator, at least one annotator.
-    found : iterable of int
-        Predicted change points, in 1..length - 1 (0 is no change).
+    predicted : iterable of int
+        Predicted change points, in 1..length - 1 (0 is not a change).
     length : int
         Observations of the series, T.
 
@@ -65,13 +65,13 @@ def segmentation_cover(annotations: Sequence[Iterable[int]], found: Iterable[int
     ----------
     van den Burg and Williams, arXiv:2003.06222; Arbelaez et al., IEEE TPAMI 33 (2011).
     """
-    predicted = _segments({0, *(int(at) for at in found)}, length)
-    return float(np.mean([_cover(_segments(truth, length), predicted) for truth in _truths(annotations)]))
+    segments = _segments({0, *(int(at) for at in predicted)}, length)
+    return float(np.mean([_cover(_segments(truth, length), segments) for truth in _truths(annotations)]))
 
 
 def _truths(annotations: Sequence[Iterable[int]]) -> list[set[int]]:
     if not annotations:
-        raise ValueError("no annotator: expected the change points of one at least (which may be none)")
+        raise ValueError("no annotator; expected the change points of at least one (the list may be empty)")
     return [{0, *(int(at) for at in points)} for points in annotations]
 
 
@@ -88,7 +88,7 @@ def _hits(truth: list[int], predictions: list[int], margin: int) -> int:
 
 def _segments(points: set[int], length: int) -> list[tuple[int, int]]:
     if min(points) < 0 or max(points) >= length:
-        raise ValueError(f"change points {sorted(points)} are not all in 0..{length - 1}")
+        raise ValueError(f"the change points are {sorted(points)}; expected values in 0..{length - 1}")
     return list(pairwise([*sorted(points), length]))
 
 

@@ -1,1 +1,1 @@
-"""Cross-modal attention: the model and its training."""
+"""Fusion of modalities by cross-modal attention: the model and its training."""

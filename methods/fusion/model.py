@@ -1,12 +1,12 @@
-"""Fuse the modalities of one release into one state, whatever modalities it has.
+"""Fuse the modalities of a release into one state vector.
 
-    h_i  = MLP_i(x_i) + e_i + PE(t)                          encoders, one a modality
+    h_i  = MLP_i(x_i) + e_i + PE(t)                          one encoder per modality
     T_i  = h_i + gelu(MultiHead(h, h, h)_i)                  cross-modal attention, missing keys masked
-    z    = sum_i a_i T_i W_i,   a = softmax(T_i u + b_i)     weighted tensor fusion over what is present
-    x^_i = MLP_i'(z)                                         a decoder a modality, missing ones too
+    z    = sum_i a_i T_i W_i,   a = softmax(T_i u + b_i)     weighted tensor fusion over present modalities
+    x^_i = MLP_i'(z)                                         one decoder per modality, also for missing ones
 
 The arrays of a modality are ``(rows, columns_i)`` with NaN where a value is missing; a modality
-is present in a row that has any value of it. A row's state depends on that row alone.
+is present in a row that has at least one value of it. The state of a row depends on that row only.
 
 References
 ----------
@@ -37,14 +37,14 @@ class Shape:
     columns : mapping of str to int
         Columns of each modality, in the order of the tokens.
     width : int
-        Of the fused state.
+        Width of the fused state.
     token_width : int
-        Of a modality's token; even and a multiple of `heads`.
+        Width of a modality's token: even, and a multiple of `heads`.
     heads : int
     hidden : int
-        Of the hidden layer of encoders and decoders.
+        Width of the hidden layer of encoders and decoders.
     dropout : float
-        Share of hidden units dropped in training.
+        Share of hidden units that training drops.
     """
 
     columns: Mapping[str, int]
@@ -57,11 +57,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Batch:
-    """Releases as tensors: `values` with 0 where missing, `known` says where they are not.
+    """Releases as tensors.
 
     Attributes
     ----------
-    values, known : dict of str to (rows, columns_i)
+    values : dict of str to (rows, columns_i)
+        0 where a value is missing.
+    known : dict of str to (rows, columns_i)
+        1 where the value is known, 0 where it is missing.
     present : (rows, modalities) of bool
     time : (rows,)
     """
@@ -85,8 +88,8 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Fused:
-    """What the model makes of a batch.
+class FusionOutput:
+    """Output of the model for a batch.
 
     Attributes
     ----------
@@ -95,7 +98,7 @@ class Fused:
     attention : (rows, heads, modalities, modalities)
         Weight of each key (last) for each query.
     importance : (rows, modalities)
-        The weights ``a`` of the fusion: in [0, 1], 0 where missing, sum 1.
+        The weights ``a`` of the fusion, in [0, 1]. They are 0 where missing and sum to 1.
     """
 
     state: Tensor
@@ -105,7 +108,7 @@ class Fused:
 
 
 class CrossModalFusion(nn.Module):
-    """Encoders, attention, weighted fusion and decoders."""
+    """Model of encoders, attention, weighted fusion and decoders."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -126,8 +129,8 @@ class CrossModalFusion(nn.Module):
             {name: _SkipMLP(shape.width, count, shape) for name, count in shape.columns.items()}
         )
 
-    def forward(self, batch: Batch, present: Tensor | None = None) -> Fused:
-        """Fuse, from the modalities marked in `present` (default: all that the batch has)."""
+    def forward(self, batch: Batch, present: Tensor | None = None) -> FusionOutput:
+        """Fuse the modalities marked in `present`, by default all that the batch has."""
         present = batch.present if present is None else present & batch.present
         tokens = self._tokens(batch, present)
         mixed, attention = self.attention(tokens, tokens, present)
@@ -136,7 +139,7 @@ class CrossModalFusion(nn.Module):
         importance = scores.masked_fill(~present, -torch.inf).softmax(dim=-1)
         state = torch.einsum("bm,bmt,mtw->bw", importance, tensors, self.fusion)
         decoded = {name: decoder(state) for name, decoder in self.decoders.items()}
-        return Fused(state, decoded, attention, importance)
+        return FusionOutput(state, decoded, attention, importance)
 
     def _tokens(self, batch: Batch, present: Tensor) -> Tensor:
         encoded = torch.stack(
@@ -151,7 +154,7 @@ class CrossModalFusion(nn.Module):
 
 
 class _SkipMLP(nn.Module):
-    """``A x + MLP(x)``: linear where that is enough, and no more than it takes beyond."""
+    """Multilayer perceptron with a linear skip connection, ``A x + MLP(x)``."""
 
     def __init__(self, inputs: int, outputs: int, shape: Shape) -> None:
         super().__init__()
@@ -168,30 +171,32 @@ class _SkipMLP(nn.Module):
 
 
 def _encoder(columns: int, token: int, shape: Shape) -> nn.Module:
-    """Of the values and of the marks that say which of them are known."""
+    """Return an encoder of the values and of the mask of known values."""
     return _SkipMLP(2 * columns, token, shape)
 
 
 def to_batch(values: Mapping[str, Array], time: Array) -> Batch:
-    """Turn arrays with NaN where missing into tensors.
+    """Convert arrays with NaN for missing values to tensors.
 
     Parameters
     ----------
     values : mapping of str to (rows, columns_i)
     time : (rows,)
-        In the unit of the time encoding.
+        Time in the unit of the time encoding.
 
     Raises
     ------
     ValueError
-        If a row has no modality at all.
+        If a row has no modality.
     """
     tensors = {name: torch.tensor(np.asarray(array), dtype=torch.float32) for name, array in values.items()}
     known = {name: tensor.isfinite() for name, tensor in tensors.items()}
     present = torch.stack([mark.any(dim=-1) for mark in known.values()], dim=-1)
     if not present.any(dim=-1).all():
         row = int(torch.nonzero(~present.any(dim=-1))[0])
-        raise ValueError(f"row {row} has no value in any of {', '.join(values)}; drop it before the fusion")
+        raise ValueError(
+            f"row {row} has no value in any of {', '.join(values)}; drop the row before the fusion"
+        )
     return Batch(
         {name: torch.where(known[name], tensor, 0.0) for name, tensor in tensors.items()},
         {name: mark.float() for name, mark in known.items()},
@@ -201,15 +206,15 @@ def to_batch(values: Mapping[str, Array], time: Array) -> Batch:
 
 
 @torch.no_grad()
-def fuse(model: CrossModalFusion, batch: Batch, *, without: str | None = None) -> Fused:
-    """States, decoded modalities and weights of all rows, with one modality held out if asked.
+def fuse(model: CrossModalFusion, batch: Batch, *, without: str | None = None) -> FusionOutput:
+    """Fuse all rows, optionally with one modality held out.
 
     Parameters
     ----------
     model : CrossModalFusion
     batch : Batch
     without : str, optional
-        The modality that the model may not see.
+        Modality to hold out from the input.
     """
     model.eval()
     present = batch.present.clone()

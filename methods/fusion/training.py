@@ -1,14 +1,14 @@
-"""Train a fusion by filling in modalities that were hidden from it.
+"""Train a fusion to reconstruct masked modalities.
 
-Each step hides every present modality with probability `hide` (at least one stays), and asks
-for all that the release has, what was hidden and what was not:
+Each step masks every present modality with the probability `hide`, but leaves at least one. The model
+reconstructs all modalities of the release, masked and visible:
 
-    loss = sum_i [ MSE_i over hidden + kept * MSE_i over shown ]     known values only
+    loss = sum_i [ MSE_i over masked + kept * MSE_i over visible ]     known values only
 
 References
 ----------
-Specification 3 §3.1; correction to specification 2 §7.6 (early stopping: stop when the best
-validation loss is `patience` epochs old; restore the best weights). Loshchilov and Hutter
+Specification 3 §3.1; specification 2 §7.6 as corrected (early stopping: stop when the best
+validation loss is `patience` epochs old, then restore the best weights). Loshchilov and Hutter
 (2019) for the optimiser, AdamW.
 """
 
@@ -23,33 +23,34 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from methods.fusion.model import Batch, CrossModalFusion, Fused, Shape
+from methods.fusion.model import Batch, CrossModalFusion, FusionOutput, Shape
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes
     ----------
     epochs : int
-        At most so many.
+        Maximum number of epochs.
     batch_size : int
     learning_rate, weight_decay : float
-        Of AdamW; the rate falls to zero along half a cosine.
+        Settings of AdamW. The rate falls to zero along half a cosine.
     clip : float
-        Largest norm of a gradient.
+        Maximum norm of a gradient.
     balance : float
-        Releases are drawn with weight ``(releases that have the same modalities) ** -balance``: 0 draws
+        Exponent of the sampling weight ``(releases with the same modalities) ** -balance``: 0 draws
         every release equally often, 1 every combination of modalities.
     hide : float
-        Probability that a modality is hidden, 0 to 1.
+        Probability that a modality is masked, 0 to 1.
     kept : float
-        Weight of what was not hidden in the loss.
+        Weight of the visible modalities in the loss.
     average : float
-        Decay a step of the moving average of the weights that is validated and kept; 0 keeps the last.
+        Decay per step of the moving average of the weights. The average is validated and returned; 0
+        returns the last weights.
     patience : int
-        Epochs without a better validation loss before it stops.
+        Epochs without a lower validation loss before training stops.
     seed : int
     """
 
@@ -68,7 +69,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Losses of one epoch; `hidden` and `shown` are parts of the validation loss."""
+    """Losses of one epoch.
+
+    `validation_hidden` and `validation_shown` are the parts of the validation loss over masked and over
+    visible modalities.
+    """
 
     epoch: int
     train_loss: float
@@ -78,8 +83,8 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The model with its best weights, and how it came to them."""
+class TrainingResult:
+    """The model with its best weights, and the history of its training."""
 
     model: CrossModalFusion
     history: list[Epoch]
@@ -93,8 +98,8 @@ def train(
     recipe: Recipe,
     *,
     track: Callable[[Iterable[int]], Iterable[int]] = lambda epochs: epochs,
-) -> Trained:
-    """Fit a fusion on `training`, and stop by `validation`.
+) -> TrainingResult:
+    """Fit a fusion to `training`, with early stopping on `validation`.
 
     Parameters
     ----------
@@ -102,7 +107,7 @@ def train(
     shape : Shape
     recipe : Recipe
     track : callable
-        Wraps the epochs, e.g. in a progress bar.
+        Wraps the epochs, for example in a progress bar.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     with torch.random.fork_rng(devices=[]):
@@ -126,7 +131,7 @@ def train(
             elif number - best >= recipe.patience:
                 break
     model.load_state_dict(best_weights)
-    return Trained(model.eval(), history, best)
+    return TrainingResult(model.eval(), history, best)
 
 
 def _run_epoch(
@@ -143,9 +148,9 @@ def _run_epoch(
     drawn = torch.multinomial(weights, len(training), replacement=True, generator=generator)
     for rows in drawn.split(recipe.batch_size):
         batch = training.take(rows)
-        shown = hide_modalities(batch.present, recipe.hide, generator)
-        hidden_loss, shown_loss = losses(model(batch, shown), batch, shown)
-        loss = hidden_loss + recipe.kept * shown_loss
+        visible = mask_modalities(batch.present, recipe.hide, generator)
+        masked_loss, visible_loss = losses(model(batch, visible), batch, visible)
+        loss = masked_loss + recipe.kept * visible_loss
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -156,39 +161,42 @@ def _run_epoch(
 
 
 def pattern_weights(present: Tensor, balance: float) -> Tensor:
-    """Weight of each row in the draw, ``(rows with its combination of modalities) ** -balance``."""
+    """Return the sampling weights ``(rows with the same modalities) ** -balance``."""
     _, member, counts = torch.unique(present, dim=0, return_inverse=True, return_counts=True)
     return counts[member].double() ** -balance
 
 
-def hide_modalities(present: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Hide modalities at random, but never all that a row has.
+def mask_modalities(present: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Mask modalities at random, but never all that a row has.
 
     Parameters
     ----------
     present : (rows, modalities) of bool
     probability : float
-        Of hiding one that is present.
+        Probability that a present modality is masked.
 
     Returns
     -------
     (rows, modalities) of bool
-        True where present and not hidden.
+        True where a modality is present and not masked.
     """
     draw = torch.rand(present.shape, generator=generator)
-    lucky = draw.masked_fill(~present, -1.0).argmax(dim=-1, keepdim=True)
-    shown = present & (draw >= probability)
-    return shown.scatter(-1, lucky, True)
+    retained = draw.masked_fill(~present, -1.0).argmax(dim=-1, keepdim=True)
+    visible = present & (draw >= probability)
+    return visible.scatter(-1, retained, True)
 
 
-def losses(fused: Fused, batch: Batch, shown: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean squared errors over known values, of hidden and of shown modalities, each summed."""
-    hidden_loss = shown_loss = fused.state.new_zeros(())
+def losses(fused: FusionOutput, batch: Batch, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared errors of masked and of visible modalities.
+
+    Each is the mean over the known values of a modality, summed over the modalities.
+    """
+    masked_loss = visible_loss = fused.state.new_zeros(())
     for index, (name, decoded) in enumerate(fused.decoded.items()):
         squares = (decoded - batch.values[name]) ** 2 * batch.known[name]
-        hidden_loss = hidden_loss + _mean_over(squares, batch.known[name], ~shown[:, index])
-        shown_loss = shown_loss + _mean_over(squares, batch.known[name], shown[:, index])
-    return hidden_loss, shown_loss
+        masked_loss = masked_loss + _mean_over(squares, batch.known[name], ~visible[:, index])
+        visible_loss = visible_loss + _mean_over(squares, batch.known[name], visible[:, index])
+    return masked_loss, visible_loss
 
 
 def _mean_over(squares: Tensor, known: Tensor, rows: Tensor) -> Tensor:
@@ -198,14 +206,17 @@ def _mean_over(squares: Tensor, known: Tensor, rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _validate(model: CrossModalFusion, batch: Batch, number: int, loss: float, kept: float) -> Epoch:
-    """Each modality held out in turn from the rows that have others; and nothing held out."""
+    """Compute the validation loss.
+
+    Each modality is held out in turn, from the rows that have other modalities; then none is held out.
+    """
     model.eval()
-    _, shown = losses(model(batch), batch, batch.present)
-    hidden = torch.zeros(())
+    _, visible = losses(model(batch), batch, batch.present)
+    masked = torch.zeros(())
     for index in range(batch.present.shape[1]):
         rows = torch.nonzero(batch.present[:, index] & (batch.present.sum(dim=-1) > 1)).flatten()
         part = batch.take(rows)
-        seen = part.present.clone()
-        seen[:, index] = False
-        hidden = hidden + losses(model(part, seen), part, seen)[0]
-    return Epoch(number, loss, float(hidden + kept * shown), float(hidden), float(shown))
+        remaining = part.present.clone()
+        remaining[:, index] = False
+        masked = masked + losses(model(part, remaining), part, remaining)[0]
+    return Epoch(number, loss, float(masked + kept * visible), float(masked), float(visible))

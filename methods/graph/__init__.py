@@ -1,1 +1,1 @@
-"""Graphs of things: predicting links, measuring structure, recommending with a path as the reason."""
+"""Graphs of items: link prediction, structure and explained recommendations."""

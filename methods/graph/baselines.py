@@ -1,6 +1,6 @@
-"""Scores of pairs without any learning, to hold a model against.
+"""Compute scores of pairs without learning, as baselines for a model.
 
-All are read off the links learnt from; ``N(i)`` are the neighbours of i, ``d(i)`` their number.
+All are computed from the training links. ``N(i)`` are the neighbours of i, ``d(i)`` their number.
 """
 
 from __future__ import annotations
@@ -24,32 +24,33 @@ BASELINES = (
 
 
 def baseline_scores(links: Links, types: NDArray[np.generic], pairs: Links) -> Mapping[str, Floats]:
-    """Every baseline's score of every pair.
+    """Compute the score of every pair by every baseline.
 
     Parameters
     ----------
     links : ndarray of shape (2, E)
-        Links learnt from.
+        Training links.
     types : ndarray of shape (n,)
     pairs : ndarray of shape (2, P)
-        Source and target.
+        Source and target of each pair.
 
     Returns
     -------
     dict of str to ndarray of shape (P,)
-        Common neighbours ``|N(i) & N(j)|``; Adamic-Adar ``sum 1 / log d(u)`` over them; preferential
-        attachment ``d(i) d(j)``; paths of length 3, ``sum a_iu a_uv a_vj / sqrt(d(u) d(v))`` (Kovacs et al.
-        2019), which can see a link between two kinds of nodes, where common neighbours see none; and how
-        many sources of the type of i link to j.
+        ``common neighbours``: ``|N(i) & N(j)|``. ``Adamic-Adar``: ``sum 1 / log d(u)`` over the common
+        neighbours. ``preferential attachment``: ``d(i) d(j)``. ``paths of length 3``: ``sum a_iu a_uv a_vj
+        / sqrt(d(u) d(v))`` (Kovacs et al. 2019), which also scores links between two types of nodes that
+        have no common neighbours. ``type popularity``: the number of sources of the type of i that link
+        to j.
     """
     near = adjacency(links, len(types))
     degree = np.asarray(near.sum(axis=1)).ravel()
     sources, row = np.unique(pairs[0], return_inverse=True)
-    of_source = near[sources]
+    source_rows = near[sources]
     by_log, by_root = (sparse.diags(_inverse(f(np.maximum(degree, 1)))) for f in (np.log, np.sqrt))
 
     def walks(middle: sparse.spmatrix) -> Floats:
-        return np.asarray((of_source @ middle @ near)[row, pairs[1]], dtype=float).ravel()
+        return np.asarray((source_rows @ middle @ near)[row, pairs[1]], dtype=float).ravel()
 
     return {
         "common neighbours": walks(sparse.identity(len(types))),

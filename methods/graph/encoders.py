@@ -1,10 +1,12 @@
-"""Encoders of nodes, wired on PyG's layers: GraphSAGE (mean, max-pool, LSTM), GAT and GCN.
+"""Encode the nodes of a graph by layers of PyG: GraphSAGE, GAT and GCN.
 
     z = layer_L(... dropout(relu(norm(layer_1(x, edges))))) ; P(link i, j) = sigmoid(z_i . z_j)
 
-The specification's forward pass (2 §4.2) puts ReLU and dropout behind the last layer too. Read so, no
-embedding has a negative entry, every product is 0 or more and every probability at least one half: no pair
-could be called absent. Here the last layer is linear.
+GraphSAGE aggregates neighbours by mean, max-pool or LSTM.
+
+The forward pass of the specification (2 §4.2) applies ReLU and dropout after the last layer too. Then no
+embedding has a negative entry, every dot product is at least 0 and every probability at least one half, so
+no pair could be predicted absent. Here the last layer is linear.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ NEGATIVE_SLOPE = 0.2
 
 
 def layer(name: str, width_in: int, width_out: int, *, heads: int = 4) -> nn.Module:
-    """One layer of the encoder `name`, `width_in` to `width_out` numbers a node.
+    """Return a layer of the encoder `name`, of `width_in` to `width_out` features.
 
-    SAGE: ``W [h_v || AGG(h_u)] + b``; max-pool takes ``relu(W_pool h_u + b)``. GAT: `heads` heads side by
-    side, ``softmax_j LeakyReLU(a [W h_i || W h_j])`` over a node's neighbours and itself, as in the paper.
+    SAGE: ``W [h_v || AGG(h_u)] + b``; max-pool aggregates ``relu(W_pool h_u + b)``. GAT: `heads` parallel
+    heads, ``softmax_j LeakyReLU(a [W h_i || W h_j])`` over the neighbours of a node and the node itself, as
+    in the paper.
 
     Raises
     ------
@@ -41,59 +44,63 @@ def layer(name: str, width_in: int, width_out: int, *, heads: int = 4) -> nn.Mod
         return SAGEConv(width_in, width_out, aggr=aggregation, project=aggregation == "max")
     if name == "gat":
         if width_out % heads:
-            raise ValueError(f"width {width_out} is no multiple of {heads} heads")
+            raise ValueError(f"width is {width_out}; expected a multiple of the {heads} heads")
         return GATConv(width_in, width_out // heads, heads=heads, negative_slope=NEGATIVE_SLOPE)
     if name == "gcn":
         return GCNConv(width_in, width_out)
-    raise ValueError(f"there is no encoder '{name}'; expected one of {', '.join(ENCODERS)}")
+    raise ValueError(f"unknown encoder '{name}'; expected one of {', '.join(ENCODERS)}")
 
 
-class Inputs(nn.Module):
-    """What a node starts with: given features through a linear map, a learnt vector, or their sum.
+class InputLayer(nn.Module):
+    """First layer of a node: projected features, a learnt vector, or their sum.
 
     Parameters
     ----------
     nodes : int
     given : int
-        Width of the given features; 0 where there are none.
+        Width of the given features; 0 if there are none.
     width : int
-        Width of what comes out.
+        Width of the output.
     learnt : bool
-        Whether each node has a vector of its own. It cannot serve a node that training has not seen.
+        Whether each node has a learnt vector. Such a layer cannot encode a node that was not in training.
     """
 
     def __init__(self, nodes: int, given: int, width: int, *, learnt: bool) -> None:
         super().__init__()
         if not given and not learnt:
-            raise ValueError("nodes have neither given features nor learnt vectors; expected one at least")
+            raise ValueError(
+                "nodes have neither given features nor learnt vectors; expected at least one of them"
+            )
         self.project = nn.Linear(given, width) if given else None
         self.own = nn.Embedding(nodes, width) if learnt else None
         if self.own is not None:
             nn.init.normal_(self.own.weight, std=width**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features ``(n, given)`` to ``(n, width)``."""
+        """Map features of shape (n, given) to (n, width)."""
         parts = [] if self.project is None else [self.project(x)]
         return sum(parts if self.own is None else [*parts, self.own.weight], torch.zeros(()))
 
 
 class Encoder(nn.Module):
-    """Layers of one kind: batch normalisation, ReLU and dropout between them, the last one linear.
+    """Encoder of several layers of one kind, the last one linear.
+
+    Batch normalisation, ReLU and dropout stand between the layers.
 
     Parameters
     ----------
     name : str
         One of `ENCODERS`.
-    inputs : Inputs or Identity
-        What maps features to the first width.
+    inputs : InputLayer or Identity
+        Maps features to the first width.
     widths : tuple of int
-        Of the input and of every layer, e.g. ``(128, 256, 256, 128)``.
+        Width of the input and of every layer, for example ``(128, 256, 256, 128)``.
     dropout : float
-        In [0, 1), between the layers.
+        Share of units that training drops between the layers, in [0, 1).
     normalise : bool
-        Whether batch normalisation stands between the layers.
+        Whether to normalise between the layers.
     variational : bool
-        Whether the last layer is doubled, for mean and logarithm of the standard deviation (VGAE).
+        Whether to double the last layer, for mean and logarithm of the standard deviation (VGAE).
     """
 
     def __init__(
@@ -120,7 +127,7 @@ class Encoder(nn.Module):
         self.spread = layer(name, *sizes[-1], heads=heads) if variational else None
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Features ``(n, d)`` and edge index ``(2, E)`` to embeddings ``(n, widths[-1])``."""
+        """Map features (n, d) and edge index (2, E) to embeddings (n, widths[-1])."""
         h = self.inputs(x)
         for convolve, norm in zip(self.layers[:-1], self.norms, strict=True):
             h = functional.dropout(norm(convolve(h, edge_index)).relu(), self.dropout, self.training)
@@ -128,11 +135,11 @@ class Encoder(nn.Module):
         return z if self.spread is None else (z, self.spread(h, edge_index))
 
 
-def sampled_neighbours(edge_index: Tensor, size: int, rng: np.random.Generator) -> Tensor:
-    """Exactly `size` incoming neighbours of every node that has one, drawn with replacement, in random order.
+def sample_neighbours(edge_index: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+    """Sample `size` incoming neighbours of every node that has one, with replacement.
 
-    An LSTM needs it: PyG pads short sequences and reads the last place, so that sequences of one length are
-    the only ones that it reads right. Hamilton et al. (2017) sample in the same way.
+    The neighbours are in random order. An LSTM needs sequences of one length, because PyG pads shorter ones
+    and then reads the last position, which is padding. Hamilton et al. (2017) sample in the same way.
     """
     source, target = (cast("NDArray[np.int64]", end) for end in edge_index.numpy())
     order = np.argsort(target, kind="stable")

@@ -1,7 +1,7 @@
-"""Links of a graph: which are hidden to be predicted, and which pairs stand for no link.
+"""Split the links of a graph, and draw pairs of nodes without a link.
 
-A link is a column (source, target) of a ``(2, E)`` array; the graph is undirected, so a pair may occur
-once only, in one order. Held-out links must take no part in message passing, in neither direction.
+A link is a column (source, target) of a ``(2, E)`` array. The graph is undirected, so a pair may occur only
+once, in one order. Held-out links must not carry messages in either direction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DRAWS = 100
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of the links learnt from, of those that choose, and of those that are only scored."""
+    """Positions of the links for training, for validation and for testing."""
 
     train: Ints
     validation: Ints
@@ -28,14 +28,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Negatives:
-    """Pairs that are no link; ``pairs[:, k]`` stands against link ``of[k]``."""
+    """Pairs without a link; ``pairs[:, k]`` is a negative of link ``link_index[k]``."""
 
     pairs: Links
-    of: Ints
+    link_index: Ints
 
 
 def pair_keys(links: Links, nodes: int) -> Ints:
-    """One number a pair, the same for both directions: ``min * nodes + max``."""
+    """Return one number per pair, equal for both directions: ``min * nodes + max``."""
     links = np.asarray(links)
     if links.ndim != 2 or links.shape[0] != 2 or not np.issubdtype(links.dtype, np.integer):
         raise ValueError(f"links have shape {links.shape} and type {links.dtype}; expected integers (2, E)")
@@ -45,7 +45,7 @@ def pair_keys(links: Links, nodes: int) -> Ints:
 
 
 def adjacency(links: Links, nodes: int) -> sparse.csr_matrix:
-    """Symmetric 0/1 matrix ``(n, n)``."""
+    """Return the symmetric 0/1 adjacency matrix of shape (n, n)."""
     ones = np.ones(2 * links.shape[1])
     ends = np.concatenate([links, links[::-1]], axis=1)
     matrix = sparse.csr_matrix((ones, (ends[0], ends[1])), shape=(nodes, nodes))
@@ -54,7 +54,10 @@ def adjacency(links: Links, nodes: int) -> sparse.csr_matrix:
 
 
 def first_of_pairs(links: Links, nodes: int) -> Ints:
-    """Positions of the first link of every pair; later ones, reversed ones and self loops are left out."""
+    """Return the positions of the first link of every pair.
+
+    Later links of the pair, reversed ones included, and self loops are left out.
+    """
     _, first = np.unique(pair_keys(links, nodes), return_index=True)
     return np.sort(first[links[0, first] != links[1, first]])
 
@@ -68,29 +71,33 @@ def split_links(
     test: float = 0.10,
     strata: NDArray[np.generic] | None = None,
 ) -> Split:
-    """Set links aside at random, the same share of every stratum.
+    """Split links at random, in the same shares within every stratum.
 
     Parameters
     ----------
     links : ndarray of shape (2, E)
-        Every pair once.
+        Links, with every pair once.
     nodes : int
     seed : int
     validation, test : float
-        Shares held out, rounded down a stratum; the defaults are those of Kipf and Welling (2016).
+        Shares held out, rounded down in each stratum. The defaults are those of Kipf and Welling (2016).
     strata : ndarray of shape (E,), optional
-        For instance relations.
+        For example the relation of each link.
 
     Raises
     ------
     ValueError
-        If a pair occurs twice: its second link would give the hidden one away; if there is a self loop;
-        or if a part is left empty.
+        If a pair occurs twice (its second link would reveal the held-out one), if there is a self loop, or
+        if a part is empty.
     """
     if len(first_of_pairs(links, nodes)) != links.shape[1]:
-        raise ValueError("a pair of nodes is linked twice, or a node to itself; see first_of_pairs")
+        raise ValueError(
+            "a pair of nodes is linked twice, or a node to itself; select links with first_of_pairs first"
+        )
     if min(validation, test) < 0 or validation + test >= 1:
-        raise ValueError(f"shares {validation} and {test} held out; expected 0 or more, in all below 1")
+        raise ValueError(
+            f"validation is {validation} and test is {test}; expected 0 or more, with a sum below 1"
+        )
     rng = np.random.default_rng(seed)
     parts: tuple[list[Ints], ...] = (
         [np.empty(0, np.int64)],
@@ -102,49 +109,50 @@ def split_links(
         order = rng.permutation(np.flatnonzero(groups == group))
         n_test, n_validation = int(len(order) * test), int(len(order) * validation)
         cuts = np.split(order, [n_test, n_test + n_validation])
-        for part, chosen in zip(parts, (cuts[2], cuts[1], cuts[0]), strict=True):
-            part.append(chosen)
-    train, chosen_by, scored = (np.sort(np.concatenate(part)) for part in parts)
-    if not (len(train) and len(chosen_by) and len(scored)):
+        for part, positions in zip(parts, (cuts[2], cuts[1], cuts[0]), strict=True):
+            part.append(positions)
+    train_links, validation_links, test_links = (np.sort(np.concatenate(part)) for part in parts)
+    if not (len(train_links) and len(validation_links) and len(test_links)):
         raise ValueError(
-            f"{links.shape[1]} links give {len(train)} to train, {len(chosen_by)} to validate and "
-            f"{len(scored)} to test; expected at least one of each"
+            f"{links.shape[1]} links give {len(train_links)} for training, {len(validation_links)} for "
+            f"validation and {len(test_links)} for testing; expected at least one of each"
         )
-    return Split(train, chosen_by, scored)
+    return Split(train_links, validation_links, test_links)
 
 
 def both_directions(links: Links) -> Links:
-    """The ``(2, 2 E)`` edge index over which messages pass, sorted by the node that receives."""
+    """Return the edge index (2, 2 E) of both directions, sorted by receiving node."""
     edges = np.concatenate([links, links[::-1]], axis=1)
     return edges[:, np.lexsort((edges[0], edges[1]))]
 
 
 def uniform_negatives(nodes: int, count: int, known: Links, rng: np.random.Generator) -> Links:
-    """Distinct pairs of nodes drawn uniformly among those not in `known`.
+    """Draw distinct pairs of nodes uniformly among those not in `known`.
 
     Raises
     ------
     ValueError
-        If the graph has too few pairs without a link.
+        If more than half of the pairs without a link are requested.
     """
     taken = np.unique(pair_keys(known, nodes))
     free = nodes * (nodes - 1) // 2 - len(taken)
     if count > free / 2:
-        raise ValueError(f"{count} pairs asked for, {free} without a link; expected at most half of them")
-    found = np.empty((2, 0), dtype=np.int64)
-    while found.shape[1] < count:
-        drawn = np.concatenate([found, rng.integers(nodes, size=(2, 2 * count))], axis=1)
+        raise ValueError(f"{count} pairs requested of {free} without a link; expected at most half of them")
+    pairs = np.empty((2, 0), dtype=np.int64)
+    while pairs.shape[1] < count:
+        drawn = np.concatenate([pairs, rng.integers(nodes, size=(2, 2 * count))], axis=1)
         drawn = drawn[:, ~np.isin(pair_keys(drawn, nodes), taken)]
-        found = drawn[:, first_of_pairs(drawn, nodes)]
-    return found[:, :count]
+        pairs = drawn[:, first_of_pairs(drawn, nodes)]
+    return pairs[:, :count]
 
 
 def same_type_negatives(
     links: Links, types: NDArray[np.generic], known: Links, rng: np.random.Generator
 ) -> Negatives:
-    """Each link with its target replaced by another node of the target's type, not linked to the source.
+    """Replace the target of each link by a random node of the same type.
 
-    A link whose source is linked to every such node has no negative and is left out of ``of``.
+    The new target is not linked to the source. A link whose source is linked to every node of that type has
+    no negative, and is not in `link_index`.
     """
     nodes = len(types)
     _, kind = np.unique(types, return_inverse=True)
@@ -152,21 +160,22 @@ def same_type_negatives(
     by_kind = np.argsort(kind, kind="stable")
     size = np.bincount(kind)
     start = np.cumsum(size) - size
-    source, of = links[0], kind[links[1]]
+    source, target_kind = links[0], kind[links[1]]
     target = np.full(links.shape[1], -1)
     for _ in range(DRAWS):
         left = np.flatnonzero(target < 0)
         if not len(left):
             break
-        drawn = by_kind[start[of[left]] + rng.integers(size[of[left]])]
+        drawn = by_kind[start[target_kind[left]] + rng.integers(size[target_kind[left]])]
         fits = (drawn != source[left]) & ~np.isin(pair_keys(np.stack([source[left], drawn]), nodes), taken)
         target[left[fits]] = drawn[fits]
     near = adjacency(known, nodes)
     for k in np.flatnonzero(target < 0):
-        pool = _free(source[k], by_kind[start[of[k]] : start[of[k]] + size[of[k]]], near)
+        first = start[target_kind[k]]
+        pool = _free(source[k], by_kind[first : first + size[target_kind[k]]], near)
         target[k] = rng.choice(pool) if len(pool) else -1
-    kept = np.flatnonzero(target >= 0)
-    return Negatives(np.stack([source[kept], target[kept]]), kept)
+    link_index = np.flatnonzero(target >= 0)
+    return Negatives(np.stack([source[link_index], target[link_index]]), link_index)
 
 
 def degree_matched_negatives(
@@ -177,34 +186,37 @@ def degree_matched_negatives(
     rng: np.random.Generator,
     nearest: int = 5,
 ) -> Negatives:
-    """As `same_type_negatives`, of the `nearest` nodes of that type whose degree is closest to the target's.
+    """Replace the target of each link by a node of equal type and similar degree.
 
-    Popularity alone cannot tell such a pair from the link.
+    The new target is one of the `nearest` unlinked nodes whose degree is closest to that of the target, so
+    popularity alone cannot distinguish the pair from the link.
     """
     near = adjacency(known, len(types))
     pools = {kind: np.flatnonzero(types == kind) for kind in np.unique(types)}
-    pairs, of = [], []
+    pairs, link_index = [], []
     for k, (source, true) in enumerate(links.T):
         pool = rng.permutation(_free(source, pools[types[true]], near))
         if len(pool):
             order = np.argsort(np.abs(degree[pool] - degree[true]), kind="stable")
             pairs.append((source, rng.choice(pool[order[:nearest]])))
-            of.append(k)
-    return Negatives(np.array(pairs, dtype=np.int64).reshape(-1, 2).T, np.array(of, dtype=np.int64))
+            link_index.append(k)
+    return Negatives(np.array(pairs, dtype=np.int64).reshape(-1, 2).T, np.array(link_index, dtype=np.int64))
 
 
-def rivals(links: Links, types: NDArray[np.generic], known: Links) -> Negatives:
-    """Of each link every other node of the target's type that is not linked to the source."""
+def all_same_type_negatives(links: Links, types: NDArray[np.generic], known: Links) -> Negatives:
+    """Return all unlinked pairs of each source with the type of its target."""
     near = adjacency(known, len(types))
     pools = {kind: np.flatnonzero(types == kind) for kind in np.unique(types[links[1]])}
-    found = []
+    targets = []
     for source, target in links.T:
         free = _free(source, pools[types[target]], near)
-        found.append(free[free != target])
-    of = np.repeat(np.arange(links.shape[1]), [len(free) for free in found])
-    return Negatives(np.stack([links[0][of], np.concatenate([*found, np.empty(0, np.int64)])]), of)
+        targets.append(free[free != target])
+    link_index = np.repeat(np.arange(links.shape[1]), [len(free) for free in targets])
+    ends = [links[0][link_index], np.concatenate([*targets, np.empty(0, np.int64)])]
+    return Negatives(np.stack(ends), link_index)
 
 
 def _free(source: int, pool: Ints, near: sparse.csr_matrix) -> Ints:
+    """Return the nodes of `pool` that are not linked to `source`, nor `source`."""
     linked = near.indices[near.indptr[source] : near.indptr[source + 1]]
     return pool[(pool != source) & ~np.isin(pool, linked)]

@@ -1,4 +1,4 @@
-"""How well scores tell links from pairs without one."""
+"""Measure how well scores separate links from pairs without a link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class LinkScores:
-    """``auc``, average precision ``ap``, ``hits`` (NaN where there are fewer than k negatives)."""
+    """AUC, average precision and Hits@k, which is NaN with fewer than k negatives."""
 
     auc: float
     ap: float
@@ -20,26 +20,28 @@ class LinkScores:
 
 
 def link_scores(positive: Floats, negative: Floats, k: int = 10) -> LinkScores:
-    """Area under the ROC curve, average precision, and Hits@k.
+    """Compute the area under the ROC curve, the average precision and Hits@k.
 
-    Equal to scikit-learn's, at a twentieth of its cost for the few hundred scores of a relation.
+    The results equal those of scikit-learn, at a twentieth of the cost for a few hundred scores.
 
     Parameters
     ----------
     positive, negative : ndarray
-        Scores of links and of pairs without one, higher for likelier.
+        Scores of links and of pairs without a link. A higher score means a likelier link.
     k : int
-        A link is a hit if it scores above all but ``k - 1`` negatives, ties being none (Hu et al. 2020, OGB).
+        A link is a hit if its score is above all but ``k - 1`` negatives; a tie is not a hit (Hu et al.
+        2020, OGB).
 
     Raises
     ------
     ValueError
-        If either is empty or holds a number that is not finite.
+        If one is empty or has a score that is not finite.
     """
     scores = np.concatenate([positive, negative]).astype(float)
     if not len(positive) or not len(negative) or not np.isfinite(scores).all():
         raise ValueError(
-            f"{len(positive)} scores of links and {len(negative)} of other pairs; expected some, all finite"
+            f"{len(positive)} scores of links and {len(negative)} of other pairs; expected at least one of "
+            "each, all finite"
         )
     others = np.sort(negative)
     below, not_above = (np.searchsorted(others, positive, side=side) for side in ("left", "right"))
@@ -49,40 +51,45 @@ def link_scores(positive: Floats, negative: Floats, k: int = 10) -> LinkScores:
 
 
 def _average_precision(scores: Floats, positives: int) -> float:
-    """``sum (R_t - R_(t-1)) P_t`` over the distinct scores t from the top; links come first."""
-    _, place = np.unique(-scores, return_inverse=True)
-    true = np.bincount(place[:positives], minlength=place.max() + 1)
-    called = np.cumsum(np.bincount(place))
-    return float(np.sum(true * np.cumsum(true) / called) / positives)
+    """Return ``sum (R_t - R_(t-1)) P_t`` over distinct scores in descending order.
+
+    The first `positives` scores are those of links.
+    """
+    _, rank = np.unique(-scores, return_inverse=True)
+    true = np.bincount(rank[:positives], minlength=rank.max() + 1)
+    predicted = np.cumsum(np.bincount(rank))
+    return float(np.sum(true * np.cumsum(true) / predicted) / positives)
 
 
-def ranked_scores(true: Floats, others: Floats, of: NDArray[np.int64], k: int = 10) -> LinkScores:
-    """The same three figures a link, against all its rivals, as means over the links.
+def ranked_scores(
+    positive: Floats, negative: Floats, link_index: NDArray[np.int64], k: int = 10
+) -> LinkScores:
+    """Score each link against all its negatives, and return the means over the links.
 
-    A link of rank r (1 is best, ties count half) among m rivals has AUC ``1 - (r - 1) / m``, average
+    A link of rank r (1 is best, ties count half) among m negatives has AUC ``1 - (r - 1) / m``, average
     precision ``1 / r`` (so that the mean is the mean reciprocal rank), and is a hit if ``r <= k``.
 
     Parameters
     ----------
-    true : ndarray of shape (n,)
+    positive : ndarray of shape (n,)
         Scores of the links.
-    others : ndarray of shape (m,)
-        Scores of the rivals.
-    of : ndarray of shape (m,)
-        The link, 0 to n - 1, whose rival each is; a link without one is left out.
+    negative : ndarray of shape (m,)
+        Scores of the negatives.
+    link_index : ndarray of shape (m,)
+        Link of each negative, 0 to n - 1. A link without a negative is left out.
 
     Raises
     ------
     ValueError
-        If no link has a rival.
+        If no link has a negative.
     """
-    rivals = np.bincount(of, minlength=len(true))
-    if not rivals.any():
-        raise ValueError("no link has a rival; expected one at least")
-    above = (others > true[of]) + 0.5 * (others == true[of])
-    lost = np.bincount(of, weights=above, minlength=len(true))[rivals > 0]
+    counts = np.bincount(link_index, minlength=len(positive))
+    if not counts.any():
+        raise ValueError("no link has a negative; expected at least one")
+    above = (negative > positive[link_index]) + 0.5 * (negative == positive[link_index])
+    lost = np.bincount(link_index, weights=above, minlength=len(positive))[counts > 0]
     return LinkScores(
-        float(np.mean(1 - lost / rivals[rivals > 0])),
+        float(np.mean(1 - lost / counts[counts > 0])),
         float(np.mean(1 / (1 + lost))),
         float(np.mean(1 + lost <= k)),
     )

@@ -1,4 +1,4 @@
-"""What a graph is like: whether like links to like, and which nodes are central."""
+"""Measure the structure of a graph: homophily and centralities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Homophily:
-    """Share of links between equal labels, and the same with the labels shuffled among the nodes.
+    """Share of links between equal labels, as observed and with shuffled labels.
 
     ``p_value`` is ``(1 + shuffles at least as homophilous) / (1 + shuffles)``.
     """
@@ -26,7 +26,9 @@ class Homophily:
 
 
 def edge_homophily(links: Links, labels: NDArray[np.generic], *, shuffles: int, seed: int) -> Homophily:
-    """``H = links between equal labels / links`` (specification 2 §8.4), beside shuffled labels.
+    """Compute the homophily of the labels, and of shuffled labels.
+
+    ``H = links between equal labels / links`` (specification 2 §8.4).
 
     Raises
     ------
@@ -34,7 +36,7 @@ def edge_homophily(links: Links, labels: NDArray[np.generic], *, shuffles: int, 
         If there is no link, or fewer than one shuffle.
     """
     if not links.shape[1] or shuffles < 1:
-        raise ValueError(f"{links.shape[1]} links, {shuffles} shuffles; expected one of each at least")
+        raise ValueError(f"{links.shape[1]} links, {shuffles} shuffles; expected at least one of each")
     pair_keys(links, len(labels))
     rng = np.random.default_rng(seed)
     observed = _same(links, labels)
@@ -49,7 +51,10 @@ def _same(links: Links, labels: NDArray[np.generic]) -> float:
 
 @dataclass(frozen=True)
 class Centralities:
-    """Of every node: neighbours, degree centrality, PageRank (sums to 1), betweenness (0 to 1)."""
+    """Neighbours, degree centrality, PageRank and betweenness of every node.
+
+    PageRank sums to 1; betweenness is from 0 to 1.
+    """
 
     neighbours: NDArray[np.int64]
     degree: Floats
@@ -58,16 +63,17 @@ class Centralities:
 
 
 def centralities(links: Links, nodes: int, *, pivots: int | None, seed: int) -> Centralities:
-    """Degree ``d / (n - 1)``, PageRank (damping 0.85) and betweenness, by networkx.
+    """Compute degree ``d / (n - 1)``, PageRank (damping 0.85) and betweenness.
 
     Parameters
     ----------
     links : ndarray of shape (2, E)
     nodes : int
     pivots : int, optional
-        Betweenness from so many random nodes instead of all (Brandes and Pich 2007): an estimate.
+        Number of random nodes from which betweenness is estimated (Brandes and Pich 2007); None for all
+        nodes, which is exact.
     seed : int
-        Of the pivots.
+        Seed of the choice of pivots.
     """
     import networkx as nx
 
@@ -76,11 +82,11 @@ def centralities(links: Links, nodes: int, *, pivots: int | None, seed: int) -> 
     graph.add_nodes_from(range(nodes))
     graph.add_edges_from(links.T.tolist())
     pivots = None if pivots is None or pivots >= nodes else pivots
-    found = (
+    values = (
         nx.degree_centrality(graph),
         nx.pagerank(graph),
         nx.betweenness_centrality(graph, k=pivots, seed=seed),
     )
-    degree, rank, between = (np.array([values[node] for node in range(nodes)]) for values in found)
+    degree, rank, between = (np.array([value[node] for node in range(nodes)]) for value in values)
     neighbours = np.array([graph.degree[node] for node in range(nodes)], dtype=np.int64)
     return Centralities(neighbours, degree, rank, between)

@@ -1,9 +1,12 @@
-"""Learning to predict links: AdamW, cosine with warm-up, early stopping with the best weights restored.
+"""Train an encoder to predict links.
+
+The optimiser is AdamW, with a warm-up and a cosine schedule, and with early stopping that restores the best
+weights. The loss is
 
     L = mean softplus(-z_i . z_j) over links + mean softplus(z_i . z_j) over as many pairs without a link
 
-which is the specification's ``-log sigmoid(z_i . z_j) - log(1 - sigmoid(z_i . z_j))`` (2 §4.4), computed
-so that it does not overflow.
+This is ``-log sigmoid(z_i . z_j) - log(1 - sigmoid(z_i . z_j))`` of the specification (2 §4.4), in a form
+that does not overflow.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE
 
-from methods.graph.encoders import Encoder, sampled_neighbours
+from methods.graph.encoders import Encoder, sample_neighbours
 from methods.graph.links import Links, both_directions, same_type_negatives, uniform_negatives
 
 Track = Callable[[Iterable[int]], Iterable[int]]
@@ -32,26 +35,26 @@ NegativeKind = Literal["uniform", "same type", "both"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes
     ----------
     epochs : int
-        At most so many passes over all training links.
+        Maximum number of passes over all training links.
     learning_rate, weight_decay : float
     warmup : int
-        Epochs of linear rise before the cosine.
+        Epochs of a linear rise before the cosine.
     patience : int
-        Training stops when the best validation loss is so many epochs old.
+        Training stops when the best validation loss is this many epochs old.
     clip : float
-        Largest norm of the gradient.
+        Maximum norm of the gradient.
     hidden : float
-        Share of the training links, drawn anew each epoch, over which no message passes while they are
-        predicted. At 0 all links carry messages and are predicted at once, as in Kipf and Welling.
+        Share of the training links, drawn again each epoch, that are predicted and carry no messages. At 0
+        all links carry messages and are predicted at the same time, as in Kipf and Welling.
     negatives : str
-        ``uniform``, ``same type``, or half of each (``both``); as many as links.
+        ``uniform``, ``same type``, or half of each (``both``), as many as there are links.
     neighbours : int
-        Neighbours a node that an LSTM reads.
+        Neighbours per node that an LSTM reads.
     seed : int
     """
 
@@ -68,19 +71,19 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained model.
+class TrainingResult:
+    """A trained model and the history of its training.
 
     Attributes
     ----------
     weights : dict of str to Tensor
-        Those of the best epoch.
+        Weights of the best epoch.
     embeddings : ndarray of shape (n, width)
-        With messages over the training links.
+        Embeddings computed with messages over the training links.
     history : list of dict
-        Epoch, learning rate, training and validation loss.
+        Epoch, learning rate, training loss and validation loss.
     best_epoch : int
-        Counted from 1.
+        Best epoch, counted from 1.
     """
 
     weights: dict[str, Tensor]
@@ -90,19 +93,22 @@ class Trained:
 
 
 def cosine_with_warmup(epoch: int, epochs: int, warmup: int) -> float:
-    """Factor of the learning rate in `epoch` (from 0): ``(t+1)/W``, then ``(1 + cos(pi (t-W)/(T-W)))/2``."""
+    """Return the factor of the learning rate in `epoch`, counted from 0.
+
+    It is ``(t + 1) / W`` during the warm-up, then ``(1 + cos(pi (t - W) / (T - W))) / 2``.
+    """
     if epoch < warmup:
         return (epoch + 1) / warmup
     return (1 + math.cos(math.pi * (epoch - warmup) / max(epochs - warmup, 1))) / 2
 
 
 def link_loss(z: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """Mean binary cross-entropy of links plus that of pairs without one, each over its own number."""
+    """Return the mean cross-entropy of links plus that of pairs without a link."""
     return functional.softplus(-dot(z, positive)).mean() + functional.softplus(dot(z, negative)).mean()
 
 
 def dot(z: Tensor, pairs: Tensor) -> Tensor:
-    """Scores ``z_i . z_j`` of pairs ``(2, E)``."""
+    """Return the scores ``z_i . z_j`` of pairs of shape (2, E)."""
     return (z[pairs[0]] * z[pairs[1]]).sum(dim=-1)
 
 
@@ -116,55 +122,58 @@ def train_links(
     types: NDArray[np.generic] | None = None,
     context: Links | None = None,
     track: Track = iter,
-) -> Trained:
-    """Train an encoder to tell links from other pairs.
+) -> TrainingResult:
+    """Train an encoder to separate links from other pairs.
 
     Parameters
     ----------
     encoder : callable
-        Makes the encoder; called under the seed of `recipe`.
+        Creates the encoder. It is called under the seed of `recipe`.
     x : ndarray or sparse matrix of shape (n, d)
-        Features; sparse where most are 0, as words are (six times as fast on CiteSeer).
+        Features. A sparse matrix is faster where most entries are 0, as for words (six times as fast on
+        CiteSeer).
     train : ndarray of shape (2, E)
-        Messages pass over these links alone (and `context`).
+        Training links. Messages pass over these links and `context` only.
     validation : tuple of two ndarrays of shape (2, V)
-        Links and pairs without one, of one number, by which training stops.
+        Links, and as many pairs without a link, for early stopping.
     recipe : Recipe
     types : ndarray of shape (n,), optional
-        Types of the nodes, for negatives of the same type.
+        Types of the nodes, required for negatives of the same type.
     context : ndarray of shape (2, C), optional
-        Links that carry messages and are never predicted.
+        Links that carry messages but are never predicted.
     track : callable
-        Wraps the epochs, for a progress bar.
+        Wraps the epochs, for example in a progress bar.
 
     Raises
     ------
     ValueError
-        If negatives of the same type are wanted without types, or the loss is not finite.
+        If `recipe` asks for negatives of the same type without `types`, or the loss is not finite.
     """
     if recipe.negatives != "uniform" and types is None:
-        raise ValueError(f"negatives '{recipe.negatives}' need the types of the nodes")
+        raise ValueError(
+            f"negatives are '{recipe.negatives}', which needs the types of the nodes; pass types"
+        )
     rng = np.random.default_rng(recipe.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = autoencoder(encoder())
-        state = _Epochs(model, as_tensor(x), train, validation, recipe, rng, types, context)
+        state = _Training(model, as_tensor(x), train, validation, recipe, rng, types, context)
         for epoch in track(range(recipe.epochs)):
             state.step(epoch)
             if epoch + 1 - state.best_epoch >= recipe.patience:
                 break
         model.load_state_dict(state.best)
-        z = embed_nodes(model, state.x, state.carriers(train), recipe)
-    return Trained(state.best, z, state.history, state.best_epoch)
+        z = embed_nodes(model, state.x, state.message_links(train), recipe)
+    return TrainingResult(state.best, z, state.history, state.best_epoch)
 
 
 def autoencoder(encoder: Encoder) -> GAE:
-    """PyG's GAE around an encoder, or VGAE if it has a spread."""
+    """Return the GAE of PyG with this encoder, or the VGAE if it is variational."""
     return GAE(encoder) if encoder.spread is None else VGAE(encoder)
 
 
 def as_tensor(x: Features) -> Tensor:
-    """Features as a tensor, sparse ones as CSR."""
+    """Convert features to a tensor, in CSR format if they are sparse."""
     if isinstance(x, np.ndarray):
         return torch.from_numpy(x)
     rows, columns = (torch.from_numpy(part.astype(np.int64)) for part in (x.indptr, x.indices))
@@ -173,7 +182,10 @@ def as_tensor(x: Features) -> Tensor:
 
 
 def embed_nodes(model: GAE, x: Tensor, links: Links, recipe: Recipe) -> NDArray[np.float32]:
-    """Embeddings of all nodes with messages over `links`; of a VGAE the means."""
+    """Return the embeddings of all nodes, with messages over `links`.
+
+    The embeddings of a VGAE are its means.
+    """
     model.eval()
     with torch.no_grad():
         edges = message_edges(model, links, recipe, np.random.default_rng(recipe.seed))
@@ -181,14 +193,14 @@ def embed_nodes(model: GAE, x: Tensor, links: Links, recipe: Recipe) -> NDArray[
 
 
 def message_edges(model: GAE, links: Links, recipe: Recipe, rng: np.random.Generator) -> Tensor:
-    """Both directions of `links`; for an LSTM a sample of them."""
+    """Return the edges in both directions; for an LSTM, a sample of them."""
     edges = torch.from_numpy(both_directions(links))
-    return sampled_neighbours(edges, recipe.neighbours, rng) if model.encoder.name == "sage-lstm" else edges
+    return sample_neighbours(edges, recipe.neighbours, rng) if model.encoder.name == "sage-lstm" else edges
 
 
 @dataclass
-class _Epochs:
-    """What changes from epoch to epoch."""
+class _Training:
+    """State of a training that changes from epoch to epoch."""
 
     model: GAE
     x: Tensor
@@ -207,30 +219,38 @@ class _Epochs:
         self.best: dict[str, Tensor] = {}
         self.best_loss, self.best_epoch = math.inf, 0
 
-    def carriers(self, links: Links) -> Links:
+    def message_links(self, links: Links) -> Links:
+        """Return `links` and the context links."""
         return links if self.context is None else np.concatenate([links, self.context], axis=1)
 
     def step(self, epoch: int) -> None:
+        """Train for one epoch and keep the weights if the validation loss is the lowest."""
         rate = self.recipe.learning_rate * cosine_with_warmup(epoch, self.recipe.epochs, self.recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss, held_out = self._learn(), self._held_out()
-        if not math.isfinite(loss + held_out):
+        loss, validation_loss = self._train_epoch(), self._validation_loss()
+        if not math.isfinite(loss + validation_loss):
             raise ValueError(
-                f"epoch {epoch + 1}: loss {loss}, validation loss {held_out}; lower the learning rate"
+                f"epoch {epoch + 1}: loss {loss}, validation loss {validation_loss}; expected finite "
+                "numbers, lower the learning rate"
             )
         self.history.append(
-            {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss, "validation_loss": held_out}
+            {
+                "epoch": epoch + 1,
+                "learning_rate": rate,
+                "train_loss": loss,
+                "validation_loss": validation_loss,
+            }
         )
-        if held_out < self.best_loss:
-            self.best_loss, self.best_epoch = held_out, epoch + 1
+        if validation_loss < self.best_loss:
+            self.best_loss, self.best_epoch = validation_loss, epoch + 1
             self.best = copy.deepcopy(self.model.state_dict())
 
-    def _learn(self) -> float:
+    def _train_epoch(self) -> float:
         self.model.train()
-        hidden = np.less(self.rng.random(self.train.shape[1]), self.recipe.hidden)
-        predicted = self.train[:, hidden] if hidden.any() else self.train
-        edges = message_edges(self.model, self.carriers(self.train[:, ~hidden]), self.recipe, self.rng)
+        held_out = np.less(self.rng.random(self.train.shape[1]), self.recipe.hidden)
+        predicted = self.train[:, held_out] if held_out.any() else self.train
+        edges = message_edges(self.model, self.message_links(self.train[:, ~held_out]), self.recipe, self.rng)
         z = self.model.encode(self.x, edges)
         loss = link_loss(z, torch.from_numpy(predicted), torch.from_numpy(self._negatives(predicted)))
         if isinstance(self.model, VGAE):
@@ -242,8 +262,8 @@ class _Epochs:
         return float(loss.detach())
 
     def _negatives(self, links: Links) -> Links:
-        # Held-out links are not known while training: they may be drawn, as any unknown pair.
-        known, kind, count = self.carriers(self.train), self.recipe.negatives, links.shape[1]
+        # Validation and test links are unknown in training, so they may be drawn like any other pair.
+        known, kind, count = self.message_links(self.train), self.recipe.negatives, links.shape[1]
         if kind == "uniform":
             return uniform_negatives(self.x.shape[0], count, known, self.rng)
         assert self.types is not None
@@ -254,7 +274,7 @@ class _Epochs:
         easy = uniform_negatives(self.x.shape[0], count - len(half), known, self.rng)
         return np.concatenate([hard[:, half], easy], axis=1)
 
-    def _held_out(self) -> float:
-        z = torch.from_numpy(embed_nodes(self.model, self.x, self.carriers(self.train), self.recipe))
+    def _validation_loss(self) -> float:
+        z = torch.from_numpy(embed_nodes(self.model, self.x, self.message_links(self.train), self.recipe))
         positive, negative = (torch.from_numpy(part) for part in self.validation)
         return float(link_loss(z, positive, negative))

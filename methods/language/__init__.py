@@ -1,1 +1,1 @@
-"""A causal language model: loaded, adapted by LoRA, measured by perplexity, made to answer from passages."""
+"""A causal language model: loading, LoRA, perplexity, answers from passages."""

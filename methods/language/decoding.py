@@ -1,4 +1,4 @@
-"""Continue prompts token by token, with the keys and values of what was read kept."""
+"""Continue prompts token by token, with a cache of keys and values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-COLDEST = 1e-3
-"""Temperature below which the likeliest token is taken: its share is 1, or the division overflows."""
+MIN_TEMPERATURE = 1e-3
+"""Below it the likeliest token is chosen: its probability is 1, or the division overflows."""
 
 
 @torch.no_grad()
@@ -28,20 +28,21 @@ def decode(
     ----------
     model : transformers.PreTrainedModel
     prompts : sequence of sequence of int
-        Token ids, none empty; they are padded on the left to be read at once.
+        Token ids of each prompt, none empty. They are padded on the left and read as one batch.
     stop : frozenset of int
-        Tokens that end a continuation; not part of what is returned.
+        Tokens that end a continuation. They are not part of the result.
     most_tokens : int
-        At least 1.
+        Maximum number of tokens, at least 1.
     temperature : float
-        Below `COLDEST` the likeliest token is taken; above, tokens are drawn from
+        Below `MIN_TEMPERATURE` the likeliest token is chosen. Above, tokens are drawn from
         ``softmax(logits / temperature)``.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
     list of list of int
+        Tokens of each continuation.
 
     Raises
     ------
@@ -54,44 +55,45 @@ def decode(
             f"{temperature}; expected no empty prompt, 1 token or more, and a temperature of 0 or more"
         )
     generator = torch.Generator().manual_seed(seed)
-    ids, seen = _left_padded(prompts)
-    positions = (seen.cumsum(dim=1) - 1).clamp(min=0)
-    found: list[list[int]] = [[] for _ in prompts]
-    going, kept = set(range(len(prompts))), None
+    ids, attention_mask = _pad_left(prompts)
+    positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+    continuations: list[list[int]] = [[] for _ in prompts]
+    active, cache = set(range(len(prompts))), None
     for _ in range(most_tokens):
         out = model(
             input_ids=ids,
-            attention_mask=seen,
+            attention_mask=attention_mask,
             position_ids=positions,
-            past_key_values=kept,
+            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        kept, tokens = out.past_key_values, _choose(out.logits[:, -1].float(), temperature, generator)
-        for row in sorted(going):
+        cache, tokens = out.past_key_values, _choose(out.logits[:, -1].float(), temperature, generator)
+        for row in sorted(active):
             if int(tokens[row]) in stop:
-                going.remove(row)
+                active.remove(row)
             else:
-                found[row].append(int(tokens[row]))
-        if not going:
+                continuations[row].append(int(tokens[row]))
+        if not active:
             break
         ids, positions = tokens[:, None], positions[:, -1:] + 1
-        seen = torch.cat([seen, torch.ones_like(ids)], dim=1)
-    return found
+        attention_mask = torch.cat([attention_mask, torch.ones_like(ids)], dim=1)
+    return continuations
 
 
-def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def _pad_left(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Return the ids of all prompts, padded on the left, and their attention mask."""
     width = max(map(len, prompts))
     ids = torch.zeros((len(prompts), width), dtype=torch.long)
-    seen = torch.zeros_like(ids)
+    attention_mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
         ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        seen[row, width - len(prompt) :] = 1
-    return ids, seen
+        attention_mask[row, width - len(prompt) :] = 1
+    return ids, attention_mask
 
 
 def _choose(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    if temperature < COLDEST:
+    if temperature < MIN_TEMPERATURE:
         return logits.argmax(dim=1)
-    shares = torch.softmax(logits / temperature, dim=1)
-    return torch.multinomial(shares, 1, generator=generator)[:, 0]
+    probabilities = torch.softmax(logits / temperature, dim=1)
+    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]

@@ -1,4 +1,4 @@
-"""Answer a question from passages: cited, checked against what is cited, or refused."""
+"""Answer questions from passages, with citations that are checked, or refuse."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from methods.language.decoding import decode
 from methods.language.grounding import citations, extract, ground
 from methods.language.lora import merge_adapter
 from methods.language.model import LanguageModel, load_language_model
-from methods.language.prompt import Passage, cleaned, prompt_ids, user_turn
+from methods.language.prompt import Passage, clean_passages, prompt_ids, user_turn
 
 Level = Literal["high", "medium", "low"]
 
 
 @dataclass(frozen=True)
-class Generated:
-    """An answer.
+class GeneratedAnswer:
+    """An answer to a question.
 
     Attributes
     ----------
     text : str
     cited : tuple of int
-        Numbers of the passages that it rests on, from 1; empty in a refusal.
+        Numbers of the passages that support the answer, from 1. It is empty in a refusal.
     refused : bool
-        Nothing was found, or not surely enough, or the model cited no passage given.
+        Whether no passage was found, the search was not confident enough, or the model cited no passage.
     grounded : bool
-        The model's own words, as far as they are shown, hold by the passages cited. False in a refusal, and
-        where a sentence of the passage cited stands in their place.
+        Whether `text` is written by the model and supported by the passages cited. It is False in a refusal,
+        and where `text` is a sentence of a cited passage instead.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Generator:
-    """A model that answers from passages; see `load_generator`."""
+    """A model that answers from passages, as `load_generator` returns it."""
 
     language: LanguageModel
 
@@ -57,45 +57,47 @@ class Generator:
         temperature: float = 0.0,
         seed: int = 0,
         most_tokens: int = 60,
-    ) -> Generated:
-        """Answer from the first passages (`prompt.MOST_PASSAGES`), or refuse.
+    ) -> GeneratedAnswer:
+        """Answer from the first passages (`prompt.MAX_PASSAGES`), or refuse.
 
         Parameters
         ----------
         question : str
         city : str
-            As the passages' streams spell it.
+            Name of the city, as the streams of the passages spell it.
         passages : list of Passage
-            Best first.
+            Passages, the best first.
         level : {'high', 'medium', 'low'}
-            Of the search's confidence; at 'low' the model is not asked.
+            Confidence of the search. At 'low' the answer is a refusal, without a call of the model.
         temperature : float
             0 for greedy decoding.
         seed : int
-            Of the draws at another temperature.
+            Seed of the draws at another temperature.
         most_tokens : int
-            At least 1.
+            Maximum number of tokens, at least 1.
         """
         if level == "low" or not passages:
-            return refusal(city, "nothing was found" if not passages else "what was found is not sure enough")
+            reason = "the search is not confident enough" if passages else "no passage was found"
+            return refusal(city, reason)
         [text] = self.write(
             [(question, city, passages)], temperature=temperature, seed=seed, most_tokens=most_tokens
         )
-        return checked(text, city, cleaned(passages, self.language.tokenizer.all_special_tokens))
+        special = self.language.tokenizer.all_special_tokens
+        return check_answer(text, city, clean_passages(passages, special))
 
     def write(
         self,
-        asked: Sequence[tuple[str, str, Sequence[Passage]]],
+        questions: Sequence[tuple[str, str, Sequence[Passage]]],
         *,
         temperature: float = 0.0,
         seed: int = 0,
         most_tokens: int = 60,
     ) -> list[str]:
-        """What the model writes of its own accord, unchecked, for several (question, city, passages)."""
+        """Return the unchecked text of the model for each (question, city, passages)."""
         tokenizer = self.language.tokenizer
         special = tokenizer.all_special_tokens
-        prompts = [prompt_ids(tokenizer, user_turn(*one, special)) for one in asked]
-        found = decode(
+        prompts = [prompt_ids(tokenizer, user_turn(*question, special)) for question in questions]
+        continuations = decode(
             self.language.model,
             prompts,
             stop=end_tokens(self.language),
@@ -103,7 +105,7 @@ class Generator:
             temperature=temperature,
             seed=seed,
         )
-        return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in found]
+        return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in continuations]
 
 
 def load_generator(
@@ -113,23 +115,23 @@ def load_generator(
     cache: Path,
     dtype: torch.dtype = torch.float32,
 ) -> Generator:
-    """Load a model, with an adapter merged into its weights.
+    """Load a model, and merge an adapter into its weights.
 
     Parameters
     ----------
     model : str
-        See `methods.language.model.load_language_model`.
+        Name, as in `methods.language.model.load_language_model`.
     adapter : mapping of str to ndarray, or Path, or None
-        Arrays of `methods.language.lora.adapter_arrays`, or the safetensors file that holds them.
+        Arrays of `methods.language.lora.adapter_arrays`, a safetensors file of them, or None for no adapter.
     cache : Path
-        Where a packaged model is kept in converted form.
+        Folder for the converted form of a packaged model.
     dtype : torch.dtype
-        In which it runs; the adapter is merged in float32 before.
+        Type of the weights. The adapter is merged in float32 before the conversion.
 
     Raises
     ------
     ValueError
-        If the model is not here, or the adapter is not of this model.
+        If the model is not found, or the adapter does not fit the model.
     """
     language = load_language_model(model, cache)
     if isinstance(adapter, Path):
@@ -142,30 +144,33 @@ def load_generator(
     return Generator(language)
 
 
-def checked(text: str, city: str, passages: Sequence[Passage]) -> Generated:
-    """What of a written text may be shown; `passages` as they were numbered, `cleaned`."""
+def check_answer(text: str, city: str, passages: Sequence[Passage]) -> GeneratedAnswer:
+    """Return the part of a text that the cited passages support, or a refusal.
+
+    `passages` are the output of `clean_passages`, in the order of their numbers.
+    """
     cited = citations(text, len(passages))
     if not cited:
-        return refusal(city, "no passage bears the answer out")
-    held = ground(text, city, passages)
-    if held.text and citations(held.text, len(passages)):
-        return Generated(held.text, citations(held.text, len(passages)), refused=False, grounded=True)
-    return Generated(
+        return refusal(city, "no passage supports the answer")
+    supported = ground(text, city, passages).text
+    if supported and citations(supported, len(passages)):
+        return GeneratedAnswer(supported, citations(supported, len(passages)), refused=False, grounded=True)
+    return GeneratedAnswer(
         f"{extract(city, passages, cited[0])} [{cited[0]}]", cited[:1], refused=False, grounded=False
     )
 
 
-def refusal(city: str, reason: str) -> Generated:
-    """Say that nothing is known, why, and what to do."""
+def refusal(city: str, reason: str) -> GeneratedAnswer:
+    """Return an answer that gives the reason of the refusal, and advice."""
     text = (
-        f"I do not know: {reason}. Name the thing and its material more exactly, or ask the waste service of "
+        f"I do not know: {reason}. Name the item and its material more exactly, or ask the waste service of "
         f"{city}; until then keep it out of the recycling."
     )
-    return Generated(text, (), refused=True, grounded=False)
+    return GeneratedAnswer(text, (), refused=True, grounded=False)
 
 
 def end_tokens(language: LanguageModel) -> frozenset[int]:
-    """The tokens that end an answer, by the model's own settings and its tokenizer's."""
+    """Return the tokens that end an answer, by the settings of model and tokenizer."""
     ends: Any = language.model.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
     return frozenset(end for end in [*listed, language.tokenizer.eos_token_id] if end is not None)

@@ -1,12 +1,13 @@
-"""Low-rank adaptation: a frozen matrix plus a product of two thin ones that learn.
+"""Adapt a model by low-rank matrices (LoRA), with its own weights frozen.
 
     W = W0 + (alpha / r) B A        B of shape (d, r), A of shape (r, k), W0 of shape (d, k)
 
-A starts at random, B at zero, so training starts at W0. A matrix of d k weights is moved by r (d + k).
+A starts at random and B at zero, so training starts at W0. An adapter of r (d + k) weights changes a matrix
+of d k weights.
 
 References
 ----------
-Specification 2, section 2.2 as corrected (A goes down to r, B comes up again). Hu et al. (2022), "LoRA:
+Specification 2, section 2.2 as corrected (A projects down to r, B projects up to d). Hu et al. (2022), "LoRA:
 Low-Rank Adaptation of Large Language Models".
 """
 
@@ -26,20 +27,20 @@ SCALING = "scaling"
 
 @dataclass(frozen=True)
 class AdapterSize:
-    """How large an adapter is beside what it adapts.
+    """Sizes of an adapter and of the matrices that it adapts.
 
     Attributes
     ----------
     matrices : int
-        Adapted.
+        Number of adapted matrices.
     adapted, adapter : int
-        Sum of d k over those matrices, and of r (d + k).
+        Sum of d k over those matrices, and sum of r (d + k).
     trainable : int
-        Weights that learn, as counted in the model.
+        Trainable weights, as counted in the model.
     total : int
         Weights of the model without the adapter.
     reductions : dict of str to float
-        ``d k / (r (d + k))`` by target, a matrix at a time; equal in all layers.
+        ``d k / (r (d + k))`` of one matrix, by target. It is equal in all layers.
     """
 
     matrices: int
@@ -51,17 +52,17 @@ class AdapterSize:
 
     @property
     def reduction(self) -> float:
-        """How many times fewer weights learn than the adapted matrices have."""
+        """Ratio of the weights of the adapted matrices to those of the adapter."""
         return self.adapted / self.adapter
 
     @property
     def trainable_share(self) -> float:
-        """Share of the weights, the adapter's included, that learn; 0 to 1."""
+        """Share of all weights, with the adapter, that are trainable; 0 to 1."""
         return self.trainable / (self.total + self.trainable)
 
 
 def reduction_ratio(d: int, k: int, rank: int) -> float:
-    """``d k / (r (d + k))``: 32 for the specification's 4096 by 4096 at rank 64."""
+    """Return ``d k / (r (d + k))``, which is 32 for 4096 by 4096 at rank 64."""
     return d * k / (rank * (d + k))
 
 
@@ -74,22 +75,24 @@ def add_adapter(
     targets: tuple[str, ...] = TARGETS,
     seed: int = 0,
 ) -> Any:
-    """Put an adapter on every target; the model's own weights are frozen, B is zero.
+    """Add an adapter to every target layer, and freeze the weights of the model.
+
+    B is zero.
 
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        Changed in place.
+        The model, which is changed in place.
     rank : int
-        r, at least 1.
+        Rank r, at least 1.
     alpha : int
         The product is scaled by ``alpha / rank``.
     dropout : float
-        Of the input of A while training, 0 to below 1.
+        Dropout of the input of A in training, 0 to below 1.
     targets : tuple of str
         Last names of linear layers.
     seed : int
-        Of A.
+        Seed of the random values of A.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def add_adapter(
     Raises
     ------
     ValueError
-        If a target is no layer of the model.
+        If the model has no layer of a target's name.
     """
     names = {name.rpartition(".")[2] for name, part in model.named_modules()}
     if absent := [target for target in targets if target not in names]:
@@ -116,7 +119,7 @@ def add_adapter(
 
 
 def adapter_size(adapted: Any) -> AdapterSize:
-    """Count the weights of an adapted model, and check the formula of the reduction by the way."""
+    """Count the weights of an adapted model and of its adapter."""
     layers = {name: layer for name, layer in adapted.named_modules() if hasattr(layer, "lora_A")}
     shapes = {name: layer.base_layer.weight.shape for name, layer in layers.items()}
     ranks = {name: layer.r["default"] for name, layer in layers.items()}
@@ -134,34 +137,41 @@ def adapter_size(adapted: Any) -> AdapterSize:
 
 
 def adapter_arrays(adapted: Any) -> dict[str, np.ndarray]:
-    """The adapter as arrays: ``LAYER.A`` (r, k) and ``LAYER.B`` (d, r) of every layer, and `scaling`."""
-    found: dict[str, np.ndarray] = {}
+    """Return the adapter as arrays.
+
+    They are ``LAYER.A`` (r, k) and ``LAYER.B`` (d, r) of every layer, and `scaling`.
+    """
+    arrays: dict[str, np.ndarray] = {}
     for name, layer in adapted.get_base_model().named_modules():
         if hasattr(layer, "lora_A"):
-            found[f"{name}.A"] = layer.lora_A["default"].weight.detach().float().numpy().copy()
-            found[f"{name}.B"] = layer.lora_B["default"].weight.detach().float().numpy().copy()
-            found[SCALING] = np.array(layer.scaling["default"], dtype=np.float32)
-    return found
+            arrays[f"{name}.A"] = layer.lora_A["default"].weight.detach().float().numpy().copy()
+            arrays[f"{name}.B"] = layer.lora_B["default"].weight.detach().float().numpy().copy()
+            arrays[SCALING] = np.array(layer.scaling["default"], dtype=np.float32)
+    return arrays
 
 
 @torch.no_grad()
 def merge_adapter(model: Any, adapter: Arrays) -> None:
-    """Add ``scaling * B A`` to the weights of a plain model, in float32; the model is changed in place.
+    """Add ``scaling * B A`` to the weights of a plain model, in place.
+
+    The sum is computed in float32.
 
     Raises
     ------
     ValueError
-        If the adapter is of another model, or lacks an array.
+        If the adapter is for another model, or lacks an array.
     """
     layers = dict(model.named_modules())
     for name in sorted(key.removesuffix(".A") for key in adapter if key.endswith(".A")):
         if f"{name}.B" not in adapter or SCALING not in adapter:
-            raise ValueError(f"the adapter lacks {name}.B or {SCALING}; expected arrays of releaf-adapt")
+            raise ValueError(
+                f"the adapter lacks {name}.B or {SCALING}; expected the arrays of adapter_arrays"
+            )
         down, up = (torch.from_numpy(np.array(adapter[f"{name}.{part}"])).float() for part in "AB")
         weight = getattr(layers.get(name), "weight", None)
         if weight is None or weight.shape != (up.shape[0], down.shape[1]):
             raise ValueError(
                 f"the adapter's layer {name} of shape {(up.shape[0], down.shape[1])} is not in this model; "
-                "it was learnt on another one"
+                "train an adapter for this model"
             )
         weight.copy_((weight.float() + np.asarray(adapter[SCALING]).item() * (up @ down)).to(weight.dtype))

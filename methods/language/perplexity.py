@@ -1,9 +1,9 @@
-"""How well a causal language model foretells a text.
+"""Measure how well a causal language model predicts a text.
 
     perplexity = exp( -(1/N) sum_i log P(x_i | x_1, ..., x_{i-1}) )
 
-over the N tokens that count. A text longer than the model's window is read in windows; each token counts
-in one of them, and is foretold from the tokens before it in that window.
+over the N tokens that count. A text longer than the window of the model is divided into windows. Each token
+counts in one of them, and is predicted from the tokens before it in that window.
 
 References
 ----------
@@ -23,14 +23,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids, and from which place on they count.
+    """Token ids, and the position of the first one that counts.
 
     Attributes
     ----------
     ids : tuple of int
-        At least two.
+        At least two ids.
     start : int
-        First place that counts, at least 1: the first token is foretold from nothing.
+        First position that counts, at least 1, because nothing precedes the first token.
     """
 
     ids: tuple[int, ...]
@@ -38,18 +38,21 @@ class Example:
 
     def __post_init__(self) -> None:
         if not 1 <= self.start < len(self.ids):
-            raise ValueError(f"start is {self.start} with {len(self.ids)} tokens; expected 1 to one below")
+            raise ValueError(
+                f"start is {self.start} for {len(self.ids)} tokens; expected 1 to {len(self.ids) - 1}"
+            )
 
     @property
     def counted(self) -> int:
-        """How many tokens count."""
+        """Number of tokens that count."""
         return len(self.ids) - self.start
 
 
 def negative_log_likelihood(model: Any, example: Example) -> Tensor:
-    """``-sum_i log P(x_i | x_<i)`` over the tokens that count, in nats; a scalar with its gradient.
+    """Return ``-sum_i log P(x_i | x_<i)`` over the tokens that count, in nats.
 
-    Only the logits that are needed are computed, in the model's type, and summed in float32.
+    The result is a scalar with its gradient. Only the logits that are needed are computed, in the type of
+    the model, and their losses are summed in float32.
     """
     ids = torch.tensor([example.ids])
     logits = model(input_ids=ids, logits_to_keep=example.counted + 1).logits[0, :-1].float()
@@ -58,7 +61,7 @@ def negative_log_likelihood(model: Any, example: Example) -> Tensor:
 
 @torch.no_grad()
 def mean_loss(model: Any, examples: Iterable[Example]) -> float:
-    """Mean negative log-likelihood a token over all examples, in nats; dropout is off.
+    """Compute the mean negative log-likelihood per token, in nats, without dropout.
 
     Raises
     ------
@@ -73,28 +76,31 @@ def mean_loss(model: Any, examples: Iterable[Example]) -> float:
         counted += example.counted
     model.train(training)
     if not counted:
-        raise ValueError("no example to measure perplexity on; expected at least one")
+        raise ValueError("there is no example to measure perplexity on; expected at least one")
     return total / counted
 
 
 def perplexity(model: Any, examples: Iterable[Example]) -> float:
-    """``exp`` of `mean_loss`: 1 for a text foretold with certainty, the vocabulary's size for a guess."""
+    """Return ``exp`` of `mean_loss`.
+
+    It is 1 for a text predicted with certainty, and the size of the vocabulary for a uniform guess.
+    """
     return math.exp(mean_loss(model, examples))
 
 
 def windows(ids: Sequence[int], length: int, stride: int | None = None) -> list[Example]:
-    """Cut a text into windows in which every token but the first counts once.
+    """Divide a text into windows in which every token except the first counts once.
 
     Parameters
     ----------
     ids : sequence of int
         At least two tokens.
     length : int
-        Of a window, at least 2.
+        Length of a window, at least 2.
     stride : int, optional
-        By how much a window is ahead of the one before, 1 to `length` - 1; the others of its tokens are
-        read but do not count again. The default, `length` - 1, repeats a single token. Smaller is slower
-        and gives a lower, fairer figure, since every token has more before it.
+        Offset of a window from the one before, 1 to `length` - 1. Tokens in the overlap are read but do not
+        count again. The default, `length` - 1, repeats a single token. A smaller stride is slower and gives
+        a lower, more accurate perplexity, since more tokens precede each token.
 
     Raises
     ------
@@ -104,13 +110,13 @@ def windows(ids: Sequence[int], length: int, stride: int | None = None) -> list[
     stride = length - 1 if stride is None else stride
     if len(ids) < 2 or length < 2 or not 1 <= stride < length:
         raise ValueError(
-            f"{len(ids)} tokens in windows of {length} by {stride}; expected 2 tokens or more, windows of 2 "
-            "or more, and a stride of 1 to one below the window"
+            f"{len(ids)} tokens, length {length}, stride {stride}; expected 2 tokens or more, a length of "
+            "2 or more, and a stride of 1 to length - 1"
         )
-    found, counted = [], 1
+    examples, counted = [], 1
     while counted < len(ids):
         end = min(len(ids), max(length, counted + stride))
         begin = max(0, end - length)
-        found.append(Example(tuple(ids[begin:end]), counted - begin))
+        examples.append(Example(tuple(ids[begin:end]), counted - begin))
         counted = end
-    return found
+    return examples

@@ -1,12 +1,14 @@
-"""Fine-tune a causal language model: AdamW, warm-up and cosine, clipped gradients, early stopping.
+"""Fine-tune a causal language model.
 
-The loss of a batch is the mean over its tokens that count (an answer's, or all of a text's). Examples
-pass one by one, without padding, and their gradients add up.
+The optimiser is AdamW, with warm-up, a cosine schedule, clipped gradients and early stopping.
+
+The loss of a batch is the mean over its tokens that count: those of an answer, or all of a text. Examples are
+processed one by one, without padding, and their gradients are added.
 
 References
 ----------
 Specification 2, sections 2.3, 2.4, 6.1-6.3 and 7.6 as corrected (stop when the best validation loss is
-`patience` checks old; restore the best weights).
+`patience` checks old, then restore the best weights).
 """
 
 from __future__ import annotations
@@ -26,27 +28,27 @@ Track = Callable[[Iterable[int]], Iterable[int]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes
     ----------
     steps : int
-        At most so many updates.
+        Maximum number of updates.
     batch_size : int
-        Examples an update.
+        Examples per update.
     learning_rate, lowest_rate : float
-        At the top and at the end of the cosine.
+        Learning rate at the maximum and at the end of the cosine.
     warm_up : float
         Share of the steps, 0 to below 1.
     weight_decay : float
     clip : float
-        Largest norm of the gradient.
+        Maximum norm of the gradient.
     check_every : int
-        Steps between two looks at the validation loss.
+        Steps between two computations of the validation loss.
     patience : int
-        Checks without a better one after which training stops.
+        Checks without a lower validation loss before training stops.
     seed : int
-        Of the order and of dropout.
+        Seed of the order and of dropout.
     """
 
     steps: int
@@ -63,7 +65,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Check:
-    """Losses a token at a check; the training loss is the mean since the last one."""
+    """Losses per token at a check; `train_loss` is the mean since the last check."""
 
     step: int
     train_loss: float
@@ -71,8 +73,8 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What was seen on the way; the model has the weights of `best_step`."""
+class FineTuningResult:
+    """History of a training; the model has the weights of `best_step`."""
 
     history: list[Check]
     best_step: int
@@ -85,25 +87,29 @@ def fine_tune(
     recipe: Recipe,
     *,
     track: Track = iter,
-) -> Tuned:
-    """Train the weights that ask for a gradient; the model is changed in place and left in evaluation mode.
+) -> FineTuningResult:
+    """Train the weights that require a gradient.
+
+    The model is changed in place, and left in evaluation mode.
 
     Parameters
     ----------
     model : transformers or peft model
     examples, held_out : sequence of Example
-        To learn from, and to stop by.
+        Examples for training and for early stopping.
     recipe : Recipe
     track : callable
-        Wraps the steps, to show progress.
+        Wraps the steps, for example in a progress bar.
 
     Raises
     ------
     ValueError
-        If there is nothing to learn from or to stop by.
+        If there are no examples or no held-out examples.
     """
     if not examples or not held_out:
-        raise ValueError(f"{len(examples)} examples and {len(held_out)} held out; expected some of both")
+        raise ValueError(
+            f"{len(examples)} examples and {len(held_out)} held out; expected at least one of each"
+        )
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     optimiser = torch.optim.AdamW(weights.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     warm_up, lowest = int(recipe.warm_up * recipe.steps), recipe.lowest_rate / recipe.learning_rate
@@ -112,7 +118,7 @@ def fine_tune(
     )
     batches = _batches(examples, recipe)
     history: list[Check] = []
-    best, best_weights, losses = 0, _copied(weights), []
+    best, best_weights, losses = 0, _copy(weights), []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         for step in track(range(1, recipe.steps + 1)):
@@ -121,33 +127,33 @@ def fine_tune(
             schedule.step()
             if step % recipe.check_every and step < recipe.steps:
                 continue
-            found = mean_loss(model, held_out)
-            history.append(Check(step, sum(losses) / len(losses), found))
+            validation_loss = mean_loss(model, held_out)
+            history.append(Check(step, sum(losses) / len(losses), validation_loss))
             losses = []
-            if found <= min(check.validation_loss for check in history):
-                best, best_weights = len(history), _copied(weights)
+            if validation_loss <= min(check.validation_loss for check in history):
+                best, best_weights = len(history), _copy(weights)
             elif len(history) - best >= recipe.patience:
                 break
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(best_weights[name])
     model.eval()
-    return Tuned(history, history[best - 1].step)
+    return FineTuningResult(history, history[best - 1].step)
 
 
-def _copied(weights: dict[str, Any]) -> dict[str, Tensor]:
+def _copy(weights: dict[str, Any]) -> dict[str, Tensor]:
     return {name: weight.detach().clone() for name, weight in weights.items()}
 
 
 def _batches(examples: Sequence[Example], recipe: Recipe) -> Iterator[list[Example]]:
-    """Batches without end: every example once, in a new order each time."""
+    """Yield batches without end: every example once, in a new order each time."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    waiting: list[int] = []
+    remaining: list[int] = []
     while True:
-        while len(waiting) < recipe.batch_size:
-            waiting += torch.randperm(len(examples), generator=generator).tolist()
-        batch, waiting = waiting[: recipe.batch_size], waiting[recipe.batch_size :]
-        yield [examples[place] for place in batch]
+        while len(remaining) < recipe.batch_size:
+            remaining += torch.randperm(len(examples), generator=generator).tolist()
+        batch, remaining = remaining[: recipe.batch_size], remaining[recipe.batch_size :]
+        yield [examples[index] for index in batch]
 
 
 def _step(

@@ -1,4 +1,4 @@
-"""How sure a ranking is of its first document."""
+"""Measure the confidence of a ranking in its first document."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ HIGH, MEDIUM = 0.3, 0.1
 
 
 def confidence(scores: ArrayLike) -> float:
-    """``(score_1 - score_2) / score_1``, in [0, 1].
+    """Return ``(score_1 - score_2) / score_1``, in [0, 1].
 
     Parameters
     ----------
     scores : array of shape (hits,)
-        Of one query, in any order; what is not finite was not found and is left out.
+        Scores of one query, in any order. A score that is not finite means not found, and is left out.
 
     Returns
     -------
     float
-        0 without a hit, for nothing was found; 1 for a single hit, for nothing competes. Where the
-        formula does not hold (a first score of 0 or less, or a second below 0) it is applied to the
-        min-max normalised scores of all hits, whose first is 1: two equal hits still give 0, and of
-        two unequal ones the second is worth nothing beside the first.
+        0 without a hit, and 1 for a single hit. If the first score is at most 0 or the second is below 0,
+        the formula is applied to the min-max normalised scores of all hits, the first of which is 1. Two
+        equal hits then give 0, and two different ones give 1.
 
     References
     ----------
@@ -43,7 +42,7 @@ def confidence(scores: ArrayLike) -> float:
 
 
 def level(value: float) -> Level:
-    """'high' above 0.3, 'low' below 0.1, else 'medium'."""
+    """Return 'high' above 0.3, 'low' below 0.1, else 'medium'."""
     if value > HIGH:
         return "high"
     return "low" if value < MEDIUM else "medium"

@@ -1,9 +1,9 @@
-"""A cross-encoder on a packaged encoder: query and document read together, one score a pair.
+"""Score pairs of query and document by a cross-encoder on a packaged encoder.
 
     [CLS] query [SEP] document [SEP]  ->  z = W h_[CLS] + b,  score = sigmoid(z)
 
-The embeddings of the words stay as they come, so that words which no training query holds keep their
-place among the others, and half of the weights need not be kept.
+The word embeddings are not trained, so that words outside the training queries keep their positions relative
+to the others, and half of the weights need not be stored.
 
 References
 ----------
@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from methods.retrieval.dense import MOST_CHARACTERS
+from methods.retrieval.dense import MAX_CHARACTERS
 from methods.retrieval.rerank import PairScorer
 from methods.text import find_model
 
 
 class CrossEncoder(nn.Module):
-    """An encoder and a linear head on its first token."""
+    """Encoder with a linear head on its first token."""
 
     def __init__(self, model: str):
         super().__init__()
@@ -44,16 +44,16 @@ class CrossEncoder(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, pairs: list[tuple[str, str]], tokens: int) -> Tensor:
-        """Logits of the pairs, of shape (pairs,)."""
-        first, second = ([text[:MOST_CHARACTERS] for text in side] for side in zip(*pairs, strict=True))
+        """Return the logits of the pairs, of shape (pairs,)."""
+        first, second = ([text[:MAX_CHARACTERS] for text in side] for side in zip(*pairs, strict=True))
         inputs = self.tokenizer(
             first, second, padding=True, truncation=True, max_length=tokens, return_tensors="pt"
         )
         return self.head(self.body(**inputs).last_hidden_state[:, 0]).squeeze(-1)
 
 
-def taught_weights(encoder: CrossEncoder) -> dict[str, NDArray[np.float32]]:
-    """All weights of the layers and the head, by name; the embeddings are as they came."""
+def trained_weights(encoder: CrossEncoder) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of the layers and the head by name, without the embeddings."""
     return {name: w.detach().numpy().copy() for name, w in encoder.named_parameters() if w.requires_grad}
 
 
@@ -65,28 +65,28 @@ def build_scorer(
     tokens: int = 192,
     bfloat16: bool = False,
 ) -> PairScorer:
-    """The scorer that `train` made: pairs of query and document to ``sigmoid(z)``, in [0, 1].
+    """Return a scorer with trained weights: pairs to ``sigmoid(z)``, in [0, 1].
 
     Parameters
     ----------
     model : str
-        The encoder that `train` was given.
+        The encoder that was given to `train`.
     weights : mapping of ndarray
-        From `train`.
+        Weights as returned by `train`.
 
     Raises
     ------
     ValueError
-        If there is no such model, or the weights are not of it.
+        If the model is not found, or the weights do not fit it.
     """
     encoder = CrossEncoder(model).eval()
-    wanted = {name: tuple(w.shape) for name, w in encoder.named_parameters() if w.requires_grad}
-    found = {name: w.shape for name, w in weights.items()}
-    if found != wanted:
-        wrong = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+    expected = {name: tuple(w.shape) for name, w in encoder.named_parameters() if w.requires_grad}
+    shapes = {name: w.shape for name, w in weights.items()}
+    if shapes != expected:
+        wrong = sorted(name for name in {*expected, *shapes} if expected.get(name) != shapes.get(name))
         raise ValueError(
-            f"{len(wrong)} weights are not of '{model}', first '{wrong[0]}': found {found.get(wrong[0])}, "
-            f"expected {wanted.get(wrong[0])}; train again from this model"
+            f"{len(wrong)} weights do not fit '{model}', first '{wrong[0]}': found {shapes.get(wrong[0])}, "
+            f"expected {expected.get(wrong[0])}; train again from this model"
         )
     encoder.load_state_dict(
         {name: torch.from_numpy(np.array(w)) for name, w in weights.items()}, strict=False
@@ -94,13 +94,13 @@ def build_scorer(
 
     @torch.inference_mode()
     def score(pairs: list[tuple[str, str]]) -> NDArray[np.float64]:
-        found = np.zeros(len(pairs))
-        order = sorted(range(len(pairs)), key=lambda at: len(pairs[at][0]) + len(pairs[at][1]))
+        scores = np.zeros(len(pairs))
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))
         for start in range(0, len(order), batch):
             part = order[start : start + batch]
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                logits = encoder([pairs[at] for at in part], tokens)
-            found[part] = torch.sigmoid(logits.double()).numpy()
-        return found
+                logits = encoder([pairs[i] for i in part], tokens)
+            scores[part] = torch.sigmoid(logits.double()).numpy()
+        return scores
 
     return score

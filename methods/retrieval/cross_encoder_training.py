@@ -1,8 +1,8 @@
-"""Teach a cross-encoder the order of documents from those that a search confuses.
+"""Train a cross-encoder with hard negatives of a search.
 
-    loss of a group (query, right document d+, wrong documents d-) = -log softmax(z)[d+]
+    loss of a group (query, relevant document d+, irrelevant documents d-) = -log softmax(z)[d+]
 
-The wrong documents are those that the first search ranks high: what a re-ranker has to tell apart.
+The irrelevant documents are those that the first search ranks high, which a re-ranker must separate.
 
 References
 ----------
@@ -21,43 +21,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from methods.retrieval.cross_encoder import CrossEncoder, taught_weights
+from methods.retrieval.cross_encoder import CrossEncoder, trained_weights
 from methods.retrieval.fusion import Scores
 
-POOL = 8  # batches among which groups are sorted by length, so that little is padding
+POOL = 8  # Groups of this many batches are sorted by length, to reduce padding.
 
 
 @dataclass(frozen=True)
 class Group:
-    """A query, a document that is right for it, and documents that are not, the likeliest first."""
+    """A query, a relevant document, and irrelevant ones, the highest ranked first."""
 
     query: str
-    right: str
-    wrong: tuple[str, ...]
+    relevant: str
+    irrelevant: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes
     ----------
     negatives : int
-        Wrong documents drawn of each group, each epoch anew.
+        Irrelevant documents drawn from each group, again in each epoch.
     epochs : int
     batch : int
-        Groups a step.
+        Groups per step.
     learning_rate, head_rate : float
-        At the top of warm-up and cosine, of the encoder's layers and of the head.
+        Maximum learning rate of the encoder's layers, and of the head.
     warm_up : float
         Share of the steps, 0 to below 1.
     weight_decay : float
     clip : float
-        Largest norm of a gradient.
+        Maximum norm of a gradient.
     tokens : int
-        Longest pair; what is longer is cut.
+        Maximum length of a pair in tokens. Longer pairs are truncated.
     bfloat16 : bool
-        Multiply in half the digits: twice as fast where the processor can, slower where it cannot.
+        Whether to multiply in bfloat16: twice as fast on a processor that supports it, slower on others.
     seed : int
     """
 
@@ -81,34 +81,35 @@ def mine(
     relevance: NDArray[np.int64],
     *,
     depth: int,
-    right: int | None = None,
+    positives: int | None = None,
 ) -> list[Group]:
-    """Groups to learn from: each relevant document, with the irrelevant ones that a search ranks high.
+    """Build groups of a relevant document and the irrelevant ones ranked highest.
 
     Parameters
     ----------
     queries, documents : list of str
     scores : ndarray of shape (queries, documents)
-        Of the first search; ``-inf`` where a document was not found.
+        Scores of the first search; ``-inf`` where a document was not found.
     relevance : ndarray of shape (queries, documents)
         Above 0 where a document is relevant.
     depth : int
-        Of how many ranks the irrelevant ones are taken.
-    right : int, optional
-        Relevant documents of a query that make a group, the best ranked ones; all if not given.
+        Number of ranks from which the irrelevant documents are drawn.
+    positives : int, optional
+        Maximum number of groups per query, for its relevant documents that rank highest. By default all.
 
     Returns
     -------
     list of Group
-        None of a query without a relevant document, or without an irrelevant one in reach.
+        There is no group for a query without a relevant document, or without an irrelevant one within
+        `depth`.
     """
     groups = []
     for query, row, judged in zip(queries, scores, relevance, strict=True):
         order = np.argsort(-row, kind="stable")
-        wrong = tuple(documents[at] for at in order[:depth] if judged[at] <= 0 and np.isfinite(row[at]))
-        if wrong:
-            best = [at for at in order if judged[at] > 0][:right]
-            groups += [Group(query, documents[at], wrong) for at in best]
+        negatives = tuple(documents[i] for i in order[:depth] if judged[i] <= 0 and np.isfinite(row[i]))
+        if negatives:
+            best = [i for i in order if judged[i] > 0][:positives]
+            groups += [Group(query, documents[i], negatives) for i in best]
     return groups
 
 
@@ -119,29 +120,31 @@ def train(
     *,
     track: Callable[[Iterable[int]], Iterable[int]] = lambda steps: steps,
 ) -> tuple[dict[str, NDArray[np.float32]], list[float]]:
-    """Teach an encoder to order the documents of each group.
+    """Train an encoder to rank the relevant document of each group first.
 
     Parameters
     ----------
     model : str
-        A folder or an installed package, see `methods.text.find_model`.
+        A folder or an installed package, as in `methods.text.find_model`.
     track : callable
-        Wraps the steps, e.g. in a progress bar.
+        Wraps the steps, for example in a progress bar.
 
     Returns
     -------
     weights : dict of ndarray
-        What was taught: all but the embeddings. `build_scorer` makes a scorer of it.
+        Trained weights: all except the embeddings. `build_scorer` builds a scorer from them.
     losses : list of float
-        Mean loss of each epoch, in nats; ``log(1 + negatives)`` is that of a guess.
+        Mean loss of each epoch, in nats. A uniform guess has the loss ``log(1 + negatives)``.
 
     Raises
     ------
     ValueError
-        If there is no such model, or nothing to learn from.
+        If the model is not found, or there is no group.
     """
     if not groups:
-        raise ValueError("no group has a right and a wrong document; expected at least one to learn from")
+        raise ValueError(
+            "there is no group to train on; expected at least one with a relevant and an irrelevant document"
+        )
     generator = torch.Generator().manual_seed(recipe.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -151,27 +154,29 @@ def train(
             {"params": [w for w in encoder.body.parameters() if w.requires_grad]},
         ]
         optimiser = torch.optim.AdamW(rates, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        each = math.ceil(len(groups) / recipe.batch)
-        steps = recipe.epochs * each
+        steps_per_epoch = math.ceil(len(groups) / recipe.batch)
+        steps = recipe.epochs * steps_per_epoch
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: rate_factor(step, steps, int(recipe.warm_up * steps))
         )
         batches = (batch for _ in range(recipe.epochs) for batch in _batches(groups, recipe.batch, generator))
         totals = np.zeros(recipe.epochs)
         for step, batch in zip(track(range(steps)), batches, strict=True):
-            drawn = [_draw(groups[at], recipe.negatives, generator) for at in batch]
+            drawn = [_draw(groups[i], recipe.negatives, generator) for i in batch]
             loss = _loss(encoder, drawn, recipe)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(encoder.parameters(), recipe.clip)
             optimiser.step()
             schedule.step()
-            totals[step // each] += float(loss.detach()) * len(batch)
-    return taught_weights(encoder), (totals / len(groups)).tolist()
+            totals[step // steps_per_epoch] += float(loss.detach()) * len(batch)
+    return trained_weights(encoder), (totals / len(groups)).tolist()
 
 
 def rate_factor(step: int, steps: int, warm_up: int) -> float:
-    """Share of the top rate at `step` of `steps`, from 0: ``t / T_w``, then ``(1 + cos(pi s)) / 2``.
+    """Return the share of the maximum rate at `step` of `steps`, counted from 0.
+
+    It is ``(t + 1) / T_w`` during the warm-up, then ``(1 + cos(pi s)) / 2``.
 
     References
     ----------
@@ -183,26 +188,26 @@ def rate_factor(step: int, steps: int, warm_up: int) -> float:
 
 
 def _batches(groups: list[Group], size: int, generator: torch.Generator) -> Iterator[list[int]]:
-    """Each group once, in random batches of texts of about one length."""
-    length = [len(group.query) + len(group.right) for group in groups]
+    """Yield batches of groups of similar length, each group once, in random order."""
+    length = [len(group.query) + len(group.relevant) for group in groups]
     order = torch.randperm(len(groups), generator=generator).tolist()
     pools = [order[start : start + POOL * size] for start in range(0, len(order), POOL * size)]
-    near = [at for pool in pools for at in sorted(pool, key=lambda one: length[one])]
-    batches = [near[start : start + size] for start in range(0, len(near), size)]
-    for place in torch.randperm(len(batches), generator=generator).tolist():
-        yield batches[place]
+    ordered = [i for pool in pools for i in sorted(pool, key=lambda group: length[group])]
+    batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    for index in torch.randperm(len(batches), generator=generator).tolist():
+        yield batches[index]
 
 
 def _draw(group: Group, negatives: int, generator: torch.Generator) -> list[tuple[str, str]]:
-    """The right pair, then wrong ones drawn without repeat."""
-    chosen = torch.randperm(len(group.wrong), generator=generator)[:negatives].tolist()
-    return [(group.query, text) for text in (group.right, *(group.wrong[at] for at in chosen))]
+    """Return the relevant pair, then random irrelevant ones without replacement."""
+    chosen = torch.randperm(len(group.irrelevant), generator=generator)[:negatives].tolist()
+    return [(group.query, text) for text in (group.relevant, *(group.irrelevant[i] for i in chosen))]
 
 
 def _loss(encoder: CrossEncoder, drawn: list[list[tuple[str, str]]], recipe: Recipe) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
         logits = encoder([pair for group in drawn for pair in group], recipe.tokens)
     parts = logits.float().split([len(group) for group in drawn])
-    # A group with fewer wrong documents than others is filled with pairs that weigh nothing.
+    # A group with fewer irrelevant documents than others is padded with pairs of weight 0.
     table = nn.utils.rnn.pad_sequence(list(parts), batch_first=True, padding_value=-math.inf)
     return nn.functional.cross_entropy(table, torch.zeros(len(drawn), dtype=torch.long))

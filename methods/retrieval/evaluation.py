@@ -1,4 +1,4 @@
-"""How good rankings are, query by query, and whether one system is better than another by more than luck."""
+"""Evaluate rankings by query, and test differences between systems."""
 
 from __future__ import annotations
 
@@ -16,65 +16,75 @@ DEPTH = 1000
 def query_scores(
     scores: Scores, relevance: NDArray[np.int64], *, measures: tuple[str, ...] = MEASURES, depth: int = DEPTH
 ) -> dict[str, NDArray[np.float64]]:
-    """Measures of every query by `ir_measures`, each of shape (queries,) and in [0, 1].
+    """Compute measures of every query by `ir_measures`, each in [0, 1].
 
     Parameters
     ----------
     scores : ndarray of shape (queries, documents)
-        ``-inf`` where a document was not found; of equal scores the earlier document comes first.
+        ``-inf`` where a document was not found. Of equal scores the earlier document comes first.
     relevance : ndarray of shape (queries, documents)
-        Larger is better, 0 or less is not relevant. nDCG takes it as linear gain; every other
-        measure asks only whether it is above 0.
+        Relevance; larger is better, and 0 or less is not relevant. nDCG uses it as linear gain. All other
+        measures use only whether it is above 0.
     measures : tuple of str
-        Names as `ir_measures` writes them.
+        Names of measures in `ir_measures`.
     depth : int
-        Documents of a ranking that count.
+        Number of documents of a ranking that count.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (queries,)
 
     Raises
     ------
     ValueError
-        If a query has no relevant document: nothing can be measured by it.
+        If a query has no relevant document, so that no measure is defined.
     """
     if scores.shape != relevance.shape:
         raise ValueError(f"scores have shape {scores.shape}, relevance {relevance.shape}; expected one shape")
     if (empty := np.flatnonzero(~(relevance > 0).any(axis=1))).size:
         raise ValueError(
-            f"query {empty[0]} and {empty.size - 1} more have no relevant document; leave them out"
+            f"query {empty[0]} and {empty.size - 1} more have no relevant document; expected at least one "
+            "each, leave these queries out"
         )
     import ir_measures
 
     parsed = {name: ir_measures.parse_measure(name) for name in measures}
     judged = {
-        str(query): {str(place): int(row[place]) for place in np.flatnonzero(row > 0)}
+        str(query): {str(document): int(row[document]) for document in np.flatnonzero(row > 0)}
         for query, row in enumerate(relevance)
     }
     run = {str(query): _ranking(row, depth) for query, row in enumerate(scores)}
-    found = {name: np.zeros(len(scores)) for name in measures}
+    values = {name: np.zeros(len(scores)) for name in measures}
     names = {measure: name for name, measure in parsed.items()}
     for metric in ir_measures.iter_calc(list(parsed.values()), judged, run):
-        found[names[metric.measure]][int(metric.query_id)] = metric.value
-    return found
+        values[names[metric.measure]][int(metric.query_id)] = metric.value
+    return values
 
 
 def _ranking(row: NDArray[np.float64], depth: int) -> dict[str, float]:
-    """The found documents with scores that fall strictly, so that no library breaks a tie its own way."""
+    """Return the found documents with strictly decreasing scores, so without ties.
+
+    Libraries break ties in different ways.
+    """
     order = np.argsort(-row, kind="stable")[:depth]
     order = order[np.isfinite(row[order])]
-    return {str(document): float(len(order) - place) for place, document in enumerate(order)}
+    return {str(document): float(len(order) - rank) for rank, document in enumerate(order)}
 
 
 def randomisation_test(
     first: NDArray[np.float64], second: NDArray[np.float64], *, draws: int = 10_000, seed: int = 0
 ) -> float:
-    """Two-sided p-value of the mean difference of paired scores, by flipping the signs of the differences.
+    """Return the two-sided p-value of the mean difference of paired scores.
+
+    The null distribution flips the signs of the differences at random.
 
     Parameters
     ----------
     first, second : ndarray of shape (queries,)
         One measure of two systems on the same queries.
     draws : int
-        Random sign patterns; the p-value is at least ``1 / (draws + 1)``. All patterns are taken
-        instead where there are no more of them than draws.
+        Number of random sign patterns. The p-value is at least ``1 / (draws + 1)``. If there are no more
+        patterns than draws, all patterns are used instead.
 
     References
     ----------
@@ -100,12 +110,14 @@ def randomisation_test(
 def compare(
     systems: Mapping[str, NDArray[np.float64]], baseline: str, *, draws: int = 10_000, seed: int = 0
 ) -> dict[str, float]:
-    """Holm-corrected p-values of every system against `baseline`, by `randomisation_test`.
+    """Return the p-values of all systems against `baseline`, corrected by Holm.
+
+    The test is `randomisation_test`.
 
     Raises
     ------
     KeyError
-        If `baseline` is none of the systems.
+        If `baseline` is not one of the systems.
     """
     from statsmodels.stats.multitest import multipletests
 

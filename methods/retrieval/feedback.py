@@ -1,8 +1,10 @@
-"""Pseudo-relevance feedback: the best documents of a first search lend the query their terms or direction.
+"""Expand queries by pseudo-relevance feedback of Rocchio.
+
+The best documents of a first search add their terms or vectors to the query:
 
     q_expanded = q + alpha sum_{d in top} w_d terms(d)
 
-with weights w_d that sum to 1, in proportion to the scores of the first search.
+The weights w_d are proportional to the scores of the first search, and sum to 1.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from methods.retrieval.fusion import Scores
 
 
 def feedback_weights(scores: Scores, top: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The `top` documents of each query and their weights, both of shape (queries, min(top, documents)).
+    """Return the `top` documents of each query and their weights.
 
-    Weights are in proportion to the scores and sum to 1; a document not found, or with a score of 0
-    or less, has weight 0, and all have 0 where no score is above 0.
+    Both have shape (queries, min(top, documents)). The weights are proportional to the scores and sum to 1. A
+    document that was not found, or has a score of at most 0, has weight 0; so all weights are 0 if no score
+    is above 0.
     """
     best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     values = np.take_along_axis(scores, best, axis=1)
@@ -30,18 +33,18 @@ def feedback_weights(scores: Scores, top: int) -> tuple[NDArray[np.int64], NDArr
 def expand_vectors(
     queries: NDArray[np.float64], documents: NDArray[np.float64], scores: Scores, *, top: int, alpha: float
 ) -> NDArray[np.float64]:
-    """Rocchio on dense vectors: ``q + alpha sum w_d d``, of length 1 again.
+    """Return ``q + alpha sum w_d d`` for dense vectors, normalised to length 1.
 
     Parameters
     ----------
     queries, documents : ndarray of shape (n, d)
         Unit vectors.
     scores : ndarray of shape (queries, documents)
-        Of the first search.
+        Scores of the first search.
     top : int
-        Documents that are taken for relevant.
+        Number of documents that are assumed relevant.
     alpha : float
-        Weight of what they add, 0 or more.
+        Weight of their sum, 0 or more.
 
     References
     ----------
@@ -63,27 +66,27 @@ def expand_terms(
     alpha: float,
     terms: int,
 ) -> sparse.csr_array:
-    """Rocchio on terms: the `terms` best terms of the top documents, by ``tf log(N / df)``, join the query.
+    """Add the best terms of the top documents, by ``tf log(N / df)``, to the query.
 
     Parameters
     ----------
     queries : csr_array of shape (queries, terms)
-        Weights of the query's own terms.
+        Weights of the terms of each query.
     counts : csr_array of shape (documents, terms)
-        How often each document has each term, or any weight of it that is not negative.
+        Frequency of each term in each document, or another weight that is not negative.
     frequency : ndarray of shape (terms,)
-        In how many documents each term stands.
+        Number of documents that contain each term.
     scores : ndarray of shape (queries, documents)
-        Of the first search.
+        Scores of the first search.
     top, alpha
         As in `expand_vectors`.
     terms : int
-        Terms added at most.
+        Maximum number of terms to add.
 
     Returns
     -------
     csr_array of shape (queries, terms)
-        The query's weights, and those added: scaled so that they sum to alpha times the query's sum.
+        Weights of the query plus the added ones, which are scaled to sum to alpha times the query's sum.
 
     References
     ----------
@@ -91,24 +94,24 @@ def expand_terms(
     """
     documents = counts.shape[0]
     best, weights = feedback_weights(scores, top)
-    at = np.arange(best.shape[0])
+    rows = np.arange(best.shape[0])
     chosen = sparse.csr_array(
-        (weights.ravel(), (np.repeat(at, best.shape[1]), best.ravel())), shape=(best.shape[0], documents)
+        (weights.ravel(), (np.repeat(rows, best.shape[1]), best.ravel())), shape=(best.shape[0], documents)
     )
     idf = np.log(documents / np.maximum(frequency, 1))
-    offered = sparse.csr_array(chosen @ counts) @ sparse.diags_array(idf)
-    added = _strongest(sparse.csr_array(offered), terms)
+    candidates = sparse.csr_array(chosen @ counts) @ sparse.diags_array(idf)
+    added = _largest(sparse.csr_array(candidates), terms)
     own, new = (np.asarray(matrix.sum(axis=1)).ravel() for matrix in (queries, added))
     scale = np.divide(alpha * own, new, out=np.zeros_like(own), where=new > 0)
     return sparse.csr_array(queries + sparse.diags_array(scale) @ added)
 
 
-def _strongest(rows: sparse.csr_array, most: int) -> sparse.csr_array:
-    """Each row with its `most` largest entries only."""
-    kept = rows.copy()
-    for start, end in zip(kept.indptr[:-1], kept.indptr[1:], strict=True):
+def _largest(rows: sparse.csr_array, most: int) -> sparse.csr_array:
+    """Return the matrix with only the `most` largest entries of each row."""
+    result = rows.copy()
+    for start, end in zip(result.indptr[:-1], result.indptr[1:], strict=True):
         if end - start > most:
-            values = kept.data[start:end]
+            values = result.data[start:end]
             values[np.argsort(-values, kind="stable")[most:]] = 0.0
-    kept.eliminate_zeros()
-    return kept
+    result.eliminate_zeros()
+    return result

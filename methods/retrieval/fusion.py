@@ -1,7 +1,6 @@
-"""Two rankings made one: by reciprocal ranks, or by a weighted sum of normalised scores.
+"""Fuse rankings by reciprocal ranks, or by a weighted sum of normalised scores.
 
-A score of ``-inf`` says that the document was not found; scores are matrices of shape
-(queries, documents), so that both fusions see every query at once.
+Scores are matrices of shape (queries, documents). A score of ``-inf`` means that the document was not found.
 """
 
 from __future__ import annotations
@@ -15,26 +14,28 @@ Scores = NDArray[np.float64]
 
 
 def ranks(scores: Scores, depth: int) -> NDArray[np.float64]:
-    """Rank of each document from 1, infinite where it is not found or is beyond `depth`.
+    """Return the rank of each document, from 1.
+
+    It is infinite if the document was not found or is beyond `depth`.
 
     Of equal scores the earlier document comes first.
     """
     order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-    found = np.full(scores.shape, np.inf)
-    places = np.broadcast_to(np.arange(1.0, order.shape[1] + 1), order.shape)
-    np.put_along_axis(found, order, places, axis=1)
-    return np.where(np.isneginf(scores), np.inf, found)
+    ranked = np.full(scores.shape, np.inf)
+    positions = np.broadcast_to(np.arange(1.0, order.shape[1] + 1), order.shape)
+    np.put_along_axis(ranked, order, positions, axis=1)
+    return np.where(np.isneginf(scores), np.inf, ranked)
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Scores], *, k: float = 60.0, depth: int = 100) -> Scores:
-    """``score(d) = sum_r 1 / (k + rank_r(d))`` over the first `depth` of each ranking.
+    """Return ``sum_r 1 / (k + rank_r(d))`` over the first `depth` of each ranking.
 
     Parameters
     ----------
     rankings : sequence of ndarray of shape (queries, documents)
-        Scores, larger is better; only their order counts.
+        Scores; larger is better. Only their order counts.
     k : float
-        Above -1; large values make the first ranks more alike.
+        Above -1. A larger value reduces the differences between the first ranks.
 
     Returns
     -------
@@ -46,15 +47,15 @@ def reciprocal_rank_fusion(rankings: Sequence[Scores], *, k: float = 60.0, depth
     Cormack, Clarke and Büttcher (2009); specification 2, section 5.3.
     """
     if k <= -1:
-        raise ValueError(f"k is {k}; expected more than -1, so that every rank has a finite score")
+        raise ValueError(f"k is {k}; expected a value above -1, so that every rank has a finite score")
     total = sum(1.0 / (k + ranks(scores, depth)) for scores in rankings)
     return np.where(np.asarray(total) > 0, total, -np.inf)
 
 
 def min_max(scores: Scores) -> Scores:
-    """``(score - min) / (max - min)`` of the found documents of each query, in [0, 1].
+    """Return ``(score - min) / (max - min)`` of the found documents of each query.
 
-    All found documents of a query have 1 if their scores are equal; a document not found has 0.
+    If their scores are equal, all found documents of a query get 1. A document that was not found gets 0.
     """
     found = np.isfinite(scores)
     low = np.where(found, scores, np.inf).min(axis=1, initial=np.inf, keepdims=True)
@@ -65,18 +66,18 @@ def min_max(scores: Scores) -> Scores:
 
 
 def weighted_fusion(dense: Scores, sparse: Scores, w_dense: ArrayLike) -> Scores:
-    """``w_dense dense + (1 - w_dense) sparse`` of the min-max normalised scores, in [0, 1].
+    """Return ``w_dense dense + (1 - w_dense) sparse`` of min-max normalised scores.
 
     Parameters
     ----------
     dense, sparse : ndarray of shape (queries, documents)
     w_dense : float or array of shape (queries,)
-        In [0, 1]; the specification's default is 0.6.
+        In [0, 1]. The default of the specification is 0.6.
 
     Returns
     -------
     ndarray of shape (queries, documents)
-        ``-inf`` where neither found the document.
+        In [0, 1]; ``-inf`` where neither found the document.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A cross-encoder reads query and document together and orders the first documents anew."""
+"""Re-rank the first documents of a search by a cross-encoder."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PairScorer = Callable[[list[tuple[str, str]]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Reranker:
-    """A cross-encoder, and how it is heard.
+    """A cross-encoder, and how its scores are used.
 
     Attributes
     ----------
     score_pairs : callable
         Scores in [0, 1] of pairs (query, document).
     depth : int
-        Of the first search, documents of each query that it reads.
+        Number of documents per query, from the first search, that it scores.
     weight : float
-        Of its score beside that of the first search, 0 to 1.
+        Weight of its score, 0 to 1; the first search has the rest.
     """
 
     score_pairs: PairScorer
@@ -38,19 +38,19 @@ class Reranker:
 
 
 def load_cross_encoder(model: str, *, batch: int = 32) -> PairScorer:
-    """Load a cross-encoder: pairs of query and document to ``sigmoid(W h_[CLS] + b)``, in [0, 1].
+    """Load a cross-encoder: pairs to ``sigmoid(W h_[CLS] + b)``, in [0, 1].
 
     Parameters
     ----------
     model : str
-        A folder, an installed package, or a name such as ``cross-encoder/ms-marco-MiniLM-L-6-v2`` of which
-        this machine has a copy; nothing is ever fetched.
+        A folder, an installed package, or a name in the local Hugging Face cache, such as
+        ``cross-encoder/ms-marco-MiniLM-L-6-v2``. Models are never downloaded.
 
     Raises
     ------
     ValueError
-        If there is no such model here, its weights cannot be read as safetensors, or it does not give one
-        number a pair.
+        If the model is not found, its weights cannot be read as safetensors, or it does not return one
+        number per pair.
 
     References
     ----------
@@ -73,36 +73,38 @@ def load_cross_encoder(model: str, *, batch: int = 32) -> PairScorer:
         raise ValueError(f"re-ranker '{model}' in {folder} cannot be read: {error}") from error
     if encoder.num_labels != 1:
         raise ValueError(
-            f"'{model}' gives {encoder.num_labels} numbers a pair; expected a re-ranker with one"
+            f"re-ranker '{model}' returns {encoder.num_labels} numbers per pair; expected one, "
+            "name another model"
         )
 
-    one_at_a_time = Lock()  # a fast tokenizer that two threads use at once raises "Already borrowed"
+    lock = Lock()  # A fast tokenizer that two threads use at once raises "Already borrowed".
 
     def score(pairs: list[tuple[str, str]]) -> NDArray[np.float64]:
-        with one_at_a_time:
-            found = encoder.predict(
+        with lock:
+            scores = encoder.predict(
                 pairs, batch_size=batch, activation_fn=torch.nn.Sigmoid(), show_progress_bar=False
             )
-        return np.asarray(found, dtype=np.float64)
+        return np.asarray(scores, dtype=np.float64)
 
     return score
 
 
 def find_cross_encoder(model: str) -> Path:
-    """Find the folder of a cross-encoder, see `load_cross_encoder`.
+    """Return the folder of a cross-encoder, named as in `load_cross_encoder`.
 
     Raises
     ------
     ValueError
-        If there is none here, or what is here is no cross-encoder.
+        If the model is not found, or is not a cross-encoder.
     """
     folder = _find(model)
     kinds = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
     if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
-        # Its head would be drawn at random, and the order with it.
+        # Its head would have random weights, so the order would be random.
         raise ValueError(
-            f"re-ranker '{model}': {folder / 'config.json'} is of {', '.join(kinds) or 'no architecture'}, "
-            "expected one ...ForSequenceClassification; name a cross-encoder, null switches re-ranking off"
+            f"re-ranker '{model}': {folder / 'config.json'} has the architecture "
+            f"{', '.join(kinds) or 'none'}; expected ...ForSequenceClassification, name a "
+            "cross-encoder, or null for no re-ranking"
         )
     return folder
 
@@ -115,43 +117,45 @@ def _find(model: str) -> Path:
         folder = find_model(model)
         if (folder / "config.json").is_file():
             return folder
-    known = try_to_load_from_cache(model, "config.json") if model and model.count("/") <= 1 else None
-    if isinstance(known, str):
-        return Path(known).parent
+    cached = try_to_load_from_cache(model, "config.json") if model and model.count("/") <= 1 else None
+    if isinstance(cached, str):
+        return Path(cached).parent
     raise ValueError(
-        f"re-ranker '{model}' is not here: no config.json in the folder {Path(model).absolute()}, no "
-        f"installed package with get_model_path(), not in the Hugging Face cache {HF_HUB_CACHE}; nothing is "
-        "fetched: put it into one of them, null switches re-ranking off"
+        f"re-ranker '{model}' was not found: no config.json in the folder {Path(model).absolute()}, no "
+        f"installed package with get_model_path(), not in the Hugging Face cache {HF_HUB_CACHE}; models are "
+        "never downloaded, so put it into one of these locations, or name null for no re-ranking"
     )
 
 
 def blend(scores: Scores, pair_scores: Scores, weight: float) -> Scores:
-    """``weight * pair + (1 - weight) * first`` of the documents that were read; the others behind them.
+    """Return ``weight * pair + (1 - weight) * first`` of the re-ranked documents.
+
+    The other documents follow after them.
 
     Parameters
     ----------
     scores : ndarray of shape (queries, documents)
-        Of the first search; they count min-max normalised.
+        Scores of the first search, which are min-max normalised.
     pair_scores : ndarray of shape (queries, documents)
-        In [0, 1]; NaN where the cross-encoder did not read the document.
+        In [0, 1]; NaN where the cross-encoder did not score the document.
     weight : float
         In [0, 1].
 
     Returns
     -------
     ndarray of shape (queries, documents)
-        In [0, 1] of what was read; of the others below 0, in their old order, or ``-inf``.
+        In [0, 1] for re-ranked documents; below 0 or ``-inf`` for the others, in their original order.
 
     Raises
     ------
     ValueError
-        If the weight is out of its range.
+        If the weight is outside [0, 1].
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"weight is {weight}; expected a value in [0, 1]")
-    read, first = np.isfinite(pair_scores), min_max(scores)
-    mixed = weight * np.where(read, pair_scores, 0.0) + (1 - weight) * first
-    return np.where(read, mixed, np.where(np.isfinite(scores), first - 2.0, -np.inf))
+    scored, first = np.isfinite(pair_scores), min_max(scores)
+    mixed = weight * np.where(scored, pair_scores, 0.0) + (1 - weight) * first
+    return np.where(scored, mixed, np.where(np.isfinite(scores), first - 2.0, -np.inf))
 
 
 def rerank(
@@ -163,26 +167,26 @@ def rerank(
     top: int = 100,
     weight: float = 1.0,
 ) -> Scores:
-    """Order the first `top` documents of each query by the cross-encoder.
+    """Re-rank the first `top` documents of each query by the cross-encoder.
 
     Parameters
     ----------
     queries, documents : list of str
     scores : ndarray of shape (queries, documents)
-        Of the first search.
+        Scores of the first search.
     score_pairs : callable
         Scores in [0, 1] of pairs (query, document).
     weight : float
-        Of these scores beside those of the first search, see `blend`; 1: only they count.
+        Weight of these scores, as in `blend`. With 1 only they count.
 
     Returns
     -------
     ndarray of shape (queries, documents)
-        As from `blend`.
+        As returned by `blend`.
     """
     rows, columns = np.nonzero(np.isfinite(ranks(scores, top)))
-    found = np.full(scores.shape, np.nan)
+    pair_scores = np.full(scores.shape, np.nan)
     if len(rows):
         pairs = [(queries[row], documents[column]) for row, column in zip(rows, columns, strict=True)]
-        found[rows, columns] = score_pairs(pairs)
-    return blend(scores, found, weight)
+        pair_scores[rows, columns] = score_pairs(pairs)
+    return blend(scores, pair_scores, weight)

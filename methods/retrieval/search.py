@@ -1,4 +1,4 @@
-"""Hybrid search: BM25 and dense vectors, fused, and once more with what the first search found."""
+"""Search by BM25 and dense vectors, with fusion and pseudo-relevance feedback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Fusion = Literal["bm25", "dense", "rrf", "weighted"]
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents, indexed.
+    """An indexed collection of documents.
 
     Attributes
     ----------
@@ -34,22 +34,23 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to search.
+    """Settings of a search.
 
     Attributes
     ----------
     fusion : {'bm25', 'dense', 'rrf', 'weighted'}
     w_dense : float
-        Share of the dense scores in the weighted fusion, 0 to 1.
+        Weight of the dense scores in the weighted fusion, 0 to 1.
     rrf_k : float
+        Constant k of the reciprocal rank fusion.
     depth : int
-        Documents of each ranking that RRF sees.
+        Documents of each ranking that the reciprocal rank fusion uses.
     feedback : int
-        Documents of the first search that expand the query; 0 is no feedback.
+        Number of documents of the first search that expand the query; 0 for no feedback.
     alpha : float
-        Weight of the expansion beside the query, 0 or more.
+        Weight of the expansion relative to the query, 0 or more.
     terms : int
-        Terms that the expansion adds at most.
+        Maximum number of terms that the expansion adds.
     """
 
     fusion: Fusion = "weighted"
@@ -67,15 +68,15 @@ def search(corpus: Corpus, queries: list[str], query_vectors: NDArray[np.float64
     Parameters
     ----------
     queries : list of str
-        An empty one, or one without a known term, is searched by its vector only.
+        Queries. An empty query, or one without a known term, is searched by its vector only.
     query_vectors : ndarray of shape (queries, d)
         Unit vectors of the queries.
 
     Returns
     -------
     ndarray of shape (queries, documents)
-        Larger is better; ``-inf`` where a document was not found. By BM25 only documents that share a term
-        with the query are found, by vectors all are.
+        Larger is better; ``-inf`` where a document was not found. BM25 finds only documents that share a
+        term with the query. Dense vectors find all documents.
     """
     weights = query_weights(corpus.index, queries)
     first = _fuse(corpus, weights, query_vectors, recipe)

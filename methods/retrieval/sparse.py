@@ -1,10 +1,10 @@
-"""BM25 as a sparse matrix: documents in rows, terms in columns, a score a pair.
+"""Score documents by BM25, as a sparse matrix of documents and terms.
 
     score(D, Q) = sum_i IDF(q_i) f(q_i, D) (k1 + 1) / (f(q_i, D) + k1 (1 - b + b |D| / avgdl))
     IDF(q) = ln((N - n(q) + 0.5) / (n(q) + 0.5) + 1)
 
-The matrix comes from `bm25s`; a query is a row of term weights (how often it has the term), so that
-an expanded query with fractional weights is scored like any other.
+The matrix is computed by `bm25s`. A query is a row of term weights, which are the frequencies of its terms.
+So an expanded query with fractional weights is scored like any other.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ LANGUAGE = "english"
 
 @dataclass(frozen=True)
 class Bm25:
-    """An index over documents.
+    """An index of documents.
 
     Attributes
     ----------
     vocabulary : tuple of str
-        Stems of the documents' terms, in alphabetical order.
+        Stems of the terms of the documents, in alphabetical order.
     matrix : csr_array of shape (documents, terms)
-        The summand of the formula for each term of each document.
+        Term of the sum in the formula, for each term of each document.
     counts : csr_array of shape (documents, terms)
-        How often each document has each term.
+        Frequency of each term in each document.
     """
 
     vocabulary: tuple[str, ...]
@@ -42,17 +42,20 @@ class Bm25:
 
     @cached_property
     def column(self) -> dict[str, int]:
-        """The column of each term."""
-        return {term: place for place, term in enumerate(self.vocabulary)}
+        """Column of each term."""
+        return {term: index for index, term in enumerate(self.vocabulary)}
 
     @cached_property
     def document_frequency(self) -> NDArray[np.int64]:
-        """In how many documents each term stands."""
+        """Number of documents that contain each term."""
         return np.bincount(self.counts.indices, minlength=len(self.vocabulary)).astype(np.int64)
 
 
 def to_arrays(index: Bm25) -> dict[str, NDArray[np.generic]]:
-    """The index as flat arrays: `starts` of the documents, and of each entry `terms`, `scores`, `counts`."""
+    """Return the index as flat arrays.
+
+    They are the `starts` of the documents, and `terms`, `scores` and `counts` of the entries.
+    """
     return {
         "starts": index.counts.indptr.astype(np.int64),
         "terms": index.counts.indices.astype(np.int64),
@@ -62,18 +65,21 @@ def to_arrays(index: Bm25) -> dict[str, NDArray[np.generic]]:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[np.generic]], vocabulary: Sequence[str]) -> Bm25:
-    """The index of which `to_arrays` made `arrays`."""
+    """Return the index from the arrays of `to_arrays`."""
     shape = (len(arrays["starts"]) - 1, len(vocabulary))
-    where = (arrays["terms"], arrays["starts"])
+    structure = (arrays["terms"], arrays["starts"])
     matrix, counts = (
-        sparse.csr_array((np.asarray(arrays[name], dtype=np.float64), *where), shape=shape)
+        sparse.csr_array((np.asarray(arrays[name], dtype=np.float64), *structure), shape=shape)
         for name in ("scores", "counts")
     )
     return Bm25(tuple(vocabulary), matrix, counts)
 
 
 def tokenize(texts: list[str]) -> list[list[str]]:
-    """Lower-case words of two or more characters, without English stop words, stemmed by Snowball."""
+    """Return lower-case Snowball stems of words of two characters or more.
+
+    English stop words are left out.
+    """
     if not texts:
         return []
     import bm25s
@@ -87,7 +93,7 @@ def tokenize(texts: list[str]) -> list[list[str]]:
         show_progress=False,
         allow_empty=False,
     )
-    # bm25s makes one empty word of an empty text.
+    # bm25s returns one empty word for an empty text.
     return [[word for word in words if word] for words in tokens]
 
 
@@ -97,16 +103,16 @@ def fit_bm25(texts: list[str], *, k1: float = 1.5, b: float = 0.75) -> Bm25:
     Parameters
     ----------
     texts : list of str
-        May hold empty texts, which no query finds.
+        Texts, which may be empty. No query finds an empty text.
     k1 : float
-        How soon a term's repetition counts no more, above 0.
+        Saturation of the term frequency, above 0: the smaller, the less repetitions count.
     b : float
-        How much a long document is discounted, 0 to 1.
+        Normalisation by the length of the document, 0 to 1.
 
     Raises
     ------
     ValueError
-        If k1 or b is out of its range.
+        If k1 or b is out of range.
 
     References
     ----------
@@ -116,13 +122,13 @@ def fit_bm25(texts: list[str], *, k1: float = 1.5, b: float = 0.75) -> Bm25:
         raise ValueError(f"k1 is {k1} and b is {b}; expected k1 above 0 and b in [0, 1]")
     tokens = tokenize(texts)
     terms = tuple(sorted(set().union(*tokens)))
-    column = {term: place for place, term in enumerate(terms)}
+    column = {term: index for index, term in enumerate(terms)}
     counts = _counts(tokens, column)
     if not terms:
         return Bm25((), sparse.csr_array(counts.shape), counts)
     import bm25s
 
-    # ATIRE's term frequency has the factor (k1 + 1), Lucene's IDF the "+ 1" of the formula.
+    # The term frequency of ATIRE has the factor (k1 + 1), the IDF of Lucene has the "+ 1" of the formula.
     index = bm25s.BM25(k1=k1, b=b, method="atire", idf_method="lucene", dtype="float64", auto_compile=False)
     index.index(
         ([[column[term] for term in document] for document in tokens], column),
@@ -137,7 +143,7 @@ def fit_bm25(texts: list[str], *, k1: float = 1.5, b: float = 0.75) -> Bm25:
 
 
 def query_weights(index: Bm25, queries: list[str]) -> sparse.csr_array:
-    """How often each query has each term of the documents, of shape (queries, terms)."""
+    """Return the frequency of each term in each query, of shape (queries, terms)."""
     return _counts(tokenize(queries), index.column)
 
 
@@ -154,5 +160,5 @@ def _counts(tokens: list[list[str]], column: Mapping[str, int]) -> sparse.csr_ar
 
 
 def bm25_scores(index: Bm25, weights: sparse.csr_array) -> NDArray[np.float64]:
-    """Score every document for every query, of shape (queries, documents); 0 where no term is shared."""
+    """Score every document for every query: (queries, documents), 0 without a match."""
     return np.asarray((weights @ index.matrix.T).toarray())

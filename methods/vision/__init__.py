@@ -1,1 +1,1 @@
-"""Photographs: decoding, views, backbones, several heads and their training."""
+"""Classification of photographs: decoding, views, backbones, heads, training."""

@@ -1,8 +1,8 @@
-"""Random views of photographs: one affine map and a colour jitter each, for whole batches at once.
+"""Augment photographs by a random affine map and a colour jitter.
 
-A view is the photograph turned, zoomed, moved and perhaps mirrored, sampled once with bilinear
-interpolation, then made brighter or darker, of more or less contrast, of more or less colour.
-What lies beyond the edge is the edge's reflection.
+A view is a photograph that is rotated, zoomed, shifted and possibly mirrored by one bilinear interpolation.
+Its brightness, contrast and saturation are then changed. Pixels outside the photograph are reflected at its
+edge. Whole batches are processed at once.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may be from its photograph; each amount is drawn evenly between its bounds.
+    """Bounds of random changes; each amount is drawn uniformly between its bounds.
 
     Attributes
     ----------
     mirror, upside_down : float
-        Probability of each, 0 to 1.
+        Probability of a horizontal and of a vertical flip, 0 to 1.
     turn : float
-        Largest angle, degrees.
+        Maximum angle of rotation, in degrees.
     zoom : tuple of float
-        Share of the side that is seen, least and most; below 1 crops.
+        Minimum and maximum share of each side that is visible; below 1 crops.
     move : float
-        Largest shift, as a share of what zooming leaves on either side.
+        Maximum shift, as a share of the margin that zooming leaves on either side.
     light, contrast, colour : float
-        Largest relative change of each.
+        Maximum relative change of brightness, contrast and saturation.
     """
 
     mirror: float = 0.5
@@ -44,13 +44,13 @@ class Augmentation:
 
 
 def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pictures of another size, bilinear with antialiasing.
+    """Resize pictures by bilinear interpolation with antialiasing.
 
     Parameters
     ----------
     pictures : (n, 3, height, width) of float
     size : tuple of int
-        Height and width.
+        Height and width of the result.
     """
     return functional.interpolate(pictures, size=size, mode="bilinear", antialias=True)
 
@@ -58,7 +58,7 @@ def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
 def random_views(
     pictures: Tensor, size: tuple[int, int], how: Augmentation, generator: torch.Generator
 ) -> Tensor:
-    """One random view of each picture.
+    """Return a random view of each picture.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def random_views(
     zoom = draw(*how.zoom)
     flips = [1 - 2 * (draw(0, 1) < chance).float() for chance in (how.mirror, how.upside_down)]
     shift = [how.move * (1 - zoom) * draw(-1, 1) for _ in range(2)]
-    # Coordinates run from -1 to 1 along both sides, so a turn must allow for the sides' ratio.
+    # Coordinates are from -1 to 1 along both sides, so a rotation depends on the ratio of the sides.
     ratio = pictures.shape[-2] / pictures.shape[-1]
     theta = torch.stack(
         [
@@ -100,14 +100,16 @@ def random_views(
 
 
 def jitter(pictures: Tensor, light: Tensor, contrast: Tensor, colour: Tensor) -> Tensor:
-    """Scale the light of each picture, then its distance from its mean, then that from its own grey.
+    """Scale the brightness, the contrast and the saturation of each picture.
+
+    The contrast scales the distance from the mean, the saturation the distance from grey.
 
     Parameters
     ----------
     pictures : (n, 3, height, width) of float
         Values 0 to 1.
     light, contrast, colour : (n,) of float
-        Factors; 1 changes nothing, and a colour of 0 leaves grey.
+        Factors; 1 changes nothing, and a colour of 0 gives a grey picture.
     """
     light, contrast, colour = (factor.view(-1, 1, 1, 1) for factor in (light, contrast, colour))
     pictures = pictures * light

@@ -1,17 +1,19 @@
-"""Backbones by name: photographs to features, in a frozen lower part and an upper part that can learn.
+"""Load backbones by name, in a frozen lower part and a trainable upper part.
+
+A backbone maps photographs to features. The names are:
 
 ``efficientnet-lite0``
-    ImageNet weights out of an installed package; 1,280 features. Its lower part is the stem and the
-    first `frozen` of 16 blocks; the rest and the last convolution are the upper part.
+    ImageNet weights of an installed package; 1,280 features. The lower part is the stem and the
+    first `frozen` of 16 blocks. The other blocks and the last convolution are the upper part.
 ``vit``
-    A small vision transformer with random weights, to be trained here; nothing of it is frozen.
+    A small vision transformer with random weights, to be trained from scratch. Nothing is frozen.
 ``timm:NAME@FILE.safetensors``
-    A model of `timm` with the weights of a file, frozen; `methods.vision.from_timm`.
+    A model of `timm` with the weights of a file, frozen; see `methods.vision.from_timm`.
 ``timm:NAME@random``
-    The same with random weights, to be trained here as ``vit`` is.
+    The same model with random weights, to be trained from scratch.
 anything else
-    A name or folder for ``transformers.AutoModel``; of a vision transformer the first `frozen` layers
-    are the lower part.
+    A name or folder for ``transformers.AutoModel``. The lower part of a vision transformer is its first
+    `frozen` layers.
 
 References
 ----------
@@ -26,7 +28,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from methods.vision.divided import Pooled, divide
+from methods.vision.divided import PooledModel, divide
 from methods.vision.from_timm import PREFIX, load_timm
 
 EFFICIENTNET = "efficientnet-lite0"
@@ -36,18 +38,19 @@ BLOCKS = 16
 
 @dataclass(frozen=True)
 class Backbone:
-    """A backbone in two parts, one after the other.
+    """A backbone of two consecutive parts.
 
     Attributes
     ----------
     name : str
     lower : Module
-        Frozen: pictures (n, 3, height, width), values 0 to 1, to maps.
+        Maps pictures (n, 3, height, width), values 0 to 1, to feature maps. It is frozen.
     upper : Module
-        Maps to features (n, width).
+        Maps feature maps to features (n, width).
     width : int
+        Number of features.
     size : tuple of int
-        Height and width that it expects.
+        Height and width of the pictures that it expects.
     """
 
     name: str
@@ -58,37 +61,38 @@ class Backbone:
 
     @torch.no_grad()
     def maps(self, pictures: Tensor, batch_size: int = 64) -> Tensor:
-        """What the lower part makes of pictures, in half precision: it is kept in memory."""
+        """Return the output of the lower part in half precision, to save memory."""
         self.lower.eval()
         return torch.cat([self.lower(part).half() for part in pictures.split(batch_size)])
 
     @torch.no_grad()
     def features(self, pictures: Tensor, batch_size: int = 64) -> Tensor:
-        """Features (n, width) of pictures, by both parts as they are."""
+        """Return the features (n, width) of pictures, by both parts in evaluation mode."""
         self.lower.eval()
         self.upper.eval()
         return torch.cat([self.upper(self.lower(part).float()) for part in pictures.split(batch_size)])
 
 
 def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int | None = 11) -> Backbone:
-    """A backbone by its name; see the module.
+    """Load a backbone by its name.
 
     Parameters
     ----------
     name : str
+        A name as in the docstring of the module.
     size : tuple of int
         Height and width of the pictures, multiples of 32.
     frozen : int, optional
-        Blocks or layers in the lower part; None for all there is, so that nothing learns. What has
-        random weights learns whole.
+        Number of blocks or layers in the lower part; None for all, so that nothing is trainable. A model
+        with random weights is trainable as a whole.
 
     Raises
     ------
     ValueError
-        If the size is no multiple of 32, there is no such model, or it cannot be divided so.
+        If the size is not a multiple of 32, or the model is not found or cannot be divided in this way.
     """
     if min(size) < 32 or any(side % 32 for side in size):
-        raise ValueError(f"the size {size} must be multiples of 32 pixels")
+        raise ValueError(f"the size is {size}; expected multiples of 32 pixels")
     if name == EFFICIENTNET:
         return _efficientnet(size, frozen)
     if name == VIT:
@@ -99,7 +103,7 @@ def load_backbone(name: str, *, size: tuple[int, int] = (224, 224), frozen: int 
 
 
 class Normalise(nn.Module):
-    """Values from [0, 1] to ``(255 x - mean) / deviation``, one pair for each colour."""
+    """Normalisation of values in [0, 1]: ``(255 x - mean) / deviation`` per colour."""
 
     mean: Tensor
     deviation: Tensor
@@ -110,16 +114,16 @@ class Normalise(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures, their colours innermost in memory: convolutions here are faster so."""
+        """Return normalised pictures in the memory format that is fastest here."""
         values = (pictures * 255 - self.mean) / self.deviation
         return values.contiguous(memory_format=torch.channels_last)
 
 
 class MeanOfMap(nn.Module):
-    """The mean over height and width."""
+    """Mean over height and width."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(n, width, height, width) to (n, width)."""
+        """Average maps of shape (n, features, height, width) to (n, features)."""
         return maps.mean(dim=(2, 3))
 
 
@@ -128,7 +132,7 @@ def _efficientnet(size: tuple[int, int], frozen: int | None) -> Backbone:
     from efficientnet_lite_pytorch import EfficientNet
 
     if frozen is not None and not 0 <= frozen <= BLOCKS:
-        raise ValueError(f"frozen is {frozen}, expected 0 to {BLOCKS} blocks, or null for all of it")
+        raise ValueError(f"frozen is {frozen}; expected 0 to {BLOCKS} blocks, or null for all of them")
     net = EfficientNet.from_name(EFFICIENTNET)
     path = EfficientnetLite0ModelFile.get_model_file_path()
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -154,7 +158,7 @@ def _vit(size: tuple[int, int]) -> Backbone:
         image_size=list(size),
         patch_size=16,
     )
-    model = Pooled(ViTModel(config, add_pooling_layer=False))
+    model = PooledModel(ViTModel(config, add_pooling_layer=False))
     return Backbone(VIT, Normalise([127.5] * 3, [127.5] * 3), model, config.hidden_size, size)
 
 
@@ -164,7 +168,9 @@ def _from_timm(name: str, size: tuple[int, int], frozen: int | None) -> Backbone
     if random:
         return Backbone(name, normalise, model, _width(model, size), size)
     if frozen is not None:
-        raise ValueError(f"'{name}' is frozen as a whole: set frozen to null, it is {frozen}")
+        raise ValueError(
+            f"frozen is {frozen}, but '{name}' can only be frozen as a whole; set frozen to null"
+        )
     lower = nn.Sequential(normalise, model).requires_grad_(False)
     return Backbone(name, lower, nn.Identity(), _width(model, size), size)
 
@@ -178,17 +184,17 @@ def _from_transformers(name: str, size: tuple[int, int], frozen: int | None) -> 
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no backbone '{name}': expected {EFFICIENTNET}, {VIT}, {PREFIX}NAME@FILE, or a folder or cached "
-            f"name that transformers knows ({' '.join(str(error).split())[:200]})"
+            f"name of transformers ({' '.join(str(error).split())[:200]})"
         ) from error
     normalise = Normalise(*_times_255(processor.image_mean, processor.image_std))
-    width = _width(Pooled(model), size)
+    width = _width(PooledModel(model), size)
     if frozen is None:
-        lower = nn.Sequential(normalise, Pooled(model)).requires_grad_(False)
+        lower = nn.Sequential(normalise, PooledModel(model)).requires_grad_(False)
         return Backbone(name, lower, nn.Identity(), width, size)
     try:
         first, upper = divide(model, frozen, size)
     except ValueError as error:
-        raise ValueError(f"the backbone '{name}': {error}") from error
+        raise ValueError(f"backbone '{name}': {error}") from error
     return Backbone(name, nn.Sequential(normalise, first), upper, width, size)
 
 

@@ -1,9 +1,9 @@
-"""A backbone of `timm`, an optional package: weights from a file, or random ones on the caller's word.
+"""Load a backbone of `timm`, an optional package.
 
 ``timm:NAME@FILE.safetensors``
-    The model of that name with the weights of a file, which are never fetched.
+    The model of that name with the weights of a file. Weights are never downloaded.
 ``timm:NAME@random``
-    Random weights, to be trained from scratch.
+    The model with random weights, to be trained from scratch.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ RANDOM = "random"
 
 
 def load_timm(name: str, size: tuple[int, int]) -> tuple[Any, bool]:
-    """The model without its classifier, and whether its weights are random.
+    """Return the model without its classifier, and whether its weights are random.
 
     Parameters
     ----------
     name : str
-        See the module.
+        A name as in the docstring of the module.
     size : tuple of int
         Height and width of the pictures.
 
     Raises
     ------
     ValueError
-        If `timm` is not installed or has no such model, the name says no weights, the file does not
-        fit, or the model takes pictures of another size.
+        If `timm` is not installed or has no such model, the name has no weights, the file does not fit the
+        model, or the model expects pictures of another size.
     """
     model_name, _, weights = name.removeprefix(PREFIX).rpartition("@")
     if not model_name or not weights:
@@ -44,17 +44,19 @@ def load_timm(name: str, size: tuple[int, int]) -> tuple[Any, bool]:
     except ModuleNotFoundError as error:
         raise ValueError(f"'{name}' needs the package timm: `pip install timm`, then try again") from error
     if not timm.is_model(model_name):
-        raise ValueError(f"timm has no model '{model_name}'; `timm.list_models()` names them")
+        raise ValueError(f"timm has no model '{model_name}'; expected a name of `timm.list_models()`")
     model = timm.create_model(model_name, pretrained=False, num_classes=0)
     about = model.pretrained_cfg
     if about.get("fixed_input_size") and tuple(about["input_size"][1:]) != size:
         height, width = about["input_size"][1:]
-        raise ValueError(f"'{name}' takes pictures of height {height} and width {width}, not of {size}")
+        raise ValueError(
+            f"'{name}' expects pictures of height {height} and width {width}, but the size is {size}"
+        )
     if weights == RANDOM:
         if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules()):
             raise ValueError(
-                f"'{name}': its batch normalisation needs statistics to keep, and random weights have none; "
-                "name a file of weights, or a model without, such as a vision transformer"
+                f"'{name}': batch normalisation needs statistics, which random weights do not have; name a "
+                "file of weights, or a model without batch normalisation, such as a vision transformer"
             )
         return model, True
     _fill(model, about, Path(weights))
@@ -68,14 +70,12 @@ def _fill(model: nn.Module, about: dict[str, Any], path: Path) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: no weights in safetensors ({error})") from error
+        raise ValueError(f"{path} has no weights in the format safetensors ({error})") from error
     classifier = about.get("classifier") or ()
-    dropped = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    kept = {
-        key: value for key, value in tensors.items() if not key.startswith(tuple(f"{d}." for d in dropped))
-    }
+    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    prefixes = tuple(f"{name}." for name in names)
     try:
-        model.load_state_dict(kept)
+        model.load_state_dict({key: value for key, value in tensors.items() if not key.startswith(prefixes)})
     except RuntimeError as error:
-        said = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} holds other weights than the model's ({said})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} has the weights of another model ({reason})") from error

@@ -1,11 +1,11 @@
-"""Several heads on one vector of features: each a linear map to its classes, behind a shared layer.
+"""Classify a feature vector by several linear heads behind a shared layer.
 
     h = dropout(x)   or   dropout(gelu(W x + b))        shared
     z_k = W_k h + b_k                                   head k
-    loss = sum_k w_k * mean over rows that head k has a label for of CE(z_k, y_k)
+    loss = sum_k w_k * mean over rows with a label for head k of CE(z_k, y_k)
 
-with label smoothing s: the target is 1 - s on the class plus s / classes everywhere. A row without
-a label for a head gives that head no gradient; a head without any label is not built at all.
+With label smoothing s the target is 1 - s for the class, plus s / classes for every class. A row without a
+label for a head gives that head no gradient. A head without any label is not built.
 
 References
 ----------
@@ -26,7 +26,7 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class Head:
-    """A head: its classes in the order of its logits, and the weight of its loss."""
+    """Classes of a head, in the order of its logits, and the weight of its loss."""
 
     classes: tuple[str, ...]
     weight: float = 1.0
@@ -35,13 +35,13 @@ class Head:
 def split_heads(
     heads: Mapping[str, Head], labels: Mapping[str, Tensor]
 ) -> tuple[dict[str, Head], dict[str, str]]:
-    """The heads that can be trained, and for each other why it is off.
+    """Return the heads that can be trained, and the reason for each other head.
 
     Parameters
     ----------
     heads : mapping of Head
     labels : mapping of (rows,) of int64
-        `UNLABELLED` where a row has none; a head may be missing.
+        `UNLABELLED` where a row has no label. A head may be missing.
     """
     off = {}
     for name, head in heads.items():
@@ -54,7 +54,7 @@ def split_heads(
 
 
 class Heads(nn.Module):
-    """Logits of every head from features of shape (rows, width).
+    """Heads that map features of shape (rows, width) to logits.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ class Heads(nn.Module):
     heads : mapping of Head
         At least one.
     hidden : int
-        Width of the shared layer; 0 for none, so that each head is a linear classifier.
+        Width of the shared layer; 0 for no shared layer, so that each head is a linear classifier.
     dropout : float
     """
 
     def __init__(self, width: int, heads: Mapping[str, Head], *, hidden: int = 0, dropout: float = 0.0):
         super().__init__()
         if not heads:
-            raise ValueError("there is no head with labels to train on")
+            raise ValueError("there is no head with labels to train on; expected at least one")
         shared: list[nn.Module] = [nn.Linear(width, hidden), nn.GELU()] if hidden else []
         self.shared = nn.Sequential(*shared, nn.Dropout(dropout))
         self.heads = nn.ModuleDict(
@@ -77,7 +77,7 @@ class Heads(nn.Module):
         )
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Logits (rows, classes) of each head."""
+        """Return the logits (rows, classes) of each head."""
         shared = self.shared(features)
         return {name: head(shared) for name, head in self.heads.items()}
 
@@ -88,16 +88,18 @@ def multi_task_loss(
     heads: Mapping[str, Head],
     smoothing: float = 0.0,
 ) -> Tensor:
-    """Weighted sum of the heads' mean cross-entropies over the rows that have a label.
+    """Return the weighted sum of the mean cross-entropy of each head.
+
+    The mean of a head is over the rows with a label for it.
 
     Parameters
     ----------
     logits : mapping of (rows, classes) of float
     labels : mapping of (rows,) of int64
-        `UNLABELLED` where a row has none.
+        `UNLABELLED` where a row has no label.
     heads : mapping of Head
     smoothing : float
-        0 to below 1.
+        Label smoothing, 0 to below 1.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Decode a photograph of unknown origin: an RGB array, or a clear reason why not.
+"""Decode photographs from untrusted files.
 
-The header is read first: its size is judged before a pixel is decoded, so a small file that claims
-a huge picture costs nothing.
+The size in the header is checked before a pixel is decoded, so a small file that claims a huge picture costs
+nothing.
 """
 
 from __future__ import annotations
@@ -9,37 +9,41 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-MOST_BYTES = 20_000_000
-MOST_PIXELS = 50_000_000
-KEPT_PIXELS = 4_000_000
-"""A larger picture is averaged over squares of pixels until it has no more: many may wait in memory."""
-LEAST_SIDE = 16
+MAX_BYTES = 20_000_000
+MAX_PIXELS = 50_000_000
+DECODED_PIXELS = 4_000_000
+"""Maximum size in memory: a larger picture is averaged over squares of pixels."""
+MIN_SIDE = 16
 
 
 class PictureError(ValueError):
-    """Bytes are no photograph that can be used; the message says why and what would do."""
+    """The bytes are not a usable photograph; the message gives the reason."""
 
 
 def decode(
     content: bytes,
     *,
-    most_bytes: int = MOST_BYTES,
-    most_pixels: int = MOST_PIXELS,
-    least_side: int = LEAST_SIDE,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    min_side: int = MIN_SIDE,
 ) -> NDArray[np.uint8]:
-    """Decode one still picture, turned upright as its EXIF says.
+    """Decode a still picture, and rotate it upright by its EXIF data.
 
     Parameters
     ----------
     content : bytes
-        A JPEG, PNG, WebP, BMP, or a GIF of one frame. What is transparent becomes white.
-    most_bytes, most_pixels, least_side : int
-        Bounds of what is accepted.
+        A JPEG, PNG, WebP, BMP, or a GIF of one frame. Transparent pixels become white.
+    max_bytes, max_pixels, min_side : int
+        Maximum size of the file, and maximum and minimum size of the picture.
 
     Returns
     -------
@@ -48,59 +52,60 @@ def decode(
     Raises
     ------
     PictureError
-        If it is empty, too large, not a picture, damaged, animated, or smaller than `least_side`.
+        If it is empty, too large, not a picture, damaged, animated, or smaller than `min_side`.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not content:
         raise PictureError("the file is empty; expected a photograph")
-    if len(content) > most_bytes:
-        raise PictureError(f"the file has {len(content):,} bytes, at most {most_bytes:,} are read")
+    if len(content) > max_bytes:
+        raise PictureError(f"the file has {len(content):,} bytes, at most {max_bytes:,} are read")
     with warnings.catch_warnings():
-        # Pillow warns above its own bound; ours is judged below, before anything is decoded.
+        # Pillow warns above its own limit. Our limit is checked below, before a pixel is decoded.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                _judge(picture, most_pixels, least_side)
+                _check_size(picture, max_pixels, min_side)
                 upright = ImageOps.exif_transpose(picture)
-                return np.asarray(_reduced(_on_white(upright)), dtype=np.uint8)
+                return np.asarray(_reduce(_on_white(upright)), dtype=np.uint8)
         except UnidentifiedImageError:
-            raise PictureError(f"the file is no picture; expected one of {', '.join(FORMATS)}") from None
+            raise PictureError(f"the file is not a picture; expected one of {', '.join(FORMATS)}") from None
         except Image.DecompressionBombError:
             raise PictureError(
-                f"the picture claims more pixels than the {most_pixels:,} that are decoded"
+                f"the picture claims more pixels than the {max_pixels:,} that are decoded"
             ) from None
         except PictureError:
             raise
-        # Pillow's decoders raise whatever a damaged file makes them trip over.
+        # The decoders of Pillow raise exceptions of any type for a damaged file.
         except Exception as error:
             raise PictureError(f"the picture is damaged: {error}") from error
 
 
-def _judge(picture, most_pixels: int, least_side: int) -> None:  # type: ignore[no-untyped-def]
+def _check_size(picture: Image.Image, max_pixels: int, min_side: int) -> None:
     width, height = picture.size
-    if width * height > most_pixels:
+    if width * height > max_pixels:
         raise PictureError(
-            f"the picture is {width} x {height} pixels, more than the {most_pixels:,} that are decoded"
+            f"the picture is {width} x {height} pixels, more than the {max_pixels:,} that are decoded"
         )
-    if min(width, height) < least_side:
+    if min(width, height) < min_side:
         raise PictureError(
-            f"the picture is {width} x {height} pixels; each side must have {least_side} or more"
+            f"the picture is {width} x {height} pixels; expected {min_side} or more on each side"
         )
-    # The second picture of an MPO is a preview, or the other eye's: the first is the photograph.
-    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-        raise PictureError(f"the picture is animated ({picture.n_frames} frames); send one still picture")
+    # The first picture of an MPO is the photograph; the second is a preview or a stereo image.
+    frames = getattr(picture, "n_frames", 1)
+    if picture.format != "MPO" and frames > 1:
+        raise PictureError(f"the picture is animated ({frames} frames); send one still picture")
 
 
-def _reduced(picture):  # type: ignore[no-untyped-def]
-    return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / KEPT_PIXELS)))
+def _reduce(picture: Image.Image) -> Image.Image:
+    return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / DECODED_PIXELS)))
 
 
-def _on_white(picture):  # type: ignore[no-untyped-def]
+def _on_white(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     rgba = picture.convert("RGBA")
-    ground = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(ground, rgba).convert("RGB")
+    background = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(background, rgba).convert("RGB")

@@ -1,16 +1,17 @@
-"""Train a body and its heads: AdamW, warm-up and cosine, mixing, averaged weights, early stopping.
+"""Train a body and its heads.
+
+The optimiser is AdamW, with warm-up and a cosine schedule, mixup, averaged weights and early stopping.
 
     rate_t = top * t / T_w                                                    t <= T_w
     rate_t = floor + (top - floor) (1 + cos(pi (t - T_w) / (T - T_w))) / 2    beyond
 
-The body, if it has weights, learns at `body_rate` times the rate of the heads. Its batch
-normalisation keeps the statistics that it came with. What is validated and kept is the moving
-average of the weights.
+The learning rate of the body, if it has weights, is `body_rate` times the rate of the heads. Its batch
+normalisation keeps its original statistics. The moving average of the weights is validated and returned.
 
 References
 ----------
 Specification 2 §6 with the corrections to §6.1 (warm-up) and §7.6 (stop when the best validation
-loss is `patience` epochs old; restore the best weights). Zhang et al. (2018) for mixup, Verma et
+loss is `patience` epochs old, then restore the best weights). Zhang et al. (2018) for mixup, Verma et
 al. (2019) for mixing inner maps.
 """
 
@@ -32,25 +33,26 @@ Labels = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes
     ----------
     epochs : int
-        At most so many.
+        Maximum number of epochs.
     batch_size : int
     learning_rate, lowest_rate, body_rate : float
-        Of the heads, at the top and at the end of the cosine; and the body's share of it.
+        Learning rate of the heads at the maximum and at the end of the cosine, and the factor of the body.
     warm_up : float
         Share of the steps, 0 to below 1.
     weight_decay : float
     smoothing : float
-        Of labels, 0 to below 1.
+        Label smoothing, 0 to below 1.
     mix : float
-        Both parameters of the Beta distribution that mixing draws from; 0 mixes nothing.
+        Both parameters of the Beta distribution of mixup; 0 for no mixup.
     average : float
-        Decay a step of the moving average of the weights; 0 keeps the last.
+        Decay per step of the moving average of the weights; 0 returns the last weights.
     patience : int
+        Epochs without a lower validation loss before training stops.
     seed : int
     """
 
@@ -70,7 +72,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Losses of one epoch, and the share of right answers of each head on validation rows."""
+    """Losses of one epoch, and the accuracy of each head on the validation rows."""
 
     epoch: int
     train_loss: float
@@ -79,18 +81,18 @@ class Epoch:
 
 
 class Classifier(nn.Module):
-    """A body from inputs to features, and heads on them."""
+    """A body that maps inputs to features, and heads that classify them."""
 
     def __init__(self, body: nn.Module, heads: Heads):
         super().__init__()
         self.body, self.heads = body, heads
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
-        """Logits of every head."""
+        """Return the logits of every head."""
         return self.heads(self.body(inputs))
 
     def train(self, mode: bool = True) -> Classifier:
-        """As in torch, but the statistics of the body's batch normalisation stay as they are."""
+        """Set the training mode, but keep the batch statistics of the body fixed."""
         super().train(mode)
         for part in self.body.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -99,8 +101,8 @@ class Classifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The classifier with its best weights, and how it came to them."""
+class TrainingResult:
+    """The classifier with its best weights, and the history of its training."""
 
     model: Classifier
     history: list[Epoch]
@@ -108,7 +110,10 @@ class Trained:
 
 
 def rate_factor(step: int, steps: int, warm_up: int, lowest: float) -> float:
-    """Share of the top rate at `step` of `steps`, counted from 0; `lowest` is a share too."""
+    """Return the share of the maximum rate at `step` of `steps`, counted from 0.
+
+    `lowest` is the share at the end of the cosine.
+    """
     if step < warm_up:
         return (step + 1) / warm_up
     done = (step - warm_up) / max(steps - warm_up, 1)
@@ -125,13 +130,15 @@ def train(
     recipe: Recipe,
     *,
     track: Callable[[Iterable[int]], Iterable[int]] = lambda epochs: epochs,
-) -> Trained:
-    """Fit on `views`, each epoch one view a row, and stop by the first view of `held_out`.
+) -> TrainingResult:
+    """Fit a classifier to `views`, with early stopping on `held_out`.
+
+    Each epoch uses one random view of each row. Validation uses the first view of `held_out`.
 
     Parameters
     ----------
     build : callable
-        Makes the classifier; called under the seed, so that its random weights follow from it.
+        Creates the classifier. It is called under the seed, which determines the random weights.
     views : (views, rows, ...) of float
     labels : mapping of (rows,) of int64
     held_out : (views, rows, ...) of float
@@ -139,7 +146,7 @@ def train(
     heads : mapping of Head
     recipe : Recipe
     track : callable
-        Wraps the epochs, e.g. in a progress bar.
+        Wraps the epochs, for example in a progress bar.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     with torch.random.fork_rng(devices=[]):
@@ -168,7 +175,7 @@ def train(
             elif number - best >= recipe.patience:
                 break
     model.load_state_dict(best_weights)
-    return Trained(model.eval(), history, best)
+    return TrainingResult(model.eval(), history, best)
 
 
 def _run_epoch(
@@ -187,13 +194,13 @@ def _run_epoch(
     drawn = torch.randint(views.shape[0], (rows,), generator=generator)
     for batch in torch.randperm(rows, generator=generator).split(recipe.batch_size):
         inputs = views[drawn[batch], batch].float()
-        other, share = _mixing(len(batch), recipe.mix, generator)
+        partner, share = _draw_mixup(len(batch), recipe.mix, generator)
         if share < 1:
-            inputs = share * inputs + (1 - share) * inputs[other]
+            inputs = share * inputs + (1 - share) * inputs[partner]
         logits = model(inputs)
         loss = multi_task_loss(logits, {k: y[batch] for k, y in labels.items()}, heads, recipe.smoothing)
         if share < 1:
-            mixed = {k: y[batch[other]] for k, y in labels.items()}
+            mixed = {k: y[batch[partner]] for k, y in labels.items()}
             loss = share * loss + (1 - share) * multi_task_loss(logits, mixed, heads, recipe.smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -204,14 +211,14 @@ def _run_epoch(
     return total / rows
 
 
-def _mixing(rows: int, parameter: float, generator: torch.Generator) -> tuple[Tensor, float]:
-    """With which row each is mixed, and how much of itself stays."""
-    other = torch.randperm(rows, generator=generator)
+def _draw_mixup(rows: int, parameter: float, generator: torch.Generator) -> tuple[Tensor, float]:
+    """Return the row with which each row is mixed, and the share of the row itself."""
+    partner = torch.randperm(rows, generator=generator)
     if parameter == 0:
-        return other, 1.0
-    # The ratio of two gamma draws is a Beta draw; torch's own takes no generator.
+        return partner, 1.0
+    # The ratio of two gamma draws is a Beta draw. The Beta distribution of torch accepts no generator.
     pair = torch._standard_gamma(torch.full((2,), parameter), generator=generator)
-    return other, float(pair[0] / pair.sum().clamp_min(1e-30))
+    return partner, float(pair[0] / pair.sum().clamp_min(1e-30))
 
 
 def _validate(
@@ -224,17 +231,17 @@ def _validate(
     loss: float,
 ) -> Epoch:
     logits = predict(model, views[:1])
-    right = {}
+    accuracy = {}
     for name, values in logits.items():
         known = labels[name] >= 0
         hits = (values.argmax(dim=1) == labels[name])[known]
-        right[name] = float(hits.float().mean()) if len(hits) else 0.0
-    return Epoch(number, loss, float(multi_task_loss(logits, labels, heads, recipe.smoothing)), right)
+        accuracy[name] = float(hits.float().mean()) if len(hits) else 0.0
+    return Epoch(number, loss, float(multi_task_loss(logits, labels, heads, recipe.smoothing)), accuracy)
 
 
 @torch.no_grad()
 def predict(model: nn.Module, views: Tensor, batch_size: int = 128) -> dict[str, Tensor]:
-    """Logits of each head, averaged over the views of each row.
+    """Return the logits of each head, averaged over the views of each row.
 
     Parameters
     ----------
@@ -248,6 +255,6 @@ def predict(model: nn.Module, views: Tensor, batch_size: int = 128) -> dict[str,
     model.eval()
     parts = []
     for rows in torch.arange(views.shape[1]).split(batch_size):
-        seen = [model(view[rows].float()) for view in views]
-        parts.append({name: torch.stack([logits[name] for logits in seen]).mean(0) for name in seen[0]})
+        outputs = [model(view[rows].float()) for view in views]
+        parts.append({name: torch.stack([logits[name] for logits in outputs]).mean(0) for name in outputs[0]})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -1,6 +1,6 @@
-"""What a classifier learns from: several views a photograph, as the maps of a frozen lower part.
+"""Compute views of photographs through the frozen lower part of a backbone.
 
-The frozen part sees each view once, before training; an epoch then costs the upper part alone.
+The frozen part processes each view once, before training. An epoch then computes the upper part only.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def training_views(
     seed: int,
     batch_size: int = 64,
 ) -> Tensor:
-    """The plain view of each picture and `count - 1` random ones, through the lower part.
+    """Return the plain view and `count - 1` random views through the lower part.
 
     Parameters
     ----------
     backbone : Backbone
     pictures : (n, height, width, 3) of uint8
     count : int
-        1 or more.
+        Number of views per picture, 1 or more.
     how : Augmentation
     seed : int
 
@@ -53,7 +53,7 @@ def training_views(
 
 
 def plain_views(backbone: Backbone, pictures: NDArray[np.uint8], batch_size: int = 64) -> Tensor:
-    """Each picture and its mirror image through the lower part: (2, n, ...) of float16."""
+    """Return pictures and mirror images after the lower part: (2, n, ...) of float16."""
     resized = [resize(part, backbone.size) for part in _batches(pictures, batch_size)]
     plain = torch.cat([backbone.maps(part) for part in resized])
     mirrored = torch.cat([backbone.maps(part.flip(-1)) for part in resized])
@@ -61,10 +61,10 @@ def plain_views(backbone: Backbone, pictures: NDArray[np.uint8], batch_size: int
 
 
 def rooted(features: Tensor) -> Tensor:
-    """``30 sqrt(x) / |sqrt(x)|``: the root of each feature (negative ones are 0), to one length.
+    """Return ``30 sqrt(x) / |sqrt(x)|``, where negative features count as 0.
 
-    Few of the features of a rectified network are large; the root lets the others count
-    (Arandjelovic and Zisserman 2012, for histograms).
+    Few features of a rectified network are large. The root increases the weight of the others (Arandjelovic
+    and Zisserman 2012, for histograms).
     """
     return LENGTH * functional.normalize(features.clamp_min(0).sqrt(), dim=-1)
 

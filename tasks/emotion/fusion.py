@@ -17,8 +17,8 @@ from tasks.emotion.forecast.fusion_scores import Comparison, Models, Releases, h
 from tasks.emotion.params import FusionParams, SplitParams
 
 if TYPE_CHECKING:
-    from methods.fusion.model import Fused
-    from methods.fusion.training import Trained
+    from methods.fusion.model import FusionOutput
+    from methods.fusion.training import TrainingResult
 
 MODALITIES = ("audio", "lyrics", "context")
 SHAPE = {"width", "token_width", "heads", "hidden", "dropout"}
@@ -163,7 +163,7 @@ def split_of(features: pd.DataFrame, split: SplitParams) -> np.ndarray:
     return np.select([date < before, date < start], ["train", "validation"], "test")
 
 
-def _train(releases: Releases, part: np.ndarray, params: FusionParams) -> Trained:
+def _train(releases: Releases, part: np.ndarray, params: FusionParams) -> TrainingResult:
     from methods.fusion.model import Shape, to_batch
     from methods.fusion.training import Recipe, train
 
@@ -186,7 +186,7 @@ def _bar(epochs: Iterable[int]) -> Iterable[int]:
 
 
 def _score(
-    trained: Trained, releases: Releases, part: np.ndarray, params: FusionParams
+    trained: TrainingResult, releases: Releases, part: np.ndarray, params: FusionParams
 ) -> tuple[Scores, Scores]:
     """Held-out and plain reconstruction of validation and test releases."""
     from methods import pca
@@ -201,7 +201,7 @@ def _score(
     )
 
 
-def state_table(features: pd.DataFrame, fused: Fused) -> pd.DataFrame:
+def state_table(features: pd.DataFrame, fused: FusionOutput) -> pd.DataFrame:
     """States beside the ids of their releases."""
     states = np.round(fused.state.numpy().astype(np.float64), 5)
     columns = [f"state_{index:02d}" for index in range(states.shape[1])]
@@ -209,7 +209,7 @@ def state_table(features: pd.DataFrame, fused: Fused) -> pd.DataFrame:
     return pd.concat([ids, pd.DataFrame(states, columns=columns)], axis=1)
 
 
-def attention_table(features: pd.DataFrame, fused: Fused) -> pd.DataFrame:
+def attention_table(features: pd.DataFrame, fused: FusionOutput) -> pd.DataFrame:
     """Weights, entropies and importance of every release, head and query that exists."""
     from methods.attention import normalised_entropy
 
@@ -230,7 +230,7 @@ def attention_table(features: pd.DataFrame, fused: Fused) -> pd.DataFrame:
 
 
 def _summary(
-    trained: Trained,
+    trained: TrainingResult,
     part: np.ndarray,
     attention: pd.DataFrame,
     held_out: Scores,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from methods.language.generation import Generator
     from methods.language.model import LanguageModel
     from methods.language.perplexity import Example
-    from methods.language.training import Tuned
+    from methods.language.training import FineTuningResult
 
 RECIPE = {
     "steps",
@@ -215,7 +215,7 @@ def _text(text: str, tokenizer: Any) -> Example:
     return Example((tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]))
 
 
-def _tune(material: Material, params: AdaptParams) -> tuple[Any, Tuned]:
+def _tune(material: Material, params: AdaptParams) -> tuple[Any, FineTuningResult]:
     from methods.language.lora import add_adapter
     from methods.language.training import Recipe, fine_tune
 

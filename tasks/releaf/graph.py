@@ -29,7 +29,7 @@ from tasks.releaf.params import GraphParams
 if TYPE_CHECKING:
     from methods.graph.encoders import Encoder
     from methods.graph.links import Negatives
-    from methods.graph.training import Recipe, Trained
+    from methods.graph.training import Recipe, TrainingResult
 
 
 class NodeScores(pa.DataFrameModel):
@@ -146,14 +146,14 @@ def recipe(params: GraphParams) -> Recipe:
 
 def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encoder:
     """An untrained encoder."""
-    from methods.graph.encoders import Encoder, Inputs
+    from methods.graph.encoders import Encoder, InputLayer
 
-    inputs = Inputs(nodes, given, params.width, learnt="learnt" in params.features)
+    inputs = InputLayer(nodes, given, params.width, learnt="learnt" in params.features)
     widths = (params.width, *params.layers)
     return Encoder(name, inputs, widths, dropout=params.dropout, heads=params.heads)
 
 
-def fit(name: str, x: np.ndarray, made: Graph, params: GraphParams) -> Trained:
+def fit(name: str, x: np.ndarray, made: Graph, params: GraphParams) -> TrainingResult:
     """Train one encoder; it stops by the validation links against negatives as in training."""
     from tqdm import tqdm
 
@@ -179,7 +179,7 @@ def _stopping_pairs(made: Graph, params: GraphParams) -> np.ndarray:
     return easy if params.negatives == "uniform" else hard
 
 
-def embed_all(trained: Trained, x: np.ndarray, made: Graph, params: GraphParams) -> np.ndarray:
+def embed_all(trained: TrainingResult, x: np.ndarray, made: Graph, params: GraphParams) -> np.ndarray:
     """Embeddings with messages over every link, hidden ones too."""
     from methods.graph.training import as_tensor, autoencoder, embed_nodes
 
@@ -199,7 +199,7 @@ def node_scores(nodes: pd.DataFrame, made: Graph, params: GraphParams) -> pd.Dat
 
 def metrics(
     made: Graph,
-    trained: Trained,
+    trained: TrainingResult,
     validation: pd.DataFrame,
     test: pd.DataFrame,
     found: pd.DataFrame,

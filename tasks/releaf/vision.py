@@ -32,7 +32,7 @@ from tasks.releaf.photographs.scores import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from methods.vision.training import Classifier, Trained
+    from methods.vision.training import Classifier, TrainingResult
 
 SPLITS = ("train", "val", "test")
 RECIPE = {
@@ -167,7 +167,7 @@ def _train(
     body: Any,
     width: int,
     params: VisionParams,
-) -> Trained:
+) -> TrainingResult:
     from methods.vision.heads import Heads
     from methods.vision.training import Classifier, Recipe, train
 
@@ -185,7 +185,7 @@ def _train(
 
 def _vision(
     parts: dict[str, pd.DataFrame],
-    trained: list[Trained],
+    trained: list[TrainingResult],
     logits: dict[str, np.ndarray],
     truth: dict[str, np.ndarray],
     heads: tuple[dict[str, Any], dict[str, str]],
@@ -251,7 +251,7 @@ def _recall(scores: pd.DataFrame) -> dict[str, float]:
     return dict(zip(rows["material"], rows["recall"], strict=True))
 
 
-def _tensors(trained: list[Trained], seeds: list[int], temperature: float) -> dict[str, np.ndarray]:
+def _tensors(trained: list[TrainingResult], seeds: list[int], temperature: float) -> dict[str, np.ndarray]:
     tensors = {"temperature": np.array(temperature, dtype=np.float32)}
     for seed, one in zip(seeds, trained, strict=True):
         weights = one.model.state_dict()
@@ -259,7 +259,7 @@ def _tensors(trained: list[Trained], seeds: list[int], temperature: float) -> di
     return tensors
 
 
-def _history(trained: list[Trained]) -> pd.DataFrame:
+def _history(trained: list[TrainingResult]) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "epoch": epoch.epoch,

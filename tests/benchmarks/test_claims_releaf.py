@@ -1,4 +1,4 @@
-"""Sizes against published counts; verdicts that follow the figures, also where they turn."""
+"""Compare sizes with published counts, and check the verdicts of claims."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks.model_sizes import (
 )
 
 
-def test_counts_are_those_published():
-    assert Llama().parameters() == 8_030_261_248  # the model's own card
+def test_counts_equal_the_published_ones():
+    assert Llama().parameters() == 8_030_261_248  # model card
     assert vit_parameters() == 85_798_656  # ViT-B/16 of timm without its head
     # As PEFT counts rank 16 on the seven matrices of Llama-3-8B: 41,943,040.
     assert 32 * lora_parameters(Llama().matrices(), 16) == 41_943_040
 
 
-def test_lora_and_graphsage_as_torch_counts_them():
+def test_lora_and_graphsage_counts_equal_torch():
     import torch
     from torch_geometric.nn import SAGEConv
 
@@ -39,16 +39,16 @@ def test_lora_and_graphsage_as_torch_counts_them():
     assert sage_parameters([5, 7, 4]) == sum(w.numel() for m in layers for w in m.parameters())
 
 
-def test_products_as_torch_counts_them():
-    """Of a transformer's layer, and of GraphSAGE's, whose products do not grow with the links."""
+def test_products_equal_the_count_of_torch():
+    """Count a transformer layer, and GraphSAGE, where the links do not matter."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
     from torch_geometric.nn import SAGEConv
 
-    def products(layer: torch.nn.Module, *given: torch.Tensor) -> int:
+    def products(layer: torch.nn.Module, *inputs: torch.Tensor) -> int:
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            layer(*given)
+            layer(*inputs)
         return counter.get_total_flops() // 2
 
     layer = torch.nn.TransformerEncoderLayer(32, 4, 4 * 32, batch_first=True)
@@ -104,42 +104,42 @@ def metrics() -> dict[str, Any]:
 
 
 def verdict(start: str, metrics: dict[str, Any]) -> str:
-    [claim] = [one for one in (*LANGUAGE, *CLAIMS, *RETRIEVAL) if one.claim.startswith(start)]
+    [claim] = [claim for claim in (*LANGUAGE, *CLAIMS, *RETRIEVAL) if claim.claim.startswith(start)]
     finding = claim.finding if isinstance(claim.finding, str) else claim.finding(metrics)
     assert finding.endswith(".") and "|" not in finding
     return claim.verdict if isinstance(claim.verdict, str) else claim.verdict(metrics)
 
 
-HELD = ("Hybrid retrieval", "Weights 0.6", "Feedback with", "Confidence above", "Links are",
+REPRODUCED_CLAIMS = ("Hybrid retrieval", "Weights 0.6", "Feedback with", "Confidence above", "Links are",
         "... on citation", "Higher homophily", "LoRA: 16,777,216")  # fmt: skip
 
 
-@pytest.mark.parametrize("claim", HELD)
-def test_what_the_figures_bear_out_is_reproduced(metrics: dict[str, Any], claim: str):
+@pytest.mark.parametrize("claim", REPRODUCED_CLAIMS)
+def test_claims_that_the_figures_support_are_reproduced(metrics: dict[str, Any], claim: str):
     assert verdict(claim, metrics) == REPRODUCED
 
 
-def test_the_other_way_round_each_is_corrected(metrics: dict[str, Any]):
-    turned = deepcopy(metrics)
-    retrieve, graph = turned["releaf"]["retrieve"], turned["releaf"]["graph"]
+def test_claims_that_the_figures_contradict_are_corrected(metrics: dict[str, Any]):
+    contradicting = deepcopy(metrics)
+    retrieve, graph = contradicting["releaf"]["retrieve"], contradicting["releaf"]["graph"]
     retrieve["systems"]["bm25"]["ndcg_10"] = 0.95
     retrieve["grid"][2]["ndcg_10"] = 0.99
     retrieve["confidence"]["high"]["right_stream"] = 0.55
     graph["test"]["uniform"]["beats"] = False
-    turned["benchmarks"]["retrieval"]["tables"][0]["rows"][1][3] = 0.4
-    turned["benchmarks"]["graph"]["tables"][0]["rows"][0][2] = 60.0
-    for claim in HELD[:-1]:
-        assert verdict(claim, turned) == CORRECTED, claim
+    contradicting["benchmarks"]["retrieval"]["tables"][0]["rows"][1][3] = 0.4
+    contradicting["benchmarks"]["graph"]["tables"][0]["rows"][0][2] = 60.0
+    for claim in REPRODUCED_CLAIMS[:-1]:
+        assert verdict(claim, contradicting) == CORRECTED, claim
 
 
-def test_what_was_not_run_is_said_to_be_open(metrics: dict[str, Any]):
+def test_claims_without_figures_are_open(metrics: dict[str, Any]):
     bare = metrics | {"benchmarks": {}}
     for claim in ("Feedback with", "... on citation", "Higher homophily", "A cross-encoder",
                   "LoRA maintains", "Expected latency"):  # fmt: skip
         assert verdict(claim, bare) == OPEN, claim
 
 
-def test_an_adapter_and_a_service_are_told_once_they_are_measured(metrics: dict[str, Any]):
+def test_measured_adapters_and_services_have_verdicts(metrics: dict[str, Any]):
     adapt = {
         "model": "m",
         "rank": 8,
@@ -149,35 +149,35 @@ def test_an_adapter_and_a_service_are_told_once_they_are_measured(metrics: dict[
         "perplexity": {"cards": {"before": 20.0, "after": 10.0}, "other": {"before": 5.0, "after": 6.0}},
     }
     serving = {"cache_formula_off": 0.01, "cache_naive_off": 0.4}
-    told = metrics | {"releaf": metrics["releaf"] | {"adapt": adapt, "serving": serving}}
-    assert verdict("LoRA maintains", told) == CORRECTED
-    assert verdict("Expected latency", told) == CORRECTED
-    systems = told["releaf"]["retrieve"]["systems"]
+    measured = metrics | {"releaf": metrics["releaf"] | {"adapt": adapt, "serving": serving}}
+    assert verdict("LoRA maintains", measured) == CORRECTED
+    assert verdict("Expected latency", measured) == CORRECTED
+    systems = measured["releaf"]["retrieve"]["systems"]
     systems["weighted + re-ranking"] = {"ndcg_10": 0.95, "p_holm": 0.01}
-    assert verdict("A cross-encoder", told) == REPRODUCED
+    assert verdict("A cross-encoder", measured) == REPRODUCED
 
 
-def test_the_benchmark_of_the_adapter_overrules_the_pipeline(metrics: dict[str, Any]):
-    """The pipeline does not read WikiText-2; where the benchmark did, a rise there is a loss."""
+def test_the_benchmark_of_the_adapter_overrides_the_pipeline(metrics: dict[str, Any]):
+    """Prefer the benchmark, because the pipeline does not read WikiText-2."""
     shipped = {"model": "m", "perplexity": {"cards": {"before": 20.0, "after": 10.0}}}
-    told = metrics | {"releaf": metrics["releaf"] | {"adapt": shipped}}
-    assert verdict("LoRA maintains", told) == REPRODUCED
+    measured = metrics | {"releaf": metrics["releaf"] | {"adapt": shipped}}
+    assert verdict("LoRA maintains", measured) == REPRODUCED
     rows = [["cards", 20.0, 10.0], ["wikitext2", 25.3, 25.7]]
-    kept = [
+    tables = [
         {"name": "perplexity", "columns": ["text", "before", "after"], "rows": rows},
         {"name": "answers", "columns": ["share", "before", "after"],
          "rows": [["names the right bin", 0.1, 0.4]]},
     ]  # fmt: skip
-    told["benchmarks"] = metrics["benchmarks"] | {"adapt": {"tables": kept}}
-    assert verdict("LoRA maintains", told) == CORRECTED
+    measured["benchmarks"] = metrics["benchmarks"] | {"adapt": {"tables": tables}}
+    assert verdict("LoRA maintains", measured) == CORRECTED
     rows[1][2] = 25.2
-    assert verdict("LoRA maintains", told) == REPRODUCED
+    assert verdict("LoRA maintains", measured) == REPRODUCED
 
 
-def test_a_cross_encoder_that_was_taught_must_be_better_everywhere(metrics: dict[str, Any]):
+def test_a_trained_cross_encoder_must_be_better_on_all_collections(metrics: dict[str, Any]):
     columns = ["test", "search", "weighted", "p weighted", "alone"]
     table = {"name": "test own cards", "columns": columns, "rows": [["own", 0.8, 0.9, 0.01, 0.7]]}
-    told = metrics | {"benchmarks": metrics["benchmarks"] | {"reranker": {"tables": [table]}}}
-    assert verdict("A cross-encoder", told) == REPRODUCED
+    measured = metrics | {"benchmarks": metrics["benchmarks"] | {"reranker": {"tables": [table]}}}
+    assert verdict("A cross-encoder", measured) == REPRODUCED
     table["rows"].append(["other", 0.8, 0.9, 0.3, 0.7])
-    assert verdict("A cross-encoder", told) == CORRECTED
+    assert verdict("A cross-encoder", measured) == CORRECTED

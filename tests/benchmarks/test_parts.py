@@ -1,4 +1,4 @@
-"""What a benchmark measures is kept, table by table, shown as measured, and recorded in MLflow."""
+"""Check that tables of benchmarks are stored, printed and recorded in MLflow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def renamed(value: float) -> BenchmarkTable:
     return SPEED.model_copy(update={"name": "other", "rows": [["ours", value, None]]})
 
 
-def test_a_row_as_wide_as_its_heading_and_decimals_of_columns_only():
+def test_rows_of_another_width_and_decimals_of_unknown_columns_raise_an_error():
     with pytest.raises(ValidationError, match="3 columns, but a row"):
         BenchmarkTable(name="t", title="", columns=["a", "b", "c"], rows=[[1]])
     with pytest.raises(ValidationError, match="no column d"):
@@ -39,26 +39,29 @@ def test_cells_are_shown_with_their_decimals():
     ]
 
 
-def test_a_page_shows_the_day_and_the_command():
+def test_a_page_shows_the_date_and_the_command():
     [table] = benchmark_grids(Benchmark(part="x", tables=[measured(SPEED, "python -m y")]))
     assert table.caption.endswith("by “python -m y”.")
     assert [[cell.text for cell in row] for row in table.rows] == SPEED.shown()
 
 
-def test_what_was_not_made_this_time_stays_with_its_own_day(tmp_path: Path):
+def test_tables_that_are_not_measured_again_keep_their_date(tmp_path: Path):
     path = tmp_path / "figures" / "x_benchmark.json"
     first = measured(SPEED, "first").model_copy(update={"date": "2001-02-03"})
     keep(path, "x", first)
     keep(path, "x", measured(renamed(1.0), "second"))
     keep(path, "x", measured(renamed(2.0), "third"))
-    kept = Benchmark.model_validate(json.loads(path.read_text()))
-    assert [(table.name, table.command) for table in kept.tables] == [("speed", "first"), ("other", "third")]
-    assert kept.tables[0].date == "2001-02-03"
-    assert kept.tables[1].rows == [["ours", 2.0, None]]
-    assert kept.tables[1].versions["Python"].startswith("3.")
+    stored = Benchmark.model_validate(json.loads(path.read_text()))
+    assert [(table.name, table.command) for table in stored.tables] == [
+        ("speed", "first"),
+        ("other", "third"),
+    ]
+    assert stored.tables[0].date == "2001-02-03"
+    assert stored.tables[1].rows == [["ours", 2.0, None]]
+    assert stored.tables[1].versions["Python"].startswith("3.")
 
 
-def test_every_number_has_a_name_of_its_own():
+def test_every_number_has_a_unique_name():
     twice = SPEED.model_copy(update={"rows": [["ours", 1.0, None], ["ours", 2.0, 3.0]]})
     assert numbers([SPEED]) == {
         "speed.ours.ms": 0.123456, "speed.theirs not run.ms": -1234.5, "speed.7.search": 7.0,
@@ -67,15 +70,15 @@ def test_every_number_has_a_name_of_its_own():
     assert numbers([twice]) == {"speed.ours.ms": 1.0, "speed.ours.ms 2": 2.0, "speed.ours.p": 3.0}
 
 
-def test_a_run_is_printed_kept_and_recorded(
+def test_a_run_is_printed_stored_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(parts, "ROOT", tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run_part("toys", "x", iter([SPEED, Skipped("no data"), renamed(4.5)]), "python -m toys x")
-    said = capsys.readouterr()
-    assert said.out.count("| ours |") == 2
-    assert "x: skipped, the last figures stay: no data" in said.err
+    captured = capsys.readouterr()
+    assert captured.out.count("| ours |") == 2
+    assert "x: skipped, the last figures are kept: no data" in captured.err
     record = tracking.open_record(tmp_path, experiment="benchmarks")
     [run] = record.client.search_runs([record.experiment_id])
     assert (run.info.run_name, run.info.status) == ("x", "FINISHED")
@@ -83,11 +86,11 @@ def test_a_run_is_printed_kept_and_recorded(
     assert run.data.metrics["speed.theirs not run.ms"] == -1234.5
     assert run.data.tags["statewright.command"] == "python -m toys x"
     artifact = record.client.download_artifacts(run.info.run_id, "x_benchmark.json", str(tmp_path))
-    kept = tmp_path / "benchmarks/figures/toys/x_benchmark.json"
-    assert Path(artifact).read_bytes() == kept.read_bytes()
+    stored = tmp_path / "benchmarks/figures/toys/x_benchmark.json"
+    assert Path(artifact).read_bytes() == stored.read_bytes()
 
 
-def test_nothing_measured_is_nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_part_without_a_table_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(parts, "ROOT", tmp_path)
     run_part("toys", "x", iter([Skipped("no data")]), "python -m toys x")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Tables of the adapter and of the graph of things by hand; what is absent is said and skipped."""
+"""Check tables of the benchmarks of the waste assistant, and skipped parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.parts import Skipped
 from benchmarks.releaf import _single, adapt, graph, load, reasons, retrieval, vision
-from benchmarks.releaf._cross_encoder import Ranked, best_weight
+from benchmarks.releaf._cross_encoder import Ranking, best_weight
 from methods.retrieval.evaluation import MEASURES
 from releaf.knowledge import Card, Listed
 from tasks.releaf.adapter.scores import AdaptSummary
@@ -36,90 +36,90 @@ def summary(after: float, right: float) -> AdaptSummary:
 
 
 def test_perplexities_and_shares_are_means_over_the_seeds():
-    found = [summary(21.0, 0.25), summary(23.0, 0.75)]
-    assert adapt.perplexities(found[:1]).rows == [["wikitext2", 20.0, 21.0, pytest.approx(5.0)]]
-    assert adapt.perplexities(found).rows == [["wikitext2", 20.0, 22.0, pytest.approx(10.0)]]
-    rows = adapt.answers(found).rows
+    summaries = [summary(21.0, 0.25), summary(23.0, 0.75)]
+    assert adapt.perplexities(summaries[:1]).rows == [["wikitext2", 20.0, 21.0, pytest.approx(5.0)]]
+    assert adapt.perplexities(summaries).rows == [["wikitext2", 20.0, 22.0, pytest.approx(10.0)]]
+    rows = adapt.answers(summaries).rows
     assert rows[0] == ["names the right bin", 0.0, 0.5]
     assert rows[-1] == ["right bin without a model: commonest", 0.75, 0.75]
 
 
-def test_texts_that_are_not_there_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_missing_texts_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(adapt, "ROOT", tmp_path)
     monkeypatch.setenv("STATEWRIGHT_SHARED", str(tmp_path / "elsewhere"))
-    [said] = adapt.tables(1)
-    assert isinstance(said, Skipped) and "cards.parquet is not there" in said.reason
+    [skipped] = adapt.tables(1)
+    assert isinstance(skipped, Skipped) and "cards.parquet is missing" in skipped.reason
     (tmp_path / "data/releaf").mkdir(parents=True)
     for name in adapt.TABLES:
         (tmp_path / f"data/releaf/{name}.parquet").touch()
-    [said] = adapt.tables(1)
-    assert isinstance(said, Skipped) and "elsewhere/data/text/waste_answers.parquet" in said.reason
+    [skipped] = adapt.tables(1)
+    assert isinstance(skipped, Skipped) and "elsewhere/data/text/waste_answers.parquet" in skipped.reason
 
 
-def test_a_row_a_system_with_its_p_against_the_better_single_one():
+def test_each_system_has_a_row_with_p_against_the_better_single_system():
     queries = 12
 
     def measures(first: float) -> dict[str, np.ndarray]:
         return {name: np.full(queries, first + k) for k, name in enumerate(MEASURES)}
 
-    found = {"BM25": measures(0.25), "dense": measures(0.5), "re-ranked": measures(0.75)}
-    rows = list(retrieval.system_rows("x", found))
-    assert [row[:3] for row in rows] == [["x", queries, name] for name in found]
+    systems = {"BM25": measures(0.25), "dense": measures(0.5), "re-ranked": measures(0.75)}
+    rows = list(retrieval.system_rows("x", systems))
+    assert [row[:3] for row in rows] == [["x", queries, name] for name in systems]
     assert rows[2][3:-1] == [0.75 + k for k in range(len(MEASURES))]
     # Equal differences of one sign: two of 2^12 patterns are as far from 0, and Holm doubles each of two.
     low, none, high = (row[-1] for row in rows)
     assert none is None and low == high == pytest.approx(2 * 2 / 2**queries)
 
 
-def test_of_what_the_matrix_gives_a_store_gives_a_share():
+def test_the_share_of_the_documents_of_the_matrix_in_a_store():
     vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6], [-1.0, 0.0]])
-    asked = np.array([[1.0, 0.0], [0.0, 1.0]])
-    exact = retrieval.nearest_by_matrix(vectors, asked, 3)
+    queries = np.array([[1.0, 0.0], [0.0, 1.0]])
+    exact = retrieval.nearest_by_matrix(vectors, queries, 3)
     assert [exact[0], exact[1][:2]] == [[0, 2, 1], [1, 2]]
-    assert retrieval.nearest_by_matrix(vectors, asked[:1], 9) == [[0, 2, 1, 3]]
+    assert retrieval.nearest_by_matrix(vectors, queries[:1], 9) == [[0, 2, 1, 3]]
     assert retrieval.shared_share([[2, 0, 3], exact[1][::-1]], exact) == 5 / 6
 
 
-def test_the_weight_with_the_best_mean_over_the_sets_is_taken_and_of_equal_ones_the_smallest():
+def test_the_best_weight_has_the_best_mean_and_is_the_smallest_of_equal_ones():
     relevance, first = np.array([[0, 1]]), np.array([[1.0, 0.0]])
 
-    def ranked(pairs: list[float]) -> Ranked:
-        return Ranked("x", relevance, first, np.array([pairs]), np.arange(2), 0.0)
+    def ranking(pairs: list[float]) -> Ranking:
+        return Ranking("x", relevance, first, np.array([pairs]), np.arange(2), 0.0)
 
-    assert best_weight([ranked([5.0, -5.0])]) == 0.0
-    right = best_weight([ranked([-50.0, 50.0])])
-    assert 0.0 < right <= 0.6
-    assert ranked([-50.0, 50.0]).measure(right)[0] == 1.0 > ranked([-50.0, 50.0]).measure(0.0)[0]
+    assert best_weight([ranking([5.0, -5.0])]) == 0.0
+    weight = best_weight([ranking([-50.0, 50.0])])
+    assert 0.0 < weight <= 0.6
+    assert ranking([-50.0, 50.0]).measure(weight)[0] == 1.0 > ranking([-50.0, 50.0]).measure(0.0)[0]
 
 
-def test_classes_seeds_and_what_is_taken_for_what_have_rows():
+def test_classes_confusions_and_seeds_have_rows():
     scores = pd.DataFrame(
         {"split": ["test", "val", "test"], "model": ["all", "all", "0"], "material": "glass", "photos": 3,
          "precision": [0.5, 0.0, 0.0], "recall": [2 / 3, 0.0, 0.0], "f1": [0.6, 0.0, 0.0]}
     )  # fmt: skip
     confusion = pd.DataFrame({"label": "glass", "found": ["glass", "metal"], "photos": [2, 1]})
     summary = SimpleNamespace(accuracy_seeds=[0.25, 0.75], best_epochs=[3, 4])
-    found = SimpleNamespace(vision_scores=scores, vision_confusion=confusion, vision=summary)
-    classes, seeds = vision.class_tables("features", "features that ship", cast("Any", found))
+    result = SimpleNamespace(vision_scores=scores, vision_confusion=confusion, vision=summary)
+    classes, seeds = vision.class_tables("features", "shipped features", cast("Any", result))
     assert classes.columns[-2:] == ["as glass", "as metal"]
     assert classes.rows == [["glass", 3, 0.5, pytest.approx(2 / 3), 0.6, 2, 1]]
     assert seeds.rows == [["0", 0.25, 3], ["1", 0.75, 4]]
 
 
-def test_each_measure_of_the_graph_of_things_has_a_table():
+def test_each_measure_of_the_item_graph_has_a_table():
     part = pd.DataFrame({"auc": [0.9, 0.8], "ap": [0.5, 0.7], "hits_at_10": [0.1, 0.3]}).loc[[0, 1, 0, 1]]
-    precision, area, hits = graph.thing_tables([("gat", part, [7, 1.5])])
+    precision, area, hits = graph.item_tables([("gat", part, [7, 1.5])])
     assert precision.rows == [["gat", 0.5, 0.7, 0.5, 0.7, pytest.approx(0.6), 7, 1.5]]
     assert area.rows[0][1:5] == [0.9, 0.8, 0.9, 0.8]
     assert hits.rows[0][5] == pytest.approx(0.2)
 
 
 @pytest.fixture
-def moody() -> Iterator[str]:
-    """Address of a server that is done, refuses, and fails, in turn."""
+def unreliable_server() -> Iterator[str]:
+    """Address of a server that answers, refuses and fails in turn."""
     codes = cycle([204, 429, 500])
 
-    class Moody(BaseHTTPRequestHandler):
+    class Unreliable(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.send_response(next(codes))
             self.end_headers()
@@ -127,64 +127,66 @@ def moody() -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Moody) as server:
+    with HTTPServer(("127.0.0.1", 0), Unreliable) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def test_requests_over_the_rate_are_counted_apart(moody: str, monkeypatch: pytest.MonkeyPatch):
-    taken, others, took = asyncio.run(load._drive(moody, lambda: {"url": "/v1/thumbs"}, 1, 0.2))
+def test_refused_requests_are_counted_separately(unreliable_server: str, monkeypatch: pytest.MonkeyPatch):
+    taken, others, took = asyncio.run(load._drive(unreliable_server, lambda: {"url": "/v1/thumbs"}, 1, 0.2))
     assert set(others) == {429, 500} and abs(others[429] - others[500]) <= 1
     assert len(taken) >= others[429] and took >= 0.2
     monkeypatch.setattr(load, "SECONDS", 0.1)
-    [row] = load._load(moody, {"/v1/thumbs": lambda: {"url": "/v1/thumbs"}}, 2).rows
+    [row] = load._load(unreliable_server, {"/v1/thumbs": lambda: {"url": "/v1/thumbs"}}, 2).rows
     assert row[:2] == ["/v1/thumbs", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
 
 
-def asked(shares: dict[str, float], streams: set[str], nearest: float, *scores: float) -> reasons.Asked:
-    """A name of Toronto of which the card 'own' speaks."""
-    return reasons.Asked(
+def question(shares: dict[str, float], streams: set[str], nearest: float, *scores: float) -> reasons.Question:
+    """Return a question about a name of Toronto that the card 'own' cites."""
+    return reasons.Question(
         "Toronto", "dev", frozenset(streams), frozenset({"own"}), nearest, np.array(scores), shares
     )
 
 
-def test_strange_names_and_warnings_are_counted():
-    found = [
-        asked({"Garbage": 0.8, "HHW": 0.2}, {"HHW"}, 0.3),
-        asked({"Garbage": 0.7, "HHW": 0.3}, {"Garbage"}, 0.34),
-        asked({"HHW": 1.0}, {"HHW"}, 0.9),
+def test_unknown_names_and_warnings_are_counted():
+    questions = [
+        question({"Garbage": 0.8, "HHW": 0.2}, {"HHW"}, 0.3),
+        question({"Garbage": 0.7, "HHW": 0.3}, {"Garbage"}, 0.34),
+        question({"HHW": 1.0}, {"HHW"}, 0.9),
     ]
-    rows = {row[0]: row[1:] for row in reasons.strange(found).rows}
+    rows = {row[0]: row[1:] for row in reasons.unknown_names(questions).rows}
     assert rows[0.25] == [3, 0, 0, None]
     assert rows[0.35] == [3, 2, 1, pytest.approx(0.75)]
-    rows = {row[0]: row[1:] for row in reasons.warned(found).rows}
+    rows = {row[0]: row[1:] for row in reasons.warned(questions).rows}
     assert (rows[0.1], rows[0.3]) == ([2, 1, 1, 1], [2, 1, 0, 1])
 
 
-def test_cards_are_told_apart_by_their_score_beside_the_first():
+def test_cards_are_grouped_by_their_score_relative_to_the_first():
     cards = [
         Card("there", "There", {}, {"Seattle": ("Trash",)}),
         Card("own", "Own", {}, {"Toronto": ("Garbage",)}),
         Card("other", "Other", {}, {"Toronto": ("Garbage", "HHW")}),
     ]
     known = cast("Any", SimpleNamespace(cards=cards))
-    found = [
-        asked({}, {"Garbage"}, 1.0, 1.0, 0.85, 0.5),  # the first knows nothing of the city: its own is cited
-        asked({}, {"HHW"}, 1.0, 0.1, 1.0, 0.7),  # its own names another bin
-        asked({}, {"Garbage"}, 1.0, 0.1, 1.0, 0.7),
-        asked({}, {"Depot"}, 1.0, 1.0, 1.0, 1.0),
+    questions = [
+        question(
+            {}, {"Garbage"}, 1.0, 1.0, 0.85, 0.5
+        ),  # the first card is of another city, so the own card is cited
+        question({}, {"HHW"}, 1.0, 0.1, 1.0, 0.7),  # the own card names another bin
+        question({}, {"Garbage"}, 1.0, 0.1, 1.0, 0.7),
+        question({}, {"Depot"}, 1.0, 1.0, 1.0, 1.0),
     ]
-    rows = [row[1:] for row in reasons.cited(known, found, 3).rows]
+    rows = [row[1:] for row in reasons.cited(known, questions, 3).rows]
     assert rows == [[0, 0], [1, 0], [1, 1], [0, 0], [1, 1]]
 
 
-def test_a_single_answer_is_timed_in_all_its_parts(monkeypatch: pytest.MonkeyPatch):
-    """A drawn assistant that notes what it is asked for: each total asks for all that its parts do."""
-    done: list[str] = []
+def test_a_single_answer_is_timed_with_all_its_parts(monkeypatch: pytest.MonkeyPatch):
+    """Record the calls of a fake assistant: each total calls all of its parts."""
+    calls: list[str] = []
 
     def note(name: str, result: Any) -> Any:
-        return lambda *given: done.append(name) or result
+        return lambda *given: calls.append(name) or result
 
     assistant = cast("Any", SimpleNamespace(
         known=SimpleNamespace(lists={"Toronto": Listed(("jar",), (("Blue Bin",),), np.eye(1), {})},
@@ -195,15 +197,15 @@ def test_a_single_answer_is_timed_in_all_its_parts(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("service.assistant.as_record", note("record", {}))
     monkeypatch.setattr("methods.vision.pictures.decode", note("decode", None))
     words = {step[0]: step for step in _single.of_words(assistant, [("jar", "Toronto")] * 3)}
-    seen = {step[0]: step for step in _single.of_photographs(assistant, [b"", b""])}
+    photographs = {step[0]: step for step in _single.of_photographs(assistant, [b"", b""])}
     _, ideas, given, limit = words["recommend by the graph"]
     assert (ideas(*given[0]), limit) == (("a lamp",), 30)
-    done.clear()
+    calls.clear()
     assert _single._row(*words["an answer to words, in all"])[3:] == [3, 500]
-    assert done == ["encode", "ask", "record"] * 3
-    done.clear()
-    assert _single._row(*seen["an answer to a photograph, in all"])[3:] == [2, 500]
-    assert done == ["decode", "name", "see", "encode", "show", "record"] * 2
+    assert calls == ["encode", "ask", "record"] * 3
+    calls.clear()
+    assert _single._row(*photographs["an answer to a photograph, in all"])[3:] == [2, 500]
+    assert calls == ["decode", "name", "see", "encode", "show", "record"] * 2
 
 
 def test_times_are_in_milliseconds():

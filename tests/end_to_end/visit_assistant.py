@@ -150,7 +150,7 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     )
     page.click("#ask")
     page.wait_for_selector("#problem:not([hidden])")
-    assert "no picture" in page.inner_text("#problem")
+    assert "not a picture" in page.inner_text("#problem")
     page.close()
     with sqlite3.connect(thumbs) as database:
         given = dict(database.execute("SELECT question, thumb FROM thumbs WHERE thumb != 0").fetchall())

@@ -1,4 +1,4 @@
-"""Attention against torch's own, the encoding against its formula, entropy against its bounds."""
+"""Compare attention with torch, and encoding and entropy with their formulas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from methods.attention import (
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Queries, keys, values of any small size, and a mask that leaves every item a key."""
+    """Draw small queries, keys, values, and a mask that leaves every item a key."""
     batch, heads, queries, keys, width = (draw(st.integers(1, 4)) for _ in range(5))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     scale = draw(st.sampled_from([0.0, 0.1, 1.0, 30.0]))
@@ -58,17 +58,19 @@ def test_equals_torch_scaled_dot_product_attention(problem):
 
 @settings(max_examples=30, deadline=None)
 @given(problems())
-def test_what_a_masked_key_holds_changes_nothing(problem):
+def test_values_of_masked_keys_have_no_effect(problem):
     query, key, value, mask = problem
-    there = mask[:, None, :, None]
+    exists = mask[:, None, :, None]
     attended, _ = scaled_dot_product(query, key, value, mask)
-    other, _ = scaled_dot_product(query, torch.where(there, key, 1e3), torch.where(there, value, -1e3), mask)
+    other, _ = scaled_dot_product(
+        query, torch.where(exists, key, 1e3), torch.where(exists, value, -1e3), mask
+    )
     assert torch.equal(attended, other)
 
 
 @settings(max_examples=30, deadline=None)
 @given(problems())
-def test_entropy_lies_between_zero_and_log_n(problem):
+def test_entropy_is_between_zero_and_log_n(problem):
     query, key, value, mask = problem
     _, weights = scaled_dot_product(query, key, value, mask)
     ratio = normalised_entropy(weights, mask)
@@ -116,7 +118,7 @@ def test_multi_head_equals_torch_with_the_same_weights():
     assert torch.allclose(weights, expected_weights, atol=1e-12)
 
 
-def test_an_item_without_any_key_is_named():
+def test_the_error_names_the_item_without_a_key():
     tokens = torch.zeros(3, 1, 2, 4)
     mask = torch.tensor([[True, True], [False, False], [True, False]])
     with pytest.raises(ValueError, match="item 1 of the batch has no key"):
@@ -125,25 +127,25 @@ def test_an_item_without_any_key_is_named():
 
 @given(st.floats(-20, 20), st.integers(1, 6).map(lambda half: 2 * half), st.floats(-1, 1), st.floats(-1, 1))
 def test_encoding_is_the_formula_of_the_specification(time, width, alpha, beta):
-    found = trended_encoding(
+    encoded = trended_encoding(
         torch.tensor([time], dtype=torch.float64), width, torch.tensor(alpha), torch.tensor(beta)
     )[0]
     for i in range(width // 2):
         angle = time / 10000 ** (2 * i / width)
-        assert float(found[2 * i]) == pytest.approx(math.sin(angle) + np.float32(alpha) * time, abs=1e-5)
-        assert float(found[2 * i + 1]) == pytest.approx(math.cos(angle) + np.float32(beta) * time, abs=1e-5)
+        assert float(encoded[2 * i]) == pytest.approx(math.sin(angle) + np.float32(alpha) * time, abs=1e-5)
+        assert float(encoded[2 * i + 1]) == pytest.approx(math.cos(angle) + np.float32(beta) * time, abs=1e-5)
 
 
-def test_trends_are_learned_from_data_that_has_one():
-    """The trend of ``sin t + 0.3 t`` and ``cos t - 0.2 t`` comes back, to 1e-3."""
+def test_trends_are_learned_from_data_with_a_trend():
+    """Fit ``sin t + 0.3 t`` and ``cos t - 0.2 t``: the trends are recovered to 1e-3."""
     time = torch.linspace(0, 10, 50)
-    wanted = torch.stack([time.sin() + 0.3 * time, time.cos() - 0.2 * time], dim=-1)
+    target = torch.stack([time.sin() + 0.3 * time, time.cos() - 0.2 * time], dim=-1)
     encoding = TrendedEncoding(2)
     optimiser = torch.optim.LBFGS(encoding.parameters(), max_iter=50)
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        value = ((encoding(time) - wanted) ** 2).mean()
+        value = ((encoding(time) - target) ** 2).mean()
         value.backward()
         return value
 
@@ -152,10 +154,10 @@ def test_trends_are_learned_from_data_that_has_one():
     assert encoding.beta.item() == pytest.approx(-0.2, abs=1e-3)
 
 
-def test_impossible_sizes_are_refused():
-    with pytest.raises(ValueError, match="no multiple of 4 heads"):
+def test_invalid_sizes_raise_an_error():
+    with pytest.raises(ValueError, match="expected a multiple of the 4 heads"):
         MultiHeadAttention(10, 4)
-    with pytest.raises(ValueError, match="must be even"):
+    with pytest.raises(ValueError, match="expected an even number"):
         trended_encoding(torch.zeros(1), 3, torch.zeros(()), torch.zeros(()))
     with pytest.raises(ValueError, match="they must be equal"):
         scaled_dot_product(torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 3), torch.zeros(1, 1, 1, 3))

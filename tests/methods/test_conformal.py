@@ -1,3 +1,5 @@
+"""Compare conformal quantiles with their definition and with all permutations."""
+
 import itertools
 import math
 
@@ -11,12 +13,12 @@ from methods.evaluation.conformal import conformal_quantile, conformal_radius
 
 @settings(deadline=None)
 @given(st.integers(1, 60), st.sampled_from([0.5, 0.8, 0.9, 0.95]), st.integers(0, 1000))
-def test_the_quantile_is_the_smallest_value_with_the_wanted_rank(n, level, seed):
+def test_the_quantile_is_the_smallest_value_with_the_required_rank(n, level, seed):
     scores = np.random.default_rng(seed).normal(size=n)
-    found = conformal_quantile(scores, level)
-    wanted = (n + 1) * level
-    at_most = [value for value in scores if np.sum(scores <= value) >= wanted - 1e-9]
-    assert found == (min(at_most) if at_most else math.inf)
+    quantile = conformal_quantile(scores, level)
+    rank = (n + 1) * level
+    at_most = [value for value in scores if np.sum(scores <= value) >= rank - 1e-9]
+    assert quantile == (min(at_most) if at_most else math.inf)
 
 
 @settings(deadline=None)
@@ -35,16 +37,16 @@ def test_without_ties_coverage_is_below_the_level_plus_one_rank(n, level):
     assert level - 1e-12 <= np.mean(hits) < level + 1 / n + 1e-12
 
 
-def test_scaled_intervals_are_wider_where_the_scale_is():
+def test_intervals_are_wider_where_the_scale_is_larger():
     error, scale = np.array([1.0, -4.0, 2.0, 3.0]), np.array([1.0, 2.0, 1.0, 3.0])
     # scores 1, 2, 2, 1; rank ceil(5 * 0.6) = 3
     np.testing.assert_allclose(conformal_radius(error, scale, np.array([1.0, 10.0]), 0.6), [2.0, 20.0])
 
 
-def test_nonsense_is_refused():
+def test_invalid_input_raises_an_error():
     with pytest.raises(ValueError, match="level"):
         conformal_quantile(np.ones(3), 1.0)
-    with pytest.raises(ValueError, match="at least one score"):
+    with pytest.raises(ValueError, match="0 scores"):
         conformal_quantile(np.array([]), 0.9)
     with pytest.raises(ValueError, match="no NaN"):
         conformal_quantile(np.array([np.nan]), 0.9)

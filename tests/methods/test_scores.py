@@ -1,3 +1,5 @@
+"""Compare the cluster bootstrap with SciPy and with stacked clusters."""
+
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
@@ -5,18 +7,18 @@ from scipy.stats import bootstrap
 from methods.evaluation.scores import bootstrap_mse, cluster_weights, percentile_interval, skill
 
 
-def test_with_clusters_of_one_it_is_the_ordinary_bootstrap():
+def test_clusters_of_one_give_the_ordinary_bootstrap():
     errors = np.random.default_rng(0).normal(size=(200, 1)) ** 2
     mse, samples = bootstrap_mse(errors, np.arange(200), 9000, 1)
-    found = percentile_interval(mse, samples, 0.9)
+    interval = percentile_interval(mse, samples, 0.9)
     reference = bootstrap(
         (errors[:, 0] ** 2,), np.mean, n_resamples=9000, confidence_level=0.9, method="percentile",
         rng=np.random.default_rng(2),
     ).confidence_interval  # fmt: skip
-    # both are Monte Carlo: quantiles of 9,000 draws agree within 3 % of the width
+    # Both are Monte Carlo estimates: quantiles of 9,000 draws agree within 3 % of the width
     width = reference.high - reference.low
-    assert found.low[0] == pytest.approx(reference.low, abs=0.04 * width)
-    assert found.high[0] == pytest.approx(reference.high, abs=0.04 * width)
+    assert interval.low[0] == pytest.approx(reference.low, abs=0.04 * width)
+    assert interval.high[0] == pytest.approx(reference.high, abs=0.04 * width)
 
 
 def test_weighted_sums_equal_stacking_the_drawn_clusters():
@@ -35,9 +37,9 @@ def test_clusters_widen_the_interval():
     level = np.repeat(np.random.default_rng(5).normal(size=40), 10)[:, None]
     _, alone = bootstrap_mse(level, np.arange(400), 2000, 0)
     _, together = bootstrap_mse(level, np.repeat(np.arange(40), 10), 2000, 0)
-    # ten equal errors a cluster: sqrt(10) times the spread
+    # With ten equal errors per cluster, the spread is sqrt(10) times as large.
     assert together.std() / alone.std() == pytest.approx(np.sqrt(10), rel=0.1)
 
 
-def test_skill_of_the_reference_is_zero_and_of_truth_one():
+def test_skill_is_zero_for_the_reference_and_one_for_the_truth():
     np.testing.assert_allclose(skill(np.array([2.0, 0.0, 4.0]), np.array([2.0, 2.0, 2.0])), [0, 1, -1])

@@ -1,4 +1,4 @@
-"""The Turing set's metrics: by hand, by property, and exactly as published."""
+"""Check the metrics of the Turing benchmark by hand and against published ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from methods.evaluation.segmentation import change_point_f1, segmentation_cover
 BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/changepoint"
 
 
-def test_no_change_scores_exactly_as_published():
+def test_scores_of_no_change_equal_the_published_ones():
     if not BENCHMARKS.exists():
         pytest.skip(f"{BENCHMARKS} is not on this machine")
     annotations = json.loads((BENCHMARKS / "tcpd_annotations.json").read_text())
@@ -23,10 +23,10 @@ def test_no_change_scores_exactly_as_published():
     published = pd.read_csv(BENCHMARKS / "tcpd_scores.csv").query("method == 'zero' and setting == 'default'")
     published = published.set_index(["dataset", "metric"])["score"]
     assert len(annotations) == 22
-    for name, people in annotations.items():
+    for name, annotators in annotations.items():
         # The table gives six digits.
-        f1 = change_point_f1(list(people.values()), [])
-        cover = segmentation_cover(list(people.values()), [], lengths[name])
+        f1 = change_point_f1(list(annotators.values()), [])
+        cover = segmentation_cover(list(annotators.values()), [], lengths[name])
         assert f1 == pytest.approx(published[name, "f1"], abs=5e-7)
         assert cover == pytest.approx(published[name, "cover"], abs=5e-7)
     nile = list(annotations["nile"].values())
@@ -34,8 +34,8 @@ def test_no_change_scores_exactly_as_published():
     assert segmentation_cover(nile, [28], 100) == pytest.approx(0.888)
 
 
-def test_by_hand():
-    # 0 and 48 are hit (52 is a second try for the same point), 80 is missed: P = 2/3, R = (1 + 2/3) / 2.
+def test_scores_counted_by_hand():
+    # 0 and 48 are hit (52 predicts the same point again), 80 is missed: P = 2/3, R = (1 + 2/3) / 2.
     assert change_point_f1([[50], [50, 80]], [48, 52]) == pytest.approx(2 * (2 / 3) * (5 / 6) / (9 / 6))
     # Of 0..50 and 50..100, the whole is the best match of both: Jaccard 1/2.
     assert segmentation_cover([[50]], [], 100) == 0.5
@@ -44,15 +44,15 @@ def test_by_hand():
 points = st.sets(st.integers(1, 59), max_size=6)
 
 
-@given(truth=st.lists(points, min_size=1, max_size=4), found=points)
-def test_scores_are_shares_and_the_truth_is_best(truth, found):
-    assert 0 < change_point_f1(truth, found) <= 1
-    assert 0 < segmentation_cover(truth, found, 60) <= 1 + 1e-12
-    assert change_point_f1([found], found) == 1
-    assert segmentation_cover([found], found, 60) == pytest.approx(1)
+@given(truth=st.lists(points, min_size=1, max_size=4), predicted=points)
+def test_scores_are_in_the_unit_interval_and_the_truth_scores_one(truth, predicted):
+    assert 0 < change_point_f1(truth, predicted) <= 1
+    assert 0 < segmentation_cover(truth, predicted, 60) <= 1 + 1e-12
+    assert change_point_f1([predicted], predicted) == 1
+    assert segmentation_cover([predicted], predicted, 60) == pytest.approx(1)
 
 
-def test_bad_input_is_named():
+def test_invalid_input_raises_an_error():
     with pytest.raises(ValueError, match="no annotator"):
         change_point_f1([], [3])
     with pytest.raises(ValueError, match=r"0\.\.59"):

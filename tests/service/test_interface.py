@@ -161,7 +161,7 @@ def bomb() -> bytes:
 
 
 PICTURES: dict[str, tuple[Callable[[], bytes], int, str]] = {
-    "not an image": (lambda: b"%PDF-1.7 nothing to see", 422, "no picture"),
+    "not an image": (lambda: b"%PDF-1.7 nothing to see", 422, "not a picture"),
     "empty": (lambda: b"", 422, "empty"),
     "one pixel": (lambda: picture(size=(1, 1)), 422, "1 x 1"),
     "animated": (lambda: picture("GIF", frames=3), 422, "animated"),
@@ -170,7 +170,7 @@ PICTURES: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "script": (
         lambda: b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
         422,
-        "no picture",
+        "not a picture",
     ),
     "too large": (lambda: bytes(300_000), 413, "200,000 bytes"),
 }

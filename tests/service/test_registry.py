@@ -76,7 +76,7 @@ def test_mlflow_serves_the_same_answers(store: Path, client: TestClient) -> None
     looked = client.post("/v1/look", files={"picture": stream.getvalue()}, data={"city": "Seattle"}).json()
     assert photograph == {key: looked[key] for key in photograph}
     assert [row["error"].split(";")[0] for row in refused] == [
-        "picture: the file is no picture",
+        "picture: the file is not a picture",
         "city 'Atlantis' is not known",
         "there is neither a question nor a picture",
     ]

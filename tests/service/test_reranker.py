@@ -95,7 +95,7 @@ def test_the_version_is_of_its_files_too(named: Callable[..., Settings], tmp_pat
 
 
 def test_one_that_is_not_there_is_named(named: Callable[..., Settings], tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' is not here"):
+    with pytest.raises(BundleError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' was not found"):
         named("no/such")
     named()
     shutil.rmtree(tmp_path / "reranker")

@@ -77,10 +77,13 @@ class AdaptSummary(Document):
 
 def score_answers(asked: Sequence[Asked], texts: Sequence[str]) -> Answers:
     """How often what was written, and what of it is shown, is right."""
-    from methods.language.generation import checked
-    from methods.language.prompt import cleaned
+    from methods.language.generation import check_answer
+    from methods.language.prompt import clean_passages
 
-    shown = [checked(text, one.city, cleaned(one.passages)) for one, text in zip(asked, texts, strict=True)]
+    shown = [
+        check_answer(text, one.city, clean_passages(one.passages))
+        for one, text in zip(asked, texts, strict=True)
+    ]
     pairs = list(zip(asked, texts, strict=True))
     return Answers(
         asked=len(asked),

@@ -125,8 +125,8 @@ def negatives_of(graph: Graph, chosen: Ints, seed: int) -> dict[str, Negatives]:
     """Pairs against which the `chosen` links are scored, by kind from easy to hard."""
     from methods.graph.links import (
         Negatives,
+        all_same_type_negatives,
         degree_matched_negatives,
-        rivals,
         same_type_negatives,
         uniform_negatives,
     )
@@ -139,5 +139,5 @@ def negatives_of(graph: Graph, chosen: Ints, seed: int) -> dict[str, Negatives]:
         EASY: Negatives(easy, np.arange(len(chosen))),
         SAME_TYPE: same_type_negatives(links, graph.types, known, rng),
         MATCHED: degree_matched_negatives(links, graph.types, degree, known, rng),
-        WHOLE: rivals(links, graph.types, known),
+        WHOLE: all_same_type_negatives(links, graph.types, known),
     }

@@ -79,7 +79,7 @@ def _of_kind(
             f"releaf.graph.kinds: nodes.parquet has no node of type '{kind}'; "
             f"it has {', '.join(np.unique(graph.types))}"
         )
-    best = top_targets(z, items, targets, params.per_kind, left_out=graph.known())
+    best = top_targets(z, items, targets, params.per_kind, excluded=graph.known())
     row, place = np.nonzero(best.target >= 0)
     to = best.target[row, place]
     return pd.DataFrame(

@@ -68,7 +68,9 @@ def score_table(
         for kind, pairs in negatives.items():
             others = scorer(pairs.pairs)
             for model in true:
-                found = _by_relation(kind, graph.relation[chosen], true[model], others[model], pairs.of)
+                found = _by_relation(
+                    kind, graph.relation[chosen], true[model], others[model], pairs.link_index
+                )
                 rows += [{"model": model, "learnt": is_learnt} | row for row in found]
     order = {relation: k for k, relation in enumerate([ALL, *np.unique(graph.relation)])}
     table = pd.DataFrame(rows).sort_values(

@@ -134,11 +134,11 @@ def _labels(folders: Sequence[str]) -> tuple[str | None, str | None]:
 
 
 def _decode(path: Path) -> NDArray[np.uint8]:
-    from methods.vision.pictures import MOST_BYTES, PictureError, decode
+    from methods.vision.pictures import MAX_BYTES, PictureError, decode
 
     try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise PictureError(f"the file has {size:,} bytes, at most {MOST_BYTES:,} are read")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise PictureError(f"the file has {size:,} bytes, at most {MAX_BYTES:,} are read")
         return decode(path.read_bytes())
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror}") from error

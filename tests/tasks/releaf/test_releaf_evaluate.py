@@ -161,7 +161,7 @@ def test_a_reranker_that_is_named_orders_the_cards(
 
 
 def test_a_reranker_that_is_not_there_is_named(items: pd.DataFrame, learnt: Streams) -> None:
-    with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' is not here"):
+    with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' was not found"):
         judge(items, learnt, SEARCH.model_copy(update={"reranker": "no/such"}))
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from methods.vision.pictures import MOST_BYTES, decode
+from methods.vision.pictures import MAX_BYTES, decode
 from releaf.photographs import load_namer
 from statewright.contracts import ContractError, check
 from statewright.files import dump_json
@@ -33,7 +33,7 @@ EACH = 8
 BROKEN = {
     "glass/animated.gif": "is animated (2 frames)",
     "glass/deep/er/still.png": "more than two folders deep",
-    "glass/notes.txt": "the file is no picture",
+    "glass/notes.txt": "the file is not a picture",
     "glass/one.png": "is 1 x 1 pixels",
     "metal/cut.jpg": "the picture is damaged",
     "metal/empty.jpg": "the file is empty",
@@ -58,7 +58,7 @@ def write_broken(folder: Path) -> None:
         "glass/one.png": drawn((1, 1)),
         "metal/cut.jpg": drawn(kind="JPEG")[:300],
         "metal/empty.jpg": b"",
-        "metal/huge.jpg": bytes(MOST_BYTES + 1),
+        "metal/huge.jpg": bytes(MAX_BYTES + 1),
         "wood/still.png": drawn(),
     }
     content[os.fsdecode(b"wood/\xff.png")] = drawn()

@@ -156,7 +156,7 @@ def test_a_photograph_that_is_missing_or_damaged_is_named(folder, tmp_path):
     pd.DataFrame(
         {"file": ["a", "b", "c"], "image": [drawn("red"), b"text", drawn("red", (20, 20))]}
     ).to_parquet(bad)
-    with pytest.raises(ContractError, match=r"b: the file is no picture"):
+    with pytest.raises(ContractError, match=r"b: the file is not a picture"):
         read_photographs(bad, ["a", "b"])
     with pytest.raises(ContractError, match="c: "):
         read_photographs(bad, ["a", "c"])

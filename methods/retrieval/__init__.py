@@ -1,0 +1,1 @@
+"""Search in documents: BM25, dense vectors, fusion, feedback and re-ranking."""
