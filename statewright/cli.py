@@ -219,7 +219,7 @@ def _duration(text: str) -> float:
 
 
 def _graph(options: argparse.Namespace) -> int:
-    from statewright.repository.reading import declare, describe, open_repository, targets
+    from statewright.repository.declaration import declare, describe, open_repository, targets
     from statewright.terminal.display import terminal
     from statewright.terminal.graph import print_graph, select
 
@@ -306,7 +306,7 @@ def _run(options: argparse.Namespace) -> int:
     from statewright import session
 
     if options.at:
-        from statewright.loop.returning import run_at
+        from statewright.loop.restore import run_at
 
         if options.targets or options.assignments or options.force:
             raise WorkflowError(f"run --at {options.at} brings a round back whole: no TARGET, --set, --force")
@@ -323,7 +323,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _loop(options: argparse.Namespace) -> int:
-    from statewright.loop.asking import asker
+    from statewright.loop.approval import asker
     from statewright.loop.driver import loop
     from statewright.loop.judge import Stops, parse_target
 
@@ -339,7 +339,7 @@ def _loop(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from statewright.functions.checks import faults
-    from statewright.repository.reading import declare, open_repository
+    from statewright.repository.declaration import declare, open_repository
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -351,7 +351,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from statewright.lineage.printing import print_trace
+    from statewright.lineage.display import print_trace
     from statewright.lineage.provenance import trace
     from statewright.terminal.display import terminal
 
@@ -364,18 +364,18 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from statewright.lineage.printing import print_verified
+    from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
     from statewright.terminal.display import terminal
-    from statewright.verify.twice import Verified, verify_stages
+    from statewright.verify.reproduction import Verification, verify_stages
 
-    found: list[Verified] = []
+    found: list[Verification] = []
     say, console = terminal(), terminal(stderr=False)
 
-    def done(result: Verified) -> None:
+    def done(result: Verification) -> None:
         found.append(result)
         if not options.json:
-            print_verified(result, console)
+            print_verification(result, console)
 
     try:
         identical = verify_stages(

@@ -15,9 +15,9 @@ from rich.console import Console
 from statewright import parameters
 from statewright.plan import SKIP, Plan, decide
 from statewright.record import history
-from statewright.repository.observing import observe
-from statewright.repository.reading import Repository, declare, open_repository, targets
-from statewright.repository.whatif import pretend, supposing
+from statewright.repository.declaration import Repository, declare, open_repository, targets
+from statewright.repository.observation import observe
+from statewright.repository.what_if import pretend, supposing
 from statewright.settled import remember, watching
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal

@@ -26,7 +26,7 @@ from statewright.plan import SKIP, Decision, Plan
 from statewright.workflow import Stage, Workflow
 
 if TYPE_CHECKING:
-    from statewright.repository.reading import Repository
+    from statewright.repository.declaration import Repository
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
 """No clock of a file system is coarser: of those that keep fractions of a second, and of the others."""

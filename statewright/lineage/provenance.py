@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from statewright.git import git
-from statewright.lineage.again import Again, again
+from statewright.lineage.commands import Again, again
 from statewright.lineage.records import Record, maker, open_past
 from statewright.lineage.subject import Subject, resolve
 from statewright.lineage.walk import (
@@ -25,8 +25,8 @@ from statewright.lineage.walk import (
     walk,
 )
 from statewright.planning.reasons import show
-from statewright.repository.observing import observe
-from statewright.repository.reading import declare, open_repository
+from statewright.repository.declaration import declare, open_repository
+from statewright.repository.observation import observe
 from statewright.state import State
 from statewright.verify.scratch import content_hashes, dvc_hash
 from statewright.workflow import Stage, Workflow

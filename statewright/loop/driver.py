@@ -26,7 +26,7 @@ from rich.table import Table
 
 from statewright.contracts import Patch
 from statewright.loop import rounds
-from statewright.loop.asking import Ask
+from statewright.loop.approval import Ask
 from statewright.loop.feedback import (
     changed,
     feedback_stage,
@@ -38,13 +38,13 @@ from statewright.loop.feedback import (
     revise,
 )
 from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
-from statewright.loop.keeping import keep_round, keep_standing, standing_files
-from statewright.loop.returning import bring_back
+from statewright.loop.restore import restore_round
+from statewright.loop.snapshot import current_files, save_current_state, save_round
 from statewright.plan import RESTORE, SKIP, decide
-from statewright.repository.reading import open_repository
+from statewright.repository.declaration import open_repository
+from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server, use_running_server
-from statewright.running.starter import starter
 from statewright.session import Session, alone, carry_out, look, show_results
 from statewright.terminal.display import clock, print_plan, terminal
 from statewright.workflow import Stage
@@ -122,7 +122,7 @@ def _rounds(work: _Loop) -> int:
         work.history.append(done)
         verdict = judge(work.history, work.stops)
         work.say(f"round {done.number}: score {done.score:.6g}{_gained(work)}; {verdict.reason}")
-        unsaved = keep_round(work.root, done, session, _recorder(work), work.since)
+        unsaved = save_round(work.root, done, session, _recorder(work), work.since)
         if unsaved:
             work.warn_once(f"rounds are not saved as DVC experiments: {unsaved}")
         patch = [] if verdict.stop else proposed(work.root, stage, done)
@@ -176,7 +176,7 @@ def _hold_server(work: _Loop) -> None:
     if use_running_server():
         return
     control = control_folder(work.root / ".statewright")
-    commands = work.stack.enter_context(starter(lock=control / WORKING_LOCK))
+    commands = work.stack.enter_context(open_launcher(lock=control / WORKING_LOCK))
     log = control / "logs" / "prefect-server.log"
     address = work.stack.enter_context(prefect_server(commands, log))()
     if address:
@@ -204,7 +204,7 @@ def _number(session: Session, stage: Stage) -> int:
     """The number of the round to come: a state that is kept already keeps its number."""
     root = session.repository.root
     verdicts = {decision.verdict for decision in session.plan.decisions.values()}
-    known = rounds.number_of(root, standing_files(session)) if verdicts <= {SKIP, RESTORE} else None
+    known = rounds.number_of(root, current_files(session)) if verdicts <= {SKIP, RESTORE} else None
     return known or rounds.next_number(root, rounds.read_journal(journal_path(root, stage)))
 
 
@@ -262,14 +262,14 @@ def _end(work: _Loop, stage: Stage, verdict: Verdict) -> int:
     best, last, status = best_round(work.history), work.history[-1], 0
     if best.score < last.score and not verdict.met:
         work.say(f"back to round {best.number}, the best (score {best.score:.6g})")
-        keep_standing(look(work.root, []))
+        save_current_state(look(work.root, []))
         kept = rounds.find_round(work.root, best.number)
         path = journal_path(work.root, stage)
         standing = (work.root / "params.yaml").read_text(encoding="utf-8")
         patch = rounds.patch_between(standing, kept.files.get("params.yaml"))
         journal_round(path, last, patch, f"{verdict.reason} (back to round {best.number}, the best)")
         files = {name: text for name, text in kept.files.items() if work.root / name != path}
-        status = bring_back(work.root, kept, files, work.console, workers=work.workers)
+        status = restore_round(work.root, kept, files, work.console, workers=work.workers)
     _print_table(work)
     if not status:
         show_results(look(work.root, [stage.address]))

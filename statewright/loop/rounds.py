@@ -28,7 +28,7 @@ Files = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedRound:
     """A round that can be brought back.
 
     Parameters
@@ -64,7 +64,7 @@ def _text(path: Path) -> str | None:
     return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else None
 
 
-def put_back(root: Path, files: Files) -> None:
+def restore_files(root: Path, files: Files) -> None:
     """Write files as they were, each whole or not at all; those that were not there go."""
     # DVC's records last: with old params beside a new record the plan would call new outputs old.
     for name, text in sorted(files.items(), key=lambda item: item[0].endswith((".lock", ".dvc"))):
@@ -76,17 +76,17 @@ def put_back(root: Path, files: Files) -> None:
                 temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
-def kept_rounds(root: Path) -> dict[int, Kept]:
+def saved_rounds(root: Path) -> dict[int, SavedRound]:
     """All rounds kept here, by number."""
     found = {}
     for path in sorted((root / ".statewright" / "rounds").glob("*.json")):
         values = load(path)
-        kept = Kept(**{**values, "settled": tuple(values["settled"])})
+        kept = SavedRound(**{**values, "settled": tuple(values["settled"])})
         found[kept.round] = kept
     return found
 
 
-def find_round(root: Path, number: int) -> Kept:
+def find_round(root: Path, number: int) -> SavedRound:
     """The round of that number.
 
     Raises
@@ -94,7 +94,7 @@ def find_round(root: Path, number: int) -> Kept:
     WorkflowError
         If there is none; it lists those that there are.
     """
-    kept = kept_rounds(root)
+    kept = saved_rounds(root)
     if number in kept:
         return kept[number]
     if not kept:
@@ -103,23 +103,23 @@ def find_round(root: Path, number: int) -> Kept:
     raise WorkflowError(f"no round {number} is kept here; there are {names}: `statewright run --at ROUND`")
 
 
-def score_text(kept: Kept) -> str:
+def score_text(kept: SavedRound) -> str:
     """The score of a round as it stands in a message."""
     return "saved" if kept.score is None else f"score {kept.score:.6g}"
 
 
 def number_of(root: Path, files: Files) -> int | None:
     """The number under which these very files are kept, if they are."""
-    return next((kept.round for kept in kept_rounds(root).values() if kept.files == files), None)
+    return next((kept.round for kept in saved_rounds(root).values() if kept.files == files), None)
 
 
 def next_number(root: Path, journal: Sequence[Mapping[str, Any]]) -> int:
     """One more than any round that is kept here or stands in the journal."""
     journaled = [entry["round"] for entry in journal if isinstance(entry.get("round"), int)]
-    return max([0, *kept_rounds(root), *journaled]) + 1
+    return max([0, *saved_rounds(root), *journaled]) + 1
 
 
-def keep(root: Path, kept: Kept) -> None:
+def write_round(root: Path, kept: SavedRound) -> None:
     """Write a round down, in place of an earlier one of that number."""
     folder = control_folder(root / ".statewright") / "rounds"
     with replacing(folder / f"{kept.round:04}.json") as temporary:

@@ -12,7 +12,7 @@ from statewright.workflow import WorkflowError
 
 
 @contextmanager
-def complaining(subject: str = "") -> Iterator[None]:
+def translate_errors(subject: str = "") -> Iterator[None]:
     """Turn whatever DVC raises inside the block into a `WorkflowError` with its words.
 
     Broken files make DVC fail in many ways, not all of them errors of its own (a list where a

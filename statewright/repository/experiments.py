@@ -19,7 +19,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.stage import PipelineStage
 
-from statewright.repository.reading import Repository, relative
+from statewright.repository.declaration import Repository, relative
 
 AUTHOR = ("-c", "user.name=statewright", "-c", "user.email=statewright@localhost", "-c", "gc.auto=0")
 

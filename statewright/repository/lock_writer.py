@@ -17,15 +17,15 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
+from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
-from statewright.repository.reading import Repository, relative
 
 HALF_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
 @dataclass
-class Ledger:
+class LockWriter:
     """A repository that is being written to: its stages by address, and its lock files.
 
     `begun`: by address the files of a stage, each with the hash, meta and kind of hash that were recorded.
@@ -37,13 +37,13 @@ class Ledger:
     begun: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
 
 
-def open_ledger(repository: Repository, order: Sequence[str]) -> Ledger:
+def open_lock_writer(repository: Repository, order: Sequence[str]) -> LockWriter:
     """Open a repository for writing; `order` is that in which new entries of `dvc.lock` shall stand."""
     stages = dict(repository.stages)
     ours = [stages[address] for address in order]
     with repository.locked():
         _remove_half_copies(ours)
-    return Ledger(repository, stages, lock_files([s for s in ours if isinstance(s, PipelineStage)]))
+    return LockWriter(repository, stages, lock_files([s for s in ours if isinstance(s, PipelineStage)]))
 
 
 def _remove_half_copies(stages: Sequence[DvcStage]) -> None:
@@ -60,14 +60,14 @@ def _remove_half_copies(stages: Sequence[DvcStage]) -> None:
 
 
 @contextmanager
-def holding_paths(ledger: Ledger, address: str) -> Iterator[None]:
+def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
     """Hold DVC's read-write locks on the paths of a stage, as DVC does while a command runs."""
-    repository = ledger.repository
-    with path_locks(repository.repo, repository.mutex, ledger.stages[address]):
+    repository = writer.repository
+    with path_locks(repository.repo, repository.mutex, writer.stages[address]):
         yield
 
 
-def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
+def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
     """Make a stage ready for its command, if it needs one.
 
     Returns
@@ -76,22 +76,22 @@ def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
         ``skipped`` (unchanged after all), ``restored`` (from the run cache), ``done`` (DVC
         itself brought it up to date: frozen, import, data source) or ``ready``.
     """
-    stage = ledger.stages[address]
-    with ledger.repository.locked(stage):
+    stage = writer.stages[address]
+    with writer.repository.locked(stage):
         if isinstance(stage, PipelineStage):
-            ledger.locks.take_foreign(stage)
-        ledger.begun[address] = [
+            writer.locks.take_foreign(stage)
+        writer.begun[address] = [
             (part, part.hash_info, part.meta, part.hash_name) for part in (*stage.deps, *stage.outs)
         ]
         if not force and not _bare(stage.changed)():
             return "skipped"
         if not isinstance(stage, PipelineStage) or stage.frozen:
             stage.reproduce()
-            _record(ledger, stage)
+            _record(writer, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and _restores(stage):
-            _save(ledger, stage)
+            _save(writer, stage)
             return "restored"
         stage.save_deps()
         return "ready"
@@ -116,28 +116,28 @@ def _restores(stage: PipelineStage) -> bool:
     return True
 
 
-def finish(ledger: Ledger, address: str) -> None:
+def finish(writer: LockWriter, address: str) -> None:
     """Take the outputs of a finished command into the cache and record the stage."""
-    with ledger.repository.locked():
-        _save(ledger, ledger.stages[address])
+    with writer.repository.locked():
+        _save(writer, writer.stages[address])
 
 
-def abandon(ledger: Ledger, address: str) -> None:
+def abandon(writer: LockWriter, address: str) -> None:
     """After a failure: the stage stands again as it was recorded.
 
     DVC has noted the hashes of the new inputs. The next attempt would take them for those that led to the
     recorded outputs, and bring these back.
     """
-    for part, *was in ledger.begun.pop(address, ()):
+    for part, *was in writer.begun.pop(address, ()):
         part.hash_info, part.meta, part.hash_name = was
 
 
-def _save(ledger: Ledger, stage: DvcStage) -> None:
+def _save(writer: LockWriter, stage: DvcStage) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     stage.save(run_cache=not uncached)
     with _taking_in(stage):
         _bare(stage.commit)()
-    _record(ledger, stage)
+    _record(writer, stage)
 
 
 @contextmanager
@@ -173,19 +173,19 @@ def _bare(method: Any) -> Any:
     return partial(method.__func__.__wrapped__, method.__self__)
 
 
-def _record(ledger: Ledger, stage: DvcStage) -> None:
+def _record(writer: LockWriter, stage: DvcStage) -> None:
     if isinstance(stage, PipelineStage):
-        ledger.locks.record(stage)
+        writer.locks.record(stage)
         stage.cmd_changed = False
     else:
         stage.dump(update_pipeline=False)
 
 
 def recorded_hashes(
-    ledger: Ledger, address: str
+    writer: LockWriter, address: str
 ) -> tuple[dict[str, str | None], dict[str, str | None], dict[str, Any]]:
     """Hashes of the inputs, hashes of the outputs, and params, as the stage now stands recorded."""
-    stage, root = ledger.stages[address], ledger.repository.root
+    stage, root = writer.stages[address], writer.repository.root
     params = {key: value for dep in stage.params for key, value in (dep.hash_info.value or {}).items()}
     return (
         {relative(dep, root): dep.hash_info.value for dep in stage.deps if dep not in stage.params},

@@ -21,7 +21,7 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.reading import Repository, relative
+from statewright.repository.declaration import Repository, relative
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
 
@@ -102,7 +102,7 @@ def _held(repository: Repository, stage: Any, unchanged: bool) -> Sequence[Any] 
     from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
-    if not may_be_held(stage):
+    if not may_be_cached(stage):
         return None
     runs = repository.repo.stage_cache
     if unchanged and not stage.cmd_changed and all(out.hash_info for out in stage.outs):
@@ -200,7 +200,7 @@ def _any_agrees(
     return False
 
 
-def may_be_held(stage: DvcStage) -> bool:
+def may_be_cached(stage: DvcStage) -> bool:
     """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
     if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
         return False

@@ -11,11 +11,11 @@ from pathlib import Path
 from statewright.files import file_name
 from statewright.plan import Plan
 from statewright.record.tracking import StageRecord
+from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
-from statewright.repository import reading as dvc
+from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
-from statewright.running.starter import Starter, Usage
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
@@ -26,21 +26,21 @@ class Work:
 
     Parameters
     ----------
-    starter, warm : Starter
+    launcher, warm : Launcher
         Start commands; `warm` those of stages whose `meta:` names modules to preload.
     show_log : callable
         Gets each finished attempt's log.
     """
 
     name: str
-    book: lock_writer.Ledger
+    writer: lock_writer.LockWriter
     workflow: Workflow
     plan: Plan
     board: Board
     logs: Path
     recorder: Recorder
-    starter: Starter
-    warm: Starter
+    launcher: Launcher
+    warm: Launcher
     show_log: Callable[[Path], None]
     flow_run: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -72,13 +72,13 @@ def attempt(work: Work, address: str) -> str:
     work.board.update(address, "running", note="")
     now = _Attempt(work.logs / file_name(address, ".log"))
     try:
-        status = lock_writer.begin(work.book, address, force=forced)
+        status = lock_writer.begin(work.writer, address, force=forced)
         if status == "ready":
             _run(work, stage, now)
             status = "ran"
     except Exception as error:
         _record(work, stage, "failed", now)
-        lock_writer.abandon(work.book, address)
+        lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
         cause = dvc.explain(error) or type(error).__name__
@@ -92,24 +92,24 @@ def attempt(work: Work, address: str) -> str:
 
 
 def _run(work: Work, stage: Stage, now: _Attempt) -> None:
-    with lock_writer.holding_paths(work.book, stage.address):
+    with lock_writer.hold_paths(work.writer, stage.address):
         now.used = run_commands(
             stage.address,
-            lock_writer.command_lines(work.book.repository, stage.address),
+            lock_writer.command_lines(work.writer.repository, stage.address),
             now.log,
-            using=work.warm if stage.preload else work.starter,
+            using=work.warm if stage.preload else work.launcher,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
             watch=lambda line: work.board.update(stage.address, note=line),
             cancelled=work.cancelled.is_set,
         )
-        lock_writer.finish(work.book, stage.address)
+        lock_writer.finish(work.writer, stage.address)
 
 
 def _record(work: Work, stage: Stage, status: str, now: _Attempt) -> None:
     took = time.monotonic() - now.begun
     work.times[stage.address] = (now.begun, now.begun + took)
-    inputs, outputs, params = lock_writer.recorded_hashes(work.book, stage.address)
+    inputs, outputs, params = lock_writer.recorded_hashes(work.writer, stage.address)
     done = StageRecord(
         stage=stage,
         status=status,

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from statewright.running.starter import Command, Starter, Usage, starter
+from statewright.running.launcher import Command, Launcher, Usage, open_launcher
 
 GRACE_S = 10.0
 """How long a stage that was told to stop may take before it is killed."""
@@ -28,7 +28,7 @@ def run_commands(
     commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]],
     log: Path,
     *,
-    using: Starter | None = None,
+    using: Launcher | None = None,
     timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     watch: Callable[[str], None] = lambda line: None,
@@ -42,7 +42,7 @@ def run_commands(
         As DVC would start them.
     log : Path
         Takes all output.
-    using : Starter, optional
+    using : Launcher, optional
         Starts them; one of its own if none is given.
     timeout_s : float, optional
         After this many seconds the whole group is stopped, and killed if it will not.
@@ -57,7 +57,7 @@ def run_commands(
         If a command exits with a status other than 0, does not end in time, or is cancelled.
     """
     if using is None:
-        with starter() as using:
+        with open_launcher() as using:
             return run_commands(
                 address,
                 commands,

@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from statewright.record.tracking import local_uri, tracking_uri
+from statewright.running.launcher import Launcher
 from statewright.running.process import end, stop
-from statewright.running.starter import Starter
 from statewright.workflow import WorkflowError
 from statewright.workspace import control_folder
 
@@ -86,7 +86,7 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def prefect_server(starter: Starter, log: Path) -> Iterator[Callable[[], str | None]]:
+def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str | None]]:
     """A Prefect server for the length of the block; what it yields waits until it is up.
 
     It is the one that the user named or that runs on this machine already (then None is the answer),
@@ -108,7 +108,7 @@ def prefect_server(starter: Starter, log: Path) -> Iterator[Callable[[], str | N
     settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
     command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     command += ["--host", "127.0.0.1", "--port", port, "--log-level", "error", "--lifespan", "on"]
-    server = starter.start(command, env={**os.environ, **settings})
+    server = launcher.start(command, env={**os.environ, **settings})
     threading.Thread(target=_copy, args=(server.output, log), daemon=True).start()
 
     def wait() -> str:

@@ -11,7 +11,7 @@ from toys import HERE, make_repository, write
 
 from statewright.fingerprint import Sources
 from statewright.functions.checks import _narrower, faults
-from statewright.repository import reading as engine
+from statewright.repository import declaration as engine
 
 # A package of another name than `tasks`, which is imported already.
 CHOIR = {

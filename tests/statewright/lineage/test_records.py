@@ -19,8 +19,8 @@ from statewright.files import md5
 from statewright.lineage import records as lineage
 from statewright.lineage.provenance import Trace, trace
 from statewright.record import tracking
-from statewright.repository import reading as engine
-from statewright.repository.observing import observe
+from statewright.repository import declaration as engine
+from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
 
 STAGES = """

@@ -14,7 +14,7 @@ from toys import dvc_status, make_repository, run_here, statewright, verdicts, w
 
 from statewright import parameters
 from statewright.contracts import ContractError
-from statewright.loop import asking, returning, rounds
+from statewright.loop import approval, restore, rounds
 from statewright.loop import driver as engine
 from statewright.loop.driver import loop
 from statewright.loop.feedback import revise
@@ -87,7 +87,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return 0
 
     monkeypatch.setattr(engine, "carry_out", carry_out)
-    monkeypatch.setattr(returning, "carry_out", carry_out)
+    monkeypatch.setattr(restore, "carry_out", carry_out)
     monkeypatch.setattr(engine, "Recorder", NoRecorder)
     monkeypatch.setattr(engine, "_hold_server", lambda _: None)
     return root
@@ -266,16 +266,16 @@ def test_a_person_may_say_no(repo: Path, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(("typed", "yes"), [("y\n", True), ("n\n", False), ("what\nn\n", False)])
 def test_a_question_in_the_terminal(typed: str, yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    assert asking.ask_in_terminal("change it?") is yes
+    assert approval.ask_in_terminal("change it?") is yes
 
 
 def test_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "use_running_server", lambda: False)
+    monkeypatch.setattr(approval, "use_running_server", lambda: False)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(WorkflowError, match="--ask needs a terminal, or a Prefect server"):
-        asking.asker()
-    monkeypatch.setattr(asking, "use_running_server", lambda: True)
-    assert asking.asker() is asking.ask_in_prefect
+        approval.asker()
+    monkeypatch.setattr(approval, "use_running_server", lambda: True)
+    assert approval.asker() is approval.ask_in_prefect
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_after_a_failed_round_the_way_back_is_told(
     monkeypatch.setattr(engine, "carry_out", lambda *a, **named: next(results)(*a, **named))
     assert loop(repo, stops=Stops(9), workers=1) == 1
     assert "`statewright run --at 1` goes back to the best round (score 4)" in capsys.readouterr().err
-    assert returning.run_at(repo, 1, workers=1) == 0
+    assert restore.run_at(repo, 1, workers=1) == 0
     assert (repo / "params.yaml").read_text() == PARAMS
     assert set(verdicts(repo).values()) == {"skip"}
 
@@ -348,7 +348,7 @@ def test_a_question_on_the_page_of_prefect(prefect_server: str, go_on: bool) -> 
     from prefect.flow_runs import resume_flow_run
 
     answers: list[bool] = []
-    asking_ = threading.Thread(target=lambda: answers.append(asking.ask_in_prefect("change it?", poll_s=1)))
+    asking_ = threading.Thread(target=lambda: answers.append(approval.ask_in_prefect("change it?", poll_s=1)))
     asking_.start()
     with get_client(sync_client=True) as client:
         deadline = time.monotonic() + 120

@@ -15,7 +15,7 @@ import pytest
 from toys import dvc_status, inside, make_repository, run_here, verdicts, write
 
 from statewright.repository import locks
-from statewright.repository.reading import Repository, open_repository
+from statewright.repository.declaration import Repository, open_repository
 
 FILES = {
     "in.txt": "a\n",

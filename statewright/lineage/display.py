@@ -16,7 +16,7 @@ from statewright.lineage.records import PastRun
 from statewright.lineage.walk import Dependent, Source, Step
 from statewright.planning.reasons import show
 from statewright.terminal.display import clock
-from statewright.verify.twice import Compared, Verified
+from statewright.verify.reproduction import OutputComparison, Verification
 
 MOST_NAMED = 3
 """How many files of a list a line names; `--json` has them all."""
@@ -184,7 +184,7 @@ def _read(dependent: Dependent) -> list[str]:
     return [*counted, *(name for name in dependent.reads if ":" not in name or "://" in name)]
 
 
-def print_verified(result: Verified, console: Console) -> None:
+def print_verification(result: Verification, console: Console) -> None:
     """Print the verdict on a stage, and for each output its hashes and where they part."""
     style = "green" if result.identical else "bold red"
     console.print(Text(f"{result.stage}: {_verdict(result)}", style=style))
@@ -196,7 +196,7 @@ def print_verified(result: Verified, console: Console) -> None:
         console.print(Text(f"  not compared with dvc.lock: {show_list(result.stale)}", style="dim"))
 
 
-def _verdict(result: Verified) -> str:
+def _verdict(result: Verification) -> str:
     took = " and ".join(clock(seconds) for seconds in result.seconds)
     unlike = [output.path for output in result.outputs if not output.repeatable]
     if unlike:
@@ -208,7 +208,7 @@ def _verdict(result: Verified) -> str:
     return f"identical in two runs ({took}){'' if result.stale else ', and as dvc.lock records'}"
 
 
-def _hashes(output: Compared) -> str:
+def _hashes(output: OutputComparison) -> str:
     found = " / ".join(show(value) for value in dict.fromkeys(output.hashes))
     if output.recorded is None:
         return found

@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.errors import complaining, explain
+from statewright.repository.errors import explain, translate_errors
 from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
@@ -63,7 +63,7 @@ def open_repository(directory: Path) -> Repository:
     logging.getLogger("dvc").setLevel(logging.ERROR)
     here = os.path.realpath(directory)
     stand_in_for_missing()
-    with complaining(str(directory)):
+    with translate_errors(str(directory)):
         try:
             repo = Repo(here, _wait_for_lock=True)
         except NotDvcRepoError as error:
@@ -80,7 +80,7 @@ def declare(repository: Repository) -> Workflow:
     WorkflowError
         With DVC's own complaint, if `dvc.yaml` or a params file is broken.
     """
-    with complaining():
+    with translate_errors():
         graph, order = _ordered(repository)
     stages = {stage.addressing: _stage(stage, repository.root) for stage in order}
     upstream = {
@@ -90,7 +90,7 @@ def declare(repository: Repository) -> Workflow:
     params: dict[str, dict[str, Any]] = {}
     files: dict[str, Any] = {}
     for stage in order:
-        with complaining(f"stage '{stage.addressing}'"):
+        with translate_errors(f"stage '{stage.addressing}'"):
             for dep in stage.params:
                 params.setdefault(relative(dep, repository.root), {}).update(read_params(dep, files))
     return Workflow(stages, upstream, params)
@@ -130,7 +130,7 @@ def describe(repository: Repository) -> dict[str, Any]:
     or a list, as declared; `params` maps a file to the keys read from it, or to None for all of it.
     The edges into a frozen stage are among `edges`; `order` does not heed them, nor does DVC.
     """
-    with complaining():
+    with translate_errors():
         graph, order = repository.repo.index.graph, _ordered(repository)[1]
     return {
         "stages": [_described(stage, repository.root) for stage in order],

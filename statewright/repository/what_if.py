@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from statewright.repository.reading import Repository, relative
+from statewright.repository.declaration import Repository, relative
 from statewright.state import Hashes, Observed, State
 
 

@@ -20,8 +20,8 @@ from typing import Any
 from statewright.files import file_name
 from statewright.planning.reasons import differences
 from statewright.repository import lock_writer
-from statewright.repository.observing import observe
-from statewright.repository.reading import Repository, declare, open_repository, relative, targets
+from statewright.repository.declaration import Repository, declare, open_repository, relative, targets
+from statewright.repository.observation import observe
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import Observed
 from statewright.verify.compare import Difference, compare_paths
@@ -33,7 +33,7 @@ RUNS = 2
 
 
 @dataclass(frozen=True)
-class Compared:
+class OutputComparison:
     """One output of a stage: its hash after each run, the recorded one, and what differs.
 
     `recorded` is None where `dvc.lock` holds none, or one made from other inputs.
@@ -56,7 +56,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Verified:
+class Verification:
     """A stage that was run several times.
 
     Parameters
@@ -69,7 +69,7 @@ class Verified:
 
     stage: str
     seconds: tuple[float, ...]
-    outputs: tuple[Compared, ...]
+    outputs: tuple[OutputComparison, ...]
     stale: tuple[str, ...] = ()
 
     @property
@@ -97,7 +97,7 @@ class Verified:
 
 
 def verify_stages(
-    directory: Path, names: Sequence[str], say: Callable[[str], None], done: Callable[[Verified], None]
+    directory: Path, names: Sequence[str], say: Callable[[str], None], done: Callable[[Verification], None]
 ) -> bool:
     """Verify the stages that `names` mean, or every stage that has a command; True if all are identical.
 
@@ -141,7 +141,9 @@ def hindered(stage: Stage) -> str | None:
     return None
 
 
-def verify(repository: Repository, stage: Stage, observed: Observed, say: Callable[[str], None]) -> Verified:
+def verify(
+    repository: Repository, stage: Stage, observed: Observed, say: Callable[[str], None]
+) -> Verification:
     """Run one stage in as many fresh copies as `RUNS` says and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
@@ -173,7 +175,7 @@ def verify(repository: Repository, stage: Stage, observed: Observed, say: Callab
             _compare(repository, out.path, copies, None if stale else observed.outs_was.get(out.path))
             for out in stage.outs
         )
-    return Verified(stage.address, tuple(seconds), compared, stale)
+    return Verification(stage.address, tuple(seconds), compared, stale)
 
 
 def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
@@ -217,7 +219,9 @@ def _moved(
         yield arguments, {**keywords, "cwd": str(folder)}
 
 
-def _compare(repository: Repository, path: str, copies: Sequence[Path], recorded: str | None) -> Compared:
+def _compare(
+    repository: Repository, path: str, copies: Sequence[Path], recorded: str | None
+) -> OutputComparison:
     def ignored(file: Path, copied: Path) -> bool:
         original = repository.root / file.relative_to(copied)
         return bool(repository.repo.dvcignore.is_ignored_file(str(original)))
@@ -228,7 +232,7 @@ def _compare(repository: Repository, path: str, copies: Sequence[Path], recorded
     unlike: Sequence[Difference] = ()
     if len(set(hashes)) > 1 or None in hashes:
         unlike = compare_paths(copies[0] / path, copies[-1] / path, (first, second))
-    return Compared(path, hashes, recorded, tuple(unlike))
+    return OutputComparison(path, hashes, recorded, tuple(unlike))
 
 
 def changes(stage: Stage, observed: Observed) -> Iterable[str]:

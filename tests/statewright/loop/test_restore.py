@@ -12,13 +12,13 @@ import pytest
 from toys import commit, dvc, dvc_status, make_repository, run_here, verdicts, write
 
 from statewright.loop import driver as looping
-from statewright.loop import returning, rounds
+from statewright.loop import restore, rounds
 from statewright.loop.driver import loop
 from statewright.loop.judge import Stops
-from statewright.loop.returning import run_at
-from statewright.repository import reading as engine
+from statewright.loop.restore import run_at
+from statewright.repository import declaration as engine
 from statewright.repository.experiments import save_experiment
-from statewright.repository.observing import observe
+from statewright.repository.observation import observe
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
@@ -105,7 +105,7 @@ def run_stages_here(patch: pytest.MonkeyPatch) -> None:
         return 0
 
     patch.setattr(looping, "carry_out", carry_out)
-    patch.setattr(returning, "carry_out", carry_out)
+    patch.setattr(restore, "carry_out", carry_out)
     patch.setattr(looping, "Recorder", NoRecorder)
     patch.setattr(looping, "_hold_server", lambda _: None)
 
@@ -137,8 +137,8 @@ def test_the_best_round_stands_when_the_loop_ends(repo: Path, capsys: pytest.Cap
 def test_every_round_comes_back_as_it_was_and_nothing_runs(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(returning, "carry_out", lambda *_, **__: pytest.fail("the cache holds it all"))
-    kept, before = rounds.kept_rounds(repo), ran(repo)
+    monkeypatch.setattr(restore, "carry_out", lambda *_, **__: pytest.fail("the cache holds it all"))
+    kept, before = rounds.saved_rounds(repo), ran(repo)
     assert sorted(kept) == [1, 2, 3, 4]
     for number in (2, 4, 1, 3):
         assert run_at(repo, number, workers=1) == 0
@@ -162,7 +162,7 @@ def test_what_stood_is_kept_and_comes_back(repo: Path, capsys: pytest.CaptureFix
     assert run_at(repo, 5, workers=1) == 0
     assert content(repo) == before and digest(repo) == was
     # round 2 stood: it is kept once
-    assert sorted(rounds.kept_rounds(repo)) == [1, 2, 3, 4, 5]
+    assert sorted(rounds.saved_rounds(repo)) == [1, 2, 3, 4, 5]
     assert ran(repo) == number_run
 
 
@@ -172,21 +172,21 @@ def test_an_output_that_no_cache_holds_is_moved_aside(repo: Path) -> None:
     assert run_at(repo, 1, workers=1) == 0
     aside = {p.name: p.read_text() for p in (repo / ".statewright" / "aside").rglob("*") if p.is_file()}
     assert aside == {"feedback.json": "by hand\n", "score.json": "by hand too\n"}
-    assert digest(repo) == rounds.kept_rounds(repo)[1].state
+    assert digest(repo) == rounds.saved_rounds(repo)[1].state
 
 
 def test_what_the_cache_lost_is_said_and_made_again(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hashes = {observed["md5"] for observed in outputs_of(rounds.kept_rounds(repo)[2], "feedback")}
+    hashes = {observed["md5"] for observed in outputs_of(rounds.saved_rounds(repo)[2], "feedback")}
     for value in hashes:
         (repo / ".dvc" / "cache" / "files" / "md5" / value[:2] / value[2:]).unlink()
     before = ran(repo)
     assert run_at(repo, 2, workers=1) == 0
     assert "not all of it can be had from the cache: feedback will run" in capsys.readouterr().err
-    assert digest(repo) == rounds.kept_rounds(repo)[2].state
+    assert digest(repo) == rounds.saved_rounds(repo)[2].state
     assert ran(repo) == before + 1
 
 
-def outputs_of(kept: rounds.Kept, stage: str) -> list[dict[str, Any]]:
+def outputs_of(kept: rounds.SavedRound, stage: str) -> list[dict[str, Any]]:
     from ruamel.yaml import YAML
 
     found: list[dict[str, Any]] = YAML(typ="safe").load(kept.files["dvc.lock"] or "")["stages"][stage]["outs"]
@@ -197,7 +197,7 @@ def outputs_of(kept: rounds.Kept, stage: str) -> list[dict[str, Any]]:
 def test_a_kill_at_any_write_is_mended_by_the_same_command(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    want = rounds.kept_rounds(repo)[1]
+    want = rounds.saved_rounds(repo)[1]
     for fatal in range(5):
         assert run_at(repo, 3, workers=1) == 0
         with monkeypatch.context() as patch:
@@ -249,7 +249,7 @@ def test_a_repository_without_git_keeps_rounds_too(tmp_path: Path, monkeypatch: 
     assert loop(root, stops=Stops(2), workers=1) == 0
     before = ran(root)
     assert run_at(root, 1, workers=1) == 0
-    assert digest(root) == rounds.kept_rounds(root)[1].state and ran(root) == before
+    assert digest(root) == rounds.saved_rounds(root)[1].state and ran(root) == before
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -282,7 +282,7 @@ def test_rounds_are_dvc_experiments_and_git_is_as_it_was(
     assert git(root, "show", f"{ref}:params.yaml") == "x: 2  # seen\nrows: 3"
     assert "# nor this" in git(root, "show", f"{ref}:feedback.sh")
     assert (
-        git(root, "show", f"{ref}:dvc.lock") == (rounds.kept_rounds(root)[2].files["dvc.lock"] or "").strip()
+        git(root, "show", f"{ref}:dvc.lock") == (rounds.saved_rounds(root)[2].files["dvc.lock"] or "").strip()
     )
     assert git(root, "log", "-1", "--format=%P", ref) == head
     # and DVC itself brings it back

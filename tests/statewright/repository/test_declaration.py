@@ -16,8 +16,8 @@ import pytest
 from ruamel.yaml import YAML
 from toys import HERE, dvc, dvc_status, lock_files, make_repository, plan_of, run_here, verdicts, write
 
-from statewright.repository import reading as engine
-from statewright.repository.observing import observe
+from statewright.repository import declaration as engine
+from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
 
 # One worker makes the zoo, runs it, and tries everything on copies.

@@ -14,7 +14,7 @@ from statewright.running.recorder import Recorder
 from statewright.session import Session
 
 
-def keep_round(root: Path, done: Round, session: Session, recorder: Recorder, since: float) -> str | None:
+def save_round(root: Path, done: Round, session: Session, recorder: Recorder, since: float) -> str | None:
     """Keep a round that began at `since` (seconds of the epoch).
 
     Returns
@@ -22,11 +22,13 @@ def keep_round(root: Path, done: Round, session: Session, recorder: Recorder, si
     str or None
         Why there is no experiment, if there is none.
     """
-    files = standing_files(session)
-    settled = settled_stages(session)
+    files = current_files(session)
+    settled = up_to_date_stages(session)
     patch = [one.model_dump() for one in done.patch]
-    kept = rounds.Kept(done.number, rounds.now(), done.after, files, settled, done.score, done.reason, patch)
-    rounds.keep(root, kept)
+    kept = rounds.SavedRound(
+        done.number, rounds.now(), done.after, files, settled, done.score, done.reason, patch
+    )
+    rounds.write_round(root, kept)
     name = f"round-{done.number}-{done.after[:7]}"
     declared = [f"{file.removesuffix('.lock')}.yaml" for file in files if file.endswith("dvc.lock")]
     metrics = [out.path for stage in session.workflow.stages.values() for out in stage.outs if not out.cached]
@@ -44,26 +46,26 @@ def keep_round(root: Path, done: Round, session: Session, recorder: Recorder, si
     return unsaved
 
 
-def standing_files(session: Session) -> rounds.Files:
+def current_files(session: Session) -> rounds.Files:
     """The files of the state that stands."""
     stages, repository = session.workflow.stages.values(), session.repository
     journals = [str(stage.meta["journal"]) for stage in stages if "journal" in stage.meta]
     return rounds.state_files(repository.root, session.workflow, journals, record_files(repository))
 
 
-def settled_stages(session: Session) -> tuple[str, ...]:
+def up_to_date_stages(session: Session) -> tuple[str, ...]:
     """Addresses of the stages that are up to date."""
     plan = decide(session.workflow, session.state)
     return tuple(address for address, decision in plan.decisions.items() if decision.verdict == SKIP)
 
 
-def keep_standing(session: Session) -> int:
+def save_current_state(session: Session) -> int:
     """Keep what stands as a round, unless it is one, and return its number."""
-    root, files = session.repository.root, standing_files(session)
+    root, files = session.repository.root, current_files(session)
     known = rounds.number_of(root, files)
     if known:
         return known
     number = rounds.next_number(root, [])
-    settled = settled_stages(session)
-    rounds.keep(root, rounds.Kept(number, rounds.now(), session.state.digest, files, settled))
+    settled = up_to_date_stages(session)
+    rounds.write_round(root, rounds.SavedRound(number, rounds.now(), session.state.digest, files, settled))
     return number

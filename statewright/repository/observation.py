@@ -15,8 +15,8 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
-from statewright.repository.errors import complaining
-from statewright.repository.reading import Repository, as_commands, read_params, relative
+from statewright.repository.declaration import Repository, as_commands, read_params, relative
+from statewright.repository.errors import translate_errors
 from statewright.state import Observed, ParamKey, State
 from statewright.workflow import Stage, Workflow, digest
 
@@ -31,7 +31,7 @@ def observe(repository: Repository, workflow: Workflow) -> State:
         contents: dict[str, Any] = {}
         seen = {}
         for address, declared in workflow.stages.items():
-            with complaining(f"stage '{address}'"):
+            with translate_errors(f"stage '{address}'"):
                 stage, entry = stages[address], entries.get(address)
                 seen[address] = _observe(repository.root, stage, declared, entry, contents)
         return State(seen, read_metrics(repository.root, workflow), *recalls(repository, stages))

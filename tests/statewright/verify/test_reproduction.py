@@ -16,8 +16,8 @@ from toys import HERE, commit, dvc, make_repository, statewright, write
 
 from statewright.running.process import StageFailedError
 from statewright.verify.compare import compare_files, compare_paths
+from statewright.verify.reproduction import Verification, verify_stages
 from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash
-from statewright.verify.twice import Verified, verify_stages
 from statewright.workflow import WorkflowError
 
 STAGES = """
@@ -99,8 +99,8 @@ def files_of(root: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def verified(root: Path, *names: str) -> dict[str, Verified]:
-    found: dict[str, Verified] = {}
+def verified(root: Path, *names: str) -> dict[str, Verification]:
+    found: dict[str, Verification] = {}
     said: list[str] = []
     verify_stages(root, names, said.append, lambda result: found.update({result.stage: result}))
     os.chdir(HERE)
@@ -119,7 +119,7 @@ def test_a_stage_that_repeats_itself_is_identical_and_as_recorded(root: Path) ->
     assert files_of(root) == before
 
 
-def outputs(found: dict[str, Verified]) -> dict[str, Any]:
+def outputs(found: dict[str, Verification]) -> dict[str, Any]:
     return {output.path: output for result in found.values() for output in result.outputs}
 
 
@@ -220,7 +220,7 @@ def test_a_stage_that_fails_says_why_and_where_its_log_is(tmp_path: Path) -> Non
 def test_without_names_all_stages_that_can_be_are_verified(tmp_path: Path) -> None:
     root = broken(tmp_path, "{cmd: echo x > x.txt, outs: [x.txt]}\n  even: {cmd: echo, deps: [.gitignore]}")
     said: list[str] = []
-    found: list[Verified] = []
+    found: list[Verification] = []
     assert verify_stages(root, (), said.append, found.append)
     os.chdir(HERE)
     assert [result.stage for result in found] == ["odd"]

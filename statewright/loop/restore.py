@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from statewright.loop import rounds
-from statewright.loop.keeping import keep_standing
+from statewright.loop.snapshot import save_current_state
 from statewright.plan import MUST
+from statewright.repository.declaration import open_repository
 from statewright.repository.experiments import check_out, unsaved_outputs
-from statewright.repository.reading import open_repository
 from statewright.session import alone, carry_out, look, show_results
 from statewright.terminal.display import print_plan, terminal
 from statewright.workspace import control_folder
@@ -33,14 +33,14 @@ def run_at(directory: Path, number: int, *, workers: int) -> int:
     root = open_repository(directory).root
     with alone(root, console):
         kept = rounds.find_round(root, number)
-        standing = keep_standing(look(root, []))
+        standing = save_current_state(look(root, []))
         if standing == number:
             console.print(f"round {number} stands already: only its outputs are looked after")
         else:
             console.print(
                 f"what stands is kept as round {standing}: `statewright run --at {standing}` returns"
             )
-        if bring_back(root, kept, kept.files, console, workers=workers):
+        if restore_round(root, kept, kept.files, console, workers=workers):
             return 1
         session = look(root, [])
         show_results(session)
@@ -50,7 +50,9 @@ def run_at(directory: Path, number: int, *, workers: int) -> int:
         return 0
 
 
-def bring_back(root: Path, kept: rounds.Kept, files: rounds.Files, console: Console, *, workers: int) -> int:
+def restore_round(
+    root: Path, kept: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int
+) -> int:
     """Put `files` of a round back, then its outputs; what the cache holds no more is run.
 
     Returns
@@ -60,7 +62,7 @@ def bring_back(root: Path, kept: rounds.Kept, files: rounds.Files, console: Cons
     """
     _move_aside(root, console)
     with open_repository(root).locked():
-        rounds.put_back(root, files)
+        rounds.restore_files(root, files)
     back, _ = check_out(open_repository(root))
     if back:
         console.print(f"{len(back)} outputs brought back from the cache", highlight=False)

@@ -71,7 +71,7 @@ class Command:
         return self.over
 
 
-class Starter:
+class Launcher:
     """Has commands started by a warden, which ends them if this process dies.
 
     Parameters
@@ -155,9 +155,9 @@ def preloaded(arguments: list[str] | str, environment: Mapping[str, str]) -> lis
 
 
 @contextmanager
-def starter(preload: Sequence[str] = (), lock: Path | None = None) -> Iterator[Starter]:
-    """A `Starter` for the length of the block."""
-    found = Starter(preload, lock)
+def open_launcher(preload: Sequence[str] = (), lock: Path | None = None) -> Iterator[Launcher]:
+    """A `Launcher` for the length of the block."""
+    found = Launcher(preload, lock)
     try:
         yield found
     finally:
