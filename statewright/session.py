@@ -17,7 +17,7 @@ from statewright.plan import SKIP, Plan, decide
 from statewright.record import history
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
-from statewright.repository.what_if import pretend, supposing
+from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.settled import remember, watching
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
@@ -52,12 +52,12 @@ def _look(directory: Path, names: Sequence[str], force: bool, supposed: Sequence
     repository = open_repository(directory)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, supposed).items() if patches}
     if texts:
-        pretend(repository, texts)
+        overlay_texts(repository, texts)
     workflow = declare(repository)
     wanted = targets(repository, names)
     state = observe(repository, workflow)
     if texts:
-        state = supposing(repository, state, texts)
+        state = overlay_state(repository, state, texts)
     forced = (wanted or tuple(workflow.stages)) if force else ()
     plan = decide(
         workflow,

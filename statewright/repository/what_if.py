@@ -1,8 +1,8 @@
-"""What would the plan be, were some parameters otherwise? Nothing on disk changes.
+"""Plan with other parameters, without a change on disk.
 
-DVC resolves templates, `foreach` and `matrix` from params files, and hashes those that are declared as
-dependencies. So DVC is given another text when it reads such a file, and the hashes of what the
-file is, or lies in, are taken of that text. The plan is then the one that `run --set` would begin with.
+DVC resolves templates, `foreach` and `matrix` from params files, and hashes those that are declared
+as dependencies. Here DVC reads a substitute text for such a file, and the hashes of the file and of
+the folders around it are computed from that text. The plan is the one with which `run --set` begins.
 """
 
 from __future__ import annotations
@@ -19,53 +19,53 @@ from statewright.repository.declaration import Repository, relative
 from statewright.state import Hashes, Observed, State
 
 
-def pretend(repository: Repository, texts: Mapping[str, str]) -> None:
-    """Let DVC read `texts` (path from the root -> text) in place of what lies there."""
+def overlay_texts(repository: Repository, texts: Mapping[str, str]) -> None:
+    """Let DVC read `texts` (path from the root -> text) in place of the files on disk."""
     from dvc.fs import LocalFileSystem
 
     fs: Any = LocalFileSystem()
-    as_it_lies, supposed = fs.open, {str(repository.root / path): text for path, text in texts.items()}
+    open_file, overlay = fs.open, {str(repository.root / path): text for path, text in texts.items()}
 
     def read(path: Any, mode: str = "r", **more: Any) -> Any:
-        text = supposed.get(os.path.normpath(Path.cwd() / path)) if mode == "r" else None
-        return as_it_lies(path, mode, **more) if text is None else io.StringIO(text)
+        text = overlay.get(os.path.normpath(Path.cwd() / path)) if mode == "r" else None
+        return open_file(path, mode, **more) if text is None else io.StringIO(text)
 
     fs.open = read
     repository.repo.fs = fs
 
 
-def supposing(repository: Repository, state: State, texts: Mapping[str, str]) -> State:
-    """The state that would be observed, had the files the supposed texts."""
-    seen = {}
+def overlay_state(repository: Repository, state: State, texts: Mapping[str, str]) -> State:
+    """Return the state with the files replaced by `texts`."""
+    stages = {}
     for address, observed in state.stages.items():
         stage = repository.stages[address]
         items = {relative(item, repository.root): item for item in [*stage.deps, *stage.outs]}
-        now = {
+        hashes = {
             path: _hash(repository, item, path, texts)
             for path, item in items.items()
-            if item not in stage.params and any(_holds(path, file) for file in texts) and item.exists
+            if item not in stage.params and any(_contains(path, file) for file in texts) and item.exists
         }
-        seen[address] = _otherwise(observed, now) if now else observed
-    return replace(state, stages=seen)
+        stages[address] = _replace_hashes(observed, hashes) if hashes else observed
+    return replace(state, stages=stages)
 
 
-def _otherwise(seen: Observed, now: Hashes) -> Observed:
-    deps = {path: now.get(path, value) for path, value in seen.deps_now.items()}
+def _replace_hashes(observed: Observed, hashes: Hashes) -> Observed:
+    deps = {path: hashes.get(path, value) for path, value in observed.deps_now.items()}
     outs = {
-        path: ("ok" if now[path] == seen.outs_was.get(path) else "modified")
-        if path in now and status != "not in cache"
+        path: ("ok" if hashes[path] == observed.outs_was.get(path) else "modified")
+        if path in hashes and status != "not in cache"
         else status
-        for path, status in seen.outs.items()
+        for path, status in observed.outs.items()
     }
-    return replace(seen, deps_now=deps, outs=outs)
+    return replace(observed, deps_now=deps, outs=outs)
 
 
-def _holds(path: str, file: str) -> bool:
+def _contains(path: str, file: str) -> bool:
     return path == file or file.startswith(f"{path}/")
 
 
 def _hash(repository: Repository, item: Any, path: str, texts: Mapping[str, str]) -> str | None:
-    """The hash of a file or folder in which the supposed texts stand."""
+    """Return the hash of a file or folder with the files replaced by `texts`."""
     from dvc_data.hashfile.hash_info import HashInfo
 
     md5 = {

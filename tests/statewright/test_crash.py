@@ -159,7 +159,7 @@ def test_an_output_finds_no_room_in_the_cache(place: Place, lock: Mapping[str, A
         place.fault("folder", "yes | head -c 3000000 >> $to")
         status, said = place.run()
         assert status == 1, said
-        assert "folder could not be taken into DVC's cache: [Errno 28] No space left on device" in said
+        assert "folder could not be copied into DVC's cache: [Errno 28] No space left on device" in said
         assert "Traceback" not in said
         assert "folder" not in place.recorded()
         subprocess.run(["mount", "-o", "remount,size=16m", str(cache)], check=True)

@@ -110,7 +110,7 @@ def test_it_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixt
     assert (repo / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
     out, err = capsys.readouterr()
     assert "round 3: score 0, a gain of 1; loss 0 after 2 rounds" in err
-    assert err.count("rounds are not saved as DVC experiments: there is no git commit here yet") == 1
+    assert err.count("rounds are not saved as DVC experiments: this repository has no git commit yet") == 1
     assert out.endswith("score: 0\n")
     # the last round changed neither params nor journal: everything is up to date
     assert set(verdicts(repo).values()) == {"skip"}

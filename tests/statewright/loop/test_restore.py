@@ -292,5 +292,5 @@ def test_rounds_are_dvc_experiments_and_git_is_as_it_was(
 
 
 def test_without_a_commit_there_can_be_no_experiment(repo: Path) -> None:
-    assert save_experiment(repo, "x", "m", []) == "there is no git commit here yet"
+    assert save_experiment(repo, "x", "m", []) == "this repository has no git commit yet"
     assert git(repo, "for-each-ref") == ""

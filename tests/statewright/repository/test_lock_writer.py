@@ -41,7 +41,7 @@ def test_outputs_that_were_saved_but_not_taken_in_do_not_count(
     (root / "out.txt").write_text("two\n")
     with monkeypatch.context() as patched:
         patched.setattr(type(writer.stages["made"]).commit, "__wrapped__", lambda stage: None)
-        with pytest.raises(OSError, match=r"out\.txt could not be taken into DVC's cache"):
+        with pytest.raises(OSError, match=r"out\.txt could not be copied into DVC's cache"):
             lock_writer.finish(writer, "made")
     lock_writer.abandon(writer, "made")
     assert lock_writer.begin(writer, "made") == "ready"

@@ -258,7 +258,7 @@ def test_what_cannot_be_verified_is_refused_with_the_reason(tmp_path: Path, stag
 @pytest.mark.slow
 def test_an_unknown_stage_is_an_error(root: Path) -> None:
     done = statewright(root, "verify", "stedy")
-    assert done.returncode == 2 and "'stedy' is no stage here" in done.stderr and "steady" in done.stderr
+    assert done.returncode == 2 and "'stedy' is not a stage" in done.stderr and "steady" in done.stderr
 
 
 def test_links_do_not_lead_a_stage_into_the_original(tmp_path: Path) -> None:
