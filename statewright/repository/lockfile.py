@@ -89,8 +89,8 @@ def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
             return HEAD, dict(zip(names, parts, strict=True)), ""
     # The file is not exactly as DVC writes it: serialize it again as DVC does, with its comments, then split.
     data = parse_yaml_for_update(text, str(path)) or {"schema": "2.0"}
-    if parts := _parts(as_text(data), list(data.get("stages") or {})):
-        return parts
+    if sections := _parts(as_text(data), list(data.get("stages") or {})):
+        return sections
     keys = [*data, *([] if "stages" in data else ["stages"])]
     at = keys.index("stages")
     head = as_text({key: data[key] for key in keys[:at]}) + "stages:\n"

@@ -1,8 +1,8 @@
-"""Paths on storage whose plug-in is not installed: DVC can read them, and so plan around them.
+"""Stand-ins for the storage schemes whose DVC plug-in is not installed.
 
-DVC refuses a whole `dvc.yaml` if one path in it is `s3://...` and `dvc-s3` is missing. Reading a
-graph needs no more of a store than its paths, so stand-ins take the place of the missing plug-ins;
-a request for a file raises an error that names the package to install.
+DVC rejects a whole `dvc.yaml` if one path in it is `s3://...` and `dvc-s3` is missing. To read a
+graph, the paths of a store are enough, so stand-ins replace the missing plug-ins. A request for a
+file raises an error that names the package to install.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ from statewright.state import Hashes, Observed, State
 
 
 def overlay_texts(repository: Repository, texts: Mapping[str, str]) -> None:
-    """Let DVC read `texts` (path from the root -> text) in place of the files on disk."""
+    """Let DVC read `texts` in place of files.
+
+    The keys of `texts` are paths relative to the root of the repository.
+    """
     from dvc.fs import LocalFileSystem
 
     fs: Any = LocalFileSystem()

@@ -84,7 +84,7 @@ def test_what_records_is_killed(place: Place, lock: Mapping[str, Any]) -> None:
     place.process("statewright.running.recorder").kill()
     status, said = run.end()
     assert status == 0
-    assert "not wholly recorded in MLflow: the process that records was killed" in said
+    assert "not wholly recorded in MLflow: the recording process was killed" in said
     assert_sound(place, lock)
 
 
@@ -120,7 +120,7 @@ def test_the_temporary_server_of_prefect_is_killed(place: Place, lock: Mapping[s
 def test_a_server_that_was_named_is_out_of_reach(place: Place, lock: Mapping[str, Any]) -> None:
     status, said = place.run({"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert status == 0, said
-    assert "Prefect at http://127.0.0.1:9/api is out of reach: a temporary server is used" in said
+    assert "Prefect at http://127.0.0.1:9/api is out of reach: using a temporary server" in said
     assert_sound(place, lock)
 
 

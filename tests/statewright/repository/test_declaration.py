@@ -284,7 +284,7 @@ def test_a_name_before_a_hyphen_is_a_pipeline(tmp_path: Path) -> None:
     repository = engine.open_repository(make_repository(tmp_path / "toy", {"dvc.yaml": f"stages:\n{stages}"}))
     assert set(engine.targets(repository, ["wash"])) == {"wash-fetch", "wash-dry"}
     assert engine.targets(repository, ["iron"]) == ("iron",)
-    with pytest.raises(WorkflowError, match="no stage here"):
+    with pytest.raises(WorkflowError, match="is not a stage"):
         engine.targets(repository, ["was"])
 
 
