@@ -323,7 +323,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _loop(options: argparse.Namespace) -> int:
-    from statewright.loop.approval import asker
+    from statewright.loop.approval import select_prompt
     from statewright.loop.driver import loop
     from statewright.loop.judge import Stops, parse_target
 
@@ -333,7 +333,7 @@ def _loop(options: argparse.Namespace) -> int:
         patience=options.patience,
         target=parse_target(options.until) if options.until else None,
     )
-    ask = asker() if options.ask else None
+    ask = select_prompt() if options.ask else None
     return loop(Path.cwd(), options.target, stops=stops, workers=options.workers, ask=ask)
 
 

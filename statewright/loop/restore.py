@@ -1,7 +1,7 @@
-"""Bring an earlier round back: its params, journal and records as they were, its outputs from the cache.
+"""Restore an earlier round: its params, journal, records and cached outputs.
 
-Nothing is lost by it: what stands is kept as a round first, and outputs that no cache holds are
-moved aside. It may be killed and repeated at any moment.
+No data is lost: the current state is saved as a round first, and outputs that are in no cache are
+moved to another folder. The command may be killed at any time and repeated.
 """
 
 from __future__ import annotations
@@ -22,65 +22,68 @@ from statewright.workspace import control_folder
 
 
 def run_at(directory: Path, number: int, *, workers: int) -> int:
-    """Bring round `number` back (`statewright run --at`).
+    """Restore round `number` (`statewright run --at`).
 
     Returns
     -------
     int
-        0 if it stands, 1 if a stage that had to run again failed.
+        0 if the round is restored, 1 if a stage that had to run again failed.
     """
     console = terminal()
     root = open_repository(directory).root
     with alone(root, console):
-        kept = rounds.find_round(root, number)
-        standing = save_current_state(look(root, []))
-        if standing == number:
-            console.print(f"round {number} stands already: only its outputs are looked after")
+        saved = rounds.find_round(root, number)
+        current = save_current_state(look(root, []))
+        if current == number:
+            console.print(f"round {number} is the current state: only its outputs are restored")
         else:
             console.print(
-                f"what stands is kept as round {standing}: `statewright run --at {standing}` returns"
+                f"the current state is saved as round {current}: `statewright run --at {current}` restores it"
             )
-        if restore_round(root, kept, kept.files, console, workers=workers):
+        if restore_round(root, saved, saved.files, console, workers=workers):
             return 1
         session = look(root, [])
         show_results(session)
-        same = session.state.digest == kept.state
-        end = "stands again" if same else "stands, but outputs came out otherwise than they were"
-        console.print(f"round {number} ({rounds.score_text(kept)}) {end}: state {session.state.digest[:8]}")
+        same = session.state.digest == saved.state
+        end = "is restored" if same else "is restored, but some outputs differ from those of the round"
+        console.print(f"round {number} ({rounds.score_text(saved)}) {end}: state {session.state.digest[:8]}")
         return 0
 
 
 def restore_round(
-    root: Path, kept: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int
+    root: Path, saved: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int
 ) -> int:
-    """Put `files` of a round back, then its outputs; what the cache holds no more is run.
+    """Restore `files` of a round, then its outputs.
+
+    A stage whose outputs are no longer in the cache runs again.
 
     Returns
     -------
     int
         0, or 1 if a stage failed.
     """
-    _move_aside(root, console)
+    _move_unsaved_outputs(root, console)
     with open_repository(root).locked():
         rounds.restore_files(root, files)
-    back, _ = check_out(open_repository(root))
-    if back:
-        console.print(f"{len(back)} outputs brought back from the cache", highlight=False)
+    restored, _ = check_out(open_repository(root))
+    if restored:
+        noun = "output" if len(restored) == 1 else "outputs"
+        console.print(f"{len(restored)} {noun} restored from the cache", highlight=False)
     session = look(root, [])
-    settled = [address for address in kept.settled if address in session.workflow.stages]
+    settled = [address for address in saved.settled if address in session.workflow.stages]
     if not settled:
         return 0
     session = look(root, settled)
     if not session.plan.work:
         return 0
     again = [a for a in session.plan.work if session.plan.decisions[a].verdict == MUST]
-    if again and files == kept.files:
-        console.print(f"not all of it can be had from the cache: {', '.join(again)} will run", style="yellow")
+    if again and files == saved.files:
+        console.print(f"the cache lacks outputs of the round: {', '.join(again)} will run", style="yellow")
     print_plan(session.plan, console)
     return carry_out(session, workers=workers, name="loop", console=console)
 
 
-def _move_aside(root: Path, console: Console) -> None:
+def _move_unsaved_outputs(root: Path, console: Console) -> None:
     folder = control_folder(root / ".statewright") / "aside" / rounds.now().replace(":", "")
     for name in unsaved_outputs(open_repository(root)):
         if Path(name).is_absolute() or not (root / name).exists():
