@@ -1,4 +1,4 @@
-"""What a person reads of a trace, as trees, and of a verification."""
+"""Print a trace, as trees, and a verification to the terminal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from statewright.planning.reasons import show
 from statewright.terminal.display import clock
 from statewright.verify.reproduction import OutputComparison, Verification
 
-MOST_NAMED = 3
-"""How many files of a list a line names; `--json` has them all."""
+MAX_NAMES = 3
+"""Maximum number of names of a list on one line; `--json` prints all."""
 
-MOST_DEEP = 12
-"""How many stages one below the other a tree shows; `--json` has them all."""
+MAX_DEPTH = 12
+"""Maximum depth of a tree; `--json` prints the whole tree."""
 
-KEPT: Mapping[str, str] = {
+SOURCE_KINDS: Mapping[str, str] = {
     "git": "in git",
     "dvc": "tracked by {keeper}",
     "outside": "outside of the repository",
@@ -32,26 +32,26 @@ KEPT: Mapping[str, str] = {
 }
 
 
-def print_trace(found: Trace, console: Console) -> None:
-    """Print what it is, how it was made, the tree of what it was made from and of what depends on it."""
-    subject = found.subject
-    title = [subject.stage or subject.path or subject.name, *([show(found.version)] if found.version else [])]
-    console.print(Text("  ".join(title), style="bold").append(f"  {found.standing}", style="not bold"))
+def print_trace(trace: Trace, console: Console) -> None:
+    """Print the subject of a trace, its history, its sources and its dependents."""
+    subject = trace.subject
+    title = [subject.stage or subject.path or subject.name, *([show(trace.version)] if trace.version else [])]
+    console.print(Text("  ".join(title), style="bold").append(f"  {trace.standing}", style="not bold"))
     lines: list[tuple[str, str | Text]] = [
         (key.partition(":")[2], f"{value:g}") for key, value in subject.metrics.items()
     ]
-    for made in found.steps:
-        lines += _made_by(made) if len(found.steps) == 1 else [("made by", f"{made.stage}  {_short(made)}")]
-    if found.commit:
-        dirty = any(made.run and made.run.dirty for made in found.steps)
-        lines.append(("commit", found.commit[:12] + (", with changes not committed" if dirty else "")))
-    lines += [("note", note) for note in found.notes]
-    if found.command:
-        lines.append(("again", Text(found.command, style="green")))
+    for made in trace.steps:
+        lines += _made_by(made) if len(trace.steps) == 1 else [("made by", f"{made.stage}  {_short(made)}")]
+    if trace.commit:
+        dirty = any(made.run and made.run.dirty for made in trace.steps)
+        lines.append(("commit", trace.commit[:12] + (", with uncommitted changes" if dirty else "")))
+    lines += [("note", note) for note in trace.notes]
+    if trace.command:
+        lines.append(("rebuild", Text(trace.command, style="green")))
     _print_lines(lines, console)
-    if found.steps:
-        console.print(_back(found.steps))
-    console.print(_forward(found) if found.dependents else Text("nothing depends on it", style="dim"))
+    if trace.steps:
+        console.print(_history_tree(trace.steps))
+    console.print(_dependents_tree(trace) if trace.dependents else Text("nothing depends on it", style="dim"))
 
 
 def _print_lines(lines: Sequence[tuple[str, str | Text]], console: Console) -> None:
@@ -70,9 +70,9 @@ def _made_by(made: Step) -> list[tuple[str, str | Text]]:
         if reason := made.run.tags.get("statewright.reason"):
             lines.append(("because", show_list(reason.split("; "), "; ")))
     elif made.known:
-        lines.append(("run", "none in MLflow wrote this version: the rest is from dvc.lock"))
+        lines.append(("run", "no run in MLflow wrote this version; the rest is from dvc.lock"))
     else:
-        lines.append(("run", "no record tells how this version was made"))
+        lines.append(("run", "no record of the run that wrote this version"))
     if made.restored is not None:
         lines.append(("restored", f"from the run cache by {_run(made.restored)}"))
     lines += [("params", text) for text in _grouped(made.params)]
@@ -83,7 +83,7 @@ def _made_by(made: Step) -> list[tuple[str, str | Text]]:
 
 
 def _grouped(params: Mapping[str, Any]) -> list[str]:
-    """Params that share all but the last part of their keys, on one line."""
+    """Return one line for all params whose keys differ only in the last part."""
     groups: dict[str, list[str]] = {}
     for key, value in params.items():
         group, _, name = key.rpartition(".")
@@ -103,21 +103,21 @@ def _flow(run: PastRun) -> str:
 
 
 def show_list(names: Sequence[str], mark: str = ", ") -> str:
-    """The first few of several names, and how many more there are."""
-    more = f"{mark}and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return mark.join(names[:MOST_NAMED]) + more
+    """Return the first names of a list and the number of the others."""
+    more = f"{mark}and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return mark.join(names[:MAX_NAMES]) + more
 
 
-def _back(steps: Sequence[Step]) -> Tree:
-    """The tree of what the steps were made from; a step that comes again is only named."""
+def _history_tree(steps: Sequence[Step]) -> Tree:
+    """Return the tree of the inputs of `steps`, in which each step is expanded once."""
     root = Tree(Text("made from", style="bold"))
     shown: set[int] = set()
     for made in steps:
-        _grow_back(root if len(steps) == 1 else root.add(Text(made.stage, style="cyan")), made, shown, 1)
+        _add_history(root if len(steps) == 1 else root.add(Text(made.stage, style="cyan")), made, shown, 1)
     return root
 
 
-def _grow_back(branch: Tree, made: Step, shown: set[int], depth: int) -> None:
+def _add_history(branch: Tree, made: Step, shown: set[int], depth: int) -> None:
     shown.add(id(made))
     for source in made.sources:
         branch.add(Text(_source(source)))
@@ -126,14 +126,14 @@ def _grow_back(branch: Tree, made: Step, shown: set[int], depth: int) -> None:
         files = [f"{path} {show(made.inputs.get(path))}" for path in paths]
         label.append(f"  {show_list(files)}", style="none")
         label.append(f"  {_short(earlier)}", style="dim")
-        again = id(earlier) in shown and (earlier.before or earlier.sources)
-        if again:
+        repeated = id(earlier) in shown and (earlier.before or earlier.sources)
+        if repeated:
             label.append(" (its inputs are above)", style="dim")
-        twig = branch.add(label)
-        if not again and depth < MOST_DEEP:
-            _grow_back(twig, earlier, shown, depth + 1)
-        elif not again and (earlier.before or earlier.sources):
-            twig.add(Text("... (--json has the whole chain)", style="dim"))
+        child = branch.add(label)
+        if not repeated and depth < MAX_DEPTH:
+            _add_history(child, earlier, shown, depth + 1)
+        elif not repeated and (earlier.before or earlier.sources):
+            child.add(Text("... (--json prints the whole chain)", style="dim"))
 
 
 def _short(made: Step) -> str:
@@ -143,26 +143,27 @@ def _short(made: Step) -> str:
 
 
 def _source(source: Source) -> str:
-    return f"{source.path} {show(source.hash)}  {KEPT[source.kind].format(keeper=source.keeper)}"
+    return f"{source.path} {show(source.hash)}  {SOURCE_KINDS[source.kind].format(keeper=source.keeper)}"
 
 
-def _forward(found: Trace) -> Tree:
-    """The tree of the stages that depend on the subject, each below the first that it comes after."""
+def _dependents_tree(trace: Trace) -> Tree:
+    """Return the tree of the dependent stages, each below its first dependency."""
     root = Tree(Text("needed by", style="bold"))
-    places: dict[str, tuple[Tree, int]] = {}
-    hidden = 0
-    for dependent in found.dependents:
-        above = next((name for name in dependent.after if name in places), None)
+    branches: dict[str, tuple[Tree, int]] = {}
+    omitted = 0
+    for dependent in trace.dependents:
+        above = next((name for name in dependent.after if name in branches), None)
         if dependent.after and above is None:
-            hidden += 1
+            omitted += 1
             continue
-        branch, depth = places[above] if above else (root, 0)
-        if depth >= MOST_DEEP:
-            hidden += 1
+        branch, depth = branches[above] if above else (root, 0)
+        if depth >= MAX_DEPTH:
+            omitted += 1
         else:
-            places[dependent.stage] = branch.add(_needs(dependent, above)), depth + 1
-    if hidden:
-        root.add(Text(f"and {hidden} stages after those (--json has them all)", style="dim"))
+            branches[dependent.stage] = branch.add(_needs(dependent, above)), depth + 1
+    if omitted:
+        noun = "stage" if omitted == 1 else "stages"
+        root.add(Text(f"and {omitted} more {noun} (--json prints all)", style="dim"))
     return root
 
 
@@ -178,14 +179,14 @@ def _needs(dependent: Dependent, above: str | None) -> Text:
 
 
 def _read(dependent: Dependent) -> list[str]:
-    """What a stage reads, with the definitions of one module put together."""
+    """Return the inputs of a stage, with the definitions of a module counted."""
     modules = [name.partition(":")[0] for name in dependent.reads if ":" in name and "://" not in name]
     counted = [f"{modules.count(name)} definitions of {name}" for name in dict.fromkeys(modules)]
     return [*counted, *(name for name in dependent.reads if ":" not in name or "://" in name)]
 
 
 def print_verification(result: Verification, console: Console) -> None:
-    """Print the verdict on a stage, and for each output its hashes and where they part."""
+    """Print the verdict on a stage, and hashes and differences of each output."""
     style = "green" if result.identical else "bold red"
     console.print(Text(f"{result.stage}: {_verdict(result)}", style=style))
     for output in result.outputs:
@@ -198,21 +199,23 @@ def print_verification(result: Verification, console: Console) -> None:
 
 def _verdict(result: Verification) -> str:
     took = " and ".join(clock(seconds) for seconds in result.seconds)
-    unlike = [output.path for output in result.outputs if not output.repeatable]
-    if unlike:
-        return (
-            f"not repeatable: {len(unlike)} of {len(result.outputs)} outputs differ between two runs ({took})"
-        )
+    changed = [output.path for output in result.outputs if not output.repeatable]
+    if changed:
+        share = f"{len(changed)} of {len(result.outputs)} outputs"
+        return f"not repeatable: {share} differ between two runs ({took})"
     if not result.identical:
-        return f"repeatable here, but not what dvc.lock records ({took}): it was made elsewhere or otherwise"
+        return (
+            f"repeatable here, but not what dvc.lock records ({took}): "
+            "the recorded run used another machine or other software"
+        )
     return f"identical in two runs ({took}){'' if result.stale else ', and as dvc.lock records'}"
 
 
 def _hashes(output: OutputComparison) -> str:
-    found = " / ".join(show(value) for value in dict.fromkeys(output.hashes))
+    hashes = " / ".join(show(value) for value in dict.fromkeys(output.hashes))
     if output.recorded is None:
-        return found
+        return hashes
     if output.as_recorded:
-        return f"{found} as recorded"
+        return f"{hashes} as recorded"
     same = output.recorded in output.hashes
-    return f"{found} {'one is as recorded' if same else f'recorded {show(output.recorded)}'}"
+    return f"{hashes} {'one is as recorded' if same else f'recorded {show(output.recorded)}'}"
