@@ -250,7 +250,7 @@ def test_the_command_draws_trees_and_prints_json(plain: tuple[Path, str]) -> Non
     assert done.returncode == 0, done.stderr
     for line in (
         f"judged.txt  {md5(root / 'judged.txt')[:4]}  as dvc.lock records it",
-        "again    statewright run --force judge",
+        "rebuild  statewright run --force judge",
         f"clean  clean.csv {md5(root / 'clean.csv')[:4]}",
         f"raw.csv {md5(root / 'raw.csv')[:4]}  in git",
         f"extra.bin {md5(root / 'extra.bin')[:4]}  tracked by extra.bin.dvc",
