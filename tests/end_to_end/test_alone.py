@@ -1,4 +1,4 @@
-"""The engine by itself: installed into an empty environment, at work in a stranger's repository."""
+"""The engine alone, installed into an empty environment."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILD_S = 900
+"""Seconds in which any command must end, also the installation."""
 NOT_NEEDED = ("torch", "pymc", "transformers", "sentence_transformers", "statsmodels", "causallearn", "numba")
 
 pytestmark = [pytest.mark.end_to_end]
@@ -25,36 +27,44 @@ stages:
 
 @pytest.fixture(scope="module")
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts of an environment that holds the engine and what it needs, and nothing else."""
-    place = tmp_path_factory.mktemp("alone") / "venv"
-    run([sys.executable, "-m", "venv", str(place)], ROOT)
-    python = str(place / "bin" / "python")
-    source = place.parent / "source"  # a build leaves files beside what it builds
+    """The scripts of an environment with only the engine and its dependencies."""
+    environment = tmp_path_factory.mktemp("alone") / "venv"
+    run([sys.executable, "-m", "venv", str(environment)], ROOT)
+    python = str(environment / "bin" / "python")
+    source = environment.parent / "source"  # a copy, because a build writes files beside its sources
     shutil.copytree(ROOT / "statewright", source / "statewright")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, str(source)], ROOT)
-    return place / "bin"
+    return environment / "bin"
 
 
 def run(command: list[str], folder: Path) -> str:
-    """What a command prints, in an environment that knows nothing of the checkout's."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    path = os.pathsep.join([str(Path(command[0]).parent), kept["PATH"]])
+    """Return the output of a command, run without the environment of the checkout."""
+    variables = {
+        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")
+    }
+    variables["PATH"] = os.pathsep.join([str(Path(command[0]).parent), variables["PATH"]])
     done = subprocess.run(
-        command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("module", NOT_NEEDED)
-def test_what_only_the_pipelines_need_is_not_installed(binaries: Path, module: str) -> None:
-    found = run(
+def test_libraries_of_the_pipelines_are_not_installed(binaries: Path, module: str) -> None:
+    spec = run(
         [str(binaries / "python"), "-c", f"import importlib.util as u; print(u.find_spec('{module}'))"],
         ROOT.parent,
     )
-    assert found.strip() == "None"
+    assert spec.strip() == "None"
 
 
 def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Path) -> None:
@@ -64,7 +74,7 @@ def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Pa
     assert run([str(binaries / "python"), "-c", program], tmp_path).strip() == "all"
 
 
-def test_it_plans_runs_and_traces_in_a_strangers_repository(binaries: Path, tmp_path: Path) -> None:
+def test_the_engine_plans_runs_and_traces_in_another_repository(binaries: Path, tmp_path: Path) -> None:
     run(["git", "init", "--quiet"], tmp_path)
     run([str(binaries / "dvc"), "init", "--quiet"], tmp_path)
     (tmp_path / "dvc.yaml").write_text(DECLARATION)
