@@ -106,7 +106,7 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
     except WorkflowError:
         raise
     except (YAMLError, ValueError) as error:
-        raise WorkflowError(f"{path}: expected {path.suffix[1:]}: {error}; mend the file") from error
+        raise WorkflowError(f"{path}: expected {path.suffix[1:]}: {error}; fix the file") from error
 
 
 def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:

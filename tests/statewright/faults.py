@@ -1,4 +1,4 @@
-"""A small repository whose stages can be made to fail in every way, and what must hold after each."""
+"""A small repository with stages that can fail, and checks after each failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import yaml
 from toys import commit, dvc, dvc_status, make_repository
 
 STEP = """#!/bin/sh
-# step STAGE OUTPUT INPUT...: writes in two halves; between them stands whatever a test has laid down
+# step STAGE OUTPUT INPUT...: write the output in two halves, and between them run the fault of a test
 stage=$1; to=$2; shift 2
 echo $stage >> $OUT/started
 mkdir -p "$(dirname $to)"
@@ -48,7 +48,7 @@ stages:
     outs: [join.txt]
     metrics: [join.json: {cache: false}]
 """
-"""Of both sorts: DVC's run cache can hold `held`, `folder` and `join`; neither `source` nor `open`."""
+"""DVC's run cache can hold `held`, `folder` and `join`, but neither `source` nor `open`."""
 
 
 def _made(stage: str, *inputs: str) -> str:
@@ -66,19 +66,19 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """The repository, and a folder outside of it in which its stages note what they do."""
+class Sandbox:
+    """A repository, and a folder outside of it in which its stages write a protocol."""
 
     root: Path
     out: Path
 
     def environment(self, more: Mapping[str, str | None] | None = None) -> dict[str, str]:
-        """What processes of this place are started with; None takes a variable away."""
+        """Return the environment of a process; None in `more` removes a variable."""
         settings = {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", "OUT": str(self.out), **(more or {})}
         return {key: value for key, value in {**os.environ, **settings}.items() if value is not None}
 
     def start(self, *arguments: str, more: Mapping[str, str | None] | None = None, **keywords: Any) -> Run:
-        """Start ``statewright run``, or another command of Python's, and do not wait for it."""
+        """Start ``statewright run``, or another Python module, without waiting for it."""
         command = [sys.executable, "-m", *(arguments or ("statewright", "run"))]
         return Run(
             subprocess.Popen(
@@ -94,44 +94,44 @@ class Place:
         )
 
     def run(self, more: Mapping[str, str | None] | None = None, **keywords: Any) -> tuple[int, str]:
-        """Status and output of ``statewright run``."""
+        """Run ``statewright run`` and return its status and output."""
         return self.start(more=more, **keywords).end()
 
     def fault(self, stage: str, script: str) -> None:
-        """Have a stage do something between its two halves."""
+        """Let a stage run a script between its two halves."""
         (self.out / f"fault.{stage}").write_text(script + "\n")
 
     def hold(self, stage: str, then: str = "sleep 60") -> Path:
-        """Have a stage say that it has come half of the way, and stop there."""
+        """Let a stage stop half-way, and return the file that it creates there."""
         self.fault(stage, f"touch $OUT/at.{stage}; {then}")
         return self.out / f"at.{stage}"
 
-    def mend(self) -> None:
-        """Let all stages be."""
+    def clear_faults(self) -> None:
+        """Remove all faults."""
         for path in [*self.out.glob("fault.*"), *self.out.glob("at.*")]:
             path.unlink()
 
     def started(self) -> Counter[str]:
-        """How often each stage has been started."""
+        """Return how often each stage has been started."""
         return Counter(_lines(self.out / "started"))
 
     def finished(self) -> list[str]:
-        """Stages in the order in which they came to their end."""
+        """Return the stages in the order in which they ended."""
         return _lines(self.out / "finished")
 
     def recorded(self) -> dict[str, Any]:
-        """Entries of `dvc.lock`."""
+        """Return the entries of `dvc.lock`."""
         path = self.root / "dvc.lock"
         return dict(yaml.safe_load(path.read_text())["stages"]) if path.exists() else {}
 
     def processes(self) -> list[psutil.Process]:
-        """All processes that were started for this place and live."""
+        """Return the processes of this repository that are alive."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def process(self, word: str) -> psutil.Process:
-        """The process with a word in its command line."""
-        (found,) = (p for p in self.processes() if word in command(p))
-        return found
+        """Return the process with a word in its command line."""
+        (process,) = (p for p in self.processes() if word in command(p))
+        return process
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -142,84 +142,87 @@ class Place:
 
 @dataclass(frozen=True)
 class Run:
-    """A command that was started."""
+    """A started command."""
 
     process: subprocess.Popen[str]
 
     def end(self, timeout: float = 120) -> tuple[int, str]:
-        """Wait for its end: status, and what it said."""
+        """Wait for its end and return status and output."""
         try:
-            said, _ = self.process.communicate(timeout=timeout)
+            output, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        return self.process.returncode, said
+        return self.process.returncode, output
 
     def kill(self) -> None:
-        """``kill -9``."""
+        """Kill the command with SIGKILL and wait for its end."""
         self.process.kill()
         self.process.communicate()
 
 
-def make_place(folder: Path) -> Place:
-    """A fresh repository in which nothing has run."""
+def make_sandbox(folder: Path) -> Sandbox:
+    """Create a repository in which no stage has run."""
     out = folder / "out"
     out.mkdir(parents=True)
     (out / "step").write_text(STEP)
     (out / "step").chmod(0o755)
     root = make_repository(folder / "repo", {"dvc.yaml": STAGES})
     commit(root)
-    return Place(root, out)
+    return Sandbox(root, out)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds, and fail after a time limit."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"the condition did not hold within {seconds:g} s"
         time.sleep(0.01)
 
 
 def assert_next_run_finishes(
-    place: Place, lock: Mapping[str, Any], *done: str, more: Mapping[str, str | None] | None = None
+    sandbox: Sandbox, lock: Mapping[str, Any], *done: str, more: Mapping[str, str | None] | None = None
 ) -> None:
-    """The next run finishes the work, and starts none of the stages that were finished (`done` at least)."""
-    recorded = set(place.recorded())
+    """Check that the next run completes the work and repeats no finished stage.
+
+    The stages `done`, and maybe others, are finished.
+    """
+    recorded = set(sandbox.recorded())
     assert set(done) <= recorded
-    before = place.started()
-    status, said = place.run(more)
-    assert status == 0, said
-    after = place.started()
+    before = sandbox.started()
+    status, output = sandbox.run(more)
+    assert status == 0, output
+    after = sandbox.started()
     assert {stage: after[stage] for stage in recorded} == {stage: before[stage] for stage in recorded}
     assert all(after[stage] <= before[stage] + 1 for stage in lock)
-    assert_sound(place, lock)
+    assert_sound(sandbox, lock)
 
 
-def assert_sound(place: Place, lock: Mapping[str, Any]) -> None:
-    """All is done and recorded, as a plain ``dvc repro`` would have it; nothing and nobody is left behind."""
-    assert {name: (place.root / name).read_text() for name in FILES} == FILES
-    assert place.recorded() == lock
-    assert_cache_is_true(place.root)
-    assert_locks_are_free(place.root)
-    assert place.processes() == []
-    before = place.started()
-    assert dvc_status(place.root) == {}
-    assert dvc(place.root, "repro", "--quiet") == 0
-    assert place.started() == before
-    assert untracked(place.root) == []
+def assert_sound(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    """Check that files and records are those of ``dvc repro``, with no leftovers."""
+    assert {name: (sandbox.root / name).read_text() for name in FILES} == FILES
+    assert sandbox.recorded() == lock
+    assert_cache_is_true(sandbox.root)
+    assert_locks_are_free(sandbox.root)
+    assert sandbox.processes() == []
+    before = sandbox.started()
+    assert dvc_status(sandbox.root) == {}
+    assert dvc(sandbox.root, "repro", "--quiet") == 0
+    assert sandbox.started() == before
+    assert untracked(sandbox.root) == []
 
 
 def assert_cache_is_true(root: Path) -> None:
-    """Whatever the cache has taken in lies there under its own hash."""
-    held = [path for path in (root / ".dvc/cache/files/md5").glob("??/*") if path.suffix in ("", ".dir")]
-    assert held
-    for path in held:
+    """Check that each file of the cache is stored under its own hash."""
+    files = [path for path in (root / ".dvc/cache/files/md5").glob("??/*") if path.suffix in ("", ".dir")]
+    assert files
+    for path in files:
         digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         assert path.parent.name + path.name.removesuffix(".dir") == digest
 
 
 def assert_locks_are_free(root: Path) -> None:
-    """No lock of DVC's, nor of ours, is held."""
+    """Check that no lock of DVC or of the engine is held."""
     rwlock = root / ".dvc/tmp/rwlock"
     assert not rwlock.exists() or not any(json.loads(rwlock.read_text()).values())
     for path in (
@@ -232,10 +235,10 @@ def assert_locks_are_free(root: Path) -> None:
 
 
 def untracked(root: Path) -> list[str]:
-    """Files that git would take for a person's, but for what stages make."""
+    """Return the untracked files that are not outputs of stages."""
     command = ["git", "ls-files", "--others", "--exclude-standard"]
-    found = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split()
-    return [name for name in found if name not in (*FILES, "dvc.lock") and Path(name).name != ".gitignore"]
+    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split()
+    return [name for name in names if name not in (*FILES, "dvc.lock") and Path(name).name != ".gitignore"]
 
 
 def _lines(path: Path) -> list[str]:
@@ -243,7 +246,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def command(process: psutil.Process) -> list[str]:
-    """Its command line; empty if it has ended meanwhile."""
+    """Return the command line of a process; empty if it has ended."""
     try:
         return process.cmdline()
     except psutil.Error:

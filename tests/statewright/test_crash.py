@@ -1,4 +1,4 @@
-"""Faults of every kind, in processes of their own: the next run ends the work, and repeats none of it."""
+"""Faults in separate processes: the next run completes the work and repeats none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import FILES, Place, assert_next_run_finishes, assert_sound, command, make_place, wait_for
+from faults import FILES, Sandbox, assert_next_run_finishes, assert_sound, command, make_sandbox, wait_for
 
 from statewright.record.history import durations
 from statewright.running.process import GRACE_S
@@ -24,104 +24,104 @@ pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.usefixtures(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return make_place(tmp_path)
+def sandbox(tmp_path: Path) -> Sandbox:
+    return make_sandbox(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def lock(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    """What a plain ``dvc repro`` records where nothing goes wrong."""
-    place = make_place(tmp_path_factory.mktemp("clean"))
-    status, said = place.start("dvc", "repro").end()
-    assert status == 0, said
-    assert {name: (place.root / name).read_text() for name in FILES} == FILES
-    return place.recorded()
+    """The record of a plain ``dvc repro`` without faults."""
+    sandbox = make_sandbox(tmp_path_factory.mktemp("clean"))
+    status, output = sandbox.start("dvc", "repro").end()
+    assert status == 0, output
+    assert {name: (sandbox.root / name).read_text() for name in FILES} == FILES
+    return sandbox.recorded()
 
 
 # kill -9.
 
 
-def test_the_run_is_killed_while_commands_run(place: Place, lock: Mapping[str, Any]) -> None:
-    at = place.hold("held"), place.hold("open")
-    run = place.start()
+def test_the_run_is_killed_while_commands_run(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    at = sandbox.hold("held"), sandbox.hold("open")
+    run = sandbox.start()
     wait_for(lambda: all(path.exists() for path in at))
     run.kill()
-    wait_for(lambda: not any("step" in " ".join(command(p)) for p in place.processes()), 5)
-    place.mend()
-    assert_next_run_finishes(place, lock, "source")
+    wait_for(lambda: not any("step" in " ".join(command(p)) for p in sandbox.processes()), 5)
+    sandbox.clear_faults()
+    assert_next_run_finishes(sandbox, lock, "source")
 
 
-def test_the_run_is_killed_at_one_moment_after_the_other(place: Place, lock: Mapping[str, Any]) -> None:
+def test_the_run_is_killed_at_several_moments(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     chance = random.Random(7)
     for _ in range(4):
-        before = len(place.finished())
-        run = place.start(more={"PAUSE": "0"})
+        before = len(sandbox.finished())
+        run = sandbox.start(more={"PAUSE": "0"})
         wait_for(
-            lambda before=before, run=run: len(place.finished()) > before or run.process.poll() is not None
+            lambda before=before, run=run: len(sandbox.finished()) > before or run.process.poll() is not None
         )
         time.sleep(chance.uniform(0, 0.1))
         run.kill()
-    assert_next_run_finishes(place, lock)
+    assert_next_run_finishes(sandbox, lock)
 
 
-def test_what_starts_the_commands_is_killed(place: Place, lock: Mapping[str, Any]) -> None:
-    at = place.hold("held")
-    run = place.start()
+def test_the_supervisor_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    at = sandbox.hold("held")
+    run = sandbox.start()
     wait_for(at.exists)
-    place.process("statewright.running.supervisor").kill()
-    status, said = run.end()
+    sandbox.process("statewright.running.supervisor").kill()
+    status, output = run.end()
     assert status == 1
-    assert "stage 'held': the process that started it was killed; log: " in said
-    assert place.processes() == []
-    place.mend()
-    assert_next_run_finishes(place, lock, "source")
+    assert "stage 'held': the process that started it was killed; log: " in output
+    assert sandbox.processes() == []
+    sandbox.clear_faults()
+    assert_next_run_finishes(sandbox, lock, "source")
 
 
-def test_what_records_is_killed(place: Place, lock: Mapping[str, Any]) -> None:
-    at = place.hold("held", "sleep 1")
-    run = place.start()
+def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    at = sandbox.hold("held", "sleep 1")
+    run = sandbox.start()
     wait_for(at.exists)
-    place.process("statewright.running.recorder").kill()
-    status, said = run.end()
+    sandbox.process("statewright.running.recorder").kill()
+    status, output = run.end()
     assert status == 0
-    assert "not wholly recorded in MLflow: the recording process was killed" in said
-    assert_sound(place, lock)
+    assert "not wholly recorded in MLflow: the recording process was killed" in output
+    assert_sound(sandbox, lock)
 
 
-def test_stages_are_killed_or_die_half_way(place: Place, lock: Mapping[str, Any]) -> None:
-    place.fault("held", "kill -9 $$")
-    place.fault("folder", "kill -9 $PPID; sleep 60")
-    place.fault("open", "echo half a file; exit 3")
-    status, said = place.run()
+def test_stages_are_killed_or_fail_half_way(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    sandbox.fault("held", "kill -9 $$")
+    sandbox.fault("folder", "kill -9 $PPID; sleep 60")
+    sandbox.fault("open", "echo half a file; exit 3")
+    status, output = sandbox.run()
     assert status == 1
-    assert "stage 'held' was killed by signal 9" in said or "stage 'held' ended with status 137" in said
-    assert "stage 'folder' was killed by signal 9" in said
-    assert "stage 'open' ended with status 3: half a file" in said
-    assert place.processes() == []
-    assert set(place.recorded()) == {"source"}
-    place.mend()
-    assert_next_run_finishes(place, lock, "source")
+    assert "stage 'held' was killed by signal 9" in output or "stage 'held' ended with status 137" in output
+    assert "stage 'folder' was killed by signal 9" in output
+    assert "stage 'open' ended with status 3: half a file" in output
+    assert sandbox.processes() == []
+    assert set(sandbox.recorded()) == {"source"}
+    sandbox.clear_faults()
+    assert_next_run_finishes(sandbox, lock, "source")
 
 
-# Prefect's server goes away.
+# Prefect's server ends or is out of reach.
 
 
-def test_the_temporary_server_of_prefect_is_killed(place: Place, lock: Mapping[str, Any]) -> None:
-    at = place.hold("source", "sleep 1")
-    run = place.start(more={"PREFECT_API_URL": None})
+def test_the_temporary_server_of_prefect_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    at = sandbox.hold("source", "sleep 1")
+    run = sandbox.start(more={"PREFECT_API_URL": None})
     wait_for(at.exists)
-    place.process("uvicorn").kill()
-    status, said = run.end()
-    assert status == 0, said
-    assert "not wholly recorded in Prefect: " in said
-    assert_sound(place, lock)
+    sandbox.process("uvicorn").kill()
+    status, output = run.end()
+    assert status == 0, output
+    assert "not wholly recorded in Prefect: " in output
+    assert_sound(sandbox, lock)
 
 
-def test_a_server_that_was_named_is_out_of_reach(place: Place, lock: Mapping[str, Any]) -> None:
-    status, said = place.run({"PREFECT_API_URL": "http://127.0.0.1:9/api"})
-    assert status == 0, said
-    assert "Prefect at http://127.0.0.1:9/api is out of reach: using a temporary server" in said
-    assert_sound(place, lock)
+def test_a_named_server_is_out_of_reach(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    status, output = sandbox.run({"PREFECT_API_URL": "http://127.0.0.1:9/api"})
+    assert status == 0, output
+    assert "Prefect at http://127.0.0.1:9/api is out of reach: using a temporary server" in output
+    assert_sound(sandbox, lock)
 
 
 # Disks.
@@ -129,158 +129,158 @@ def test_a_server_that_was_named_is_out_of_reach(place: Place, lock: Mapping[str
 
 @contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """Something mounted on a folder for the length of the block, where one may."""
+    """Mount a file system on a folder for the length of the block, or skip the test."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    mount = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True, check=False)
+    if mount.returncode:
+        pytest.skip(f"this user cannot mount a file system: {mount.stderr.strip()}")
     try:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_the_disk_of_the_cache_is_full(place: Place, lock: Mapping[str, Any]) -> None:
-    with mounted(place.root / ".dvc" / "cache", "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
-        filler = place.root / ".dvc" / "cache" / "filler"
-        place.fault("held", f"dd if=/dev/zero of={filler} bs=4096 count=8000 2>&1")
-        status, said = place.run()
-        assert status == 1, said
-        assert "No space left on device" in said
+def test_the_disk_of_the_cache_is_full(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    with mounted(sandbox.root / ".dvc" / "cache", "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
+        filler = sandbox.root / ".dvc" / "cache" / "filler"
+        sandbox.fault("held", f"dd if=/dev/zero of={filler} bs=4096 count=8000 2>&1")
+        status, output = sandbox.run()
+        assert status == 1, output
+        assert "No space left on device" in output
         filler.unlink()
-        place.mend()
-        assert_next_run_finishes(place, lock, "source")
+        sandbox.clear_faults()
+        assert_next_run_finishes(sandbox, lock, "source")
 
 
-def test_an_output_finds_no_room_in_the_cache(place: Place, lock: Mapping[str, Any]) -> None:
-    """DVC logs a file that cannot be copied to the cache and goes on: the stage must not count as done."""
-    cache = place.root / ".dvc" / "cache"
+def test_an_output_does_not_fit_into_the_cache(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    """DVC only logs that it cannot copy the file, but the stage must not be recorded."""
+    cache = sandbox.root / ".dvc" / "cache"
     with mounted(cache, "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
-        place.fault("folder", "yes | head -c 3000000 >> $to")
-        status, said = place.run()
-        assert status == 1, said
-        assert "folder could not be copied into DVC's cache: [Errno 28] No space left on device" in said
-        assert "Traceback" not in said
-        assert "folder" not in place.recorded()
+        sandbox.fault("folder", "yes | head -c 3000000 >> $to")
+        status, output = sandbox.run()
+        assert status == 1, output
+        assert "folder could not be copied into DVC's cache: [Errno 28] No space left on device" in output
+        assert "Traceback" not in output
+        assert "folder" not in sandbox.recorded()
         subprocess.run(["mount", "-o", "remount,size=16m", str(cache)], check=True)
-        place.mend()
-        assert_next_run_finishes(place, lock, "source")
+        sandbox.clear_faults()
+        assert_next_run_finishes(sandbox, lock, "source")
 
 
 def test_the_disk_of_the_repository_is_full(tmp_path: Path, lock: Mapping[str, Any]) -> None:
     with mounted(tmp_path / "repo", "-t", "tmpfs", "-o", "size=16m", "tmpfs"):
-        place = make_place(tmp_path)
-        filler = place.root / "filler"
-        place.fault("held", f"dd if=/dev/zero of={filler} bs=4096 count=8000 2>&1")
-        status, said = place.run()
-        assert status == 1, said
-        assert "No space left on device" in said
-        assert "Traceback" not in said
+        sandbox = make_sandbox(tmp_path)
+        filler = sandbox.root / "filler"
+        sandbox.fault("held", f"dd if=/dev/zero of={filler} bs=4096 count=8000 2>&1")
+        status, output = sandbox.run()
+        assert status == 1, output
+        assert "No space left on device" in output
+        assert "Traceback" not in output
         filler.unlink()
-        place.mend()
-        assert_next_run_finishes(place, lock, "source")
+        sandbox.clear_faults()
+        assert_next_run_finishes(sandbox, lock, "source")
 
 
-def test_no_file_may_grow(place: Place, lock: Mapping[str, Any]) -> None:
-    place.fault("held", "yes | head -c 3000000 >> $to")
-    place.fault("folder", "yes | head -c 3000000 >> $to")
+def test_the_size_of_files_is_limited(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    sandbox.fault("held", "yes | head -c 3000000 >> $to")
+    sandbox.fault("folder", "yes | head -c 3000000 >> $to")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    status, said = place.run(preexec_fn=limit)
-    assert status == 1, said
-    place.mend()
-    assert_next_run_finishes(place, lock, "source")
+    status, output = sandbox.run(preexec_fn=limit)
+    assert status == 1, output
+    sandbox.clear_faults()
+    assert_next_run_finishes(sandbox, lock, "source")
 
 
-def test_the_cache_cannot_be_written(place: Place, lock: Mapping[str, Any]) -> None:
-    cache = place.root / ".dvc" / "cache"
-    # Refused ("busy") for as long as another stage's file is being written to the cache.
-    place.fault("held", f"until mount -o remount,bind,ro {cache}; do sleep 0.01; done")
+def test_the_cache_cannot_be_written(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    cache = sandbox.root / ".dvc" / "cache"
+    # The mount fails ("busy") while the file of another stage is written to the cache.
+    sandbox.fault("held", f"until mount -o remount,bind,ro {cache}; do sleep 0.01; done")
     with mounted(cache, "--bind", str(cache)):
-        status, said = place.run()
-        assert status == 1, said
-        assert "Read-only file system" in said
-        assert "Traceback" not in said
-    place.mend()
-    assert_next_run_finishes(place, lock, "source")
+        status, output = sandbox.run()
+        assert status == 1, output
+        assert "Read-only file system" in output
+        assert "Traceback" not in output
+    sandbox.clear_faults()
+    assert_next_run_finishes(sandbox, lock, "source")
 
 
-# Stages that do not listen.
+# Stages that ignore signals.
 
 
-def test_a_stage_that_ignores_sigterm_is_ended_in_time(place: Place, lock: Mapping[str, Any]) -> None:
-    deaf = "trap '' TERM INT HUP; while :; do sleep 0.1; done"
-    place.hold("held", deaf)
-    at = place.hold("open", deaf)
-    declared = place.root / "dvc.yaml"
+def test_a_stage_that_ignores_sigterm_is_ended_in_time(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    stubborn = "trap '' TERM INT HUP; while :; do sleep 0.1; done"
+    sandbox.hold("held", stubborn)
+    at = sandbox.hold("open", stubborn)
+    declared = sandbox.root / "dvc.yaml"
     text = declared.read_text()
     declared.write_text(
         text.replace("outs: [held.txt], meta: {timeout_s: 60}", "outs: [held.txt], meta: {timeout_s: 1}")
     )
-    run = place.start()
+    run = sandbox.start()
     wait_for(at.exists)
     began = time.monotonic()
     run.process.send_signal(signal.SIGINT)
-    status, said = run.end()
+    status, output = run.end()
     assert time.monotonic() - began < GRACE_S + 10
-    assert status == 130, said
-    assert place.processes() == []
+    assert status == 130, output
+    assert sandbox.processes() == []
     declared.write_text(text)
-    place.mend()
-    assert_next_run_finishes(place, lock, "source")
+    sandbox.clear_faults()
+    assert_next_run_finishes(sandbox, lock, "source")
 
 
 # Two at once.
 
 
-def test_two_runs_at_once(place: Place, lock: Mapping[str, Any]) -> None:
-    runs = [place.start(), place.start()]
-    said = [run.end() for run in runs]
-    assert [status for status, _ in said] == [0, 0], said
-    assert sum("is at work in this repository: waiting for it to end" in text for _, text in said) == 1
-    assert sum("nothing to do: 5 stages are up to date" in text for _, text in said) == 1
-    assert place.started() == dict.fromkeys(lock, 1)
-    assert_sound(place, lock)
+def test_two_runs_at_once(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    runs = [sandbox.start(), sandbox.start()]
+    results = [run.end() for run in runs]
+    assert [status for status, _ in results] == [0, 0], results
+    assert sum("is at work in this repository: waiting for it to end" in text for _, text in results) == 1
+    assert sum("nothing to do: 5 stages are up to date" in text for _, text in results) == 1
+    assert sandbox.started() == dict.fromkeys(lock, 1)
+    assert_sound(sandbox, lock)
 
 
 @pytest.mark.parametrize("first", ["statewright", "dvc"])
-def test_a_run_and_dvc_repro_at_once(place: Place, lock: Mapping[str, Any], first: str) -> None:
-    at = place.hold("source", "sleep 3")
-    ours, theirs = ("statewright", "run"), ("dvc", "--wait-for-lock", "repro")
-    one = place.start(*(ours if first == "statewright" else theirs))
+def test_a_run_and_dvc_repro_at_once(sandbox: Sandbox, lock: Mapping[str, Any], first: str) -> None:
+    at = sandbox.hold("source", "sleep 3")
+    engine, foreign = ("statewright", "run"), ("dvc", "--wait-for-lock", "repro")
+    one = sandbox.start(*(engine if first == "statewright" else foreign))
     wait_for(at.exists)
-    place.mend()
-    other = place.start(*(theirs if first == "statewright" else ours))
+    sandbox.clear_faults()
+    other = sandbox.start(*(foreign if first == "statewright" else engine))
     first_ended, other_ended = one.end(), other.end()
     assert first_ended[0] == 0, first_ended
     if first == "dvc":
         assert other_ended[0] == 0, other_ended
-    else:  # DVC waits for the repository's lock, but not for locks on paths
+    else:  # `--wait-for-lock` applies to the repository's lock, but not to the locks on paths
         assert "is busy, it is being blocked by" in other_ended[1] or other_ended[0] == 0
-    assert place.started() == dict.fromkeys(lock, 1)
-    assert_sound(place, lock)
+    assert sandbox.started() == dict.fromkeys(lock, 1)
+    assert_sound(sandbox, lock)
 
 
 # Clocks that jump.
 
 
-def test_files_of_another_time_are_no_news(place: Place, lock: Mapping[str, Any]) -> None:
-    assert place.run()[0] == 0
+def test_files_with_another_time_are_not_changes(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    assert sandbox.run()[0] == 0
     for days in (-4000, 4000):
         then = time.time() + days * 86400
-        for path in place.root.rglob("*"):
+        for path in sandbox.root.rglob("*"):
             if ".git" not in path.parts:
                 os.utime(path, (then, then))
-        assert_next_run_finishes(place, lock, *lock)
-    started = place.started()
-    (place.root / "open.txt").write_text("otherwise")
-    os.utime(place.root / "open.txt", (then - 86400, then - 86400))
-    status, said = place.run()
-    assert status == 0, said
-    assert place.started() - started == {"open": 1}
-    assert_sound(place, lock)
+        assert_next_run_finishes(sandbox, lock, *lock)
+    started = sandbox.started()
+    (sandbox.root / "open.txt").write_text("another text")
+    os.utime(sandbox.root / "open.txt", (then - 86400, then - 86400))
+    status, output = sandbox.run()
+    assert status == 0, output
+    assert sandbox.started() - started == {"open": 1}
+    assert_sound(sandbox, lock)
 
 
 JUMPING = """
@@ -290,13 +290,13 @@ time.time = lambda: _time() - 86400 * os.path.exists(os.path.join(os.environ["OU
 """
 
 
-def test_the_clock_jumps_back_while_a_stage_runs(place: Place, lock: Mapping[str, Any]) -> None:
-    (place.out / "sitecustomize.py").write_text(JUMPING)
-    place.hold("held", "sleep 1")
-    status, said = place.run({"PYTHONPATH": str(place.out)})
-    assert status == 0, said
-    (took,) = re.findall(r"held: ran in ([-\d.]+) s", said)
+def test_the_clock_jumps_back_while_a_stage_runs(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+    (sandbox.out / "sitecustomize.py").write_text(JUMPING)
+    sandbox.hold("held", "sleep 1")
+    status, output = sandbox.run({"PYTHONPATH": str(sandbox.out)})
+    assert status == 0, output
+    (took,) = re.findall(r"held: ran in ([-\d.]+) s", output)
     assert 1 <= float(took) < 60
-    low, high = durations(place.root)["held"]
+    low, high = durations(sandbox.root)["held"]
     assert 0 < low < high < 60
-    assert_sound(place, lock)
+    assert_sound(sandbox, lock)
