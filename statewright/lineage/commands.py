@@ -49,30 +49,30 @@ def find_rebuild_command(
         Params files that hold fingerprints of code. They are compared, but `--set` cannot change them.
     """
     chain = list(walk(steps))
-    names = " ".join(dict.fromkeys(shlex.quote(made.stage) for made in steps))
+    names = " ".join(dict.fromkeys(shlex.quote(step.stage) for step in steps))
     commit = _commit(root, steps[0])
     settings: dict[str, str] = {}
     changes: dict[str, None] = {}
     outs = {out.path for stage in workflow.stages.values() for out in stage.outs}
-    for made in chain:
-        if made.stage not in workflow.stages:
-            changes[f"stage {made.stage}"] = None
+    for step in chain:
+        if step.stage not in workflow.stages:
+            changes[f"stage {step.stage}"] = None
             continue
-        cmd, observed = workflow.stages[made.stage].cmd, state.stages[made.stage]
-        changes |= dict.fromkeys(_changed_sources(made, cmd, observed))
-        _compare_params(made, observed, code_files, outs, settings, changes)
+        cmd, observed = workflow.stages[step.stage].cmd, state.stages[step.stage]
+        changes |= dict.fromkeys(_changed_sources(step, cmd, observed))
+        _compare_params(step, observed, code_files, outs, settings, changes)
     if not changes:
-        force = "" if settings or not all(made.recorded for made in chain) else " --force"
+        force = "" if settings or not all(step.recorded for step in chain) else " --force"
         return RebuildCommand(commit, f"statewright run{_set(settings)}{force} {names}")
     notes = [f"changed since then: {_abbreviate(list(changes))}"]
     if commit is None:
         notes.append("its commit is not recorded, so there may be no way to rebuild it")
         return RebuildCommand(None, None, tuple(notes))
-    if any(made.run is not None and made.run.dirty for made in chain):
+    if any(step.run is not None and step.run.dirty for step in chain):
         notes.append(f"the checkout had uncommitted changes, which commit {commit[:7]} may lack")
     if different := _different_in_git(root, chain, commit):
         notes.append(f"commit {commit[:7]} holds another version of {_abbreviate(different)}")
-    keepers = dict.fromkeys(source.keeper for made in chain for source in made.sources if source.keeper)
+    keepers = dict.fromkeys(source.keeper for step in chain for source in step.sources if source.keeper)
     fetch = f"dvc checkout {' '.join(shlex.quote(keeper) for keeper in keepers)} && " if keepers else ""
     sets = _set(_different_params(root, chain, commit))
     return RebuildCommand(
@@ -88,16 +88,16 @@ def _set(settings: Mapping[str, str]) -> str:
     return "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
 
 
-def _changed_sources(made: Step, cmd: tuple[str, ...], observed: Observed) -> list[str]:
+def _changed_sources(step: Step, cmd: tuple[str, ...], observed: Observed) -> list[str]:
     """Return the changes since a step that `--set` cannot revert."""
-    if not made.known:
-        return [f"{made.stage} (no record of the run that wrote {', '.join(made.outputs)})"]
-    changed = [] if made.cmd == cmd else [f"the command of {made.stage}"]
-    return [*changed, *(s.path for s in made.sources if observed.deps_now.get(s.path) != s.hash)]
+    if not step.known:
+        return [f"{step.stage} (no record of the run that wrote {', '.join(step.outputs)})"]
+    changed = [] if step.cmd == cmd else [f"the command of {step.stage}"]
+    return [*changed, *(s.path for s in step.sources if observed.deps_now.get(s.path) != s.hash)]
 
 
 def _compare_params(
-    made: Step,
+    step: Step,
     observed: Observed,
     code_files: Collection[str],
     outs: Collection[str],
@@ -116,17 +116,17 @@ def _compare_params(
             code |= {definition: str(value) for definition, value in block.items()}
             continue
         for dotted, value in flatten(block, key):
-            name = dotted if file == DEFAULT_FILE or not made.recorded else f"{file}:{dotted}"
+            name = dotted if file == DEFAULT_FILE or not step.recorded else f"{file}:{dotted}"
             now[name], files[name] = value, file
-    changes |= dict.fromkeys(name for name in {**made.code, **code} if made.code.get(name) != code.get(name))
-    changes |= dict.fromkeys(f"param {key}" for key in now if key not in made.params)
-    for key, was in made.params.items():
+    changes |= dict.fromkeys(name for name in {**step.code, **code} if step.code.get(name) != code.get(name))
+    changes |= dict.fromkeys(f"param {key}" for key in now if key not in step.params)
+    for key, was in step.params.items():
         if key in now and str(now[key]) == str(was):
             continue
         if key in now and files[key] not in outs and Path(files[key]).suffix in SETTABLE:
             file, dotted = files[key], key.removeprefix(f"{files[key]}:")
             settings[dotted if file == DEFAULT_FILE else f"{file}:{dotted}"] = _as_text(
-                was, typed=made.recorded
+                was, typed=step.recorded
             )
         else:
             changes[f"param {key}"] = None
@@ -144,11 +144,11 @@ def _as_text(value: Any, *, typed: bool) -> str:
     return json.dumps(value)
 
 
-def _commit(root: Path, made: Step) -> str | None:
+def _commit(root: Path, step: Step) -> str | None:
     """Return the commit of the run, or the first whose `dvc.lock` has the outputs."""
-    if made.run is not None and made.run.commit:
-        return made.run.commit
-    version = next((value for value in made.outputs.values() if value), None)
+    if step.run is not None and step.run.commit:
+        return step.run.commit
+    version = next((value for value in step.outputs.values() if value), None)
     if version is None:
         return None
     commits = git(root, "log", "--format=%H", f"-S{version}", "--", "*dvc.lock", timeout_s=20).split()
@@ -157,7 +157,7 @@ def _commit(root: Path, made: Step) -> str | None:
 
 def _different_in_git(root: Path, chain: Sequence[Step], commit: str) -> list[str]:
     """Return the source files that `commit` holds in another version than was read."""
-    wanted = {s.path: s.hash for made in chain for s in made.sources if s.kind == "git" and s.hash}
+    wanted = {s.path: s.hash for step in chain for s in step.sources if s.kind == "git" and s.hash}
     return [path for path, version in wanted.items() if _hash_in_git(root, commit, path) not in (version, "")]
 
 
@@ -190,8 +190,8 @@ def _different_params(root: Path, chain: Sequence[Step], commit: str) -> dict[st
     except YAMLError:
         return {}
     return {
-        key: _as_text(was, typed=made.recorded)
-        for made in chain
-        for key, was in made.params.items()
+        key: _as_text(was, typed=step.recorded)
+        for step in chain
+        for key, was in step.params.items()
         if key in committed and str(committed[key]) != str(was)
     }

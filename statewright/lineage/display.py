@@ -40,10 +40,10 @@ def print_trace(trace: Trace, console: Console) -> None:
     lines: list[tuple[str, str | Text]] = [
         (key.partition(":")[2], f"{value:g}") for key, value in subject.metrics.items()
     ]
-    for made in trace.steps:
-        lines += _made_by(made) if len(trace.steps) == 1 else [("made by", f"{made.stage}  {_short(made)}")]
+    for step in trace.steps:
+        lines += _made_by(step) if len(trace.steps) == 1 else [("made by", f"{step.stage}  {_short(step)}")]
     if trace.commit:
-        dirty = any(made.run and made.run.dirty for made in trace.steps)
+        dirty = any(step.run and step.run.dirty for step in trace.steps)
         lines.append(("commit", trace.commit[:12] + (", with uncommitted changes" if dirty else "")))
     lines += [("note", note) for note in trace.notes]
     if trace.command:
@@ -61,24 +61,24 @@ def _print_lines(lines: Sequence[tuple[str, str | Text]], console: Console) -> N
     console.print(table)
 
 
-def _made_by(made: Step) -> list[tuple[str, str | Text]]:
-    lines: list[tuple[str, str | Text]] = [("made by", f"{made.stage}: {'; '.join(made.cmd)}")]
-    if made.run is not None:
-        lines.append(("run", _run(made.run)))
-        if made.run.parent_id:
-            lines.append(("part of", f"{made.run.parent_id}{_flow(made.run)}"))
-        if reason := made.run.tags.get("statewright.reason"):
+def _made_by(step: Step) -> list[tuple[str, str | Text]]:
+    lines: list[tuple[str, str | Text]] = [("made by", f"{step.stage}: {'; '.join(step.cmd)}")]
+    if step.run is not None:
+        lines.append(("run", _run(step.run)))
+        if step.run.parent_id:
+            lines.append(("part of", f"{step.run.parent_id}{_flow(step.run)}"))
+        if reason := step.run.tags.get("statewright.reason"):
             lines.append(("because", show_list(reason.split("; "), "; ")))
-    elif made.known:
+    elif step.known:
         lines.append(("run", "no run in MLflow wrote this version; the rest is from dvc.lock"))
     else:
         lines.append(("run", "no record of the run that wrote this version"))
-    if made.restored is not None:
-        lines.append(("restored", f"from the run cache by {_run(made.restored)}"))
-    lines += [("params", text) for text in _grouped(made.params)]
-    if made.code:
-        modules = dict.fromkeys(name.partition(":")[0] for name in made.code)
-        lines.append(("code", f"{len(made.code)} definitions of {show_list(list(modules))}"))
+    if step.restored is not None:
+        lines.append(("restored", f"from the run cache by {_run(step.restored)}"))
+    lines += [("params", text) for text in _grouped(step.params)]
+    if step.code:
+        modules = dict.fromkeys(name.partition(":")[0] for name in step.code)
+        lines.append(("code", f"{len(step.code)} definitions of {show_list(list(modules))}"))
     return lines
 
 
@@ -112,18 +112,18 @@ def _history_tree(steps: Sequence[Step]) -> Tree:
     """Return the tree of the inputs of `steps`, in which each step is expanded once."""
     root = Tree(Text("made from", style="bold"))
     shown: set[int] = set()
-    for made in steps:
-        _add_history(root if len(steps) == 1 else root.add(Text(made.stage, style="cyan")), made, shown, 1)
+    for step in steps:
+        _add_history(root if len(steps) == 1 else root.add(Text(step.stage, style="cyan")), step, shown, 1)
     return root
 
 
-def _add_history(branch: Tree, made: Step, shown: set[int], depth: int) -> None:
-    shown.add(id(made))
-    for source in made.sources:
+def _add_history(branch: Tree, step: Step, shown: set[int], depth: int) -> None:
+    shown.add(id(step))
+    for source in step.sources:
         branch.add(Text(_source(source)))
-    for earlier, paths in made.before:
+    for earlier, paths in step.before:
         label = Text(earlier.stage, style="cyan")
-        files = [f"{path} {show(made.inputs.get(path))}" for path in paths]
+        files = [f"{path} {show(step.inputs.get(path))}" for path in paths]
         label.append(f"  {show_list(files)}", style="none")
         label.append(f"  {_short(earlier)}", style="dim")
         repeated = id(earlier) in shown and (earlier.before or earlier.sources)
@@ -136,10 +136,10 @@ def _add_history(branch: Tree, made: Step, shown: set[int], depth: int) -> None:
             child.add(Text("... (--json prints the whole chain)", style="dim"))
 
 
-def _short(made: Step) -> str:
-    if made.run is None:
-        return "no run in MLflow" if made.known else "no record of this version"
-    return f"run {made.run.run_id[:8]}"
+def _short(step: Step) -> str:
+    if step.run is None:
+        return "no run in MLflow" if step.known else "no record of this version"
+    return f"run {step.run.run_id[:8]}"
 
 
 def _source(source: Source) -> str:

@@ -19,9 +19,9 @@ from statewright.lineage.walk import (
     Step,
     add_recorded_steps,
     dependents,
+    find_step,
     fingerprint_files,
     makers,
-    step,
     walk,
 )
 from statewright.planning.reasons import show
@@ -66,29 +66,29 @@ class Trace:
             "subject": asdict(self.subject),
             "hash": self.version,
             "standing": self.standing,
-            "made_by": [made.stage for made in self.steps],
+            "made_by": [step.stage for step in self.steps],
             "commit": self.commit,
             "command": self.command,
             "notes": list(self.notes),
-            "steps": [_step_dict(made, chain) for made in chain],
+            "steps": [_step_dict(step, chain) for step in chain],
             "dependents": [asdict(dependent) for dependent in self.dependents],
         }
 
 
-def _step_dict(made: Step, chain: Sequence[Step]) -> dict[str, Any]:
+def _step_dict(step: Step, chain: Sequence[Step]) -> dict[str, Any]:
     indices = {id(other): number for number, other in enumerate(chain)}
     return {
-        "stage": made.stage,
-        "command": list(made.cmd),
-        "run": made.run.as_dict() if made.run else None,
-        "restored_by": made.restored.as_dict() if made.restored else None,
-        "in_dvc_lock": made.recorded,
-        "inputs": dict(made.inputs),
-        "outputs": dict(made.outputs),
-        "params": dict(made.params),
-        "code": dict(made.code),
-        "sources": [asdict(source) for source in made.sources],
-        "before": [{"step": indices[id(other)], "paths": list(paths)} for other, paths in made.before],
+        "stage": step.stage,
+        "command": list(step.cmd),
+        "run": step.run.as_dict() if step.run else None,
+        "restored_by": step.restored.as_dict() if step.restored else None,
+        "in_dvc_lock": step.recorded,
+        "inputs": dict(step.inputs),
+        "outputs": dict(step.outputs),
+        "params": dict(step.params),
+        "code": dict(step.code),
+        "sources": [asdict(source) for source in step.sources],
+        "before": [{"step": indices[id(other)], "paths": list(paths)} for other, paths in step.before],
     }
 
 
@@ -165,23 +165,23 @@ def _trace_history(context: _Context, subject: Subject) -> tuple[str | None, str
             return None, "a stage without outputs", []
         version, standing = _compare_with_record(context, stage, stage.outs[0].path)
         kinds = dict.fromkeys(_compare_with_record(context, stage, out.path)[1] for out in stage.outs)
-        return None, "; ".join(kinds), [step(context.history, stage, stage.outs[0].path, version)]
+        return None, "; ".join(kinds), [find_step(context.history, stage, stage.outs[0].path, version)]
     assert subject.path is not None
-    made = [(stage, out) for stage, out in makers(context.workflow, subject.path) if stage.cmd]
-    if not made:
+    writers = [(stage, out) for stage, out in makers(context.workflow, subject.path) if stage.cmd]
+    if not writers:
         return _describe_source(context, subject)
     steps: list[Step] = []
     version, standings = None, []
-    for stage, out in made:
+    for stage, out in writers:
         current, standing = (
             (subject.version, "as recorded") if subject.version else _compare_with_record(context, stage, out)
         )
         standings.append(standing)
-        writing_step = step(context.history, stage, out, current)
+        writing_step = find_step(context.history, stage, out, current)
         steps += [writing_step] if writing_step not in steps else []
         version = current if out == subject.path else version
-    if len(made) == 1 and subject.path.startswith(f"{made[0][1]}/"):
-        version, standings = _inside(context, subject.path, made[0][1], standings)
+    if len(writers) == 1 and subject.path.startswith(f"{writers[0][1]}/"):
+        version, standings = _inside(context, subject.path, writers[0][1], standings)
     return version, "; ".join(dict.fromkeys(standings)), steps
 
 
@@ -230,9 +230,9 @@ def _compare_with_record(context: _Context, stage: Stage, out: str) -> tuple[str
     now = dvc_hash(content_hashes(context.root / out))
     if now == was:
         return was, "as dvc.lock records it"
-    made, _ = maker(context.record, stage.address, {out: now})
+    run, _ = maker(context.record, stage.address, {out: now})
     lock = f"dvc.lock records {show(was)}" if was else "dvc.lock does not record it"
-    if made is not None or was is None:
+    if run is not None or was is None:
         return now, f"another version than recorded: {lock}" if was else lock
     context.notes.append(
         f"{out} changed since: no recorded run wrote the version on disk ({show(now)}); "

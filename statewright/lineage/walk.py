@@ -105,7 +105,7 @@ def makers(workflow: Workflow, path: str) -> list[tuple[Stage, str]]:
     return [(s, out.path) for s in workflow.stages.values() for out in s.outs if overlaps(out.path, path)]
 
 
-def step(history: History, stage: Stage, out: str, version: str | None) -> Step:
+def find_step(history: History, stage: Stage, out: str, version: str | None) -> Step:
     """Return the step in which `stage` wrote a version of `out`, with its history.
 
     All outputs of one run share one step.
@@ -130,7 +130,7 @@ def add_recorded_steps(history: History) -> None:
     for stage in history.workflow.stages.values():
         versions = history.state.stages[stage.address].outs_was
         if stage.cmd and stage.outs and (version := versions.get(stage.outs[0].path)):
-            step(history, stage, stage.outs[0].path, version)
+            find_step(history, stage, stage.outs[0].path, version)
 
 
 def _cached_step(history: History, key: tuple[str, str], make: Callable[[], Step]) -> Step:
@@ -189,13 +189,13 @@ def _inputs(
         commands = [(s, out) for s, out in writers if s.cmd]
         for other, out in commands:
             was = version if out == path else history.state.stages[other.address].outs_was.get(out)
-            made = step(history, other, out, was)
-            before.setdefault(id(made), (made, []))[1].append(path)
+            step = find_step(history, other, out, was)
+            before.setdefault(id(step), (step, []))[1].append(path)
         if not commands:
             keeper = next((s.address for s, _ in writers), None)
             kind = "dvc" if keeper else history.source_kind(path)
             sources.append(Source(path, version, kind, keeper))
-    return tuple(sources), tuple((made, tuple(paths)) for made, paths in before.values())
+    return tuple(sources), tuple((step, tuple(paths)) for step, paths in before.values())
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
@@ -203,11 +203,11 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
     visited: set[int] = set()
     queue = list(steps)
     while queue:
-        made = queue.pop(0)
-        if id(made) not in visited:
-            visited.add(id(made))
-            yield made
-            queue += [earlier for earlier, _ in made.before]
+        step = queue.pop(0)
+        if id(step) not in visited:
+            visited.add(id(step))
+            yield step
+            queue += [earlier for earlier, _ in step.before]
 
 
 def dependents(

@@ -24,7 +24,7 @@ from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, _check_b
 from dvc.stage import Stage as DvcStage
 
 PATIENCE_S = 2.0
-"""Seconds of waiting before a message says so."""
+"""Seconds of waiting before the first message."""
 SHORTEST_S, LONGEST_S = 0.01, 0.3
 """Pauses between two attempts; DVC's half a second is longer than most stages take."""
 

@@ -110,20 +110,20 @@ class Launcher:
     def __init__(self, preload: Sequence[str] = (), lock: Path | None = None) -> None:
         self.warm = bool(preload)
         self._mutex = threading.Lock()
-        self._socket, theirs = socket.socketpair()
-        with theirs:
+        self._socket, remote = socket.socketpair()
+        with remote:
             self._supervisor = subprocess.Popen(
                 [
                     sys.executable,
                     "-P",
                     "-m",
                     "statewright.running.supervisor",
-                    str(theirs.fileno()),
+                    str(remote.fileno()),
                     str(lock or ""),
                     *preload,
                 ],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[remote.fileno()],
                 start_new_session=True,
             )
 
@@ -139,19 +139,19 @@ class Launcher:
             "environment": environment,
         }
         body = json.dumps(request).encode()
-        output, theirs = os.pipe()
-        status, their_status = os.pipe()
+        output, output_end = os.pipe()
+        status, status_end = os.pipe()
         try:
             with self._mutex:
-                socket.send_fds(self._socket, [HEADER.pack(len(body))], [theirs, their_status])
+                socket.send_fds(self._socket, [HEADER.pack(len(body))], [output_end, status_end])
                 self._socket.sendall(body)
         except OSError:
             os.close(output)
             os.close(status)
             raise
         finally:
-            os.close(theirs)
-            os.close(their_status)
+            os.close(output_end)
+            os.close(status_end)
         command = Command(output, status)
         while not command.group and not command.ended:
             command.read_status()

@@ -175,8 +175,8 @@ def activated(environment: Mapping[str, str]) -> dict[str, str]:
     It is unchanged if another virtual environment is active.
     """
     result = dict(environment)
-    ours = sys.prefix != sys.base_prefix
-    if ours and not any(result.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")):
+    in_environment = sys.prefix != sys.base_prefix
+    if in_environment and not any(result.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")):
         result["VIRTUAL_ENV"] = sys.prefix
         result["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), result.get("PATH", os.defpath)])
     return result

@@ -190,12 +190,12 @@ def verify(
 
 def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     outs = repository.stages[stage.address].outs
-    kept = [relative(out, repository.root) for out in outs if out.persist and out.exists]
+    persistent = [relative(out, repository.root) for out in outs if out.persist and out.exists]
     inside = [
         path for path in (*stage.deps, *stage.params) if "://" not in path and not Path(path).is_absolute()
     ]
     dropped = [out.path for out in stage.outs]
-    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *kept]), dropped)
+    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *persistent]), dropped)
 
 
 def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
