@@ -325,9 +325,9 @@ def _run(options: argparse.Namespace) -> int:
 def _loop(options: argparse.Namespace) -> int:
     from statewright.loop.approval import select_prompt
     from statewright.loop.driver import loop
-    from statewright.loop.judge import Stops, parse_target
+    from statewright.loop.judge import StopConditions, parse_target
 
-    stops = Stops(
+    stops = StopConditions(
         rounds=options.rounds,
         budget_s=options.budget * 60 if options.budget is not None else None,
         patience=options.patience,

@@ -37,7 +37,16 @@ from statewright.loop.feedback import (
     proposed_patch,
     read_feedback,
 )
-from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
+from statewright.loop.judge import (
+    Round,
+    StopConditions,
+    Verdict,
+    best_round,
+    find_metric,
+    gain,
+    judge,
+    unknown_metric,
+)
 from statewright.loop.restore import restore_round
 from statewright.loop.snapshot import current_files, save_current_state, save_round
 from statewright.plan import RESTORE, SKIP, decide
@@ -69,7 +78,7 @@ class _Loop:
 
     root: Path
     target: str | None
-    stops: Stops
+    stops: StopConditions
     workers: int
     ask: Ask | None
     console: Console
@@ -94,7 +103,7 @@ def loop(
     directory: Path,
     target: str | None = None,
     *,
-    stops: Stops,
+    stops: StopConditions,
     workers: int,
     ask: Ask | None = None,
 ) -> int:
@@ -104,7 +113,7 @@ def loop(
     ----------
     target : str or None
         The feedback stage; None for the one whose `meta:` names a journal.
-    stops : Stops
+    stops : StopConditions
         Stop conditions; the last part of a metric's name is enough for the target.
     ask : callable or None
         Called before each patch; the answer no ends the loop.

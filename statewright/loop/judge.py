@@ -47,7 +47,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Stops:
+class StopConditions:
     """The limits and the target of a loop.
 
     Parameters
@@ -112,7 +112,7 @@ class Verdict:
     met: bool = False
 
 
-def judge(history: Sequence[Round], stops: Stops) -> Verdict:
+def judge(history: Sequence[Round], stops: StopConditions) -> Verdict:
     """Decide whether the loop stops after the last round of `history`."""
     last = history[-1]
     value = _value(last, stops.target)

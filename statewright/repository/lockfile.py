@@ -77,7 +77,7 @@ class LockFile:
 
 
 def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
-    """Split a lock file into the text before, of each, and after the entries."""
+    """Split a lock file into its head, the text of each entry, and its tail."""
     from dvc.utils.serialize._yaml import parse_yaml, parse_yaml_for_update
 
     body = text.removeprefix(HEAD)

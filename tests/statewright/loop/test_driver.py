@@ -19,7 +19,7 @@ from statewright.loop import approval, restore, rounds
 from statewright.loop import driver as engine
 from statewright.loop.driver import loop
 from statewright.loop.feedback import apply_round
-from statewright.loop.judge import Stops, Target
+from statewright.loop.judge import StopConditions, Target
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
@@ -100,7 +100,7 @@ def journal(root: Path) -> list[dict[str, Any]]:
 
 
 def test_the_loop_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert loop(repo, None, stops=Stops(10), workers=1) == 0
+    assert loop(repo, None, stops=StopConditions(10), workers=1) == 0
     assert [entry["score"] for entry in journal(repo)] == [4, 1]
     assert [entry["round"] for entry in journal(repo)] == [1, 2]
     assert journal(repo)[0]["patch"] == [{"key": "toy.x", "was": 5, "now": 4}]
@@ -119,11 +119,11 @@ def test_the_loop_runs_until_feedback_says_stop(repo: Path, capsys: pytest.Captu
 
 
 def test_no_patch_is_applied_after_the_last_round(repo: Path) -> None:
-    assert loop(repo, "feedback", stops=Stops(2), workers=1) == 0
+    assert loop(repo, "feedback", stops=StopConditions(2), workers=1) == 0
     assert len(journal(repo)) == 1
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert dvc_status(repo) == {}
-    assert loop(repo, "feedback", stops=Stops(2), workers=1) == 0
+    assert loop(repo, "feedback", stops=StopConditions(2), workers=1) == 0
     assert [entry["round"] for entry in journal(repo)] == [1, 2]
 
 
@@ -137,14 +137,14 @@ def test_a_loop_in_a_cycle_ends(repo: Path, capsys: pytest.CaptureFixture[str]) 
         json.dump({"stop": False, "reason": "swing", "score": 1, "patch": patch}, open("feedback.json", "w"))
         """
     write(repo, {"dvc.yaml": text, "feedback.py": swing})
-    assert loop(repo, None, stops=Stops(10), workers=1) == 0
+    assert loop(repo, None, stops=StopConditions(10), workers=1) == 0
     assert "in a cycle" in capsys.readouterr().err
     assert len(journal(repo)) == 2
 
 
 def test_a_failed_stage_ends_the_loop_with_status_1(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "carry_out", lambda *_, **__: 1)
-    assert loop(repo, None, stops=Stops(3), workers=1) == 1
+    assert loop(repo, None, stops=StopConditions(3), workers=1) == 1
     assert journal(repo) == []
 
 
@@ -168,7 +168,7 @@ def test_a_patch_that_cannot_be_applied_is_an_error_and_changes_nothing(
 ) -> None:
     set_feedback(repo, **feedback)
     with pytest.raises(WorkflowError, match=words):
-        loop(repo, None, stops=Stops(3), workers=1)
+        loop(repo, None, stops=StopConditions(3), workers=1)
     assert (repo / "params.yaml").read_text() == PARAMS
     assert journal(repo) == []
 
@@ -176,35 +176,35 @@ def test_a_patch_that_cannot_be_applied_is_an_error_and_changes_nothing(
 def test_feedback_that_breaks_its_contract_is_an_error(repo: Path) -> None:
     set_feedback(repo, score="good")
     with pytest.raises(ContractError, match=r"feedback\.json breaks the contract Feedback"):
-        loop(repo, None, stops=Stops(3), workers=1)
+        loop(repo, None, stops=StopConditions(3), workers=1)
     set_feedback(repo, score=float("nan"))
     with pytest.raises(ContractError, match=r"score is nan, expected a finite number"):
-        loop(repo, None, stops=Stops(3), workers=1)
+        loop(repo, None, stops=StopConditions(3), workers=1)
 
 
 def test_a_workflow_with_no_or_two_feedback_stages_is_an_error(repo: Path) -> None:
     text = (repo / "dvc.yaml").read_text()
     write(repo, {"dvc.yaml": text.replace("meta: {journal: journal.json, ", "meta: {")})
     with pytest.raises(WorkflowError, match=r"expected one feedback stage .*, found none"):
-        loop(repo, None, stops=Stops(1), workers=1)
+        loop(repo, None, stops=StopConditions(1), workers=1)
     more = "  other: {cmd: x, outs: [o.json], meta: {journal: journal.json}}\n"
     write(repo, {"dvc.yaml": text + more})
     with pytest.raises(WorkflowError, match=r"found (feedback, other|other, feedback)"):
-        loop(repo, None, stops=Stops(1), workers=1)
+        loop(repo, None, stops=StopConditions(1), workers=1)
 
 
 def test_the_loop_obeys_its_limits_and_its_target(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert loop(repo, stops=Stops(9, budget_s=0), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, budget_s=0), workers=1) == 0
     assert "the budget of 0 min is spent" in capsys.readouterr().err
     assert journal(repo) == []
-    assert loop(repo, stops=Stops(9, target=Target("score.loss", "<=", 1)), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, target=Target("score.loss", "<=", 1)), workers=1) == 0
     assert "target met: score.json:loss is 1 (score.json:loss<=1)" in capsys.readouterr().err
     assert "x: 4" in (repo / "params.yaml").read_text()
     # further rounds are worse: patience ends the loop, and the best state is restored
     write(
         repo, {"feedback.py": FILES["feedback.py"].replace("int(x - 2 * rate) if x > 3 else 3", "int(x + 1)")}
     )
-    assert loop(repo, stops=Stops(9, patience=2), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, patience=2), workers=1) == 0
     assert "no gain on round 3 (score 1) in 2 rounds" in capsys.readouterr().err
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert [entry["patch"][0]["now"] for entry in journal(repo)] == [4, 5, 6, 4]
@@ -222,12 +222,12 @@ def test_an_unknown_metric_is_an_error_before_a_stage_runs(
     write(repo, {"params.yaml": PARAMS.replace("x: 5", "x: 6")})
     monkeypatch.setattr(engine, "carry_out", lambda *_, **__: pytest.fail("a stage ran"))
     with pytest.raises(WorkflowError, match=words):
-        loop(repo, stops=Stops(9, target=Target(name, "<=", 1)), workers=1)
+        loop(repo, stops=StopConditions(9, target=Target(name, "<=", 1)), workers=1)
 
 
 def test_a_metric_file_that_does_not_exist_is_computed_first(repo: Path) -> None:
     with pytest.raises(WorkflowError, match="no metric 'los'"):
-        loop(repo, stops=Stops(9, target=Target("los", "<=", 1)), workers=1)
+        loop(repo, stops=StopConditions(9, target=Target("los", "<=", 1)), workers=1)
     assert dvc_status(repo) == {} and journal(repo) == []
 
 
@@ -242,7 +242,7 @@ def test_the_stage_of_the_target_metric_runs_in_every_round(repo: Path) -> None:
             metrics: [other.json]
         """
     write(repo, {"dvc.yaml": FILES["dvc.yaml"].rstrip() + other})
-    assert loop(repo, stops=Stops(9, target=Target("x", "==", 4)), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, target=Target("x", "==", 4)), workers=1) == 0
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert dvc_status(repo) == {}
 
@@ -254,7 +254,7 @@ def test_a_person_can_reject_a_patch(repo: Path, capsys: pytest.CaptureFixture[s
         questions.append(question)
         return len(questions) == 1
 
-    assert loop(repo, stops=Stops(9), workers=1, ask=answer) == 0
+    assert loop(repo, stops=StopConditions(9), workers=1, ask=answer) == 0
     assert questions == [
         "loss 4 after 0 rounds\nchange toy.x 5 -> 4 and continue?",
         "loss 1 after 1 rounds\nchange toy.x 4 -> 3 and continue?",
@@ -301,8 +301,8 @@ def test_a_killed_loop_resumes_as_if_it_had_not_been_killed(
         else:
             patch.setattr(engine, "apply_round", lambda *given: (apply_round(*given), kill()))
         with pytest.raises(KeyboardInterrupt):
-            loop(repo, stops=Stops(9), workers=1)
-    assert loop(repo, stops=Stops(9), workers=1) == 0
+            loop(repo, stops=StopConditions(9), workers=1)
+    assert loop(repo, stops=StopConditions(9), workers=1) == 0
     assert [(entry["round"], entry["score"]) for entry in journal(repo)] == [(1, 4), (2, 1)]
     assert [entry["patch"][0]["now"] for entry in journal(repo)] == [4, 3]
     assert (repo / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
@@ -311,21 +311,21 @@ def test_a_killed_loop_resumes_as_if_it_had_not_been_killed(
 
 @pytest.mark.slow
 def test_a_patch_that_a_person_reverted_is_not_applied_again(repo: Path) -> None:
-    assert loop(repo, stops=Stops(2), workers=1) == 0
+    assert loop(repo, stops=StopConditions(2), workers=1) == 0
     write(repo, {"params.yaml": PARAMS})
     run_here(repo)
-    assert loop(repo, stops=Stops(1), workers=1) == 0
+    assert loop(repo, stops=StopConditions(1), workers=1) == 0
     assert (repo / "params.yaml").read_text() == PARAMS
 
 
 def test_a_missing_journal_is_created_and_a_damaged_one_is_an_error(repo: Path) -> None:
     (repo / "journal.json").unlink()
-    assert loop(repo, stops=Stops(1), workers=1) == 0
+    assert loop(repo, stops=StopConditions(1), workers=1) == 0
     assert journal(repo) == [] and dvc_status(repo) == {}
     for text in ("{}", "[1]", "[{"):
         (repo / "journal.json").write_text(text)
         with pytest.raises(WorkflowError, match=r"journal\.json.*`\[\]`"):
-            loop(repo, stops=Stops(1), workers=1)
+            loop(repo, stops=StopConditions(1), workers=1)
 
 
 def test_after_a_failed_round_a_message_names_the_command_that_restores_the_best(
@@ -334,7 +334,7 @@ def test_after_a_failed_round_a_message_names_the_command_that_restores_the_best
     carry_out = engine.carry_out
     results = iter([carry_out, lambda *_, **__: 1])
     monkeypatch.setattr(engine, "carry_out", lambda *a, **named: next(results)(*a, **named))
-    assert loop(repo, stops=Stops(9), workers=1) == 1
+    assert loop(repo, stops=StopConditions(9), workers=1) == 1
     assert "`statewright run --at 1` restores the best round (score 4)" in capsys.readouterr().err
     assert restore.run_at(repo, 1, workers=1) == 0
     assert (repo / "params.yaml").read_text() == PARAMS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from statewright.loop.judge import (
     Round,
-    Stops,
+    StopConditions,
     Target,
     best_round,
     find_metric,
@@ -34,7 +34,7 @@ def history(*scores: float, **last: Any) -> list[Round]:
 
 
 def test_the_loop_continues_while_no_stop_condition_holds() -> None:
-    stops = Stops(3, budget_s=200, patience=2, target=Target("m:x", "<=", 0))
+    stops = StopConditions(3, budget_s=200, patience=2, target=Target("m:x", "<=", 0))
     verdict = judge(history(3, 2, metrics={"m:x": 1}), stops)
     assert (verdict.stop, verdict.reason) == (False, "try on")
 
@@ -42,28 +42,44 @@ def test_the_loop_continues_while_no_stop_condition_holds() -> None:
 @pytest.mark.parametrize(
     ("rounds", "stops", "words"),
     [
-        (history(3, stop=True, reason="good enough"), Stops(9), "good enough"),
-        (history(3, 2, after="s1"), Stops(9), "in a cycle"),
-        (history(3, 2), Stops(2), "2 rounds spent; next would have been: try on"),
-        (history(3), Stops(1), "1 round spent; next"),
-        (history(3, 2), Stops(9, budget_s=120), "the budget of 2 min is spent (2.0 min); next would"),
-        (history(3, 2, elapsed_s=250), Stops(9, budget_s=120), "(4.2 min)"),
-        (history(3, 4, 3), Stops(9, patience=2), "no gain on round 1 (score 3) in 2 rounds; next would"),
-        (history(3, 1, 2), Stops(9, patience=1), "no gain on round 2 (score 1) in 1 round; next would"),
+        (history(3, stop=True, reason="good enough"), StopConditions(9), "good enough"),
+        (history(3, 2, after="s1"), StopConditions(9), "in a cycle"),
+        (history(3, 2), StopConditions(2), "2 rounds spent; next would have been: try on"),
+        (history(3), StopConditions(1), "1 round spent; next"),
+        (
+            history(3, 2),
+            StopConditions(9, budget_s=120),
+            "the budget of 2 min is spent (2.0 min); next would",
+        ),
+        (history(3, 2, elapsed_s=250), StopConditions(9, budget_s=120), "(4.2 min)"),
+        (
+            history(3, 4, 3),
+            StopConditions(9, patience=2),
+            "no gain on round 1 (score 3) in 2 rounds; next would",
+        ),
+        (
+            history(3, 1, 2),
+            StopConditions(9, patience=1),
+            "no gain on round 2 (score 1) in 1 round; next would",
+        ),
         (
             history(3, metrics={"m:x": 2}),
-            Stops(9, target=Target("m:x", "<=", 2)),
+            StopConditions(9, target=Target("m:x", "<=", 2)),
             "target met: m:x is 2 (m:x<=2)",
         ),
         # the first condition that holds is the reason
-        (history(3, stop=True, metrics={"m:x": 2}), Stops(1, target=Target("m:x", "<", 3)), "target met"),
-        (history(3, 3, after="s1", stop=True, reason="enough"), Stops(1), "enough"),
-        (history(3, 3, after="s1"), Stops(2, budget_s=0, patience=1), "in a cycle"),
-        (history(3, 3), Stops(2, budget_s=0, patience=1), "no gain"),
-        (history(3, 3), Stops(2, budget_s=0), "budget"),
+        (
+            history(3, stop=True, metrics={"m:x": 2}),
+            StopConditions(1, target=Target("m:x", "<", 3)),
+            "target met",
+        ),
+        (history(3, 3, after="s1", stop=True, reason="enough"), StopConditions(1), "enough"),
+        (history(3, 3, after="s1"), StopConditions(2, budget_s=0, patience=1), "in a cycle"),
+        (history(3, 3), StopConditions(2, budget_s=0, patience=1), "no gain"),
+        (history(3, 3), StopConditions(2, budget_s=0), "budget"),
     ],
 )
-def test_the_loop_stops_with_a_reason(rounds: list[Round], stops: Stops, words: str) -> None:
+def test_the_loop_stops_with_a_reason(rounds: list[Round], stops: StopConditions, words: str) -> None:
     verdict = judge(rounds, stops)
     assert verdict.stop and words in verdict.reason
     assert verdict.met == ("target" in words)
@@ -72,14 +88,14 @@ def test_the_loop_stops_with_a_reason(rounds: list[Round], stops: Stops, words: 
 @pytest.mark.parametrize(
     ("rounds", "stops"),
     [
-        (history(3, 4, 2), Stops(9, patience=1)),
-        (history(3, 4, 5), Stops(9, patience=3)),
-        (history(3, 2, elapsed_s=119.9), Stops(9, budget_s=120)),
-        (history(3, metrics={"m:y": 2}), Stops(9, target=Target("m:x", "<=", 2))),
-        (history(3, 2, 1), Stops(4)),
+        (history(3, 4, 2), StopConditions(9, patience=1)),
+        (history(3, 4, 5), StopConditions(9, patience=3)),
+        (history(3, 2, elapsed_s=119.9), StopConditions(9, budget_s=120)),
+        (history(3, metrics={"m:y": 2}), StopConditions(9, target=Target("m:x", "<=", 2))),
+        (history(3, 2, 1), StopConditions(4)),
     ],
 )
-def test_the_loop_does_not_stop_one_step_too_early(rounds: list[Round], stops: Stops) -> None:
+def test_the_loop_does_not_stop_one_step_too_early(rounds: list[Round], stops: StopConditions) -> None:
     assert not judge(rounds, stops).stop
 
 
@@ -88,7 +104,8 @@ def test_patience_ends_the_loop_at_the_first_run_of_k_rounds_without_a_new_lowes
     scores: list[int], patience: int
 ) -> None:
     stopped = [
-        judge(history(*scores[: n + 1]), Stops(99, patience=patience)).stop for n in range(len(scores))
+        judge(history(*scores[: n + 1]), StopConditions(99, patience=patience)).stop
+        for n in range(len(scores))
     ]
     lowest, dry = 6, 0
     for score, stop in zip(scores, stopped, strict=True):

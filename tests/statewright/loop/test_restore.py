@@ -13,7 +13,7 @@ from toys import commit, dvc, dvc_status, make_repository, run_here, verdicts, w
 
 from statewright.loop import driver, restore, rounds
 from statewright.loop.driver import loop
-from statewright.loop.judge import Stops
+from statewright.loop.judge import StopConditions
 from statewright.loop.restore import run_at
 from statewright.repository import declaration as engine
 from statewright.repository.experiments import save_experiment
@@ -86,7 +86,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_repository(tmp_path_factory.mktemp("rounds") / "repo", FILES)
     with pytest.MonkeyPatch.context() as patch:
         run_stages_here(patch)
-        assert loop(root, stops=Stops(4), workers=1) == 0
+        assert loop(root, stops=StopConditions(4), workers=1) == 0
     return root
 
 
@@ -251,7 +251,7 @@ def test_a_repository_without_git_saves_rounds_too(tmp_path: Path, monkeypatch: 
     assert dvc(root, "init", "--no-scm", "--quiet") == 0
     write(root, FILES)
     run_stages_here(monkeypatch)
-    assert loop(root, stops=Stops(2), workers=1) == 0
+    assert loop(root, stops=StopConditions(2), workers=1) == 0
     before = ran(root)
     assert run_at(root, 1, workers=1) == 0
     assert digest(root) == rounds.saved_rounds(root)[1].state and ran(root) == before
@@ -274,7 +274,7 @@ def test_rounds_are_dvc_experiments_and_git_is_unchanged(
     write(root, {"feedback.sh": FILES["feedback.sh"] + "\n# nor this\n"})
     index = git(root, "ls-files", "--stage")
     run_stages_here(monkeypatch)
-    assert loop(root, stops=Stops(2), workers=1) == 0
+    assert loop(root, stops=StopConditions(2), workers=1) == 0
     assert (git(root, "rev-parse", "HEAD"), git(root, "stash", "list")) == (head, "")
     assert git(root, "ls-files", "--stage") == index
     with Repo(str(root)) as repo:

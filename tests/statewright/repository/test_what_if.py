@@ -129,7 +129,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A repository that ran with two depths, so that one result can be restored."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
-        root = make_repository(tmp_path_factory.mktemp("whatif") / "repo", FILES)
+        root = make_repository(tmp_path_factory.mktemp("what_if") / "repo", FILES)
         for depth in (2, 3):
             parameters.assign(root, [f"train.depth={depth}"])
             assert dvc(root, "repro", "--quiet", "--all-pipelines") == 0
