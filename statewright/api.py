@@ -94,7 +94,7 @@ def check(directory: str | Path = ".") -> list[str]:
     """Return every disagreement between dvc.yaml, params, files and stage functions, one sentence each."""
     quiet()
     from statewright.functions.checks import faults
-    from statewright.repository.reading import declare, open_repository
+    from statewright.repository.declaration import declare, open_repository
 
     repository = open_repository(Path(directory))
     return faults(repository.root, declare(repository))

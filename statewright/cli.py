@@ -279,7 +279,7 @@ def _duration(text: str) -> float:
 
 
 def _graph(options: argparse.Namespace) -> int:
-    from statewright.repository.reading import declare, describe, open_repository, targets
+    from statewright.repository.declaration import declare, describe, open_repository, targets
     from statewright.terminal.display import terminal
     from statewright.terminal.graph import print_graph, select
 
@@ -366,7 +366,7 @@ def _run(options: argparse.Namespace) -> int:
     from statewright import session
 
     if options.at:
-        from statewright.loop.returning import run_at
+        from statewright.loop.restore import run_at
 
         if options.targets or options.assignments or options.force:
             raise WorkflowError(
@@ -385,23 +385,23 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _loop(options: argparse.Namespace) -> int:
-    from statewright.loop.asking import asker
+    from statewright.loop.approval import select_prompt
     from statewright.loop.driver import loop
-    from statewright.loop.judge import Stops, parse_target
+    from statewright.loop.judge import StopConditions, parse_target
 
-    stops = Stops(
+    stops = StopConditions(
         rounds=options.rounds,
         budget_s=options.budget * 60 if options.budget is not None else None,
         patience=options.patience,
         target=parse_target(options.until) if options.until else None,
     )
-    ask = asker() if options.ask else None
+    ask = select_prompt() if options.ask else None
     return loop(Path.cwd(), options.target, stops=stops, workers=options.workers, ask=ask)
 
 
 def _params(options: argparse.Namespace) -> int:
     from statewright.functions.describe import describe_params
-    from statewright.repository.reading import declare, open_repository, targets
+    from statewright.repository.declaration import declare, open_repository, targets
     from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_parameters
 
@@ -427,7 +427,7 @@ def _init(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from statewright.functions.checks import faults
-    from statewright.repository.reading import declare, open_repository
+    from statewright.repository.declaration import declare, open_repository
     from statewright.terminal.display import counted
 
     repository = open_repository(Path.cwd())
@@ -440,7 +440,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from statewright.lineage.printing import print_trace
+    from statewright.lineage.display import print_trace
     from statewright.lineage.provenance import trace
     from statewright.terminal.display import terminal
 
@@ -453,18 +453,18 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from statewright.lineage.printing import print_verified
+    from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
     from statewright.terminal.display import terminal
-    from statewright.verify.twice import Verified, verify_stages
+    from statewright.verify.reproduction import Verification, verify_stages
 
-    results: list[Verified] = []
+    results: list[Verification] = []
     progress, console = terminal(), terminal(stderr=False)
 
-    def report(result: Verified) -> None:
+    def report(result: Verification) -> None:
         results.append(result)
         if not options.json:
-            print_verified(result, console)
+            print_verification(result, console)
 
     try:
         identical = verify_stages(

@@ -64,7 +64,7 @@ def _optional(name: str, extra: str) -> Finding:
 
 
 def _repository(directory: Path) -> Finding:
-    from statewright.repository.reading import declare, open_repository
+    from statewright.repository.declaration import declare, open_repository
     from statewright.workflow import WorkflowError
 
     try:

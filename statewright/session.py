@@ -16,9 +16,9 @@ from statewright import parameters
 from statewright.functions.checks import value_faults
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.record import history
-from statewright.repository.observing import observe
-from statewright.repository.reading import Repository, declare, open_repository, targets
-from statewright.repository.whatif import pretend, supposing
+from statewright.repository.declaration import Repository, declare, open_repository, targets
+from statewright.repository.observation import observe
+from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
@@ -63,7 +63,7 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
     """Raise an error if the declarations or a params model would refuse the new values."""
     repository = open_repository(root)
     texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
-    pretend(repository, texts)
+    overlay_texts(repository, texts)
     if faults := value_faults(root, declare(repository)):
         raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
 
@@ -72,12 +72,12 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
     repository = open_repository(directory)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
-        pretend(repository, texts)
+        overlay_texts(repository, texts)
     workflow = declare(repository)
     wanted = targets(repository, names)
     state = observe(repository, workflow)
     if texts:
-        state = supposing(repository, state, texts)
+        state = overlay_state(repository, state, texts)
     forced = (wanted or tuple(workflow.stages)) if force else ()
     plan = decide(
         workflow,

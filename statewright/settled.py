@@ -29,7 +29,7 @@ from statewright.planning.plan import SKIP, Decision, Plan
 from statewright.workflow import Stage, Workflow
 
 if TYPE_CHECKING:
-    from statewright.repository.reading import Repository
+    from statewright.repository.declaration import Repository
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
 """Upper bounds of a file system's clock tick: with fractions of a second, and with whole seconds."""

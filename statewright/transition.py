@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from statewright.planning.plan import Plan
+from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
-from statewright.repository import reading as dvc
-from statewright.repository.observing import observe
+from statewright.repository.observation import observe
 from statewright.running.attempt import Work, attempt
+from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server
-from statewright.running.starter import starter
 from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
 from statewright.scheduling.schedule import priorities
 from statewright.state import State
@@ -146,17 +146,17 @@ def transition(
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)
-        warm = stack.enter_context(starter([*preload], lock)) if preload else None
-        plain = stack.enter_context(starter(lock=lock))
+        warm = stack.enter_context(open_launcher([*preload], lock)) if preload else None
+        plain = stack.enter_context(open_launcher(lock=lock))
         work = Work(
             name=name,
-            book=lock_writer.open_ledger(repository, list(workflow.stages)),
+            writer=lock_writer.open_lock_writer(repository, list(workflow.stages)),
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),
             logs=control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f"),
             recorder=recorder,
-            starter=plain,
+            launcher=plain,
             warm=warm or plain,
             show_log=_show_log,
             times=result.times,
@@ -257,7 +257,7 @@ def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, st
         work.cancelled.set()
         raise
     finally:
-        result.state = observe(work.book.repository, work.workflow)
+        result.state = observe(work.writer.repository, work.workflow)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict()).schedule
         result.schedule = compare(predicted, work.times)
         work.recorder.end(

@@ -258,7 +258,7 @@ def _value_faults(stage: Stage, workflow: Workflow, key: str, model: type[Params
 def value_faults(root: Path, workflow: Workflow) -> list[str]:
     """Return one sentence for each block of params.yaml that the model of a stage function refuses."""
     sources = Sources(root)
-    sentences = []
+    sentences: list[str] = []
     for address, stage in workflow.stages.items():
         package = own_package(stage, root)
         signature = read_signature(sources, address, package) if package else None

@@ -80,7 +80,7 @@ def limit_threads(number: int) -> None:
 
 
 def _declared(name: str) -> tuple[Stage, Workflow]:
-    from statewright.repository.reading import declare, open_repository
+    from statewright.repository.declaration import declare, open_repository
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)

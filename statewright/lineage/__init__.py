@@ -1,1 +1,1 @@
-"""Where a file or a metric comes from, what depends on it, and the command that makes it again."""
+"""Trace a file or a metric to its sources, its dependents and its command."""

@@ -1,4 +1,4 @@
-"""What a word on the command line means: a stage, a file, a metric, or the beginning of a hash."""
+"""The subject of a trace: a stage, a file, a metric, or the beginning of a hash."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from statewright.record.runs import RunHistory
 from statewright.state import State
 from statewright.workflow import Workflow, WorkflowError, overlaps
 
-MOST_LISTED = 12
-"""How many candidates an error lists."""
+MAX_LISTED = 12
+"""Maximum number of candidates in an error."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be traced.
+    """The subject of a trace.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class Subject:
     path : str, optional
         The file or folder, relative to the repository.
     version : str, optional
-        The hash that was asked for, where it was.
+        The requested hash, if the subject was named by one.
     metrics : mapping of str to float
-        The figures that were asked for.
+        The requested metrics with their values.
     copies : tuple of str
         Other files that were recorded with the same content.
     """
@@ -47,12 +47,12 @@ class Subject:
 def resolve(
     name: str, here: Path, root: Path, workflow: Workflow, state: State, record: RunHistory
 ) -> Subject:
-    """Find what `name` means.
+    """Find the subject that `name` means.
 
     Raises
     ------
     WorkflowError
-        If it means nothing, or several things: then it lists them.
+        If the name is unknown or ambiguous; the message lists candidates.
     """
     if name in workflow.stages:
         return Subject(name, "stage", stage=name)
@@ -67,7 +67,7 @@ def resolve(
     known = [*workflow.stages, *_paths(workflow), *(dotted(metric) for metric in state.metrics)]
     close = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else "`statewright plan` lists the stages"
-    raise WorkflowError(f"'{name}' is no stage, file, metric or hash known here; {hint}")
+    raise WorkflowError(f"'{name}' is not a stage, file, metric or hash of this repository; {hint}")
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -88,13 +88,16 @@ def _is_known(path: str, root: Path, workflow: Workflow) -> bool:
 
 
 def dotted(metric: str) -> str:
-    """``data/train.json:audio.rmse`` as ``data.train.audio.rmse``."""
+    """Return ``data/train.json:audio.rmse`` as ``data.train.audio.rmse``."""
     file, _, key = metric.partition(":")
     return f"{PurePosixPath(file).with_suffix('').as_posix().replace('/', '.')}.{key}"
 
 
 def _metrics(name: str, workflow: Workflow, state: State) -> dict[str, float]:
-    """The metrics of one file that `name` means: by key, by the end of file and key, or by parts of them."""
+    """Return the metrics of one file that `name` means.
+
+    A metric matches by its key, by the end of file and key, or by parts of them, in this order.
+    """
     stages = {out.path: stage.address for stage in workflow.stages.values() for out in stage.outs}
     wanted = name.replace(":", ".").replace("/", ".").replace(".json.", ".")
 
@@ -111,52 +114,60 @@ def _metrics(name: str, workflow: Workflow, state: State) -> dict[str, float]:
         return 3 if all(part in parts for part in wanted.split(".")) else None
 
     levels = {metric: level(metric) for metric in state.metrics}
-    best = min((found for found in levels.values() if found is not None), default=None)
-    found = {metric: state.metrics[metric] for metric, at in levels.items() if at is not None and at == best}
-    if len({metric.partition(":")[0] for metric in found}) > 1:
+    best = min((value for value in levels.values() if value is not None), default=None)
+    matches = {
+        metric: state.metrics[metric]
+        for metric, value in levels.items()
+        if value is not None and value == best
+    }
+    if len({metric.partition(":")[0] for metric in matches}) > 1:
         raise WorkflowError(
-            f"metric '{name}' is in several files; name one, as FILE:KEY:{_listed(_spread(found))}"
+            f"metric '{name}' is in several files; name one, as FILE:KEY:{_listed(_interleave(matches))}"
         )
-    return found
+    return matches
 
 
-def _spread(metrics: Mapping[str, float]) -> list[str]:
-    """Metrics in an order in which every file comes early: the first of each, the second of each, ..."""
-    seen: dict[str, int] = {}
-    places = {}
+def _interleave(metrics: Mapping[str, float]) -> list[str]:
+    """Return the first metric of each file, then the second of each, and so on."""
+    last: dict[str, int] = {}
+    ranks = {}
     for metric in metrics:
         file = metric.partition(":")[0]
-        places[metric] = seen[file] = seen.get(file, -1) + 1
-    return sorted(places, key=lambda metric: places[metric])
+        ranks[metric] = last[file] = last.get(file, -1) + 1
+    return sorted(ranks, key=lambda metric: ranks[metric])
 
 
 def _version(name: str, workflow: Workflow, state: State, record: RunHistory) -> Subject:
-    """The recorded version of an output, or else of a source, whose hash begins so.
+    """Return the recorded version of an output whose hash begins with `name`.
 
-    Of several files with that content the one that was made first is meant.
+    If there is none, the version is that of a source. If several files have this content, the result
+    is the one that is written first.
     """
     order: dict[str, int] = {}
-    found: set[tuple[str, str]] = {(path, value) for _, path, value in record.versions(name)}
+    outputs: set[tuple[str, str]] = {(path, value) for _, path, value in record.versions(name)}
     sources: set[tuple[str, str]] = set()
     for stage in workflow.stages.values():
         order |= {out.path: len(order) for out in stage.outs if out.path not in order}
-        seen = state.stages[stage.address]
-        found |= {(path, value) for path, value in seen.outs_was.items() if value and value.startswith(name)}
-        sources |= {
-            (path, value) for path, value in seen.deps_was.items() if value and value.startswith(name)
-        }
-    pairs = sorted(found or sources)
+        observed = state.stages[stage.address]
+        for versions, recorded in ((outputs, observed.outs_was), (sources, observed.deps_was)):
+            versions |= {
+                (path, value) for path, value in recorded.items() if value and value.startswith(name)
+            }
+    pairs = sorted(outputs or sources)
     if len({value for _, value in pairs}) > 1:
         listed = _listed([f"{value} {path}" for path, value in pairs])
         raise WorkflowError(f"several hashes begin with '{name}'; give more of it:{listed}")
     if not pairs:
-        raise WorkflowError(f"no file of hash '{name}' is recorded, in dvc.lock or in MLflow")
+        raise WorkflowError(
+            f"neither dvc.lock nor MLflow records a file with hash '{name}'; "
+            "`statewright plan` lists the stages"
+        )
     paths = sorted((path for path, _ in pairs), key=lambda path: order.get(path, len(order)))
     return Subject(name, "version", path=paths[0], version=pairs[0][1], copies=tuple(paths[1:]))
 
 
 def _listed(names: Mapping[str, float] | list[str]) -> str:
-    more = len(names) - MOST_LISTED
-    return "".join(f"\n  {name}" for name in list(names)[:MOST_LISTED]) + (
+    more = len(names) - MAX_LISTED
+    return "".join(f"\n  {name}" for name in list(names)[:MAX_LISTED]) + (
         f"\n  and {more} more" if more > 0 else ""
     )

@@ -1,1 +1,1 @@
-"""The closed loop: rounds of decide, transition, judge and revise; each kept, any brought back."""
+"""The closed loop: rounds of decide, transition, judge and revise."""

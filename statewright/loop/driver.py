@@ -2,13 +2,13 @@
 
 ::
 
-    S, W  -->  plan A  -->  S'  -->  judge: stop?  --yes-->  the best round's state stands, end
+    S, W  -->  plan A  -->  S'  -->  judge: stop?  --yes-->  restore the best round, end
     ^                                   | no
     +---- params.yaml patched  <--------+   (journaled first, with the reason)
 
-Every round is kept (`rounds.py`), noted on its MLflow run and saved as a DVC experiment. A kill at
-any moment loses at most the round at work: the journal is written before the patch, and a patch
-that was journaled but not applied is applied when the loop starts again.
+Every round is saved (`rounds.py`), recorded on its MLflow run and saved as a DVC experiment. A kill
+at any time loses at most the round in progress: the journal is written before the patch, and a
+patch that was journaled but not applied is applied when the loop starts again.
 """
 
 from __future__ import annotations
@@ -26,25 +26,34 @@ from rich.table import Table
 
 from statewright.contracts import Patch
 from statewright.loop import rounds
-from statewright.loop.asking import Ask
+from statewright.loop.approval import Ask
 from statewright.loop.feedback import (
-    changed,
+    apply_pending_patch,
+    apply_round,
+    describe_patch,
     feedback_stage,
     journal_path,
     journal_round,
-    mend,
-    proposed,
+    proposed_patch,
     read_feedback,
-    revise,
 )
-from statewright.loop.judge import Round, Stops, Verdict, best_round, find_metric, gain, judge, unknown_metric
-from statewright.loop.keeping import keep_round, keep_standing, standing_files
-from statewright.loop.returning import bring_back
+from statewright.loop.judge import (
+    Round,
+    StopConditions,
+    Verdict,
+    best_round,
+    find_metric,
+    gain,
+    judge,
+    unknown_metric,
+)
+from statewright.loop.restore import restore_round
+from statewright.loop.snapshot import current_files, save_current_state, save_round
 from statewright.planning.plan import RESTORE, SKIP, decide
-from statewright.repository.reading import open_repository
+from statewright.repository.declaration import open_repository
+from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server, use_running_server
-from statewright.running.starter import starter
 from statewright.session import Session, carry_out, exclusive_run, open_session, show_results
 from statewright.terminal.display import clock, print_plan, terminal
 from statewright.workflow import Stage
@@ -53,11 +62,23 @@ from statewright.workspace import WORKING_LOCK, control_folder
 
 @dataclass
 class _Loop:
-    """What the rounds of one loop share: what led to each (`patches`), when the last began (`since`)."""
+    """State that the rounds of one loop share.
+
+    Parameters
+    ----------
+    began : float
+        Start of the loop, on the monotonic clock.
+    since : float
+        Start of the last round, in seconds of the epoch.
+    patches : list
+        For each round the patch that led to it.
+    warnings : set of str
+        Warnings that were printed.
+    """
 
     root: Path
     target: str | None
-    stops: Stops
+    stops: StopConditions
     workers: int
     ask: Ask | None
     console: Console
@@ -66,82 +87,83 @@ class _Loop:
     recorder: Recorder | None = None
     history: list[Round] = field(default_factory=list)
     patches: list[Sequence[Patch]] = field(default_factory=lambda: [()])
-    said: set[str] = field(default_factory=set)
+    warnings: set[str] = field(default_factory=set)
     stack: ExitStack = field(default_factory=ExitStack)
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def warn_once(self, text: str) -> None:
-        if text not in self.said:
+        if text not in self.warnings:
             self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
-        self.said.add(text)
+        self.warnings.add(text)
 
 
 def loop(
     directory: Path,
     target: str | None = None,
     *,
-    stops: Stops,
+    stops: StopConditions,
     workers: int,
     ask: Ask | None = None,
 ) -> int:
-    """Run rounds until something says stop, and leave the best round's state.
+    """Run rounds until a stop condition holds, then restore the best round.
 
     Parameters
     ----------
     target : str or None
         The feedback stage; None for the one whose `meta:` names a journal.
-    stops : Stops
-        The metric of its target may be named by its end.
+    stops : StopConditions
+        Stop conditions; the last part of a metric's name is enough for the target.
     ask : callable or None
-        Asked before each patch; no ends the loop.
+        Called before each patch; the answer no ends the loop.
 
     Returns
     -------
     int
-        0 if it came to a stop in good order, 1 if a stage failed.
+        0 after a stop condition, 1 if a stage failed.
     """
     console = terminal()
     root = open_repository(directory).root
     work = _Loop(root, target, stops, workers, ask, console)
     with exclusive_run(root, console), work.stack:
         session = _look(work)
-        mended = mend(root, feedback_stage(session.workflow, target), session.state)
-        if mended:
-            work.say(mended)
-        return _rounds(work)
+        message = apply_pending_patch(root, feedback_stage(session.workflow, target), session.state)
+        if message:
+            work.say(message)
+        return _run_rounds(work)
 
 
-def _rounds(work: _Loop) -> int:
+def _run_rounds(work: _Loop) -> int:
     while True:
-        ended = _round(work)
-        if ended is None:
-            return _failed(work)
-        done, session, stage = ended
+        result = _run_round(work)
+        if result is None:
+            return _report_failure(work)
+        done, session, stage = result
         work.history.append(done)
         verdict = judge(work.history, work.stops)
-        work.say(f"round {done.number}: score {done.score:.6g}{_gained(work)}; {verdict.reason}")
-        unsaved = keep_round(work.root, done, session, _recorder(work), work.since)
+        work.say(f"round {done.number}: score {done.score:.6g}{_gain_text(work)}; {verdict.reason}")
+        unsaved = save_round(work.root, done, session, _recorder(work), work.since)
         if unsaved:
             work.warn_once(f"rounds are not saved as DVC experiments: {unsaved}")
-        patch = [] if verdict.stop else proposed(work.root, stage, done)
-        if patch and work.ask and not work.ask(f"{done.reason}\nchange {changed(patch)} and run on?"):
-            verdict = Verdict(True, f"a person said no to {changed(patch)}")
+        patch = [] if verdict.stop else proposed_patch(work.root, stage, done)
+        change = describe_patch(patch)
+        if patch and work.ask and not work.ask(f"{done.reason}\nchange {change} and continue?"):
+            verdict = Verdict(True, f"the change {change} was rejected")
             work.say(verdict.reason)
         if verdict.stop:
             return _end(work, stage, verdict)
-        work.say(f"next: {changed(patch)}")
+        work.say(f"next: {change}")
         work.patches.append(patch)
-        revise(work.root, stage, done, patch)
+        apply_round(work.root, stage, done, patch)
 
 
-def _round(work: _Loop) -> tuple[Round, Session, Stage] | None:
-    """Decide, transition, read what feedback says; None if a stage failed."""
+def _run_round(work: _Loop) -> tuple[Round, Session, Stage] | None:
+    """Decide, transition and read the feedback; return None if a stage failed."""
     session = _look(work)
     stage = feedback_stage(session.workflow, work.target)
-    seconds = {a: known.seconds for a, known in session.plan.decisions.items() if known.seconds}
-    plan = decide(session.workflow, session.state, _aim(work, session, stage), seconds=seconds)
+    seconds = {a: decision.seconds for a, decision in session.plan.decisions.items() if decision.seconds}
+    plan = decide(session.workflow, session.state, _required_stages(work, session, stage), seconds=seconds)
     session = replace(session, plan=plan)
     number = _number(session, stage)
     title = f"round {number} ({len(work.history) + 1} of {work.stops.rounds})"
@@ -153,16 +175,16 @@ def _round(work: _Loop) -> tuple[Round, Session, Stage] | None:
         if carry_out(session, workers=work.workers, name="loop", console=work.console):
             return None
     after = _look(work)
-    _aim(work, after, stage, ran=True)
-    said = read_feedback(work.root, stage)
+    _required_stages(work, after, stage, ran=True)
+    feedback = read_feedback(work.root, stage)
     done = Round(
         number=number,
         before=session.state.digest,
         after=after.state.digest,
-        score=said.score,
-        reason=said.reason,
-        stop=said.stop,
-        patch=tuple(said.patch),
+        score=feedback.score,
+        reason=feedback.reason,
+        stop=feedback.stop,
+        patch=tuple(feedback.patch),
         plan={address: decision.verdict for address, decision in session.plan.decisions.items()},
         metrics=after.state.metrics,
         seconds=time.monotonic() - started,
@@ -172,11 +194,11 @@ def _round(work: _Loop) -> tuple[Round, Session, Stage] | None:
 
 
 def _hold_server(work: _Loop) -> None:
-    """One Prefect server for all rounds, where each transition would start a temporary one."""
+    """Start one Prefect server for all rounds, so that no transition starts its own."""
     if use_running_server():
         return
     control = control_folder(work.root / ".statewright")
-    commands = work.stack.enter_context(starter(lock=control / WORKING_LOCK))
+    commands = work.stack.enter_context(open_launcher(lock=control / WORKING_LOCK))
     log = control / "logs" / "prefect-server.log"
     address = work.stack.enter_context(prefect_server(commands, log))()
     if address:
@@ -185,7 +207,10 @@ def _hold_server(work: _Loop) -> None:
 
 
 def _recorder(work: _Loop) -> Recorder:
-    """One process that notes rounds in MLflow, beside the work; what went wrong is said at the end."""
+    """Return the process that records rounds in MLflow; start it for the first round.
+
+    The end of the loop prints a warning if it failed.
+    """
     if work.recorder is None:
         work.recorder = recorder = Recorder(
             work.root, control_folder(work.root / ".statewright") / WORKING_LOCK
@@ -201,24 +226,24 @@ def _recorder(work: _Loop) -> Recorder:
 
 
 def _number(session: Session, stage: Stage) -> int:
-    """The number of the round to come: a state that is kept already keeps its number."""
+    """Return the number of the next round; a state that is saved keeps its number."""
     root = session.repository.root
     verdicts = {decision.verdict for decision in session.plan.decisions.values()}
-    known = rounds.number_of(root, standing_files(session)) if verdicts <= {SKIP, RESTORE} else None
-    return known or rounds.next_number(root, rounds.read_journal(journal_path(root, stage)))
+    saved = rounds.find_number(root, current_files(session)) if verdicts <= {SKIP, RESTORE} else None
+    return saved or rounds.next_number(root, rounds.read_journal(journal_path(root, stage)))
 
 
 def _look(work: _Loop) -> Session:
     return open_session(work.root, [work.target] if work.target else [])
 
 
-def _aim(work: _Loop, session: Session, stage: Stage, *, ran: bool = False) -> list[str]:
-    """Give the target its metric's whole name, and say which stages a round needs for it.
+def _required_stages(work: _Loop, session: Session, stage: Stage, *, ran: bool = False) -> list[str]:
+    """Resolve the name of the target's metric and return the stages of a round.
 
     Raises
     ------
     WorkflowError
-        If several metrics bear the name, or none does although all metric files are there.
+        If several metrics have the name, or none has although all metric files exist.
     """
     target, metrics = work.stops.target, session.state.metrics
     if target is None:
@@ -238,15 +263,15 @@ def _aim(work: _Loop, session: Session, stage: Stage, *, ran: bool = False) -> l
     return [stage.address, *makers.values()]
 
 
-def _failed(work: _Loop) -> int:
+def _report_failure(work: _Loop) -> int:
     if work.history:
         best = best_round(work.history)
-        work.say(f"`statewright run --at {best.number}` goes back to the best round (score {best.score:.6g})")
+        work.say(f"`statewright run --at {best.number}` restores the best round (score {best.score:.6g})")
         _print_table(work)
     return 1
 
 
-def _gained(work: _Loop) -> str:
+def _gain_text(work: _Loop) -> str:
     value = gain(work.history)
     if value is None:
         return ""
@@ -254,22 +279,22 @@ def _gained(work: _Loop) -> str:
 
 
 def _end(work: _Loop, stage: Stage, verdict: Verdict) -> int:
-    """Leave the best round's state; where the target is met, that is the state that met it.
+    """Restore the best round, unless the last round met the target.
 
-    The journal goes forward: what was tried stays known to the feedback stage, which therefore
-    runs once more.
+    The journal is not restored: it keeps all rounds for the feedback stage, which therefore runs
+    once more.
     """
     best, last, status = best_round(work.history), work.history[-1], 0
     if best.score < last.score and not verdict.met:
         work.say(f"back to round {best.number}, the best (score {best.score:.6g})")
-        keep_standing(open_session(work.root, []))
-        kept = rounds.find_round(work.root, best.number)
+        save_current_state(open_session(work.root, []))
+        saved = rounds.find_round(work.root, best.number)
         path = journal_path(work.root, stage)
-        standing = (work.root / "params.yaml").read_text(encoding="utf-8")
-        patch = rounds.patch_between(standing, kept.files.get("params.yaml"))
+        params = (work.root / "params.yaml").read_text(encoding="utf-8")
+        patch = rounds.patch_between(params, saved.files.get("params.yaml"))
         journal_round(path, last, patch, f"{verdict.reason} (back to round {best.number}, the best)")
-        files = {name: text for name, text in kept.files.items() if work.root / name != path}
-        status = bring_back(work.root, kept, files, work.console, workers=work.workers)
+        files = {name: text for name, text in saved.files.items() if work.root / name != path}
+        status = restore_round(work.root, saved, files, work.console, workers=work.workers)
     _print_table(work)
     if not status:
         show_results(open_session(work.root, [stage.address]))
@@ -285,5 +310,6 @@ def _print_table(work: _Loop) -> None:
         value = gain(work.history[: index + 1])
         words = "start" if value is None else f"gain {value:.4g}" if value > 0 else "no gain"
         words += ", the best" if done is best and len(work.history) > 1 else ""
-        table.add_row(str(done.number), f"{done.score:.6g}", changed(patch), clock(done.seconds), words)
+        score, took = f"{done.score:.6g}", clock(done.seconds)
+        table.add_row(str(done.number), score, describe_patch(patch), took, words)
     work.console.print(table)

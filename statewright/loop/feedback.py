@@ -1,4 +1,4 @@
-"""The feedback stage: which it is, what it says, and how what it says gets into `params.yaml`."""
+"""The feedback stage: find it, read its output, apply its patch to `params.yaml`."""
 
 from __future__ import annotations
 
@@ -16,58 +16,70 @@ from statewright.workflow import Stage, Workflow, WorkflowError
 
 
 def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
-    """The stage named, or the one whose `meta:` names a journal.
+    """Return the stage `target`, or the stage whose `meta:` names a journal.
 
     Raises
     ------
     WorkflowError
         If there is none, or more than one.
     """
-    found = [
+    candidates = [
         stage
         for address, stage in workflow.stages.items()
         if (address == target if target else "journal" in stage.meta)
     ]
-    if len(found) != 1:
-        names = ", ".join(stage.address for stage in found) or "none"
+    if len(candidates) != 1:
+        names = ", ".join(stage.address for stage in candidates) or "none"
         raise WorkflowError(
-            f"one feedback stage (a stage with meta.journal) is needed, found {names}; name it"
+            f"expected one feedback stage (a stage with meta.journal), found {names}; "
+            "`statewright loop STAGE` selects one"
         )
-    if "journal" not in found[0].meta:
+    stage = candidates[0]
+    if "journal" not in stage.meta:
         raise WorkflowError(
-            f"stage '{found[0].address}' has no meta.journal in dvc.yaml: where are rounds kept?"
+            f"stage '{stage.address}' has no meta.journal in dvc.yaml; add the path of its journal, "
+            "as in `meta: {journal: journal.json}`"
         )
-    return found[0]
+    return stage
 
 
 def journal_path(root: Path, stage: Stage) -> Path:
-    """Where the rounds of a feedback stage are kept for it to read."""
+    """Return the path of the journal, which the feedback stage reads."""
     return root / str(stage.meta["journal"])
 
 
 def read_feedback(root: Path, stage: Stage) -> Feedback:
-    """The output of a feedback stage that keeps to the contract `Feedback`."""
+    """Read the output of a feedback stage and check it by the contract `Feedback`."""
     for out in stage.outs:
         if out.path.endswith(".json"):
             feedback: Feedback = check(load(root / out.path), Feedback, out.path)
             if not math.isfinite(feedback.score):
                 raise ContractError(f"{out.path}: score is {feedback.score}, expected a finite number")
             return feedback
-    raise ContractError(f"stage '{stage.address}' has no JSON output; a feedback stage writes a Feedback")
+    raise ContractError(
+        f"stage '{stage.address}' has no JSON output; a feedback stage declares one, as in "
+        "`outs: [feedback.json]`, and writes a Feedback to it"
+    )
 
 
-def proposed(root: Path, stage: Stage, done: Round) -> list[Patch]:
-    """What the patch would change; an error if that is nothing, or if it cannot be applied."""
-    patch = parameters.preview(root / "params.yaml", [(one.key, one.now) for one in done.patch])
+def proposed_patch(root: Path, stage: Stage, done: Round) -> list[Patch]:
+    """Return the changes of a round's patch.
+
+    Raises
+    ------
+    WorkflowError
+        If the patch changes nothing or cannot be applied.
+    """
+    patch = parameters.preview(root / "params.yaml", [(change.key, change.now) for change in done.patch])
     if not patch:
         raise WorkflowError(f"stage '{stage.address}' proposes a patch that changes nothing")
     return patch
 
 
-def revise(root: Path, stage: Stage, done: Round, patch: Sequence[Patch]) -> None:
-    """Write the round into the journal, then apply its patch to `params.yaml`."""
+def apply_round(root: Path, stage: Stage, done: Round, patch: Sequence[Patch]) -> None:
+    """Add the round to the journal, then apply its patch to `params.yaml`."""
     journal_round(journal_path(root, stage), done, patch, done.reason)
-    parameters.apply(root / "params.yaml", [(one.key, one.now) for one in patch])
+    parameters.apply(root / "params.yaml", [(change.key, change.now) for change in patch])
 
 
 def journal_round(path: Path, done: Round, patch: Sequence[Patch], reason: str) -> None:
@@ -75,23 +87,30 @@ def journal_round(path: Path, done: Round, patch: Sequence[Patch], reason: str) 
     rounds.write_journal(path, [*rounds.read_journal(path), rounds.journal_entry(done, patch, reason)])
 
 
-def mend(root: Path, stage: Stage, state: State) -> str | None:
-    """Apply the patch that a killed loop had journaled but not applied, and say what was done."""
+def apply_pending_patch(root: Path, stage: Stage, state: State) -> str | None:
+    """Apply the patch that a killed loop journaled but did not apply.
+
+    Returns
+    -------
+    str or None
+        A message on the applied patch; None if there was none.
+    """
     path, params = journal_path(root, stage), root / "params.yaml"
     journal = rounds.read_journal(path)
     if not path.is_file():
         rounds.write_journal(path, [])  # the feedback stage depends on it
-    changes = [(one["key"], one["now"]) for one in (journal[-1].get("patch", []) if journal else [])]
+    entries = journal[-1].get("patch", []) if journal else []
+    changes = [(entry["key"], entry["now"]) for entry in entries]
     try:
         patch = parameters.preview(params, changes) if changes else []
     except WorkflowError:
-        return None  # a key of it is gone: params.yaml was changed by hand since
-    if not rounds.left_over(journal, state.digest, patch):
+        return None  # one of the keys no longer exists: params.yaml was edited by hand since
+    if not rounds.is_pending(journal, state.digest, patch):
         return None
     parameters.apply(params, changes)
-    return f"round {journal[-1]['round']} was cut short, its patch is applied now: {changed(patch)}"
+    return f"round {journal[-1]['round']} was interrupted; its patch is applied now: {describe_patch(patch)}"
 
 
-def changed(patch: Sequence[Patch]) -> str:
-    """A patch as a person reads it."""
-    return ", ".join(f"{one.key} {one.was} -> {one.now}" for one in patch)
+def describe_patch(patch: Sequence[Patch]) -> str:
+    """Return a patch as text, such as ``toy.x 5 -> 4``."""
+    return ", ".join(f"{change.key} {change.was} -> {change.now}" for change in patch)

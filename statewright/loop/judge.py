@@ -1,11 +1,11 @@
-"""When the closed loop stops: a pure function of the rounds that were and the stops set.
+"""The stop rule of the closed loop: a pure function of its rounds and limits.
 
 ::
 
-    target met?  ->  feedback says stop?  ->  a state seen before?  ->  no gain in K rounds?
-                 ->  the budget spent?    ->  the rounds spent?     ->  on to the next round
+    target met?  ->  feedback says stop?  ->  an earlier state again?  ->  no gain in K rounds?
+                 ->  the budget spent?    ->  the rounds spent?        ->  next round
 
-The first that holds is the reason that is given.
+The first condition that holds is the reason of the verdict.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Target:
-    """What is aimed at: a metric, an operator and a bound, as in ``rmse<=0.2``."""
+    """The goal of a loop: a metric, an operator and a bound, as in ``rmse<=0.2``."""
 
     metric: str
     sign: str
     bound: float
 
     def met(self, value: float) -> bool:
-        """Whether a value of the metric is good enough."""
+        """Return whether a value of the metric meets the target."""
         return OPERATORS[self.sign](value, self.bound)
 
     def __str__(self) -> str:
@@ -47,19 +47,19 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Stops:
-    """What a loop may spend, and what it is after.
+class StopConditions:
+    """The limits and the target of a loop.
 
     Parameters
     ----------
     rounds : int
-        Most rounds.
+        Maximum number of rounds.
     budget_s : float or None
         Seconds of wall time after which no new round starts.
     patience : int or None
-        Rounds without a gain of the score after which it ends.
+        Number of rounds without a better score after which the loop ends.
     target : Target or None
-        Its metric is named as ``State.metrics`` names it.
+        Its metric has the name that ``State.metrics`` uses.
     """
 
     rounds: int
@@ -70,14 +70,16 @@ class Stops:
 
 @dataclass(frozen=True)
 class Round:
-    """One round as it ended.
+    """A finished round.
 
     Parameters
     ----------
     before, after : str
-        Digests of the state before the round and after it.
+        Digests of the state before and after the round.
     stop, reason, score, patch
-        What feedback said; of scores the lower is the better.
+        The feedback of the round; lower scores are better.
+    seconds : float
+        Duration of the round.
     elapsed_s : float
         Seconds since the loop began.
     """
@@ -97,15 +99,21 @@ class Round:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to stop, and why; `met` if it is because the target is met."""
+    """The decision to stop or continue, with its reason.
+
+    Parameters
+    ----------
+    met : bool
+        Whether the loop stops because the target is met.
+    """
 
     stop: bool
     reason: str
     met: bool = False
 
 
-def judge(history: Sequence[Round], stops: Stops) -> Verdict:
-    """Whether the loop goes on after the last round of `history`."""
+def judge(history: Sequence[Round], stops: StopConditions) -> Verdict:
+    """Decide whether the loop stops after the last round of `history`."""
     last = history[-1]
     value = _value(last, stops.target)
     if stops.target and value is not None and stops.target.met(value):
@@ -113,7 +121,7 @@ def judge(history: Sequence[Round], stops: Stops) -> Verdict:
     if last.stop:
         return Verdict(True, last.reason)
     if any(earlier.after == last.after for earlier in history[:-1]):
-        return Verdict(True, "this state was there before: the loop would go in a circle")
+        return Verdict(True, "this state has occurred before: the loop is in a cycle")
     best = best_round(history)
     since = len(history) - 1 - history.index(best)
     spent = None
@@ -129,12 +137,15 @@ def judge(history: Sequence[Round], stops: Stops) -> Verdict:
 
 
 def best_round(history: Sequence[Round]) -> Round:
-    """The first round of the lowest score."""
+    """Return the first round with the lowest score."""
     return min(history, key=lambda done: done.score)
 
 
 def gain(history: Sequence[Round]) -> float | None:
-    """How much lower the last score is than the best before it; None for the first round."""
+    """Return how much lower the last score is than the best score before it.
+
+    The result is None for the first round.
+    """
     return best_round(history[:-1]).score - history[-1].score if len(history) > 1 else None
 
 
@@ -142,8 +153,8 @@ def _value(done: Round, target: Target | None) -> float | None:
     return done.metrics.get(target.metric) if target else None
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def parse_target(text: str) -> Target:
@@ -152,7 +163,7 @@ def parse_target(text: str) -> Target:
     Raises
     ------
     WorkflowError
-        If it is not of that form.
+        If the text does not have that form.
     """
     parts = re.fullmatch(r"\s*(.*?[^\s<>=])\s*(<=|>=|==|<|>)\s*(\S+)\s*", text)
     try:
@@ -164,34 +175,35 @@ def parse_target(text: str) -> Target:
             f"--until {text}: expected METRIC, one of <= < >= > ==, and a number, as in --until 'rmse<=0.2'"
         ) from None
     if math.isnan(target.bound):
-        raise WorkflowError(f"--until {text}: nothing is ever equal to, above or below {parts[3]}")
+        raise WorkflowError(f"--until {text}: expected a number after {parts[2]}, found {parts[3]}")
     return target
 
 
 def find_metric(name: str, metrics: Iterable[str]) -> str | None:
-    """The one metric (``file:key``) that `name` means: its whole name, or the end of it.
+    """Return the metric (``file:key``) whose name is `name` or ends with it.
 
-    ``loss``, ``evaluate.loss`` and ``evaluate.json:loss`` all mean ``out/evaluate.json:loss``.
+    ``loss``, ``evaluate.loss`` and ``evaluate.json:loss`` all mean ``out/evaluate.json:loss``. The
+    result is None if there is no such metric.
 
     Raises
     ------
     WorkflowError
-        If `name` means several.
+        If several metrics match.
     """
     metrics = list(metrics)
     if name in metrics:
         return name
     wanted = _dotted(name)
-    found = [metric for metric in metrics if f".{_dotted(metric)}".endswith(f".{wanted}")]
-    if len(found) > 1:
+    matches = [metric for metric in metrics if f".{_dotted(metric)}".endswith(f".{wanted}")]
+    if len(matches) > 1:
         raise WorkflowError(
-            f"--until: '{name}' may be any of {', '.join(sorted(found))}: give more of the name"
+            f"--until: '{name}' may be any of {', '.join(sorted(matches))}: give more of the name"
         )
-    return found[0] if found else None
+    return matches[0] if matches else None
 
 
 def unknown_metric(name: str, metrics: Iterable[str]) -> WorkflowError:
-    """The error for a metric that no metric file holds, with those that look alike."""
+    """Return the error for an unknown metric, with similar names."""
     metrics = sorted(metrics)
     by_end = {_dotted(metric).split(".")[-1]: metric for metric in metrics}
     ends = difflib.get_close_matches(_dotted(name).split(".")[-1], by_end, n=3)
@@ -205,7 +217,10 @@ def unknown_metric(name: str, metrics: Iterable[str]) -> WorkflowError:
 
 
 def _dotted(name: str) -> str:
-    """A metric's name with dots only: ``out/evaluate.json:loss`` -> ``out.evaluate.loss``."""
+    """Return a metric's name with dots only.
+
+    For example, ``out/evaluate.json:loss`` becomes ``out.evaluate.loss``.
+    """
     file, colon, key = name.rpartition(":")
     path = PurePosixPath(file)
     return ".".join([*path.parent.parts, path.stem, key]) if colon else key.replace("/", ".")

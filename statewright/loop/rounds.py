@@ -1,10 +1,10 @@
-"""The rounds of the closed loop as they are kept: the journal, and the files that make a state.
+"""The saved rounds of the closed loop: the journal, and the files of a state.
 
-The journal (`meta.journal` of the feedback stage) is a list of the rounds whose patch was applied;
-the feedback stage reads it, so it is written before the patch and never after the last round.
+The journal (`meta.journal` of the feedback stage) is a list of the rounds whose patch was applied.
+The feedback stage reads it, so it is written before the patch and never after the last round.
 
-``.statewright/rounds/NUMBER.json`` keeps a round whole: the params files, the journal, the lock
-files and the `.dvc` files as they were. They and the cache are all it takes to bring the round back.
+``.statewright/rounds/NUMBER.json`` holds a whole round: its params files, its journal, its lock
+files and its `.dvc` files. These files and the cache are enough to restore the round.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Files = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A round that can be brought back.
+class SavedRound:
+    """A round that can be restored.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Kept:
     settled : tuple of str
         Addresses of the stages that were up to date.
     score : float or None
-        None for a state that no loop reached: it was saved before another was brought back.
+        None for a state that is not the result of a loop: it was saved before a round was restored.
     """
 
     round: int
@@ -52,21 +52,25 @@ class Kept:
 
 
 def state_files(root: Path, workflow: Workflow, journals: Iterable[str], records: Iterable[Path]) -> Files:
-    """The files that, with the cache, make the state: params, journal, and DVC's own records."""
-    made = {out.path for stage in workflow.stages.values() for out in stage.outs}
+    """Return the files that, with the cache, define a state.
+
+    These are the params files, the journals, and DVC's own records.
+    """
+    outputs = {out.path for stage in workflow.stages.values() for out in stage.outs}
     params = {file for stage in workflow.stages.values() for file in stage.params} | {"params.yaml"}
     own = {path.relative_to(root).as_posix() for path in records if path.is_relative_to(root)}
-    names = {name for name in params - made if not Path(name).is_absolute() and ".." not in Path(name).parts}
-    return {name: _text(root / name) for name in sorted({*names, *own, *journals})}
+    names = {name for name in params - outputs if not Path(name).is_absolute()}
+    inside = {name for name in names if ".." not in Path(name).parts}
+    return {name: _text(root / name) for name in sorted({*inside, *own, *journals})}
 
 
 def _text(path: Path) -> str | None:
     return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else None
 
 
-def put_back(root: Path, files: Files) -> None:
-    """Write files as they were, each whole or not at all; those that were not there go."""
-    # DVC's records last: with old params beside a new record the plan would call new outputs old.
+def restore_files(root: Path, files: Files) -> None:
+    """Write saved files, each atomically, and delete those that did not exist."""
+    # DVC's records come last: with a new record beside old params, outputs would look up to date.
     for name, text in sorted(files.items(), key=lambda item: item[0].endswith((".lock", ".dvc"))):
         path = root / name
         if text is None:
@@ -76,74 +80,76 @@ def put_back(root: Path, files: Files) -> None:
                 temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
-def kept_rounds(root: Path) -> dict[int, Kept]:
-    """All rounds kept here, by number."""
-    found = {}
+def saved_rounds(root: Path) -> dict[int, SavedRound]:
+    """Return all saved rounds by number."""
+    by_number = {}
     for path in sorted((root / ".statewright" / "rounds").glob("*.json")):
         values = load(path)
-        kept = Kept(**{**values, "settled": tuple(values["settled"])})
-        found[kept.round] = kept
-    return found
+        saved = SavedRound(**{**values, "settled": tuple(values["settled"])})
+        by_number[saved.round] = saved
+    return by_number
 
 
-def find_round(root: Path, number: int) -> Kept:
-    """The round of that number.
+def find_round(root: Path, number: int) -> SavedRound:
+    """Return the saved round with a number.
 
     Raises
     ------
     WorkflowError
-        If there is none; it lists those that there are.
+        If there is none; the message lists the saved rounds.
     """
-    kept = kept_rounds(root)
-    if number in kept:
-        return kept[number]
-    if not kept:
-        raise WorkflowError(f"no round {number}: no rounds are kept here; `statewright loop` makes them")
-    names = ", ".join(f"{one.round} ({score_text(one)})" for one in kept.values())
-    raise WorkflowError(f"no round {number} is kept here; there are {names}: `statewright run --at ROUND`")
+    saved = saved_rounds(root)
+    if number in saved:
+        return saved[number]
+    if not saved:
+        raise WorkflowError(f"no round {number}: there are no saved rounds; `statewright loop` saves them")
+    names = ", ".join(f"{other.round} ({score_text(other)})" for other in saved.values())
+    raise WorkflowError(f"no saved round {number}; there are {names}: `statewright run --at ROUND`")
 
 
-def score_text(kept: Kept) -> str:
-    """The score of a round as it stands in a message."""
-    return "saved" if kept.score is None else f"score {kept.score:.6g}"
+def score_text(saved: SavedRound) -> str:
+    """Return the score of a round for a message."""
+    return "saved" if saved.score is None else f"score {saved.score:.6g}"
 
 
-def number_of(root: Path, files: Files) -> int | None:
-    """The number under which these very files are kept, if they are."""
-    return next((kept.round for kept in kept_rounds(root).values() if kept.files == files), None)
+def find_number(root: Path, files: Files) -> int | None:
+    """Return the number of the saved round that has exactly these files, if any."""
+    return next((saved.round for saved in saved_rounds(root).values() if saved.files == files), None)
 
 
 def next_number(root: Path, journal: Sequence[Mapping[str, Any]]) -> int:
-    """One more than any round that is kept here or stands in the journal."""
+    """Return one more than the highest number of the saved and journaled rounds."""
     journaled = [entry["round"] for entry in journal if isinstance(entry.get("round"), int)]
-    return max([0, *kept_rounds(root), *journaled]) + 1
+    return max([0, *saved_rounds(root), *journaled]) + 1
 
 
-def keep(root: Path, kept: Kept) -> None:
-    """Write a round down, in place of an earlier one of that number."""
+def write_round(root: Path, saved: SavedRound) -> None:
+    """Write a round, in place of an earlier one with the same number."""
     folder = control_folder(root / ".statewright") / "rounds"
-    with replacing(folder / f"{kept.round:04}.json") as temporary:
-        # Not by dump_json: what is no UTF-8 in a file must come back as it was.
-        temporary.write_text(json.dumps(asdict(kept), indent=1))
+    with replacing(folder / f"{saved.round:04}.json") as temporary:
+        # Not by dump_json: bytes of a file that are not UTF-8 must survive the round trip.
+        temporary.write_text(json.dumps(asdict(saved), indent=1))
 
 
 def now() -> str:
-    """The time, as it stands in journals."""
+    """Return the current time in the format of journals."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The rounds whose patch was applied, oldest first; none if there is no file.
+    """Read the rounds whose patch was applied, oldest first.
+
+    The list is empty if the journal does not exist.
 
     Raises
     ------
     WorkflowError
-        If the file is no list of rounds.
+        If the file does not hold a list of rounds.
     """
     try:
         journal = load(path) if path.is_file() else []
     except FileError as error:
-        raise WorkflowError(f"{error}; a journal with no rounds in it is `[]`") from error
+        raise WorkflowError(f"{error}; a journal without rounds is `[]`") from error
     if not isinstance(journal, list) or not all(isinstance(entry, dict) for entry in journal):
         raise WorkflowError(f"{path}: expected a list of rounds, found {type(journal).__name__}; try `[]`")
     return journal
@@ -156,7 +162,7 @@ def write_journal(path: Path, journal: Sequence[Mapping[str, Any]]) -> None:
 
 
 def journal_entry(done: Round, patch: Sequence[Patch], reason: str) -> dict[str, Any]:
-    """A round as the journal has it; `state` is the digest after the round."""
+    """Return the journal entry of a round; its `state` is the digest after the round."""
     return {
         "round": done.number,
         "time": now(),
@@ -164,16 +170,16 @@ def journal_entry(done: Round, patch: Sequence[Patch], reason: str) -> dict[str,
         "state": done.after,
         "plan": dict(done.plan),
         "score": done.score,
-        "patch": [one.model_dump() for one in patch],
+        "patch": [change.model_dump() for change in patch],
         "reason": reason,
     }
 
 
 def patch_between(text: str | None, wanted: str | None) -> list[Patch]:
-    """The patch that leads from one YAML params file to another."""
+    """Return the patch that turns one YAML params file into another."""
     from ruamel.yaml import YAML
 
-    was, now = (YAML(typ="safe").load(one or "") or {} for one in (text, wanted))
+    was, now = (YAML(typ="safe").load(content or "") or {} for content in (text, wanted))
     return [
         Patch(key=key, was=before, now=after)
         for name in [*was, *(name for name in now if name not in was)]
@@ -181,17 +187,19 @@ def patch_between(text: str | None, wanted: str | None) -> list[Patch]:
     ]
 
 
-def left_over(journal: Sequence[Mapping[str, Any]], digest: str, patch: Sequence[Patch]) -> bool:
-    """Whether a patch was journaled but never applied, because the loop was killed between the two.
+def is_pending(journal: Sequence[Mapping[str, Any]], digest: str, patch: Sequence[Patch]) -> bool:
+    """Return whether the last patch was journaled but not applied.
+
+    That is so if the loop was killed between the two.
 
     Parameters
     ----------
     digest : str
-        Of the state that stands now: nothing has run since.
+        Digest of the current state. It equals the journaled one if nothing has run since.
     patch : sequence of Patch
-        What applying the last entry's patch would change.
+        The changes that the patch of the last entry would make now.
     """
     if not journal or journal[-1].get("state") != digest:
         return False
-    entry = [Patch(**one) for one in journal[-1].get("patch", [])]
+    entry = [Patch(**change) for change in journal[-1].get("patch", [])]
     return bool(entry) and list(patch) == entry

@@ -1,5 +1,8 @@
-"""All that touches DVC: `reading` and `runcache` read, `ledger` and `lockfile` write, `locks` waits.
+"""All code that uses DVC.
 
-Of DVC only ``dvc.api`` is public; what is used here beyond it is pinned in ``pyproject.toml``
-and held by tests that compare `dvc.lock`, byte for byte, with what ``dvc repro`` writes.
+`declaration`, `observation` and `runcache` read a repository. `lock_writer` and `lockfile` write
+to it. `locks` waits for DVC's locks.
+
+Only ``dvc.api`` is public in DVC. The engine uses more than that, so ``pyproject.toml`` pins the
+version of DVC, and tests compare `dvc.lock`, byte for byte, with the file that ``dvc repro`` writes.
 """

@@ -1,4 +1,4 @@
-"""What DVC complains of, as one text with the file and, where it can be known, the line."""
+"""Errors of DVC as one text with the file and, where possible, the line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from statewright.workflow import WorkflowError
 
 
 @contextmanager
-def complaining(subject: str = "") -> Iterator[None]:
-    """Turn whatever DVC raises inside the block into a `WorkflowError` with its words.
+def translate_errors(subject: str = "") -> Iterator[None]:
+    """Turn every exception that DVC raises inside the block into a `WorkflowError`.
 
-    Broken files make DVC fail in many ways, not all of them errors of its own (a list where a
-    mapping belongs is an `AttributeError`): to the person who wrote the file they are all one.
+    A broken file makes DVC fail in many ways, and not always with an exception of its own: a list
+    in place of a mapping is an `AttributeError`. The author of the file needs one kind of error.
     """
     try:
         yield
@@ -27,26 +27,26 @@ def complaining(subject: str = "") -> Iterator[None]:
 
 
 def explain(error: BaseException) -> str:
-    """An error of DVC with its causes, as one text that says where."""
+    """Return the text of an error of DVC with its causes and its location."""
     if isinstance(errors := getattr(getattr(error, "exc", None), "errors", None), list):
         return "\n".join([f"{error}:", *(f"  {_violation(error, item)}" for item in errors)])
     parts: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
-        text = _words(cause)
+        text = _message(cause)
         if not any(text in part for part in parts):
             parts.append(text)
         if "failed to parse" in text:
-            # DVC has put all that there is to know in this one; below it are dumps of the params
+            # This message holds all useful information; the causes below it are dumps of the params.
             return ": ".join(parts) + _line_of(text)
         cause = cause.__cause__
     return ": ".join(parts)
 
 
-def _words(error: BaseException) -> str:
-    """The message; for an error that is not DVC's own also its kind, which is half of what it says."""
+def _message(error: BaseException) -> str:
+    """Return the message, after the type if the exception is a builtin one."""
     text = str(error)
-    # ruamel says how to switch the check off in Python, which is no help to who wrote the file
+    # ruamel explains how to disable the check in Python, which does not help the author of the file.
     text = text.partition("\n\nTo suppress this check")[0]
     if type(error).__module__ == "builtins" and not isinstance(error, OSError):
         return f"{type(error).__name__}: {text}"
@@ -54,25 +54,31 @@ def _words(error: BaseException) -> str:
 
 
 def _violation(error: BaseException, item: Any) -> str:
-    """One violation of DVC's schema: what, under which keys, in which line."""
+    """Describe one violation of DVC's schema with its keys and line."""
     line = line_of(getattr(error, "text", ""), item.path)
     where = " -> ".join(str(key) for key in item.path)
     return item.error_message + (f", in {where}" if where else "") + (f", line {line}" if line else "")
 
 
 def _line_of(text: str) -> str:
-    """For "failed to parse 'stages.a.cmd' in 'dvc.yaml'": where that key stands, if it can be found."""
-    found = re.search(r"failed to parse (?:stage )?'(?P<keys>[^']+)' .*?in '(?P<file>[^']+)'", text)
-    if not found or not (path := Path(found["file"])).is_file():
+    """Return file and line for "failed to parse 'stages.a.cmd' in 'dvc.yaml'".
+
+    The text is empty if the file or the key does not exist.
+    """
+    match = re.search(r"failed to parse (?:stage )?'(?P<keys>[^']+)' .*?in '(?P<file>[^']+)'", text)
+    if not match or not (path := Path(match["file"])).is_file():
         return ""
-    keys = found["keys"].partition("@")[0].split(".")
+    keys = match["keys"].partition("@")[0].split(".")
     keys = keys if keys[0] in ("stages", "vars") else ["stages", *keys]
     line = line_of(path.read_text(encoding="utf-8", errors="replace"), keys)
     return f" ({path}, line {line})" if line else ""
 
 
 def line_of(text: str, keys: Sequence[Any]) -> int | None:
-    """The line of a YAML text, from 1, on which the entry under `keys` or its nearest parent stands."""
+    """Return the line, from 1, of the entry under `keys` in a YAML text.
+
+    If there is no such entry, the line is that of its nearest parent.
+    """
     from ruamel.yaml import YAML, YAMLError
 
     try:
@@ -81,9 +87,9 @@ def line_of(text: str, keys: Sequence[Any]) -> int | None:
         return None
     line = None
     for key in keys:
-        place = getattr(node, "lc", None)
+        lines = getattr(node, "lc", None)
         try:
-            line = (place.item(key) if isinstance(key, int) else place.key(key))[0] + 1  # type: ignore[union-attr]
+            line = (lines.item(key) if isinstance(key, int) else lines.key(key))[0] + 1  # type: ignore[union-attr]
             node = node[key]
         except (KeyError, IndexError, TypeError, AttributeError):
             break

@@ -1,9 +1,9 @@
-"""A round as DVC and git know it: its record files, its outputs in the cache, its experiment.
+"""A round in DVC and git: record files, cached outputs and the experiment.
 
-An experiment is a git commit under ``refs/exps/BASELINE/NAME``: `dvc exp show`, `apply` and `push`
-know it there. `dvc exp save` would commit every changed file as the output of its stage first, so
-that a stage that has not run looks done; here the commit is made of the files as they lie, in an
-index of its own, and neither HEAD, nor the index, nor a file is touched.
+An experiment is a git commit under ``refs/exps/BASELINE/NAME``, where `dvc exp show`, `apply` and
+`push` look for it. `dvc exp save` first commits every changed file as the output of its stage, so a
+stage that has not run looks up to date. Here the commit holds the files as they are on disk. It is
+built in a separate index: HEAD, the user's index and all files stay unchanged.
 """
 
 from __future__ import annotations
@@ -19,70 +19,77 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.stage import PipelineStage
 
-from statewright.repository.reading import Repository, relative
+from statewright.repository.declaration import Repository, relative
 
 AUTHOR = ("-c", "user.name=statewright", "-c", "user.email=statewright@localhost", "-c", "gc.auto=0")
 
 
 def record_files(repository: Repository) -> list[Path]:
-    """Where DVC records what was done: every lock file, there or not yet, and every `.dvc` file.
+    """Return the paths of the files in which DVC records a state.
 
-    And the files of values (`vars:`) that commands are made from.
+    These are every lock file (existing or not), every `.dvc` file, and the files of values
+    (`vars:`) from which DVC builds commands.
     """
-    found = set()
+    paths = set()
     for stage in repository.stages.values():
         if isinstance(stage, PipelineStage):
-            found.add(Path(stage.dvcfile._lockfile.path))
-            found |= {repository.root / path for path in stage.dvcfile.resolver.context.imports}
+            paths.add(Path(stage.dvcfile._lockfile.path))
+            paths |= {repository.root / path for path in stage.dvcfile.resolver.context.imports}
         else:
-            found.add(Path(stage.path))
-    return sorted(found)
+            paths.add(Path(stage.path))
+    return sorted(paths)
 
 
 def unsaved_outputs(repository: Repository) -> list[str]:
-    """Outputs that differ from what is recorded and that no cache holds: to replace is to lose them."""
+    """Return the outputs that differ from their record and are in no cache.
+
+    Such an output is lost when it is replaced.
+    """
     with repository.locked():
         return [
             relative(out, repository.root)
             for stage in repository.stages.values()
             for out in stage.outs
-            if out.protocol == "local" and out.exists and out.workspace_status() and not _held_as_it_lies(out)
+            if out.protocol == "local" and out.exists and out.workspace_status() and not _is_cached(out)
         ]
 
 
-def _held_as_it_lies(out: Any) -> bool:
-    found = out.get_hash()
-    return bool(found and found.value) and bool(out.cache.exists(found.value))
+def _is_cached(out: Any) -> bool:
+    current = out.get_hash()
+    return bool(current and current.value) and bool(out.cache.exists(current.value))
 
 
 def check_out(repository: Repository) -> tuple[list[str], list[str]]:
-    """Bring the recorded outputs back from the cache, those that git tracks too.
+    """Restore the recorded outputs from the cache, including those that git tracks.
 
     Returns
     -------
     list of str, list of str
-        Outputs that were brought back, and outputs that are neither there nor in the cache.
+        Outputs that were restored, and outputs that are neither on disk nor in the cache.
     """
-    back, lost = [], []
+    restored, missing = [], []
     with repository.locked():
         for out in _recorded_outputs(repository):
             path = relative(out, repository.root)
             if not out.workspace_status():
                 continue
             if out.changed_cache():
-                lost.append(path)
+                missing.append(path)
                 continue
             try:
                 out.checkout(force=True)
             except DvcException:
-                lost.append(path)
+                missing.append(path)
             else:
-                back.append(path)
-    return back, lost
+                restored.append(path)
+    return restored, missing
 
 
 def _recorded_outputs(repository: Repository) -> Iterator[Any]:
-    """Outputs with a recorded hash; those declared ``cache: false`` as the run cache holds them."""
+    """Yield the outputs that have a recorded hash.
+
+    An output declared ``cache: false`` comes from the run cache.
+    """
     from dvc.stage.serialize import to_single_stage_lockfile
 
     for stage in repository.stages.values():
@@ -94,12 +101,12 @@ def _recorded_outputs(repository: Repository) -> Iterator[Any]:
 
 
 def save_experiment(root: Path, name: str, message: str, files: Iterable[str]) -> str | None:
-    """Save what git tracks, and `files`, as the DVC experiment `name` of the present commit.
+    """Save the tracked files and `files` as a DVC experiment of the current commit.
 
     Returns
     -------
     str or None
-        Why it could not be saved, if it could not.
+        The reason why it was not saved, or None if it was.
     """
     from dvc.repo.experiments.refs import ExpRefInfo
 
@@ -108,16 +115,16 @@ def save_experiment(root: Path, name: str, message: str, files: Iterable[str]) -
     except FileNotFoundError:
         return "git is not installed"
     except subprocess.CalledProcessError:
-        return "there is no git commit here yet"
+        return "this repository has no git commit yet"
     try:
         with tempfile.TemporaryDirectory() as folder:
             index = Path(folder) / "index"
-            standing = Path(root, _git(root, "rev-parse", "--git-path", "index"))
-            if standing.is_file():  # git then hashes only files that changed
-                shutil.copyfile(standing, index)
+            user_index = Path(root, _git(root, "rev-parse", "--git-path", "index"))
+            if user_index.is_file():  # git then hashes only files that changed
+                shutil.copyfile(user_index, index)
             _git(root, "add", "--update", ":/", index=index)
-            there = [name for name in files if (root / name).is_file()]
-            _git(root, "add", "--force", "--", *there, index=index)
+            existing = [name for name in files if (root / name).is_file()]
+            _git(root, "add", "--force", "--", *existing, index=index)
             tree = _git(root, "write-tree", index=index)
         commit = _git(root, *AUTHOR, "commit-tree", tree, "-p", head, "-m", message)
         _git(root, "update-ref", str(ExpRefInfo(head, name)), commit)
@@ -128,7 +135,7 @@ def save_experiment(root: Path, name: str, message: str, files: Iterable[str]) -
 
 def _git(root: Path, *arguments: str, index: Path | None = None) -> str:
     environment = {**os.environ, **({"GIT_INDEX_FILE": str(index)} if index else {})}
-    done = subprocess.run(
+    completed = subprocess.run(
         ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=True
     )
-    return done.stdout.strip()
+    return completed.stdout.strip()

@@ -1,6 +1,6 @@
-"""DVC's steps around the command of a stage: look the cache up, save, commit, record.
+"""DVC's steps around the command of a stage: look up, save, commit, record.
 
-The repository is left as ``dvc repro`` would leave it.
+The result is the same repository that ``dvc repro`` leaves.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
+from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
-from statewright.repository.reading import Repository, relative
 
-HALF_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
+PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
 @dataclass
-class Ledger:
-    """A repository that is being written to: its stages by address, and its lock files.
+class LockWriter:
+    """A repository open for writing, with its stages by address and its lock files.
 
-    `begun`: by address the files of a stage, each with the hash, meta and kind of hash that were recorded.
+    Parameters
+    ----------
+    begun : dict
+        Maps the address of a stage to its files, each with the recorded hash, meta and hash name.
     """
 
     repository: Repository
@@ -37,68 +40,74 @@ class Ledger:
     begun: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
 
 
-def open_ledger(repository: Repository, order: Sequence[str]) -> Ledger:
-    """Open a repository for writing; `order` is that in which new entries of `dvc.lock` shall stand."""
+def open_lock_writer(repository: Repository, order: Sequence[str]) -> LockWriter:
+    """Open a repository for writing.
+
+    Parameters
+    ----------
+    order : sequence of str
+        Addresses of the stages, in the order of new entries in `dvc.lock`.
+    """
     stages = dict(repository.stages)
-    ours = [stages[address] for address in order]
+    ordered = [stages[address] for address in order]
     with repository.locked():
-        _remove_half_copies(ours)
-    return Ledger(repository, stages, lock_files([s for s in ours if isinstance(s, PipelineStage)]))
+        _remove_partial_copies(ordered)
+    return LockWriter(repository, stages, lock_files([s for s in ordered if isinstance(s, PipelineStage)]))
 
 
-def _remove_half_copies(stages: Sequence[DvcStage]) -> None:
-    """Remove what DVC leaves beside an output when it is killed within a copy.
+def _remove_partial_copies(stages: Sequence[DvcStage]) -> None:
+    """Remove the temporary files that a killed DVC left beside an output.
 
-    It copies under a name of its own (`dvc_objects.fs.utils.tmp_fname`), and only with the repository's lock,
-    which is held here: none of these is being written.
+    DVC copies to a temporary name (`dvc_objects.fs.utils.tmp_fname`), and only while it holds the
+    repository's lock. The caller holds that lock, so no process is writing these files.
     """
     folders = {Path(out.fs_path).parent for stage in stages for out in stage.outs if out.protocol == "local"}
     for folder in folders:
         for path in folder.glob(".*.tmp"):
-            if HALF_COPY.fullmatch(path.name) and path.is_file():
+            if PARTIAL_COPY.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
 
 
 @contextmanager
-def holding_paths(ledger: Ledger, address: str) -> Iterator[None]:
-    """Hold DVC's read-write locks on the paths of a stage, as DVC does while a command runs."""
-    repository = ledger.repository
-    with path_locks(repository.repo, repository.mutex, ledger.stages[address]):
+def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
+    """Hold DVC's read-write locks on the paths of a stage while its command runs."""
+    repository = writer.repository
+    with path_locks(repository.repo, repository.mutex, writer.stages[address]):
         yield
 
 
-def begin(ledger: Ledger, address: str, *, force: bool = False) -> str:
-    """Make a stage ready for its command, if it needs one.
+def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
+    """Prepare a stage for its command, unless it needs none.
 
     Returns
     -------
     str
-        ``skipped`` (unchanged after all), ``restored`` (from the run cache), ``done`` (DVC
-        itself brought it up to date: frozen, import, data source) or ``ready``.
+        ``skipped`` (the stage is unchanged), ``restored`` (from the run cache), ``done`` (DVC
+        itself updated the stage: frozen, import or data source) or ``ready``.
     """
-    stage = ledger.stages[address]
-    with ledger.repository.locked(stage):
+    stage = writer.stages[address]
+    with writer.repository.locked(stage):
         if isinstance(stage, PipelineStage):
-            ledger.locks.take_foreign(stage)
-        ledger.begun[address] = [
+            writer.locks.update_stage(stage)
+        writer.begun[address] = [
             (part, part.hash_info, part.meta, part.hash_name) for part in (*stage.deps, *stage.outs)
         ]
-        if not force and not _bare(stage.changed)():
+        if not force and not _without_path_locks(stage.changed)():
             return "skipped"
         if not isinstance(stage, PipelineStage) or stage.frozen:
             stage.reproduce()
-            _record(ledger, stage)
+            _record(writer, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and _restores(stage):
-            _save(ledger, stage)
+            _save(writer, stage)
             return "restored"
         stage.save_deps()
         return "ready"
 
 
 def _restores(stage: PipelineStage) -> bool:
-    """Whether the run cache held the stage, whose outputs then lie there."""
+    """Restore the outputs from the run cache; return whether it held the stage."""
     from dvc.stage.cache import RunCacheNotFoundError, _get_stage_hash
 
     runs = stage.repo.stage_cache
@@ -107,7 +116,7 @@ def _restores(stage: PipelineStage) -> bool:
     except RunCacheNotFoundError:
         return False
     except TypeError:
-        # A killed process, or a full disk, left the folder without an entry, and DVC wants the newest in it.
+        # A killed process or a full disk left an empty folder, in which DVC expects at least one entry.
         folder = Path(runs._get_cache_dir(_get_stage_hash(stage)))
         if not folder.is_dir() or any(folder.iterdir()):
             raise
@@ -116,76 +125,76 @@ def _restores(stage: PipelineStage) -> bool:
     return True
 
 
-def finish(ledger: Ledger, address: str) -> None:
-    """Take the outputs of a finished command into the cache and record the stage."""
-    with ledger.repository.locked():
-        _save(ledger, ledger.stages[address])
+def finish(writer: LockWriter, address: str) -> None:
+    """Save the outputs of a finished command in the cache and record the stage."""
+    with writer.repository.locked():
+        _save(writer, writer.stages[address])
 
 
-def abandon(ledger: Ledger, address: str) -> None:
-    """After a failure: the stage stands again as it was recorded.
+def abandon(writer: LockWriter, address: str) -> None:
+    """Reset a stage to its recorded hashes after a failure.
 
-    DVC has noted the hashes of the new inputs. The next attempt would take them for those that led to the
-    recorded outputs, and bring these back.
+    DVC has stored the hashes of the new inputs in the stage. Without the reset, the next attempt
+    would restore the recorded outputs as if those inputs had produced them.
     """
-    for part, *was in ledger.begun.pop(address, ()):
-        part.hash_info, part.meta, part.hash_name = was
+    for part, *recorded in writer.begun.pop(address, ()):
+        part.hash_info, part.meta, part.hash_name = recorded
 
 
-def _save(ledger: Ledger, stage: DvcStage) -> None:
+def _save(writer: LockWriter, stage: DvcStage) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     stage.save(run_cache=not uncached)
-    with _taking_in(stage):
-        _bare(stage.commit)()
-    _record(ledger, stage)
+    with _require_cached(stage):
+        _without_path_locks(stage.commit)()
+    _record(writer, stage)
 
 
 @contextmanager
-def _taking_in(stage: DvcStage) -> Iterator[None]:
+def _require_cached(stage: DvcStage) -> Iterator[None]:
     """Raise `OSError` unless the cache holds all outputs after the block.
 
-    DVC logs a file that it could not copy there, to a full disk say, and goes on.
+    If DVC cannot copy a file to the cache, because the disk is full for example, it only logs that.
     """
     failures: list[BaseException] = []
 
-    def gather(record: logging.LogRecord) -> bool:
+    def collect(record: logging.LogRecord) -> bool:
         if record.exc_info and record.exc_info[1]:
             failures.append(record.exc_info[1])
         return not record.exc_info
 
     log = logging.getLogger("dvc_data.hashfile.transfer")
-    log.addFilter(gather)
+    log.addFilter(collect)
     try:
         yield
     finally:
-        log.removeFilter(gather)
+        log.removeFilter(collect)
     missing = [str(out) for out in stage.outs if out.use_cache and out.changed_cache()]
     if missing:
         cause = failures[0] if failures else None
-        raise OSError(f"{', '.join(missing)} could not be taken into DVC's cache") from cause
+        raise OSError(f"{', '.join(missing)} could not be copied into DVC's cache") from cause
 
 
-def _bare(method: Any) -> Any:
-    """A method of DVC's stage without the locks on paths around it, which are free or ours here.
+def _without_path_locks(method: Any) -> Any:
+    """Return a method of DVC's stage without the path locks around it.
 
-    Writing them down and taking them back costs more than many a stage.
+    Here the locks are free or already held. To write and remove them takes longer than many stages.
     """
     return partial(method.__func__.__wrapped__, method.__self__)
 
 
-def _record(ledger: Ledger, stage: DvcStage) -> None:
+def _record(writer: LockWriter, stage: DvcStage) -> None:
     if isinstance(stage, PipelineStage):
-        ledger.locks.record(stage)
+        writer.locks.record(stage)
         stage.cmd_changed = False
     else:
         stage.dump(update_pipeline=False)
 
 
 def recorded_hashes(
-    ledger: Ledger, address: str
+    writer: LockWriter, address: str
 ) -> tuple[dict[str, str | None], dict[str, str | None], dict[str, Any]]:
-    """Hashes of the inputs, hashes of the outputs, and params, as the stage now stands recorded."""
-    stage, root = ledger.stages[address], ledger.repository.root
+    """Return the recorded input hashes, output hashes and params of a stage."""
+    stage, root = writer.stages[address], writer.repository.root
     params = {key: value for dep in stage.params for key, value in (dep.hash_info.value or {}).items()}
     return (
         {relative(dep, root): dep.hash_info.value for dep in stage.deps if dep not in stage.params},
@@ -195,7 +204,7 @@ def recorded_hashes(
 
 
 def command_lines(repository: Repository, address: str) -> Iterator[tuple[list[str] | str, dict[str, Any]]]:
-    """The commands of a stage as DVC would start them: arguments and keywords of `Popen`."""
+    """Yield arguments and keywords of `Popen` for each command, as DVC does."""
     from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
     stage = repository.stages[address]

@@ -1,7 +1,7 @@
-"""Write `dvc.lock` to the byte as a serial ``dvc repro`` would, and in time that does not grow.
+"""Write `dvc.lock` byte for byte as a serial ``dvc repro`` does, but faster.
 
 DVC parses and writes the whole file after every stage, which takes quadratic time. Here each
-entry is turned into text once, and the file is put together from the texts.
+entry is serialized once, and the file is the concatenation of these texts.
 """
 
 from __future__ import annotations
@@ -23,10 +23,20 @@ _UNUSUAL = re.compile(r"^\s*(#|$)|^\S", re.MULTILINE)
 
 @dataclass
 class LockFile:
-    """One `dvc.lock`: the text of each entry, by stage, in the order of the file.
+    """One `dvc.lock` as the text of each entry.
 
-    `new` are the stages that it did not hold when it was first read; they stand in the order of
-    the plan, wherever in time they ended. `foreign` are those that somebody else has written since.
+    Parameters
+    ----------
+    texts : dict
+        Maps each stage to the text of its entry, in the order of the file.
+    known : frozenset of str or None
+        Stages that the file held when it was first read; None before that.
+    new : set of str
+        Stages that were added since. They follow the order of the plan, whatever their order in time.
+    signature : tuple of int or None
+        Inode, size and time of the file when it was last read or written.
+    foreign : set of str
+        Stages whose entries another process has written since.
     """
 
     path: Path
@@ -35,23 +45,23 @@ class LockFile:
     tail: str = ""
     known: frozenset[str] | None = None
     new: set[str] = field(default_factory=set)
-    seen: tuple[int, int, int] | None = None
+    signature: tuple[int, int, int] | None = None
     foreign: set[str] = field(default_factory=set)
 
     def read(self) -> None:
-        """Take in what lies there, if somebody has written since."""
+        """Read the file again if another process has written to it."""
         now = _signature(self.path)
-        if self.known is None or now != self.seen:
+        if self.known is None or now != self.signature:
             text, before = self.path.read_text(encoding="utf-8") if now else "", self.texts
             self.head, self.texts, self.tail = split(text, self.path) if text else (HEAD, {}, "")
             if self.known is not None:
                 self.foreign |= {name for name in self.texts if self.texts[name] != before.get(name)}
-            self.seen = now
+            self.signature = now
         if self.known is None:
             self.known = frozenset(self.texts)
 
     def write(self, entries: Mapping[str, Any], order: Sequence[str]) -> None:
-        """Replace the file by one with these entries too."""
+        """Replace the file by one that also holds these entries."""
         self.read()
         self.texts.update(
             {name: as_text({"stages": {name: entry}}, "stages:") for name, entry in entries.items()}
@@ -63,11 +73,11 @@ class LockFile:
         with replacing(self.path) as temporary:
             text = self.head + "".join(self.texts.values()) + self.tail
             temporary.write_text(text, encoding="utf-8", newline="")
-        self.seen = _signature(self.path)
+        self.signature = _signature(self.path)
 
 
 def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
-    """What stands before the entries, the text of each entry, and what stands after them."""
+    """Split a lock file into its head, the text of each entry, and its tail."""
     from dvc.utils.serialize._yaml import parse_yaml, parse_yaml_for_update
 
     body = text.removeprefix(HEAD)
@@ -77,10 +87,10 @@ def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
         parts = [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
         if len(parts) == len(names) and starts[:1] in ([], [0]):
             return HEAD, dict(zip(names, parts, strict=True)), ""
-    # Not quite as DVC writes it: written anew as DVC would, comments and all, then taken apart.
+    # The file is not exactly as DVC writes it: serialize it again as DVC does, with its comments, then split.
     data = parse_yaml_for_update(text, str(path)) or {"schema": "2.0"}
-    if found := _parts(as_text(data), list(data.get("stages") or {})):
-        return found
+    if sections := _parts(as_text(data), list(data.get("stages") or {})):
+        return sections
     keys = [*data, *([] if "stages" in data else ["stages"])]
     at = keys.index("stages")
     head = as_text({key: data[key] for key in keys[:at]}) + "stages:\n"
@@ -92,9 +102,10 @@ def split(text: str, path: Path) -> tuple[str, dict[str, str], str]:
 
 
 def _parts(text: str, names: Sequence[str]) -> tuple[str, dict[str, str], str] | None:
-    """Head, entries and tail of a text with these entries; a comment stays with what it stands after.
+    """Split a text into head, entries and tail; None if `names` do not match.
 
-    So does DVC's parser keep it, and lose it when that is written anew.
+    A comment belongs to the entry before it. DVC's parser also attaches it there, and drops it when
+    it writes that entry again.
     """
     heading = re.search(r"^stages:.*\n", text, re.MULTILINE)
     if not heading:
@@ -111,7 +122,7 @@ def _parts(text: str, names: Sequence[str]) -> tuple[str, dict[str, str], str] |
 
 
 def as_text(data: Mapping[str, Any], without: str = "") -> str:
-    """`data` as DVC writes it, without its first line `without`."""
+    """Return `data` as DVC writes it, without its first line `without`."""
     from dvc.utils.serialize._yaml import dumps_yaml
 
     return dumps_yaml(data).removeprefix(f"{without}\n") if data else ""
@@ -119,15 +130,15 @@ def as_text(data: Mapping[str, Any], without: str = "") -> str:
 
 def _signature(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass
 class LockFiles:
-    """The lock files of a run; whoever calls holds the repository's lock."""
+    """The lock files of a run; a caller must hold the repository's lock."""
 
     order: dict[str, list[str]]
     files: dict[str, LockFile] = field(default_factory=dict)
@@ -140,8 +151,8 @@ class LockFiles:
         file.write(to_lockfile(stage), self.order[stage.path])
         stage.repo.scm_context.track_file(stage.repo.fs.relpath(str(file.path)))
 
-    def take_foreign(self, stage: PipelineStage) -> None:
-        """Tell a stage what somebody else, a ``dvc repro`` say, has recorded of it since it was read."""
+    def update_stage(self, stage: PipelineStage) -> None:
+        """Update a stage if another process, such as ``dvc repro``, recorded it."""
         from dvc.stage.loader import StageLoader
         from dvc.utils.serialize import parse_yaml
 
@@ -155,12 +166,12 @@ class LockFiles:
 
 
 def lock_files(stages: Sequence[PipelineStage]) -> LockFiles:
-    """The lock files of `stages` as they stand, in whose order new entries shall stand."""
-    found = LockFiles({})
+    """Read the lock files of `stages`; new entries follow the order of `stages`."""
+    locks = LockFiles({})
     for stage in stages:
-        if stage.path not in found.files:
-            found.order[stage.path] = []
-            found.files[stage.path] = LockFile(Path(stage.dvcfile._lockfile.path))
-            found.files[stage.path].read()
-        found.order[stage.path].append(stage.name)
-    return found
+        if stage.path not in locks.files:
+            locks.order[stage.path] = []
+            locks.files[stage.path] = LockFile(Path(stage.dvcfile._lockfile.path))
+            locks.files[stage.path].read()
+        locks.order[stage.path].append(stage.name)
+    return locks

@@ -1,8 +1,8 @@
-"""Wait for DVC's locks, and say for whom.
+"""Wait for DVC's locks and name the process that holds them.
 
-DVC has two: the repository's lock, held while `dvc.lock`, the cache or the graph is used, and the
-read-write locks on paths (`.dvc/tmp/rwlock`), held while a command runs. Somebody else's ``dvc
-repro`` in the same folder holds now the one and now the other.
+DVC has two kinds of locks: the repository's lock, held while `dvc.lock`, the cache or the graph is
+used, and the read-write locks on paths (`.dvc/tmp/rwlock`), held while a command runs. Another
+``dvc repro`` in the same folder holds first one, then the other.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, _check_b
 from dvc.stage import Stage as DvcStage
 
 PATIENCE_S = 2.0
-"""How long to wait before saying so."""
+"""Seconds of waiting before the first message."""
 SHORTEST_S, LONGEST_S = 0.01, 0.3
-"""Pauses between two tries; DVC's own half a second would cost more than most stages take."""
+"""Pauses between two attempts; DVC's half a second is longer than most stages take."""
 
 
 @contextmanager
 def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None = None) -> Iterator[None]:
-    """Hold the mutex and DVC's repository lock; with `stage`, no sooner than its paths are free.
+    """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too.
 
-    While this process holds the repository lock, no other DVC can take a lock on a path. A thread
-    that holds it already goes on.
+    While this process holds the repository lock, no other DVC process can lock a path. A thread
+    that already holds the lock continues at once.
     """
     with mutex:
         if repo.lock.is_locked:
@@ -47,7 +47,7 @@ def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None =
             _try_lock(repo.lock)
             try:
                 if stage is not None:
-                    _edited(repo, lambda lock: _check(repo, lock, stage))
+                    _with_path_locks(repo, lambda lock: _check(repo, lock, stage))
             except BaseException:
                 repo.lock.unlock()
                 raise
@@ -55,7 +55,7 @@ def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None =
             mutex.release()
             raise
 
-    _patiently(take, lambda error: _holder(repo) if str(error) == REPOSITORY else str(error))
+    _retry(take, lambda error: _holder(repo) if str(error) == REPOSITORY else str(error))
     try:
         yield
     finally:
@@ -65,20 +65,20 @@ def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None =
 
 @contextmanager
 def path_locks(repo: Repo, mutex: threading.RLock, stage: DvcStage) -> Iterator[None]:
-    """Hold DVC's read-write locks on the paths of a stage, as DVC does while a command runs."""
+    """Hold DVC's read-write locks on the paths of a stage while its command runs."""
     held: list[Any] = []
 
     def take() -> None:
         with mutex:
-            lock = rwlock(repo.tmp_dir, repo.fs, _who(stage), *_paths(stage), _hardlink(repo))
+            lock = rwlock(repo.tmp_dir, repo.fs, _owner(stage), *_paths(stage), _hardlink(repo))
             try:
                 lock.__enter__()
             except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
-                _forget(repo, error)
+                _remove_corrupt(repo, error)
                 raise LockError(str(error)) from error
             held.append(lock)
 
-    _patiently(take, str)
+    _retry(take, str)
     try:
         yield
     finally:
@@ -86,21 +86,24 @@ def path_locks(repo: Repo, mutex: threading.RLock, stage: DvcStage) -> Iterator[
             held[0].__exit__(None, None, None)
 
 
-def _patiently(take: Callable[[], None], why: Callable[[LockError], str]) -> None:
-    """Try until it works; say once what it waits for, and once that the wait is over."""
-    started, pause, told = time.monotonic(), SHORTEST_S, False
+def _retry(take: Callable[[], None], describe: Callable[[LockError], str]) -> None:
+    """Call `take` until it succeeds; print one message on waiting, and one after it.
+
+    There is no time limit: the holder may run a command for hours.
+    """
+    started, pause, announced = time.monotonic(), SHORTEST_S, False
     while True:
         try:
             take()
             break
         except LockError as error:
-            if not told and time.monotonic() - started > PATIENCE_S:
-                told = True
-                print(f"waiting: {_in_short(why(error))}", file=sys.stderr, flush=True)
+            if not announced and time.monotonic() - started > PATIENCE_S:
+                announced = True
+                print(f"waiting: {_shorten(describe(error))}", file=sys.stderr, flush=True)
         time.sleep(pause)
         pause = min(LONGEST_S, 2 * pause)
-    if told:
-        print(f"waited {time.monotonic() - started:.0f} s, going on", file=sys.stderr, flush=True)
+    if announced:
+        print(f"waited {time.monotonic() - started:.0f} s; the run continues", file=sys.stderr, flush=True)
 
 
 REPOSITORY = "the repository is locked"
@@ -117,26 +120,30 @@ def _try_lock(lock: Any) -> None:
 
 
 def _check(repo: Repo, lock: Any, stage: DvcStage) -> None:
-    info = {"pid": os.getpid(), "cmd": _who(stage)}
+    info = {"pid": os.getpid(), "cmd": _owner(stage)}
     read, write = _paths(stage)
     _check_blockers(repo.tmp_dir, lock, info, mode="write", waiters=read + write)
     _check_blockers(repo.tmp_dir, lock, info, mode="read", waiters=write)
 
 
-def _who(stage: DvcStage) -> str:
-    """A holder's name, one for each stage: DVC would release what two stages read when one has ended."""
+def _owner(stage: DvcStage) -> str:
+    """Return the owner's name for the locks of a stage.
+
+    Each stage needs its own name: with a common one, DVC releases a path that two stages read as
+    soon as one of them ends.
+    """
     return f"{' '.join(sys.argv)} ({stage.addressing})"
 
 
 def _paths(stage: DvcStage) -> tuple[list[str], list[str]]:
-    """What the stage reads and what it writes, of what lies in a file system that can be locked."""
+    """Return the lockable paths that the stage reads, and those that it writes."""
     return [d.fs_path for d in stage.deps if d.fs_path and not hasattr(d, "def_repo")], [
         o.fs_path for o in stage.outs
     ]
 
 
-def _edited(repo: Repo, use: Callable[[Any], None]) -> None:
-    """Use the read-write locks as they stand, without those that a dead process left behind."""
+def _with_path_locks(repo: Repo, use: Callable[[Any], None]) -> None:
+    """Call `use` with the read-write locks, after removing those of dead processes."""
     path = Path(repo.tmp_dir) / "rwlock"
     if not path.exists():
         return
@@ -146,30 +153,30 @@ def _edited(repo: Repo, use: Callable[[Any], None]) -> None:
             _drop_dead(lock, written)
             use(lock)
     except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
-        _forget(repo, error)
+        _remove_corrupt(repo, error)
 
 
 def _drop_dead(lock: Any, written: float) -> None:
-    """Drop entries of processes that are gone, and of those whose number another process has got since."""
-    gone: dict[int, bool] = {}
+    """Remove the entries of dead processes, also of those whose pid is reused."""
+    ended: dict[int, bool] = {}
 
-    def dead(info: Any) -> bool:
+    def is_dead(info: Any) -> bool:
         pid = info["pid"]
-        if pid not in gone:
-            gone[pid] = _gone(pid, written)
-        return gone[pid]
+        if pid not in ended:
+            ended[pid] = _has_ended(pid, written)
+        return ended[pid]
 
     for path, info in list(lock["write"].items()):
-        if dead(info):
+        if is_dead(info):
             del lock["write"][path]
     for path, infos in list(lock["read"].items()):
-        lock["read"][path] = [info for info in infos if not dead(info)]
+        lock["read"][path] = [info for info in infos if not is_dead(info)]
         if not lock["read"][path]:
             del lock["read"][path]
 
 
-def _gone(pid: int, written: float) -> bool:
-    """Whether the process that wrote its number into a file at that time, or earlier, is gone."""
+def _has_ended(pid: int, written: float) -> bool:
+    """Return whether the process that wrote its pid to a file at `written` has ended."""
     import psutil
 
     try:
@@ -180,11 +187,11 @@ def _gone(pid: int, written: float) -> bool:
         return False
 
 
-def _forget(repo: Repo, error: Exception) -> None:
-    """Remove a list of locks that nobody can read: a process was killed while writing it."""
+def _remove_corrupt(repo: Repo, error: Exception) -> None:
+    """Remove an unreadable list of locks, left by a process killed while writing it."""
     with suppress(FileNotFoundError):
         (Path(repo.tmp_dir) / "rwlock").unlink()
-    print(f"{error} Removed: it was left half-written.", file=sys.stderr, flush=True)
+    print(f"{error} Removed: it was incomplete.", file=sys.stderr, flush=True)
 
 
 def _hardlink(repo: Repo) -> bool:
@@ -192,7 +199,7 @@ def _hardlink(repo: Repo) -> bool:
 
 
 def _holder(repo: Repo) -> str:
-    """Who holds the repository's lock, as far as its file says."""
+    """Return a description of the process that holds the repository's lock."""
     import psutil
 
     path = Path(repo.tmp_dir) / "lock"
@@ -200,19 +207,22 @@ def _holder(repo: Repo) -> str:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    found = re.search(r"\|(\d+)\||^\s*(\d+)\s*$", text)
-    if not found:
+    match = re.search(r"\|(\d+)\||^\s*(\d+)\s*$", text)
+    if not match:
         return f"another process holds the lock of this repository ({path})"
-    pid = int(found[1] or found[2])
+    pid = int(match[1] or match[2])
     try:
         command = " ".join(psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
-        return f"process {pid}, which is gone, holds the lock of this repository; `rm {path}` frees it"
+        return f"process {pid}, which has ended, holds the lock of this repository; `rm {path}` frees it"
     except psutil.AccessDenied:
         command = "(another user's)"
     return f"process {pid} holds the lock of this repository: {command}"
 
 
-def _in_short(text: str) -> str:
-    """DVC's words on one line, without its advice to remove a file by hand, which we do."""
+def _shorten(text: str) -> str:
+    """Return DVC's message on one line, without its advice to remove a file by hand.
+
+    The engine removes that file.
+    """
     return " ".join(text.partition("\n\nIf there are no")[0].split())

@@ -1,8 +1,8 @@
-"""Paths on storage whose plug-in is not installed: DVC can read them, and so plan around them.
+"""Stand-ins for the storage schemes whose DVC plug-in is not installed.
 
-DVC refuses a whole `dvc.yaml` if one path in it is `s3://...` and `dvc-s3` is missing. Reading a
-graph needs no more of a store than its paths, so stand-ins take the place of the missing plug-ins;
-whoever asks one for a file is told which package to install.
+DVC rejects a whole `dvc.yaml` if one path in it is `s3://...` and `dvc-s3` is missing. To read a
+graph, the paths of a store are enough, so stand-ins replace the missing plug-ins. A request for a
+file raises an error that names the package to install.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dvc_objects.fs.errors import RemoteMissingDepsError
 
 STAND_IN = "stand_in_"
 CHECKSUMS = {"ssh": "md5", "hdfs": "checksum", "webhdfs": "checksum", "gdrive": "checksum"}
-"""What identifies a file's version there; an etag, if the scheme is not named."""
+"""Kind of checksum that identifies a version of a file; an etag for other schemes."""
 
 
 def stand_in_for_missing() -> None:
-    """Let every storage scheme that DVC knows and cannot load be read by a stand-in."""
+    """Register a stand-in for every storage scheme that DVC knows but cannot load."""
     for scheme, entry in known_implementations.items():
         package = entry["class"].partition(".")[0]
         if "err" in entry and package != "dvc" and find_spec(package) is None:
@@ -30,23 +30,23 @@ def stand_in_for_missing() -> None:
 
 
 class StandIn(FileSystem):
-    """The paths of a store, and nothing of what is there."""
+    """A file system that knows the paths of a store, but not its files."""
 
     root_marker = ""
 
     @cached_property
     def fs(self) -> Any:
-        """Nothing is to be had there; the error names the package that DVC needs for it."""
+        """Always an error, which names the package that DVC needs for this store."""
         raise RemoteMissingDepsError(
             self, self.protocol, f"{self.protocol}://", [f"dvc-{PACKAGES.get(self.protocol, self.protocol)}"]
         )
 
     def coalesce_version(self, path: str, version_id: str | None) -> tuple[str, str | None]:
-        """The path as it is, and the version as recorded."""
+        """Return the path and the version unchanged."""
         return path, version_id
 
     def version_path(self, path: str, version_id: str | None) -> str:
-        """The path as it is."""
+        """Return the path unchanged."""
         return path
 
     @classmethod
@@ -55,7 +55,7 @@ class StandIn(FileSystem):
         return (url.netloc + url.path).rstrip("/") if url.scheme else path
 
     def unstrip_protocol(self, path: str) -> str:
-        """The address of a path."""
+        """Return the address of a path."""
         return f"{self.protocol}://{path}"
 
 

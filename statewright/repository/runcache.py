@@ -1,13 +1,13 @@
-"""What DVC's run cache remembers: would ``dvc repro`` restore a stage, given inputs as they will be?
+"""Predict whether ``dvc repro`` will restore a stage from DVC's run cache.
 
-DVC's own look-up hashes the files that lie there now. Here the hashes that the plan expects count.
-What DVC does, and so what is done here:
+DVC's own look-up hashes the files on disk. A plan needs the answer for inputs that do not exist
+yet, so this module uses the hashes that the plan expects. It follows the rules of DVC:
 
-- if command and inputs are as `dvc.lock` recorded them, the outputs recorded there are checked out if
-  the cache has them, and the run cache is not asked at all, even if it could help;
-- otherwise the newest entry under the stage's key counts, and no older one;
-- the key holds the names as seen from the stage's folder, and whether a file is executable;
-  it does not hold the stage.
+- If command and inputs are as `dvc.lock` recorded them, DVC checks out the recorded outputs if the
+  cache has them. It does not ask the run cache at all, even if that could help.
+- Otherwise only the newest entry under the stage's key counts.
+- The key holds the names relative to the stage's folder, and whether a file is executable. It does
+  not hold the name of the stage.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.reading import Repository, relative
+from statewright.repository.declaration import Repository, relative
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
 
-def recalls(repository: Repository, stages: Mapping[str, DvcStage]) -> tuple[Recall, MayRecall]:
-    """The two questions that a plan asks of the run cache, see `State`."""
+def run_cache_queries(repository: Repository, stages: Mapping[str, DvcStage]) -> tuple[Recall, MayRecall]:
+    """Return the two queries that a plan sends to the run cache, see `State`."""
     executable: dict[str, bool] = {}
 
     def recall(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> Hashes | None:
         stage = stages[address]
         if stage.frozen or not isinstance(stage, PipelineStage):
             return None
-        with repository.locked(), _as_if(repository, stage, deps, params, executable) as unchanged:
-            outs = _held(repository, stage, unchanged)
+        with repository.locked(), _expected_inputs(repository, stage, deps, params, executable) as unchanged:
+            outs = _cached_outputs(repository, stage, unchanged)
         if outs is None:
             return None
         executable.update({relative(out, repository.root): bool(out.meta.isexec) for out in outs})
@@ -46,10 +46,10 @@ def recalls(repository: Repository, stages: Mapping[str, DvcStage]) -> tuple[Rec
 
     def may_recall(address: str, deps: Hashes, params: Mapping[ParamKey, Any]) -> bool:
         stage = stages[address]
-        if not isinstance(stage, PipelineStage) or not _keeps(stage):
+        if not isinstance(stage, PipelineStage) or not _uses_run_cache(stage):
             return False
         with repository.locked():
-            return _lock_agrees(repository, stage, deps, params) or _any_agrees(
+            return _lock_matches(repository, stage, deps, params) or _any_entry_matches(
                 repository, stage, deps, params, entries()
             )
 
@@ -57,21 +57,22 @@ def recalls(repository: Repository, stages: Mapping[str, DvcStage]) -> tuple[Rec
 
 
 @contextmanager
-def _as_if(
+def _expected_inputs(
     repository: Repository,
     stage: DvcStage,
     deps: Hashes,
     params: Mapping[ParamKey, Any],
     executable: Mapping[str, bool],
 ) -> Iterator[bool]:
-    """Give the stage's dependencies other hashes for the length of the block; were they the recorded ones?
+    """Give the stage's dependencies the expected hashes for the length of the block.
 
-    What was read from the lock file stands in `meta` too, and would win when it is written out.
+    Yields whether they equal the recorded hashes. The record is also in `meta`, which has priority
+    when DVC serializes a dependency, so `meta` is replaced too.
     """
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.meta import Meta
 
-    kept = [(dep, dep.hash_info, dep.meta, dep.hash_name) for dep in stage.deps]
+    saved = [(dep, dep.hash_info, dep.meta, dep.hash_name) for dep in stage.deps]
     unchanged = True
     try:
         for dep in stage.deps:
@@ -84,12 +85,12 @@ def _as_if(
                 value = deps.get(path)
                 unchanged &= was == value
                 if was != value and dep.hash_name == "md5-dos2unix":
-                    dep.hash_name = "md5"  # as DVC does with whatever it saves anew
+                    dep.hash_name = "md5"  # DVC saves every new hash under this name
                 dep.meta = Meta(isexec=executable.get(path, _is_executable(repository.root / path)))
             dep.hash_info = HashInfo(dep.hash_name, value)
         yield unchanged
     finally:
-        for dep, *was in kept:
+        for dep, *was in saved:
             dep.hash_info, dep.meta, dep.hash_name = was
 
 
@@ -97,12 +98,12 @@ def _is_executable(path: Path) -> bool:
     return path.is_file() and bool(path.stat().st_mode & 0o100)
 
 
-def _held(repository: Repository, stage: Any, unchanged: bool) -> Sequence[Any] | None:
-    """The outputs that the cache can bring back for the stage as it stands."""
+def _cached_outputs(repository: Repository, stage: Any, unchanged: bool) -> Sequence[Any] | None:
+    """Return the outputs that the cache can restore for the stage's current hashes."""
     from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
-    if not may_be_held(stage):
+    if not may_be_cached(stage):
         return None
     runs = repository.repo.stage_cache
     if unchanged and not stage.cmd_changed and all(out.hash_info for out in stage.outs):
@@ -111,23 +112,26 @@ def _held(repository: Repository, stage: Any, unchanged: bool) -> Sequence[Any] 
         try:
             key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
         except TypeError:
-            return None  # a parameter that JSON has no word for, a date say: DVC can remember no such run
+            return None  # JSON cannot represent a parameter (such as a date), so DVC cannot cache the run
         folder = Path(runs._get_cache_dir(key))
         newest = (
             max(folder.iterdir(), key=lambda p: p.stat().st_mtime, default=None) if folder.is_dir() else None
         )
         entry = runs._load_cache(key, newest.name) if newest else None
-    return _brought_back(repository, stage, entry) if entry else None
+    return _restorable_outputs(repository, stage, entry) if entry else None
 
 
-def _brought_back(repository: Repository, stage: Any, entry: Any) -> Sequence[Any] | None:
-    """The outputs of a remembered run, if the cache has them all, also those not kept there as outputs."""
-    remembered = repository.repo.stage_cache._create_stage(entry, wdir=stage.wdir)
-    return list(remembered.outs) if remembered.outs_cached() else None
+def _restorable_outputs(repository: Repository, stage: Any, entry: Any) -> Sequence[Any] | None:
+    """Return the outputs of a cached run if the cache has all of them.
+
+    These include outputs declared ``cache: false``.
+    """
+    cached_stage = repository.repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+    return list(cached_stage.outs) if cached_stage.outs_cached() else None
 
 
-def _keeps(stage: DvcStage) -> bool:
-    """Whether DVC would look for a run of the stage, were its inputs known."""
+def _uses_run_cache(stage: DvcStage) -> bool:
+    """Return whether DVC looks for a cached run of the stage in general."""
     if stage.frozen or stage.always_changed or not (stage.deps and stage.outs):
         return False
     return all(d.protocol == "local" for d in stage.deps) and all(
@@ -135,8 +139,8 @@ def _keeps(stage: DvcStage) -> bool:
     )
 
 
-def _lock_agrees(repository: Repository, stage: Any, deps: Hashes, params: Mapping[ParamKey, Any]) -> bool:
-    """Whether inputs may turn out as `dvc.lock` recorded them, the outputs being in the cache."""
+def _lock_matches(repository: Repository, stage: Any, deps: Hashes, params: Mapping[ParamKey, Any]) -> bool:
+    """Return whether the inputs may equal those in `dvc.lock`, with cached outputs."""
     from dvc.stage.serialize import to_single_stage_lockfile
 
     if stage.cmd_changed or not all(out.hash_info for out in stage.outs):
@@ -150,21 +154,21 @@ def _lock_agrees(repository: Repository, stage: Any, deps: Hashes, params: Mappi
                 return False
         elif was is None or deps.get(path, was) != was:
             return False
-    return _brought_back(repository, stage, to_single_stage_lockfile(stage)) is not None
+    return _restorable_outputs(repository, stage, to_single_stage_lockfile(stage)) is not None
 
 
 def _entries(folder: Path) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in folder.glob("*/*/*") if path.is_file()]
 
 
-def _any_agrees(
+def _any_entry_matches(
     repository: Repository,
     stage: Any,
     deps: Hashes,
     params: Mapping[ParamKey, Any],
     entries: Sequence[str],
 ) -> bool:
-    """Whether a remembered run has the stage's command and names, and what is known of its inputs."""
+    """Return whether a cached run has the stage's command, names and known inputs."""
     from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
     from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
     from voluptuous import Invalid
@@ -173,15 +177,15 @@ def _any_agrees(
     known = {name: deps[path] for name, path in names.items() if path in deps}
     files = {dep.def_path for dep in stage.deps if dep not in stage.params}
     outs = {out.def_path for out in stage.outs}
-    # Reading YAML is slow: what lacks a known hash or a name as text needs no reading.
-    words = [str(value) for value in known.values()]
+    # Parsing YAML is slow, so entries whose text lacks a known hash are not parsed.
+    hashes = [str(value) for value in known.values()]
     for text in entries:
-        if not all(word in text for word in words):
+        if not all(value in text for value in hashes):
             continue
         try:
             entry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text, "run cache"))
         except (YAMLFileCorruptedError, Invalid):
-            continue  # left half-written by a process that was killed
+            continue  # a killed process left the entry incomplete
         was = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         values = entry.get("params", {})
         if (
@@ -200,8 +204,11 @@ def _any_agrees(
     return False
 
 
-def may_be_held(stage: DvcStage) -> bool:
-    """Whether DVC keeps runs of such a stage: local files on both sides, all of them known."""
+def may_be_cached(stage: DvcStage) -> bool:
+    """Return whether DVC caches runs of the stage with its current hashes.
+
+    DVC does so if all inputs and outputs are local files with known hashes.
+    """
     if stage.is_callback or stage.always_changed or not (stage.cmd and stage.deps and stage.outs):
         return False
     return all(d.protocol == "local" and d.def_path and d.hash_info for d in stage.deps) and all(

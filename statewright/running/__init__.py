@@ -1,1 +1,1 @@
-"""One run: the process that starts the commands, the one that records, the servers, an attempt at a stage."""
+"""The processes of one run: supervisor, recorder, servers, attempts at stages."""

@@ -1,4 +1,4 @@
-"""One attempt at one stage: skip it, restore it, or run its command and take the outputs in."""
+"""One attempt at one stage: skip it, restore it, or run its command."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from statewright.files import file_name
 from statewright.planning.plan import Plan
 from statewright.record.tracking import StageRecord
+from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
-from statewright.repository import reading as dvc
+from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
-from statewright.running.starter import Starter, Usage
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
@@ -26,21 +26,21 @@ class Work:
 
     Parameters
     ----------
-    starter, warm : Starter
-        Start commands; `warm` those of stages whose `meta:` names modules to preload.
+    launcher, warm : Launcher
+        Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
     show_log : callable
-        Gets each finished attempt's log.
+        Called with the log of each finished attempt.
     """
 
     name: str
-    book: lock_writer.Ledger
+    writer: lock_writer.LockWriter
     workflow: Workflow
     plan: Plan
     board: Board
     logs: Path
     recorder: Recorder
-    starter: Starter
-    warm: Starter
+    launcher: Launcher
+    warm: Launcher
     show_log: Callable[[Path], None]
     flow_run: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -49,78 +49,86 @@ class Work:
 
 @dataclass
 class _Attempt:
-    """What is known of an attempt so far; its length by a clock that does not jump."""
+    """An attempt in progress.
+
+    Parameters
+    ----------
+    started : float
+        Time of the start, in seconds of the epoch.
+    began : float
+        The same time on the monotonic clock, for the duration.
+    """
 
     log: Path
     started: float = field(default_factory=time.time)
-    begun: float = field(default_factory=time.monotonic)
-    used: Usage = field(default_factory=Usage)
+    began: float = field(default_factory=time.monotonic)
+    usage: Usage = field(default_factory=Usage)
 
 
 def attempt(work: Work, address: str) -> str:
-    """Bring one stage up to date and say how: ran, restored, done or skipped.
+    """Bring one stage up to date; return ran, restored, done or skipped.
 
     Raises
     ------
     StageFailedError
-        Naming stage, cause and log, whatever went wrong.
+        For every failure; the message names stage, cause and log.
     """
     if work.cancelled.is_set():
         raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
     stage = work.workflow.stages[address]
     forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
-    now = _Attempt(work.logs / file_name(address, ".log"))
+    current = _Attempt(work.logs / file_name(address, ".log"))
     try:
-        status = lock_writer.begin(work.book, address, force=forced)
+        status = lock_writer.begin(work.writer, address, force=forced)
         if status == "ready":
-            _run(work, stage, now)
+            _run(work, stage, current)
             status = "ran"
     except Exception as error:
-        _record(work, stage, "failed", now)
-        lock_writer.abandon(work.book, address)
+        _record(work, stage, "failed", current)
+        lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
         cause = dvc.explain(error) or type(error).__name__
-        raise StageFailedError(f"stage '{address}': {cause}; log: {now.log}") from error
+        raise StageFailedError(f"stage '{address}': {cause}; log: {current.log}") from error
     finally:
-        work.show_log(now.log)
+        work.show_log(current.log)
     if status != "skipped":
-        _record(work, stage, status, now)
+        _record(work, stage, status, current)
     work.board.update(address, status)
     return status
 
 
-def _run(work: Work, stage: Stage, now: _Attempt) -> None:
-    with lock_writer.holding_paths(work.book, stage.address):
-        now.used = run_commands(
+def _run(work: Work, stage: Stage, current: _Attempt) -> None:
+    with lock_writer.hold_paths(work.writer, stage.address):
+        current.usage = run_commands(
             stage.address,
-            lock_writer.command_lines(work.book.repository, stage.address),
-            now.log,
-            using=work.warm if stage.preload else work.starter,
+            lock_writer.command_lines(work.writer.repository, stage.address),
+            current.log,
+            launcher=work.warm if stage.preload else work.launcher,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
             watch=lambda line: work.board.update(stage.address, note=line),
             cancelled=work.cancelled.is_set,
         )
-        lock_writer.finish(work.book, stage.address)
+        lock_writer.finish(work.writer, stage.address)
 
 
-def _record(work: Work, stage: Stage, status: str, now: _Attempt) -> None:
-    took = time.monotonic() - now.begun
-    work.times[stage.address] = (now.begun, now.begun + took)
-    inputs, outputs, params = lock_writer.recorded_hashes(work.book, stage.address)
-    done = StageRecord(
+def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
+    took = time.monotonic() - current.began
+    work.times[stage.address] = (current.began, current.began + took)
+    inputs, outputs, params = lock_writer.recorded_hashes(work.writer, stage.address)
+    record = StageRecord(
         stage=stage,
         status=status,
-        started=now.started,
-        finished=now.started + took,
+        started=current.started,
+        finished=current.started + took,
         params=params,
         inputs=inputs,
         outputs=outputs if status != "failed" else {},
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
-        log=now.log if now.log.is_file() else None,
+        log=current.log if current.log.is_file() else None,
         tags=work.flow_run,
-        used={"ram_gb": now.used.ram_gb, "cpu_seconds": now.used.cpu_s} if status == "ran" else {},
+        used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
-    work.recorder.stage(done)
+    work.recorder.stage(record)

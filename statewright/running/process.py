@@ -1,4 +1,4 @@
-"""Run the commands of a stage: output to a log, the last line to whoever watches, an end in time."""
+"""Run the commands of a stage with a log, a callback for lines and a time limit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from statewright.running.starter import Command, Starter, Usage, starter
+from statewright.running.launcher import Command, Launcher, Usage, open_launcher
 
 GRACE_S = 10.0
-"""How long a stage that was told to stop may take before it is killed."""
+"""Seconds between the request to stop a stage and its kill."""
 
 
 class StageFailedError(RuntimeError):
-    """A command ended badly; the message names stage, cause and log."""
+    """A command that failed; the message names stage, cause and log."""
 
 
 def run_commands(
@@ -28,7 +28,7 @@ def run_commands(
     commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]],
     log: Path,
     *,
-    using: Starter | None = None,
+    launcher: Launcher | None = None,
     timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     watch: Callable[[str], None] = lambda line: None,
@@ -39,30 +39,30 @@ def run_commands(
     Parameters
     ----------
     commands : iterable of (arguments, keywords of `Popen`)
-        As DVC would start them.
+        As DVC starts them.
     log : Path
-        Takes all output.
-    using : Starter, optional
-        Starts them; one of its own if none is given.
+        File for all output.
+    launcher : Launcher, optional
+        Starts the commands; by default a new one.
     timeout_s : float, optional
-        After this many seconds the whole group is stopped, and killed if it will not.
+        After this many seconds the whole group is stopped, and killed if it does not stop.
     watch : callable
-        Gets each line of output; a progress bar's carriage return ends a line too.
+        Called with each line of output; a progress bar's carriage return ends a line too.
     cancelled : callable
-        Asked several times a second; once it says so, the group is stopped.
+        Called several times a second; the group is stopped once it returns True.
 
     Raises
     ------
     StageFailedError
         If a command exits with a status other than 0, does not end in time, or is cancelled.
     """
-    if using is None:
-        with starter() as using:
+    if launcher is None:
+        with open_launcher() as launcher:
             return run_commands(
                 address,
                 commands,
                 log,
-                using=using,
+                launcher=launcher,
                 timeout_s=timeout_s,
                 environment=environment,
                 watch=watch,
@@ -70,11 +70,11 @@ def run_commands(
             )
     deadline = time.monotonic() + timeout_s if timeout_s else None
     log.parent.mkdir(parents=True, exist_ok=True)
-    most = Usage()
+    total = Usage()
     with log.open("wb") as sink:
         for arguments, keywords in commands:
             env = {**activated(keywords.get("env") or os.environ), **(environment or {})}
-            command = using.start(arguments, **{**keywords, "env": env})
+            command = launcher.start(arguments, **{**keywords, "env": env})
             try:
                 ended = _follow(command, sink, deadline, watch, cancelled)
             finally:
@@ -88,12 +88,12 @@ def run_commands(
                     f"stage '{address}': the process that started it was killed; log: {log}"
                 )
             if command.code != 0:
-                # What it had started must not write beside the next attempt.
+                # Its remaining child processes must not write during the next attempt.
                 _signal(command.group, signal.SIGKILL)
                 raise StageFailedError(_explain(address, command.code, log))
             used = command.usage
-            most = Usage(max(most.ram_gb, used.ram_gb), most.cpu_s + used.cpu_s)
-    return most
+            total = Usage(max(total.ram_gb, used.ram_gb), total.cpu_s + used.cpu_s)
+    return total
 
 
 def _follow(
@@ -103,13 +103,13 @@ def _follow(
     watch: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> bool:
-    """Copy output until the command ends; False if the deadline or a cancellation comes first."""
+    """Copy output until the command ends; return False if it must be stopped first."""
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(command.output, selectors.EVENT_READ)
         selector.register(command.status, selectors.EVENT_READ)
         while True:
-            ready = {key.fd for key, _ in selector.select(timeout=0 if command.over else 0.2)}
+            ready = {key.fd for key, _ in selector.select(timeout=0 if command.ended else 0.2)}
             if command.output in ready:
                 chunk = os.read(command.output, 65536)
                 if not chunk:
@@ -120,18 +120,18 @@ def _follow(
                 for line in lines:
                     if line.strip():
                         watch(line.decode("utf-8", "replace").strip())
-            elif command.over:
+            elif command.ended:
                 return True
-            if command.status in ready and not command.over:
-                command.listen()
-                if command.over:
+            if command.status in ready and not command.ended:
+                command.read_status()
+                if command.ended:
                     selector.unregister(command.status)
-            if not command.over and (cancelled() or (deadline is not None and time.monotonic() > deadline)):
+            if not command.ended and (cancelled() or (deadline is not None and time.monotonic() > deadline)):
                 return False
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process group: ask first, then kill."""
+    """End a process group: first SIGTERM, then SIGKILL."""
     if process.poll() is None:
         _signal(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -143,7 +143,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def end(command: Command) -> None:
-    """End the group of a command that still runs, as `stop` does, and let go of its descriptors."""
+    """End the group of a running command, as `stop` does, and close its descriptors."""
     if command.code is None:
         _signal(command.group, signal.SIGTERM)
         command.wait(GRACE_S)
@@ -162,7 +162,7 @@ def _signal(group: int | None, number: signal.Signals) -> None:
 def _explain(address: str, code: int, log: Path) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").strip().splitlines()
-    # A stage of ours begins its one error with its name; of other commands the last line says most.
+    # A stage function starts its error with its name; for other commands the last line tells most.
     begins = [number for number, line in enumerate(lines) if line.startswith(f"stage '{address}':")]
     cause = "\n".join(lines[begins[-1] :] if begins else lines[-1:]).strip()
     cause = cause.removeprefix(f"stage '{address}': ")
@@ -170,10 +170,13 @@ def _explain(address: str, code: int, log: Path) -> str:
 
 
 def activated(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` with our virtual environment first in PATH, unless another is active."""
+    """Return `environment` with this virtual environment first in PATH.
+
+    It is unchanged if another virtual environment is active.
+    """
     result = dict(environment)
-    ours = sys.prefix != sys.base_prefix
-    if ours and not any(result.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")):
+    in_environment = sys.prefix != sys.base_prefix
+    if in_environment and not any(result.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")):
         result["VIRTUAL_ENV"] = sys.prefix
         result["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), result.get("PATH", os.defpath)])
     return result

@@ -1,7 +1,7 @@
-"""Record a run in MLflow from a process of its own, beside the work and not in its way.
+"""Record a run in MLflow from a separate process, without delay for the run.
 
-The run sends lines of JSON and never imports MLflow. What has been sent is recorded even if
-the run is killed: its parent run then ends as KILLED.
+The run sends lines of JSON and never imports MLflow. The process records every line that was sent,
+even if the run is killed: its parent run then ends as KILLED.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from statewright.record.tracking import StageRecord
-from statewright.running.supervisor import share
+from statewright.running.supervisor import share_lock
 from statewright.workflow import Output, Stage
 
 
 class Recorder:
-    """The run's end of the pipe.
+    """The run's end of the pipe to the recording process.
 
     Parameters
     ----------
     root : Path
         The repository.
     lock : Path
-        A lock file that the process shares while it lives.
+        A lock file on which the process holds a shared lock while it runs.
     """
 
     def __init__(self, root: Path, lock: Path) -> None:
@@ -61,7 +61,7 @@ class Recorder:
         metrics: Mapping[str, float],
         schedule: Mapping[str, Any],
     ) -> None:
-        """Close the parent run; `schedule` says what was predicted and what it took."""
+        """Close the parent run; `schedule` holds predicted and measured times."""
         self._send({"do": "end", "failed": failed, "tags": tags, "metrics": metrics, "schedule": schedule})
 
     def round(
@@ -71,16 +71,16 @@ class Recorder:
         plan: Mapping[str, Any],
         metrics: Mapping[str, float],
     ) -> None:
-        """Note a round of the loop, see `tracking.record_round`."""
+        """Record a round of the loop, see `tracking.record_round`."""
         self._send({"do": "round", "between": between, "tags": tags, "plan": plan, "metrics": metrics})
 
     def close(self) -> tuple[str | None, str | None]:
-        """Wait until all is recorded; the id of the parent run, and what went wrong, if anything did."""
-        said, _ = self._process.communicate()
+        """Wait until all is recorded; return the parent run's id and any problem."""
+        reply, _ = self._process.communicate()
         try:
-            answer = json.loads(said)
+            answer = json.loads(reply)
         except ValueError:
-            return None, "the process that records was killed"
+            return None, "the recording process was killed"
         return answer["run"], answer["problem"]
 
     def _send(self, message: Mapping[str, Any]) -> None:
@@ -90,32 +90,32 @@ class Recorder:
             try:
                 self._process.stdin.write(line)
                 self._process.stdin.flush()
-            except BrokenPipeError:  # said by `close`
+            except BrokenPipeError:  # `close` reports it
                 return
 
 
 def main() -> None:
-    """Record what comes in, until nothing can come any more; then say how it went."""
+    """Record all messages until the pipe closes, then print the outcome."""
     answer, sys.stdout = sys.stdout, sys.stderr
     messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin, messages), daemon=True).start()
-    share(sys.argv[2])
+    share_lock(sys.argv[2])
     run, problem = record(Path(sys.argv[1]), messages)
     print(json.dumps({"run": run, "problem": problem}), file=answer)
 
 
 def _read(stream: IO[str], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    """Take lines in at once: the run must not wait for the record."""
+    """Read lines at once, so that the run does not wait for MLflow."""
     for line in stream:
         messages.put(json.loads(line))
     messages.put(None)
 
 
 def record(root: Path, messages: queue.SimpleQueue[dict[str, Any] | None]) -> tuple[str | None, str | None]:
-    """Write every message to MLflow; the id of the parent run, and the first problem."""
+    """Write all messages to MLflow; return the parent run's id and the first problem."""
     from statewright.record import tracking
 
-    place: tracking.Record | None = None
+    parent: tracking.Record | None = None
     problem: str | None = None
     ended = False
     while (message := messages.get()) is not None:
@@ -124,20 +124,20 @@ def record(root: Path, messages: queue.SimpleQueue[dict[str, Any] | None]) -> tu
                 del message["do"]
                 tracking.record_round(root, **message)
             elif message["do"] == "start":
-                place = tracking.open_record(root, message["command"])
-                tracking.start_parent(place, message["name"], message["tags"], message["plan"])
-            elif place is not None and message["do"] == "stage":
-                tracking.record_stage(place, _stage_record(message["done"]))
-            elif place is not None:
+                parent = tracking.open_record(root, message["command"])
+                tracking.start_parent(parent, message["name"], message["tags"], message["plan"])
+            elif parent is not None and message["do"] == "stage":
+                tracking.record_stage(parent, _stage_record(message["done"]))
+            elif parent is not None:
                 ended = True
                 status = "FAILED" if message["failed"] else "FINISHED"
-                tracking.record_schedule(place, message["schedule"])
-                tracking.end_parent(place, status, tags=message["tags"], metrics=message["metrics"])
+                tracking.record_schedule(parent, message["schedule"])
+                tracking.end_parent(parent, status, tags=message["tags"], metrics=message["metrics"])
         except Exception as error:
             problem = problem or f"{type(error).__name__}: {error}".splitlines()[0]
-    if place is not None and not ended:
-        tracking.end_parent(place, "KILLED")
-    return place.parent_id if place else None, problem
+    if parent is not None and not ended:
+        tracking.end_parent(parent, "KILLED")
+    return parent.parent_id if parent else None, problem
 
 
 def _stage_record(values: Mapping[str, Any]) -> StageRecord:

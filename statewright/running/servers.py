@@ -1,4 +1,4 @@
-"""A Prefect server and an MLflow server on loopback, for a person who wants to watch."""
+"""A Prefect server and an MLflow server on loopback, for watching runs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from statewright.record.tracking import local_uri, tracking_uri
+from statewright.running.launcher import Launcher
 from statewright.running.process import end, stop
-from statewright.running.starter import Starter
 from statewright.workflow import WorkflowError
 from statewright.workspace import control_folder
 
 START_S = 180.0
+"""Seconds in which a server must answer after its start."""
 
 
 def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
-    """Start both servers, print their addresses, and wait until they are told to stop."""
+    """Start both servers, print their addresses, and wait until they are stopped."""
     prefect_url = f"http://127.0.0.1:{prefect_port}"
     mlflow_url = f"http://127.0.0.1:{mlflow_port}"
     control_folder(root / "mlflow", tracked=("README.md",))
@@ -69,13 +70,13 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
     Raises
     ------
     RuntimeError
-        If the server ends, or does not answer in time.
+        If the server ends or does not answer within `START_S`.
     """
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(
-                f"the server of {address} ended with status {process.returncode}; is the port free?"
+                f"the server of {address} ended with status {process.returncode}; check that the port is free"
             )
         try:
             with urllib.request.urlopen(address, timeout=2):
@@ -86,17 +87,18 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def prefect_server(starter: Starter, log: Path) -> Iterator[Callable[[], str | None]]:
-    """A Prefect server for the length of the block; what it yields waits until it is up.
+def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str | None]]:
+    """Provide a Prefect server for the length of the block.
 
-    It is the one that the user named or that runs on this machine already (then None is the answer),
-    or a temporary one (then its address is): started like a command of the run, so that it ends with
-    it however that ends. Prefect would start one too, but first imports all of it into this process.
+    The block receives a function that waits until the server is up. It returns None for a server that
+    the user named or that already runs on this machine, and the address of a temporary one otherwise.
+    A temporary server starts like a command of the run, so it always ends with the run. Prefect can
+    start one itself, but imports the whole server into this process first.
     """
-    # What Prefect says of each task is in the table and in its own database.
+    # The table and Prefect's own database show the state of each task; its log lines would repeat it.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    # A server that died is asked again after 2 and 4 seconds, not for a minute: the work does not need it.
+    # A dead server is asked again after 2 and 4 seconds, not for a minute: the stages do not need it.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
     if use_running_server() or _in_flow_run():
         yield lambda: None
@@ -108,14 +110,14 @@ def prefect_server(starter: Starter, log: Path) -> Iterator[Callable[[], str | N
     settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
     command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     command += ["--host", "127.0.0.1", "--port", port, "--log-level", "error", "--lifespan", "on"]
-    server = starter.start(command, env={**os.environ, **settings})
+    server = launcher.start(command, env={**os.environ, **settings})
     threading.Thread(target=_copy, args=(server.output, log), daemon=True).start()
 
     def wait() -> str:
         deadline = time.monotonic() + START_S
         while not _is_up(address):
             if server.wait(0.05) or time.monotonic() > deadline:
-                raise WorkflowError(f"Prefect's temporary server did not start; its log: {log}")
+                raise WorkflowError(f"Prefect's temporary server did not start; see its log: {log}")
         return address
 
     try:
@@ -125,13 +127,14 @@ def prefect_server(starter: Starter, log: Path) -> Iterator[Callable[[], str | N
 
 
 def use_running_server(port: int = 4200) -> bool:
-    """Whether there is a Prefect server: one that the user named, or else one on this machine, named now.
+    """Return whether there is a Prefect server, and set ``PREFECT_API_URL`` to it.
 
-    One that was named and is out of reach is said to be, and does not hold the work up.
+    The server is the one that the user named, or else one on this machine. If a named server is out
+    of reach, a warning says so and the result is False.
     """
     named = os.environ.get("PREFECT_API_URL") or _in_profile()
     if named and _is_out_of_reach(named):
-        print(f"Prefect at {named} is out of reach: a temporary server is used", file=sys.stderr, flush=True)
+        print(f"Prefect at {named} is out of reach: using a temporary server", file=sys.stderr, flush=True)
         return False
     if not named and _is_up(f"http://127.0.0.1:{port}/api"):
         named = f"http://127.0.0.1:{port}/api"
@@ -141,7 +144,7 @@ def use_running_server(port: int = 4200) -> bool:
 
 
 def _in_profile() -> str | None:
-    """The server that ``prefect config set`` has put into the active profile."""
+    """Return the server that ``prefect config set`` has stored in the active profile."""
     home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
     path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     try:
@@ -153,7 +156,7 @@ def _in_profile() -> str | None:
 
 
 def _in_flow_run() -> bool:
-    """Whether a flow runs already, with whatever server it has."""
+    """Return whether a flow is running, which has its own server."""
     context = sys.modules.get("prefect.context")
     return context is not None and context.FlowRunContext.get() is not None
 
@@ -167,7 +170,10 @@ def _copy(output: int, log: Path) -> None:
 
 
 def _is_out_of_reach(address: str) -> bool:
-    """Whether nothing answers there; a refusal is an answer, since not every server shows its health."""
+    """Return whether the server does not answer.
+
+    An HTTP error is an answer, because not every server has a health page.
+    """
     try:
         urllib.request.urlopen(f"{address}/health", timeout=10).close()
     except urllib.error.HTTPError:

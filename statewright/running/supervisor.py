@@ -1,17 +1,17 @@
-"""The process that starts the commands of a run, and ends them when the run ends, however it ends.
+"""The process that starts the commands of a run, and ends them when the run ends.
 
 ::
 
-    run  --- request, output, status --->  warden  --- fork, exec --->  command (a session of its own)
+    run  --- request, output, status --->  supervisor  --- fork, exec --->  command (own session)
      |   <-------- pid, then exit code ------'
-     '-- killed: the socket closes; the warden kills every group that lives, then exits
+     '-- killed: the socket closes; the supervisor kills every remaining group, then exits
 
-A process that is killed cannot clean up after itself: this one does it. It shares a lock with
-whatever else works for a run, so the next run starts when the last command of this one is dead.
+A killed process cannot clean up, so the supervisor does it. It holds a shared lock with the other
+processes of a run, so the next run starts only after the last command of this run has ended.
 
-With modules to preload it imports them once, and forks for a ``python -m MODULE``: the command
-has a process of its own as before, but does not pay for its imports again. Only the standard
-library is imported here, since every run waits for it. `process.py` is the other end.
+With modules to preload, it imports them once and forks for a ``python -m MODULE``. The command
+still has its own process, but does not import these modules again. This module imports only the
+standard library, because every run waits for its start. `launcher.py` is the client.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ HEADER = struct.Struct("!I")
 def main() -> None:
     """Serve a socket.
 
-    The first argument is its descriptor, the second a lock file to share (or nothing); the others
-    are modules to preload.
+    The first command-line argument is the descriptor of the socket, the second a lock file or an
+    empty text. The others are modules to preload.
     """
     control = socket.socket(fileno=int(sys.argv[1]))
-    held = share(sys.argv[2]) if sys.argv[2] else None
+    lock = share_lock(sys.argv[2]) if sys.argv[2] else None
     request = serve(control, sys.argv[3:])
     if request is not None:
-        if held is not None:
-            os.close(held)
-        become(request)
+        if lock is not None:
+            os.close(lock)
+        run_child(request)
 
 
-def share(lock: str) -> int:
-    """Share a lock file for as long as this process lives."""
+def share_lock(lock: str) -> int:
+    """Hold a shared lock on a file until this process ends; return its descriptor."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 
 def serve(control: socket.socket, preload: list[str]) -> dict[str, Any] | None:
-    """Start commands until the run is gone; in a forked child, return what it is to become.
+    """Start commands until the run has ended; in a forked child, return its request.
 
-    Modules are imported while there is nothing else to do: a command need not wait for all of them.
+    Modules are imported while the process is idle, so a command does not wait for all of them.
     """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -71,7 +71,7 @@ def serve(control: socket.socket, preload: list[str]) -> dict[str, Any] | None:
     while True:
         ready, _, _ = select.select([control.fileno(), woken], [], [], 0 if preload else None)
         if not ready and preload:
-            # What a stage cannot import it will say itself, in its own log.
+            # If an import fails, the stage that needs the module reports that in its own log.
             with suppress(Exception):
                 importlib.import_module(preload.pop(0))
         if woken in ready:
@@ -98,13 +98,13 @@ def serve(control: socket.socket, preload: list[str]) -> dict[str, Any] | None:
                 return {**request, "output": output}
             os.close(output)
             statuses[pid] = status
-            # The run may have gone by now: then the socket says so next.
+            # If the run has ended by now, the socket reports that in the next iteration.
             with suppress(BrokenPipeError):
                 os.write(status, f"pid {pid}\n".encode())
 
 
 def receive(control: socket.socket) -> tuple[dict[str, Any], int, int] | None:
-    """The next request with its two descriptors; None once nobody can send any."""
+    """Receive the next request and its two descriptors; None after the run has ended."""
     try:
         head, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 2)
         if not head:
@@ -126,7 +126,7 @@ def _exactly(control: socket.socket, size: int) -> bytes:
 
 
 def spawn(request: dict[str, Any], output: int) -> int:
-    """Start a command in a session of its own and return its process id."""
+    """Start a command in its own session and return its process id."""
     process = subprocess.Popen(
         request["arguments"],
         stdin=subprocess.DEVNULL,
@@ -137,22 +137,22 @@ def spawn(request: dict[str, Any], output: int) -> int:
         cwd=request["cwd"],
         env=request["environment"],
     )
-    process.returncode = 0  # waited for in `report_ended`, with what it used; not by Popen
+    process.returncode = 0  # `report_ended` waits for the process and reads its usage, not Popen
     return process.pid
 
 
 def fork() -> int:
-    """Fork; the child leads a session of its own."""
+    """Fork; the child leads its own session."""
     pid = os.fork()
     if pid == 0:
         os.setsid()
     return pid
 
 
-def become(request: dict[str, Any]) -> None:
-    """In a forked child: be ``python -m MODULE ARGUMENTS`` in its folder, with its environment."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+def run_child(request: dict[str, Any]) -> None:
+    """Run ``python -m MODULE ARGUMENTS`` in a forked child, as requested."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
     os.dup2(request["output"], 1)
     os.dup2(request["output"], 2)
     os.close(request["output"])
@@ -162,10 +162,11 @@ def become(request: dict[str, Any]) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = [request["module"], *request["arguments"]]
     sys.path.insert(0, request["cwd"])
-    leave(_status_of(request["module"]))
+    exit_now(_run_module(request["module"]))
 
 
-def _status_of(module: str) -> int:
+def _run_module(module: str) -> int:
+    """Run a module as ``__main__`` and return its exit code."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
@@ -179,8 +180,11 @@ def _status_of(module: str) -> int:
     return 0
 
 
-def leave(code: int) -> None:
-    """Exit without taking apart what was preloaded, which takes longer than many a stage."""
+def exit_now(code: int) -> None:
+    """Exit without the teardown of preloaded modules.
+
+    The teardown takes longer than many stages.
+    """
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
@@ -191,7 +195,7 @@ def leave(code: int) -> None:
 
 
 def report_ended(statuses: dict[int, int]) -> None:
-    """Tell of every command that has ended: exit code, peak memory in bytes, processor seconds."""
+    """Report each ended command: exit code, peak memory in bytes, processor seconds."""
     for pid in list(statuses):
         ended, code, used = os.wait4(pid, os.WNOHANG)
         if not ended:
@@ -205,7 +209,7 @@ def report_ended(statuses: dict[int, int]) -> None:
 
 
 def kill_all(statuses: dict[int, int]) -> None:
-    """Kill the group of every command that lives, and wait until it is dead."""
+    """Kill the group of every running command, and wait until the command has ended."""
     for pid in statuses:
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)

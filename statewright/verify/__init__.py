@@ -1,1 +1,1 @@
-"""Run a stage twice in scratch copies and compare what comes out."""
+"""Run a stage twice and compare the outputs."""

@@ -1,6 +1,6 @@
-"""How far two files of one kind are apart: per column, tensor or key, the largest difference.
+"""Differences of two files of one kind, by column, tensor or key.
 
-Nothing here unpickles: of a file of a kind that is not listed in `_READERS` only the hash is known.
+No reader unpickles data. For a kind of file that `_READERS` does not list, only the bytes are compared.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-MOST_FILES = 20
-"""How many differing files of one folder are looked into."""
+MAX_FILES = 20
+"""Maximum number of differing files of a folder that are compared by content."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One column, tensor, key or file in which two outputs are unlike.
+    """One column, tensor, key or file in which two outputs differ.
 
     Parameters
     ----------
     where : str
-        What differs, such as ``column rmse``.
+        The part that differs, such as ``column rmse``.
     text : str
-        How, as a person reads it.
+        Description of the difference.
     count, of : int, optional
-        How many of how many values differ.
+        Number of values that differ, and number of values.
     absolute, relative : float, optional
-        Largest ``|a - b|`` and largest ``|a - b| / max(|a|, |b|)``, of numbers.
+        Largest ``|a - b|`` and largest ``|a - b| / max(|a|, |b|)`` of numbers.
     """
 
     where: str
@@ -39,37 +39,37 @@ class Difference:
     relative: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known, for JSON."""
+        """Return the fields that are set, for JSON."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def compare_paths(
     one: Path, two: Path, hashes: tuple[Mapping[str, str] | None, Mapping[str, str] | None]
 ) -> list[Difference]:
-    """Differences of two files, or of two folders file by file.
+    """Compare two files, or two folders file by file.
 
     Parameters
     ----------
     hashes : pair of mappings
-        Of each path the MD5 of its files, as `statewright.verify.scratch.content_hashes` gives them.
+        For each path the MD5 of its files, as returned by `statewright.verify.scratch.content_hashes`.
     """
     first, second = hashes
     if first is None or second is None:
-        missing = [number for number, found in enumerate(hashes, 1) if found is None]
+        missing = [number for number, contents in enumerate(hashes, 1) if contents is None]
         return [Difference("", f"not written by run {' and '.join(map(str, missing))}")]
     if set(first) == set(second) == {""}:
         return compare_files(one, two)
-    found = []
-    for number, (ours, theirs) in enumerate(((first, second), (second, first)), 1):
-        found += [
-            Difference(f"file {name}", f"only in run {number}") for name in sorted(set(ours) - set(theirs))
+    differences = []
+    for number, (names, others) in enumerate(((first, second), (second, first)), 1):
+        differences += [
+            Difference(f"file {name}", f"only in run {number}") for name in sorted(set(names) - set(others))
         ]
-    unlike = [name for name in sorted(set(first) & set(second)) if first[name] != second[name]]
-    for name in unlike[:MOST_FILES]:
-        found += [_inside(name, item) for item in compare_files(one / name, two / name)]
-    if len(unlike) > MOST_FILES:
-        found.append(Difference("", f"and {len(unlike) - MOST_FILES} more files that differ"))
-    return found
+    changed = [name for name in sorted(set(first) & set(second)) if first[name] != second[name]]
+    for name in changed[:MAX_FILES]:
+        differences += [_inside(name, item) for item in compare_files(one / name, two / name)]
+    if len(changed) > MAX_FILES:
+        differences.append(Difference("", f"and {len(changed) - MAX_FILES} more files that differ"))
+    return differences
 
 
 def _inside(name: str, item: Difference) -> Difference:
@@ -78,23 +78,21 @@ def _inside(name: str, item: Difference) -> Difference:
 
 
 def compare_files(one: Path, two: Path) -> list[Difference]:
-    """Differences of two files whose bytes differ, by what their suffix says they are."""
-    known = _READERS.get(one.suffix)
-    if known is None:
-        return [Difference("", f"bytes differ; {one.stat().st_size} and {two.stat().st_size} of them")]
-    word, read = known
+    """Compare two files whose bytes differ, with the reader for their suffix."""
+    reader = _READERS.get(one.suffix)
+    if reader is None:
+        return [Difference("", f"bytes differ; {one.stat().st_size} and {two.stat().st_size} bytes")]
+    noun, read = reader
     try:
-        found = list(_compare_all(word, read(one), read(two)))
-    except ModuleNotFoundError as error:
-        return [Difference("", f"bytes differ; {error.name} is missing, install 'statewright[functions]'")]
+        differences = list(_compare_all(noun, read(one), read(two)))
     except Exception as error:
         return [Difference("", f"bytes differ; not readable as {one.suffix}: {error}")]
-    return found or [Difference("", "the same values in other bytes (order, metadata or compression)")]
+    return differences or [Difference("", "the same values in other bytes (order, metadata or compression)")]
 
 
-def _compare_all(word: str, first: Parts, second: Parts) -> Iterator[Difference]:
+def _compare_all(noun: str, first: Parts, second: Parts) -> Iterator[Difference]:
     for name in dict.fromkeys([*first[0], *second[0]]):
-        where = f"{word} {name}".strip()
+        where = f"{noun} {name}".strip()
         if name not in first[0] or name not in second[0]:
             yield Difference(where, f"only in run {1 if name in first[0] else 2}")
         elif difference := compare_arrays(where, first[1](name), second[1](name)):
@@ -102,7 +100,7 @@ def _compare_all(word: str, first: Parts, second: Parts) -> Iterator[Difference]
 
 
 def compare_arrays(where: str, a: Any, b: Any) -> Difference | None:
-    """The difference of two arrays, or None; NaN equals NaN."""
+    """Compare two arrays; return None if they are equal, where NaN equals NaN."""
     import numpy as np
 
     a, b = np.asarray(a), np.asarray(b)
@@ -120,7 +118,7 @@ def compare_arrays(where: str, a: Any, b: Any) -> Difference | None:
     with np.errstate(invalid="ignore", divide="ignore"):
         absolute = np.abs(x - y)
         relative = absolute / np.maximum(np.abs(x), np.abs(y))
-    # Where one of the two is not a number the distance is none; it is as large as can be.
+    # Where only one of the two is NaN, the difference is NaN; report it as infinite.
     largest, share = (float(np.nan_to_num(values, nan=np.inf).max()) for values in (absolute, relative))
     text = f"largest difference {largest:.3g} (relative {share:.2g})"
     if a.size > 1:
@@ -131,7 +129,9 @@ def compare_arrays(where: str, a: Any, b: Any) -> Difference | None:
 
 
 def _shape(array: Any) -> str:
-    return f"{len(array)} rows" if array.ndim == 1 else f"shape {array.shape}"
+    if array.ndim != 1:
+        return f"shape {array.shape}"
+    return "1 row" if len(array) == 1 else f"{len(array)} rows"
 
 
 def _compare_values(where: str, a: Any, b: Any) -> Difference | None:
@@ -142,18 +142,18 @@ def _compare_values(where: str, a: Any, b: Any) -> Difference | None:
     if not unlike:
         return None
     x, y = first[unlike[0]], second[unlike[0]]
-    place = f" first in row {unlike[0]}:" if len(first) > 1 else ""
-    text = f"{len(unlike)} of {len(first)} values differ,{place} {_cut(x)} and {_cut(y)}"
+    row = f" first in row {unlike[0]}:" if len(first) > 1 else ""
+    text = f"{len(unlike)} of {len(first)} values differ,{row} {_truncate(x)} and {_truncate(y)}"
     return Difference(where, text, len(unlike), len(first))
 
 
-def _cut(value: Any) -> str:
+def _truncate(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 Parts = tuple[Sequence[str], Callable[[str], Any]]
-"""Names of columns or tensors, and what reads one of them: one at a time in memory."""
+"""Names of columns or tensors, and a function that reads one, so that only one is in memory."""
 
 
 def _parquet(path: Path) -> Parts:
@@ -171,7 +171,10 @@ def _csv(path: Path) -> Parts:
 
 
 def _plain(column: Any) -> Any:
-    """An Arrow column as an array: lists of numbers laid end to end, anything else value by value."""
+    """Convert an Arrow column to an array.
+
+    Lists of numbers are concatenated; any other column becomes an array of Python objects.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -217,7 +220,7 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         empty = False
         yield from _leaves(item, f"{key}.{name}" if key else str(name))
     if empty:
-        # JSON's own 1 and 1.0 are one number; a text or null stays what it is.
+        # 1 and 1.0 are the same number in JSON; texts and null stay unchanged.
         plain = isinstance(value, int) and not isinstance(value, bool)
         yield key, float(value) if plain else str(value) if isinstance(value, Mapping | list) else value
 

@@ -1,10 +1,10 @@
-"""A copy of a checkout in which a stage can run without touching the original.
+"""A copy of a checkout in which a stage can run without changing the original.
 
-The copy holds the files that git knows or would know (tracked, or untracked and not ignored), the
-stage's dependencies and params files, and no outputs. It has a git repository of its own that
-borrows the original's objects, and DVC's settings without its cache, so that a stage that asks git or
-DVC for something gets an answer. Everything is copied (cloned where the file system can): a link
-would let the stage write into the original.
+The copy holds the files that git tracks, the untracked files that git does not ignore, and the
+dependencies and params files of the stage, but none of its outputs. It has its own git repository,
+which shares the objects of the original, and DVC's settings without the cache. A stage can therefore
+use git and DVC. Files are copied (cloned if the file system supports it), because a link would let
+the stage write to the original.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from statewright.git import git
 from statewright.workflow import WorkflowError
 
 _FICLONE = 0x40049409
-"""The Linux request that makes one file share the blocks of another until either is written to."""
+"""The Linux request to share the blocks of a file with another until one of them is written."""
 
 _CONTROL = frozenset({".git", ".statewright", "__pycache__"})
 
@@ -29,36 +29,36 @@ _CONTROL = frozenset({".git", ".statewright", "__pycache__"})
 def copy_checkout(root: Path, folder: Path, needed: Iterable[str], dropped: Iterable[str]) -> Path:
     """Copy the checkout around `root` into `folder` and return the root of the copy.
 
-    The copy lies at the same path below `folder` as the original below ``/``, so that a path that
-    leads out of the repository (``../data``) leads to a copy too.
+    The copy has the same path below `folder` as the original below ``/``, so a path that leads out of
+    the repository (``../data``) leads to a copy too.
 
     Parameters
     ----------
     needed : iterable of str
-        Files and folders, relative to `root`, that the copy must hold whether git knows them or not.
+        Files and folders, relative to `root`, that the copy must hold even if git ignores them.
     dropped : iterable of str
-        Paths, relative to `root`, that it must not hold: what the stage is to write.
+        Paths, relative to `root`, that the copy must not hold: the outputs of the stage.
 
     Raises
     ------
     WorkflowError
-        If something needed does not exist.
+        If a needed path does not exist.
     """
     top = _git_top(root) or root
     copied_top, copied = _mirror(top, folder), _mirror(root, folder)
     _copy_repository(top, copied_top)
-    away = {root / path for path in dropped}
-    for path in _known_to_git(top) or _walk(root):
-        if away.isdisjoint((path, *path.parents)):
-            _copy_known(path, top, folder)
+    excluded = {root / path for path in dropped}
+    for path in _listed_by_git(top) or _walk(root):
+        if excluded.isdisjoint((path, *path.parents)):
+            _copy_listed(path, top, folder)
     for name in needed:
         source = _absolute(root / name)
         if not source.exists():
             raise WorkflowError(
-                f"{name} does not exist, and the stage needs it; `statewright plan` says what makes it"
+                f"{name} does not exist, but the stage needs it; `statewright plan` shows what writes it"
             )
         _copy_content(source, _mirror(source, folder), folder)
-    for path in away:  # a stage may count on the folder of its output, where there is one
+    for path in excluded:  # a stage may rely on the existing folder of its output
         if path.parent.is_dir():
             _mirror(path.parent, folder).mkdir(parents=True, exist_ok=True)
     _link_environments(root, copied)
@@ -66,7 +66,7 @@ def copy_checkout(root: Path, folder: Path, needed: Iterable[str], dropped: Iter
 
 
 def _absolute(path: Path) -> Path:
-    """Without ``..``, and with links left as they are."""
+    """Return a path without ``..``, with its links unresolved."""
     return Path(os.path.normpath(path))
 
 
@@ -75,47 +75,53 @@ def _mirror(path: Path, folder: Path) -> Path:
 
 
 def _git_top(root: Path) -> Path | None:
-    found = git(root, "rev-parse", "--show-toplevel")
-    return Path(found.strip()) if found else None
+    output = git(root, "rev-parse", "--show-toplevel")
+    return Path(output.strip()) if output else None
 
 
 def _copy_repository(top: Path, copied: Path) -> None:
-    """Give the copy git's history, by reference, and an index of its own."""
+    """Give the copy its own git index, and the history by reference."""
     copied.mkdir(parents=True, exist_ok=True)
     if (top / ".git").exists():
         git(top, "clone", "--quiet", "--shared", "--no-checkout", str(top), str(copied))
         git(copied, "reset", "--quiet")
-        git(copied, "remote", "remove", "origin")  # nothing is to be pushed from here
+        git(copied, "remote", "remove", "origin")  # so that no stage can push to the original
 
 
-def _known_to_git(top: Path) -> list[Path]:
-    """Files that are tracked, or neither tracked nor ignored."""
+def _listed_by_git(top: Path) -> list[Path]:
+    """Return the tracked files, and the untracked files that are not ignored."""
     listed = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return [top / name for name in dict.fromkeys(listed.split("\0")) if name]
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """All files of a checkout without git, but for caches, control folders and environments."""
-    for folder, folders, files in os.walk(root):
-        here = Path(folder)
+    """Yield the files of a checkout without git.
+
+    Caches, control folders and virtual environments are left out.
+    """
+    for name, folders, files in os.walk(root):
+        folder = Path(name)
         folders[:] = [
-            name
-            for name in folders
-            if name not in _CONTROL
-            and not (here.name == ".dvc" and name in ("cache", "tmp"))
-            and not (here / name / "pyvenv.cfg").exists()
+            child
+            for child in folders
+            if child not in _CONTROL
+            and not (folder.name == ".dvc" and child in ("cache", "tmp"))
+            and not (folder / child / "pyvenv.cfg").exists()
         ]
-        yield from (here / name for name in files)
+        yield from (folder / file for file in files)
 
 
 def _stays_within(link: Path, top: Path) -> bool:
-    """Whether a link is relative and leads to a place inside the checkout."""
+    """Return whether a link is relative and leads to a path inside the checkout."""
     target = link.readlink()
     return not target.is_absolute() and (link.parent / target).resolve().is_relative_to(top.resolve())
 
 
-def _copy_known(path: Path, top: Path, folder: Path) -> None:
-    """Copy what git lists: a file, a link that stays in the checkout, the folder of a submodule."""
+def _copy_listed(path: Path, top: Path, folder: Path) -> None:
+    """Copy a path that git lists: a file, a link, or the folder of a submodule.
+
+    A link that leads out of the checkout is left out.
+    """
     target = _mirror(path, folder)
     if not path.is_symlink():
         _copy_content(path, target, folder)
@@ -125,10 +131,13 @@ def _copy_known(path: Path, top: Path, folder: Path) -> None:
 
 
 def _copy_content(source: Path, target: Path, folder: Path) -> None:
-    """Copy a file or a folder and what links in it lead to; what is gone by now is left out."""
+    """Copy a file or a folder and the targets of its links; skip missing files."""
     target = target.resolve()
     if not target.is_relative_to(folder.resolve()):
-        raise WorkflowError(f"{source} cannot be copied: a link leads from there out of the scratch copy")
+        raise WorkflowError(
+            f"{source} cannot be copied: a link on its path leads out of the scratch copy; "
+            "replace the link by a file or a folder"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(
@@ -144,7 +153,7 @@ def _copy_content(source: Path, target: Path, folder: Path) -> None:
 
 
 def _copy_file(source: str | Path, target: str | Path) -> None:
-    """Clone a file where the file system can, else copy it; with its permissions and its time."""
+    """Clone a file if the file system can, else copy it; keep permissions and time."""
     Path(target).unlink(missing_ok=True)
     with Path(source).open("rb") as reader, Path(target).open("wb") as writer:
         try:
@@ -155,20 +164,26 @@ def _copy_file(source: str | Path, target: str | Path) -> None:
 
 
 def _link_environments(root: Path, copied: Path) -> None:
-    """Virtual environments inside the checkout are too large to copy and not written to by a stage."""
+    """Link virtual environments, which are too large to copy.
+
+    No stage writes to them.
+    """
     for folder in root.iterdir():
         if (folder / "pyvenv.cfg").is_file() and not (copied / folder.name).exists():
             (copied / folder.name).symlink_to(folder)
 
 
 def signatures(paths: Iterable[Path]) -> dict[str, tuple[int, int, int]]:
-    """Inode, size and time of every file at or below `paths`: equal if nobody wrote there."""
-    found = {}
+    """Return inode, size and time of every file at or below `paths`.
+
+    Two results are equal if no process wrote to the files in between.
+    """
+    by_path = {}
     for path in paths:
         for file in _files_below(path, lambda _: True):
             status = file.stat()
-            found[str(file)] = (status.st_ino, status.st_size, status.st_mtime_ns)
-    return found
+            by_path[str(file)] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return by_path
 
 
 def _files_below(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
@@ -178,9 +193,9 @@ def _files_below(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
 
 
 def content_hashes(path: Path, ignored: Callable[[Path], bool] = lambda _: False) -> dict[str, str] | None:
-    """MD5 of every file at or below `path` by its place in it; a file is its own only entry, ``""``.
+    """Return the MD5 of every file at or below `path`, by its relative path.
 
-    None if nothing lies there.
+    A file has one entry, ``""``. The result is None if `path` does not exist.
     """
     from statewright.files import md5
 
@@ -194,7 +209,7 @@ def content_hashes(path: Path, ignored: Callable[[Path], bool] = lambda _: False
 
 
 def dvc_hash(contents: Mapping[str, str] | None) -> str | None:
-    """The hash under which DVC knows a file, or a folder: the MD5 of the list of its files."""
+    """Return DVC's hash of a file, or of a folder: the MD5 of the list of its files."""
     if contents is None:
         return None
     if set(contents) == {""}:

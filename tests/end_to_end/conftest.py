@@ -1,4 +1,4 @@
-"""A checkout of its own with real servers: what a person who schedules the pipeline would have."""
+"""A fresh checkout with real servers, as for scheduled pipelines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 START_S = 240
+"""Seconds in which both servers must be up."""
 COLD_S = 1500
+"""Seconds in which a flow run without a cache must end."""
+STORED_S = 60
+"""Seconds in which Prefect must store the last states of the task runs of a finished flow run."""
+STOP_S = 60
+"""Seconds between SIGTERM and SIGKILL."""
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+"""Types of the states in which a flow run or a task run has ended."""
 
 
 @dataclass(frozen=True)
 class Servers:
-    """A checkout with both servers up, and the environment in which commands find them."""
+    """A checkout, both servers, and the environment for commands that use them."""
 
     checkout: Path
     environment: dict[str, str]
@@ -35,7 +43,7 @@ class Servers:
     mlflow_url: str
 
     def run(self, *command: str, timeout: float = 900, fails: bool = False) -> str:
-        """Run a command in the checkout and return what it printed."""
+        """Run a command in the checkout and return its output."""
         done = subprocess.run(
             command,
             cwd=self.checkout,
@@ -50,12 +58,12 @@ class Servers:
         return output
 
     def plan(self) -> dict[str, Any]:
-        """Verdicts by stage."""
+        """Return the verdicts by stage."""
         done = self.run("statewright", "plan", "--json")
         return {a: d["verdict"] for a, d in json.loads(done)["stages"].items()}
 
     def prefect(self, path: str, body: Any = None) -> Any:
-        """Ask the Prefect API."""
+        """Send a request to the Prefect API and return the response."""
         request = urllib.request.Request(
             f"{self.prefect_url}/api{path}",
             data=None if body is None else json.dumps(body).encode(),
@@ -64,9 +72,25 @@ class Servers:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 
+    def task_runs(self, flow_run_id: str) -> list[dict[str, Any]]:
+        """Return the task runs of a finished flow run.
+
+        Prefect stores the states of task runs from a queue of events, so the last ones may arrive
+        after the end of the flow run. This function waits for them for a limited time.
+        """
+        query = {"flow_runs": {"id": {"any_": [flow_run_id]}}, "limit": 200}
+        deadline = time.monotonic() + STORED_S
+        while True:
+            tasks: list[dict[str, Any]] = self.prefect("/task_runs/filter", query)
+            if tasks and all(task["state_type"] in FINAL for task in tasks):
+                return tasks
+            if time.monotonic() > deadline:
+                return tasks
+            time.sleep(0.5)
+
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -74,7 +98,7 @@ def free_port() -> int:
 
 
 def copy_checkout(target: Path) -> None:
-    """Copy what git tracks, and what is new and not ignored, into a repository of its own."""
+    """Copy the tracked files, and new files that are not ignored, to a repository."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\n")
@@ -89,7 +113,7 @@ def copy_checkout(target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """`statewright ui` in a fresh checkout, as `make ui` starts it."""
+    """`statewright ui` in a fresh checkout."""
     checkout = tmp_path_factory.mktemp("checkout") / "statewright"
     checkout.mkdir()
     copy_checkout(checkout)
@@ -121,13 +145,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         assert all(address in text for address in addresses)
         yield Servers(checkout, environment, *addresses)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        stop(process)
 
 
 @pytest.fixture(scope="session")
 def flow_run(servers: Servers) -> dict[str, Any]:
-    """A run of the emotion deployment, carried out by a worker, to its end; after it the releaf one."""
+    """The finished run of the emotion deployment, after which the releaf one ran."""
     servers.run("prefect", "work-pool", "create", "local", "--type", "process")
     servers.run("prefect", "--no-prompt", "deploy", "--all")
     with (servers.checkout.parent / "worker.log").open("wb") as sink:
@@ -139,23 +162,34 @@ def flow_run(servers: Servers) -> dict[str, Any]:
             stderr=subprocess.STDOUT,
         )
     try:
-        run = _to_its_end(servers, "emotion/nightly")
-        other = _to_its_end(servers, "releaf/nightly")
+        run = run_deployment(servers, "emotion/nightly")
+        other = run_deployment(servers, "releaf/nightly")
         assert other["state_type"] == "COMPLETED", (servers.checkout.parent / "worker.log").read_text()
         return run
     finally:
-        worker.terminate()
-        worker.wait(60)
+        stop(worker)
 
 
-def _to_its_end(servers: Servers, deployment: str) -> dict[str, Any]:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process with SIGTERM; after `STOP_S` seconds kill it and fail."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
+def run_deployment(servers: Servers, deployment: str) -> dict[str, Any]:
+    """Run a deployment and wait until the flow run has ended."""
     created = servers.run("prefect", "deployment", "run", deployment)
     flow_run_id = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created)
     assert flow_run_id, created
     deadline = time.monotonic() + COLD_S
     while True:
         run: dict[str, Any] = servers.prefect(f"/flow_runs/{flow_run_id[0]}")
-        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+        if run["state_type"] in FINAL:
             return run
         assert time.monotonic() < deadline, (servers.checkout.parent / "worker.log").read_text()
         time.sleep(2)

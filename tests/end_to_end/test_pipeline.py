@@ -1,8 +1,8 @@
-"""The whole emotion pipeline on the shipped data, by every driver, with real servers.
+"""The emotion pipeline on the shipped data, with every driver and real servers.
 
-The tests of this file follow one another on one checkout: a deployment runs the pipeline cold,
-a browser looks at what it left (screenshots in tests/screenshots, ignored by git), and the other
-drivers and the plan must agree with it.
+The tests of this file run one after the other on one checkout. A deployment runs the pipeline
+without a cache. A browser opens the results (screenshots in tests/screenshots, ignored by git).
+Then the other drivers and the plan must agree with them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from visit_assistant import a_photograph, service, visit
+from visit_assistant import load_photograph, service, visit
 
 pytestmark = pytest.mark.end_to_end
 
@@ -47,15 +47,13 @@ def test_every_flow_is_deployed_with_a_schedule(servers: Any, flow_run: dict[str
 def test_a_worker_runs_the_deployment_to_completion(servers: Any, flow_run: dict[str, Any]) -> None:
     log = (servers.checkout.parent / "worker.log").read_text(errors="replace")
     assert flow_run["state_type"] == "COMPLETED", log[-5000:]
-    tasks = servers.prefect(
-        "/task_runs/filter", {"flow_runs": {"id": {"any_": [flow_run["id"]]}}, "limit": 200}
-    )
+    tasks = servers.task_runs(flow_run["id"])
     names = {re.sub(r"-[0-9a-f]{3,}$", "", task["name"]) for task in tasks}
     assert {"code", "emotion-ingest", "emotion-fusion", "emotion-report"} <= names
     assert {task["state_type"] for task in tasks} == {"COMPLETED"}
 
 
-def test_dvc_and_the_plan_agree_that_nothing_is_left(servers: Any, flow_run: dict[str, Any]) -> None:
+def test_dvc_and_the_plan_agree_that_all_is_up_to_date(servers: Any, flow_run: dict[str, Any]) -> None:
     assert "up to date" in servers.run("dvc", "status")
     assert "Running stage" not in servers.run("dvc", "repro")
     assert set(servers.plan().values()) == {"skip"}
@@ -99,7 +97,7 @@ def test_the_report_opens_offline(servers: Any, flow_run: dict[str, Any]) -> Non
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
-    """A page of a headless Chromium that notes every address it asks for."""
+    """A page of a headless Chromium."""
     if CHROMIUM is None:
         pytest.skip(
             "no Chromium here: install it (Debian: apt-get install chromium) to run the browser tests"
@@ -142,23 +140,23 @@ def test_mlflow_shows_the_tree_of_runs(servers: Any, flow_run: dict[str, Any], p
 
 
 def test_the_report_reads_without_a_network(servers: Any, flow_run: dict[str, Any], page: Any) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.goto((servers.checkout / "data/emotion/report.html").as_uri())
     page.locator("h1").first.wait_for()
     assert page.locator("svg").count() >= 5
     assert page.locator("table").count() >= 3
-    assert all(url.startswith(("file:", "data:")) for url in asked), asked
+    assert all(url.startswith(("file:", "data:")) for url in requested), requested
     page.screenshot(path=SCREENSHOTS / "report.png", full_page=True)
     page.set_viewport_size({"width": 390, "height": 800})
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 400, "the report scrolls sideways on a phone"
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 400, "the report scrolls horizontally on a phone"
 
 
 def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: Any, tmp_path: Path) -> None:
     assert "version 1 is champion" in servers.run(sys.executable, "-m", "service", "promote")
     photograph = tmp_path / "photograph.jpg"
-    photograph.write_bytes(a_photograph())
+    photograph.write_bytes(load_photograph())
     with service(servers.checkout, servers.environment, Path(sys.executable)) as address:
         thumbs = servers.checkout / "data/feedback/thumbs.db"
         visit(page.context.browser, address, photograph, thumbs, SCREENSHOTS)
@@ -166,7 +164,7 @@ def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: 
 
 @pytest.fixture
 def restored_checkout(servers: Any, flow_run: dict[str, Any]) -> Any:
-    """Take back, at the end, what a test changed in the checkout."""
+    """The checkout, in which the changes of a test are reverted after it."""
     yield servers
     servers.run("git", "checkout", "-q", ".")
     servers.run("statewright", "run")
@@ -176,7 +174,7 @@ def restored_checkout(servers: Any, flow_run: dict[str, Any]) -> Any:
 def test_a_comment_reruns_nothing(restored_checkout: Any) -> None:
     servers = restored_checkout
     path = servers.checkout / "tasks/emotion/preprocess.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
     plan = servers.plan()
     assert plan.pop("code") == "must"
     assert set(plan.values()) == {"skip"}
@@ -189,16 +187,14 @@ def test_a_helper_reruns_its_users_and_an_equal_result_stops_there(restored_chec
     servers = restored_checkout
     path = servers.checkout / "tasks/emotion/contracts/raw.py"
     text = path.read_text(encoding="utf-8")
+    line = "return Series[int], pa.Field(ge=low, le=high)"
+    assert line in text
+    helper = re.findall(r"^def (\w+)\(", text[: text.index(line)], re.MULTILINE)[-1]
     code = json.loads((servers.checkout / "data/code.json").read_text(encoding="utf-8"))
-    users = {stage for stage, reached in code.items() if "tasks/emotion/raw:_whole" in reached}
+    users = {stage for stage, reached in code.items() if f"tasks/emotion/contracts/raw:{helper}" in reached}
     assert {"emotion-ingest", "emotion-preprocess"} <= users
-    assert "return Series[int], pa.Field(ge=low, le=high)" in text
-    path.write_text(
-        text.replace(
-            "return Series[int], pa.Field(ge=low, le=high)", "return Series[int], pa.Field(le=high, ge=low)"
-        ),
-        encoding="utf-8",
-    )
+    equal = "return Series[int], pa.Field(le=high, ge=low)"
+    path.write_text(text.replace(line, equal), encoding="utf-8")
     plan = servers.plan()
     assert {stage for stage, verdict in plan.items() if verdict == "must"} == users | {"code"}
     assert plan["emotion-fusion"] == "may"

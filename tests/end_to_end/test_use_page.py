@@ -1,4 +1,4 @@
-"""The commands of docs/use-with-your-dvc-repo.md, typed in a public pipeline with stand-in scripts."""
+"""The commands of docs/use-with-your-dvc-repo.md, run in a public pipeline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ pytestmark = [pytest.mark.end_to_end]
 PAGE = HERE / "docs" / "use-with-your-dvc-repo.md"
 CASE = "60-chicken-disease"
 
-# What the four scripts of the pipeline write, from what they read; the real ones need its photographs.
+COMMAND_S = 300
+"""Seconds in which a command must end."""
+
+# Stand-ins for the four scripts of the pipeline; the real ones need its photographs.
 WRITE = "import json, pathlib\n"
 SCRIPTS = {
     "state_01_data_ingestion": """
@@ -45,21 +48,21 @@ pathlib.Path("scores.json").write_text(json.dumps({"loss": 1 / size, "accuracy":
 
 
 def commands() -> list[str]:
-    """The lines of the page that begin with a prompt."""
+    """Return the lines of the page that begin with a prompt."""
     return re.findall(r"^\$ (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pipeline as published, with stand-ins for its data and its scripts."""
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published pipeline, with stand-ins for its data and its scripts."""
     case = shared("data", "dvc-corpus", CASE)
-    root = make_repository(tmp_path_factory.mktemp("theirs") / "repository", {})
+    root = make_repository(tmp_path_factory.mktemp("public") / "repository", {})
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copyfile(case / name, root / name)
     for name, kind in json.loads((case / "scenarios.json").read_text())["placeholders"].items():
         if kind == "file" and not name.startswith(("artifacts", "scores")):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text("# stands for the file of that name\n")
+            (root / name).write_text("# stand-in for a file\n")
     for name, text in SCRIPTS.items():
         (root / "src" / "cnnClassifier" / "pipeline" / f"{name}.py").write_text(WRITE + text)
     (root / ".gitignore").write_text("artifacts/\n")
@@ -67,27 +70,28 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_command_of_the_page_works(theirs: Path, prefect_server: str) -> None:
+def test_every_command_of_the_page_works(repository: Path, prefect_server: str) -> None:
     before = {
-        path: path.read_bytes() for path in theirs.rglob("*") if path.name in ("dvc.yaml", "params.yaml")
+        path: path.read_bytes() for path in repository.rglob("*") if path.name in ("dvc.yaml", "params.yaml")
     }
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    said = {}
+    outputs = {}
     for line in commands():
         done = subprocess.run(
             shlex.split(line),
-            cwd=theirs,
+            cwd=repository,
             env={**os.environ, "PATH": path, "COLUMNS": "160"},
             capture_output=True,
             text=True,
+            timeout=COMMAND_S,
             check=False,
         )
-        said[line] = done.stdout + done.stderr
-        assert done.returncode == 0, f"{line}\n{said[line]}"
-    assert len(said) >= 10
-    assert "data_ingestion has not run yet" in said["statewright plan"]
-    assert "nothing to do: 4 stages are up to date" in said["statewright run"]
-    assert "Data and pipelines are up to date." in said["dvc status"]
-    assert "training" in said["statewright trace artifacts/training/model.h5"]
-    assert "evaluation" in said["statewright trace accuracy"]
+        outputs[line] = done.stdout + done.stderr
+        assert done.returncode == 0, f"{line}\n{outputs[line]}"
+    assert len(outputs) >= 10
+    assert "data_ingestion has not run yet" in outputs["statewright plan"]
+    assert "nothing to do: 4 stages are up to date" in outputs["statewright run"]
+    assert "Data and pipelines are up to date." in outputs["dvc status"]
+    assert "training" in outputs["statewright trace artifacts/training/model.h5"]
+    assert "evaluation" in outputs["statewright trace accuracy"]
     assert all(path.read_bytes() == was for path, was in before.items())

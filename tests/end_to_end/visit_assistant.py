@@ -1,4 +1,4 @@
-"""A person's whole visit to the waste assistant, by a browser of the size of a phone."""
+"""A visit to the waste assistant in a browser of the size of a phone."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ from typing import Any
 PHONE = {"width": 390, "height": 844}
 READY_S = 180
 TAP = 44
-"""Least pixels of what a finger is to meet (WCAG 2.5.5)."""
+"""Minimum size of a touch target, in pixels (WCAG 2.5.5)."""
 WRITTEN_MS = 90_000
-"""The language model is loaded with the first sentence."""
+"""Time limit for the first sentence, which loads the language model."""
+STOP_S = 30
+"""Seconds in which the service must end after SIGTERM."""
 
 
 @contextmanager
 def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterator[str]:
-    """The address of a service with the champion of a checkout; asked to stop, it must stop by itself."""
+    """Start a service with the champion of a checkout and yield its address.
+
+    After SIGTERM the service must end without SIGKILL.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,8 +55,8 @@ def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterat
             time.sleep(0.5)
         yield address
         process.send_signal(signal.SIGTERM)
-        # The server ends what waits, then lets the signal take its course.
-        assert process.wait(30) in (0, -signal.SIGTERM), log.read_text(errors="replace")
+        # The server finishes its requests, and then the signal ends the process.
+        assert process.wait(STOP_S) in (0, -signal.SIGTERM), log.read_text(errors="replace")
         assert '"event": "stopped"' in log.read_text(errors="replace")
     finally:
         if process.poll() is None:
@@ -59,8 +64,8 @@ def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterat
             process.wait()
 
 
-def a_photograph() -> bytes:
-    """A bottle of TrashNet, where the photographs are; else a drawn grey one."""
+def load_photograph() -> bytes:
+    """Return a photograph of a bottle from TrashNet, or else a grey image."""
     import pandas as pd
     from PIL import Image
 
@@ -82,11 +87,11 @@ def _ready(address: str) -> bool:
 
 
 def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshots: Path) -> None:
-    """Ask by words and by a photograph, read the reasons, give a thumb, and be told what is wrong."""
+    """Ask with words and a photograph, read the reasons, rate answers, cause errors."""
     page = browser.new_page(viewport=PHONE)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(address)
     page.wait_for_selector("#city option", state="attached")
     fits(page, screenshots / "assistant_start.png")
@@ -143,7 +148,7 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     assert "The photograph looks like" in page.inner_text("#reasons")
     assert page.locator("#sentence").is_hidden() and page.locator("#caution").is_hidden()
     fits(page, screenshots / "assistant_photograph.png")
-    assert not faults, faults
+    assert not errors, errors
 
     page.set_input_files(
         "#picture", {"name": "note.png", "mimeType": "image/png", "buffer": b"not a picture"}
@@ -153,12 +158,12 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     assert "not a picture" in page.inner_text("#problem")
     page.close()
     with sqlite3.connect(thumbs) as database:
-        given = dict(database.execute("SELECT question, thumb FROM thumbs WHERE thumb != 0").fetchall())
-    assert given == {"broken wine glass": 1, "unicorn horn polish": -1}
+        ratings = dict(database.execute("SELECT question, thumb FROM thumbs WHERE thumb != 0").fetchall())
+    assert ratings == {"broken wine glass": 1, "unicorn horn polish": -1}
 
 
 def fits(page: Any, screenshot: Path) -> None:
-    """Nothing is wider than the phone, and what is to be tapped is no smaller than a finger."""
+    """Check that the page is not too wide and that touch targets are large enough."""
     page.screenshot(path=str(screenshot), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     small = page.evaluate(
@@ -172,19 +177,19 @@ def fits(page: Any, screenshot: Path) -> None:
 
 
 def drop(page: Any, photograph: Path, *, beside: bool = False) -> None:
-    """Let a file fall onto the field for it, or beside it, as from a folder."""
+    """Drop a file on its field, or beside it, as from a folder."""
     content = base64.b64encode(photograph.read_bytes()).decode()
-    carried = page.evaluate_handle(
+    transfer = page.evaluate_handle(
         """([content, name]) => {
             const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-            const carried = new DataTransfer();
-            carried.items.add(new File([bytes], name, { type: "image/jpeg" }));
-            return carried;
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            return transfer;
         }""",
         [content, photograph.name],
     )
-    place = "h1" if beside else "#drop"
-    page.dispatch_event(place, "dragover", {"dataTransfer": carried})
+    target = "h1" if beside else "#drop"
+    page.dispatch_event(target, "dragover", {"dataTransfer": transfer})
     assert "over" in (page.get_attribute("#drop", "class") or "")
-    page.dispatch_event(place, "drop", {"dataTransfer": carried})
+    page.dispatch_event(target, "drop", {"dataTransfer": transfer})
     assert "over" not in (page.get_attribute("#drop", "class") or "")

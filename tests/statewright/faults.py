@@ -1,4 +1,4 @@
-"""A small repository with injectable faults, and assertions on the later state."""
+"""A small repository with stages that can fail, and checks after each failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import yaml
 from toys import commit, dvc, dvc_status, make_repository
 
 STEP = """#!/bin/sh
-# step STAGE OUTPUT INPUT...: writes in two halves and runs the injected fault between them
+# step STAGE OUTPUT INPUT...: write the output in two halves, and between them run the fault of a test
 stage=$1; to=$2; shift 2
 echo $stage >> $OUT/started
 mkdir -p "$(dirname $to)"
@@ -67,18 +67,18 @@ FILES = {
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Repository, and a folder outside of it for the logs and faults of its stages."""
+    """A repository, and a folder outside of it in which its stages write a protocol."""
 
     root: Path
     out: Path
 
     def environment(self, more: Mapping[str, str | None] | None = None) -> dict[str, str]:
-        """Return the environment of the processes; None removes a variable."""
+        """Return the environment of a process; None in `more` removes a variable."""
         settings = {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", "OUT": str(self.out), **(more or {})}
         return {key: value for key, value in {**os.environ, **settings}.items() if value is not None}
 
     def start(self, *arguments: str, more: Mapping[str, str | None] | None = None, **keywords: Any) -> Run:
-        """Start ``statewright run``, or another Python module, without waiting."""
+        """Start ``statewright run``, or another Python module, without waiting for it."""
         command = [sys.executable, "-m", *(arguments or ("statewright", "run"))]
         return Run(
             subprocess.Popen(
@@ -98,11 +98,11 @@ class Sandbox:
         return self.start(more=more, **keywords).end()
 
     def fault(self, stage: str, script: str) -> None:
-        """Run a script in a stage between its two halves."""
+        """Let a stage run a script between its two halves."""
         (self.out / f"fault.{stage}").write_text(script + "\n")
 
     def hold(self, stage: str, then: str = "sleep 60") -> Path:
-        """Stop a stage between its two halves; return the file that it creates there."""
+        """Let a stage stop half-way, and return the file that it creates there."""
         self.fault(stage, f"touch $OUT/at.{stage}; {then}")
         return self.out / f"at.{stage}"
 
@@ -112,11 +112,11 @@ class Sandbox:
             path.unlink()
 
     def started(self) -> Counter[str]:
-        """Return the number of starts of each stage."""
+        """Return how often each stage has been started."""
         return Counter(_lines(self.out / "started"))
 
     def finished(self) -> list[str]:
-        """Return the stages in the order in which they finished."""
+        """Return the stages in the order in which they ended."""
         return _lines(self.out / "finished")
 
     def recorded(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Sandbox:
         return dict(yaml.safe_load(path.read_text())["stages"]) if path.exists() else {}
 
     def processes(self) -> list[psutil.Process]:
-        """Return all live processes of this sandbox."""
+        """Return the processes of this repository that are alive."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def process(self, word: str) -> psutil.Process:
@@ -142,12 +142,12 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Run:
-    """Started command."""
+    """A started command."""
 
     process: subprocess.Popen[str]
 
     def end(self, timeout: float = 120) -> tuple[int, str]:
-        """Wait for the end and return status and output."""
+        """Wait for its end and return status and output."""
         try:
             output, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -156,13 +156,13 @@ class Run:
         return self.process.returncode, output
 
     def kill(self) -> None:
-        """Kill the process with SIGKILL."""
+        """Kill the command with SIGKILL and wait for its end."""
         self.process.kill()
         self.process.communicate()
 
 
 def make_sandbox(folder: Path) -> Sandbox:
-    """Create a repository in which nothing has run."""
+    """Create a repository in which no stage has run."""
     out = folder / "out"
     out.mkdir(parents=True)
     (out / "step").write_text(STEP)
@@ -173,19 +173,19 @@ def make_sandbox(folder: Path) -> Sandbox:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Wait until a condition is true."""
+    """Wait until a condition holds, and fail after a time limit."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
+        assert time.monotonic() < deadline, f"the condition did not hold within {seconds:g} s"
         time.sleep(0.01)
 
 
 def assert_next_run_finishes(
     sandbox: Sandbox, lock: Mapping[str, Any], *done: str, more: Mapping[str, str | None] | None = None
 ) -> None:
-    """Assert that the next run finishes the work and starts no completed stage.
+    """Check that the next run completes the work and repeats no finished stage.
 
-    At least the stages in `done` must be completed.
+    The stages `done`, and maybe others, are finished.
     """
     recorded = set(sandbox.recorded())
     assert set(done) <= recorded
@@ -199,7 +199,7 @@ def assert_next_run_finishes(
 
 
 def assert_sound(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
-    """Assert that the state is that of plain ``dvc repro``, without leftovers."""
+    """Check that files and records are those of ``dvc repro``, with no leftovers."""
     assert {name: (sandbox.root / name).read_text() for name in FILES} == FILES
     assert sandbox.recorded() == lock
     assert_cache_is_true(sandbox.root)
@@ -213,16 +213,16 @@ def assert_sound(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
 
 
 def assert_cache_is_true(root: Path) -> None:
-    """Assert that each object in the cache has its own hash as name."""
-    objects = [path for path in (root / ".dvc/cache/files/md5").glob("??/*") if path.suffix in ("", ".dir")]
-    assert objects
-    for path in objects:
+    """Check that each file of the cache is stored under its own hash."""
+    files = [path for path in (root / ".dvc/cache/files/md5").glob("??/*") if path.suffix in ("", ".dir")]
+    assert files
+    for path in files:
         digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         assert path.parent.name + path.name.removesuffix(".dir") == digest
 
 
 def assert_locks_are_free(root: Path) -> None:
-    """Assert that no lock of DVC or of the engine is held."""
+    """Check that no lock of DVC or of the engine is held."""
     rwlock = root / ".dvc/tmp/rwlock"
     assert not rwlock.exists() or not any(json.loads(rwlock.read_text()).values())
     for path in (
@@ -235,7 +235,7 @@ def assert_locks_are_free(root: Path) -> None:
 
 
 def untracked(root: Path) -> list[str]:
-    """Return untracked files that are neither outputs nor lock files."""
+    """Return the untracked files that are not outputs of stages."""
     command = ["git", "ls-files", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split()
     return [name for name in names if name not in (*FILES, "dvc.lock") and Path(name).name != ".gitignore"]

@@ -176,7 +176,7 @@ def test_fingerprint_writes_the_hashes_that_the_plan_predicts(say: Say, settled:
 
 def test_the_module_is_the_command(settled: Path) -> None:
     done = statewright(settled, "plan", "nonsense")
-    assert done.returncode == 2 and "'nonsense' is no stage here" in done.stderr
+    assert done.returncode == 2 and "'nonsense' is not a stage" in done.stderr
 
 
 def test_a_plan_and_an_empty_run_import_neither_prefect_nor_mlflow(settled: Path) -> None:

@@ -21,7 +21,7 @@ from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, sh
 
 from statewright.cli import main
 from statewright.planning.plan import Plan
-from statewright.repository import reading as engine
+from statewright.repository import declaration as engine
 from statewright.session import open_session
 from statewright.settled import recall
 

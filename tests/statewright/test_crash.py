@@ -1,4 +1,4 @@
-"""Faults of all kinds: the next run finishes the work and repeats none of it."""
+"""Faults in separate processes: the next run completes the work and repeats none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def lock(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    """Entries of `dvc.lock` after plain ``dvc repro`` without faults."""
+    """The record of a plain ``dvc repro`` without faults."""
     sandbox = make_sandbox(tmp_path_factory.mktemp("clean"))
     status, output = sandbox.start("dvc", "repro").end()
     assert status == 0, output
@@ -84,7 +84,7 @@ def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> No
     sandbox.process("statewright.running.recorder").kill()
     status, output = run.end()
     assert status == 0
-    assert "MLflow record is incomplete: the process that records was killed" in output
+    assert "not wholly recorded in MLflow: the recording process was killed" in output
     assert_sound(sandbox, lock)
 
 
@@ -103,7 +103,7 @@ def test_stages_are_killed_or_fail_half_way(sandbox: Sandbox, lock: Mapping[str,
     assert_next_run_finishes(sandbox, lock, "source")
 
 
-# Loss of Prefect's server.
+# Prefect's server ends or is out of reach.
 
 
 def test_the_temporary_server_of_prefect_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
@@ -113,14 +113,14 @@ def test_the_temporary_server_of_prefect_is_killed(sandbox: Sandbox, lock: Mappi
     sandbox.process("uvicorn").kill()
     status, output = run.end()
     assert status == 0, output
-    assert "Prefect record is incomplete: " in output
+    assert "not wholly recorded in Prefect: " in output
     assert_sound(sandbox, lock)
 
 
-def test_the_configured_server_is_unreachable(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+def test_a_named_server_is_out_of_reach(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     status, output = sandbox.run({"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert status == 0, output
-    assert "Prefect at http://127.0.0.1:9/api is out of reach: a temporary server is used" in output
+    assert "Prefect at http://127.0.0.1:9/api is out of reach: using a temporary server" in output
     assert_sound(sandbox, lock)
 
 
@@ -129,11 +129,11 @@ def test_the_configured_server_is_unreachable(sandbox: Sandbox, lock: Mapping[st
 
 @contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """Mount something on a folder for the block, or skip the test without permission."""
+    """Mount a file system on a folder for the length of the block, or skip the test."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
+    mount = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True, check=False)
+    if mount.returncode:
+        pytest.skip(f"this user cannot mount a file system: {mount.stderr.strip()}")
     try:
         yield
     finally:
@@ -153,13 +153,13 @@ def test_the_disk_of_the_cache_is_full(sandbox: Sandbox, lock: Mapping[str, Any]
 
 
 def test_an_output_does_not_fit_into_the_cache(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
-    """Fail the stage where DVC only logs that it could not copy a file to its cache."""
+    """DVC only logs that it cannot copy the file, but the stage must not be recorded."""
     cache = sandbox.root / ".dvc" / "cache"
     with mounted(cache, "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
         sandbox.fault("folder", "yes | head -c 3000000 >> $to")
         status, output = sandbox.run()
         assert status == 1, output
-        assert "folder could not be taken into DVC's cache: [Errno 28] No space left on device" in output
+        assert "folder could not be copied into DVC's cache: [Errno 28] No space left on device" in output
         assert "Traceback" not in output
         assert "folder" not in sandbox.recorded()
         subprocess.run(["mount", "-o", "remount,size=16m", str(cache)], check=True)
@@ -194,9 +194,9 @@ def test_the_size_of_files_is_limited(sandbox: Sandbox, lock: Mapping[str, Any])
     assert_next_run_finishes(sandbox, lock, "source")
 
 
-def test_the_cache_is_read_only(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+def test_the_cache_cannot_be_written(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     cache = sandbox.root / ".dvc" / "cache"
-    # The mount is refused ("busy") while another stage's file is written to the cache.
+    # The mount fails ("busy") while the file of another stage is written to the cache.
     sandbox.fault("held", f"until mount -o remount,bind,ro {cache}; do sleep 0.01; done")
     with mounted(cache, "--bind", str(cache)):
         status, output = sandbox.run()
@@ -211,9 +211,9 @@ def test_the_cache_is_read_only(sandbox: Sandbox, lock: Mapping[str, Any]) -> No
 
 
 def test_a_stage_that_ignores_sigterm_is_ended_in_time(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
-    ignoring = "trap '' TERM INT HUP; while :; do sleep 0.1; done"
-    sandbox.hold("held", ignoring)
-    at = sandbox.hold("open", ignoring)
+    stubborn = "trap '' TERM INT HUP; while :; do sleep 0.1; done"
+    sandbox.hold("held", stubborn)
+    at = sandbox.hold("open", stubborn)
     declared = sandbox.root / "dvc.yaml"
     text = declared.read_text()
     declared.write_text(
@@ -235,30 +235,30 @@ def test_a_stage_that_ignores_sigterm_is_ended_in_time(sandbox: Sandbox, lock: M
 # Concurrent runs.
 
 
-def test_two_concurrent_runs(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+def test_two_runs_at_once(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     runs = [sandbox.start(), sandbox.start()]
     results = [run.end() for run in runs]
     assert [status for status, _ in results] == [0, 0], results
-    assert sum("is running in this repository; waiting" in text for _, text in results) == 1
+    assert sum("is at work in this repository: waiting for it to end" in text for _, text in results) == 1
     assert sum("nothing to do: 5 stages are up to date" in text for _, text in results) == 1
     assert sandbox.started() == dict.fromkeys(lock, 1)
     assert_sound(sandbox, lock)
 
 
 @pytest.mark.parametrize("first", ["statewright", "dvc"])
-def test_concurrent_run_and_dvc_repro(sandbox: Sandbox, lock: Mapping[str, Any], first: str) -> None:
+def test_a_run_and_dvc_repro_at_once(sandbox: Sandbox, lock: Mapping[str, Any], first: str) -> None:
     at = sandbox.hold("source", "sleep 3")
-    ours, theirs = ("statewright", "run"), ("dvc", "--wait-for-lock", "repro")
-    earlier = sandbox.start(*(ours if first == "statewright" else theirs))
+    engine, foreign = ("statewright", "run"), ("dvc", "--wait-for-lock", "repro")
+    one = sandbox.start(*(engine if first == "statewright" else foreign))
     wait_for(at.exists)
     sandbox.clear_faults()
-    later = sandbox.start(*(theirs if first == "statewright" else ours))
-    earlier_result, later_result = earlier.end(), later.end()
-    assert earlier_result[0] == 0, earlier_result
+    other = sandbox.start(*(foreign if first == "statewright" else engine))
+    first_ended, other_ended = one.end(), other.end()
+    assert first_ended[0] == 0, first_ended
     if first == "dvc":
-        assert later_result[0] == 0, later_result
-    else:  # DVC waits for the repository's lock, but not for locks on paths
-        assert "is busy, it is being blocked by" in later_result[1] or later_result[0] == 0
+        assert other_ended[0] == 0, other_ended
+    else:  # `--wait-for-lock` applies to the repository's lock, but not to the locks on paths
+        assert "is busy, it is being blocked by" in other_ended[1] or other_ended[0] == 0
     assert sandbox.started() == dict.fromkeys(lock, 1)
     assert_sound(sandbox, lock)
 
@@ -266,7 +266,7 @@ def test_concurrent_run_and_dvc_repro(sandbox: Sandbox, lock: Mapping[str, Any],
 # Clocks that jump.
 
 
-def test_changed_times_of_files_run_nothing(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+def test_files_with_another_time_are_not_changes(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     assert sandbox.run()[0] == 0
     for days in (-4000, 4000):
         then = time.time() + days * 86400
@@ -275,7 +275,7 @@ def test_changed_times_of_files_run_nothing(sandbox: Sandbox, lock: Mapping[str,
                 os.utime(path, (then, then))
         assert_next_run_finishes(sandbox, lock, *lock)
     started = sandbox.started()
-    (sandbox.root / "open.txt").write_text("otherwise")
+    (sandbox.root / "open.txt").write_text("another text")
     os.utime(sandbox.root / "open.txt", (then - 86400, then - 86400))
     status, output = sandbox.run()
     assert status == 0, output

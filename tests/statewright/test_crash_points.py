@@ -1,4 +1,4 @@
-"""Kills before each change of the disk: the next run resumes from the state left."""
+"""The next run resumes after a kill before any single change of the disk."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ CHANGES = frozenset(
     {"os.rename", "os.remove", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
 )
 POINTS = int(os.environ.get("CRASH_POINTS", "8"))
-"""Number of tested moments; each takes a second."""
+"""Number of moments that are tested; each takes a second."""
 
 
 def carry_out(sandbox: Sandbox, kill_at: int = 0) -> tuple[int, int]:
-    """Do all work in a child process that is killed before change number `kill_at`.
+    """Run all stages in a child process that is killed before change `kill_at`.
 
     Returns
     -------
-    tuple of (int, int)
-        Exit status of the child, and number of changes that it made.
+    int, int
+        The exit status of the child, and its number of changes; 0 if it was killed.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -40,9 +40,9 @@ def carry_out(sandbox: Sandbox, kill_at: int = 0) -> tuple[int, int]:
         status = 1
         try:
             os.environ |= {"OUT": str(sandbox.out), "PAUSE": "0"}
-            made = _count_changes(str(sandbox.root), kill_at)
+            count = _count_changes(str(sandbox.root), kill_at)
             run_here(sandbox.root)
-            os.write(writing, str(made[0]).encode())
+            os.write(writing, str(count[0]).encode())
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -50,26 +50,27 @@ def carry_out(sandbox: Sandbox, kill_at: int = 0) -> tuple[int, int]:
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading) as stream:
-        number = int(stream.read() or 0)
-    _, ended = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(ended), number
+        changes = int(stream.read() or 0)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), changes
 
 
 def _count_changes(root: str, kill_at: int) -> list[int]:
-    made = [0]
+    """Count the changes below `root` in this process, in a list of one number."""
+    count = [0]
 
-    def count(event: str, arguments: tuple[Any, ...]) -> None:
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             changes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
         else:
             changes = event in CHANGES
         if changes and str(arguments[0]).startswith(root):
-            made[0] += 1
-            if made[0] == kill_at:
+            count[0] += 1
+            if count[0] == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.addaudithook(count)
-    return made
+    sys.addaudithook(audit)
+    return count
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, Any], int]:
-    """Entries of `dvc.lock` after a run without faults, and the number of changes."""
+    """The record of a run without a kill, and its number of changes."""
     sandbox = make_sandbox(tmp_path_factory.mktemp("clean"))
     status, changes = carry_out(sandbox)
     assert (status, sandbox.started()) == (0, dict.fromkeys(sandbox.recorded(), 1))
@@ -88,7 +89,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, Any], 
 
 
 @pytest.mark.parametrize("share", sorted(random.Random(3).random() for _ in range(POINTS)))
-def test_killed_before_a_change(tmp_path: Path, clean: tuple[Mapping[str, Any], int], share: float) -> None:
+def test_the_next_run_resumes_after_a_kill_before_a_change(
+    tmp_path: Path, clean: tuple[Mapping[str, Any], int], share: float
+) -> None:
     lock, changes = clean
     sandbox = make_sandbox(tmp_path)
     status, _ = carry_out(sandbox, kill_at=1 + int(share * changes))
@@ -108,8 +111,8 @@ def test_killed_before_a_change(tmp_path: Path, clean: tuple[Mapping[str, Any], 
     shutil.rmtree(sandbox.root)
 
 
-def test_an_empty_entry_in_the_run_cache(sandbox: Sandbox) -> None:
-    """Ignore an empty folder, which DVC creates first and cannot read."""
+def test_an_empty_folder_of_the_run_cache_is_ignored(sandbox: Sandbox) -> None:
+    """Ignore the folder that a killed DVC leaves, and that DVC cannot read."""
     assert carry_out(sandbox)[0] == 0
     for entry in (sandbox.root / ".dvc" / "cache" / "runs").glob("*/*/*"):
         entry.unlink()
@@ -121,7 +124,7 @@ def test_an_empty_entry_in_the_run_cache(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "cmd: $OUT/step", "a: [b"])
-def test_an_incomplete_entry_in_the_run_cache(sandbox: Sandbox, text: str) -> None:
+def test_an_incomplete_entry_of_the_run_cache_is_ignored(sandbox: Sandbox, text: str) -> None:
     assert carry_out(sandbox)[0] == 0
     for folder in (sandbox.root / ".dvc" / "cache" / "runs").glob("*/*"):
         (folder / "tmp").write_text(text)
@@ -131,7 +134,7 @@ def test_an_incomplete_entry_in_the_run_cache(sandbox: Sandbox, text: str) -> No
     assert sandbox.started() == {"source": 2, "held": 1, "folder": 1, "open": 1, "join": 1}
 
 
-def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "dvc.lock"
     path.write_text("old")
     child = os.fork()
@@ -142,7 +145,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 2
-    with replacing(path) as temporary, replacing(path) as second:  # a live writer keeps its file
+    with replacing(path) as temporary, replacing(path) as second:  # the file of a live process is not removed
         temporary.write_text("new")
         second.write_text("newer")
     assert path.read_text() == "new"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from toys import make_repository, run_here, write
 
 from statewright.planning.plan import decide
-from statewright.repository import reading as engine
-from statewright.repository.observing import observe
+from statewright.repository import declaration as engine
+from statewright.repository.observation import observe
 from statewright.running.process import StageFailedError
 from statewright.simulate import simulate
 from statewright.state import StageState, State

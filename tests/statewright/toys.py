@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from statewright.planning.plan import Plan, decide
+from statewright.repository import declaration as engine
 from statewright.repository import lock_writer
-from statewright.repository import reading as engine
-from statewright.repository.observing import observe
+from statewright.repository.observation import observe
 from statewright.running.process import run_commands
 
 HERE = Path(__file__).parents[2]
@@ -76,15 +76,15 @@ def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     plan = decide(workflow, observe(repository, workflow), force=force)
-    book = lock_writer.open_ledger(repository, list(workflow.stages))
+    writer = lock_writer.open_lock_writer(repository, list(workflow.stages))
     outcomes = {}
     for address in plan.work:
-        outcomes[address] = status = lock_writer.begin(book, address, force=address in force)
+        outcomes[address] = status = lock_writer.begin(writer, address, force=address in force)
         if status == "ready":
-            with lock_writer.holding_paths(book, address):
+            with lock_writer.hold_paths(writer, address):
                 log = root / ".statewright" / f"{address.replace('/', '_')}.log"
                 run_commands(address, lock_writer.command_lines(repository, address), log)
-                lock_writer.finish(book, address)
+                lock_writer.finish(writer, address)
             outcomes[address] = "ran"
     return outcomes
 

@@ -12,7 +12,7 @@ from toys import HERE, make_repository, write
 
 from statewright.fingerprint import Sources
 from statewright.functions.checks import _is_subclass, faults
-from statewright.repository import reading as engine
+from statewright.repository import declaration as engine
 
 # The package has another name than `tasks`, which is imported already.
 CHOIR = {

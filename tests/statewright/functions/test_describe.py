@@ -11,7 +11,7 @@ from toys import HERE, make_repository
 from statewright.cli import main
 from statewright.functions.describe import describe_params
 from statewright.functions.skeleton import write_pipeline
-from statewright.repository.reading import declare, open_repository
+from statewright.repository.declaration import declare, open_repository
 
 
 def test_type_range_and_meaning_come_from_the_model(

@@ -18,8 +18,8 @@ from toys import HERE, commit, dvc, make_repository, run_here, statewright, writ
 from statewright.files import md5
 from statewright.lineage.provenance import Trace, trace
 from statewright.record import runs, tracking
-from statewright.repository import reading as engine
-from statewright.repository.observing import observe
+from statewright.repository import declaration as engine
+from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
 
 STAGES = """
@@ -168,7 +168,7 @@ def test_a_metric_has_many_names(plain: tuple[Path, str], name: str, metrics: di
     [
         ("rmse.joy", r"in several files.*\n  score\.json:rmse\.joy\n  judge\.json:rmse\.joy"),
         ("model.tx", r"did you mean model\.txt"),
-        ("abcdef", r"no file of hash 'abcdef' is recorded"),
+        ("abcdef", r"neither dvc.lock nor MLflow records a file with hash 'abcdef'"),
     ],
 )
 def test_a_name_of_nothing_or_of_several_is_an_error(
@@ -204,7 +204,7 @@ def test_a_file_changed_by_hand_is_not_what_was_recorded(edited: tuple[Path, str
     assert found.version == was and found.steps[0].recorded
     assert found.standing == f"changed since it was recorded: is {md5(root / 'model.txt')[:4]}, was {was[:4]}"
     (root / "model.txt").unlink()
-    assert "not there; `statewright run train` brings it back" in ask(root, "model.txt").standing
+    assert "missing; `statewright run train` restores it" in ask(root, "model.txt").standing
 
 
 def test_params_that_changed_are_set_back(edited: tuple[Path, str]) -> None:
@@ -226,7 +226,7 @@ def test_code_or_a_source_that_changed_is_taken_from_the_commit(edited: tuple[Pa
     write(root, {"raw.csv": "b,2\n"})
     found = ask(root, "clean.csv")
     assert found.command == f"git checkout {head[:12]} && statewright run clean"
-    assert "since then changed: raw.csv" in found.notes
+    assert "changed since then: raw.csv" in found.notes
     assert ask(root, "parts").command == (
         f"git checkout {head[:12]} && dvc checkout extra.bin.dvc && statewright run split"
     )
@@ -239,7 +239,7 @@ def test_code_or_a_source_that_changed_is_taken_from_the_commit(edited: tuple[Pa
 def test_a_stage_that_never_ran_says_so(tmp_path: Path) -> None:
     root = make(tmp_path)
     found = ask(root, "model.txt")
-    assert found.standing == "never made" and not found.steps[0].known and found.version is None
+    assert found.standing == "not written yet" and not found.steps[0].known and found.version is None
     assert [dependent.stage for dependent in found.dependents] == ["judge"]
 
 
@@ -249,7 +249,7 @@ def test_the_command_draws_trees_and_prints_json(plain: tuple[Path, str]) -> Non
     assert done.returncode == 0, done.stderr
     for line in (
         f"judged.txt  {md5(root / 'judged.txt')[:4]}  as dvc.lock records it",
-        "again    statewright run --force judge",
+        "rebuild  statewright run --force judge",
         f"clean  clean.csv {md5(root / 'clean.csv')[:4]}",
         f"raw.csv {md5(root / 'raw.csv')[:4]}  in git",
         f"extra.bin {md5(root / 'extra.bin')[:4]}  tracked by extra.bin.dvc",
@@ -263,7 +263,7 @@ def test_the_command_draws_trees_and_prints_json(plain: tuple[Path, str]) -> Non
     assert first["before"] == [{"step": 1, "paths": ["clean.csv"]}] and second["stage"] == "clean"
     assert second["sources"][0]["hash"] == md5(root / "raw.csv")
     wrong = statewright(root, "trace", "nothing-of-this")
-    assert wrong.returncode == 2 and "is no stage, file, metric or hash" in wrong.stderr
+    assert wrong.returncode == 2 and "is not a stage, file, metric or hash" in wrong.stderr
 
 
 def test_code_that_a_stage_does_not_reach_is_not_its_cause(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ class TestRecorded:
         found = ask(root, told["second"][:10])
         head = told["commit"]
         assert found.command == f"git checkout {head[:12]} && statewright run --set train.lr=0.2 train"
-        assert f"the checkout had changes then that commit {head[:7]} may not hold" in found.notes
+        assert f"the checkout had uncommitted changes, which commit {head[:7]} may lack" in found.notes
         subprocess.run(["git", "checkout", "--quiet", "--force", head], cwd=root, check=True)
         write(root, {"params.yaml": "train: {lr: 0.2, n: 1}\n"})
         run_here(root, force=["train"])
@@ -419,7 +419,7 @@ class TestRecorded:
         assert made.run is None and made.recorded and made.params["train.lr"] == 0.7
         assert made.before[0][0].run is not None
         text = statewright(root, "trace", "model.txt").stdout
-        assert "none in MLflow wrote this version: the rest is from dvc.lock" in text
+        assert "no run in MLflow wrote this version; the rest is from dvc.lock" in text
 
     def test_the_client_finds_the_same_as_the_database(self, told: dict[str, Any]) -> None:
         root = told["root"]

@@ -1,4 +1,4 @@
-"""The closed loop: judge, revise, journal, and when it stops."""
+"""The closed loop: its rounds, patches, journal and stop conditions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,19 @@ from toys import dvc_status, make_repository, run_here, statewright, verdicts, w
 
 from statewright import parameters
 from statewright.contracts import ContractError
-from statewright.loop import asking, returning, rounds
+from statewright.loop import approval, restore, rounds
 from statewright.loop import driver as engine
 from statewright.loop.driver import loop
-from statewright.loop.feedback import revise
-from statewright.loop.judge import Stops, Target
+from statewright.loop.feedback import apply_round
+from statewright.loop.judge import StopConditions, Target
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
 PARAMS = """\
-# What is sought.
+# Parameters of the search.
 toy:
-  x: 5          # where we stand
-  rate: 0.5     # step, as a part of the way
+  x: 5          # current position
+  rate: 0.5     # step, as a fraction of the distance
 """
 FILES = {
     "params.yaml": PARAMS,
@@ -45,7 +46,7 @@ FILES = {
             outs: [feedback.json]
             meta: {journal: journal.json, show: ["feedback.json:score"]}
         """,
-    # Both are JSON as far as they are read here: no library needed.
+    # Regular expressions and JSON are enough to read these files, without a YAML library.
     "score.py": """
         import json, re
         x = float(re.search(r"x: (\\S+)", open("params.yaml").read()).group(1))
@@ -60,14 +61,14 @@ FILES = {
         now = int(x - 2 * rate) if x > 3 else 3
         patch = [] if loss == 0 else [{"key": "toy.x", "was": x, "now": now}]
         reason = f"loss {loss:g} after {rounds} rounds"
-        said = {"stop": loss == 0, "reason": reason, "score": loss, "patch": patch}
-        json.dump(said, open("feedback.json", "w"))
+        feedback = {"stop": loss == 0, "reason": reason, "score": loss, "patch": patch}
+        json.dump(feedback, open("feedback.json", "w"))
         """,
 }
 
 
 class NoRecorder:
-    """Notes nothing."""
+    """A recorder that does nothing."""
 
     def __init__(self, *_: Any) -> None: ...
 
@@ -79,7 +80,7 @@ class NoRecorder:
 
 @pytest.fixture
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A toy whose stages are run here, one after the other, instead of by Prefect."""
+    """A toy whose stages run one after the other, without Prefect."""
     root = make_repository(tmp_path / "repo", FILES)
 
     def carry_out(session: Session, **_: Any) -> int:
@@ -87,19 +88,19 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return 0
 
     monkeypatch.setattr(engine, "carry_out", carry_out)
-    monkeypatch.setattr(returning, "carry_out", carry_out)
+    monkeypatch.setattr(restore, "carry_out", carry_out)
     monkeypatch.setattr(engine, "Recorder", NoRecorder)
     monkeypatch.setattr(engine, "_hold_server", lambda _: None)
     return root
 
 
 def journal(root: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((root / "journal.json").read_text())
-    return found
+    entries: list[dict[str, Any]] = json.loads((root / "journal.json").read_text())
+    return entries
 
 
-def test_it_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert loop(repo, None, stops=Stops(10), workers=1) == 0
+def test_the_loop_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert loop(repo, None, stops=StopConditions(10), workers=1) == 0
     assert [entry["score"] for entry in journal(repo)] == [4, 1]
     assert [entry["round"] for entry in journal(repo)] == [1, 2]
     assert journal(repo)[0]["patch"] == [{"key": "toy.x", "was": 5, "now": 4}]
@@ -110,24 +111,24 @@ def test_it_runs_until_feedback_says_stop(repo: Path, capsys: pytest.CaptureFixt
     assert (repo / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
     out, err = capsys.readouterr()
     assert "round 3: score 0, a gain of 1; loss 0 after 2 rounds" in err
-    assert err.count("rounds are not saved as DVC experiments: there is no git commit here yet") == 1
+    assert err.count("rounds are not saved as DVC experiments: this repository has no git commit yet") == 1
     assert out.endswith("score: 0\n")
     # the last round changed neither params nor journal: everything is up to date
     assert set(verdicts(repo).values()) == {"skip"}
     assert dvc_status(repo) == {}
 
 
-def test_when_the_rounds_are_spent_nothing_is_patched_any_more(repo: Path) -> None:
-    assert loop(repo, "feedback", stops=Stops(2), workers=1) == 0
+def test_no_patch_is_applied_after_the_last_round(repo: Path) -> None:
+    assert loop(repo, "feedback", stops=StopConditions(2), workers=1) == 0
     assert len(journal(repo)) == 1
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert dvc_status(repo) == {}
-    assert loop(repo, "feedback", stops=Stops(2), workers=1) == 0
+    assert loop(repo, "feedback", stops=StopConditions(2), workers=1) == 0
     assert [entry["round"] for entry in journal(repo)] == [1, 2]
 
 
-def test_a_loop_that_goes_in_a_circle_ends(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Feedback that does not read the journal and swings to and fro comes back to a state."""
+def test_a_loop_in_a_cycle_ends(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Feedback that alternates between two values returns to an earlier state."""
     text = (repo / "dvc.yaml").read_text().replace(", journal.json]", "]")
     swing = """
         import json, re
@@ -136,25 +137,25 @@ def test_a_loop_that_goes_in_a_circle_ends(repo: Path, capsys: pytest.CaptureFix
         json.dump({"stop": False, "reason": "swing", "score": 1, "patch": patch}, open("feedback.json", "w"))
         """
     write(repo, {"dvc.yaml": text, "feedback.py": swing})
-    assert loop(repo, None, stops=Stops(10), workers=1) == 0
-    assert "in a circle" in capsys.readouterr().err
+    assert loop(repo, None, stops=StopConditions(10), workers=1) == 0
+    assert "in a cycle" in capsys.readouterr().err
     assert len(journal(repo)) == 2
 
 
 def test_a_failed_stage_ends_the_loop_with_status_1(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "carry_out", lambda *_, **__: 1)
-    assert loop(repo, None, stops=Stops(3), workers=1) == 1
+    assert loop(repo, None, stops=StopConditions(3), workers=1) == 1
     assert journal(repo) == []
 
 
-def say(repo: Path, **said: Any) -> None:
-    """Let the feedback stage say this."""
-    value = {"stop": False, "reason": "r", "score": 1.0, "patch": [], **said}
+def set_feedback(repo: Path, **feedback: Any) -> None:
+    """Let the feedback stage write this feedback."""
+    value = {"stop": False, "reason": "r", "score": 1.0, "patch": [], **feedback}
     write(repo, {"feedback.py": f"open('feedback.json', 'w').write({json.dumps(value)!r})\n"})
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("feedback", "words"),
     [
         ({"patch": [{"key": "toy.y", "was": 1, "now": 2}]}, "no key 'toy.y'; did you mean"),
         ({"patch": [{"key": "toy.x", "was": 5, "now": "far"}]}, "cannot become 'far'"),
@@ -163,47 +164,47 @@ def say(repo: Path, **said: Any) -> None:
     ],
 )
 def test_a_patch_that_cannot_be_applied_is_an_error_and_changes_nothing(
-    repo: Path, said: dict[str, Any], words: str
+    repo: Path, feedback: dict[str, Any], words: str
 ) -> None:
-    say(repo, **said)
+    set_feedback(repo, **feedback)
     with pytest.raises(WorkflowError, match=words):
-        loop(repo, None, stops=Stops(3), workers=1)
+        loop(repo, None, stops=StopConditions(3), workers=1)
     assert (repo / "params.yaml").read_text() == PARAMS
     assert journal(repo) == []
 
 
 def test_feedback_that_breaks_its_contract_is_an_error(repo: Path) -> None:
-    say(repo, score="good")
+    set_feedback(repo, score="good")
     with pytest.raises(ContractError, match=r"feedback\.json breaks the contract Feedback"):
-        loop(repo, None, stops=Stops(3), workers=1)
-    say(repo, score=float("nan"))
+        loop(repo, None, stops=StopConditions(3), workers=1)
+    set_feedback(repo, score=float("nan"))
     with pytest.raises(ContractError, match=r"score is nan, expected a finite number"):
-        loop(repo, None, stops=Stops(3), workers=1)
+        loop(repo, None, stops=StopConditions(3), workers=1)
 
 
-def test_a_workflow_without_or_with_two_feedback_stages_says_so(repo: Path) -> None:
+def test_a_workflow_with_no_or_two_feedback_stages_is_an_error(repo: Path) -> None:
     text = (repo / "dvc.yaml").read_text()
     write(repo, {"dvc.yaml": text.replace("meta: {journal: journal.json, ", "meta: {")})
-    with pytest.raises(WorkflowError, match="is needed, found none"):
-        loop(repo, None, stops=Stops(1), workers=1)
+    with pytest.raises(WorkflowError, match=r"expected one feedback stage .*, found none"):
+        loop(repo, None, stops=StopConditions(1), workers=1)
     more = "  other: {cmd: x, outs: [o.json], meta: {journal: journal.json}}\n"
     write(repo, {"dvc.yaml": text + more})
     with pytest.raises(WorkflowError, match=r"found (feedback, other|other, feedback)"):
-        loop(repo, None, stops=Stops(1), workers=1)
+        loop(repo, None, stops=StopConditions(1), workers=1)
 
 
-def test_the_loop_stops_as_it_is_told(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert loop(repo, stops=Stops(9, budget_s=0), workers=1) == 0
+def test_the_loop_obeys_its_limits_and_its_target(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert loop(repo, stops=StopConditions(9, budget_s=0), workers=1) == 0
     assert "the budget of 0 min is spent" in capsys.readouterr().err
     assert journal(repo) == []
-    assert loop(repo, stops=Stops(9, target=Target("score.loss", "<=", 1)), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, target=Target("score.loss", "<=", 1)), workers=1) == 0
     assert "target met: score.json:loss is 1 (score.json:loss<=1)" in capsys.readouterr().err
     assert "x: 4" in (repo / "params.yaml").read_text()
-    # further on it would be worse: patience ends it, and the best state stands
+    # further rounds are worse: patience ends the loop, and the best state is restored
     write(
         repo, {"feedback.py": FILES["feedback.py"].replace("int(x - 2 * rate) if x > 3 else 3", "int(x + 1)")}
     )
-    assert loop(repo, stops=Stops(9, patience=2), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, patience=2), workers=1) == 0
     assert "no gain on round 3 (score 1) in 2 rounds" in capsys.readouterr().err
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert [entry["patch"][0]["now"] for entry in journal(repo)] == [4, 5, 6, 4]
@@ -214,25 +215,25 @@ def test_the_loop_stops_as_it_is_told(repo: Path, capsys: pytest.CaptureFixture[
     ("name", "words"),
     [("score.los", r"no metric 'score\.los'; did you mean score\.json:loss\?"), ("json", "no metric 'json'")],
 )
-def test_a_metric_that_is_not_there_is_an_error_before_anything_runs(
+def test_an_unknown_metric_is_an_error_before_a_stage_runs(
     repo: Path, name: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_here(repo)
     write(repo, {"params.yaml": PARAMS.replace("x: 5", "x: 6")})
-    monkeypatch.setattr(engine, "carry_out", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(engine, "carry_out", lambda *_, **__: pytest.fail("a stage ran"))
     with pytest.raises(WorkflowError, match=words):
-        loop(repo, stops=Stops(9, target=Target(name, "<=", 1)), workers=1)
+        loop(repo, stops=StopConditions(9, target=Target(name, "<=", 1)), workers=1)
 
 
-def test_a_metric_file_that_is_not_there_yet_is_made_first(repo: Path) -> None:
+def test_a_metric_file_that_does_not_exist_is_computed_first(repo: Path) -> None:
     with pytest.raises(WorkflowError, match="no metric 'los'"):
-        loop(repo, stops=Stops(9, target=Target("los", "<=", 1)), workers=1)
+        loop(repo, stops=StopConditions(9, target=Target("los", "<=", 1)), workers=1)
     assert dvc_status(repo) == {} and journal(repo) == []
 
 
 @pytest.mark.slow
-def test_the_stage_that_makes_the_metric_is_run_in_every_round(repo: Path) -> None:
-    """Also where the feedback stage does not need it."""
+def test_the_stage_of_the_target_metric_runs_in_every_round(repo: Path) -> None:
+    """Check a stage that the feedback stage does not depend on."""
     other = """
           other:
             cmd: grep -o 'x. [0-9]*' params.yaml | sed 's/x. \\(.*\\)/{"x":\\1}/' > other.json
@@ -241,24 +242,24 @@ def test_the_stage_that_makes_the_metric_is_run_in_every_round(repo: Path) -> No
             metrics: [other.json]
         """
     write(repo, {"dvc.yaml": FILES["dvc.yaml"].rstrip() + other})
-    assert loop(repo, stops=Stops(9, target=Target("x", "==", 4)), workers=1) == 0
+    assert loop(repo, stops=StopConditions(9, target=Target("x", "==", 4)), workers=1) == 0
     assert "x: 4" in (repo / "params.yaml").read_text()
     assert dvc_status(repo) == {}
 
 
-def test_a_person_may_say_no(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_can_reject_a_patch(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     questions: list[str] = []
 
     def answer(question: str) -> bool:
         questions.append(question)
         return len(questions) == 1
 
-    assert loop(repo, stops=Stops(9), workers=1, ask=answer) == 0
+    assert loop(repo, stops=StopConditions(9), workers=1, ask=answer) == 0
     assert questions == [
-        "loss 4 after 0 rounds\nchange toy.x 5 -> 4 and run on?",
-        "loss 1 after 1 rounds\nchange toy.x 4 -> 3 and run on?",
+        "loss 4 after 0 rounds\nchange toy.x 5 -> 4 and continue?",
+        "loss 1 after 1 rounds\nchange toy.x 4 -> 3 and continue?",
     ]
-    assert "a person said no to toy.x 4 -> 3" in capsys.readouterr().err
+    assert "the change toy.x 4 -> 3 was rejected" in capsys.readouterr().err
     assert "x: 4" in (repo / "params.yaml").read_text() and len(journal(repo)) == 1
     assert dvc_status(repo) == {}
 
@@ -266,16 +267,16 @@ def test_a_person_may_say_no(repo: Path, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(("typed", "yes"), [("y\n", True), ("n\n", False), ("what\nn\n", False)])
 def test_a_question_in_the_terminal(typed: str, yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    assert asking.ask_in_terminal("change it?") is yes
+    assert approval.ask_in_terminal("change it?") is yes
 
 
-def test_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "use_running_server", lambda: False)
+def test_the_prompt_is_the_terminal_or_else_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approval, "use_running_server", lambda: False)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(WorkflowError, match="--ask needs a terminal, or a Prefect server"):
-        asking.asker()
-    monkeypatch.setattr(asking, "use_running_server", lambda: True)
-    assert asking.asker() is asking.ask_in_prefect
+    with pytest.raises(WorkflowError, match="--ask needs a terminal or a Prefect server"):
+        approval.select_prompt()
+    monkeypatch.setattr(approval, "use_running_server", lambda: True)
+    assert approval.select_prompt() is approval.ask_in_prefect
 
 
 @pytest.mark.parametrize(
@@ -286,22 +287,22 @@ def test_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("after the patch", marks=pytest.mark.slow),
     ],
 )
-def test_a_loop_that_was_killed_goes_on_as_if_it_had_not_been(
+def test_a_killed_loop_resumes_as_if_it_had_not_been_killed(
     repo: Path, fatal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: Any) -> None:
+    def kill(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         if fatal == "before the journal":
-            patch.setattr(rounds, "write_journal", killed)
+            patch.setattr(rounds, "write_journal", kill)
         elif fatal == "between journal and patch":
-            patch.setattr(parameters, "apply", killed)
+            patch.setattr(parameters, "apply", kill)
         else:
-            patch.setattr(engine, "revise", lambda *given: (revise(*given), killed()))
+            patch.setattr(engine, "apply_round", lambda *given: (apply_round(*given), kill()))
         with pytest.raises(KeyboardInterrupt):
-            loop(repo, stops=Stops(9), workers=1)
-    assert loop(repo, stops=Stops(9), workers=1) == 0
+            loop(repo, stops=StopConditions(9), workers=1)
+    assert loop(repo, stops=StopConditions(9), workers=1) == 0
     assert [(entry["round"], entry["score"]) for entry in journal(repo)] == [(1, 4), (2, 1)]
     assert [entry["patch"][0]["now"] for entry in journal(repo)] == [4, 3]
     assert (repo / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
@@ -309,33 +310,33 @@ def test_a_loop_that_was_killed_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.slow
-def test_a_patch_that_a_person_took_back_is_not_applied_again(repo: Path) -> None:
-    assert loop(repo, stops=Stops(2), workers=1) == 0
+def test_a_patch_that_a_person_reverted_is_not_applied_again(repo: Path) -> None:
+    assert loop(repo, stops=StopConditions(2), workers=1) == 0
     write(repo, {"params.yaml": PARAMS})
     run_here(repo)
-    assert loop(repo, stops=Stops(1), workers=1) == 0
+    assert loop(repo, stops=StopConditions(1), workers=1) == 0
     assert (repo / "params.yaml").read_text() == PARAMS
 
 
-def test_a_journal_that_is_not_there_is_begun_and_a_damaged_one_is_an_error(repo: Path) -> None:
+def test_a_missing_journal_is_created_and_a_damaged_one_is_an_error(repo: Path) -> None:
     (repo / "journal.json").unlink()
-    assert loop(repo, stops=Stops(1), workers=1) == 0
+    assert loop(repo, stops=StopConditions(1), workers=1) == 0
     assert journal(repo) == [] and dvc_status(repo) == {}
     for text in ("{}", "[1]", "[{"):
         (repo / "journal.json").write_text(text)
         with pytest.raises(WorkflowError, match=r"journal\.json.*`\[\]`"):
-            loop(repo, stops=Stops(1), workers=1)
+            loop(repo, stops=StopConditions(1), workers=1)
 
 
-def test_after_a_failed_round_the_way_back_is_told(
+def test_after_a_failed_round_a_message_names_the_command_that_restores_the_best(
     repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     carry_out = engine.carry_out
     results = iter([carry_out, lambda *_, **__: 1])
     monkeypatch.setattr(engine, "carry_out", lambda *a, **named: next(results)(*a, **named))
-    assert loop(repo, stops=Stops(9), workers=1) == 1
-    assert "`statewright run --at 1` goes back to the best round (score 4)" in capsys.readouterr().err
-    assert returning.run_at(repo, 1, workers=1) == 0
+    assert loop(repo, stops=StopConditions(9), workers=1) == 1
+    assert "`statewright run --at 1` restores the best round (score 4)" in capsys.readouterr().err
+    assert restore.run_at(repo, 1, workers=1) == 0
     assert (repo / "params.yaml").read_text() == PARAMS
     assert set(verdicts(repo).values()) == {"skip"}
 
@@ -343,40 +344,55 @@ def test_after_a_failed_round_the_way_back_is_told(
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("go_on", [True, False])
 def test_a_question_on_the_page_of_prefect(prefect_server: str, go_on: bool) -> None:
-    """A person sees a paused flow run with the question, and resumes it with an answer."""
+    """Resume the paused flow run of a question with an answer, as a person does."""
     from prefect.client.orchestration import get_client
     from prefect.flow_runs import resume_flow_run
 
     answers: list[bool] = []
-    asking_ = threading.Thread(target=lambda: answers.append(asking.ask_in_prefect("change it?", poll_s=1)))
-    asking_.start()
+    # A daemon thread: if this test fails, the question must not keep the process alive.
+    question = threading.Thread(
+        target=lambda: answers.append(approval.ask_in_prefect("change it?", poll_s=1)), daemon=True
+    )
+    question.start()
     with get_client(sync_client=True) as client:
-        deadline = time.monotonic() + 120
-        paused: list[Any] = []
-        while not paused and time.monotonic() < deadline:
-            time.sleep(0.5)
-            paused = [
-                run for run in client.read_flow_runs() if run.state is not None and run.state.is_paused()
-            ]
-        keyset = paused[0].state.state_details.run_input_keyset
-        assert "change it?" in str(client.read_flow_run_input(paused[0].id, keyset["description"]))
-    resume_flow_run(paused[0].id, run_input={"go_on": go_on})
-    asking_.join(timeout=60)
+        run_id, description = wait_for_question(client)
+    assert "change it?" in description
+    resume_flow_run(run_id, run_input={"go_on": go_on})
+    question.join(timeout=60)
     assert answers == [go_on]
+
+
+def wait_for_question(client: Any, seconds: float = 120) -> tuple[Any, str]:
+    """Wait for a paused flow run with a question; return its id and description.
+
+    Prefect first sets the state of the run and then stores the inputs of the form, so a paused run
+    may have no description yet.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for run in client.read_flow_runs():
+            if run.state is not None and run.state.is_paused():
+                keyset = run.state.state_details.run_input_keyset
+                with suppress(ObjectNotFound):
+                    return run.id, str(client.read_flow_run_input(run.id, keyset["description"]))
+        time.sleep(0.2)
+    pytest.fail(f"no flow run asked a question within {seconds:.0f} s")
 
 
 @pytest.mark.slow
 def test_a_loop_through_prefect(tmp_path: Path, prefect_server: str) -> None:
     root = make_repository(tmp_path / "repo", FILES)
     write(root, {"params.yaml": PARAMS.replace("x: 5", "x: 4")})
-    done = statewright(root, "loop", "--rounds", "5", "--workers", "2")
-    assert done.returncode == 0, done.stderr
-    assert "round 1: score 1; loss 1 after 0 rounds" in done.stderr
-    assert "round 2: score 0, a gain of 1; loss 0 after 1 rounds" in done.stderr
+    command = statewright(root, "loop", "--rounds", "5", "--workers", "2")
+    assert command.returncode == 0, command.stderr
+    assert "round 1: score 1; loss 1 after 0 rounds" in command.stderr
+    assert "round 2: score 0, a gain of 1; loss 0 after 1 rounds" in command.stderr
     assert (root / "params.yaml").read_text() == PARAMS.replace("x: 5", "x: 3")
     assert [entry["patch"] for entry in journal(root)] == [[{"key": "toy.x", "was": 4, "now": 3}]]
     assert dvc_status(root) == {}
-    # each round is a run of MLflow, with what the stages did in it as its children
+    # each round is a run of MLflow with the runs of its stages as children
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{root / 'mlflow' / 'mlflow.db'}")

@@ -1,4 +1,4 @@
-"""When the loop stops: every rule, which comes first, and what a target's metric may be called."""
+"""The stop rule of the loop: each condition, their order, and names of metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from statewright.loop.judge import (
     Round,
-    Stops,
+    StopConditions,
     Target,
     best_round,
     find_metric,
@@ -25,16 +25,16 @@ METRICS = ("out/evaluate.json:loss.rmse", "out/evaluate.json:mae", "fit/train.js
 
 
 def history(*scores: float, **last: Any) -> list[Round]:
-    """Rounds of these scores, a minute each; `last` changes the last one."""
-    found = [
+    """Return rounds with these scores, a minute each; `last` changes the last one."""
+    rounds = [
         Round(number=n, before=f"s{n - 1}", after=f"s{n}", score=score, reason="try on", elapsed_s=60.0 * n)
         for n, score in enumerate(scores, start=1)
     ]
-    return [*found[:-1], Round(**{**found[-1].__dict__, **last})]
+    return [*rounds[:-1], Round(**{**rounds[-1].__dict__, **last})]
 
 
-def test_it_goes_on_while_feedback_proposes_and_nothing_is_spent() -> None:
-    stops = Stops(3, budget_s=200, patience=2, target=Target("m:x", "<=", 0))
+def test_the_loop_continues_while_no_stop_condition_holds() -> None:
+    stops = StopConditions(3, budget_s=200, patience=2, target=Target("m:x", "<=", 0))
     verdict = judge(history(3, 2, metrics={"m:x": 1}), stops)
     assert (verdict.stop, verdict.reason) == (False, "try on")
 
@@ -42,28 +42,44 @@ def test_it_goes_on_while_feedback_proposes_and_nothing_is_spent() -> None:
 @pytest.mark.parametrize(
     ("rounds", "stops", "words"),
     [
-        (history(3, stop=True, reason="good enough"), Stops(9), "good enough"),
-        (history(3, 2, after="s1"), Stops(9), "in a circle"),
-        (history(3, 2), Stops(2), "2 rounds spent; next would have been: try on"),
-        (history(3), Stops(1), "1 round spent; next"),
-        (history(3, 2), Stops(9, budget_s=120), "the budget of 2 min is spent (2.0 min); next would"),
-        (history(3, 2, elapsed_s=250), Stops(9, budget_s=120), "(4.2 min)"),
-        (history(3, 4, 3), Stops(9, patience=2), "no gain on round 1 (score 3) in 2 rounds; next would"),
-        (history(3, 1, 2), Stops(9, patience=1), "no gain on round 2 (score 1) in 1 round; next would"),
+        (history(3, stop=True, reason="good enough"), StopConditions(9), "good enough"),
+        (history(3, 2, after="s1"), StopConditions(9), "in a cycle"),
+        (history(3, 2), StopConditions(2), "2 rounds spent; next would have been: try on"),
+        (history(3), StopConditions(1), "1 round spent; next"),
+        (
+            history(3, 2),
+            StopConditions(9, budget_s=120),
+            "the budget of 2 min is spent (2.0 min); next would",
+        ),
+        (history(3, 2, elapsed_s=250), StopConditions(9, budget_s=120), "(4.2 min)"),
+        (
+            history(3, 4, 3),
+            StopConditions(9, patience=2),
+            "no gain on round 1 (score 3) in 2 rounds; next would",
+        ),
+        (
+            history(3, 1, 2),
+            StopConditions(9, patience=1),
+            "no gain on round 2 (score 1) in 1 round; next would",
+        ),
         (
             history(3, metrics={"m:x": 2}),
-            Stops(9, target=Target("m:x", "<=", 2)),
+            StopConditions(9, target=Target("m:x", "<=", 2)),
             "target met: m:x is 2 (m:x<=2)",
         ),
-        # the first rule that holds is the reason given
-        (history(3, stop=True, metrics={"m:x": 2}), Stops(1, target=Target("m:x", "<", 3)), "target met"),
-        (history(3, 3, after="s1", stop=True, reason="enough"), Stops(1), "enough"),
-        (history(3, 3, after="s1"), Stops(2, budget_s=0, patience=1), "in a circle"),
-        (history(3, 3), Stops(2, budget_s=0, patience=1), "no gain"),
-        (history(3, 3), Stops(2, budget_s=0), "budget"),
+        # the first condition that holds is the reason
+        (
+            history(3, stop=True, metrics={"m:x": 2}),
+            StopConditions(1, target=Target("m:x", "<", 3)),
+            "target met",
+        ),
+        (history(3, 3, after="s1", stop=True, reason="enough"), StopConditions(1), "enough"),
+        (history(3, 3, after="s1"), StopConditions(2, budget_s=0, patience=1), "in a cycle"),
+        (history(3, 3), StopConditions(2, budget_s=0, patience=1), "no gain"),
+        (history(3, 3), StopConditions(2, budget_s=0), "budget"),
     ],
 )
-def test_it_stops_with_a_reason(rounds: list[Round], stops: Stops, words: str) -> None:
+def test_the_loop_stops_with_a_reason(rounds: list[Round], stops: StopConditions, words: str) -> None:
     verdict = judge(rounds, stops)
     assert verdict.stop and words in verdict.reason
     assert verdict.met == ("target" in words)
@@ -72,14 +88,14 @@ def test_it_stops_with_a_reason(rounds: list[Round], stops: Stops, words: str) -
 @pytest.mark.parametrize(
     ("rounds", "stops"),
     [
-        (history(3, 4, 2), Stops(9, patience=1)),
-        (history(3, 4, 5), Stops(9, patience=3)),
-        (history(3, 2, elapsed_s=119.9), Stops(9, budget_s=120)),
-        (history(3, metrics={"m:y": 2}), Stops(9, target=Target("m:x", "<=", 2))),
-        (history(3, 2, 1), Stops(4)),
+        (history(3, 4, 2), StopConditions(9, patience=1)),
+        (history(3, 4, 5), StopConditions(9, patience=3)),
+        (history(3, 2, elapsed_s=119.9), StopConditions(9, budget_s=120)),
+        (history(3, metrics={"m:y": 2}), StopConditions(9, target=Target("m:x", "<=", 2))),
+        (history(3, 2, 1), StopConditions(4)),
     ],
 )
-def test_it_does_not_stop_one_step_too_early(rounds: list[Round], stops: Stops) -> None:
+def test_the_loop_does_not_stop_one_step_too_early(rounds: list[Round], stops: StopConditions) -> None:
     assert not judge(rounds, stops).stop
 
 
@@ -88,7 +104,8 @@ def test_patience_ends_the_loop_at_the_first_run_of_k_rounds_without_a_new_lowes
     scores: list[int], patience: int
 ) -> None:
     stopped = [
-        judge(history(*scores[: n + 1]), Stops(99, patience=patience)).stop for n in range(len(scores))
+        judge(history(*scores[: n + 1]), StopConditions(99, patience=patience)).stop
+        for n in range(len(scores))
     ]
     lowest, dry = 6, 0
     for score, stop in zip(scores, stopped, strict=True):
@@ -97,7 +114,7 @@ def test_patience_ends_the_loop_at_the_first_run_of_k_rounds_without_a_new_lowes
         assert stop == (dry >= patience)
 
 
-def test_the_best_is_the_first_of_the_lowest_and_gain_is_over_the_best_before() -> None:
+def test_the_best_round_is_the_first_with_the_lowest_score_and_gain_is_relative_to_it() -> None:
     assert best_round(history(3, 1, 2, 1)).number == 2
     assert gain(history(3)) is None
     assert gain(history(3, 1, 2)) == -1
@@ -114,14 +131,14 @@ def test_the_best_is_the_first_of_the_lowest_and_gain_is_over_the_best_before() 
         ("a > inf", "a", ">", float("inf")),
     ],
 )
-def test_a_target_is_read(text: str, metric: str, sign: str, bound: float) -> None:
+def test_a_target_is_parsed(text: str, metric: str, sign: str, bound: float) -> None:
     assert parse_target(text) == Target(metric, sign, bound)
 
 
 @pytest.mark.parametrize(
     "text", ["rmse", "rmse=0.2", "<=3", "rmse<=", "rmse<=low", "a<>3", "a<==3", "a<nan", ""]
 )
-def test_what_is_no_target_is_refused(text: str) -> None:
+def test_an_invalid_target_is_an_error(text: str) -> None:
     with pytest.raises(WorkflowError, match="--until"):
         parse_target(text)
 
@@ -136,7 +153,7 @@ def test_what_is_no_target_is_refused(text: str) -> None:
         (">", (False, False, True)),
     ],
 )
-def test_each_operator(sign: str, met: tuple[bool, ...]) -> None:
+def test_each_operator_compares_as_in_python(sign: str, met: tuple[bool, ...]) -> None:
     assert tuple(Target("x", sign, 2).met(value) for value in (1, 2, 3)) == met
 
 
@@ -161,12 +178,12 @@ def test_a_metric_is_found_by_the_end_of_its_name(name: str, metric: str | None)
     assert find_metric(name, METRICS) == metric
 
 
-def test_a_name_that_means_several_lists_them() -> None:
+def test_an_ambiguous_name_lists_the_metrics() -> None:
     with pytest.raises(WorkflowError, match=r"'rmse' may be any of fit/train\.json:loss\.rmse, out/evaluate"):
         find_metric("rmse", METRICS)
 
 
-def test_an_unknown_metric_lists_close_ones() -> None:
+def test_an_unknown_metric_lists_similar_names() -> None:
     assert "did you mean out/evaluate.json:mae?" in str(unknown_metric("maee", METRICS))
     assert "there are fit/train.json:loss.rmse" in str(unknown_metric("zzz", METRICS))
     assert "no stage has written" in str(unknown_metric("zzz", ()))

@@ -1,4 +1,4 @@
-"""A stage that failed stands as it was recorded: what it has read counts for nothing."""
+"""A failed stage keeps its record, and the hashes of its new inputs are dropped."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from toys import make_repository, run_here
 
+from statewright.repository import declaration as engine
 from statewright.repository import lock_writer
-from statewright.repository import reading as engine
 
 STAGES = """
 stages:
@@ -18,39 +18,39 @@ stages:
 
 
 @pytest.mark.parametrize("address", ["made", "kept"])
-def test_after_a_failed_attempt_a_stage_is_to_be_run_again(tmp_path: Path, address: str) -> None:
+def test_after_a_failed_attempt_a_stage_must_run_again(tmp_path: Path, address: str) -> None:
     root = make_repository(tmp_path / "repo", {"dvc.yaml": STAGES, "in.txt": "one\n"})
     run_here(root)
     (root / "in.txt").write_text("two\n")
-    book = lock_writer.open_ledger(engine.open_repository(root), [address])
-    recorded = lock_writer.recorded_hashes(book, address)
+    writer = lock_writer.open_lock_writer(engine.open_repository(root), [address])
+    recorded = lock_writer.recorded_hashes(writer, address)
     for _ in range(3):
-        assert lock_writer.begin(book, address) == "ready"
-        lock_writer.abandon(book, address)
-        assert lock_writer.recorded_hashes(book, address) == recorded
+        assert lock_writer.begin(writer, address) == "ready"
+        lock_writer.abandon(writer, address)
+        assert lock_writer.recorded_hashes(writer, address) == recorded
 
 
-def test_outputs_that_were_saved_but_not_taken_in_do_not_count(
+def test_outputs_that_are_not_in_the_cache_are_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_repository(tmp_path / "repo", {"dvc.yaml": STAGES, "in.txt": "one\n"})
     run_here(root)
     (root / "in.txt").write_text("two\n")
-    book = lock_writer.open_ledger(engine.open_repository(root), ["made"])
-    assert lock_writer.begin(book, "made") == "ready"
+    writer = lock_writer.open_lock_writer(engine.open_repository(root), ["made"])
+    assert lock_writer.begin(writer, "made") == "ready"
     (root / "out.txt").write_text("two\n")
     with monkeypatch.context() as patched:
-        patched.setattr(type(book.stages["made"]).commit, "__wrapped__", lambda stage: None)
-        with pytest.raises(OSError, match=r"out\.txt could not be taken into DVC's cache"):
-            lock_writer.finish(book, "made")
-    lock_writer.abandon(book, "made")
-    assert lock_writer.begin(book, "made") == "ready"
+        patched.setattr(type(writer.stages["made"]).commit, "__wrapped__", lambda stage: None)
+        with pytest.raises(OSError, match=r"out\.txt could not be copied into DVC's cache"):
+            lock_writer.finish(writer, "made")
+    lock_writer.abandon(writer, "made")
+    assert lock_writer.begin(writer, "made") == "ready"
 
 
-def test_what_a_killed_copy_left_beside_an_output_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_copy_are_removed_and_no_others(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repo", {"dvc.yaml": STAGES, "in.txt": "one\n"})
-    theirs = {".mine.tmp", "Xht2LO1wWaXLAosjkUV6lQ.tmp", ".Xht2LO1wWaXLAosjkUV6lQ.tmp2"}
-    for name in (".Xht2LO1wWaXLAosjkUV6lQ.tmp", ".-_t2LO1wWaXLAosjkUV6lQ.tmp", *theirs):
+    others = {".mine.tmp", "Xht2LO1wWaXLAosjkUV6lQ.tmp", ".Xht2LO1wWaXLAosjkUV6lQ.tmp2"}
+    for name in (".Xht2LO1wWaXLAosjkUV6lQ.tmp", ".-_t2LO1wWaXLAosjkUV6lQ.tmp", *others):
         (root / name).write_text("half")
     run_here(root)
-    assert {path.name for path in root.iterdir() if ".tmp" in path.name} == theirs
+    assert {path.name for path in root.iterdir() if ".tmp" in path.name} == others

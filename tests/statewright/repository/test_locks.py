@@ -1,4 +1,4 @@
-"""DVC's locks: wait for the living and say for whom; do not wait for the dead."""
+"""DVC's locks: wait for live processes and name them; ignore dead ones."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toys import dvc_status, inside, make_repository, run_here, verdicts, write
 
 from statewright.repository import locks
-from statewright.repository.reading import Repository, open_repository
+from statewright.repository.declaration import Repository, open_repository
 
 FILES = {
     "in.txt": "a\n",
@@ -44,10 +47,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
         yield open_repository(root)
 
 
-def lists(
+def write_rwlock(
     repository: Repository, pid: int, mode: str = "write", path: str = "out.txt", age: float = 0
 ) -> Path:
-    """Write DVC's list of locks on paths, as a process with that number would have."""
+    """Write DVC's list of locks on paths, as a process with this pid does."""
     file = Path(repository.repo.tmp_dir) / "rwlock"
     info = {"pid": pid, "cmd": "dvc repro of somebody"}
     held = {str(repository.root / path): [info] if mode == "read" else info}
@@ -56,13 +59,35 @@ def lists(
     return file
 
 
-def after(seconds: float, act: object) -> None:
-    threading.Timer(seconds, act).start()  # type: ignore[arg-type]
+@contextmanager
+def release_on_message(patch: pytest.MonkeyPatch, release: Callable[[], Any]) -> Iterator[threading.Event]:
+    """Release a lock as soon as the wait for it is announced, or after a minute.
+
+    Yields an event that is set by the announcement.
+    """
+    announced = threading.Event()
+
+    def report(text: str, **keywords: Any) -> None:
+        print(text, **keywords)
+        if text.startswith("waiting:") and not announced.is_set():
+            announced.set()
+            release()
+
+    patch.setattr(locks, "print", report, raising=False)
+    fallback = threading.Timer(60, release)
+    fallback.start()
+    try:
+        yield announced
+    finally:
+        fallback.cancel()
 
 
 @pytest.mark.parametrize("kind", [[], ["hardlink"]])
-def test_the_repository_lock_is_waited_for_and_its_holder_named(
-    repository: Repository, kind: list[str], capsys: pytest.CaptureFixture[str]
+def test_a_run_waits_for_the_repository_lock_and_names_its_holder(
+    repository: Repository,
+    kind: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kind:
         (repository.root / ".dvc" / "config").write_text("[core]\n    hardlink_lock = true\n")
@@ -75,21 +100,19 @@ def test_the_repository_lock_is_waited_for_and_its_holder_named(
         text=True,
     )
     assert holder.stdin and holder.stdout and holder.stdout.readline() == "held\n"
-    after(4.0 if kind else 0.8, holder.stdin.close)  # a hard link is tried again after up to two seconds
-    started = time.monotonic()
-    with repository.locked():
-        assert time.monotonic() - started > 0.5
-        with repository.locked():  # a thread that holds it goes on
+    with release_on_message(monkeypatch, holder.stdin.close) as announced, repository.locked():
+        assert announced.is_set()
+        with repository.locked():  # a thread that holds the lock continues at once
             pass
-    holder.wait()
-    said = capsys.readouterr().err
-    # A hard link tells nobody's number.
-    who = "another process" if kind else f"process {holder.pid}"
-    assert f"waiting: {who} holds the lock of this repository" in said
-    assert "going on" in said
+    assert holder.wait(timeout=60) == 0
+    err = capsys.readouterr().err
+    # A hard link does not hold the pid of its owner.
+    owner = "another process" if kind else f"process {holder.pid}"
+    assert f"waiting: {owner} holds the lock of this repository" in err
+    assert "the run continues" in err
 
 
-def test_a_lock_that_is_free_is_taken_without_a_word(
+def test_a_free_lock_is_taken_without_a_message(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with repository.locked(repository.stages["copy"]):
@@ -102,50 +125,54 @@ def test_a_lock_that_is_free_is_taken_without_a_word(
 
 
 @pytest.mark.parametrize("how", ["about to begin", "about to run"])
-def test_paths_that_another_holds_are_waited_for_and_the_other_named(
-    repository: Repository, how: str, capsys: pytest.CaptureFixture[str]
+def test_a_run_waits_for_paths_of_another_process_and_names_it(
+    repository: Repository,
+    how: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = subprocess.Popen(["sleep", "60"])
-    file = lists(repository, other.pid)
-    after(0.6, file.unlink)
-    started, stage = time.monotonic(), repository.stages["copy"]
+    other = subprocess.Popen(["sleep", "300"])
+    file = write_rwlock(repository, other.pid)
+    stage = repository.stages["copy"]
     with (
+        release_on_message(monkeypatch, partial(file.unlink, missing_ok=True)) as announced,
         repository.locked(stage)
         if how == "about to begin"
-        else locks.path_locks(repository.repo, repository.mutex, stage)
+        else locks.path_locks(repository.repo, repository.mutex, stage),
     ):
-        assert time.monotonic() - started > 0.4
+        assert announced.is_set()
     other.kill()
-    other.wait()
-    said = capsys.readouterr().err
-    assert f"'{repository.root}/out.txt' is busy" in said
-    assert f"(PID {other.pid}): dvc repro of somebody" in said
+    other.wait(timeout=60)
+    err = capsys.readouterr().err
+    assert f"'{repository.root}/out.txt' is busy" in err
+    assert f"(PID {other.pid}): dvc repro of somebody" in err
 
 
 def test_readers_do_not_wait_for_readers_nor_for_other_paths(repository: Repository) -> None:
     stage = repository.stages["copy"]
     for mode, path in (("read", "in.txt"), ("write", "elsewhere.txt")):
-        file = lists(repository, os.getppid(), mode, path)
+        file = write_rwlock(repository, os.getppid(), mode, path)
         with repository.locked(stage):
             assert str(repository.root / path) in json.loads(file.read_text())[mode]
 
 
-def test_the_dead_and_who_has_got_their_number_hold_nothing(repository: Repository) -> None:
+def test_locks_of_dead_processes_are_ignored_also_if_their_pid_is_reused(repository: Repository) -> None:
     stage = repository.stages["copy"]
     dead = subprocess.Popen(["true"])
-    dead.wait()
-    lists(repository, dead.pid)
+    dead.wait(timeout=60)
+    write_rwlock(repository, dead.pid)
     with repository.locked(stage):
         pass
-    heir = subprocess.Popen(["sleep", "60"])
-    file = lists(repository, heir.pid, "read", "out.txt", age=3600)  # written an hour before it started
+    successor = subprocess.Popen(["sleep", "300"])
+    # The file is an hour older than the process that has this pid now.
+    file = write_rwlock(repository, successor.pid, "read", "out.txt", age=3600)
     with repository.locked(stage):
         assert json.loads(file.read_text())["read"] == {}
-    heir.kill()
-    heir.wait()
+    successor.kill()
+    successor.wait(timeout=60)
 
 
-def test_a_list_that_a_killed_process_left_half_written_is_dropped(
+def test_an_incomplete_list_of_locks_is_removed(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = Path(repository.repo.tmp_dir) / "rwlock"
@@ -157,21 +184,22 @@ def test_a_list_that_a_killed_process_left_half_written_is_dropped(
         file.write_text('{"write": {"/a')
         with take():
             pass
-        assert "half-written" in capsys.readouterr().err
+        assert "it was incomplete" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_foreign_dvc_repro_at_work_is_waited_for_and_its_work_is_not_done_again(tmp_path: Path) -> None:
+def test_a_run_waits_for_another_dvc_repro_and_does_not_repeat_its_stages(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repo", FILES)
     write(root, {"dvc.yaml": FILES["dvc.yaml"].replace("echo ran", "sleep 3 && echo ran")})
     foreign = subprocess.Popen([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=root)
     file = root / ".dvc" / "tmp" / "rwlock"
+    deadline = time.monotonic() + 120
     while not (file.exists() and "out.txt" in file.read_text()):
-        assert foreign.poll() is None
+        assert foreign.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     with inside(root):
         outcomes = run_here(root)
-    assert foreign.wait() == 0
+    assert foreign.wait(timeout=120) == 0
     assert outcomes in ({"copy": "restored"}, {"copy": "skipped"})
     assert (root / "count").read_text() == "ran\n"
     assert dvc_status(root) == {}

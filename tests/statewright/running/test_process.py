@@ -6,12 +6,14 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from statewright.running import process
+from statewright.running.launcher import Launcher, open_launcher
 from statewright.running.process import StageFailedError, activated, run_commands
 
 
@@ -24,8 +26,16 @@ def run(tmp_path: Path, *lines: str, **more: Any) -> str:
     return (tmp_path / "logs" / "toy.log").read_bytes().decode()
 
 
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    """A launcher whose supervisor is up, so that time limits cover only commands."""
+    with open_launcher() as launcher:
+        run_commands("start", shell("true"), tmp_path / "start.log", launcher=launcher)
+        yield launcher
+
+
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and is waited for does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -33,43 +43,45 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(condition: Any, seconds: float = 10) -> bool:
+    """Wait for a condition for a limited time; return whether it holds."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return bool(condition())
 
 
-def test_all_output_goes_to_the_log_and_line_by_line_to_the_watcher(tmp_path: Path) -> None:
-    seen: list[str] = []
+def test_output_goes_to_the_log_and_line_by_line_to_the_callback(tmp_path: Path) -> None:
+    lines: list[str] = []
     text = run(
         tmp_path,
         "echo one; echo two >&2; printf '10%%\\r90%%\\r\\n'",
         "printf 'no newline'",
-        watch=seen.append,
+        watch=lines.append,
     )
     assert text == "one\ntwo\n10%\r90%\r\nno newline"
-    assert seen[:4] == ["one", "two", "10%", "90%"]
+    assert lines[:4] == ["one", "two", "10%", "90%"]
 
 
-def test_much_output_is_kept_whole(tmp_path: Path) -> None:
+def test_large_output_is_complete(tmp_path: Path) -> None:
     text = run(tmp_path, "seq 1 200000")
     assert text.splitlines() == [str(n) for n in range(1, 200001)]
 
 
-def test_output_that_is_not_utf8_is_no_obstacle(tmp_path: Path) -> None:
-    seen: list[str] = []
-    run_commands("toy", shell("printf '\\377\\n'"), tmp_path / "log", watch=seen.append)
+def test_output_that_is_not_utf8_is_accepted(tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_commands("toy", shell("printf '\\377\\n'"), tmp_path / "log", watch=lines.append)
     assert (tmp_path / "log").read_bytes() == b"\xff\n"
-    assert seen == ["\ufffd"]
+    assert lines == ["\ufffd"]
 
 
-def test_the_end_of_a_command_is_seen_at_once(tmp_path: Path) -> None:
+def test_the_end_of_a_command_is_noticed_without_polling(tmp_path: Path, launcher: Launcher) -> None:
+    """Polling every 0.2 s would take at least 4 s."""
     started = time.monotonic()
-    run(tmp_path, *["true"] * 20)
+    run(tmp_path, *["true"] * 20, launcher=launcher)
     assert time.monotonic() - started < 2
 
 
-def test_a_command_that_fails_is_named_with_cause_and_log_and_the_next_does_not_run(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_command_names_cause_and_log_and_the_next_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(StageFailedError) as error:
         run(tmp_path, "echo reading; echo no such song; exit 3", f"touch {tmp_path}/next")
     log = tmp_path / "logs" / "toy.log"
@@ -77,72 +89,81 @@ def test_a_command_that_fails_is_named_with_cause_and_log_and_the_next_does_not_
     assert not (tmp_path / "next").exists()
 
 
-def test_a_stage_of_ours_is_quoted_from_where_its_error_begins(tmp_path: Path) -> None:
-    said = tmp_path / "said"
-    said.write_text("reading\nstage 'toy': tune.parquet breaks Song:\n  pitch: 9\n")
+def test_the_error_of_a_stage_function_is_quoted_from_its_first_line(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.write_text("reading\nstage 'toy': tune.parquet breaks Song:\n  pitch: 9\n")
     with pytest.raises(StageFailedError) as error:
-        run(tmp_path, f"cat {said}; exit 1")
+        run(tmp_path, f"cat {output}; exit 1")
     log = tmp_path / "logs" / "toy.log"
     assert str(error.value) == (
         f"stage 'toy' ended with status 1: tune.parquet breaks Song:\n  pitch: 9; log: {log}"
     )
 
 
-def test_what_a_failed_command_had_started_ends_with_it(tmp_path: Path) -> None:
+def test_children_of_a_failed_command_end_with_it(tmp_path: Path) -> None:
     with pytest.raises(StageFailedError):
         run(tmp_path, f"(sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/child); exit 1")
     child = int((tmp_path / "child").read_text())
     assert wait_until(lambda: not is_alive(child))
 
 
-def test_a_command_that_is_killed_says_by_what(tmp_path: Path) -> None:
+def test_the_error_of_a_killed_command_names_the_signal(tmp_path: Path) -> None:
     with pytest.raises(StageFailedError, match="stage 'toy' was killed by signal 9"):
         run(tmp_path, "kill -9 $$")
 
 
-def test_a_command_gets_no_input_and_the_environment_given(tmp_path: Path) -> None:
+def test_a_command_has_empty_input_and_the_given_environment(tmp_path: Path) -> None:
     assert run(tmp_path, "cat; echo $SONG", environment={"SONG": "la"}) == "la\n"
 
 
-def test_the_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
+def test_the_time_limit_ends_the_whole_group(tmp_path: Path, launcher: Launcher) -> None:
     started = time.monotonic()
     with pytest.raises(StageFailedError, match="did not end within 1 s"):
-        run(tmp_path, f"sleep 100 & echo $! > {tmp_path}/pid; sleep 100", timeout_s=1)
+        run(tmp_path, f"sleep 100 & echo $! > {tmp_path}/pid; sleep 100", timeout_s=1, launcher=launcher)
     assert 0.9 < time.monotonic() - started < 8
     pid = int((tmp_path / "pid").read_text())
     assert wait_until(lambda: not is_alive(pid))
 
 
-def test_the_time_limit_holds_for_who_has_closed_the_output(tmp_path: Path) -> None:
+def test_the_time_limit_holds_for_a_command_that_closes_its_output(
+    tmp_path: Path, launcher: Launcher
+) -> None:
     started = time.monotonic()
     with pytest.raises(StageFailedError, match="did not end within 1 s"):
-        run(tmp_path, "exec >&- 2>&-; sleep 100", timeout_s=1)
+        run(tmp_path, "exec >&- 2>&-; sleep 100", timeout_s=1, launcher=launcher)
     assert time.monotonic() - started < 8
 
 
-def test_a_child_that_does_not_listen_ends_with_its_parent(tmp_path: Path) -> None:
-    child = f"trap '' TERM; echo $$ > {tmp_path}/pid; while true; do sleep 0.1; done"
-    with pytest.raises(StageFailedError, match="did not end"):
-        run(tmp_path, f'sh -c "{child.replace("$", chr(92) + "$")}" & sleep 100', timeout_s=0.5)
+def stubborn(tmp_path: Path) -> str:
+    """Return a command that ignores SIGTERM and writes its process id to a file."""
+    return (
+        f"trap '' TERM; echo $$ > {tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid; "
+        "while true; do sleep 0.1; done"
+    )
+
+
+def test_a_child_that_ignores_sigterm_ends_with_its_parent(tmp_path: Path) -> None:
+    child = stubborn(tmp_path).replace("$", chr(92) + "$")
+    with pytest.raises(StageFailedError, match="stage 'toy' was stopped"):
+        run(tmp_path, f'sh -c "{child}" & sleep 100', timeout_s=60, cancelled=(tmp_path / "pid").exists)
     pid = int((tmp_path / "pid").read_text())
     assert wait_until(lambda: not is_alive(pid))
 
 
-def test_the_time_limit_counts_over_all_commands(tmp_path: Path) -> None:
+def test_the_time_limit_covers_all_commands_together(tmp_path: Path) -> None:
     with pytest.raises(StageFailedError, match="did not end within 1 s"):
         run(tmp_path, "sleep 0.7", "sleep 0.7", timeout_s=1)
 
 
-def test_who_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "GRACE_S", 0.3)
-    with pytest.raises(StageFailedError, match="did not end"):
-        run(
-            tmp_path, f"trap '' TERM; echo $$ > {tmp_path}/pid; while true; do sleep 0.1; done", timeout_s=0.5
-        )
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    with pytest.raises(StageFailedError, match="stage 'toy' was stopped"):
+        run(tmp_path, stubborn(tmp_path), timeout_s=60, cancelled=(tmp_path / "pid").exists)
+    pid = int((tmp_path / "pid").read_text())
+    assert wait_until(lambda: not is_alive(pid))
 
 
-def test_a_stage_that_was_cancelled_is_stopped(tmp_path: Path) -> None:
+def test_a_cancelled_stage_is_stopped(tmp_path: Path) -> None:
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
     started = time.monotonic()
@@ -151,8 +172,7 @@ def test_a_stage_that_was_cancelled_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - started < 8
 
 
-def test_a_child_left_behind_does_not_hold_the_stage_up(tmp_path: Path) -> None:
-    """It has the pipe open still; the stage has ended nevertheless."""
+def test_a_stage_ends_although_a_background_child_holds_its_output_open(tmp_path: Path) -> None:
     started = time.monotonic()
     run(tmp_path, f"sleep 30 & echo $! > {tmp_path}/pid")
     assert time.monotonic() - started < 8
@@ -160,7 +180,7 @@ def test_a_child_left_behind_does_not_hold_the_stage_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="needs a virtual environment")
-def test_our_environment_is_found_first_unless_another_is_active() -> None:
+def test_this_environment_is_first_in_path_unless_another_is_active() -> None:
     ours = activated({"PATH": "/usr/bin"})
     assert ours["PATH"].split(os.pathsep) == [str(Path(sys.prefix) / "bin"), "/usr/bin"]
     assert ours["VIRTUAL_ENV"] == sys.prefix

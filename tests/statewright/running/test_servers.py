@@ -1,4 +1,4 @@
-"""Which Prefect server a run uses."""
+"""The choice of the Prefect server for a run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PREFECT_API_URL = "http://127.0.0.1:9/home/api"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Prefect of one's own, with profiles, and every address that is named within reach."""
+    """A Prefect home with profiles, in which every named server is within reach."""
     for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"):
-        monkeypatch.setenv(name, "")  # so that what is set meanwhile is taken back
+        monkeypatch.setenv(name, "")  # monkeypatch then also removes a value that the code sets
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     monkeypatch.setattr(servers, "_is_out_of_reach", lambda address: False)
@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"PREFECT_PROFILE": "no such profile"}, None),
     ],
 )
-def test_the_environment_names_the_server_or_else_the_profile(
+def test_the_environment_has_priority_over_the_profile(
     home: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], expected: str | None
 ) -> None:
     for name, value in settings.items():
@@ -52,12 +52,12 @@ def test_the_environment_names_the_server_or_else_the_profile(
 
 
 @pytest.mark.parametrize("text", ["", "active = ", "active = 3", "[profiles]"])
-def test_profiles_that_say_nothing_are_none(home: Path, text: str) -> None:
+def test_profiles_without_a_server_are_ignored(home: Path, text: str) -> None:
     (home / "profiles.toml").write_text(text)
     assert not servers.use_running_server()
 
 
-def test_a_server_that_runs_here_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_this_machine_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "profiles.toml").unlink()
     monkeypatch.setattr(servers, "_is_up", lambda address: address == "http://127.0.0.1:4200/api")
     assert servers.use_running_server()

@@ -1,7 +1,7 @@
-"""Open a DVC repository and read what it declares.
+"""Open a DVC repository and read its declared stages.
 
-One `Repo` is shared by all threads of a process, behind a mutex and DVC's own repository lock;
-while a stage's command runs neither is held, only DVC's read-write locks on its paths.
+All threads of a process share one `Repo`, behind a mutex and DVC's own repository lock. While the
+command of a stage runs, neither is held, only DVC's read-write locks on its paths.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.errors import complaining, explain
+from statewright.repository.errors import explain, translate_errors
 from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
@@ -37,7 +37,7 @@ class Repository:
     root: Path
     mutex: threading.RLock = field(default_factory=threading.RLock)
     below: str = "."
-    """Where in the repository the person stands."""
+    """The folder in which the user typed the command, relative to `root`."""
     _stages: tuple[Any, dict[str, DvcStage]] = (None, {})
 
     @property
@@ -50,29 +50,29 @@ class Repository:
 
     @contextmanager
     def locked(self, stage: DvcStage | None = None) -> Iterator[None]:
-        """Hold the mutex and DVC's repository lock, waiting for whoever has it, or the stage's paths."""
+        """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too."""
         with repository_lock(self.repo, self.mutex, stage):
             yield
 
 
 def open_repository(directory: Path) -> Repository:
-    """Open the DVC repository around `directory` and make its root the working directory.
+    """Open the DVC repository around `directory` and change to its root.
 
     Raises
     ------
     WorkflowError
-        If there is none, with the command that makes one.
+        If there is none, with the command that creates one.
     """
     logging.getLogger("dvc").setLevel(logging.ERROR)
     for name in PROGRESS_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     here = os.path.realpath(directory)
     stand_in_for_missing()
-    with complaining(str(directory)):
+    with translate_errors(str(directory)):
         try:
             repo = Repo(here, _wait_for_lock=True)
         except NotDvcRepoError as error:
-            raise WorkflowError(f"{directory}: {error}; `dvc init` makes a DVC repository") from error
+            raise WorkflowError(f"{directory}: {error}; `dvc init` creates a DVC repository") from error
     os.chdir(repo.root_dir)
     return Repository(repo, Path(repo.root_dir), below=os.path.relpath(here, repo.root_dir))
 
@@ -83,9 +83,9 @@ def declare(repository: Repository) -> Workflow:
     Raises
     ------
     WorkflowError
-        With DVC's own complaint, if `dvc.yaml` or a params file is broken.
+        With DVC's message, if `dvc.yaml` or a params file is broken.
     """
-    with complaining():
+    with translate_errors():
         graph, order = _ordered(repository)
     stages = {stage.addressing: _stage(stage, repository.root) for stage in order}
     upstream = {
@@ -95,14 +95,17 @@ def declare(repository: Repository) -> Workflow:
     params: dict[str, dict[str, Any]] = {}
     files: dict[str, Any] = {}
     for stage in order:
-        with complaining(f"stage '{stage.addressing}'"):
+        with translate_errors(f"stage '{stage.addressing}'"):
             for dep in stage.params:
                 params.setdefault(relative(dep, repository.root), {}).update(read_params(dep, files))
     return Workflow(stages, upstream, params)
 
 
 def read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
-    """What DVC reads of a params file for one stage; each file is parsed once for all of them."""
+    """Read the params of one stage from a params file, as DVC does.
+
+    `files` caches the parsed files, so that each is parsed once for all stages.
+    """
     import dpath
     from dvc.dependency.param import read_param_file
 
@@ -111,16 +114,19 @@ def read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
             files[dep.fs_path] = read_param_file(dep.repo.fs, dep.fs_path)
         else:
             files[dep.fs_path] = dep.read_params()
-    contents, found = files[dep.fs_path], {}
+    contents, values = files[dep.fs_path], {}
     for key in dep.params:
         with suppress(KeyError):
-            found[key] = dpath.get(contents, key, separator=".")
-    # Of a file that holds a list or a number DVC makes nothing, and says so when the stage's turn comes.
-    return found if dep.params else contents if isinstance(contents, Mapping) else {}
+            values[key] = dpath.get(contents, key, separator=".")
+    # DVC reads no params from a file that holds a list or a number, and reports that when the stage runs.
+    return values if dep.params else contents if isinstance(contents, Mapping) else {}
 
 
 def _ordered(repository: Repository) -> tuple[Any, list[DvcStage]]:
-    """DVC's graph without what frozen stages depend on, and its stages as ``dvc repro`` visits them."""
+    """Return DVC's graph and its stages in the order of ``dvc repro``.
+
+    The graph lacks the edges into frozen stages.
+    """
     import networkx
     from dvc.repo.reproduce import get_active_graph
 
@@ -129,22 +135,22 @@ def _ordered(repository: Repository) -> tuple[Any, list[DvcStage]]:
 
 
 def describe(repository: Repository) -> dict[str, Any]:
-    """The graph as DVC has it: every entry of its index, all edges, and an order that can be run.
+    """Return DVC's graph: every entry of its index, all edges, and a run order.
 
-    Paths are relative to the repository; what lies outside stands as DVC prints it. `cmd` is a text
-    or a list, as declared; `params` maps a file to the keys read from it, or to None for all of it.
-    The edges into a frozen stage are among `edges`; `order` does not heed them, nor does DVC.
+    Paths are relative to the repository; paths outside of it are as DVC prints them. `cmd` is a text
+    or a list, as declared. `params` maps a file to the keys read from it, or to None for all keys.
+    `edges` holds the edges into a frozen stage; `order` ignores them, as DVC does.
     """
-    with complaining():
+    with translate_errors():
         graph, order = repository.repo.index.graph, _ordered(repository)[1]
     return {
-        "stages": [_described(stage, repository.root) for stage in order],
+        "stages": [_describe_stage(stage, repository.root) for stage in order],
         "edges": sorted([up.addressing, stage.addressing] for stage, up in graph.edges),
         "order": [stage.addressing for stage in order],
     }
 
 
-def _described(stage: DvcStage, root: Path) -> dict[str, Any]:
+def _describe_stage(stage: DvcStage, root: Path) -> dict[str, Any]:
     return {
         "address": stage.addressing,
         "cmd": stage.cmd,
@@ -158,12 +164,15 @@ def _described(stage: DvcStage, root: Path) -> dict[str, Any]:
 
 
 def _plain_path(item: Any, root: Path) -> str:
-    """The path alone, for a file in another repository too; `relative` names that repository besides."""
+    """Return the path of a file, also of one in another repository.
+
+    `relative` returns the name of that repository as well.
+    """
     return str(item.def_path) if hasattr(item, "def_repo") else relative(item, root)
 
 
 def relative(item: Any, root: Path) -> str:
-    """The path of a dependency or output, relative to the repository where it lies inside."""
+    """Return the path of a dependency or output, relative to `root` if inside of it."""
     if item.fs_path is None or item.protocol != "local":
         return str(item)
     path = Path(item.fs_path)
@@ -188,7 +197,7 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
 
 
 def as_commands(value: Any) -> tuple[str, ...]:
-    """The commands of a stage, which DVC keeps as one text or as a list."""
+    """Return the commands of a stage, which DVC stores as one text or as a list."""
     return tuple(value) if isinstance(value, list) else (value,) if value else ()
 
 
@@ -202,39 +211,39 @@ def _output(out: Any, root: Path) -> Output:
 
 def _collect(repository: Repository, name: str) -> list[str]:
     below = repository.below
-    nearer = (
+    local_names = (
         [] if below == "." or Path(name).is_absolute() else [f"{below}/dvc.yaml:{name}", f"{below}/{name}"]
     )
-    for candidate in nearer:
+    for candidate in local_names:
         with suppress(DvcException):
             return [info.stage.addressing for info in repository.repo.stage.collect_granular(candidate)]
     return [info.stage.addressing for info in repository.repo.stage.collect_granular(name)]
 
 
 def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
-    """Addresses of the stages that `names` mean: a stage, a file that one makes, a dvc.yaml, a pipeline.
+    """Return the addresses of the stages that `names` select.
 
-    As for DVC, a name is first looked for in the folder in which the person stands. A name that is none of
-    these is a pipeline's if stages begin with it and a hyphen: then it means all of them.
+    A name is a stage, an output of a stage, a dvc.yaml, or a pipeline. As in DVC, the folder of the
+    user comes first. A pipeline is the common prefix of stages before a hyphen, and selects all of them.
 
     Raises
     ------
     WorkflowError
-        If a name means nothing here; it lists names that look alike.
+        If a name selects nothing; the message lists similar names.
     """
     import difflib
 
-    found: list[str] = []
+    addresses: list[str] = []
     for name in names:
         try:
-            found += _collect(repository, name)
+            addresses += _collect(repository, name)
         except DvcException as error:
             if pipeline := [stage for stage in repository.stages if stage.startswith(f"{name}-")]:
-                found += pipeline
+                addresses += pipeline
                 continue
             close = difflib.get_close_matches(name, list(repository.stages), n=3)
             hint = (
                 f"; did you mean {' or '.join(close)}?" if close else "; `statewright plan` lists the stages"
             )
-            raise WorkflowError(f"'{name}' is no stage here: {explain(error)}{hint}") from error
-    return tuple(dict.fromkeys(found))
+            raise WorkflowError(f"'{name}' is not a stage: {explain(error)}{hint}") from error
+    return tuple(dict.fromkeys(addresses))

@@ -1,4 +1,4 @@
-"""`plan --set` is the plan that one gets after really setting it, and touches nothing."""
+"""`plan --set` equals the plan after the change, and changes no file."""
 
 from __future__ import annotations
 
@@ -126,18 +126,18 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A repository that has run, first with another depth, so that one can be restored."""
+    """A repository that ran with two depths, so that one result can be restored."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
-        root = make_repository(tmp_path_factory.mktemp("whatif") / "repo", FILES)
+        root = make_repository(tmp_path_factory.mktemp("what_if") / "repo", FILES)
         for depth in (2, 3):
             parameters.assign(root, [f"train.depth={depth}"])
             assert dvc(root, "repro", "--quiet", "--all-pipelines") == 0
         yield root
 
 
-def as_it_lies(root: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file with its bytes and time, except for DVC's locks and notes."""
+def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Return the bytes and the time of every file, except for DVC's temporary files."""
     return {
         str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in root.rglob("*")
@@ -150,33 +150,35 @@ def planned(root: Path, supposed: list[str]) -> dict[str, Any]:
 
 
 @cache
-def supposedly(root: Path, *settings: str) -> dict[str, Any]:
-    """The plan for settings, made once, with nothing touched by it."""
-    before = as_it_lies(root)
-    found = planned(root, [*settings])
-    assert as_it_lies(root) == before
-    return found
+def plan_with(root: Path, *settings: str) -> dict[str, Any]:
+    """Return the plan for settings, and check that it changes no file."""
+    before = snapshot(root)
+    plan = planned(root, [*settings])
+    assert snapshot(root) == before
+    return plan
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
-def test_what_if_is_what_then_is(repo: Path, tmp_path: Path, settings: list[str]) -> None:
-    supposed = supposedly(repo, *settings)
-    really = tmp_path / "really"
-    shutil.copytree(repo, really, symlinks=True)
-    parameters.assign(really, settings)
-    assert supposed == planned(really, [])
-    changed = {d["verdict"] for d in supposed["stages"].values()} != {"skip"}
+def test_the_plan_with_settings_equals_the_plan_after_the_change(
+    repo: Path, tmp_path: Path, settings: list[str]
+) -> None:
+    predicted = plan_with(repo, *settings)
+    copy = tmp_path / "copy"
+    shutil.copytree(repo, copy, symlinks=True)
+    parameters.assign(copy, settings)
+    assert predicted == planned(copy, [])
+    changed = {d["verdict"] for d in predicted["stages"].values()} != {"skip"}
     assert changed == (settings != ["train.lr=0.1"])
 
 
-def test_the_cases_bring_all_verdicts_and_another_set_of_stages(repo: Path) -> None:
-    plans = [supposedly(repo, *settings)["stages"] for settings in SETTINGS]
+def test_the_cases_cover_all_verdicts_and_other_sets_of_stages(repo: Path) -> None:
+    plans = [plan_with(repo, *settings)["stages"] for settings in SETTINGS]
     verdicts = {decision["verdict"] for plan in plans for decision in plan.values()}
     assert verdicts == {"must", "may", "restore", "skip"}
     assert any("each@cy" in plan for plan in plans) and any("each@bob" not in plan for plan in plans)
 
 
-def test_after_what_if_the_plan_is_what_it_was(repo: Path) -> None:
+def test_a_plan_with_settings_does_not_affect_the_next_plan(repo: Path) -> None:
     before = planned(repo, [])
     planned(repo, ["settings/one.yaml:x=2", "train.depth=8"])
     assert planned(repo, []) == before
@@ -192,17 +194,17 @@ def test_after_what_if_the_plan_is_what_it_was(repo: Path) -> None:
         ("train.lr", "expected KEY=VALUE"),
     ],
 )
-def test_what_cannot_be_set_is_said(repo: Path, setting: str, message: str) -> None:
-    before = as_it_lies(repo)
+def test_an_invalid_setting_is_an_error(repo: Path, setting: str, message: str) -> None:
+    before = snapshot(repo)
     with pytest.raises(WorkflowError, match=message):
         open_session(repo, [], assumed=[setting])
     with pytest.raises(WorkflowError, match=message):
         parameters.assign(repo, ["train.depth=7", setting])
-    assert as_it_lies(repo) == before
+    assert snapshot(repo) == before
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.yaml", "a: [1\n"), ("a.json", "{"), ("a.toml", "a = \n")])
-def test_a_params_file_that_cannot_be_read_is_said(tmp_path: Path, name: str, text: str) -> None:
+def test_an_unreadable_params_file_is_an_error(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(WorkflowError, match=rf"(?s){name}: expected {name[2:]}: .*; fix the file"):
         parameters.assign(tmp_path, [f"{name}:a=1"])
@@ -219,16 +221,16 @@ def test_setting_keeps_comments_order_and_layout(tmp_path: Path) -> None:
     assert (tmp_path / "other.json").read_text().startswith('{\n  "k"')
 
 
-def test_the_command_line_asks_what_if_and_explains(repo: Path) -> None:
-    asked = statewright(repo, "plan", "--set", "train.lr=0.3", "--json")
-    values = json.loads(asked.stdout)
+def test_the_command_line_plans_with_settings_and_explains(repo: Path) -> None:
+    command = statewright(repo, "plan", "--set", "train.lr=0.3", "--json")
+    values = json.loads(command.stdout)
     assert values["stages"]["keyed"]["reasons"] == [
         {"kind": "param", "subject": "train.lr", "was": 0.1, "now": 0.3, "text": "train.lr 0.1 -> 0.3"}
     ]
     assert {"critical_path", "total_seconds", "workers"} <= values.keys()
-    told = statewright(repo, "plan", "--set", "train.lr=0.3", "--explain", "sub/dvc.yaml:inner").stdout
-    assert [line.strip(" │├└─") for line in told.splitlines()] == [
-        "sub/dvc.yaml:inner may: earlier stages decide whether its command runs",
+    explanation = statewright(repo, "plan", "--set", "train.lr=0.3", "--explain", "sub/dvc.yaml:inner").stdout
+    assert [line.strip(" │├└─") for line in explanation.splitlines()] == [
+        "sub/dvc.yaml:inner may: whether its command runs is known once the stages before it are done",
         "after after may",
         "after keyed must",
         "train.lr 0.1 -> 0.3",

@@ -1,4 +1,4 @@
-"""The engine beside DVC on real repositories: one lock, one idea of what is up to date."""
+"""The engine and DVC on real repositories write one lock and agree on changes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ import pytest
 from ruamel.yaml import YAML
 from toys import HERE, dvc, dvc_status, lock_files, make_repository, plan_of, run_here, verdicts, write
 
-from statewright.repository import reading as engine
-from statewright.repository.observing import observe
+from statewright.repository import declaration as engine
+from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
 
-# One worker makes the zoo, runs it, and tries everything on copies.
-
-# Everything that a dvc.yaml may hold. Each command notes in a file outside that it ran.
-ZOO = {
+# A repository with every feature of dvc.yaml. Each command writes to a file outside that it ran.
+FILES = {
     "raw/one.txt": "one\n",
     "raw/two.txt": "two\n",
     "raw/fixed.txt": "fixed\n",
@@ -31,7 +29,7 @@ ZOO = {
     "names.yaml": "greeting: hello\n",
     "other.json": '{"depth": 2}\n',
     "params.yaml": """
-        width: 3            # of the thing
+        width: 3            # number of rows
         block:
           rate: 0.5
           kind: a
@@ -116,20 +114,20 @@ CHAIN = {"several", "folder", "inside", "score", "elsewhere", "nested", "outer"}
 EACH = {"each one", "grid p", "grid q"}
 
 
-class Zoo:
+class Project:
     """A repository that counts how often each stage has run."""
 
     def __init__(self, root: Path, count: Path) -> None:
         self.root = root
         self.count = count
 
-    def copy(self, to: Path) -> Zoo:
+    def copy(self, to: Path) -> Project:
         shutil.copytree(self.root, to, symlinks=True)
         shutil.rmtree(to / ".dvc" / "tmp", ignore_errors=True)
-        return Zoo(to, self.count)
+        return Project(to, self.count)
 
     def ran(self) -> list[str]:
-        """What has run since the last call."""
+        """Return the commands that ran since the last call."""
         lines = self.count.read_text().splitlines() if self.count.exists() else []
         self.count.unlink(missing_ok=True)
         return lines
@@ -142,22 +140,22 @@ class Zoo:
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    """The zoo before any run."""
-    folder = tmp_path_factory.mktemp("zoo")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The repository before any run."""
+    folder = tmp_path_factory.mktemp("project")
     count = folder / "count"
-    files = {name: text.format(count=count) if "dvc.yaml" in name else text for name, text in ZOO.items()}
-    return Zoo(make_repository(folder / "fresh", files), count)
+    files = {name: text.format(count=count) if "dvc.yaml" in name else text for name, text in FILES.items()}
+    return Project(make_repository(folder / "fresh", files), count)
 
 
 @pytest.fixture(scope="module")
-def by_us(fresh: Zoo) -> Zoo:
-    """The zoo after our run."""
-    zoo = fresh.copy(fresh.root.parent / "ours")
-    zoo.ran()
-    outcomes = run_here(zoo.root)
+def by_engine(fresh: Project) -> Project:
+    """The repository after a run of the engine."""
+    project = fresh.copy(fresh.root.parent / "engine")
+    project.ran()
+    outcomes = run_here(project.root)
     assert outcomes == {address: "done" if address == "frozen" else "ran" for address in STAGES}
-    assert sorted(zoo.ran()) == sorted(
+    assert sorted(project.ran()) == sorted(
         [
             *["several", "folder", "inside", "score", "elsewhere", "nested", "outer"],
             "each one",
@@ -166,36 +164,36 @@ def by_us(fresh: Zoo) -> Zoo:
             "grid q",
         ]
     )
-    return zoo
+    return project
 
 
 @pytest.fixture(scope="module")
-def by_dvc(fresh: Zoo, by_us: Zoo) -> Zoo:
-    """The zoo after ``dvc repro --all-pipelines``."""
-    zoo = fresh.copy(fresh.root.parent / "theirs")
-    assert dvc(zoo.root, "repro", "--all-pipelines", "--quiet") == 0
-    zoo.ran()
-    return zoo
+def by_dvc(fresh: Project, by_engine: Project) -> Project:
+    """The repository after ``dvc repro --all-pipelines``."""
+    project = fresh.copy(fresh.root.parent / "dvc")
+    assert dvc(project.root, "repro", "--all-pipelines", "--quiet") == 0
+    project.ran()
+    return project
 
 
 @pytest.fixture
-def settled(by_us: Zoo, tmp_path: Path) -> Zoo:
-    """A zoo of one's own, all up to date."""
-    zoo = by_us.copy(tmp_path / "zoo")
-    zoo.ran()
-    return zoo
+def up_to_date(by_engine: Project, tmp_path: Path) -> Project:
+    """A copy of the repository that is up to date."""
+    project = by_engine.copy(tmp_path / "project")
+    project.ran()
+    return project
 
 
-# After our run DVC agrees, after DVC's run we agree.
+# DVC agrees with a run of the engine, and the engine with a run of DVC.
 
 
-def test_the_lock_is_what_dvc_repro_writes(by_us: Zoo, by_dvc: Zoo) -> None:
-    ours, theirs = lock_files(by_us.root), lock_files(by_dvc.root)
-    assert ours == theirs
-    assert set(ours) == {"dvc.lock", "sub/dvc.lock"}
+def test_the_lock_is_what_dvc_repro_writes(by_engine: Project, by_dvc: Project) -> None:
+    locks = lock_files(by_engine.root)
+    assert locks == lock_files(by_dvc.root)
+    assert set(locks) == {"dvc.lock", "sub/dvc.lock"}
 
 
-def test_what_lies_there_and_in_the_cache_is_what_dvc_repro_leaves(by_us: Zoo, by_dvc: Zoo) -> None:
+def test_files_and_cache_are_those_of_dvc_repro(by_engine: Project, by_dvc: Project) -> None:
     def files(root: Path) -> set[str]:
         return {
             str(path.relative_to(root))
@@ -203,40 +201,42 @@ def test_what_lies_there_and_in_the_cache_is_what_dvc_repro_leaves(by_us: Zoo, b
             if path.is_file() and not {".git", "tmp", ".statewright"} & set(path.relative_to(root).parts)
         }
 
-    assert files(by_us.root) == files(by_dvc.root)
-    assert (by_us.root / "sub" / ".gitignore").read_text() == (by_dvc.root / "sub" / ".gitignore").read_text()
+    assert files(by_engine.root) == files(by_dvc.root)
+    assert (by_engine.root / "sub" / ".gitignore").read_text() == (
+        by_dvc.root / "sub" / ".gitignore"
+    ).read_text()
 
 
-def test_after_our_run_dvc_status_is_clean_and_dvc_repro_runs_nothing(by_us: Zoo) -> None:
-    before = lock_files(by_us.root)
-    assert dvc_status(by_us.root) == {}
-    assert dvc(by_us.root, "repro", "--all-pipelines", "--quiet") == 0
-    assert by_us.ran() == []
-    assert lock_files(by_us.root) == before
+def test_after_a_run_dvc_status_is_clean_and_dvc_repro_runs_nothing(by_engine: Project) -> None:
+    before = lock_files(by_engine.root)
+    assert dvc_status(by_engine.root) == {}
+    assert dvc(by_engine.root, "repro", "--all-pipelines", "--quiet") == 0
+    assert by_engine.ran() == []
+    assert lock_files(by_engine.root) == before
 
 
-def test_after_dvc_repro_the_plan_skips_everything(by_dvc: Zoo) -> None:
+def test_after_dvc_repro_the_plan_skips_everything(by_dvc: Project) -> None:
     assert verdicts(by_dvc.root) == dict.fromkeys(STAGES, "skip")
     assert run_here(by_dvc.root) == {}
 
 
-def test_the_lock_after_a_change_is_what_dvc_repro_writes(settled: Zoo, tmp_path: Path) -> None:
-    settled.edit("params.yaml", "width: 3", "width: 4")
-    write(settled.root, {"raw/two.txt": "second\n"})
-    other = settled.copy(tmp_path / "other")
-    run_here(settled.root)
-    ours = settled.ran()
+def test_the_lock_after_a_change_is_what_dvc_repro_writes(up_to_date: Project, tmp_path: Path) -> None:
+    up_to_date.edit("params.yaml", "width: 3", "width: 4")
+    write(up_to_date.root, {"raw/two.txt": "second\n"})
+    other = up_to_date.copy(tmp_path / "other")
+    run_here(up_to_date.root)
+    ran = up_to_date.ran()
     assert dvc(other.root, "repro", "--all-pipelines", "--quiet") == 0
-    assert sorted(ours) == sorted(settled.ran())
-    assert lock_files(settled.root) == lock_files(other.root)
-    assert dvc_status(settled.root) == {}
+    assert sorted(ran) == sorted(up_to_date.ran())
+    assert lock_files(up_to_date.root) == lock_files(other.root)
+    assert dvc_status(up_to_date.root) == {}
 
 
 # The declaration as DVC resolves it.
 
 
-def test_the_declaration_is_resolved_by_dvc(by_us: Zoo) -> None:
-    workflow = engine.declare(engine.open_repository(by_us.root))
+def test_the_declaration_is_resolved_by_dvc(by_engine: Project) -> None:
+    workflow = engine.declare(engine.open_repository(by_engine.root))
     assert set(workflow.stages) == STAGES
     several = workflow.stages["several"]
     assert several.cmd[2] == "cat raw/one.txt raw/two.txt > made/both.txt"
@@ -258,17 +258,19 @@ def test_the_declaration_is_resolved_by_dvc(by_us: Zoo) -> None:
     assert all(order.index(up) < order.index(a) for a in order for up in workflow.upstream[a])
 
 
-def test_the_state_holds_the_metrics_and_equal_files_have_one_digest(by_us: Zoo, by_dvc: Zoo) -> None:
+def test_the_state_holds_the_metrics_and_equal_files_have_one_digest(
+    by_engine: Project, by_dvc: Project
+) -> None:
     states = []
-    for zoo in (by_us, by_dvc):
-        repository = engine.open_repository(zoo.root)
+    for project in (by_engine, by_dvc):
+        repository = engine.open_repository(project.root)
         states.append(observe(repository, engine.declare(repository)))
     assert states[0].metrics == {"score.json:rmse.joy": 0.5, "score.json:rmse.n": 3.0}
     assert states[0].digest == states[1].digest
 
 
-def test_targets_are_stages_files_and_dvc_files(by_us: Zoo) -> None:
-    repository = engine.open_repository(by_us.root)
+def test_targets_are_stages_files_and_dvc_files(by_engine: Project) -> None:
+    repository = engine.open_repository(by_engine.root)
     assert engine.targets(repository, ["inside"]) == ("inside",)
     assert engine.targets(repository, ["each-one.txt"]) == ("each@one",)
     assert set(engine.targets(repository, ["each"])) == {"each@one", "each@two"}
@@ -284,18 +286,18 @@ def test_a_name_before_a_hyphen_is_a_pipeline(tmp_path: Path) -> None:
     repository = engine.open_repository(make_repository(tmp_path / "toy", {"dvc.yaml": f"stages:\n{stages}"}))
     assert set(engine.targets(repository, ["wash"])) == {"wash-fetch", "wash-dry"}
     assert engine.targets(repository, ["iron"]) == ("iron",)
-    with pytest.raises(WorkflowError, match="no stage here"):
+    with pytest.raises(WorkflowError, match="is not a stage"):
         engine.targets(repository, ["was"])
 
 
-# The plan and DVC's status, edit by edit.
+# The plan and DVC's status for each edit.
 
-# Edits that touch different stages stand together, with the stages that change of themselves.
-EDITS: Mapping[str, tuple[set[str], Callable[[Zoo], Any]]] = {
-    "nothing that counts": (
+# Each case combines edits of different stages, with the stages that they change directly.
+EDITS: Mapping[str, tuple[set[str], Callable[[Project], Any]]] = {
+    "irrelevant edits": (
         set(),
         lambda z: (
-            z.edit("params.yaml", "# of the thing", "# of it"),
+            z.edit("params.yaml", "# number of rows", "# rows"),
             z.edit("params.yaml", "rate: 0.5", "rate: 5.0e-1"),
             z.edit("dvc.yaml", "desc: Several commands.", "meta: {cpu: 2}"),
             write(z.root, {"raw/fixed.txt": "the input of a frozen stage\n"}),
@@ -309,7 +311,7 @@ EDITS: Mapping[str, tuple[set[str], Callable[[Zoo], Any]]] = {
             z.edit("sub/params.yaml", "7", "8"),
         ),
     ),
-    "a source that is gone, a null key in a block": (
+    "a missing source, a null key in a block": (
         {"several", "each@two", "score"},
         lambda z: (
             (z.root / "raw/two.txt").unlink(),
@@ -324,7 +326,7 @@ EDITS: Mapping[str, tuple[set[str], Callable[[Zoo], Any]]] = {
             z.edit("dvc.yaml", "deps: [parts/in/b]", "deps: [parts/in/b, held.txt]"),
         ),
     ),
-    "a key that is gone, a list": (
+    "a missing key, a list": (
         {"folder", "score"},
         lambda z: (
             z.edit("params.yaml", "width: 3", "breadth: 3"),
@@ -355,70 +357,70 @@ EDITS: Mapping[str, tuple[set[str], Callable[[Zoo], Any]]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_the_plan_sees_a_change_where_dvc_status_sees_one(settled: Zoo, edit: str) -> None:
+def test_the_plan_sees_a_change_where_dvc_status_sees_one(up_to_date: Project, edit: str) -> None:
     expected, change = EDITS[edit]
-    change(settled)
-    assert set(dvc_status(settled.root)) == expected
-    plan = plan_of(settled.root)
+    change(up_to_date)
+    assert set(dvc_status(up_to_date.root)) == expected
+    plan = plan_of(up_to_date.root)
     assert {a for a, d in plan.decisions.items() if {r.kind for r in d.reasons} - {"upstream"}} == expected
 
 
-def test_the_plan_looks_further_than_dvc_status(settled: Zoo) -> None:
-    """DVC calls the users of a spoilt output changed; they are not, for it will come back."""
-    (settled.root / "inside.txt").unlink()
-    assert set(dvc_status(settled.root)) == {"inside", "sub/dvc.yaml:outer"}
-    assert {a: v for a, v in verdicts(settled.root).items() if v != "skip"} == {"inside": "restore"}
+def test_the_plan_knows_that_a_restored_output_changes_no_user(up_to_date: Project) -> None:
+    """Restore a lost output: for DVC its users are changed, but they are not."""
+    (up_to_date.root / "inside.txt").unlink()
+    assert set(dvc_status(up_to_date.root)) == {"inside", "sub/dvc.yaml:outer"}
+    assert {a: v for a, v in verdicts(up_to_date.root).items() if v != "skip"} == {"inside": "restore"}
 
 
-def test_a_change_runs_what_it_must_and_stops_where_bytes_come_out_equal(settled: Zoo) -> None:
-    settled.edit("params.yaml", "width: 3", "width: 4")  # folder makes the same bytes nevertheless
-    write(settled.root, {"grid-p.txt": "spoilt\n"})
-    assert {a: v for a, v in verdicts(settled.root).items() if v != "skip"} == {
+def test_a_change_propagates_only_through_outputs_that_change(up_to_date: Project) -> None:
+    up_to_date.edit("params.yaml", "width: 3", "width: 4")  # folder writes the same bytes
+    write(up_to_date.root, {"grid-p.txt": "damaged\n"})
+    assert {a: v for a, v in verdicts(up_to_date.root).items() if v != "skip"} == {
         "folder": "must",
         "inside": "may",
         "score": "may",
         "sub/dvc.yaml:outer": "may",
         "grid@p": "restore",
     }
-    assert run_here(settled.root) == {
+    assert run_here(up_to_date.root) == {
         "folder": "ran",
         "inside": "skipped",
         "score": "skipped",
         "sub/dvc.yaml:outer": "skipped",
         "grid@p": "restored",
     }
-    assert settled.ran() == ["folder"]
-    assert dvc_status(settled.root) == {}
-    assert set(verdicts(settled.root).values()) == {"skip"}
+    assert up_to_date.ran() == ["folder"]
+    assert dvc_status(up_to_date.root) == {}
+    assert set(verdicts(up_to_date.root).values()) == {"skip"}
 
 
-# Parameters set back, outputs lost: the run cache.
+# The run cache: params that are reset, outputs that are lost.
 
 
-def test_a_parameter_set_back_restores_and_computes_nothing(settled: Zoo) -> None:
-    lock = lock_files(settled.root)
-    settled.edit("params.yaml", "rate: 0.5", "rate: 0.25")
-    settled.edit("params.yaml", "width: 3", "width: 4")
-    assert {a for a, v in verdicts(settled.root).items() if v == "must"} == {"folder", "score"}
-    run_here(settled.root)
-    assert sorted(settled.ran()) == ["folder", "score"]
-    settled.edit("params.yaml", "rate: 0.25", "rate: 0.5")
-    settled.edit("params.yaml", "width: 4", "width: 3")
-    planned = verdicts(settled.root)
-    # what lies below folder is told the bytes that come back: they are the ones it knows
+def test_a_parameter_that_is_reset_restores_outputs_and_runs_nothing(up_to_date: Project) -> None:
+    lock = lock_files(up_to_date.root)
+    up_to_date.edit("params.yaml", "rate: 0.5", "rate: 0.25")
+    up_to_date.edit("params.yaml", "width: 3", "width: 4")
+    assert {a for a, v in verdicts(up_to_date.root).items() if v == "must"} == {"folder", "score"}
+    run_here(up_to_date.root)
+    assert sorted(up_to_date.ran()) == ["folder", "score"]
+    up_to_date.edit("params.yaml", "rate: 0.25", "rate: 0.5")
+    up_to_date.edit("params.yaml", "width: 4", "width: 3")
+    planned = verdicts(up_to_date.root)
+    # the users of folder are up to date, because the restored bytes are those of their record
     assert {a: v for a, v in planned.items() if v != "skip"} == {"folder": "restore", "score": "restore"}
-    assert run_here(settled.root) == {"folder": "restored", "score": "restored"}
-    assert settled.ran() == []
-    assert lock_files(settled.root) == lock
-    assert dvc_status(settled.root) == {}
+    assert run_here(up_to_date.root) == {"folder": "restored", "score": "restored"}
+    assert up_to_date.ran() == []
+    assert lock_files(up_to_date.root) == lock
+    assert dvc_status(up_to_date.root) == {}
 
 
-def test_a_source_set_back_restores_the_whole_chain_below_it(settled: Zoo) -> None:
-    write(settled.root, {"raw/two.txt": "second\n"})
-    run_here(settled.root)
-    assert "several" in settled.ran()
-    write(settled.root, {"raw/two.txt": "two\n"})
-    planned = verdicts(settled.root)
+def test_a_source_that_is_reset_restores_the_whole_chain(up_to_date: Project) -> None:
+    write(up_to_date.root, {"raw/two.txt": "second\n"})
+    run_here(up_to_date.root)
+    assert "several" in up_to_date.ran()
+    write(up_to_date.root, {"raw/two.txt": "two\n"})
+    planned = verdicts(up_to_date.root)
     assert {a for a, v in planned.items() if v == "restore"} >= {
         "several",
         "folder",
@@ -426,63 +428,63 @@ def test_a_source_set_back_restores_the_whole_chain_below_it(settled: Zoo) -> No
         "each@two",
         "elsewhere",
     }
-    outcomes = run_here(settled.root)
+    outcomes = run_here(up_to_date.root)
     for address, verdict in planned.items():
         if verdict == "restore":
             assert outcomes[address] == "restored"
         elif verdict == "skip":
             assert address not in outcomes
-    # stages with an output outside the cache cannot come back: DVC keeps no run of them
-    assert settled.ran() == ["nested", "outer"]
-    assert (settled.root / "made/both.txt").read_text() == "one\ntwo\n"
-    assert dvc_status(settled.root) == {}
+    # stages with an output outside the cache run again: DVC does not cache their runs
+    assert up_to_date.ran() == ["nested", "outer"]
+    assert (up_to_date.root / "made/both.txt").read_text() == "one\ntwo\n"
+    assert dvc_status(up_to_date.root) == {}
 
 
-def test_a_lost_output_comes_back_from_the_cache(settled: Zoo) -> None:
-    shutil.rmtree(settled.root / "parts")
-    # of the folder the hash is known beforehand, of a file in it not
-    planned = {a: v for a, v in verdicts(settled.root).items() if v != "skip"}
+def test_a_lost_output_is_restored_from_the_cache(up_to_date: Project) -> None:
+    shutil.rmtree(up_to_date.root / "parts")
+    # the plan knows the hash of the folder, but not that of a file in it
+    planned = {a: v for a, v in verdicts(up_to_date.root).items() if v != "skip"}
     assert planned == {"folder": "restore", "inside": "may", "sub/dvc.yaml:outer": "may"}
-    outcomes = run_here(settled.root)
+    outcomes = run_here(up_to_date.root)
     assert outcomes == {"folder": "restored", "inside": "skipped", "sub/dvc.yaml:outer": "skipped"}
-    assert settled.ran() == []
-    assert (settled.root / "parts/in/b").read_text() == "one\n"
+    assert up_to_date.ran() == []
+    assert (up_to_date.root / "parts/in/b").read_text() == "one\n"
 
 
-def test_without_the_cache_a_lost_output_is_made_again(settled: Zoo) -> None:
-    (settled.root / "made/greeting.txt").unlink()
-    shutil.rmtree(settled.root / ".dvc" / "cache" / "files")
-    assert verdicts(settled.root)["several"] == "must"
-    assert run_here(settled.root)["several"] == "ran"
-    assert (settled.root / "made/greeting.txt").read_text() == "hello\n"
+def test_without_the_cache_a_lost_output_is_computed_again(up_to_date: Project) -> None:
+    (up_to_date.root / "made/greeting.txt").unlink()
+    shutil.rmtree(up_to_date.root / ".dvc" / "cache" / "files")
+    assert verdicts(up_to_date.root)["several"] == "must"
+    assert run_here(up_to_date.root)["several"] == "ran"
+    assert (up_to_date.root / "made/greeting.txt").read_text() == "hello\n"
 
 
-def test_force_runs_although_nothing_changed(settled: Zoo) -> None:
-    lock = lock_files(settled.root)
-    assert run_here(settled.root, force=["several"])["several"] == "ran"
-    assert settled.ran() == ["several"]
-    assert lock_files(settled.root) == lock
+def test_force_runs_although_nothing_changed(up_to_date: Project) -> None:
+    lock = lock_files(up_to_date.root)
+    assert run_here(up_to_date.root, force=["several"])["several"] == "ran"
+    assert up_to_date.ran() == ["several"]
+    assert lock_files(up_to_date.root) == lock
 
 
-def test_a_clone_with_the_cache_restores_everything_that_dvc_keeps(
-    by_us: Zoo, fresh: Zoo, tmp_path: Path
+def test_a_clone_with_the_cache_restores_all_cached_runs(
+    by_engine: Project, fresh: Project, tmp_path: Path
 ) -> None:
-    zoo = fresh.copy(tmp_path / "clone")
-    shutil.copytree(by_us.root / ".dvc" / "cache", zoo.root / ".dvc" / "cache")
-    zoo.ran()
-    planned = verdicts(zoo.root)
-    outcomes = run_here(zoo.root)
+    project = fresh.copy(tmp_path / "clone")
+    shutil.copytree(by_engine.root / ".dvc" / "cache", project.root / ".dvc" / "cache")
+    project.ran()
+    planned = verdicts(project.root)
+    outcomes = run_here(project.root)
     assert {a for a, v in planned.items() if v == "restore"} <= {
         a for a, o in outcomes.items() if o == "restored"
     }
     assert planned["several"] == "restore"
-    assert lock_files(zoo.root) == lock_files(by_us.root)
+    assert lock_files(project.root) == lock_files(by_engine.root)
 
 
-# Stages that always run, and repositories that cannot be carried out.
+# Stages that always run, and invalid repositories.
 
 
-def test_a_stage_that_always_runs_does_and_its_users_do_not(tmp_path: Path) -> None:
+def test_a_stage_that_always_runs_does_not_rerun_its_users(tmp_path: Path) -> None:
     count = tmp_path / "count"
     root = make_repository(
         tmp_path / "repo",
@@ -503,9 +505,9 @@ def test_a_stage_that_always_runs_does_and_its_users_do_not(tmp_path: Path) -> N
                 """
         },
     )
-    zoo = Zoo(root, count)
+    project = Project(root, count)
     run_here(root)
-    assert sorted(zoo.ran()) == ["clock", "sensor", "user"]
+    assert sorted(project.ran()) == ["clock", "sensor", "user"]
     plan = plan_of(root)
     assert {a: d.verdict for a, d in plan.decisions.items()} == {
         "clock": "must",
@@ -514,14 +516,14 @@ def test_a_stage_that_always_runs_does_and_its_users_do_not(tmp_path: Path) -> N
     }
     assert [r.kind for r in plan.decisions["clock"].reasons] == ["always"]
     assert run_here(root) == {"clock": "ran", "sensor": "ran", "user": "skipped"}
-    assert sorted(zoo.ran()) == ["clock", "sensor"]
+    assert sorted(project.ran()) == ["clock", "sensor"]
     lock = lock_files(root)
     assert dvc(root, "repro", "--quiet") == 0
-    assert sorted(zoo.ran()) == ["clock", "sensor"]
+    assert sorted(project.ran()) == ["clock", "sensor"]
     assert lock_files(root) == lock
 
 
-def test_a_data_file_under_dvc_is_an_input_like_any_other(tmp_path: Path) -> None:
+def test_a_data_file_tracked_by_dvc_is_an_ordinary_input(tmp_path: Path) -> None:
     root = make_repository(
         tmp_path / "repo",
         {
@@ -540,16 +542,16 @@ def test_a_data_file_under_dvc_is_an_input_like_any_other(tmp_path: Path) -> Non
     run_here(root)
     assert dvc_status(root) == {}
     write(root, {"song.txt": "lala\n"})
-    # what lies there is what DVC will record, so its user is judged by it
+    # DVC will record the file on disk, so that its hash decides about its user
     assert verdicts(root) == {"song.txt.dvc": "must", "louder": "must"}
     assert run_here(root) == {"song.txt.dvc": "done", "louder": "ran"}
     assert (root / "loud.txt").read_text() == "lAlA\n"
 
 
 BROKEN = {
-    "no YAML": ("stages: [", "dvc.yaml"),
+    "invalid YAML": ("stages: [", "dvc.yaml"),
     "a misspelt field": ("stages:\n  a:\n    cmd: x\n    dep: [b]\n", "dvc.yaml"),
-    "a variable that is not there": ("stages:\n  a:\n    cmd: echo ${absent}\n", "absent"),
+    "an undefined variable": ("stages:\n  a:\n    cmd: echo ${absent}\n", "absent"),
     "a cycle": (
         "stages:\n  a: {cmd: x, deps: [p], outs: [q]}\n  b: {cmd: x, deps: [q], outs: [r]}\n"
         "  c: {cmd: x, deps: [r], outs: [p]}\n",
@@ -568,7 +570,7 @@ def breakable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_declaration_is_an_error_with_dvcs_words(breakable: Path, kind: str) -> None:
+def test_an_invalid_declaration_is_an_error_with_the_message_of_dvc(breakable: Path, kind: str) -> None:
     text, words = BROKEN[kind]
     (breakable / "dvc.yaml").write_text(text)
     with pytest.raises(WorkflowError, match=words):
@@ -576,12 +578,12 @@ def test_a_broken_declaration_is_an_error_with_dvcs_words(breakable: Path, kind:
         observe(repository, engine.declare(repository))
 
 
-def test_no_repository_is_an_error_with_the_command_that_makes_one(tmp_path: Path) -> None:
+def test_no_repository_is_an_error_with_the_command_that_creates_one(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match="dvc init"):
         engine.open_repository(tmp_path)
 
 
-def test_a_failed_command_leaves_the_lock_of_what_was_done(tmp_path: Path) -> None:
+def test_a_failed_command_leaves_the_record_of_finished_stages(tmp_path: Path) -> None:
     root = make_repository(
         tmp_path / "repo",
         {
@@ -599,7 +601,7 @@ def test_a_failed_command_leaves_the_lock_of_what_was_done(tmp_path: Path) -> No
     assert verdicts(root) == {"good": "skip", "bad": "must"}
 
 
-# Files are whole: a kill in the middle leaves the old one.
+# Files are replaced atomically: a kill leaves the old file.
 
 
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
@@ -619,7 +621,7 @@ with replacing(Path(sys.argv[1])) as temporary:
 
 
 def test_a_kill_while_recording_leaves_a_lock_that_dvc_reads(tmp_path: Path) -> None:
-    """Kill the process at the moment when the new lock is written but not yet in place."""
+    """Kill the process between the write of the new lock and its renaming."""
     root = make_repository(
         tmp_path / "repo",
         {
@@ -659,7 +661,7 @@ toys.run_here(Path(sys.argv[1]))
     assert dvc_status(root) == {}
 
 
-def test_the_plan_is_what_the_command_line_prints_as_json(by_us: Zoo) -> None:
-    """`as_dict` of a real plan survives JSON (hashes, params, tuples)."""
-    text = json.dumps(plan_of(by_us.root).as_dict(), default=str)
+def test_a_plan_can_be_printed_as_json(by_engine: Project) -> None:
+    """Convert a real plan with hashes, params and tuples to JSON."""
+    text = json.dumps(plan_of(by_engine.root).as_dict(), default=str)
     assert json.loads(text)["stages"]["score"]["verdict"] == "skip"

@@ -1,7 +1,7 @@
-"""Run a stage twice in scratch copies of the checkout and compare what it writes.
+"""Run a stage twice in scratch copies of the checkout and compare its outputs.
 
-Two fresh runs are compared with each other and, where the inputs are still those that `dvc.lock`
-recorded, with what it promises. The repository, its cache and its records stay as they are.
+The two runs are compared with each other and, if the inputs are still those in `dvc.lock`, with the
+hashes in `dvc.lock`. The repository, its cache and its records stay unchanged.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 from statewright.files import file_name
 from statewright.planning.reasons import differences
 from statewright.repository import lock_writer
-from statewright.repository.observing import observe
-from statewright.repository.reading import Repository, declare, open_repository, relative, targets
+from statewright.repository.declaration import Repository, declare, open_repository, relative, targets
+from statewright.repository.observation import observe
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import StageState
 from statewright.verify.compare import Difference, compare_paths
@@ -33,10 +33,15 @@ RUNS = 2
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One output of a stage: its hash after each run, the recorded one, and what differs.
+class OutputComparison:
+    """One output of a stage, compared between runs and with `dvc.lock`.
 
-    `recorded` is None where `dvc.lock` holds none, or one made from other inputs.
+    Parameters
+    ----------
+    hashes : tuple of str or None
+        Hash after each run; None if the run did not write the output.
+    recorded : str or None
+        Hash in `dvc.lock`; None if there is none, or if it is of a run with other inputs.
     """
 
     path: str
@@ -46,39 +51,39 @@ class Compared:
 
     @property
     def repeatable(self) -> bool:
-        """Whether all runs wrote the same bytes."""
+        """True if all runs wrote the same bytes."""
         return len(set(self.hashes)) == 1 and None not in self.hashes
 
     @property
     def as_recorded(self) -> bool:
-        """Whether they are also those of `dvc.lock`, as far as it can be asked."""
+        """True if all runs wrote the same bytes, and `dvc.lock` records no other hash."""
         return self.repeatable and self.recorded in (None, self.hashes[0])
 
 
 @dataclass(frozen=True)
-class Verified:
-    """A stage that was run several times.
+class Verification:
+    """The comparison of several runs of a stage.
 
     Parameters
     ----------
     seconds : tuple of float
-        How long each run took.
+        Duration of each run.
     stale : tuple of str
-        What changed since `dvc.lock` recorded the stage: with that, its hashes say nothing.
+        Changes since `dvc.lock` recorded the stage; with any, its hashes are not compared.
     """
 
     stage: str
     seconds: tuple[float, ...]
-    outputs: tuple[Compared, ...]
+    outputs: tuple[OutputComparison, ...]
     stale: tuple[str, ...] = ()
 
     @property
     def identical(self) -> bool:
-        """Whether every run wrote the same, and what was recorded."""
+        """True if every run wrote the same bytes, and those that `dvc.lock` records."""
         return all(output.as_recorded for output in self.outputs)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """Return all values, for JSON."""
         return {
             "stage": self.stage,
             "identical": self.identical,
@@ -97,25 +102,30 @@ class Verified:
 
 
 def verify_stages(
-    directory: Path, names: Sequence[str], say: Callable[[str], None], done: Callable[[Verified], None]
+    directory: Path, names: Sequence[str], say: Callable[[str], None], done: Callable[[Verification], None]
 ) -> bool:
-    """Verify the stages that `names` mean, or every stage that has a command; True if all are identical.
+    """Verify the selected stages, or every stage with a command.
+
+    Returns
+    -------
+    bool
+        Whether the outputs of all stages are identical.
 
     Raises
     ------
     WorkflowError
-        If a stage cannot be run in a copy.
+        If a stage cannot run in a copy.
     StageFailedError
-        If its command fails there.
+        If its command fails in the copy.
     """
     repository = open_repository(directory)
     workflow = declare(repository)
     wanted = list(targets(repository, names) or workflow.stages)
     for address in list(wanted):
-        if hindrance := hindered(workflow.stages[address]):
+        if obstacle := find_obstacle(workflow.stages[address]):
             if names:
-                raise WorkflowError(hindrance)
-            say(f"left out: {hindrance}")
+                raise WorkflowError(obstacle)
+            say(f"skipped: {obstacle}")
             wanted.remove(address)
     observed = observe(repository, workflow).stages
     identical = True
@@ -126,8 +136,8 @@ def verify_stages(
     return identical
 
 
-def hindered(stage: Stage) -> str | None:
-    """Why a stage cannot be run away from its repository, if it cannot."""
+def find_obstacle(stage: Stage) -> str | None:
+    """Return the reason why a stage cannot run in a copy, or None if it can."""
     if not stage.cmd:
         return f"stage '{stage.address}' has no command to run: it tracks or imports data"
     if not stage.outs:
@@ -135,23 +145,23 @@ def hindered(stage: Stage) -> str | None:
     for out in stage.outs:
         if "://" in out.path or Path(out.path).is_absolute() or out.path.startswith("../"):
             return (
-                f"stage '{stage.address}' writes {out.path}, outside of the repository: a scratch copy would "
-                "not hold it; declare the output inside to verify the stage"
+                f"stage '{stage.address}' writes {out.path}, outside of the repository, where a scratch copy "
+                "cannot protect it; declare the output inside of the repository to verify the stage"
             )
     return None
 
 
 def verify(
     repository: Repository, stage: Stage, observed: StageState, say: Callable[[str], None]
-) -> Verified:
-    """Run one stage in as many fresh copies as `RUNS` says and compare the outputs."""
+) -> Verification:
+    """Run one stage in `RUNS` fresh copies and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
-    theirs = [repository.root / out.path for out in stage.outs]
-    before = signatures(theirs)
-    with tempfile.TemporaryDirectory(prefix="statewright-verify-") as place:
+    originals = [repository.root / out.path for out in stage.outs]
+    before = signatures(originals)
+    with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
         try:
-            copies = [_copy(repository, stage, Path(place) / str(number + 1)) for number in range(RUNS)]
+            copies = [_copy(repository, stage, Path(scratch) / str(number + 1)) for number in range(RUNS)]
             seconds = []
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
@@ -163,35 +173,35 @@ def verify(
                 raise
             raise WorkflowError(
                 f"stage '{stage.address}': no space for scratch copies in {tempfile.gettempdir()}; "
-                "TMPDIR=FOLDER names another place"
+                "set TMPDIR=FOLDER to a folder with more space"
             ) from error
-        if touched := sorted(set(before.items()) ^ set(signatures(theirs).items())):
+        if touched := sorted(set(before.items()) ^ set(signatures(originals).items())):
             raise WorkflowError(
-                f"stage '{stage.address}': {touched[0][0]} changed while a scratch copy ran: the command, or "
-                "somebody else, writes there by an absolute path; use paths relative to the stage"
+                f"stage '{stage.address}': {touched[0][0]} changed while a scratch copy ran; the command or "
+                "another process wrote to it; in the command, use paths relative to the stage"
             )
         stale = tuple(changes(stage, observed))
         compared = tuple(
             _compare(repository, out.path, copies, None if stale else observed.outs_was.get(out.path))
             for out in stage.outs
         )
-    return Verified(stage.address, tuple(seconds), compared, stale)
+    return Verification(stage.address, tuple(seconds), compared, stale)
 
 
 def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     outs = repository.stages[stage.address].outs
-    kept = [relative(out, repository.root) for out in outs if out.persist and out.exists]
+    persistent = [relative(out, repository.root) for out in outs if out.persist and out.exists]
     inside = [
         path for path in (*stage.deps, *stage.params) if "://" not in path and not Path(path).is_absolute()
     ]
     dropped = [out.path for out in stage.outs]
-    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *kept]), dropped)
+    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *persistent]), dropped)
 
 
 def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
-    """Run the commands of a stage in a copy as the engine does in the repository; seconds that it took."""
+    """Run the commands of a stage in a copy as the engine does; return the seconds."""
     environment = {"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1", "DVC_ROOT": str(copied)}
-    if os.environ.get("MLFLOW_TRACKING_URI"):  # what a stage logs itself is no record of a run either
+    if os.environ.get("MLFLOW_TRACKING_URI"):  # what the stage itself logs does not belong to a run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
     started = time.monotonic()
     try:
@@ -204,8 +214,8 @@ def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float
         )
     except StageFailedError as error:
         raise StageFailedError(
-            f"{error}\nthe scratch copy holds what git knows and what the stage declares: "
-            "a file that it reads and does not declare in deps is not there"
+            f"{error}\nthe scratch copy holds only files that git lists and files that the stage declares; "
+            "if the stage reads another file that it does not declare in deps, add it there"
         ) from error
     return time.monotonic() - started
 
@@ -219,22 +229,24 @@ def _moved(
         yield arguments, {**keywords, "cwd": str(folder)}
 
 
-def _compare(repository: Repository, path: str, copies: Sequence[Path], recorded: str | None) -> Compared:
+def _compare(
+    repository: Repository, path: str, copies: Sequence[Path], recorded: str | None
+) -> OutputComparison:
     def ignored(file: Path, copied: Path) -> bool:
         original = repository.root / file.relative_to(copied)
         return bool(repository.repo.dvcignore.is_ignored_file(str(original)))
 
-    found = [content_hashes(copied / path, partial(ignored, copied=copied)) for copied in copies]
-    hashes = tuple(dvc_hash(contents) for contents in found)
-    first, second = found[0], found[-1]
+    contents = [content_hashes(copied / path, partial(ignored, copied=copied)) for copied in copies]
+    hashes = tuple(dvc_hash(files) for files in contents)
+    first, second = contents[0], contents[-1]
     unlike: Sequence[Difference] = ()
     if len(set(hashes)) > 1 or None in hashes:
         unlike = compare_paths(copies[0] / path, copies[-1] / path, (first, second))
-    return Compared(path, hashes, recorded, tuple(unlike))
+    return OutputComparison(path, hashes, recorded, tuple(unlike))
 
 
 def changes(stage: Stage, observed: StageState) -> Iterable[str]:
-    """What differs between a stage as `dvc.lock` recorded it and as it would run now."""
+    """Yield the differences between a stage in `dvc.lock` and the stage as it is now."""
     if not observed.recorded:
         yield "dvc.lock does not record the stage"
         return
@@ -243,4 +255,4 @@ def changes(stage: Stage, observed: StageState) -> Iterable[str]:
     yield from (f"{p} changed" for p, was in observed.deps_was.items() if observed.deps_now.get(p) != was)
     for file, key in dict.fromkeys([*observed.params_was, *observed.params_now]):
         was, now = observed.params_was.get((file, key)), observed.params_now.get((file, key))
-        yield from (f"{place} in {file} changed" for place, _, _ in differences(key, was, now))
+        yield from (f"{name} in {file} changed" for name, _, _ in differences(key, was, now))

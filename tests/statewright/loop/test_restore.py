@@ -1,4 +1,4 @@
-"""`run --at`: an earlier round stands again as it was, nothing runs, and nothing is lost."""
+"""`run --at`: it restores an earlier round, runs nothing and loses nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from toys import commit, dvc, dvc_status, make_repository, run_here, verdicts, write
 
-from statewright.loop import driver as looping
-from statewright.loop import returning, rounds
+from statewright.loop import driver, restore, rounds
 from statewright.loop.driver import loop
-from statewright.loop.judge import Stops
-from statewright.loop.returning import run_at
-from statewright.repository import reading as engine
+from statewright.loop.judge import StopConditions
+from statewright.loop.restore import run_at
+from statewright.repository import declaration as engine
 from statewright.repository.experiments import save_experiment
-from statewright.repository.observing import observe
+from statewright.repository.observation import observe
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
@@ -71,7 +70,7 @@ CONTENT = (
 
 
 class NoRecorder:
-    """Notes nothing."""
+    """A recorder that does nothing."""
 
     def __init__(self, *_: Any) -> None: ...
 
@@ -83,11 +82,11 @@ class NoRecorder:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """After four rounds with x = 1, 2, 3, 4: the third was the best."""
+    """A repository after four rounds with x = 1, 2, 3, 4; the third is the best."""
     root = make_repository(tmp_path_factory.mktemp("rounds") / "repo", FILES)
     with pytest.MonkeyPatch.context() as patch:
         run_stages_here(patch)
-        assert loop(root, stops=Stops(4), workers=1) == 0
+        assert loop(root, stops=StopConditions(4), workers=1) == 0
     return root
 
 
@@ -98,16 +97,16 @@ def repo(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def run_stages_here(patch: pytest.MonkeyPatch) -> None:
-    """One after the other, instead of by Prefect, and without a record."""
+    """Let the loop run stages one after the other, without Prefect and MLflow."""
 
     def carry_out(session: Session, **_: Any) -> int:
         run_here(session.repository.root)
         return 0
 
-    patch.setattr(looping, "carry_out", carry_out)
-    patch.setattr(returning, "carry_out", carry_out)
-    patch.setattr(looping, "Recorder", NoRecorder)
-    patch.setattr(looping, "_hold_server", lambda _: None)
+    patch.setattr(driver, "carry_out", carry_out)
+    patch.setattr(restore, "carry_out", carry_out)
+    patch.setattr(driver, "Recorder", NoRecorder)
+    patch.setattr(driver, "_hold_server", lambda _: None)
 
 
 def digest(root: Path) -> str:
@@ -123,26 +122,28 @@ def ran(root: Path) -> int:
     return len((root / "ran.log").read_text().splitlines())
 
 
-def test_the_best_round_stands_when_the_loop_ends(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_best_round_is_restored_when_the_loop_ends(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "x: 3  # seen" in (repo / "params.yaml").read_text()
     assert json.loads((repo / "score.json").read_text()) == {"loss": 0}
     assert set(verdicts(repo).values()) == {"skip"}
-    # what was tried stays known: the journal went forward, its last entry is the way back
+    # the journal keeps all rounds; its last entry is the restoration
     entries = json.loads((repo / "journal.json").read_text())
     assert [entry["score"] for entry in entries] == [4, 1, 0, 1]
     assert entries[-1]["patch"] == [{"key": "x", "was": 4, "now": 3}]
     assert "back to round 3, the best" in entries[-1]["reason"]
 
 
-def test_every_round_comes_back_as_it_was_and_nothing_runs(
+def test_every_round_is_restored_exactly_and_nothing_runs(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(returning, "carry_out", lambda *_, **__: pytest.fail("the cache holds it all"))
-    kept, before = rounds.kept_rounds(repo), ran(repo)
-    assert sorted(kept) == [1, 2, 3, 4]
+    monkeypatch.setattr(restore, "carry_out", lambda *_, **__: pytest.fail("the cache holds it all"))
+    saved, before = rounds.saved_rounds(repo), ran(repo)
+    assert sorted(saved) == [1, 2, 3, 4]
     for number in (2, 4, 1, 3):
         assert run_at(repo, number, workers=1) == 0
-        assert digest(repo) == kept[number].state
+        assert digest(repo) == saved[number].state
         assert f"x: {number}  # seen" in (repo / "params.yaml").read_text()
         assert len(json.loads((repo / "journal.json").read_text())) == number - 1
         assert json.loads((repo / "score.json").read_text()) == {"loss": (number - 3) ** 2}
@@ -151,53 +152,59 @@ def test_every_round_comes_back_as_it_was_and_nothing_runs(
     assert ran(repo) == before
 
 
-def test_what_stood_is_kept_and_comes_back(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_replaced_state_is_saved_and_can_be_restored(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(repo, {"params.yaml": "# mine\nx: 7\nrows: 5\n", "config.json": '{"deep": {"y": 2}}\n'})
     write(repo, {"words.yaml": "word: mine\n"})
     run_here(repo)
     before, was, number_run = content(repo), digest(repo), ran(repo)
     assert run_at(repo, 2, workers=1) == 0
-    assert "what stands is kept as round 5: `statewright run --at 5` returns" in capsys.readouterr().err
+    message = "the current state is saved as round 5: `statewright run --at 5` restores it"
+    assert message in capsys.readouterr().err
     assert content(repo) != before
     assert run_at(repo, 5, workers=1) == 0
     assert content(repo) == before and digest(repo) == was
-    # round 2 stood: it is kept once
-    assert sorted(rounds.kept_rounds(repo)) == [1, 2, 3, 4, 5]
+    # round 2 was the current state: it is saved once
+    assert sorted(rounds.saved_rounds(repo)) == [1, 2, 3, 4, 5]
     assert ran(repo) == number_run
 
 
-def test_an_output_that_no_cache_holds_is_moved_aside(repo: Path) -> None:
+def test_an_output_that_is_in_no_cache_is_moved_to_another_folder(repo: Path) -> None:
     (repo / "feedback.json").unlink()
     write(repo, {"feedback.json": "by hand\n", "score.json": "by hand too\n"})
     assert run_at(repo, 1, workers=1) == 0
     aside = {p.name: p.read_text() for p in (repo / ".statewright" / "aside").rglob("*") if p.is_file()}
     assert aside == {"feedback.json": "by hand\n", "score.json": "by hand too\n"}
-    assert digest(repo) == rounds.kept_rounds(repo)[1].state
+    assert digest(repo) == rounds.saved_rounds(repo)[1].state
 
 
-def test_what_the_cache_lost_is_said_and_made_again(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hashes = {observed["md5"] for observed in outputs_of(rounds.kept_rounds(repo)[2], "feedback")}
+def test_an_output_that_the_cache_lost_is_computed_again_with_a_message(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hashes = {out["md5"] for out in outputs_of(rounds.saved_rounds(repo)[2], "feedback")}
     for value in hashes:
         (repo / ".dvc" / "cache" / "files" / "md5" / value[:2] / value[2:]).unlink()
     before = ran(repo)
     assert run_at(repo, 2, workers=1) == 0
-    assert "not all of it can be had from the cache: feedback will run" in capsys.readouterr().err
-    assert digest(repo) == rounds.kept_rounds(repo)[2].state
+    assert "the cache lacks outputs of the round: feedback will run" in capsys.readouterr().err
+    assert digest(repo) == rounds.saved_rounds(repo)[2].state
     assert ran(repo) == before + 1
 
 
-def outputs_of(kept: rounds.Kept, stage: str) -> list[dict[str, Any]]:
+def outputs_of(saved: rounds.SavedRound, stage: str) -> list[dict[str, Any]]:
     from ruamel.yaml import YAML
 
-    found: list[dict[str, Any]] = YAML(typ="safe").load(kept.files["dvc.lock"] or "")["stages"][stage]["outs"]
-    return found
+    lock = YAML(typ="safe").load(saved.files["dvc.lock"] or "")
+    outs: list[dict[str, Any]] = lock["stages"][stage]["outs"]
+    return outs
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_write_is_mended_by_the_same_command(
+def test_after_a_kill_at_any_write_the_same_command_completes_the_restoration(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    want = rounds.kept_rounds(repo)[1]
+    want = rounds.saved_rounds(repo)[1]
     for fatal in range(5):
         assert run_at(repo, 3, workers=1) == 0
         with monkeypatch.context() as patch:
@@ -210,14 +217,14 @@ def test_a_kill_at_any_write_is_mended_by_the_same_command(
 
 
 def die_at_write(patch: pytest.MonkeyPatch, fatal: int) -> None:
-    """Be killed at one of the writes: of the params, journal and lock, or at an output."""
-    done = 0
+    """Raise `KeyboardInterrupt` at one write of params, journal, lock or an output."""
+    writes = 0
 
     def count(call: Any) -> Any:
         def counting(*arguments: Any, **named: Any) -> Any:
-            nonlocal done
-            done += 1
-            if done == fatal + 1:
+            nonlocal writes
+            writes += 1
+            if writes == fatal + 1:
                 raise KeyboardInterrupt
             return call(*arguments, **named)
 
@@ -229,27 +236,25 @@ def die_at_write(patch: pytest.MonkeyPatch, fatal: int) -> None:
     patch.setattr(Output, "checkout", count(Output.checkout))
 
 
-def test_an_unknown_round_lists_those_there_are(repo: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        WorkflowError, match=r"no round 9 is kept here; there are 1 \(score 4\), 2 \(score 1\)"
-    ):
+def test_an_unknown_round_lists_the_saved_rounds(repo: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError, match=r"no saved round 9; there are 1 \(score 4\), 2 \(score 1\)"):
         run_at(repo, 9, workers=1)
     empty = make_repository(tmp_path / "empty", {"dvc.yaml": "stages: {}\n"})
-    with pytest.raises(WorkflowError, match="no rounds are kept here; `statewright loop`"):
+    with pytest.raises(WorkflowError, match="there are no saved rounds; `statewright loop`"):
         run_at(empty, 1, workers=1)
 
 
 @pytest.mark.slow
-def test_a_repository_without_git_keeps_rounds_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repository_without_git_saves_rounds_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "bare"
     root.mkdir()
     assert dvc(root, "init", "--no-scm", "--quiet") == 0
     write(root, FILES)
     run_stages_here(monkeypatch)
-    assert loop(root, stops=Stops(2), workers=1) == 0
+    assert loop(root, stops=StopConditions(2), workers=1) == 0
     before = ran(root)
     assert run_at(root, 1, workers=1) == 0
-    assert digest(root) == rounds.kept_rounds(root)[1].state and ran(root) == before
+    assert digest(root) == rounds.saved_rounds(root)[1].state and ran(root) == before
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -257,7 +262,7 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_rounds_are_dvc_experiments_and_git_is_as_it_was(
+def test_rounds_are_dvc_experiments_and_git_is_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from dvc.repo import Repo
@@ -269,7 +274,7 @@ def test_rounds_are_dvc_experiments_and_git_is_as_it_was(
     write(root, {"feedback.sh": FILES["feedback.sh"] + "\n# nor this\n"})
     index = git(root, "ls-files", "--stage")
     run_stages_here(monkeypatch)
-    assert loop(root, stops=Stops(2), workers=1) == 0
+    assert loop(root, stops=StopConditions(2), workers=1) == 0
     assert (git(root, "rev-parse", "HEAD"), git(root, "stash", "list")) == (head, "")
     assert git(root, "ls-files", "--stage") == index
     with Repo(str(root)) as repo:
@@ -282,15 +287,15 @@ def test_rounds_are_dvc_experiments_and_git_is_as_it_was(
     assert git(root, "show", f"{ref}:params.yaml") == "x: 2  # seen\nrows: 3"
     assert "# nor this" in git(root, "show", f"{ref}:feedback.sh")
     assert (
-        git(root, "show", f"{ref}:dvc.lock") == (rounds.kept_rounds(root)[2].files["dvc.lock"] or "").strip()
+        git(root, "show", f"{ref}:dvc.lock") == (rounds.saved_rounds(root)[2].files["dvc.lock"] or "").strip()
     )
     assert git(root, "log", "-1", "--format=%P", ref) == head
-    # and DVC itself brings it back
+    # and DVC itself can restore it
     git(root, "checkout", "--quiet", "--force", "HEAD")
     assert dvc(root, "exp", "apply", second, "--quiet") == 0
     assert (root / "score.json").read_text() == '{"loss": 1 }\n'
 
 
-def test_without_a_commit_there_can_be_no_experiment(repo: Path) -> None:
-    assert save_experiment(repo, "x", "m", []) == "there is no git commit here yet"
+def test_without_a_commit_there_is_no_experiment(repo: Path) -> None:
+    assert save_experiment(repo, "x", "m", []) == "this repository has no git commit yet"
     assert git(repo, "for-each-ref") == ""

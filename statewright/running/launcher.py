@@ -1,4 +1,7 @@
-"""Have commands started by a process that outlives a kill of this one: `warden.py`, the other end."""
+"""Start commands through a supervisor, which ends them if this process dies.
+
+This module is the client; `supervisor.py` is the process at the other end of the socket.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,15 @@ from statewright.running.supervisor import HEADER
 
 @dataclass(frozen=True)
 class Usage:
-    """What the commands of a stage used: peak memory in GB (of the largest), processor seconds."""
+    """Resources used by the commands of a stage.
+
+    Parameters
+    ----------
+    ram_gb : float
+        Peak memory of the largest process, in GB.
+    cpu_s : float
+        Processor time, in seconds.
+    """
 
     ram_gb: float = 0.0
     cpu_s: float = 0.0
@@ -30,7 +41,21 @@ class Usage:
 
 @dataclass
 class Command:
-    """A command that runs: descriptors of its output and of its status, and its process group."""
+    """A started command.
+
+    Parameters
+    ----------
+    output, status : int
+        Descriptors for reading the output, and the messages of the supervisor.
+    group : int or None
+        Process group; None until the supervisor has sent it.
+    code : int or None
+        Exit code; None until the command has ended.
+    lost : bool
+        Whether the supervisor died before it sent an exit code.
+    pending : bytes
+        Start of a message whose end has not arrived yet.
+    """
 
     output: int
     status: int
@@ -38,13 +63,13 @@ class Command:
     code: int | None = None
     usage: Usage = Usage()
     lost: bool = False
-    heard: bytes = b""
+    pending: bytes = b""
 
-    def listen(self) -> None:
-        """Take in what the warden says of the command: that it started, that it ended."""
-        said = os.read(self.status, 4096)
-        self.lost = not said and self.code is None
-        *lines, self.heard = (self.heard + said).split(b"\n")
+    def read_status(self) -> None:
+        """Read the supervisor's messages: the command started, or it ended."""
+        message = os.read(self.status, 4096)
+        self.lost = not message and self.code is None
+        *lines, self.pending = (self.pending + message).split(b"\n")
         for line in lines:
             word, _, rest = line.decode().partition(" ")
             if word == "pid":
@@ -56,54 +81,54 @@ class Command:
                 raise OSError(rest)
 
     @property
-    def over(self) -> bool:
-        """Whether it has ended, or nobody can tell any more."""
+    def ended(self) -> bool:
+        """True if the command has ended, or its supervisor has died."""
         return self.code is not None or self.lost
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end; whether it came."""
+        """Wait for the end of the command; return whether it has ended."""
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self.status, selectors.EVENT_READ)
-            while not self.over and (left := deadline - time.monotonic()) > 0:
+            while not self.ended and (left := deadline - time.monotonic()) > 0:
                 if selector.select(left):
-                    self.listen()
-        return self.over
+                    self.read_status()
+        return self.ended
 
 
-class Starter:
-    """Has commands started by a warden, which ends them if this process dies.
+class Launcher:
+    """Client of the supervisor, which starts commands and ends those of a dead run.
 
     Parameters
     ----------
     preload : sequence of str
-        Modules that the warden imports; it forks for a ``python -m``, see `preloaded`.
+        Modules that the supervisor imports. It then forks for a ``python -m``, see `preloaded`.
     lock : Path, optional
-        A lock file that the warden shares while it lives.
+        A lock file on which the supervisor holds a shared lock while it runs.
     """
 
     def __init__(self, preload: Sequence[str] = (), lock: Path | None = None) -> None:
         self.warm = bool(preload)
         self._mutex = threading.Lock()
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._warden = subprocess.Popen(
+        self._socket, remote = socket.socketpair()
+        with remote:
+            self._supervisor = subprocess.Popen(
                 [
                     sys.executable,
                     "-P",
                     "-m",
                     "statewright.running.supervisor",
-                    str(theirs.fileno()),
+                    str(remote.fileno()),
                     str(lock or ""),
                     *preload,
                 ],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[remote.fileno()],
                 start_new_session=True,
             )
 
     def start(self, arguments: list[str] | str, **keywords: Any) -> Command:
-        """Start a command, given as to `Popen`: `cwd`, `env`, `shell` are understood."""
+        """Start a command, given as to `Popen` with the keywords `cwd`, `env`, `shell`."""
         environment = dict(keywords.get("env") or os.environ)
         module = preloaded(arguments, environment) if self.warm else None
         request = {
@@ -114,34 +139,35 @@ class Starter:
             "environment": environment,
         }
         body = json.dumps(request).encode()
-        output, theirs = os.pipe()
-        status, their_status = os.pipe()
+        output, output_end = os.pipe()
+        status, status_end = os.pipe()
         try:
             with self._mutex:
-                socket.send_fds(self._socket, [HEADER.pack(len(body))], [theirs, their_status])
+                socket.send_fds(self._socket, [HEADER.pack(len(body))], [output_end, status_end])
                 self._socket.sendall(body)
         except OSError:
             os.close(output)
             os.close(status)
             raise
         finally:
-            os.close(theirs)
-            os.close(their_status)
+            os.close(output_end)
+            os.close(status_end)
         command = Command(output, status)
-        while not command.group and not command.over:
-            command.listen()
+        while not command.group and not command.ended:
+            command.read_status()
         return command
 
     def close(self) -> None:
-        """Let the warden go; it ends what still runs."""
+        """Stop the supervisor, which ends the commands that still run."""
         self._socket.close()
-        self._warden.wait()
+        self._supervisor.wait()
 
 
 def preloaded(arguments: list[str] | str, environment: Mapping[str, str]) -> list[str] | None:
-    """``[MODULE, ARGUMENT...]`` if a command is a plain ``python -m MODULE`` of this environment.
+    """Return ``[MODULE, ARGUMENT...]`` of a plain ``python -m MODULE``.
 
-    Anything that a shell would do more than split words makes it another command.
+    The result is None for any other command: one of another environment, or one for which a shell
+    does more than split words.
     """
     line = arguments if isinstance(arguments, str) else arguments[-1] if "-c" in arguments else ""
     if set(line) & set("\n;&|<>()$`\\\"'*?[]{}~#!"):
@@ -149,16 +175,16 @@ def preloaded(arguments: list[str] | str, environment: Mapping[str, str]) -> lis
     words = line.split()
     if len(words) < 3 or words[1] != "-m" or words[0] not in ("python", "python3"):
         return None
-    found = shutil.which(words[0], path=environment.get("PATH"))
-    here = Path(sys.executable).parent
-    return words[2:] if found and Path(found).parent == here else None
+    executable = shutil.which(words[0], path=environment.get("PATH"))
+    folder = Path(sys.executable).parent
+    return words[2:] if executable and Path(executable).parent == folder else None
 
 
 @contextmanager
-def starter(preload: Sequence[str] = (), lock: Path | None = None) -> Iterator[Starter]:
-    """A `Starter` for the length of the block."""
-    found = Starter(preload, lock)
+def open_launcher(preload: Sequence[str] = (), lock: Path | None = None) -> Iterator[Launcher]:
+    """Yield a `Launcher` and close it after the block."""
+    launcher = Launcher(preload, lock)
     try:
-        yield found
+        yield launcher
     finally:
-        found.close()
+        launcher.close()

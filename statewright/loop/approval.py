@@ -1,4 +1,4 @@
-"""Ask a person whether the loop may go on: in the terminal, or on Prefect's page."""
+"""Ask a person to approve a patch, in the terminal or on Prefect's page."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from statewright.terminal.display import terminal
 from statewright.workflow import WorkflowError
 
 Ask = Callable[[str], bool]
-"""Puts a question to a person; whether the answer is yes."""
+"""Shows a question to a person and returns whether the answer is yes."""
 
 
-def asker() -> Ask:
-    """How to ask a person: in the terminal, else in Prefect's page where a server is in use.
+def select_prompt() -> Ask:
+    """Select the terminal, or else the page of the Prefect server in use.
 
     Raises
     ------
     WorkflowError
-        If there is neither.
+        If there is neither a terminal nor a server.
     """
     if sys.stdin.isatty():
         return ask_in_terminal
     if not use_running_server():
-        raise WorkflowError("--ask needs a terminal, or a Prefect server: `statewright ui` starts one")
+        raise WorkflowError("--ask needs a terminal or a Prefect server: `statewright ui` starts a server")
     return ask_in_prefect
 
 
@@ -36,7 +36,10 @@ def ask_in_terminal(question: str) -> bool:
 
 
 def ask_in_prefect(question: str, *, poll_s: int = 2, wait_s: int = 86_400) -> bool:
-    """A flow run that pauses until a person resumes it with an answer; none in a day is a no."""
+    """Start a flow run that pauses until a person resumes it with an answer.
+
+    Without an answer in `wait_s` seconds (a day) the answer is no.
+    """
     from prefect import flow
     from prefect.exceptions import FlowPauseTimeout
     from prefect.flow_runs import pause_flow_run

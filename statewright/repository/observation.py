@@ -1,4 +1,4 @@
-"""Look at a repository: what was recorded of every stage, what lies there, what the run cache holds."""
+"""The observed state of a repository: records, files on disk and the run cache."""
 
 from __future__ import annotations
 
@@ -15,45 +15,49 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
-from statewright.repository.errors import complaining
-from statewright.repository.reading import Repository, as_commands, read_params, relative
+from statewright.repository.declaration import Repository, as_commands, read_params, relative
+from statewright.repository.errors import translate_errors
 from statewright.state import ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 
 def observe(repository: Repository, workflow: Workflow) -> State:
-    """Look at every stage: what was recorded, what lies there, what the run cache holds."""
-    from statewright.repository.runcache import recalls
+    """Observe the record and the files of every stage, and the run cache."""
+    from statewright.repository.runcache import run_cache_queries
 
     with repository.locked():
         stages = repository.stages
         entries = lock_entries(stages.values())
         contents: dict[str, Any] = {}
-        seen = {}
+        observed = {}
         for address, declared in workflow.stages.items():
-            with complaining(f"stage '{address}'"):
+            with translate_errors(f"stage '{address}'"):
                 stage, entry = stages[address], entries.get(address)
-                seen[address] = _observe(repository.root, stage, declared, entry, contents)
-        return State(seen, read_metrics(repository.root, workflow), *recalls(repository, stages))
+                observed[address] = _observe(repository.root, stage, declared, entry, contents)
+        metrics = read_metrics(repository.root, workflow)
+        return State(observed, metrics, *run_cache_queries(repository, stages))
 
 
 def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
-    """What the lock files record, by address; `.dvc` files are their own record."""
+    """Read the entries of the lock files by address.
+
+    A `.dvc` file is its own record.
+    """
     files: dict[str, Mapping[str, Any]] = {}
-    found: dict[str, Mapping[str, Any]] = {}
+    entries: dict[str, Mapping[str, Any]] = {}
     for stage in stages:
         if not isinstance(stage, PipelineStage):
-            found[stage.addressing] = {"cmd": stage.cmd}
+            entries[stage.addressing] = {"cmd": stage.cmd}
             continue
         if stage.path not in files:
             files[stage.path] = _lock_file(stage.dvcfile._lockfile)
         if stage.name in files[stage.path]:
-            found[stage.addressing] = files[stage.path][stage.name]
-    return found
+            entries[stage.addressing] = files[stage.path][stage.name]
+    return entries
 
 
 def _lock_file(file: Any) -> Mapping[str, Any]:
-    """The entries of a lock file that DVC has validated when it read the stages."""
+    """Read the entries of a lock file, which DVC validated when it read the stages."""
     from dvc.utils.serialize import parse_yaml
 
     if not file.exists():
@@ -70,16 +74,16 @@ def _observe(
     contents: dict[str, Any],
 ) -> StageState:
     files = [dep for dep in stage.deps if dep not in stage.params]
-    near = [dep for dep in files if not _is_remote(dep)]
+    local = [dep for dep in files if not _is_remote(dep)]
     states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
-    far = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
+    remote = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
     predicted = _predict(root, declared)
     return StageState(
         recorded=entry is not None,
         cmd_was=as_commands(entry.get("cmd")) if entry else None,
         cmd_changed=bool(getattr(stage, "cmd_changed", False)),
         deps_was={relative(dep, root): _recorded_hash(dep) for dep in files},
-        deps_now={relative(dep, root): _current_hash(dep) for dep in near},
+        deps_now={relative(dep, root): _current_hash(dep) for dep in local},
         params_was={
             (relative(dep, root), key): value
             for dep in stage.params
@@ -90,14 +94,17 @@ def _observe(
         outs={path: status for path, (status, _) in states.items()},
         outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
         missing_params=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
-        remote=frozenset(relative(item, root) for item in far),
+        remote=frozenset(relative(item, root) for item in remote),
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )
 
 
 def _is_remote(item: Any) -> bool:
-    """Whether looking at it could mean going to the network: a store, a database, another repository."""
+    """Return whether access may need the network.
+
+    That is so for an object store, a database and another repository.
+    """
     if item.fs is None:
         return not hasattr(item, "name")  # a database; a dataset has a name, and is recorded in dvc.lock
     return item.protocol != "local" or hasattr(item, "def_repo")
@@ -110,34 +117,35 @@ def _recorded_hash(item: Any) -> str | None:
 
 def _current_hash(dep: Any) -> str | None:
     if dep.fs is None:
-        # A dataset: DVC compares what `dvc.lock` holds of it, without going there.
+        # A dataset: DVC compares it with its entry in `dvc.lock`, without access to the network.
         changed = dep.status()
         return str(changed) if changed else _recorded_hash(dep)
     if not dep.exists:
         return None
     value = dep.get_hash()
     if dep.hash_name == "md5-dos2unix" and value != dep.hash_info:
-        # DVC gives a dependency new to a recorded stage the hash of old, and saves it by the new one.
+        # DVC computes the old kind of hash for a dependency that is new to a recorded stage, and
+        # saves it with the new kind.
         value = type(dep)(dep.stage, dep.def_path, hash_name="md5").get_hash()
     return value.value if value else None
 
 
 def _current_params(stage: DvcStage, root: Path, contents: dict[str, Any]) -> dict[ParamKey, Any]:
-    found: dict[ParamKey, Any] = {}
+    params: dict[ParamKey, Any] = {}
     for dep in stage.params:
         values = read_params(dep, contents)
-        found.update({(relative(dep, root), key): value for key, value in values.items()})
-    return found
+        params.update({(relative(dep, root), key): value for key, value in values.items()})
+    return params
 
 
 def _out_states(out: Any) -> tuple[str, bool]:
-    """What DVC says of an output, and whether it lies there as recorded and the cache has lost it."""
+    """Return DVC's status of an output, and whether only the cache lacks it."""
     status = next(iter(out.status().values()), "ok")
     return status, status == "not in cache" and not out.workspace_status()
 
 
 def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:
-    """What the engine's own fingerprint command will write, since that can be known beforehand."""
+    """Return the output of the engine's fingerprint command before it runs."""
     for command in stage.cmd:
         words = shlex.split(command)
         if words[1:4] == ["-m", "statewright", "fingerprint"] and "--out" in words:
@@ -150,16 +158,19 @@ def _text_hash(text: str) -> str:
 
 
 def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
-    """Numbers in the JSON metric files that lie there, as ``file:key.key`` -> number."""
-    found: dict[str, float] = {}
+    """Read the numbers of the existing JSON metric files.
+
+    The result maps ``file:key.key`` to a number.
+    """
+    metrics: dict[str, float] = {}
     for stage in workflow.stages.values():
         for out in stage.outs:
             path = root / out.path
             if out.role == "metric" and path.suffix == ".json" and path.is_file():
-                # A file that a killed command left half-written has no metrics; it is made again.
+                # A file that a killed command left incomplete has no metrics; its stage will run again.
                 with suppress(ValueError, OverflowError):
-                    found.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
-    return found
+                    metrics.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
+    return metrics
 
 
 def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Stages run twice in scratch copies: what differs is said, and the repository stays as it is."""
+"""Stages run twice in scratch copies: differences, and an unchanged repository."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from toys import HERE, commit, dvc, make_repository, statewright, write
 
 from statewright.running.process import StageFailedError
 from statewright.verify.compare import compare_files, compare_paths
+from statewright.verify.reproduction import Verification, verify_stages
 from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash
-from statewright.verify.twice import Verified, verify_stages
 from statewright.workflow import WorkflowError
 
 STAGES = """
@@ -70,7 +70,7 @@ PARAMS = """
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository that `dvc repro` brought up to date."""
+    """A repository that is up to date after `dvc repro`."""
     root = make_repository(
         tmp_path_factory.mktemp("verify") / "songs",
         {
@@ -91,7 +91,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of(root: Path) -> dict[str, tuple[bytes, int]]:
-    """Bytes and time of every file but logs and DVC's scratch."""
+    """Return bytes and time of every file, without logs and DVC's temporary files."""
     return {
         str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in root.rglob("*")
@@ -99,28 +99,28 @@ def files_of(root: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def verified(root: Path, *names: str) -> dict[str, Verified]:
-    found: dict[str, Verified] = {}
-    said: list[str] = []
-    verify_stages(root, names, said.append, lambda result: found.update({result.stage: result}))
+def verified(root: Path, *names: str) -> dict[str, Verification]:
+    results: dict[str, Verification] = {}
+    messages: list[str] = []
+    verify_stages(root, names, messages.append, lambda result: results.update({result.stage: result}))
     os.chdir(HERE)
-    return found
+    return results
 
 
-def test_a_stage_that_repeats_itself_is_identical_and_as_recorded(root: Path) -> None:
+def test_a_deterministic_stage_is_identical_and_as_recorded(root: Path) -> None:
     before = files_of(root)
-    found = verified(root, "steady", "folder")
-    assert {path: output.recorded for path, output in outputs(found).items()} == recorded(
+    results = verified(root, "steady", "folder")
+    assert {path: output.recorded for path, output in outputs(results).items()} == recorded(
         root, "steady", "folder"
     )
-    for output in outputs(found).values():
+    for output in outputs(results).values():
         assert output.hashes == (output.recorded, output.recorded) and output.as_recorded
-    assert all(result.identical and not result.stale for result in found.values())
+    assert all(result.identical and not result.stale for result in results.values())
     assert files_of(root) == before
 
 
-def outputs(found: dict[str, Verified]) -> dict[str, Any]:
-    return {output.path: output for result in found.values() for output in result.outputs}
+def outputs(results: dict[str, Verification]) -> dict[str, Any]:
+    return {output.path: output for result in results.values() for output in result.outputs}
 
 
 def recorded(root: Path, *names: str) -> dict[str, str]:
@@ -128,7 +128,7 @@ def recorded(root: Path, *names: str) -> dict[str, str]:
     return {out["path"]: out["md5"] for name in names for out in entries[name]["outs"]}
 
 
-def test_a_stage_that_looks_at_the_clock_is_found_out(root: Path) -> None:
+def test_a_stage_that_writes_the_time_is_not_repeatable(root: Path) -> None:
     before = files_of(root)
     result = verified(root, "clock")["clock"]
     assert not result.identical
@@ -139,7 +139,7 @@ def test_a_stage_that_looks_at_the_clock_is_found_out(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_largest_difference_of_a_column_and_a_key_is_said(root: Path) -> None:
+def test_the_largest_difference_of_a_column_and_a_key_is_reported(root: Path) -> None:
     result = verified(root, "noise")["noise"]
     table, metrics = result.outputs
     (column,) = table.differences
@@ -157,12 +157,12 @@ def test_a_stage_with_a_working_directory_runs_there(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stage_may_ask_git_and_dvc_where_it_is(root: Path) -> None:
+def test_a_stage_can_use_git_and_dvc_in_the_copy(root: Path) -> None:
     result = verified(root, "asks")["asks"]
     assert result.identical, result
 
 
-def test_what_dvc_lock_promises_is_not_compared_when_inputs_changed(root: Path) -> None:
+def test_recorded_hashes_are_not_compared_if_inputs_changed(root: Path) -> None:
     write(root, {"raw.csv": "a,1\nb,2\nc,3\n"})
     try:
         result = verified(root, "steady")["steady"]
@@ -173,7 +173,7 @@ def test_what_dvc_lock_promises_is_not_compared_when_inputs_changed(root: Path) 
 
 
 @pytest.mark.slow
-def test_a_result_that_is_not_the_recorded_one_is_told(root: Path) -> None:
+def test_an_output_that_differs_from_the_record_is_reported(root: Path) -> None:
     lock = (root / "dvc.lock").read_text()
     true = recorded(root, "steady")["steady.csv"]
     entries = yaml.safe_load(lock)
@@ -189,7 +189,7 @@ def test_a_result_that_is_not_the_recorded_one_is_told(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_says_it_and_exits_with_it(root: Path) -> None:
+def test_the_command_prints_the_result_and_exits_with_it(root: Path) -> None:
     done = statewright(root, "verify", "steady", "clock", "--json")
     assert done.returncode == 1
     assert "steady: run 1 of 2" in done.stderr and "clock: run 2 of 2" in done.stderr
@@ -208,7 +208,7 @@ def broken(tmp_path: Path, stage: str, **files: str) -> Path:
     )
 
 
-def test_a_stage_that_fails_says_why_and_where_its_log_is(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_stage_names_cause_and_log(tmp_path: Path) -> None:
     root = broken(tmp_path, "{cmd: echo no such song; exit 3, outs: [x.txt]}")
     done = statewright(root, "verify", "odd")
     assert done.returncode == 1
@@ -217,25 +217,25 @@ def test_a_stage_that_fails_says_why_and_where_its_log_is(tmp_path: Path) -> Non
     assert Path(log).read_text() == "no such song\n"
 
 
-def test_without_names_all_stages_that_can_be_are_verified(tmp_path: Path) -> None:
+def test_without_names_all_verifiable_stages_are_verified(tmp_path: Path) -> None:
     root = broken(tmp_path, "{cmd: echo x > x.txt, outs: [x.txt]}\n  even: {cmd: echo, deps: [.gitignore]}")
-    said: list[str] = []
-    found: list[Verified] = []
-    assert verify_stages(root, (), said.append, found.append)
+    messages: list[str] = []
+    results: list[Verification] = []
+    assert verify_stages(root, (), messages.append, results.append)
     os.chdir(HERE)
-    assert [result.stage for result in found] == ["odd"]
-    assert found[0].stale == ("dvc.lock does not record the stage",)
-    assert "left out: stage 'even' declares no outputs: there is nothing to compare" in said
+    assert [result.stage for result in results] == ["odd"]
+    assert results[0].stale == ("dvc.lock does not record the stage",)
+    assert "skipped: stage 'even' declares no outputs: there is nothing to compare" in messages
 
 
-def test_an_undeclared_file_is_not_there(tmp_path: Path) -> None:
+def test_an_undeclared_file_is_not_in_the_copy(tmp_path: Path) -> None:
     root = broken(tmp_path, "{cmd: cat secret.txt > x.txt, outs: [x.txt]}")
     (root / "secret.txt").write_text("not in git, not in deps")
     with pytest.raises(StageFailedError, match=r"does not declare in deps"):
         verified(root, "odd")
 
 
-def test_a_stage_that_writes_by_an_absolute_path_is_told(tmp_path: Path) -> None:
+def test_a_stage_that_writes_to_an_absolute_path_is_an_error(tmp_path: Path) -> None:
     root = broken(tmp_path, f"{{cmd: date +%N | tee {tmp_path}/songs/x.txt > x.txt, outs: [x.txt]}}")
     with pytest.raises(WorkflowError, match=r"songs/x\.txt changed while a scratch copy ran"):
         verified(root, "odd")
@@ -249,7 +249,9 @@ def test_a_stage_that_writes_by_an_absolute_path_is_told(tmp_path: Path) -> None
         ("{cmd: cat gone.txt > x.txt, deps: [gone.txt], outs: [x.txt]}", r"gone\.txt does not exist"),
     ],
 )
-def test_what_cannot_be_verified_is_refused_with_the_reason(tmp_path: Path, stage: str, message: str) -> None:
+def test_a_stage_that_cannot_be_verified_is_an_error_with_the_reason(
+    tmp_path: Path, stage: str, message: str
+) -> None:
     root = broken(tmp_path, stage)
     with pytest.raises(WorkflowError, match=message):
         verified(root, "odd")
@@ -258,7 +260,7 @@ def test_what_cannot_be_verified_is_refused_with_the_reason(tmp_path: Path, stag
 @pytest.mark.slow
 def test_an_unknown_stage_is_an_error(root: Path) -> None:
     done = statewright(root, "verify", "stedy")
-    assert done.returncode == 2 and "'stedy' is no stage here" in done.stderr and "steady" in done.stderr
+    assert done.returncode == 2 and "'stedy' is not a stage" in done.stderr and "steady" in done.stderr
 
 
 def test_links_do_not_lead_a_stage_into_the_original(tmp_path: Path) -> None:
@@ -288,7 +290,7 @@ def test_without_git_the_whole_checkout_is_copied(tmp_path: Path) -> None:
     assert {"a.txt", "deep/b.txt", ".dvc/config"} <= names and ".dvc/cache/big" not in names
 
 
-def test_a_folder_has_the_hash_that_dvc_gives_it(root: Path) -> None:
+def test_the_hash_of_a_folder_is_that_of_dvc(root: Path) -> None:
     ours = dvc_hash(content_hashes(root / "out", lambda path: path.suffix == ".tmp"))
     assert ours == recorded(root, "folder")["out"]
     assert dvc_hash(content_hashes(root / "nowhere")) is None
@@ -297,7 +299,7 @@ def test_a_folder_has_the_hash_that_dvc_gives_it(root: Path) -> None:
 # Differences, without a repository.
 
 
-def test_a_parquet_column_is_as_far_apart_as_pandas_says(tmp_path: Path) -> None:
+def test_the_differences_of_parquet_columns_equal_those_of_pandas(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     one = pd.DataFrame({"x": generator.normal(size=50), "n": range(50), "who": list("ab") * 25})
     one.loc[3, "x"] = np.nan
@@ -319,10 +321,10 @@ def differences(folder: Path, one: pd.DataFrame, two: pd.DataFrame) -> list[Any]
     return compare_files(folder / "one.parquet", folder / "two.parquet")
 
 
-def test_shape_type_names_and_nothing_but_bytes(tmp_path: Path) -> None:
+def test_differences_of_shape_type_name_and_bytes_only(tmp_path: Path) -> None:
     one = pd.DataFrame({"x": [1.0, 2.0], "gone": [1, 2]})
     assert [item.text for item in differences(tmp_path, one, pd.DataFrame({"x": [1.0], "new": ["a"]}))] == [
-        "2 rows in run 1, 1 rows in run 2",
+        "2 rows in run 1, 1 row in run 2",
         "only in run 1",
         "only in run 2",
     ]
@@ -370,7 +372,7 @@ def test_tensors_arrays_tables_and_documents(tmp_path: Path) -> None:
     assert found["key list.1.x"].absolute == 0.25 and "'run one' and 'run two'" in found["key name"].text
 
 
-def test_pickles_are_not_opened_and_damage_is_said(tmp_path: Path) -> None:
+def test_pickles_are_not_opened_and_damaged_files_are_reported(tmp_path: Path) -> None:
     for name, text in (("one", b"cos\nsystem\n(S'touch owned'\ntR."), ("two", b"cos\nsystem\n(S'true'\ntR.")):
         (tmp_path / f"{name}.pkl").write_bytes(text)
         (tmp_path / f"{name}.parquet").write_bytes(text)

@@ -1,4 +1,4 @@
-"""Keep the state that stands: as a round of the loop, as a DVC experiment, as a run of MLflow."""
+"""Save the current state as a round, a DVC experiment and an MLflow run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from statewright.running.recorder import Recorder
 from statewright.session import Session
 
 
-def keep_round(root: Path, done: Round, session: Session, recorder: Recorder, since: float) -> str | None:
-    """Keep a round that began at `since` (seconds of the epoch).
+def save_round(root: Path, done: Round, session: Session, recorder: Recorder, since: float) -> str | None:
+    """Save a round that began at `since` (seconds of the epoch).
 
     Returns
     -------
     str or None
-        Why there is no experiment, if there is none.
+        The reason why there is no experiment, or None if there is one.
     """
-    files = standing_files(session)
-    settled = settled_stages(session)
-    patch = [one.model_dump() for one in done.patch]
-    kept = rounds.Kept(done.number, rounds.now(), done.after, files, settled, done.score, done.reason, patch)
-    rounds.keep(root, kept)
+    files = current_files(session)
+    settled = up_to_date_stages(session)
+    patch = [change.model_dump() for change in done.patch]
+    saved = rounds.SavedRound(
+        done.number, rounds.now(), done.after, files, settled, done.score, done.reason, patch
+    )
+    rounds.write_round(root, saved)
     name = f"round-{done.number}-{done.after[:7]}"
     declared = [f"{file.removesuffix('.lock')}.yaml" for file in files if file.endswith("dvc.lock")]
     metrics = [out.path for stage in session.workflow.stages.values() for out in stage.outs if not out.cached]
@@ -44,26 +46,26 @@ def keep_round(root: Path, done: Round, session: Session, recorder: Recorder, si
     return unsaved
 
 
-def standing_files(session: Session) -> rounds.Files:
-    """The files of the state that stands."""
+def current_files(session: Session) -> rounds.Files:
+    """Return the files of the current state."""
     stages, repository = session.workflow.stages.values(), session.repository
     journals = [str(stage.meta["journal"]) for stage in stages if "journal" in stage.meta]
     return rounds.state_files(repository.root, session.workflow, journals, record_files(repository))
 
 
-def settled_stages(session: Session) -> tuple[str, ...]:
-    """Addresses of the stages that are up to date."""
+def up_to_date_stages(session: Session) -> tuple[str, ...]:
+    """Return the addresses of the stages that are up to date."""
     plan = decide(session.workflow, session.state)
     return tuple(address for address, decision in plan.decisions.items() if decision.verdict == SKIP)
 
 
-def keep_standing(session: Session) -> int:
-    """Keep what stands as a round, unless it is one, and return its number."""
-    root, files = session.repository.root, standing_files(session)
-    known = rounds.number_of(root, files)
-    if known:
-        return known
+def save_current_state(session: Session) -> int:
+    """Save the current state as a round, unless it is one, and return its number."""
+    root, files = session.repository.root, current_files(session)
+    number = rounds.find_number(root, files)
+    if number:
+        return number
     number = rounds.next_number(root, [])
-    settled = settled_stages(session)
-    rounds.keep(root, rounds.Kept(number, rounds.now(), session.state.digest, files, settled))
+    settled = up_to_date_stages(session)
+    rounds.write_round(root, rounds.SavedRound(number, rounds.now(), session.state.digest, files, settled))
     return number
