@@ -7,6 +7,7 @@ a stage, the recorder, the servers) calls `quiet` before it imports Prefect, MLf
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 SETTINGS = {
     "DO_NOT_TRACK": "true",
@@ -21,7 +22,21 @@ SETTINGS = {
 }
 
 
+_added: dict[str, str] = {}
+
+
 def quiet() -> None:
     """Set each variable in this process that the user's environment does not set."""
     for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+        set_default(name, value)
+
+
+def set_default(name: str, value: str) -> None:
+    """Set a variable of this process, unless it is set; the commands of stages do not see it."""
+    if name not in os.environ:
+        os.environ[name] = _added[name] = value
+
+
+def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` without the variables that this process added for itself."""
+    return {name: value for name, value in environment.items() if _added.get(name) != value}

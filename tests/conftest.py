@@ -29,6 +29,8 @@ def neutral_environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in THEIRS:
             patch.delenv(name, raising=False)
+        # A stage's `python` is the first on the PATH: that of the tests, as in an activated environment.
+        patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
         yield
 
 

@@ -25,6 +25,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from statewright.contracts import Patch
+from statewright.environment import set_default
 from statewright.loop import rounds
 from statewright.loop.approval import Ask
 from statewright.loop.feedback import (
@@ -202,8 +203,8 @@ def _hold_server(work: _Loop) -> None:
     log = control / "logs" / "prefect-server.log"
     address = work.stack.enter_context(prefect_server(commands, log))()
     if address:
-        os.environ["PREFECT_API_URL"] = address
-        work.stack.callback(os.environ.pop, "PREFECT_API_URL")
+        set_default("PREFECT_API_URL", address)
+        work.stack.callback(os.environ.pop, "PREFECT_API_URL", None)
 
 
 def _recorder(work: _Loop) -> Recorder:

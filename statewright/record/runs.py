@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from statewright.environment import set_default
 from statewright.record.tracking import answers, tracking_uri
 from statewright.state import Hashes
 
@@ -180,8 +181,8 @@ def _times(start: int | None, end: int | None) -> tuple[float | None, float | No
 
 def _open_remote(uri: str, root: Path) -> RunHistory:
     """Read runs of the repository's experiment through MLflow's client."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     import mlflow
 
     client = mlflow.MlflowClient(tracking_uri=uri)

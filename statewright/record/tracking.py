@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from statewright.environment import set_default
 from statewright.git import git
 from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
 from statewright.workflow import Stage, flatten
@@ -120,8 +121,8 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
         raise ConnectionError(
             f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
         )
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     import mlflow
     from mlflow.exceptions import MlflowException
 

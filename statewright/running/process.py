@@ -6,13 +6,13 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from statewright.environment import caller_environment
 from statewright.running.launcher import Command, Launcher, Usage, open_launcher
 
 GRACE_S = 10.0
@@ -73,7 +73,7 @@ def run_commands(
     total = Usage()
     with log.open("wb") as sink:
         for arguments, keywords in commands:
-            env = {**activated(keywords.get("env") or os.environ), **(environment or {})}
+            env = {**caller_environment(keywords.get("env") or os.environ), **(environment or {})}
             command = launcher.start(arguments, **{**keywords, "env": env})
             try:
                 ended = _follow(command, sink, deadline, watch, cancelled)
@@ -167,16 +167,3 @@ def _explain(address: str, code: int, log: Path) -> str:
     cause = "\n".join(lines[begins[-1] :] if begins else lines[-1:]).strip()
     cause = cause.removeprefix(f"stage '{address}': ")
     return f"stage '{address}' {how}{': ' if cause else ''}{cause}; log: {log}"
-
-
-def activated(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` with this virtual environment first in PATH.
-
-    It is unchanged if another virtual environment is active.
-    """
-    result = dict(environment)
-    in_environment = sys.prefix != sys.base_prefix
-    if in_environment and not any(result.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")):
-        result["VIRTUAL_ENV"] = sys.prefix
-        result["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), result.get("PATH", os.defpath)])
-    return result

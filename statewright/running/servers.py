@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from statewright.environment import set_default
 from statewright.record.tracking import local_uri, tracking_uri
 from statewright.running.launcher import Launcher
 from statewright.running.process import end, stop
@@ -96,10 +97,10 @@ def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str |
     start one itself, but imports the whole server into this process first.
     """
     # The table and Prefect's own database show the state of each task; its log lines would repeat it.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    set_default("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    set_default("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     # A dead server is asked again after 2 and 4 seconds, not for a minute: the stages do not need it.
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+    set_default("PREFECT_CLIENT_MAX_RETRIES", "2")
     if use_running_server() or _in_flow_run():
         yield lambda: None
         return
@@ -139,7 +140,7 @@ def use_running_server(port: int = 4200) -> bool:
     if not named and _is_up(f"http://127.0.0.1:{port}/api"):
         named = f"http://127.0.0.1:{port}/api"
     if named:
-        os.environ["PREFECT_API_URL"] = named
+        set_default("PREFECT_API_URL", named)
     return bool(named)
 
 

@@ -52,11 +52,11 @@ def test_a_repository_is_planned_run_and_traced(tmp_path: Path) -> None:
         tmp_path,
         {"dvc.yaml": "stages:\n  one: {cmd: echo 1 > one.txt, outs: [one.txt]}\n"},
     )
-    assert statewright.planning.plan(root).decisions["one"].verdict == "must"
+    assert statewright.plan(root).decisions["one"].verdict == "must"
     assert statewright.check(root) == []
     assert not (root / "one.txt").exists()
     with pytest.raises(statewright.WorkflowError):
-        statewright.planning.plan(root, ["absent"])
+        statewright.plan(root, ["absent"])
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,13 +46,13 @@ def test_a_package_that_is_missing_or_too_new_is_reported(
     real = importlib.metadata.version
 
     def version(name: str) -> str:
-        if name == "mlflow":
+        if name == "mlflow-skinny":
             raise importlib.metadata.PackageNotFoundError(name)
         return {"fastapi": "0.151.0"}.get(name) or real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     findings = by_subject(repo)
-    assert not findings["mlflow"].ok and "pip install" in findings["mlflow"].text
+    assert not findings["mlflow-skinny"].ok and "uv tool install" in findings["mlflow-skinny"].text
     assert not findings["fastapi"].ok and "fastapi<0.151" in findings["fastapi"].text
 
 

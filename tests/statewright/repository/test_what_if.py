@@ -230,7 +230,7 @@ def test_the_command_line_plans_with_settings_and_explains(repo: Path) -> None:
     assert {"critical_path", "total_seconds", "workers"} <= values.keys()
     explanation = statewright(repo, "plan", "--set", "train.lr=0.3", "--explain", "sub/dvc.yaml:inner").stdout
     assert [line.strip(" │├└─") for line in explanation.splitlines()] == [
-        "sub/dvc.yaml:inner may: whether its command runs is known once the stages before it are done",
+        "sub/dvc.yaml:inner may: earlier stages decide whether its command runs",
         "after after may",
         "after keyed must",
         "train.lr 0.1 -> 0.3",

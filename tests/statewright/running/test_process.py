@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from statewright.environment import set_default
 from statewright.running import process
 from statewright.running.launcher import Launcher, open_launcher
-from statewright.running.process import StageFailedError, activated, run_commands
+from statewright.running.process import StageFailedError, run_commands
 
 
 def shell(*lines: str) -> list[tuple[str, dict[str, Any]]]:
@@ -179,10 +179,19 @@ def test_a_stage_ends_although_a_background_child_holds_its_output_open(tmp_path
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
-@pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="needs a virtual environment")
-def test_this_environment_is_first_in_path_unless_another_is_active() -> None:
-    ours = activated({"PATH": "/usr/bin"})
-    assert ours["PATH"].split(os.pathsep) == [str(Path(sys.prefix) / "bin"), "/usr/bin"]
-    assert ours["VIRTUAL_ENV"] == sys.prefix
-    other = {"PATH": "/usr/bin", "CONDA_PREFIX": "/opt/conda"}
-    assert activated(other) == other
+def test_a_command_sees_the_caller_s_environment_and_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEIRS", "1")
+    monkeypatch.delenv("OURS_ALONE", raising=False)
+    set_default("OURS_ALONE", "1")
+    set_default("THEIRS", "2")
+    try:
+        log = tmp_path / "log"
+        run_commands("stage", [("env", {"shell": True})], log)
+        lines = log.read_text().splitlines()
+        assert "THEIRS=1" in lines
+        assert not [line for line in lines if line.startswith("OURS_ALONE")]
+        assert f"PATH={os.environ['PATH']}" in lines
+    finally:
+        os.environ.pop("OURS_ALONE")
