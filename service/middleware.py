@@ -1,90 +1,78 @@
-"""What happens to every request: counted, timed, logged, bounded; and how a refusal is worded."""
+"""Middleware of every request: rate limit, timeout, metrics, log and headers."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi import Request, Response
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.types import ASGIApp
 
-from methods.serving.batching import Overloaded
-from methods.vision.pictures import PictureError
-from service.limits import Rate
-from service.telemetry import LOGGER, Figures, log
+from service.errors import error_response
+from service.limits import RateLimiter
+from service.telemetry import LOGGER, Metrics, log_event
 
-HEADERS = {
+SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
 
 
-def watch(app: FastAPI, figures: Figures, rate: Rate, grace_s: float) -> None:
-    """Count, time, log and bound every request."""
+class RequestMiddleware(BaseHTTPMiddleware):
+    """Limit, time, count and log every request.
 
-    @app.middleware("http")
-    async def watched(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    Parameters
+    ----------
+    app : ASGI application
+    metrics : Metrics
+    limiter : RateLimiter
+        It applies to the paths below ``/v1/``.
+    timeout_s : float
+        Seconds until a request is answered with 503.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, limiter: RateLimiter, timeout_s: float):
+        super().__init__(app)
+        self._metrics, self._limiter, self._timeout_s = metrics, limiter, timeout_s
+
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """Return the response of the application, or an error response in its place."""
         started, request_id = time.perf_counter(), uuid.uuid4().hex
-        client = request.client.host if request.client else ""
-        if request.url.path.startswith("/v1/") and (wait := rate.wait(client)):
-            response: Response = _problem(429, f"too many requests; wait {wait:.0f} s", retry=wait)
-        else:
-            response = await _bounded(request, go_on, request_id, grace_s)
+        response = await self._respond(request, call_next, request_id)
         path = getattr(request.scope.get("route"), "path", "other")
         seconds = time.perf_counter() - started
-        figures.requests.labels(path, str(response.status_code)).inc()
-        figures.seconds.labels(path).observe(seconds)
-        response.headers.update({**HEADERS, "x-request-id": request_id})
-        log("request", id=request_id, method=request.method, path=path, status=response.status_code,
-            ms=round(1000 * seconds, 2))  # fmt: skip
-        return response
-
-
-async def _bounded(
-    request: Request, go_on: Callable[[Request], Awaitable[Response]], request_id: str, grace_s: float
-) -> Response:
-    try:
-        return await asyncio.wait_for(go_on(request), grace_s)
-    except TimeoutError:
-        return _problem(503, f"no answer within {grace_s:g} s; try again", retry=1.0)
-    except Exception:
-        LOGGER.exception("request failed", extra={"fields": {"id": request_id}})
-        return _problem(
-            500, f"something went wrong here, not with your request; it is logged as {request_id}"
+        self._metrics.requests.labels(path, str(response.status_code)).inc()
+        self._metrics.seconds.labels(path).observe(seconds)
+        response.headers.update({**SECURITY_HEADERS, "x-request-id": request_id})
+        log_event(
+            "request",
+            id=request_id,
+            method=request.method,
+            path=path,
+            status=response.status_code,
+            ms=round(1000 * seconds, 2),
         )
-
-
-def _problem(status: int, text: str, *, retry: float | None = None) -> JSONResponse:
-    headers = {} if retry is None else {"retry-after": str(max(1, round(retry)))}
-    return JSONResponse({"error": text}, status, headers=headers)
-
-
-def explain(app: FastAPI) -> None:
-    """Every refusal is ``{"error": ...}``, in a sentence that a person can act on."""
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}"
-            for fault in error.errors()
-        ]
-        return _problem(422, "; ".join(faults[:5]))
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        response = _problem(error.status_code, str(error.detail))
-        response.headers.update(error.headers or {})
         return response
 
-    @app.exception_handler(PictureError)
-    async def no_picture(request: Request, error: PictureError) -> Response:
-        return _problem(422, str(error))
-
-    @app.exception_handler(Overloaded)
-    async def overloaded(request: Request, error: Overloaded) -> Response:
-        return _problem(503, str(error), retry=1.0)
+    async def _respond(
+        self, request: Request, call_next: RequestResponseEndpoint, request_id: str
+    ) -> Response:
+        client = request.client.host if request.client else ""
+        if request.url.path.startswith("/v1/") and (wait_s := self._limiter.acquire(client)):
+            return error_response(
+                429, f"too many requests; try again in {wait_s:.0f} s", retry_after_s=wait_s
+            )
+        try:
+            return await asyncio.wait_for(call_next(request), self._timeout_s)
+        except TimeoutError:
+            return error_response(
+                503, f"no answer within {self._timeout_s:g} s; try again", retry_after_s=1.0
+            )
+        except Exception:
+            LOGGER.exception("request failed", extra={"fields": {"id": request_id}})
+            return error_response(
+                500, f"an internal error occurred; try again, or report the request id {request_id}"
+            )

@@ -54,7 +54,7 @@ def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Ste
     from releaf.names import asked_for
     from service.assistant import as_record
 
-    known = assistant.known
+    known = assistant.knowledge
     vectors = [assistant.encode([name])[0] for name, _ in names]
     given = [(name, city, vector) for (name, city), vector in zip(names, vectors, strict=True)]
 
@@ -63,10 +63,10 @@ def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Ste
 
     def in_all(name: str, city: str) -> Any:
         thing = asked_for(name)
-        return as_record(assistant.ask(thing, city, assistant.encode([thing])[0]))
+        return as_record(assistant.answer_text(thing, city, assistant.encode([thing])[0]))
 
     yield "encode the question", assistant.encode, [([name],) for name, _ in names], None
-    yield "search, weigh, cite", assistant.ask, list(given), SPECIFIED["/v1/search"]
+    yield "search, weigh, cite", assistant.answer_text, list(given), SPECIFIED["/v1/search"]
     yield "recommend by the graph", ideas, list(given), SPECIFIED["/v1/ideas"]
     yield "an answer to words, in all", in_all, list(names), SPECIFIED["/v1/ask"]
 
@@ -77,8 +77,8 @@ def of_photographs(assistant: Assistant, contents: list[bytes]) -> Iterable[Step
     from service.assistant import as_record
 
     def in_all(content: bytes) -> Any:
-        seen = assistant.see(assistant.name_materials([decode(content)])[0], CITY)
-        return as_record(assistant.show(seen, CITY, assistant.encode([seen.item])[0]), seen)
+        seen = assistant.recognize(assistant.name_materials([decode(content)])[0], CITY)
+        return as_record(assistant.answer_photograph(seen, CITY, assistant.encode([seen.item])[0]), seen)
 
     each = [(content,) for content in contents]
     pictures = [([decode(content)],) for content in contents]
@@ -93,10 +93,10 @@ def of_sentences(
     """A sentence to an answer of which the search is sure, for of others none is written."""
 
     def answer(name: str, city: str) -> Any:
-        return assistant.ask(name, city, assistant.encode([name])[0])
+        return assistant.answer_text(name, city, assistant.encode([name])[0])
 
     def write(name: str, found: Any) -> Any:
-        return writer.write(assistant.known, name, found, temperature=0.0, seed=0)
+        return writer.write(assistant.knowledge, name, found, temperature=0.0, seed=0)
 
     def in_all(name: str, city: str) -> Any:
         return write(name, answer(name, city))

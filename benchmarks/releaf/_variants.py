@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from service.model_cache import keep_in
+from service.model_cache import cache_in_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".statewright/runtimes"
@@ -82,7 +82,7 @@ def _text_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.retrieval.dense_onnx import encoder_of, load_onnx_encoder
     from methods.text import find_model
 
-    whole = load_onnx_encoder(MODEL, batch=EVERY, keep=keep_in(KEPT))
+    whole = load_onnx_encoder(MODEL, batch=EVERY, keep=cache_in_folder(KEPT))
     if change is None:
         return whole
     changed = change(next(KEPT.glob("text-*.onnx")))
@@ -112,7 +112,7 @@ def _image_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.exchange import open_model
     from methods.vision.features_onnx import NAME, load_onnx_features
 
-    whole = load_onnx_features(keep=keep_in(KEPT))
+    whole = load_onnx_features(keep=cache_in_folder(KEPT))
     if change is None:
         return whole
     run = open_model(change(next(KEPT.glob(f"{NAME}-*.onnx"))))

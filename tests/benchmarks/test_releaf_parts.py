@@ -134,12 +134,12 @@ def moody() -> Iterator[str]:
 
 
 def test_requests_over_the_rate_are_counted_apart(moody: str, monkeypatch: pytest.MonkeyPatch):
-    taken, others, took = asyncio.run(load._drive(moody, lambda: {"url": "/v1/thumbs"}, 1, 0.2))
+    taken, others, took = asyncio.run(load._drive(moody, lambda: {"url": "/v1/ratings"}, 1, 0.2))
     assert set(others) == {429, 500} and abs(others[429] - others[500]) <= 1
     assert len(taken) >= others[429] and took >= 0.2
     monkeypatch.setattr(load, "SECONDS", 0.1)
-    [row] = load._load(moody, {"/v1/thumbs": lambda: {"url": "/v1/thumbs"}}, 2).rows
-    assert row[:2] == ["/v1/thumbs", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
+    [row] = load._load(moody, {"/v1/ratings": lambda: {"url": "/v1/ratings"}}, 2).rows
+    assert row[:2] == ["/v1/ratings", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
 
 
 def asked(shares: dict[str, float], streams: set[str], nearest: float, *scores: float) -> reasons.Asked:
@@ -187,10 +187,11 @@ def test_a_single_answer_is_timed_in_all_its_parts(monkeypatch: pytest.MonkeyPat
         return lambda *given: done.append(name) or result
 
     assistant = cast("Any", SimpleNamespace(
-        known=SimpleNamespace(lists={"Toronto": Listed(("jar",), (("Blue Bin",),), np.eye(1), {})},
+        knowledge=SimpleNamespace(lists={"Toronto": Listed(("jar",), (("Blue Bin",),), np.eye(1), {})},
                               ideas={("toronto", "jar"): ("a lamp",)}),
-        encode=note("encode", np.ones((1, 1))), ask=note("ask", None), show=note("show", None),
-        see=note("see", SimpleNamespace(item="jar")), name_materials=note("name", [{}]),
+        encode=note("encode", np.ones((1, 1))), answer_text=note("ask", None),
+        answer_photograph=note("show", None),
+        recognize=note("see", SimpleNamespace(item="jar")), name_materials=note("name", [{}]),
     ))  # fmt: skip
     monkeypatch.setattr("service.assistant.as_record", note("record", {}))
     monkeypatch.setattr("methods.vision.pictures.decode", note("decode", None))

@@ -160,8 +160,8 @@ def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: 
     photograph = tmp_path / "photograph.jpg"
     photograph.write_bytes(a_photograph())
     with service(servers.checkout, servers.environment, Path(sys.executable)) as address:
-        thumbs = servers.checkout / "data/feedback/thumbs.db"
-        visit(page.context.browser, address, photograph, thumbs, SCREENSHOTS)
+        ratings = servers.checkout / "data/feedback/ratings.db"
+        visit(page.context.browser, address, photograph, ratings, SCREENSHOTS)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""A small assistant out of shipped data: a dozen cards, their items, heads trained for an epoch."""
+"""Fixtures: a small assistant from the shipped data, and a client of its service.
+
+The assistant has a dozen cards, their items, and heads that are trained for one epoch.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ NODES = pd.DataFrame({"node": ["item:toronto:wine-bottles"], "name": ["wine bott
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
-    """A root in which the stages of the pipeline have been run, on a part of the data."""
+def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
+    """A folder with the outputs of the pipeline's stages, for a part of the data."""
     import yaml
 
     from methods.language.lora import adapter_arrays, add_adapter
@@ -39,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     from tasks.releaf.streams import streams
     from tasks.releaf.vision import vision
 
-    root = tmp_path_factory.mktemp("made")
+    root = tmp_path_factory.mktemp("pipeline")
     raw = ingest(params=IngestParams(source=str(ROOT / "data" / "source")))
     prepared = preprocess(*raw[:5], params=PreprocessParams())
     cards = prepared.cards[prepared.cards["card_id"].isin(CARDS) | (prepared.cards.index < 12)].reset_index(
@@ -102,25 +105,25 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The app of that assistant, ready."""
+def client(pipeline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of the service with that assistant, after the model is loaded."""
     from service.app import create_app
     from service.assistant import load_assistant
-    from service.bundle import collect
-    from service.engine import Bounds, open_desk
-    from service.ratings import ThumbLog
+    from service.bundle import collect_bundle
+    from service.engine import EngineLimits, start_engine
+    from service.ratings import RatingLog
     from service.writing import Writer
 
     folder = tmp_path_factory.mktemp("bundle")
-    settings, log = collect(made, folder), ThumbLog(folder / "thumbs.db")
+    settings, ratings = collect_bundle(pipeline_root, folder), RatingLog(folder / "ratings.db")
     writer = Writer(folder, settings, folder)
     app = create_app(
-        lambda: open_desk(load_assistant(folder, cache=folder), log, writer, Bounds()),
-        a_minute=float("inf"),
-        most_bytes=200_000,
+        lambda: start_engine(load_assistant(folder, cache=folder), ratings, writer, EngineLimits()),
+        requests_per_minute=float("inf"),
+        max_body_bytes=200_000,
     )
-    app.state.thumbs_path = folder / "thumbs.db"
+    app.state.ratings_path = folder / "ratings.db"
     with TestClient(app, raise_server_exceptions=False) as client:
         while client.get("/ready").status_code == 503:
-            assert app.state.fault is None, app.state.fault
+            assert app.state.load_error is None, app.state.load_error
         yield client
