@@ -1,4 +1,4 @@
-"""A person's whole visit to the waste assistant, by a browser of the size of a phone."""
+"""A visit to the page of the waste assistant, with the screen of a phone."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ from typing import Any
 
 PHONE = {"width": 390, "height": 844}
 READY_S = 180
-TAP = 44
-"""Least pixels of what a finger is to meet (WCAG 2.5.5)."""
-WRITTEN_MS = 90_000
-"""The language model is loaded with the first sentence."""
+MIN_TARGET_PX = 44
+"""Smallest size of a touch target (WCAG 2.5.5)."""
+WRITE_TIMEOUT_MS = 90_000
+"""The language model is loaded with the first request."""
 
 
 @contextmanager
 def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterator[str]:
-    """The address of a service with the champion of a checkout; asked to stop, it must stop by itself."""
+    """Serve the champion of a checkout, and check that SIGTERM stops the service.
+
+    Yields
+    ------
+    str
+        The address of the service.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,7 +56,7 @@ def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterat
             time.sleep(0.5)
         yield address
         process.send_signal(signal.SIGTERM)
-        # The server ends what waits, then lets the signal take its course.
+        # The server finishes the pending requests, then ends by the signal.
         assert process.wait(30) in (0, -signal.SIGTERM), log.read_text(errors="replace")
         assert '"event": "stopped"' in log.read_text(errors="replace")
     finally:
@@ -60,7 +66,7 @@ def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterat
 
 
 def a_photograph() -> bytes:
-    """A bottle of TrashNet, where the photographs are; else a drawn grey one."""
+    """Return a photograph of TrashNet, or a grey picture without that data set."""
     import pandas as pd
     from PIL import Image
 
@@ -81,52 +87,52 @@ def _ready(address: str) -> bool:
         return False
 
 
-def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshots: Path) -> None:
-    """Ask by words and by a photograph, read the reasons, give a thumb, and be told what is wrong."""
+def visit(browser: Any, address: str, photograph: Path, ratings: Path, screenshots: Path) -> None:
+    """Ask with words and with a photograph, rate answers, and check the errors."""
     page = browser.new_page(viewport=PHONE)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(address)
     page.wait_for_selector("#city option", state="attached")
-    fits(page, screenshots / "assistant_start.png")
+    check_layout(page, screenshots / "assistant_start.png")
 
     page.click("#ask")
-    assert "Type what it is" in page.inner_text("#problem")
+    assert "Type the name of the item" in page.inner_text("#problem")
 
     page.fill("#question", "broken wine glass")
     page.click("#ask")
     page.wait_for_selector("#answer:not([hidden])")
     assert page.inner_text("#bin") == "Garbage"
-    assert "The list of Toronto has it" in page.inner_text("#sure")
+    assert "The list of Toronto contains it" in page.inner_text("#sure")
     assert "drinking-glass#where" in page.inner_text("#reasons")
-    page.click('[data-thumb="-1"]')
+    page.click('[data-rating="-1"]')
     page.get_by_text("Thank you.").wait_for()
-    page.click('[data-thumb="1"]')
-    page.wait_for_selector('[data-thumb="1"][aria-pressed="true"]')
-    assert page.get_attribute('[data-thumb="-1"]', "aria-pressed") == "false"
+    page.click('[data-rating="1"]')
+    page.wait_for_selector('[data-rating="1"][aria-pressed="true"]')
+    assert page.get_attribute('[data-rating="-1"]', "aria-pressed") == "false"
     page.click("#write")
-    page.wait_for_selector("#write:not([disabled])", timeout=WRITTEN_MS)
+    page.wait_for_selector("#write:not([disabled])", timeout=WRITE_TIMEOUT_MS)
     written = page.inner_text("#written")
     assert re.search(r"\[1\]\n\[1\] Drinking glasses", written), written
-    fits(page, screenshots / "assistant_words.png")
+    check_layout(page, screenshots / "assistant_words.png")
 
     page.fill("#question", "unicorn horn polish")
     page.click("#ask")
     page.locator("#asked", has_text="unicorn").wait_for()
-    page.click('[data-thumb="-1"]')
+    page.click('[data-rating="-1"]')
     page.get_by_text("Thank you.").wait_for()
 
     page.fill("#question", "Where do I throw a CFL bulb?")
     page.click("#ask")
     page.locator("#asked", has_text="CFL").wait_for()
     assert "may be hazardous (HHW" in page.inner_text("#caution")
-    fits(page, screenshots / "assistant_caution.png")
+    check_layout(page, screenshots / "assistant_caution.png")
 
     page.fill("#question", "bouteille en verre")
     page.click("#ask")
     page.locator("#asked", has_text="bouteille").wait_for()
-    assert "Not sure: nothing that is known here is much like it" in page.inner_text("#sure")
+    assert "Not sure: no known item is similar" in page.inner_text("#sure")
 
     page.fill("#question", "")
     drop(page, photograph, beside=True)
@@ -140,51 +146,51 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.click("#ask")
     page.locator("#asked", has_text="Seattle").wait_for()
     assert page.inner_text("#bin") in {"Recycle", "Trash"}
-    assert "The photograph looks like" in page.inner_text("#reasons")
+    assert "The photo looks like" in page.inner_text("#reasons")
     assert page.locator("#sentence").is_hidden() and page.locator("#caution").is_hidden()
-    fits(page, screenshots / "assistant_photograph.png")
-    assert not faults, faults
+    check_layout(page, screenshots / "assistant_photograph.png")
+    assert not errors, errors
 
     page.set_input_files(
         "#picture", {"name": "note.png", "mimeType": "image/png", "buffer": b"not a picture"}
     )
     page.click("#ask")
     page.wait_for_selector("#problem:not([hidden])")
-    assert "no picture" in page.inner_text("#problem")
+    assert "expected one of JPEG" in page.inner_text("#problem")
     page.close()
-    with sqlite3.connect(thumbs) as database:
-        given = dict(database.execute("SELECT question, thumb FROM thumbs WHERE thumb != 0").fetchall())
-    assert given == {"broken wine glass": 1, "unicorn horn polish": -1}
+    with sqlite3.connect(ratings) as database:
+        rows = database.execute("SELECT question, rating FROM ratings WHERE rating != 0").fetchall()
+    assert dict(rows) == {"broken wine glass": 1, "unicorn horn polish": -1}
 
 
-def fits(page: Any, screenshot: Path) -> None:
-    """Nothing is wider than the phone, and what is to be tapped is no smaller than a finger."""
+def check_layout(page: Any, screenshot: Path) -> None:
+    """Check the width of the page and the size of its touch targets."""
     page.screenshot(path=str(screenshot), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     small = page.evaluate(
-        """(least) => [...document.querySelectorAll("button, select, #question, #drop, summary")]
+        """(minimum) => [...document.querySelectorAll("button, select, #question, #drop, summary")]
             .map((element) => [element.id || element.textContent, element.getBoundingClientRect()])
-            .filter(([, box]) => box.width && Math.min(box.width, box.height) < least)
+            .filter(([, box]) => box.width && Math.min(box.width, box.height) < minimum)
             .map(([name, box]) => `${name}: ${box.width} x ${box.height}`)""",
-        TAP,
+        MIN_TARGET_PX,
     )
     assert not small, small
 
 
 def drop(page: Any, photograph: Path, *, beside: bool = False) -> None:
-    """Let a file fall onto the field for it, or beside it, as from a folder."""
+    """Drop a file onto its field, or beside it."""
     content = base64.b64encode(photograph.read_bytes()).decode()
-    carried = page.evaluate_handle(
+    transfer = page.evaluate_handle(
         """([content, name]) => {
             const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-            const carried = new DataTransfer();
-            carried.items.add(new File([bytes], name, { type: "image/jpeg" }));
-            return carried;
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            return transfer;
         }""",
         [content, photograph.name],
     )
-    place = "h1" if beside else "#drop"
-    page.dispatch_event(place, "dragover", {"dataTransfer": carried})
+    target = "h1" if beside else "#drop"
+    page.dispatch_event(target, "dragover", {"dataTransfer": transfer})
     assert "over" in (page.get_attribute("#drop", "class") or "")
-    page.dispatch_event(place, "drop", {"dataTransfer": carried})
+    page.dispatch_event(target, "drop", {"dataTransfer": transfer})
     assert "over" not in (page.get_attribute("#drop", "class") or "")
