@@ -137,7 +137,7 @@ def _budget(metrics: Metrics) -> str:
     rows = [
         f"{row['clients']}: {row['p50 ms']:.0f} and {row['p99 ms']:.0f} ms"
         for row in by_words
-        if row["way in"] == "/v1/ask"
+        if row["endpoint"] == "/v1/ask"
     ]
     written = [
         f"{row['p50 ms']:.0f} ms"

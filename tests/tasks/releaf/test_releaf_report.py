@@ -229,7 +229,7 @@ def measured() -> dict[str, Any]:
         "adapt": [table("answers", ["share", "before", "after"], [["cites", 0.0625, 0.15625]])],
         "serving": [table("work", ["request", "ms"], [["question", 4.25]])],
         "runtimes": [table("text", ["runtime", "p50 ms"], [["torch", 7.75]])],
-        "load": [table("load", ["way in", "clients"], [["/v1/ask", 32]])],
+        "load": [table("load", ["endpoint", "clients"], [["/v1/ask", 32]])],
         "reranker": [table("test collections", ["test", "search"], [["cisi", 0.456]])],
         "reasons": [table("strange", ["cosine", "names"], [["below 0.35", 24]])],
         "feedback": [table("rehearsal", ["w_dense", "then"], [[0.2, 0.882]])],
