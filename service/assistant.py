@@ -16,7 +16,6 @@ from safetensors.numpy import load_file
 from methods.exchange import Keep, made_anew
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
-from methods.retrieval.search import Recipe
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
 from releaf.answers import Answer, Rules, answer
@@ -70,7 +69,7 @@ class Assistant:
     @property
     def reranker(self) -> str:
         """The cross-encoder that re-ranks the passages, or ``none``."""
-        return self.settings.reranker["model"] if self.settings.reranker else "none"
+        return self.settings.reranker.model if self.settings.reranker else "none"
 
     def answer_text(self, item: str, city: str, vector: NDArray[np.float64]) -> Answer:
         """Answer a question about an item; `vector` is the unit vector of its name."""
@@ -111,7 +110,7 @@ def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None)
     """
     settings = read_settings(folder)
     rules = Rules(
-        Recipe(**settings.recipe),
+        settings.recipe,
         settings.cards,
         settings.softness,
         settings.w_cards,
@@ -128,12 +127,12 @@ def _load_reranker(settings: Settings) -> Reranker | None:
     reranker = settings.reranker
     if reranker is None:
         return None
-    if reranker_digest(reranker["model"]) != reranker["digest"]:
+    if reranker_digest(reranker.model) != reranker.digest:
         raise BundleError(
-            f"releaf.retrieve.reranker: the files of '{reranker['model']}' changed after this assistant was "
+            f"releaf.retrieve.reranker: the files of '{reranker.model}' changed after this assistant was "
             "promoted; restore them, or run `statewright run releaf`, then `python -m service promote`"
         )
-    return Reranker(load_cross_encoder(reranker["model"]), reranker["depth"], reranker["weight"])
+    return Reranker(load_cross_encoder(reranker.model), reranker.depth, reranker.weight)
 
 
 def _load_knowledge(folder: Path) -> Knowledge:
@@ -162,13 +161,11 @@ def _load_knowledge(folder: Path) -> Knowledge:
 def _load_namer(folder: Path, settings: Settings, threads: int, keep: Keep) -> Namer:
     vision, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
     materials = sorted(BINS["Toronto"])
-    if vision["photographs"] is None:
+    if vision.photographs is None:
         features_of = load_onnx_features(threads=threads, keep=keep)
-        return load_namer(arrays, materials, hidden=vision["hidden"], features_of=features_of)
-    backbone = load_backbone(
-        vision["backbone"], size=(vision["height"], vision["width"]), frozen=vision["frozen"]
-    )
-    return load_namer(arrays, materials, hidden=vision["hidden"], backbone=backbone)
+        return load_namer(arrays, materials, hidden=vision.hidden, features_of=features_of)
+    backbone = load_backbone(vision.backbone, size=(vision.height, vision.width), frozen=vision.frozen)
+    return load_namer(arrays, materials, hidden=vision.hidden, backbone=backbone)
 
 
 def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ evaluation; the other files are arrays and tables that the stages wrote.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from methods.retrieval.rerank import find_cross_encoder
+from methods.retrieval.search import Recipe
 
 STAGE_OUTPUTS = Path("data/releaf")
 BUNDLE_FILES = (
@@ -47,43 +49,55 @@ class BundleError(ValueError):
     """A bundle cannot be created or read; the message names the command to run."""
 
 
-class Settings(BaseModel):
-    """Settings of an assistant.
-
-    Attributes
-    ----------
-    encoder : str
-        A folder or an installed package.
-    recipe : dict
-        Parameters of `methods.retrieval.search.Recipe`.
-    reranker : dict or None
-        ``model`` (folder, package or name of the cross-encoder), ``depth``, ``weight``, and ``digest`` of its
-        files.
-    cards, softness, w_cards, temperature : int, float, float, float
-        Parameters of `releaf.answers.Rules`.
-    vision : dict
-        Parameters with which the vision heads were trained.
-    language : dict
-        Base model of the adapter, its precision, and limits of the generation.
-    digest : str
-        Digest of all files, the settings and the code.
-    right : float
-        Share of held-out items whose bin is correct.
-    """
+class SettingsModel(BaseModel):
+    """A part of the settings; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
-    encoder: str
-    recipe: dict[str, Any]
-    reranker: dict[str, Any] | None = None
-    cards: int
-    softness: float
-    w_cards: float
-    temperature: float
-    vision: dict[str, Any]
-    language: dict[str, Any]
-    digest: str
-    right: float
+
+class RerankerSettings(SettingsModel):
+    """The cross-encoder that re-ranks the passages."""
+
+    model: str = Field(description="folder, installed package, or name in the local cache")
+    depth: int = Field(description="number of passages that are re-ranked")
+    weight: float = Field(description="weight of the cross-encoder in the score")
+    digest: str = Field(description="digest of the files of the cross-encoder")
+
+
+class VisionSettings(SettingsModel):
+    """Parameters with which the heads for photographs were trained."""
+
+    photographs: str | None = Field(description="table of photographs; null: the shipped features")
+    backbone: str
+    height: int = Field(description="pixels")
+    width: int = Field(description="pixels")
+    frozen: int | None = Field(description="number of blocks of the backbone that were not trained")
+    hidden: int = Field(description="width of the shared layer of the heads; 0: no layer")
+
+
+class LanguageSettings(SettingsModel):
+    """The language model and the limits of its answers."""
+
+    model: str = Field(description="base model of the adapter")
+    precision: str = Field(description="name of a torch dtype")
+    most_tokens: int = Field(description="largest number of tokens of an answer")
+    passages: int = Field(description="number of passages that an answer is written from")
+
+
+class Settings(SettingsModel):
+    """Settings of an assistant."""
+
+    encoder: str = Field(description="folder or installed package of the text encoder")
+    recipe: Recipe = Field(description="parameters of the search")
+    reranker: RerankerSettings | None = None
+    cards: int = Field(description="number of cards in the mixture, see `releaf.answers.Rules`")
+    softness: float = Field(description="decay of the weight of a card with its score")
+    w_cards: float = Field(description="weight of the cards in the mixture")
+    temperature: float = Field(description="temperature of the calibration")
+    vision: VisionSettings
+    language: LanguageSettings
+    digest: str = Field(description="digest of the files, the settings and the code")
+    right: float = Field(description="share of held-out items whose bin is correct")
 
 
 def collect_bundle(root: Path, folder: Path) -> Settings:
@@ -114,18 +128,14 @@ def _settings(root: Path, folder: Path) -> Settings:
         vision |= vision["with_photographs"]
     settings = {
         "encoder": params["index"]["model"],
-        "recipe": {
-            key: search[key] for key in ("fusion", "w_dense", "rrf_k", "depth", "feedback", "alpha", "terms")
-        },
+        "recipe": {field.name: search[field.name] for field in dataclasses.fields(Recipe)},
         "reranker": _reranker_settings(root, search),
         "cards": mixture["cards"],
         "softness": mixture["softness"],
         "w_cards": mixture["w_cards"],
         "temperature": evaluation["temperature"],
-        "vision": {
-            key: vision[key] for key in ("photographs", "backbone", "height", "width", "frozen", "hidden")
-        },
-        "language": {key: params["adapt"][key] for key in ("model", "precision", "most_tokens", "passages")},
+        "vision": {name: vision[name] for name in VisionSettings.model_fields},
+        "language": {name: params["adapt"][name] for name in LanguageSettings.model_fields},
         "right": evaluation["names"]["right"],
     }
     return Settings(**settings, digest=_digest(folder, settings))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +145,7 @@ def _register(client: MlflowClient, root: Path, folder: Path, settings: Settings
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name="promote"):
         mlflow.log_params(
-            {"w_cards": settings.w_cards, "temperature": settings.temperature, **settings.recipe}
+            {"w_cards": settings.w_cards, "temperature": settings.temperature, **asdict(settings.recipe)}
         )
         mlflow.log_metrics({"names.right": settings.right})
         logged = mlflow.pyfunc.log_model(

@@ -71,7 +71,7 @@ class Writer:
         from methods.language.prompt import Passage
 
         language = self._settings.language
-        cited = select_passages(answer, language["passages"])
+        cited = select_passages(answer, language.passages)
         streams = {card.card_id: card.streams for card in knowledge.cards}
         passages = [
             Passage(
@@ -92,7 +92,7 @@ class Writer:
             level=level,
             temperature=temperature,
             seed=seed,
-            most_tokens=language["most_tokens"],
+            most_tokens=language.most_tokens,
         )
         if generated.refused and answer.listed:
             # The model has no answer, but the list of the city has.
@@ -110,10 +110,10 @@ class Writer:
 
             language = self._settings.language
             self._generator = load_generator(
-                language["model"],
+                language.model,
                 self._bundle / "adapter.safetensors",
                 cache=self._cache,
-                dtype=getattr(torch, language["precision"]),
+                dtype=getattr(torch, language.precision),
             )
         return self._generator
 

@@ -76,7 +76,7 @@ def test_a_bundle_has_the_settings_of_heads_trained_on_photographs(
         (tmp_path / "params.yaml").write_text(
             text.replace("photographs: null", f"photographs: {photographs}")
         )
-        assert collect_bundle(tmp_path, tmp_path / "bundle").vision["hidden"] == hidden
+        assert collect_bundle(tmp_path, tmp_path / "bundle").vision.hidden == hidden
 
 
 def test_a_registry_without_champion_names_the_command_to_run(

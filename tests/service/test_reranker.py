@@ -13,7 +13,7 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from methods.retrieval.search import Recipe, search
+from methods.retrieval.search import search
 from service.app import create_app
 from service.assistant import load_assistant
 from service.bundle import BundleError, Settings, collect_bundle
@@ -50,7 +50,7 @@ def expected_order(folder: Path, settings: Settings, model: Path, vector: np.nda
     """Return the best passage of each card in the fused order."""
     passages = pd.read_parquet(folder / "passages.parquet")
     knowledge = load_assistant(folder, cache=folder).knowledge
-    plain = search(knowledge.corpus, [QUESTION], vector[None], Recipe(**settings.recipe))[0]
+    plain = search(knowledge.corpus, [QUESTION], vector[None], settings.recipe)[0]
     first = np.argsort(-plain, kind="stable")[:DEPTH]
     scaled = (plain[first] - plain.min()) / (plain.max() - plain.min())
     judged = pair_scores(model, QUESTION, passages["text"].iloc[first].tolist())
