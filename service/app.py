@@ -192,7 +192,7 @@ def _answer(app: FastAPI, figures: Figures) -> None:
     async def search(asked: Ask, response: Response) -> Found:
         """The passages that a question finds, without more."""
         _, found = await find(asked, response)
-        passages = [cited.__dict__ for cited in found.found]
+        passages = [cited.__dict__ for cited in found.sources]
         return Found.model_validate(
             {"passages": passages, "confidence": found.confidence, "level": found.level}
         )

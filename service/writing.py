@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from methods.serving.batching import Overloaded
-from releaf.answers import Answer, Cited
+from releaf.answers import Answer, Citation
 from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
@@ -37,7 +37,7 @@ class Writer:
 
     def write(
         self, known: Knowledge, question: str, found: Answer, *, temperature: float, seed: int
-    ) -> tuple[Generated, tuple[Cited, ...]]:
+    ) -> tuple[Generated, tuple[Citation, ...]]:
         """What is written, and the passages that it was given.
 
         Raises
@@ -58,7 +58,7 @@ class Writer:
 
     def _write(
         self, known: Knowledge, question: str, found: Answer, temperature: float, seed: int
-    ) -> tuple[Generated, tuple[Cited, ...]]:
+    ) -> tuple[Generated, tuple[Citation, ...]]:
         from methods.language.prompt import Passage
 
         how = self._settings.language
@@ -102,10 +102,10 @@ class Writer:
         return self._generator
 
 
-def passages_of(found: Answer, most: int) -> tuple[Cited, ...]:
+def passages_of(found: Answer, most: int) -> tuple[Citation, ...]:
     """What a text is written from: the reason for the bin first, then what else was found, each card once."""
     first = [cited for cited in found.reasons if cited.part == "where"]
-    chosen: dict[str, Cited] = {}
-    for cited in [*first, *found.found]:
+    chosen: dict[str, Citation] = {}
+    for cited in [*first, *found.sources]:
         chosen.setdefault(cited.card_id, cited)
     return tuple(chosen.values())[:most]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from releaf.answers import Cited
+from releaf.answers import Citation
 from releaf.bins import BINS
 from service.writing import MOST_WAITING, passages_of
 
@@ -122,12 +122,12 @@ def test_a_busy_writer_refuses(client: TestClient) -> None:
 
 
 def test_what_is_written_from_is_the_reason_first_and_each_card_once() -> None:
-    def cited(card: str, part: str) -> Cited:
-        return Cited(f"{card}#{part}", card, card, part, "text")
+    def cited(card: str, part: str) -> Citation:
+        return Citation(f"{card}#{part}", card, card, part, "text")
 
     found = SimpleNamespace(
         reasons=(cited("pan", "where"), cited("pan", "reuse")),
-        found=(cited("jar", "what"), cited("pan", "what"), cited("leaf", "what")),
+        sources=(cited("jar", "what"), cited("pan", "what"), cited("leaf", "what")),
     )
     ids = [one.passage_id for one in passages_of(found, 2)]  # type: ignore[arg-type]
     assert ids == ["pan#where", "jar#what"]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from releaf.answers import Answer, Cited
+from releaf.answers import Answer, Citation
 from service.ratings import ThumbLog
 from tasks.releaf.params import ThumbsParams
 from tasks.releaf.thumbs import thumbs
 
 
-def found(*reasons: Cited) -> Answer:
+def found(*reasons: Citation) -> Answer:
     return Answer("Toronto", "Garbage", 0.5, {"Garbage": 0.5}, None, 0.25, "medium", reasons, (), (), ())
 
 
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_stage_reads_the_service_s_log(path: Path) -> None:
     log = ThumbLog(path)
-    cited = Cited("pan#where", "pan", "Pans", "where", "To the garbage.")
+    cited = Citation("pan#where", "pan", "Pans", "where", "To the garbage.")
     log.answered("a" * 32, "old pan; DROP TABLE thumbs", found(cited), "model-1")
     log.answered("b" * 32, "what is this", found(), "model-1")
     log.answered("d" * 32, "soda cans", found(cited), "model-1", by_words=False)

@@ -67,7 +67,7 @@ def test_passages_come_in_the_fused_order(
     assistant = load_assistant(folder, cache=folder)
     vector = assistant.encode([QUESTION])[0]
     expected = by_hand(folder, settings, tmp_path / "reranker", vector)
-    found = [cited.passage_id for cited in assistant.ask(QUESTION, "Toronto", vector).found]
+    found = [cited.passage_id for cited in assistant.ask(QUESTION, "Toronto", vector).sources]
     assert found[: len(expected)] == expected[: len(found)]
     desk = open_desk(assistant, ThumbLog(tmp_path / "thumbs.db"), Writer(folder, settings, folder), Bounds())
     body = {"question": QUESTION, "city": "Toronto"}
