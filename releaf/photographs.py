@@ -40,7 +40,8 @@ def load_namer(
     Parameters
     ----------
     arrays : mapping of ndarray
-        Contents of ``vision_model.safetensors``: ``temperature``, and for each seed ``seed_0.body...`` and ``seed_0.heads...``.
+        Contents of ``vision_model.safetensors``: ``temperature``, and for each seed
+        ``seed_0.body...`` and ``seed_0.heads...``.
     materials : sequence of str
         In the order of the logits.
     hidden : int

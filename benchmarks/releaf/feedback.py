@@ -16,7 +16,7 @@ import yaml
 from benchmarks.parts import Found, Skipped
 from statewright import files
 from tasks.releaf.contracts.tables import Vocabulary
-from tasks.releaf.feedback import feedback, first_cards
+from tasks.releaf.feedback import SearchSetup, feedback, first_cards
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import ask
 from tasks.report.benchmark import BenchmarkTable
@@ -66,7 +66,7 @@ def _row(
     vectors, passages = np.stack(list(read["vectors"]["vector"])).astype(float), read["passages"]
     corpus = Corpus(from_arrays(index[0], index[1].terms), vectors)
     shares = [weight, *retrieve.grid]
-    first = first_cards(corpus, passages, list(right), shares, retrieve, encoder)
+    first = first_cards(SearchSetup(corpus, passages, retrieve, encoder), list(right), shares)
     made = feedback(
         log(first[weight], passages, right), passages, read["items"], read["cards"], *index, read["vectors"],
         params=params, retrieve=retrieve, index=encoder,
@@ -89,6 +89,6 @@ def log(first: list[str], passages: pd.DataFrame, right: dict[str, set[str]]) ->
             "question": list(right),
             "card_id": first,
             "passage_id": passage_of.loc[first].to_numpy(),
-            "thumb": [1 if card in cards else -1 for card, cards in zip(first, right.values(), strict=True)],
+            "rating": [1 if card in cards else -1 for card, cards in zip(first, right.values(), strict=True)],
         }
     )

@@ -47,7 +47,7 @@ RECIPE = {
 OFF = "off: WikiText-2 does not ship; name its folder in releaf.adapt.texts"
 
 
-class Adapt(NamedTuple):
+class AdaptOutputs(NamedTuple):
     """What the stage makes: the adapter, what it came to, its course, and a page about it."""
 
     adapter: Annotated[Tensors, Shapes({"scaling": ()}, more=True)]
@@ -69,7 +69,7 @@ class Material:
 
 def adapt(
     cards: Table[Cards], passages: Table[Passages], items: Table[Items], *, params: AdaptParams
-) -> Adapt:
+) -> AdaptOutputs:
     """Train an adapter on questions, answers and texts of the cards; judge it on cards and items kept apart.
 
     Training stops by the cards of the dev split; nothing is chosen on the test split.
@@ -124,7 +124,7 @@ def adapt(
         }
         for check in tuned.history
     )
-    return Adapt(arrays, summary, history, model_card(summary))
+    return AdaptOutputs(arrays, summary, history, model_card(summary))
 
 
 def _load(params: AdaptParams) -> LanguageModel:

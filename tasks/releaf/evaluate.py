@@ -91,7 +91,7 @@ class EvaluateSummary(Document):
     photographs: dict[str, Accuracy]
 
 
-class Evaluate(NamedTuple):
+class EvaluateOutputs(NamedTuple):
     """What the stage makes."""
 
     answers: Table[Answers]
@@ -112,7 +112,7 @@ def evaluate(
     *,
     params: EvaluateParams,
     retrieve: RetrieveParams,
-) -> Evaluate:
+) -> EvaluateOutputs:
     """Choose the weight and the temperature on dev, then ask every test name and photograph once.
 
     Raises
@@ -220,7 +220,7 @@ def _judge(
     by_weight: dict[str, float],
     photographs: pd.DataFrame,
     params: EvaluateParams,
-) -> Evaluate:
+) -> EvaluateOutputs:
     right = {name: _right(found, test) for name, found in shares.items()}
     ours, cited = right["assistant"], test.table["cited"].to_numpy(bool)
     top = np.array([next(iter(one.values())) for one in shares["assistant"]])
@@ -258,7 +258,7 @@ def _judge(
         ece=_ece(shares["assistant"], ours),
         photographs=_photographs(photographs),
     )
-    return Evaluate(answers, summary)
+    return EvaluateOutputs(answers, summary)
 
 
 def accuracy(right: np.ndarray) -> Accuracy:

@@ -12,7 +12,7 @@ from tasks.releaf.contracts.tables import Bm25Arrays, Passages, Vectors, Vocabul
 from tasks.releaf.params import IndexParams
 
 
-class Index(NamedTuple):
+class IndexOutputs(NamedTuple):
     """All that a search needs beside the passages themselves."""
 
     bm25: Bm25Arrays
@@ -22,7 +22,7 @@ class Index(NamedTuple):
 
 def index(
     passages: Table[Passages], previous_vectors: Table[Vectors] | None, *, params: IndexParams
-) -> Index:
+) -> IndexOutputs:
     """Index the passages.
 
     A passage whose text had a vector from the same model in the last run keeps it.
@@ -40,7 +40,7 @@ def index(
         )
     fitted = fit_bm25(passages["text"].tolist(), k1=params.k1, b=params.b)
     vocabulary = Vocabulary(terms=list(fitted.vocabulary), k1=params.k1, b=params.b, passages=len(passages))
-    return Index(to_arrays(fitted), vocabulary, embed(passages, previous_vectors, params))
+    return IndexOutputs(to_arrays(fitted), vocabulary, embed(passages, previous_vectors, params))
 
 
 def embed(passages: pd.DataFrame, previous: pd.DataFrame | None, params: IndexParams) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class IngestReport(Document):
     full_tier: str
 
 
-class Ingest(NamedTuple):
+class IngestOutputs(NamedTuple):
     """The raw tables, the quarantine and the counts."""
 
     waste_items: Table[WasteItems]
@@ -54,7 +54,7 @@ class Ingest(NamedTuple):
     ingest: IngestReport
 
 
-def ingest(*, params: IngestParams) -> Ingest:
+def ingest(*, params: IngestParams) -> IngestOutputs:
     """Read everything; a row or a card that breaks its contract goes to quarantine.
 
     This is the one stage of the pipeline that reads the outside. A card with a fact that the
@@ -82,7 +82,7 @@ def ingest(*, params: IngestParams) -> Ingest:
         for table, rows in found.items()
     }
     kinds = found["waste_cards"].kept["kind"].value_counts()
-    return Ingest(
+    return IngestOutputs(
         **{table: rows.kept for table, rows in found.items()},
         waste_quarantine=pd.concat([rows.faults for rows in found.values()], ignore_index=True),
         ingest=IngestReport(

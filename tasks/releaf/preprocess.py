@@ -52,7 +52,7 @@ class PreprocessReport(Document):
     photos_left_out: PhotosLeftOut
 
 
-class Preprocess(NamedTuple):
+class PreprocessOutputs(NamedTuple):
     """The tables that all later stages read."""
 
     items: Table[Items]
@@ -72,7 +72,7 @@ def preprocess(
     waste_cards: Table[WasteCards],
     *,
     params: PreprocessParams,
-) -> Preprocess:
+) -> PreprocessOutputs:
     """Mend the known faults; nothing here looks at a label of the test split to choose anything."""
     items, ids = split_items(waste_items, waste_cards, params)
     cards = with_streams(waste_cards, ids)
@@ -100,7 +100,7 @@ def preprocess(
         photos=len(photos),
         photos_left_out=left_out,
     )
-    return Preprocess(items, cards, passages, nodes, links, photos, report)
+    return PreprocessOutputs(items, cards, passages, nodes, links, photos, report)
 
 
 def _of_two_streams(items: pd.DataFrame) -> int:

@@ -36,7 +36,7 @@ STORE_QUESTIONS, STORE_NEAREST = 100, 10
 OFF = "off: releaf.retrieve.reranker is null"
 
 
-class Retrieve(NamedTuple):
+class RetrieveOutputs(NamedTuple):
     """Scores of every test question, and what they come to."""
 
     retrieval_scores: Table[RetrievalScores]
@@ -64,7 +64,7 @@ def retrieve(
     *,
     params: RetrieveParams,
     index: IndexParams,
-) -> Retrieve:
+) -> RetrieveOutputs:
     """Judge every system on the test questions; weights and feedback are tried on the others only.
 
     Raises
@@ -110,7 +110,7 @@ def retrieve(
         store=params.qdrant or "inside the process",
         store_agrees=_store_agrees(library, vectors, test, params),
     )
-    return Retrieve(table, metrics)
+    return RetrieveOutputs(table, metrics)
 
 
 def recipe_of(params: RetrieveParams, **changes: object) -> Recipe:

@@ -73,7 +73,7 @@ class ServingSummary(Document):
     rush_servers: dict[str, float]
 
 
-class Serving(NamedTuple):
+class ServingOutputs(NamedTuple):
     """What the stage makes."""
 
     serving: ServingSummary
@@ -81,7 +81,7 @@ class Serving(NamedTuple):
     serving_by_load: Table[ByLoad]
 
 
-def serving(*, params: ServingParams) -> Serving:
+def serving(*, params: ServingParams) -> ServingOutputs:
     """Simulate every rule at every load, every hit rate, and every way of scaling through one rush."""
     table = pd.DataFrame([*_dispatch(params), *_cache(params), *_scaling(params)])
     figures = ["p50", "p95", "p99", "mean", "expected"]
@@ -89,7 +89,7 @@ def serving(*, params: ServingParams) -> Serving:
     table["servers"] = table["servers"].round(3)
     wide = table[table["part"] == "dispatch"].pivot(index="load", columns="way", values="p99").reset_index()
     wide.columns = [str(name).replace("-", "_") for name in wide.columns]
-    return Serving(_summary(table, params), table, wide[list(ByLoad.to_schema().columns)])
+    return ServingOutputs(_summary(table, params), table, wide[list(ByLoad.to_schema().columns)])
 
 
 def _requests(rate: float, params: ServingParams) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -48,7 +48,7 @@ class StreamsSummary(Document):
     test_by_city: dict[str, StreamScore]
 
 
-class Streams(NamedTuple):
+class StreamsOutputs(NamedTuple):
     """What the stage makes."""
 
     names: Table[Names]
@@ -56,7 +56,7 @@ class Streams(NamedTuple):
     streams: StreamsSummary
 
 
-def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -> Streams:
+def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -> StreamsOutputs:
     """Encode the names, fit a model a city, choose the strength on dev, score on test.
 
     Raises
@@ -92,7 +92,7 @@ def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -
             str(city): _score(models, parts["train"], rows, vector_of) for city, rows in test.groupby("city")
         },
     )
-    return Streams(names, to_arrays(models), summary)
+    return StreamsOutputs(names, to_arrays(models), summary)
 
 
 def _fit(train: pd.DataFrame, vector_of: dict[str, np.ndarray], strength: float) -> dict[str, StreamModel]:

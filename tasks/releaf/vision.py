@@ -50,7 +50,7 @@ RECIPE = {
 }
 
 
-class Vision(NamedTuple):
+class VisionOutputs(NamedTuple):
     """What the stage makes."""
 
     vision_scores: Table[Scores]
@@ -61,7 +61,7 @@ class Vision(NamedTuple):
     vision_history: Table[History]
 
 
-def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
+def vision(photos: Table[Photos], *, params: VisionParams) -> VisionOutputs:
     """Train the heads for every seed, calibrate what they say together, and score it on the test split.
 
     Nothing is chosen on the test split: training stops, and the temperature is fitted, on validation.
@@ -190,7 +190,7 @@ def _vision(
     truth: dict[str, np.ndarray],
     heads: tuple[dict[str, Any], dict[str, str]],
     params: VisionParams,
-) -> Vision:
+) -> VisionOutputs:
     from methods.evaluation.calibration import fit_temperature, softmax
 
     # The seeds' mean probabilities as logits again, so that one temperature serves them all.
@@ -236,7 +236,7 @@ def _vision(
             )
         },
     )
-    return Vision(
+    return VisionOutputs(
         vision_scores=scores[list(Scores.to_schema().columns)].reset_index(drop=True),
         vision_confusion=confusion_table(truth["test"], answers["test"][-1], MATERIALS),
         vision_predictions=table.reset_index(drop=True),

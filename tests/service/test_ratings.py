@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from shipped import shipped_params
 
 from releaf.answers import Answer, Citation
 from service.ratings import ThumbLog
-from tasks.releaf.params import ThumbsParams
-from tasks.releaf.thumbs import thumbs
+from tasks.releaf.params import RatingsParams
+from tasks.releaf.ratings import ratings
 
 
 def found(*reasons: Citation) -> Answer:
@@ -30,9 +31,9 @@ def test_the_stage_reads_the_service_s_log(path: Path) -> None:
     assert log.judged("a" * 32, -1)
     assert not log.judged("c" * 32, 1)
     log.close()
-    read = thumbs(params=ThumbsParams(log=f"sqlite:///{path}"))
-    rows = read.thumbs.set_index("answer_id")
-    assert rows.loc["a" * 32, ["question", "passage_id", "stream", "thumb"]].tolist() == [
+    read = ratings(params=shipped_params(RatingsParams, "releaf.ratings", log=f"sqlite:///{path}"))
+    rows = read.ratings.set_index("answer_id")
+    assert rows.loc["a" * 32, ["question", "passage_id", "stream", "rating"]].tolist() == [
         "old pan; DROP TABLE thumbs", "pan#where", "Garbage", -1,
     ]  # fmt: skip
     assert rows["passage_id"].isna().to_dict() == {"a" * 32: False, "b" * 32: True, "d" * 32: True}
@@ -44,4 +45,7 @@ def test_a_log_goes_on_where_it_was_left(path: Path) -> None:
         log = ThumbLog(path)
         log.answered(answer_id, "pan", found(), "model-1")
         log.close()
-    assert len(thumbs(params=ThumbsParams(log=f"sqlite:///{path}")).thumbs) == 2
+    assert (
+        len(ratings(params=shipped_params(RatingsParams, "releaf.ratings", log=f"sqlite:///{path}")).ratings)
+        == 2
+    )

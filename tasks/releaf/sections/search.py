@@ -75,13 +75,13 @@ def turned_down(wrong: pd.DataFrame, params: ReportParams) -> list[Block]:
     """What people turned down most: passages found for a question that they did not answer."""
     if wrong.empty:
         return [Prose("No passage was turned down by more people than found it right.")]
-    worst = wrong.sort_values(["thumbs", "question", "passage_id"]).head(params.turned_down)
+    worst = wrong.sort_values(["rating_sum", "question", "passage_id"]).head(params.turned_down)
     return [
         grid(
             f"{plural(len(wrong), 'passage')} turned down by more people than found it right (kept for a "
             f"re-ranker to learn from, hard_negatives.parquet); the {len(worst)} most disliked.",
-            ("question", "card", "passage", "thumbs"),
-            [(row.question, row.card_id, row.text, str(row.thumbs)) for row in worst.itertuples()],
+            ("question", "card", "passage", "sum of ratings"),
+            [(row.question, row.card_id, row.text, str(row.rating_sum)) for row in worst.itertuples()],
             text=(1, 2),
         )
     ]

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from methods.language.grounding import citations
 from methods.language.prompt import Passage
 from statewright.contracts import ContractError, check
-from tasks.releaf.adapt import Adapt, adapt
+from tasks.releaf.adapt import AdaptOutputs, adapt
 from tasks.releaf.adapter.examples import Asked, Shelf, ask, commonest, names_of, shelve, without
 from tasks.releaf.adapter.scores import model_card, score_answers
 from tasks.releaf.catalogue.names import split_of
@@ -36,7 +37,9 @@ def shelves(preprocessed) -> dict[str, Shelf]:
 
 @pytest.fixture(scope="module")
 def small(tiny_folder) -> AdaptParams:
-    return AdaptParams(
+    return shipped_params(
+        AdaptParams,
+        "releaf.adapt",
         model=str(tiny_folder),
         precision="float32",
         questions=6,
@@ -50,7 +53,7 @@ def small(tiny_folder) -> AdaptParams:
 
 
 @pytest.fixture(scope="module")
-def done(preprocessed, small) -> Adapt:
+def done(preprocessed, small) -> AdaptOutputs:
     return adapt(preprocessed.cards, preprocessed.passages, preprocessed.items, params=small)
 
 
@@ -128,7 +131,7 @@ def test_the_commonest_bin_is_of_the_training_items(preprocessed):
 
 
 def test_every_output_keeps_its_contract(done):
-    for name, annotation in typing.get_type_hints(Adapt, include_extras=True).items():
+    for name, annotation in typing.get_type_hints(AdaptOutputs, include_extras=True).items():
         check(getattr(done, name), annotation, name)
 
 

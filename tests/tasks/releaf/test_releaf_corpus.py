@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks.releaf.ingest import Ingest
+from tasks.releaf.ingest import IngestOutputs
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
 PARTS = ("what", "where", "prepare", "reuse")
@@ -50,7 +50,7 @@ def test_every_fact_stands_in_the_tables(cards: list[dict[str, Any]]) -> None:
     assert len(of_edges.merge(edges)) == len(of_edges)
 
 
-def test_no_card_is_set_aside(cards: list[dict[str, Any]], shipped: Ingest) -> None:
+def test_no_card_is_set_aside(cards: list[dict[str, Any]], shipped: IngestOutputs) -> None:
     assert shipped.ingest.cards == len(cards)
     assert shipped.waste_quarantine.empty
 

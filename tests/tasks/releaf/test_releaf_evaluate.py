@@ -7,20 +7,22 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from methods.retrieval.sparse import fit_bm25, to_arrays
 from releaf.bins import BINS
 from statewright.contracts import ContractError, Table, check
 from tasks.releaf.contracts.tables import Vocabulary
-from tasks.releaf.evaluate import Answers, Evaluate, accuracy, evaluate
+from tasks.releaf.evaluate import Answers, EvaluateOutputs, accuracy, evaluate
 from tasks.releaf.params import EvaluateParams, IndexParams, RetrieveParams, StreamsParams
-from tasks.releaf.streams import Names, Streams, streams
+from tasks.releaf.streams import Names, StreamsOutputs, streams
 
 WIDTH = 48
 SPLITS = ("train", "train", "train", "dev", "test")
 KINDS = {"Blue": "jar", "Metal": "pan", "Green": "leaf"}
 ADJECTIVES = ("old", "small", "green", "broken", "heavy")
-SEARCH = RetrieveParams(feedback=0)
+INDEX = shipped_params(IndexParams, "releaf.index")
+SEARCH = shipped_params(RetrieveParams, "releaf.retrieve", feedback=0)
 
 
 def encode(texts: list[str]) -> np.ndarray:
@@ -44,17 +46,21 @@ def items() -> pd.DataFrame:
 
 
 @pytest.fixture
-def learnt(items: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Streams:
+def learnt(items: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> StreamsOutputs:
     monkeypatch.setattr("methods.retrieval.dense.load_encoder", lambda model, batch: encode)
-    return streams(items, params=StreamsParams(), index=IndexParams())
+    return streams(
+        items,
+        params=shipped_params(StreamsParams, "releaf.streams"),
+        index=INDEX,
+    )
 
 
 @pytest.fixture
-def judged(items: pd.DataFrame, learnt: Streams) -> Evaluate:
+def judged(items: pd.DataFrame, learnt: StreamsOutputs) -> EvaluateOutputs:
     return judge(items, learnt, SEARCH)
 
 
-def judge(items: pd.DataFrame, learnt: Streams, search: RetrieveParams) -> Evaluate:
+def judge(items: pd.DataFrame, learnt: StreamsOutputs, search: RetrieveParams) -> EvaluateOutputs:
     cards = pd.DataFrame(
         [
             (
@@ -100,11 +106,11 @@ def judge(items: pd.DataFrame, learnt: Streams, search: RetrieveParams) -> Evalu
     vocabulary = Vocabulary(terms=list(index.vocabulary), k1=1.5, b=0.75, passages=2)
     return evaluate(
         items, cards, passages, to_arrays(index), vocabulary, vectors, *learnt, photographs,
-        params=EvaluateParams(draws=100), retrieve=search,
+        params=shipped_params(EvaluateParams, "releaf.evaluate", draws=100), retrieve=search,
     )  # fmt: skip
 
 
-def test_the_model_learns_what_the_words_say(learnt: Streams) -> None:
+def test_the_model_learns_what_the_words_say(learnt: StreamsOutputs) -> None:
     assert learnt.streams.streams == {"Here": ["Blue", "Green", "Metal"]}
     assert (learnt.streams.test.names, learnt.streams.test.model) == (3, 1.0)
     assert learnt.streams.test.commonest_stream == pytest.approx(1 / 3, abs=1e-6)
@@ -112,7 +118,7 @@ def test_the_model_learns_what_the_words_say(learnt: Streams) -> None:
     check(learnt.names, Table[Names], "names")
 
 
-def test_the_strength_is_the_best_on_dev(learnt: Streams) -> None:
+def test_the_strength_is_the_best_on_dev(learnt: StreamsOutputs) -> None:
     by_strength = learnt.streams.dev_by_strength
     assert (
         by_strength[f"{learnt.streams.strength:g}"] == max(by_strength.values()) == learnt.streams.dev.model
@@ -122,16 +128,22 @@ def test_the_strength_is_the_best_on_dev(learnt: Streams) -> None:
 def test_a_city_of_one_stream_is_refused(items: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("methods.retrieval.dense.load_encoder", lambda model, batch: encode)
     with pytest.raises(ContractError, match=r"city Here, split train: .* expected two or more"):
-        streams(items.assign(stream="Blue"), params=StreamsParams(), index=IndexParams())
+        streams(
+            items.assign(stream="Blue"),
+            params=shipped_params(StreamsParams, "releaf.streams"),
+            index=INDEX,
+        )
 
 
-def test_every_test_name_is_asked_once_and_none_is_looked_up(judged: Evaluate, items: pd.DataFrame) -> None:
+def test_every_test_name_is_asked_once_and_none_is_looked_up(
+    judged: EvaluateOutputs, items: pd.DataFrame
+) -> None:
     check(judged.answers, Table[Answers], "answers")
     assert sorted(judged.answers["name"]) == sorted(items[items["split"] == "test"]["name"])
     assert (judged.answers["probability"] < 1).all()
 
 
-def test_the_cards_alone_cannot_know_leaves_and_both_together_do(judged: Evaluate) -> None:
+def test_the_cards_alone_cannot_know_leaves_and_both_together_do(judged: EvaluateOutputs) -> None:
     table = judged.answers.set_index("name")
     assert not table.loc["heavy leaf", "by_cards"]
     assert table.loc["heavy leaf", "by_list"]
@@ -144,7 +156,7 @@ def test_the_cards_alone_cannot_know_leaves_and_both_together_do(judged: Evaluat
 
 
 def test_a_reranker_that_is_named_orders_the_cards(
-    judged: Evaluate, items: pd.DataFrame, learnt: Streams, monkeypatch: pytest.MonkeyPatch
+    judged: EvaluateOutputs, items: pd.DataFrame, learnt: StreamsOutputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that reads the wrong card as the right one turns what the cards alone answer."""
 
@@ -160,12 +172,12 @@ def test_a_reranker_that_is_named_orders_the_cards(
     assert kept.answers["stream"].tolist() == judged.answers["stream"].tolist()
 
 
-def test_a_reranker_that_is_not_there_is_named(items: pd.DataFrame, learnt: Streams) -> None:
+def test_a_reranker_that_is_not_there_is_named(items: pd.DataFrame, learnt: StreamsOutputs) -> None:
     with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' is not here"):
         judge(items, learnt, SEARCH.model_copy(update={"reranker": "no/such"}))
 
 
-def test_photographs_are_right_where_the_bin_is(judged: Evaluate) -> None:
+def test_photographs_are_right_where_the_bin_is(judged: EvaluateOutputs) -> None:
     """Glass that might be trash, and might be metal: both go to Toronto's blue bin, to two bins in Nagai."""
     assert judged.evaluate.photographs["Toronto"].right == 1.0
     assert judged.evaluate.photographs["Nagai"].right == pytest.approx(54 / 60)

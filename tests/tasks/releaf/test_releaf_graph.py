@@ -9,6 +9,7 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, check
 from tasks.releaf.graph import GraphOutputs, graph
@@ -18,8 +19,16 @@ from tasks.releaf.links.tables import ALL
 from tasks.releaf.params import GraphParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
-QUICK = GraphParams(
-    features=("structure",), layers=(32, 16), width=16, epochs=30, learning_rate=0.01, pivots=20, shuffles=19
+QUICK = shipped_params(
+    GraphParams,
+    "releaf.graph",
+    features=("structure",),
+    layers=(32, 16),
+    width=16,
+    epochs=30,
+    learning_rate=0.01,
+    pivots=20,
+    shuffles=19,
 )
 
 
@@ -158,7 +167,7 @@ def test_no_hidden_link_reaches_a_feature_a_message_or_a_negative() -> None:
 
 
 def test_a_context_link_that_repeats_a_predicted_one_is_dropped() -> None:
-    _, made = read_graph(*small(), GraphParams(validation=0.2, test=0.2))
+    _, made = read_graph(*small(), shipped_params(GraphParams, "releaf.graph", validation=0.2, test=0.2))
     assert made.context.T.tolist() == [[8, 9]]
     assert made.links.shape[1] == 11
 
@@ -195,7 +204,10 @@ def test_a_kind_that_is_not_there_is_named() -> None:
 
 @pytest.mark.slow
 def test_on_the_whole_graph_the_model_beats_every_baseline_against_hard_negatives() -> None:
-    found = graph(*shipped(), params=GraphParams(epochs=120, learning_rate=0.003, patience=60))
+    found = graph(
+        *shipped(),
+        params=shipped_params(GraphParams, "releaf.graph", epochs=120, learning_rate=0.003, patience=60),
+    )
     assert found.graph.test[SAME_TYPE].beats
     assert found.graph.test[MATCHED].beats
     assert found.graph.test[SAME_TYPE].auc > 0.88

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from shipped import shipped_params
 
 from methods.vision.pictures import MOST_BYTES, decode
 from releaf.photographs import load_namer
@@ -19,7 +20,7 @@ from statewright.files import dump_json
 from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs.own import Own, read_own
-from tasks.releaf.vision import Vision, vision
+from tasks.releaf.vision import VisionOutputs, vision
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +29,16 @@ PHOTOGRAPHS = (
     Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
     / "data/waste/trashnet_192x144.parquet"
 )
-SMALL = VisionParams(epochs=6, hidden=32, batch_size=128, learning_rate=4e-3, average=0.8, seeds=[0, 1])
+SMALL = shipped_params(
+    VisionParams,
+    "releaf.vision",
+    epochs=6,
+    hidden=32,
+    batch_size=128,
+    learning_rate=4e-3,
+    average=0.8,
+    seeds=[0, 1],
+)
 EACH = 8
 BROKEN = {
     "glass/animated.gif": "is animated (2 frames)",
@@ -110,7 +120,7 @@ def own(folder: Path, others: pd.DataFrame) -> Own:
 
 
 @pytest.fixture(scope="module")
-def done(folder: Path, others: pd.DataFrame) -> Vision:
+def done(folder: Path, others: pd.DataFrame) -> VisionOutputs:
     return vision(others, params=SMALL.model_copy(update={"pictures": str(folder)}))
 
 
@@ -141,8 +151,8 @@ def test_a_split_stays_when_other_files_come(own: Own, tmp_path: Path, folder: P
     assert read_own(tmp_path, others).rows["split"].tolist() == first["split"].tolist()
 
 
-def test_own_pictures_are_learnt_from_judged_apart_and_named(done: Vision, own: Own) -> None:
-    for name, annotation in typing.get_type_hints(Vision, include_extras=True).items():
+def test_own_pictures_are_learnt_from_judged_apart_and_named(done: VisionOutputs, own: Own) -> None:
+    for name, annotation in typing.get_type_hints(VisionOutputs, include_extras=True).items():
         check(getattr(done, name), annotation, name)
     split, said = own.rows["split"].value_counts(), done.vision.own
     assert said is not None and said.kept == {
@@ -160,14 +170,14 @@ def test_own_pictures_are_learnt_from_judged_apart_and_named(done: Vision, own: 
     assert (rows.loc[rows["split"] == "unlabelled", "found"] == "paper").mean() > 0.6
 
 
-def test_the_item_head_is_on_where_items_are_named(done: Vision) -> None:
+def test_the_item_head_is_on_where_items_are_named(done: VisionOutputs) -> None:
     said = done.vision.own
     assert done.vision.heads_on == ["item", "material"] and said is not None
     assert said.items == ["bottle", "jar"]
     assert set(done.vision_predictions["found_item"].dropna()) <= {"bottle", "jar"}
 
 
-def test_the_service_names_them_alike_beside_an_item_head(done: Vision, folder: Path) -> None:
+def test_the_service_names_them_alike_beside_an_item_head(done: VisionOutputs, folder: Path) -> None:
     row = done.vision_predictions.query("split == 'unlabelled'").iloc[0]
     namer = load_namer(done.vision_model, MATERIALS, hidden=SMALL.hidden)
     (found,) = namer([decode((folder / row["photo_id"]).read_bytes())])
@@ -195,7 +205,7 @@ def test_they_are_learnt_from_beside_photographs_too(folder: Path, others: pd.Da
     assert (found.vision_predictions["split"] == "unlabelled").sum() == kept["unlabelled"] == EACH
 
 
-def test_without_a_folder_nothing_is_said_of_it(done: Vision) -> None:
+def test_without_a_folder_nothing_is_said_of_it(done: VisionOutputs) -> None:
     off = done.vision.model_copy(update={"own": None})
     assert '"own"' not in dump_json(off) and '"own"' in dump_json(done.vision)
 

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.releaf.contracts.raw import MATERIALS
@@ -248,7 +249,7 @@ def inputs() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def page(inputs: dict[str, Any]) -> str:
-    return report(**inputs, params=ReportParams())
+    return report(**inputs, params=shipped_params(ReportParams, "releaf.report"))
 
 
 class Reader(HTMLParser):
@@ -312,7 +313,7 @@ def test_text_from_the_data_is_escaped(page: str, read: Reader):
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
-    assert report(**inputs, params=ReportParams()) == page
+    assert report(**inputs, params=shipped_params(ReportParams, "releaf.report")) == page
     assert not re.search(r"Created|<dc:date>|Software", page)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from methods.serving.closed_forms import mmc_latency
 from statewright.contracts import Table, check
 from tasks.releaf.params import ServingParams
-from tasks.releaf.serving import RULES, ByLoad, Latencies, Serving, serving
+from tasks.releaf.serving import RULES, ByLoad, Latencies, ServingOutputs, serving
 
 SMALL = {
     "work_s": {"question": 0.01},
@@ -22,11 +22,11 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def made() -> Serving:
+def made() -> ServingOutputs:
     return serving(params=ServingParams.model_validate(SMALL))
 
 
-def test_what_it_writes_keeps_to_its_contracts_and_the_seed_decides(made: Serving) -> None:
+def test_what_it_writes_keeps_to_its_contracts_and_the_seed_decides(made: ServingOutputs) -> None:
     check(made.serving_latencies, Table[Latencies], "serving_latencies")
     check(made.serving_by_load, Table[ByLoad], "serving_by_load")
     less = SMALL | {"requests": 200, "skipped": 20}
@@ -38,7 +38,7 @@ def test_what_it_writes_keeps_to_its_contracts_and_the_seed_decides(made: Servin
     assert not other.serving_latencies.equals(first.serving_latencies)
 
 
-def test_means_are_near_the_closed_forms(made: Serving) -> None:
+def test_means_are_near_the_closed_forms(made: ServingOutputs) -> None:
     rows = made.serving_latencies
     light = rows[(rows["load"] <= 0.8) & rows["expected"].notna()]
     assert len(light) >= 8
@@ -53,7 +53,7 @@ def test_means_are_near_the_closed_forms(made: Serving) -> None:
     assert weighted["expected"].item() == pytest.approx(wanted, rel=1e-4)
 
 
-def test_capacity_counts_and_the_queue_without_bound_is_called_so(made: Serving) -> None:
+def test_capacity_counts_and_the_queue_without_bound_is_called_so(made: ServingOutputs) -> None:
     rows = made.serving_latencies.set_index(["part", "way", "load", "hit_rate"]).sort_index()
     high = rows.loc["dispatch"].xs(0.95, level="load").droplevel("hit_rate")
     assert set(high.index) == set(RULES)
@@ -65,11 +65,11 @@ def test_capacity_counts_and_the_queue_without_bound_is_called_so(made: Serving)
     assert high.drop("uniform")["stable"].all()
 
 
-def test_the_plain_formula_overrates_a_busy_queue_behind_a_cache(made: Serving) -> None:
+def test_the_plain_formula_overrates_a_busy_queue_behind_a_cache(made: ServingOutputs) -> None:
     assert made.serving.cache_formula_off < 0.12 < made.serving.cache_naive_off
 
 
-def test_scaling_lies_between_the_fixed_numbers(made: Serving) -> None:
+def test_scaling_lies_between_the_fixed_numbers(made: ServingOutputs) -> None:
     p99, servers = made.serving.rush_p99, made.serving.rush_servers
     assert p99["fixed, most"] < p99["scaled up only"] < p99["fixed, least"]
     assert servers["fixed, least"] == 1.0

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from shipped import shipped_params
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from releaf.bins import BINS, bin_of
@@ -19,10 +20,19 @@ from tasks.releaf.catalogue.names import united
 from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs.full_tier import read_photographs
-from tasks.releaf.vision import Vision, vision
+from tasks.releaf.vision import VisionOutputs, vision
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
-SMALL = VisionParams(epochs=6, hidden=32, batch_size=128, learning_rate=4e-3, average=0.8, seeds=[0, 1])
+SMALL = shipped_params(
+    VisionParams,
+    "releaf.vision",
+    epochs=6,
+    hidden=32,
+    batch_size=128,
+    learning_rate=4e-3,
+    average=0.8,
+    seeds=[0, 1],
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +42,12 @@ def photos() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def done(photos) -> Vision:
+def done(photos) -> VisionOutputs:
     return vision(photos, params=SMALL)
 
 
 def test_every_output_keeps_its_contract(done):
-    for name, annotation in typing.get_type_hints(Vision, include_extras=True).items():
+    for name, annotation in typing.get_type_hints(VisionOutputs, include_extras=True).items():
         check(getattr(done, name), annotation, name)
 
 
@@ -142,7 +152,7 @@ def test_the_settings_for_photographs_hold_with_photographs_only_and_are_checked
     assert differ == {**block["with_photographs"], "photographs": "x.parquet", "with_photographs": {}}
     for wrong in ({"epoch": 3}, {"epochs": 0}, {"photographs": "y.parquet"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            VisionParams(with_photographs=wrong)
+            shipped_params(VisionParams, "releaf.vision", with_photographs=wrong)
 
 
 def test_a_photograph_that_is_missing_or_damaged_is_named(folder, tmp_path):
