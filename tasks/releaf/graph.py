@@ -1,12 +1,12 @@
-"""Stage releaf-graph: which links of the graph of things can be foreseen, and what follows for an item.
+"""Stage ``releaf-graph``: predict links of the item graph, and recommend by them.
 
     nodes, links -> split 85/5/10 -> encoder -> z ; P(link) = sigmoid(z_i . z_j)
-                                                |-> scores by relation, beside baselines
+                                                |-> scores by relation, with baselines
                                                 '-> recommendations, each with its path in words
 
-The model is judged on hidden links against four kinds of other pairs, since random pairs are mostly of
-types that never link and can be told apart by type alone. The same weights give the recommendations, there
-with messages over all links.
+The model is scored on held-out links against four kinds of negative pairs. Random pairs alone would be too
+easy: most have types that never link, so the type distinguishes them. The recommendations use the same
+weights, with messages over all links.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class NodeScores(pa.DataFrameModel):
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch of the chosen encoder; losses in nats, of links plus of other pairs."""
+    """One row an epoch of the chosen encoder.
+
+    A loss, in nats, is the sum of the mean losses of links and of negative pairs.
+    """
 
     epoch: Series[int] = pa.Field(ge=1, unique=True)
     learning_rate: Series[float] = pa.Field(ge=0)
@@ -53,8 +56,11 @@ class History(pa.DataFrameModel):
     validation_loss: Series[float]
 
 
-class Size(Document):
-    """`predicted` links are split in train, validation and test; `context` carries messages only."""
+class GraphSize(Document):
+    """Numbers of nodes and links.
+
+    The `predicted` links are split into train, validation and test; `context` links pass messages only.
+    """
 
     nodes: int
     predicted: int
@@ -66,8 +72,8 @@ class Size(Document):
     largest_component: int
 
 
-class Against(Document):
-    """Test scores of the chosen encoder against one kind of negative; the baseline with the best AP."""
+class NegativesScores(Document):
+    """Test scores of encoder and best baseline for one kind of negatives."""
 
     auc: float
     ap: float
@@ -78,7 +84,7 @@ class Against(Document):
 
 
 class TypeHomophily(Document):
-    """Share of links between nodes of one type, and that of shuffled types."""
+    """Share of links within a type, observed and with shuffled types."""
 
     observed: float
     shuffled: float
@@ -86,15 +92,18 @@ class TypeHomophily(Document):
 
 
 class GraphMetrics(Document):
-    """`validation_ap`: mean over the kinds of negatives, by which settings are chosen."""
+    """Training, size and test scores of the model.
+
+    `validation_ap` is the mean over the kinds of negatives; settings are chosen by it.
+    """
 
     encoder: str
     parameters: int
     best_epoch: int
     epochs: int
     validation_ap: float
-    size: Size
-    test: dict[str, Against]
+    size: GraphSize
+    test: dict[str, NegativesScores]
     encoders_ap: dict[str, dict[str, float]]
     homophily: TypeHomophily
     recommended: int
@@ -103,6 +112,8 @@ class GraphMetrics(Document):
 
 
 class GraphOutputs(NamedTuple):
+    """Scores, recommendations, centralities, weights, summary and history."""
+
     link_scores: Table[LinkScoresTable]
     recommendations: Table[Recommendations]
     node_scores: Table[NodeScores]
@@ -112,11 +123,11 @@ class GraphOutputs(NamedTuple):
 
 
 def graph(nodes: Table[Nodes], links: Table[Links], *, params: GraphParams) -> GraphOutputs:
-    """Learn to foresee links, say how well, and recommend by them."""
+    """Train the encoders, score them on held-out links, and recommend new links."""
     nodes, made = read_graph(nodes, links, params)
     x = node_features(nodes, made, params)
     trained = {name: fit(name, x, made, params) for name in (params.encoder, *params.compared)}
-    learnt = dot_scorer({name: one.embeddings for name, one in trained.items()})
+    learnt = dot_scorer({name: run.embeddings for name, run in trained.items()})
     given = baseline_scorer(made)
     validation, test = (
         score_table(made, part, negatives_of(made, part, seed), learnt, given)
@@ -137,7 +148,7 @@ def graph(nodes: Table[Nodes], links: Table[Links], *, params: GraphParams) -> G
 
 
 def recipe(params: GraphParams) -> Recipe:
-    """How to train, of the params."""
+    """Return the training recipe according to the params."""
     from methods.graph.training import Recipe
 
     names = set(Recipe.__dataclass_fields__)
@@ -145,7 +156,7 @@ def recipe(params: GraphParams) -> Recipe:
 
 
 def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encoder:
-    """An untrained encoder."""
+    """Return an untrained encoder."""
     from methods.graph.encoders import Encoder, Inputs
 
     inputs = Inputs(nodes, given, params.width, learnt="learnt" in params.features)
@@ -154,7 +165,7 @@ def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encod
 
 
 def fit(name: str, x: np.ndarray, made: Graph, params: GraphParams) -> Trained:
-    """Train one encoder; it stops by the validation links against negatives as in training."""
+    """Train one encoder; validation links against training-like negatives stop it."""
     from tqdm import tqdm
 
     from methods.graph.training import train_links
@@ -180,7 +191,7 @@ def _stopping_pairs(made: Graph, params: GraphParams) -> np.ndarray:
 
 
 def embed_all(trained: Trained, x: np.ndarray, made: Graph, params: GraphParams) -> np.ndarray:
-    """Embeddings with messages over every link, hidden ones too."""
+    """Return embeddings with messages over all links, including held-out ones."""
     from methods.graph.training import as_tensor, autoencoder, embed_nodes
 
     model = autoencoder(new_encoder(params.encoder, made.nodes, x.shape[1], params))
@@ -189,7 +200,7 @@ def embed_all(trained: Trained, x: np.ndarray, made: Graph, params: GraphParams)
 
 
 def node_scores(nodes: pd.DataFrame, made: Graph, params: GraphParams) -> pd.DataFrame:
-    """Centralities of all nodes."""
+    """Return the centralities of all nodes."""
     from methods.graph.structure import centralities
 
     found = centralities(made.known(), made.nodes, pivots=params.pivots, seed=params.seed)
@@ -205,7 +216,7 @@ def metrics(
     found: pd.DataFrame,
     params: GraphParams,
 ) -> GraphMetrics:
-    """What the record keeps."""
+    """Return the summary of training, test scores and recommendations."""
     from methods.graph.structure import edge_homophily
 
     whole, tried = test[test["relation"] == ALL], validation[validation["relation"] == ALL]
@@ -233,10 +244,10 @@ def metrics(
     )
 
 
-def _against(part: pd.DataFrame, encoder: str) -> Against:
+def _against(part: pd.DataFrame, encoder: str) -> NegativesScores:
     mine = part[part["model"] == encoder].iloc[0]
     best: Any = part[~part["learnt"]].sort_values("ap", ascending=False, kind="stable").iloc[0]
-    return Against(
+    return NegativesScores(
         auc=mine["auc"],
         ap=mine["ap"],
         hits_at_10=None if np.isnan(mine["hits_at_10"]) else mine["hits_at_10"],
@@ -246,13 +257,13 @@ def _against(part: pd.DataFrame, encoder: str) -> Against:
     )
 
 
-def _size(made: Graph) -> Size:
+def _size(made: Graph) -> GraphSize:
     from scipy.sparse.csgraph import connected_components
 
     from methods.graph.links import adjacency
 
     number, component = connected_components(adjacency(made.known(), made.nodes), directed=False)
-    return Size(
+    return GraphSize(
         nodes=made.nodes,
         predicted=made.links.shape[1],
         context=made.context.shape[1],

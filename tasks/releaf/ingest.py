@@ -1,4 +1,4 @@
-"""Stage releaf-ingest: read the tables, the cards and further texts; set aside what is broken."""
+"""Stage ``releaf-ingest``: read and check tables, cards and further texts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ CARDS = "cards.yaml"
 
 
 class IngestReport(Document):
-    """What was read, kept and set aside; which further texts were read, or that they are off."""
+    """Counts of rows and texts.
+
+    `documents_from` and `full_tier` are folders of further texts, or say that they are off.
+    """
 
     tables: dict[str, Counts]
     all_tables: Counts
@@ -55,21 +58,20 @@ class IngestOutputs(NamedTuple):
 
 
 def ingest(*, params: IngestParams) -> IngestOutputs:
-    """Read everything; a row or a card that breaks its contract goes to quarantine.
+    """Read all sources and quarantine rows and cards that break their contract.
 
-    This is the one stage of the pipeline that reads the outside. A card with a fact that the
-    kept tables do not have is broken.
+    Apart from the log of ratings and the optional folders, no other stage reads data from outside the
+    pipeline. A card with a fact that the valid rows do not contain is broken.
 
     Raises
     ------
     ContractError
-        If a table or the cards are missing, are not what they say, or are mostly broken.
+        If a table or the cards are missing, have another format, or have too many broken rows.
     """
     unknown = sorted(set(params.tables) - {*TABLES, "trashnet_features"})
     if unknown:
         raise ContractError(
-            f"{BLOCK}.tables: there is no table '{unknown[0]}'; "
-            f"the tables are {', '.join(TABLES)}, trashnet_features"
+            f"{BLOCK}.tables: unknown table '{unknown[0]}'; expected {', '.join(TABLES)} or trashnet_features"
         )
     found = {"waste_items": read_rows("waste_items", params), "waste_nodes": read_rows("waste_nodes", params)}
     found["waste_edges"] = read_rows("waste_edges", params, set(found["waste_nodes"].kept["node_id"]))
@@ -98,7 +100,7 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
 
 
 def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -> Checked:
-    """Read and check one table; with `nodes`, an edge whose end is none of them is broken."""
+    """Read and check one table; with `nodes`, an edge to another node is broken."""
     schema = TABLES[table].to_schema()
     source = read_table(
         params.source, params.tables.get(table, table), list(schema.columns), schema.unique, block=BLOCK
@@ -106,7 +108,7 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
     others = None
     if nodes is not None:
         others = _faults(
-            (row, end, "is no node of waste_nodes")
+            (row, end, "is not a node of waste_nodes")
             for end in ("src", "dst")
             for row, name in source.frame[end].items()
             if pd.notna(name) and str(name) not in nodes
@@ -115,12 +117,14 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
 
 
 def read_photos(params: IngestParams) -> Checked:
-    """Read and check the features of the photographs; only Parquet keeps a list in a cell."""
+    """Read and check the features of the photographs, from a Parquet file only."""
     table = "trashnet_features"
     names = [*PhotoRows.to_schema().columns, "features"]
     source = read_table(params.source, params.tables.get(table, table), names, ["picture"], block=BLOCK)
     if not source.typed:
-        raise ContractError(f"{source.place}: expected a Parquet file, whose cells can hold the features")
+        raise ContractError(
+            f"{source.place}: expected a Parquet file, whose cells can hold lists; convert the table"
+        )
     broken = source.frame["features"].map(_wrong_features)
     others = _faults((row, "features", reason) for row, reason in broken.items() if reason)
     found = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
@@ -137,7 +141,7 @@ def _wrong_features(value: object) -> str:
 
 
 def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -> Checked:
-    """Read and check the cards, then the user's documents and the cities' own texts, where named."""
+    """Read and check the cards, and the documents and city texts that params name."""
     path = Path(params.source) / CARDS
     texts = read_cards(path)
     faults = [*texts.faults, *unknown_facts(texts.rows, items, edges)]
@@ -150,7 +154,7 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
         parts.append(read_city_texts(Path(params.full) / "waste"))
     texts = Texts(pd.concat(parts, ignore_index=True), faults)
     lists = ["aliases", "facts", "links"]
-    # Missing parts of a card are among the faults already; those of other texts are as they should be.
+    # read_cards has already reported missing parts of a card; other texts need not have these parts.
     source = Cells(texts.rows, str(path), typed=True)
     found = check_rows(
         source, "waste_cards", CardRows, params.most_quarantined, others=_faults(faults), block=BLOCK
@@ -164,7 +168,7 @@ def _faults(found: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
 
 
 def _naming_cards(faults: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Say in the quarantine which card it is: the number of a row says little of a YAML file."""
+    """Put the id of the card into the quarantine; a YAML file has no row numbers."""
     names = rows["card_id"].fillna("(no id)")
     value = [str(names[row]) for row in faults["row"]]
     return faults.assign(value=pd.Series(value, index=faults.index, dtype="str"))

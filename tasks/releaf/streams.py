@@ -1,7 +1,8 @@
-"""Stage releaf-streams: learn from each city's list which stream it would give to a name not on it.
+"""Stage ``releaf-streams``: train a model of each city's list.
 
-Learnt from the names of the training split; the strength is chosen on dev, and the test names are scored
-once, beside the stream of the nearest listed name and the city's commonest stream.
+The model predicts the stream of a name that is not on the list. It is trained on the names of the training
+split, and the regularisation is chosen on dev. The test names are scored once, with two baselines: the
+stream of the most similar name on the list, and the city's most common stream.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Names(pa.DataFrameModel):
-    """One row a listed name, and its unit vector."""
+    """One row a name on a list, with its unit vector."""
 
     name: Series[str] = pa.Field(unique=True)
     vector: Series[object]
 
 
 class StreamScore(Document):
-    """Share of the names of a split whose stream is right, by the model and by what needs none."""
+    """Share of right streams in a split, of the model and of two baselines."""
 
     names: int
     model: float
@@ -38,7 +39,7 @@ class StreamScore(Document):
 
 
 class StreamsSummary(Document):
-    """The streams of each city in the order of the model's weights, what was chosen, and how it fares."""
+    """Streams of each city in the order of the weights, the strength and the scores."""
 
     streams: dict[str, list[str]]
     dev_by_strength: dict[str, float]
@@ -49,7 +50,7 @@ class StreamsSummary(Document):
 
 
 class StreamsOutputs(NamedTuple):
-    """What the stage makes."""
+    """The vectors of the names, the models, and the summary."""
 
     names: Table[Names]
     stream_model: StreamArrays
@@ -57,12 +58,12 @@ class StreamsOutputs(NamedTuple):
 
 
 def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -> StreamsOutputs:
-    """Encode the names, fit a model a city, choose the strength on dev, score on test.
+    """Encode the names, train a model for each city, and score it.
 
     Raises
     ------
     ContractError
-        If there is no such encoder, or a city's training names have fewer than two streams.
+        If the encoder is missing, or a city's training names have fewer than two streams.
     """
     from methods.retrieval.dense import load_encoder
     from releaf.stream_model import to_arrays

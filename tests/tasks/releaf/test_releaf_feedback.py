@@ -172,7 +172,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FeedbackOutputs]:
         )
         return feedback(
             frame, passages, items, cards, to_arrays(fitted), vocabulary, table,
-            params=PARAMS.model_copy(update=changes), retrieve=retrieve, index=shipped_params(IndexParams, "releaf.index"),
+            params=PARAMS.model_copy(update=changes), retrieve=retrieve,
+            index=shipped_params(IndexParams, "releaf.index"),
         )  # fmt: skip
 
     return run
