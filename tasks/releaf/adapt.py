@@ -44,7 +44,7 @@ RECIPE = {
     "patience",
     "seed",
 }
-OFF = "off: WikiText-2 does not ship; set its folder in releaf.adapt.texts"
+NOT_MEASURED = "not measured (WikiText-2 does not ship; set its folder in releaf.adapt.texts)"
 
 
 class AdaptOutputs(NamedTuple):
@@ -115,7 +115,9 @@ def adapt(
         perplexity={
             name: BeforeAfter(before=before[0][name], after=after[0][name]) for name in examples.evaluation
         },
-        forgetting=OFF if params.texts is None else f"perplexity.wikitext2, {params.wikitext_tokens} tokens",
+        forgetting=NOT_MEASURED
+        if params.texts is None
+        else f"measured by the perplexity of {params.wikitext_tokens} tokens of WikiText-2",
         answers_before=before[1],
         answers_after=after[1],
         baselines=baselines(examples.questions, items),

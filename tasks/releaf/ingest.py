@@ -93,8 +93,8 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
             cards=int(kinds.get("card", 0)),
             documents=int(kinds.get("document", 0)),
             city_texts=int(kinds.get("city", 0)),
-            documents_from=params.documents or "off: releaf.ingest.documents is null",
-            full_tier=params.full or "off: releaf.ingest.full is null",
+            documents_from=params.documents or "off (releaf.ingest.documents is null)",
+            full_tier=params.full or "off (releaf.ingest.full is null)",
         ),
     )
 

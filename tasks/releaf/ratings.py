@@ -15,7 +15,7 @@ from tasks.sources import Cells, read_table
 
 BLOCK = "releaf.ratings"
 TABLE = "ratings"
-OFF = f"off: {BLOCK}.log is null"
+OFF = f"off ({BLOCK}.log is null)"
 
 
 class RatingsReport(Document):

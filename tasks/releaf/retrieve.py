@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from methods.retrieval.search import Corpus, Recipe
 
 STORE_QUESTIONS, STORE_NEAREST = 100, 10
-OFF = "off: releaf.retrieve.reranker is null"
+OFF = "off (releaf.retrieve.reranker is null)"
 
 
 class RetrieveOutputs(NamedTuple):

@@ -157,7 +157,7 @@ def model_card(summary: AdaptSummary) -> str:
             "| --- | --- | --- |",
             *perplexities,
             "",
-            f"Forgetting: {summary.forgetting}.",
+            f"Forgetting of other texts is {summary.forgetting}.",
             "",
             f"| share of {after.asked} held-out questions | before | after |",
             "| --- | --- | --- |",

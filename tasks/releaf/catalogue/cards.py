@@ -115,7 +115,7 @@ def _facts(facts: Any, row: dict[str, Any]) -> list[tuple[str, str]]:
             faults.append(
                 (
                     "facts",
-                    f"has a fact without the keys city, item, stream or source, relation, target: {fact}",
+                    f"has a fact with keys other than city, item, stream or source, relation, target: {fact}",
                 )
             )
     return faults
@@ -141,7 +141,8 @@ def unknown_facts(
 def read_documents(folder: Path) -> Texts:
     """Read the ``.md`` and ``.txt`` files below `folder` as cards.
 
-    The text of a file is the part `what`. A file that is too long or is not UTF-8 gives a row without text, and a fault.
+    The text of a file is the part `what`. A file that is too long or is not UTF-8 gives a row without text,
+    and a fault.
 
     Raises
     ------

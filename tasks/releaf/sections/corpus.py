@@ -50,7 +50,7 @@ def section(results: IngestResults, preprocess: PreprocessReport) -> Section:
         Prose(
             f"Limits: {count(preprocess.split['test'] - preprocess.test_items_cited)} of "
             f"{count(preprocess.split['test'])} test entries are on no card. Further documents: "
-            f"{ingest.documents_from}; the cities' own pages: {ingest.full_tier}."
+            f"{ingest.documents_from}. The cities' own pages: {ingest.full_tier}."
         ),
     ]
     return Section("corpus", "The data", tuple(blocks))

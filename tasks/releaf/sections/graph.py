@@ -77,7 +77,8 @@ def _comparison(graph: GraphMetrics) -> str:
     text = (
         f"by average precision, the model ({graph.encoder}) predicts links between items better than every "
     )
-    text += f"simple baseline against {len(won)} of {plural(len(graph.test), 'kind')} of unlinked pairs"
+    kinds = f"{len(won)} of {plural(len(graph.test), 'kind')}" if lost else f"all {len(won)} kinds"
+    text += f"simple baseline against {kinds} of unlinked pairs"
     text += f" ({joined(won)})" if won else ""
     return f"{text}; it is worse against {joined(lost)}." if lost else f"{text}."
 

@@ -33,7 +33,7 @@ def section(adapt: AdaptSummary) -> Section:
             ],
         ),
         _answers(adapt),
-        Prose(f"Limits: forgetting of other texts: {adapt.forgetting}"),
+        Prose(f"Limits: forgetting of other texts is {adapt.forgetting}."),
     ]
     return Section("language", "Answers written by a language model", tuple(blocks))
 
@@ -43,15 +43,15 @@ def _right_bins(adapt: AdaptSummary) -> str:
     best = max(adapt.baselines, key=lambda name: adapt.baselines[name])
     comparison = "above" if after > adapt.baselines[best] else "not above"
     return (
-        f"it names the right bin in {share(after)} of {count(adapt.answers_after.asked)} held-out questions "
-        f"with its adapter and in {share(before)} without, {comparison} the simple baseline “{best}” "
-        f"({share(adapt.baselines[best])})."
+        f"the model names the right bin in {share(after)} of {count(adapt.answers_after.asked)} held-out "
+        f"questions with its adapter and in {share(before)} without, {comparison} the simple baseline "
+        f"“{best}” ({share(adapt.baselines[best])})."
     )
 
 
 def _perplexity(adapt: AdaptSummary) -> str:
-    better = [name for name, one in adapt.perplexity.items() if one.after < one.before]
-    worse = [name for name, one in adapt.perplexity.items() if one.after > one.before]
+    better = [name for name, values in adapt.perplexity.items() if values.after < values.before]
+    worse = [name for name, values in adapt.perplexity.items() if values.after > values.before]
     parts = [f"falls on {joined(better)}"] if better else []
     parts += [f"rises on {joined(worse)}"] if worse else []
     return f"Its perplexity {joined(parts)}." if parts else "Its perplexity does not change."

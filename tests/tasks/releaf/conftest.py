@@ -16,11 +16,11 @@ SOURCE = Path(__file__).parents[3] / "data" / "source"
 
 @pytest.fixture(scope="session")
 def shipped() -> IngestOutputs:
-    """What `ingest` makes of data/source."""
+    """Outputs of `ingest` for data/source."""
     return ingest(params=shipped_params(IngestParams, "releaf.ingest", source=str(SOURCE)))
 
 
 @pytest.fixture(scope="session")
 def preprocessed(shipped: IngestOutputs) -> PreprocessOutputs:
-    """What `preprocess` makes of it with the default parameters."""
+    """Outputs of `preprocess` for data/source, with the shipped params."""
     return preprocess(*shipped[:5], params=shipped_params(PreprocessParams, "releaf.preprocess"))

@@ -79,7 +79,7 @@ def test_no_log_and_an_empty_log_give_an_empty_table(tmp_path: Path) -> None:
         check(made.ratings_quarantine, Table[Quarantine], "quarantine")
     assert (
         ratings(params=shipped_params(RatingsParams, "releaf.ratings")).ratings_report.log
-        == "off: releaf.ratings.log is null"
+        == "off (releaf.ratings.log is null)"
     )
 
 
@@ -180,7 +180,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FeedbackOutputs]:
 
 
 def rated(first: str, second: str, names: list[str] = OBJECTS) -> pd.DataFrame:
-    """Return a log where each word card has the first rating, each vector card the second."""
+    """Return a log with one rating for word cards and another for vector cards."""
     return log(*(
         {"question": name, "card_id": f"{kind}{at}", "passage_id": f"{kind}{at}#what", "rating": rating}
         for at, name in enumerate(names) for kind, rating in (("w", int(first)), ("v", int(second)))

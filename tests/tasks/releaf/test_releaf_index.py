@@ -1,4 +1,4 @@
-"""releaf-index and releaf-retrieve on a few passages, with an encoder that counts what it is given."""
+"""Stages releaf-index and releaf-retrieve on a few passages, with a toy encoder."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ CARDS = {
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every text that the encoder was given; a text's vector is a sum of vectors of its words."""
-    given: list[str] = []
+    """Texts that the encoder received; their vectors are sums of word vectors."""
+    received: list[str] = []
 
     def word(text: str) -> np.ndarray:
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
         return np.random.default_rng(seed).normal(size=WIDTH)
 
     def encode(texts: list[str]) -> np.ndarray:
-        given.extend(texts)
+        received.extend(texts)
         vectors = np.stack([np.sum([word(w) for w in [*text.lower().split(), ""]], axis=0) for text in texts])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).round(6)
 
     monkeypatch.setattr("methods.retrieval.dense.load_encoder", lambda model, batch: encode)
     monkeypatch.setattr("methods.retrieval.dense.model_digest", lambda model: model)
-    return given
+    return received
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def run(
     )  # fmt: skip
 
 
-def test_the_index_is_that_of_the_passages(passages: pd.DataFrame, encoded: list[str]) -> None:
+def test_the_index_contains_the_passages(passages: pd.DataFrame, encoded: list[str]) -> None:
     made = index(passages, None, params=INDEX)
     check(made.bm25, Bm25Arrays, "bm25")
     check(made.vectors, Table[Vectors], "vectors")
@@ -115,7 +115,7 @@ def test_only_changed_passages_are_encoded_again(passages: pd.DataFrame, encoded
     encoded.clear()
     after = index(changed, before, params=INDEX).vectors
     assert encoded == ["Jars of glass. Now elsewhere", "Socks. For feet"]
-    # the past decides only what is computed, never what comes out
+    # The previous vectors decide which texts are encoded, but do not change the result.
     pd.testing.assert_frame_equal(after, index(changed, None, params=INDEX).vectors)
     encoded.clear()
     pd.testing.assert_frame_equal(index(changed, after, params=INDEX).vectors, after)
@@ -129,17 +129,17 @@ def test_another_model_encodes_everything(passages: pd.DataFrame, encoded: list[
     assert len(encoded) == len(passages)
 
 
-def test_no_passages_and_a_foreign_index_are_refused(
+def test_no_passages_and_a_foreign_index_are_errors(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str]
 ) -> None:
     with pytest.raises(ContractError, match=r"passages\.parquet has no rows"):
         index(passages.iloc[:0], None, params=INDEX)
     made = index(passages, None, params=INDEX)
-    with pytest.raises(ContractError, match="is not of passages"):
+    with pytest.raises(ContractError, match="does not have the rows of passages"):
         run(passages.iloc[1:], items, cards, made)
 
 
-def test_a_missing_model_is_named(passages: pd.DataFrame) -> None:
+def test_the_error_names_a_missing_model(passages: pd.DataFrame) -> None:
     with pytest.raises(ContractError, match=r"releaf\.index\.model: text model 'no/such'"):
         index(passages, None, params=shipped_params(IndexParams, "releaf.index", model="no/such"))
 
@@ -157,10 +157,10 @@ def test_right_streams_by_hand(items: pd.DataFrame, cards: pd.DataFrame) -> None
     asked = ask(items, cards).of("test")
     assert asked.table["name"].tolist() == ["Glass jar", "Grass", "Pan", "Jar"]
     inf = np.inf
-    # jar first; pan first (two streams, none right); pan first (both right); no card of There found
+    # jar first; pan first (two streams, none right); pan first (both right); no card of There
     scores = np.array([[2, 1, 0], [1, 2, 0], [0, 3, 1], [-inf, 2, 1]], dtype=float)
     assert right_stream(scores, asked, card_streams(cards)).tolist() == [1, 0, 1, 0]
-    # pan's card names two, of which a question with one right stream gets half
+    # pan's card names two streams; a question with one right stream gets half
     one = asked.table.assign(streams=[{"Depot"}] * 4)
     first = np.tile([0.0, 1.0, 0.0], (4, 1))
     named = right_stream(first, type(asked)(one, asked.relevance), card_streams(cards))
@@ -172,7 +172,7 @@ def test_a_card_has_the_score_of_its_best_passage() -> None:
     assert best_passage(scores, np.array([1, 1, 2]), 3).tolist() == [[-np.inf, 5.0, -np.inf]]
 
 
-def test_names_find_their_cards_and_bins(
+def test_names_retrieve_their_cards_and_bins(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str]
 ) -> None:
     made = index(passages, None, params=INDEX)
@@ -198,7 +198,7 @@ def test_names_find_their_cards_and_bins(
     assert again.retrieve == metrics
 
 
-def test_the_store_writes_only_what_differs(passages: pd.DataFrame, encoded: list[str]) -> None:
+def test_the_store_writes_only_differences(passages: pd.DataFrame, encoded: list[str]) -> None:
     vectors = index(passages, None, params=INDEX).vectors
     client = open_store(None)
     assert fill(client, vectors) == 6
@@ -218,12 +218,12 @@ def test_the_store_writes_only_what_differs(passages: pd.DataFrame, encoded: lis
     assert fill(client, narrow) == 5
 
 
-def test_a_server_that_does_not_answer_is_named() -> None:
-    with pytest.raises(ContractError, match=r"no Qdrant answers at http://127\.0\.0\.1:9"):
+def test_the_error_names_a_server_that_does_not_answer() -> None:
+    with pytest.raises(ContractError, match=r"Qdrant does not answer at http://127\.0\.0\.1:9"):
         open_store("http://127.0.0.1:9", timeout_s=1)
 
 
-def test_a_reranker_that_is_not_there_is_named(
+def test_the_error_names_a_missing_reranker(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str]
 ) -> None:
     made = index(passages, None, params=INDEX)
@@ -251,7 +251,7 @@ def test_a_reranker_is_one_more_system_with_its_depth_and_weight(
 
 
 @pytest.mark.slow
-def test_the_packaged_encoder_gives_a_text_one_vector_whatever_stands_beside_it(
+def test_the_packaged_encoder_gives_a_text_one_vector_in_any_batch(
     passages: pd.DataFrame,
 ) -> None:
     whole = index(passages, None, params=INDEX).vectors

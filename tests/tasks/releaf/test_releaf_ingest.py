@@ -1,4 +1,4 @@
-"""Ingest of the waste tables: the shipped data, every kind of broken row and card, further texts."""
+"""Stage releaf-ingest: shipped data, broken rows and cards, further texts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_shipped_row_is_kept(shipped: IngestOutputs) -> None:
     np.testing.assert_array_equal(shipped.trashnet_features["features"][700], features[700])
 
 
-def test_the_full_tier_and_documents_are_off_and_that_is_said(shipped: IngestOutputs) -> None:
+def test_the_report_says_that_further_texts_are_off(shipped: IngestOutputs) -> None:
     assert (shipped.ingest.documents, shipped.ingest.city_texts) == (0, 0)
     assert shipped.ingest.full_tier.startswith("off")
     assert shipped.ingest.documents_from.startswith("off")
@@ -114,8 +114,8 @@ def test_a_missing_table_names_the_params_of_this_pipeline(tmp_path: Path) -> No
         read_rows("waste_items", shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
 
 
-def test_an_unknown_table_is_refused() -> None:
-    with pytest.raises(ContractError, match="there is no table 'waste_item'"):
+def test_an_unknown_table_is_an_error() -> None:
+    with pytest.raises(ContractError, match="unknown table 'waste_item'"):
         ingest(
             params=shipped_params(
                 IngestParams, "releaf.ingest", source=str(SOURCE), tables={"waste_item": "x.csv"}
@@ -123,7 +123,7 @@ def test_an_unknown_table_is_refused() -> None:
         )
 
 
-def test_duplicate_nodes_and_edges_to_nowhere(tmp_path: Path) -> None:
+def test_duplicate_nodes_and_edges_to_unknown_nodes(tmp_path: Path) -> None:
     nodes = pd.read_parquet(SOURCE / "waste_nodes.parquet").head(30)
     pd.concat([nodes, nodes.iloc[[4]]]).to_parquet(tmp_path / "waste_nodes.parquet")
     params = shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path))
@@ -143,7 +143,7 @@ def test_duplicate_nodes_and_edges_to_nowhere(tmp_path: Path) -> None:
     found = read_rows("waste_edges", params, set(ids))
     assert found.faults[["row", "column", "value", "reason"]].to_numpy().tolist() == [
         [1, "weight", "-1.0", "is below 0"],
-        [3, "dst", "nowhere", "is no node of waste_nodes"],
+        [3, "dst", "nowhere", "is not a node of waste_nodes"],
     ]
 
 
@@ -169,7 +169,7 @@ def test_photographs_with_broken_features(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.kept["features"][2], features[7])
 
 
-def test_photographs_are_no_csv(tmp_path: Path) -> None:
+def test_photographs_in_csv_are_an_error(tmp_path: Path) -> None:
     pd.read_parquet(SOURCE / "trashnet_features.parquet").head(3).to_csv(tmp_path / "trashnet_features.csv")
     with pytest.raises(ContractError, match="expected a Parquet file"):
         read_photos(shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
@@ -178,7 +178,7 @@ def test_photographs_are_no_csv(tmp_path: Path) -> None:
 # Cards.
 
 
-def test_a_whole_card_is_kept_with_its_facts(tmp_path: Path, shipped: IngestOutputs) -> None:
+def test_a_complete_card_is_kept_with_its_facts(tmp_path: Path, shipped: IngestOutputs) -> None:
     found = texts(tmp_path, two_cards(), shipped)
     assert found.faults.empty
     first = found.kept.iloc[0]
@@ -195,7 +195,7 @@ def test_a_whole_card_is_kept_with_its_facts(tmp_path: Path, shipped: IngestOutp
         ({"source": "item:nagai:vase", "relation": "made_of", "target": "material:cheese"}, "links"),
     ],
 )
-def test_a_card_with_an_unknown_fact_is_set_aside_with_card_and_fact(
+def test_a_card_with_an_unknown_fact_is_quarantined_with_card_and_fact(
     tmp_path: Path, shipped: IngestOutputs, fact: dict[str, str], column: str
 ) -> None:
     found = texts(tmp_path, two_cards(facts=[CARD["facts"][0], fact]), shipped)
@@ -220,11 +220,11 @@ def test_a_card_with_an_unknown_fact_is_set_aside_with_card_and_fact(
         ({"aliases": "jar"}, "aliases", "is not a list of texts"),
         ({"facts": []}, "facts", "is not a list of facts with at least one"),
         ({"facts": "none"}, "facts", "is not a list of facts with at least one"),
-        ({"facts": [{"city": "Toronto"}]}, "facts", "has a fact that is neither"),
+        ({"facts": [{"city": "Toronto"}]}, "facts", "has a fact with keys other than"),
         ({"wear": "x"}, "card_id", "has the unknown key 'wear'"),
     ],
 )
-def test_a_broken_card_is_set_aside(
+def test_a_broken_card_is_quarantined(
     tmp_path: Path, shipped: IngestOutputs, changes: dict[str, Any], column: str, reason: str
 ) -> None:
     found = texts(tmp_path, two_cards(**changes), shipped)
@@ -234,10 +234,10 @@ def test_a_broken_card_is_set_aside(
     assert fault["reason"].startswith(reason)
 
 
-def test_a_card_that_is_no_mapping_is_set_aside(tmp_path: Path, shipped: IngestOutputs) -> None:
+def test_a_card_that_is_not_a_mapping_is_quarantined(tmp_path: Path, shipped: IngestOutputs) -> None:
     found = texts(tmp_path, [CARD, "a jar"], shipped)
     assert len(found.kept) == 1
-    assert "is no card but str" in found.faults["reason"].tolist()
+    assert "is str, expected a card with keys" in found.faults["reason"].tolist()
     assert set(found.faults["value"]) == {"(no id)"}
 
 
@@ -247,11 +247,11 @@ def test_a_card_that_is_no_mapping_is_set_aside(tmp_path: Path, shipped: IngestO
         ("id: jar\n", "found dict, expected a list of cards"),
         ("", "found nothing, expected a list of cards"),
         ("just words", "found str"),
-        ("- id: [jar\n", "is no YAML"),
-        ("- !!python/object/apply:os.system ['true']\n", "is no YAML"),
+        ("- id: [jar\n", "is not valid YAML"),
+        ("- !!python/object/apply:os.system ['true']\n", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_list_of_cards_is_refused(
+def test_a_file_that_is_not_a_list_of_cards_is_an_error(
     tmp_path: Path, shipped: IngestOutputs, text: str, words: str
 ) -> None:
     (tmp_path / "cards.yaml").write_text(text)
@@ -264,7 +264,7 @@ def test_a_file_that_is_no_list_of_cards_is_refused(
     assert "\n" not in str(error.value)
 
 
-def test_missing_and_mostly_broken_cards_are_refused(tmp_path: Path, shipped: IngestOutputs) -> None:
+def test_missing_and_mostly_broken_cards_are_errors(tmp_path: Path, shipped: IngestOutputs) -> None:
     params = shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path))
     with pytest.raises(ContractError, match=r"cards\.yaml not found"):
         read_texts(params, shipped.waste_items, shipped.waste_edges)
@@ -293,16 +293,16 @@ def test_documents_of_a_user_become_cards(tmp_path: Path, shipped: IngestOutputs
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_a_folder_without_documents_is_refused(tmp_path: Path, shipped: IngestOutputs, made: bool) -> None:
+def test_a_folder_without_documents_is_an_error(tmp_path: Path, shipped: IngestOutputs, made: bool) -> None:
     folder = tmp_path / "docs"
     if made:
         folder.mkdir()
         (folder / "a.pdf").write_bytes(b"%PDF")
-    with pytest.raises(ContractError, match=r"docs holds no \.md or \.txt file"):
+    with pytest.raises(ContractError, match=r"docs has no \.md or \.txt file"):
         texts(tmp_path, two_cards(), shipped, documents=str(folder))
 
 
-def test_documents_that_cannot_be_read_are_set_aside(tmp_path: Path, shipped: IngestOutputs) -> None:
+def test_documents_that_cannot_be_read_are_quarantined(tmp_path: Path, shipped: IngestOutputs) -> None:
     folder = tmp_path / "docs"
     (folder / "deep").mkdir(parents=True)
     (folder / "a.txt").write_bytes(b"\xff\xfe\x00")
@@ -323,7 +323,7 @@ def test_documents_that_cannot_be_read_are_set_aside(tmp_path: Path, shipped: In
     ]
 
 
-def test_an_empty_document_is_set_aside(tmp_path: Path, shipped: IngestOutputs) -> None:
+def test_an_empty_document_is_quarantined(tmp_path: Path, shipped: IngestOutputs) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text(" \n")
