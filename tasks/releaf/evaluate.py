@@ -21,20 +21,13 @@ from methods.retrieval.evaluation import randomisation_test
 from releaf.bins import BINS, bin_of, material_shares
 from statewright.contracts import ContractError, Document, Table
 from tasks.releaf.contracts.raw import MATERIALS
-from tasks.releaf.contracts.tables import (
-    Bm25Arrays,
-    Cards,
-    Items,
-    Passages,
-    StreamArrays,
-    Vectors,
-    Vocabulary,
-)
+from tasks.releaf.contracts.tables import Cards, Items, Passages
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import EvaluateParams, RetrieveParams
 from tasks.releaf.passages.judging import ask
 from tasks.releaf.photographs.scores import Predictions
 from tasks.releaf.retrieve import recipe_of, reranker_of
-from tasks.releaf.streams import Names, StreamsSummary
+from tasks.releaf.streams import StreamsOutputs
 
 if TYPE_CHECKING:
     from releaf.answers import Rules
@@ -101,12 +94,8 @@ def evaluate(
     items: Table[Items],
     cards: Table[Cards],
     passages: Table[Passages],
-    bm25: Bm25Arrays,
-    vocabulary: Vocabulary,
-    vectors: Table[Vectors],
-    names: Table[Names],
-    stream_model: StreamArrays,
-    streams: StreamsSummary,
+    search_index: IndexOutputs,
+    streams: StreamsOutputs,
     vision_predictions: Table[Predictions],
     *,
     params: EvaluateParams,
@@ -121,7 +110,7 @@ def evaluate(
     """
     from releaf.knowledge import assemble
 
-    if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
+    if passages["passage_id"].tolist() != search_index.vectors["passage_id"].tolist():
         raise ContractError(
             "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
         )
@@ -129,15 +118,15 @@ def evaluate(
         items=items[items["split"] == "train"],
         cards=cards,
         passages=passages,
-        vectors=np.stack(list(vectors["vector"])).astype(float),
-        bm25=bm25,
-        terms=vocabulary.terms,
-        names=names,
-        stream_arrays=stream_model,
-        streams=streams.streams,
+        vectors=np.stack(list(search_index.vectors["vector"])).astype(float),
+        bm25=search_index.bm25,
+        terms=search_index.vocabulary.terms,
+        names=streams.names,
+        stream_arrays=streams.stream_model,
+        streams=streams.streams.streams,
     )
     questions, rules = ask(items, cards), rules_of(params, retrieve)
-    dev, test = (_search(known, questions.of(split).table, names, rules) for split in ("dev", "test"))
+    dev, test = (_search(known, questions.of(split).table, streams.names, rules) for split in ("dev", "test"))
     by_weight = {
         f"{w:g}": round(float(_right(_shares(known, dev, replace(rules, w_cards=w)), dev).mean()), 6)
         for w in params.grid

@@ -20,7 +20,8 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import ContractError, Feedback, Patch, Table
-from tasks.releaf.contracts.tables import Bm25Arrays, Cards, Items, Passages, Ratings, Vectors, Vocabulary
+from tasks.releaf.contracts.tables import Cards, Items, Passages, Ratings
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import ask, best_passage
 from tasks.releaf.retrieve import encode_names, recipe_of
@@ -63,9 +64,7 @@ def feedback(
     passages: Table[Passages],
     items: Table[Items],
     cards: Table[Cards],
-    bm25: Bm25Arrays,
-    vocabulary: Vocabulary,
-    vectors: Table[Vectors],
+    search_index: IndexOutputs,
     *,
     params: FeedbackParams,
     retrieve: RetrieveParams,
@@ -81,6 +80,7 @@ def feedback(
     from methods.retrieval.search import Corpus
     from methods.retrieval.sparse import from_arrays
 
+    vectors = search_index.vectors
     if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
         raise ContractError(
             "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
@@ -89,7 +89,8 @@ def feedback(
     questions = sorted({question for question, _ in rating_of})
     if len(questions) < params.least_questions or retrieve.fusion != "weighted":
         return FeedbackOutputs(negatives, _no_evaluation(len(questions), params, retrieve))
-    corpus = Corpus(from_arrays(bm25, vocabulary.terms), np.stack(list(vectors["vector"])).astype(float))
+    arrays = from_arrays(search_index.bm25, search_index.vocabulary.terms)
+    corpus = Corpus(arrays, np.stack(list(vectors["vector"])).astype(float))
     setup = SearchSetup(corpus, passages, retrieve, index)
     weights = sorted({*retrieve.grid, retrieve.w_dense})
     first = first_cards(setup, questions, weights)

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Table
-from tasks.releaf.contracts.tables import Bm25Arrays, Cards, Items, Passages, Vectors, Vocabulary
+from tasks.releaf.contracts.tables import Cards, Items, Passages
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import Questions, ask, best_passage, card_streams, commonest_stream
 from tasks.releaf.passages.metrics import (
@@ -62,9 +63,7 @@ def retrieve(
     passages: Table[Passages],
     items: Table[Items],
     cards: Table[Cards],
-    bm25: Bm25Arrays,
-    vocabulary: Vocabulary,
-    vectors: Table[Vectors],
+    search_index: IndexOutputs,
     *,
     params: RetrieveParams,
     index: IndexParams,
@@ -79,6 +78,7 @@ def retrieve(
     from methods.retrieval.search import Corpus
     from methods.retrieval.sparse import from_arrays
 
+    vectors = search_index.vectors
     if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
         raise ContractError(
             "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
@@ -86,7 +86,10 @@ def retrieve(
     questions, streams = ask(items, cards), card_streams(cards)
     place = {card: number for number, card in enumerate(cards["card_id"])}
     passage_index = PassageIndex(
-        Corpus(from_arrays(bm25, vocabulary.terms), np.stack(list(vectors["vector"])).astype(float)),
+        Corpus(
+            from_arrays(search_index.bm25, search_index.vocabulary.terms),
+            np.stack(list(vectors["vector"])).astype(float),
+        ),
         passages["text"].tolist(),
         passages["card_id"].map(place).to_numpy(),
         len(cards),

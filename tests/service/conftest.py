@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     )
     search = shipped_params(RetrieveParams, "releaf.retrieve")
     judged = evaluate(
-        items, cards, passages, *indexed, *learnt, seen.vision_predictions,
+        items, cards, passages, indexed, learnt, seen.vision_predictions,
         params=shipped_params(EvaluateParams, "releaf.evaluate"), retrieve=search,
     )  # fmt: skip
     ideas = pd.DataFrame(

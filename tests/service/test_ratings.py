@@ -37,7 +37,7 @@ def test_the_stage_reads_the_service_s_log(path: Path) -> None:
         "old pan; DROP TABLE thumbs", "pan#where", "Garbage", -1,
     ]  # fmt: skip
     assert rows["passage_id"].isna().to_dict() == {"a" * 32: False, "b" * 32: True, "d" * 32: True}
-    assert (read.thumbs_report.rows.rows_kept, read.thumbs_report.up, read.thumbs_report.down) == (3, 0, 1)
+    assert (read.ratings_report.rows.rows_kept, read.ratings_report.up, read.ratings_report.down) == (3, 0, 1)
 
 
 def test_a_log_goes_on_where_it_was_left(path: Path) -> None:

@@ -14,6 +14,7 @@ from releaf.bins import BINS
 from statewright.contracts import ContractError, Table, check
 from tasks.releaf.contracts.tables import Vocabulary
 from tasks.releaf.evaluate import Answers, EvaluateOutputs, accuracy, evaluate
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import EvaluateParams, IndexParams, RetrieveParams, StreamsParams
 from tasks.releaf.streams import Names, StreamsOutputs, streams
 
@@ -105,7 +106,7 @@ def run_evaluate(items: pd.DataFrame, trained: StreamsOutputs, search: RetrieveP
     photographs.loc[:5, ["p_trash", "p_glass", "p_metal"]] = [0.4, 0.3, 0.3]
     vocabulary = Vocabulary(terms=list(index.vocabulary), k1=1.5, b=0.75, passages=2)
     return evaluate(
-        items, cards, passages, to_arrays(index), vocabulary, vectors, *trained, photographs,
+        items, cards, passages, IndexOutputs(to_arrays(index), vocabulary, vectors), trained, photographs,
         params=shipped_params(EvaluateParams, "releaf.evaluate", draws=100), retrieve=search,
     )  # fmt: skip
 

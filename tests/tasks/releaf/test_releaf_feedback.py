@@ -17,6 +17,7 @@ from statewright.contracts import ContractError, Table, check
 from tasks.checked import Quarantine
 from tasks.releaf.contracts.tables import Ratings, Vocabulary
 from tasks.releaf.feedback import FeedbackOutputs, HardNegatives, card_ratings, feedback, hard_negatives
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import FeedbackParams, IndexParams, RatingsParams, RetrieveParams
 from tasks.releaf.ratings import ratings
 
@@ -171,7 +172,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FeedbackOutputs]:
             fusion=fusion,
         )
         return feedback(
-            frame, passages, items, cards, to_arrays(fitted), vocabulary, table,
+            frame, passages, items, cards, IndexOutputs(to_arrays(fitted), vocabulary, table),
             params=PARAMS.model_copy(update=changes), retrieve=retrieve,
             index=shipped_params(IndexParams, "releaf.index"),
         )  # fmt: skip

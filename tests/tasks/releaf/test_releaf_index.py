@@ -83,7 +83,7 @@ def run(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, made: IndexOutputs, **changes: object
 ) -> RetrieveOutputs:
     return retrieve(
-        passages, items, cards, made.bm25, made.vocabulary, made.vectors,
+        passages, items, cards, made,
         params=PARAMS.model_copy(update=changes), index=INDEX,
     )  # fmt: skip
 
