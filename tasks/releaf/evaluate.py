@@ -171,37 +171,39 @@ def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: R
     return _EncodedQuestions(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules)[0])
 
 
-def _shares(known: Knowledge, asked: _EncodedQuestions, rules: Rules) -> list[dict[str, float]]:
+def _shares(known: Knowledge, questions: _EncodedQuestions, rules: Rules) -> list[dict[str, float]]:
     from releaf.answers import stream_shares
 
-    by_question: list[dict[str, float]] = [{}] * len(asked.table)
-    for city, rows in asked.table.groupby("city"):
+    by_question: list[dict[str, float]] = [{}] * len(questions.table)
+    for city, rows in questions.table.groupby("city"):
         at = rows.index.to_numpy()
         shares = stream_shares(
-            known, str(city), rows["name"].tolist(), asked.vectors[at], asked.scores[at], rules
+            known, str(city), rows["name"].tolist(), questions.vectors[at], questions.scores[at], rules
         )
         for row, share in zip(at, shares, strict=True):
             by_question[row] = share
     return by_question
 
 
-def _right(shares: list[dict[str, float]], asked: _EncodedQuestions) -> np.ndarray:
+def _right(shares: list[dict[str, float]], questions: _EncodedQuestions) -> np.ndarray:
     return np.array(
-        [next(iter(each)) in right for each, right in zip(shares, asked.table["streams"], strict=True)],
+        [next(iter(each)) in right for each, right in zip(shares, questions.table["streams"], strict=True)],
         dtype=np.float64,
     )
 
 
-def _logits(shares: list[dict[str, float]], asked: _EncodedQuestions) -> tuple[np.ndarray, np.ndarray]:
+def _logits(shares: list[dict[str, float]], questions: _EncodedQuestions) -> tuple[np.ndarray, np.ndarray]:
     """Return log probabilities of all streams, and the index of the right one.
 
     Of several right streams, the index is that of the likeliest.
     """
-    streams = sorted({stream for each in shares for stream in each} | set().union(*asked.table["streams"]))
+    streams = sorted(
+        {stream for each in shares for stream in each} | set().union(*questions.table["streams"])
+    )
     table = np.array([[each.get(stream, 0.0) for stream in streams] for each in shares])
     labels = [
         streams.index(max(sorted(right), key=lambda stream: each.get(stream, 0.0)))
-        for each, right in zip(shares, asked.table["streams"], strict=True)
+        for each, right in zip(shares, questions.table["streams"], strict=True)
     ]
     return np.log(table.clip(1e-9)), np.array(labels)
 

@@ -73,20 +73,23 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
         raise ContractError(
             f"{BLOCK}.tables: unknown table '{unknown[0]}'; expected {', '.join(TABLES)} or trashnet_features"
         )
-    found = {"waste_items": read_rows("waste_items", params), "waste_nodes": read_rows("waste_nodes", params)}
-    found["waste_edges"] = read_rows("waste_edges", params, set(found["waste_nodes"].kept["node_id"]))
-    found["trashnet_features"] = read_photos(params)
-    found["waste_cards"] = read_texts(params, found["waste_items"].kept, found["waste_edges"].kept)
+    results = {
+        "waste_items": read_rows("waste_items", params),
+        "waste_nodes": read_rows("waste_nodes", params),
+    }
+    results["waste_edges"] = read_rows("waste_edges", params, set(results["waste_nodes"].kept["node_id"]))
+    results["trashnet_features"] = read_photos(params)
+    results["waste_cards"] = read_texts(params, results["waste_items"].kept, results["waste_edges"].kept)
     counts = {
         table: Counts(
             rows_read=rows.rows, rows_kept=len(rows.kept), rows_quarantined=rows.rows - len(rows.kept)
         )
-        for table, rows in found.items()
+        for table, rows in results.items()
     }
-    kinds = found["waste_cards"].kept["kind"].value_counts()
+    kinds = results["waste_cards"].kept["kind"].value_counts()
     return IngestOutputs(
-        **{table: rows.kept for table, rows in found.items()},
-        waste_quarantine=pd.concat([rows.faults for rows in found.values()], ignore_index=True),
+        **{table: rows.kept for table, rows in results.items()},
+        waste_quarantine=pd.concat([rows.faults for rows in results.values()], ignore_index=True),
         ingest=IngestReport(
             tables=counts,
             all_tables=add_counts(list(counts.values())),
@@ -127,10 +130,10 @@ def read_photos(params: IngestParams) -> Checked:
         )
     broken = source.frame["features"].map(_wrong_features)
     others = _faults((row, "features", reason) for row, reason in broken.items() if reason)
-    found = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
-    vectors = [np.asarray(source.frame.at[row, "features"], "float32") for row in found.origin]
-    kept = found.kept.assign(features=pd.Series(vectors, dtype=object))
-    return Checked(kept, found.faults, found.rows, found.origin)
+    result = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
+    vectors = [np.asarray(source.frame.at[row, "features"], "float32") for row in result.origin]
+    kept = result.kept.assign(features=pd.Series(vectors, dtype=object))
+    return Checked(kept, result.faults, result.rows, result.origin)
 
 
 def _wrong_features(value: object) -> str:
@@ -156,15 +159,15 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
     lists = ["aliases", "facts", "links"]
     # read_cards has already reported missing parts of a card; other texts need not have these parts.
     source = Cells(texts.rows, str(path), typed=True)
-    found = check_rows(
+    result = check_rows(
         source, "waste_cards", CardRows, params.most_quarantined, others=_faults(faults), block=BLOCK
     )
-    kept = found.kept.assign(**{name: texts.rows.loc[found.origin, name].to_numpy() for name in lists})
-    return Checked(kept, _naming_cards(found.faults, texts.rows), found.rows, found.origin)
+    kept = result.kept.assign(**{name: texts.rows.loc[result.origin, name].to_numpy() for name in lists})
+    return Checked(kept, _naming_cards(result.faults, texts.rows), result.rows, result.origin)
 
 
-def _faults(found: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(list(found), columns=["row", "column", "reason"])
+def _faults(faults: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(list(faults), columns=["row", "column", "reason"])
 
 
 def _naming_cards(faults: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -97,12 +97,15 @@ def retrieve(
     )
     test, known = questions.of("test"), questions.of("train", "dev")
     shipped, compared = systems(params)
-    found = {name: _search(passage_index, test, recipe) for name, recipe in compared.items()}
+    scores = {name: _search(passage_index, test, recipe) for name, recipe in compared.items()}
     if reranker := reranker_of(params):
-        shipped, plain = f"{shipped} + re-ranking", found[shipped]
-        found[shipped] = _rerank(passage_index, test, plain, reranker)
+        shipped, plain = f"{shipped} + re-ranking", scores[shipped]
+        scores[shipped] = _rerank(passage_index, test, plain, reranker)
     table = pd.concat(
-        [judge(name, _by_card(passage_index, scores), test, streams) for name, scores in found.items()],
+        [
+            judge(name, _by_card(passage_index, system_scores), test, streams)
+            for name, system_scores in scores.items()
+        ],
         ignore_index=True,
     )
     best = best_single(table)
@@ -174,10 +177,10 @@ def encode_names(names: list[str], params: RetrieveParams, index: IndexParams) -
     return dict(zip(names, encode(names), strict=True))
 
 
-def _search(passage_index: PassageIndex, asked: Questions, recipe: Recipe) -> np.ndarray:
+def _search(passage_index: PassageIndex, questions: Questions, recipe: Recipe) -> np.ndarray:
     from methods.retrieval.search import search
 
-    names = asked.table["name"].tolist()
+    names = questions.table["name"].tolist()
     return search(
         passage_index.corpus, names, np.stack([passage_index.vector_of[name] for name in names]), recipe
     )
@@ -188,11 +191,11 @@ def _by_card(passage_index: PassageIndex, scores: np.ndarray) -> np.ndarray:
 
 
 def _rerank(
-    passage_index: PassageIndex, asked: Questions, scores: np.ndarray, reranker: Reranker
+    passage_index: PassageIndex, questions: Questions, scores: np.ndarray, reranker: Reranker
 ) -> np.ndarray:
     from methods.retrieval.rerank import rerank
 
-    names = asked.table["name"].tolist()
+    names = questions.table["name"].tolist()
     return rerank(
         names, passage_index.texts, scores, reranker.score_pairs, top=reranker.depth, weight=reranker.weight
     )
@@ -206,9 +209,9 @@ def _grid(
     for feedback in (0, params.feedback or 3):
         for w_dense in params.grid:
             recipe = recipe_of(params, fusion="weighted", w_dense=w_dense, feedback=feedback)
-            judged = judge("", _by_card(passage_index, _search(passage_index, known, recipe)), known, streams)
-            found = means(judged, ["ndcg_10", "right_stream"])
-            points.append(GridMetrics(w_dense=w_dense, feedback=feedback, **found))
+            table = judge("", _by_card(passage_index, _search(passage_index, known, recipe)), known, streams)
+            means_of_point = means(table, ["ndcg_10", "right_stream"])
+            points.append(GridMetrics(w_dense=w_dense, feedback=feedback, **means_of_point))
     return points
 
 
@@ -222,16 +225,16 @@ def _store_agrees(
     from methods.retrieval.dense import cosine_scores
     from tasks.releaf.passages.vector_store import fill, nearest, open_store
 
-    asked = np.stack([passage_index.vector_of[name] for name in test.table["name"].head(STORE_QUESTIONS)])
+    queries = np.stack([passage_index.vector_of[name] for name in test.table["name"].head(STORE_QUESTIONS)])
     client = open_store(params.qdrant)
     fill(client, vectors)
     most = min(STORE_NEAREST, len(vectors))
-    cosines = cosine_scores(asked, passage_index.corpus.vectors)
+    cosines = cosine_scores(queries, passage_index.corpus.vectors)
     least = -np.sort(-cosines, axis=1)[:, most - 1]
     place = {passage: number for number, passage in enumerate(vectors["passage_id"])}
     near = [
         cosines[row, place[passage]] >= least[row] - 1e-4
-        for row, answer in enumerate(nearest(client, asked, most))
+        for row, answer in enumerate(nearest(client, queries, most))
         for passage, _ in answer
     ]
-    return round(float(sum(near)) / (most * len(asked)), 6)
+    return round(float(sum(near)) / (most * len(queries)), 6)

@@ -123,8 +123,8 @@ def _rate(load: float, params: ServingParams) -> float:
 def _row(part: str, way: str, outcome: Any, skip: int, **more: object) -> dict[str, object]:
     p50, p95, p99 = outcome.quantiles(skip)
     given = {"load": np.nan, "hit_rate": 0.0, "expected": np.nan, "stable": True}
-    found = {"p50": p50, "p95": p95, "p99": p99, "mean": float(outcome.latency[skip:].mean())}
-    return {"part": part, "way": way, **given, **found, "servers": float(outcome.servers[0][1])} | more
+    latencies = {"p50": p50, "p95": p95, "p99": p99, "mean": float(outcome.latency[skip:].mean())}
+    return {"part": part, "way": way, **given, **latencies, "servers": float(outcome.servers[0][1])} | more
 
 
 def _dispatch(params: ServingParams) -> Iterator[dict[str, object]]:
@@ -253,6 +253,6 @@ def _by_way(rows: pd.DataFrame, column: str) -> dict[str, float]:
     return dict(zip(rows["way"], rows[column].astype(float), strict=True))
 
 
-def _off(found: pd.Series, expected: pd.Series) -> float:
+def _off(simulated: pd.Series, expected: pd.Series) -> float:
     """Return the largest relative difference."""
-    return round(float((found / expected - 1).abs().max()), 6)
+    return round(float((simulated / expected - 1).abs().max()), 6)

@@ -112,42 +112,42 @@ def _fit(train: pd.DataFrame, vector_of: dict[str, np.ndarray], strength: float)
 
 
 def _score(
-    models: dict[str, StreamModel], train: pd.DataFrame, asked: pd.DataFrame, vector_of: dict[str, np.ndarray]
+    models: dict[str, StreamModel], train: pd.DataFrame, items: pd.DataFrame, vector_of: dict[str, np.ndarray]
 ) -> StreamScore:
-    questions = _questions(asked)
+    questions = _questions(items)
     return StreamScore(
         names=len(questions),
-        model=round(float(_right(models, asked, vector_of).mean()), 6),
+        model=round(float(_right(models, items, vector_of).mean()), 6),
         nearest_name=round(float(np.mean(_nearest(train, questions, vector_of))), 6),
         commonest_stream=round(float(np.mean(_commonest(train, questions))), 6),
     )
 
 
-def _questions(asked: pd.DataFrame) -> pd.DataFrame:
-    return asked.groupby(["city", "name"], sort=True)["stream"].agg(set).reset_index()
+def _questions(items: pd.DataFrame) -> pd.DataFrame:
+    return items.groupby(["city", "name"], sort=True)["stream"].agg(set).reset_index()
 
 
 def _right(
-    models: dict[str, StreamModel], asked: pd.DataFrame, vector_of: dict[str, np.ndarray]
+    models: dict[str, StreamModel], items: pd.DataFrame, vector_of: dict[str, np.ndarray]
 ) -> np.ndarray:
     from releaf.stream_model import predict_streams
 
-    found = []
-    for city, rows in _questions(asked).groupby("city", sort=True):
+    right: list[bool] = []
+    for city, rows in _questions(items).groupby("city", sort=True):
         names, model = rows["name"].tolist(), models[str(city)]
         best = predict_streams(model, names, _stack(names, vector_of)).argmax(axis=1)
-        found += [model.streams[k] in right for k, right in zip(best, rows["stream"], strict=True)]
-    return np.array(found, dtype=np.float64)
+        right += [model.streams[k] in streams for k, streams in zip(best, rows["stream"], strict=True)]
+    return np.array(right, dtype=np.float64)
 
 
 def _nearest(train: pd.DataFrame, questions: pd.DataFrame, vector_of: dict[str, np.ndarray]) -> list[bool]:
-    found = []
+    hits: list[bool] = []
     for city, rows in questions.groupby("city", sort=True):
         known = train[train["city"] == city]
         near = _stack(rows["name"], vector_of) @ _stack(known["name"], vector_of).T
         streams = known["stream"].to_numpy()[near.argmax(axis=1)]
-        found += [stream in right for stream, right in zip(streams, rows["stream"], strict=True)]
-    return found
+        hits += [stream in right for stream, right in zip(streams, rows["stream"], strict=True)]
+    return hits
 
 
 def _commonest(train: pd.DataFrame, questions: pd.DataFrame) -> list[bool]:

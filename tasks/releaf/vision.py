@@ -206,11 +206,11 @@ def _outputs(
         for name, values in logits.items()
     }
     scores = pd.concat(
-        by_class(truth[split], found, MATERIALS).assign(split=split, model=model)
+        by_class(truth[split], predicted, MATERIALS).assign(split=split, model=model)
         for split in ("val", "test")
-        for model, found in zip(names, answers[split], strict=True)
+        for model, predicted in zip(names, answers[split], strict=True)
     )
-    singles = [float((found == truth["test"]).mean()) for found in answers["test"][:-1]]
+    singles = [float((predicted == truth["test"]).mean()) for predicted in answers["test"][:-1]]
     table = pd.concat(
         predictions(parts[name], softmax(together[name], temperature), name) for name in ("val", "test")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import pandera.pandas as pa
@@ -75,20 +75,25 @@ class AdaptSummary(Document):
     baselines: dict[str, float]
 
 
-def score_answers(asked: Sequence[Question], texts: Sequence[str]) -> Answers:
+def score_answers(questions: Sequence[Question], texts: Sequence[str]) -> Answers:
     """Score the texts that the model wrote, and the texts that a user sees."""
     from methods.language.generation import checked
     from methods.language.prompt import cleaned
 
-    shown = [checked(text, one.city, cleaned(one.passages)) for one, text in zip(asked, texts, strict=True)]
-    pairs = list(zip(asked, texts, strict=True))
+    shown = [
+        checked(text, question.city, cleaned(question.passages))
+        for question, text in zip(questions, texts, strict=True)
+    ]
+    pairs = list(zip(questions, texts, strict=True))
     return Answers(
-        asked=len(asked),
-        right_bin=_share(names_right(one, text) for one, text in pairs),
-        cites=_share(one.relevant in citations(text, len(one.passages)) for one, text in pairs),
+        asked=len(questions),
+        right_bin=_share(names_right(question, text) for question, text in pairs),
+        cites=_share(
+            question.relevant in citations(text, len(question.passages)) for question, text in pairs
+        ),
         shown_right=_share(
-            not answer.refused and names_right(one, answer.text)
-            for one, answer in zip(asked, shown, strict=True)
+            not answer.refused and names_right(question, answer.text)
+            for question, answer in zip(questions, shown, strict=True)
         ),
         grounded=_share(answer.grounded for answer in shown),
         refused=_share(answer.refused for answer in shown),
@@ -104,20 +109,23 @@ def names_right(question: Question, text: str) -> bool:
     return False
 
 
-def baselines(asked: Sequence[Question], items: pd.DataFrame) -> dict[str, float]:
+def baselines(questions: Sequence[Question], items: pd.DataFrame) -> dict[str, float]:
     """Return the shares of right bins of baselines without a language model."""
     common = commonest(items)
     return {
-        "most common bin of the city": _share(common[one.city] in one.streams for one in asked),
+        "most common bin of the city": _share(
+            common[question.city] in question.streams for question in questions
+        ),
         "first bin of the item's card": _share(
-            one.passages[one.relevant - 1].bins(one.city)[0] in one.streams for one in asked
+            question.passages[question.relevant - 1].bins(question.city)[0] in question.streams
+            for question in questions
         ),
     }
 
 
-def _share(values: object) -> float:
-    found = [float(value) for value in values]  # type: ignore[attr-defined]
-    return round(sum(found) / len(found), 6)
+def _share(values: Iterable[bool]) -> float:
+    flags = list(values)
+    return round(sum(flags) / len(flags), 6)
 
 
 def model_card(summary: AdaptSummary) -> str:

@@ -26,8 +26,8 @@ class Questions:
 
     def of(self, *splits: str) -> Questions:
         """Return the questions of some splits."""
-        kept = self.table["split"].isin(splits).to_numpy()
-        return Questions(self.table[kept].reset_index(drop=True), self.relevance[kept])
+        mask = self.table["split"].isin(splits).to_numpy()
+        return Questions(self.table[mask].reset_index(drop=True), self.relevance[mask])
 
     def cited(self) -> NDArray[np.bool_]:
         """Return a mask of the questions with a relevant card."""
@@ -77,27 +77,27 @@ def right_stream(
     ndarray of shape (questions,)
         Share of right streams among those that the card names for the city; 0 without a card.
     """
-    found = np.zeros(len(scores))
+    shares = np.zeros(len(scores))
     for question, (city, right) in enumerate(
         zip(questions.table["city"], questions.table["streams"], strict=True)
     ):
         row = np.where([city in named for named in streams], scores[question], -np.inf)
         if len(row) and np.isfinite(row.max()):
             named = streams[int(row.argmax())][city]
-            found[question] = len(right.intersection(named)) / len(named)
-    return found
+            shares[question] = len(right.intersection(named)) / len(named)
+    return shares
 
 
 def card_streams(cards: pd.DataFrame) -> list[dict[str, list[str]]]:
     """Return the streams of each card's facts by city."""
-    found = []
+    cards_streams = []
     for named in cards["streams"]:
         by_city: dict[str, list[str]] = {}
         for text in named:
             city, _, stream = text.partition(": ")
             by_city.setdefault(city, []).append(stream)
-        found.append(by_city)
-    return found
+        cards_streams.append(by_city)
+    return cards_streams
 
 
 def commonest_stream(questions: Questions, learnt_from: Questions) -> NDArray[np.float64]:

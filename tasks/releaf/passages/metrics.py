@@ -89,7 +89,7 @@ class RetrieveMetrics(Document):
 
 
 def judge(
-    name: str, scores: np.ndarray, asked: Questions, streams: list[dict[str, list[str]]]
+    name: str, scores: np.ndarray, questions: Questions, streams: list[dict[str, list[str]]]
 ) -> pd.DataFrame:
     """Return the rows of `RetrievalScores` of one system.
 
@@ -98,17 +98,17 @@ def judge(
     from methods.retrieval.confidence import confidence, level
     from methods.retrieval.evaluation import query_scores
 
-    cited = asked.cited()
-    table = asked.table[["city", "name", "cited"]].assign(system=name)
+    cited = questions.cited()
+    table = questions.table[["city", "name", "cited"]].assign(system=name)
     for measure, values in query_scores(
-        scores[cited], asked.relevance[cited], measures=tuple(MEASURES)
+        scores[cited], questions.relevance[cited], measures=tuple(MEASURES)
     ).items():
         column = np.full(len(table), np.nan)
         column[cited] = values.round(6)
         table[MEASURES[measure]] = column
     confidences = [round(confidence(row), 6) for row in scores]
     table = table.assign(
-        right_stream=right_stream(scores, asked, streams).round(6),
+        right_stream=right_stream(scores, questions, streams).round(6),
         confidence=confidences,
         level=[level(value) for value in confidences],
     )

@@ -82,10 +82,10 @@ def nearest(
     requests = [
         models.QueryRequest(query=row.tolist(), limit=limit, with_payload=["passage_id"]) for row in queries
     ]
-    found = client.query_batch_points(collection, requests=requests)
+    responses = client.query_batch_points(collection, requests=requests)
     return [
         [((point.payload or {})["passage_id"], float(point.score)) for point in answer.points]
-        for answer in found
+        for answer in responses
     ]
 
 
@@ -100,10 +100,10 @@ def _width(client: QdrantClient, collection: str) -> int:
 
 
 def _keys(client: QdrantClient, collection: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     offset: Any = None
     while True:
         points, offset = client.scroll(collection, limit=1000, offset=offset, with_payload=["key"])
-        found |= {str(point.id): str((point.payload or {}).get("key")) for point in points}
+        keys |= {str(point.id): str((point.payload or {}).get("key")) for point in points}
         if offset is None:
-            return found
+            return keys

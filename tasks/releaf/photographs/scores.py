@@ -148,46 +148,46 @@ def quality(logits: np.ndarray, labels: np.ndarray, temperature: float, bins: in
     )
 
 
-def by_class(labels: np.ndarray, found: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+def by_class(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Return precision, recall and F1 of each class; 0 for an undefined value."""
     from methods.evaluation.calibration import confusion
 
-    counts = confusion(labels, found, len(classes))
-    right, true, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    counts = confusion(labels, predicted, len(classes))
+    right, true, predictions_of_class = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return pd.DataFrame(
         {
             "material": list(classes),
             "photos": true,
-            "precision": np.round(right / np.maximum(said, 1), 5),
+            "precision": np.round(right / np.maximum(predictions_of_class, 1), 5),
             "recall": np.round(right / np.maximum(true, 1), 5),
-            "f1": np.round(2 * right / np.maximum(true + said, 1), 5),
+            "f1": np.round(2 * right / np.maximum(true + predictions_of_class, 1), 5),
         }
     )
 
 
-def confusion_table(labels: np.ndarray, found: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+def confusion_table(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Return one row for each pair of true and predicted class."""
     from methods.evaluation.calibration import confusion
 
-    counts = confusion(labels, found, len(classes))
+    counts = confusion(labels, predicted, len(classes))
     pairs = [(label, name) for label in classes for name in classes]
     return pd.DataFrame(pairs, columns=["label", "found"]).assign(photos=counts.ravel())
 
 
 def predictions(rows: pd.DataFrame, probabilities: np.ndarray, split: str | np.ndarray) -> pd.DataFrame:
     """Return the material, the confidence and each city's bin of every photograph."""
-    found = [MATERIALS[index] for index in probabilities.argmax(axis=1)]
+    predicted = [MATERIALS[index] for index in probabilities.argmax(axis=1)]
     table = pd.DataFrame(
         {
             "photo_id": rows["photo_id"].to_numpy(),
             "split": split,
             "label": rows["label"].to_numpy(),
-            "found": found,
+            "found": predicted,
             "confidence": np.round(probabilities.max(axis=1), 5),
         }
     )
     for index, material in enumerate(MATERIALS):
         table[f"p_{material}"] = np.round(probabilities[:, index], 5)
     for city in BINS:
-        table[f"bin_{city}"] = [bin_of(city, material) for material in found]
+        table[f"bin_{city}"] = [bin_of(city, material) for material in predicted]
     return table
