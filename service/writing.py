@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from methods.serving.batching import QueueFullError
-from releaf.answers import Answer, Cited
+from releaf.answers import Answer, Citation
 from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
@@ -24,7 +24,7 @@ class WrittenAnswer:
     """A generated text and the passages that it was written from."""
 
     generated: Generated
-    passages: tuple[Cited, ...]
+    passages: tuple[Citation, ...]
 
 
 class Writer:
@@ -118,13 +118,13 @@ class Writer:
         return self._generator
 
 
-def select_passages(answer: Answer, count: int) -> tuple[Cited, ...]:
+def select_passages(answer: Answer, count: int) -> tuple[Citation, ...]:
     """Return up to `count` passages to write from, at most one of each card.
 
     The passages that name the bin come first, then the other results of the search.
     """
     reasons = [passage for passage in answer.reasons if passage.part == "where"]
-    by_card: dict[str, Cited] = {}
-    for passage in [*reasons, *answer.found]:
+    by_card: dict[str, Citation] = {}
+    for passage in [*reasons, *answer.sources]:
         by_card.setdefault(passage.card_id, passage)
     return tuple(by_card.values())[:count]

@@ -16,7 +16,8 @@ import yaml
 from benchmarks.parts import Found, Skipped
 from statewright import files
 from tasks.releaf.contracts.tables import Vocabulary
-from tasks.releaf.feedback import feedback, first_cards
+from tasks.releaf.feedback import SearchSetup, feedback, first_cards
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import ask
 from tasks.report.benchmark import BenchmarkTable
@@ -33,7 +34,8 @@ def tables(repeat: int) -> Found:
         yield Skipped(f"{folder} has no vectors.parquet: `statewright run releaf-index`")
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    index = files.load(folder / "bm25.safetensors"), Vocabulary(**files.load(folder / "vocabulary.json"))
+    vocabulary = Vocabulary(**files.load(folder / "vocabulary.json"))
+    index = IndexOutputs(files.load(folder / "bm25.safetensors"), vocabulary, read["vectors"])
     right = right_cards(read["items"], read["cards"])
     yield BenchmarkTable(
         name="rehearsal",
@@ -55,7 +57,7 @@ def right_cards(items: pd.DataFrame, cards: pd.DataFrame) -> dict[str, set[str]]
 
 
 def _row(
-    weight: float, read: dict[str, pd.DataFrame], index: tuple[object, Vocabulary], right: dict[str, set[str]]
+    weight: float, read: dict[str, pd.DataFrame], index: IndexOutputs, right: dict[str, set[str]]
 ) -> list[str | int | float | None]:
     from methods.retrieval.search import Corpus
     from methods.retrieval.sparse import from_arrays
@@ -64,11 +66,11 @@ def _row(
     params, encoder = FeedbackParams(**block["feedback"]), IndexParams(**block["index"])
     retrieve = RetrieveParams(**block["retrieve"] | {"w_dense": weight})
     vectors, passages = np.stack(list(read["vectors"]["vector"])).astype(float), read["passages"]
-    corpus = Corpus(from_arrays(index[0], index[1].terms), vectors)
+    corpus = Corpus(from_arrays(index.bm25, index.vocabulary.terms), vectors)
     shares = [weight, *retrieve.grid]
-    first = first_cards(corpus, passages, list(right), shares, retrieve, encoder)
+    first = first_cards(SearchSetup(corpus, passages, retrieve, encoder), list(right), shares)
     made = feedback(
-        log(first[weight], passages, right), passages, read["items"], read["cards"], *index, read["vectors"],
+        log(first[weight], passages, right), passages, read["items"], read["cards"], index,
         params=params, retrieve=retrieve, index=encoder,
     )  # fmt: skip
     then = made.feedback.patch[0].now if made.feedback.patch else weight
@@ -89,6 +91,6 @@ def log(first: list[str], passages: pd.DataFrame, right: dict[str, set[str]]) ->
             "question": list(right),
             "card_id": first,
             "passage_id": passage_of.loc[first].to_numpy(),
-            "thumb": [1 if card in cards else -1 for card, cards in zip(first, right.values(), strict=True)],
+            "rating": [1 if card in cards else -1 for card, cards in zip(first, right.values(), strict=True)],
         }
     )

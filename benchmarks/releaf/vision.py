@@ -18,7 +18,7 @@ import yaml
 
 from benchmarks.parts import Found, Skipped
 from tasks.releaf.params import VisionParams
-from tasks.releaf.vision import Vision
+from tasks.releaf.vision import VisionOutputs
 from tasks.report.benchmark import BenchmarkTable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ def tables(repeat: int) -> Found:
     yield from class_tables("photographs", "photographs", trained)
 
 
-def class_tables(name: str, route: str, found: Vision) -> Iterator[BenchmarkTable]:
+def class_tables(name: str, route: str, found: VisionOutputs) -> Iterator[BenchmarkTable]:
     """Of the test split: every class, what it is taken for, and each seed alone."""
     scores = found.vision_scores
     own = scores[(scores["split"] == "test") & (scores["model"] == "all")]
@@ -137,7 +137,7 @@ def _peers(photos: pd.DataFrame) -> Iterator[list[Any]]:
 
 def _ours(
     photos: pd.DataFrame, name: str, changed: dict[str, object], seeds: int
-) -> tuple[list[Any], Vision]:
+) -> tuple[list[Any], VisionOutputs]:
     from tasks.releaf.vision import vision
 
     params = VisionParams.model_validate({**changed, "seeds": list(range(seeds))})

@@ -35,7 +35,7 @@ async def search(
     """Return the passages that match a question."""
     answer = await find_answer(body, engine, metrics, response)
     return SearchResponse(
-        passages=[Passage.model_validate(passage) for passage in answer.found],
+        passages=[Passage.model_validate(passage) for passage in answer.sources],
         confidence=answer.confidence,
         level=answer.level,
     )

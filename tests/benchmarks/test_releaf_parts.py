@@ -20,7 +20,7 @@ from benchmarks.parts import Skipped
 from benchmarks.releaf import _single, adapt, graph, load, reasons, retrieval, vision
 from benchmarks.releaf._cross_encoder import Ranked, best_weight
 from methods.retrieval.evaluation import MEASURES
-from releaf.knowledge import Card, Listed
+from releaf.knowledge import Card, CityList
 from tasks.releaf.adapter.scores import AdaptSummary
 
 
@@ -187,7 +187,7 @@ def test_a_single_answer_is_timed_in_all_its_parts(monkeypatch: pytest.MonkeyPat
         return lambda *given: done.append(name) or result
 
     assistant = cast("Any", SimpleNamespace(
-        knowledge=SimpleNamespace(lists={"Toronto": Listed(("jar",), (("Blue Bin",),), np.eye(1), {})},
+        knowledge=SimpleNamespace(lists={"Toronto": CityList(("jar",), (("Blue Bin",),), np.eye(1), {})},
                               ideas={("toronto", "jar"): ("a lamp",)}),
         encode=note("encode", np.ones((1, 1))), answer_text=note("ask", None),
         answer_photograph=note("show", None),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from shipped import shipped_params
 
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ("glass-bottle-jar", "drinking-glass", "broken-glass", "receipt")
@@ -43,8 +44,8 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
     from tasks.releaf.vision import vision
 
     root = tmp_path_factory.mktemp("pipeline")
-    raw = ingest(params=IngestParams(source=str(ROOT / "data" / "source")))
-    prepared = preprocess(*raw[:5], params=PreprocessParams())
+    raw = ingest(params=shipped_params(IngestParams, "releaf.ingest", source=str(ROOT / "data" / "source")))
+    prepared = preprocess(*raw[:5], params=shipped_params(PreprocessParams, "releaf.preprocess"))
     cards = prepared.cards[prepared.cards["card_id"].isin(CARDS) | (prepared.cards.index < 12)].reset_index(
         drop=True
     )
@@ -52,14 +53,16 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
     words = "glass|bottle|jar|paper|battery|can|wood"
     items = prepared.items[prepared.items["name"].str.contains(words, case=False)].reset_index(drop=True)
     photos = prepared.photos.groupby(["split", "label"]).head(20).reset_index(drop=True)
-    how = IndexParams(batch=16)
+    how = shipped_params(IndexParams, "releaf.index", batch=16)
     indexed = index(passages, None, params=how)
-    learnt = streams(items, params=StreamsParams(), index=how)
-    seen = vision(photos, params=VisionParams(epochs=1, seeds=[0], hidden=16))
-    search = RetrieveParams()
+    learnt = streams(items, params=shipped_params(StreamsParams, "releaf.streams"), index=how)
+    seen = vision(
+        photos, params=shipped_params(VisionParams, "releaf.vision", epochs=1, seeds=[0], hidden=16)
+    )
+    search = shipped_params(RetrieveParams, "releaf.retrieve")
     judged = evaluate(
-        items, cards, passages, *indexed, *learnt, seen.vision_predictions,
-        params=EvaluateParams(), retrieve=search,
+        items, cards, passages, indexed, learnt, seen.vision_predictions,
+        params=shipped_params(EvaluateParams, "releaf.evaluate"), retrieve=search,
     )  # fmt: skip
     ideas = pd.DataFrame(
         {
@@ -95,9 +98,11 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
     params = {
         "retrieve": search,
         "index": how,
-        "evaluate": EvaluateParams(),
-        "vision": VisionParams(hidden=16),
-        "adapt": AdaptParams(model=str(tiny_folder), precision="float32", most_tokens=20),
+        "evaluate": shipped_params(EvaluateParams, "releaf.evaluate"),
+        "vision": shipped_params(VisionParams, "releaf.vision", hidden=16),
+        "adapt": shipped_params(
+            AdaptParams, "releaf.adapt", model=str(tiny_folder), precision="float32", most_tokens=20
+        ),
     }
     text = yaml.safe_dump({"releaf": {name: block.model_dump(mode="json") for name, block in params.items()}})
     (root / "params.yaml").write_text(text)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from releaf.answers import Cited
+from releaf.answers import Citation
 from releaf.bins import BINS
 from service.writing import MAX_PENDING, select_passages
 
@@ -122,12 +122,12 @@ def test_a_busy_writer_rejects_requests(client: TestClient) -> None:
 
 
 def test_the_writer_gets_the_reasons_first_and_one_passage_per_card() -> None:
-    def cited(card: str, part: str) -> Cited:
-        return Cited(f"{card}#{part}", card, card, part, "text")
+    def cited(card: str, part: str) -> Citation:
+        return Citation(f"{card}#{part}", card, card, part, "text")
 
     answer = SimpleNamespace(
         reasons=(cited("pan", "where"), cited("pan", "reuse")),
-        found=(cited("jar", "what"), cited("pan", "what"), cited("leaf", "what")),
+        sources=(cited("jar", "what"), cited("pan", "what"), cited("leaf", "what")),
     )
     ids = [passage.passage_id for passage in select_passages(answer, 2)]  # type: ignore[arg-type]
     assert ids == ["pan#where", "jar#what"]

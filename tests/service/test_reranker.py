@@ -67,7 +67,7 @@ def test_passages_have_the_fused_order(
     assistant = load_assistant(folder, cache=folder)
     vector = assistant.encode([QUESTION])[0]
     expected = expected_order(folder, settings, tmp_path / "reranker", vector)
-    found = [cited.passage_id for cited in assistant.answer_text(QUESTION, "Toronto", vector).found]
+    found = [cited.passage_id for cited in assistant.answer_text(QUESTION, "Toronto", vector).sources]
     assert found[: len(expected)] == expected[: len(found)]
     ratings, writer = RatingLog(tmp_path / "ratings.db"), Writer(folder, settings, folder)
     engine = start_engine(assistant, ratings, writer, EngineLimits())
