@@ -1,4 +1,4 @@
-"""Claims of specification 3, sections 1 to 6: scales, causes, change points, networks, inference."""
+"""Claims of specification 3, sections 1 to 6."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from benchmarks.claim import CORRECTED, REPRODUCED, RUN, Claim, Metrics
 
 
 def _where(holds: Callable[[Metrics], bool]) -> Callable[[Metrics], str]:
-    """`reproduced` where the run bears the claim out."""
+    """Return a verdict: `reproduced` if the run confirms the claim."""
     return lambda metrics: REPRODUCED if holds(metrics) else CORRECTED
 
 
 def _within_songs(metrics: Metrics) -> dict[str, dict[str, Any]]:
-    """Scores of every method on hidden sections: tenths of rated songs, sections of lyrics."""
+    """Return scores by method on held-out tenths of rated songs and lyric sections."""
     micro = metrics["micro"]
     rated = {name: one["hidden_anywhere"] for name, one in micro["ratings"].items()}
     return rated | {f"lyrics {name}": one["hidden_section"] for name, one in micro["lyrics"].items()}
@@ -36,7 +36,7 @@ def _micro(metrics: Metrics) -> str:
             f"{name} {scores['model']['log_density']:.2f} against {scores['song mean']['log_density']:.2f} "
             f"(highest: {_densest(scores)}; smallest median error: {closest})"
         )
-    return f"Mean log density of hidden sections, model against the song's mean: {'; '.join(parts)}."
+    return f"Mean log density of held-out sections, model against the song's mean: {'; '.join(parts)}."
 
 
 def _meso_holds(metrics: Metrics) -> bool:
@@ -54,8 +54,11 @@ def _meso(metrics: Metrics) -> str:
 
 
 def _macro_holds(metrics: Metrics) -> bool:
-    found = metrics["macro"]["dimensions"].values()
-    return all(one["converged"] and _closest(one["future"]) == "Gaussian process" for one in found)
+    dimensions = metrics["macro"]["dimensions"].values()
+    return all(
+        dimension["converged"] and _closest(dimension["future"]) == "Gaussian process"
+        for dimension in dimensions
+    )
 
 
 def _closest(future: dict[str, Any]) -> str:
@@ -81,13 +84,13 @@ def _career(name: str, one: dict[str, Any]) -> str:
 
 
 def _equations(metrics: Metrics) -> str:
-    found = metrics["effects"]
+    effects = metrics["effects"]
     return (
         "Linear equations on two graphs, with refutations; no confounder can be ruled out. Effects with 95 % "
-        f"intervals off zero: {found['same_year_clear']} of {found['same_year']} within a year, "
-        f"{found['influencers_clear']} of {found['influencers']} from influencers and "
-        f"{found['random_artists_clear']} of {found['random_artists']} from random artists (placebo). The "
-        f"two graphs' effects differ by up to {found['largest_gap']:.2f} standard deviations."
+        f"intervals that exclude zero: {effects['same_year_clear']} of {effects['same_year']} within a year, "
+        f"{effects['influencers_clear']} of {effects['influencers']} from influencers and "
+        f"{effects['random_artists_clear']} of {effects['random_artists']} from random artists (placebo). "
+        f"The two graphs' effects differ by up to {effects['largest_gap']:.2f} standard deviations."
     )
 
 
@@ -104,7 +107,7 @@ def _discovery(metrics: Metrics) -> str:
 def _granger(metrics: Metrics) -> str:
     scopes = metrics["causal"]["granger"]
     counts = ", ".join(
-        f"{n} {found['significant']:.0f} of {found['tests']:.0f}" for n, found in scopes.items()
+        f"{name} {scope['significant']:.0f} of {scope['tests']:.0f}" for name, scope in scopes.items()
     )
     return f"Corrected degrees of freedom. Significant after correction for many tests: {counts}."
 
@@ -129,7 +132,7 @@ def _waic(metrics: Metrics) -> str:
         )
         parts += [f"{name}: {figures}"] if figures else []
     return (
-        "WAIC is unreliable where the variance of a point's log likelihood exceeds 0.4; the evidence, exact "
+        "WAIC is unreliable if the variance of a point's log likelihood exceeds 0.4; the evidence, exact "
         f"here, decides. {'; '.join(parts)}."
     )
 
@@ -148,7 +151,7 @@ def _networks(metrics: Metrics) -> str:
     return (
         "Closed triples enter by geometrically weighted shared partners, within genres only: plain triangles "
         "degenerate (tested on faux_mesa_high). Share of goodness-of-fit counts within the band of simulated "
-        f"networks, or why there is no fit: {'; '.join(parts)}."
+        f"networks, or the reason of a missing fit: {'; '.join(parts)}."
     )
 
 
@@ -165,10 +168,10 @@ def _monte_carlo(metrics: Metrics) -> str:
     models = metrics["network"]["models"].values()
     simulated = [one["effective_size"] for one in models if not one["exact"] and not one["reason"]]
     return (
-        "Robbins-Monro as written settles for a_n with infinite sum and finite sum of squares; ours starts "
+        "Robbins-Monro as written converges for a_n with infinite sum and finite sum of squares; ours starts "
         "at the pseudo-likelihood and maximises the simulated likelihood. "
         f"{len(simulated)} models by simulation (smallest effective sample {min(simulated, default=0):,}), "
-        f"{sum(one['exact'] for one in models)} exactly, for their dyads are independent; "
+        f"{sum(one['exact'] for one in models)} exactly, since their dyads are independent; "
         f"{sum(bool(one['reason']) for one in models)} refused."
     )
 
@@ -177,31 +180,32 @@ def _bounds(metrics: Metrics) -> str:
     families = metrics["variational"]["families"]
     parts = [
         f"{name.replace('_', ' ')} {one['elbo']:,.0f} after {one['sweeps']} sweeps"
-        + (", never falling" if one["monotone"] else ", having fallen on the way")
+        + (", never falling" if one["monotone"] else ", with a fall")
         + ("" if one["converged"] else ", not converged")
         for name, one in families.items()
     ]
-    return f"The updates need the prior, which the text leaves out. Bound in nats: {'; '.join(parts)}."
+    return f"The updates need the prior, which the text omits. Bound in nats: {'; '.join(parts)}."
 
 
 def _state_intervals(metrics: Metrics) -> str:
-    hidden = metrics["variational"]["hidden"]
-    figures = ", ".join(f"{name.replace('_', ' ')} {score['rmse']:.3f}" for name, score in hidden.items())
+    held_out = metrics["variational"]["hidden"]
+    figures = ", ".join(f"{name.replace('_', ' ')} {score['rmse']:.3f}" for name, score in held_out.items())
     return (
-        "The fully factorised family finds almost no persistence; the structured one, which keeps a career "
-        f"together, does. RMSE on {metrics['variational']['hidden_years']} hidden years: {figures}."
+        "The fully factorised family finds almost no persistence; the structured one, with a joint factor "
+        f"per career, does. RMSE on {metrics['variational']['hidden_years']} held-out years: {figures}."
     )
 
 
 def _natural_gradient(metrics: Metrics) -> str:
-    found = metrics["variational"]["ascent"]
-    ways = ", ".join(
-        f"{way.replace('_', ' ')} {steps if steps is not None else 'not within ' + str(found['most_steps'])}"
-        for way, steps in found["steps"].items()
+    ascent = metrics["variational"]["ascent"]
+    too_many = f"not within {ascent['most_steps']}"
+    steps_by_method = ", ".join(
+        f"{name.replace('_', ' ')} {too_many if steps is None else steps}"
+        for name, steps in ascent["steps"].items()
     )
     return (
-        f"The natural gradient is F^-1 times the gradient. Steps to the same bound on {found['artists']} "
-        f"careers: {ways}."
+        f"The natural gradient is F^-1 times the gradient. Steps to the same bound on {ascent['artists']} "
+        f"careers: {steps_by_method}."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -119,6 +120,24 @@ def numbers(tables: Iterable[BenchmarkTable]) -> Mapping[str, float]:
                     key = f"{table.name}.{label}.{column}"
                     found[f"{key} {place + 1}" if key in found else key] = float(cell)
     return found
+
+
+def external_data(name: str) -> Path | Skipped:
+    """Return the path of a data set outside the repository, or why it is missing.
+
+    Parameters
+    ----------
+    name : str
+        Path below the folder that the environment variable STATEWRIGHT_DATA names, by default
+        ``../shared/data`` beside the repository. For example ``benchmarks/causal``.
+    """
+    path = Path(os.environ.get("STATEWRIGHT_DATA") or ROOT.parent / "shared" / "data") / name
+    if path.exists():
+        return path
+    return Skipped(
+        f"{path} is missing: copy the data set there, or set STATEWRIGHT_DATA to the folder that "
+        f"contains {name}"
+    )
 
 
 def _record(

@@ -1,8 +1,8 @@
-"""Compiled functions that call one another across files, kept on disk without going stale.
+"""Functions compiled by numba, with a cache that follows calls across files.
 
-numba drops a kept function when its own file changes, and not when a function that it calls from
-another file does: it would go on running the old one. Here the name under which a function is kept
-holds a digest of every source of its package.
+numba rebuilds a cached function when its own file changes, but not when a function that it calls
+from another file changes: it would run the old code. Here the name under which a function is cached
+contains a digest of every source file of its package.
 """
 
 from __future__ import annotations
@@ -11,24 +11,41 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from numba import njit
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Compile by numba at the first call; kept for later processes until a source of the package changes.
+
+@overload
+def compiled(function: Function, **options: Any) -> Function: ...
+
+
+@overload
+def compiled(function: None = None, **options: Any) -> Callable[[Function], Function]: ...
+
+
+def compiled(function: Function | None = None, **options: Any) -> Function | Callable[[Function], Function]:
+    """Compile a function by numba at its first call and cache the result on disk.
+
+    Later processes use the cached result until a source file of the package changes. Type checkers
+    see the function's own signature; numba ignores the annotations.
 
     Parameters
     ----------
-    function : one that calls compiled functions of its own package (folder) only.
-    options : of `numba.njit`, such as ``inline`` and ``fastmath``.
+    function : callable
+        Calls compiled functions of its own package (folder) only.
+    options
+        Arguments of `numba.njit`, such as ``inline`` and ``fastmath``; ``cache`` and ``nogil`` are on
+        unless given.
     """
     if function is None:
-        return lambda late: compiled(late, **options)
+        return lambda later: compiled(later, **options)
     digest = _digest(Path(function.__code__.co_filename).parent)
     function.__qualname__ = f"{function.__qualname__}_{digest}"
-    return njit(**{"cache": True, "nogil": True} | options)(function)
+    dispatcher: Any = njit(**{"cache": True, "nogil": True} | options)(function)
+    return dispatcher
 
 
 @cache

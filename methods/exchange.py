@@ -1,6 +1,6 @@
-"""Torch modules as ONNX models, and what runs them, ONNX Runtime.
+"""Export of torch modules to ONNX, and inference by ONNX Runtime.
 
-Exporting takes seconds, opening an exported model a fraction of one: who has a place keeps it (`Keep`).
+An export takes seconds, opening an exported model a fraction of a second: a `ModelCache` keeps exports.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Run = Callable[[Mapping[str, NDArray[np.generic]]], NDArray[np.float32]]
-Keep = Callable[[str, str, Callable[[], bytes]], "bytes | Path"]
-"""Name, all that decides the content but the version of torch, and what makes it; gives content or file."""
+ModelCache = Callable[[str, str, Callable[[], bytes]], "bytes | Path"]
+"""Takes a name, a key and a function that exports the model; returns the content or its file.
+
+The key contains everything that decides the content except the version of torch."""
 
 
 def export(
     module: nn.Module, inputs: Mapping[str, Tensor], free: Mapping[str, Sequence[str]], output: str
 ) -> bytes:
-    """The ONNX model of a module in evaluation, its weights within.
+    """Export a module in evaluation mode as an ONNX model that contains its weights.
 
     Parameters
     ----------
     module : Module
-        Takes tensors by position, gives one tensor.
+        Takes tensors by position and returns one tensor.
     inputs : mapping of Tensor
-        An example of each, by the name that it will have, two or more along each free axis.
+        An example of each input by its name in the model; each free axis has at least two entries.
     free : mapping of names
-        For each input the names of its first axes that may be of any length; equal names are of equal length.
+        For each input, names of its leading axes that may have any length; axes of one name have one length.
     output : str
+        Name of the output in the model.
     """
     import warnings
 
@@ -42,7 +45,7 @@ def export(
     axes = {name: torch.export.Dim(name) for names in free.values() for name in names}
     shapes = [{axis: axes[name] for axis, name in enumerate(free[key])} for key in inputs]
     with warnings.catch_warnings():
-        # Of torch's own parts about to change; nothing that a caller can do.
+        # Deprecation warnings inside torch, about which a caller can do nothing.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module.eval(),
@@ -54,22 +57,24 @@ def export(
             verbose=False,
         )
     if program is None:
-        raise RuntimeError("torch.onnx.export gave no program")
+        raise RuntimeError("torch.onnx.export returned no program; expected an ONNXProgram")
     return bytes(program.model_proto.SerializeToString())
 
 
-def made_anew(name: str, key: str, make: Callable[[], bytes]) -> bytes | Path:
-    """A `Keep` that keeps nothing."""
+def no_cache(name: str, key: str, make: Callable[[], bytes]) -> bytes | Path:
+    """Export the model on every call: a `ModelCache` that stores nothing."""
     return make()
 
 
 def open_model(model: bytes | Path, *, threads: int = 1) -> Run:
-    """What runs an ONNX model: arrays by name to its first output; safe to call from several threads.
+    """Open an ONNX model as a function from arrays by name to its first output.
+
+    The function is safe to call from several threads.
 
     Raises
     ------
     ValueError
-        If it is no model that ONNX Runtime can run.
+        If ONNX Runtime cannot run the model.
     """
     import onnxruntime
 
@@ -79,8 +84,8 @@ def open_model(model: bytes | Path, *, threads: int = 1) -> Run:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has a dozen kinds that share no base of their own
-        raise ValueError(f"not a model that ONNX Runtime {onnxruntime.__version__} runs: {error}") from error
+    except Exception as error:  # ONNX Runtime raises a dozen types without a common base
+        raise ValueError(f"ONNX Runtime {onnxruntime.__version__} cannot run the model: {error}") from error
 
     def run(inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         return np.asarray(session.run(None, dict(inputs))[0], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Statistical characterisation of a table of measures (specification 1, section 5.2)."""
+"""Moments of a table of measures (specification 1, section 5.2)."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def moments(values: NDArray[np.float64]) -> Moments:
     Specification 1, section 5.2, phase 1.
     """
     if values.ndim != 2 or len(values) < 2:
-        raise ValueError(f"expected at least 2 observations in a table, found shape {values.shape}")
+        raise ValueError(f"values has shape {values.shape}; expected (n, d) with at least 2 rows")
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise ValueError(f"expected finite values, found {values[row, column]} in row {row}, column {column}")
+        raise ValueError(f"values[{row}, {column}] is {values[row, column]}; expected finite values")
     mean = values.mean(axis=0)
     deviation = values - mean
     variance = (deviation**2).mean(axis=0)
-    # What rounding leaves of a constant is no variance.
+    # Rounding leaves a tiny variance in a constant column.
     varies = variance > (np.finfo(float).eps * np.maximum(np.abs(mean), 1e-300)) ** 2 * 16
     safe = np.where(varies, variance, 1.0)
     skewness = (deviation**3).mean(axis=0) / safe**1.5

@@ -1,9 +1,9 @@
-"""Probabilistic principal components of a table with holes, by exact EM.
+"""Probabilistic principal components of a table with missing values, by EM.
 
     x = mean + W z + noise,   z ~ N(0, I_q),   noise ~ N(0, s2 I)
 
-Rows may miss any values: the posterior of ``z`` uses the values that are there, and
-``E[x | observed] = mean + W E[z | observed]`` fills the rest in. With nothing missing the
+Any value of a row may be missing. The posterior of ``z`` uses the observed values, and
+``E[x | observed] = mean + W E[z | observed]`` fills in the missing ones. Without missing values the
 columns of ``W`` span the ordinary principal components.
 
 References
@@ -26,16 +26,16 @@ Pattern = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class Components:
-    """A fitted model.
+    """A fitted model of probabilistic principal components.
 
     Attributes
     ----------
     mean : (columns,)
     loadings : (columns, width)
     noise : float
-        Variance that the components leave unexplained, a column's average.
+        Variance per column that the components leave unexplained.
     log_likelihood : (iterations,)
-        Of the observed values, before each step of EM; it never falls.
+        Log-likelihood of the observed values before each step of EM; it never falls.
     """
 
     mean: Array
@@ -54,15 +54,19 @@ def fit(values: Array, width: int, *, iterations: int = 200, tolerance: float = 
     width : int
         Number of components, 1 to columns - 1.
     iterations : int
-        At most so many steps.
+        Maximum number of steps.
     tolerance : float
         Stop when a step adds less than this share to the log-likelihood.
     """
     if not 1 <= width < values.shape[1]:
-        raise ValueError(f"{width} components of {values.shape[1]} columns; expected 1 to columns - 1")
+        raise ValueError(
+            f"width is {width}; expected 1 to {values.shape[1] - 1} for {values.shape[1]} columns"
+        )
     known = np.isfinite(values)
     if (known.sum(axis=0) < 2).any():
-        raise ValueError(f"column {int(np.argmin(known.sum(axis=0)))} has fewer than two values")
+        raise ValueError(
+            f"column {int(np.argmin(known.sum(axis=0)))} has fewer than 2 values; drop the column"
+        )
     patterns = list(_patterns(known))
     mean, loadings, noise = _start(values, known, width)
     trace: list[float] = []
@@ -75,7 +79,7 @@ def fit(values: Array, width: int, *, iterations: int = 200, tolerance: float = 
 
 
 def _start(values: Array, known: Array, width: int) -> tuple[Array, Array, float]:
-    """Principal components of the table with its holes filled by the columns' means."""
+    """Return the principal components after filling missing values by column means."""
     mean = np.nanmean(values, axis=0)
     filled = np.where(known, values - mean, 0.0)
     _, scales, axes = np.linalg.svd(filled, full_matrices=False)
@@ -87,21 +91,24 @@ def _start(values: Array, known: Array, width: int) -> tuple[Array, Array, float
 def _step(
     values: Array, known: Array, patterns: list[Pattern], mean: Array, loadings: Array, noise: float
 ) -> tuple[float, Array, Array, float]:
-    """One step of EM: posterior of ``(z, 1)`` a row, then a regression a column on it."""
+    """Take one step of EM.
+
+    The E step finds the posterior of ``(z, 1)`` for each row; the M step regresses each column on it.
+    """
     columns, width = loadings.shape
     grams = np.zeros((columns, width + 1, width + 1))
     targets = np.zeros((columns, width + 1))
     likelihood = 0.0
     for rows, seen in patterns:
-        there = values[np.ix_(rows, seen)]
-        centred = there - mean[seen]
+        observed = values[np.ix_(rows, seen)]
+        centred = observed - mean[seen]
         scores, covariance = posterior(centred, loadings[seen], noise)
         likelihood += _log_likelihood(centred, scores, covariance, loadings[seen], noise)
         design = np.column_stack([scores, np.ones(len(rows))])
         gram = design.T @ design
         gram[:width, :width] += len(rows) * covariance
         grams[seen] += gram
-        targets[seen] += there.T @ design
+        targets[seen] += observed.T @ design
     solved = np.linalg.solve(grams, targets[..., None])[..., 0]
     squares = np.where(known, values, 0.0) ** 2
     left = squares.sum(axis=0) - np.einsum("cw,cw->c", solved, targets)
@@ -109,7 +116,7 @@ def _step(
 
 
 def _patterns(known: Array) -> Iterator[Pattern]:
-    """Rows that miss the same columns, and the columns that they have."""
+    """Yield groups of rows that miss the same columns, with the columns observed."""
     patterns, member = np.unique(known, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         if pattern.any():
@@ -117,13 +124,16 @@ def _patterns(known: Array) -> Iterator[Pattern]:
 
 
 def posterior(centred: Array, loadings: Array, noise: float) -> tuple[Array, Array]:
-    """Mean of ``z`` a row and its covariance: ``(W'W + s2 I)^-1 W'x`` and ``s2 (W'W + s2 I)^-1``."""
+    """Compute the posterior of ``z`` for rows with the same columns observed.
+
+    The mean is ``(W'W + s2 I)^-1 W'x`` for each row, the covariance ``s2 (W'W + s2 I)^-1`` for all.
+    """
     inverse = np.linalg.inv(loadings.T @ loadings + noise * np.eye(loadings.shape[1]))
     return centred @ loadings @ inverse, noise * inverse
 
 
 def _log_likelihood(centred: Array, scores: Array, covariance: Array, loadings: Array, noise: float) -> float:
-    """``sum log N(x; mean, W W' + s2 I)``, through the posterior (Woodbury)."""
+    """Compute ``sum log N(x; mean, W W' + s2 I)`` from the posterior (Woodbury)."""
     rows, columns = centred.shape
     distance = ((centred**2).sum() - (centred * (scores @ loadings.T)).sum()) / noise
     log_determinant = columns * np.log(noise) - np.linalg.slogdet(covariance)[1]
@@ -131,14 +141,14 @@ def _log_likelihood(centred: Array, scores: Array, covariance: Array, loadings: 
 
 
 def transform(model: Components, values: Array, *, shrink: bool = True) -> Array:
-    """Scores of the rows from the values that they have.
+    """Compute the scores of the rows from their observed values.
 
     Parameters
     ----------
     values : (rows, columns)
         NaN where missing.
     shrink : bool
-        The posterior mean; if false, the least-squares projection of ordinary PCA.
+        If true, the posterior mean; if false, the least-squares projection of ordinary PCA.
     """
     known = np.isfinite(values)
     scores = np.zeros((len(values), model.loadings.shape[1]))
@@ -152,5 +162,5 @@ def transform(model: Components, values: Array, *, shrink: bool = True) -> Array
 
 
 def reconstruct(model: Components, values: Array, *, shrink: bool = True) -> Array:
-    """Every value of the rows, ``mean + W z``, from the values that they have."""
+    """Compute every value of the rows, ``mean + W z``, from their observed values."""
     return model.mean + transform(model, values, shrink=shrink) @ model.loadings.T

@@ -1,12 +1,12 @@
-"""How PyTensor is set up here; imported where PyMC is used, for it takes seconds to import."""
+"""Configuration of PyTensor, for use before PyMC is imported."""
 
 from __future__ import annotations
 
 
 def without_blas() -> None:
-    """Tell PyTensor that its C code has no BLAS to link to, before it searches and warns.
+    """Tell PyTensor not to search for a BLAS library to link C code to.
 
-    Nothing here needs one: the models are compiled by numba, which calls SciPy's own.
+    Otherwise it searches and warns. No model here needs one: numba compiles them and calls SciPy's BLAS.
     """
     import pytensor
 

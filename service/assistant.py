@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from methods.exchange import Keep, made_anew
+from methods.exchange import ModelCache, no_cache
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.vision.backbone import load_backbone
@@ -117,7 +117,7 @@ def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None)
         settings.temperature,
         _load_reranker(settings),
     )
-    keep = made_anew if cache is None else cache_in_folder(cache)
+    keep = no_cache if cache is None else cache_in_folder(cache)
     encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, keep=keep)
     namer = _load_namer(folder, settings, threads, keep)
     return Assistant(settings, _load_knowledge(folder), rules, encode, namer)
@@ -158,7 +158,7 @@ def _load_knowledge(folder: Path) -> Knowledge:
     )
 
 
-def _load_namer(folder: Path, settings: Settings, threads: int, keep: Keep) -> Namer:
+def _load_namer(folder: Path, settings: Settings, threads: int, keep: ModelCache) -> Namer:
     vision, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
     materials = sorted(BINS["Toronto"])
     if vision.photographs is None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from methods.exchange import Keep
+from methods.exchange import ModelCache
 
 
-def cache_in_folder(folder: Path) -> Keep:
+def cache_in_folder(folder: Path) -> ModelCache:
     """Return a cache that stores each exported model as a file of `folder`.
 
     The file name contains the name of the model and a digest of its key and the version of torch. The folder

@@ -1,7 +1,8 @@
-"""The statistics beside their peers: ``python -m benchmarks.statistics [PART ...]``.
+"""Benchmarks of the statistics beside other libraries.
 
-Each part measures ours and the installed peers in one run, prints tables in Markdown, and keeps them in
-`benchmarks/figures/statistics` and in MLflow; it fails nothing.
+``python -m benchmarks.statistics [PART ...]``. Each part measures ours and the installed peers in one run,
+prints tables in Markdown, and stores them in `benchmarks/figures/statistics` and in MLflow. No threshold
+makes it fail.
 """
 
 from __future__ import annotations

@@ -1,55 +1,53 @@
-"""Causes: distances to the true graphs, and what the tests and the structural model cost.
+"""Causal methods: distances to true graphs, and costs of tests and models.
 
-The networks are read from `data/benchmarks/causal` in the folder that STATEWRIGHT_SHARED names, or in
-`../shared`.
+The networks are the external data `benchmarks/causal`, see `benchmarks.parts.external_data`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from methods.causal import StructuralCausalModel, cpdag_of_dag, discover, granger
 from methods.evaluation.graphs import arrow_agreement, skeleton_agreement, structural_hamming_distance
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
-SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
-CAUSAL = SHARED / "data" / "benchmarks" / "causal"
 DISCRETE = ("cancer", "survey", "asia", "sachs", "child", "alarm", "barley", "win95pts", "hailfinder")
 LINEAR = ("linear_10", "linear_1", "linear_2", "gaussian_alarm")
 LEAST_SECONDS = 0.1
-# The names of hailfinder's true graph do not belong to its columns: equality only.
+# The names of hailfinder's true graph do not match its columns: only equality is tested.
 WITHOUT_TRUTH = ("hailfinder",)
 
 
 def tables(repeat: int) -> Found:
-    """Granger against statsmodels, growth of the model, discovery against the references."""
+    """Yield tables of Granger tests, structural models and discovery."""
     yield _granger(repeat)
     yield _structural(repeat)
     yield _discovery()
 
 
 def _discovery() -> BenchmarkTable | Skipped:
-    if not CAUSAL.is_dir():
-        return Skipped(f"{CAUSAL} is not there: name the folder above data by STATEWRIGHT_SHARED")
+    folder = external_data("benchmarks/causal")
+    if isinstance(folder, Skipped):
+        return folder
     rows, sums = [], np.zeros(2, dtype=int)
     for name in (*DISCRETE, *LINEAR):
-        row, distances = _network(name)
+        row, distances = _network(folder, name)
         rows.append(row)
         sums += distances
-    rows.append(["sum, where both are known", None, None, *map(int, sums), None, None, None])
+    rows.append(["sum, if both are known", None, None, *map(int, sums), None, None, None])
     return BenchmarkTable(
         name="discovery",
         title="Discovery, 10,000 rows: structural Hamming distance (SHD) to the CPDAG of the true graph. "
-        "Reference: PC with alpha 0.05; of linear_10 the nearest of its seven.",
+        "Reference: PC with alpha 0.05; for linear_10 the closest of its seven.",
         columns=["network", "variables", "equal", "SHD reference", "SHD default", "skeleton F1", "arrow F1",
                  "CPU s"],
         rows=rows,
@@ -57,54 +55,54 @@ def _discovery() -> BenchmarkTable | Skipped:
     )  # fmt: skip
 
 
-def _network(name: str) -> tuple[list[Any], tuple[int, int]]:
-    data, graphs = _load(name)
+def _network(folder: Path, name: str) -> tuple[list[Any], tuple[int, int]]:
+    data, graphs = _load(folder, name)
     nodes, true = graphs["nodes"], cpdag_of_dag(graphs["nodes"], graphs["true_edges"]).matrix
     references = graphs.get("reference_pc", [])
     references = references if isinstance(references, list) else [references]
     equal = [_is_equal(data, nodes, reference) for reference in references]
     same = f"{sum(equal)} of {len(equal)}" if equal else "none given"
-    seconds, found = _timed(lambda: discover(data, names=nodes))
+    seconds, discovered = _timed(lambda: discover(data, names=nodes))
     head = [name, len(nodes), same]
     if name in WITHOUT_TRUTH:
         return [*head, None, None, None, None, seconds], (0, 0)
-    ours = int(structural_hamming_distance(found.matrix, true))
+    ours = int(structural_hamming_distance(discovered.matrix, true))
     theirs = [int(structural_hamming_distance(np.array(r["graph"]), true)) for r in references]
-    skeleton, arrows = skeleton_agreement(found.matrix, true).f1, arrow_agreement(found.matrix, true).f1
-    row = [*head, min(theirs, default=None), ours, float(skeleton), float(arrows), seconds]
+    skeleton, arrows = skeleton_agreement(discovered.matrix, true), arrow_agreement(discovered.matrix, true)
+    row = [*head, min(theirs, default=None), ours, float(skeleton.f1), float(arrows.f1), seconds]
     return row, (min(theirs), ours) if theirs else (0, 0)
 
 
-def _load(name: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _load(folder: Path, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     stem = f"bn_{name}" if name in DISCRETE else name
-    graphs = json.loads((CAUSAL / f"{stem}_graphs.json").read_text(encoding="utf-8"))
+    graphs = json.loads((folder / f"{stem}_graphs.json").read_text(encoding="utf-8"))
     [path] = (
-        path for path in (CAUSAL / f"{stem}_n10000.parquet", CAUSAL / f"{stem}.parquet") if path.exists()
+        path for path in (folder / f"{stem}_n10000.parquet", folder / f"{stem}.parquet") if path.exists()
     )
     return pd.read_parquet(path).to_numpy(), graphs
 
 
 def _is_equal(data: np.ndarray, nodes: list[str], reference: dict[str, Any]) -> bool:
     rule = {key: reference[key] for key in ("uc_rule", "uc_priority")}
-    found = discover(data, reference["alpha"], nodes, test=reference["test"], **rule)
-    return bool((found.matrix == np.array(reference["graph"])).all())
+    graph = discover(data, reference["alpha"], nodes, test=reference["test"], **rule)
+    return bool((graph.matrix == np.array(reference["graph"])).all())
 
 
 def _granger(repeat: int) -> BenchmarkTable:
     from statsmodels.tsa.stattools import grangercausalitytests
 
-    table: list[list[str | float]] = []
+    table: list[list[TextOrNumber]] = []
     rng = np.random.default_rng(0)
     for rows in (100, 1_000, 10_000):
         pairs = rng.normal(size=(max(5, repeat), rows, 2))
-        ours = [_each(lambda p=pair: granger(p[:, 0], p[:, 1], 3)) for pair in pairs]
-        theirs = [_each(lambda p=pair: grangercausalitytests(p, [3])[3][0]["ssr_ftest"]) for pair in pairs]
-        apart = max(abs(a[1].f - b[1][0]) for a, b in zip(ours, theirs, strict=True))
-        mine, other = (1e3 * float(np.median([t for t, _ in part])) for part in (ours, theirs))
-        table.append([rows, mine, other, other / mine, f"{apart:.1e}"])
+        ours = [_cpu_seconds(partial(granger, pair[:, 0], pair[:, 1], 3)) for pair in pairs]
+        theirs = [_cpu_seconds(partial(grangercausalitytests, pair, [3])) for pair in pairs]
+        differences = [abs(a[1].f - b[1][3][0]["ssr_ftest"][0]) for a, b in zip(ours, theirs, strict=True)]
+        own, peer = (1e3 * float(np.median([t for t, _ in part])) for part in (ours, theirs))
+        table.append([rows, own, peer, peer / own, f"{max(differences):.1e}"])
     return BenchmarkTable(
         name="granger",
-        title="Granger, one pair, 3 lags: milliseconds of CPU, median over pairs.",
+        title="Granger test of one pair, 3 lags: milliseconds of CPU, median over pairs.",
         columns=["rows", "ours", "statsmodels", "ratio", "largest difference of F"],
         rows=table,
         decimals={"ours": 2, "statsmodels": 2, "ratio": 1},
@@ -112,7 +110,7 @@ def _granger(repeat: int) -> BenchmarkTable:
 
 
 def _structural(repeat: int) -> BenchmarkTable:
-    """Fit, one intervention with its errors, and every unit's counterfactual, on a chain of 10 variables."""
+    """Measure a fit, an intervention and counterfactuals of 10 variables."""
     names = [f"x{i}" for i in range(10)]
     edges = [(a, b) for j, b in enumerate(names) for a in names[:j]]
     sizes = (1_000, 10_000, 100_000)
@@ -137,23 +135,26 @@ def _one_size(names: list[str], edges: list[tuple[str, str]], rows: int, repeat:
         lambda: model.counterfactual(data, {"x2": 1.0}),
     )
     for step in steps:
-        yield float(np.median([_each(step)[0] for _ in range(max(3, repeat))]))
+        yield float(np.median([_cpu_seconds(step)[0] for _ in range(max(3, repeat))]))
 
 
-def _each(step: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of one call and what it gave, from as many calls as the coarse clock of a process needs."""
+def _cpu_seconds(step: Callable[[], Any]) -> tuple[float, Any]:
+    """Measure the CPU seconds of one call; return them with its result.
+
+    The call is repeated until the coarse process clock is precise enough.
+    """
     calls = 1
     while True:
         began = time.process_time()
         for _ in range(calls):
-            found = step()
+            result = step()
         spent = time.process_time() - began
         if spent >= LEAST_SECONDS:
-            return spent / calls, found
+            return spent / calls, result
         calls *= 4
 
 
 def _timed(step: Callable[[], Any]) -> tuple[float, Any]:
     began = time.process_time()
-    found = step()
-    return time.process_time() - began, found
+    result = step()
+    return time.process_time() - began, result

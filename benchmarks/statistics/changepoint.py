@@ -1,14 +1,13 @@
-"""Change points: the Turing data set beside its published scores, and speed beside `ruptures`.
+"""Change points: scores on the Turing data set, and speed beside `ruptures`.
 
-The series are read from `data/benchmarks/changepoint` in the folder that STATEWRIGHT_SHARED names, or in
-`../shared`. Times are CPU seconds, the best of so many repeats, all in one run.
+The series are the external data `benchmarks/changepoint`, see `benchmarks.parts.external_data`. Times are
+CPU seconds, the best over repeats, all in one run.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -17,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped
-from tasks.report.benchmark import BenchmarkTable
+from benchmarks.parts import Found, Skipped, external_data
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
-ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("zero", "binseg", "bocpd")
 LENGTHS = (1_000, 10_000)
 # Beyond this many observations ruptures' exhaustive search takes hours: its time is extrapolated.
@@ -28,7 +26,7 @@ DYNP_LENGTHS = (250, 500)
 
 
 def tables(repeat: int) -> Found:
-    """Tables of speed and of scores."""
+    """Yield tables of speed and of scores."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield _speed(repeat)
@@ -36,7 +34,7 @@ def tables(repeat: int) -> Found:
 
 
 def turing_scores(folder: Path) -> pd.DataFrame:
-    """F1 and cover of the default setting for every series, beside the published default scores."""
+    """Compute F1 and cover of the default detector beside published default scores."""
     from methods.changepoint import detect
     from methods.evaluation.segmentation import change_point_f1, segmentation_cover
 
@@ -46,14 +44,14 @@ def turing_scores(folder: Path) -> pd.DataFrame:
     rows = []
     for name, part in series.groupby("dataset"):
         y = part.pivot(index="t", columns="series", values="value").sort_index().to_numpy()
-        found, people = detect(y).locations, list(annotations[name].values())
+        locations, annotators = detect(y).locations, list(annotations[name].values())
         rows.append(
             {
                 "dataset": name,
                 "kind": kinds[name],
-                "f1": change_point_f1(people, found),
-                "cover": segmentation_cover(people, found, len(y)),
-                "found": found.tolist(),
+                "f1": change_point_f1(annotators, locations),
+                "cover": segmentation_cover(annotators, locations, len(y)),
+                "locations": locations.tolist(),
             }
         )
     published = pd.read_csv(folder / "tcpd_scores.csv").query("setting == 'default'")
@@ -63,33 +61,35 @@ def turing_scores(folder: Path) -> pd.DataFrame:
 
 
 def univariate_mean(scores: pd.DataFrame) -> pd.Series:
-    """Means as published: over the univariate series without `uk_coal_employ`; a failed run counts as 0."""
-    kept = scores[(scores["kind"] == "univariate") & (scores.index != "uk_coal_employ")]
-    return kept.drop(columns=["kind", "found"]).fillna(0.0).mean()
+    """Compute mean scores as published.
 
-
-def shared_folder() -> Path:
-    """Where the data sets are."""
-    return (
-        Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/benchmarks/changepoint"
-    )
+    Over the univariate series without `uk_coal_employ`; a failed run counts as 0.
+    """
+    included = scores[(scores["kind"] == "univariate") & (scores.index != "uk_coal_employ")]
+    return included.drop(columns=["kind", "locations"]).fillna(0.0).mean()
 
 
 def _scores() -> BenchmarkTable | Skipped:
-    folder = shared_folder()
-    if not folder.is_dir():
-        return Skipped(f"{folder} is not there: name the folder above data by STATEWRIGHT_SHARED")
+    folder = external_data("benchmarks/changepoint")
+    if isinstance(folder, Skipped):
+        return folder
     scores = turing_scores(folder)
     published = [f"{peer} {metric}" for peer in PEERS for metric in ("f1", "cover")]
     columns = ["f1", "cover", *published]
     rows = [
-        [str(name), ", ".join(map(str, row["found"])) or "none", *_numbers(row[columns])]
+        [str(name), ", ".join(map(str, row["locations"])) or "none", *_numbers(row[columns])]
         for name, row in scores.iterrows()
     ]
     return BenchmarkTable(
         name="scores",
-        title="Turing change point data set, default setting, beside the published default scores.",
-        columns=["series", "found", "F1", "cover", *(f"{column} (published)" for column in published)],
+        title="Turing change point data set: the default detector beside published default scores.",
+        columns=[
+            "series",
+            "change points",
+            "F1",
+            "cover",
+            *(f"{column} (published)" for column in published),
+        ],
         rows=[*rows, ["mean of 17 univariate", "", *_numbers(univariate_mean(scores)[columns])]],
     )
 
@@ -116,28 +116,35 @@ def _speed(repeat: int) -> BenchmarkTable:
 
     ours(_steps(50, 1))
     ours(_steps(50, 3))
-    rows: list[list[str | float | None]] = []
+    rows: list[list[TextOrNumber]] = []
     for d in (1, 3):
         short = [_seconds(dynp, _steps(length, d), 1) for length in DYNP_LENGTHS]
         growth = _exponent(DYNP_LENGTHS, short)
-        mine, theirs = [], []
+        ours_seconds, pelt_seconds = [], []
         for length in LENGTHS:
             y = _steps(length, d)
-            mine.append(_seconds(ours, y, repeat))
-            # PELT takes minutes on the longest series: once, in one dimension.
+            ours_seconds.append(_seconds(ours, y, repeat))
+            # PELT takes minutes on the longest series: run once, in one dimension.
             run = d == 1 or length < LENGTHS[-1]
-            theirs.append(_seconds(pelt, y, 1) if run else math.nan)
-            guess = short[-1] * (length / DYNP_LENGTHS[-1]) ** growth
-            peer = [theirs[-1], theirs[-1] / mine[-1]] if run else [None, None]
-            rows.append([f"{length:,}, {d}", mine[-1], *peer, guess, guess / mine[-1]])
-        pace = _exponent(LENGTHS, theirs)
+            pelt_seconds.append(_seconds(pelt, y, 1) if run else math.nan)
+            dynp_seconds = short[-1] * (length / DYNP_LENGTHS[-1]) ** growth
+            own = ours_seconds[-1]
+            peer = [pelt_seconds[-1], pelt_seconds[-1] / own] if run else [None, None]
+            rows.append([f"{length:,}, {d}", own, *peer, dynp_seconds, dynp_seconds / own])
+        pelt_growth = _exponent(LENGTHS, pelt_seconds)
         rows.append(
-            [f"growth exponent, {d}", f"{_exponent(LENGTHS, mine):.2f}", None if math.isnan(pace) else
-             f"{pace:.2f}", None, f"{growth:.2f} (T = {DYNP_LENGTHS[0]} to {DYNP_LENGTHS[1]})", None]
-        )  # fmt: skip
+            [
+                f"growth exponent, {d}",
+                f"{_exponent(LENGTHS, ours_seconds):.2f}",
+                None if math.isnan(pelt_growth) else f"{pelt_growth:.2f}",
+                None,
+                f"{growth:.2f} (T = {DYNP_LENGTHS[0]} to {DYNP_LENGTHS[1]})",
+                None,
+            ]
+        )
     return BenchmarkTable(
         name="speed",
-        title="Seconds beside ruptures; those of Dynp (5 changes) are extrapolated from short series.",
+        title="CPU seconds beside ruptures; those of Dynp (5 changes) are extrapolated from short series.",
         columns=["T, d", "posterior, s", "PELT, s", "PELT / posterior", "Dynp, s", "Dynp / posterior"],
         rows=rows,
         decimals={
@@ -151,19 +158,19 @@ def _speed(repeat: int) -> BenchmarkTable:
 
 
 def _steps(length: int, d: int) -> np.ndarray:
-    """Normal noise with a new level five times, in units of 1.5 of its standard deviation."""
+    """Simulate Normal noise with five changes of level, of 1.5 standard deviations."""
     rng = np.random.default_rng(0)
     levels = rng.normal(0, 1.5, size=(6, d)).cumsum(axis=0)
     return rng.normal(size=(length, d)) + levels[np.arange(length) * 6 // length]
 
 
 def _seconds(run: Callable[[np.ndarray], None], y: np.ndarray, repeat: int) -> float:
-    taken = []
+    seconds = []
     for _ in range(max(repeat, 1)):
         began = time.process_time()
         run(y)
-        taken.append(time.process_time() - began)
-    return min(taken)
+        seconds.append(time.process_time() - began)
+    return min(seconds)
 
 
 def _exponent(lengths: tuple[int, ...], seconds: list[float]) -> float:

@@ -1,51 +1,48 @@
-"""Exponential random graphs: changes a second beside a plain networkx loop, growth, the whole network.
+"""Exponential random graphs: speed beside networkx, growth, a large network.
 
-The whole network of influence is read in place from `data/music` in the folder that STATEWRIGHT_SHARED
-names, or in `../shared`. No published timing of statnet for a change statistic is known to us, so none is
-given. Times are CPU seconds of this process.
+The network of influence is the external data `music`, see `benchmarks.parts.external_data`. There is no
+comparison with statnet, since no published timing of its change statistics is known. Times are CPU seconds
+of this process.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from methods.ergm import DegenerateModelError, fit
 from methods.ergm.sampling import Budget, Chain, advance
-from methods.ergm.simulation import lay_out
-from methods.ergm.terms import read_terms
-from tasks.report.benchmark import BenchmarkTable
+from methods.ergm.simulation import initial_state
+from methods.ergm.terms import Term, read_terms
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
-ROOT = Path(__file__).resolve().parents[2]
-TERMS = ["edges", "mutual", ("gwesp", 0.5)]
+TERMS: list[Term] = ["edges", "mutual", ("gwesp", 0.5)]
 SIZES = (250, 500, 1000, 2000, 4000)
 
 
 def tables(repeat: int) -> Found:
-    """Changes a second and their growth with nodes and with degree; the whole network."""
+    """Yield tables of speed, of its growth, and of the whole network."""
     yield _changes(repeat)
     yield _growth(repeat)
     yield _whole()
 
 
 def _changes(repeat: int) -> BenchmarkTable:
-    rows = []
+    rows: list[list[TextOrNumber]] = []
     for n, degree in ((250, 8), (1000, 8), (1000, 64)):
         graph = _random(n, degree)
-        ours = 1 / _seconds_a_proposal(graph, repeat)
-        plain = 1 / _networkx_seconds(graph, repeat)
-        rows.append([f"{n} nodes, mean degree {degree}", ours, plain, ours / plain])
-    columns = ["network", "proposals a second", "changes a second, networkx", "ratio"]
+        ours = 1 / _seconds_per_proposal(graph, repeat)
+        peer = 1 / _networkx_seconds(graph, repeat)
+        rows.append([f"{n} nodes, mean degree {degree}", ours, peer, ours / peer])
+    columns = ["network", "proposals per second", "changes per second, networkx", "ratio"]
     return BenchmarkTable(
         name="changes",
-        title="Edges, mutual ties and gwesp, beside a plain loop over networkx.",
+        title="Edges, mutual ties and gwesp, beside a loop over networkx.",
         columns=columns,
         rows=rows,
         decimals=dict.fromkeys(columns[1:], 0),
@@ -53,19 +50,22 @@ def _changes(repeat: int) -> BenchmarkTable:
 
 
 def _growth(repeat: int) -> BenchmarkTable:
-    by_nodes = [_seconds_a_proposal(_random(n, 8), repeat) for n in SIZES]
+    by_nodes = [_seconds_per_proposal(_random(n, 8), repeat) for n in SIZES]
     degrees = (4, 8, 16, 32, 64)
-    by_degree = [_seconds_a_proposal(_random(1000, d), repeat) for d in degrees]
-    kinds = [("nodes, at mean degree 8", SIZES, by_nodes), ("mean degree, at 1000 nodes", degrees, by_degree)]
+    by_degree = [_seconds_per_proposal(_random(1000, d), repeat) for d in degrees]
+    kinds: list[tuple[str, Sequence[int], list[float]]] = [
+        ("nodes, at mean degree 8", SIZES, by_nodes),
+        ("mean degree, at 1000 nodes", degrees, by_degree),
+    ]
     return BenchmarkTable(
         name="growth",
-        title="Growth of the seconds that a proposal takes.",
-        columns=["seconds a proposal against", "from, to", "nanoseconds", "exponent"],
+        title="Growth of the time of a proposal.",
+        columns=["time of a proposal by", "from, to", "nanoseconds", "exponent"],
         rows=[
             [
                 name,
                 f"{sizes[0]}, {sizes[-1]}",
-                ", ".join(f"{1e9 * one:.0f}" for one in seconds),
+                ", ".join(f"{1e9 * second:.0f}" for second in seconds),
                 float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]),
             ]
             for name, sizes, seconds in kinds
@@ -75,21 +75,21 @@ def _growth(repeat: int) -> BenchmarkTable:
 
 
 def _whole() -> BenchmarkTable | Skipped:
-    folder = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data" / "music"
-    if not folder.is_dir():
-        return Skipped(f"{folder}, the whole network, is not there; see STATEWRIGHT_SHARED")
-    graph, free = _influence(pd.read_parquet(folder / "icm_influence.parquet"))
-    independent = ["edges", "mutual", ("nodematch", "genre"), ("absdiff", "decade")]
-    models = {
-        "no other tie but the reverse": independent,
-        "and closed triples": [*independent, ("gwesp", 0.25)],
+    path = external_data("music/icm_influence.parquet")
+    if isinstance(path, Skipped):
+        return path
+    graph, free = _influence(pd.read_parquet(path))
+    independent: list[Term] = ["edges", "mutual", ("nodematch", "genre"), ("absdiff", "decade")]
+    models: dict[str, list[Term]] = {
+        "independent pairs": independent,
+        "with closed triples": [*independent, ("gwesp", 0.25)],
     }
-    rows: list[list[str | float]] = []
+    rows: list[list[TextOrNumber]] = []
     for name, terms in models.items():
         began = time.process_time()
         try:
-            found = fit(graph, terms, seed=0, free=free, effective=200, most_steps=40_000_000)
-            each = zip(found.names, found.coef, found.std_error, strict=True)
+            fitted = fit(graph, terms, seed=0, free=free, effective=200, most_steps=40_000_000)
+            each = zip(fitted.names, fitted.coef, fitted.std_error, strict=True)
             result = "; ".join(f"{term} {coef:.3f} ({error:.3f})" for term, coef, error in each)
         except DegenerateModelError as error:
             result = f"none: {error}"
@@ -104,24 +104,24 @@ def _whole() -> BenchmarkTable | Skipped:
 
 
 def _influence(pairs: pd.DataFrame) -> tuple[nx.DiGraph, np.ndarray]:
-    graph = nx.DiGraph()
+    graph: nx.DiGraph = nx.DiGraph()
     for end in ("influencer", "follower"):
         columns = [f"{end}_id", f"{end}_main_genre", f"{end}_active_start"]
         for key, genre, start in pairs[columns].drop_duplicates().itertuples(index=False, name=None):
             graph.add_node(key, genre=genre, decade=start / 10)
     graph.add_edges_from(zip(pairs["influencer_id"], pairs["follower_id"], strict=True))
-    began = np.array([data["decade"] for _, data in graph.nodes(data=True)])
-    return graph, began[:, None] <= began[None, :]
+    decade = np.array([data["decade"] for _, data in graph.nodes(data=True)])
+    return graph, decade[:, None] <= decade[None, :]
 
 
 def _random(n: int, degree: int) -> nx.DiGraph:
     return nx.fast_gnp_random_graph(n, degree / (n - 1), seed=0, directed=True)
 
 
-def _seconds_a_proposal(graph: nx.DiGraph, repeat: int) -> float:
-    """Of the sampler, at the coefficients under which the network is at home."""
+def _seconds_per_proposal(graph: nx.DiGraph, repeat: int) -> float:
+    """Measure the sampler at coefficients that preserve the density of the network."""
     model = read_terms(graph, TERMS)
-    state, observed = lay_out(graph, model, None)
+    state, observed = initial_state(graph, model, None)
     chain = Chain(state, model, observed, np.random.default_rng(0), Budget(10**12))
     coef = np.array([np.log(nx.density(graph)), 0.0, 0.0])
     advance(chain, coef, 1000)
@@ -129,7 +129,7 @@ def _seconds_a_proposal(graph: nx.DiGraph, repeat: int) -> float:
 
 
 def _networkx_seconds(graph: nx.DiGraph, repeat: int) -> float:
-    """Of a change by sets of neighbours, the way one writes it down first."""
+    """Measure a change statistic by a straightforward loop over sets of neighbours."""
     rng = np.random.default_rng(0)
     nodes, ties = list(graph), list(graph.edges)
     dyads = [ties[rng.integers(len(ties))] for _ in range(100)]

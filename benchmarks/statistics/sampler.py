@@ -1,10 +1,10 @@
-"""Effective draws a second of the change-point sampler, beside the same model in PyMC.
+"""Effective draws per second of the change-point sampler, beside PyMC.
 
-PyMC has no trans-dimensional sampler. With at most one change (k_max = 1) the model can be written
-there all the same, its number and place of changes summed out: a regime before and one after, each
-``mu ~ N(m0, s0)`` and ``Sigma ~ IW(nu0, psi0)`` in one dimension, and the likelihood summed over "no change"
-and every place. NUTS samples the four parameters; number and place are then drawn given them. It is the
-very posterior that `sample_posterior` samples with the semi-conjugate prior and k_max = 1.
+PyMC has no trans-dimensional sampler. With at most one change (k_max = 1) it can express the model, with
+the number and location of changes summed out: a regime before and one after, each ``mu ~ N(m0, s0)`` and
+``Sigma ~ IW(nu0, psi0)`` in one dimension, and the likelihood summed over "no change" and every location.
+NUTS samples the four parameters; number and location are then drawn given them. This is the posterior that
+`sample_posterior` samples with the semi-conjugate prior and k_max = 1.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from methods.changepoint import (
     sample_posterior,
 )
 from methods.changepoint.mixing import Mixing, mixing
-from tasks.report.benchmark import BenchmarkTable
+from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 Array = np.ndarray
-INDEPENDENT = NormalIndependentInverseWishart([0.0], [[4.0]], 3.0, [[2.0]])
-CONJUGATE = NormalInverseWishart([0.0], 0.5, 3.0, [[2.0]])
+INDEPENDENT = NormalIndependentInverseWishart(np.zeros(1), np.array([[4.0]]), 3.0, np.array([[2.0]]))
+CONJUGATE = NormalInverseWishart(np.zeros(1), 0.5, 3.0, np.array([[2.0]]))
 RATE, MIN_LENGTH = 1.0, 5
-# Sizes at which neither the number nor the place of the change is certain.
+# Sizes at which neither the number nor the location of the change is certain.
 SIZE_WITH_PEER, SIZE = {50: 0.7, 100: 0.8}, 1.2
 LENGTHS = (200, 800, 3200)
 
 
 def series(length: int, size: float) -> Array:
-    """One change of the mean in the middle, by so many standard deviations."""
+    """Simulate a change of the mean in the middle, by `size` standard deviations."""
     rng = np.random.default_rng(length)
     return (rng.normal(size=length) + size * (np.arange(length) >= length // 2))[:, None]
 
 
 def tables(repeat: int = 1) -> Found:
-    """Beside PyMC, and growth with the length of the series."""
+    """Yield tables beside PyMC, and of growth with the length of the series."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield _beside_pymc(repeat)
@@ -52,59 +52,61 @@ def _ours(
     y: Array, prior: NormalIndependentInverseWishart | NormalInverseWishart, k_max: int, seed: int
 ) -> tuple[ChangePointPosterior, float]:
     began = time.process_time()
-    found = sample_posterior(
+    posterior = sample_posterior(
         y, prior, RATE, MIN_LENGTH, k_max, draws=1000, chains=4, seed=seed, warmup=2000, thin=10
     )
-    return found, time.process_time() - began
+    return posterior, time.process_time() - began
 
 
 def _beside_pymc(repeat: int) -> BenchmarkTable:
-    table = []
+    table: list[list[TextOrNumber]] = []
     for length, size in SIZE_WITH_PEER.items():
         y = series(length, size)
         exact = exact_posterior(y, INDEPENDENT, RATE, MIN_LENGTH, 1).count_probability[1]
         _ours(y, INDEPENDENT, 1, 0)
         rows = []
         for seed in range(1, repeat + 1):
-            found, seconds = _ours(y, INDEPENDENT, 1, seed)
+            posterior, seconds = _ours(y, INDEPENDENT, 1, seed)
             peer, share, peer_seconds = _pymc(y, seed)
             rows.append(
                 [
-                    *_rates(found.mixing, seconds),
-                    abs(found.count_probability[1] - exact),
+                    *_rates(posterior.mixing, seconds),
+                    abs(posterior.count_probability[1] - exact),
                     *_rates(peer, peer_seconds),
                     abs(share - exact),
                 ]
             )
-        k, place, error, peer_k, peer_place, peer_error = np.median(rows, axis=0).tolist()
-        table.append(
-            [length, k, place, error, peer_k, peer_place, peer_error, k / peer_k, place / peer_place]
-        )
+        k, location, error, peer_k, peer_location, peer_error = np.median(rows, axis=0).tolist()
+        ratios = [k / peer_k, location / peer_location]
+        table.append([length, k, location, error, peer_k, peer_location, peer_error, *ratios])
     columns = ["T", "K", "location", "error", "K, PyMC", "location, PyMC", "error, PyMC", "ratio, K",
                "ratio, location"]  # fmt: skip
     return BenchmarkTable(
         name="beside PyMC",
         title="Same posterior (one dimension, K <= 1, independent mean and variance), PyMC by NUTS with K "
-        "and place summed out: effective draws a CPU second of K and of the worst uncertain location, "
-        "compilation left out; error of P(K = 1) against the exact posterior.",
+        "and location summed out: effective draws per CPU second of K and of the worst uncertain location, "
+        "without compilation; error of P(K = 1) against the exact posterior.",
         columns=columns,
         rows=table,
         decimals=dict.fromkeys(columns[1:], 0) | {"error": 4, "error, PyMC": 4},
     )
 
 
-def _rates(found: Mixing | None, seconds: float) -> tuple[float, float]:
-    assert found is not None
-    return found.ess / seconds, found.location_ess / seconds
+def _rates(diagnostics: Mixing | None, seconds: float) -> tuple[float, float]:
+    assert diagnostics is not None
+    return diagnostics.ess / seconds, diagnostics.location_ess / seconds
 
 
 def _pymc(y: Array, seed: int) -> tuple[Mixing, float, float]:
-    """Diagnostics of K and place drawn given NUTS draws, P(K = 1), and CPU seconds of the sampling."""
+    """Sample the posterior by PyMC.
+
+    Returns diagnostics of K and location drawn given NUTS draws, P(K = 1), and CPU seconds of sampling.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
     values, length = y[:, 0], len(y)
-    # Cut c leaves c observations to the first regime; c = T means no change.
+    # A cut c leaves c observations to the first regime; c = T means no change.
     cuts = np.array([*range(MIN_LENGTH, length - MIN_LENGTH + 1), length])
     log_prior = np.full(len(cuts), np.log(RATE / (1 + RATE)) - np.log(len(cuts) - 1))
     log_prior[-1] = -np.log(1 + RATE)
@@ -119,7 +121,7 @@ def _pymc(y: Array, seed: int) -> tuple[Mixing, float, float]:
         terms = log_prior + first[cuts] + second[length] - second[cuts]
         pm.Potential("series", pt.logsumexp(terms))
         pm.Deterministic("terms", terms)
-        # What a run of two draws takes, once compiled code is kept, is not sampling.
+        # The time of a run of two draws with compiled code in the cache is overhead, not sampling.
         for draws in (2, 2, 1000):
             began, spent = time.process_time(), seconds
             drawn = pm.sample(draws=draws, tune=draws, chains=4, cores=1, random_seed=seed, progressbar=False)
@@ -127,9 +129,9 @@ def _pymc(y: Array, seed: int) -> tuple[Mixing, float, float]:
         seconds -= spent
     logs = drawn.posterior["terms"].to_numpy()
     gumbel = np.random.default_rng(seed).gumbel(size=logs.shape)
-    place = cuts[(logs + gumbel).argmax(axis=2)]
-    ks = (place < length).astype(int)
-    changed = place[:, :, None] == np.arange(length)
+    locations = cuts[(logs + gumbel).argmax(axis=2)]
+    ks = (locations < length).astype(int)
+    changed = locations[:, :, None] == np.arange(length)
     return mixing(ks, changed, np.ones((3, 2))), float(ks.mean()), seconds
 
 
@@ -139,14 +141,14 @@ def _growth(repeat: int) -> BenchmarkTable:
     for length in LENGTHS:
         runs = []
         for seed in range(1, repeat + 1):
-            found, seconds = _ours(series(length, SIZE), CONJUGATE, 5, seed)
-            runs.append([*_rates(found.mixing, seconds), seconds])
+            posterior, seconds = _ours(series(length, SIZE), CONJUGATE, 5, seed)
+            runs.append([*_rates(posterior.mixing, seconds), seconds])
         rates.append(np.median(runs, axis=0))
     exponents = [np.polyfit(np.log(LENGTHS), np.log(column), 1)[0] for column in np.array(rates).T]
     rows = [[length, *rate.tolist()] for length, rate in zip(LENGTHS, rates, strict=True)]
     return BenchmarkTable(
         name="growth",
-        title="Conjugate prior, K <= 5, thin = 10: effective draws a CPU second.",
+        title="Conjugate prior, K <= 5, thin = 10: effective draws per CPU second.",
         columns=["T", "of K", "of the worst uncertain location", "seconds for 4 x 1,000 draws"],
         rows=[*rows, ["growth exponent", *(f"{value:.2f}" for value in exponents)]],
         decimals={"of K": 0, "of the worst uncertain location": 0, "seconds for 4 x 1,000 draws": 2},

@@ -1,8 +1,8 @@
-"""Causes: discovery from observations (PC), structural equations, and prediction in time (Granger).
+"""Causal discovery (PC), structural causal models and Granger tests.
 
-None proves a cause. PC is right where no common cause is left out and the test suits the data; the
-structural model is right where its graph is; a Granger test says that the past of one series helps to
-forecast another beyond its own past, which a common driver with two delays brings about as well.
+None of them proves a cause. PC is correct if no common cause is left out and the test suits the data. A
+structural model is correct if its graph is. A Granger test says that the past of one series helps to
+forecast another beyond its own past; a common cause that acts with two delays has the same result.
 """
 
 from methods.causal.confidence import EdgeConfidence, bootstrap_graphs, edge_confidence

@@ -1,4 +1,4 @@
-"""How sure an edge is: the graphs of resampled data."""
+"""Confidence in edges of a causal graph, by the graphs of resampled data."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def bootstrap_graphs(
     uc_priority: int | None = None,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> tuple[Cpdag, ...]:
-    """Graphs of data sets made by drawing whole groups (artists) with replacement.
+    """Discover the graphs of bootstrap samples of whole groups (artists).
 
-    Rows of one group depend on one another, so the group is what is drawn. `edge_confidence` sums
-    the graphs up.
+    Rows of one group depend on one another, so groups are drawn with replacement, not rows.
+    `edge_confidence` summarises the graphs.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def bootstrap_graphs(
         Number of graphs.
     seed : int
     alpha, names, background, test, uc_rule, uc_priority
-        As in `discover`; ``auto`` chooses by the data as given, once.
+        As in `discover`; ``auto`` chooses one test for all draws, by the original data.
     track : callable, optional
         Wraps the range of draws, to show progress.
 
@@ -72,16 +72,16 @@ def bootstrap_graphs(
 
 @dataclass(frozen=True)
 class EdgeConfidence:
-    """Shares of bootstrap graphs.
+    """Shares of bootstrap graphs that contain each edge.
 
     Attributes
     ----------
     directed : array (p, p)
-        ``[i, j]``: with i -> j.
+        ``[i, j]``: share with i -> j.
     undirected, bidirected : array (p, p)
-        With i -- j, with i <-> j; symmetric.
+        Share with i -- j and with i <-> j; symmetric.
     adjacent : array (p, p)
-        With any edge between i and j; symmetric.
+        Share with any edge between i and j; symmetric.
     """
 
     directed: Array
@@ -91,8 +91,12 @@ class EdgeConfidence:
 
 
 def edge_confidence(graphs: Sequence[Cpdag]) -> EdgeConfidence:
-    """Shares of the graphs that hold each edge, by its kind."""
+    """Compute the share of graphs that contain each edge, by kind of edge."""
     marks = np.array([graph.matrix for graph in graphs])
-    other = marks.transpose(0, 2, 1)
-    kinds = ((marks == -1) & (other == 1), (marks == -1) & (other == -1), (marks == 1) & (other == 1))
+    far_marks = marks.transpose(0, 2, 1)
+    kinds = (
+        (marks == -1) & (far_marks == 1),
+        (marks == -1) & (far_marks == -1),
+        (marks == 1) & (far_marks == 1),
+    )
     return EdgeConfidence(*(kind.mean(axis=0) for kind in (*kinds, marks != 0)))

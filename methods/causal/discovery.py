@@ -29,21 +29,21 @@ def discover(
     uc_rule: int | None = None,
     uc_priority: int | None = None,
 ) -> Cpdag:
-    r"""PC algorithm: the graph of conditional independences.
+    r"""Discover a causal graph by the PC algorithm.
 
-    An edge is removed where a test of level alpha does not reject ``X_i _||_ X_j | S`` for some set S
-    of neighbours; then unshielded colliders are directed, and what follows from them (Meek). The
-    order of the columns does not matter for the skeleton (stable). Tests:
+    An edge is removed if a test of level alpha does not reject ``X_i _||_ X_j | S`` for some set S of
+    neighbours. Then unshielded colliders are directed, and the edges that follow from them by Meek's
+    rules. The skeleton does not depend on the order of the columns (PC-stable). Tests:
 
     - ``fisherz``: ``sqrt(n - |S| - 3) |atanh r_{ij|S}|`` against the standard Normal.
     - ``chisq``, ``gsq``: Pearson's and the likelihood-ratio test of tables.
     - ``mixed``: the likelihood ratio of the degenerate Gaussian (`independence.mixed_test`).
-    - ``auto``: by the columns (`independence.choose_test`).
+    - ``auto``: chosen by the types of the columns (`independence.choose_test`).
 
-    By default colliders come from the separating sets (rule 0), for tables from the larger of the
-    p-values with and without the middle (rule 1), and of two that contradict one another the one with
-    the larger p-value without the middle wins (priority 4). On the networks with a known truth these
-    made the fewest errors: see docs/methods/causal-discovery.md.
+    By default, colliders follow from the separating sets (rule 0); for ``chisq`` and ``gsq`` from the
+    larger of the p-values with and without the middle node (rule 1). Of two colliders that contradict each
+    other, the one with the larger p-value without the middle node wins (priority 4). These defaults made
+    the fewest errors on networks with a known graph: see docs/methods/causal-discovery.md.
 
     Parameters
     ----------
@@ -52,15 +52,15 @@ def discover(
     alpha : float in (0, 1)
         Level of each test.
     names : sequence of str, optional
-        Names of the columns; where not given those of a DataFrame, X1..Xp of an array.
+        Names of the columns; by default those of a DataFrame, X1..Xp for an array.
     background : Background, optional
         Time order, forbidden and required edges.
     test : str
     uc_rule : {0, 1, 2}, optional
-        causal-learn's: separating sets, MaxP, definite MaxP.
+        Collider rule of causal-learn: separating sets, MaxP, definite MaxP.
     uc_priority : {-1, 0, 1, 2, 3, 4}, optional
-        causal-learn's: its own default of the rule, overwrite, bidirected, first found, least p with
-        the middle, largest p without.
+        Conflict rule of causal-learn: default of `uc_rule`, overwrite, bidirected, first found, least
+        p-value with the middle node, largest p-value without it.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def discover(
     Raises
     ------
     ValueError
-        If the data do not suit the test, or the background contradicts itself or names no column.
+        If the data do not suit the test, or the background contradicts itself or names an unknown column.
 
     References
     ----------
@@ -81,7 +81,7 @@ def discover(
     names = getattr(data, "columns", None) if names is None else names
     data = np.asarray(data)
     names = tuple(names) if names is not None else tuple(f"X{i + 1}" for i in range(data.shape[-1]))
-    data = _checked(data, names, alpha)
+    data = _validate(data, names, alpha)
     test = choose_test(data) if test == "auto" else test
     _check_test(data, names, test)
     background = background or Background()
@@ -91,7 +91,7 @@ def discover(
     _check_rule(rule, priority)
     required = {frozenset((names.index(a), names.index(b))) for a, b in background.required}
     graph = pc(
-        data, alpha, _registered(), uc_rule=rule, uc_priority=priority, node_names=list(names),
+        data, alpha, _register_test(), uc_rule=rule, uc_priority=priority, node_names=list(names),
         background_knowledge=_knowledge(background), show_progress=False,
         p_value=_with_required(_independence_test(data, test), required),
     )  # fmt: skip
@@ -105,13 +105,13 @@ def _independence_test(data: Array, test: str) -> PValue:
 
 
 def _with_required(p_value: PValue, required: set[frozenset[int]]) -> PValue:
-    """Never separate a pair whose edge is required: causal-learn itself would only direct it."""
+    """Return 0 for required edges, which causal-learn would otherwise remove."""
     return lambda x, y, given: 0.0 if frozenset((x, y)) in required else p_value(x, y, given)
 
 
 @cache
-def _registered() -> str:
-    """Tell causal-learn how to call a test of ours; its name there."""
+def _register_test() -> str:
+    """Register a test in causal-learn that calls a function; return its name."""
     from causallearn.utils.cit import CIT_Base, register_ci_test
 
     class GivenTest(CIT_Base):
@@ -120,7 +120,7 @@ def _registered() -> str:
             self.method, self.p_value = "given", p_value
 
         def __deepcopy__(self, memo: dict[int, Any]) -> GivenTest:
-            return self  # each step of the algorithm copies its graph, and would copy data and cache
+            return self  # each step of the algorithm copies its graph; data and cache need no copy
 
         def __call__(self, x: int, y: int, given: Sequence[int] | None = None) -> float:
             (x,), (y,), given, key = self.get_formatted_XYZ_and_cachekey(x, y, given)
@@ -132,22 +132,24 @@ def _registered() -> str:
     return "given"
 
 
-def _checked(data: Array, names: Sequence[str], alpha: float) -> Array:
+def _validate(data: Array, names: Sequence[str], alpha: float) -> Array:
     if data.ndim != 2 or data.shape[1] != len(names) or len(set(names)) != len(names):
-        raise ValueError(f"data has shape {data.shape}; expected (n, {len(names)}) and as many unlike names")
+        raise ValueError(
+            f"data has shape {data.shape}; expected (n, {len(names)}) and {len(names)} different names"
+        )
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; expected a level between 0 and 1, such as 0.01")
     try:
         data = data.astype(float)
     except ValueError as error:
-        raise ValueError(f"data holds {error}; code categories as whole numbers first") from error
+        raise ValueError(f"data is not numeric: {error}; encode categories as integers first") from error
     bad = [
         name
         for name, column in zip(names, data.T, strict=True)
         if not np.isfinite(column).all() or np.ptp(column) == 0
     ]
     if bad:
-        raise ValueError(f"columns {bad} are constant or not finite; leave them, or the rows, out")
+        raise ValueError(f"columns {bad} are constant or not finite; drop these columns or the rows")
     return data
 
 
@@ -157,11 +159,11 @@ def _check_test(data: Array, names: Sequence[str], test: str) -> None:
     rows, p = data.shape
     if test in ("chisq", "gsq"):
         levels = {name: len(np.unique(column)) for name, column in zip(names, data.T, strict=True)}
-        fine = {name: count for name, count in levels.items() if count * LEAST_ROWS_A_LEVEL > rows}
-        if fine:
+        too_fine = {name: count for name, count in levels.items() if count * LEAST_ROWS_A_LEVEL > rows}
+        if too_fine:
             raise ValueError(
-                f"columns have too many levels for tables of {rows} rows: {fine}; expected at least "
-                f"{LEAST_ROWS_A_LEVEL} rows a level. Take test='fisherz' or 'mixed', or join levels"
+                f"columns have too many levels for tables of {rows} rows: {too_fine}; expected at least "
+                f"{LEAST_ROWS_A_LEVEL} rows per level. Use test='fisherz' or 'mixed', or merge levels"
             )
         return
     if rows < p + 2:
@@ -169,8 +171,8 @@ def _check_test(data: Array, names: Sequence[str], test: str) -> None:
     correlation = np.corrcoef(data, rowvar=False)
     if test == "fisherz" and np.linalg.eigvalsh(correlation)[0] < 1e-10:
         weights = np.abs(np.linalg.eigh(correlation)[1][:, 0])
-        found = [name for name, weight in zip(names, weights, strict=True) if weight > 1e-6]
-        raise ValueError(f"columns {found} are linear functions of one another; leave one of them out")
+        collinear = [name for name, weight in zip(names, weights, strict=True) if weight > 1e-6]
+        raise ValueError(f"columns {collinear} are linear functions of one another; drop one of them")
 
 
 def _check_rule(rule: int, priority: int) -> None:

@@ -1,4 +1,4 @@
-"""One structural equation: a variable as a function of its parents, with additive noise."""
+"""Structural equations: a variable as a function of its parents plus noise."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Linear:
-    """``x = intercept + slopes . parents``, by least squares.
+    """Linear equation ``x = intercept + slopes . parents``, by least squares.
 
     Attributes
     ----------
     parents : tuple of int
-        Their columns.
+        Columns of the parents.
     intercept : float
     slopes : array (k,)
     influence : array (n, 1 + k)
-        First-order share of each row in (intercept, slopes), whatever the variance of the noise.
+        First-order influence of each row on (intercept, slopes), for any variance of the noise.
     leverage : array (n,)
         Diagonal of the hat matrix.
     """
@@ -37,17 +37,19 @@ class Linear:
     def fit(
         cls, values: Array, own: int, parents: tuple[int, ...], names: Sequence[str], _: object = None
     ) -> Linear:
-        """Least squares of column `own` on the columns `parents`."""
+        """Regress column `own` on the columns `parents` by least squares."""
         design = np.column_stack([np.ones(len(values)), values[:, list(parents)]])
         rows, k = design.shape
         if rows <= k:
-            raise ValueError(f"{rows} rows are too few for the {k} coefficients of {names[own]}")
+            raise ValueError(
+                f"{rows} rows are too few for the {k} coefficients of {names[own]}; expected at least {k + 1}"
+            )
         scale = np.abs(design).max(axis=0)
         q, r = np.linalg.qr(design / np.where(scale == 0, 1, scale))
         if np.abs(np.diag(r)).min() < 1e-10 * np.abs(r).max():
             raise ValueError(
                 f"the parents of {names[own]}, {[names[i] for i in parents]}, are linear functions of one "
-                "another or constant; leave one out of the graph"
+                "another or constant; remove one from the graph"
             )
         solution = np.linalg.inv(r) / scale[:, None]
         coefficients = solution @ (q.T @ values[:, own])
@@ -56,10 +58,11 @@ class Linear:
         return cls(parents, float(coefficients[0]), coefficients[1:], influence, np.square(q).sum(axis=1))
 
     def contributions(self, groups: Array) -> Array:
-        """Independent parts (n, 1 + k) of the coefficients' error, to be summed within `groups`.
+        """Compute each row's part (n, 1 + k) of the error of the coefficients.
 
-        Residuals are smaller than the noise. Where each row is a group of its own they are divided by
-        ``1 - leverage`` (HC3: MacKinnon and White 1985), else by a factor for all (as CR1).
+        Parts are independent once summed within `groups`. Residuals are smaller than the noise: where
+        each row is its own group they are divided by ``1 - leverage`` (HC3: MacKinnon and White 1985),
+        else all are scaled by one factor (as in CR1).
         """
         rows, k = self.influence.shape
         count = len(np.unique(groups))
@@ -68,13 +71,13 @@ class Linear:
         return self.influence * np.sqrt(rows / (rows - k) * count / (count - 1))
 
     def predict(self, values: Array) -> Array:
-        """Value of the equation in each row of all variables (n, p)."""
+        """Evaluate the equation in each row of all variables (n, p)."""
         return self.intercept + values[:, list(self.parents)] @ self.slopes
 
 
 @dataclass(frozen=True)
 class Regression:
-    """``x = f(parents)`` with f a fitted regressor."""
+    """Equation ``x = f(parents)`` with a fitted regressor f."""
 
     parents: tuple[int, ...]
     regressor: Any
@@ -83,11 +86,11 @@ class Regression:
     def fit(
         cls, values: Array, own: int, parents: tuple[int, ...], names: Sequence[str], make: Callable[[], Any]
     ) -> Regression:
-        """Fit the regressor that `make` makes."""
+        """Fit the regressor that `make` creates."""
         return cls(parents, make().fit(values[:, list(parents)], values[:, own]))
 
     def predict(self, values: Array) -> Array:
-        """Value of the equation in each row of all variables (n, p)."""
+        """Evaluate the equation in each row of all variables (n, p)."""
         return np.asarray(self.regressor.predict(values[:, list(self.parents)]), dtype=float)
 
 

@@ -1,4 +1,4 @@
-"""Graphs of causes: what is known beforehand, an edge, a graph known up to equivalence."""
+"""Causal graphs: prior knowledge, edges, and graphs up to equivalence."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ TAIL, ARROW = -1, 1
 
 @dataclass(frozen=True)
 class Background:
-    """What is known before looking at the data.
+    """Prior knowledge about a graph.
 
     Attributes
     ----------
     tiers : sequence of sequences of str
         Names in order of time: no edge points from a later tier into an earlier one.
     forbidden : sequence of (str, str)
-        Directed edges that cannot be. Forbidding both directions of a pair leaves the edge
-        out without a test.
+        Directed edges that cannot exist. Forbidding both directions of a pair removes the edge
+        without a test.
     required : sequence of (str, str)
-        Directed edges that must be, whatever the tests say.
+        Directed edges that exist, whatever the tests say.
     """
 
     tiers: Sequence[Sequence[str]] = ()
@@ -34,7 +34,7 @@ class Background:
     required: Sequence[tuple[str, str]] = ()
 
     def check(self, names: Sequence[str]) -> None:
-        """Raise ValueError where a name is no column, or one demand contradicts another."""
+        """Raise ValueError if a name is unknown or constraints contradict each other."""
         listed = [name for tier in self.tiers for name in tier]
         used = [*listed, *(name for pair in (*self.forbidden, *self.required) for name in pair)]
         unknown = sorted(set(used) - set(names))
@@ -42,22 +42,27 @@ class Background:
             raise ValueError(f"background names {unknown}; the columns are {list(names)}")
         if len(set(listed)) < len(listed):
             twice = sorted({name for name in listed if listed.count(name) > 1})
-            raise ValueError(f"background puts {twice} into two tiers; name each once")
+            raise ValueError(f"background puts {twice} into two tiers; put each into one")
         tier_of = {name: number for number, tier in enumerate(self.tiers) for name in tier}
-        back = [
+        conflicts = [
             (a, b)
             for a, b in self.required
             if (a, b) in set(map(tuple, self.forbidden)) or tier_of.get(a, 0) > tier_of.get(b, len(tier_of))
         ]
-        if back:
-            raise ValueError(f"background requires {back} and forbids them, by name or by tier; drop one")
+        if conflicts:
+            raise ValueError(
+                f"background both requires and forbids {conflicts}; drop one of the two constraints"
+            )
         if not nx.is_directed_acyclic_graph(nx.DiGraph(list(self.required))):
             raise ValueError(f"the required edges {list(self.required)} form a cycle; drop one of them")
 
 
 @dataclass(frozen=True)
 class Edge:
-    """``source -> target`` (directed), ``source -- target`` (undirected) or ``<->`` (bidirected)."""
+    """Edge of a graph.
+
+    ``source -> target`` is of kind "directed", ``--`` is "undirected" and ``<->`` is "bidirected".
+    """
 
     source: str
     target: str
@@ -66,12 +71,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class Cpdag:
-    """A graph whose undirected edges may point either way.
+    """Completed partially directed graph: undirected edges may point either way.
 
     Attributes
     ----------
     names : tuple of str
-        The p variables.
+        Names of the p variables.
     matrix : array of int (p, p)
         ``m[i, j] = -1, m[j, i] = 1``: i -> j; both -1: i -- j; both 1: i <-> j; 0: no edge.
     """
@@ -81,28 +86,28 @@ class Cpdag:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """The edges, each once; a directed one from source to target."""
-        found = []
+        """All edges, each once; a directed one from source to target."""
+        edges = []
         for i, j in zip(*np.nonzero(np.triu(self.matrix)), strict=True):
             marks = (self.matrix[i, j], self.matrix[j, i])
             source, target = (j, i) if marks == (ARROW, TAIL) else (i, j)
             kind = {(TAIL, TAIL): "undirected", (ARROW, ARROW): "bidirected"}.get(marks, "directed")
-            found.append(Edge(self.names[source], self.names[target], kind))
-        return tuple(found)
+            edges.append(Edge(self.names[source], self.names[target], kind))
+        return tuple(edges)
 
     @property
     def directed(self) -> Array:
-        """(p, p) bool: ``[i, j]`` where i -> j."""
+        """Directed edges, (p, p) bool: true at ``[i, j]`` where i -> j."""
         return (self.matrix == TAIL) & (self.matrix.T == ARROW)
 
     def parents(self, name: str) -> tuple[str, ...]:
-        """The names with a directed edge into `name`."""
+        """Return the names with a directed edge to `name`."""
         into = self.directed[:, self.names.index(name)]
         return tuple(self.names[i] for i in np.flatnonzero(into))
 
 
 def cpdag_of_dag(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> Cpdag:
-    """Graph of all DAGs that no test of independence can tell from this one.
+    """Compute the graph of all DAGs with the same independences as this one.
 
     Parameters
     ----------
@@ -112,12 +117,12 @@ def cpdag_of_dag(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> Cpda
     Returns
     -------
     Cpdag
-        An edge is directed where it points the same way in every equivalent DAG.
+        An edge is directed if it has the same direction in every equivalent DAG.
 
     Raises
     ------
     ValueError
-        If an edge names no node, or the edges form a cycle.
+        If an edge names an unknown node, or the edges form a cycle.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Which test of conditional independence suits the data; the test for data of mixed type."""
+"""Choice of a conditional-independence test, and the test for mixed data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ ROWS_A_LEVEL = 20
 
 
 def is_discrete(column: Array) -> bool:
-    """Whether whole numbers are codes: at most 100 levels, with 20 rows each on average."""
+    """Return whether a column holds codes of categories.
+
+    A column does if it holds integers of at most 100 levels, with 20 rows per level on average.
+    """
     levels = len(np.unique(column))
     return bool(np.all(column == np.round(column)) and levels <= min(MOST_LEVELS, len(column) / ROWS_A_LEVEL))
 
 
 def choose_test(data: Array) -> str:
-    """``chisq`` where all columns are discrete, ``fisherz`` where none is, else ``mixed``.
+    """Choose the test of conditional independence by the types of the columns.
 
     Parameters
     ----------
@@ -30,29 +33,30 @@ def choose_test(data: Array) -> str:
     Returns
     -------
     str
-        See `is_discrete`. Integer counts of few levels pass for codes: name the test where the
-        order of the codes matters.
+        ``chisq`` if all columns are discrete (see `is_discrete`), ``fisherz`` if none is, else
+        ``mixed``. Integer counts with few levels count as discrete: name the test if the order of the
+        levels matters.
     """
     discrete = [is_discrete(column) for column in data.T]
     return "chisq" if all(discrete) else "mixed" if any(discrete) else "fisherz"
 
 
 def mixed_test(data: Array) -> PValue:
-    r"""Likelihood-ratio test of the degenerate Gaussian: continuous columns, and codes as indicators.
+    r"""Build the likelihood-ratio test of the degenerate Gaussian, for mixed data.
 
-    A discrete column of L levels stands as L - 1 indicator columns, all columns together are taken
-    for Gaussian. With ``rho_k`` the canonical correlations of the columns of x with those of y when
-    the q columns of S are held fixed,
-    ``-(n - q - 1 - (d_x + d_y + 1)/2) sum_k log(1 - rho_k^2) ~ chi2(d_x d_y)`` (Bartlett). Of two
+    L - 1 indicator columns replace a discrete column of L levels; all columns together are treated as
+    Gaussian. With ``rho_k`` the canonical correlations of the columns of x with those of y given the q
+    columns of S,
+    ``-(n - q - 1 - (d_x + d_y + 1)/2) sum_k log(1 - rho_k^2) ~ chi2(d_x d_y)`` (Bartlett). For two
     continuous columns it is the test of their partial correlation.
 
-    Exact where a discrete variable acts on continuous ones, or is held fixed; where a discrete
-    variable depends on a continuous one the line stands for the true curve.
+    The test is exact if a discrete variable acts on continuous ones or is conditioned on. If a discrete
+    variable depends on a continuous one, a straight line approximates the true curve.
 
     Parameters
     ----------
     data : array (n, p)
-        Discrete columns are told by `is_discrete`.
+        `is_discrete` decides which columns are discrete.
 
     Returns
     -------
@@ -92,14 +96,14 @@ def _indicators(column: Array) -> Array:
 
 
 def _whitener(covariance: Array) -> Array:
-    """``W`` with ``W' covariance W = I`` over the directions in which anything is left."""
+    """Return ``W`` with ``W' covariance W = I`` over directions of positive variance."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-10
     return vectors[:, kept] / np.sqrt(values[kept])
 
 
 def partial_correlation(data: Array, i: int, j: int, given: Sequence[int] = ()) -> float:
-    """Correlation of columns i and j of `data` (n, p) with the columns `given` held fixed."""
+    """Compute the correlation of columns i and j of `data` (n, p) given others."""
     columns = [i, j, *given]
     precision = np.linalg.inv(np.corrcoef(data[:, columns], rowvar=False))
     return float(-precision[0, 1] / np.sqrt(precision[0, 0] * precision[1, 1]))

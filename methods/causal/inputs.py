@@ -1,9 +1,10 @@
-"""What every structural model takes: named columns, and a graph without a cycle."""
+"""Inputs of structural models: named columns and an acyclic graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -15,35 +16,43 @@ Array = np.ndarray
 Dag = nx.DiGraph | Cpdag | Iterable[tuple[str, str]]
 
 
-def named(
+def named_columns(
     data: Array | pd.DataFrame, names: Sequence[str] | None, dag: Dag = ()
 ) -> tuple[tuple[str, ...], Array]:
-    """Names and finite values (n, p); without names, columns that the graph numbers are so called."""
+    """Return the names of the columns and their finite values (n, p).
+
+    Without names, columns are named by their numbers if the nodes of the graph are numbers, else X1..Xp.
+    """
     if isinstance(data, pd.DataFrame) and names is None:
         names = list(data.columns)
     values = np.asarray(data, dtype=float)
     if names is None:
-        numbers = isinstance(dag, nx.DiGraph) and all(isinstance(node, Integral) for node in dag)
-        names = [i if numbers else f"X{i + 1}" for i in range(values.shape[-1])]  # type: ignore[misc]
+        names = _default_names(values.shape[-1], dag)
     names = tuple(names)
     if values.ndim != 2 or values.shape[1] != len(names) or len(set(names)) != len(names):
         raise ValueError(
-            f"data has shape {values.shape}; expected (n, {len(names)}) and as many unlike names"
+            f"data has shape {values.shape}; expected (n, {len(names)}) and {len(names)} different names"
         )
     bad = [name for name, column in zip(names, values.T, strict=True) if not np.isfinite(column).all()]
     if bad:
-        raise ValueError(f"columns {bad} are not finite; leave those rows out first")
+        raise ValueError(f"columns {bad} are not finite; drop the rows with missing values first")
     return names, values
 
 
+def _default_names(columns: int, dag: Dag) -> Sequence[Any]:
+    if isinstance(dag, nx.DiGraph) and all(isinstance(node, Integral) for node in dag):
+        return range(columns)
+    return [f"X{i + 1}" for i in range(columns)]
+
+
 def as_graph(dag: Dag) -> nx.DiGraph:
-    """Directed edges as a networkx graph."""
+    """Convert directed edges to a networkx graph."""
     if isinstance(dag, nx.DiGraph):
         return dag
     if isinstance(dag, Cpdag):
-        open_ends = [(edge.source, edge.target) for edge in dag.edges if edge.kind != "directed"]
-        if open_ends:
-            raise ValueError(f"the edges {open_ends} have no direction; choose one for each, by background")
+        undirected = [(edge.source, edge.target) for edge in dag.edges if edge.kind != "directed"]
+        if undirected:
+            raise ValueError(f"the edges {undirected} have no direction; choose one by a Background")
         return nx.DiGraph([(edge.source, edge.target) for edge in dag.edges])
     edges = [tuple(edge) for edge in dag]
     if any(len(edge) != 2 for edge in edges):
@@ -51,8 +60,8 @@ def as_graph(dag: Dag) -> nx.DiGraph:
     return nx.DiGraph(edges)
 
 
-def checked_dag(dag: Dag, names: Sequence[str]) -> nx.DiGraph:
-    """The graph over all `names`, without a cycle."""
+def complete_dag(dag: Dag, names: Sequence[str]) -> nx.DiGraph:
+    """Return the graph over all `names` after checking that it is acyclic."""
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(names)
     graph.add_edges_from(as_graph(dag).edges)
@@ -61,5 +70,7 @@ def checked_dag(dag: Dag, names: Sequence[str]) -> nx.DiGraph:
         raise ValueError(f"the graph names {unknown}; the columns are {list(names)}")
     if not nx.is_directed_acyclic_graph(graph):
         cycle = " -> ".join(str(edge[0]) for edge in nx.find_cycle(graph))
-        raise ValueError(f"the graph has the cycle {cycle} -> ...; expected none: unroll it in time")
+        raise ValueError(
+            f"the graph has the cycle {cycle} -> ...; expected an acyclic graph: unroll the cycle in time"
+        )
     return graph

@@ -1,4 +1,4 @@
-"""What comes of setting variables by hand: means with errors, and single units."""
+"""Results of interventions: means with errors, and counterfactuals of units."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Intervention:
-    """The model with variables set by hand.
+    """A structural model under an intervention.
 
     Attributes
     ----------
@@ -45,21 +45,27 @@ class Intervention:
     @property
     def mean(self) -> pd.Series:
         """Interventional means ``E[x_j | do(...)]`` by name."""
-        # A mean of equal numbers is rounded: what is set is what was said.
+        # The mean of equal numbers has a rounding error; a variable that was set has its exact value.
         return pd.Series(self.samples.mean().to_dict() | dict(self.values))
 
     @cached_property
     def spread(self) -> Array:
-        """Independent parts (m, p) of the error of the means: `std_error` squared sums their squares."""
+        """Independent parts (m, p) of the error of the means.
+
+        The sum of their squares is the square of `std_error`.
+        """
         return self.model._spread(self.mean.to_numpy(), self.values, self.shift)
 
     @property
     def std_error(self) -> pd.Series:
-        """Their standard errors: of the coefficients, and of the means of what has no cause."""
+        """Standard errors of the means.
+
+        They contain the errors of the coefficients and of the means of variables without a cause.
+        """
         return pd.Series(np.sqrt(np.square(self.spread).sum(axis=0)), index=self.samples.columns)
 
     def less(self, other: Intervention, outcome: str) -> Effect:
-        """Difference of the means of `outcome`; the error knows that both rest on the same data."""
+        """Subtract the mean of `outcome` under another intervention on the same data."""
         if outcome not in self.model.names:
             raise ValueError(f"outcome {outcome!r} is unknown; the variables are {list(self.model.names)}")
         own = self.model.names.index(outcome)
@@ -67,10 +73,10 @@ class Intervention:
         return Effect(float(self.mean[outcome] - other.mean[outcome]), float(error))
 
     def counterfactual(self, units: Array | pd.DataFrame | Mapping[str, float]) -> pd.DataFrame:
-        """What these very units would have been.
+        """Compute the counterfactual values of given units.
 
-        Abduction (each unit's noise from what was seen), action (the intervention), prediction (the
-        equations in order, with the unit's own noise); exact for additive noise.
+        Abduction (each unit's noise from its observed values), action (the intervention), prediction
+        (the equations in order, with the unit's own noise). Exact for additive noise.
 
         Parameters
         ----------
@@ -94,11 +100,13 @@ class Intervention:
             index, units = units.index, units[list(names)]
         else:
             index, units = None, np.atleast_2d(units)
-        seen = np.asarray(units, dtype=float)
-        if seen.shape[1] != len(names) or not np.isfinite(seen).all():
-            raise ValueError(f"units {seen.shape} must be finite, (m, {len(names)}): {list(names)}")
+        observed = np.asarray(units, dtype=float)
+        if observed.shape[1] != len(names) or not np.isfinite(observed).all():
+            raise ValueError(
+                f"units has shape {observed.shape}; expected finite values (m, {len(names)}) of {list(names)}"
+            )
         noise = np.column_stack(
-            [seen[:, j] - self.model.equations[name].predict(seen) for j, name in enumerate(names)]
+            [observed[:, j] - self.model.equations[name].predict(observed) for j, name in enumerate(names)]
         )
-        found = self.model._propagate(noise, self.values, self.shift)
-        return pd.DataFrame(found, columns=list(names), index=index)
+        outcomes = self.model._propagate(noise, self.values, self.shift)
+        return pd.DataFrame(outcomes, columns=list(names), index=index)

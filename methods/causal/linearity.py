@@ -1,4 +1,4 @@
-"""Does a straight line do for each equation of a structural model?"""
+"""Test of linearity for each equation of a structural model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ Array = np.ndarray
 
 
 def linearity(model: StructuralCausalModel) -> dict[str, float]:
-    r"""p-value of each equation's straight lines: small where some parent needs a curve.
+    r"""Test each equation for linearity.
 
-    The square of every parent (less its mean) is added to the equation; a Wald test asks, in F form
-    with as many degrees of freedom as there are parents, and groups - 1, whether all their
-    coefficients are 0. Errors may depend on one another within a group, and their variance on
-    anything. A parent of two values, whose square says nothing new, is left out.
+    A small p-value means that the effect of a parent is not linear.
+
+    The square of every centred parent is added to the equation. A Wald test in F form, with as many
+    degrees of freedom as there are parents and groups - 1, tests whether all their coefficients are 0.
+    Errors may depend on one another within a group and may be heteroscedastic. A parent with two
+    values, whose square adds nothing, is left out.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ def linearity(model: StructuralCausalModel) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        By variable that has parents; 1 where no parent has three values.
+        p-value by variable with parents; 1 if no parent has three values.
 
     References
     ----------
@@ -35,13 +37,13 @@ def linearity(model: StructuralCausalModel) -> dict[str, float]:
     """
     values = model.do().samples.to_numpy()
     squares = np.square(values - values.mean(axis=0))
-    found = {}
+    p_values = {}
     for own, name in enumerate(model.names):
         equation = model.equations[name]
         curved = [parent for parent in equation.parents if len(np.unique(values[:, parent])) > 2]
         if equation.parents:
-            found[name] = _wald(model, values, squares[:, curved], own) if curved else 1.0
-    return found
+            p_values[name] = _wald(model, values, squares[:, curved], own) if curved else 1.0
+    return p_values
 
 
 def _wald(model: StructuralCausalModel, values: Array, added: Array, own: int) -> float:

@@ -1,4 +1,4 @@
-"""Granger test pooled over many short series (a panel), each with a level of its own."""
+"""Granger test for a panel: many short series, each with its own level."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PanelTest:
     test : GrangerTest
         Wald test that all coefficients are 0, in F form; ``df_den`` is units - 1.
     coefficients, std_errors : array (p,)
-        Of the lags of the cause.
+        Coefficients of the lags of the cause, with standard errors.
     rows, units : int
-        How many entered.
+        Rows and units that the test used.
     """
 
     test: GrangerTest
@@ -43,11 +43,11 @@ def panel_granger(
     weights: Array | None = None,
     jackknife: bool = True,
 ) -> PanelTest:
-    r"""Test whether `cause` helps to forecast `effect` beyond its own past, over all units.
+    r"""Test over all units whether `cause` helps to forecast `effect`.
 
     ``y_it = a_i + g_t + sum_l b_l y_{i,t-l} + sum_l c_l x_{i,t-l} + e_it``, ``H0: c = 0``. The
     level of each unit and of each period is removed; the covariance allows any dependence
-    within a unit. Removing the level of a short series makes its lags correlate with the errors
+    within a unit. Removing the level of a short series correlates its lags with the errors
     (a bias of order 1/T); the half-panel jackknife ``2 c - (c_early + c_late) / 2`` removes the
     leading term.
 
@@ -61,9 +61,9 @@ def panel_granger(
     unit, period : array (n,)
         Labels; the rows of one unit are ordered by `period`.
     weights : array (n,), optional
-        Precision of each row; 1 where not given.
+        Precision of each row; 1 by default.
     jackknife : bool
-        Correct the bias; units with fewer than 4 rows are then left out.
+        Correct the bias; this leaves out units with fewer than 4 rows.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def panel_granger(
     own, cause = np.atleast_2d(own.T).T, np.atleast_2d(cause.T).T
     weights = np.ones(len(effect)) if weights is None else np.asarray(weights, dtype=float)
     if not all(np.isfinite(values).all() for values in (effect, own, cause, weights)):
-        raise ValueError("effect, own, cause or weights is not finite; leave those rows out first")
+        raise ValueError("effect, own, cause or weights is not finite; drop those rows first")
     _, unit = np.unique(unit, return_inverse=True)
     order = np.lexsort((period, unit))
     order = order[np.bincount(unit)[unit[order]] >= (4 if jackknife else 2)]
@@ -91,7 +91,8 @@ def panel_granger(
     units, p = len(np.unique(unit)), cause.shape[1]
     if units <= columns.shape[1]:
         raise ValueError(
-            f"{units} units with enough rows are too few for {columns.shape[1] - 1} coefficients"
+            f"{units} units have enough rows; expected more than {columns.shape[1]} for "
+            f"{columns.shape[1] - 1} coefficients"
         )
     estimate, influence = _fit(columns, unit, period, weights)
     if jackknife:
@@ -107,7 +108,10 @@ def panel_granger(
 
 
 def _fit(columns: Array, unit: Array, period: Array, weights: Array) -> tuple[Array, Array]:
-    """Weighted least squares with levels removed: coefficients, and each unit's influence on them."""
+    """Fit weighted least squares with levels removed.
+
+    Returns the coefficients and each unit's influence on them.
+    """
     _, codes = np.unique(period, return_inverse=True)
     dummies = np.eye(codes.max() + 1)[codes][:, 1:]
     centred = _centre(np.column_stack([dummies, columns]), unit, weights)
@@ -131,7 +135,7 @@ def _centre(values: Array, unit: Array, weights: Array) -> Array:
 
 
 def _is_late_half(unit: Array) -> Array:
-    """Whether each row is in the later half of its unit's rows (rows sorted by unit and time)."""
+    """Mark rows in the later half of their unit (rows sorted by unit and time)."""
     counts = np.bincount(unit)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     return (np.arange(len(unit)) - starts[unit]) * 2 >= counts[unit]

@@ -1,4 +1,4 @@
-"""Granger tests: does the past of one series help to forecast another beyond its own past?"""
+"""Granger tests of whether the past of one series helps to forecast another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class GrangerTest:
-    """F statistic, its degrees of freedom and p-value; small p: the past of the cause helps."""
+    """F statistic with its degrees of freedom and p-value.
+
+    A small p-value means that the past of the cause helps to forecast the effect.
+    """
 
     f: float
     df_num: int
@@ -24,12 +27,12 @@ class GrangerTest:
 
 
 def granger(effect: Array, cause: Array, lags: int) -> GrangerTest:
-    r"""Test whether the past of `cause` helps to forecast `effect` beyond its own past.
+    r"""Test whether the past of `cause` helps to forecast `effect`.
 
     ``F = ((RSS_r - RSS_u) / (m p)) / (RSS_u / (T - (m + 1) p - 1))`` with p lags of the effect and of m
-    causes, a constant and T usable rows. The second degree of freedom is that of the equation for one
-    cause, ``T - 2p - 1`` (as lmtest's grangertest); for several that of the vector autoregression of
-    all m + 1 series, ``(m + 1) (T - (m + 1) p - 1)`` (as statsmodels' VAR).
+    causes, a constant and T usable rows. For one cause the second degree of freedom is that of the
+    equation, ``T - 2p - 1`` (as in lmtest's grangertest); for several it is that of the vector
+    autoregression of all m + 1 series, ``(m + 1) (T - (m + 1) p - 1)`` (as in statsmodels' VAR).
 
     Parameters
     ----------
@@ -60,10 +63,10 @@ def granger(effect: Array, cause: Array, lags: int) -> GrangerTest:
     if len(causes) != len(effect) or effect.ndim != 1 or lags < 1 or df_den < 1:
         raise ValueError(
             f"effect {effect.shape} and cause {cause.shape} with {lags} lags leave no degree of freedom; "
-            f"expected series of one length, more than {m + 2} lags + 1"
+            f"expected series of equal length, longer than {m + 2} lags + 1"
         )
     if not (np.isfinite(effect).all() and np.isfinite(causes).all()):
-        raise ValueError("effect or cause is not finite; leave out or fill in those times first")
+        raise ValueError("effect or cause is not finite; drop or impute those times first")
     restricted = np.column_stack([np.ones(rows), _past(effect[:, None], lags)])
     rss_r = _rss(restricted, effect[lags:])
     rss_u = _rss(np.column_stack([restricted, _past(causes, lags)]), effect[lags:])
@@ -79,12 +82,12 @@ def _past(series: Array, lags: int) -> Array:
 def _rss(design: Array, target: Array) -> float:
     coefficients, _, rank, _ = np.linalg.lstsq(design, target, rcond=None)
     if rank < design.shape[1]:
-        raise ValueError("the past of the series is collinear; leave a constant or repeated series out")
+        raise ValueError("the lags of the series are collinear; drop a constant or repeated series")
     return float(np.square(target - design @ coefficients).sum())
 
 
 def choose_lags(series: Array, max_lags: int, criterion: str = "bic") -> int:
-    """Order of the vector autoregression of all columns with the least information criterion.
+    """Choose the order of a vector autoregression by an information criterion.
 
     Parameters
     ----------
@@ -96,7 +99,7 @@ def choose_lags(series: Array, max_lags: int, criterion: str = "bic") -> int:
     Returns
     -------
     int
-        From 1 to `max_lags`: where no lag at all is best, 1.
+        From 1 to `max_lags`; 1 if the criterion prefers no lag.
 
     Raises
     ------
@@ -113,13 +116,15 @@ def choose_lags(series: Array, max_lags: int, criterion: str = "bic") -> int:
     if criterion not in ("aic", "bic", "hqic", "fpe"):
         raise ValueError(f"criterion is {criterion!r}; expected aic, bic, hqic or fpe")
     if series.ndim != 2 or max_lags < 1 or len(series) - max_lags <= series.shape[1] * max_lags + 1:
-        raise ValueError(f"series {series.shape} is too short for {max_lags} lags of every column")
+        raise ValueError(
+            f"series has shape {series.shape}, too short for {max_lags} lags of every column; lower max_lags"
+        )
     return max(1, int(VAR(series).select_order(max_lags).selected_orders[criterion]))
 
 
 @dataclass(frozen=True)
 class GrangerPairs:
-    """All ordered pairs of several series.
+    """Granger tests of all ordered pairs of several series.
 
     Attributes
     ----------
@@ -127,11 +132,11 @@ class GrangerPairs:
         (cause, effect).
     tests : tuple of GrangerTest
     p_adjusted : array (pairs,)
-        After Benjamini and Hochberg.
+        p-values adjusted by the method of Benjamini and Hochberg.
     lags : int
-        Chosen for all series together.
+        Order chosen for all series together.
     differences : int
-        How often the series were differenced first.
+        Number of times that the series were differenced first.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -144,7 +149,9 @@ class GrangerPairs:
 def granger_pairs(
     series: Array, names: Sequence[str], *, max_lags: int, criterion: str = "bic", most_differences: int = 2
 ) -> GrangerPairs:
-    """Difference until stationary, choose the lags, test every pair, and correct for their number.
+    """Test every ordered pair of series, with a correction for their number.
+
+    The series are differenced until they are stationary; the lags are chosen for all together.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Attempts to refute an estimated effect: a placebo, a random common cause, a hidden one."""
+"""Refutation tests of an effect: placebo, random or unobserved common cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from methods.causal.inputs import Dag, as_graph, checked_dag, named
+from methods.causal.inputs import Dag, as_graph, complete_dag, named_columns
 from methods.causal.intervention import Effect
 from methods.causal.structural_model import StructuralCausalModel
 
@@ -19,39 +19,41 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Refutation:
-    """An effect, and what comes of it when the data are tampered with.
+    """An effect, and its estimates from perturbed data.
 
     Attributes
     ----------
     effect : Effect
-        Of the data as they are.
-    tampered : array (draws,)
+        Estimate from the original data.
+    perturbed : array (draws,)
+        Estimates from perturbed data.
     """
 
     effect: Effect
-    tampered: Array
+    perturbed: Array
 
     @property
     def p_value(self) -> float:
-        """Share of tampered effects at least as large, the effect itself counted among them."""
-        return float((1 + (np.abs(self.tampered) >= abs(self.effect.value)).sum()) / (1 + len(self.tampered)))
+        """Share of effects at least as large as the original, which is counted too."""
+        larger = np.abs(self.perturbed) >= abs(self.effect.value)
+        return float((1 + larger.sum()) / (1 + len(self.perturbed)))
 
     @property
     def largest_change(self) -> float:
-        """Of the effect, in its standard errors."""
-        return float(np.abs(self.tampered - self.effect.value).max() / self.effect.std_error)
+        """Largest change of the effect, in its standard errors."""
+        return float(np.abs(self.perturbed - self.effect.value).max() / self.effect.std_error)
 
 
 def placebo_treatment(
     data: Array | pd.DataFrame, dag: Dag, cause: str, outcome: str, *, draws: int, seed: int, **options: Any
 ) -> Refutation:
-    """Deal the values of the cause out anew: no effect should be left (a small `p_value`).
+    """Permute the values of the cause: the effect should vanish (small `p_value`).
 
     Parameters
     ----------
     data, dag, **options
-        As in `StructuralCausalModel.fit`. With ``groups`` the values are dealt in runs, group after
-        group in random order, so that rows near one another stay alike.
+        As in `StructuralCausalModel.fit`. With ``groups`` whole groups are put in random order, so
+        that neighbouring rows stay similar.
     cause, outcome : str
     draws, seed : int
 
@@ -64,67 +66,67 @@ def placebo_treatment(
     Sharma and Kiciman, DoWhy: an end-to-end library for causal inference, arXiv:2011.04216.
     """
     dag = as_graph(dag)
-    names, values = named(data, options.pop("names", None), dag)
+    names, values = named_columns(data, options.pop("names", None), dag)
     rng, column = _generator(seed), names.index(cause)
     groups = options.get("groups")
     codes = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    together = np.argsort(codes, kind="stable")
+    grouped = np.argsort(codes, kind="stable")
 
-    def tampered() -> tuple[pd.DataFrame, Dag]:
+    def perturb() -> tuple[pd.DataFrame, Dag]:
         changed = values.copy()
-        dealt = np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")
-        changed[together, column] = values[dealt, column]
+        permuted = np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")
+        changed[grouped, column] = values[permuted, column]
         return pd.DataFrame(changed, columns=list(names)), dag
 
-    return _refute(pd.DataFrame(values, columns=list(names)), dag, (cause, outcome), tampered, draws, options)
+    return _refute(pd.DataFrame(values, columns=list(names)), dag, (cause, outcome), perturb, draws, options)
 
 
 def random_common_cause(
     data: Array | pd.DataFrame, dag: Dag, cause: str, outcome: str, *, draws: int, seed: int, **options: Any
 ) -> Refutation:
-    """Add a random variable as a cause of both: the effect should stay (a small `largest_change`).
+    """Add a random common cause: the effect should stay (small `largest_change`).
 
-    Parameters as in `placebo_treatment`.
+    Parameters are those of `placebo_treatment`.
     """
     dag = as_graph(dag)
-    names, values = named(data, options.pop("names", None), dag)
+    names, values = named_columns(data, options.pop("names", None), dag)
     rng = _generator(seed)
     frame = pd.DataFrame(values, columns=list(names))
-    graph = checked_dag(dag, names)
+    graph = complete_dag(dag, names)
     with_random: nx.DiGraph = nx.DiGraph(graph)
     with_random.add_edges_from([("random cause", cause), ("random cause", outcome)])
 
-    def tampered() -> tuple[pd.DataFrame, Dag]:
+    def perturb() -> tuple[pd.DataFrame, Dag]:
         return frame.assign(**{"random cause": rng.normal(size=len(frame))}), with_random
 
-    return _refute(frame, graph, (cause, outcome), tampered, draws, options)
+    return _refute(frame, graph, (cause, outcome), perturb, draws, options)
 
 
 def _refute(
     data: pd.DataFrame,
     dag: Dag,
     ends: tuple[str, str],
-    tampered: Callable[[], tuple[pd.DataFrame, Dag]],
+    perturb: Callable[[], tuple[pd.DataFrame, Dag]],
     draws: int,
     options: dict[str, Any],
 ) -> Refutation:
     cause, outcome = ends
 
     def fit(data: pd.DataFrame, dag: Dag, **more: Any) -> StructuralCausalModel:
-        needed = _needed(checked_dag(dag, list(data.columns)), cause, outcome)
+        needed = _needed(complete_dag(dag, list(data.columns)), cause, outcome)
         return StructuralCausalModel.fit(data[list(needed)], needed, **options | more)
 
     def value(model: StructuralCausalModel) -> float:
         low, high = (model.do({cause: level}).mean[outcome] for level in (0.0, 1.0))
         return float(high - low)
 
-    # Two bootstrap samples are the least: the errors of tampered effects are not used.
-    found: Iterable[float] = (value(fit(*tampered(), draws=2)) for _ in range(draws))
-    return Refutation(fit(data, dag).effect(cause, outcome), np.fromiter(found, dtype=float))
+    # Two bootstrap samples are the minimum: the errors of perturbed effects are not used.
+    effects: Iterable[float] = (value(fit(*perturb(), draws=2)) for _ in range(draws))
+    return Refutation(fit(data, dag).effect(cause, outcome), np.fromiter(effects, dtype=float))
 
 
 def _needed(graph: nx.DiGraph, cause: str, outcome: str) -> nx.DiGraph:
-    """The equations between cause and outcome, on which alone the effect depends."""
+    """Return the part of the graph on which the effect depends."""
     between = (nx.descendants(graph, cause) & nx.ancestors(graph, outcome)) | {outcome}
     needed: nx.DiGraph = nx.DiGraph()
     needed.add_nodes_from((cause, outcome))
@@ -133,12 +135,15 @@ def _needed(graph: nx.DiGraph, cause: str, outcome: str) -> nx.DiGraph:
 
 
 def _generator(seed: int) -> np.random.Generator:
-    """Apart from ``default_rng(seed)``, from which simulated data may come: a copy would be no placebo."""
+    """Return a generator that differs from ``default_rng(seed)``.
+
+    Simulated data may come from that one; the same draws would not be a placebo.
+    """
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
 
 
 def robustness_value(partial_correlation: float) -> float:
-    r"""How strong a hidden common cause would have to be to explain a direct effect away.
+    r"""Compute how strong an unobserved common cause must be to explain an effect.
 
     ``RV = (sqrt(f^4 + 4 f^2) - f^2) / 2`` with ``f^2 = r^2 / (1 - r^2)``: the share of the cause's
     remaining variance, and of the outcome's given the cause, that it would have to explain.

@@ -1,4 +1,4 @@
-"""Is a series stationary, and how often must it be differenced until it is?"""
+"""Tests of stationarity, and the number of differences until a series passes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stationarity:
     kpss_p : float
         KPSS; the null hypothesis is stationarity. The tables end at 0.01 and 0.1.
     verdict : str
-        ``stationary`` or ``unit root`` where both agree; ``unclear`` where neither or both reject.
+        ``stationary`` or ``unit root`` if both tests agree; ``unclear`` if neither or both reject.
     """
 
     adf_p: float
@@ -35,7 +35,7 @@ def stationarity(series: Array, level: float = 0.05) -> Stationarity:
     Parameters
     ----------
     series : array (n,)
-        Finite, not constant, at equal steps; at least 20.
+        At least 20 finite values at equal steps, not constant.
     level : float in (0, 1)
 
     Returns
@@ -57,9 +57,11 @@ def stationarity(series: Array, level: float = 0.05) -> Stationarity:
 
     series = np.asarray(series, dtype=float)
     if series.ndim != 1 or len(series) < 20 or not np.isfinite(series).all() or np.ptp(series) == 0:
-        raise ValueError(f"series {series.shape} must be one of 20 or more finite values that differ")
+        raise ValueError(
+            f"series has shape {series.shape}; expected 20 or more finite values (n,), not all equal"
+        )
     with warnings.catch_warnings():
-        # statsmodels announces another return type (item 1 is p in both), and that a table has ended.
+        # statsmodels warns of a new return type (item 1 stays the p-value) and of the end of a table.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", InterpolationWarning)
         adf_p, kpss_p = float(adfuller(series)[1]), float(kpss(series)[1])
@@ -69,7 +71,7 @@ def stationarity(series: Array, level: float = 0.05) -> Stationarity:
 
 
 def differences_needed(series: Array, most: int = 2, level: float = 0.05) -> int:
-    """How often to difference the columns until the tests find none with a unit root.
+    """Count the differences until no column has a unit root by the tests.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def differences_needed(series: Array, most: int = 2, level: float = 0.05) -> int
     Returns
     -------
     int
-        The least number, the same for all columns; a verdict of ``unclear`` does not call for another.
+        The least number, the same for all columns; ``unclear`` does not require another difference.
 
     Raises
     ------
@@ -91,10 +93,12 @@ def differences_needed(series: Array, most: int = 2, level: float = 0.05) -> int
     columns = columns[:, None] if columns.ndim == 1 else columns
     for times in range(most + 1):
         tests = [stationarity(column, level) for column in np.diff(columns, times, axis=0).T]
-        rooted = [number for number, test in enumerate(tests) if test.verdict == "unit root"]
-        if not rooted:
+        unit_roots = [number for number, test in enumerate(tests) if test.verdict == "unit root"]
+        if not unit_roots:
             return times
     raise ValueError(
-        f"columns {rooted} have a unit root after {most} differences by ADF and KPSS; expected stationary "
-        "series: take logarithms or a trend out first, or leave them out"
+        f"columns {unit_roots} have a unit root after {most} difference{'' if most == 1 else 's'} by ADF and "
+        "KPSS; expected "
+        "stationary "
+        "series: take logarithms, remove a trend, or drop these columns"
     )

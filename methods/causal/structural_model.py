@@ -1,4 +1,4 @@
-"""Structural equations on a chosen graph: interventions and counterfactuals."""
+"""Structural causal models: interventions and counterfactuals on a given graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from methods.causal.equations import Equation, Linear, Regression
-from methods.causal.inputs import Dag, as_graph, checked_dag, named
+from methods.causal.inputs import Dag, as_graph, complete_dag, named_columns
 from methods.causal.intervention import Effect, Intervention
 
 Array = np.ndarray
@@ -19,20 +19,20 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class StructuralCausalModel:
-    r"""Equations ``x_j = f_j(parents of j) + u_j`` on a directed acyclic graph; make one with `fit`.
+    r"""Equations ``x_j = f_j(parents of j) + u_j`` on an acyclic graph; see `fit`.
 
     Attributes
     ----------
     names : tuple of str
-        The p variables.
+        Names of the p variables.
     equations : mapping of str to Equation
         In an order in which causes come before effects.
     noise : array (n, p)
-        Residuals ``u`` of the data: the distribution of what the equations leave open.
+        Residuals ``u`` of the data: the distribution of the noise.
     groups : array (n,) of int
         Rows of one group depend on one another.
     resampled : tuple of StructuralCausalModel
-        The model of bootstrap samples, where the equations have no closed form for their error.
+        Models of bootstrap samples, if the errors of the equations have no closed form.
     """
 
     names: tuple[str, ...]
@@ -55,23 +55,23 @@ class StructuralCausalModel:
     ) -> StructuralCausalModel:
         """Fit each equation to its parents.
 
-        Right where the graph is: no cause of two variables is left out, no arrow is turned, and noise
-        is added to each equation and independent of the parents.
+        The model is correct if the graph is: no common cause is left out, no arrow is reversed, and the
+        noise of each equation is additive and independent of the parents.
 
         Parameters
         ----------
         data : array (n, p) or DataFrame
             Finite numbers.
         dag : networkx.DiGraph, Cpdag without undirected edges, or pairs (cause, effect)
-            Variables that it leaves out stand alone.
+            Variables that it leaves out have no causes and no effects.
         names : sequence of str, optional
-            Of the columns of an array. Where not given: the column numbers, if the graph speaks of
+            Names of the columns of an array. By default the column numbers if the nodes of the graph are
             numbers, else X1..Xp.
         groups : array (n,), optional
-            Rows of one group (artist) may depend on one another: standard errors allow for it.
+            Rows of one group (artist) may depend on one another; standard errors allow for this.
         regressor : callable, optional
-            Makes an unfitted regressor with ``fit`` and ``predict``, as scikit-learn's; linear
-            equations by least squares where not given.
+            Returns an unfitted regressor with ``fit`` and ``predict`` as in scikit-learn. By default
+            equations are linear, by least squares.
         draws, seed : int
             Bootstrap samples of groups for the standard errors of a `regressor`.
 
@@ -87,11 +87,11 @@ class StructuralCausalModel:
         Causal Inference (2017), chapter 6; spec 3 section 2.1.
         """
         dag = as_graph(dag)
-        names, values = named(data, names, dag)
-        graph = checked_dag(dag, names)
+        names, values = named_columns(data, names, dag)
+        graph = complete_dag(dag, names)
         groups = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
         if len(groups) != len(values):
-            raise ValueError(f"groups has {len(groups)} entries; expected one a row, {len(values)}")
+            raise ValueError(f"groups has {len(groups)} entries; expected one per row, {len(values)}")
         model = cls._fitted(names, values, graph, groups, regressor)
         if regressor is None:
             return model
@@ -118,14 +118,14 @@ class StructuralCausalModel:
     def do(
         self, values: Mapping[str, float] | None = None, *, shift: Mapping[str, float] | None = None
     ) -> Intervention:
-        """Set variables by hand, whatever their causes; or add to what their causes give.
+        """Intervene: set variables, or shift them from the values their causes give.
 
         Parameters
         ----------
         values : mapping of str to float
             ``{"energy": 0.5}``: energy is 0.5 in every unit.
         shift : mapping of str to float
-            ``{"energy": 1.0}``: energy is 1.0 more than its causes make it.
+            ``{"energy": 1.0}``: energy is 1.0 higher than its causes make it.
 
         Returns
         -------
@@ -141,7 +141,9 @@ class StructuralCausalModel:
         if unknown:
             raise ValueError(f"intervention on {unknown}; the variables are {list(self.names)}")
         if values.keys() & shift.keys():
-            raise ValueError(f"{sorted(values.keys() & shift.keys())} are both set and shifted; choose one")
+            raise ValueError(
+                f"{sorted(values.keys() & shift.keys())} are both set and shifted; choose one of the two"
+            )
         if not all(np.isfinite(value) for value in (*values.values(), *shift.values())):
             raise ValueError(f"intervention {values | shift} is not finite; expected numbers")
         samples = pd.DataFrame(self._propagate(self.noise, values, shift), columns=list(self.names))
@@ -154,32 +156,35 @@ class StructuralCausalModel:
         *,
         shift: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
-        """What these very units would have been: ``do(values, shift=shift).counterfactual(units)``."""
+        """Compute the counterfactuals of given units.
+
+        Short for ``do(values, shift=shift).counterfactual(units)``.
+        """
         return self.do(values, shift=shift).counterfactual(units)
 
     def effect(self, cause: str, outcome: str, *, low: float = 0.0, high: float = 1.0) -> Effect:
-        """Mean of the outcome under ``do(cause=high)`` less that under ``do(cause=low)``."""
+        """Compute the mean outcome under ``do(cause=high)`` less ``do(cause=low)``."""
         return self.do({cause: high}).less(self.do({cause: low}), outcome)
 
     def _propagate(self, noise: Array, values: Mapping[str, float], shift: Mapping[str, float]) -> Array:
-        found = np.zeros_like(noise)
+        outcomes = np.zeros_like(noise)
         for name, equation in self.equations.items():
             own = self.names.index(name)
             if name in values:
-                found[:, own] = values[name]
+                outcomes[:, own] = values[name]
             else:
-                found[:, own] = equation.predict(found) + noise[:, own] + shift.get(name, 0.0)
-        return found
+                outcomes[:, own] = equation.predict(outcomes) + noise[:, own] + shift.get(name, 0.0)
+        return outcomes
 
     def _spread(self, mean: Array, values: Mapping[str, float], shift: Mapping[str, float]) -> Array:
-        """Independent contributions to the error of the means: (m, p)."""
+        """Compute independent contributions (m, p) to the error of the means."""
         if not self.resampled:
             return self._influence(mean, values)
         means = np.array([m._propagate(m.noise, values, shift).mean(axis=0) for m in self.resampled])
         return (means - means.mean(axis=0)) / np.sqrt(len(means) - 1)
 
     def _influence(self, mean: Array, values: Mapping[str, float]) -> Array:
-        """How much each group's rows move each mean, to first order: (groups, p).
+        """Compute the first-order influence (groups, p) of each group on each mean.
 
         With total effects T of the noise of m on j, the mean of j moves by
         ``sum_m T_jm [1, mean of the parents of m] . d(coefficients of m)``.

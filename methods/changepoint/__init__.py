@@ -1,4 +1,4 @@
-"""Bayesian change points of a multivariate series: where the regime changes, and how surely."""
+"""Bayesian change-point detection in multivariate series."""
 
 from methods.changepoint.default import Detection, detect
 from methods.changepoint.exact import exact_posterior

@@ -1,4 +1,4 @@
-"""One segmentation to report: the one that agrees best with the posterior's draws."""
+"""Point estimate of a segmentation: the best agreement with posterior draws."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Array = np.ndarray
 
 
 def best_agreement(posterior: ChangePointPosterior, margin: int = 5, against: int = 100) -> Array:
-    r"""Segmentation of highest posterior expected agreement, ``argmax_c mean_s F1(s, c) + C(s, c)``.
+    r"""Choose the segmentation with the highest posterior expected agreement.
 
-    The candidates are the distinct draws and the most probable segmentation, whose own probability may be
-    tiny where the places are uncertain; F1 and the covering C are those of `methods.evaluation.segmentation`,
-    with draws s in the place of annotators.
+    The estimate is ``argmax_c mean_s F1(s, c) + C(s, c)``. The candidates are the distinct draws and the
+    most probable segmentation, whose own probability may be tiny if locations are uncertain. F1 and the
+    covering C are those of `methods.evaluation.segmentation`, with draws s as annotators.
 
     Parameters
     ----------
     posterior : ChangePointPosterior
-        With draws.
+        Must contain draws.
     margin : int >= 0
-        Largest distance of a hit in F1.
+        Largest distance that counts as a match in F1.
     against : int >= 1
-        How many draws to agree with, evenly spaced among all; as many distinct ones are the candidates.
+        Number of draws to compare with, evenly spaced among all. The distinct ones are candidates.
 
     Returns
     -------
@@ -40,10 +40,10 @@ def best_agreement(posterior: ChangePointPosterior, margin: int = 5, against: in
     Bayes rule under the loss ``2 - F1 - C``; van den Burg and Williams, arXiv:2003.06222, for both scores.
     """
     if not posterior.draws:
-        raise ValueError("the posterior has no draws: ask for some, such as draws=1000")
+        raise ValueError("the posterior has no draws; compute it with draws > 0, such as draws=1000")
     length = len(posterior.location_probability)
-    taken = np.linspace(0, len(posterior.draws) - 1, min(against, len(posterior.draws))).astype(int)
-    draws = [tuple(posterior.draws[at].tolist()) for at in taken]
+    chosen = np.linspace(0, len(posterior.draws) - 1, min(against, len(posterior.draws))).astype(int)
+    draws = [tuple(posterior.draws[at].tolist()) for at in chosen]
     candidates = dict.fromkeys([tuple(posterior.map_locations.tolist()), *draws])
 
     def agreement(candidate: tuple[int, ...]) -> float:

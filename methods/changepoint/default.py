@@ -1,4 +1,4 @@
-"""One setting for any series: season, tails, prior and decision, chosen without looking at an answer."""
+"""Default detector: season, tails and prior chosen from the series alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from methods.changepoint.trend import TrendRegimes
 Array = np.ndarray
 
 RATE = 1.0
-# More observations than a regime of one dimension has parameters: level, slope, variance, two roots.
+# One more than the parameters of a one-dimensional regime: level, slope, variance, two roots.
 MIN_LENGTH = 6
 K_MAX = 20
 TAILS = (4.0, math.inf)
@@ -26,18 +26,18 @@ TAILS = (4.0, math.inf)
 
 @dataclass(frozen=True)
 class Detection:
-    """What the default setting finds in a series.
+    """Result of the default detector.
 
     Attributes
     ----------
     locations : array of int (k,)
-        The change points to report, see `decision.best_agreement`.
+        Estimated change points, see `decision.best_agreement`.
     posterior : ChangePointPosterior
-        Of the series less its seasonal component.
+        Posterior for the series less its seasonal component.
     periods : tuple of int (d,)
-        Period of the season taken out of each dimension; 1 where there is none.
+        Period of the season removed from each dimension; 1 without a season.
     tail : float
-        Degrees of freedom of the innovations: 4, or inf where they are Normal.
+        Degrees of freedom of the innovations: 4, or inf if they are Normal.
     """
 
     locations: Array
@@ -47,17 +47,17 @@ class Detection:
 
 
 def detect(y: Array, *, draws: int = 1000, seed: int = 0) -> Detection:
-    """Change points of any series, with one setting for all.
+    """Detect change points in any series, with the same settings for all.
 
-    Regimes have a level or a trend and noise with autocorrelation, their prior from robust statistics of
-    the series; one change is expected. The evidence decides whether a season that repeats is taken out, at
-    the price of its parameters (Schwarz), and whether innovations are Normal or Student, whose evidence
-    is a lower bound.
+    Regimes have a level or a trend and autocorrelated noise; their prior comes from robust statistics of
+    the series. One change is expected. The evidence decides whether a periodic season is removed, at the
+    cost of its parameters (Schwarz), and whether innovations are Normal or Student. The evidence under
+    Student innovations is a lower bound.
 
     Parameters
     ----------
     y : array (T, d) or (T,)
-        Observations in order; a row with NaN is a missing one.
+        Observations in order; a row with NaN is a missing observation.
     draws, seed : int
         See `exact_posterior`.
 
@@ -72,23 +72,26 @@ def detect(y: Array, *, draws: int = 1000, seed: int = 0) -> Detection:
 
     References
     ----------
-    docs/methods/changepoint.md says how each part was chosen; spec 3 section 4.
+    docs/methods/changepoint.md explains the choice of each part; spec 3 section 4.
     """
     y = np.asarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
-    found = []
-    for rest, periods, price in _with_and_without_season(y):
+    candidates = []
+    for rest, periods, cost in _with_and_without_season(y):
         prior = TrendRegimes.robust(rest)
         for tail in TAILS:
             posterior_of = exact_posterior if math.isinf(tail) else partial(robust_posterior, tail=tail)
             posterior = posterior_of(rest, prior, RATE, MIN_LENGTH, K_MAX, draws=draws, seed=seed)
-            found.append((posterior.log_evidence - price, posterior, periods, tail))
-    _, posterior, periods, tail = max(found, key=lambda one: one[0])
+            candidates.append((posterior.log_evidence - cost, posterior, periods, tail))
+    _, posterior, periods, tail = max(candidates, key=lambda candidate: candidate[0])
     return Detection(best_agreement(posterior), posterior, periods, tail)
 
 
 def _with_and_without_season(y: Array) -> list[tuple[Array, tuple[int, ...], float]]:
-    """What is left of the series, the periods taken out, and what their parameters cost in log evidence."""
+    """Return the series as it is and, if there is a season, without it.
+
+    Each with the periods removed and the cost of their parameters in log evidence.
+    """
     choices = [(y, (1,) * y.shape[1], 0.0)]
     components, periods, costs = zip(*(seasonal_component(column) for column in y.T), strict=True)
     if max(periods) > 1:

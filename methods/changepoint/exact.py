@@ -5,10 +5,11 @@ t_{k+1} = T`` has the joint probability ``pi_k * prod L(t_i, t_{i+1})``, where `
 P(K = k) / (number of admissible placements of k changes)``. Two tables hold every sum:
 
 - ``forward[j, t]``: over the ways to cut ``y[:t]`` into j segments;
-- ``backward[j, t]``: over the ways to go on from there to T, with ``pi_k`` of the total.
+- ``backward[j, t]``: over the ways to cut the rest, from t to T, with ``pi_k`` of the total.
 
-``forward * backward / evidence`` is then the probability that segment j ends at t. All in logarithms;
-time ``O(k_max T^2)`` at worst and near ``O(T^2)`` in practice (see ``recursion``), memory ``O(k_max T)``.
+``forward * backward / evidence`` is then the probability that segment j ends at t. All tables are in
+logarithms. Time is ``O(k_max T^2)`` at worst and close to ``O(T^2)`` in practice (see ``recursion``);
+memory is ``O(k_max T)``.
 """
 
 from __future__ import annotations
@@ -47,33 +48,33 @@ def exact_posterior(
     draws: int = 1000,
     seed: int = 0,
 ) -> ChangePointPosterior:
-    """Posterior of number and places of change points, with no sampling error.
+    """Compute the exact posterior of the number and locations of change points.
 
-    ``K ~ Poisson(rate)`` cut to ``0..k_max``; given K every placement that leaves segments of
+    ``K ~ Poisson(rate)`` truncated to ``0..k_max``; given K every placement that leaves segments of
     at least `min_length` is equally likely; a change point is the 0-based index of the first
     observation of the new regime.
 
     Parameters
     ----------
     y : array (T, d) or (T,)
-        Observations in order. Finite under Normal-inverse-Wishart regimes (leave missing ones out);
-        under regimes with a trend, a row with NaN is a missing observation: its time passes, and no
-        regime begins there.
+        Observations in order. Under Normal-inverse-Wishart regimes they must be finite (drop missing
+        ones). Under regimes with a trend, a row with NaN is a missing observation: its time passes, and
+        no regime begins there.
     prior : NormalInverseWishart, NormalIndependentInverseWishart or TrendRegimes
-        Prior of each regime, in d dimensions. With an independent mean each segment takes a quadrature
-        (some microseconds), so the scores of all are kept (8 T^2 bytes); WAIC is then an integral over 256
-        quasi-random means of each regime.
+        Prior of each regime, in d dimensions. With an independent mean each segment needs a quadrature
+        (some microseconds), so the scores of all segments are stored (8 T^2 bytes); WAIC is then an
+        integral over 256 quasi-random means of each regime.
     rate : float > 0
-        Expected number of changes before the cut.
+        Expected number of changes before truncation.
     min_length : int >= 1
         Shortest regime, in observations.
     k_max : int >= 0
-        Most change points.
+        Largest number of change points.
     weights : array (T,), optional
         Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1. Under
         regimes with a trend (T, d), of the innovations.
     draws : int
-        How many independent draws to take; WAIC rests on their segmentations.
+        Number of independent draws; WAIC uses their segmentations.
     seed : int
         Seed of the draws.
 
@@ -91,22 +92,22 @@ def exact_posterior(
     Fearnhead, Exact and efficient Bayesian inference for multiple changepoint problems,
     Statistics and Computing 16 (2006); spec 3 section 4 with its correction.
     """
-    y, weights, seen = _checked(y, prior, rate, min_length, k_max, weights)
+    y, weights, observed = validate_series(y, prior, rate, min_length, k_max, weights)
     if isinstance(prior, TrendRegimes):
-        segments: Segments = TrendSegments.of(y[seen], np.flatnonzero(seen), weights[seen], prior)
+        segments: Segments = TrendSegments.of(y[observed], np.flatnonzero(observed), weights[observed], prior)
     elif isinstance(prior, NormalIndependentInverseWishart):
         segments = IndependentSegments.of(y, weights, prior)
     else:
         segments = GaussianSegments.of(y, weights, prior)
-    found = _posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
-    return found if seen.all() else _with_missing(found, seen)
+    posterior = _posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
+    return posterior if observed.all() else _with_missing(posterior, observed)
 
 
 def _posterior_of(
     segments: Segments, rate: float, min_length: int, k_max: int, *, draws: int, seed: int
 ) -> ChangePointPosterior:
     length = segments.length
-    log_prior = _log_placement_prior(length, rate, min_length, k_max)
+    log_prior = log_placement_prior(length, rate, min_length, k_max)
     forward, best = forward_pass(segments, len(log_prior), min_length)
     log_evidence = float(np.logaddexp.reduce(log_prior + forward[1:, length]))
     steps = segments.no_regimes()
@@ -128,12 +129,12 @@ def _posterior_of(
         regime_covariances=covariances,
         waic=_waic(segments, drawn),
         log_evidence=log_evidence,
-        # Each of at most k_max + 1 nested sums, there and back, loses T negligible terms at most.
+        # Each of at most k_max + 1 nested sums, forward and backward, loses at most T negligible terms.
         pruning_error=2 * len(log_prior) * length * math.exp(NEGLIGIBLE),
     )
 
 
-def _checked(
+def validate_series(
     y: Array,
     prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
     rate: float,
@@ -141,46 +142,50 @@ def _checked(
     k_max: int,
     weights: Array | None,
 ) -> tuple[Array, Array, Array]:
+    """Check the arguments; return observations, weights and a mask of observed rows."""
     y = np.ascontiguousarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
     may_miss = isinstance(prior, TrendRegimes)
     d = (prior.centre if isinstance(prior, TrendRegimes) else prior.m0).size
     if y.ndim != 2 or y.shape[1] != d:
-        raise ValueError(f"y has shape {y.shape}; expected (T, {d}) as the prior has it")
+        raise ValueError(f"y has shape {y.shape}; expected (T, {d}), the dimension of the prior")
     shape = y.shape if may_miss else (len(y),)
     weights = np.ones(shape) if weights is None else np.ascontiguousarray(weights, dtype=float)
     if weights.shape != shape or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(f"weights must be {shape} finite numbers > 0; found {weights.shape}")
-    seen = np.isfinite(y).all(axis=1)
-    if np.isinf(y).any() or not (may_miss or seen.all()):
-        raise ValueError(f"y is not finite in rows {np.flatnonzero(~seen)[:8].tolist()}")
+        raise ValueError(f"weights has shape {weights.shape}; expected {shape} finite numbers > 0")
+    observed = np.isfinite(y).all(axis=1)
+    if np.isinf(y).any() or not (may_miss or observed.all()):
+        raise ValueError(f"y is not finite in rows {np.flatnonzero(~observed)[:8].tolist()}; drop these rows")
     if not (rate > 0 and min_length >= 1 and k_max >= 0):
         raise ValueError(
             f"expected rate > 0, min_length >= 1, k_max >= 0; found {rate}, {min_length}, {k_max}"
         )
-    if seen.sum() < min_length:
-        raise ValueError(f"y has {seen.sum()} observations, fewer than min_length = {min_length}")
-    return y, weights, seen
+    if observed.sum() < min_length:
+        raise ValueError(f"y has {observed.sum()} observations, fewer than min_length = {min_length}")
+    return y, weights, observed
 
 
-def _with_missing(found: ChangePointPosterior, seen: Array) -> ChangePointPosterior:
-    """The posterior of the observations that were made, by the index of all; a missing row holds the last."""
-    at = np.flatnonzero(seen)
-    before = np.maximum(np.cumsum(seen) - 1, 0)
-    location = np.zeros(len(seen))
-    location[at] = found.location_probability
+def _with_missing(posterior: ChangePointPosterior, observed: Array) -> ChangePointPosterior:
+    """Expand a posterior of the observed rows to all rows.
+
+    A missing row takes the regime of the last observed row before it.
+    """
+    at = np.flatnonzero(observed)
+    before = np.maximum(np.cumsum(observed) - 1, 0)
+    location = np.zeros(len(observed))
+    location[at] = posterior.location_probability
     return replace(
-        found,
+        posterior,
         location_probability=location,
-        map_locations=at[found.map_locations],
-        draws=tuple(at[cuts] for cuts in found.draws),
-        regime_means=found.regime_means[before],
-        regime_covariances=found.regime_covariances[before],
+        map_locations=at[posterior.map_locations],
+        draws=tuple(at[cuts] for cuts in posterior.draws),
+        regime_means=posterior.regime_means[before],
+        regime_covariances=posterior.regime_covariances[before],
     )
 
 
-def _log_placement_prior(length: int, rate: float, min_length: int, k_max: int) -> Array:
-    """Log prior probability of one placement of k changes, for each k that has room."""
+def log_placement_prior(length: int, rate: float, min_length: int, k_max: int) -> Array:
+    """Compute the log prior of one placement of k changes, for each possible k."""
     k = np.arange(min(k_max, length // min_length - 1) + 1)
     log_poisson = k * math.log(rate) - gammaln(k + 1)
     free = length - (k + 1) * (min_length - 1) - 1
@@ -196,7 +201,7 @@ def _draws(
     draws: int,
     rng: np.random.Generator,
 ) -> tuple[Array, ...]:
-    """Independent draws: the number of changes, then from the end backwards the start of each segment."""
+    """Draw segmentations: the number of changes, then starts from the last back."""
     length = segments.length
     k = rng.choice(len(counts), size=draws, p=counts / counts.sum())
     cuts = np.full((draws, k.max(initial=0) + 2), length)
@@ -220,20 +225,20 @@ def _most_probable(segments: Segments, best: Array, log_prior: Array, min_length
 
 
 def _starts(segments: Segments, before: Array, t: int, min_length: int) -> Array:
-    """Log weight of each start of a segment that ends at t."""
+    """Compute the log weight of each start of a segment that ends at t."""
     stop = t - min_length + 1
     return before[:stop] + segments.ending(t, t + 1)[0, :stop]
 
 
 def _waic(segments: Segments, draws: tuple[Array, ...]) -> Waic | None:
-    """WAIC over the drawn segmentations, the regimes of each integrated out."""
+    """Compute WAIC over the drawn segmentations, with regimes integrated out."""
     if not draws:
         return None
     return waic_of_points(*segments.pointwise(*distinct_segments(draws, segments.length)))
 
 
 def distinct_segments(draws: tuple[Array, ...], length: int) -> tuple[Array, Array, Array]:
-    """Starts, ends and share of the draws of every segment that they hold."""
-    seen = Counter(pair for cuts in draws for pair in pairwise([0, *cuts.tolist(), length]))
-    starts, ends = np.array(sorted(seen)).T
-    return starts, ends, np.array([seen[pair] for pair in sorted(seen)]) / len(draws)
+    """Return the starts and ends of all segments in the draws, with their shares."""
+    counts = Counter(pair for cuts in draws for pair in pairwise([0, *cuts.tolist(), length]))
+    starts, ends = np.array(sorted(counts)).T
+    return starts, ends, np.array([counts[pair] for pair in sorted(counts)]) / len(draws)

@@ -1,4 +1,4 @@
-"""Compiled sums over the segments of a series whose regimes are Gaussian, for `regimes.GaussianSegments`."""
+"""Compiled sums over segments with Gaussian regimes, for `GaussianSegments`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 from methods.changepoint.pointwise import add_point, explain
 from methods.compiled import compiled
 
+Array = np.ndarray
+
 
 @compiled(inline="always")
-def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add observation i to the weighted sums of (y - origin) and of its products, lower triangle."""
+def _add(y: Array, w: float, i: int, origin: Array, first: Array, second: Array) -> None:
+    """Add observation i to weighted sums of (y - origin) and of its products."""
     d = origin.size
     for a in range(d):
         off = w * (y[i, a] - origin[a])
@@ -22,10 +24,18 @@ def _add(y, w, i, origin, first, second):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled(inline="always")
-def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
-    first, second, mass, origin, m0, kappa0, psi0, scale, mean
-):
-    """Scale matrix (lower triangle) and mean of the regime's posterior, into `scale` and `mean`."""
+def _posterior_scale(
+    first: Array,
+    second: Array,
+    mass: float,
+    origin: Array,
+    m0: Array,
+    kappa0: float,
+    psi0: Array,
+    scale: Array,
+    mean: Array,
+) -> None:
+    """Fill `scale` (lower triangle) and `mean` with the posterior of the regime."""
     d = origin.size
     shrink = kappa0 * mass / (kappa0 + mass)
     for a in range(d):
@@ -39,13 +49,16 @@ def _posterior_scale(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled(inline="always")
-def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log determinant from the lower triangle, overwritten by ``L D`` of its factors ``L D L'``."""
+def _log_determinant(matrix: Array) -> float:
+    """Compute the log determinant of a lower triangle.
+
+    The triangle is overwritten by ``L D`` of its factors ``L D L'``.
+    """
     d, log_det, product = matrix.shape[0], 0.0, 1.0
     for k in range(d):
         pivot = matrix[k, k]
         if not pivot > 0:
-            raise ValueError("psi0 is lost in rounding beside the spread of y: standardise y or enlarge psi0")
+            raise ValueError("psi0 is too small beside the spread of y: standardise y or enlarge psi0")
         product *= pivot
         if not 1e-100 < product < 1e100:
             log_det += math.log(product)
@@ -58,17 +71,31 @@ def _log_determinant(matrix):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @compiled
-def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, log_weights, first_row, step, m0, kappa0, nu0, psi0, constants, out
-):
-    """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
+def score_rows(
+    y: Array,
+    weights: Array,
+    log_weights: Array,
+    first_row: int,
+    step: int,
+    m0: Array,
+    kappa0: float,
+    nu0: float,
+    psi0: Array,
+    constants: Array,
+    out: Array,
+) -> None:
+    """Fill `out` with log marginal likelihoods of segments.
+
+    ``out[r - first_row, t]`` is that of ``y[r:t]`` for step 1; ``out[r - first_row, s]`` is that of
+    ``y[s:r]`` for step -1.
+    """
     length, d = y.shape
     scale, mean = np.empty((d, d)), np.empty(d)
     for r in range(first_row, first_row + out.shape[0]):
         begin = r if step == 1 else r - 1
         if not 0 <= begin < length:
             continue
-        # Sums are taken from a point of the segment, which keeps their digits when its level is far from 0.
+        # Sums start from a point of the segment: they lose no digits if its level is far from 0.
         origin, first, second = y[begin], np.zeros(d), np.zeros((d, d))
         mass, log_mass, n, i = 0.0, 0.0, 0, begin
         while 0 <= i < length:
@@ -86,12 +113,21 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, first_row, probabilities, m0, kappa0, nu0, psi0, steps
-):
-    """Add each segment's probability times its mean and covariance to `steps`, whose running sum is theirs.
+def add_regimes(
+    y: Array,
+    weights: Array,
+    first_row: int,
+    probabilities: Array,
+    m0: Array,
+    kappa0: float,
+    nu0: float,
+    psi0: Array,
+    steps: Array,
+) -> None:
+    """Add the mean and covariance of segments, times their probability, to `steps`.
 
-    `steps` is (T + 1, 1 + d + d d): the probability of a covariance without a mean, means, covariances.
+    The cumulative sum of `steps` (T + 1, 1 + d + d d) holds, at each index, the probability that the
+    covariance has no mean, the mean and the covariance.
     """
     length, d = y.shape
     scale, mean, part = np.empty((d, d)), np.empty(d), np.empty(steps.shape[1])
@@ -121,10 +157,21 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, weights, log_weights, starts, ends, shares, m0, kappa0, nu0, psi0, constants, sums
-):
-    """Add each segment to the sums of the observations that it holds; constants by length."""
+def add_points(
+    y: Array,
+    weights: Array,
+    log_weights: Array,
+    starts: Array,
+    ends: Array,
+    shares: Array,
+    m0: Array,
+    kappa0: float,
+    nu0: float,
+    psi0: Array,
+    constants: Array,
+    sums: Array,
+) -> None:
+    """Add each segment to the sums of its observations; constants are by length."""
     d = y.shape[1]
     scale, mean, off = np.empty((d, d)), np.empty(d), np.empty(d)
     for k in range(starts.size):
@@ -137,7 +184,7 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
         log_det = _log_determinant(scale)
         for i in range(s, t):
             distance = 0.0
-            # The triangle left behind is L D with unit L: forward substitution gives the squared distance.
+            # The overwritten triangle is L D with unit L: forward substitution gives the squared distance.
             for a in range(d):
                 off[a] = y[i, a] - mean[a]
                 for b in range(a):

@@ -1,4 +1,4 @@
-"""How well several chains over segmentations have mixed."""
+"""Convergence diagnostics of chains over segmentations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 Array = np.ndarray
 
-# Vehtari et al. (2021) ask for less than 1.01 and for 400 effective draws; locations are many, so 1.05 there.
+# Vehtari et al. (2021) require less than 1.01 and 400 effective draws. There are many locations: 1.05.
 _LARGEST_R_HAT, _LARGEST_LOCATION_R_HAT, _FEWEST_DRAWS = 1.01, 1.05, 400
 _UNCERTAIN = 0.05
 
@@ -22,14 +22,14 @@ class Mixing:
     ----------
     r_hat, ess : float
         Rank-normalised split R-hat and bulk effective sample size of the number of changes K;
-        NaN where K never varied, as then nothing can be told.
+        NaN if K never varied, since then they are undefined.
     location_r_hat, location_ess : float
-        The worst over the indicators of a change at each index whose probability lies
-        in [0.05, 0.95]; NaN where there is none.
+        Worst values over the indicators of a change at each index with a probability in
+        [0.05, 0.95]; NaN if there is no such index.
     acceptance : dict
-        Share of accepted moves: ``birth``, ``death``, ``shift``; NaN where none was tried.
+        Share of accepted moves: ``birth``, ``death``, ``shift``; NaN if none was tried.
     warning : str or None
-        Said where R-hat exceeds 1.01 (1.05 for locations) or the effective sample is below 400.
+        Set if R-hat exceeds 1.01 (1.05 for locations) or the effective sample is below 400.
 
     References
     ----------
@@ -45,12 +45,21 @@ class Mixing:
 
 
 def mixing(counts: Array, changed: Array, moves: Array) -> Mixing:
-    """Diagnostics of K (chains, draws), of changes (chains, draws, T) and of moves tried and accepted (3, 2).
+    """Compute convergence diagnostics.
+
+    Parameters
+    ----------
+    counts : array (chains, draws)
+        Number of changes K.
+    changed : array (chains, draws, T)
+        Whether there is a change at each index.
+    moves : array (3, 2)
+        Moves tried and accepted, by kind.
 
     Warns
     -----
     UserWarning
-        If the chains have not mixed well enough to be relied on.
+        If the chains have not converged.
     """
     r_hat, ess = _diagnose(counts[:, :, None].astype(float))
     share = changed.mean(axis=(0, 1))
@@ -65,9 +74,10 @@ def mixing(counts: Array, changed: Array, moves: Array) -> Mixing:
         or min(ess, location_ess) < _FEWEST_DRAWS
     ):
         warning = (
-            f"chains not mixed: R-hat {r_hat:.3f} (locations {location_r_hat:.3f}), effective draws "
+            f"the chains have not converged: R-hat {r_hat:.3f} (locations {location_r_hat:.3f}), effective "
+            "draws "
             f"{ess:.0f} (locations {location_ess:.0f}); expected at most {_LARGEST_R_HAT} "
-            f"({_LARGEST_LOCATION_R_HAT}) and at least {_FEWEST_DRAWS}: ask for more draws, or a larger thin"
+            f"({_LARGEST_LOCATION_R_HAT}) and at least {_FEWEST_DRAWS}: raise draws or thin"
         )
         warnings.warn(warning, UserWarning, stacklevel=3)
     acceptance = dict(zip(("birth", "death", "shift"), rates, strict=True))
@@ -75,7 +85,10 @@ def mixing(counts: Array, changed: Array, moves: Array) -> Mixing:
 
 
 def _diagnose(values: Array) -> tuple[float, float]:
-    """Largest R-hat and smallest effective sample over the columns of (chains, draws, columns) that vary."""
+    """Return the largest R-hat and the smallest effective sample size.
+
+    Over the columns of `values` (chains, draws, columns) that vary.
+    """
     import arviz
 
     values = values[:, :, np.ptp(values, axis=(0, 1)) > 0]

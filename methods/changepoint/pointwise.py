@@ -1,7 +1,7 @@
-r"""How well the posterior of a regime explains an observation of it: what WAIC is made of, in closed form.
+r"""Pointwise terms of WAIC for the posterior of a regime, in closed form.
 
 With ``Sigma ~ IW(nu, Psi)`` and the mean of observation i Normal around its posterior mean with
-covariance ``h Sigma / w``, the squared distance ``a = w (y - m)' Psi^-1 (y - m)`` is all that is needed:
+covariance ``h Sigma / w``, the squared distance ``a = w (y - m)' Psi^-1 (y - m)`` is sufficient:
 ``p(y)`` is a Student density, and of ``log p(y | mu, Sigma) = -(log|2 pi Sigma / w| + q) / 2``, where
 ``q | Sigma ~ h chi2_d(a chi2_nu / h)`` (noncentral),
 
@@ -22,24 +22,27 @@ from methods.compiled import compiled
 
 Array = np.ndarray
 
-# Columns of the sums over segments, one row an observation.
+# Columns of the sums over segments; one row per observation.
 LOG_DENSITY, MASS, MEAN, SQUARES, WITHIN = range(5)
 
 
 def new_sums(length: int) -> Array:
-    """Sums over no segment yet, for `add_point`."""
+    """Create empty sums over segments, for `add_point`."""
     sums = np.zeros((length, 5))
     sums[:, LOG_DENSITY] = -np.inf
     return sums
 
 
 def lppd_and_variances(sums: Array) -> tuple[Array, Array]:
-    """Log predictive density and variance of the log likelihood of each observation."""
+    """Return each observation's log density and log likelihood variance."""
     return sums[:, LOG_DENSITY], (sums[:, SQUARES] + sums[:, WITHIN]) / sums[:, MASS]
 
 
 def regime_constants(freedom: Array, d: int) -> Array:
-    """(len(freedom), 3): log Student constant, E log|Sigma| less log|Psi|, Var log|Sigma|, for each nu."""
+    """Compute constants of the closed form for each nu, (len(freedom), 3).
+
+    The columns are the log Student constant, E log|Sigma| less log|Psi|, and Var log|Sigma|.
+    """
     halves = (freedom[:, None] - np.arange(d)) / 2
     student = gammaln((freedom + 1) / 2) - gammaln((freedom - d + 1) / 2) - d / 2 * math.log(math.pi)
     return np.stack(
@@ -48,8 +51,10 @@ def regime_constants(freedom: Array, d: int) -> Array:
 
 
 @compiled(inline="always")
-def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log predictive density of one observation, mean and variance of its log likelihood."""
+def explain(
+    h: float, a: float, log_weight: float, nu: float, d: int, log_det: float, constants: Array
+) -> tuple[float, float, float]:
+    """Compute the log density and the mean and variance of the log likelihood."""
     log_density = (
         constants[0]
         - 0.5 * (log_det + d * (math.log1p(h) - log_weight))
@@ -61,8 +66,8 @@ def explain(h, a, log_weight, nu, d, log_det, constants):  # type: ignore[no-unt
 
 
 @compiled(inline="always")
-def add_point(sums, share, log_density, mean, within):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add to one observation's sums a segment that holds it and has a share of the posterior."""
+def add_point(sums: Array, share: float, log_density: float, mean: float, within: float) -> None:
+    """Add a segment with its share of the posterior to the sums of an observation."""
     log_density += math.log(share)
     top = max(sums[LOG_DENSITY], log_density)
     sums[LOG_DENSITY] = top + math.log(math.exp(sums[LOG_DENSITY] - top) + math.exp(log_density - top))

@@ -1,4 +1,4 @@
-"""What is known of a series' change points once it has been seen: one type for every method."""
+"""Posterior over the change points of a series, the result of every method."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class ChangePointPosterior:
     count_probability : array (k_max + 1,)
         Probability of each number of change points.
     map_locations : array of int (k,)
-        The most probable segmentation, number and places together.
+        The most probable segmentation: number and locations together.
     draws : tuple of array of int
-        Draws of the change points: independent where the posterior is exact, chain after chain
-        where it is sampled.
+        Draws of the change points: independent if the posterior is exact, chain after chain if it
+        is sampled.
     regime_means : array (T, d)
         Posterior mean of the regime mean at each index, over all segmentations.
     regime_covariances : array (T, d, d)
-        Posterior mean of the regime covariance at each index, over all segmentations; infinite
-        where the prior and a regime's observations are too few for it to exist.
+        Posterior mean of the regime covariance at each index, over all segmentations; infinite if
+        it does not exist because a regime has too few observations.
     waic : Waic or None
-        On the deviance scale, of the observations given segmentation and regimes; None where no
-        draws were asked for.
+        WAIC on the deviance scale, of the observations given segmentation and regimes; None
+        without draws.
     log_evidence : float
-        Log probability density of the series; NaN where the method does not give it.
+        Log probability density of the series; NaN if the method does not compute it.
     pruning_error : float
-        Upper bound of what is lost by neglected terms, in total variation of the segmentations.
+        Upper bound of the error from neglected terms, in total variation of the segmentations.
     mixing : Mixing or None
-        How well the chains of a sampler have mixed; None where nothing was sampled by chains.
+        Convergence of the chains; None for methods without chains.
     """
 
     location_probability: Array

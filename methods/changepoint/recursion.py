@@ -1,8 +1,9 @@
-"""The sums over all segmentations, block of rows by block of rows, in ``O(k_max T)`` memory.
+"""Sums over all segmentations, in blocks of rows and ``O(k_max T)`` memory.
 
-A sum over split points is dominated by few of them. Terms below ``exp(-46)`` of the largest are
-neglected, and whole chunks of terms are passed over once the sum of the two factors' largest values is
-below that: the sum costs what its few large terms cost, and loses at most ``T exp(-46)`` of itself.
+Few split points dominate a sum over split points. Terms below ``exp(-46)`` of the largest are
+neglected, and whole chunks of terms are skipped if the sum of the largest values of both factors is
+below that. The cost of a sum is that of its few large terms; its relative error is at most
+``T exp(-46)``.
 """
 
 from __future__ import annotations
@@ -25,43 +26,52 @@ _FAST = {"reassoc", "contract", "arcp", "nsz", "nnan"}
 
 
 class Segments(Protocol):
-    """A series and a model of its regimes: what each of its segments is worth and says."""
+    """A series with a model of its regimes: scores and posteriors of segments."""
 
     @property
     def length(self) -> int:
         """Number of observations, T."""
 
     def ending(self, first: int, last: int) -> Array:
-        """Array (last - first, T): at [t - first, s] log p(y[s:t]); -inf where t <= s."""
+        """Score segments by end.
+
+        Array (last - first, T): ``log p(y[s:t])`` at ``[t - first, s]``; -inf where t <= s.
+        """
 
     def starting(self, first: int, last: int) -> Array:
-        """Array (last - first, T + 1): at [s - first, t] log p(y[s:t]); -inf where t <= s."""
+        """Score segments by start.
+
+        Array (last - first, T + 1): ``log p(y[s:t])`` at ``[s - first, t]``; -inf where t <= s.
+        """
 
     def no_regimes(self) -> Array:
-        """Sums over no segment yet, for `add_regimes`."""
+        """Create empty sums over segments, for `add_regimes`."""
 
     def add_regimes(self, first: int, probabilities: Array, steps: Array) -> None:
-        """Add the regimes of segments that start at first, first + 1, ... with these probabilities."""
+        """Add the regimes of segments that start at first, first + 1, ... to `steps`."""
 
     def regimes(self, steps: Array) -> tuple[Array, Array]:
-        """Posterior mean of the regime mean (T, d) and covariance (T, d, d) at each index."""
+        """Return the expected regime mean (T, d) and covariance (T, d, d)."""
 
     def pointwise(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:
-        """Log predictive density and variance of the log likelihood of each observation, (T,) each.
+        """Compute each observation's log density and log likelihood variance, (T,) each.
 
-        Over the given segments with their shares of the posterior (those that hold an observation
-        sum to 1).
+        Segments are weighted by their shares of the posterior; the shares of the segments that contain
+        an observation sum to 1.
         """
 
 
 def blocks(length: int) -> list[tuple[int, int]]:
-    """Ranges of rows that cover ``0..length``, each small enough to hold at once."""
+    """Split rows ``0..length`` into ranges that are small enough for memory."""
     rows = max(1, _BLOCK_VALUES // (length + 1))
     return [(first, min(first + rows, length + 1)) for first in range(0, length + 1, rows)]
 
 
 def forward_pass(segments: Segments, most: int, min_length: int) -> tuple[Array, Array]:
-    """Log sum and log maximum over the ways to cut ``y[:t]`` into j segments, (most + 1, T + 1) each."""
+    """Compute the log sum and log maximum over cuts of ``y[:t]`` into j segments.
+
+    Both tables are (most + 1, T + 1).
+    """
     length = segments.length
     sums, best = (np.full((most + 1, length + 1), -np.inf) for _ in range(2))
     sums[0, 0] = best[0, 0] = 0.0
@@ -76,10 +86,10 @@ def forward_pass(segments: Segments, most: int, min_length: int) -> tuple[Array,
 def backward_pass(
     segments: Segments, log_prior: Array, min_length: int
 ) -> Iterator[tuple[int, Array, Array]]:
-    """Log sum over the ways to go on from t after j segments, block by block from the end.
+    """Yield log sums over continuations from t after j segments, last block first.
 
     Yields the first row of the block, the scores (rows, T + 1) of its segments, and the table
-    (most + 1, T + 1), finished from that row on.
+    (most + 1, T + 1), which is complete from that row on.
     """
     length, most = segments.length, len(log_prior)
     sums = np.full((most + 1, length + 1), -np.inf)
@@ -94,7 +104,7 @@ def backward_pass(
 
 
 @compiled(fastmath=_FAST)
-def _tops(values, lo, hi, tops):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _tops(values: Array, lo: int, hi: int, tops: Array) -> None:
     for c in range(lo // _CHUNK, (hi - 1) // _CHUNK + 1):
         top = -np.inf
         for i in range(max(lo, c * _CHUNK), min(hi, (c + 1) * _CHUNK)):
@@ -103,8 +113,13 @@ def _tops(values, lo, hi, tops):  # type: ignore[no-untyped-def]  # pragma: no c
 
 
 @compiled(fastmath=_FAST)
-def _log_sum(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log of the sum of exp(a + b) over lo..hi-1; and the chunk of the largest term, to begin with next."""
+def _log_sum(
+    a: Array, b: Array, a_tops: Array, b_tops: Array, lo: int, hi: int, hint: int
+) -> tuple[float, int]:
+    """Compute log sum exp(a + b) over lo..hi-1, and the chunk of the largest term.
+
+    That chunk is the hint for the next sum, which starts there.
+    """
     top, total, where = -np.inf, 0.0, hint
     c_first, c_last = lo // _CHUNK, (hi - 1) // _CHUNK
     hint = min(max(hint, c_first), c_last)
@@ -129,7 +144,9 @@ def _log_sum(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def
 
 
 @compiled(fastmath=_FAST)
-def _largest(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _largest(
+    a: Array, b: Array, a_tops: Array, b_tops: Array, lo: int, hi: int, hint: int
+) -> tuple[float, int]:
     top, where = -np.inf, hint
     c_first, c_last = lo // _CHUNK, (hi - 1) // _CHUNK
     hint = min(max(hint, c_first), c_last)
@@ -146,9 +163,9 @@ def _largest(a, b, a_tops, b_tops, lo, hi, hint):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _forward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, first, sums, best, tops, hints, min_length
-):
+def _forward_rows(
+    scores: Array, first: int, sums: Array, best: Array, tops: Array, hints: Array, min_length: int
+) -> None:
     score_tops = np.empty(tops.shape[2])
     for t in range(max(first, min_length), first + scores.shape[0]):
         row, hi = scores[t - first], t - min_length + 1
@@ -167,16 +184,16 @@ def _forward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _backward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, first, sums, tops, hints, min_length
-):
+def _backward_rows(
+    scores: Array, first: int, sums: Array, tops: Array, hints: Array, min_length: int
+) -> None:
     length = sums.shape[1] - 1
     score_tops = np.empty(tops.shape[1])
     for s in range(min(first + scores.shape[0] - 1, length - min_length), first - 1, -1):
         row, lo = scores[s - first], s + min_length
         _tops(row, lo, length + 1, score_tops)
         c = s // _CHUNK
-        # From the start nothing but zero segments lies behind, from elsewhere at least one.
+        # At the start there are zero segments before, elsewhere at least one.
         for j in range(min(sums.shape[0] - 2, s // min_length), (1 if s else 0) - 1, -1):
             sums[j, s], hints[j] = _log_sum(
                 row, sums[j + 1], score_tops, tops[j + 1], lo, length + 1, hints[j]
@@ -185,10 +202,10 @@ def _backward_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def segment_probabilities(  # type: ignore[no-untyped-def]  # pragma: no cover
-    scores, first, forward, backward, log_evidence, min_length
-):
-    """Turn the scores (rows, T + 1) of a block, in place, into the posterior probability of each segment."""
+def segment_probabilities(
+    scores: Array, first: int, forward: Array, backward: Array, log_evidence: float, min_length: int
+) -> None:
+    """Replace the scores (rows, T + 1) of a block by posterior probabilities."""
     most, length = forward.shape[0] - 1, forward.shape[1] - 1
     reach, onward = np.empty(most), np.full(length + 1, -np.inf)
     for j in range(1, most + 1):

@@ -1,6 +1,6 @@
-r"""Draws of the mean and covariance of a regime given its observations, and the means that moves propose.
+r"""Draws of regime means and covariances, and proposals of means.
 
-All in the coordinates of ``standard_form``. The specification's Gibbs updates are
+All are in the coordinates of ``standard_form``. The specification's Gibbs updates are
 
 - ``Sigma | mu ~ IW(nu0 + n, psi + sum w (x - mu)(x - mu)')``,
 - ``mu | Sigma ~ N(w P^-1 Sigma^-1 m, P^-1)`` with ``P = I + w Sigma^-1``;
@@ -15,17 +15,19 @@ import math
 import numpy as np
 
 from methods.changepoint.semi_conjugate_evidence import density_constant, log_integrand, spectrum
-from methods.changepoint.standard_form import cholesky, posterior_scale
+from methods.changepoint.standard_form import StandardForm, cholesky, posterior_scale
 from methods.compiled import compiled
 
-# The proposal of a mean is the prior in this share, so that no weight is unbounded.
+Array = np.ndarray
+
+# Share of the prior in the proposal of a mean; it bounds the weights.
 _PRIOR_SHARE = 0.02
 _NODES, _COARSE, _DEPTH = 48, 1.2, 8.0
 
 
 @compiled
-def draw_covariance(rng, freedom, scale, root):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `root` with F such that ``F F' ~ IW(freedom, scale)``, by Bartlett's decomposition."""
+def draw_covariance(rng: np.random.Generator, freedom: float, scale: Array, root: Array) -> None:
+    """Fill `root` with F such that ``F F' ~ IW(freedom, scale)`` (Bartlett)."""
     d = scale.shape[0]
     factor, bartlett = np.empty((d, d)), np.zeros((d, d))
     cholesky(scale, factor)
@@ -43,14 +45,16 @@ def draw_covariance(rng, freedom, scale, root):  # type: ignore[no-untyped-def] 
 
 
 @compiled
-def draw_conjugate(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `mean` and `root` of the covariance with a joint draw given ``x[s:t]``."""
+def draw_conjugate(
+    rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array, root: Array
+) -> None:
+    """Draw `mean` and the `root` of the covariance jointly given ``x[s:t]``."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, centre = posterior_scale(form, s, t, scale)
     draw_covariance(rng, form.nu0 + t - s, scale, root)
     kappa = form.kappa0 + mass
-    normal = rng.standard_normal(d)
+    normal = rng.standard_normal((d,))
     for i in range(d):
         mean[i] = mass / kappa * centre[i]
         for j in range(d):
@@ -58,8 +62,10 @@ def draw_conjugate(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def gibbs_update(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Draw the covariance given `mean`, then `mean` given the covariance (semi-conjugate prior)."""
+def gibbs_update(
+    rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array, root: Array
+) -> None:
+    """Draw the covariance given `mean`, then `mean` given it (semi-conjugate prior)."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, centre = posterior_scale(form, s, t, scale)
@@ -78,8 +84,8 @@ def gibbs_update(rng, form, s, t, mean, root):  # type: ignore[no-untyped-def]  
 
 
 @compiled
-def _mixture(a, mass, values, z, nodes, shares):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill nodes u and cumulated shares of a coarse mixture for the mean; return how many."""
+def _mixture(a: float, mass: float, values: Array, z: Array, nodes: Array, shares: Array) -> int:
+    """Fill nodes u and shares of a coarse mixture for the mean; return their number."""
     step = min(1.0, _COARSE / math.sqrt(a))
     top, count = -np.inf, 0
     v = math.log(a + math.sqrt(2 * _DEPTH * a) + _DEPTH)
@@ -99,20 +105,23 @@ def _mixture(a, mass, values, z, nodes, shares):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def propose_mean(rng, form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `mean` with a proposal that depends on the segment alone; return its weight, as `weigh_mean`."""
+def propose_mean(rng: np.random.Generator, form: StandardForm, s: int, t: int, mean: Array) -> float:
+    """Propose `mean` from the segment alone; return its weight as `weigh_mean` does."""
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
     count = _mixture(a, mass, values, z, nodes, shares)
-    along = _drawn(rng, mass, values, z, nodes, shares, count)
+    along = _draw_from_mixture(rng, mass, values, z, nodes, shares, count)
     mean[:] = vectors @ along
     weight = _log_weight(a, mass, values, z, nodes, shares, count, along)
     return weight + density_constant(form, s, t, a, values)
 
 
 @compiled
-def weigh_mean(form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log of (density of ``y[s:t]`` and `mean`, Sigma integrated out) over that of proposing `mean`."""
+def weigh_mean(form: StandardForm, s: int, t: int, mean: Array) -> float:
+    """Compute the log weight of a proposed mean.
+
+    It is the log density of ``y[s:t]`` and `mean`, with Sigma integrated out, less that of the proposal.
+    """
     a, mass, values, vectors, z = spectrum(form, s, t)
     nodes, shares = np.empty(_NODES), np.empty(_NODES)
     count = _mixture(a, mass, values, z, nodes, shares)
@@ -122,9 +131,9 @@ def weigh_mean(form, s, t, mean):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @compiled
-def _log_weight(  # type: ignore[no-untyped-def]  # pragma: no cover
-    a, mass, values, z, nodes, shares, count, along
-):
+def _log_weight(
+    a: float, mass: float, values: Array, z: Array, nodes: Array, shares: Array, count: int, along: Array
+) -> float:
     prior, distance = 0.0, 0.0
     for i in range(z.size):
         prior -= 0.5 * along[i] ** 2
@@ -146,7 +155,9 @@ def _log_weight(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _drawn(rng, mass, values, z, nodes, shares, count):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _draw_from_mixture(
+    rng: np.random.Generator, mass: float, values: Array, z: Array, nodes: Array, shares: Array, count: int
+) -> Array:
     along = np.empty(z.size)
     if rng.random() < _PRIOR_SHARE:
         for i in range(z.size):

@@ -1,8 +1,8 @@
 """Marginal likelihood of one regime, its mean and covariance integrated out.
 
-A regime is a stretch of observations with one mean and one covariance. Under the conjugate
-prior both integrate out in closed form, so a segmentation is scored by a sum over its
-segments; all segments with one end in common are scored by running sums, a few operations each.
+A regime is a range of observations with one mean and one covariance. Under the conjugate prior both
+integrate out in closed form, so the score of a segmentation is a sum over its segments. Running sums
+score all segments with a common end in a few operations each.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class NormalInverseWishart:
-    """Prior of a regime: ``Sigma ~ IW(nu0, psi0)``, ``mu | Sigma ~ N(m0, Sigma / kappa0)``.
+    """Conjugate prior of a regime.
+
+    ``Sigma ~ IW(nu0, psi0)``, ``mu | Sigma ~ N(m0, Sigma / kappa0)``.
 
     Parameters
     ----------
     m0 : array (d,)
         Prior mean of the regime mean.
     kappa0 : float > 0
-        How many observations the prior mean is worth.
+        Number of observations that the prior mean counts as.
     nu0 : float > d - 1
-        Degrees of freedom; ``E[Sigma] = psi0 / (nu0 - d - 1)`` where ``nu0 > d + 1``.
+        Degrees of freedom; ``E[Sigma] = psi0 / (nu0 - d - 1)`` if ``nu0 > d + 1``.
     psi0 : array (d, d)
         Scale matrix, symmetric and positive definite.
 
@@ -55,15 +57,17 @@ class NormalInverseWishart:
         if m0.ndim != 1 or psi0.shape != (d, d):
             raise ValueError(f"m0 has shape {m0.shape} and psi0 {psi0.shape}; expected (d,) and (d, d)")
         if not (self.kappa0 > 0 and self.nu0 > d - 1):
-            raise ValueError(f"kappa0 = {self.kappa0} must be > 0 and nu0 = {self.nu0} > d - 1 = {d - 1}")
+            raise ValueError(
+                f"kappa0 is {self.kappa0} and nu0 is {self.nu0}; expected > 0 and > d - 1 = {d - 1}"
+            )
         if not np.allclose(psi0, psi0.T) or np.linalg.eigvalsh(psi0).min() <= 0:
-            raise ValueError(f"psi0 must be symmetric and positive definite, found {psi0.tolist()}")
+            raise ValueError(f"psi0 is {psi0.tolist()}; expected a symmetric positive definite matrix")
         object.__setattr__(self, "m0", m0)
         object.__setattr__(self, "psi0", psi0)
 
 
 def segment_log_likelihood(y: Array, prior: NormalInverseWishart, weights: Array | None = None) -> Array:
-    r"""Log marginal likelihood of every segment of a series.
+    r"""Compute the log marginal likelihood of every segment of a series.
 
     ``log p(y[s:t]) = (d/2) sum log w - (n d/2) log pi + (d/2) log(kappa0/kappa_n)
     + (nu0/2) log|psi0| - (nu_n/2) log|psi_n| + log Gamma_d(nu_n/2) - log Gamma_d(nu0/2)``
@@ -76,12 +80,12 @@ def segment_log_likelihood(y: Array, prior: NormalInverseWishart, weights: Array
     prior : NormalInverseWishart
         Prior of each regime.
     weights : array (T,), optional
-        Observation t has covariance ``Sigma / weights[t]``; 1 where not given.
+        Observation t has covariance ``Sigma / weights[t]``; 1 by default.
 
     Returns
     -------
     array (T + 1, T)
-        At ``[t, s]`` the value of segment ``y[s:t]``; -inf where ``t <= s``.
+        The value of segment ``y[s:t]`` at ``[t, s]``; -inf where ``t <= s``.
 
     References
     ----------
@@ -93,7 +97,7 @@ def segment_log_likelihood(y: Array, prior: NormalInverseWishart, weights: Array
 
 @dataclass(frozen=True)
 class GaussianSegments:
-    """A series with the prior of its regimes: the segments that `recursion` sums over.
+    """A series with a conjugate prior of its regimes, for `recursion`.
 
     Attributes
     ----------
@@ -101,7 +105,7 @@ class GaussianSegments:
     weights : array (T,)
     prior : NormalInverseWishart
     constants : array (T + 1,)
-        The part of a segment's log marginal likelihood that its length alone decides.
+        Terms of a segment's log marginal likelihood that depend on its length alone.
     """
 
     y: Array
@@ -155,7 +159,7 @@ class GaussianSegments:
         length, d = self.y.shape
         sums = np.cumsum(steps[:length], axis=0)
         covariances = sums[:, 1 + d :].reshape(length, d, d)
-        # Half a rounding error above zero is no probability.
+        # Smaller values are rounding errors, not probabilities.
         covariances[sums[:, 0] > 1e-9] = np.inf
         return sums[:, 1 : 1 + d], covariances
 

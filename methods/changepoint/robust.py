@@ -1,4 +1,4 @@
-"""Exact change points under heavy-tailed noise, by weights that outliers lose."""
+"""Change points under heavy-tailed noise, with weights that outliers lose."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def robust_posterior(
     draws: int = 1000,
     seed: int = 0,
 ) -> ChangePointPosterior:
-    r"""Posterior of change points with Student innovations, by mean-field variational inference.
+    r"""Compute the posterior of change points with Student innovations.
 
-    A Student innovation is Normal with its own precision: ``e_t | w_t ~ N(0, sigma^2 / w_t)``,
-    ``w_t ~ Gamma(tail / 2, tail / 2)``. Given the weights, segmentations and regimes have their exact
-    posterior; given that, ``E[w_t] = (tail + 1) / (tail + E[e_t^2 / sigma^2])``. The two are
-    updated in turn, once from weights of one and once from those of a series without change; the
-    better lower bound of the evidence is kept.
+    By mean-field variational inference. A Student innovation is Normal with its own precision: ``e_t | w_t
+    ~ N(0, sigma^2 / w_t)``, ``w_t ~ Gamma(tail / 2, tail / 2)``. Given the weights, segmentations and
+    regimes have their exact posterior; given that, ``E[w_t] = (tail + 1) / (tail + E[e_t^2 / sigma^2])``.
+    The two are updated in turn, once from weights of one and once from the weights of a series without
+    changes. The result is the one with the higher lower bound of the evidence.
 
     Parameters
     ----------
     y : array (T, d) or (T,)
-        Observations in order; NaN is a missing one.
+        Observations in order; NaN marks a missing one.
     prior : TrendRegimes
         Prior of each regime.
     rate, min_length, k_max
@@ -47,15 +47,15 @@ def robust_posterior(
     rounds : int >= 1
         Updates of the weights, from each of two starts.
     draws : int
-        Independent draws at the end, given the weights.
+        Number of independent draws given the final weights.
     seed : int
         Seed of the draws.
 
     Returns
     -------
     ChangePointPosterior
-        Given the last weights: exact but for those, whose uncertainty it leaves out. `log_evidence` is a
-        lower bound.
+        Exact given the final weights; it leaves out their uncertainty. `log_evidence` is a lower
+        bound.
 
     Raises
     ------
@@ -71,16 +71,16 @@ def robust_posterior(
     y = np.asarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
     model = (prior, rate, min_length, tail, seed)
-    still, _ = _updated(y, np.ones_like(y), 0, rounds, *model)
-    found = []
-    for start in (np.ones_like(y), still):
-        weights, penalty = _updated(y, start, k_max, rounds, *model)
+    unchanged, _ = _update_weights(y, np.ones_like(y), 0, rounds, *model)
+    candidates = []
+    for start in (np.ones_like(y), unchanged):
+        weights, penalty = _update_weights(y, start, k_max, rounds, *model)
         given = exact_posterior(y, prior, rate, min_length, k_max, weights=weights, draws=draws, seed=seed)
-        found.append(replace(given, log_evidence=given.log_evidence - penalty))
-    return max(found, key=lambda posterior: posterior.log_evidence)
+        candidates.append(replace(given, log_evidence=given.log_evidence - penalty))
+    return max(candidates, key=lambda posterior: posterior.log_evidence)
 
 
-def _updated(
+def _update_weights(
     y: Array,
     weights: Array,
     k_max: int,
@@ -91,24 +91,29 @@ def _updated(
     tail: float,
     seed: int,
 ) -> tuple[Array, float]:
-    """Weights after so many updates, and what the bound loses by their distribution."""
-    seen = np.flatnonzero(np.isfinite(y).all(axis=1))
-    whole = np.array([0]), np.array([len(seen)]), np.ones(1)
+    """Update the weights `rounds` times; return them with their penalty on the bound."""
+    observed = np.flatnonzero(np.isfinite(y).all(axis=1))
+    whole = np.array([0]), np.array([len(observed)]), np.ones(1)
     for _ in range(rounds):
-        segments = TrendSegments.of(y[seen], seen, weights[seen], prior)
+        segments = TrendSegments.of(y[observed], observed, weights[observed], prior)
         parts = whole
         if k_max > 0:
-            found = exact_posterior(y, prior, rate, min_length, k_max, weights=weights, draws=200, seed=seed)
-            cuts = tuple(np.searchsorted(seen, drawn) for drawn in found.draws)
-            parts = distinct_segments(cuts, len(seen))
+            posterior = exact_posterior(
+                y, prior, rate, min_length, k_max, weights=weights, draws=200, seed=seed
+            )
+            cuts = tuple(np.searchsorted(observed, drawn) for drawn in posterior.draws)
+            parts = distinct_segments(cuts, len(observed))
         squares = segments.squared_errors(*parts)
         weights = np.ones_like(y)
-        weights[seen] = (tail + 1) / (tail + squares)
+        weights[observed] = (tail + 1) / (tail + squares)
     return weights, _penalty((tail + squares) / 2, tail)
 
 
 def _penalty(rates: Array, tail: float) -> float:
-    """Divergence of the weights' Gamma distributions from their prior, and log E[w] less E[log w], halved."""
+    """Compute the penalty of the weights' Gamma distributions on the bound.
+
+    It is their divergence from the prior plus half of log E[w] less E[log w].
+    """
     a, shape = tail / 2, (tail + 1) / 2
     divergence = (
         (shape - a) * digamma(shape)

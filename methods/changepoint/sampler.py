@@ -1,10 +1,10 @@
 r"""The posterior over segmentations by trans-dimensional Markov chain Monte Carlo.
 
-Several chains start from the prior. Each warms up with births proposed evenly over the series;
-from then on half of the births go where its second half of the warm-up was undecided,
-in proportion to ``p (1 - p)`` for the share p of sweeps with a change there. The proposal
-is fixed before the first draw is kept, so the chain stays a Markov chain with the posterior as
-its limit. The moves are in ``moves``, the Gibbs updates in ``regime_draws``.
+Several chains start from the prior. During warm-up, births are proposed uniformly over the series.
+Afterwards half of the births are proposed where the second half of the warm-up was undecided, in
+proportion to ``p (1 - p)`` for the share p of sweeps with a change at an index. The proposal is fixed
+before the first draw is stored, so the chain stays a Markov chain with the posterior as its limit. The
+moves are in ``moves``, the Gibbs updates in ``regime_draws``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import gammaln
 
-from methods.changepoint.exact import _checked, _log_placement_prior
+from methods.changepoint.exact import log_placement_prior, validate_series
 from methods.changepoint.mixing import mixing
 from methods.changepoint.moves import Chain, Model, new_chain, start
 from methods.changepoint.posterior import ChangePointPosterior
@@ -45,43 +45,44 @@ def sample_posterior(
     warmup: int | None = None,
     thin: int | None = None,
 ) -> ChangePointPosterior:
-    """Posterior of number and places of change points by birth, death and shift moves.
+    """Sample the posterior of the number and locations of change points.
 
-    The model is that of `exact_posterior`: ``K ~ Poisson(rate)`` cut to ``0..k_max``; given K
-    every placement that leaves segments of at least `min_length` is equally likely.
+    By birth, death and shift moves. The model is that of `exact_posterior`: ``K ~ Poisson(rate)``
+    truncated to ``0..k_max``; given K every placement that leaves segments of at least `min_length` is
+    equally likely.
 
     Parameters
     ----------
     y : array (T, d) or (T,)
-        Observations in order; finite (leave missing ones out).
+        Observations in order; finite (drop missing ones).
     prior : NormalInverseWishart or NormalIndependentInverseWishart
         Prior of mean and covariance of each regime, in d dimensions.
     rate : float > 0
-        Expected number of changes before the cut.
+        Expected number of changes before truncation.
     min_length : int >= 1
         Shortest regime, in observations.
     k_max : int >= 0
-        Most change points.
+        Largest number of change points.
     draws : int >= 4
-        Draws kept of each chain.
+        Draws stored from each chain.
     chains : int >= 1
-        Chains, each from its own draw of the prior; two or more for R-hat.
+        Number of chains, each started from a draw of the prior; R-hat needs two or more.
     seed : int
-        Seed of everything; equal arguments give equal results.
+        Seed of all randomness; equal arguments give equal results.
     weights : array (T,), optional
         Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1.
     warmup : int >= 0, optional
-        Sweeps of a chain that are thrown away; default ``thin * draws / 2``, at least 2,000 + 2 T.
+        Sweeps that each chain discards; default ``thin * draws / 2``, at least 2,000 + 2 T.
     thin : int >= 1, optional
-        Sweeps from one draw kept to the next, each of two births or deaths and one shift of each
-        change point; default ``30 + T / 20``. Probabilities count all sweeps.
+        Sweeps between stored draws, each of two births or deaths and one shift of each change point;
+        default ``30 + T / 20``. Probabilities use all sweeps.
 
     Returns
     -------
     ChangePointPosterior
         With `mixing`. `map_locations` is the most probable of the segmentations drawn;
-        `log_evidence` is the sum of the exact joint densities of those of every second draw over
-        their share among the others, None where that share is 0.
+        `log_evidence` is the sum of the exact joint densities of the segmentations of every second draw
+        over their share among the other draws; NaN if that share is 0.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def sample_posterior(
     Warns
     -----
     UserWarning
-        If the chains have not mixed, or WAIC is unreliable.
+        If the chains have not converged, or WAIC is unreliable.
 
     References
     ----------
@@ -103,7 +104,7 @@ def sample_posterior(
             f"found a prior of type {type(prior).__name__}; expected NormalInverseWishart or "
             "NormalIndependentInverseWishart (regimes with a trend: exact_posterior)"
         )
-    y, weights, _ = _checked(y, prior, rate, min_length, k_max, weights)
+    y, weights, _ = validate_series(y, prior, rate, min_length, k_max, weights)
     thin = 30 + len(y) // 20 if thin is None else thin
     warmup = max(thin * draws // 2, 2000 + 2 * len(y)) if warmup is None else warmup
     if draws < 4 or chains < 1 or thin < 1 or warmup < 0:
@@ -112,38 +113,44 @@ def sample_posterior(
             f"found {draws}, {chains}, {thin}, {warmup}"
         )
     form = standard_form(y, prior, weights)
-    log_placement = _log_placement_prior(len(y), rate, min_length, k_max)
+    log_placement = log_placement_prior(len(y), rate, min_length, k_max)
 
-    def one(seeds: np.random.SeedSequence) -> tuple[Chain, Tally]:
+    def run_chain(seeds: np.random.SeedSequence) -> tuple[Chain, Tally]:
         rng = np.random.default_rng(seeds)
         tally = new_tally(len(y), y.shape[1], k_max, len(log_placement), draws)
         return _run_chain(rng, form, log_placement, min_length, warmup, thin, tally), tally
 
     with ThreadPoolExecutor() as pool:
-        states, tallies = zip(*pool.map(one, np.random.SeedSequence(seed).spawn(chains)), strict=True)
+        states, tallies = zip(*pool.map(run_chain, np.random.SeedSequence(seed).spawn(chains)), strict=True)
     return _posterior(
         form, log_placement, list(tallies), np.sum([state.moves for state in states], axis=0), thin
     )
 
 
 def placement(rng: np.random.Generator, length: int, k: int, min_length: int) -> Array:
-    """Draw one of the placements of k changes that leave segments of `min_length`, all equally likely."""
+    """Draw a placement of k changes that leaves segments of at least `min_length`.
+
+    All placements are equally likely.
+    """
     free = length - (k + 1) * (min_length - 1) - 1
     chosen = np.sort(rng.choice(free, k, replace=False)) + 1
     return chosen + np.arange(1, k + 1) * (min_length - 1)
 
 
 def birth_model(log_placement: Array, min_length: int, length: int, visits: Array | None = None) -> Model:
-    """Births even over the series, half of them by the variance of `visits` (shares) where given."""
-    place = np.full(length, 1 / max(length - 1, 1))
-    place[0] = 0.0
+    """Create the proposal of births over a series.
+
+    Births are uniform; given `visits` (shares of sweeps), half of them follow its variance.
+    """
+    birth = np.full(length, 1 / max(length - 1, 1))
+    birth[0] = 0.0
     undecided = 0.0 if visits is None else visits * (1 - visits)
     if np.sum(undecided) > 0:
-        place = 0.5 * place + 0.5 * undecided / np.sum(undecided)
-    places = np.cumsum(place)
-    places[-1] = 1.0
+        birth = 0.5 * birth + 0.5 * undecided / np.sum(undecided)
+    birth_cdf = np.cumsum(birth)
+    birth_cdf[-1] = 1.0
     with np.errstate(divide="ignore"):
-        return Model(log_placement, min_length, np.log(place), places)
+        return Model(log_placement, min_length, np.log(birth), birth_cdf)
 
 
 def _run_chain(
@@ -179,14 +186,14 @@ def _posterior(
     form: StandardForm, log_placement: Array, tallies: list[Tally], moves: Array, thin: int
 ) -> ChangePointPosterior:
     ks = np.array([tally.ks for tally in tallies])
-    kept, sweeps = ks.size, ks.size * thin
+    draws, sweeps = ks.size, ks.size * thin
     drawn = [tally.bounds[i, 1 : k + 1].copy() for tally in tallies for i, k in enumerate(tally.ks)]
-    changed = np.zeros((kept, len(form.x)), dtype=bool)
+    changed = np.zeros((draws, len(form.x)), dtype=bool)
     for row, cuts in zip(changed, drawn, strict=True):
         row[cuts] = True
     best, evidence = _most_probable(form, log_placement, drawn)
-    means = np.sum([tally.means for tally in tallies], axis=0) / kept
-    covariances = np.sum([tally.covariances for tally in tallies], axis=0) / kept
+    means = np.sum([tally.means for tally in tallies], axis=0) / draws
+    covariances = np.sum([tally.covariances for tally in tallies], axis=0) / draws
     return ChangePointPosterior(
         location_probability=np.sum([tally.visits for tally in tallies], axis=0) / sweeps,
         count_probability=np.sum([tally.counts for tally in tallies], axis=0) / sweeps,
@@ -202,9 +209,9 @@ def _posterior(
 
 def _transformed(factor: Array, covariances: Array) -> Array:
     infinite = ~np.isfinite(covariances).all(axis=(1, 2))
-    found = factor @ np.where(infinite[:, None, None], 0.0, covariances) @ factor.T
-    found[infinite] = np.inf
-    return found
+    transformed = factor @ np.where(infinite[:, None, None], 0.0, covariances) @ factor.T
+    transformed[infinite] = np.inf
+    return transformed
 
 
 def _waic(tallies: list[Tally], draws: int) -> Waic:
@@ -216,17 +223,20 @@ def _waic(tallies: list[Tally], draws: int) -> Waic:
 
 
 def _most_probable(form: StandardForm, log_placement: Array, drawn: list[Array]) -> tuple[Array, float]:
-    """The most probable segmentation drawn, and the log evidence of the series (NaN: too few draws meet)."""
-    found = Counter(tuple(cuts.tolist()) for cuts in drawn[::2])
-    others = Counter(tuple(cuts.tolist()) for cuts in drawn[1::2])
-    joint = {cuts: _log_joint(form, log_placement, cuts) for cuts in {*found, *others}}
-    share = sum(others[cuts] for cuts in found) / others.total()
-    held = np.logaddexp.reduce([joint[cuts] for cuts in found])
-    evidence = float(held) - math.log(share) if share else math.nan
+    """Return the most probable segmentation drawn and the log evidence of the series.
+
+    The evidence is NaN if no segmentation of one half of the draws occurs in the other.
+    """
+    even = Counter(tuple(cuts.tolist()) for cuts in drawn[::2])
+    odd = Counter(tuple(cuts.tolist()) for cuts in drawn[1::2])
+    joint = {cuts: _log_joint(form, log_placement, cuts) for cuts in {*even, *odd}}
+    share = sum(odd[cuts] for cuts in even) / odd.total()
+    mass = np.logaddexp.reduce([joint[cuts] for cuts in even])
+    evidence = float(mass) - math.log(share) if share else math.nan
     return np.array(max(joint, key=lambda cuts: joint[cuts]), dtype=np.int64), evidence
 
 
 def _log_joint(form: StandardForm, log_placement: Array, cuts: tuple[int, ...]) -> float:
-    scored = conjugate_score if form.kappa0 > 0 else independent_score
-    pieces = pairwise([0, *cuts, len(form.x)])
-    return float(log_placement[len(cuts)] + sum(scored(form, s, t) for s, t in pieces))
+    score = conjugate_score if form.kappa0 > 0 else independent_score
+    segments = pairwise([0, *cuts, len(form.x)])
+    return float(log_placement[len(cuts)] + sum(score(form, s, t) for s, t in segments))

@@ -1,4 +1,4 @@
-"""A pattern that repeats with a fixed period is no change: find it and take it out."""
+"""Seasonal component of a series, so that it does not count as changes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ Array = np.ndarray
 
 
 def seasonal_component(y: Array, longest: int = 60) -> tuple[Array, int, float]:
-    r"""Component of one series that repeats with a period, the period, and its price; 0, 1, 0 if none does.
+    r"""Estimate the periodic component of a series, its period and its cost.
 
-    For each period p the series less its centred moving average over p (2 x p where p is even) is
-    averaged by phase. The period taken is that of the largest gain ``n log(before / after) - (p - 1) log n
-    - 2 log(periods tried)`` in the sum of squares (the extended criterion of Schwarz), if any is positive.
+    For each period p the series less its centred moving average over p (2 x p if p is even) is
+    averaged by phase. The chosen period has the largest gain ``n log(before / after) - (p - 1) log n
+    - 2 log(periods tried)`` in the sum of squares (the extended criterion of Schwarz), if any gain is
+    positive.
 
     Parameters
     ----------
     y : array (T,)
-        Observations; NaN is a missing one.
+        Observations; NaN marks a missing one.
     longest : int
-        Longest period tried; four cycles at least must be there.
+        Longest period tried; the series must contain at least four cycles.
 
     Returns
     -------
     component : array (T,)
-        With mean 0 over a period.
+        Mean 0 over a period; all 0 without a season.
     period : int
-    price : float
-        Log evidence that its parameters cost: half of what is taken off the gain.
+        1 without a season.
+    cost : float
+        Cost of the parameters in log evidence, half of the penalty in the gain; 0 without a season.
 
     References
     ----------
     Classical decomposition: Kendall and Stuart, The Advanced Theory of Statistics 3 (1966). Chen and
     Chen, Extended Bayesian information criteria, Biometrika 95 (2008).
     """
-    best, period, component, price = 0.0, 1, np.zeros(len(y)), 0.0
+    best, period, component, cost = 0.0, 1, np.zeros(len(y)), 0.0
     periods = range(2, min(longest, len(y) // 4) + 1)
     for p in periods:
         rest = y - _moving_average(y, p)
@@ -48,11 +50,11 @@ def seasonal_component(y: Array, longest: int = 60) -> tuple[Array, int, float]:
         after = ((rest - means[phase])[known] ** 2).sum()
         if before == 0:
             continue
-        cost = (p - 1) * np.log(n) + 2 * np.log(len(periods))
-        gain = n * np.log(before / max(after, 1e-12 * before)) - cost
+        penalty = (p - 1) * np.log(n) + 2 * np.log(len(periods))
+        gain = n * np.log(before / max(after, 1e-12 * before)) - penalty
         if gain > best:
-            best, period, component, price = float(gain), p, means[phase], float(cost) / 2
-    return component, period, price
+            best, period, component, cost = float(gain), p, means[phase], float(penalty) / 2
+    return component, period, cost
 
 
 def _moving_average(y: Array, p: int) -> Array:

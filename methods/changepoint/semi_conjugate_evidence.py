@@ -1,15 +1,15 @@
-r"""Segments under the semi-conjugate prior, by one integral in one dimension, whatever d is.
+r"""Evidence of segments under the semi-conjugate prior, by quadrature.
 
 With Sigma integrated out, a segment of n observations (mass w, mean m, scatter; A = psi +
 scatter; coordinates of ``standard_form``) has the density ``c (1 + w (mu - m)' A^-1 (mu - m))^-a``
 in its mean, a = (nu0 + n)/2: a Student kernel against the prior N(0, I). A Student kernel is a
-mixture of normal ones over a Gamma(a, 1) variable u, and each normal one integrates:
+mixture of normal ones over a Gamma(a, 1) variable u, and each normal kernel integrates:
 
 ``p(y) = c / Gamma(a) int u^(a-1) e^-u prod_i (1 + r_i)^-1/2 exp(-z_i^2/2 * r_i / (1 + r_i)) du``
 
 with r_i = 2 u w / (eigenvalue i of A) and z the mean m in A's eigenbasis. In v = log u the
-integrand is analytic and falls off at both ends at least exponentially, so the trapezium rule converges
-geometrically. The nodes of a coarse rule make the mixture that `sampler` proposes means from.
+integrand is analytic and decays at least exponentially at both ends, so the trapezoidal rule converges
+geometrically. The nodes of a coarse rule form the mixture from which `sampler` proposes means.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import math
 import numpy as np
 
 from methods.changepoint.semi_conjugate import NormalIndependentInverseWishart
-from methods.changepoint.standard_form import posterior_scale, standard_form
+from methods.changepoint.standard_form import StandardForm, posterior_scale, standard_form
 from methods.compiled import compiled
 
 Array = np.ndarray
 
-# Steps of log u, in its Gamma distribution's standard deviations and at most; terms e^-40 of the
-# largest are left out.
+# Step of log u in standard deviations of its Gamma distribution, largest step, and depth: terms below
+# e^-40 of the largest are left out.
 _STEP, _LARGEST_STEP, _DEPTH = 0.6, 0.3, 40.0
 
 
 def independent_segment_log_likelihood(
     y: Array, prior: NormalIndependentInverseWishart, weights: Array | None = None
 ) -> Array:
-    r"""Log marginal likelihood of every segment of a series under the semi-conjugate prior.
+    r"""Compute the log marginal likelihood of every segment of a series.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def independent_segment_log_likelihood(
     prior : NormalIndependentInverseWishart
         Prior of each regime.
     weights : array (T,), optional
-        Observation t has covariance ``Sigma / weights[t]``; 1 where not given.
+        Observation t has covariance ``Sigma / weights[t]``; 1 by default.
 
     Returns
     -------
     array (T + 1, T)
-        At ``[t, s]`` the value of segment ``y[s:t]``; -inf where ``t <= s``. Relative error of the
-        likelihoods at most 1e-9: quadrature below 1e-10, the rest rounding in cumulated sums.
+        The value of segment ``y[s:t]`` at ``[t, s]``; -inf where ``t <= s``. The relative error of the
+        likelihoods is at most 1e-9: quadrature below 1e-10, the rest is rounding in cumulative sums.
 
     References
     ----------
@@ -58,7 +58,7 @@ def independent_segment_log_likelihood(
 
 
 @compiled
-def _table(form):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _table(form: StandardForm) -> Array:
     length = form.x.shape[0]
     scores = np.full((length + 1, length), -np.inf)
     for s in range(length):
@@ -68,12 +68,12 @@ def _table(form):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def independent_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log marginal likelihood of ``y[s:t]``."""
+def independent_score(form: StandardForm, s: int, t: int) -> float:
+    """Compute the log marginal likelihood of ``y[s:t]``."""
     a, mass, values, _, z = spectrum(form, s, t)
     step, v, depth = rule(a)
     top, total = -np.inf, 0.0
-    # The Gamma kernel bounds the integrand, so nothing further left can matter once it is small.
+    # The Gamma kernel bounds the integrand: once it is small, terms further left are negligible.
     while v > math.log(a) or a * v - math.exp(v) > top - depth:
         term = log_integrand(v, a, mass, values, z)
         if term > top:
@@ -85,8 +85,11 @@ def independent_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no
 
 
 @compiled
-def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `mean` with E[mu] and `covariance` with E[Sigma] given ``y[s:t]`` (nu0 + n > d + 1)."""
+def independent_moments(form: StandardForm, s: int, t: int, mean: Array, covariance: Array) -> None:
+    """Fill `mean` with E[mu] and `covariance` with E[Sigma] given ``y[s:t]``.
+
+    The covariance exists if nu0 + n > d + 1.
+    """
     a, mass, values, vectors, z = spectrum(form, s, t)
     d = z.size
     step, v, depth = rule(a)
@@ -102,12 +105,12 @@ def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untype
         share = math.exp(term - top)
         total += share
         # Given u, coordinate i of mu has the mean r z / (1 + r) and the variance 1 / (1 + r).
-        kept = 1 / (1 + 2 * math.exp(v) * mass / values)
-        off -= share * kept * z
+        variances = 1 / (1 + 2 * math.exp(v) * mass / values)
+        off -= share * variances * z
         for i in range(d):
-            squares[i, i] += share * kept[i]
+            squares[i, i] += share * variances[i]
             for j in range(d):
-                squares[i, j] += share * kept[i] * z[i] * kept[j] * z[j]
+                squares[i, j] += share * variances[i] * z[i] * variances[j] * z[j]
         v -= step
     mean[:] = vectors @ (z + off / total)
     inner = mass * squares / total
@@ -117,14 +120,14 @@ def independent_moments(form, s, t, mean, covariance):  # type: ignore[no-untype
 
 
 @compiled
-def rule(a):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Step and rightmost node of the rule in v, and how far below the largest term it goes."""
+def rule(a: float) -> tuple[float, float, float]:
+    """Return the step, the rightmost node and the depth of the quadrature in v."""
     return min(_LARGEST_STEP, _STEP / math.sqrt(a)), math.log(a + _DEPTH + math.sqrt(2 * _DEPTH * a)), _DEPTH
 
 
 @compiled
-def spectrum(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The a, w, eigenvalues and eigenvectors of A, and segment mean in their basis."""
+def spectrum(form: StandardForm, s: int, t: int) -> tuple[float, float, Array, Array, Array]:
+    """Return a, w, eigenvalues and eigenvectors of A, and the mean in their basis."""
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, mean = posterior_scale(form, s, t, scale)
@@ -133,13 +136,13 @@ def spectrum(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def density_constant(form, s, t, a, values):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The log of c: density of ``y[s:t]`` where mu is the segment's mean."""
+def density_constant(form: StandardForm, s: int, t: int, a: float, values: Array) -> float:
+    """Compute log c, the log density of ``y[s:t]`` if mu is the segment's mean."""
     return form.constants[t - s] + form.log_masses[t] - form.log_masses[s] - a * np.log(values).sum()
 
 
 @compiled
-def log_integrand(v, a, mass, values, z):  # type: ignore[no-untyped-def]  # pragma: no cover
+def log_integrand(v: float, a: float, mass: float, values: Array, z: Array) -> float:
     u = math.exp(v)
     total = a * v - u
     for i in range(values.size):

@@ -1,9 +1,10 @@
-r"""What WAIC is made of under the semi-conjugate prior: the covariance in closed form, the mean by points.
+r"""Pointwise terms of WAIC under the semi-conjugate prior.
 
-Given the mean, a regime's covariance is ``IW(nu0 + n, A + w (mu - m)(mu - m)')`` in the notation of
-``semi_conjugate_evidence``, and `pointwise.explain` says all of one observation. The mean itself is a
-mixture of normal distributions over u. It is integrated over a fixed set of quasi-random points, one
-coordinate for the component and d for the normal one: the same series gives the same WAIC.
+The covariance is integrated in closed form, the mean by quadrature over points. Given the mean, a
+regime's covariance is ``IW(nu0 + n, A + w (mu - m)(mu - m)')`` in the notation of
+``semi_conjugate_evidence``, and `pointwise.explain` gives the terms of an observation. The mean is a
+mixture of normal distributions over u. It is integrated over a fixed set of quasi-random points with one
+coordinate for the component and d for the normal distribution: the same series gives the same WAIC.
 """
 
 from __future__ import annotations
@@ -21,23 +22,24 @@ from methods.compiled import compiled
 
 Array = np.ndarray
 
-# With 256 points WAIC was within 0.12 of that with 4,096 (T = 60 to 220, d = 1 and 3, an outlier in each).
+# WAIC with 256 points was within 0.12 of WAIC with 4,096 (T = 60 to 220, d = 1 and 3, one outlier each).
 POINTS = 256
 
 
 def independent_pointwise(
     form: StandardForm, starts: Array, ends: Array, shares: Array, points: int = POINTS
 ) -> tuple[Array, Array]:
-    """Log predictive density and variance of the log likelihood of each observation, (T,) each.
+    """Compute each observation's log density and log likelihood variance, (T,) each.
 
     Parameters
     ----------
     form : StandardForm
-        Of T observations under a `NormalIndependentInverseWishart`.
+        T observations under a `NormalIndependentInverseWishart`.
     starts, ends, shares : array (segments,)
-        Segments, each with its share of the posterior; those that hold an observation sum to 1.
+        Segments with their shares of the posterior; shares of the segments that contain an observation
+        sum to 1.
     points : int
-        Quasi-random means a segment, a power of two.
+        Number of quasi-random means per segment, a power of two.
 
     References
     ----------
@@ -55,9 +57,17 @@ def independent_pointwise(
 
 
 @compiled
-def _add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    form, starts, ends, shares, uniforms, normals, log_determinant, constants, sums
-):
+def _add_points(
+    form: StandardForm,
+    starts: Array,
+    ends: Array,
+    shares: Array,
+    uniforms: Array,
+    normals: Array,
+    log_determinant: float,
+    constants: Array,
+    sums: Array,
+) -> None:
     for k in range(starts.size):
         s, t = starts[k], ends[k]
         _, mass, values, vectors, z = spectrum(form, s, t)
@@ -66,7 +76,7 @@ def _add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
         log_det = log_determinant + np.log(values).sum()
         share = shares[k] / uniforms.size
         for row in range(uniforms.size):
-            # Sherman and Morrison: A + w e e' differs from A by one direction.
+            # Sherman-Morrison formula: A + w e e' is a rank-one update of A.
             off = means[row] - z
             scaled = off / values
             stretch = 1 + mass * (off @ scaled)
@@ -86,21 +96,21 @@ def _add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _means(form, s, t, uniforms, normals):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Means of the regime of ``y[s:t]``, (points, d), in the eigenbasis of A."""
+def _means(form: StandardForm, s: int, t: int, uniforms: Array, normals: Array) -> Array:
+    """Compute means of the regime of ``y[s:t]``, (points, d), in the eigenbasis of A."""
     a, mass, values, _, z = spectrum(form, s, t)
     nodes, cumulated = _mixture(a, mass, values, z)
-    found = np.empty(normals.shape)
+    means = np.empty(normals.shape)
     for row in range(uniforms.size):
         j = min(np.searchsorted(cumulated, uniforms[row]), nodes.size - 1)
         r = 2 * nodes[j] * mass / values
-        found[row] = r / (1 + r) * z + normals[row] / np.sqrt(1 + r)
-    return found
+        means[row] = r / (1 + r) * z + normals[row] / np.sqrt(1 + r)
+    return means
 
 
 @compiled
-def _mixture(a, mass, values, z):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Values of u and their cumulated probabilities: the nodes of the rule for the evidence."""
+def _mixture(a: float, mass: float, values: Array, z: Array) -> tuple[Array, Array]:
+    """Return the nodes u of the quadrature and their cumulative probabilities."""
     step, v, depth = rule(a)
     nodes, logs, top = [math.exp(v)], [log_integrand(v, a, mass, values, z)], -np.inf
     while v > math.log(a) or a * v - math.exp(v) > top - depth:

@@ -1,4 +1,4 @@
-"""A series under the semi-conjugate prior, as the exact recursion sums over it."""
+"""A series under the semi-conjugate prior, for the exact recursion."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from methods.compiled import compiled
 
 Array = np.ndarray
 
-# A segment less probable than this moves no posterior mean by more than its rounding error.
+# Less probable segments change posterior means by less than the rounding error.
 _UNLIKELY = 1e-14
 
 
 @dataclass(frozen=True)
 class IndependentSegments:
-    """The segments that `recursion` sums over, all scored once: 8 T^2 bytes.
+    """A series with the scores of all its segments (8 T^2 bytes), for `recursion`.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class IndependentSegments:
         length, d, factor = self.length, self.form.psi.shape[0], self.form.factor
         sums = np.cumsum(steps[:length], axis=0)
         covariances = factor @ sums[:, 1 + d :].reshape(length, d, d) @ factor.T
-        # Half a rounding error above zero is no probability.
+        # Smaller values are rounding errors, not probabilities.
         covariances[sums[:, 0] > 1e-9] = np.inf
         return self.form.m0 + sums[:, 1 : 1 + d] @ factor.T, covariances
 
@@ -79,7 +79,7 @@ class IndependentSegments:
 
 
 @compiled
-def _add_regimes(form, first, probabilities, steps):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_regimes(form: StandardForm, first: int, probabilities: Array, steps: Array) -> None:
     d = form.psi.shape[0]
     mean, covariance = np.empty(d), np.empty((d, d))
     part = np.zeros(steps.shape[1])

@@ -1,12 +1,12 @@
-r"""A series and the prior of its regimes in coordinates in which the prior is simple.
+r"""A series and the prior of its regimes in standardised coordinates.
 
 ``y = m0 + R x`` with R the Cholesky factor of the prior's scale. In x both priors read
 
 - conjugate (R R' = psi0): ``mu | Sigma ~ N(0, Sigma / kappa0)``, ``Sigma ~ IW(nu0, I)``;
 - semi-conjugate (R R' = s0): ``mu ~ N(0, I)``, ``Sigma ~ IW(nu0, psi)``, and kappa0 = 0 here.
 
-A segment enters every formula through its moments alone, which differences of cumulated sums
-give in a time that does not grow with its length.
+Every formula depends on a segment through its moments alone. Differences of cumulative sums give them in
+a time that does not depend on its length.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Array = np.ndarray
 class StandardForm(NamedTuple):
     """Sums over ``y[:t]`` for every t, and the prior, in the coordinates x.
 
-    `masses`, `log_masses` and `firsts`, `seconds` cumulate w, (d/2) log w, w x and w x x', with x
-    taken from `origin`, the series' own mean, to keep its digits where that is far from m0;
-    `constants[n]` is what the density of n observations holds besides moments; `factor` is R.
+    `masses`, `log_masses`, `firsts` and `seconds` are cumulative sums of w, (d/2) log w, w x and w x x',
+    with x relative to `origin`, the mean of the series, to keep digits if that is far from m0.
+    `constants[n]` holds the terms of the density of n observations besides moments; `factor` is R.
     """
 
     x: Array
@@ -51,7 +51,7 @@ class StandardForm(NamedTuple):
 def standard_form(
     y: Array, prior: NormalInverseWishart | NormalIndependentInverseWishart, weights: Array
 ) -> StandardForm:
-    """Change coordinates and cumulate; y (T, d) and weights (T,) are finite."""
+    """Change coordinates and compute cumulative sums of y (T, d), weights (T,)."""
     length, d = y.shape
     if isinstance(prior, NormalInverseWishart):
         scale, kappa0 = prior.psi0, float(prior.kappa0)
@@ -73,10 +73,10 @@ def standard_form(
     return StandardForm(
         x=np.ascontiguousarray(x),
         weights=weights,
-        masses=_cumulated(weights),
-        log_masses=_cumulated(d / 2 * np.log(weights)),
-        firsts=_cumulated(wx),
-        seconds=_cumulated(wx[:, :, None] * (x - origin)[:, None, :]),
+        masses=_cumulative(weights),
+        log_masses=_cumulative(d / 2 * np.log(weights)),
+        firsts=_cumulative(wx),
+        seconds=_cumulative(wx[:, :, None] * (x - origin)[:, None, :]),
         origin=origin,
         constants=constants,
         kappa0=kappa0,
@@ -87,13 +87,16 @@ def standard_form(
     )
 
 
-def _cumulated(values: Array) -> Array:
+def _cumulative(values: Array) -> Array:
     return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
 
 
 @compiled
-def posterior_scale(form, s, t, scale):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `scale` with psi + scatter of ``x[s:t]`` (+ the conjugate prior's pull); return w and the mean."""
+def posterior_scale(form: StandardForm, s: int, t: int, scale: Array) -> tuple[float, Array]:
+    """Fill `scale` with the posterior scale of ``x[s:t]``; return w and the mean.
+
+    It is psi plus the scatter, plus the pull of a conjugate prior.
+    """
     d = form.psi.shape[0]
     mass = form.masses[t] - form.masses[s]
     first = form.firsts[t] - form.firsts[s]
@@ -109,8 +112,8 @@ def posterior_scale(form, s, t, scale):  # type: ignore[no-untyped-def]  # pragm
 
 
 @compiled
-def cholesky(matrix, factor):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `factor` (lower) with the Cholesky factor; return the log determinant of `matrix`."""
+def cholesky(matrix: Array, factor: Array) -> float:
+    """Fill `factor` with the Cholesky factor; return the log determinant of `matrix`."""
     d = matrix.shape[0]
     log_det = 0.0
     for j in range(d):
@@ -128,8 +131,11 @@ def cholesky(matrix, factor):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @compiled
-def conjugate_score(form, s, t):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log marginal likelihood of ``y[s:t]`` under the conjugate prior: ``regimes`` in O(1) of t - s."""
+def conjugate_score(form: StandardForm, s: int, t: int) -> float:
+    """Compute the log marginal likelihood of ``y[s:t]`` under the conjugate prior.
+
+    The values are those of ``regimes``, in a time that does not depend on t - s.
+    """
     d = form.psi.shape[0]
     scale, factor = np.empty((d, d)), np.empty((d, d))
     mass, _ = posterior_scale(form, s, t, scale)

@@ -1,4 +1,4 @@
-r"""What a chain over segmentations leaves behind: sums, so that memory does not grow with the draws."""
+"""Sums over the states of a chain, so that memory does not grow with the sweeps."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from methods.changepoint.moves import draw_regimes, sweep
-from methods.changepoint.standard_form import cholesky, posterior_scale
+from methods.changepoint.moves import Chain, Model, draw_regimes, sweep
+from methods.changepoint.standard_form import StandardForm, cholesky, posterior_scale
 from methods.compiled import compiled
 
 Array = np.ndarray
 
 
 class Tally(NamedTuple):
-    """Sums over a chain; `visits` and `counts` over every sweep, all else over the draws kept.
+    """Sums over the sweeps and stored draws of a chain.
 
-    `visits` (T,) and `counts` (k_max + 1,) are of changes at each index and of K; `bounds`
-    (draws, segments + 1) the segmentations; `means` (T, d), `covariances` (T, d, d) sums of
-    conditional expectations; `densities`, `averages`, `squares` (T,) of the log likelihood: log of the
-    summed likelihoods, mean, and summed squares about it.
+    `visits` and `counts` are over all sweeps, the others over stored draws. `visits` (T,) counts changes at
+    each index, `counts` (k_max + 1,) values of K. `bounds` (draws, segments + 1) are the segmentations.
+    `means` (T, d) and `covariances` (T, d, d) are sums of conditional expectations. `densities`, `averages`
+    and `squares` (T,) describe the log likelihood: log of the summed likelihoods, mean, and sum of squares
+    about the mean.
     """
 
     visits: Array
@@ -35,7 +36,7 @@ class Tally(NamedTuple):
 
 
 def new_tally(length: int, d: int, k_max: int, segments: int, draws: int) -> Tally:
-    """An empty tally for the given number of draws."""
+    """Create an empty tally for the given number of draws."""
     return Tally(
         visits=np.zeros(length),
         counts=np.zeros(k_max + 1),
@@ -50,8 +51,10 @@ def new_tally(length: int, d: int, k_max: int, segments: int, draws: int) -> Tal
 
 
 @compiled
-def warm_up(rng, form, model, chain, sweeps, visits):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Sweep, and count changes at each index over the second half."""
+def warm_up(
+    rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain, sweeps: int, visits: Array
+) -> None:
+    """Run sweeps; count changes at each index over the second half."""
     for i in range(sweeps):
         sweep(rng, form, model, chain)
         if 2 * i >= sweeps:
@@ -60,8 +63,10 @@ def warm_up(rng, form, model, chain, sweeps, visits):  # type: ignore[no-untyped
 
 
 @compiled
-def run(rng, form, model, chain, thin, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill the tally: one draw kept of every `thin` sweeps."""
+def run(
+    rng: np.random.Generator, form: StandardForm, model: Model, chain: Chain, thin: int, tally: Tally
+) -> None:
+    """Run sweeps and fill the tally; store one draw per `thin` sweeps."""
     for draw in range(tally.ks.size):
         for _ in range(thin):
             sweep(rng, form, model, chain)
@@ -77,8 +82,11 @@ def run(rng, form, model, chain, thin, tally):  # type: ignore[no-untyped-def]  
 
 
 @compiled
-def _add_regime(form, s, t, mean, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add the conditional expectations of mean and covariance, which vary less than their draws."""
+def _add_regime(form: StandardForm, s: int, t: int, mean: Array, tally: Tally) -> None:
+    """Add the conditional expectations of mean and covariance.
+
+    They vary less than draws.
+    """
     d = form.psi.shape[0]
     scale = np.empty((d, d))
     mass, centre = posterior_scale(form, s, t, scale)
@@ -97,7 +105,7 @@ def _add_regime(form, s, t, mean, tally):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled
-def _add_likelihood(form, chain, j, draw, tally):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_likelihood(form: StandardForm, chain: Chain, j: int, draw: int, tally: Tally) -> None:
     d = form.psi.shape[0]
     factor, z = np.empty((d, d)), np.empty(d)
     constant = -0.5 * (d * math.log(2 * math.pi) + cholesky(chain.roots[j] @ chain.roots[j].T, factor))

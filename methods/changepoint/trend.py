@@ -1,12 +1,12 @@
-r"""Regimes with a level or a linear trend and autocorrelated noise, integrated out in closed form.
+r"""Regimes with a trend and autocorrelated noise, integrated out in closed form.
 
 In a regime, dimension by dimension,
 
     y_t = level + slope (t - centre) + u_t,   (1 - phi B) (1 - psi B) u_t = e_t,   e_t ~ N(0, sigma^2),
 
-with B the step back and u stationary from the regime's first observation on. Given phi and psi, dividing
-the autocorrelation out (Prais and Winsten) leaves a linear regression with independent errors, whose
-coefficients and variance have a Normal-inverse-gamma prior and integrate out. What is left is a short sum
+with B the backshift operator and u stationary from the regime's first observation on. Given phi and psi,
+whitening the errors (Prais and Winsten) leaves a linear regression with independent errors, whose
+coefficients and variance have a Normal-inverse-gamma prior and integrate out. The result is a short sum
 over kinds of regime: with a slope or without, for each pair of roots from a grid.
 """
 
@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln
@@ -27,11 +28,11 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class TrendRegimes:
-    """Prior of regimes with trend and autocorrelation, in each of d dimensions independently.
+    """Prior of regimes with trend and autocorrelation, independent by dimension.
 
     ``sigma^2 ~ IG(freedom / 2, freedom noise^2 / 2)``; given sigma, the level at the regime's centre is
     ``N(centre, (spread sigma / noise)^2)`` and the rise over the regime's whole length
-    ``N(0, (spread sigma / noise)^2)``. Slope or none, and each kind of noise, are equally likely.
+    ``N(0, (spread sigma / noise)^2)``. A slope or none, and each kind of noise, are equally likely.
 
     Parameters
     ----------
@@ -42,14 +43,14 @@ class TrendRegimes:
     noise : array (d,) > 0
         Prior scale of the innovations e.
     freedom : float > 0
-        How many observations the prior scale of the noise is worth.
+        Number of observations that the prior scale of the noise counts as.
     phi : tuple of float
         Roots of the autoregression, each in [0, 1).
     order : int, 1 or 2
-        With 2 every pair of roots, equal ones too, is a kind of noise: smooth series, whose steps
-        resemble one another, take two. With 1 the second root is 0.
+        With 2, every pair of roots, including equal ones, is a kind of noise: smooth series, whose
+        successive steps are similar, need two. With 1, the second root is 0.
     slopes : bool
-        Whether regimes with a slope are among the kinds.
+        Whether regimes may have a slope.
 
     Raises
     ------
@@ -75,16 +76,16 @@ class TrendRegimes:
             object.__setattr__(self, name, np.atleast_1d(np.asarray(getattr(self, name), dtype=float)))
         shapes = {self.centre.shape, self.spread.shape, self.noise.shape}
         if len(shapes) != 1 or self.centre.ndim != 1:
-            raise ValueError(f"centre, spread and noise must have one shape (d,); found {shapes}")
+            raise ValueError(f"centre, spread and noise have shapes {shapes}; expected one shape (d,)")
         if not ((self.spread > 0).all() and (self.noise > 0).all() and self.freedom > 0):
             raise ValueError(
-                f"spread, noise and freedom must be > 0; found {self.spread.tolist()}, "
+                f"expected spread, noise and freedom > 0; found {self.spread.tolist()}, "
                 f"{self.noise.tolist()}, {self.freedom}"
             )
         if not self.phi or not all(0 <= value < 1 for value in self.phi):
-            raise ValueError(f"phi must be numbers in [0, 1), at least one; found {self.phi}")
+            raise ValueError(f"phi is {self.phi}; expected at least one number in [0, 1)")
         if self.order not in (1, 2):
-            raise ValueError(f"order must be 1 or 2; found {self.order}")
+            raise ValueError(f"order is {self.order}; expected 1 or 2")
 
     @property
     def roots(self) -> Array:
@@ -95,45 +96,47 @@ class TrendRegimes:
         return np.array(list(pairs))
 
     @classmethod
-    def robust(cls, y: Array, **settings: object) -> TrendRegimes:
-        """Prior with scales from a whole series y (T, d) or (T,), by statistics that outliers do not move.
+    def robust(cls, y: Array, **settings: Any) -> TrendRegimes:
+        """Choose the scales of the prior by robust statistics of a series.
 
-        Centre is the median, spread the interquartile range, noise the median absolute difference of
-        neighbours (less their median) over 0.954, which is the innovation's standard deviation where
-        phi is 0 and the level still.
+        The series y is (T, d) or (T,). Centre is the median, spread the interquartile range, noise the
+        median absolute difference of neighbours (less their median) over 0.954, which is the
+        innovation's standard deviation if phi is 0 and the level constant.
         """
         y = np.asarray(y, dtype=float)
         y = y[:, None] if y.ndim == 1 else y
         y = y[np.isfinite(y).all(axis=1)]
         if len(y) < 3:
-            raise ValueError(f"y has {len(y)} complete observations; a prior from it takes 3 at least")
+            raise ValueError(f"y has {len(y)} complete observations; expected at least 3")
         low, centre, high = np.quantile(y, [0.25, 0.5, 0.75], axis=0)
         steps = np.diff(y, axis=0)
         noise = np.median(np.abs(steps - np.median(steps, axis=0)), axis=0) / 0.954
         spread = high - low
-        # Where most values repeat, quartiles say nothing and the ordinary deviation has to do.
+        # If most values repeat, quartiles coincide; the standard deviation replaces them.
         spread = np.where(spread > 0, spread, y.std(axis=0))
         if not (spread > 0).all():
-            raise ValueError(f"dimensions {np.flatnonzero(spread <= 0).tolist()} of y are constant")
+            raise ValueError(
+                f"dimensions {np.flatnonzero(spread <= 0).tolist()} of y are constant; drop them"
+            )
         noise = np.maximum(noise, 1e-3 * spread)
-        return cls(centre, spread, noise, **settings)  # type: ignore[arg-type]
+        return cls(centre, spread, noise, **settings)
 
 
 @dataclass(frozen=True)
 class TrendSegments:
-    """A series with the prior of its regimes: the segments that `recursion` sums over.
+    """A series with a prior of trend regimes, for `recursion`.
 
     Attributes
     ----------
     y : array (T, d)
         Observations, finite.
     times : array (T,)
-        When each was made, increasing whole numbers: a gap is a missing observation.
+        Times of the observations, increasing integers: a gap is a missing observation.
     weights : array (T, d)
         Precision of each innovation: its variance is ``sigma^2 / weights[t]``.
     prior : TrendRegimes
     constants : array (T + 1,)
-        The part of a segment's log marginal likelihood that its length alone decides, per dimension.
+        Terms of a segment's log marginal likelihood that depend on its length alone, per dimension.
     """
 
     y: Array
@@ -144,7 +147,7 @@ class TrendSegments:
 
     @classmethod
     def of(cls, y: Array, times: Array, weights: Array, prior: TrendRegimes) -> TrendSegments:
-        """Bind a series to the prior of its regimes; levels in units of the noise, from the centre."""
+        """Bind a series to its prior; levels are relative to centre, in units of noise."""
         n, half = np.arange(len(y) + 1), prior.freedom / 2
         kinds = len(prior.roots) * (2 if prior.slopes else 1)
         constants = (
@@ -171,7 +174,7 @@ class TrendSegments:
         return self._scores(first, 1, np.full((last - first, self.length + 1), -np.inf))
 
     def _scores(self, first: int, step: int, out: Array) -> Array:
-        # The values were divided by the noise's scale: their density in their own unit is lower by as much.
+        # Values were divided by the scale of the noise; the density in original units has this Jacobian.
         jacobian = float(np.log(self.prior.noise).sum())
         trend_sums.score_rows(
             self.y, self.times, self._white, first, step, *self._hyper, self.constants, jacobian, out
@@ -190,7 +193,7 @@ class TrendSegments:
         )
 
     def regimes(self, steps: Array) -> tuple[Array, Array]:
-        """See `recursion.Segments`; the mean is the trend's, the variance that of u."""
+        """See `recursion.Segments`; the mean is the trend's, the variance is that of u."""
         length, d = self.y.shape
         undefined, level, slope, variance = np.moveaxis(
             np.cumsum(steps[:length], axis=0).reshape(length, d, 4), 2, 0
@@ -205,7 +208,7 @@ class TrendSegments:
         return lppd - float(np.log(self.prior.noise).sum()), variances
 
     def squared_errors(self, starts: Array, ends: Array, shares: Array) -> Array:
-        """Posterior mean of each innovation's square, in units of its regime's variance, (T, d)."""
+        """Compute the expected squared innovations in units of their variance, (T, d)."""
         return self._points(starts, ends, shares)[1] / self.weights
 
     def _points(self, starts: Array, ends: Array, shares: Array) -> tuple[Array, Array]:

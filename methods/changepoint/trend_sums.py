@@ -1,4 +1,4 @@
-"""Compiled sums over the segments of a series, for `trend.TrendSegments`."""
+"""Compiled sums over segments with trend regimes, for `trend.TrendSegments`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from methods.compiled import compiled
 
 Array = np.ndarray
 
-# Sums over a segment's neighbours of the regressors 1 and time, and the value, autocorrelation divided out.
+# Sums of products of the whitened regressors 1 and time and the whitened value.
 _S11, _S12, _S22, _S1Y, _S2Y, _SYY, _LOG = range(7)
-# What divides it out of an observation, by its place in its regime, see `whitening`: coefficients of
-# the one and two before, scale and its log, for a first, a second, and any later observation.
-_BY_PLACE = 4
-_ONE_BEFORE, _TWO_BEFORE, _SCALE, _LOG_SCALE = range(_BY_PLACE)
+# Whitening of an observation by its position in the regime (first, second, later; see `whitening`):
+# coefficients of the one and two observations before, scale and log scale.
+_BY_POSITION = 4
+_ONE_BEFORE, _TWO_BEFORE, _SCALE, _LOG_SCALE = range(_BY_POSITION)
 
 
 def whitening(times: Array, weights: Array, roots: Array) -> Array:
-    """Array (T, d, kinds, 12): what makes ``y_t - a y_{t-1} - b y_{t-2}``, scaled, independent of variance 1.
+    """Compute coefficients that whiten the errors of each observation.
 
-    `roots` (kinds, 2) are those of an autoregression of order 2 with innovations of variance 1 over the
-    weight. Coefficients are those of the best prediction from the one and two observations before, by the
-    stationary autocovariances. That is exact but for a second root that is not 0 where the two before are
-    not the two steps before: there, what still earlier ones know is left out (Vecchia 1988).
+    Scaled differences ``y_t - a y_{t-1} - b y_{t-2}`` are independent with variance 1. The result is
+    (T, d, kinds, 12). `roots` (kinds, 2) are those of an autoregression of order 2 with innovations of
+    variance 1 over the weight. The coefficients are those of the best prediction from the one and two
+    observations before, by the stationary autocovariances. This is exact unless the second root is not 0
+    and the two observations before are not the two steps before: then the information of earlier
+    observations is left out (Vecchia 1988).
     """
     gaps = np.diff(times, prepend=times[0] - 1)
     one, two = gaps.astype(int), (gaps + np.r_[1, gaps[:-1]]).astype(int)
-    out = np.zeros((*weights.shape, len(roots), 3, _BY_PLACE))
+    out = np.zeros((*weights.shape, len(roots), 3, _BY_POSITION))
     for k, (p, q) in enumerate(roots):
         gamma = autocovariances(p, q, int(two.max()))
         ratio = gamma[one] / gamma[0]
@@ -39,19 +41,22 @@ def whitening(times: Array, weights: Array, roots: Array) -> Array:
         first = (gamma[0] * gamma[one] - between * gamma[two]) / determinant
         second = (gamma[0] * gamma[two] - between * gamma[one]) / determinant
         left = gamma[0] - first * gamma[one] - second * gamma[two]
-        # Without a gap the answer is known, and the difference of large numbers is not needed.
+        # Without a gap the answer is known; this avoids a difference of large numbers.
         known = two == 2
         out[..., k, 2, _ONE_BEFORE] = np.where(known, p + q, first)[:, None]
         out[..., k, 2, _TWO_BEFORE] = np.where(known, -p * q, second)[:, None]
         variances = gamma[0], gamma[0] * (1 - ratio**2), np.where(known, 1.0, left)
-        for place, variance in enumerate(variances):
+        for position, variance in enumerate(variances):
             scale = np.sqrt(weights / np.reshape(variance, (-1, 1)))
-            out[..., k, place, _SCALE], out[..., k, place, _LOG_SCALE] = scale, np.log(scale)
-    return out.reshape(*out.shape[:3], 3 * _BY_PLACE)
+            out[..., k, position, _SCALE], out[..., k, position, _LOG_SCALE] = scale, np.log(scale)
+    return out.reshape(*out.shape[:3], 3 * _BY_POSITION)
 
 
 def autocovariances(p: float, q: float, longest: int) -> Array:
-    """Of ``u_t = (p + q) u_{t-1} - p q u_{t-2} + e_t``, e of variance 1, at lags 0 to `longest`."""
+    """Compute autocovariances of an autoregression of order 2 at lags 0 to `longest`.
+
+    ``u_t = (p + q) u_{t-1} - p q u_{t-2} + e_t`` with e of variance 1.
+    """
     gamma = np.empty(max(longest, 1) + 1)
     gamma[0] = (1 + p * q) / ((1 - p * q) * (1 - p * p) * (1 - q * q))
     gamma[1] = (p + q) / (1 + p * q) * gamma[0]
@@ -61,21 +66,23 @@ def autocovariances(p: float, q: float, longest: int) -> Array:
 
 
 @compiled(inline="always")
-def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Regressors 1 and time, and the value of observation i, autocorrelation divided out, and log scale.
+def _row(
+    white: Array, times: Array, y: Array, a: int, i: int, position: int, time: float, value: float
+) -> tuple[float, float, float, float]:
+    """Return the whitened regressors 1 and time, the whitened value and log scale.
 
-    `place` is 0 for a regime's first observation, 1 for its second, 2 later; time and value are counted
-    from those given.
+    `position` is 0 for the first observation of a regime, 1 for the second, 2 for later ones; time and
+    value are relative to the given ones.
     """
-    at = _BY_PLACE * place
+    at = _BY_POSITION * position
     scale = white[at + _SCALE]
     one, t, v = 1.0, times[i] - time, y[i, a] - value
-    if place > 0:
+    if position > 0:
         r = white[at + _ONE_BEFORE]
         one -= r
         t -= r * (times[i - 1] - time)
         v -= r * (y[i - 1, a] - value)
-    if place > 1:
+    if position > 1:
         r = white[at + _TWO_BEFORE]
         one -= r
         t -= r * (times[i - 2] - time)
@@ -84,9 +91,11 @@ def _row(white, times, y, a, i, place, time, value):  # type: ignore[no-untyped-
 
 
 @compiled(inline="always")
-def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add observation i to the sums of one kind of regime, time and value counted from the anchor's."""
-    one, time, value, log_scale = _row(white, times, y, a, i, place, times[anchor], y[anchor, a])
+def _add(
+    sums: Array, white: Array, times: Array, y: Array, a: int, i: int, position: int, anchor: int
+) -> None:
+    """Add observation i to the sums of one kind of regime, relative to the anchor."""
+    one, time, value, log_scale = _row(white, times, y, a, i, position, times[anchor], y[anchor, a])
     sums[_S11] += one * one
     sums[_S12] += one * time
     sums[_S22] += time * time
@@ -97,18 +106,28 @@ def _add(sums, white, times, y, a, i, place, anchor):  # type: ignore[no-untyped
 
 
 @compiled(inline="always")
-def _add_later(sums, white, times, y, a, i, anchor):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add an observation that is neither first nor second to the sums of every kind of regime."""
+def _add_later(sums: Array, white: Array, times: Array, y: Array, a: int, i: int, anchor: int) -> None:
+    """Add a third or later observation to the sums of every kind of regime."""
     for k in range(sums.shape[0]):
         _add(sums[k], white[i, a, k], times, y, a, i, 2, anchor)
 
 
 @compiled(inline="always")
-def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Posterior of one kind of regime, into `fit`; its log marginal likelihood but for what n decides.
+def _solve(
+    sums: Array,
+    middle: float,
+    rise: float,
+    precision: float,
+    origin: float,
+    freedom: float,
+    slope: bool,
+    fit: Array,
+) -> float:
+    """Fill `fit` with the posterior of one kind of regime.
 
-    `middle` and `rise` are its middle time and duration, from the same origin as the sums, whose value is
-    `origin`. `fit` holds level, slope, the precision matrix's three entries and the scale of the variance.
+    Returns its log marginal likelihood except for terms that depend on n alone. `middle` and `rise` are
+    its middle time and duration relative to the anchor, whose value is `origin`. `fit` holds level, slope,
+    the three entries of the precision matrix and the scale of the variance.
     """
     s11 = sums[_S11] + precision
     s12 = sums[_S12] - middle * sums[_S11]
@@ -118,13 +137,13 @@ def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type:
     syy = sums[_SYY] + precision * origin * origin
     prior = precision
     if slope:
-        # A slope's prior is that of the rise over the whole duration.
-        of_slope = precision * max(rise, 1.0) ** 2
-        s22 += of_slope
+        # The prior of the slope is that of the rise over the whole duration.
+        slope_precision = precision * max(rise, 1.0) ** 2
+        s22 += slope_precision
         det = s11 * s22 - s12 * s12
         fit[0] = (s22 * s1y - s12 * s2y) / det
         fit[1] = (s11 * s2y - s12 * s1y) / det
-        prior *= of_slope
+        prior *= slope_precision
     else:
         s12, s22 = 0.0, 1.0
         det = s11
@@ -135,10 +154,26 @@ def _solve(sums, middle, rise, precision, origin, freedom, slope, fit):  # type:
 
 
 @compiled(inline="always")
-def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
-    sums, times, y, a, anchor, first, last, white, precision, freedom, slopes, total, fits, logs
-):
-    """Solve every kind of regime of ``y[first:last+1, a]``; the log of their summed marginal likelihoods."""
+def _kinds(
+    sums: Array,
+    times: Array,
+    y: Array,
+    a: int,
+    anchor: int,
+    first: int,
+    last: int,
+    white: Array,
+    precision: float,
+    freedom: float,
+    slopes: bool,
+    total: Array,
+    fits: Array,
+    logs: Array,
+) -> float:
+    """Fit every kind of regime of ``y[first:last+1, a]``.
+
+    Returns the log of their summed marginal likelihoods.
+    """
     middle = 0.5 * (times[first] + times[last]) - times[anchor]
     rise = times[last] - times[first]
     half = 0.5 * (freedom + last - first + 1)
@@ -161,10 +196,24 @@ def _kinds(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, first_row, step, precision, freedom, slopes, constants, jacobian, out
-):
-    """Log marginal likelihood of ``y[r:t]`` into out[r - first_row, t] (step 1), of ``y[s:r]`` (step -1)."""
+def score_rows(
+    y: Array,
+    times: Array,
+    white: Array,
+    first_row: int,
+    step: int,
+    precision: Array,
+    freedom: float,
+    slopes: bool,
+    constants: Array,
+    jacobian: float,
+    out: Array,
+) -> None:
+    """Fill `out` with log marginal likelihoods of segments.
+
+    ``out[r - first_row, t]`` is that of ``y[r:t]`` for step 1; ``out[r - first_row, s]`` is that of
+    ``y[s:r]`` for step -1.
+    """
     length, d = y.shape
     noises = white.shape[2]
     fits, logs, total = np.empty((noises * (1 + slopes), 6)), np.empty(noises * (1 + slopes)), np.empty(7)
@@ -190,13 +239,23 @@ def score_rows(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, first_row, probabilities, spread, precision, freedom, slopes, steps
-):
-    """Add each segment's probability times its trend and variance to `steps`, whose running sum is theirs.
+def add_regimes(
+    y: Array,
+    times: Array,
+    white: Array,
+    first_row: int,
+    probabilities: Array,
+    spread: Array,
+    precision: Array,
+    freedom: float,
+    slopes: bool,
+    steps: Array,
+) -> None:
+    """Add the trend and variance of segments, times their probability, to `steps`.
 
-    `steps` is (T + 1, 4 d): for each dimension the probability of a variance without a mean, the trend's
-    value at time 0, its slope, the variance. `spread` is the variance of each kind's u for innovations of 1.
+    The cumulative sum of `steps` (T + 1, 4 d) holds, for each dimension, the probability that the variance
+    has no mean, the value of the trend at time 0, its slope and the variance. `spread` is the variance of
+    u of each kind for innovations of variance 1.
     """
     length, d = y.shape
     noises = white.shape[2]
@@ -235,10 +294,21 @@ def add_regimes(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, starts, ends, shares, precision, freedom, slopes, constants, sums, surprise
-):
-    """Add each segment to the sums of the observations that it holds; constants by length."""
+def add_points(
+    y: Array,
+    times: Array,
+    white: Array,
+    starts: Array,
+    ends: Array,
+    shares: Array,
+    precision: Array,
+    freedom: float,
+    slopes: bool,
+    constants: Array,
+    sums: Array,
+    squares: Array,
+) -> None:
+    """Add each segment to the sums of its observations; constants are by length."""
     d, noises = y.shape[1], white.shape[2]
     kinds = noises * (1 + slopes)
     fits, logs, whole = np.empty((d, kinds, 6)), np.empty((d, kinds)), np.empty(7)
@@ -256,24 +326,36 @@ def add_points(  # type: ignore[no-untyped-def]  # pragma: no cover
         for i in range(s, t):
             density, mean, variance = 0.0, 0.0, 0.0
             for a in range(d):
-                found = _explain_mixture(
+                terms = _explain_mixture(
                     y, times, white[i, a], a, s, t, i, freedom, slopes, fits[a], logs[a], totals[a],
                     constants[t - s],
                 )  # fmt: skip
-                density += found[0]
-                mean += found[1]
-                variance += found[2]
-                surprise[i, a] += shares[k] * found[3]
+                density += terms[0]
+                mean += terms[1]
+                variance += terms[2]
+                squares[i, a] += shares[k] * terms[3]
             add_point(sums[i], shares[k], density, mean, variance)
 
 
 @compiled
-def _explain_mixture(  # type: ignore[no-untyped-def]  # pragma: no cover
-    y, times, white, a, s, t, i, freedom, slopes, fits, logs, total, constants
-):
-    """As `pointwise.explain`, of one dimension of observation i, over the kinds of regime.
+def _explain_mixture(
+    y: Array,
+    times: Array,
+    white: Array,
+    a: int,
+    s: int,
+    t: int,
+    i: int,
+    freedom: float,
+    slopes: bool,
+    fits: Array,
+    logs: Array,
+    total: float,
+    constants: Array,
+) -> tuple[float, float, float, float]:
+    """Apply `pointwise.explain` to observation i in one dimension, over kinds.
 
-    And the expected square of its error, weighted and in units of the regime's variance.
+    The fourth value is the expected square of its error, weighted and in units of the regime's variance.
     """
     density, first, second, variance, square = 0.0, 0.0, 0.0, 0.0, 0.0
     middle = 0.5 * (times[s] + times[t - 1])
@@ -291,10 +373,10 @@ def _explain_mixture(  # type: ignore[no-untyped-def]  # pragma: no cover
             h = (s22 * one * one - 2 * s12 * one * time + s11 * time * time) / (s11 * s22 - s12 * s12)
         residual = value - fits[k, 0] * one - fits[k, 1] * time
         distance = residual * residual / fits[k, 5]
-        found = explain(h, distance, 2 * log_scale, nu, 1, math.log(fits[k, 5]), constants)
-        density += share * math.exp(found[0])
-        first += share * found[1]
-        second += share * found[1] * found[1]
-        variance += share * found[2]
+        terms = explain(h, distance, 2 * log_scale, nu, 1, math.log(fits[k, 5]), constants)
+        density += share * math.exp(terms[0])
+        first += share * terms[1]
+        second += share * terms[1] * terms[1]
+        variance += share * terms[2]
         square += share * (h + distance * nu)
     return math.log(density), first, max(variance + second - first * first, 0.0), square

@@ -1,4 +1,4 @@
-"""The widely applicable information criterion: how well a fitted model predicts, less its freedom."""
+"""The widely applicable information criterion (WAIC)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Waic:
     variances : array (n,)
         Posterior variance of each observation's log likelihood.
     warning : str or None
-        Said where a variance exceeds 0.4: there the criterion is unreliable.
+        Set if a variance exceeds 0.4: the criterion is unreliable there.
     """
 
     value: float
@@ -46,7 +46,7 @@ class Waic:
 
 
 def waic(log_likelihood: Array) -> Waic:
-    r"""WAIC of posterior draws.
+    r"""Compute WAIC from posterior draws.
 
     ``lppd = sum_i log (1/S sum_s p(y_i | theta_s))``, ``p_waic = sum_i var_s log p(y_i | theta_s)``,
     ``WAIC = -2 (lppd - p_waic)``.
@@ -63,7 +63,7 @@ def waic(log_likelihood: Array) -> Waic:
     Raises
     ------
     ValueError
-        If the array is not (S, n) with two draws or more, or holds NaN or +inf.
+        If the array is not (S, n) with at least two draws, or contains NaN or +inf.
 
     Warns
     -----
@@ -77,7 +77,9 @@ def waic(log_likelihood: Array) -> Waic:
     """
     log_likelihood = np.asarray(log_likelihood, dtype=float)
     if log_likelihood.ndim != 2 or len(log_likelihood) < 2:
-        raise ValueError(f"expected (draws, observations), two draws or more; found {log_likelihood.shape}")
+        raise ValueError(
+            f"log likelihood has shape {log_likelihood.shape}; expected (draws >= 2, observations)"
+        )
     if not (log_likelihood < np.inf).all():
         bad = np.flatnonzero(~(log_likelihood < np.inf).all(axis=0))[:8].tolist()
         raise ValueError(f"log likelihood is NaN or +inf for observations {bad}; expected numbers below +inf")
@@ -86,7 +88,7 @@ def waic(log_likelihood: Array) -> Waic:
 
 
 def waic_of_points(lppd: Array, variances: Array) -> Waic:
-    """WAIC of the log predictive density (n,) and log likelihood variance (n,) of each observation.
+    """Compute WAIC from pointwise log densities (n,) and likelihood variances (n,).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Exponential random graph models (ERGM), also for networks over time."""
+"""Exponential random graph models (ERGM), for one network and over time."""
 
 from methods.ergm.goodness import Distribution, GoodnessOfFit, goodness_of_fit
 from methods.ergm.model import ErgmFit, McmcDiagnostics, fit

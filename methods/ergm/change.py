@@ -1,9 +1,9 @@
-"""Change statistics: what each statistic gains when the tie i -> j is there rather than not.
+"""Change statistics: the difference of each statistic with and without a tie.
 
 Every term is one of a few kinds. Statistics of shared partners sum a function f over the ties,
-``sum over ties (i, j) of f(number of paths i -> k -> j)``, those of degree a function over the nodes;
-so a term is its kind and a table of f. With the paths counted as ties come and go, a change costs
-time proportional to the degrees of i and j.
+``sum over ties (i, j) of f(number of paths i -> k -> j)``; statistics of degree sum a function over the
+nodes. A term is therefore its kind and a table of f. Path counts are updated with every tie, so a change
+takes time proportional to the degrees of i and j.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.state import NO_TIE, empty_state, toggle
+from methods.ergm.state import NO_TIE, Node, State, empty_state, toggle
 
 (EDGES, MUTUAL, MATCH, FACTOR_OUT, FACTOR_IN, VALUE_OUT, VALUE_IN, DIFFERENCE, MATRIX,
  PATHS_FORTH, PATHS_BACK, TIES_BY_PATHS, DEGREE_OUT, DEGREE_IN) = range(14)  # fmt: skip
-"""Kinds of terms; those up to `MATRIX`, but `MUTUAL`, look at no other tie."""
+"""Kinds of terms; those up to `MATRIX`, except `MUTUAL`, do not depend on other ties."""
 
 
 class Terms(NamedTuple):
-    """Terms as arrays, one row each; `column` is where the first statistic of the term stands.
+    """Terms as arrays, one row per term.
 
-    `codes` (terms, n) are levels, -1 for none; `values` (terms, n) covariates; `tables` (terms, n + 1)
-    the function f of shared partners or degree; `matrices` (k, n, n) covariates of dyads.
+    `column` is the column of the first statistic of the term; `codes` (terms, n) are levels, -1 for none;
+    `values` (terms, n) covariates; `tables` (terms, n + 1) the function f of shared partners or degree;
+    `matrices` (k, n, n) covariates of dyads.
     """
 
     kind: NDArray[np.int64]
@@ -40,13 +41,13 @@ class Terms(NamedTuple):
 def statistics(
     n: int, directed: bool, edges: NDArray[np.int64], terms: Terms, columns: int, with_shared: bool
 ) -> NDArray[np.float64]:
-    """Statistics of a network: the sum of changes as its ties are laid one by one."""
+    """Compute the statistics of a network, by adding its ties one by one."""
     state = empty_state(n, directed, edges, None, with_shared)
-    return _lay(state, terms, edges, np.zeros(columns))
+    return _add_ties(state, terms, edges, np.zeros(columns))
 
 
 @compiled
-def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_ties(state: State, terms: Terms, edges: np.ndarray, total: np.ndarray) -> np.ndarray:
     delta = np.zeros(total.size)
     for k in range(edges.shape[0]):
         i, j = edges[k, 0], edges[k, 1]
@@ -57,8 +58,8 @@ def _lay(state, terms, edges, total):  # type: ignore[no-untyped-def]  # pragma:
 
 
 @compiled(inline="always")
-def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Write into `delta` what each statistic is with the tie i -> j less what it is without."""
+def change(state: State, terms: Terms, i: Node, j: Node, delta: np.ndarray) -> None:
+    """Fill `delta` with each statistic with the tie i -> j less that without it."""
     for c in range(delta.size):
         delta[c] = 0.0
     tie = 0 if state.slot[i, j] == NO_TIE else 1
@@ -70,7 +71,7 @@ def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma
             delta[c] += 1.0 if state.slot[j, i] != NO_TIE else 0.0
         elif kind == MATCH:
             if terms.codes[t, i] == terms.codes[t, j]:
-                # `values` says how far apart the columns of two levels stand: 1, or 0 for one column.
+                # `values` is the distance between the columns of two levels: 1, or 0 for a single column.
                 delta[c + terms.codes[t, i] * int(terms.values[t, 0])] += 1.0
         elif kind == FACTOR_OUT:
             if terms.codes[t, i] >= 0:
@@ -101,10 +102,10 @@ def change(state, terms, i, j, delta):  # type: ignore[no-untyped-def]  # pragma
 
 
 @compiled(inline="always")
-def _by_paths(state, tables, t, i, j, tie):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The tie's own f, and the gain of each tie for which i -> j completes a path."""
+def _by_paths(state: State, tables: np.ndarray, t: int, i: Node, j: Node, tie: int) -> float:
+    """Sum f of the tie and the changes of f where i -> j completes a path."""
     total = tables[t, state.shared[i, j]]
-    # Ties i -> h that gain the path i -> j -> h: h follows both; the shorter list is walked.
+    # Ties i -> h that gain the path i -> j -> h: h follows both; iterate over the shorter list.
     a, b = (i, j) if state.out_degree[i] < state.out_degree[j] else (j, i)
     for k in range(state.out_degree[a]):
         h = state.out_neighbours[a, k]

@@ -1,4 +1,4 @@
-"""Goodness of fit: does the model bring about features of the network that it was not fitted to?"""
+"""Goodness of fit: features of simulated networks that were not fitted."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from methods.ergm.state import edge_array
 Array = NDArray[np.float64]
 
 _MOST_SOURCES = 100
-"""Distances are measured from at most so many nodes, drawn once."""
+"""Maximum number of nodes, drawn once, from which distances are measured."""
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Counts of one feature by value, observed (k,) and in each simulated network (draws, k).
+    """Counts of a feature by value, observed (k,) and simulated (draws, k).
 
-    The last value of distances is infinite: pairs that no path joins. `p_value` is twice the share of
-    simulated counts on the farther side of the observed one, at most 1.
+    The last value of distances is infinite: pairs without a path. `p_value` is twice the share of
+    simulated counts at least as extreme as the observed one, at most 1.
     """
 
     values: Array
@@ -33,19 +33,23 @@ class Distribution:
 
     @property
     def p_value(self) -> Array:
+        """Two-sided p-value of each observed count, (k,)."""
         above = (self.simulated >= self.observed).mean(axis=0)
         below = (self.simulated <= self.observed).mean(axis=0)
         return np.minimum(1.0, 2 * np.minimum(above, below))
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
-        """Bounds (k,) of the middle `level` of the simulated counts."""
+        """Return bounds (k,) of the central `level` of the simulated counts."""
         low, high = np.quantile(self.simulated, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return low, high
 
 
 @dataclass(frozen=True)
 class GoodnessOfFit:
-    """Nodes by degree, ordered pairs of nodes by distance, ties by number of shared partners."""
+    """Distributions of degree, distance and shared partners.
+
+    Nodes by degree, ordered pairs of nodes by distance, ties by number of shared partners.
+    """
 
     degree: dict[str, Distribution]
     """``degree`` of an undirected graph, ``in-degree`` and ``out-degree`` of a directed one."""
@@ -55,16 +59,20 @@ class GoodnessOfFit:
 
 
 def goodness_of_fit(fit: ErgmFit, *, draws: int = 100, seed: int) -> GoodnessOfFit:
-    """Simulate from the fit and compare (Hunter, Goodreau and Handcock, JASA 103, 2008).
+    """Compare simulated networks with the observed one.
 
     Parameters
     ----------
-    fit : as `fit` or `fit_temporal` gives it; networks over time are taken side by side.
-    draws : simulated networks.
+    fit : result of `fit` or `fit_temporal`; networks over time form one network without ties between.
+    draws : number of simulated networks.
+
+    References
+    ----------
+    Hunter, Goodreau and Handcock, JASA 103 (2008).
     """
-    # Without dependence, a network is forgotten once every tie has been proposed some times.
-    known = fit.mcmc_diagnostics
-    interval = known.interval if known else 100 + 10 * fit.graph.number_of_edges()
+    # Without dependence, draws are independent once every tie has been proposed a few times.
+    diagnostics = fit.mcmc_diagnostics
+    interval = diagnostics.interval if diagnostics else 100 + 10 * fit.graph.number_of_edges()
     drawn = simulate(fit.graph, fit.terms, fit.coef, draws=draws, seed=seed, free=fit.free, interval=interval)
     n, directed = fit.graph.number_of_nodes(), fit.graph.is_directed()
     networks = [_adjacency(n, directed, edges) for edges in (edge_array(fit.graph), *drawn.edges)]
@@ -88,13 +96,13 @@ def _shared_partners(adjacency: csr_array, directed: bool) -> Array:
 
 
 def _distances(adjacency: csr_array, sources: NDArray[np.int64]) -> Array:
-    found = _search(adjacency.indptr, adjacency.indices, sources)
-    return np.where(found < 0, np.inf, found)[found != 0]
+    distances = _search(adjacency.indptr, adjacency.indices, sources)
+    return np.where(distances < 0, np.inf, distances)[distances != 0]
 
 
 @compiled
-def _search(starts, neighbours, sources):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Breadth-first distances (sources, n); -1 where no path leads."""
+def _search(starts: np.ndarray, neighbours: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Compute breadth-first distances (sources, n); -1 without a path."""
     n = starts.size - 1
     distance, queue = np.full((sources.size, n), -1), np.empty(n, dtype=np.int64)
     for k in range(sources.size):
@@ -113,14 +121,14 @@ def _search(starts, neighbours, sources):  # type: ignore[no-untyped-def]  # pra
     return distance
 
 
-def _compare(found: list[Array]) -> Distribution:
-    """Counts by value of one feature, of the observed network first."""
-    top = int(max(np.max(part, where=np.isfinite(part), initial=0) for part in found))
-    counts = np.zeros((len(found), top + 2))
-    for k, part in enumerate(found):
+def _compare(features: list[Array]) -> Distribution:
+    """Count a feature by value; the observed network comes first."""
+    top = int(max(np.max(part, where=np.isfinite(part), initial=0) for part in features))
+    counts = np.zeros((len(features), top + 2))
+    for k, part in enumerate(features):
         finite = np.isfinite(part)
         counts[k, : top + 1] = np.bincount(part[finite].astype(int), minlength=top + 1)
         counts[k, -1] = (~finite).sum()
     values = np.append(np.arange(top + 1.0), np.inf)
-    kept = counts.any(axis=0)
-    return Distribution(values[kept], counts[0, kept], counts[1:, kept])
+    occurs = counts.any(axis=0)
+    return Distribution(values[occurs], counts[0, occurs], counts[1:, occurs])

@@ -1,9 +1,9 @@
-"""Likelihoods that need no simulation: of dyads, exact where they are independent; else pseudo.
+"""Likelihoods without simulation: exact for independent dyads, else pseudo.
 
-Given everything else, a tie has log odds ``coef . change``; the product over all dyads is the
-pseudo-likelihood (Strauss and Ikeda 1990), and the likelihood itself if no term looks at another tie.
-With `mutual`, a pair has four states, with neither, either and both ties, and the product over
-pairs is exact (Holland and Leinhardt 1981). Both are concave; Newton finds their maxima.
+Given all other ties, a tie has log odds ``coef . change``. The product over all dyads is the
+pseudo-likelihood (Strauss and Ikeda 1990); it is the likelihood if no term depends on another tie.
+With `mutual`, a pair has four states (neither, either and both ties) and the product over pairs is exact
+(Holland and Leinhardt 1981). Both are concave; Newton's method finds their maxima.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.change import change
+from methods.ergm.change import Terms, change
 from methods.ergm.state import NO_TIE, State
 from methods.ergm.terms import Model
 
@@ -26,11 +26,13 @@ class InfiniteEstimateError(ValueError):
 
 
 class Maximum(NamedTuple):
+    """Maximum of a likelihood, with the observed information."""
+
     coef: Array
     log_likelihood: float
     information: Array
     decided: int
-    """Dyads without choice, since a coefficient is infinite."""
+    """Number of dyads that an infinite coefficient determines."""
 
 
 def maximise(
@@ -43,14 +45,14 @@ def maximise(
     keep: float = 1.0,
     seed: int = 0,
 ) -> Maximum:
-    """Newton's method.
+    """Maximise a likelihood by Newton's method.
 
     Parameters
     ----------
-    coef : (p,) start; infinite entries are held.
-    moving : (p,) bool, the finite entries to estimate; all unless given.
-    exact : the pairwise likelihood (right where `model.dyad_independent`), else the pseudo-likelihood.
-    keep : share of dyads without a tie that the pseudo-likelihood looks at, weighted up.
+    coef : (p,) start; infinite entries stay fixed.
+    moving : (p,) bool, the finite entries to estimate; all by default.
+    exact : use the pairwise likelihood (correct if `model.dyad_independent`), else the pseudo-likelihood.
+    keep : share of dyads without a tie that enter the pseudo-likelihood, with higher weight.
 
     Raises
     ------
@@ -66,52 +68,58 @@ def maximise(
 
     block = np.ix_(moving, moving)
     value, gradient, information = evaluate(coef)
-    at_start = _refuse_collinear(information[block], np.array(model.names)[moving])
+    initial_scale = _check_collinearity(information[block], np.array(model.names)[moving])
     for _ in range(100):
-        if np.linalg.eigvalsh(information[block] / at_start)[0] < 1e-9:
+        if np.linalg.eigvalsh(information[block] / initial_scale)[0] < 1e-9:
             break
         step = np.zeros(len(coef))
         step[moving] = np.linalg.solve(information[block], gradient[moving])
         if gradient @ step < 1e-20 * max(1.0, abs(value)):
             return Maximum(coef, value, information, _decided(state, model.terms, coef))
         scale, new = 1.0, evaluate(coef + step)
-        # A sum over millions of dyads is known to about so many digits; below them no step is a gain.
+        # A sum over millions of dyads has about this precision; smaller gains are rounding errors.
         while not new[0] >= value - 1e-10 * abs(value) and scale > 1e-6:
             scale /= 2
             new = evaluate(coef + scale * step)
         coef, (value, gradient, information) = coef + scale * step, new
     name = model.names[int(np.argmax(np.where(moving, np.abs(coef), 0)))]
     raise InfiniteEstimateError(
-        f"ergm: the estimate of '{name}' runs off to infinity: its statistic, with the others, tells ties "
-        "from non-ties without error; take it out or join its levels"
+        f"ergm: the estimate of '{name}' diverges: with the other statistics it separates ties from "
+        "non-ties perfectly; remove the term or merge its levels"
     )
 
 
-def _refuse_collinear(information: Array, names: Array) -> Array:
-    """Scale (p, p) of the information: the products of the roots of its diagonal."""
+def _check_collinearity(information: Array, names: Array) -> Array:
+    """Refuse collinear statistics; return the scale (p, p) of the information.
+
+    The scale is the outer product of the roots of its diagonal.
+    """
     scale = np.sqrt(np.maximum(np.diag(information), 0))
-    flat = names[scale == 0]
-    if len(flat):
-        raise ValueError(f"ergm: no dyad at risk changes {', '.join(flat)}; take the term out")
+    constant = names[scale == 0]
+    if len(constant):
+        raise ValueError(f"ergm: no dyad at risk changes {', '.join(constant)}; remove the term")
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
     if values[0] < 1e-10:
-        tied = names[np.abs(vectors[:, 0]) > 1e-4]
-        raise ValueError(f"ergm: the statistics {', '.join(tied)} are collinear; take one of them out")
+        collinear = names[np.abs(vectors[:, 0]) > 1e-4]
+        raise ValueError(f"ergm: the statistics {', '.join(collinear)} are collinear; remove one of them")
     return np.outer(scale, scale)
 
 
 def pseudo_share(state: State, most: float = 4e6) -> float:
-    """Share of dyads to look at so that they are about `most`."""
+    """Compute the share of dyads to use so that there are about `most`."""
     return min(1.0, most / max(state.dyads, 1))
 
 
 def ranges(state: State, model: Model) -> tuple[Array, Array]:
-    """Least and greatest value (p,) of each statistic, were no tie to matter to another."""
+    """Compute the least and greatest value (p,) of each statistic.
+
+    The bounds are exact for statistics in which no tie depends on another.
+    """
     return _ranges(state, model.terms, len(model.names))
 
 
 @compiled
-def _ranges(state, terms, columns):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ranges(state: State, terms: Terms, columns: int) -> tuple[np.ndarray, np.ndarray]:
     n = state.slot.shape[0]
     low, high, delta = np.zeros(columns), np.zeros(columns), np.zeros(columns)
     for i in range(n):
@@ -130,8 +138,8 @@ def _ranges(state, terms, columns):  # type: ignore[no-untyped-def]  # pragma: n
 
 
 @compiled
-def _score(coef, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """`coef . delta`, where 0 times an infinite coefficient is 0."""
+def _score(coef: np.ndarray, delta: np.ndarray) -> float:
+    """Compute `coef . delta`, where 0 times an infinite coefficient is 0."""
     total = 0.0
     for c in range(coef.size):
         if delta[c] != 0.0:
@@ -140,7 +148,7 @@ def _score(coef, delta):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _decided(state, terms, coef):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _decided(state: State, terms: Terms, coef: np.ndarray) -> int:
     n, count, delta = state.slot.shape[0], 0, np.zeros(coef.size)
     if np.isfinite(coef).all():
         return 0
@@ -154,7 +162,7 @@ def _decided(state, terms, coef):  # type: ignore[no-untyped-def]  # pragma: no 
 
 
 @compiled
-def _add_outer(information, delta, weight):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_outer(information: np.ndarray, delta: np.ndarray, weight: float) -> None:
     for a in range(delta.size):
         if delta[a] != 0.0:
             for b in range(delta.size):
@@ -162,7 +170,9 @@ def _add_outer(information, delta, weight):  # type: ignore[no-untyped-def]  # p
 
 
 @compiled
-def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ties(
+    state: State, terms: Terms, coef: np.ndarray, keep: float, rng: np.random.Generator
+) -> tuple[float, np.ndarray, np.ndarray]:
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
     delta = np.zeros(p)
@@ -192,7 +202,7 @@ def _ties(state, terms, coef, keep, rng):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled
-def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _pairs(state: State, terms: Terms, coef: np.ndarray, mutual: int) -> tuple[float, np.ndarray, np.ndarray]:
     n, p = state.slot.shape[0], coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
     states, odds, weights = np.zeros((4, p)), np.zeros(4), np.zeros(4)
@@ -209,7 +219,7 @@ def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragm
             y_there, y_back = state.slot[i, j] != NO_TIE, state.slot[j, i] != NO_TIE
             for s in range(4):
                 a, b = s % 2 == 1, s >= 2
-                # Loops, for temporary arrays would take most of the time.
+                # Loops: temporary arrays would take most of the time.
                 for c in range(p):
                     states[s, c] = (there[c] if a else 0.0) + (back[c] if b else 0.0)
                 states[s, mutual] = 1.0 if a and b else 0.0
@@ -219,13 +229,13 @@ def _pairs(state, terms, coef, mutual):  # type: ignore[no-untyped-def]  # pragm
             for s in range(4):
                 weights[s] = np.exp(odds[s] - top)
                 total += weights[s]
-            seen = (1 if y_there else 0) + (2 if y_back else 0)
-            value += odds[seen] - top - np.log(total)
+            observed = (1 if y_there else 0) + (2 if y_back else 0)
+            value += odds[observed] - top - np.log(total)
             for c in range(p):
                 mean[c] = 0.0
                 for s in range(4):
                     mean[c] += weights[s] / total * states[s, c]
-                gradient[c] += states[seen, c] - mean[c]
+                gradient[c] += states[observed, c] - mean[c]
             for s in range(4):
                 if weights[s] > 0:
                     for c in range(p):

@@ -1,11 +1,15 @@
-"""Maximum likelihood by simulation (Geyer and Thompson 1992; Hummel, Hunter, Handcock 2012).
+"""Maximum likelihood by simulation.
 
 At the maximum the mean of the simulated statistics equals the observed ones. From networks
 simulated at theta_0, the log likelihood ratio is
-``(theta - theta_0) . g_obs - log mean exp((theta - theta_0) . g)``. Far off, its normal approximation
-is maximised with the observed statistics moved towards the simulated mean, as far as the simulated
-networks still tell (partial stepping); near, the ratio itself, by Newton. Standard errors come from the
-covariance of the simulated statistics at the estimate, plus the error of the simulation.
+``(theta - theta_0) . g_obs - log mean exp((theta - theta_0) . g)``. Far from the maximum, its normal
+approximation is maximised with the observed statistics moved towards the simulated mean (partial
+stepping). Near the maximum, Newton's method maximises the ratio. Standard errors come from the covariance
+of the simulated statistics at the estimate, plus the error of the simulation.
+
+References
+----------
+Geyer and Thompson (1992); Hummel, Hunter and Handcock (2012).
 """
 
 from __future__ import annotations
@@ -23,13 +27,16 @@ Array = NDArray[np.float64]
 _TRUST = 1.5
 """Longest step, in standard deviations of the simulated statistics (Mahalanobis)."""
 _NEAR = 0.2
-"""Distance within which importance weights are even enough to be trusted."""
+"""Distance within which importance weights are reliable."""
 _MOST_ROUNDS = 60
 _MOST_BACK_OFFS = 6
 
 
 class Estimate(NamedTuple):
-    """`covariance` is that of the estimate without, `monte_carlo` the part by, simulation error."""
+    """Estimate by simulation.
+
+    `covariance` excludes the error of the simulation; `monte_carlo` is that error.
+    """
 
     coef: Array
     covariance: Array
@@ -44,10 +51,14 @@ class Estimate(NamedTuple):
 def estimate(
     new_chain: Callable[[], Chain], starts: list[Array], observed: Array, effective: float, most_steps: int
 ) -> Estimate:
-    """From the first of `starts` that leads there; coefficients that are infinite stay so.
+    """Estimate from the first of `starts` that converges.
 
-    `new_chain` gives a chain at the observed network. Raises DegenerateModelError if no start leads
-    there; its message says what the simulated networks were like.
+    Infinite coefficients stay fixed. `new_chain` returns a chain at the observed network.
+
+    Raises
+    ------
+    DegenerateModelError
+        If no start converges; the message describes the simulated networks.
     """
     reasons = []
     for start in starts:
@@ -66,13 +77,13 @@ def _approach(
     budget, allowed = chain.budget, chain.budget.left - most_steps // 4
     for rounds in range(1, _MOST_ROUNDS + 1):
         try:
-            found = sample(chain, coef, 400, 60, min(most_steps // 10, max(0, budget.left - allowed)))
-            retune(chain, found, worth=0.2)
-            step, distance = _newton_step(found[:, moving], observed[moving])
+            draws = sample(chain, coef, 400, 60, min(most_steps // 10, max(0, budget.left - allowed)))
+            retune(chain, draws, worth=0.2)
+            step, distance = _newton_step(draws[:, moving], observed[moving])
             reached = coef.copy()
             coef[moving] += min(1.0, _TRUST / max(distance, 1e-12)) * step
             if distance < _TRUST:
-                retune(chain, found)
+                retune(chain, draws)
             refined = _refine(chain, coef, observed, effective, most_steps) if distance < _TRUST else None
         except DegenerateModelError:
             backed_off += 1
@@ -84,32 +95,33 @@ def _approach(
         if refined is not None:
             return refined._replace(rounds=rounds)
     raise DegenerateModelError(
-        f"after {_MOST_ROUNDS} rounds the simulated networks still miss the observed one by {distance:.1f} "
-        f"standard deviations: {_compare(chain, found.mean(axis=0), observed)}"
+        f"after {_MOST_ROUNDS} rounds the simulated networks differ from the observed one by {distance:.1f} "
+        f"standard deviations: {_compare(chain, draws.mean(axis=0), observed)}"
     )
 
 
 def _refine(chain: Chain, coef: Array, observed: Array, effective: float, most_steps: int) -> Estimate | None:
-    """The ratio's own maximum from ever better samples; None if they turn out to be far off."""
+    """Maximise the ratio itself from larger samples; return None if still far off."""
     moving = np.isfinite(coef)
     first = min(effective / 4, max(effective / 8, 150 * moving.sum()))
     for wanted in (first, effective):
-        found = sample(chain, coef, int(1.5 * wanted), wanted, most_steps)
+        draws = sample(chain, coef, int(1.5 * wanted), wanted, most_steps)
         interval = chain.interval
-        _, distance = _newton_step(found[:, moving], observed[moving])
+        _, distance = _newton_step(draws[:, moving], observed[moving])
         if distance > (_TRUST if wanted < effective else _NEAR):
             return None
         at = coef.copy()
-        retune(chain, found)
-        coef[moving] += _ratio_maximum(found[:, moving], observed[moving])
-    return _summarise(found, coef, at, distance)._replace(interval=interval, proposals=chain.steps)
+        retune(chain, draws)
+        coef[moving] += _ratio_maximum(draws[:, moving], observed[moving])
+    return _summarise(draws, coef, at, distance)._replace(interval=interval, proposals=chain.steps)
 
 
-def _newton_step(found: Array, observed: Array) -> tuple[Array, float]:
-    """Step of the normal approximation, and the distance of the observed statistics from the mean."""
-    gap = observed - found.mean(axis=0)
-    covariance = np.atleast_2d(np.cov(found.T))
-    # A statistic that no simulated network moved says nothing of its spread: as a count of mean |gap|.
+def _newton_step(draws: Array, observed: Array) -> tuple[Array, float]:
+    """Compute the step of the normal approximation and the distance to the mean."""
+    gap = observed - draws.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(draws.T))
+    # A statistic without variation in the sample has no estimate of its variance: use that of a count
+    # with mean |gap|.
     stuck = np.diag(np.where(np.diag(covariance) > 0, 0.0, np.maximum(np.abs(gap), 1e-6)))
     covariance = covariance + stuck
     scale = np.sqrt(np.diag(covariance))
@@ -118,42 +130,45 @@ def _newton_step(found: Array, observed: Array) -> tuple[Array, float]:
     return step, float(np.sqrt(max(gap @ step, 0.0)))
 
 
-def _weights(found: Array, move: Array) -> Array:
-    log_weights = (found - found.mean(axis=0)) @ move
+def _weights(draws: Array, move: Array) -> Array:
+    log_weights = (draws - draws.mean(axis=0)) @ move
     weights = np.exp(log_weights - log_weights.max())
     return weights / weights.sum()
 
 
-def _ratio_maximum(found: Array, observed: Array) -> Array:
-    """The move at which the reweighted mean of the sample is the observed one."""
+def _ratio_maximum(draws: Array, observed: Array) -> Array:
+    """Find the move at which the reweighted mean equals the observed statistics."""
     move = np.zeros(len(observed))
     for _ in range(50):
-        weights = _weights(found, move)
-        mean = weights @ found
-        centred = found - mean
+        weights = _weights(draws, move)
+        mean = weights @ draws
+        centred = draws - mean
         step = np.linalg.solve((weights[:, None] * centred).T @ centred, observed - mean)
         move += step
-        if np.abs(step * found.std(axis=0)).max() < 1e-10:
+        if np.abs(step * draws.std(axis=0)).max() < 1e-10:
             break
     return move
 
 
-def _summarise(found: Array, coef: Array, at: Array, distance: float) -> Estimate:
+def _summarise(draws: Array, coef: Array, at: Array, distance: float) -> Estimate:
     moving = np.isfinite(coef)
-    part = found[:, moving]
+    part = draws[:, moving]
     weights = _weights(part, (coef - at)[moving])
     centred = part - weights @ part
     inverse = np.linalg.inv((weights[:, None] * centred).T @ centred)
     error = inverse @ _covariance_of_mean(part) @ inverse
     full, monte_carlo = np.zeros((2, len(coef), len(coef)))
     full[np.ix_(moving, moving)], monte_carlo[np.ix_(moving, moving)] = inverse, error
-    return Estimate(coef, full, monte_carlo, found, 0, distance, 0, 0)
+    return Estimate(coef, full, monte_carlo, draws, 0, distance, 0, 0)
 
 
-def _covariance_of_mean(found: Array) -> Array:
-    """Covariance of a correlated sample's mean: that of draws, stretched by their correlation times."""
-    stretch = np.sqrt(autocorrelation_time(found) / len(found))
-    return np.atleast_2d(np.cov(found.T)) * np.outer(stretch, stretch)
+def _covariance_of_mean(draws: Array) -> Array:
+    """Compute the covariance of the mean of a correlated sample.
+
+    It is the covariance of the draws, scaled by their autocorrelation times.
+    """
+    stretch = np.sqrt(autocorrelation_time(draws) / len(draws))
+    return np.atleast_2d(np.cov(draws.T)) * np.outer(stretch, stretch)
 
 
 def _compare(chain: Chain, mean: Array, observed: Array) -> str:

@@ -1,7 +1,11 @@
-"""Metropolis-Hastings over networks with tie-no-tie proposals (Morris, Handcock, Hunter 2008).
+"""Metropolis-Hastings sampling of networks with tie-no-tie proposals.
 
-Half of the proposals remove a tie drawn from the present ones, half toggle a dyad drawn from all at
-risk; in a sparse network, uniform dyads alone would nearly always propose to add.
+Half of the proposals remove a random existing tie, half toggle a random dyad at risk. In a sparse
+network, uniform dyads alone would nearly always propose to add a tie.
+
+References
+----------
+Morris, Handcock and Hunter (2008).
 """
 
 from __future__ import annotations
@@ -12,24 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.change import change
-from methods.ergm.state import NO_TIE, State, has_room, toggle, widen
+from methods.ergm.change import Terms, change
+from methods.ergm.state import NO_TIE, Node, State, has_capacity, toggle, widen
 from methods.ergm.terms import Model
 
 Array = NDArray[np.float64]
 
 
 _CLOSING = 0.3
-"""Share of proposals that toggle the ends of a path of two ties, where the model counts such paths."""
+"""Share of proposals that toggle the ends of a two-path, for models that count such paths."""
 
 
 class DegenerateModelError(ValueError):
-    """The model puts its mass on networks unlike the observed one."""
+    """The model puts its probability on networks unlike the observed one."""
 
 
 @dataclass
 class Budget:
-    """Proposals that may still be made, by all the chains that share it, of `total`."""
+    """Remaining number of proposals out of `total`, shared by chains."""
 
     total: int
     left: int = field(init=False)
@@ -38,16 +42,21 @@ class Budget:
         self.left = self.total
 
     def spend(self, steps: int) -> None:
+        """Take proposals from the budget, or raise DegenerateModelError."""
         if steps > self.left:
             raise DegenerateModelError(
-                f"the {self.total:,} proposals allowed (most_steps) do not suffice: the sampler hardly mixes"
+                f"the budget of {self.total:,} proposals (most_steps) is spent: the sampler hardly mixes"
             )
         self.left -= steps
 
 
 @dataclass
 class Chain:
-    """A network on its way: `statistics` follow every toggle, `steps` counts the proposals."""
+    """State of a Markov chain over networks.
+
+    `statistics` are those of the current network, `steps` counts the proposals, `interval` is the number
+    of proposals between draws.
+    """
 
     state: State
     model: Model
@@ -67,33 +76,33 @@ def advance(chain: Chain, coef: Array, steps: int) -> None:
     Raises
     ------
     DegenerateModelError
-        If the network comes to hold more ties than `state` has room for, or the budget is spent.
+        If the network gets more ties than `state` has capacity for, or the budget is spent.
     """
     _run(chain, coef, steps, steps + 1, np.empty((0, len(coef))))
 
 
 def draw(chain: Chain, coef: Array, draws: int) -> Array:
-    """Statistics (draws, p) of the network after every `interval` proposals."""
-    found = np.empty((draws, len(coef)))
-    _run(chain, coef, draws * chain.interval, chain.interval, found)
-    return found
+    """Draw statistics (draws, p) of the network after every `interval` proposals."""
+    out = np.empty((draws, len(coef)))
+    _run(chain, coef, draws * chain.interval, chain.interval, out)
+    return out
 
 
-def _run(chain: Chain, coef: Array, steps: int, interval: int, found: Array) -> None:
+def _run(chain: Chain, coef: Array, steps: int, interval: int, out: Array) -> None:
     chain.budget.spend(steps)
     pending, done = np.full(2, -1), 0
     delta = np.zeros(len(coef))
     closing = _CLOSING if chain.state.shared.size else 0.0
     while done < steps:
         done = _advance(
-            chain.state, chain.model.terms, coef, chain.rng, closing, done, steps, interval, found, delta,
+            chain.state, chain.model.terms, coef, chain.rng, closing, done, steps, interval, out, delta,
             chain.statistics, pending,
         )  # fmt: skip
         if pending[0] < 0:
             break
         if chain.state.ties[0] + 1 >= len(chain.state.tails):
             raise DegenerateModelError(
-                f"the simulated network grew to {int(chain.state.ties[0])} ties, on its way to a full one"
+                f"the simulated network grew to {int(chain.state.ties[0])} ties and tends to a complete graph"
             )
         chain.state = widen(chain.state)
         toggle(chain.state, pending[0], pending[1])
@@ -102,10 +111,24 @@ def _run(chain: Chain, coef: Array, steps: int, interval: int, found: Array) -> 
 
 
 @compiled
-def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
-    state, terms, coef, rng, closing, begin, steps, interval, found, delta, total, pending
-):
-    """Number of proposals made; stops early where a tie finds no room and leaves it in `pending`."""
+def _advance(
+    state: State,
+    terms: Terms,
+    coef: np.ndarray,
+    rng: np.random.Generator,
+    closing: float,
+    begin: int,
+    steps: int,
+    interval: int,
+    out: np.ndarray,
+    delta: np.ndarray,
+    total: np.ndarray,
+    pending: np.ndarray,
+) -> int:
+    """Make proposals and return their number.
+
+    Stops early if there is no capacity for a tie, and stores that tie in `pending`.
+    """
     n, dyads = state.slot.shape[0], state.dyads
     until = interval - begin % interval
     for step in range(begin, steps):
@@ -117,7 +140,7 @@ def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
             sign = 1.0 if adds else -1.0
             odds = 0.0
             for c in range(coef.size):
-                # A coefficient may be infinite: 0 times it would be no number.
+                # A coefficient may be infinite: 0 times it would be NaN.
                 if delta[c] != 0.0:
                     odds += sign * coef[c] * delta[c]
             ends = _ends(state, i, j) if closing > 0.0 and state.shared[i, j] > 0 else 0.0
@@ -127,13 +150,13 @@ def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
             if rng.random() * forth < back * np.exp(odds):
                 for c in range(coef.size):
                     total[c] += sign * delta[c]
-                if adds and (ties + 1 >= state.tails.size or not has_room(state, i, j)):
+                if adds and (ties + 1 >= state.tails.size or not has_capacity(state, i, j)):
                     pending[0], pending[1] = i, j
                 else:
                     toggle(state, i, j)
         until -= 1
         if until == 0:
-            found[step // interval] = total
+            out[step // interval] = total
             until = interval
         if pending[0] >= 0:
             return step + 1
@@ -141,9 +164,11 @@ def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled(inline="always")
-def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """A dyad; -1, -1 for the proposal to stay."""
-    # Of one type with the nodes of other callers, so that what is called is compiled but once.
+def _propose(
+    state: State, rng: np.random.Generator, n: int, ties: int, closing: float
+) -> tuple[np.int64, np.int64]:
+    """Propose a dyad; -1, -1 proposes no change."""
+    # One integer type for all callers, so that called functions are compiled once.
     i, j = np.int64(-1), np.int64(-1)
     kind = rng.random()
     if kind < closing:
@@ -168,8 +193,8 @@ def _propose(state, rng, n, ties, closing):  # type: ignore[no-untyped-def]  # p
 
 
 @compiled(inline="always")
-def _density(ties, adds, dyads, closing, ends):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Probability that a network of `ties` proposes this dyad; `adds` where it has no tie."""
+def _density(ties: int, adds: bool, dyads: int, closing: float, ends: float) -> float:
+    """Compute the proposal probability of a dyad; `adds` if it has no tie."""
     if ties == 0:
         return (1.0 - closing) / dyads
     plain = 0.5 / dyads if adds else 0.5 / dyads + 0.5 / ties
@@ -177,10 +202,10 @@ def _density(ties, adds, dyads, closing, ends):  # type: ignore[no-untyped-def] 
 
 
 @compiled
-def _ends(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Of the proposals that follow a tie and then a neighbour: how many, by weight, end at i, j.
+def _ends(state: State, i: Node, j: Node) -> float:
+    """Compute the weight of the two-path proposals that end at i, j.
 
-    The tie i -> j itself does not enter, so that the weight is the same before and after the change.
+    The tie i -> j itself does not count, so that the weight is the same before and after the change.
     """
     total = 0.0
     for k in range(state.out_degree[i]):
@@ -195,7 +220,7 @@ def _ends(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 def autocorrelation_time(x: Array) -> Array:
-    """Draws that one independent draw is worth, per column: Geyer's initial positive sequence."""
+    """Compute autocorrelation times by Geyer's initial positive sequence, per column."""
     centred = x - x.mean(axis=0)
     length = len(x)
     spectrum = np.abs(np.fft.rfft(centred, n=2 * length, axis=0)) ** 2
@@ -209,15 +234,15 @@ def autocorrelation_time(x: Array) -> Array:
     return times
 
 
-def retune(chain: Chain, found: Array, worth: float = 0.6) -> None:
-    """Set the interval to where a draw is `worth` so much of an independent one."""
-    chain.interval = max(1, int(chain.interval * autocorrelation_time(found).max() * worth))
+def retune(chain: Chain, draws: Array, worth: float = 0.6) -> None:
+    """Set the interval so that a draw is `worth` this share of an independent one."""
+    chain.interval = max(1, int(chain.interval * autocorrelation_time(draws).max() * worth))
 
 
 def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: int) -> Array:
-    """`draws` networks' statistics or more, worth `effective` independent ones or more.
+    """Draw statistics of at least `draws` networks with a given effective size.
 
-    A sample that nearly suffices is drawn on; one that is worth less than half counts as burn-in, and
+    A sample that nearly suffices is extended. A sample that is worth less than half becomes burn-in, and
     the interval between draws grows.
 
     Raises
@@ -226,21 +251,22 @@ def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: 
         If `most_steps` proposals do not suffice, or the chain's budget is spent.
     """
     began = chain.steps
-    # The chain goes on from where the last sample ended; a start far off shows as a sample worth little.
+    # The chain continues from the last sample; a distant start shows as a small effective size.
     advance(chain, coef, min(draws // 4, 100) * chain.interval)
-    found = draw(chain, coef, draws)
-    while (short := effective * autocorrelation_time(found).max() / len(found)) > 1:
+    statistics = draw(chain, coef, draws)
+    while (short := effective * autocorrelation_time(statistics).max() / len(statistics)) > 1:
         grow = short > 2
         if grow:
             chain.interval = int(chain.interval * min(3.0, short))
-        more = draws if grow else int(np.ceil(len(found) * (1.1 * short - 1)))
+        more = draws if grow else int(np.ceil(len(statistics) * (1.1 * short - 1)))
         if chain.steps - began + more * chain.interval > most_steps:
-            low, high = found.min(axis=0), found.max(axis=0)
+            low, high = statistics.min(axis=0), statistics.max(axis=0)
             raise DegenerateModelError(
-                f"{chain.steps - began:,} proposals gave {effective / short:.0f} independent networks where "
-                f"{effective:.0f} are needed; in them {chain.model.names[0]} ranges from {low[0]:.4g} to "
+                f"{chain.steps - began:,} proposals gave {effective / short:.0f} independent networks; "
+                "expected "
+                f"{effective:.0f}; in them {chain.model.names[0]} ranges from {low[0]:.4g} to "
                 f"{high[0]:.4g}: the sampler does not mix"
             )
         further = draw(chain, coef, more)
-        found = further if grow else np.concatenate([found, further])
-    return found
+        statistics = further if grow else np.concatenate([statistics, further])
+    return statistics

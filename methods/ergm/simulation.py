@@ -1,4 +1,4 @@
-"""Networks drawn from an exponential random graph model."""
+"""Simulation of networks from an exponential random graph model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Simulation:
-    """Networks drawn from a model; a sequence of networkx graphs with the nodes of the first one.
+    """Networks drawn from a model, a sequence of networkx graphs.
 
-    `statistics` is (draws, p), `edges` holds (m, 2) positions in `graph.nodes` for each draw.
+    They have the nodes of `graph`. `statistics` is (draws, p), `edges` holds (m, 2) positions in
+    `graph.nodes` for each draw.
     """
 
     names: tuple[str, ...]
@@ -57,43 +58,45 @@ def simulate(
 
     Parameters
     ----------
-    graph : the first network of the chain, with node attributes; its ties outside `free` stay.
-    coef : (p,), one for each statistic of `terms`; -inf forbids a statistic to rise.
-    draws : networks to keep.
-    interval, burn_in : proposals between draws and before the first; by default at least a few times
-        the number of ties, and as many as draws that are nearly independent take.
+    graph : first network of the chain, with node attributes; its ties outside `free` stay.
+    coef : (p,), one coefficient for each statistic of `terms`; -inf forbids an increase of a statistic.
+    draws : number of networks to return.
+    interval, burn_in : proposals between draws and before the first; by default enough for nearly
+        independent draws, and at least a few times the number of ties.
 
     Raises
     ------
     DegenerateModelError
-        If the network grows to more than three times the ties of `graph` and 2,000.
+        If the network grows to more than three times the ties of `graph` plus 2,000.
     """
     check_graph(graph)
     model = read_terms(graph, terms)
     theta = np.array(coef, dtype=float)
     if theta.shape != (len(model.names),) or np.isnan(theta).any() or draws < 1:
         raise ValueError(
-            f"ergm: simulate needs draws of at least 1 and a coefficient for each of "
-            f"{', '.join(model.names)}; found draws {draws} and coef {theta}"
+            f"ergm: draws is {draws} and coef is {theta}; expected draws >= 1 and one coefficient for each "
+            "of "
+            f"{', '.join(model.names)}"
         )
-    state, observed = lay_out(graph, model, free)
+    state, observed = initial_state(graph, model, free)
     unbounded = Budget(np.iinfo(np.int64).max)
     chain = Chain(state, model, observed, np.random.default_rng(seed), unbounded, interval=interval or 0)
     if interval is None:
         sample(chain, theta, 400, 200, 100_000_000)
     advance(chain, theta, 16 * chain.interval if burn_in is None else burn_in)
-    edges, found = [], np.empty((draws, len(theta)))
+    edges, drawn = [], np.empty((draws, len(theta)))
     for k in range(draws):
         advance(chain, theta, chain.interval)
-        found[k] = chain.statistics
+        drawn[k] = chain.statistics
         edges.append(edges_of(chain.state))
-    return Simulation(model.names, found, tuple(edges), graph)
+    return Simulation(model.names, drawn, tuple(edges), graph)
 
 
-def lay_out(graph: nx.Graph, model: Model, free: ArrayLike | None) -> tuple[State, Array]:
+def initial_state(graph: nx.Graph, model: Model, free: ArrayLike | None) -> tuple[State, Array]:
+    """Build the state of a graph and compute its statistics."""
     n, edges, directed = graph.number_of_nodes(), edge_array(graph), graph.is_directed()
     mask = None if free is None else np.asarray(free, dtype=bool)
     if mask is not None and mask.shape != (n, n):
-        raise ValueError(f"ergm: the risk set must be a ({n}, {n}) matrix, found shape {mask.shape}")
+        raise ValueError(f"ergm: the risk set has shape {mask.shape}; expected ({n}, {n})")
     observed = statistics(n, directed, edges, model.terms, len(model.names), model.with_shared)
     return make_state(n, directed, edges, mask, model.with_shared), observed

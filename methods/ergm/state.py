@@ -1,8 +1,8 @@
-"""The network as the sampler holds it: ties in constant time, neighbours and shared partners at hand.
+"""State of the sampler: a network with constant-time access to ties.
 
-A tie i -> j is looked up, drawn, added and removed in time proportional to the degrees of i and j.
-Memory grows with the square of the number of nodes: 4 bytes a dyad, 2 more for models with shared
-partners, 1 more with a risk set.
+Lookup and random draw of a tie take constant time; adding and removing a tie i -> j takes time
+proportional to the degrees of i and j. Memory grows with the square of the number of nodes: 4 bytes per
+dyad, 2 more for models with shared partners, 1 more with a risk set.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from methods.compiled import compiled
 
+Node = int | np.int64
+"""Position of a node in `graph.nodes`."""
+
 NO_TIE = -1
 FIXED_TIE = -2
 MOST_NODES = 20_000
 
 
 class State(NamedTuple):
-    """A network of n nodes. In undirected ones `in_*` are the very arrays of `out_*`.
+    """A network of n nodes. If undirected, `in_*` and `out_*` are the same arrays.
 
     `slot[i, j]` is the position of the tie in `tails`, `heads`, or `NO_TIE`, or `FIXED_TIE` for a tie
-    outside the risk set. `shared[i, j]` counts the paths i -> k -> j; it is empty where no term needs it.
-    `free[i, j]` marks the dyads at risk; it is empty where all are.
+    outside the risk set. `shared[i, j]` counts the paths i -> k -> j; it is empty if no term needs it.
+    `free[i, j]` marks the dyads at risk; it is empty if all dyads are.
     """
 
     directed: bool
@@ -43,23 +46,23 @@ class State(NamedTuple):
 
 
 def check_graph(graph: nx.Graph) -> None:
-    """Refuse what is no simple graph of a size that fits in memory."""
+    """Raise ValueError unless `graph` is a simple graph of a supported size."""
     if not isinstance(graph, nx.Graph) or graph.is_multigraph():
         raise ValueError(
-            f"ergm: a networkx Graph or DiGraph is needed, this is a {type(graph).__name__}; "
-            "make one by nx.Graph(...) or nx.DiGraph(...)"
+            f"ergm: found a {type(graph).__name__}; expected a networkx Graph or DiGraph: convert it by "
+            "nx.Graph(...) or nx.DiGraph(...)"
         )
     n, loops = graph.number_of_nodes(), nx.number_of_selfloops(graph)
     if loops:
-        raise ValueError(f"ergm: the graph has {loops} ties of a node to itself; remove them first")
+        raise ValueError(f"ergm: the graph has self-loops ({loops}); remove them first")
     if not 3 <= n <= MOST_NODES:
         raise ValueError(
-            f"ergm: {n} nodes; from 3 to {MOST_NODES} are possible (memory grows with n squared)"
+            f"ergm: the graph has {n} nodes; expected 3 to {MOST_NODES} (memory grows with n squared)"
         )
 
 
 def edge_array(graph: nx.Graph) -> NDArray[np.int64]:
-    """Ties as (m, 2) positions in the order of `graph.nodes`."""
+    """Return the ties as (m, 2) positions in `graph.nodes`."""
     position = {node: k for k, node in enumerate(graph.nodes)}
     pairs = [(position[a], position[b]) for a, b in graph.edges]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -68,32 +71,35 @@ def edge_array(graph: nx.Graph) -> NDArray[np.int64]:
 def make_state(
     n: int, directed: bool, edges: NDArray[np.int64], free: NDArray[np.bool_] | None, with_shared: bool
 ) -> State:
-    """Lay out a network; ties outside the risk set `free` (n, n) are kept and never toggled."""
+    """Build a network; ties outside the risk set `free` (n, n) are never toggled."""
     state = empty_state(n, directed, edges, free, with_shared)
-    _lay(state, edges)
+    _add_ties(state, edges)
     return state
 
 
 def empty_state(
     n: int, directed: bool, edges: NDArray[np.int64], free: NDArray[np.bool_] | None, with_shared: bool
 ) -> State:
-    """A network without ties and with room for thrice `edges`, by which a run-away sampler is known."""
+    """Create a network without ties, with capacity for three times `edges`.
+
+    A sampler that exceeds the capacity has diverged.
+    """
     mask = np.zeros((0, 0), dtype=bool) if free is None else _risk_set(free, directed)
     width = min(n, 2 * int(np.bincount(edges.ravel(), minlength=n).max(initial=0)) + 16)
     out = np.zeros((n, width), dtype=np.int32), np.zeros(n, dtype=np.int64)
     into = (np.zeros((n, width), dtype=np.int32), np.zeros(n, dtype=np.int64)) if directed else out
     dyads = n * (n - 1) if free is None else int(mask.sum())
     dyads = dyads if directed else dyads // 2
-    room = min(dyads, 3 * len(edges) + 2000) + 1
+    capacity = min(dyads, 3 * len(edges) + 2000) + 1
     return State(
-        directed, np.full((n, n), NO_TIE, dtype=np.int32),
-        np.zeros((n, n) if with_shared else (0, 0), dtype=np.int16), mask, *out, *into,
-        np.zeros(room, dtype=np.int32), np.zeros(room, dtype=np.int32), np.zeros(1, dtype=np.int64), dyads,
+        directed, np.full((n, n), NO_TIE, dtype=np.int32), np.zeros((n, n) if with_shared else (0, 0),
+        dtype=np.int16), mask, *out, *into, np.zeros(capacity, dtype=np.int32), np.zeros(capacity,
+        dtype=np.int32), np.zeros(1, dtype=np.int64), dyads,
     )  # fmt: skip
 
 
 @compiled
-def _lay(state, edges):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add_ties(state: State, edges: np.ndarray) -> None:
     for k in range(edges.shape[0]):
         toggle(state, edges[k, 0], edges[k, 1])
 
@@ -102,12 +108,14 @@ def _risk_set(free: NDArray[np.bool_], directed: bool) -> NDArray[np.bool_]:
     mask = np.array(free, dtype=bool)
     np.fill_diagonal(mask, False)
     if not directed and (mask != mask.T).any():
-        raise ValueError("ergm: the risk set of an undirected graph must be a symmetric matrix")
+        raise ValueError(
+            "ergm: the risk set is not symmetric; expected a symmetric matrix for an undirected graph"
+        )
     return mask
 
 
 def widen(state: State) -> State:
-    """The same network with room for twice the degree."""
+    """Return the network with capacity for twice the degree."""
     n, width = state.out_neighbours.shape
     more = np.zeros((n, min(n, 2 * width) - width), dtype=np.int32)
     out = np.hstack([state.out_neighbours, more])
@@ -116,21 +124,21 @@ def widen(state: State) -> State:
 
 
 def edges_of(state: State) -> NDArray[np.int64]:
-    """Ties as (m, 2), fixed ones too, sorted; of undirected ones i < j."""
+    """Return all ties, including fixed ones, as sorted (m, 2); i < j if undirected."""
     rows, columns = np.nonzero(state.slot != NO_TIE)
-    kept = slice(None) if state.directed else rows < columns
-    return np.column_stack([rows[kept], columns[kept]])
+    selected = slice(None) if state.directed else rows < columns
+    return np.column_stack([rows[selected], columns[selected]])
 
 
 @compiled
-def has_room(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Whether the tie i -> j could be added without widening the lists of neighbours."""
+def has_capacity(state: State, i: Node, j: Node) -> bool:
+    """Return whether the lists of neighbours have capacity for the tie i -> j."""
     width = state.out_neighbours.shape[1]
     return state.out_degree[i] < width and state.in_degree[j] < width
 
 
 @compiled
-def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def toggle(state: State, i: Node, j: Node) -> None:
     """Add the tie i -> j, or remove it."""
     step = 1 if state.slot[i, j] == NO_TIE else -1
     if state.shared.size:
@@ -138,15 +146,15 @@ def toggle(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
     if step == 1:
         _insert(state.out_neighbours, state.out_degree, i, j)
         _insert(state.in_neighbours, state.in_degree, j, i)
-        _occupy(state, i, j)
+        _append_tie(state, i, j)
     else:
         _delete(state.out_neighbours, state.out_degree, i, j)
         _delete(state.in_neighbours, state.in_degree, j, i)
-        _vacate(state, i, j)
+        _drop_tie(state, i, j)
 
 
 @compiled
-def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _count_paths(state: State, i: Node, j: Node, step: int) -> None:
     shared = state.shared
     for k in range(state.out_degree[j]):
         h = state.out_neighbours[j, k]
@@ -163,13 +171,13 @@ def _count_paths(state, i, j, step):  # type: ignore[no-untyped-def]  # pragma: 
 
 
 @compiled
-def _insert(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _insert(neighbours: np.ndarray, degree: np.ndarray, i: Node, j: Node) -> None:
     neighbours[i, degree[i]] = j
     degree[i] += 1
 
 
 @compiled
-def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _delete(neighbours: np.ndarray, degree: np.ndarray, i: Node, j: Node) -> None:
     k = 0
     while neighbours[i, k] != j:
         k += 1
@@ -178,31 +186,31 @@ def _delete(neighbours, degree, i, j):  # type: ignore[no-untyped-def]  # pragma
 
 
 @compiled
-def _place(state, i, j, where):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _set_slot(state: State, i: Node, j: Node, where: Node) -> None:
     state.slot[i, j] = where
     if not state.directed:
         state.slot[j, i] = where
 
 
 @compiled
-def _occupy(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _append_tie(state: State, i: Node, j: Node) -> None:
     if state.free.size and not state.free[i, j]:
-        _place(state, i, j, FIXED_TIE)
+        _set_slot(state, i, j, FIXED_TIE)
         return
     last = state.ties[0]
     state.tails[last], state.heads[last] = i, j
-    _place(state, i, j, np.int64(last))
+    _set_slot(state, i, j, np.int64(last))
     state.ties[0] = last + 1
 
 
 @compiled
-def _vacate(state, i, j):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _drop_tie(state: State, i: Node, j: Node) -> None:
     here, last = state.slot[i, j], state.ties[0] - 1
-    _place(state, i, j, NO_TIE)
+    _set_slot(state, i, j, NO_TIE)
     if here == FIXED_TIE:
         return
     if here != last:
         a, b = np.int64(state.tails[last]), np.int64(state.heads[last])
         state.tails[here], state.heads[here] = a, b
-        _place(state, a, b, np.int64(here))
+        _set_slot(state, a, b, np.int64(here))
     state.ties[0] = last

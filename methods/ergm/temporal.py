@@ -1,14 +1,21 @@
-"""Temporal ERGM: each network given the one before (Robins and Pattison 2001; Hanneke, Fu, Xing 2010)."""
+"""Temporal ERGM: each network given the one before.
+
+References
+----------
+Robins and Pattison (2001); Hanneke, Fu and Xing (2010).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import block_diag
 
 from methods.ergm.model import ErgmFit, fit
 from methods.ergm.terms import Term
@@ -22,26 +29,26 @@ def fit_temporal(
     free: Sequence[ArrayLike] | None = None,
     **options: Any,
 ) -> ErgmFit:
-    r"""Estimate :math:`P(Y_t = y_t | y_{t-1}) \propto \exp(\theta \cdot g(y_t, y_{t-1}))`.
+    r"""Fit :math:`P(Y_t = y_t | y_{t-1}) \propto \exp(\theta \cdot g(y_t, y_{t-1}))`.
 
-    Given the first network. The coefficients are the same at all steps, so that the likelihood is the
-    product over t of those of single networks, and that of one network of all steps side by side,
-    without ties between steps.
+    The model conditions on the first network. The coefficients are the same at all steps, so the
+    likelihood is the product over t of those of single networks. It equals that of one network of all
+    steps without ties between steps.
 
     Parameters
     ----------
-    graphs : two networks or more, in order of time, of one kind. The nodes of a step are those of its
-        later network; where a node was not there before, it had no ties.
-    terms : as for `fit`, evaluated on y_t; moreover ``"formation"``, the ties of y_t that were not in
+    graphs : two or more networks in order of time, all directed or none. The nodes of a step are those
+        of its later network; a node that was absent before had no ties.
+    terms : as for `fit`, evaluated on y_t; also ``"formation"``, the ties of y_t that were not in
         y_{t-1}, and ``"stability"``, those that were. Their sum is ``"edges"``.
-    free : for each step, so one fewer than graphs, the risk set (n_t, n_t); all dyads unless given.
+    free : risk set (n_t, n_t) of each step, so one fewer than graphs; all dyads by default.
     options : further arguments of `fit`.
 
     Raises
     ------
     ValueError
-        For fewer than two graphs, or of two kinds; for edges, formation and stability together; and as
-        `fit`.
+        For fewer than two graphs, for directed and undirected graphs together, for edges, formation and
+        stability together; and as `fit`.
 
     References
     ----------
@@ -60,47 +67,40 @@ def fit_temporal(
         "stability": ("edgecov", before, "stability"),
         "formation": ("edgecov", 1 - before, "formation"),
     }
-    spelled = [covariates.get(term, term) if isinstance(term, str) else term for term in terms]
-    found = fit(whole, spelled, seed=seed, free=mask, **options)
-    return _renamed(found)
+    expanded = [covariates.get(term, term) if isinstance(term, str) else term for term in terms]
+    return _rename(fit(whole, expanded, seed=seed, free=mask, **options))
 
 
 def _check(graphs: Sequence[nx.Graph], terms: Sequence[Term], free: Sequence[ArrayLike] | None) -> None:
     if len(graphs) < 2 or len({graph.is_directed() for graph in graphs}) > 1:
         raise ValueError(
-            f"ergm: fit_temporal needs two graphs or more, all directed or none; found {len(graphs)}: "
-            f"{', '.join(type(graph).__name__ for graph in graphs)}"
+            f"ergm: found {len(graphs)} graphs ({', '.join(type(graph).__name__ for graph in graphs)}); "
+            "expected two or more, all directed or none"
         )
     if {"edges", "formation", "stability"} <= {term for term in terms if isinstance(term, str)}:
-        raise ValueError("ergm: edges is the sum of formation and stability; take one of the three out")
+        raise ValueError("ergm: edges is the sum of formation and stability; remove one of the three")
     if free is not None and len(free) != len(graphs) - 1:
-        raise ValueError(
-            f"ergm: {len(graphs)} graphs have {len(graphs) - 1} steps, found {len(free)} risk sets"
-        )
+        raise ValueError(f"ergm: found {len(free)} risk sets; expected {len(graphs) - 1}, one per step")
 
 
 def _ties_before(before: nx.Graph, graph: nx.Graph) -> NDArray[np.float64]:
     position = {node: k for k, node in enumerate(graph.nodes)}
-    found = np.zeros((len(position), len(position)))
+    ties = np.zeros((len(position), len(position)))
     for a, b in before.edges:
         if a in position and b in position:
-            found[position[a], position[b]] = 1
+            ties[position[a], position[b]] = 1
             if not graph.is_directed():
-                found[position[b], position[a]] = 1
-    return found
+                ties[position[b], position[a]] = 1
+    return ties
 
 
 def _blocks(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    from scipy.linalg import block_diag
-
     return block_diag(*parts)
 
 
-def _renamed(found: ErgmFit) -> ErgmFit:
-    from dataclasses import replace
-
-    names = tuple(name.removeprefix("edgecov.") if name in SPELLED else name for name in found.names)
-    return replace(found, names=names)
+def _rename(fit: ErgmFit) -> ErgmFit:
+    names = tuple(name.removeprefix("edgecov.") if name in COVARIATES else name for name in fit.names)
+    return replace(fit, names=names)
 
 
-SPELLED = ("edgecov.stability", "edgecov.formation")
+COVARIATES = ("edgecov.stability", "edgecov.formation")

@@ -1,4 +1,4 @@
-"""Model terms with statnet's names and definitions, read from a graph into arrays.
+"""Model terms with the names and definitions of statnet.
 
 ===================== ============ ==========================================================================
 term                  graphs       statistic
@@ -9,7 +9,7 @@ triangle              undirected   triangles
 ttriple, ctriple      directed     ordered triples i->j, i->k, k->j; cyclic triples
 transitiveties        both         ties i->j with at least one path i->k->j
 gwesp, decay          both         sum over ties of e^a (1 - (1 - e^-a)^s), s the paths i->k->j ("OTP")
-nodematch, attr[, by] both         ties within a level; with ``True`` one statistic a level
+nodematch, attr[, by] both         ties within a level; with ``True`` one statistic per level
 nodefactor, attr      both         ends of ties in a level, all levels but the first; nodeifactor, nodeofactor
 nodecov, attr         both         sum over ties of the values at both ends; nodeicov, nodeocov: at one
 absdiff, attr         both         sum over ties of the absolute difference of the values
@@ -34,7 +34,7 @@ from methods.ergm import change
 from methods.ergm.change import Terms
 
 Term = str | tuple[Any, ...]
-"""``"edges"``, ``("nodematch", "group")``, ``("gwesp", 0.5)``; a list will do for a tuple."""
+"""``"edges"``, ``("nodematch", "group")``, ``("gwesp", 0.5)``; a list may replace a tuple."""
 
 
 class Row(NamedTuple):
@@ -50,17 +50,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """Statistics by name, and the arrays from which the compiled code computes their changes."""
+    """Names of the statistics, and arrays from which compiled code computes changes."""
 
     names: tuple[str, ...]
     terms: Terms
     with_shared: bool
     dyad_independent: bool
-    """No term but perhaps `mutual` looks at another tie: the likelihood is a product over pairs."""
+    """No term except `mutual` depends on other ties: the likelihood is a product over pairs."""
     mutual: int
     """Column of `mutual`, or -1."""
     independent: NDArray[np.bool_]
-    """(p,): which statistics are sums over ties, whatever the other ties."""
+    """(p,): whether a statistic is a sum over ties that does not depend on other ties."""
 
 
 def read_terms(graph: nx.Graph, terms: Sequence[Term]) -> Model:
@@ -69,20 +69,20 @@ def read_terms(graph: nx.Graph, terms: Sequence[Term]) -> Model:
     Raises
     ------
     ValueError
-        For an unknown term, one for the other kind of graph, a wrong argument, a term given twice, an
-        attribute that is missing or has no finite values.
+        For an unknown term, a term for the other kind of graph, a wrong argument, a repeated term, or an
+        attribute that is missing or not finite.
     """
     if isinstance(terms, str) or not len(terms):
-        raise ValueError(f"ergm: terms must be a list such as ['edges', ('gwesp', 0.5)], found {terms!r}")
+        raise ValueError(f"ergm: terms is {terms!r}; expected a list such as ['edges', ('gwesp', 0.5)]")
     names: list[str] = []
     rows: list[Row] = []
     for term in terms:
-        found, parts = _read(graph, term)
+        labels, parts = _read(graph, term)
         rows += [row._replace(column=row.column + len(names)) for row in parts]
-        names += found
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ValueError(f"ergm: {', '.join(sorted(twice))} given twice")
+        names += labels
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(f"ergm: {', '.join(sorted(repeated))} given twice; remove one")
     kinds = {row.kind for row in rows}
     paths = {change.PATHS_FORTH, change.PATHS_BACK, change.TIES_BY_PATHS}
     mutual = [row.column for row in rows if row.kind == change.MUTUAL]
@@ -94,25 +94,24 @@ def read_terms(graph: nx.Graph, terms: Sequence[Term]) -> Model:
 
 
 def _independent(rows: list[Row], columns: int) -> NDArray[np.bool_]:
-    found = np.ones(columns, dtype=bool)
-    found[[row.column for row in rows if row.kind == change.MUTUAL or row.kind > change.MATRIX]] = False
-    return found
+    independent = np.ones(columns, dtype=bool)
+    dependent = [row.column for row in rows if row.kind == change.MUTUAL or row.kind > change.MATRIX]
+    independent[dependent] = False
+    return independent
 
 
 def _read(graph: nx.Graph, term: Term) -> tuple[list[str], list[Row]]:
     name, *arguments = [term] if isinstance(term, str) else list(term)
     if name not in READERS:
-        raise ValueError(f"ergm: unknown term {name!r}; known are {', '.join(sorted(READERS))}")
+        raise ValueError(f"ergm: unknown term {name!r}; expected one of {', '.join(sorted(READERS))}")
     reader, kind_of_graph, least, most = READERS[name]
     needs_directed = {"directed": True, "undirected": False}.get(kind_of_graph)
     if needs_directed is not None and graph.is_directed() != needs_directed:
-        other = {"triangle": "ttriple", "ttriple": "triangle", "gwdegree": "gwidegree and gwodegree"}.get(
-            name
-        )
-        advice = f"; use {other} there" if other else ""
+        substitutes = {"triangle": "ttriple", "ttriple": "triangle", "gwdegree": "gwidegree and gwodegree"}
+        advice = f"; use {substitutes[name]} instead" if name in substitutes else ""
         raise ValueError(f"ergm: term '{name}' is for {kind_of_graph} graphs{advice}")
     if not least <= len(arguments) <= most:
-        raise ValueError(f"ergm: term '{name}' takes {least} to {most} arguments, found {arguments!r}")
+        raise ValueError(f"ergm: term '{name}' has the arguments {arguments!r}; expected {least} to {most}")
     return reader(graph, name, *arguments)
 
 
@@ -162,7 +161,7 @@ def _gwdegree(*kinds: int) -> Callable[..., Read]:
 def _stars(*kinds: int) -> Callable[..., Read]:
     def read(graph: nx.Graph, name: str, k: int) -> Read:
         if not isinstance(k, int) or k < 1:
-            raise ValueError(f"ergm: term '{name}' needs a whole number of at least 1, found {k!r}")
+            raise ValueError(f"ergm: term '{name}' has k = {k!r}; expected an integer >= 1")
         return [f"{name}{k}"], [Row(kind, table=comb(_counts(graph), k)) for kind in kinds]
 
     return read
@@ -175,7 +174,7 @@ def _counts(graph: nx.Graph) -> NDArray[np.int64]:
 def _geometric(name: str, decay: float, count: NDArray[np.int64]) -> NDArray[np.float64]:
     if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 <= decay < 20:
         raise ValueError(
-            f"ergm: term '{name}' needs a decay from 0 to 20 (it is held fixed), found {decay!r}"
+            f"ergm: term '{name}' has the decay {decay!r}; expected a number from 0 to 20 (it stays fixed)"
         )
     return np.exp(decay) * (1 - (1 - np.exp(-decay)) ** count)
 
@@ -193,7 +192,7 @@ def _nodefactor(*kinds: int) -> Callable[..., Read]:
         levels, codes = _levels(graph, name, attribute)
         if len(levels) < 2:
             raise ValueError(
-                f"ergm: term '{name}' needs two levels of '{attribute}' or more; all are {levels[0]}"
+                f"ergm: term '{name}': '{attribute}' is {levels[0]} everywhere; expected two or more levels"
             )
         return [f"{name}.{attribute}.{v}" for v in levels[1:]], [Row(kind, codes=codes - 1) for kind in kinds]
 
@@ -209,12 +208,14 @@ def _node_values(*kinds: int) -> Callable[..., Read]:
 
 
 def _edgecov(graph: nx.Graph, name: str, matrix: Any, label: str = "matrix") -> Read:
-    n, found = graph.number_of_nodes(), np.asarray(matrix, dtype=float)
-    if found.shape != (n, n) or not np.isfinite(found).all():
-        raise ValueError(f"ergm: term '{name}' needs a finite ({n}, {n}) matrix, found shape {found.shape}")
-    if not graph.is_directed() and not np.array_equal(found, found.T):
-        raise ValueError(f"ergm: term '{name}' of an undirected graph needs a symmetric matrix")
-    return [f"{name}.{label}"], [Row(change.MATRIX, matrix=found)]
+    n, covariate = graph.number_of_nodes(), np.asarray(matrix, dtype=float)
+    if covariate.shape != (n, n) or not np.isfinite(covariate).all():
+        raise ValueError(
+            f"ergm: term '{name}' has a matrix of shape {covariate.shape}; expected ({n}, {n}), finite"
+        )
+    if not graph.is_directed() and not np.array_equal(covariate, covariate.T):
+        raise ValueError(f"ergm: term '{name}': expected a symmetric matrix for an undirected graph")
+    return [f"{name}.{label}"], [Row(change.MATRIX, matrix=covariate)]
 
 
 def _attribute(graph: nx.Graph, name: str, attribute: str) -> list[Any]:
@@ -223,7 +224,7 @@ def _attribute(graph: nx.Graph, name: str, attribute: str) -> list[Any]:
     if missing:
         raise ValueError(
             f"ergm: term '{name}': {missing} of {len(values)} nodes have no attribute '{attribute}'; "
-            "set it by nx.set_node_attributes, or leave these nodes out"
+            "set it by nx.set_node_attributes, or drop these nodes"
         )
     return values
 
@@ -245,7 +246,9 @@ def _numbers(graph: nx.Graph, name: str, attribute: str) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         numbers = np.array([np.nan])
     if not np.isfinite(numbers).all():
-        raise ValueError(f"ergm: term '{name}' needs finite numbers in '{attribute}', found {values[0]!r} …")
+        raise ValueError(
+            f"ergm: term '{name}': '{attribute}' contains {values[0]!r} …; expected finite numbers"
+        )
     return numbers
 
 

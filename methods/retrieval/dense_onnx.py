@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.exchange import Keep, export, made_anew, open_model
+from methods.exchange import ModelCache, export, no_cache, open_model
 from methods.retrieval.dense import MOST_CHARACTERS, Encoder, model_digest
 from methods.text import find_model
 
@@ -52,7 +52,9 @@ def export_encoder(model: str) -> bytes:
     return export(Vectors(), examples, dict.fromkeys(NAMES, ("texts", "length")), "vectors")
 
 
-def load_onnx_encoder(model: str, *, batch: int = 1, threads: int = 1, keep: Keep = made_anew) -> Encoder:
+def load_onnx_encoder(
+    model: str, *, batch: int = 1, threads: int = 1, keep: ModelCache = no_cache
+) -> Encoder:
     """Load a sentence encoder: texts to unit vectors of shape (texts, d), rounded to 6 digits.
 
     Parameters

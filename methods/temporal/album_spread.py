@@ -1,4 +1,4 @@
-"""Albums by the figures of their songs, and the spread within each, pooled over albums."""
+"""Summaries of albums, and partially pooled variances within albums."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Albums:
     ----------
     mean : (m, d) float
     variance : (m, d) float
-        Squared standard deviation of its songs (n - 1), >= 0.
+        Variance of the songs (n - 1), >= 0.
     count : (m,) float
-        Songs, >= 2.
+        Number of songs, >= 2.
     artist : (m,) int
-        From 0; every artist has at least two albums.
+        Index of the artist from 0; every artist has at least two albums.
     """
 
     mean: Floats
@@ -32,10 +32,10 @@ class Albums:
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.mean).all() or not (self.variance >= 0).all():
-            raise ValueError("albums: means and variances must be finite, variances >= 0; drop other albums")
+            raise ValueError("albums: expected finite means and variances >= 0; drop the other albums")
         if (self.count < 2).any():
             raise ValueError(
-                f"albums: one of {int(self.count.min())} song has no spread; expected at least 2 songs"
+                f"albums: found an album of {int(self.count.min())} song; expected at least 2 songs: drop it"
             )
         sizes = np.bincount(self.artist)
         if (sizes < 2).any():
@@ -44,23 +44,25 @@ class Albums:
             )
 
     def take(self, rows: Ints) -> Albums:
-        """Some albums; artists are numbered anew."""
+        """Select albums; artists are renumbered."""
         artist = np.unique(self.artist[rows], return_inverse=True)[1].ravel()
         return Albums(self.mean[rows], self.variance[rows], self.count[rows], artist)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Within-album variances after partial pooling: scaled inverse chi-square, album by album.
+    """Within-album variances after partial pooling.
+
+    Each has a scaled inverse chi-square distribution.
 
     Attributes
     ----------
     mean : (m, d) float
         Posterior mean of each diagonal element of W_m.
     scale, degrees : (m, d) float
-        The variance is ``degrees * scale / chi2(degrees)`` a posteriori.
+        A posteriori the variance is ``degrees * scale / chi2(degrees)``.
     prior_degrees : (d,) float
-        How many songs' worth the pooled spread counts for; infinite where albums do not differ.
+        Number of songs that the pooled spread counts as; infinite if albums do not differ.
     """
 
     mean: Floats
@@ -73,8 +75,12 @@ def pool_spread(albums: Albums) -> Spread:
     """Shrink each album's variance to the pooled one, by empirical Bayes.
 
     ``s^2 | sigma^2 ~ sigma^2 chi2(n - 1) / (n - 1)``, ``1 / sigma^2 ~ chi2(d0) / (d0 s0^2)``; d0
-    and s0^2 by the moments of log s^2. A spread of few songs leans on the others; it is unbiased
-    on average. Smyth (2004), Linear models and empirical Bayes methods, section 6.2.
+    and s0^2 are estimated by the moments of log s^2. The estimate of an album with few songs depends mostly
+    on the other albums; it is unbiased on average.
+
+    References
+    ----------
+    Smyth (2004), Linear models and empirical Bayes methods, section 6.2.
     """
     own = np.repeat(albums.count[:, None] - 1, albums.mean.shape[1], axis=1)
     floor = 1e-6 * np.average(albums.variance, axis=0, weights=own[:, 0])
@@ -88,7 +94,7 @@ def pool_spread(albums: Albums) -> Spread:
         np.average(variance, axis=0, weights=own[:, 0]),
         np.exp(logs.mean(axis=0) + digamma(half) - np.log(half)),
     )
-    # an infinite prior leaves the pooled variance alone; a million degrees say the same
+    # a million degrees of freedom approximate an infinite prior
     known = np.minimum(prior, 1e6)
     degrees = known + own
     scale = (known * centre + own * variance) / degrees
@@ -96,7 +102,10 @@ def pool_spread(albums: Albums) -> Spread:
 
 
 def _inverse_trigamma(value: float) -> float:
-    """Solve ``trigamma(x) = value`` by Newton's method on 1 / trigamma, which is nearly linear."""
+    """Solve ``trigamma(x) = value`` by Newton's method.
+
+    The iteration is on 1 / trigamma, which is nearly linear.
+    """
     x = 0.5 + 1 / value
     for _ in range(50):
         slope = polygamma(2, x)

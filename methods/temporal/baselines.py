@@ -1,4 +1,4 @@
-"""Forecasts that any other has to beat; each one sees earlier rows of the same unit only."""
+"""Baseline forecasts, each from earlier rows of the same unit only."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ Mask = NDArray[np.bool_]
 
 
 def last_value(panel: Panel) -> Floats:
-    """`m_t = y_{t-1}`; NaN in the first row of a unit."""
+    """Forecast `m_t = y_{t-1}`; NaN in the first row of a unit."""
     return previous(panel.mean, panel.unit)
 
 
 def unit_mean(panel: Panel) -> Floats:
-    """`m_t = sum_{s<t} n_s y_s / sum_{s<t} n_s`: the mean of all earlier songs."""
+    """Forecast the mean of all earlier songs, `sum_{s<t} n_s y_s / sum_{s<t} n_s`."""
     songs = before(panel.count, panel.unit)[:, None]
     total = before(panel.mean * panel.count[:, None], panel.unit)
     return np.divide(total, songs, out=np.full_like(total, np.nan), where=songs > 0)
 
 
 def autoregression(panel: Panel, learn: Mask, *, mean: bool) -> Floats:
-    """`m_t = a + b y_{t-1} (+ c mean_{t-1})`, by least squares over the rows of `learn`.
+    """Forecast by autoregression, `m_t = a + b y_{t-1} (+ c mean_{t-1})`.
+
+    The coefficients are fitted by least squares over the rows of `learn`.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def autoregression(panel: Panel, learn: Mask, *, mean: bool) -> Floats:
     learn : (n,) bool
         Rows with at least one earlier row.
     mean : bool
-        Whether the unit's mean is a regressor too.
+        Whether the mean of the unit is a regressor.
     """
     last, average = last_value(panel), unit_mean(panel)
     out = np.empty_like(panel.mean)
@@ -46,12 +48,14 @@ def autoregression(panel: Panel, learn: Mask, *, mean: bool) -> Floats:
 
 
 def history_summary(panel: Panel) -> Floats:
-    """Features for gradient boosting: last two, mean and spread of every dimension, and the calendar.
+    """Compute features for gradient boosting.
+
+    The last two values, mean and spread of every dimension, and calendar features.
 
     Returns
     -------
     (n, 4 d + 5) float
-        NaN where there is no such past.
+        NaN without the necessary past.
     """
     last = last_value(panel)
     average = unit_mean(panel)
@@ -75,14 +79,14 @@ def history_summary(panel: Panel) -> Floats:
 
 
 def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) -> Floats:
-    """Histogram gradient boosting on `history_summary`, one model a dimension.
+    """Forecast by gradient boosting on `history_summary`, one model per dimension.
 
     Parameters
     ----------
     panel : Panel
     learn : (n,) bool
     columns : list of int
-        Dimensions to forecast; the others only inform.
+        Dimensions to forecast; the others are features only.
     seed : int
 
     Returns
@@ -96,7 +100,7 @@ def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) 
             max_iter=100, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=40,
             early_stopping=False, random_state=seed,
         )  # fmt: skip
-        # on tables this small threads wait for each other longer than they work
+        # on small tables threads wait for each other longer than they work
         with threadpool_limits(limits=1):
             out[:, place] = model.fit(x[learn], panel.mean[learn, column]).predict(x)
     return out

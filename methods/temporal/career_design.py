@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 from methods.temporal.panel import Floats, Ints
 
 LARGE_GENRE = 10
-"""Careers that a genre needs to have a level of its own."""
+"""Number of careers from which a genre has its own level."""
 
 
 def covariates(
     year: Floats, unit: Ints, genre: Sequence[str], past: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Level, calendar and career time in decades, and a level for each of the larger genres but the largest.
+    """Build the covariates: level, calendar and career time in decades, large genres.
 
-    Calendar time is linear: a square bends down or up without end beyond the years that it was
-    fitted to, and foretold later years worse.
+    Each large genre except the largest has its own level. Calendar time is linear: a quadratic term
+    extrapolates without bound and predicted later years worse.
 
     Parameters
     ----------
     year : (n,) float
     unit : (n,) int
-        Career of each row, from 0; rows of a career from its first year on.
+        Career of each row, from 0; the rows of a career start with its first year.
     genre : (n,) str
     past : (n,) bool
-        Rows that the model is fitted to; by their careers the genres are counted.
+        Rows that the model is fitted to; their careers determine the sizes of genres.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def covariates(
     first = np.full(unit.max() + 1, np.inf)
     np.minimum.at(first, unit, year)
     names = np.asarray(genre, dtype=str)
-    careers = {(one, name) for one, name in zip(unit[past].tolist(), names[past].tolist(), strict=True)}
+    careers = {(career, name) for career, name in zip(unit[past].tolist(), names[past].tolist(), strict=True)}
     sizes = Counter(name for _, name in careers)
     ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
     large = [name for name in ordered[1:] if sizes[name] >= LARGE_GENRE]

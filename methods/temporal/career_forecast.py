@@ -1,4 +1,4 @@
-"""What a fitted model of careers foretells, and the smooth course that it sees in each."""
+"""Forecasts and smoothed courses of careers from a fitted model."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 from scipy.special import logsumexp
 
 from methods.compiled import compiled
-from methods.temporal.career_likelihood import cholesky, covariance
+from methods.temporal.career_likelihood import Array, cholesky, covariance
 from methods.temporal.careers import Careers, Kernel
-from methods.temporal.macro import MacroFit, thinned
+from methods.temporal.macro import MacroFit, thinned_draws
 from methods.temporal.panel import Floats
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of each row, given the earlier rows of its career, averaged over posterior draws.
+    """One-step forecasts of each row, averaged over posterior draws.
 
     Attributes
     ----------
     mean, sd : (n,) float
-        Of the value as it will be observed, sampling noise included.
+        Mean and standard deviation of the observed value, including sampling noise.
     log_density : (n,) float
-        Log predictive density of the value that came.
+        Log predictive density of the observed value.
     """
 
     mean: Floats
@@ -37,14 +37,13 @@ def forecast(fit: MacroFit, careers: Careers, number: int = 100) -> Forecast:
     Parameters
     ----------
     fit : MacroFit
-        Of the same careers, or of their earlier rows: then later rows are scored by a model that
-        never saw them.
+        Fit to the same careers, or to their earlier rows: then later rows are held out.
     careers : Careers
     number : int
-        Posterior draws to average over.
+        Number of posterior draws to average over.
     """
     means, variances = [], []
-    for draw in thinned(fit, number):
+    for draw in thinned_draws(fit, number):
         mean, variance = one_step_ahead(careers, fit.draws["beta"][draw], fit.kernel(draw))
         means.append(mean)
         variances.append(variance)
@@ -55,11 +54,11 @@ def forecast(fit: MacroFit, careers: Careers, number: int = 100) -> Forecast:
 
 
 def smooth(fit: MacroFit, careers: Careers, unit: int, number: int = 100) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of one career's true course, given all of its rows."""
+    """Compute mean and standard deviation of a career's course from all its rows."""
     rows = slice(careers.start[unit], careers.start[unit + 1])
     time, own = careers.time[rows], careers.own[rows]
     means, variances = [], []
-    for draw in thinned(fit, number):
+    for draw in thinned_draws(fit, number):
         kernel = fit.kernel(draw)
         prior = own @ np.diag(kernel.own_variance) @ own.T
         gap = (time[:, None] - time) / kernel.length[unit]
@@ -74,7 +73,19 @@ def smooth(fit: MacroFit, careers: Careers, unit: int, number: int = 100) -> tup
 
 
 @compiled
-def _innovations(start, time, rest, noise, own, amplitude, length, own_variance, extra, error, variance):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _innovations(
+    start: Array,
+    time: Array,
+    rest: Array,
+    noise: Array,
+    own: Array,
+    amplitude: Array,
+    length: Array,
+    own_variance: Array,
+    extra: float,
+    error: Array,
+    variance: Array,
+) -> bool:
     for i in range(len(start) - 1):
         first, last = start[i], start[i + 1]
         rows = slice(first, last)
@@ -91,15 +102,15 @@ def _innovations(start, time, rest, noise, own, amplitude, length, own_variance,
 
 
 def one_step_ahead(careers: Careers, coefficients: Floats, kernel: Kernel) -> tuple[Floats, Floats]:
-    """Mean and variance of each value, given the earlier values of its career.
+    """Compute mean and variance of each value given earlier values of its career.
 
-    The Cholesky factor holds them: row t of ``L z = y - X beta`` is the forecast error
+    They follow from the Cholesky factor: row t of ``L z = y - X beta`` is the forecast error
     ``L_tt z_t``, with variance ``L_tt^2``.
 
     Returns
     -------
     mean, variance : (n,) float
-        Of the observed value, sampling noise included.
+        Of the observed value, including sampling noise.
     """
     fitted = careers.mean @ coefficients
     rest = careers.value - fitted
@@ -107,5 +118,5 @@ def one_step_ahead(careers: Careers, coefficients: Floats, kernel: Kernel) -> tu
     if not _innovations(
         careers.start, careers.time, rest, careers.noise, careers.own, *kernel, error, variance
     ):
-        raise ValueError("careers: a covariance is not positive definite; give the values some noise")
+        raise ValueError("careers: a covariance is not positive definite; set noise > 0 for the values")
     return careers.value - error, variance

@@ -1,29 +1,34 @@
-r"""Marginal likelihood of many short Gaussian processes, with its gradient, career by career.
+r"""Marginal likelihood of many short Gaussian processes, with its gradient.
 
 .. math::
     y_i \sim N(X_i \beta,\ C_i),\qquad
     C_i = a_i^2 \exp\!\left(-\frac{(t - t')^2}{2 \ell_i^2}\right) + Z_i\,\mathrm{diag}(\tau^2)\,Z_i^\top
           + \sigma_n^2 I + \mathrm{diag}(s_i^2)
 
-The process, and the career's own coefficients ``Z_i b_i``, ``b_i ~ N(0, diag(tau^2))``, are
-integrated out exactly, a_i and l_i are summed over nodes that all careers share, so that a
-sampler sees hyperparameters only. Careers are short: small Cholesky factors, no padding.
+The process and the career's own coefficients ``Z_i b_i``, ``b_i ~ N(0, diag(tau^2))``, are integrated
+out exactly; a_i and l_i are summed over nodes that all careers share. A sampler therefore sees
+hyperparameters only. Careers are short: the Cholesky factors are small and need no padding.
 Specification 3, section 1.2.3; Rasmussen and Williams,
 Gaussian Processes for Machine Learning (2006), equations 2.30 and 5.9.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-# sums may be taken in another order, for vector instructions; infinities stay what they are
+from methods.compiled import compiled
+
+Array = np.ndarray
+
+# sums may be reordered for vector instructions; infinities keep their meaning
 FAST = {"reassoc", "contract", "arcp"}
 
 
-@numba.njit(cache=True)
-def covariance(time, noise, own, amplitude, length, own_variance, extra):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Covariance of one career's values; lower triangle only."""
+@compiled
+def covariance(
+    time: Array, noise: Array, own: Array, amplitude: float, length: float, own_variance: Array, extra: float
+) -> Array:
+    """Compute the covariance of one career's values; lower triangle only."""
     n = len(time)
     whole = np.zeros((n, n))
     for j in range(n):
@@ -36,9 +41,12 @@ def covariance(time, noise, own, amplitude, length, own_variance, extra):  # typ
     return whole
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def cholesky(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Replace a lower triangle by its Cholesky factor; false if it is not positive definite."""
+@compiled(fastmath=FAST)
+def cholesky(matrix: Array) -> bool:
+    """Replace a lower triangle by its Cholesky factor.
+
+    Returns false if the matrix is not positive definite.
+    """
     n = len(matrix)
     for j in range(n):
         for k in range(j + 1):
@@ -54,8 +62,8 @@ def cholesky(matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     return True
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def _inverse_transposed(factor, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled(fastmath=FAST)
+def _inverse_transposed(factor: Array, out: Array) -> None:
     """Fill `out` with ``L^-T``, row k being column k of ``L^-1``."""
     n = len(factor)
     for k in range(n):
@@ -67,11 +75,22 @@ def _inverse_transposed(factor, out):  # type: ignore[no-untyped-def]  # pragma:
             out[k, j] = total / factor[j, j]
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def _node(known, correlation, own, own_variance, amplitude2, rest, factor, root, by_rest, slopes):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Log-likelihood of one career at one node; fills its derivatives.
+@compiled(fastmath=FAST)
+def _node(
+    known: Array,
+    correlation: Array,
+    own: Array,
+    own_variance: Array,
+    amplitude2: float,
+    rest: Array,
+    factor: Array,
+    root: Array,
+    by_rest: Array,
+    slopes: Array,
+) -> float:
+    """Compute the log-likelihood of one career at one node; fill its derivatives.
 
-    `slopes` are those in log amplitude, the noise variance and the own variances. With
+    `slopes` are derivatives by log amplitude, the noise variance and the own variances. With
     ``C = P + R``, P the process: ``tr(C^-1 P) = n - tr(C^-1 R)`` needs the diagonal of ``C^-1`` only.
     """
     n, q = len(known), len(own_variance)
@@ -117,8 +136,8 @@ def _node(known, correlation, own, own_variance, amplitude2, rest, factor, root,
     return likelihood
 
 
-@numba.njit(cache=True)
-def _correlations(t, length, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+@compiled
+def _correlations(t: Array, length: Array, out: Array) -> None:
     for b in range(len(length)):
         for j in range(len(t)):
             for k in range(j + 1):
@@ -126,15 +145,26 @@ def _correlations(t, length, out):  # type: ignore[no-untyped-def]  # pragma: no
                 out[b, j, k] = np.exp(-0.5 * gap * gap)
 
 
-@numba.njit(cache=True)
-def value_and_gradient(  # type: ignore[no-untyped-def]
-    start, time, noise, own, length, rest, log_amplitude, log_weight, own_variance, extra
-):  # pragma: no cover - compiled
-    """Log-likelihood of a mixture over nodes; its derivatives in the last five arguments.
+@compiled
+def value_and_gradient(
+    start: Array,
+    time: Array,
+    noise: Array,
+    own: Array,
+    length: Array,
+    rest: Array,
+    log_amplitude: Array,
+    log_weight: Array,
+    own_variance: Array,
+    extra: float,
+) -> tuple[float, Array, Array, Array, Array, float]:
+    """Compute the log-likelihood of a mixture over nodes, with its derivatives.
+
+    The derivatives are by the last five arguments.
 
     Arguments are the fields of `Careers` and the lengths, then ``rest = value - mean beta``, the
     log amplitudes, the log weight of each pair of nodes (amplitudes, lengths) and the variances.
-    Minus infinity, and no slope, where a covariance is not positive definite.
+    If a covariance is not positive definite, the value is minus infinity and derivatives are 0.
     """
     high, wide = log_weight.shape
     q = len(own_variance)
@@ -173,11 +203,19 @@ def value_and_gradient(  # type: ignore[no-untyped-def]
     return total, by_rest, by_amplitude, by_weight, by_own, by_extra
 
 
-@numba.njit(cache=True)
-def node_log_likelihood(  # type: ignore[no-untyped-def]
-    start, time, noise, own, length, rest, log_amplitude, own_variance, extra
-):  # pragma: no cover - compiled
-    """Log-likelihood of every career at every pair of nodes, (units, amplitudes, lengths)."""
+@compiled
+def node_log_likelihood(
+    start: Array,
+    time: Array,
+    noise: Array,
+    own: Array,
+    length: Array,
+    rest: Array,
+    log_amplitude: Array,
+    own_variance: Array,
+    extra: float,
+) -> Array:
+    """Compute log-likelihoods of careers at all nodes, (units, amplitudes, lengths)."""
     most = np.max(np.diff(start))
     out = np.zeros((len(start) - 1, len(log_amplitude), len(length)))
     correlation, factor, root = (

@@ -1,25 +1,25 @@
-"""The careers' marginal likelihood as a node of a PyTensor graph, so that NUTS can follow its slope."""
+"""Marginal likelihood of careers as a PyTensor operation, with its gradient."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_funcify
 
-from methods.temporal.career_likelihood import value_and_gradient
+from methods.compiled import compiled
+from methods.temporal.career_likelihood import Array, value_and_gradient
 from methods.temporal.careers import Careers
 from methods.temporal.panel import Floats
 
 
 class MarginalLikelihood(Op):
-    """Outputs: log-likelihood, and its derivatives in the five inputs; see `career_likelihood`.
+    """Log-likelihood and its derivatives by the five inputs; see `career_likelihood`.
 
-    Inputs are the rest (n,), the log amplitudes, the log weights (amplitudes, lengths), the
+    The inputs are the residuals (n,), the log amplitudes, the log weights (amplitudes, lengths), the
     variances of the careers' own coefficients (q,) and of the noise ().
     """
 
@@ -35,8 +35,8 @@ class MarginalLikelihood(Op):
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         arguments = (*self.known, *inputs[:-1], float(inputs[-1]))
         results = value_and_gradient(*arguments)
-        for place, result in zip(outputs, results, strict=True):
-            place[0] = np.asarray(result)
+        for output, result in zip(outputs, results, strict=True):
+            output[0] = np.asarray(result)
 
     def L_op(  # noqa: N802 - the name that PyTensor calls
         self, inputs: Any, outputs: Any, output_grads: Any
@@ -45,12 +45,15 @@ class MarginalLikelihood(Op):
 
 
 @numba_funcify.register(MarginalLikelihood)
-def _compiled(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> Any:
-    """The same for nutpie, which calls it without going through Python."""
+def _numba_function(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> Any:
+    """Return the compiled function that nutpie calls without the interpreter."""
     start, time, noise, own, length = op.known
 
-    @numba.njit
-    def call(rest, log_amplitude, log_weight, own_variance, noise_variance):  # type: ignore[no-untyped-def]  # pragma: no cover
+    # Not stored: the careers are constants of the compiled code.
+    @compiled(cache=False)
+    def call(
+        rest: Array, log_amplitude: Array, log_weight: Array, own_variance: Array, noise_variance: Array
+    ) -> tuple[Array, ...]:
         value, by_rest, by_amplitude, by_weight, by_own, by_noise = value_and_gradient(
             start,
             time,
@@ -69,6 +72,6 @@ def _compiled(op: MarginalLikelihood, node: Apply | None = None, **_: Any) -> An
 
 
 def marginal_likelihood(careers: Careers, length: Floats, *inputs: Any) -> Any:
-    """Log-likelihood of the careers, a scalar; `inputs` as in `MarginalLikelihood`."""
+    """Build the log-likelihood of careers; for `inputs` see `MarginalLikelihood`."""
     outputs: Any = MarginalLikelihood(careers, length)(*inputs)
     return outputs[0]

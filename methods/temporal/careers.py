@@ -1,4 +1,4 @@
-"""Careers as short series of yearly means, and the parameters of their covariance."""
+"""Careers as short series of yearly means, and parameters of their covariance."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Careers:
     Attributes
     ----------
     start : (units + 1,) int
-        Rows of career i are ``start[i]`` to ``start[i + 1]``.
+        Rows of career i are ``start[i]`` to ``start[i + 1] - 1``.
     time : (n,) float
         Years.
     value : (n,) float
     noise : (n,) float
         Known sampling variance of each value, >= 0.
     mean : (n, p) float
-        Covariates of the mean, X; with a column of ones if there is to be an intercept.
+        Covariates of the mean, X; include a column of ones for an intercept.
     own : (n, q) float
         Covariates whose coefficients vary between careers, Z; q >= 1.
     """
@@ -41,8 +41,9 @@ class Careers:
         n = len(self.time)
         if self.start[0] != 0 or self.start[-1] != n or np.any(np.diff(self.start) < 1):
             raise ValueError(
-                f"careers: start must rise from 0 to the number of rows, {n}; found {self.start[0]} to "
-                f"{self.start[-1]}; every career needs a row"
+                f"careers: start goes from {self.start[0]} to {self.start[-1]}; expected it to rise from 0 "
+                "to the "
+                f"number of rows, {n}, with at least one row per career"
             )
         for name in ("value", "noise", "mean", "own"):
             column = getattr(self, name)
@@ -55,10 +56,10 @@ class Careers:
         if backwards.any():
             row = int(np.flatnonzero(backwards)[0])
             raise ValueError(
-                f"careers: time must rise within a career; row {row + 1} is not later than row {row}"
+                f"careers: row {row + 1} is not later than row {row}; sort the rows of each career by time"
             )
         if (self.noise < 0).any():
-            raise ValueError(f"careers: noise is a variance, found {self.noise.min()}")
+            raise ValueError(f"careers: noise contains {self.noise.min()}; expected variances >= 0")
 
     @property
     def units(self) -> int:
@@ -66,11 +67,11 @@ class Careers:
         return len(self.start) - 1
 
     def unit(self) -> Ints:
-        """Career of each row."""
+        """Return the career of each row."""
         return np.repeat(np.arange(self.units), np.diff(self.start))
 
     def keep(self, rows: NDArray[np.bool_]) -> Careers:
-        """The careers with some of their rows; each must keep one."""
+        """Select rows; each career must keep at least one."""
         counts = np.bincount(self.unit()[rows], minlength=self.units)
         start = np.r_[0, np.cumsum(counts)].astype(np.int64)
         return Careers(
@@ -93,7 +94,7 @@ class Kernel(NamedTuple):
     own_variance : (q,) float
         tau^2.
     noise_variance : float
-        sigma_n^2: what varies from year to year beyond the sampling variance.
+        sigma_n^2: variance from year to year beyond the sampling variance.
     """
 
     amplitude: Floats

@@ -1,4 +1,4 @@
-"""Forecasts for rows that their forecaster did not learn from, by leaving out units in turn."""
+"""Cross-fitted forecasts: each row is forecast without the fold of its unit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from methods.temporal.panel import Floats, Ints
 
 
 def folds_of(unit: Ints, folds: int, seed: int) -> Ints:
-    """Give each row the fold of its unit; folds differ by at most one unit in size.
+    """Assign units to folds; return the fold of each row.
+
+    The sizes of folds differ by at most one unit.
 
     Parameters
     ----------
@@ -25,11 +27,11 @@ def folds_of(unit: Ints, folds: int, seed: int) -> Ints:
 def cross_fit_ridge(
     x: Floats, y: Floats, weight: Floats, learn: NDArray[np.bool_], fold: Ints, penalty: float
 ) -> tuple[Floats, Floats]:
-    r"""Ridge regression; each learning row is forecast by the fit without its fold.
+    r"""Forecast each learning row by a ridge regression without its fold.
 
     .. math:: \min_B \sum_i p_i (y_i - x_i' B)^2 / \bar p + \lambda |B|^2
 
-    with x standardised and y centred on the learning rows. Other rows get the mean over folds.
+    with x standardised and y centred on the learning rows. The forecast of other rows is the mean over folds.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def cross_fit_ridge(
     learn : (n,) bool
     fold : (n,) int
     penalty : float
-        lambda >= 0, in rows.
+        lambda >= 0, in units of rows.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How well later years are foretold: the careers' model beside the plain forecasts it has to beat."""
+"""Scores of predictions of later years, beside baseline forecasts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from methods.temporal.panel import Floats, Panel, position
 
 
 class FutureScore(NamedTuple):
-    """Of one forecaster: root mean square error, 1 - MSE / MSE of the unit's mean, mean log density."""
+    """Scores of one forecaster.
+
+    Root mean square error, skill (1 - MSE / MSE of the unit's mean) and mean log density.
+    """
 
     rmse: float
     skill: float
@@ -22,20 +25,20 @@ class FutureScore(NamedTuple):
 def future_scores(
     panel: Panel, past: NDArray[np.bool_], mean: Floats, log_density: Floats
 ) -> dict[str, FutureScore]:
-    """Score forecasts of the first dimension on the rows that are not past.
+    """Score forecasts of the first dimension on later rows.
 
     Parameters
     ----------
     panel : Panel
     past : (n,) bool
-        The plain forecasts learn their coefficients, and one error variance each, from these rows.
+        Rows from which the baselines learn coefficients and one error variance each.
     mean, log_density : (n,) float
-        Of our forecast of each row: the mean, and the log density of the value that came.
+        Mean of the model's forecast of each row, and its log density of the observed value.
 
     Returns
     -------
     dict
-        By the forecaster's name; ``Gaussian process`` is ours.
+        Scores by forecaster; ``Gaussian process`` is the model.
     """
     learn, later = past & (position(panel.unit) > 0), ~past
     truth = panel.mean[:, 0]
@@ -64,5 +67,5 @@ def _log_density(squares: Floats, variance: float) -> Floats:
 
 
 def covered(value: Floats, mean: Floats, sd: Floats) -> float:
-    """Share of values within the central 90 % of normal forecasts."""
+    """Compute the share of values within the central 90 % of normal forecasts."""
     return float((np.abs(value - mean) <= 1.6449 * sd).mean())

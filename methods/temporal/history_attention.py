@@ -1,4 +1,4 @@
-r"""Attention over an artist's past releases: what the state-space model leaves unexplained.
+r"""Attention over past releases of an artist, to correct a state-space model.
 
 Specification 3, §1.1, `eta_i(t) = f(x, l, c, eta_i(t-), Theta_i)`: the past releases (audio x,
 lyrics l, context c, fused states eta) are keys and values, the posterior of the artist's own
@@ -9,8 +9,8 @@ parameters Theta_i is the query.
     z_i &= [\textstyle\sum_j \alpha_{ij} v_j,\ \theta_i] \\
     y_i &\sim N( m_i + \sqrt{s_i} W z_i',\ s_i e^{g(z_i')} )
 
-with m the forecast of the state-space model, s its variance (with the sampling noise of the
-target while learning), Δ years and n songs. `W` starts at zero, so learning starts at m.
+with m the forecast of the state-space model, s its variance (including the sampling noise of the
+target in training), Δ years and n songs. `W` starts at zero, so training starts at m.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Histories:
-    """Past releases of each target, and what is known of its artist.
+    """Past releases of each target, with parameters of its artist.
 
     Attributes
     ----------
     tokens : (r + 1, f) float32
-        One row a release; the last row is all zeros, for padding.
+        One row per release; the last row is all zeros, for padding.
     past : (n, l) int
-        Rows of `tokens` that each target may look at; r where there are fewer than l.
+        Rows of `tokens` that each target attends to; r as padding if there are fewer than l.
     gap : (n, l) float32
         Years from the release to the target.
     songs : (n, l) float32
@@ -47,7 +47,7 @@ class Histories:
     query : (n, q) float32
         Standardised parameters of the artist.
     prior, variance : (n, d) float32
-        Forecast to be corrected and the variance of its error, targets' noise included.
+        Forecast to correct and the variance of its error, including the noise of targets.
     """
 
     tokens: Floats32
@@ -61,7 +61,7 @@ class Histories:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How wide the network is and how it learns.
+    """Width of the network and settings of its training.
 
     Attributes
     ----------
@@ -70,9 +70,9 @@ class Recipe:
     dropout : float
         Probability, 0 to 1.
     learning_rate, weight_decay : float
-        Of AdamW; the rate falls to zero along half a cosine.
+        Settings of AdamW; the rate decays to zero along half a cosine.
     epochs, patience : int
-        At most so many; stops when the best held-out loss is `patience` epochs old.
+        Maximum number of epochs; training stops when the best held-out loss is `patience` epochs old.
     batch_size : int
     seed : int
     """
@@ -90,7 +90,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Losses after one pass over the data: nats a value, below the state-space model's own."""
+    """Losses of one epoch in nats per value, relative to the state-space model."""
 
     epoch: int
     train_loss: float
@@ -107,7 +107,7 @@ class HistoryAttention(nn.Module):
     def __init__(self, inputs: int, query: int, outputs: int, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"width {width} is no multiple of heads {heads}; choose one that is")
+            raise ValueError(f"width is {width}; expected a multiple of heads = {heads}")
         self.heads = heads
         self.outputs = outputs
         self.embed = nn.Linear(inputs, width)
@@ -132,7 +132,7 @@ class HistoryAttention(nn.Module):
         k = self.key(e).view(b, length, self.heads, -1)
         v = self.value(e).view(b, length, self.heads, -1)
         q = self.ask(query).view(b, self.heads, -1)
-        # sums of products: far faster here than many tiny matrix products
+        # sums of products are much faster here than many tiny matrix products
         logits = (q[:, None] * k).sum(dim=-1).transpose(1, 2) / math.sqrt(q.shape[-1])
         logits = (
             logits
@@ -145,6 +145,7 @@ class HistoryAttention(nn.Module):
     def forward(
         self, tokens: Tensor, seen: Tensor, gap: Tensor, songs: Tensor, query: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Compute corrections of mean and log-variance (b, outputs)."""
         pooled, _ = self.attend(tokens, seen, gap, songs, query)
         z = functional.gelu(self.hidden(self.drop(torch.cat([pooled, query], dim=-1))))
         mean, log_variance = self.head(self.drop(z)).chunk(2, dim=-1)
@@ -162,8 +163,8 @@ def _apply(model: HistoryAttention, data: dict[str, Tensor], rows: Tensor) -> tu
     return model(tokens, data["seen"][rows], data["gap"][rows], data["songs"][rows], data["query"][rows])
 
 
-def gaussian_gain(mean: Tensor, log_variance: Tensor, error: Tensor) -> Tensor:
-    """Negative log-likelihood of standardised errors: `((e - mean)^2 / v + log v) / 2`."""
+def gaussian_loss(mean: Tensor, log_variance: Tensor, error: Tensor) -> Tensor:
+    """Compute the negative log-likelihood `((e - mean)^2 / v + log v) / 2`."""
     return 0.5 * ((error - mean) ** 2 * torch.exp(-log_variance) + log_variance)
 
 
@@ -176,7 +177,7 @@ def train(
     recipe: Recipe,
     track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> tuple[HistoryAttention, list[Epoch]]:
-    """Learn the correction; keep the weights of the epoch with the lowest held-out loss.
+    """Train the correction; return the model of the best held-out epoch.
 
     Parameters
     ----------
@@ -184,7 +185,7 @@ def train(
     truth : (n, d) float32
         Only rows of `learn` and `hold` are read.
     learn, hold : (n,) bool
-        Rows to learn from, and rows that say when to stop.
+        Training rows, and held-out rows for early stopping.
     weight : (d,) float32
         Weight of each dimension in the loss.
     recipe : Recipe
@@ -204,13 +205,13 @@ def train(
         data = _tensors(histories)
         error = (torch.from_numpy(truth) - data["prior"]) / data["variance"].sqrt()
         weights = torch.from_numpy(weight / weight.sum())
-        rows, held = (torch.from_numpy(np.flatnonzero(mask)) for mask in (learn, hold))
+        rows, held_out = (torch.from_numpy(np.flatnonzero(mask)) for mask in (learn, hold))
 
         def loss(part: Tensor) -> Tensor:
             mean, log_variance = _apply(model, data, part)
-            return (gaussian_gain(mean, log_variance, error[part]) * weights).sum(dim=-1).mean()
+            return (gaussian_loss(mean, log_variance, error[part]) * weights).sum(dim=-1).mean()
 
-        best, best_epoch, kept, epochs = math.inf, 0, copy.deepcopy(model.state_dict()), []
+        best, best_epoch, best_state, epochs = math.inf, 0, copy.deepcopy(model.state_dict()), []
         for epoch in track(range(1, recipe.epochs + 1)):
             model.train()
             total = 0.0
@@ -224,18 +225,18 @@ def train(
             schedule.step()
             model.eval()
             with torch.no_grad():
-                outside = float(loss(held))
-            epochs.append(Epoch(epoch, total / len(rows), outside))
-            if outside < best:
-                best, best_epoch, kept = outside, epoch, copy.deepcopy(model.state_dict())
+                held_out_loss = float(loss(held_out))
+            epochs.append(Epoch(epoch, total / len(rows), held_out_loss))
+            if held_out_loss < best:
+                best, best_epoch, best_state = held_out_loss, epoch, copy.deepcopy(model.state_dict())
             elif epoch - best_epoch >= recipe.patience:
                 break
-        model.load_state_dict(kept)
+        model.load_state_dict(best_state)
         return model.eval(), epochs
 
 
 def predict(model: HistoryAttention, histories: Histories) -> tuple[Floats32, Floats32]:
-    """Corrected forecast and the factor on its variance, (n, d) each."""
+    """Compute the corrected forecast and the factor of its variance, (n, d) each."""
     data = _tensors(histories)
     with torch.no_grad():
         parts = [_apply(model, data, rows) for rows in torch.arange(len(histories.past)).split(2048)]

@@ -1,4 +1,4 @@
-r"""Hierarchical Gaussian process over careers: one model, every career its own swing and pace.
+r"""Hierarchical Gaussian process over careers.
 
 .. math::
     \eta_i(t) &\sim GP\big(x_i(t)^\top \beta + z_i(t)^\top b_i,\; a_i^2 e^{-(t - t')^2 / 2 \ell_i^2}\big),
@@ -6,15 +6,14 @@ r"""Hierarchical Gaussian process over careers: one model, every career its own 
     \log a_i &\sim N(\mu_a, \omega_a^2),\quad \log \ell_i \sim N(\mu_\ell, \omega_\ell^2),\quad
     b_i \sim N(0, \mathrm{diag}(\tau^2))
 
-``s_it`` is the known sampling error of a yearly mean. Process and ``b_i`` are integrated out
-exactly (`career_likelihood`). ``a_i`` is integrated by Gauss-Hermite quadrature; ``l_i`` takes
-the values of `LENGTHS` with log-normal weights: below a year it would be noise, above the span
-of a career a level. NUTS samples what all careers share, and each career's amplitude and length
-follow from every draw. Sampling them
-with the rest, two a career and non-centred, mixed badly: a career of a dozen years does not tell a
-short length from noise or a long one from a level, so hundreds of nearly flat directions drag
-the shared ones along. Values are expected in units of their standard deviation: the priors are
-weakly informative on that scale.
+Every career has its own amplitude and length scale. ``s_it`` is the known sampling error of a yearly
+mean. The process and ``b_i`` are integrated out exactly (`career_likelihood`). ``a_i`` is integrated by
+Gauss-Hermite quadrature. ``l_i`` takes the values of `LENGTHS` with log-normal weights: below a year it
+would be noise, above the span of a career a level. NUTS samples the shared parameters; each career's
+amplitude and length follow from every draw. Sampling them jointly (two per career, non-centred) mixed
+badly: a career of a dozen years does not distinguish a short length from noise or a long one from a
+level, so hundreds of nearly flat directions slow the shared ones down. Values must be in units of their
+standard deviation: the priors are weakly informative on that scale.
 
 Specification 3, section 1.2.3. R-hat and effective sample size: Vehtari, Gelman, Simpson,
 Carpenter and Bürkner (2021).
@@ -32,7 +31,7 @@ from methods.temporal.careers import Careers, Kernel
 from methods.temporal.panel import Floats, Ints
 
 SHARED = ("beta", "tau", "sigma_n", "log_rms", "mu_a", "omega_a", "mu_l", "omega_l")
-"""Parameters of all careers together; `log_rms` is the log of the root mean square amplitude."""
+"""Shared parameters; `log_rms` is the log of the root mean square amplitude."""
 
 LENGTHS: Floats = np.array([1.0, 2.5, 6.25, 15.625, 39.0625])
 """Length scales a career may have: 1, 2.5, 6.25, 16 and 39 years."""
@@ -60,17 +59,19 @@ class Priors:
 
 
 @dataclass(frozen=True)
-class Converged:
-    """Whether the chains may be trusted, and why not.
+class Convergence:
+    """Convergence of the chains.
 
     Attributes
     ----------
     ok : bool
+        Whether the draws may be used.
     reason : str
-        Empty if ok.
+        Why not; empty if ok.
     rhat, ess : dict
-        Split R-hat and bulk effective sample size of each parameter, those of several numbered.
+        Split R-hat and bulk effective sample size of each parameter; entries of vectors are numbered.
     divergences : int
+        Number of divergent transitions.
     """
 
     ok: bool
@@ -82,22 +83,24 @@ class Converged:
 
 @dataclass(frozen=True)
 class MacroFit:
-    """Posterior draws, all chains after one another, and whether they may be used.
+    """Posterior draws, chain after chain, with their convergence.
 
     Attributes
     ----------
     draws : dict
         Parameter -> (draws, ...); also ``amplitude`` and ``length`` (draws, units).
-    converged : Converged
+    converged : Convergence
     """
 
     draws: dict[str, Floats]
-    converged: Converged
+    converged: Convergence
 
     def kernel(self, draw: int) -> Kernel:
-        """Covariance parameters of one draw."""
-        one = {name: values[draw] for name, values in self.draws.items()}
-        return Kernel(one["amplitude"], one["length"], one["tau"] ** 2, float(one["sigma_n"]) ** 2)
+        """Return the covariance parameters of one draw."""
+        values = {name: draws[draw] for name, draws in self.draws.items()}
+        return Kernel(
+            values["amplitude"], values["length"], values["tau"] ** 2, float(values["sigma_n"]) ** 2
+        )
 
 
 def fit(
@@ -111,7 +114,7 @@ def fit(
     target_accept: float = 0.9,
     progress: bool = False,
 ) -> MacroFit:
-    """Sample the posterior of the shared parameters by NUTS (nutpie), one chain after another.
+    """Sample the posterior of the shared parameters by NUTS (nutpie).
 
     Parameters
     ----------
@@ -119,17 +122,17 @@ def fit(
         `value` in units of its standard deviation, `time` in years.
     seed : int
     draws, tune, chains : int
-        Per chain; at least 2 chains, or R-hat cannot see chains that disagree.
+        Draws and tuning steps per chain; R-hat needs at least 2 chains.
     priors : Priors, optional
     target_accept : float
-        Of the step size adaptation, in (0, 1).
+        Target acceptance rate of the step size adaptation, in (0, 1).
     progress : bool
-        Whether nutpie shows its bar.
+        Whether nutpie shows a progress bar.
 
     Returns
     -------
     MacroFit
-        Look at ``converged`` before using it.
+        Check ``converged`` before use.
 
     Raises
     ------
@@ -137,7 +140,9 @@ def fit(
         If there are fewer than 2 chains.
     """
     if chains < 2:
-        raise ValueError(f"{chains} chain: convergence is judged between chains; expected at least 2")
+        raise ValueError(
+            f"found {chains} chain; expected at least 2, since convergence is measured between chains"
+        )
     import nutpie
 
     from methods.pytensor_setup import without_blas
@@ -152,17 +157,17 @@ def fit(
         name: trace.posterior[name].to_numpy().reshape(-1, *trace.posterior[name].shape[2:])
         for name in SHARED
     }
-    return MacroFit(shared | _careers_own(careers, shared, seed), judge(trace))
+    return MacroFit(shared | _draw_kernels(careers, shared, seed), check_convergence(trace))
 
 
 def model(careers: Careers, priors: Priors) -> Any:
-    """The PyMC model; its one observed term is the marginal likelihood of all careers."""
+    """Build the PyMC model on the marginal likelihood of all careers."""
     import pymc as pm
     import pytensor.tensor as pt
 
     from methods.temporal.career_op import marginal_likelihood
 
-    # orthogonal columns: the sampler then need not learn how the covariates go together
+    # orthogonal columns: the sampler need not learn the correlation of the covariates
     columns, mixing = np.linalg.qr(careers.mean)
     scale = np.sqrt(len(columns))
     with pm.Model() as built:
@@ -173,7 +178,7 @@ def model(careers: Careers, priors: Priors) -> Any:
         mu_l = pm.Normal("mu_l", np.log(priors.length), priors.spread)
         omega_a = pm.HalfNormal("omega_a", priors.omega)
         omega_l = pm.HalfNormal("omega_l", priors.omega)
-        # years tell the mean square amplitude; the mean of its log they tell together with omega_a only
+        # data identify the mean square amplitude; the mean log only together with omega_a
         log_rms = pm.Normal("log_rms", np.log(priors.amplitude), priors.spread)
         mean_square = pt.dot(HIGH_WEIGHT / HIGH_WEIGHT.sum(), pt.exp(2 * omega_a * HIGH))
         mu_a = pm.Deterministic("mu_a", log_rms - 0.5 * pt.log(mean_square))
@@ -187,34 +192,36 @@ def model(careers: Careers, priors: Priors) -> Any:
     return built
 
 
-def _careers_own(careers: Careers, shared: dict[str, Floats], seed: int) -> dict[str, Floats]:
-    """Draw each career's amplitude and length from its nodes, given every draw of the rest."""
+def _draw_kernels(careers: Careers, shared: dict[str, Floats], seed: int) -> dict[str, Floats]:
+    """Draw each career's amplitude and length from its nodes given all other draws."""
     rng = np.random.default_rng(seed)
     amplitude = np.empty((len(shared["sigma_n"]), careers.units))
     length = np.empty_like(amplitude)
     for s in range(len(amplitude)):
-        one = {name: values[s] for name, values in shared.items()}
-        heights = one["mu_a"] + one["omega_a"] * HIGH
-        found = node_log_likelihood(
+        values = {name: draws[s] for name, draws in shared.items()}
+        log_amplitudes = values["mu_a"] + values["omega_a"] * HIGH
+        logs = node_log_likelihood(
             careers.start, careers.time, careers.noise, careers.own, LENGTHS,
-            careers.value - careers.mean @ one["beta"], heights, one["tau"] ** 2, float(one["sigma_n"]) ** 2,
+            careers.value - careers.mean @ values["beta"], log_amplitudes, values["tau"] ** 2,
+            float(values["sigma_n"]) ** 2,
         )  # fmt: skip
-        found += np.log(HIGH_WEIGHT)[:, None] - 0.5 * ((np.log(LENGTHS) - one["mu_l"]) / one["omega_l"]) ** 2
-        # the largest of log probabilities with Gumbel noise is a draw
-        pick = (found + rng.gumbel(size=found.shape)).reshape(careers.units, -1).argmax(axis=1)
-        a, b = np.unravel_index(pick, found.shape[1:])
-        amplitude[s], length[s] = np.exp(heights[a]), LENGTHS[b]
+        log_share = -0.5 * ((np.log(LENGTHS) - values["mu_l"]) / values["omega_l"]) ** 2
+        logs += np.log(HIGH_WEIGHT)[:, None] + log_share
+        # Gumbel-max trick: the largest log probability plus Gumbel noise is a draw
+        pick = (logs + rng.gumbel(size=logs.shape)).reshape(careers.units, -1).argmax(axis=1)
+        a, b = np.unravel_index(pick, logs.shape[1:])
+        amplitude[s], length[s] = np.exp(log_amplitudes[a]), LENGTHS[b]
     return {"amplitude": amplitude, "length": length}
 
 
-def judge(
+def check_convergence(
     trace: Any,
     *,
     rhat_most: float = 1.01,
     ess_least: float = 200.0,
     divergent: float = 0.01,
-) -> Converged:
-    """Decide whether the chains have converged.
+) -> Convergence:
+    """Check whether the chains have converged.
 
     Parameters
     ----------
@@ -242,19 +249,19 @@ def judge(
     ]
     if float(diverging.mean()) > divergent:
         faults.append(f"{int(diverging.sum())} of {diverging.size} transitions diverged")
-    return Converged(not faults, "; ".join(faults), rhat, ess, int(diverging.sum()))
+    return Convergence(not faults, "; ".join(faults), rhat, ess, int(diverging.sum()))
 
 
 def _numbered(values: Any) -> dict[str, float]:
-    """One entry a number: the parameter's name, with the place in it where there are several."""
-    found = {}
+    """Flatten parameters to one entry per number; entries of vectors are numbered."""
+    numbered = {}
     for name in SHARED:
         parts = values[name].to_numpy().ravel()
-        for place, part in enumerate(parts):
-            found[f"{name} {place}" if len(parts) > 1 else name] = float(part)
-    return found
+        for index, part in enumerate(parts):
+            numbered[f"{name} {index}" if len(parts) > 1 else name] = float(part)
+    return numbered
 
 
-def thinned(fit: MacroFit, number: int) -> Ints:
-    """Numbers of `number` draws, evenly spaced over all chains."""
+def thinned_draws(fit: MacroFit, number: int) -> Ints:
+    """Return the indices of `number` draws, evenly spaced over all chains."""
     return np.linspace(0, len(fit.draws["sigma_n"]) - 1, number).round().astype(np.int64)

@@ -1,18 +1,28 @@
-"""Does a fitted model of careers make data like those that it was fitted to?"""
+"""Posterior predictive checks of the model of careers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from methods.compiled import compiled
-from methods.temporal.career_likelihood import cholesky, covariance
+from methods.temporal.career_likelihood import Array, cholesky, covariance
 from methods.temporal.careers import Careers
-from methods.temporal.macro import MacroFit, thinned
+from methods.temporal.macro import MacroFit, thinned_draws
 from methods.temporal.panel import Floats
 
 
 @compiled
-def _colour(start, time, noise, own, amplitude, length, own_variance, extra, white):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _colour(
+    start: Array,
+    time: Array,
+    noise: Array,
+    own: Array,
+    amplitude: Array,
+    length: Array,
+    own_variance: Array,
+    extra: float,
+    white: Array,
+) -> Array:
     """Multiply standard normal values by each career's Cholesky factor."""
     out = np.zeros_like(white)
     for i in range(len(start) - 1):
@@ -26,20 +36,20 @@ def _colour(start, time, noise, own, amplitude, length, own_variance, extra, whi
 
 
 def replicate(fit: MacroFit, careers: Careers, number: int, seed: int) -> Floats:
-    """Draw whole data sets from the posterior, (number, n): what the model holds for usual."""
+    """Draw replicate data sets from the posterior, (number, n)."""
     rng = np.random.default_rng(seed)
     known = careers.start, careers.time, careers.noise, careers.own
     return np.array(
         [
             careers.mean @ fit.draws["beta"][draw]
             + _colour(*known, *fit.kernel(draw), rng.normal(size=len(careers.time)))
-            for draw in thinned(fit, number)
+            for draw in thinned_draws(fit, number)
         ]
     )
 
 
 def traits(careers: Careers, value: Floats) -> dict[str, float]:
-    """What a data set looks like: spread of and within careers, steps, their correlation, tails."""
+    """Compute statistics of a data set: spreads, steps, correlation and tails."""
     unit = careers.unit()
     count = np.bincount(unit)
     level = np.bincount(unit, weights=value) / count
@@ -65,14 +75,14 @@ def predictive_check(
     -------
     dict
         Trait -> (observed, low and high 2.5 % of replicates), and the two-sided posterior
-        predictive p: near 0 where the model's data do not look like these.
+        predictive p-value: near 0 if replicates differ from the data.
     """
     drawn = [traits(careers, values) for values in replicate(fit, careers, number, seed)]
     checks = {}
     for name, observed in traits(careers, careers.value).items():
-        others = np.array([one[name] for one in drawn])
-        low, high = np.quantile(others, [0.025, 0.975])
-        above = (np.sum(others >= observed) + 1) / (number + 1)
-        below = (np.sum(others <= observed) + 1) / (number + 1)
+        replicates = np.array([traits_of_draw[name] for traits_of_draw in drawn])
+        low, high = np.quantile(replicates, [0.025, 0.975])
+        above = (np.sum(replicates >= observed) + 1) / (number + 1)
+        below = (np.sum(replicates <= observed) + 1) / (number + 1)
         checks[name] = np.array([observed, low, high]), float(min(1.0, 2 * min(above, below)))
     return checks

@@ -1,6 +1,6 @@
-r"""Albums: what their songs share, and how much of a song's emotion that is.
+r"""Factor model of albums, and the share of emotion that songs of an album share.
 
-A song s on album m of artist i, all measured in d emotional dimensions:
+For song s on album m of artist i, in d emotional dimensions:
 
 .. math::
     \eta_{ms} = \alpha_i + \Lambda f_m + \delta_{ms},\qquad
@@ -11,10 +11,10 @@ A song s on album m of artist i, all measured in d emotional dimensions:
     \mathrm{Coherence}(m) = 1 - \frac{\mathrm{tr}\,\mathrm{Var}(\delta_m)}{\mathrm{tr}\,\mathrm{Var}(\eta_m)}
     = \frac{\mathrm{tr}\,\Lambda\Lambda^\top}{\mathrm{tr}(\Lambda\Lambda^\top + \Psi) + \mathrm{tr}\,W_m}
 
-Only the mean, the standard deviation and the number of songs of each album are needed: W_m is
-the squared deviation, and by the law of total variance the means vary by ``W_m / n_m`` more than
-the albums do. The loadings are common to all albums: one vector of means an album cannot carry
-loadings of its own. Specification 3, section 1.2.2.
+The model needs only the mean, the standard deviation and the number of songs of each album. W_m is the
+within-album variance; by the law of total variance the observed means vary by ``W_m / n_m`` more than the
+true means. The loadings are common to all albums: one mean vector per album does not identify loadings of
+its own. Specification 3, section 1.2.2.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ __all__ = [
     "coherence",
     "deviations",
     "fit_factors",
+    "group_sums",
     "log_likelihood",
     "most_factors",
     "pool_spread",
-    "sums",
 ]
 
 
@@ -62,14 +62,16 @@ class Factors:
 
 
 class Deviations(NamedTuple):
-    """Albums about their artist's mean, stretched so that their variance is that of an album."""
+    """Deviations of albums from their artist, scaled to the variance of an album."""
 
     value: Floats
     noise: Floats
 
 
 def deviations(albums: Albums, within: Floats) -> Deviations:
-    r"""Take out the artist: ``sqrt(g / (g - 1)) (y_m - mean over the artist's g albums)``.
+    r"""Compute the deviations of albums from their artist's mean.
+
+    ``sqrt(g / (g - 1)) (y_m - mean over the artist's g albums)``.
 
     Parameters
     ----------
@@ -80,18 +82,19 @@ def deviations(albums: Albums, within: Floats) -> Deviations:
     Returns
     -------
     Deviations
-        Values (m, d), and the sampling variance that is left in them.
+        Values (m, d), and their remaining sampling variance.
     """
     size = np.bincount(albums.artist)[albums.artist][:, None]
     sampling = within / albums.count[:, None]
-    totals = sums(sampling, albums.artist)[albums.artist]
-    means = sums(albums.mean, albums.artist)[albums.artist] / size
+    totals = group_sums(sampling, albums.artist)[albums.artist]
+    means = group_sums(albums.mean, albums.artist)[albums.artist] / size
     stretch = size / (size - 1)
     noise = stretch * ((1 - 2 / size) * sampling + totals / size**2)
     return Deviations(np.sqrt(stretch) * (albums.mean - means), noise)
 
 
-def sums(values: Floats, group: Ints) -> Floats:
+def group_sums(values: Floats, group: Ints) -> Floats:
+    """Sum the rows of each group, (groups, d)."""
     out = np.zeros((group.max() + 1, values.shape[1]))
     np.add.at(out, group, values)
     return out
@@ -106,7 +109,7 @@ def fit_factors(
     iterations: int = 500,
     tolerance: float = 1e-7,
 ) -> Factors:
-    """Factor analysis of values with known error variances, by EM.
+    """Fit a factor analysis of values with known error variances, by EM.
 
     Parameters
     ----------
@@ -115,12 +118,12 @@ def fit_factors(
     noise : (m, d) float
         Known sampling variance of each value.
     factors : int
-        r >= 1, with ``(d - r)^2 >= d + r``: beyond, the model is not identified.
+        r >= 1, with ``(d - r)^2 >= d + r``: larger models are not identified.
     start : Factors, optional
-        Where to start; the principal components of `value` otherwise.
+        Start of the iterations; by default the principal components of `value`.
     iterations : int
     tolerance : float
-        Stop when a step adds less than this to the log-likelihood a row.
+        Stop when a step adds less than this to the log-likelihood per row.
 
     Raises
     ------
@@ -129,7 +132,7 @@ def fit_factors(
     """
     d = value.shape[1]
     if not 1 <= factors <= most_factors(d):
-        raise ValueError(f"{factors} factors of {d} dimensions; expected 1 to {most_factors(d)}")
+        raise ValueError(f"found {factors} factors for {d} dimensions; expected 1 to {most_factors(d)}")
     loadings, unique = (start.loadings, start.unique) if start else _principal(value, factors)
     trace: list[float] = []
     for _ in range(iterations):
@@ -141,7 +144,7 @@ def fit_factors(
 
 
 def most_factors(dimensions: int) -> int:
-    """Largest r with ``(d - r)^2 >= d + r``."""
+    """Return the largest r with ``(d - r)^2 >= d + r``."""
     return max(r for r in range(dimensions + 1) if (dimensions - r) ** 2 >= dimensions + r)
 
 
@@ -152,7 +155,10 @@ def _principal(value: Floats, factors: int) -> tuple[Floats, Floats]:
 
 
 def _step(value: Floats, noise: Floats, loadings: Floats, unique: Floats) -> tuple[float, Floats, Floats]:
-    """Log-likelihood, and one step of EM with the true mean ``x = Lambda f + u`` as missing too."""
+    """Compute the log-likelihood and take one step of EM.
+
+    The true means ``x = Lambda f + u`` are missing data too.
+    """
     m, r = len(value), loadings.shape[1]
     total = unique + noise
     pull = (value / total) @ loadings
@@ -167,9 +173,9 @@ def _step(value: Floats, noise: Floats, loadings: Floats, unique: Floats) -> tup
     # E[x f'], E[f f'] and the diagonal of E[x x'], summed over albums
     cross = np.einsum("md,mp->dp", gain * value, score)
     cross += np.einsum("md,dq,mqp->dp", 1 - gain, loadings, second, optimize=True)
-    seen = gain * value
+    weighted = gain * value
     fitted = (1 - gain) * (score @ loadings.T)
-    square = (seen + fitted) ** 2 + gain * noise
+    square = (weighted + fitted) ** 2 + gain * noise
     square += (1 - gain) ** 2 * np.einsum("dp,mpq,dq->md", loadings, covariance, loadings, optimize=True)
     new = np.linalg.solve(second.sum(axis=0), cross.T).T
     left = square.sum(axis=0) - (new * cross).sum(axis=1)
@@ -177,12 +183,12 @@ def _step(value: Floats, noise: Floats, loadings: Floats, unique: Floats) -> tup
 
 
 def log_likelihood(model: Factors, value: Floats, noise: Floats) -> float:
-    """Mean log density a row of ``N(0, Lambda Lambda' + Psi + diag(noise))``."""
+    """Compute the mean log density of ``N(0, Lambda Lambda' + Psi + diag(noise))``."""
     return _step(value, noise, model.loadings, model.unique)[0] / len(value)
 
 
 def coherence(model: Factors, within: Floats) -> Floats:
-    """Share of a song's variance that the factors of its album carry.
+    """Compute the share of a song's variance that the factors of its album explain.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Coherence of albums with its uncertainty: the whole fit, the number of factors, intervals, shuffles."""
+"""Inference on the coherence of albums: fit, factors, intervals, shuffles."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Interval:
     Attributes
     ----------
     low, high : float
-        Of the mean over albums.
+        Interval of the mean over albums.
     album_low, album_high : (m,) float
-        Of each album.
+        Interval of each album.
     """
 
     low: float
@@ -42,20 +42,20 @@ class Interval:
 
 
 def fit(albums: Albums, factors: int, start: Factors | None = None) -> tuple[Spread, Factors]:
-    """Spreads within albums, and the factors of what the albums' means deviate from their artist's."""
+    """Fit spreads within albums and factors of their deviations from the artist."""
     spread = pool_spread(albums)
     value, noise = deviations(albums, spread.mean)
     return spread, fit_factors(value, noise, factors, start=start, iterations=200, tolerance=1e-5)
 
 
 def choose_factors(albums: Albums, seed: int) -> tuple[int, dict[int, float]]:
-    """The number of factors that foretells the albums of artists left out best.
+    """Choose the number of factors that predicts held-out artists best.
 
     Returns
     -------
     factors : int
     scored : dict
-        Log-likelihood an album of artists left out, by number of factors.
+        Log-likelihood per album of held-out artists, by number of factors.
     """
     artists = int(albums.artist.max()) + 1
     half = (np.random.default_rng(seed).permutation(artists) % 2)[albums.artist]
@@ -74,26 +74,25 @@ def choose_factors(albums: Albums, seed: int) -> tuple[int, dict[int, float]]:
 def intervals(
     albums: Albums, spread: Spread, fitted: Factors, *, groups: int, draws: int, seed: int
 ) -> Interval:
-    r"""Intervals by a jackknife over groups of artists, and the posterior of each album's spread.
+    r"""Compute intervals by a jackknife over groups of artists.
 
     .. math::
         \mathrm{Var}(\hat\theta) = \frac{g - 1}{g} \sum_j (\hat\theta_{(j)} - \bar\theta_{(\cdot)})^2
 
-    with theta the logit of mean coherence, each time from the albums of all artists but a g-th of
-    them, spreads and factors fitted anew; the interval has g - 1 degrees of freedom of Student's t. Artists
-    drawn with replacement would not do: those drawn twice look like albums that agree, and every
-    such sample is more coherent than the albums are. An album's interval adds what is not known of its
-    own spread.
+    with theta the logit of mean coherence. Each replicate leaves out one of g groups of artists and refits
+    spreads and factors. The interval uses Student's t with g - 1 degrees of freedom. A bootstrap of artists
+    is biased: artists drawn twice look like albums that agree, so every sample is more coherent than the
+    data. The interval of an album adds the posterior uncertainty of its own spread.
 
     Parameters
     ----------
     albums : Albums
     spread, fitted : Spread, Factors
-        From `fit` of the same albums.
+        Result of `fit` for the same albums.
     groups : int
         g >= 2, at most the number of artists.
     draws : int
-        Of each album's spread, and of the factors.
+        Number of draws of each album's spread and of the factors.
     seed : int
 
     Raises
@@ -103,17 +102,19 @@ def intervals(
     """
     artists = int(albums.artist.max()) + 1
     if not 2 <= groups <= artists:
-        raise ValueError(f"jackknife: {groups} groups of {artists} artists; expected 2 to {artists}")
+        raise ValueError(
+            f"jackknife: found {groups} groups of {artists} artists; expected 2 to {artists} groups"
+        )
     rng = np.random.default_rng(seed)
     group = (rng.permutation(artists) % groups)[albums.artist]
-    left_out = np.empty((groups, 3))
-    for one in range(groups):
-        rest = albums.take(np.flatnonzero(group != one))
+    replicates = np.empty((groups, 3))
+    for left in range(groups):
+        rest = albums.take(np.flatnonzero(group != left))
         own, factors = fit(rest, fitted.loadings.shape[1], fitted)
         common = (factors.loadings**2).sum()
         mean = float(coherence(factors, own.mean).mean())
-        left_out[one] = logit(mean), np.log(common), np.log(common + factors.unique.sum())
-    covariance = (groups - 1) * np.cov(left_out.T, ddof=0)
+        replicates[left] = logit(mean), np.log(common), np.log(common + factors.unique.sum())
+    covariance = (groups - 1) * np.cov(replicates.T, ddof=0)
     reach = t.ppf(0.975, groups - 1)
     centre = logit(coherence(fitted, spread.mean).mean())
     half = reach * np.sqrt(covariance[0, 0])
@@ -121,28 +122,28 @@ def intervals(
     logs = np.log([common, common + fitted.unique.sum()])
     drawn = np.exp(rng.multivariate_normal(logs, covariance[1:, 1:], draws))
     within = spread.scale * spread.degrees / rng.chisquare(spread.degrees, (draws, *spread.degrees.shape))
-    # of the variance that albums differ by the factors cannot carry more than all
+    # the factors explain at most the whole variance between albums
     part, whole = np.minimum(drawn[:, :1], drawn[:, 1:]), drawn[:, 1:]
     low, high = np.quantile(part / (whole + within.sum(axis=2)), [0.025, 0.975], axis=0)
     return Interval(float(expit(centre - half)), float(expit(centre + half)), low, high)
 
 
 def shuffles(albums: Albums, fitted: Factors, *, fits: int, draws: int, seed: int) -> tuple[Floats, Floats]:
-    """Coherence where an artist's songs are dealt to its albums at random, and p values.
+    """Compute coherence with songs shuffled over an artist's albums, and p-values.
 
     Parameters
     ----------
     albums : Albums
     fitted : Factors
     fits, draws : int
-        Factors are fitted to the first `fits` of `draws` shuffles; pseudo F is that of all.
+        Factors are fitted to the first `fits` of `draws` shuffles; pseudo-F uses all.
     seed : int
 
     Returns
     -------
     coherence : (fits, m) float
     p : (artists,) float
-        Of the hypothesis that an artist's albums are handfuls of its songs.
+        p-value of the hypothesis that an artist's albums are random sets of its songs.
     """
     coherences, larger = [], np.zeros(int(albums.artist.max()) + 1)
     own = null.pseudo_f(albums)
@@ -154,8 +155,11 @@ def shuffles(albums: Albums, fitted: Factors, *, fits: int, draws: int, seed: in
     return np.array(coherences), (larger + 1) / (draws + 1)
 
 
-def upright(loadings: Floats) -> Floats:
-    """Rotate to principal axes, the largest loading of each positive: factors have no other order."""
+def principal_axes(loadings: Floats) -> Floats:
+    """Rotate loadings to principal axes, the largest loading of each positive.
+
+    Factors are identified only up to rotation.
+    """
     left, scales, _ = np.linalg.svd(loadings, full_matrices=False)
     axes = left * scales
     return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])]))

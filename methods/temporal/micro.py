@@ -1,19 +1,19 @@
-r"""Emotion over the course of a song: baseline, amplitude of a few shapes, noise; pooled over songs.
+r"""Emotion over the course of a song: a mixed model with a few basis functions.
 
 .. math::
     y_{ik} = \mu_i + \sum_j A_{ij} \phi_j(k) + u_i + e_{ik} + \epsilon_{ik},\qquad
     (\mu_i, A_i) \sim N(\beta, \Omega_{c(i)}),\quad
     \epsilon_{ik} \sim N(0, \sigma_{c(i)}^2),\quad c(i) \sim \mathrm{Categorical}(w)
 
-Known errors enter as what they are: ``u_i ~ N(0, r_i)`` is shared by all sections of a song
-(raters who hear the whole song a little higher), ``e_ik ~ N(0, v_ik)`` is each section's own.
-How far a song moves and how noisy it is come from a few classes, calm to restless, learnt with
-the rest: one normal law for all songs would shrink the restless ones too much. Everything is
-closed form given the class, so EM is exact and its likelihood never falls (`micro_em`).
+Errors of known variance enter separately: ``u_i ~ N(0, r_i)`` is shared by all sections of a song (raters
+who rate the whole song a little higher), ``e_ik ~ N(0, v_ik)`` is each section's own. Amplitudes and noise
+of a song come from a few classes, calm to restless, which are estimated too: one normal distribution for
+all songs would shrink the restless ones too much. Given the class everything has a closed form, so EM is
+exact and its likelihood never falls (`micro_em`).
 
-A class of few songs cannot tell the covariance of many amplitudes: ``Omega_c`` is then shrunk
-towards one shape of the class's own scale (`Prior`), such as a Brownian path's, under which the
-forecast between two known sections is the straight line.
+A class of few songs does not identify the covariance of many amplitudes. ``Omega_c`` is then shrunk
+towards a fixed shape with a scale per class (`Prior`), such as that of a Brownian path, under which the
+forecast between two known sections is a straight line.
 
 Specification 3, section 1.2.1. Laird and Ware (1982), Random-effects models for longitudinal
 data; the classes of noise are a finite mixture (McLachlan and Peel 2000).
@@ -28,12 +28,12 @@ import numpy as np
 from methods.temporal.micro_em import (
     MicroFit,
     Prior,
-    checked,
     class_curves,
     expect,
-    first_guess,
+    initial_fit,
     log_prior,
     maximise,
+    validate,
 )
 from methods.temporal.panel import Floats
 
@@ -42,7 +42,7 @@ __all__ = ["MicroFit", "MicroPosterior", "Prior", "fit", "posterior"]
 
 @dataclass(frozen=True)
 class MicroPosterior:
-    """What is known of each song once its sections are seen.
+    """Posterior of each song given its sections.
 
     Attributes
     ----------
@@ -52,10 +52,10 @@ class MicroPosterior:
     noise : (n,) float
         Posterior mean of the song's noise variance.
     curve, curve_variance : (n, k) float
-        Prediction of every section's value before its own errors e and epsilon, seen or not; it
-        holds the shared error, which the other sections of the song reveal.
+        Prediction of the value of every section, observed or not, without its own errors e and epsilon.
+        It contains the shared error, which the other sections of the song inform.
     class_curve, class_variance : (n, classes, k) float
-        The same within each class of noise.
+        Curve and variance within each class of noise.
     share : (n, classes) float
         Probability of each class.
     log_likelihood : (n,) float
@@ -89,7 +89,7 @@ def fit(
     Parameters
     ----------
     values : (n, k) float
-        Emotion of k sections of n songs; NaN where unknown.
+        Emotion of k sections of n songs; NaN if unknown.
     basis : (k, q) or (n, k, q) float
         Basis functions; the first column is all ones.
     known : (n, k) float, optional
@@ -97,15 +97,15 @@ def fit(
     shared : (n,) float, optional
         r: known variance of an error shared by all values of a song, >= 0.
     classes : int
-        Classes of noise, >= 1.
+        Number of classes of noise, >= 1.
     prior : Prior, optional
-        Shape that the amplitudes of each class are shrunk to; the level is then independent of them.
+        Shape to which the amplitudes of each class are shrunk; the level is then independent of them.
     start : MicroFit, optional
-        Where to start, in place of what the songs' means suggest; it sets the classes.
+        Start of the iterations, with its classes; by default derived from the means of songs.
     iterations : int
-        At most so many steps.
+        Maximum number of steps.
     tolerance : float
-        Stop when a step adds less than this to the log-likelihood a value.
+        Stop when a step adds less than this to the log-likelihood per value.
 
     Returns
     -------
@@ -117,18 +117,18 @@ def fit(
         If a song has no value, the first basis function is not constant, or songs are fewer than
         basis functions.
     """
-    data = checked(values, basis, known, shared)
-    model = start or first_guess(data, classes, prior)
+    data = validate(values, basis, known, shared)
+    model = start or initial_fit(data, classes, prior)
     trace: list[float] = []
-    small = tolerance * data.seen.sum()
+    threshold = tolerance * data.observed.sum()
     for _ in range(iterations):
         expected = expect(data, model)
         trace.append(float(expected.log_likelihood.sum()) + log_prior(model, prior))
-        if len(trace) > 1 and trace[-1] - trace[-2] < small:
+        if len(trace) > 1 and trace[-1] - trace[-2] < threshold:
             break
         model = maximise(data, model, expected, prior)
-    settled = len(trace) > 1 and trace[-1] - trace[-2] < small
-    return MicroFit(model.mean, model.covariance, model.noise, model.weight, np.array(trace), settled)
+    converged = len(trace) > 1 and trace[-1] - trace[-2] < threshold
+    return MicroFit(model.mean, model.covariance, model.noise, model.weight, np.array(trace), converged)
 
 
 def posterior(
@@ -139,21 +139,21 @@ def posterior(
     known: Floats | None = None,
     shared: Floats | None = None,
 ) -> MicroPosterior:
-    """Apply a fitted population to songs, those that it was fitted to or new ones; see `fit`."""
-    data = checked(values, basis, known, shared)
-    found = expect(data, model)
-    curves, spread = class_curves(data, found)
-    mean, covariance = _mixed(found.share, found.own, found.own_covariance)
-    curve = np.einsum("nc,nck->nk", found.share, curves)
-    variance = np.einsum("nc,nck->nk", found.share, spread + (curves - curve[:, None]) ** 2)
+    """Compute the posterior of songs, of the fitted data or new ones; see `fit`."""
+    data = validate(values, basis, known, shared)
+    expected = expect(data, model)
+    curves, spread = class_curves(data, expected)
+    mean, covariance = _mixed(expected.share, expected.own, expected.own_covariance)
+    curve = np.einsum("nc,nck->nk", expected.share, curves)
+    variance = np.einsum("nc,nck->nk", expected.share, spread + (curves - curve[:, None]) ** 2)
     return MicroPosterior(
-        mean, covariance, found.share @ model.noise, curve, variance, curves, spread,
-        found.share, found.log_likelihood,
+        mean, covariance, expected.share @ model.noise, curve, variance, curves, spread,
+        expected.share, expected.log_likelihood,
     )  # fmt: skip
 
 
 def _mixed(share: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats]:
-    """Mean and covariance of a mixture."""
+    """Compute the mean and covariance of a mixture."""
     mean = np.einsum("nc,ncp->np", share, means)
     off = means - mean[:, None]
     return mean, np.einsum("nc,ncpq->npq", share, covariances + off[..., :, None] * off[..., None, :])

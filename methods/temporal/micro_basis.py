@@ -1,4 +1,4 @@
-"""Shapes over a song: polynomials and their law under a Brownian path, kinds of sections."""
+"""Basis functions over a song: polynomials, and contrasts of kinds of sections."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from methods.temporal.panel import Floats
 
 
 def polynomials(sections: int, degree: int) -> Floats:
-    """Orthogonal polynomials over equally spaced sections, of mean square 1; column 0 is ones."""
-    place = np.linspace(-1, 1, sections)
-    columns, triangle = np.linalg.qr(np.vander(place, degree + 1, increasing=True))
+    """Compute orthogonal polynomials over equally spaced sections.
+
+    They have mean square 1; column 0 is ones.
+    """
+    section = np.linspace(-1, 1, sections)
+    columns, triangle = np.linalg.qr(np.vander(section, degree + 1, increasing=True))
     return columns * np.sign(np.diag(triangle)) * np.sqrt(sections)
 
 
 def brownian_shape(basis: Floats) -> Floats:
-    r"""Covariance of the amplitudes of a Brownian path over the sections, its level left out.
+    r"""Compute the covariance of the amplitudes of a Brownian path, without its level.
 
     .. math::
         K = \Phi^+ \min(j, k) \Phi^{+\top}, \text{ without the first row and column}
@@ -29,16 +32,19 @@ def brownian_shape(basis: Floats) -> Floats:
     Returns
     -------
     (q - 1, q - 1) float
-        Of trace q - 1.
+        The trace is q - 1.
     """
-    place = np.arange(1.0, len(basis) + 1)
+    section = np.arange(1.0, len(basis) + 1)
     inverse = np.linalg.pinv(basis)
-    shape = (inverse @ np.minimum(place[:, None], place) @ inverse.T)[1:, 1:]
+    shape = (inverse @ np.minimum(section[:, None], section) @ inverse.T)[1:, 1:]
     return np.asarray(shape * len(shape) / np.trace(shape))
 
 
 def contrasts(kinds: int) -> Floats:
-    """A column of ones and orthogonal contrasts of the kinds, of mean square 1, (kinds, kinds)."""
+    """Compute a column of ones and orthogonal contrasts of kinds, (kinds, kinds).
+
+    They have mean square 1.
+    """
     columns = np.linalg.qr(np.column_stack([np.ones(kinds), np.eye(kinds)[:, 1:]]))[0]
     columns *= np.sign(columns[0, 0]) * np.sqrt(kinds)
     columns[:, 0] = 1
@@ -46,12 +52,12 @@ def contrasts(kinds: int) -> Floats:
 
 
 def section_bases(position: Floats, kinds: int) -> dict[str, Floats]:
-    """Nothing but the baseline; a slope over the song; a level of its own for each kind.
+    """Build three bases: baseline only, a slope over the song, a level per kind.
 
     Parameters
     ----------
     position : (n, kinds) float
-        Mean place of the sections of a kind in the song, 0 to 1; NaN where there is none.
+        Mean position in the song of the sections of a kind, 0 to 1; NaN without such a section.
     kinds : int
 
     Returns

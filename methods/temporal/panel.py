@@ -1,4 +1,4 @@
-"""Many series in long form, in the order in which they became known."""
+"""Many series in long form, in order of time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Panel:
-    """Observed means of several units over time, one row a unit and time.
+    """Observed means of several units over time, one row per unit and time.
 
     Attributes
     ----------
     unit, group : (n,) int
         The series (artist) of a row, counted from 0, and the group (genre) of that series.
     block : (n,) float
-        The calendar period (year). Rows of one block do not see each other's population.
+        The calendar period (year). Rows of one block do not use each other's population mean.
     time : (n,) float
-        Time of the row in the unit of `block`, never decreasing within a series.
+        Time of the row in units of `block`, non-decreasing within a series.
     count : (n,) float
-        How many values the mean rests on, >= 1.
+        Number of values behind the mean, >= 1.
     mean, sd : (n, d) float
-        Mean and standard deviation (n - 1; NaN where `count` is 1) of the values.
+        Mean and standard deviation (n - 1; NaN if `count` is 1) of the values.
 
     Rows are sorted by block; rows of one unit are in their order of release.
     """
@@ -41,11 +41,11 @@ class Panel:
 
     def __post_init__(self) -> None:
         if np.any(np.diff(self.block) < 0):
-            raise ValueError("panel: rows must be sorted by block; sort them before building the panel")
+            raise ValueError("panel: rows are not sorted by block; sort them before building the panel")
         if not np.isfinite(self.mean).all():
             row, column = np.argwhere(~np.isfinite(self.mean))[0]
             raise ValueError(
-                f"panel: mean in row {row}, column {column} is not finite; drop or mend that row"
+                f"panel: mean in row {row}, column {column} is not finite; drop or correct that row"
             )
 
     @property
@@ -101,7 +101,7 @@ def position(unit: Ints) -> Ints:
 
 
 def noise_variance(panel: Panel, learn: NDArray[np.bool_], strength: float) -> Floats:
-    """Sampling variance of each mean, `s_i^2 / count`, with the unit's own spread shrunk.
+    """Compute the sampling variance of each mean, `s_i^2 / count`, with pooling.
 
     `s_i^2 = (k s^2 + sum (count - 1) sd^2) / (k + sum (count - 1))` over the unit's rows up to
     and including this one; `s^2` pools the rows in `learn`. The posterior mean of a scaled
@@ -111,19 +111,21 @@ def noise_variance(panel: Panel, learn: NDArray[np.bool_], strength: float) -> F
     ----------
     panel : Panel
     learn : (n,) bool
-        Rows that the pooled spread may be learnt from.
+        Rows from which the pooled spread is estimated.
     strength : float
-        k > 0: how many songs the pooled spread counts as.
+        k > 0: number of songs that the pooled spread counts as.
 
     Returns
     -------
     (n, d) float
-        Never below 1e-3 of the variance of the means, so that no mean is taken as exact.
+        At least 1e-3 of the variance of the means, so that no mean counts as exact.
     """
     squares = np.nan_to_num(panel.sd) ** 2 * (panel.count - 1)[:, None]
     degrees = np.maximum(panel.count - 1, 0)
     if degrees[learn].sum() == 0:
-        raise ValueError("panel: no row to learn from has count > 1, so the spread within a mean is unknown")
+        raise ValueError(
+            "panel: no row of `learn` has count > 1, so the spread is unknown; expected at least one"
+        )
     pooled = squares[learn].sum(axis=0) / degrees[learn].sum()
     own_squares = before(squares, panel.unit) + squares
     own_degrees = before(degrees, panel.unit) + degrees
@@ -133,7 +135,7 @@ def noise_variance(panel: Panel, learn: NDArray[np.bool_], strength: float) -> F
 
 
 def expected_noise(panel: Panel, noise: Floats, learn: NDArray[np.bool_], strength: float) -> Floats:
-    """Sampling variance that the unit's next mean will have, from its earlier rows only.
+    """Predict the sampling variance of the unit's next mean from earlier rows.
 
     Parameters
     ----------
@@ -141,9 +143,9 @@ def expected_noise(panel: Panel, noise: Floats, learn: NDArray[np.bool_], streng
     noise : (n, d) float
         From `noise_variance`.
     learn : (n,) bool
-        Rows whose average stands for a unit that is not known yet.
+        Rows whose average is used for a new unit.
     strength : float
-        How many rows that average counts as.
+        Number of rows that this average counts as.
     """
     common = noise[learn].mean(axis=0)
     seen = position(panel.unit)[:, None]

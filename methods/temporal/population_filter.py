@@ -1,4 +1,4 @@
-r"""A state-space model of a population of series: level, wandering deviation, trend, noise.
+r"""A state-space model of a population of series.
 
 .. math::
     y_{it} &= f_t + a_i + u_i(t) + \epsilon_{it},\qquad
@@ -7,14 +7,14 @@ r"""A state-space model of a population of series: level, wandering deviation, t
     f_t - f_{t-1} \sim N(0, q) \\
     u_i(t) &= e^{-\lambda \Delta} u_i(t - \Delta) + N(0,\ \omega (1 - e^{-2 \lambda \Delta}))
 
-This is specification 3, §1.2.3: a Gaussian process over each career, with an exponential
-kernel, whose mean is shared by hierarchy. That noise shrinks with the songs behind a mean is
-what a plain autoregression cannot know. The parameters are fitted by marginal likelihood
+The terms are trend, level, deviation and noise. This is specification 3, §1.2.3: a Gaussian process over
+each career, with an exponential kernel and a hierarchical mean. Noise falls with the number of songs
+behind a mean, which a plain autoregression ignores. The parameters are fitted by marginal likelihood
 (empirical Bayes).
 
-The joint filter over all series is approximated by one filter a series plus a filter of the
-trend (and of each group's mean) that takes the series' innovations as independent. The trend
-that a row sees is that of the blocks before its own: nothing of the same year, nothing later.
+The joint filter over all series is approximated by one filter per series plus a filter of the trend (and
+of each group's mean) that treats the innovations of series as independent. A row uses the trend of the
+blocks before its own: nothing of the same year, nothing later.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from methods.compiled import compiled
 from methods.temporal.panel import Floats, Panel
+
+Array = np.ndarray
 
 NAMES = ("level", "deviation", "excess", "trend", "group", "rate")
 """tau, omega, kappa, q, gamma (variances) and lambda (1/year), in the order of the vector."""
 
 START = np.array([0.2, 0.2, 0.06, 0.002, 0.2, 0.12])
-"""Where the search starts, and what the prior pulls to, as parts of the variance of y."""
+"""Start of the search and centre of the prior, relative to the variance of y."""
 
 TREND_START = 0.2
-"""Variance of the trend before the first block, as a part of the variance of y."""
+"""Variance of the trend before the first block, relative to the variance of y."""
 
 
 @dataclass(frozen=True)
-class Filtered:
-    """What was known of each row before it was seen.
+class FilterResult:
+    """Forecasts of each row from the rows before it.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class Filtered:
 
 @dataclass(frozen=True)
 class Fit:
-    """Fitted parameters, in the order of `NAMES`, and what they were fitted with."""
+    """Fitted parameters in the order of `NAMES`, with initial state and loss."""
 
     theta: Floats
     start: float
@@ -72,10 +74,21 @@ class Fit:
     loss: float
 
 
-@numba.njit(cache=True)
-def _filter(  # type: ignore[no-untyped-def]
-    y, noise, unit, group, block, time, units, groups, theta, start, trend_variance, out
-):  # pragma: no cover - compiled
+@compiled
+def _filter(
+    y: Array,
+    noise: Array,
+    unit: Array,
+    group: Array,
+    block: Array,
+    time: Array,
+    units: int,
+    groups: int,
+    theta: Array,
+    start: float,
+    trend_variance: float,
+    out: Array,
+) -> None:
     tau, omega, kappa, q, gamma, rate = theta
     level = np.zeros(units)
     deviation = np.zeros(units)
@@ -138,27 +151,27 @@ def _filter(  # type: ignore[no-untyped-def]
         i = j
 
 
-def run(panel: Panel, y: Floats, noise: Floats, fit: Fit) -> Filtered:
+def run(panel: Panel, y: Floats, noise: Floats, fit: Fit) -> FilterResult:
     """Forecast every row from the rows before it.
 
     Parameters
     ----------
     panel : Panel
-        Of n rows; its `mean` is not read.
+        n rows; `mean` is not used.
     y, noise : (n,) float
-        The values of one dimension and their sampling variance.
+        Values of one dimension and their sampling variance.
     fit : Fit
-        From `fit`.
+        Result of `fit`.
 
     Returns
     -------
-    Filtered
-        Row r depends on rows of its unit before r and on rows of earlier blocks; on rows of
-        its own block only through the mean of its group, and only in a debut.
+    FilterResult
+        Row r depends on earlier rows of its unit and on rows of earlier blocks. It depends on rows of
+        its own block only if it is a debut, through the mean of its group.
     """
     out = np.empty((len(y), 6))
     _run_into(panel, y, noise, fit.theta, fit.start, fit.trend_variance, out)
-    return Filtered(*(out[:, column].copy() for column in range(6)))
+    return FilterResult(*(out[:, column].copy() for column in range(6)))
 
 
 def _run_into(
@@ -183,8 +196,8 @@ def fit(
 ) -> Fit:
     r"""Fit the six parameters by penalised marginal likelihood.
 
-    Minimises the mean of `(y - m)^2 / v + log v` over the rows of `score`, halved, plus
-    `prior * |log(theta / theta_0)|^2`, by Nelder and Mead's simplex.
+    Minimises half the mean of `(y - m)^2 / v + log v` over the rows of `score`, plus
+    `prior * |log(theta / theta_0)|^2`, by the Nelder-Mead simplex method.
 
     Parameters
     ----------
@@ -193,10 +206,10 @@ def fit(
     learn : (n,) bool
         Rows that set the scale and the start of the trend.
     score : (n,) bool
-        Rows whose forecasts the likelihood counts. A row in neither mask may come after
-        them only: later rows change nothing.
+        Rows whose forecasts enter the likelihood. Rows in neither mask must come after these:
+        later rows have no influence.
     trend : bool
-        Whether the population moves, or keeps its mean.
+        Whether the mean of the population changes over time.
     """
     scale = float(y[learn].var())
     start = float(y[learn].mean())
@@ -211,11 +224,11 @@ def fit(
         likelihood = 0.5 * np.mean((y[score] - out[score, 0]) ** 2 / variance + np.log(variance))
         return float(likelihood + prior * np.sum((x - guess) ** 2))
 
-    found = minimize(
+    result = minimize(
         loss, guess, method="Nelder-Mead", options={"maxfev": evaluations, "xatol": 1e-2, "fatol": 1e-6}
     )
-    theta = np.exp(np.clip(found.x, guess - 12, guess + 6))
-    return Fit(theta, start, trend_variance, float(found.fun))
+    theta = np.exp(np.clip(result.x, guess - 12, guess + 6))
+    return Fit(theta, start, trend_variance, float(result.fun))
 
 
 def fit_dimensions(
@@ -226,7 +239,7 @@ def fit_dimensions(
     *,
     trend: bool,
     track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> tuple[list[Fit], list[Filtered]]:
+) -> tuple[list[Fit], list[FilterResult]]:
     """Fit and run one filter for each column of the panel; see `fit`."""
     fits, filtered = [], []
     for column in track(range(panel.mean.shape[1])):

@@ -1,4 +1,4 @@
-"""Combine forecasts with weights that are not negative and sum to one."""
+"""Stacking: convex combinations of forecasts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from methods.temporal.panel import Floats
 
 
 def simplex_weights(forecasts: Floats, truth: Floats, weight: Floats, strength: float) -> Floats:
-    r"""Weights of a convex combination of forecasts, shrunk to the plain mean.
+    r"""Compute weights of a convex combination of forecasts, shrunk to the mean.
 
     .. math::
         \min_{w \ge 0,\ 1'w = 1} \sum_i p_i (y_i - x_i' w)^2 / \sum_i p_i v
@@ -20,11 +20,11 @@ def simplex_weights(forecasts: Floats, truth: Floats, weight: Floats, strength: 
     Parameters
     ----------
     forecasts : (n, m) float
-        One column a forecaster; made for rows that it did not learn from.
+        One column per forecaster, for rows that it did not learn from.
     truth, weight : (n,) float
         Weight is the precision of the truth, > 0.
     strength : float
-        lambda >= 0: how many rows the plain mean counts as.
+        lambda >= 0: number of rows that the plain mean counts as.
 
     Returns
     -------
@@ -32,11 +32,11 @@ def simplex_weights(forecasts: Floats, truth: Floats, weight: Floats, strength: 
 
     References
     ----------
-    Breiman, "Stacked regressions", Machine Learning 24 (1996). Solved exactly as
-    non-negative least squares, the sum kept by one heavy row.
+    Breiman, "Stacked regressions", Machine Learning 24 (1996). Solved as non-negative
+    least squares; one row of large weight enforces the sum.
     """
     rows, members = forecasts.shape
-    # differences from the truth: with weights that sum to one, their combination is the error
+    # with weights that sum to one, the combination of differences from the truth is the error
     errors = forecasts - truth[:, None]
     share = np.sqrt(weight / weight.sum())
     scale = float(np.sqrt(np.sum(weight * errors.mean(axis=1) ** 2) / weight.sum()))
@@ -46,5 +46,5 @@ def simplex_weights(forecasts: Floats, truth: Floats, weight: Floats, strength: 
     heavy = 1e4
     a = np.vstack([errors * share[:, None] / scale, ridge * np.eye(members), np.full((1, members), heavy)])
     b = np.r_[np.zeros(rows), np.full(members, ridge / members), heavy]
-    found, _ = nnls(a, b)
-    return np.asarray(found / found.sum())
+    weights, _ = nnls(a, b)
+    return np.asarray(weights / weights.sum())

@@ -1,10 +1,10 @@
-r"""Gaussian and Gamma factors as exponential families: natural parameters, mean parameters, entropy.
+r"""Gaussian and Gamma factors as exponential families.
 
 .. math:: q(z \mid \lambda) = h(z) \exp(\lambda^\top t(z) - A(\lambda))
 
-Two facts carry the natural gradient of a conjugate model (Hoffman et al. 2013): the Fisher matrix is
-``F = d E[t] / d lambda``, so the natural gradient ``F^-1 dL/d lambda`` is ``dL/d E[t]``; and this equals
-the natural parameter of the best factor given all others, minus the present one.
+The natural gradient of a conjugate model rests on two facts (Hoffman et al. 2013). The Fisher matrix is
+``F = d E[t] / d lambda``, so the natural gradient ``F^-1 dL/d lambda`` is ``dL/d E[t]``. This equals the
+natural parameter of the optimal factor given all others minus the current one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Gaussian:
     Attributes
     ----------
     mean, variance : array, of one shape
-        Of each; the variance is positive.
+        Mean and variance of each distribution; variances are positive.
     """
 
     mean: Floats
@@ -44,22 +44,22 @@ class Gaussian:
 
     @classmethod
     def from_natural(cls, first: Floats, second: Floats) -> Gaussian:
-        """The factor with these natural parameters; the second is negative."""
+        """Create the factor with given natural parameters; the second is negative."""
         variance = -0.5 / second
         return cls(first * variance, variance)
 
     @property
     def free(self) -> Pair:
-        """Coordinates without bounds: ``(mean, log variance)``."""
+        """Unbounded coordinates ``(mean, log variance)``."""
         return self.mean, np.log(self.variance)
 
     @classmethod
     def from_free(cls, first: Floats, second: Floats) -> Gaussian:
-        """The factor at these unbounded coordinates."""
+        """Create the factor with given unbounded coordinates."""
         return cls(first, np.exp(second))
 
     def free_gradient(self, first: Floats, second: Floats) -> Pair:
-        """Gradient in the coordinates of `free`, given that in the mean parameters ``E[t]``."""
+        """Convert a gradient by mean parameters ``E[t]`` to the coordinates of `free`."""
         return first + 2 * self.mean * second, self.variance * second
 
     @property
@@ -75,7 +75,7 @@ class Gamma:
     Attributes
     ----------
     shape, rate : array, of one shape
-        Both positive; the mean is ``shape / rate``.
+        Both are positive; the mean is ``shape / rate``.
     """
 
     shape: Floats
@@ -98,21 +98,21 @@ class Gamma:
 
     @classmethod
     def from_natural(cls, first: Floats, second: Floats) -> Gamma:
-        """The factor with these natural parameters; the first is above -1, the second negative."""
+        """Create the factor with given natural parameters (> -1 and < 0)."""
         return cls(first + 1, -second)
 
     @property
     def free(self) -> Pair:
-        """Coordinates without bounds: ``(log shape, log rate)``."""
+        """Unbounded coordinates ``(log shape, log rate)``."""
         return np.log(self.shape), np.log(self.rate)
 
     @classmethod
     def from_free(cls, first: Floats, second: Floats) -> Gamma:
-        """The factor at these unbounded coordinates."""
+        """Create the factor with given unbounded coordinates."""
         return cls(np.exp(first), np.exp(second))
 
     def free_gradient(self, first: Floats, second: Floats) -> Pair:
-        """Gradient in the coordinates of `free`, given that in the mean parameters ``E[t]``."""
+        """Convert a gradient by mean parameters ``E[t]`` to the coordinates of `free`."""
         by_shape = self.shape * (polygamma(1, self.shape) * first + second / self.rate)
         return by_shape, -first - self.mean * second
 

@@ -1,14 +1,14 @@
-r"""Ascent of the mean-field bound along its natural gradient, and along its plain gradient.
+r"""Natural-gradient and gradient ascent of the mean-field bound.
 
-Both move all factors at once and look for a step length in the same way; they differ in the direction.
+Both move all factors at once and search for the step length in the same way. They differ in direction.
 
 .. math::
     \tilde\nabla_\lambda L = F^{-1}(\lambda) \nabla_\lambda L = \lambda^* - \lambda, \qquad
     \lambda \leftarrow \lambda + \alpha \tilde\nabla_\lambda L
 
-where ``lambda*`` is the natural parameter of the best factor given the others: with one factor at a time and
-``alpha = 1`` this is coordinate ascent. The plain gradient is taken in the coordinates in which it
-is commonly followed, (mean, log variance) and (log shape, log rate), where no bound can be stepped over.
+where ``lambda*`` is the natural parameter of the optimal factor given the others. With one factor at a
+time and ``alpha = 1`` this is coordinate ascent. The ordinary gradient uses the common unbounded
+coordinates, (mean, log variance) and (log shape, log rate).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from methods.variational.families import Factor, Pair
-from methods.variational.mean_field import FACTORS, Fit, MeanField, best, bound, fit_of, initial
+from methods.variational.mean_field import FACTORS, Fit, MeanField, bound, fit_of, initial, optimal
 from methods.variational.model import Careers, Prior
 
 Direction = dict[str, Pair]
@@ -28,26 +28,26 @@ Move = Callable[[MeanField, Direction, float], MeanField]
 
 
 def natural_gradient(name: str, q: MeanField, careers: Careers, prior: Prior) -> Pair:
-    """Natural gradient of the bound by the natural parameters of one factor (spec 3 section 6.2).
+    """Compute the natural gradient of the bound by one factor (spec 3 section 6.2).
 
     Parameters
     ----------
     name : str
         One of `FACTORS`.
     q, careers, prior
-        Of one set of careers.
+        All for the same careers.
 
     Returns
     -------
     pair of arrays
-        Message minus present natural parameter; also the plain gradient by the mean parameters.
+        Optimal minus current natural parameter; equals the gradient by the mean parameters.
     """
-    target, present = best(name, q, careers, prior).natural, getattr(q, name).natural
-    return target[0] - present[0], target[1] - present[1]
+    target, current = optimal(name, q, careers, prior).natural, getattr(q, name).natural
+    return target[0] - current[0], target[1] - current[1]
 
 
 def natural_step(factor: Factor, direction: Pair, length: float) -> Factor:
-    """Move the natural parameters of a factor; up to length 1 they stay in their domain."""
+    """Move the natural parameters of a factor; up to length 1 they stay valid."""
     first, second = factor.natural
     return type(factor).from_natural(first + length * direction[0], second + length * direction[1])
 
@@ -55,7 +55,9 @@ def natural_step(factor: Factor, direction: Pair, length: float) -> Factor:
 def natural_gradient_ascent(
     careers: Careers, prior: Prior | None = None, *, tolerance: float = 1e-8, max_steps: int = 2000
 ) -> Fit:
-    """Follow the natural gradient; steps of at most 1, halved until the bound rises.
+    """Fit by natural-gradient ascent, with steps of at most 1.
+
+    A step is halved until the bound rises.
 
     Parameters
     ----------
@@ -64,12 +66,12 @@ def natural_gradient_ascent(
     tolerance : float
         Stop when a step gains less than this share of the bound's size.
     max_steps : int
-        Steps at most; the trials of a step's length are not counted.
+        Maximum number of steps; trials of a step length do not count.
 
     Returns
     -------
     Fit
-        `elbo` has one value a step.
+        `elbo` has one value per step.
     """
 
     def directions(q: MeanField) -> Direction:
@@ -85,9 +87,10 @@ def natural_gradient_ascent(
 def gradient_ascent(
     careers: Careers, prior: Prior | None = None, *, tolerance: float = 1e-8, max_steps: int = 2000
 ) -> Fit:
-    """Follow the plain gradient in unbounded coordinates; steps twice the last, halved until the bound rises.
+    """Fit by gradient ascent in unbounded coordinates.
 
-    Parameters and result are those of `natural_gradient_ascent`.
+    A step starts at twice the last length and is halved until the bound rises. Parameters and result are
+    those of `natural_gradient_ascent`.
     """
 
     def directions(q: MeanField) -> Direction:
@@ -101,7 +104,10 @@ def gradient_ascent(
 
 
 def plain_gradient(name: str, q: MeanField, careers: Careers, prior: Prior) -> Pair:
-    """Gradient of the bound by the unbounded coordinates of one factor; see `natural_gradient`."""
+    """Compute the gradient of the bound by the unbounded coordinates of one factor.
+
+    For the parameters see `natural_gradient`.
+    """
     factor: Factor = getattr(q, name)
     return factor.free_gradient(*natural_gradient(name, q, careers, prior))
 
@@ -121,7 +127,7 @@ def _ascend(
         by = directions(q)
         length = min(longest, 2 * length)
         while True:
-            # A trial far too long overflows; its bound is then not a number, and the step is halved.
+            # A trial that is too long overflows; its bound is NaN and the step is halved.
             with np.errstate(all="ignore"):
                 moved = move(q, by, length)
                 reached = bound(moved, careers, prior)

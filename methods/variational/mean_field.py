@@ -1,9 +1,9 @@
-r"""Mean-field inference: every state, level and parameter has a factor of its own.
+r"""Mean-field inference: every state, level and parameter has its own factor.
 
 .. math:: q(\eta, a, \theta) = \prod_{i,t} q(\eta_{it}) \prod_i q(a_i) \prod_k q(\theta_k)
 
-Coordinate ascent sets one group of factors at a time to its best given all others. A year's state
-depends on its neighbours only, so all even years of all careers are best set at once, then all odd ones.
+Coordinate ascent sets one group of factors at a time to its optimum given all others. The state of a year
+depends on its neighbours only, so all even years of all careers are updated at once, then all odd ones.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from methods.variational.families import Factor, Floats, Gaussian
 from methods.variational.model import Careers, Globals, Moments, Prior, elbo
-from methods.variational.updates import GLOBALS, best_global
+from methods.variational.updates import GLOBALS, optimal_global
 
 
 @dataclass(frozen=True)
 class MeanField(Globals):
-    """All factors: those of `Globals`, the artists' levels (artists, d) and the states (n, d)."""
+    """All factors of a mean-field posterior.
+
+    Those of `Globals`, the artists' levels (artists, d) and the states (n, d).
+    """
 
     level: Gaussian
     state: Gaussian
@@ -40,11 +43,11 @@ class Fit:
     globals_ : Globals
         Factors of the global parameters.
     moments : Moments
-        Of states and levels.
+        Moments of states and levels.
     elbo : (steps + 1,) float
-        Before the first step and after each, in nats.
+        Bound before the first step and after each step, in nats.
     converged : bool
-        Whether the last step gained less than the tolerance; if not, `elbo` ended at the most steps allowed.
+        Whether the last step gained less than the tolerance; if not, the fit ended at `max_steps`.
     """
 
     globals_: Globals
@@ -54,7 +57,10 @@ class Fit:
 
 
 def initial(careers: Careers, prior: Prior) -> MeanField:
-    """Where every method starts: states and levels at the mean of all songs, the rest at its prior."""
+    """Create the start of every method.
+
+    States and levels are at the mean of all songs, parameters at their prior.
+    """
     d = careers.mean.shape[1]
     centre = careers.songs @ careers.mean / careers.songs.sum()
     variance = np.full(d, 1 / prior.song_precision.mean)
@@ -71,40 +77,42 @@ def initial(careers: Careers, prior: Prior) -> MeanField:
 
 
 def moments_of(q: MeanField, careers: Careers) -> Moments:
-    """Moments of states and levels when all are independent."""
+    """Compute the moments of states and levels under independent factors."""
     off = q.state.mean - q.level.mean[careers.artist]
-    doubt = q.level.variance[careers.artist]
+    level_variance = q.level.variance[careers.artist]
     product = np.zeros_like(off)
-    product[1:] = (off[1:] * off[:-1] + doubt[1:]) * careers.later[1:, None]
+    product[1:] = (off[1:] * off[:-1] + level_variance[1:]) * careers.later[1:, None]
     entropy = q.state.entropy + q.level.entropy
-    return Moments(q.level, q.state, off**2 + q.state.variance + doubt, product, entropy)
+    return Moments(q.level, q.state, off**2 + q.state.variance + level_variance, product, entropy)
 
 
 def bound(q: MeanField, careers: Careers, prior: Prior) -> float:
-    """The evidence lower bound of a mean-field posterior, in nats."""
+    """Compute the evidence lower bound of a mean-field posterior, in nats."""
     return elbo(careers, moments_of(q, careers), q, prior)
 
 
-def best(name: str, q: MeanField, careers: Careers, prior: Prior) -> Factor:
-    """The optimal factor given all others; for "state", of each state given its present neighbours.
+def optimal(name: str, q: MeanField, careers: Careers, prior: Prior) -> Factor:
+    """Compute the optimal factor given all others.
+
+    For "state" it is that of each state given its current neighbours.
 
     Parameters
     ----------
     name : str
         One of `FACTORS`.
     q, careers, prior
-        Of one set of careers.
+        All for the same careers.
 
     Returns
     -------
     Gaussian or Gamma
-        Of the shape of the factor that it would replace.
+        With the shape of the current factor.
     """
     if name == "state":
-        return _best_states(q, careers)
+        return _optimal_states(q, careers)
     if name == "level":
-        return _best_levels(q, careers)
-    return best_global(name, careers, moments_of(q, careers), q, prior)
+        return _optimal_levels(q, careers)
+    return optimal_global(name, careers, moments_of(q, careers), q, prior)
 
 
 def coordinate_ascent(
@@ -115,7 +123,9 @@ def coordinate_ascent(
     max_steps: int = 2000,
     track: Callable[[range], range] = lambda steps: steps,
 ) -> Fit:
-    """Set each factor to its best in turn until the bound gains no more; it never falls.
+    """Fit by coordinate ascent: set each factor to its optimum in turn.
+
+    The bound never falls.
 
     Parameters
     ----------
@@ -124,14 +134,14 @@ def coordinate_ascent(
     tolerance : float
         Stop when a sweep over all factors gains less than this share of the bound's size.
     max_steps : int
-        Sweeps at most.
+        Maximum number of sweeps.
     track : callable
         Wraps the range of sweeps, as ``tqdm`` does.
 
     Returns
     -------
     Fit
-        `elbo` has one value a sweep.
+        `elbo` has one value per sweep.
     """
     prior = prior or Prior()
     q = initial(careers, prior)
@@ -145,18 +155,18 @@ def coordinate_ascent(
 
 
 def sweep(q: MeanField, careers: Careers, prior: Prior) -> MeanField:
-    """One round of coordinate ascent over all factors."""
+    """Run one round of coordinate ascent over all factors."""
     odd = (np.arange(len(careers.songs)) - careers.start[careers.artist]) % 2 == 1
     for turn in (~odd, odd):
-        q = replace(q, state=_where(turn, _best_states(q, careers), q.state))
+        q = replace(q, state=_where(turn, _optimal_states(q, careers), q.state))
     for name in FACTORS[1:]:
-        better: dict[str, Any] = {name: best(name, q, careers, prior)}
-        q = replace(q, **better)
+        update: dict[str, Any] = {name: optimal(name, q, careers, prior)}
+        q = replace(q, **update)
     return q
 
 
 def fit_of(q: MeanField, careers: Careers, trace: list[float], tolerance: float) -> Fit:
-    """A `Fit` of these factors and this trace of the bound."""
+    """Create a `Fit` from factors and the trace of the bound."""
     globals_ = Globals(**{field.name: getattr(q, field.name) for field in fields(Globals)})
     converged = len(trace) > 1 and trace[-1] - trace[-2] < tolerance * abs(trace[-1])
     return Fit(globals_, moments_of(q, careers), np.array(trace), converged)
@@ -167,7 +177,7 @@ def _where(turn: NDArray[np.bool_], new: Gaussian, old: Gaussian) -> Gaussian:
     return Gaussian(np.where(chosen, new.mean, old.mean), np.where(chosen, new.variance, old.variance))
 
 
-def _best_states(q: MeanField, careers: Careers) -> Gaussian:
+def _optimal_states(q: MeanField, careers: Careers) -> Gaussian:
     later = careers.later[:, None]
     followed = np.append(later[1:], [[False]], axis=0)
     phi, phi2 = q.persistence.mean, q.persistence.square
@@ -181,7 +191,7 @@ def _best_states(q: MeanField, careers: Careers) -> Gaussian:
     return Gaussian(linear / precision, 1 / precision)
 
 
-def _best_levels(q: MeanField, careers: Careers) -> Gaussian:
+def _optimal_levels(q: MeanField, careers: Careers) -> Gaussian:
     later = careers.later[:, None]
     phi, phi2 = q.persistence.mean, q.persistence.square
     step, start, state = q.innovation_precision.mean, q.start_precision.mean, q.state.mean

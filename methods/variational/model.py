@@ -1,4 +1,4 @@
-r"""The emotional-state model: artists' levels, states that wander about them, songs that scatter about these.
+r"""The emotional-state model: levels of artists, states of years, and songs.
 
 .. math::
     y_{itj} &\sim N(\eta_{it},\ 1/\lambda), \qquad j = 1..n_{it} \text{ songs} \\
@@ -6,9 +6,9 @@ r"""The emotional-state model: artists' levels, states that wander about them, s
     \eta_{i0} \sim N(a_i,\ 1/\omega) \\
     a_i &\sim N(\mu,\ 1/\tau), \qquad \mu, \phi \sim N, \qquad \lambda, q, \omega, \tau \sim \Gamma
 
-Each dimension of emotion has its own parameters and is independent of the others. A year between an
-artist's first and last without songs has a state too, so a silence of any length is bridged exactly.
-Mean, spread and number of a year's songs are sufficient: their full likelihood is used.
+Each dimension of emotion has its own parameters and is independent of the others. Years without songs
+between an artist's first and last year have states too, so a gap of any length is handled exactly. Mean,
+spread and number of a year's songs are sufficient statistics; the model uses their full likelihood.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 @dataclass(frozen=True)
 class Careers:
-    """Years of all artists, one row a calendar year from an artist's first to its last, artist by artist.
+    """Years of all artists, artist by artist.
+
+    There is one row per calendar year from an artist's first to its last.
 
     Attributes
     ----------
     songs : (n,) float
-        Songs of the year; 0 where there are none.
+        Number of songs of the year, which may be 0.
     mean : (n, d) float
-        Their mean; 0 where there are none.
+        Mean of the songs; 0 without songs.
     within : (n, d) float
         Sum of squares of the songs about their mean.
     start : (artists,) int
@@ -58,11 +60,13 @@ class Careers:
                 f"row {int(bad.argmax())}: expected finite means, and songs and sums of squares of at least 0"
             )
         if len(self.start) == 0 or self.start[0] != 0 or (np.diff([*self.start, n]) < 1).any():
-            raise ValueError("start must begin with 0 and rise; every artist has at least one year")
+            raise ValueError(
+                "start does not rise from 0; expected the first row of each artist, one year or more each"
+            )
 
     @property
     def length(self) -> NDArray[np.int64]:
-        """Years of each artist, silent ones included."""
+        """Number of years of each artist, including years without songs."""
         return np.diff([*self.start, len(self.songs)])
 
     @property
@@ -78,11 +82,11 @@ class Careers:
         return later
 
     def total(self, rows: Floats) -> Floats:
-        """Sums over the rows of each artist, (artists, d)."""
+        """Sum over the rows of each artist, (artists, d)."""
         return np.add.reduceat(rows, self.start, axis=0)
 
     def part(self, artists: NDArray[np.int64]) -> Careers:
-        """The careers of some artists, by index, in the given order."""
+        """Select the careers of some artists, by index, in the given order."""
         length = self.length[artists]
         rows = np.concatenate([self.start[i] + np.arange(self.length[i]) for i in artists])
         start = np.cumsum(length) - length
@@ -92,35 +96,35 @@ class Careers:
 def careers_of(
     artist: NDArray[np.int64], year: NDArray[np.int64], songs: Floats, mean: Floats, spread: Floats
 ) -> tuple[Careers, NDArray[np.int64]]:
-    """Fill in the silent years.
+    """Create careers from years with songs, filling in years without.
 
     Parameters
     ----------
     artist, year : (m,) int
-        One row an artist and year with songs, sorted by artist, then year.
+        One row per artist and year with songs, sorted by artist, then year.
     songs : (m,) float
         At least 1.
     mean, spread : (m, d) float
-        Of the songs; the spread (n - 1) may be NaN where there is one song.
+        Mean and standard deviation (n - 1) of the songs; the latter may be NaN for a single song.
 
     Returns
     -------
     careers : Careers
         Artists in the order of their numbers.
     row : (m,) int
-        Where each given row stands in `careers`.
+        Row in `careers` of each given row.
 
     Raises
     ------
     ValueError
-        If rows are not sorted, repeat, or a spread of several songs is missing.
+        If rows are not sorted or repeat, or the spread of several songs is missing.
     """
     same = np.diff(artist) == 0
     if (np.diff(artist) < 0).any() or (np.diff(year)[same] < 1).any():
-        raise ValueError("rows must be sorted by artist, then year, without repeats; sort them first")
-    lone = songs == 1
-    if not np.isfinite(spread[~lone]).all():
-        raise ValueError("a year of two songs or more has no spread; drop it or give its spread")
+        raise ValueError("rows are not sorted by artist, then year, or repeat; sort them and drop duplicates")
+    single = songs == 1
+    if not np.isfinite(spread[~single]).all():
+        raise ValueError("a year with two or more songs has no spread; drop the year or set its spread")
     first = np.flatnonzero(np.r_[True, ~same])
     last = np.r_[first[1:] - 1, len(year) - 1]
     length = year[last] - year[first] + 1
@@ -131,7 +135,7 @@ def careers_of(
     filled = Careers(np.zeros(rows), np.zeros((rows, mean.shape[1])), np.zeros((rows, mean.shape[1])), start)
     filled.songs[row] = songs
     filled.mean[row] = mean
-    filled.within[row] = np.where(lone[:, None], 0.0, (songs - 1)[:, None] * spread**2)
+    filled.within[row] = np.where(single[:, None], 0.0, (songs - 1)[:, None] * spread**2)
     return filled, row
 
 
@@ -145,16 +149,18 @@ def _gamma(shape: float, rate: float) -> Gamma:
 
 @dataclass(frozen=True)
 class Prior:
-    """Priors of the global parameters, the same in every dimension; weak for standardised data.
+    """Priors of the global parameters, the same in every dimension.
+
+    They are weak for standardised data.
 
     Attributes
     ----------
     population : Gaussian
-        Of the mean level, mu.
+        Prior of the mean level, mu.
     persistence : Gaussian
-        Of phi; it is not held below 1.
+        Prior of phi, which may exceed 1.
     level_precision, start_precision, innovation_precision, song_precision : Gamma
-        Of tau, omega, q and lambda.
+        Priors of tau, omega, q and lambda.
     """
 
     population: Gaussian = field(default_factory=lambda: _normal(0.0, 4.0))
@@ -167,7 +173,10 @@ class Prior:
 
 @dataclass(frozen=True)
 class Globals:
-    """Variational factors of the global parameters, each of shape (d,); names as in `Prior`."""
+    """Variational factors of the global parameters, each of shape (d,).
+
+    The names are those of `Prior`.
+    """
 
     population: Gaussian
     persistence: Gaussian
@@ -179,7 +188,7 @@ class Globals:
 
 @dataclass(frozen=True)
 class Moments:
-    """All that the globals need to know of ``q(eta, a)``.
+    """Moments of ``q(eta, a)`` that the updates of the globals need.
 
     Attributes
     ----------
@@ -192,7 +201,7 @@ class Moments:
     departure_product : (n, d) float
         ``E[(eta_t - a) (eta_{t-1} - a)]``; 0 in an artist's first year.
     entropy : float
-        Of ``q(eta, a)``.
+        Entropy of ``q(eta, a)``.
     """
 
     level: Gaussian
@@ -203,7 +212,10 @@ class Moments:
 
 
 def innovation_square(careers: Careers, moments: Moments, persistence: Gaussian) -> Floats:
-    """``E[(eta_t - a - phi (eta_{t-1} - a))^2]`` of every row; 0 in an artist's first year, (n, d)."""
+    """Compute ``E[(eta_t - a - phi (eta_{t-1} - a))^2]`` of every row, (n, d).
+
+    It is 0 in an artist's first year.
+    """
     square = moments.departure_square
     before = np.vstack([np.zeros_like(square[:1]), square[:-1]])
     step = square - 2 * persistence.mean * moments.departure_product + persistence.square * before
@@ -211,23 +223,25 @@ def innovation_square(careers: Careers, moments: Moments, persistence: Gaussian)
 
 
 def song_square(careers: Careers, moments: Moments) -> Floats:
-    """``E[sum_j (y_j - eta)^2]`` of every row, (n, d)."""
+    """Compute ``E[sum_j (y_j - eta)^2]`` of every row, (n, d)."""
     off = (careers.mean - moments.state.mean) ** 2 + moments.state.variance
     return careers.within + careers.songs[:, None] * off
 
 
 def level_square(moments: Moments, population: Gaussian) -> Floats:
-    """``E[(a - mu)^2]`` of every artist, (artists, d)."""
+    """Compute ``E[(a - mu)^2]`` of every artist, (artists, d)."""
     return (moments.level.mean - population.mean) ** 2 + moments.level.variance + population.variance
 
 
 def elbo(careers: Careers, moments: Moments, globals_: Globals, prior: Prior) -> float:
-    r"""Evidence lower bound in nats, ``E_q[log p(y, eta, a, theta)] - E_q[log q]``, no constant left out.
+    r"""Compute the evidence lower bound in nats, including all constants.
+
+    It is ``E_q[log p(y, eta, a, theta)] - E_q[log q]``.
 
     Parameters
     ----------
     careers, moments, globals_, prior
-        Of one set of careers.
+        All for the same careers.
 
     Returns
     -------
@@ -253,7 +267,7 @@ def elbo(careers: Careers, moments: Moments, globals_: Globals, prior: Prior) ->
 
 
 def divergence(factor: Factor, prior: Factor) -> float:
-    """``KL(factor || prior)``, summed over dimensions."""
+    """Compute ``KL(factor || prior)``, summed over dimensions."""
     if isinstance(factor, Gaussian) and isinstance(prior, Gaussian):
         cross = (
             np.log(2 * np.pi * prior.variance)
@@ -264,4 +278,6 @@ def divergence(factor: Factor, prior: Factor) -> float:
         a, b = prior.shape, prior.rate
         expected = a * np.log(b) - gammaln(a) + (a - 1) * factor.log - b * factor.mean
         return -float(np.sum(expected)) - factor.entropy
-    raise TypeError(f"{type(factor).__name__} and {type(prior).__name__}: expected two of one family")
+    raise TypeError(
+        f"{type(factor).__name__} and {type(prior).__name__} differ; expected two factors of one family"
+    )

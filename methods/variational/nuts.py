@@ -1,4 +1,4 @@
-"""The same model by the no-U-turn sampler: what the variational posteriors are held against."""
+"""No-U-turn sampling of the same model, the reference for variational posteriors."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from methods.variational.updates import GLOBALS
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """Posterior draws of the sampler, summed up.
+class SampledPosterior:
+    """Summary of the posterior draws of the sampler.
 
     Attributes
     ----------
     mean, sd : dict of (d,) float
-        Of each global parameter, by name.
+        Mean and standard deviation of each global parameter, by name.
     level, state : Gaussian
-        Mean and variance of each, (artists, d) and (n, d).
+        Means and variances of levels (artists, d) and states (n, d).
     largest_r_hat, smallest_ess : float
-        Over all parameters, levels and states; bulk effective sample size.
+        Worst R-hat and bulk effective sample size over all parameters, levels and states.
     divergences : int
-        Transitions that diverged.
+        Number of divergent transitions.
     """
 
     mean: dict[str, Floats]
@@ -38,29 +38,34 @@ class Sampled:
 
     @property
     def converged(self) -> bool:
-        """No divergence, R-hat at most 1.01, 400 effective draws of everything (Vehtari et al. 2021)."""
+        """True if the chains converged by the criteria of Vehtari et al. (2021).
+
+        There is no divergence, R-hat is at most 1.01 and all effective sample sizes are at least 400.
+        """
         return self.divergences == 0 and self.largest_r_hat <= 1.01 and self.smallest_ess >= 400
 
 
 def sample(
     careers: Careers, prior: Prior | None = None, *, draws: int, tune: int, chains: int = 4, seed: int
-) -> Sampled:
-    """Sample parameters, levels and states jointly, with nutpie; small steps (acceptance 0.99).
+) -> SampledPosterior:
+    """Sample parameters, levels and states jointly with nutpie.
+
+    The steps are small (target acceptance 0.99).
 
     Parameters
     ----------
     careers : Careers
-        Some hundred rows at most: every state is a parameter of the sampler.
+        A few hundred rows at most: every state is a parameter of the sampler.
     prior : Prior, optional
     draws, tune : int
-        A chain, kept and for adaptation.
+        Stored and adaptation draws per chain.
     chains : int
         At least 2, for R-hat.
     seed : int
 
     Returns
     -------
-    Sampled
+    SampledPosterior
     """
     import arviz
     import nutpie
@@ -76,7 +81,7 @@ def sample(
     posterior = trace.posterior[[*GLOBALS, "level", "state"]]
     r_hat, ess = arviz.rhat(posterior), arviz.ess(posterior)
     mean, sd = posterior.mean(("chain", "draw")), posterior.std(("chain", "draw"))
-    return Sampled(
+    return SampledPosterior(
         mean={name: mean[name].to_numpy() for name in GLOBALS},
         sd={name: sd[name].to_numpy() for name in GLOBALS},
         level=Gaussian(mean["level"].to_numpy(), sd["level"].to_numpy() ** 2),
@@ -92,30 +97,30 @@ def _pymc_model(careers: Careers, prior: Prior) -> Any:
     import pytensor.tensor as pt
 
     d, artists = careers.mean.shape[1], len(careers.start)
-    heard = np.flatnonzero(careers.songs > 0)
-    songs = careers.songs[heard, None]
+    with_songs = np.flatnonzero(careers.songs > 0)
+    songs = careers.songs[with_songs, None]
     with pm.Model() as model:
         theta = {}
         for name in GLOBALS:
-            one = getattr(prior, name)
-            if isinstance(one, Gaussian):
-                theta[name] = pm.Normal(name, float(one.mean), float(one.variance) ** 0.5, shape=d)
+            factor = getattr(prior, name)
+            if isinstance(factor, Gaussian):
+                theta[name] = pm.Normal(name, float(factor.mean), float(factor.variance) ** 0.5, shape=d)
             else:
-                theta[name] = pm.Gamma(name, alpha=float(one.shape), beta=float(one.rate), shape=d)
+                theta[name] = pm.Gamma(name, alpha=float(factor.shape), beta=float(factor.rate), shape=d)
         level = pm.Normal("level", theta["population"], theta["level_precision"] ** -0.5, shape=(artists, d))
         departure = _departures(careers, theta)
         state = pm.Deterministic("state", level[careers.artist] + departure)
-        square = careers.within[heard] + songs * (careers.mean[heard] - state[heard]) ** 2
+        square = careers.within[with_songs] + songs * (careers.mean[with_songs] - state[with_songs]) ** 2
         song = theta["song_precision"]
         pm.Potential("songs", 0.5 * pt.sum(songs * pt.log(song) - song * square))
     return model
 
 
 def _departures(careers: Careers, theta: dict[str, Any]) -> Any:
-    """States less levels as a moving average of standard innovations, ``sum_s phi^(t-s) e_s``.
+    """Compute states less levels from standard innovations, ``sum_s phi^(t-s) e_s``.
 
-    Their posterior is far from their parameters' prior and near a standard normal, for few songs say
-    much of a year: so the sampler moves with ease, as it would not in the states themselves.
+    This non-centred form samples well: few songs are informative about a year, so the posterior of the
+    innovations is close to a standard normal. The states themselves would mix badly.
     """
     import pymc as pm
     import pytensor.tensor as pt

@@ -1,10 +1,11 @@
-r"""Structured inference: an artist's level and states are joint, ``q(eta_i, a_i)``; parameters are apart.
+r"""Structured inference: an artist's level and states share one joint factor.
 
 .. math:: q(\eta, a, \theta) = \prod_i q(\eta_i, a_i) \prod_k q(\theta_k)
 
-Given the parameters' factors the best ``q(eta_i, a_i)`` is Gaussian, its precision tridiagonal in the years
-with one more row for the level: it is found exactly, in time proportional to the years, all artists
-at once. What it costs more than the mean field is little; what it mends is the mean field's overconfidence.
+Given the factors of the parameters, the optimal ``q(eta_i, a_i)`` is Gaussian. Its precision is
+tridiagonal in the years with one more row for the level, so it is computed exactly in time proportional
+to the years, for all artists at once. It costs little more than the mean field and avoids its
+overconfidence.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from numpy.typing import NDArray
 from methods.variational.families import Floats, Gaussian
 from methods.variational.mean_field import Fit, initial
 from methods.variational.model import Careers, Globals, Moments, Prior, elbo
-from methods.variational.updates import GLOBALS, best_global
+from methods.variational.updates import GLOBALS, optimal_global
 
 Rows = NDArray[np.int64]
 
 
 def smooth(careers: Careers, globals_: Globals) -> Moments:
-    """The best joint factor of every artist's level and states, given those of the parameters.
+    """Compute the optimal joint factor of every artist's level and states.
 
     Parameters
     ----------
     careers : Careers
     globals_ : Globals
-        Factors of shape (d,).
+        Factors of the parameters, of shape (d,).
 
     Returns
     -------
     Moments
-        Exact posterior moments where the parameters' factors have no variance.
+        Exact posterior moments if the factors of the parameters have no variance.
     """
     q, later = globals_, careers.later[:, None]
     followed = np.append(later[1:], [[False]], axis=0)
@@ -59,19 +60,20 @@ def structured_ascent(
     max_steps: int = 2000,
     track: Callable[[range], range] = lambda steps: steps,
 ) -> Fit:
-    """Coordinate ascent with the joint factor of each artist; the bound never falls.
+    """Fit by coordinate ascent with a joint factor of each artist.
 
-    Parameters and result are those of `coordinate_ascent`; this bound is at least as high.
+    The bound never falls. Parameters and result are those of `coordinate_ascent`; this bound is at least
+    as high.
     """
     prior = prior or Prior()
-    begun = initial(careers, prior)
-    q = Globals(**{field.name: getattr(begun, field.name) for field in fields(Globals)})
+    start = initial(careers, prior)
+    q = Globals(**{field.name: getattr(start, field.name) for field in fields(Globals)})
     trace: list[float] = []
     for _ in track(range(max_steps + 1)):
         moments = smooth(careers, q)
         for name in GLOBALS:
-            better: dict[str, Any] = {name: best_global(name, careers, moments, q, prior)}
-            q = replace(q, **better)
+            update: dict[str, Any] = {name: optimal_global(name, careers, moments, q, prior)}
+            q = replace(q, **update)
         trace.append(elbo(careers, moments, q, prior))
         if len(trace) > 1 and trace[-1] - trace[-2] < tolerance * abs(trace[-1]):
             break
@@ -83,9 +85,10 @@ def _solve(
     careers: Careers, link: Floats, own: Floats, to_level: Floats, linear: Floats,
     level_own: Floats, level_linear: Floats,
 ) -> Moments:  # fmt: skip
-    """Marginals of a Gaussian whose precision is tridiagonal and bordered, by elimination of the years.
+    """Compute the marginals of a Gaussian with bordered tridiagonal precision.
 
-    `link` (d,) joins neighbours, `own` (n, d) is the diagonal, `to_level` the border.
+    The years are eliminated in order. `link` (d,) couples neighbours, `own` (n, d) is the diagonal,
+    `to_level` the border.
     """
     pivot, linear, border = own.copy(), linear.copy(), to_level.copy()
     turns = _turns(careers)
@@ -119,18 +122,18 @@ def _moments(
     beside: Floats,
     spread: float,
 ) -> Moments:
-    mean, doubt = level.mean[careers.artist], level.variance[careers.artist]
-    state = Gaussian(rest - slope * mean, left + slope**2 * doubt)
+    mean, variance = level.mean[careers.artist], level.variance[careers.artist]
+    state = Gaussian(rest - slope * mean, left + slope**2 * variance)
     off, apart = state.mean - mean, slope + 1
     product = np.zeros_like(off)
-    product[1:] = off[1:] * off[:-1] + beside[1:] + apart[1:] * apart[:-1] * doubt[1:]
+    product[1:] = off[1:] * off[:-1] + beside[1:] + apart[1:] * apart[:-1] * variance[1:]
     entropy = level.entropy + 0.5 * np.log(2 * np.pi * np.e) * left.size + spread
     return Moments(
-        level, state, off**2 + left + apart**2 * doubt, product * careers.later[:, None], float(entropy)
+        level, state, off**2 + left + apart**2 * variance, product * careers.later[:, None], float(entropy)
     )
 
 
 def _turns(careers: Careers) -> list[Rows]:
-    """Rows of all artists' first years, of their second, and so on."""
+    """Return the rows of all artists' first years, second years, and so on."""
     length = careers.length
     return [careers.start[length > t] + t for t in range(int(length.max()))]

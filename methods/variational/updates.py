@@ -1,6 +1,7 @@
-"""The best factor of each global parameter given all others: the closed forms of coordinate ascent.
+"""Closed-form updates of the factors of global parameters.
 
-``q*(theta_k) ~ exp E[log p(y, eta, a, theta)]`` (spec 3 section 6.1, with the prior, which its text omits).
+``q*(theta_k) ~ exp E[log p(y, eta, a, theta)]`` (spec 3 section 6.1, plus the prior, which its text
+omits).
 """
 
 from __future__ import annotations
@@ -20,28 +21,28 @@ GLOBALS = (
     "song_precision", "innovation_precision", "start_precision", "persistence", "level_precision",
     "population",
 )  # fmt: skip
-"""Every global factor, in the order in which coordinate ascent updates them."""
+"""Names of the global factors, in the order of their updates in coordinate ascent."""
 
 
-def best_global(name: str, careers: Careers, moments: Moments, globals_: Globals, prior: Prior) -> Factor:
-    """The optimal factor of one global parameter, given the others.
+def optimal_global(name: str, careers: Careers, moments: Moments, globals_: Globals, prior: Prior) -> Factor:
+    """Compute the optimal factor of one global parameter given the others.
 
     Parameters
     ----------
     name : str
         One of `GLOBALS`.
     careers, moments, globals_, prior
-        Of one set of careers.
+        All for the same careers.
 
     Returns
     -------
     Gaussian or Gamma
-        Of shape (d,).
+        Has shape (d,).
 
     Raises
     ------
     ValueError
-        If there is no such parameter.
+        If the name is unknown.
     """
     q, artists = globals_, len(careers.start)
     if name == "song_precision":
@@ -64,7 +65,7 @@ def best_global(name: str, careers: Careers, moments: Moments, globals_: Globals
         before = moments.departure_square[:-1][careers.later[1:]].sum(axis=0)
         weight = q.innovation_precision.mean
         return _location(prior.persistence, weight * before, weight * moments.departure_product.sum(axis=0))
-    raise ValueError(f"no global parameter '{name}'; expected one of {', '.join(GLOBALS)}")
+    raise ValueError(f"unknown global parameter '{name}'; expected one of {', '.join(GLOBALS)}")
 
 
 def _precision(prior: Gamma, count: float, square: Floats) -> Gamma:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from methods.exchange import Keep, export, made_anew, open_model
+from methods.exchange import ModelCache, export, no_cache, open_model
 from methods.vision.shipped import DEVIATION, MEAN, SIDE, Features, shipped_backbone
 
 NAME = "shipped-features"
@@ -20,7 +20,7 @@ def export_features() -> bytes:
     return export(whole, {"pictures": torch.rand(2, 3, SIDE, SIDE)}, {"pictures": ("n",)}, "features")
 
 
-def load_onnx_features(*, threads: int = 1, keep: Keep = made_anew) -> Features:
+def load_onnx_features(*, threads: int = 1, keep: ModelCache = no_cache) -> Features:
     """The features of whole pictures: (n, 3, 224, 224) of float32 in [0, 1] to (n, 1280).
 
     Parameters

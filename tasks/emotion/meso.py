@@ -93,7 +93,7 @@ def _modality(
             "modality": modality,
             "factor": np.repeat(np.arange(1, factors + 1), len(dimensions)),
             "dimension": list(dimensions) * factors,
-            "loading": inference.upright(fitted.loadings).T.ravel().round(5),
+            "loading": inference.principal_axes(fitted.loadings).T.ravel().round(5),
             "unique": np.tile(fitted.unique, factors).round(5),
         }
     )

@@ -89,11 +89,11 @@ def _ratings(table: pd.DataFrame, dimension: str, params: MicroParams) -> tuple[
     order, shape = np.argsort(_moves(whole)), (int(test.sum()), TENTHS)
     anywhere, excess, error = scores.compare(
         known, truth[~test], truth[test], basis,
-        [scores.hide_random(shape, HIDDEN, params.seed + mask) for mask in range(MASKS)],
+        [scores.hold_out_random(shape, HIDDEN, params.seed + mask) for mask in range(MASKS)],
         shared=shared[test],
     )  # fmt: skip
     end = scores.compare(
-        known, truth[~test], truth[test], basis, [scores.hide_last(shape, HIDDEN)], shared=shared[test]
+        known, truth[~test], truth[test], basis, [scores.hold_out_last(shape, HIDDEN)], shared=shared[test]
     )[0]
     metrics = RatingMetrics(
         songs=len(truth),
@@ -202,7 +202,7 @@ def _lyrics(table: pd.DataFrame, emotion: str, params: MicroParams) -> tuple[pd.
     chosen = max(scored, key=lambda name: scored[name])
     hidden = scores.compare(
         fits[chosen], truth[learn], truth[test], bases[chosen][test],
-        [scores.hide_one(truth[test], params.seed)], known=known[test],
+        [scores.hold_out_one(truth[test], params.seed)], known=known[test],
     )[0]  # fmt: skip
     metrics = LyricMetrics(
         songs=len(truth),

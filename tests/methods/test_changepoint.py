@@ -1,4 +1,4 @@
-"""Change points against enumeration of every segmentation, and against data with known changes."""
+"""Exact change points against enumeration and data with known changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prior_of(d: int) -> NormalInverseWishart:
 
 
 def predictive_log_likelihood(y: np.ndarray, prior: NormalInverseWishart) -> float:
-    """The chain rule over Student predictive densities: shares no formula with the method."""
+    """Compute the likelihood by Student predictive densities, unlike the method."""
     d, total = y.shape[1], 0.0
     mean, kappa, nu, psi = prior.m0, prior.kappa0, prior.nu0, prior.psi0
     for row in y:
@@ -48,7 +48,7 @@ def predictive_log_likelihood(y: np.ndarray, prior: NormalInverseWishart) -> flo
 
 
 def regime_posterior(y: np.ndarray, prior: NormalInverseWishart):
-    """Mean, degrees of freedom and scale matrix, from the textbook's formulas."""
+    """Compute mean, degrees of freedom and scale matrix by textbook formulas."""
     n, mean = len(y), y.mean(axis=0)
     off, kappa = mean - prior.m0, prior.kappa0 + n
     psi = prior.psi0 + (y - mean).T @ (y - mean) + prior.kappa0 * n / kappa * np.outer(off, off)
@@ -155,7 +155,7 @@ def test_waic_equals_that_of_drawn_regimes(weighted):
 
 
 @pytest.mark.parametrize(("min_length", "k_max"), [(1, 12), (7, 3)])
-def test_skipped_terms_change_nothing(min_length, k_max):
+def test_skipping_negligible_terms_does_not_change_the_result(min_length, k_max):
     # All terms of all sums, over more chunks than one, with changes so strong that most are skipped; and
     # with more of them than k_max allows.
     y = np.random.default_rng(7).normal(size=(230, 2)) + 9.0 * (np.arange(230) // 40 % 2)[:, None]
@@ -184,7 +184,7 @@ def test_skipped_terms_change_nothing(min_length, k_max):
     np.testing.assert_allclose(found.location_probability[1:], expected[1:], atol=1e-9)
 
 
-def test_long_series_are_cut_into_blocks(monkeypatch):
+def test_long_series_are_split_into_blocks(monkeypatch):
     y = np.random.default_rng(6).normal(size=(150, 2)).cumsum(axis=0)
     whole = exact_posterior(y, prior_of(2), 3.0, 2)
     monkeypatch.setattr(recursion, "_BLOCK_VALUES", 151 * 7)
@@ -253,11 +253,11 @@ def test_finds_the_fall_of_the_nile():
         ({"y": np.array([[0.0], [np.nan]])}, "rows \\[1\\]"),
         ({"rate": 0.0}, "rate > 0"),
         ({"min_length": 3}, "fewer than min_length"),
-        ({"weights": np.array([1.0, 0.0])}, r"weights must be \(2,\)"),
+        ({"weights": np.array([1.0, 0.0])}, r"weights has shape \(2,\)"),
         ({"y": np.zeros((2, 2))}, "expected \\(T, 1\\)"),
     ],
 )
-def test_bad_arguments_are_named(change, message):
+def test_invalid_arguments_are_named(change, message):
     arguments = {"y": np.zeros((2, 1)), "prior": prior_of(1), "rate": 1.0, "min_length": 1} | change
     with pytest.raises(ValueError, match=message):
         exact_posterior(**arguments)

@@ -1,4 +1,4 @@
-"""The sampler's moves by simulation: Geweke's joint-distribution test and simulation-based calibration.
+"""Moves of the sampler, by Geweke's test and simulation-based calibration.
 
 Neither knows the posterior: both ask whether the moves leave the joint distribution of parameters
 and observations as it is, so a wrong acceptance ratio, prior or Gibbs update shows in both.
@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import chisquare, invwishart
 
 from methods.changepoint import NormalIndependentInverseWishart, NormalInverseWishart
-from methods.changepoint.exact import _log_placement_prior
+from methods.changepoint.exact import log_placement_prior
 from methods.changepoint.moves import draw_regimes, new_chain, rescore, start
 from methods.changepoint.sampler import birth_model
 from methods.changepoint.standard_form import standard_form
@@ -40,7 +40,7 @@ PLACEMENTS = admissible_placements()
 
 
 def draw_prior(rng, prior):
-    """Change points, means and covariances from the prior, by scipy."""
+    """Draw change points, means and covariances from the prior, by scipy."""
     weights = np.array([RATE**k / np.prod(np.arange(1, k + 1)) for k in range(K_MAX + 1)])
     k = rng.choice(K_MAX + 1, p=weights / weights.sum())
     cuts = PLACEMENTS[k][rng.integers(len(PLACEMENTS[k]))]
@@ -58,7 +58,10 @@ def draw_series(rng, cuts, means, covariances):
 
 
 def quantities(cuts, means, covariances, y) -> np.ndarray:
-    """What both tests look at: bounded tails, and functions of parameters and observations together."""
+    """Compute the quantities that both tests compare.
+
+    They have bounded tails; some depend on parameters and observations together.
+    """
     regime = np.searchsorted(cuts, np.arange(LENGTH), side="right")
     off = y - means[regime]
     squares = np.einsum("ti,tij,tj->t", off, np.linalg.inv(covariances)[regime], off) * WEIGHTS
@@ -81,19 +84,19 @@ def quantities(cuts, means, covariances, y) -> np.ndarray:
     )
 
 
-class Sampled:
-    """A chain over the regimes of a series that may be replaced."""
+class RegimeChain:
+    """A chain over the regimes of a series that can be replaced."""
 
     def __init__(self, prior, cuts, means, y):
-        self.prior, self.log_placement = prior, _log_placement_prior(LENGTH, RATE, MIN_LENGTH, K_MAX)
-        # Births prefer some places, as after a warm-up.
+        self.prior, self.log_placement = prior, log_placement_prior(LENGTH, RATE, MIN_LENGTH, K_MAX)
+        # Births prefer some locations, as after a warm-up.
         shares = np.where(np.arange(LENGTH) > 0, np.linspace(0.1, 0.6, LENGTH), 0.0)
         self.model = birth_model(self.log_placement, MIN_LENGTH, LENGTH, shares)
         self.chain = new_chain(cuts, LENGTH, K_MAX + 1, 2)
-        self.look_at(y)
+        self.set_series(y)
         self.chain.means[: len(means)] = np.linalg.solve(self.form.factor, (means - prior.m0).T).T
 
-    def look_at(self, y):
+    def set_series(self, y):
         self.form = standard_form(y, self.prior, WEIGHTS)
 
     def step(self, rng, sweeps, fresh=False):
@@ -110,7 +113,10 @@ class Sampled:
 
 
 def geweke_z(prior, steps, seed) -> np.ndarray:
-    """Z-scores of moments: parameters and series drawn anew, against each drawn given the other."""
+    """Compute z-scores of moments for Geweke's test.
+
+    Independent draws of parameters and series are compared with alternating conditional draws.
+    """
     rng = np.random.default_rng(seed)
     apart = []
     for _ in range(steps):
@@ -118,11 +124,11 @@ def geweke_z(prior, steps, seed) -> np.ndarray:
         apart.append(quantities(*state, draw_series(rng, *state)))
     state = draw_prior(rng, prior)
     y = draw_series(rng, *state)
-    sampled, together = Sampled(prior, *state[:2], y), []
+    chain, together = RegimeChain(prior, *state[:2], y), []
     for _ in range(steps):
-        state = sampled.step(rng, 3)
+        state = chain.step(rng, 3)
         y = draw_series(rng, *state)
-        sampled.look_at(y)
+        chain.set_series(y)
         together.append(quantities(*state, y))
     first, second = np.array(apart), np.array(together)
     first, second = (np.hstack([values, values**2]) for values in (first, second))
@@ -133,23 +139,26 @@ def geweke_z(prior, steps, seed) -> np.ndarray:
 
 @pytest.mark.slow
 @PRIORS
-def test_parameters_and_series_given_each_other_keep_their_joint_distribution(prior):
+def test_conditional_draws_preserve_the_joint_distribution(prior):
     z = geweke_z(prior, 10_000, 11)
     # 24 scores: all below 4 with probability 0.998 where the moves are right.
     assert np.abs(z).max() < 4, z
 
 
 def ranks(prior, series, draws, seed) -> np.ndarray:
-    """Ranks of the true quantities among posterior draws, ties broken at random: (series, quantities)."""
+    """Rank true quantities among posterior draws, (series, quantities).
+
+    Ties are broken at random.
+    """
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(series):
         truth = draw_prior(rng, prior)
         y = draw_series(rng, *truth)
         start = draw_prior(rng, prior)
-        sampled = Sampled(prior, *start[:2], y)
-        sampled.step(rng, 200, fresh=True)
-        drawn = np.array([quantities(*sampled.step(rng, 25), y) for _ in range(draws)])
+        chain = RegimeChain(prior, *start[:2], y)
+        chain.step(rng, 200, fresh=True)
+        drawn = np.array([quantities(*chain.step(rng, 25), y) for _ in range(draws)])
         true = quantities(*truth, y)
         close = np.isclose(drawn, true, rtol=1e-9, atol=1e-9)
         found.append(((drawn < true) & ~close).sum(axis=0) + rng.integers(close.sum(axis=0) + 1))

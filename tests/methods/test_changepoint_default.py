@@ -1,4 +1,4 @@
-"""The default setting: heavy tails, seasons, and the decision, on series whose changes are known."""
+"""The default detector on series with known changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the variance of the log likeliho
 BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/changepoint"
 
 
-def test_outliers_are_no_regimes():
+def test_outliers_are_not_regimes():
     y = np.random.default_rng(0).normal(size=120)
     y[60:] += 4
     y[[20, 21, 90]] += [9, -11, 14]
@@ -55,7 +55,7 @@ def test_the_bound_is_below_the_evidence_of_student_noise():
         assert math.log(density) - 0.2 < found.log_evidence < math.log(density)
 
 
-def test_the_penalty_vanishes_nowhere():
+def test_the_penalty_is_always_positive():
     # A divergence and a Jensen gap are both positive; smallest where posterior and prior nearly agree.
     rates = np.linspace(0.2, 20, 200)[:, None]
     values = [_penalty(rate, 4.0) for rate in rates]
@@ -64,7 +64,7 @@ def test_the_penalty_vanishes_nowhere():
 
 
 @pytest.mark.parametrize("period", [4, 7, 12])
-def test_a_season_is_found_and_taken_out(period):
+def test_a_season_is_found_and_removed(period):
     rng = np.random.default_rng(period)
     pattern = rng.normal(0, 2, period)
     pattern -= pattern.mean()
@@ -95,8 +95,8 @@ def test_the_evidence_chooses_tails_and_season():
     assert abs(heavy.locations[0] - 70) <= 2
 
 
-def test_a_smooth_curve_is_not_cut_into_straight_pieces():
-    # Steps that resemble one another: a second root explains them, where one alone would need changes.
+def test_a_smooth_curve_is_not_split_into_linear_segments():
+    # Successive steps are similar: a second root explains them, a single root would need changes.
     smooth = np.random.default_rng(6).normal(size=300).cumsum().cumsum()
     prior = TrendRegimes.robust(smooth)
     assert len(exact_posterior(smooth, prior, 1.0, 6).map_locations) == 0
@@ -139,7 +139,7 @@ def test_turing_scores():
     # Reached: both above the best published default that has both, binseg.
     assert mean["f1"] > mean["binseg f1"]
     assert mean["cover"] > mean["binseg cover"]
-    assert scores.loc["nile", "found"] == [28]
+    assert scores.loc["nile", "locations"] == [28]
     assert scores.loc["run_log", "f1"] > 0.95
     assert scores.loc["run_log", "cover"] > 0.79
 

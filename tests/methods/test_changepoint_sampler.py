@@ -1,4 +1,4 @@
-"""The sampler against the exact posterior, on simulated and real series, under both priors."""
+"""The sampler against the exact posterior, on simulated and real series."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_equal_seeds_give_equal_results_and_others_do_not():
 @pytest.mark.slow
 @QUIET
 @PRIORS
-def test_takes_a_series_far_from_the_prior(prior):
+def test_accepts_a_series_far_from_the_prior(prior):
     y = np.random.default_rng(4).normal(size=(20, 3)) * 1e-3 + 1e4
     found = sample_posterior(y, prior, 1.0, 2, draws=20, chains=2, seed=0)
     assert np.isfinite(found.location_probability).all()
@@ -127,7 +127,7 @@ def test_takes_a_series_far_from_the_prior(prior):
     [(np.zeros((1, 3)), 1, 20), (np.full((30, 3), 7.0), 1, 20), (np.eye(3), 3, 20), (np.eye(3), 1, 0)],
     ids=["one observation", "constant", "room for one regime", "no change admitted"],
 )
-def test_takes_series_with_little_to_say(prior, y, min_length, k_max):
+def test_accepts_series_with_little_information(prior, y, min_length, k_max):
     exact = exact_posterior(y, prior, 1.5, min_length, k_max)
     found = sample_posterior(y, prior, 1.5, min_length, k_max, draws=1000, chains=2, seed=0)
     assert found.count_probability.shape == (k_max + 1,)
@@ -145,11 +145,11 @@ def test_every_admissible_placement_is_equally_likely():
 
 @pytest.mark.slow
 @QUIET
-def test_chains_that_were_too_short_say_so():
+def test_short_chains_cause_a_warning():
     y = np.random.default_rng(6).normal(size=(40, 3)).cumsum(axis=0)
-    with pytest.warns(UserWarning, match="chains not mixed"):
+    with pytest.warns(UserWarning, match="chains have not converged"):
         found = sample_posterior(y, CONJUGATE, 3.0, draws=20, chains=4, seed=0, warmup=0, thin=1)
-    assert "ask for more draws" in found.mixing.warning
+    assert "raise draws or thin" in found.mixing.warning
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_chains_that_were_too_short_say_so():
         ({"prior": TrendRegimes(np.zeros(3), np.ones(3), np.ones(3))}, "expected NormalInverseWishart or"),
     ],
 )
-def test_bad_arguments_are_named(change, message):
+def test_invalid_arguments_are_named(change, message):
     arguments = {"y": np.zeros((9, 3)), "prior": INDEPENDENT, "rate": 1.0, "draws": 9, "chains": 1, "seed": 0}
     with pytest.raises(ValueError, match=message):
         sample_posterior(**(arguments | change))

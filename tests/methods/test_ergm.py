@@ -1,4 +1,4 @@
-"""Exponential random graphs against brute force, enumeration of every graph, and published fits."""
+"""ERGMs against brute force, enumeration of all graphs, and published fits."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def with_attributes(graph: nx.Graph) -> nx.Graph:
 
 
 def by_hand(graph: nx.Graph, term) -> list[float]:
-    """The statistic by networkx and the definition, from the whole graph."""
+    """Compute the statistic from the whole graph, by networkx and the definition."""
     name, *arguments = (term,) if isinstance(term, str) else term
     edges, data = list(graph.edges), graph.nodes
     wealth = nx.get_node_attributes(graph, "wealth")
@@ -304,12 +304,12 @@ def test_degenerate_model_is_refused():
     [
         (
             4_000_000,
-            r"independent networks where 60 are needed; in them edges ranges from .*raise most_steps",
+            r"independent networks; expected 60; in them edges ranges from .*raise most_steps",
         ),
-        (10_000, r"the 10,000 proposals allowed \(most_steps\) do not suffice.*raise most_steps"),
+        (10_000, r"the budget of 10,000 proposals \(most_steps\) is spent.*raise most_steps"),
     ],
 )
-def test_proposals_are_bounded_and_the_bound_is_said(monkeypatch, most_steps, message):
+def test_proposals_are_bounded_and_the_error_names_the_bound(monkeypatch, most_steps, message):
     made, run = [], sampling._advance
 
     def counted(*arguments):
@@ -329,7 +329,7 @@ SCHOOL = ["edges", ("nodematch", "Grade"), ("gwesp", 0.25)]
 @pytest.mark.slow
 @needs_benchmarks
 @pytest.mark.parametrize("seed", [5, 6])
-def test_closed_triples_of_a_school_as_in_a_long_run(seed):
+def test_closed_triples_of_a_school_agree_with_a_long_run(seed):
     # Means over seeds 0 to 4, together worth 22,000 independent networks.
     found = ergm.fit(load("faux_mesa_high"), SCHOOL, seed=seed)
     coef, std_error = np.array([-6.2951, 1.9931, 1.4669]), np.array([0.1475, 0.1663, 0.1088])
@@ -341,7 +341,7 @@ def test_closed_triples_of_a_school_as_in_a_long_run(seed):
 def test_monks_over_time():
     monks = [load(f"samplk{t}", directed=True) for t in (1, 2, 3)]
     found = ergm.fit_temporal(monks, ["formation", "stability"], seed=0)
-    # Every dyad by itself, at two steps: log odds of a tie where there was none, where there was one.
+    # Dyads are independent: log odds of a tie at two steps, with and without a tie before.
     table = np.zeros((2, 2))
     for (before, after), pair in itertools.product(
         itertools.pairwise(monks), itertools.permutations(range(18), 2)
@@ -359,23 +359,23 @@ def test_monks_over_time():
 @pytest.mark.parametrize(
     ("graph", "terms", "message"),
     [
-        (nx.path_graph(5), ["edgez"], "unknown term 'edgez'; known are absdiff"),
+        (nx.path_graph(5), ["edgez"], "unknown term 'edgez'; expected one of absdiff"),
         (nx.path_graph(5), ["mutual"], "'mutual' is for directed graphs"),
         (nx.path_graph(5, create_using=nx.DiGraph), ["triangle"], "use ttriple"),
         (nx.path_graph(5), [("nodematch", "group")], "5 of 5 nodes have no attribute 'group'"),
-        (nx.path_graph(5), [("gwesp", -1)], "decay from 0 to 20"),
+        (nx.path_graph(5), [("gwesp", -1)], "decay -1; expected a number from 0 to 20"),
         (nx.path_graph(5), ["edges", "edges"], "edges given twice"),
         (with_attributes(nx.path_graph(6)), ["edges", ("edgecov", np.ones((6, 6)))], "collinear"),
-        (nx.empty_graph(5), ["edges"], "nothing to estimate"),
+        (nx.empty_graph(5), ["edges"], "expected at least one tie"),
         (nx.MultiGraph(), ["edges"], "MultiGraph"),
     ],
 )  # fmt: skip
-def test_says_what_is_wrong(graph, terms, message):
+def test_errors_name_the_problem(graph, terms, message):
     with pytest.raises(ValueError, match=message):
         ergm.fit(graph, terms, seed=0)
 
 
-def test_a_statistic_that_never_moves_in_the_sample_is_raised():
+def test_the_coefficient_of_a_constant_statistic_is_raised():
     rng = np.random.default_rng(0)
     found = np.column_stack([rng.normal(50, 3, 400), np.zeros(400)])
     step, distance = _newton_step(found, np.array([50.0, 9.0]))

@@ -1,4 +1,4 @@
-"""Exported models give what torch gives, also for sizes that the example did not have."""
+"""Exported models agree with torch, also for sizes other than the example's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.model_cache import cache_in_folder
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def test_an_exported_module_gives_what_torch_gives():
+def test_an_exported_module_agrees_with_torch():
     torch.manual_seed(0)
 
     class Gated(torch.nn.Module):
@@ -36,8 +36,8 @@ def test_an_exported_module_gives_what_torch_gives():
         np.testing.assert_allclose(run({"x": x.numpy(), "mask": mask.numpy()}), wanted, atol=1e-6)
 
 
-def test_what_is_no_model_is_refused():
-    with pytest.raises(ValueError, match="not a model that ONNX Runtime"):
+def test_an_invalid_model_is_refused():
+    with pytest.raises(ValueError, match="cannot run the model"):
         open_model(b"nothing of the kind")
 
 

@@ -58,7 +58,7 @@ def test_folds_keep_units_whole_and_even():
     assert sizes.max() - sizes.min() <= 1
 
 
-def test_cross_fitted_forecasts_do_not_see_their_own_fold():
+def test_cross_fitted_forecasts_do_not_use_their_own_fold():
     r = np.random.default_rng(5)
     x, y, p = r.normal(size=(80, 3)), r.normal(size=80), np.ones(80)
     fold, learn = folds_of(np.arange(80), 4, 0), np.ones(80, bool)

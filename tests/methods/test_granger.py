@@ -1,4 +1,4 @@
-"""Granger tests within and between series, against published figures, statsmodels and simulations."""
+"""Granger tests against published figures, statsmodels and simulations."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_the_order_of_a_known_autoregression_is_found():
 
 
 @pytest.mark.filterwarnings("ignore:.*returns a plain tuple:FutureWarning")
-def test_stationarity_is_judged_by_both_tests():
+def test_stationarity_uses_both_tests():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=300)
     walk = np.cumsum(noise)
@@ -122,7 +122,7 @@ def test_stationarity_is_judged_by_both_tests():
     assert stationarity(noise).verdict == "stationary"
     assert [differences_needed(s) for s in (noise, walk, np.cumsum(walk))] == [0, 1, 2]
     assert differences_needed(np.column_stack([noise, walk])) == 1
-    with pytest.raises(ValueError, match="after 1 differences"):
+    with pytest.raises(ValueError, match="after 1 difference by"):
         differences_needed(np.cumsum(walk), most=1)
     with pytest.raises(ValueError, match="20 or more"):
         stationarity(noise[:10])
@@ -144,19 +144,19 @@ def test_pairs_are_differenced_ordered_and_corrected():
     assert [pair for pair, q in zip(found.pairs, found.p_adjusted, strict=True) if q < 0.05] == [("a", "b")]
 
 
-def test_a_series_repeated_is_refused():
+def test_a_repeated_series_is_refused():
     series = np.random.default_rng(0).normal(size=60)
     with pytest.raises(ValueError, match="collinear"):
         granger(series, 2 * series, 1)
 
 
-def test_granger_refuses_a_series_too_short():
+def test_granger_refuses_a_short_series():
     with pytest.raises(ValueError, match="degree of freedom"):
         granger(np.arange(6.0), np.arange(6.0), 2)
 
 
 def panel(seed: int, units: int = 300, length: int = 16, effect: float = 0.0) -> dict[str, np.ndarray]:
-    """Short autoregressions with levels of their own; the errors of x and y go together."""
+    """Simulate short autoregressions with own levels and correlated errors."""
     rng = np.random.default_rng(seed)
     level = rng.normal(size=(2, units))
     x, y = level.copy()
@@ -185,7 +185,7 @@ def test_panel_equals_dummy_regression_with_clustered_errors():
     assert found.std_errors[0] == pytest.approx(fit.bse[1] * np.sqrt(40 / 39), rel=1e-8)
 
 
-def test_jackknife_mends_the_level_of_the_test():
+def test_jackknife_corrects_the_level_of_the_test():
     # 80 panels of 16 years without any effect: at 5 % the plain test rejects nearly always, the
     # corrected one near 5 % (bound: four standard errors of a share of 80).
     rejected = {
@@ -201,7 +201,7 @@ def test_jackknife_mends_the_level_of_the_test():
     assert rejected[True] < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 80)
 
 
-def test_panel_finds_an_effect_that_is_there():
+def test_panel_finds_an_existing_effect():
     found = panel_granger(**panel(5, units=400, effect=0.2))
     assert found.test.p_value < 1e-3
     assert found.coefficients[0] == pytest.approx(0.2, abs=4 * found.std_errors[0])

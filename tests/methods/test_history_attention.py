@@ -5,7 +5,7 @@ from methods.temporal.history_attention import (
     Histories,
     HistoryAttention,
     Recipe,
-    gaussian_gain,
+    gaussian_loss,
     predict,
     train,
 )
@@ -14,7 +14,10 @@ RECIPE = Recipe(16, 2, 0.1, 1e-2, 0.0, 15, 15, 64, 0)
 
 
 def histories(seed: int, n: int = 600):
-    """A target that depends on the latest release's second feature, times the artist's first."""
+    """Create targets that depend on the second feature of the latest release.
+
+    The effect is proportional to the artist's first parameter.
+    """
     r = np.random.default_rng(seed)
     tokens = np.vstack([r.normal(size=(500, 3)), np.zeros((1, 3))]).astype(np.float32)
     past = r.integers(0, 500, (n, 4))
@@ -27,7 +30,7 @@ def histories(seed: int, n: int = 600):
     return data, (prior + signal + 0.3 * r.normal(size=(n, 1))).astype(np.float32)
 
 
-def test_an_untrained_network_is_the_forecast_that_it_corrects():
+def test_an_untrained_network_returns_the_forecast_that_it_corrects():
     data, _ = histories(0)
     model = HistoryAttention(3, 2, 1, 16, 2, 0.0)
     mean, factor = predict(model.eval(), data)
@@ -35,7 +38,7 @@ def test_an_untrained_network_is_the_forecast_that_it_corrects():
     np.testing.assert_array_equal(factor, np.ones_like(mean))
 
 
-def test_it_learns_what_the_prior_misses_on_rows_it_did_not_see():
+def test_it_corrects_the_prior_on_held_out_rows():
     data, truth = histories(1)
     learn = np.arange(600) < 400
     model, epochs = train(data, truth, learn, ~learn & (np.arange(600) < 500), np.ones(1, np.float32), RECIPE)
@@ -46,7 +49,7 @@ def test_it_learns_what_the_prior_misses_on_rows_it_did_not_see():
     assert epochs[-1].train_loss < epochs[0].train_loss
 
 
-def test_held_out_truth_of_other_rows_is_never_read():
+def test_truth_of_other_rows_is_not_used():
     data, truth = histories(2)
     learn, hold = np.arange(600) < 300, (np.arange(600) >= 300) & (np.arange(600) < 400)
     other = truth.copy()
@@ -56,7 +59,7 @@ def test_held_out_truth_of_other_rows_is_never_read():
     np.testing.assert_array_equal(predict(a, data)[0], predict(b, data)[0])
 
 
-def test_two_trainings_are_equal_to_the_bit_and_leave_the_global_generator_alone():
+def test_trainings_repeat_exactly_and_do_not_change_the_global_generator():
     data, truth = histories(3)
     learn = np.arange(600) < 500
     recipe = Recipe(16, 2, 0.3, 5e-3, 0.0, 3, 3, 128, 7)
@@ -96,4 +99,4 @@ def test_the_loss_is_the_normal_log_likelihood():
     mean, log_variance, error = (torch.tensor(r.normal(size=5)) for _ in range(3))
     normal = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
     expected = -normal.log_prob(error) - 0.5 * np.log(2 * np.pi)
-    np.testing.assert_allclose(gaussian_gain(mean, log_variance, error), expected, atol=1e-12)
+    np.testing.assert_allclose(gaussian_loss(mean, log_variance, error), expected, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Careers as Gaussian processes: the likelihood against SciPy and scikit-learn, then planted careers."""
+"""The model of careers against SciPy, scikit-learn and simulated careers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def kernel(units: int, seed: int = 0) -> Kernel:
 
 
 def whole(data: Careers, unit: int, at: Kernel) -> np.ndarray:
-    """Covariance of one career, written out."""
+    """Compute the covariance of one career from its definition."""
     rows = slice(data.start[unit], data.start[unit + 1])
     gap = (data.time[rows][:, None] - data.time[rows]) / at.length[unit]
     shared = data.own[rows] @ np.diag(at.own_variance) @ data.own[rows].T
@@ -112,13 +112,13 @@ def test_one_step_ahead_is_conditioning():
 
 
 def certain(at: Kernel, beta, draws: int = 3) -> macro.MacroFit:
-    """A posterior that is one point."""
+    """Create a posterior that is a single point."""
     point = {
         "beta": np.asarray(beta), "tau": np.sqrt(at.own_variance), "sigma_n": np.sqrt(at.noise_variance),
         "amplitude": at.amplitude, "length": at.length,
     }  # fmt: skip
     repeated = {name: np.repeat(np.asarray(value)[None], draws, axis=0) for name, value in point.items()}
-    return macro.MacroFit(repeated, macro.Converged(True, "", {}, {}, 0))
+    return macro.MacroFit(repeated, macro.Convergence(True, "", {}, {}, 0))
 
 
 def test_forecast_and_smooth_of_a_known_model():
@@ -202,32 +202,32 @@ def test_simulated_careers_are_recovered(simulated):
 
 
 @pytest.mark.slow
-def test_a_fit_that_is_too_short_says_so(simulated):
+def test_a_short_fit_is_not_converged(simulated):
     data, _ = simulated
     found = macro.fit(data, seed=0, draws=15, tune=15)
     assert not found.converged.ok
     assert "effective sample size" in found.converged.reason
 
 
-def test_judge_sees_chains_that_disagree():
+def test_chains_that_disagree_are_not_converged():
     import arviz as az
 
     rng = np.random.default_rng(0)
     good = {name: rng.normal(size=(2, 1000)) for name in macro.SHARED}
     stats = {"diverging": np.zeros((2, 1000), bool)}
-    assert macro.judge(az.from_dict(posterior=good, sample_stats=stats)).ok
+    assert macro.check_convergence(az.from_dict(posterior=good, sample_stats=stats)).ok
     apart = good | {"mu_l": good["mu_l"] + np.array([[0.0], [2.0]])}
-    verdict = macro.judge(az.from_dict(posterior=apart, sample_stats=stats))
+    verdict = macro.check_convergence(az.from_dict(posterior=apart, sample_stats=stats))
     assert not verdict.ok
     assert "R-hat of mu_l" in verdict.reason
     lost = {"diverging": np.repeat([[True], [False]], 1000, axis=1)}
     assert (
         "1000 of 2000 transitions diverged"
-        in macro.judge(az.from_dict(posterior=good, sample_stats=lost)).reason
+        in macro.check_convergence(az.from_dict(posterior=good, sample_stats=lost)).reason
     )
 
 
-def test_bad_input_is_said():
+def test_errors_name_invalid_input():
     data = careers(0, 3)
     with pytest.raises(ValueError, match="1 chain"):
         macro.fit(data, seed=0, chains=1)
@@ -236,7 +236,7 @@ def test_bad_input_is_said():
         Careers(**(parts | {"time": np.zeros_like(data.time)}))
     with pytest.raises(ValueError, match="finite rows of value"):
         Careers(**(parts | {"value": np.full_like(data.value, np.nan)}))
-    with pytest.raises(ValueError, match="variance, found -1"):
+    with pytest.raises(ValueError, match="noise contains -1"):
         Careers(**(parts | {"noise": np.full_like(data.noise, -1)}))
 
 
@@ -276,7 +276,7 @@ def test_future_scores_equal_their_definition():
     assert covered(np.array([0.0, 3.2, 3.4]), np.zeros(3), np.full(3, 2.0)) == pytest.approx(2 / 3)
 
 
-def test_parameters_of_several_numbers_are_judged_one_by_one():
+def test_entries_of_vector_parameters_are_checked_separately():
     import arviz as az
 
     rng = np.random.default_rng(4)
@@ -284,7 +284,7 @@ def test_parameters_of_several_numbers_are_judged_one_by_one():
     drawn["beta"] = rng.normal(size=(2, 1000, 2))
     drawn["beta"][:, :, 1] += np.array([[0.0], [2.0]])
     stats = {"diverging": np.zeros((2, 1000), bool)}
-    verdict = macro.judge(az.from_dict(posterior=drawn, sample_stats=stats))
+    verdict = macro.check_convergence(az.from_dict(posterior=drawn, sample_stats=stats))
     assert verdict.rhat["beta 0"] < 1.01 < verdict.rhat["beta 1"]
     assert "R-hat of beta 1" in verdict.reason
     assert "beta 0" not in verdict.reason

@@ -1,4 +1,4 @@
-"""Album factors and coherence: against scikit-learn, planted albums, and shuffles of real songs."""
+"""Album factors and coherence against scikit-learn, simulations and real songs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNIQUE = np.array([0.1, 0.2, 0.1, 0.2])
 
 
 def albums(seed: int, artists: int = 150, each: int = 5, within: float = 1.0, state: float = 1.0):
-    """Albums of songs drawn from the model; returns them and the songs themselves."""
+    """Draw songs from the model; return their albums and the songs."""
     rng = np.random.default_rng(seed)
     artist = np.repeat(np.arange(artists), each)
     m = len(artist)
@@ -51,7 +51,7 @@ def test_without_sampling_error_it_is_factor_analysis():
     assert np.diff(ours.log_likelihood).min() > -1e-8
 
 
-def test_known_error_is_taken_out():
+def test_known_error_is_removed():
     rng = np.random.default_rng(1)
     noise = rng.uniform(0.1, 1.5, size=(3000, 4))
     value = rng.normal(size=(3000, 1)) @ LOADINGS.T
@@ -79,13 +79,13 @@ def test_pooled_spread_recovers_its_prior_and_beats_the_raw_one():
     assert pivot.mean() == pytest.approx(found.degrees.mean(), rel=0.03)
 
 
-def test_deviations_have_the_variance_they_say():
+def test_deviations_have_the_stated_variance():
     data, _, sigma2 = albums(3, artists=2000, each=3, state=0.0)
     found = meso.deviations(data, sigma2)
     np.testing.assert_allclose((found.value**2 / found.noise).mean(axis=0), 1, atol=0.06)
 
 
-def test_coherence_of_planted_albums():
+def test_coherence_of_simulated_albums():
     data, _, _ = albums(4, artists=600)
     spread = meso.pool_spread(data)
     value, noise = meso.deviations(data, spread.mean)
@@ -117,8 +117,8 @@ def test_a_shuffle_keeps_totals_and_has_no_album_effect():
     assert np.median(meso_null.pseudo_f(data)) > 3
 
 
-def test_shuffle_from_figures_is_the_shuffle_of_songs():
-    # The oracle: deal the very songs to albums at random, and compare the law of pseudo F.
+def test_a_shuffle_of_summaries_equals_a_shuffle_of_songs():
+    # The oracle: assign the songs themselves at random, and compare the distributions of pseudo-F.
     data, songs, _ = albums(7, artists=40)
     rng = np.random.default_rng(0)
     real = np.array([meso_null.pseudo_f(deal(songs, data.artist, rng)) for _ in range(60)])
@@ -172,7 +172,7 @@ def test_shuffled_artists_lie_below_true_ones():
     assert drawn.mean() == pytest.approx(expected, rel=0.05)
 
 
-def test_bad_input_is_said():
+def test_errors_name_invalid_input():
     data, *_ = albums(9, artists=3)
     with pytest.raises(ValueError, match="1 album; expected at least 2"):
         data.take(np.arange(4, 15))
@@ -183,7 +183,7 @@ def test_bad_input_is_said():
 
 
 @pytest.mark.slow
-def test_intervals_of_planted_albums_hold_what_they_promise():
+def test_intervals_of_simulated_albums_have_their_coverage():
     # 60 samples of a share of 0.95 have a standard error of 3 %
     mean, album = [], []
     for seed in range(60):
@@ -198,7 +198,7 @@ def test_intervals_of_planted_albums_hold_what_they_promise():
     assert 0.86 <= np.mean(album) <= 0.99
 
 
-def test_interval_is_the_jackknife_written_out():
+def test_interval_equals_the_jackknife_by_definition():
     data, _, _ = albums(8, artists=12, each=3)
     spread, fitted = meso_inference.fit(data, 1)
     found = meso_inference.intervals(data, spread, fitted, groups=12, draws=20, seed=0)
@@ -218,5 +218,5 @@ def test_interval_is_the_jackknife_written_out():
 def test_the_number_of_factors_is_found():
     one, _, _ = albums(9, artists=80)
     assert meso_inference.choose_factors(one, seed=0)[0] == 1
-    turned = meso_inference.upright(np.array([[0.0, -2.0], [1.0, 0.0], [0.0, 0.1]]))
+    turned = meso_inference.principal_axes(np.array([[0.0, -2.0], [1.0, 0.0], [0.0, 0.1]]))
     np.testing.assert_allclose(turned, [[2, 0], [0, 1], [-0.1, 0]], atol=1e-9)

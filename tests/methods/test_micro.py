@@ -1,4 +1,4 @@
-"""The basis-function model of songs: against statsmodels, a direct density, and planted songs."""
+"""The model of songs against statsmodels, densities and simulated songs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from scipy.stats import multivariate_normal
 
 from methods.temporal import micro
 from methods.temporal.micro_basis import brownian_shape, contrasts, polynomials, section_bases
-from methods.temporal.micro_em import pooled
+from methods.temporal.micro_em import shrink_covariance
 from methods.temporal.micro_scores import (
     common_curve,
     compare,
     constant,
-    hide_last,
-    hide_one,
-    hide_random,
+    hold_out_last,
+    hold_out_one,
+    hold_out_random,
     interpolation,
     score_model,
     score_point,
@@ -60,7 +60,7 @@ def test_one_class_equals_statsmodels():
     assert ours.noise[0] == pytest.approx(oracle.scale, rel=1e-3)
 
 
-def test_posterior_equals_the_joint_normal_law():
+def test_posterior_equals_the_joint_normal_distribution():
     known = np.random.default_rng(1).uniform(0.01, 0.1, (40, 8))
     shared = np.random.default_rng(2).uniform(0.01, 0.2, 40)
     values, basis, *_ = songs(3, 40, known=known, shared=shared)
@@ -100,7 +100,7 @@ def test_likelihood_never_falls():
     assert len(fitted.log_likelihood) > 5
 
 
-def test_calm_and_restless_songs_are_told_apart():
+def test_calm_and_restless_songs_are_distinguished():
     values, basis, own, kind = songs(5, 600, classes=((0.02, 0.001, 0.6), (0.6, 0.05, 0.4)))
     fitted = micro.fit(values, basis, classes=2)
     calm = int(np.argmin(fitted.noise))
@@ -112,7 +112,7 @@ def test_calm_and_restless_songs_are_told_apart():
     assert np.corrcoef(found.coefficients[:, 1], own[:, 1])[0, 1] > 0.98
 
 
-def test_known_errors_are_not_taken_for_differences_between_songs():
+def test_known_errors_do_not_count_as_differences_between_songs():
     # baselines vary by 0.16, raters by another 0.3: only the first is the songs' own
     shared = np.full(2000, 0.3)
     values, basis, own, _ = songs(6, 2000, shared=shared)
@@ -132,9 +132,9 @@ def test_polynomials_are_orthogonal():
     assert (np.diff(basis[:, 1]) > 0).all()
 
 
-def test_hidden_sections_and_plain_guesses():
-    assert (hide_random((50, 10), 3, seed=0).sum(axis=1) == 3).all()
-    assert hide_last((2, 5), 2).tolist() == [[False] * 3 + [True] * 2] * 2
+def test_held_out_sections_and_baselines():
+    assert (hold_out_random((50, 10), 3, seed=0).sum(axis=1) == 3).all()
+    assert hold_out_last((2, 5), 2).tolist() == [[False] * 3 + [True] * 2] * 2
     values = np.array([[1.0, np.nan, 3.0, np.nan], [0.0, 0.0, np.nan, 6.0]])
     np.testing.assert_allclose(interpolation(values), [[1, 2, 3, 3], [0, 0, 3, 6]])
     np.testing.assert_allclose(constant(values), [[2] * 4, [2] * 4])
@@ -146,32 +146,32 @@ def test_hidden_sections_and_plain_guesses():
 
 def test_scores_equal_their_definition():
     values, basis, *_ = songs(7, 300)
-    hidden = hide_random(values.shape, 2, seed=1)
+    held_out = hold_out_random(values.shape, 2, seed=1)
     model = micro.fit(values, basis, classes=1)
-    found = score_model(model, values, basis, hidden)
-    seen = np.where(hidden, np.nan, values)
+    found = score_model(model, values, basis, held_out)
+    seen = np.where(held_out, np.nan, values)
     posterior = micro.posterior(model, seen, basis)
-    error = (values - posterior.curve)[hidden]
-    variance = (posterior.class_variance[:, 0] + model.noise[0])[hidden]
+    error = (values - posterior.curve)[held_out]
+    variance = (posterior.class_variance[:, 0] + model.noise[0])[held_out]
     assert found.rmse == pytest.approx(np.sqrt(np.mean(error**2)))
     expected = np.mean(-0.5 * (error**2 / variance + np.log(2 * np.pi * variance)))
     assert found.log_density == pytest.approx(expected)
-    plain = score_point(values, constant(seen), hidden, 0.2)
-    assert plain.rmse == pytest.approx(np.sqrt(np.mean((values - constant(seen))[hidden] ** 2)))
+    plain = score_point(values, constant(seen), held_out, 0.2)
+    assert plain.rmse == pytest.approx(np.sqrt(np.mean((values - constant(seen))[held_out] ** 2)))
     # songs that truly follow the basis: the model must beat their mean and a line
-    assert found.rmse < 0.9 * score_point(values, interpolation(seen), hidden, 0.2).rmse < plain.rmse
+    assert found.rmse < 0.9 * score_point(values, interpolation(seen), held_out, 0.2).rmse < plain.rmse
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda v, b: (np.where(np.arange(len(v))[:, None] == 3, np.nan, v), b), "row 3 has no value"),
-        (lambda v, b: (v, b[:, 1:]), "first basis function"),
+        (lambda v, b: (v, b[:, 1:]), "first column of basis"),
         (lambda v, b: (v[:3], b), "3 songs for 3 basis functions"),
-        (lambda v, b: (np.ones_like(v), b), "no course to model"),
+        (lambda v, b: (np.ones_like(v), b), "expected variation within songs"),
     ],
 )
-def test_bad_input_is_said(change, message):
+def test_errors_name_invalid_input(change, message):
     values, basis, *_ = songs(8, 20)
     with pytest.raises(ValueError, match=message):
         micro.fit(*change(values, basis))
@@ -183,14 +183,14 @@ def test_negative_variance_is_refused():
         micro.fit(values, basis, shared=np.full(20, -1.0))
 
 
-def test_under_a_brownian_path_a_hidden_section_lies_on_the_line():
+def test_under_a_brownian_path_a_held_out_section_is_interpolated():
     basis = polynomials(10, 9)
     covariance = np.zeros((1, 10, 10))
     covariance[0, 0, 0], covariance[0, 1:, 1:] = 1e6, brownian_shape(basis)
     model = micro.MicroFit(np.zeros(10), covariance, np.array([1e-6]), np.ones(1), np.array([]), True)
     values = np.random.default_rng(9).normal(size=(20, 10)).cumsum(axis=1)
-    hidden = hide_random(values.shape, 3, seed=2)
-    seen = np.where(hidden, np.nan, values)
+    held_out = hold_out_random(values.shape, 3, seed=2)
+    seen = np.where(held_out, np.nan, values)
     np.testing.assert_allclose(micro.posterior(model, seen, basis).curve, interpolation(seen), atol=1e-4)
 
 
@@ -202,7 +202,7 @@ def test_pooled_shape_is_the_highest_posterior():
     covariance = np.eye(5)
     covariance[1:, 1:] = own
     songs, strength = 12.0, 5.0
-    found = pooled(covariance, songs, micro.Prior(shape, strength))[1:, 1:]
+    found = shrink_covariance(covariance, songs, micro.Prior(shape, strength))[1:, 1:]
 
     def loss(x):
         root, scale = np.zeros((4, 4)), np.exp(x[-1])
@@ -219,19 +219,19 @@ def test_pooled_shape_is_the_highest_posterior():
     np.testing.assert_allclose(found, root @ root.T, atol=1e-4)
 
 
-def test_shrinking_a_class_to_its_shape_foretells_better_and_never_falls():
-    # 20 songs for nine amplitudes: what they do together cannot be told from so few
+def test_shrinking_a_class_to_its_shape_predicts_better_and_never_falls():
+    # 20 songs do not identify the covariance of nine amplitudes
     rng = np.random.default_rng(11)
     values = 0.3 * rng.normal(size=(420, 10)).cumsum(axis=1)
-    basis, hidden = polynomials(10, 9), hide_random((400, 10), 3, seed=3)
+    basis, held_out = polynomials(10, 9), hold_out_random((400, 10), 3, seed=3)
     prior = micro.Prior(brownian_shape(basis), 100)
     alone = micro.fit(values[:20], basis, classes=1)
     shrunk = micro.fit(values[:20], basis, classes=1, prior=prior, tolerance=1e-9)
     assert np.diff(shrunk.log_likelihood).min() > -1e-7
-    rmse = [score_model(model, values[20:], basis, hidden).rmse for model in (alone, shrunk)]
+    rmse = [score_model(model, values[20:], basis, held_out).rmse for model in (alone, shrunk)]
     assert rmse[1] ** 2 < 0.9 * rmse[0] ** 2
     # the line is the best there is for a Brownian path
-    scored, excess, error = compare(shrunk, values[:20], values[20:], basis, [hidden])
+    scored, excess, error = compare(shrunk, values[:20], values[20:], basis, [held_out])
     assert scored["model"].rmse == pytest.approx(rmse[1])
     assert excess == pytest.approx(rmse[1] ** 2 / scored["straight line"].rmse ** 2 - 1)
     assert abs(excess) < 0.05
@@ -247,17 +247,17 @@ def test_bases_of_sections():
     assert {name: one.shape for name, one in found.items()} == {
         "baseline": (2, 3, 1), "position": (2, 3, 2), "kind": (2, 3, 3),
     }  # fmt: skip
-    hidden = hide_one(position, seed=0)
-    assert (hidden.sum(axis=1) == 1).all()
-    assert not hidden[0, 2]
+    held_out = hold_out_one(position, seed=0)
+    assert (held_out.sum(axis=1) == 1).all()
+    assert not held_out[0, 2]
 
 
-def test_hidden_sections_lie_within_their_bands():
-    # paths of one class: 1,200 hidden sections, so a share of 0.9 has a standard error of 0.01
+def test_held_out_sections_are_within_their_bands():
+    # paths of one class: 1,200 held_out sections, so a share of 0.9 has a standard error of 0.01
     values = 0.3 * np.random.default_rng(12).normal(size=(800, 10)).cumsum(axis=1)
-    basis, hidden = polynomials(10, 9), hide_random((400, 10), 3, seed=4)
+    basis, held_out = polynomials(10, 9), hold_out_random((400, 10), 3, seed=4)
     model = micro.fit(values[:400], basis, classes=1, prior=micro.Prior(brownian_shape(basis), 100))
-    found = micro.posterior(model, np.where(hidden, np.nan, values[400:]), basis)
+    found = micro.posterior(model, np.where(held_out, np.nan, values[400:]), basis)
     off = (values[400:] - found.curve) / np.sqrt(found.curve_variance + found.noise[:, None])
-    assert off[hidden].std() == pytest.approx(1, abs=0.06)
-    assert np.mean(np.abs(off[hidden]) < 1.645) == pytest.approx(0.9, abs=0.03)
+    assert off[held_out].std() == pytest.approx(1, abs=0.06)
+    assert np.mean(np.abs(off[held_out]) < 1.645) == pytest.approx(0.9, abs=0.03)

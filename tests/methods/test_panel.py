@@ -56,7 +56,7 @@ def test_expected_noise_reads_earlier_rows_only():
     np.testing.assert_allclose(a[late], expected, rtol=1e-12)
 
 
-def test_a_panel_out_of_order_or_with_nan_is_refused():
+def test_an_unsorted_panel_or_one_with_nan_is_refused():
     panel = make()
     with pytest.raises(ValueError, match="sorted by block"):
         Panel(**{**vars(panel), "block": panel.block[::-1]})

@@ -1,4 +1,4 @@
-"""Probabilistic PCA against scikit-learn, the Gaussian density and the conditional mean."""
+"""Probabilistic PCA against scikit-learn and Gaussian densities."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def low_rank(rows: int = 300, columns: int = 7, noise: float = 0.3) -> np.ndarra
     return values + noise * generator.normal(size=(rows, columns))
 
 
-def holes(values: np.ndarray, share: float, seed: int = 1) -> np.ndarray:
-    broken = values.copy()
-    broken[np.random.default_rng(seed).random(values.shape) < share] = np.nan
-    return broken
+def with_missing(values: np.ndarray, share: float, seed: int = 1) -> np.ndarray:
+    incomplete = values.copy()
+    incomplete[np.random.default_rng(seed).random(values.shape) < share] = np.nan
+    return incomplete
 
 
 def test_whole_table_gives_the_principal_subspace_of_scikit_learn():
@@ -39,7 +39,7 @@ def test_whole_table_gives_the_principal_subspace_of_scikit_learn():
 
 
 def test_likelihood_is_the_gaussian_density_and_never_falls():
-    values = holes(low_rank(rows=60), 0.3)
+    values = with_missing(low_rank(rows=60), 0.3)
     found = pca.fit(values, 2, iterations=60, tolerance=0.0)
     assert (np.diff(found.log_likelihood) > -1e-9).all()
     one_less = pca.fit(values, 2, iterations=59, tolerance=0.0)
@@ -54,29 +54,29 @@ def test_likelihood_is_the_gaussian_density_and_never_falls():
 
 
 def test_what_is_missing_is_filled_by_the_conditional_mean():
-    values = holes(low_rank(rows=80), 0.3)
+    values = with_missing(low_rank(rows=80), 0.3)
     found = pca.fit(values, 2)
     filled = pca.reconstruct(found, values)
     covariance = found.loadings @ found.loadings.T + found.noise * np.eye(values.shape[1])
     for row, guess in zip(values, filled, strict=True):
-        seen, gone = np.flatnonzero(np.isfinite(row)), np.flatnonzero(np.isnan(row))
+        seen, missing = np.flatnonzero(np.isfinite(row)), np.flatnonzero(np.isnan(row))
         weights = np.linalg.solve(covariance[np.ix_(seen, seen)], row[seen] - found.mean[seen])
-        assert np.allclose(guess[gone], (found.mean + covariance[:, seen] @ weights)[gone], atol=1e-8)
+        assert np.allclose(guess[missing], (found.mean + covariance[:, seen] @ weights)[missing], atol=1e-8)
 
 
 def test_filling_beats_the_columns_means_on_low_rank_data():
     whole = low_rank(noise=0.1)
-    broken = holes(whole, 0.3)
-    gone = np.isnan(broken)
-    error = pca.reconstruct(pca.fit(broken, 2), broken)[gone] - whole[gone]
-    of_means = np.broadcast_to(np.nanmean(broken, axis=0), whole.shape)[gone] - whole[gone]
+    incomplete = with_missing(whole, 0.3)
+    missing = np.isnan(incomplete)
+    error = pca.reconstruct(pca.fit(incomplete, 2), incomplete)[missing] - whole[missing]
+    of_means = np.broadcast_to(np.nanmean(incomplete, axis=0), whole.shape)[missing] - whole[missing]
     assert np.sqrt(np.mean(error**2)) < 0.25 * np.sqrt(np.mean(of_means**2))
 
 
-def test_impossible_requests_are_refused():
-    with pytest.raises(ValueError, match="expected 1 to columns - 1"):
+def test_invalid_requests_are_refused():
+    with pytest.raises(ValueError, match="expected 1 to 2 for 3 columns"):
         pca.fit(np.zeros((5, 3)), 3)
     empty = low_rank(rows=10, columns=3)
     empty[:, 1] = np.nan
-    with pytest.raises(ValueError, match="column 1 has fewer than two values"):
+    with pytest.raises(ValueError, match="column 1 has fewer than 2 values"):
         pca.fit(empty, 1)

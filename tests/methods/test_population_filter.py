@@ -18,7 +18,10 @@ def career(seed: int, units: int, years: int, keep: float = 0.6) -> Panel:
 
 
 def condition(times, y, noise, start):
-    """Mean and variance of the last true mean given the values before it, by the joint normal law."""
+    """Compute mean and variance of the last true mean given earlier values.
+
+    By conditioning the joint normal distribution.
+    """
     tau, omega, kappa, _, _, rate = THETA
     gaps = np.abs(times[:, None] - times[None, :])
     cov = tau + omega * np.exp(-rate * gaps) + kappa * np.eye(len(times))
@@ -27,7 +30,7 @@ def condition(times, y, noise, start):
     return start + gain @ (y[:-1] - start), cov[-1, -1] - gain @ cov[:-1, -1]
 
 
-def test_without_a_trend_it_is_gaussian_process_regression():
+def test_without_a_trend_it_equals_gaussian_process_regression():
     panel = career(1, 4, 12)
     r = np.random.default_rng(2)
     y, noise = r.normal(size=len(panel.block)), 1 / panel.count
@@ -53,7 +56,7 @@ def simulate(panel: Panel, seed: int, drift: float):
     return y, np.array([trend[b] for b in panel.block])
 
 
-def test_it_follows_the_population_and_gains_by_it():
+def test_it_follows_the_trend_and_predicts_better():
     panel = career(3, 120, 40)
     y, trend = simulate(panel, 4, drift=0.1)
     noise = 1 / panel.count
@@ -65,7 +68,7 @@ def test_it_follows_the_population_and_gains_by_it():
     assert np.mean((y - moving.forecast)[late] ** 2) < 0.9 * np.mean((y - steady.forecast)[late] ** 2)
 
 
-def test_the_stated_variance_is_that_of_the_errors():
+def test_the_stated_variance_equals_that_of_the_errors():
     panel = career(5, 150, 30)
     y, _ = simulate(panel, 6, drift=0.0)
     noise = 1 / panel.count
@@ -89,7 +92,7 @@ def test_fitting_finds_the_simulated_parameters():
     assert found.theta[1] + found.theta[2] == pytest.approx(THETA[1] + THETA[2], rel=0.3)
 
 
-def test_nothing_later_changes_an_earlier_forecast():
+def test_later_rows_do_not_change_earlier_forecasts():
     panel = career(9, 20, 25)
     y, _ = simulate(panel, 10, drift=0.0)
     noise = 1 / panel.count

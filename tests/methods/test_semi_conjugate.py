@@ -1,4 +1,4 @@
-"""Segments under independent mean and covariance, against integrals that share no formula with the method."""
+"""Segments under the semi-conjugate prior, against independent integrals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:the variance of the log likeliho
 
 
 def by_quadrature(y, weights, prior) -> float:
-    """Log evidence in one dimension: the covariance in closed form, the mean by adaptive quadrature."""
+    """Compute the log evidence in one dimension.
+
+    The covariance is integrated in closed form, the mean by adaptive quadrature.
+    """
     m0, s0, psi0 = prior.m0[0], prior.s0[0, 0], prior.psi0[0, 0]
     n, a = len(y), (prior.nu0 + len(y)) / 2
 
@@ -150,7 +153,7 @@ def test_waic_of_one_regime_is_its_integral_and_that_of_arviz():
 
 
 def test_points_of_waic_are_the_same_sums_as_over_drawn_means():
-    # In three dimensions: the means that the method lays down, scored by the textbook's densities.
+    # In three dimensions: the quadrature points of the method, scored by textbook densities.
     rng = np.random.default_rng(4)
     root = rng.normal(size=(3, 3))
     prior = NormalIndependentInverseWishart(
@@ -215,10 +218,10 @@ def gibbs(y, prior, rng, sweeps=8):
     ("arguments", "message"),
     [
         (([0.0, 0.0], np.eye(3), 4.0, np.eye(2)), "s0 has shape \\(3, 3\\)"),
-        (([0.0], [[-1.0]], 4.0, [[1.0]]), "s0 must be symmetric and positive definite"),
-        (([0.0, 0.0], np.eye(2), 1.0, np.eye(2)), "nu0 = 1.0 must be > d - 1 = 1"),
-        (([0.0, 0.0], np.eye(2), 4.0, [[1.0, 2.0], [2.0, 1.0]]), "psi0 must be symmetric"),
-        (([np.nan], [[1.0]], 4.0, [[1.0]]), "m0 must be"),
+        (([0.0], [[-1.0]], 4.0, [[1.0]]), "s0 is .* expected a symmetric positive definite"),
+        (([0.0, 0.0], np.eye(2), 1.0, np.eye(2)), "nu0 is 1.0; expected > d - 1 = 1"),
+        (([0.0, 0.0], np.eye(2), 4.0, [[1.0, 2.0], [2.0, 1.0]]), "psi0 is .* expected a symmetric"),
+        (([np.nan], [[1.0]], 4.0, [[1.0]]), "m0 is"),
     ],
 )
 def test_prior_out_of_range_is_refused(arguments, message):

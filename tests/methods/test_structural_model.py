@@ -1,4 +1,4 @@
-"""Structural equations against known models, regressions of statsmodels, and their own algebra."""
+"""Structural models against known models, statsmodels and exact algebra."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = tuple("abcde")
 
 
 def known_model(seed: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str, str]], np.random.Generator]:
-    """Intercepts, weights ``w[i, j]`` of i on j, edges of a random graph, and a generator."""
+    """Return intercepts, weights ``w[i, j]`` of i on j, random edges, a generator."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(5)
     weights = np.zeros((5, 5))
@@ -40,14 +40,14 @@ def solve(intercept: np.ndarray, weights: np.ndarray, noise: np.ndarray) -> np.n
 
 
 def under(intercept: np.ndarray, weights: np.ndarray, i: int, value: float) -> np.ndarray:
-    """True means when variable i is set: its row of causes is cut off."""
+    """Compute the true means under an intervention on variable i."""
     cut, held = weights.copy(), intercept.copy()
     cut[:, i], held[i] = 0, value
     return solve(held, cut, np.zeros(5))
 
 
 def z_scores(seed: int, rows: int = 300) -> tuple[float, float]:
-    """Errors, in standard errors, of an interventional mean and of an effect of a known model."""
+    """Compute z-scores of an interventional mean and of an effect."""
     intercept, weights, edges, rng = known_model(seed)
     uneven = 0.5 + np.abs(rng.normal(size=(rows, 1)))  # skewed noise of unequal variance
     data = solve(intercept, weights, uneven * (rng.exponential(size=(rows, 5)) - 1))
@@ -93,7 +93,7 @@ def test_with_all_noise_known_the_equations_are_exact():
 
 
 def chain(rows: int = 400, seed: int = 0) -> pd.DataFrame:
-    """x -> m -> y, x -> y, and z apart."""
+    """Simulate x -> m -> y, x -> y, and an independent z."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=rows)
     m = 0.5 * x + rng.normal(size=rows) * (1 + np.abs(x))
@@ -121,7 +121,7 @@ def test_effect_and_error_equal_robust_least_squares(clustered):
     assert found.std_error == pytest.approx(fit.bse["m"] * factor, rel=1e-10)
 
 
-def test_total_effect_is_that_of_the_regression_without_the_mediator():
+def test_total_effect_equals_the_regression_without_the_mediator():
     # In the saturated linear model the effect through m and beside it is the slope of y on x alone.
     data = chain()
     found = StructuralCausalModel.fit(data, EDGES).effect("x", "y")
@@ -130,7 +130,7 @@ def test_total_effect_is_that_of_the_regression_without_the_mediator():
     assert found.std_error == pytest.approx(slope, rel=0.01)
 
 
-def test_nothing_done_gives_the_means_seen_and_the_units_seen():
+def test_no_intervention_gives_the_observed_means_and_units():
     data = chain()
     model = StructuralCausalModel.fit(data, EDGES)
     idle = model.do()
@@ -139,7 +139,7 @@ def test_nothing_done_gives_the_means_seen_and_the_units_seen():
     pd.testing.assert_frame_equal(model.counterfactual(data), data)
 
 
-def test_an_effect_does_not_run_backwards_or_aside():
+def test_a_variable_affects_only_its_descendants():
     model = StructuralCausalModel.fit(chain(), EDGES)
     assert model.do({"y": 0.7}).mean["y"] == 0.7
     with pytest.raises(ValueError, match="snow"):
@@ -149,7 +149,7 @@ def test_an_effect_does_not_run_backwards_or_aside():
     pd.testing.assert_series_equal(model.do({"y": 9.0}).mean.drop("y"), model.do().mean.drop("y"))
 
 
-def test_a_shift_adds_to_what_the_causes_give():
+def test_a_shift_adds_to_the_value_that_the_causes_give():
     data = chain()
     model = StructuralCausalModel.fit(data, EDGES)
     by = model.do(shift={"m": 2.0}).less(model.do(), "y")
@@ -185,12 +185,12 @@ def test_a_placebo_has_no_effect_and_a_random_cause_changes_none():
     assert placebo.p_value == 0.01
     model = StructuralCausalModel.fit(data, EDGES, groups=groups)
     assert vars(placebo.effect) == pytest.approx(vars(model.effect("m", "y")))
-    assert abs(placebo.tampered.mean()) < 4 * placebo.tampered.std() / np.sqrt(99)
+    assert abs(placebo.perturbed.mean()) < 4 * placebo.perturbed.std() / np.sqrt(99)
     assert random_common_cause(data, EDGES, "m", "y", draws=20, seed=0).largest_change < 0.5
 
 
 @pytest.mark.slow
-def test_a_placebo_shows_an_effect_that_is_none():
+def test_a_placebo_p_value_is_uniform_without_an_effect():
     # p of the placebo is uniform where there is no effect, with rows of a group alike or not.
     def p_value(seed: int, alike: bool) -> float:
         rng = np.random.default_rng(seed)
@@ -205,8 +205,8 @@ def test_a_placebo_shows_an_effect_that_is_none():
 
 
 @pytest.mark.parametrize("r", [0.05, 0.4, -0.9])
-def test_a_hidden_cause_as_strong_as_the_robustness_value_explains_the_effect_away(r):
-    # Correlations of cause d, outcome y and hidden u with u explaining RV of d, and of y given d.
+def test_an_unobserved_cause_as_strong_as_the_robustness_value_explains_the_effect(r):
+    # Correlations of cause d, outcome y and unobserved u with u explaining RV of d, and of y given d.
     rv = robustness_value(r)
     du = np.sqrt(rv)
     yu = abs(r) * du + np.sqrt(rv * (1 - r**2) * (1 - rv))
@@ -228,7 +228,7 @@ def test_linearity_equals_the_wald_test_of_statsmodels():
     assert set(linearity(model)) == {"m", "y"}
 
 
-def test_linearity_is_refused_where_the_curve_is_only_there():
+def test_linearity_is_rejected_only_for_the_curved_equation():
     data = chain()
     curved = data.assign(y=data["y"] + 0.3 * data["m"] ** 2)
     found = linearity(StructuralCausalModel.fit(curved, EDGES))
@@ -236,7 +236,7 @@ def test_linearity_is_refused_where_the_curve_is_only_there():
     assert found["m"] > 0.01
 
 
-def test_a_graph_learnt_may_be_the_graph_when_all_its_edges_are_directed():
+def test_a_discovered_graph_is_accepted_if_all_its_edges_are_directed():
     data = chain()[["x", "m", "y"]].assign(c=0.0)
     data["c"] = data["x"] + data["y"] + np.random.default_rng(0).normal(size=400)
     collider = cpdag_of_dag(["x", "m", "y", "c"], [("x", "y"), ("m", "y")])
@@ -246,7 +246,7 @@ def test_a_graph_learnt_may_be_the_graph_when_all_its_edges_are_directed():
         StructuralCausalModel.fit(data, cpdag_of_dag(["x", "m", "y", "c"], EDGES))
 
 
-def test_columns_may_go_by_number():
+def test_columns_may_be_named_by_number():
     data = chain()
     named = StructuralCausalModel.fit(data, EDGES).do({"x": 1.0})
     by_number = StructuralCausalModel.fit(data.to_numpy(), [(0, 1), (1, 2), (0, 2)]).do({0: 1.0})
@@ -265,13 +265,13 @@ def test_columns_may_go_by_number():
         ([("x", "y"), ("twice x", "y")], "linear functions"),
     ],
 )
-def test_graphs_that_cannot_be_are_refused(dag, words):
+def test_invalid_graphs_are_refused(dag, words):
     data = chain()
     with pytest.raises(ValueError, match=words):
         StructuralCausalModel.fit(data.assign(**{"twice x": 2 * data["x"]}), dag)
 
 
-def test_data_and_interventions_that_cannot_be_are_refused():
+def test_invalid_data_and_interventions_are_refused():
     data = chain()
     with pytest.raises(ValueError, match=r"'m'.*not finite"):
         StructuralCausalModel.fit(data.assign(m=np.nan), EDGES)

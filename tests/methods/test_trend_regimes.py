@@ -1,4 +1,4 @@
-"""Regimes with trend and autocorrelation against the joint density of all their observations."""
+"""Trend regimes against the joint density of all their observations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ PRIOR = TrendRegimes([0.4, -1.0], [2.0, 3.0], [0.5, 0.8], freedom=3.0, phi=(0.0,
 
 
 def noise_covariance(times, roots):
-    """Of a stationary autoregression at these times: Lyapunov's equation, then steps of the companion."""
+    """Compute the covariance of a stationary autoregression at given times.
+
+    By Lyapunov's equation and powers of the companion matrix.
+    """
     step = np.array([[sum(roots), -math.prod(roots)], [1.0, 0.0]])
     state = solve_discrete_lyapunov(step, np.diag([1.0, 0.0]))
     lags = np.abs(np.subtract.outer(times, times)).astype(int)
@@ -32,7 +35,10 @@ def noise_covariance(times, roots):
 
 
 def covariance_and_mean(times, prior, a, roots, slope):
-    """Of one regime's observations in dimension a, in units of sigma^2, coefficients integrated out."""
+    """Compute the covariance of a regime's observations in dimension a.
+
+    In units of sigma^2, with coefficients integrated out.
+    """
     rise = max(times[-1] - times[0], 1)
     offset = times - (times[0] + times[-1]) / 2
     ratio = (prior.spread[a] / prior.noise[a]) ** 2
@@ -49,7 +55,7 @@ def pairs(prior):
 
 
 def log_marginal(y, times, prior):
-    """Student density of all at once, summed over the kinds: shares no formula with the running sums."""
+    """Compute the joint Student density, summed over kinds of regime."""
     total = 0.0
     for a in range(y.shape[1]):
         kinds = []
@@ -200,11 +206,11 @@ def test_scales_with_the_unit():
         ({"noise": [1.0, 2.0]}, "one shape"),
     ],
 )
-def test_bad_priors_are_named(change, message):
+def test_invalid_priors_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         TrendRegimes(**({"centre": [0.0], "spread": [1.0], "noise": [1.0]} | change))
 
 
-def test_a_constant_series_has_no_prior():
+def test_a_prior_from_a_constant_series_is_refused():
     with pytest.raises(ValueError, match="constant"):
         TrendRegimes.robust(np.ones(20))

@@ -1,4 +1,4 @@
-"""Variational inference against densities of SciPy, dense algebra, finite differences, and NUTS."""
+"""Variational inference against SciPy, dense algebra, differences and NUTS."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from methods.variational import (
     structured_ascent,
 )
 from methods.variational.gradient import natural_step, plain_gradient
-from methods.variational.mean_field import FACTORS, MeanField, best, bound, initial
+from methods.variational.mean_field import FACTORS, MeanField, bound, initial, optimal
 
 SOURCE = Path(__file__).parents[2] / "data" / "source" / "career_audio.parquet"
 
 
 def simulated(seed: int, artists: int = 5, longest: int = 7, d: int = 2) -> Careers:
-    """Careers drawn from the model, with silent years and years of one song."""
+    """Draw careers from the model, with years of one song and years without songs."""
     rng = np.random.default_rng(seed)
     parts = []
     for artist in range(artists):
@@ -53,7 +53,7 @@ def simulated(seed: int, artists: int = 5, longest: int = 7, d: int = 2) -> Care
 
 
 def real(artists: int, seed: int = 0) -> Careers:
-    """The valence of some real careers, standardised."""
+    """Return the standardised valence of some real careers."""
     rows = pd.read_parquet(SOURCE).astype({"year": int}).sort_values(["artist_id", "year"])
     chosen = np.random.default_rng(seed).choice(rows["artist_id"].unique(), artists, replace=False)
     rows = rows[rows["artist_id"].isin(chosen)]
@@ -66,7 +66,7 @@ def real(artists: int, seed: int = 0) -> Careers:
 
 
 def somewhere(careers: Careers, seed: int) -> MeanField:
-    """A mean-field posterior with random factors."""
+    """Create a mean-field posterior with random factors."""
     rng = np.random.default_rng(seed)
     q = initial(careers, Prior())
     drawn = {}
@@ -82,7 +82,7 @@ def somewhere(careers: Careers, seed: int) -> MeanField:
 
 
 def log_joint(careers: Careers, z: dict[str, np.ndarray], prior: Prior) -> float:
-    """The density of songs, states, levels and parameters, term by term, by SciPy."""
+    """Compute the joint log density term by term, by SciPy."""
     total = 0.0
     for field in fields(prior):
         one, value = getattr(prior, field.name), z[field.name]
@@ -144,16 +144,16 @@ def test_coordinate_ascent_never_lowers_the_bound(seed, artists, longest):
 
 
 @pytest.mark.parametrize("name", FACTORS)
-def test_each_update_from_anywhere_is_the_highest_along_its_factor(name):
+def test_each_update_maximises_the_bound_along_its_factor(name):
     careers = simulated(4)
     q = somewhere(careers, 5)
-    if name == "state":  # neighbours are best one at a time
+    if name == "state":  # neighbours are optimal one at a time
         one = np.zeros_like(q.state.mean, dtype=bool)
         one[1] = True
-        old, new = vars(q.state).values(), vars(best("state", q, careers, Prior())).values()
+        old, new = vars(q.state).values(), vars(optimal("state", q, careers, Prior())).values()
         factor = Gaussian(*(np.where(one, b, a) for a, b in zip(old, new, strict=True)))
     else:
-        factor = best(name, q, careers, Prior())
+        factor = optimal(name, q, careers, Prior())
     top = bound(replace(q, **{name: factor}), careers, Prior())
     rng = np.random.default_rng(6)
     first, second = factor.free
@@ -166,7 +166,10 @@ def test_each_update_from_anywhere_is_the_highest_along_its_factor(name):
 
 
 def fisher(factor: Gaussian | Gamma) -> np.ndarray:
-    """Covariance of the sufficient statistics of each distribution, (..., 2, 2), from textbook moments."""
+    """Compute the covariance of the sufficient statistics, (..., 2, 2).
+
+    From textbook moments.
+    """
     if isinstance(factor, Gaussian):
         m, v = factor.mean, factor.variance
         blocks = [[v, 2 * m * v], [2 * m * v, 2 * v**2 + 4 * m**2 * v]]
@@ -219,12 +222,12 @@ def test_a_natural_step_of_one_is_a_coordinate_update(name):
     q = somewhere(careers, 12)
     moved = natural_step(getattr(q, name), natural_gradient(name, q, careers, Prior()), 1.0)
     for found, wanted in zip(
-        vars(moved).values(), vars(best(name, q, careers, Prior())).values(), strict=True
+        vars(moved).values(), vars(optimal(name, q, careers, Prior())).values(), strict=True
     ):
         np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
 
 
-def test_all_roads_lead_to_one_bound():
+def test_all_methods_reach_the_same_bound():
     careers = real(15)
     swept = coordinate_ascent(careers, tolerance=1e-11)
     natural = natural_gradient_ascent(careers, tolerance=1e-11)
@@ -247,7 +250,7 @@ def test_natural_gradient_needs_far_fewer_steps_than_the_plain_one():
 
 
 def dense_posterior(careers: Careers, theta: dict[str, float]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mean, covariance and log evidence of (states, levels) of one dimension, by the full covariance."""
+    """Compute mean, covariance and log evidence of one dimension by dense algebra."""
     n, artists = len(careers.songs), len(careers.start)
     # (state, level) = offset + transform @ independent innovations
     transform = np.zeros((n + artists, n + artists))
@@ -277,7 +280,7 @@ THETA = {
 
 
 def certain(theta: dict[str, float], sure: float) -> Globals:
-    """Factors almost without variance."""
+    """Create factors almost without variance."""
     return Globals(
         **{
             name: Gaussian(np.array([value]), np.array([1 / sure]))
@@ -331,7 +334,7 @@ def test_the_structured_bound_is_higher_on_real_careers():
     assert structured_ascent(careers).elbo[-1] > coordinate_ascent(careers).elbo[-1] + 10
 
 
-def test_silent_years_are_filled_in():
+def test_years_without_songs_are_filled_in():
     careers, row = careers_of(
         np.array([3, 3, 8]), np.array([1990, 1993, 2001]), np.array([2.0, 1.0, 4.0]),
         np.array([[1.0], [2.0], [3.0]]), np.array([[0.5], [np.nan], [2.0]]),
@@ -342,7 +345,7 @@ def test_silent_years_are_filled_in():
     assert careers.part(np.array([1, 0])).songs.tolist() == [4, 2, 0, 0, 1]
 
 
-def test_bad_input_is_said():
+def test_errors_name_invalid_input():
     one = np.ones((2, 1))
     with pytest.raises(ValueError, match="sorted by artist, then year"):
         careers_of(np.array([1, 1]), np.array([2000, 2000]), np.ones(2), one, one)

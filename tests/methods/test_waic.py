@@ -1,4 +1,4 @@
-"""WAIC against ArviZ, and what it says of unreliable points."""
+"""WAIC against ArviZ, and its warning about unreliable points."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def test_is_silent_at_the_limit(recwarn):
 
 
 @pytest.mark.parametrize("bad", [np.zeros(4), np.zeros((1, 4)), np.full((3, 4), np.nan)])
-def test_bad_draws_are_named(bad):
-    with pytest.raises(ValueError, match=r"\(draws, observations\)|NaN"):
+def test_invalid_draws_are_named(bad):
+    with pytest.raises(ValueError, match=r"\(draws >= 2, observations\)|NaN"):
         waic(bad)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from methods.exchange import made_anew
+from methods.exchange import no_cache
 from service.model_cache import cache_in_folder
 
 
@@ -24,7 +24,7 @@ def test_a_model_is_exported_once_for_each_key(tmp_path: Path):
         path = cached("a", key, lambda content=content: export(content))
         assert isinstance(path, Path)
         assert path.read_text() == content
-    assert made_anew("a", "one", lambda: export("third")) == b"third"
+    assert no_cache("a", "one", lambda: export("third")) == b"third"
     assert exported == ["first", "second", "third"]
 
     def fail() -> bytes:

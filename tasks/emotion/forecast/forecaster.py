@@ -14,7 +14,7 @@ from tasks.emotion.forecast.targets import Task
 from tasks.emotion.params import TrainParams
 
 if TYPE_CHECKING:
-    from methods.temporal.population_filter import Filtered, Fit
+    from methods.temporal.population_filter import FilterResult, Fit
 
 Floats = np.ndarray
 
@@ -44,7 +44,7 @@ class Base:
     noise: Floats
     next_noise: Floats
     fits: dict[str, list[Fit]]
-    filtered: dict[str, list[Filtered]]
+    filtered: dict[str, list[FilterResult]]
     fold: Floats
 
 

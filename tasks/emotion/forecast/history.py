@@ -14,7 +14,7 @@ from tasks.emotion.forecast.targets import Task
 
 if TYPE_CHECKING:
     from methods.temporal.history_attention import Histories
-    from methods.temporal.population_filter import Filtered
+    from methods.temporal.population_filter import FilterResult
 
 MODALITIES = ("audio", "lyrics", "context", "state")
 """Prefixes of the columns of a release that can be left out, for ablation."""
@@ -67,7 +67,7 @@ def releases(states: pd.DataFrame, features: pd.DataFrame, learn_before: int) ->
 def histories(
     task: Task,
     known: Releases,
-    filtered: list[Filtered],
+    filtered: list[FilterResult],
     prior: Floats,
     noise: Floats,
     length: int,
@@ -82,7 +82,7 @@ def histories(
     ----------
     task : Task
     known : Releases
-    filtered : list of Filtered
+    filtered : list of FilterResult
         One a dimension of the panel.
     prior : (n, d) float
         Forecasts to be corrected.
@@ -126,7 +126,7 @@ def _past(task: Task, known: Releases, length: int) -> tuple[NDArray[np.int64], 
     return past, gap
 
 
-def _query(task: Task, filtered: list[Filtered]) -> Floats:
+def _query(task: Task, filtered: list[FilterResult]) -> Floats:
     """The artist's parameters and where in the career the target stands, scaled on the training rows."""
     panel = task.panel
     last = previous(panel.mean, panel.unit)
