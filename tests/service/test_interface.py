@@ -37,9 +37,9 @@ def picture(form: str = "PNG", size: tuple[int, int] = (64, 48), frames: int = 1
 
 
 def ask(client: TestClient, question: str = "wine bottle", city: str = "Toronto") -> dict[str, Any]:
-    found = client.post("/v1/ask", json={"question": question, "city": city})
-    assert found.status_code == 200, found.text
-    return dict(found.json())
+    response = client.post("/v1/ask", json={"question": question, "city": city})
+    assert response.status_code == 200, response.text
+    return dict(response.json())
 
 
 def look(client: TestClient, content: bytes, **form: str) -> Any:
@@ -47,19 +47,19 @@ def look(client: TestClient, content: bytes, **form: str) -> Any:
 
 
 def test_a_listed_item_is_looked_up_with_its_reason(client: TestClient) -> None:
-    found = ask(client, "Wine Bottles")
-    assert (found["bin"], found["listed"], found["probability"]) == ("Blue Bin", "wine bottles", 1.0)
-    where = next(reason for reason in found["reasons"] if reason["part"] == "where")
+    answer = ask(client, "Wine Bottles")
+    assert (answer["bin"], answer["listed"], answer["probability"]) == ("Blue Bin", "wine bottles", 1.0)
+    where = next(reason for reason in answer["reasons"] if reason["part"] == "where")
     assert where["passage_id"].startswith("glass-bottle-jar#")
-    assert [idea["path"] for idea in found["ideas"]] == ["wine bottles can become a lamp"]
+    assert [idea["path"] for idea in answer["ideas"]] == ["wine bottles can become a lamp"]
 
 
 def test_an_unlisted_item_gets_shares_that_sum_to_one(client: TestClient) -> None:
-    found = ask(client, "an enormous green wine flask", "Toronto")
-    assert found["listed"] is None
-    assert found["probability"] == max(found["shares"].values())
-    assert 0.8 < sum(found["shares"].values()) <= 1.001  # shares below 0.01 are not sent
-    assert found["alike"]
+    answer = ask(client, "an enormous green wine flask", "Toronto")
+    assert answer["listed"] is None
+    assert answer["probability"] == max(answer["shares"].values())
+    assert 0.8 < sum(answer["shares"].values()) <= 1.001  # shares below 0.01 are not sent
+    assert answer["alike"]
 
 
 def test_the_item_is_extracted_from_the_question(client: TestClient) -> None:
@@ -69,8 +69,8 @@ def test_the_item_is_extracted_from_the_question(client: TestClient) -> None:
 
 
 def test_an_unfamiliar_item_is_marked_as_strange(client: TestClient) -> None:
-    found = ask(client, "bouteille en verre")
-    assert (found["strange"], found["level"], found["listed"]) == (True, "low", None)
+    answer = ask(client, "bouteille en verre")
+    assert (answer["strange"], answer["level"], answer["listed"]) == (True, "low", None)
 
 
 def test_a_repeated_question_is_cached_and_logged_twice(client: TestClient) -> None:
@@ -83,9 +83,9 @@ def test_a_repeated_question_is_cached_and_logged_twice(client: TestClient) -> N
 
 
 def test_a_photograph_is_answered_from_the_table_of_materials(client: TestClient) -> None:
-    found = look(client, picture("JPEG")).json()
-    assert sum(found["materials"].values()) == pytest.approx(1.0, abs=1e-3)
-    assert found["bin"] in {"Blue Bin", "Garbage"}
+    answer = look(client, picture("JPEG")).json()
+    assert sum(answer["materials"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert answer["bin"] in {"Blue Bin", "Garbage"}
     assert look(client, picture("PNG"), question="wine bottles").json()["listed"] == "wine bottles"
 
 
@@ -115,10 +115,10 @@ def test_a_busy_writer_rejects_requests(client: TestClient) -> None:
     writer = client.app.state.engine.writer  # type: ignore[attr-defined]
     writer._pending = MAX_PENDING
     try:
-        found = client.post("/v1/write", json={"question": "wine bottles", "city": "Toronto"})
+        response = client.post("/v1/write", json={"question": "wine bottles", "city": "Toronto"})
     finally:
         writer._pending = 0
-    assert (found.status_code, found.headers["retry-after"]) == (503, "1")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
 def test_the_writer_gets_the_reasons_first_and_one_passage_per_card() -> None:
@@ -134,14 +134,14 @@ def test_the_writer_gets_the_reasons_first_and_one_passage_per_card() -> None:
 
 
 def test_ratings_are_stored_in_the_table(client: TestClient) -> None:
-    found = ask(client, "chipped tumbler")
-    rating = {"answer_id": found["answer_id"], "rating": -1}
+    answer = ask(client, "chipped tumbler")
+    rating = {"answer_id": answer["answer_id"], "rating": -1}
     assert client.post("/v1/ratings", json=rating).status_code == 204
     with sqlite3.connect(client.app.state.ratings_path) as database:  # type: ignore[attr-defined]
         rows = database.execute(
             "SELECT question, city, stream, rating, model FROM ratings WHERE rating = -1"
         ).fetchall()
-    assert rows == [("chipped tumbler", "Toronto", found["bin"], -1, found["model"])]
+    assert rows == [("chipped tumbler", "Toronto", answer["bin"], -1, answer["model"])]
     unknown = client.post("/v1/ratings", json={"answer_id": "0" * 32, "rating": 1})
     assert unknown.status_code == 404
     assert 'releaf_ratings_total{rating="-1"} 1.0' in client.get("/metrics").text
@@ -181,9 +181,9 @@ PICTURES: dict[str, tuple[Callable[[], bytes], int, str]] = {
 @pytest.mark.parametrize("kind", PICTURES)
 def test_invalid_pictures_are_rejected_with_the_reason(client: TestClient, kind: str) -> None:
     make, status, message = PICTURES[kind]
-    found = look(client, make())
-    assert found.status_code == status, found.text
-    assert message in found.json()["error"]
+    response = look(client, make())
+    assert response.status_code == status, response.text
+    assert message in response.json()["error"]
 
 
 def test_a_large_body_without_content_length_is_rejected(client: TestClient) -> None:
@@ -192,9 +192,9 @@ def test_a_large_body_without_content_length_is_rejected(client: TestClient) -> 
         for _ in range(50):
             yield b"x" * 10_000
 
-    found = client.post("/v1/ask", content=parts(), headers={"content-type": "application/json"})
-    assert found.status_code == 413
-    assert "200,000 bytes" in found.json()["error"]
+    response = client.post("/v1/ask", content=parts(), headers={"content-type": "application/json"})
+    assert response.status_code == 413
+    assert "200,000 bytes" in response.json()["error"]
 
 
 BODIES: dict[str, tuple[Any, int, str]] = {
@@ -212,30 +212,30 @@ BODIES: dict[str, tuple[Any, int, str]] = {
 @pytest.mark.parametrize("kind", BODIES)
 def test_invalid_questions_are_rejected_with_the_reason(client: TestClient, kind: str) -> None:
     body, status, message = BODIES[kind]
-    found = client.post("/v1/ask", json=body)
-    assert found.status_code == status, found.text
-    assert message in found.json()["error"]
+    response = client.post("/v1/ask", json=body)
+    assert response.status_code == status, response.text
+    assert message in response.json()["error"]
 
 
 def test_a_seed_out_of_range_is_rejected(client: TestClient) -> None:
     body = {"question": "jar", "city": "Toronto", "seed": 2**64}
-    found = client.post("/v1/write", json=body)
-    assert (found.status_code, "seed" in found.json()["error"]) == (422, True)
+    response = client.post("/v1/write", json=body)
+    assert (response.status_code, "seed" in response.json()["error"]) == (422, True)
 
 
 def test_a_rejected_body_has_a_request_id_and_the_security_headers(client: TestClient) -> None:
-    found = look(client, bytes(300_000))
-    assert found.status_code == 413
-    assert found.headers["x-request-id"] and found.headers["content-security-policy"]
+    response = look(client, bytes(300_000))
+    assert response.status_code == 413
+    assert response.headers["x-request-id"] and response.headers["content-security-policy"]
 
 
 def test_a_photograph_without_text_is_logged_without_a_passage(client: TestClient) -> None:
-    found = look(client, picture("JPEG", (640, 480))).json()
+    answer = look(client, picture("JPEG", (640, 480))).json()
     with sqlite3.connect(client.app.state.ratings_path) as database:  # type: ignore[attr-defined]
         rows = database.execute(
-            "SELECT card_id, passage_id, stream FROM ratings WHERE answer_id = ?", (found["answer_id"],)
+            "SELECT card_id, passage_id, stream FROM ratings WHERE answer_id = ?", (answer["answer_id"],)
         ).fetchall()
-    assert rows == [(None, None, found["bin"])]
+    assert rows == [(None, None, answer["bin"])]
 
 
 def test_a_body_that_is_not_valid_json_is_rejected(client: TestClient) -> None:
@@ -244,9 +244,9 @@ def test_a_body_that_is_not_valid_json_is_rejected(client: TestClient) -> None:
         (b"question=jar", "text/plain"),
         (b"\xff\xfe", "application/json"),
     ):
-        found = client.post("/v1/ask", content=content, headers={"content-type": kind})
-        assert found.status_code in (400, 415, 422), found.text
-        assert found.json()["error"]
+        response = client.post("/v1/ask", content=content, headers={"content-type": kind})
+        assert response.status_code in (400, 415, 422), response.text
+        assert response.json()["error"]
     assert client.get("/v1/ask").status_code == 405
     assert client.get("/nothing").json() == {"error": "Not Found"}
 
@@ -264,10 +264,10 @@ QUESTIONS = [
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_unusual_questions_get_a_safe_answer(client: TestClient, question: str) -> None:
-    found = ask(client, question)
+    answer = ask(client, question)
     known = client.get("/v1/cities").json()["cities"]["Toronto"]
-    assert found["bin"] in known
-    assert all(reason["card_id"] for reason in found["reasons"])
+    assert answer["bin"] in known
+    assert all(reason["card_id"] for reason in answer["reasons"])
 
 
 def test_health_metrics_headers_and_documentation(client: TestClient) -> None:
@@ -297,8 +297,8 @@ def test_a_photograph_is_rejected_in_a_city_without_materials(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(BINS, "Seattle")
-    found = client.post("/v1/look", files={"picture": picture()}, data={"city": "Seattle"})
-    assert (found.status_code, "photographs are not supported" in found.json()["error"]) == (404, True)
+    response = client.post("/v1/look", files={"picture": picture()}, data={"city": "Seattle"})
+    assert (response.status_code, "photographs are not supported" in response.json()["error"]) == (404, True)
 
 
 def test_requests_are_logged_as_json_without_the_question(
@@ -332,9 +332,9 @@ def test_only_health_answers_while_the_model_loads() -> None:
     app = create_app(load_engine)
     with TestClient(app) as waiting:
         assert waiting.get("/health").status_code == 200
-        found = waiting.get("/ready")
-        assert found.status_code == 503
-        assert found.json()["error"].startswith("the model is loading; ")
+        response = waiting.get("/ready")
+        assert response.status_code == 503
+        assert response.json()["error"].startswith("the model is loading; ")
         gate.set()
         while app.state.load_error is None:
             pass

@@ -67,8 +67,8 @@ def test_passages_have_the_fused_order(
     assistant = load_assistant(folder, cache=folder)
     vector = assistant.encode([QUESTION])[0]
     expected = expected_order(folder, settings, tmp_path / "reranker", vector)
-    found = [cited.passage_id for cited in assistant.answer_text(QUESTION, "Toronto", vector).sources]
-    assert found[: len(expected)] == expected[: len(found)]
+    passage_ids = [cited.passage_id for cited in assistant.answer_text(QUESTION, "Toronto", vector).sources]
+    assert passage_ids[: len(expected)] == expected[: len(passage_ids)]
     ratings, writer = RatingLog(tmp_path / "ratings.db"), Writer(folder, settings, folder)
     engine = start_engine(assistant, ratings, writer, EngineLimits())
     body = {"question": QUESTION, "city": "Toronto"}
@@ -79,10 +79,10 @@ def test_passages_have_the_fused_order(
             time.sleep(0.05)
         assert served.get("/ready").json()["reranker"] == str(tmp_path / "reranker")
         passages = served.post("/v1/search", json=body).json()["passages"]
-    assert [passage["passage_id"] for passage in passages] == found
+    assert [passage["passage_id"] for passage in passages] == passage_ids
     assert client.get("/ready").json()["reranker"] == "none"
     plain = client.post("/v1/search", json=body).json()["passages"]
-    assert [passage["passage_id"] for passage in plain] != found
+    assert [passage["passage_id"] for passage in plain] != passage_ids
 
 
 def test_the_version_depends_on_the_files_of_the_reranker(
