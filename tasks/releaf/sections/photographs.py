@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 BINS = 10
+INPUTS = {"features": "precomputed features", "photographs": "photographs"}
 
 
 def finding(vision: VisionSummary) -> str:
@@ -42,7 +43,7 @@ def section(results: VisionResults) -> Section:
     accuracy = _accuracy(vision)
     blocks: list[Block] = [
         Prose(
-            f"The classifier uses {vision.backbone} on {vision.tier}. It has "
+            f"The classifier uses {vision.backbone}, trained on {INPUTS[vision.tier]}. It has "
             f"{count(vision.parameters_trained)} trained parameters and "
             f"{count(vision.photos['train'])} training photos; {count(vision.photos['val'])} validation "
             "photos decide when training stops and set the calibration."

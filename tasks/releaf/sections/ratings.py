@@ -14,7 +14,7 @@ def finding(outputs: FeedbackOutputs) -> str:
     """Return the proposal of the feedback stage."""
     feedback = outputs.feedback
     if feedback.stop or not feedback.patch:
-        return f"User ratings: no change of the search is proposed ({feedback.reason.rstrip('.')})."
+        return f"User ratings: no change of the search is proposed: {feedback.reason.rstrip('.')}."
     changes = ", ".join(f"{patch.key} from {patch.was} to {patch.now}" for patch in feedback.patch)
     return f"User ratings: a change of {changes} is proposed."
 

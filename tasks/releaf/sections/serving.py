@@ -24,7 +24,7 @@ def section(results: ServingResults) -> Section:
     blocks: list[Block] = [
         Prose(
             f"The simulation has {count(serving.requests)} requests, with service times that were measured "
-            "once. Closed formulas of queueing theory check the simulation where they exist."
+            "once. Formulas of queueing theory check the simulation where they exist."
         ),
         Prose(f"{rules[0].upper()}{rules[1:]} {_formulas(serving)}"),
         _dispatch(latencies, serving),

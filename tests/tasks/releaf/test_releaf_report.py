@@ -384,7 +384,7 @@ def test_only_the_worst_rated_passages_are_listed(read: Reader):
 @pytest.mark.parametrize(
     "sentence",
     [
-        "nDCG@10 0.666 of at most 1, significantly worse than bm25 alone (0.777)",
+        "nDCG@10 0.666 (1 is perfect), significantly worse than bm25 alone (0.777)",
         "Among 1 other system, 0 are significantly better than bm25 and 1 is significantly worse",
         "does not rise with the confidence (from 50% to 60%)",
         "0.4 with 0 documents of feedback ranks best (nDCG@10 0.900)",
