@@ -1,8 +1,8 @@
-"""Which stream takes a piece of a material, city by city: a stated table, nothing that is learnt.
+"""Bins of a material in each city, as a fixed table without learned parts.
 
-A photograph of `TrashNet` names a material only. For each city and material this names one item
-of the city's own list that is of that material, clean and empty, and the stream that the list gives
-it; what is soiled, broken or mixed may go elsewhere, and only the list of items knows that.
+A photograph of `TrashNet` shows a material only. For each city and material, the table holds one
+clean, empty item of that material from the city's own list, and the stream that the list gives to
+it. Soiled, broken or mixed items may belong in another stream; only the list of items says so.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ BINS: dict[str, dict[str, tuple[str, str]]] = {
         "trash": ("Plastic wrap", "Burnable"),
     },
 }
-"""City, material: the item of the city's list that stands for it, and its stream as `Items` spells it."""
+"""By city and material: an example item of the city's list, and its stream as `Items` spells it."""
 
 
 def bin_of(city: str, material: str) -> str:
-    """The stream of `city` for a piece of `material`.
+    """Return the stream that takes `material` in `city`.
 
     Raises
     ------
@@ -50,7 +50,10 @@ def bin_of(city: str, material: str) -> str:
 
 
 def material_shares(city: str, materials: Mapping[str, float]) -> dict[str, float]:
-    """Share of each stream of a city for a photograph, ``sum of P(m) over the materials m that go there``."""
+    """Return the probability of each stream for a photograph, largest first.
+
+    The probability of a stream is ``sum of P(m) over the materials m that the stream takes``.
+    """
     shares: dict[str, float] = {}
     for material, probability in materials.items():
         stream = bin_of(city, material)

@@ -1,4 +1,7 @@
-"""When to warn: a hazardous thing in an ordinary bin costs more than a harmless one asked about."""
+"""Warnings about hazardous items in ordinary bins.
+
+A hazardous item in an ordinary bin costs more than a needless question to the city.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,22 @@ from collections.abc import Mapping
 from releaf.knowledge import Card
 
 HAZARDOUS = {"Toronto": "HHW", "Seattle": "Hazard", "Nagai": "Hazardous"}
-"""The stream of each city that takes what is hazardous."""
+"""The stream for hazardous waste in each city."""
 LEAST = 0.1
-"""Share of that stream from which on it is spoken of, though another is likelier."""
+"""Probability of the hazardous stream from which an answer warns, even if another stream is likelier."""
 
 
 def caution(city: str, shares: Mapping[str, float], nearest: Card | None) -> str | None:
-    """A sentence of warning, if the bin named is not the hazardous one but might have to be.
+    """Return a warning if the bin is not the hazardous one but might have to be.
 
     Parameters
     ----------
     city : str
     shares : mapping of str to float
-        Of the streams, the bin first.
+        Probability of each stream, the bin of the answer first.
     nearest : Card or None
-        The card found first, where the search is sure of it: if it knows nothing of this city, what it
-        says of others is all there is.
+        The best card of a confident search. If it has no fact about this city, its facts about
+        other cities are the only evidence.
     """
     own = HAZARDOUS.get(city)
     if own is not None and next(iter(shares)) == own:
@@ -32,10 +35,10 @@ def caution(city: str, shares: Mapping[str, float], nearest: Card | None) -> str
         return f"It may be hazardous ({own}: {share} %). Ask your city before you put it into another bin."
     if nearest is None or city in nearest.streams:
         return None
-    where = sorted(there for there, named in nearest.streams.items() if HAZARDOUS.get(there) in named)
-    if not where:
+    cities = sorted(other for other, streams in nearest.streams.items() if HAZARDOUS.get(other) in streams)
+    if not cities:
         return None
     return (
         f"No card says where it goes in {city}. The nearest, “{nearest.title}”, is hazardous in "
-        f"{' and '.join(where)}: ask your city before you throw it away."
+        f"{' and '.join(cities)}: ask your city before you throw it away."
     )

@@ -1,4 +1,4 @@
-"""What the assistant knows: cards and their passages, the cities' lists, and what things can become."""
+"""Knowledge of the assistant: cards, passages, lists of the cities, and ideas."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from releaf.stream_model import from_arrays as stream_models
 
 PARTS = ("what", "where", "prepare", "reuse")
 IDEA_KINDS, MOST_STEPS = ("reuse",), 3
-"""What is shown as an idea, and how long its path may be; a longer one says nothing to a reader."""
+"""Kinds of nodes shown as ideas, and the longest path shown; a longer path explains nothing to a reader."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A card: its parts by name, and the streams that its facts name, by city."""
+    """A card: its parts by name, and the streams of its facts by city."""
 
     card_id: str
     title: str
@@ -31,10 +31,19 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A city's list: names, their streams, unit vectors of shape (names, d), and where a folded name is.
+class CityList:
+    """The list of a city.
 
-    Names that fold alike ("nut", "nuts") have several places.
+    Attributes
+    ----------
+    names : tuple of str
+    streams : tuple of tuple of str
+        Streams of each name.
+    vectors : ndarray of shape (names, d)
+        Unit vectors of the names.
+    places : mapping of str to tuple of int
+        Positions in `names` of each folded name. Names with the same folded form ("nut", "nuts") share
+        an entry.
     """
 
     names: tuple[str, ...]
@@ -45,7 +54,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class Idea:
-    """What a thing could become: its name, kind, the model's score in [0, 1], and the path that says why."""
+    """A possible new use of an item.
+
+    `kind` is the type of the node, `score` the model's probability of the link in [0, 1], and `path` the
+    explanation in words.
+    """
 
     name: str
     kind: str
@@ -55,20 +68,20 @@ class Idea:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """All of it, indexed.
+    """Everything that an answer is computed from, indexed.
 
     Attributes
     ----------
     cards : tuple of Card
     corpus : Corpus
-        The passages, indexed.
+        Search index of the passages.
     card_of : ndarray of shape (passages,)
-        Place of each passage's card among `cards`.
+        Position in `cards` of each passage's card.
     passage_ids, parts : tuple of str
-        Name of each passage, and which part of its card it is.
+        Id of each passage, and the part of the card that it comes from.
     texts : tuple of str
-        Of the passages.
-    lists : mapping of str to Listed
+        Text of each passage.
+    lists : mapping of str to CityList
         By city.
     models : mapping of str to StreamModel
         By city.
@@ -82,13 +95,13 @@ class Knowledge:
     passage_ids: tuple[str, ...]
     parts: tuple[str, ...]
     texts: tuple[str, ...]
-    lists: Mapping[str, Listed]
+    lists: Mapping[str, CityList]
     models: Mapping[str, StreamModel]
     ideas: Mapping[tuple[str, str], tuple[Idea, ...]]
 
     @property
     def cities(self) -> tuple[str, ...]:
-        """The cities whose streams are known, in alphabetical order."""
+        """The cities that have a list, in alphabetical order."""
         return tuple(sorted(self.models))
 
 
@@ -105,36 +118,39 @@ def assemble(
     streams: Mapping[str, Sequence[str]],
     ideas: Mapping[tuple[str, str], tuple[Idea, ...]] | None = None,
 ) -> Knowledge:
-    """Put the tables and arrays of the stages together.
+    """Build the knowledge from the tables and arrays of the stages.
 
     Parameters
     ----------
     items : DataFrame
-        Columns city, name, stream: the lists that are looked into.
+        Columns city, name, stream: the lists in which a name is looked up.
     cards, passages : DataFrame
     vectors : ndarray of shape (passages, d)
     bm25, terms
-        The index of the passages.
+        Arrays and terms of the BM25 index of the passages.
     names : DataFrame
-        Columns name, vector: of every name in `items`.
+        Columns name, vector: one row for every name in `items`.
     stream_arrays, streams
-        The model of each city's list.
+        Arrays and streams of the model of each city's list.
     ideas : mapping, optional
         See `read_ideas`.
 
     Raises
     ------
     ValueError
-        If the parts are not of one another.
+        If a passage has no card, or the passages and vectors differ in number.
     """
-    place = {card: number for number, card in enumerate(cards["card_id"])}
-    if len(passages) != len(vectors) or not set(passages["card_id"]) <= set(place):
-        raise ValueError("the passages are not of these cards, or the vectors not of these passages")
+    position = {card: number for number, card in enumerate(cards["card_id"])}
+    if len(passages) != len(vectors) or not set(passages["card_id"]) <= set(position):
+        raise ValueError(
+            f"{len(passages)} passages and {len(vectors)} vectors do not belong together, or a passage has "
+            "no card; run `statewright run releaf-index`"
+        )
     vector_of = dict(zip(names["name"], np.stack(list(names["vector"])).astype(np.float64), strict=True))
     return Knowledge(
         cards=read_cards(cards),
         corpus=Corpus(from_arrays(bm25, list(terms)), np.asarray(vectors, dtype=np.float64)),
-        card_of=passages["card_id"].map(place).to_numpy(np.int64),
+        card_of=passages["card_id"].map(position).to_numpy(np.int64),
         passage_ids=tuple(passages["passage_id"]),
         parts=tuple(passages["part"]),
         texts=tuple(passages["text"]),
@@ -145,7 +161,10 @@ def assemble(
 
 
 def read_cards(cards: pd.DataFrame) -> tuple[Card, ...]:
-    """Cards of a table with the columns card_id, title, streams (``city: stream``) and the parts."""
+    """Return the cards of a table with columns card_id, title, streams and the parts.
+
+    A value of ``streams`` has the form ``city: stream``.
+    """
     rows = cards[["card_id", "title", "streams", *PARTS]].to_dict("records")
     return tuple(
         Card(row["card_id"], row["title"], {part: row[part] for part in PARTS}, _by_city(row["streams"]))
@@ -153,26 +172,26 @@ def read_cards(cards: pd.DataFrame) -> tuple[Card, ...]:
     )
 
 
-def _by_city(named: list[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for text in named:
+def _by_city(streams: list[str]) -> dict[str, tuple[str, ...]]:
+    by_city: dict[str, tuple[str, ...]] = {}
+    for text in streams:
         city, _, stream = text.partition(": ")
-        found[city] = (*found.get(city, ()), stream)
-    return found
+        by_city[city] = (*by_city.get(city, ()), stream)
+    return by_city
 
 
-def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]) -> dict[str, Listed]:
-    """Each city's list, of a table with the columns city, name and stream, and the vectors of the names."""
-    found: dict[str, dict[str, set[str]]] = {}
+def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]) -> dict[str, CityList]:
+    """Return each city's list, from a table with columns city, name and stream."""
+    by_city: dict[str, dict[str, set[str]]] = {}
     for city, name, stream in items[["city", "name", "stream"]].to_numpy().tolist():
-        found.setdefault(city, {}).setdefault(name, set()).add(stream)
+        by_city.setdefault(city, {}).setdefault(name, set()).add(stream)
     lists = {}
-    for city, streams in sorted(found.items()):
+    for city, streams in sorted(by_city.items()):
         names = tuple(sorted(streams))
         places: dict[str, tuple[int, ...]] = {}
         for number, name in enumerate(names):
             places[fold(name)] = (*places.get(fold(name), ()), number)
-        lists[city] = Listed(
+        lists[city] = CityList(
             names,
             tuple(tuple(sorted(streams[name])) for name in names),
             np.stack([vector_of[name] for name in names]),
@@ -181,19 +200,26 @@ def read_lists(items: pd.DataFrame, vector_of: Mapping[str, NDArray[np.float64]]
     return lists
 
 
-def look_up(listed: Listed, text: str) -> tuple[str, tuple[str, ...]] | None:
-    """A name of the list and its streams, if the text is one; of names that fold alike the one so spelled."""
-    places = listed.places.get(fold(text), ())
-    exact = tuple(place for place in places if listed.names[place].casefold() == text.strip().casefold())
-    meant = exact or places
-    if not meant:
+def look_up(city_list: CityList, text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the name on the list that the text spells, and its streams, or None.
+
+    Among names with the same folded form, an exact spelling wins.
+    """
+    places = city_list.places.get(fold(text), ())
+    exact = tuple(place for place in places if city_list.names[place].casefold() == text.strip().casefold())
+    matches = exact or places
+    if not matches:
         return None
-    streams = {stream for place in meant for stream in listed.streams[place]}
-    return listed.names[meant[0]], tuple(sorted(streams))
+    streams = {stream for place in matches for stream in city_list.streams[place]}
+    return city_list.names[matches[0]], tuple(sorted(streams))
 
 
 def read_ideas(nodes: pd.DataFrame, recommendations: pd.DataFrame) -> dict[tuple[str, str], tuple[Idea, ...]]:
-    """Ideas for each item (``item:city:...``): of `IDEA_KINDS`, by a path of 2 to `MOST_STEPS`."""
+    """Return the ideas for each item, by city and folded name, best first.
+
+    Only targets of `IDEA_KINDS` with a path of 2 to `MOST_STEPS` steps count. The id of an item has the
+    form ``item:city:...``.
+    """
     near = recommendations[
         recommendations["kind"].isin(IDEA_KINDS) & recommendations["steps"].between(2, MOST_STEPS)
     ]

@@ -1,4 +1,4 @@
-"""When two names are the same name, and what a question asks about."""
+"""Names of items: fold spellings, and find the item of a question."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _INTO = r"(?: (?:in|into|to|with) (?:the|my|a) (?:\w+ )?(?:bin|cart|trash|garbag
 _ASKED = tuple(
     re.compile(rf"(?:please )?{frame}{_INTO}[\s?.!]*", re.IGNORECASE)
     for frame in (
-        rf"{_WORDS_BEFORE}(?:i|we|you|to) {_VERB} (?P<thing>.+?)",
-        r"(?:where|(?:in(?:to)? )?(?:which|what) bin) (?:do|does|can|should|must|will) (?P<thing>.+?)"
+        rf"{_WORDS_BEFORE}(?:i|we|you|to) {_VERB} (?P<item>.+?)",
+        r"(?:where|(?:in(?:to)? )?(?:which|what) bin) (?:do|does|can|should|must|will) (?P<item>.+?)"
         r" (?:go|belong)(?: in(?:to)?)?",
-        r"(?:i|we)(?: have|['’]ve)(?: got)? (?P<thing>.+?)",
-        r"(?:which|what) bin (?:is |are )?for (?P<thing>.+?)",
-        r"(?:is|are) (?P<thing>.+?) (?:recyclable|compostable|garbage|trash|hazardous|recycling|compost)",
+        r"(?:i|we)(?: have|['’]ve)(?: got)? (?P<item>.+?)",
+        r"(?:which|what) bin (?:is |are )?for (?P<item>.+?)",
+        r"(?:is|are) (?P<item>.+?) (?:recyclable|compostable|garbage|trash|hazardous|recycling|compost)",
     )
 )
 _DETERMINERS = re.compile(
@@ -30,7 +30,7 @@ _WORDS = re.compile(r"[^\W_]+")
 
 
 def asked_for(question: str) -> str:
-    """The thing that a question asks about, without the words of asking; else the question as it is.
+    """Return the item that a question is about, or else the question itself.
 
     >>> asked_for("Where do I throw my old TV?"), asked_for("Is a milk carton recyclable?")
     ('TV', 'milk carton')
@@ -39,16 +39,16 @@ def asked_for(question: str) -> str:
     """
     text = " ".join(question.split())
     for frame in _ASKED:
-        if found := frame.fullmatch(text):
-            text = found["thing"]
+        if match := frame.fullmatch(text):
+            text = match["item"]
             break
     return _DETERMINERS.sub("", text, count=1) if _DETERMINERS.match(text) else text
 
 
 def fold(name: str) -> str:
-    """Fold a name so that its spellings agree: case, accents, signs and a plural do not count.
+    """Return a name without case, accents, punctuation and English plural endings.
 
-    Words in brackets stay: an empty can and a full one are two things.
+    Words in brackets stay: an empty can and a full can are two items.
 
     >>> fold("Glass Bottles"), fold("glass bottle"), fold("Aerosol cans (empty)"), fold("Batteries")
     ('glass bottle', 'glass bottle', 'aerosol can empty', 'battery')

@@ -1,4 +1,4 @@
-"""The material of one photograph, by the heads that the vision stage trained."""
+"""Material of a photograph, predicted by the heads that the vision stage trained."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from methods.vision.views import rooted
 
 Pictures = Sequence[NDArray[np.uint8]]
 Namer = Callable[[Pictures], list[dict[str, float]]]
-"""Pictures of shape (height, width, 3) to the probability of each material, one dict a picture."""
+"""Maps pictures of shape (height, width, 3) to the probability of each material, one dict a picture."""
 
 WIDTH = 1280
+"""Number of features of a photograph in the tables that ship."""
 
 
 def load_namer(
@@ -34,26 +35,29 @@ def load_namer(
     backbone: Backbone | None = None,
     features_of: Features | None = None,
 ) -> Namer:
-    """What names the material of pictures, from the arrays of ``vision_model.safetensors``.
+    """Return a function that predicts the materials of pictures.
 
     Parameters
     ----------
     arrays : mapping of ndarray
-        ``temperature``, and for each seed ``seed_0.body...`` and ``seed_0.heads...``.
+        Contents of ``vision_model.safetensors``: ``temperature``, and for each seed
+        ``seed_0.body...`` and ``seed_0.heads...``.
     materials : sequence of str
         In the order of the logits.
     hidden : int
-        Width of the layer that the heads share; 0 for none.
+        Width of the layer that the heads share; 0 for no such layer.
     backbone : Backbone, optional
-        Of the size and division that the heads were trained with on photographs, each seed with an upper
-        part of its own; None if they were trained on the features that ship.
+        The backbone (same input size and same split into lower and upper part) with which the heads
+        were trained on photographs; each seed has its own upper part. None if the heads were trained
+        on the features that ship.
     features_of : callable, optional
-        What gives those features; torch unless it is told otherwise.
+        Computes those features (default: with torch).
 
     Returns
     -------
     callable
-        A picture and its mirror image are averaged, and so are the seeds' probabilities.
+        The function averages the probabilities of each picture and its mirror image, then those of
+        all seeds.
     """
     seeds = sorted({name.partition(".")[0] for name in arrays if "." in name})
     models = [_classifier(arrays, seed, materials, hidden, backbone) for seed in seeds]
@@ -68,8 +72,8 @@ def load_namer(
             return []
         views = views_of(pictures)
         each = [softmax(predict(model, views)["material"].numpy()) for model in models]
-        found = softmax(np.log(np.mean(each, axis=0).clip(1e-12)), temperature)
-        return [dict(zip(materials, map(float, row), strict=True)) for row in found]
+        probabilities = softmax(np.log(np.mean(each, axis=0).clip(1e-12)), temperature)
+        return [dict(zip(materials, map(float, row), strict=True)) for row in probabilities]
 
     return name
 
@@ -87,7 +91,7 @@ def _classifier(
     weights = {
         key.removeprefix(f"{seed}."): torch.from_numpy(np.array(value))
         for key, value in arrays.items()
-        # A head of items may be there too; what is asked for is the material.
+        # The file may hold a head for items too; only the material is needed here.
         if key.startswith(f"{seed}.") and not key.startswith(f"{seed}.heads.heads.item.")
     }
     model.load_state_dict(weights)
@@ -99,6 +103,8 @@ def _shipped_views(features_of: Features, pictures: Pictures) -> Tensor:
 
 
 def _own_views(backbone: Backbone, pictures: Pictures) -> Tensor:
-    tensors = [torch.from_numpy(np.array(one)).permute(2, 0, 1)[None].float() / 255 for one in pictures]
-    plain = torch.cat([resize(one, backbone.size) for one in tensors])
+    tensors = [
+        torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255 for picture in pictures
+    ]
+    plain = torch.cat([resize(tensor, backbone.size) for tensor in tensors])
     return torch.stack([backbone.maps(plain), backbone.maps(plain.flip(-1))])

@@ -1,5 +1,5 @@
-"""The waste assistant as a service: a registered model, an HTTP interface and one page.
+"""HTTP service of the waste assistant: a registered model, an API and a web page.
 
-It needs the mathematics (`methods`) and a bundle that ``python -m service promote`` registers; it knows
-neither the engine nor the stages.
+It needs the packages `methods` and `releaf`, and a bundle that ``python -m service promote`` registers. It
+imports neither the engine nor the stages.
 """

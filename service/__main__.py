@@ -1,4 +1,4 @@
-"""Serve the waste assistant, or register what is to be served: ``python -m service --help``."""
+"""Serve the waste assistant, or register the version that is served."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.engine import InferenceEngine
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; exit with 1 and one sentence if it cannot."""
+    """Run a command; exit with 1 and a message if it fails."""
     from service.bundle import BundleError
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -24,47 +28,57 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__.partition(":")[0] + ".")
+    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     promote = commands.add_parser(
         "promote",
-        help="register what `statewright run releaf` made, and make it the champion if it is no worse",
+        help="register the outputs of `statewright run releaf`; make them champion if they are no worse",
     )
     promote.add_argument(
-        "--force", action="store_true", help="champion even if it is worse on held-out things"
+        "--force", action="store_true", help="make them champion even if accuracy on held-out items is lower"
     )
     promote.set_defaults(run=_promote)
     serve = commands.add_parser(
-        "serve", help="answer over HTTP, with a page, by the champion of the registry"
+        "serve",
+        help="serve the API and the web page with the champion of the model registry",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    serve.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: this machine only)"
-    )
-    serve.add_argument("--port", type=int, default=8000, help="0 for any free one (default: 8000)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any free port")
     serve.add_argument(
         "--rate",
         type=_rate,
         default=120.0,
-        help="requests a minute of one client; 0 for no bound (default: 120)",
+        metavar="N",
+        help="maximum requests per minute of one client; 0 for no limit",
     )
     serve.add_argument(
-        "--thumbs",
+        "--ratings",
         type=Path,
-        default=ROOT / "data" / "feedback" / "thumbs.db",
-        help="where answers and thumbs are kept (default: data/feedback/thumbs.db)",
+        default=ROOT / "data" / "feedback" / "ratings.db",
+        metavar="FILE",
+        help="SQLite database for answers and ratings",
     )
     serve.add_argument(
-        "--threads", type=int, default=1, help="of each model; more is slower under load (default: 1)"
+        "--threads",
+        type=_positive_integer,
+        default=1,
+        metavar="N",
+        help="threads of each model; more than one is slower under load",
     )
     serve.add_argument(
-        "--batch-texts", type=_count, default=32, metavar="N", help="encoded at a time at most (default: 32)"
+        "--batch-texts",
+        type=_positive_integer,
+        default=32,
+        metavar="N",
+        help="maximum batch size of the text encoder",
     )
     serve.add_argument(
         "--batch-photographs",
-        type=_count,
+        type=_positive_integer,
         default=8,
         metavar="N",
-        help="the same of photographs (default: 8)",
+        help="maximum batch size of the photograph encoder",
     )
     serve.set_defaults(run=_serve)
     return parser
@@ -72,15 +86,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rate(text: str) -> float:
     try:
-        found = float(text)
+        rate = float(text)
     except ValueError:
-        found = math.nan
-    if not found >= 0:
+        rate = math.nan
+    if not rate >= 0:
         raise argparse.ArgumentTypeError(f"'{text}': expected a number of 0 or more")
-    return found
+    return rate
 
 
-def _count(text: str) -> int:
+def _positive_integer(text: str) -> int:
     if not (text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"'{text}': expected a whole number of 1 or more")
     return int(text)
@@ -89,20 +103,20 @@ def _count(text: str) -> int:
 def _promote(options: argparse.Namespace) -> None:
     from service.registry import promote
 
-    print(promote(ROOT, force=options.force).said)
+    print(promote(ROOT, force=options.force).message)
 
 
 def _serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     from service.app import create_app
-    from service.registry import champion
-    from service.telemetry import log, log_to_stderr
+    from service.registry import fetch_champion
+    from service.telemetry import log_event, log_to_stderr
 
-    bundle = champion(ROOT)
+    bundle = fetch_champion(ROOT)
     log_to_stderr()
-    app = create_app(lambda: _open(bundle, options), a_minute=options.rate or math.inf)
-    log("starting", page=f"http://{options.host}:{options.port}", bundle=str(bundle))
+    app = create_app(lambda: _load_engine(bundle, options), requests_per_minute=options.rate or math.inf)
+    log_event("starting", page=f"http://{options.host}:{options.port}", bundle=str(bundle))
     uvicorn.run(
         app,
         host=options.host,
@@ -111,25 +125,26 @@ def _serve(options: argparse.Namespace) -> None:
         access_log=False,
         timeout_graceful_shutdown=20,
         limit_concurrency=512,
-        proxy_headers=False,  # whoever connects from here could name any client, and so escape the rate
+        # A client could send a proxy header with another address and so escape the rate limit.
+        proxy_headers=False,
     )
 
 
-def _open(bundle: Path, options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _load_engine(bundle: Path, options: argparse.Namespace) -> InferenceEngine:
     import torch
 
     from service.assistant import load_assistant
     from service.bundle import read_settings
-    from service.engine import Bounds, open_desk
-    from service.ratings import ThumbLog
+    from service.engine import EngineLimits, start_engine
+    from service.ratings import RatingLog
     from service.writing import Writer
 
     torch.set_num_threads(options.threads)
     cache = ROOT / ".statewright" / "models"
     assistant = load_assistant(bundle, threads=options.threads, cache=cache)
     writer = Writer(bundle, read_settings(bundle), cache)
-    bounds = Bounds(texts=options.batch_texts, pictures=options.batch_photographs)
-    return open_desk(assistant, ThumbLog(options.thumbs), writer, bounds)
+    limits = EngineLimits(max_text_batch=options.batch_texts, max_photograph_batch=options.batch_photographs)
+    return start_engine(assistant, RatingLog(options.ratings), writer, limits)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An assistant out of a bundle: encode, look, answer."""
+"""The assistant of a bundle, which answers questions and classifies photographs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from safetensors.numpy import load_file
 from methods.exchange import ModelCache, no_cache
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
-from methods.retrieval.search import Recipe
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
 from releaf.answers import Answer, Rules, answer
@@ -24,14 +23,15 @@ from releaf.bins import BINS, bin_of, material_shares
 from releaf.knowledge import Knowledge, assemble, read_ideas
 from releaf.photographs import Namer, load_namer
 from service.bundle import BundleError, Settings, read_settings, reranker_digest
-from service.model_cache import keep_in
+from service.model_cache import cache_in_folder
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The materials of a photograph, the likeliest first, and a thing that stands for it in a city.
+class Recognition:
+    """The materials of a photograph, and an item that represents them.
 
-    The thing is the one that the city's table names for the likeliest material of the likeliest bin.
+    The most likely material is first. The item is the one that `releaf.bins.BINS` names for the most likely
+    material of the most likely bin.
     """
 
     materials: dict[str, float]
@@ -40,10 +40,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Assistant:
-    """All that an answer needs.
+    """The models and tables that an answer needs.
 
     Attributes
     ----------
+    settings : Settings
+    knowledge : Knowledge
+        Cards, lists of the cities and ideas for reuse.
+    rules : Rules
+        Parameters of the search and of the mixture.
     encode : callable
         Texts to unit vectors of shape (texts, d).
     name_materials : callable
@@ -51,84 +56,86 @@ class Assistant:
     """
 
     settings: Settings
-    known: Knowledge
+    knowledge: Knowledge
     rules: Rules
     encode: Callable[[list[str]], NDArray[np.float64]]
     name_materials: Namer
 
     @property
     def version(self) -> str:
-        """The first letters of the digest of its files."""
+        """The first twelve digits of the digest of the bundle."""
         return self.settings.digest[:12]
 
     @property
     def reranker(self) -> str:
-        """The cross-encoder that orders the passages, or ``none``."""
-        return self.settings.reranker["model"] if self.settings.reranker else "none"
+        """The cross-encoder that re-ranks the passages, or ``none``."""
+        return self.settings.reranker.model if self.settings.reranker else "none"
 
-    def ask(self, text: str, city: str, vector: NDArray[np.float64]) -> Answer:
-        """Answer a question about a thing (`asked_for`); `vector` is that of `text`."""
-        return answer(self.known, city, text, vector, self.rules)
+    def answer_text(self, item: str, city: str, vector: NDArray[np.float64]) -> Answer:
+        """Answer a question about an item; `vector` is the unit vector of its name."""
+        return answer(self.knowledge, city, item, vector, self.rules)
 
-    def see(self, materials: dict[str, float], city: str) -> Seen:
-        """What a photograph of these materials stands for in a city."""
+    def recognize(self, materials: dict[str, float], city: str) -> Recognition:
+        """Rank the materials of a photograph and select the item that represents them."""
         ranked = dict(sorted(materials.items(), key=lambda pair: -pair[1]))
         stream = next(iter(material_shares(city, ranked)))
         material = next(name for name in ranked if bin_of(city, name) == stream)
-        return Seen(ranked, BINS[city][material][0])
+        return Recognition(ranked, BINS[city][material][0])
 
-    def show(self, seen: Seen, city: str, vector: NDArray[np.float64]) -> Answer:
-        """Answer by a photograph alone; `vector` is that of ``seen.item``."""
-        shares = material_shares(city, seen.materials)
-        return answer(self.known, city, seen.item, vector, self.rules, shares=shares)
+    def answer_photograph(self, recognition: Recognition, city: str, vector: NDArray[np.float64]) -> Answer:
+        """Answer a photograph without text; `vector` is that of ``recognition.item``."""
+        shares = material_shares(city, recognition.materials)
+        return answer(self.knowledge, city, recognition.item, vector, self.rules, shares=shares)
 
 
 def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None) -> Assistant:
-    """Read a bundle.
+    """Load the assistant of a bundle.
 
     Parameters
     ----------
     folder : Path
+        The bundle.
     threads : int
-        Of each encoder.
+        Threads of each encoder.
     cache : Path, optional
-        Where the encoders are kept as ONNX models; without one they are exported anew, half a minute.
+        Folder in which the encoders are stored as ONNX models. Without it they are exported at every start,
+        which takes half a minute.
 
     Raises
     ------
     BundleError
-        If its settings cannot be read, or its re-ranker is not here or another than was promoted.
+        If the settings cannot be read, or if the re-ranker is missing or differs from the promoted one.
     ValueError
-        If its parts are not of one another, or the encoder is not installed.
+        If the files of the bundle do not belong together, or if the encoder is not installed.
     """
     settings = read_settings(folder)
     rules = Rules(
-        Recipe(**settings.recipe),
+        settings.recipe,
         settings.cards,
         settings.softness,
         settings.w_cards,
         settings.temperature,
-        _reranker(settings),
+        _load_reranker(settings),
     )
-    keep = no_cache if cache is None else keep_in(cache)
+    keep = no_cache if cache is None else cache_in_folder(cache)
     encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, keep=keep)
-    namer = _namer(folder, settings, threads, keep)
-    return Assistant(settings, _knowledge(folder), rules, encode, namer)
+    namer = _load_namer(folder, settings, threads, keep)
+    return Assistant(settings, _load_knowledge(folder), rules, encode, namer)
 
 
-def _reranker(settings: Settings) -> Reranker | None:
-    named = settings.reranker
-    if named is None:
+def _load_reranker(settings: Settings) -> Reranker | None:
+    reranker = settings.reranker
+    if reranker is None:
         return None
-    if reranker_digest(named["model"]) != named["digest"]:
+    if reranker_digest(reranker.model) != reranker.digest:
         raise BundleError(
-            f"releaf.retrieve.reranker: '{named['model']}' has other files than when this assistant was "
-            "promoted; put those back, or run `statewright run releaf`, then `python -m service promote`"
+            f"releaf.retrieve.reranker: the files of '{reranker.model}' changed after this assistant was "
+            "promoted; restore them, or run `statewright run releaf`, then `python -m service promote`"
         )
-    return Reranker(load_cross_encoder(named["model"]), named["depth"], named["weight"])
+    return Reranker(load_cross_encoder(reranker.model), reranker.depth, reranker.weight)
 
 
-def _knowledge(folder: Path) -> Knowledge:
+def _load_knowledge(folder: Path) -> Knowledge:
     tables = {
         name: pd.read_parquet(folder / f"{name}.parquet")
         for name in ("items", "cards", "passages", "vectors", "names", "nodes", "recommendations")
@@ -151,30 +158,32 @@ def _knowledge(folder: Path) -> Knowledge:
     )
 
 
-def _namer(folder: Path, settings: Settings, threads: int, keep: ModelCache) -> Namer:
-    how, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
+def _load_namer(folder: Path, settings: Settings, threads: int, keep: ModelCache) -> Namer:
+    vision, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
     materials = sorted(BINS["Toronto"])
-    if how["photographs"] is None:
+    if vision.photographs is None:
         features_of = load_onnx_features(threads=threads, keep=keep)
-        return load_namer(arrays, materials, hidden=how["hidden"], features_of=features_of)
-    backbone = load_backbone(how["backbone"], size=(how["height"], how["width"]), frozen=how["frozen"])
-    return load_namer(arrays, materials, hidden=how["hidden"], backbone=backbone)
+        return load_namer(arrays, materials, hidden=vision.hidden, features_of=features_of)
+    backbone = load_backbone(vision.backbone, size=(vision.height, vision.width), frozen=vision.frozen)
+    return load_namer(arrays, materials, hidden=vision.hidden, backbone=backbone)
 
 
-def as_record(found: Answer, seen: Seen | None = None) -> dict[str, Any]:
-    """An answer in plain values, as the interface and the registered model give it."""
+def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[str, Any]:
+    """Return an answer as plain values, for the HTTP API and the registered model."""
     return {
-        "city": found.city,
-        "bin": found.stream,
-        "probability": round(found.probability, 4),
-        "shares": {stream: round(share, 4) for stream, share in found.shares.items() if share >= 0.01},
-        "listed": found.listed,
-        "confidence": round(found.confidence, 4),
-        "level": found.level,
-        "strange": found.strange,
-        "caution": found.caution,
-        "reasons": [asdict(cited) for cited in found.reasons],
-        "alike": [{"name": name, "bin": stream} for name, stream in found.alike],
-        "ideas": [asdict(idea) for idea in found.ideas],
-        "materials": None if seen is None else {m: round(p, 4) for m, p in seen.materials.items()},
+        "city": answer.city,
+        "bin": answer.stream,
+        "probability": round(answer.probability, 4),
+        "shares": {stream: round(share, 4) for stream, share in answer.shares.items() if share >= 0.01},
+        "listed": answer.listed,
+        "confidence": round(answer.confidence, 4),
+        "level": answer.level,
+        "strange": answer.strange,
+        "caution": answer.caution,
+        "reasons": [asdict(passage) for passage in answer.reasons],
+        "alike": [{"name": name, "bin": stream} for name, stream in answer.alike],
+        "ideas": [asdict(idea) for idea in answer.ideas],
+        "materials": None
+        if recognition is None
+        else {material: round(share, 4) for material, share in recognition.materials.items()},
     }

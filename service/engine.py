@@ -1,4 +1,4 @@
-"""Where requests are answered: the models behind their batchers, the cache, the log of thumbs."""
+"""The inference engine: batched models, a cache of answers and a log of ratings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,137 +17,169 @@ from methods.serving.cache import Cache
 from methods.vision.pictures import decode
 from releaf.answers import Answer
 from releaf.names import asked_for
-from service.assistant import Assistant, Seen
-from service.ratings import ThumbLog
-from service.writing import Writer
+from service.assistant import Assistant, Recognition
+from service.ratings import RatingLog
+from service.writing import Writer, WrittenAnswer
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How much a desk takes on.
+class EngineLimits:
+    """Sizes of the batches, queues and caches of an engine.
 
     Attributes
     ----------
-    texts, pictures : int
+    max_text_batch, max_photograph_batch : int
         Largest batch of each encoder.
-    wait_s : float
-        That a lone item waits for others.
-    waiting : int
-        Items that may wait for each encoder; more are refused.
-    undecoded : int
-        Photographs that may wait to be decoded; more are refused.
-    kept : int
-        Answers in the cache.
-    kept_s : float
-        Seconds that they stay.
+    max_wait_s : float
+        Seconds to wait for a batch to fill.
+    max_queue_size : int
+        Items that may wait for each encoder; further items are rejected.
+    max_decode_queue_size : int
+        Photographs that may wait to be decoded; further photographs are rejected.
+    cached_answers : int
+        Largest number of answers in the cache.
+    cache_ttl_s : float
+        Seconds until a cached answer expires.
     """
 
-    texts: int = 32
-    pictures: int = 8
-    wait_s: float = 0.002
-    waiting: int = 128
-    undecoded: int = 64
-    kept: int = 4096
-    kept_s: float = 3600.0
+    max_text_batch: int = 32
+    max_photograph_batch: int = 8
+    max_wait_s: float = 0.002
+    max_queue_size: int = 128
+    max_decode_queue_size: int = 64
+    cached_answers: int = 4096
+    cache_ttl_s: float = 3600.0
+
+
+@dataclass(frozen=True)
+class CachedAnswer:
+    """An answer, and whether it was in the cache."""
+
+    answer: Answer
+    hit: bool
 
 
 @dataclass
-class Desk:
-    """An assistant, open for questions."""
+class InferenceEngine:
+    """An assistant behind batchers and a cache; `start_engine` creates one."""
 
     assistant: Assistant
-    thumbs: ThumbLog
+    ratings: RatingLog
     writer: Writer
     texts: Batcher[str, NDArray[np.float64]]
     decoder: Batcher[bytes, NDArray[np.uint8]]
-    pictures: Batcher[NDArray[np.uint8], dict[str, float]]
+    photographs: Batcher[NDArray[np.uint8], dict[str, float]]
     cache: Cache[Answer]
-    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "desk"))
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "engine"))
 
-    async def ask(self, question: str, city: str) -> tuple[Answer, bool]:
-        """Answer a question, and whether the answer was known already."""
-        thing = asked_for(question)
-        key = (city, thing)
-        known = self.cache.get(key)
-        if known is not None:
-            return known, True
-        vector = await self.texts.submit(thing)
-        found: Answer = await self._in_thread(lambda: self.assistant.ask(thing, city, vector))
-        self.cache.put(key, found)
-        return found, False
+    async def answer_text(self, question: str, city: str) -> CachedAnswer:
+        """Answer a question, from the cache if possible.
 
-    async def look(self, content: bytes, city: str) -> Seen:
-        """What a photograph shows.
+        Raises
+        ------
+        QueueFullError
+            If too many questions wait for the encoder.
+        """
+        item = asked_for(question)
+        key = (city, item)
+        cached = self.cache.get(key)
+        if cached is not None:
+            return CachedAnswer(cached, hit=True)
+        vector = await self.texts.submit(item)
+        answer = await self._run_in_thread(lambda: self.assistant.answer_text(item, city, vector))
+        self.cache.put(key, answer)
+        return CachedAnswer(answer, hit=False)
+
+    async def recognize(self, content: bytes, city: str) -> Recognition:
+        """Classify the material of a photograph.
 
         Raises
         ------
         PictureError
-            If the bytes are none that can be used.
-        Overloaded
-            If as many as may wait are waiting to be decoded.
+            If the bytes are not a supported photograph.
+        QueueFullError
+            If too many photographs wait for the decoder or the encoder.
         """
-        picture = await self.decoder.submit(content)
-        return self.assistant.see(await self.pictures.submit(picture), city)
+        photograph = await self.decoder.submit(content)
+        return self.assistant.recognize(await self.photographs.submit(photograph), city)
 
-    async def show(self, seen: Seen, city: str) -> Answer:
-        """Answer by a photograph alone."""
-        vector = await self.texts.submit(seen.item)
-        return await self._in_thread(lambda: self.assistant.show(seen, city, vector))
+    async def answer_photograph(self, recognition: Recognition, city: str) -> Answer:
+        """Answer a photograph without text."""
+        vector = await self.texts.submit(recognition.item)
+        return await self._run_in_thread(lambda: self.assistant.answer_photograph(recognition, city, vector))
 
-    async def write(self, question: str, found: Answer, temperature: float, seed: int) -> Any:
-        """An answer in sentences, and the passages that it was written from."""
-        known = self.assistant.known
+    async def write(self, question: str, answer: Answer, temperature: float, seed: int) -> WrittenAnswer:
+        """Write an answer in sentences.
+
+        Raises
+        ------
+        QueueFullError
+            If too many answers are being written.
+        """
+        knowledge = self.assistant.knowledge
         return await asyncio.to_thread(
-            lambda: self.writer.write(known, question, found, temperature=temperature, seed=seed)
+            lambda: self.writer.write(knowledge, question, answer, temperature=temperature, seed=seed)
         )
 
-    async def keep(self, question: str, found: Answer, *, by_words: bool) -> str:
-        """Log an answer, to a question in words or to a photograph alone; its new id."""
-        answer_id = uuid.uuid4().hex
-        await self._in_thread(
-            lambda: self.thumbs.answered(
-                answer_id, question, found, self.assistant.version, by_words=by_words
-            )
+    async def record_answer(self, question: str, answer: Answer, *, from_text: bool) -> str:
+        """Log an answer and return its identifier.
+
+        `from_text` is false for the answer to a photograph without text.
+        """
+        answer_id, model = uuid.uuid4().hex, self.assistant.version
+        await self._run_in_thread(
+            lambda: self.ratings.record_answer(answer_id, question, answer, model, from_text=from_text)
         )
         return answer_id
 
-    async def judge(self, answer_id: str, thumb: int) -> bool:
-        """Log a thumb; False if there is no such answer."""
-        return await self._in_thread(lambda: self.thumbs.judged(answer_id, thumb))
+    async def rate(self, answer_id: str, rating: int) -> bool:
+        """Log a rating; return False if the log does not contain the answer."""
+        return await self._run_in_thread(lambda: self.ratings.rate(answer_id, rating))
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+    async def _run_in_thread(self, function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, function)
 
     def close(self) -> None:
-        """Answer what waits, then stop."""
+        """Finish the pending requests, then stop the threads and close the log."""
         self.texts.stop()
         self.decoder.stop()
-        self.pictures.stop()
+        self.photographs.stop()
         self.threads.shutdown()
-        self.thumbs.close()
+        self.ratings.close()
 
 
-def open_desk(assistant: Assistant, thumbs: ThumbLog, writer: Writer, bounds: Bounds) -> Desk:
-    """Start the batchers of an assistant, whose models have seen one item each: the first is slow."""
+def start_engine(
+    assistant: Assistant, ratings: RatingLog, writer: Writer, limits: EngineLimits
+) -> InferenceEngine:
+    """Warm up the models of an assistant and start its batchers."""
+    # The first call of a model is slow, so it is not left to the first user.
     assistant.encode(["glass jar"])
     assistant.name_materials([np.zeros((64, 64, 3), dtype=np.uint8)])
     if assistant.rules.reranker:
         assistant.rules.reranker.score_pairs([("glass jar", "glass jar")])
-    return Desk(
+    return InferenceEngine(
         assistant,
-        thumbs,
+        ratings,
         writer,
-        Batcher(
+        texts=Batcher(
             lambda texts: list(assistant.encode(texts)),
-            most=bounds.texts,
-            wait_s=bounds.wait_s,
-            waiting=bounds.waiting,
+            max_batch_size=limits.max_text_batch,
+            max_wait_s=limits.max_wait_s,
+            max_queue_size=limits.max_queue_size,
         ),
-        Batcher(_decode, most=1, wait_s=0.0, waiting=bounds.undecoded),
-        Batcher(assistant.name_materials, most=bounds.pictures, wait_s=bounds.wait_s, waiting=bounds.waiting),
-        Cache(bounds.kept, bounds.kept_s),
+        decoder=Batcher(
+            lambda contents: [decode(content) for content in contents],
+            max_batch_size=1,
+            max_wait_s=0.0,
+            max_queue_size=limits.max_decode_queue_size,
+        ),
+        photographs=Batcher(
+            assistant.name_materials,
+            max_batch_size=limits.max_photograph_batch,
+            max_wait_s=limits.max_wait_s,
+            max_queue_size=limits.max_queue_size,
+        ),
+        cache=Cache(limits.cached_answers, limits.cache_ttl_s),
     )
-
-
-def _decode(contents: list[bytes]) -> list[NDArray[np.uint8]]:
-    return [decode(content) for content in contents]

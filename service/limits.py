@@ -1,4 +1,4 @@
-"""Bounds on what a client may send: bytes of a body, and requests a minute."""
+"""Limits of a client: size of a request body, and requests per minute."""
 
 from __future__ import annotations
 
@@ -10,92 +10,108 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_CLIENTS = 10_000
+MAX_CLIENTS = 10_000
+"""Largest number of clients whose token buckets are held in memory."""
 
 
-class TooLarge(Exception):  # noqa: N818 -- a state to be told of, no fault
-    """A body is larger than may be."""
+class BodyTooLargeError(Exception):
+    """A request body exceeds the limit."""
 
 
-class BodyLimit:
-    """ASGI middleware: a body over `most_bytes` ends with 413, whatever length its header claims.
+class BodySizeLimitMiddleware:
+    """ASGI middleware that rejects a large request body with 413.
+
+    It counts the bytes that arrive, so a false ``Content-Length`` header does not bypass the limit.
 
     Parameters
     ----------
     app : ASGI application
-    most_bytes : int
+    max_bytes : int
+        Largest size of a request body.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int):
-        self.app, self.most_bytes = app, most_bytes
+    def __init__(self, app: ASGIApp, max_bytes: int):
+        self.app, self.max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI asks for it."""
+        """Handle one ASGI connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        claimed = dict(scope["headers"]).get(b"content-length", b"0")
-        if claimed.isdigit() and int(claimed) > self.most_bytes:
-            await self._refuse(send)
+        content_length = dict(scope["headers"]).get(b"content-length", b"0")
+        if content_length.isdigit() and int(content_length) > self.max_bytes:
+            await self._reject(send)
             return
-        taken, refused = 0, False
+        received, rejected = 0, False
 
-        async def bounded() -> Message:
-            nonlocal taken
+        async def receive_limited() -> Message:
+            nonlocal received
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.most_bytes:
-                raise TooLarge
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                raise BodyTooLargeError
             return message
 
-        # The framework answers a body that breaks off by 400; what went wrong here is its size.
-        async def watched(message: Message) -> None:
-            nonlocal refused
-            if taken <= self.most_bytes:
+        # The framework answers an interrupted body with 400. The correct status here is 413.
+        async def send_unless_rejected(message: Message) -> None:
+            nonlocal rejected
+            if received <= self.max_bytes:
                 await send(message)
-            elif not refused:
-                refused = True
-                await self._refuse(send)
+            elif not rejected:
+                rejected = True
+                await self._reject(send)
 
         try:
-            await self.app(scope, bounded, watched)
-        except TooLarge:
-            if not refused:
-                await self._refuse(send)
+            await self.app(scope, receive_limited, send_unless_rejected)
+        except BodyTooLargeError:
+            if not rejected:
+                await self._reject(send)
 
-    async def _refuse(self, send: Send) -> None:
-        text = f"the request has more than {self.most_bytes:,} bytes; send a smaller photograph"
+    async def _reject(self, send: Send) -> None:
+        text = f"the request body exceeds {self.max_bytes:,} bytes; send a smaller photograph"
         headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps({"error": text}).encode()})
 
 
-class Rate:
-    """A token bucket a client: `a_minute` requests on average, as many at once, but at least one.
+class RateLimiter:
+    """A token bucket for each client.
+
+    A bucket holds as many tokens as a client may send requests per minute, but at least one. It refills at
+    that rate.
 
     Parameters
     ----------
-    a_minute : float
-        Above 0; infinity for no bound.
+    requests_per_minute : float
+        Above 0; infinity for no limit.
     clock : callable
-        Seconds that never run backwards.
+        A monotonic clock in seconds.
+
+    Raises
+    ------
+    ValueError
+        If `requests_per_minute` is not above 0.
     """
 
-    def __init__(self, a_minute: float, clock: Callable[[], float] = time.monotonic):
-        if not a_minute > 0:
-            raise ValueError(f"a_minute is {a_minute}; expected above 0, infinity for no bound")
-        self.rate, self.most, self._clock = a_minute / 60, max(1.0, a_minute), clock
+    def __init__(self, requests_per_minute: float, clock: Callable[[], float] = time.monotonic):
+        if not requests_per_minute > 0:
+            raise ValueError(
+                f"requests_per_minute is {requests_per_minute}; "
+                "expected a number above 0, or infinity for no limit"
+            )
+        self._rate, self._clock = requests_per_minute / 60, clock
+        self._capacity = max(1.0, requests_per_minute)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, client: str) -> float:
-        """Seconds that `client` must wait: 0 if it may go on, which takes one token."""
-        if math.isinf(self.most):
+    def acquire(self, client: str) -> float:
+        """Take one token and return 0, or return the seconds until there is one."""
+        if math.isinf(self._capacity):
             return 0.0
         now = self._clock()
-        tokens, then = self._buckets.pop(client, (self.most, now))
-        tokens = min(self.most, tokens + (now - then) * self.rate)
-        may = tokens >= 1
-        self._buckets[client] = (tokens - may, now)
-        if len(self._buckets) > MOST_CLIENTS:
+        tokens, updated = self._buckets.pop(client, (self._capacity, now))
+        tokens = min(self._capacity, tokens + (now - updated) * self._rate)
+        allowed = tokens >= 1
+        self._buckets[client] = (tokens - allowed, now)
+        if len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
-        return 0.0 if may else (1 - tokens) / self.rate
+        return 0.0 if allowed else (1 - tokens) / self._rate

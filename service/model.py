@@ -1,7 +1,9 @@
-"""The assistant as an MLflow pyfunc, loaded from this file: nothing of it is pickled.
+"""The assistant as an MLflow model.
 
-A request is a row with ``question`` and ``city``, and perhaps ``picture``, a photograph in base64; with a
-question the photograph adds its material, without one it is the question.
+MLflow loads the model from this file; nothing is pickled.
+
+A request is a row with ``city`` and ``question`` or ``picture``, a photograph in base64. With both, the
+question decides the bin and the photograph adds its material.
 """
 
 from __future__ import annotations
@@ -17,51 +19,51 @@ import pandas as pd
 from mlflow.pyfunc import PythonModel
 
 from releaf.names import asked_for
-from service.assistant import Assistant, Seen, as_record, load_assistant
+from service.assistant import Assistant, Recognition, as_record, load_assistant
 
 
 class AssistantModel(PythonModel):
-    """What ``mlflow models serve`` starts."""
+    """The model that ``mlflow models serve`` starts."""
 
     assistant: Assistant
 
     def load_context(self, context: Any) -> None:
-        """Read the bundle."""
+        """Load the assistant of the bundle."""
         self.assistant = load_assistant(Path(context.artifacts["bundle"]))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """One answer a row; a row that cannot be answered has ``error`` instead."""
+        """Return one answer for each row, or a dictionary with ``error``."""
         return [self._answer(row) for row in pd.DataFrame(model_input).to_dict("records")]
 
     def _answer(self, row: Mapping[Any, Any]) -> dict[str, Any]:
         question, city, picture = (_text(row.get(name)) for name in ("question", "city", "picture"))
-        if city not in self.assistant.known.cities:
-            return {
-                "error": f"city '{city}' is not known; known are {', '.join(self.assistant.known.cities)}"
-            }
+        cities = self.assistant.knowledge.cities
+        if city not in cities:
+            return {"error": f"city '{city}' is not supported; choose one of {', '.join(cities)}"}
         try:
-            seen = self._see(picture, city) if picture else None
+            recognition = self._recognize(picture, city) if picture else None
         except ValueError as error:
             return {"error": f"picture: {error}"}
         if question:
-            thing = asked_for(question)
-            found = self.assistant.ask(thing, city, self.assistant.encode([thing])[0])
-        elif seen:
-            found = self.assistant.show(seen, city, self.assistant.encode([seen.item])[0])
+            item = asked_for(question)
+            answer = self.assistant.answer_text(item, city, self.assistant.encode([item])[0])
+        elif recognition:
+            vector = self.assistant.encode([recognition.item])[0]
+            answer = self.assistant.answer_photograph(recognition, city, vector)
         else:
-            return {"error": "there is neither a question nor a picture"}
-        return as_record(found, seen)
+            return {"error": "the row has no question and no picture; expected at least one of them"}
+        return as_record(answer, recognition)
 
-    def _see(self, picture: str, city: str) -> Seen:
+    def _recognize(self, picture: str, city: str) -> Recognition:
         from methods.vision.pictures import decode
 
         try:
             content = base64.b64decode(picture, validate=True)
         except binascii.Error as error:
-            raise ValueError(f"no base64: {error}") from error
-        return self.assistant.see(self.assistant.name_materials([decode(content)])[0], city)
+            raise ValueError(f"expected base64: {error}") from error
+        return self.assistant.recognize(self.assistant.name_materials([decode(content)])[0], city)
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Exported models in a folder, made once."""
+"""A folder of exported models, each exported once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from pathlib import Path
 from methods.exchange import ModelCache
 
 
-def keep_in(folder: Path) -> ModelCache:
-    """What keeps each content as a file of `folder`, by its name and a digest of its key and torch's version.
+def cache_in_folder(folder: Path) -> ModelCache:
+    """Return a cache that stores each exported model as a file of `folder`.
 
-    The folder is made if it is not there; a reader never sees half a file.
+    The file name contains the name of the model and a digest of its key and the version of torch. The folder
+    is created with the first model. A file is renamed when it is complete, so a reader never sees a part of
+    it.
     """
 
-    def kept(name: str, key: str, make: Callable[[], bytes]) -> Path:
+    def export_once(name: str, key: str, export: Callable[[], bytes]) -> Path:
         digest = hashlib.sha256(f"{version('torch')}\0{key}".encode()).hexdigest()[:16]
         path = folder / f"{name}-{digest}.onnx"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{os.getpid()}.part")
-            part.write_bytes(make())
+            part.write_bytes(export())
             part.replace(path)
         return path
 
-    return kept
+    return export_once

@@ -1,4 +1,4 @@
-"""Answers and the thumbs they got, in SQLite: what the feedback stage learns from."""
+"""Log of answers and ratings in SQLite, the input of the feedback stage."""
 
 from __future__ import annotations
 
@@ -9,66 +9,67 @@ from threading import Lock
 
 from releaf.answers import Answer
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS thumbs (
+_CREATE_TABLE = """
+CREATE TABLE IF NOT EXISTS ratings (
     answer_id TEXT NOT NULL, asked_at TEXT NOT NULL, question TEXT NOT NULL, city TEXT, card_id TEXT,
-    passage_id TEXT, stream TEXT, confidence REAL NOT NULL, level TEXT NOT NULL, thumb INTEGER NOT NULL,
+    passage_id TEXT, stream TEXT, confidence REAL NOT NULL, level TEXT NOT NULL, rating INTEGER NOT NULL,
     model TEXT, PRIMARY KEY (answer_id, passage_id)
 )
 """
 
 
-class ThumbLog:
-    """The table ``thumbs`` of a database, made where there is none; safe between threads.
+class RatingLog:
+    """The table ``ratings`` of an SQLite database; safe to use from several threads.
 
     Parameters
     ----------
     path : Path
+        The database. It is created if it does not exist.
     """
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # A reader need not wait, and a killed writer loses at most its last rows, never the file.
+        # WAL lets a reader work beside the writer. A killed writer loses at most its last rows.
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute(_TABLE)
+        self._database.execute(_CREATE_TABLE)
 
-    def answered(
-        self, answer_id: str, question: str, found: Answer, model: str, *, by_words: bool = True
+    def record_answer(
+        self, answer_id: str, question: str, answer: Answer, model: str, *, from_text: bool = True
     ) -> None:
-        """Keep an answer, which has no thumb yet, with the first passage that it cites.
+        """Log an answer without a rating, with the first passage that it cites.
 
-        Without a citation, or where a photograph and no word was asked about, there is no passage: a thumb
-        would say nothing of the search.
+        The row has no passage if the answer cites none, or if it answers a photograph without text: a rating
+        of such an answer is not a rating of the search.
         """
-        cited = next(iter(found.reasons), None) if by_words else None
+        passage = next(iter(answer.reasons), None) if from_text else None
         row = (
             answer_id,
             datetime.now(UTC).isoformat(timespec="seconds"),
             question,
-            found.city,
-            cited.card_id if cited else None,
-            cited.passage_id if cited else None,
-            found.stream,
-            found.confidence,
-            found.level,
+            answer.city,
+            passage.card_id if passage else None,
+            passage.passage_id if passage else None,
+            answer.stream,
+            answer.confidence,
+            answer.level,
             0,
             model,
         )
         with self._lock:
-            self._database.execute(f"INSERT INTO thumbs VALUES ({', '.join('?' * len(row))})", row)
+            self._database.execute(f"INSERT INTO ratings VALUES ({', '.join('?' * len(row))})", row)
 
-    def judged(self, answer_id: str, thumb: int) -> bool:
-        """Set the thumb of an answer; False if there is no such answer."""
+    def rate(self, answer_id: str, rating: int) -> bool:
+        """Set the rating of an answer; return False if the log does not contain it."""
         with self._lock:
-            done = self._database.execute(
-                "UPDATE thumbs SET thumb = ? WHERE answer_id = ?", (thumb, answer_id)
+            update = self._database.execute(
+                "UPDATE ratings SET rating = ? WHERE answer_id = ?", (rating, answer_id)
             )
-        return done.rowcount > 0
+        return update.rowcount > 0
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Close the database."""
         with self._lock:
             self._database.close()

@@ -1,70 +1,88 @@
-"""Register an assistant in MLflow, and find the one that is to be served.
+"""Registration of assistants in MLflow, and the version that is served.
 
-A new version becomes ``champion`` unless it names the right bin of held-out things less often than the
-one that is; who wants it all the same says so.
+A new version becomes ``champion`` unless its accuracy on held-out items is below that of the present
+champion. The option ``--force`` overrides this.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.bundle import CODE, HERE, BundleError, Settings, collect, read_settings
+from service.bundle import (
+    CODE_FOLDERS,
+    SERVICE_FOLDER,
+    BundleError,
+    Settings,
+    collect_bundle,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
 
 NAME, ALIAS, EXPERIMENT = "releaf-assistant", "champion", "releaf-assistant"
 
 
 @dataclass(frozen=True)
-class Promoted:
-    """What `promote` did: the version registered or found, and a sentence about it."""
+class Promotion:
+    """Outcome of `promote`: the registered version, and a message."""
 
     version: str
-    said: str
+    message: str
 
 
-def store(root: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or the SQLite file below `root`."""
+def tracking_uri(root: Path) -> str:
+    """Return ``MLFLOW_TRACKING_URI``, or the URI of the SQLite file below `root`."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
 
 
-def promote(root: Path, *, force: bool = False) -> Promoted:
-    """Register what the stages of `root` made, if it is new, and make it champion if it may be.
+def promote(root: Path, *, force: bool = False) -> Promotion:
+    """Register the outputs of the stages; make them champion if they are no worse.
+
+    Parameters
+    ----------
+    root : Path
+        Folder in which the stages run.
+    force : bool
+        Make them champion even if they are worse.
 
     Raises
     ------
     BundleError
-        If a stage has not been run.
+        If an output of a stage is missing.
     """
     client = _client(root)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "bundle"
-        settings = collect(root, folder)
-        holder = _champion(client)
-        if holder is not None and holder.tags.get("digest") == settings.digest:
-            return Promoted(
-                holder.version, f"version {holder.version} is champion already, of these files and this code"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "bundle"
+        settings = collect_bundle(root, folder)
+        champion = _find_champion(client)
+        if champion is not None and champion.tags.get("digest") == settings.digest:
+            return Promotion(
+                champion.version,
+                f"version {champion.version} is already champion and has the same files and code",
             )
-        version = _known(client, settings) or _register(client, root, folder, settings)
-    best = float(holder.tags["right"]) if holder is not None else 0.0
+        version = _find_version(client, settings) or _register(client, root, folder, settings)
+    best = float(champion.tags["right"]) if champion is not None else 0.0
     if settings.right < best and not force:
-        return Promoted(
+        return Promotion(
             version,
-            f"version {version} is registered, but names the right bin of {settings.right:.1%} of held-out "
-            f"things and the champion of {best:.1%}: the champion stays; --force changes that",
+            f"version {version} is registered, but the champion stays: accuracy on held-out items is "
+            f"{settings.right:.1%}, that of the champion {best:.1%}; use --force to promote it",
         )
     client.set_registered_model_alias(NAME, ALIAS, version)
-    return Promoted(version, f"version {version} is champion: right bin of {settings.right:.1%} held out")
+    return Promotion(
+        version, f"version {version} is champion; accuracy on held-out items: {settings.right:.1%}"
+    )
 
 
-def champion(root: Path) -> Path:
-    """The folder of the champion's bundle, fetched from the store where it is not local.
+def fetch_champion(root: Path) -> Path:
+    """Return the folder of the champion's bundle, downloaded if it is not local.
 
     Raises
     ------
@@ -74,13 +92,15 @@ def champion(root: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
     client = _client(root)
-    holder = _champion(client)
-    if holder is None:
+    champion = _find_champion(client)
+    if champion is None:
         raise BundleError(
-            f"the registry at {store(root)} has no '{NAME}' with the alias '{ALIAS}'; run "
+            f"the registry at {tracking_uri(root)} has no '{NAME}' with the alias '{ALIAS}'; run "
             "`statewright run releaf`, then `python -m service promote`"
         )
-    folder = download_artifacts(artifact_uri=f"models:/{NAME}/{holder.version}", tracking_uri=store(root))
+    folder = download_artifacts(
+        artifact_uri=f"models:/{NAME}/{champion.version}", tracking_uri=tracking_uri(root)
+    )
     bundle = Path(folder) / "artifacts" / "bundle"
     read_settings(bundle)
     return bundle
@@ -89,14 +109,14 @@ def champion(root: Path) -> Path:
 def _client(root: Path) -> MlflowClient:
     import mlflow
 
-    if store(root).startswith("sqlite:///"):
+    if tracking_uri(root).startswith("sqlite:///"):
         (root / "mlflow").mkdir(exist_ok=True)
-    mlflow.set_tracking_uri(store(root))
-    mlflow.set_registry_uri(store(root))
-    return mlflow.MlflowClient(store(root), store(root))
+    mlflow.set_tracking_uri(tracking_uri(root))
+    mlflow.set_registry_uri(tracking_uri(root))
+    return mlflow.MlflowClient(tracking_uri(root), tracking_uri(root))
 
 
-def _champion(client: MlflowClient) -> ModelVersion | None:
+def _find_champion(client: MlflowClient) -> ModelVersion | None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -105,33 +125,34 @@ def _champion(client: MlflowClient) -> ModelVersion | None:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise BundleError(
-            f"the registry cannot be asked: {error.message}; is MLFLOW_TRACKING_URI right, and its server up?"
+            f"the model registry cannot be read: {error.message}; check MLFLOW_TRACKING_URI "
+            "and start its server"
         ) from error
 
 
-def _known(client: MlflowClient, settings: Settings) -> str | None:
-    """The version that these files and this code were registered as."""
-    found = client.search_model_versions(f"name = '{NAME}' and tags.digest = '{settings.digest}'")
-    return str(found[0].version) if found else None
+def _find_version(client: MlflowClient, settings: Settings) -> str | None:
+    """Return the registered version with the same files and code."""
+    versions = client.search_model_versions(f"name = '{NAME}' and tags.digest = '{settings.digest}'")
+    return str(versions[0].version) if versions else None
 
 
 def _register(client: MlflowClient, root: Path, folder: Path, settings: Settings) -> str:
     import mlflow
 
     if client.get_experiment_by_name(EXPERIMENT) is None:
-        local = store(root).startswith("sqlite:///")
+        local = tracking_uri(root).startswith("sqlite:///")
         client.create_experiment(EXPERIMENT, (root / "mlflow" / "artifacts").as_uri() if local else None)
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name="promote"):
         mlflow.log_params(
-            {"w_cards": settings.w_cards, "temperature": settings.temperature, **settings.recipe}
+            {"w_cards": settings.w_cards, "temperature": settings.temperature, **asdict(settings.recipe)}
         )
         mlflow.log_metrics({"names.right": settings.right})
         logged = mlflow.pyfunc.log_model(
             name="assistant",
-            python_model=str(HERE / "model.py"),
+            python_model=str(SERVICE_FOLDER / "model.py"),
             artifacts={"bundle": str(folder)},
-            code_paths=[str(place) for place in CODE],
+            code_paths=[str(folder) for folder in CODE_FOLDERS],
             signature=_signature(),
             pip_requirements=[],
             registered_model_name=NAME,
@@ -142,7 +163,7 @@ def _register(client: MlflowClient, root: Path, folder: Path, settings: Settings
     return version
 
 
-def _signature():  # type: ignore[no-untyped-def]
+def _signature() -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 

@@ -1,4 +1,4 @@
-"""What goes in and out of the interface."""
+"""Request and response models of the HTTP API."""
 
 from __future__ import annotations
 
@@ -6,123 +6,156 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_CHARACTERS = 500
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_CHARACTERS)]
-City = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+MAX_CHARACTERS = 500
+QuestionText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_CHARACTERS)
+]
+CityName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+Level = Literal["high", "medium", "low"]
 
 
-class Body(BaseModel):
-    """A request without anything that is not asked for."""
+class RequestBody(BaseModel):
+    """A request body that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Ask(Body):
-    """A question about a thing, in a city of ``GET /v1/cities``."""
+class AskRequest(RequestBody):
+    """A question about one item in one city."""
 
-    question: Question = Field(examples=["broken wine glass"])
-    city: City = Field(examples=["Toronto"])
-
-
-class Write(Ask):
-    """The same, to be answered in sentences; at temperature 0 always by the likeliest word."""
-
-    temperature: float = Field(0.0, ge=0, le=2)
-    seed: int = Field(0, ge=0, lt=2**63)
+    question: QuestionText = Field(
+        description="name or description of the item", examples=["broken wine glass"]
+    )
+    city: CityName = Field(description="a city that `GET /v1/cities` lists", examples=["Toronto"])
 
 
-class Thumb(Body):
-    """What a person thinks of an answer: 1 up, -1 down, 0 takes it back."""
+class WriteRequest(AskRequest):
+    """A question that is answered in sentences."""
 
-    answer_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-    thumb: Literal[-1, 0, 1]
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="sampling temperature; 0 always selects the most likely token"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of the sampling")
 
 
-class Cited(BaseModel):
-    """A passage: a part of a card."""
+class RatingRequest(RequestBody):
+    """A user's rating of one answer."""
+
+    answer_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(
+        description="`answer_id` of the answer that is rated"
+    )
+    rating: Literal[-1, 0, 1] = Field(description="1: right, -1: wrong, 0: withdraw the rating")
+
+
+class ResponseBody(BaseModel):
+    """A response body that can be built from a dataclass."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Passage(ResponseBody):
+    """One passage of a card."""
 
     passage_id: str
     card_id: str
-    title: str
-    part: str
+    title: str = Field(description="title of the card")
+    part: str = Field(description="section of the card, for example `where`, `prepare` or `reuse`")
     text: str
 
 
-class Alike(BaseModel):
-    """A name on the city's list, and its bin."""
+class SimilarItem(ResponseBody):
+    """An item of the city's list and its bin."""
 
     name: str
     bin: str
 
 
-class Idea(BaseModel):
-    """What a thing could become, how likely the graph model finds that, and the path in the graph."""
+class ReuseIdea(ResponseBody):
+    """A possible second use of an item, from the graph."""
 
     name: str
     kind: str
-    score: float
-    path: str
+    score: float = Field(description="score of the graph model; higher is more likely")
+    path: str = Field(description="path in the graph that leads from the item to the idea")
 
 
-class Ideas(BaseModel):
-    """What a thing could become, out of the cards and out of the graph."""
+class AnswerResponse(ResponseBody):
+    """The bin of an item, its probability, the reasons, and ideas for reuse."""
 
-    cards: list[Cited]
-    graph: list[Idea]
-
-
-class Answered(BaseModel):
-    """The bin, how sure that is, what it rests on, and what else the thing could become.
-
-    ``probability`` is calibrated on held-out names; 1 where the city's own list has the thing, 1/n where it
-    has it in n bins. ``level`` is the search's: high above 0.3 of ``confidence``, low below 0.1 and
-    for what is ``strange``: not on the list, nor near any passage, so that the probability holds less.
-    ``caution`` warns of what may be hazardous though another bin is likelier.
-    """
-
-    answer_id: str
+    answer_id: str = Field(description="identifier to send with a rating")
     city: str
-    bin: str
-    probability: float
-    shares: dict[str, float]
-    listed: str | None
+    bin: str = Field(description="the most likely bin")
+    probability: float = Field(
+        description="probability of the bin, calibrated on held-out names; 1 if the city's list contains the "
+        "item, 1/n if the list assigns it to n bins"
+    )
+    shares: dict[str, float] = Field(description="probability of each bin, without those below 0.01")
+    listed: str | None = Field(description="the matching name on the city's list")
+    confidence: float = Field(description="confidence of the search, 0 to 1")
+    level: Level = Field(
+        description="level of `confidence`: high above 0.3, low below 0.1 and for a `strange` item"
+    )
+    strange: bool = Field(
+        description="true if the city's list does not contain the item and no passage is similar to it; the "
+        "probability is then less reliable"
+    )
+    caution: str | None = Field(description="warning for an item that may be hazardous")
+    reasons: list[Passage] = Field(description="passages that support the bin")
+    alike: list[SimilarItem] = Field(description="the most similar names on the city's list")
+    ideas: list[ReuseIdea]
+    materials: dict[str, float] | None = Field(
+        None, description="probability of each material of the photograph, the most likely first"
+    )
+    model: str = Field(description="version of the model")
+
+
+class SearchResponse(ResponseBody):
+    """The passages that a search returns, best first."""
+
+    passages: list[Passage]
     confidence: float
-    level: Literal["high", "medium", "low"]
-    strange: bool
-    caution: str | None
-    reasons: list[Cited]
-    alike: list[Alike]
-    ideas: list[Idea]
-    materials: dict[str, float] | None = None
-    model: str
+    level: Level
 
 
-class Found(BaseModel):
-    """Passages, best first."""
+class IdeasResponse(ResponseBody):
+    """Ideas for the reuse of an item."""
 
-    passages: list[Cited]
-    confidence: float
-    level: Literal["high", "medium", "low"]
+    cards: list[Passage] = Field(description="reuse passages of the cited card")
+    graph: list[ReuseIdea] = Field(description="ideas that the graph model recommends")
 
 
-class Written(BaseModel):
-    """An answer in sentences; ``cited`` are the places of its passages among ``passages``, from 1."""
+class WriteResponse(ResponseBody):
+    """An answer in sentences, with the passages that it was written from."""
 
     text: str
-    passages: list[Cited]
-    cited: list[int]
-    refused: bool
-    grounded: bool
+    passages: list[Passage]
+    cited: list[int] = Field(description="positions in `passages` that the text cites, counted from 1")
+    refused: bool = Field(description="true if the search was not confident enough for an answer")
+    grounded: bool = Field(description="true if every sentence agrees with the passage that it cites")
 
 
-class Cities(BaseModel):
-    """The cities that can be asked about, and the model that answers."""
+class CitiesResponse(ResponseBody):
+    """The supported cities and the version of the model."""
 
-    cities: dict[str, list[str]]
+    cities: dict[str, list[str]] = Field(description="the bins of each city")
     model: str
 
 
-class Problem(BaseModel):
-    """What is wrong with a request, and what would do."""
+class HealthResponse(ResponseBody):
+    """The state of the process."""
+
+    status: Literal["alive"]
+
+
+class ReadyResponse(ResponseBody):
+    """The state of the model."""
+
+    status: Literal["ready"]
+    model: str = Field(description="version of the model")
+    reranker: str = Field(description="cross-encoder that re-ranks the passages, or `none`")
+
+
+class ErrorResponse(ResponseBody):
+    """An error, with the reason and the change that fixes it."""
 
     error: str

@@ -1,6 +1,6 @@
-"""What the service tells of itself: one JSON object a line on stderr, and figures for Prometheus.
+"""Logs and metrics of the service: JSON lines on stderr, and Prometheus metrics.
 
-A question is never logged.
+The log never contains a question.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 LOGGER = logging.getLogger("service")
 
 
-class JsonLines(logging.Formatter):
-    """A record as one line: time, level, event, and the fields in ``extra={"fields": ...}``."""
+class JsonFormatter(logging.Formatter):
+    """A formatter that writes a record as one line of JSON.
+
+    The line has the time, the level, the event, and the fields of ``extra={"fields": ...}``.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """As `logging` asks for it."""
+        """Return the record as one line of JSON."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -35,9 +38,9 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Send the service's and the server's records to stderr as JSON lines."""
+    """Send the records of the service and of the server to stderr as lines of JSON."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     for name in ("service", "uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
@@ -46,33 +49,43 @@ def log_to_stderr() -> None:
     logging.getLogger("uvicorn").propagate = False
 
 
-def log(event: str, **fields: Any) -> None:
-    """One line."""
+def log_event(event: str, **fields: Any) -> None:
+    """Log one event with its fields."""
     LOGGER.info(event, extra={"fields": fields})
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Counters of one app, in a registry of its own."""
+class Metrics:
+    """The Prometheus metrics of one application, in a registry of their own."""
 
     registry: CollectorRegistry
     requests: Counter
     seconds: Histogram
     answers: Counter
     cache: Counter
-    thumbs: Counter
-    loaded: Gauge
+    ratings: Counter
+    model_loaded: Gauge
 
 
-def make_figures() -> Figures:
-    """All at zero."""
+def create_metrics() -> Metrics:
+    """Return the metrics of a new application, all at zero."""
     registry = CollectorRegistry()
-    return Figures(
+    return Metrics(
         registry,
-        Counter("releaf_requests", "Requests", ("path", "status"), registry=registry),
-        Histogram("releaf_request_seconds", "Time to answer", ("path",), buckets=SECONDS, registry=registry),
-        Counter("releaf_answers", "Answers by how sure the search was", ("level",), registry=registry),
-        Counter("releaf_cache", "Questions asked of the cache", ("outcome",), registry=registry),
-        Counter("releaf_thumbs", "Thumbs", ("thumb",), registry=registry),
-        Gauge("releaf_model_loaded", "1 when the model is loaded", ("model",), registry=registry),
+        requests=Counter(
+            "releaf_requests", "Requests by path and status", ("path", "status"), registry=registry
+        ),
+        seconds=Histogram(
+            "releaf_request_seconds",
+            "Duration of a request in seconds",
+            ("path",),
+            buckets=BUCKETS_S,
+            registry=registry,
+        ),
+        answers=Counter(
+            "releaf_answers", "Answers by confidence level of the search", ("level",), registry=registry
+        ),
+        cache=Counter("releaf_cache", "Cache lookups by outcome", ("outcome",), registry=registry),
+        ratings=Counter("releaf_ratings", "Ratings by value", ("rating",), registry=registry),
+        model_loaded=Gauge("releaf_model_loaded", "1 if the model is loaded", ("model",), registry=registry),
     )

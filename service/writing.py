@@ -1,111 +1,130 @@
-"""Answers in sentences: written from the passages found, one at a time, and checked against them."""
+"""Answers in sentences, generated from passages and checked against them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from methods.serving.batching import Overloaded
-from releaf.answers import Answer, Cited
+from methods.serving.batching import QueueFullError
+from releaf.answers import Answer, Citation
 from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
 if TYPE_CHECKING:
-    from methods.language.generation import GeneratedAnswer, Generator
+    from methods.language.generation import Generator
 
-MOST_WAITING = 4
+MAX_PENDING = 4
+"""Largest number of answers that are being written or wait for it."""
+
+
+@dataclass(frozen=True)
+class WrittenAnswer:
+    """A generated text and the passages that it was written from."""
+
+    generated: GeneratedAnswer
+    passages: tuple[Citation, ...]
 
 
 class Writer:
-    """The language model of a bundle, loaded when it is first asked for.
+    """The language model of a bundle, loaded with the first request.
 
     Parameters
     ----------
     bundle : Path
     settings : Settings
     cache : Path
-        Where a packaged model is kept in converted form.
+        Folder in which a packaged model is stored in converted form.
     """
 
     def __init__(self, bundle: Path, settings: Settings, cache: Path):
         self._bundle, self._settings, self._cache = bundle, settings, cache
         self._generator: Generator | None = None
-        self._lock, self._counting = Lock(), Lock()
-        self._waiting = 0
+        self._generator_lock, self._pending_lock = Lock(), Lock()
+        self._pending = 0
 
     def write(
-        self, known: Knowledge, question: str, found: Answer, *, temperature: float, seed: int
-    ) -> tuple[GeneratedAnswer, tuple[Cited, ...]]:
-        """What is written, and the passages that it was given.
+        self, knowledge: Knowledge, question: str, answer: Answer, *, temperature: float, seed: int
+    ) -> WrittenAnswer:
+        """Write an answer in sentences.
 
         Raises
         ------
-        Overloaded
-            If as many wait as may.
+        QueueFullError
+            If `MAX_PENDING` answers are pending.
         """
-        with self._counting:
-            if self._waiting >= MOST_WAITING:
-                raise Overloaded(f"{MOST_WAITING} answers are being written already; ask again later")
-            self._waiting += 1
+        with self._pending_lock:
+            if self._pending >= MAX_PENDING:
+                raise QueueFullError(f"{MAX_PENDING} answers are being written; try again later")
+            self._pending += 1
         try:
-            with self._lock:
-                return self._write(known, question, found, temperature, seed)
+            with self._generator_lock:
+                return self._write(knowledge, question, answer, temperature, seed)
         finally:
-            with self._counting:
-                self._waiting -= 1
+            with self._pending_lock:
+                self._pending -= 1
 
     def _write(
-        self, known: Knowledge, question: str, found: Answer, temperature: float, seed: int
-    ) -> tuple[GeneratedAnswer, tuple[Cited, ...]]:
+        self, knowledge: Knowledge, question: str, answer: Answer, temperature: float, seed: int
+    ) -> WrittenAnswer:
         from methods.language.prompt import Passage
 
-        how = self._settings.language
-        given = passages_of(found, how["passages"])
-        streams = {card.card_id: card.streams for card in known.cards}
+        language = self._settings.language
+        cited = select_passages(answer, language.passages)
+        streams = {card.card_id: card.streams for card in knowledge.cards}
         passages = [
             Passage(
-                cited.title,
-                cited.text,
-                tuple(f"{city}: {name}" for city, names in streams[cited.card_id].items() for name in names),
+                passage.title,
+                passage.text,
+                tuple(
+                    f"{city}: {name}" for city, names in streams[passage.card_id].items() for name in names
+                ),
             )
-            for cited in given
+            for passage in cited
         ]
-        # A thing on the city's list is certain, however close the cards found are to one another.
-        level = "high" if found.listed and found.reasons else found.level
-        written = self._loaded().answer(
-            question, found.city, passages,
-            level=level, temperature=temperature, seed=seed, most_tokens=how["most_tokens"],
-        )  # fmt: skip
-        if written.refused and found.listed:
-            # The model found no words, but the city's list has.
-            known_text = (
-                f"{found.city}'s list has {found.listed} under {found.stream}; more could not be said."
+        # The bin of a listed item is certain, even if the scores of the cards are close to one another.
+        level = "high" if answer.listed and answer.reasons else answer.level
+        generated = self._load_generator().answer(
+            question,
+            answer.city,
+            passages,
+            level=level,
+            temperature=temperature,
+            seed=seed,
+            most_tokens=language.most_tokens,
+        )
+        if generated.refused and answer.listed:
+            # The model has no answer, but the list of the city has.
+            text = (
+                f"{answer.city} lists {answer.listed} under {answer.stream}; no other text could be written."
             )
-            written = replace(written, text=known_text)
-        return written, given
+            generated = replace(generated, text=text)
+        return WrittenAnswer(generated, cited)
 
-    def _loaded(self) -> Generator:
+    def _load_generator(self) -> Generator:
         if self._generator is None:
             import torch
 
             from methods.language.generation import load_generator
 
-            how = self._settings.language
+            language = self._settings.language
             self._generator = load_generator(
-                how["model"],
+                language.model,
                 self._bundle / "adapter.safetensors",
                 cache=self._cache,
-                dtype=getattr(torch, how["precision"]),
+                dtype=getattr(torch, language.precision),
             )
         return self._generator
 
 
-def passages_of(found: Answer, most: int) -> tuple[Cited, ...]:
-    """What a text is written from: the reason for the bin first, then what else was found, each card once."""
-    first = [cited for cited in found.reasons if cited.part == "where"]
-    chosen: dict[str, Cited] = {}
-    for cited in [*first, *found.found]:
-        chosen.setdefault(cited.card_id, cited)
-    return tuple(chosen.values())[:most]
+def select_passages(answer: Answer, count: int) -> tuple[Citation, ...]:
+    """Return up to `count` passages to write from, at most one of each card.
+
+    The passages that name the bin come first, then the other results of the search.
+    """
+    reasons = [passage for passage in answer.reasons if passage.part == "where"]
+    by_card: dict[str, Citation] = {}
+    for passage in [*reasons, *answer.sources]:
+        by_card.setdefault(passage.card_id, passage)
+    return tuple(by_card.values())[:count]

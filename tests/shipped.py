@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 Block = TypeVar("Block", bound=Params)
 
 
-def shipped_params(model: type[Block], key: str, **changes: Any) -> Block:
+def shipped_params(model: type[Block], key: str, /, **changes: Any) -> Block:
     """Return the block `key` of ``params.yaml``, such as ``emotion.train``, with some values changed."""
     block: Any = _read()
     for part in key.split("."):

@@ -54,7 +54,7 @@ def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Ste
     from releaf.names import asked_for
     from service.assistant import as_record
 
-    known = assistant.known
+    known = assistant.knowledge
     vectors = [assistant.encode([name])[0] for name, _ in names]
     calls = [(name, city, vector) for (name, city), vector in zip(names, vectors, strict=True)]
 
@@ -63,10 +63,10 @@ def of_words(assistant: Assistant, names: list[tuple[str, str]]) -> Iterable[Ste
 
     def in_all(name: str, city: str) -> Any:
         item = asked_for(name)
-        return as_record(assistant.ask(item, city, assistant.encode([item])[0]))
+        return as_record(assistant.answer_text(item, city, assistant.encode([item])[0]))
 
     yield "encode the question", assistant.encode, [([name],) for name, _ in names], None
-    yield "search, weigh, cite", assistant.ask, list(calls), SPECIFIED["/v1/search"]
+    yield "search, weigh, cite", assistant.answer_text, list(calls), SPECIFIED["/v1/search"]
     yield "recommend by the graph", ideas, list(calls), SPECIFIED["/v1/ideas"]
     yield "an answer to words, in all", in_all, list(names), SPECIFIED["/v1/ask"]
 
@@ -77,8 +77,8 @@ def of_photographs(assistant: Assistant, contents: list[bytes]) -> Iterable[Step
     from service.assistant import as_record
 
     def in_all(content: bytes) -> Any:
-        guess = assistant.see(assistant.name_materials([decode(content)])[0], CITY)
-        return as_record(assistant.show(guess, CITY, assistant.encode([guess.item])[0]), guess)
+        guess = assistant.recognize(assistant.name_materials([decode(content)])[0], CITY)
+        return as_record(assistant.answer_photograph(guess, CITY, assistant.encode([guess.item])[0]), guess)
 
     calls = [(content,) for content in contents]
     pictures = [([decode(content)],) for content in contents]
@@ -96,10 +96,10 @@ def of_sentences(
     """
 
     def answer(name: str, city: str) -> Any:
-        return assistant.ask(name, city, assistant.encode([name])[0])
+        return assistant.answer_text(name, city, assistant.encode([name])[0])
 
     def write(name: str, known_answer: Any) -> Any:
-        return writer.write(assistant.known, name, known_answer, temperature=0.0, seed=0)
+        return writer.write(assistant.knowledge, name, known_answer, temperature=0.0, seed=0)
 
     def in_all(name: str, city: str) -> Any:
         return write(name, answer(name, city))

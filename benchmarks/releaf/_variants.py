@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from service.model_cache import keep_in
+from service.model_cache import cache_in_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".statewright/runtimes"
@@ -83,7 +83,7 @@ def _text_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.retrieval.dense_onnx import encoder_of, load_onnx_encoder
     from methods.text import find_model
 
-    whole = load_onnx_encoder(MODEL, batch=MAX_BATCH, keep=keep_in(CACHE))
+    whole = load_onnx_encoder(MODEL, batch=MAX_BATCH, keep=cache_in_folder(CACHE))
     if change is None:
         return whole
     changed = change(next(CACHE.glob("text-*.onnx")))
@@ -113,7 +113,7 @@ def _image_onnx(change: Callable[[Path], Path] | None = None) -> Encode:
     from methods.exchange import open_model
     from methods.vision.features_onnx import NAME, load_onnx_features
 
-    whole = load_onnx_features(keep=keep_in(CACHE))
+    whole = load_onnx_features(keep=cache_in_folder(CACHE))
     if change is None:
         return whole
     run = open_model(change(next(CACHE.glob(f"{NAME}-*.onnx"))))

@@ -17,7 +17,8 @@ from safetensors.numpy import load_file
 
 from benchmarks.parts import Found, Skipped
 from tasks.releaf.contracts.tables import Vocabulary
-from tasks.releaf.feedback import feedback, first_cards
+from tasks.releaf.feedback import SearchSetup, feedback, first_cards
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import FeedbackParams, IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import ask
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
@@ -35,7 +36,7 @@ def tables(repeat: int) -> Found:
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     vocabulary = Vocabulary.model_validate_json((folder / "vocabulary.json").read_text(encoding="utf-8"))
-    index = load_file(folder / "bm25.safetensors"), vocabulary
+    index = IndexOutputs(load_file(folder / "bm25.safetensors"), vocabulary, read["vectors"])
     correct = correct_cards(read["items"], read["cards"])
     yield BenchmarkTable(
         name="rehearsal",
@@ -59,7 +60,7 @@ def correct_cards(items: pd.DataFrame, cards: pd.DataFrame) -> dict[str, set[str
 def _row(
     weight: float,
     read: dict[str, pd.DataFrame],
-    index: tuple[dict[str, np.ndarray], Vocabulary],
+    index: IndexOutputs,
     correct: dict[str, set[str]],
 ) -> list[TextOrNumber]:
     from methods.retrieval.search import Corpus
@@ -69,12 +70,11 @@ def _row(
     params, encoder = FeedbackParams(**block["feedback"]), IndexParams(**block["index"])
     retrieve = RetrieveParams(**block["retrieve"] | {"w_dense": weight})
     vectors, passages = np.stack(list(read["vectors"]["vector"])).astype(float), read["passages"]
-    corpus = Corpus(from_arrays(index[0], index[1].terms), vectors)
+    corpus = Corpus(from_arrays(index.bm25, index.vocabulary.terms), vectors)
     shares = [weight, *retrieve.grid]
-    first = first_cards(corpus, passages, list(correct), shares, retrieve, encoder)
+    first = first_cards(SearchSetup(corpus, passages, retrieve, encoder), list(correct), shares)
     result = feedback(
-        log(first[weight], passages, correct),
-        passages, read["items"], read["cards"], *index, read["vectors"],
+        log(first[weight], passages, correct), passages, read["items"], read["cards"], index,
         params=params, retrieve=retrieve, index=encoder,
     )  # fmt: skip
     then = result.feedback.patch[0].now if result.feedback.patch else weight
@@ -95,7 +95,7 @@ def log(first: list[str], passages: pd.DataFrame, correct: dict[str, set[str]]) 
             "question": list(correct),
             "card_id": first,
             "passage_id": passage_of.loc[first].to_numpy(),
-            "thumb": [
+            "rating": [
                 1 if card in cards else -1 for card, cards in zip(first, correct.values(), strict=True)
             ],
         }

@@ -1,11 +1,11 @@
-"""The service under load: each way in with 1, 8 and 32 clients, its cache, and what a single answer takes.
+"""Load test of the service: endpoints, cache and single answers.
 
-Thumbs are given, and sentences written, for one client only: a person gives one thumb at a time, and the
-writer takes on one answer at a time and lets four wait.
+Each endpoint has 1, 8 and 32 clients. Ratings and written answers have one client only: a user rates one
+answer after another, and the writer writes one answer after another with at most three in its queue.
 
-It serves the champion of the registry (``python -m service promote``) on loopback; the clients share the
-machine with it. Photographs are read from `data/waste` in the folder that STATEWRIGHT_SHARED names, or in
-`../shared`.
+The benchmark serves the champion of the model registry (``python -m service promote``) on loopback; the
+clients run on the same machine. Photographs are read from `data/waste` in the folder that the variable
+STATEWRIGHT_SHARED names, or in `../shared`.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ CLIENTS = (1, 8, 32)
 SECONDS = 5.0
 READY_S = 180.0
 BATCHES = ((32, 8), (8, 2))
-"""Largest batches of texts and photographs: as served by default, and the best of the part `runtimes`."""
-ALONE = ("/v1/write", "/v1/thumbs")
-"""Ways in that one client at a time uses."""
-BUSY = 429
+"""Maximum batch sizes of texts and photographs: the defaults, and the best of the part `runtimes`."""
+SINGLE_CLIENT = ("/v1/write", "/v1/ratings")
+"""Endpoints that are measured with one client."""
+TOO_MANY_REQUESTS = 429
 Request = dict[str, Any]
 
 
 def tables(repeat: int) -> Found:
-    """Tables of load, cache and single answers; a figure is the median of `repeat` rounds."""
+    """Yield tables of load, cache and single answers, medians of `repeat` rounds."""
     from service.bundle import BundleError
-    from service.registry import champion
+    from service.registry import fetch_champion
 
     try:
-        bundle = champion(ROOT)
+        bundle = fetch_champion(ROOT)
     except BundleError as error:
         yield Skipped(str(error))
         return
@@ -56,12 +56,12 @@ def tables(repeat: int) -> Found:
     with _service() as address:
         yield _cache(address, names)
     with _service() as address:
-        yield _load(address, _ways(address, names), repeat)
+        yield _load(address, _endpoints(address, names), repeat)
     yield _batches(names, repeat)
 
 
 def _names() -> list[tuple[str, str]]:
-    """Names and cities of the test items, in a drawn order."""
+    """Return names and cities of the test items, in random order."""
     items = pd.read_parquet(ROOT / "data/releaf/items.parquet")
     rows = items[items["split"] == "test"][["name", "city"]].drop_duplicates().to_numpy().tolist()
     order = np.random.default_rng(0).permutation(len(rows))
@@ -76,7 +76,7 @@ def _service(*options: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "service", "serve", "--port", str(port), "--rate", "0", *options]
         process = subprocess.Popen(
-            [*command, "--thumbs", f"{folder}/thumbs.db"], cwd=ROOT, stderr=subprocess.DEVNULL
+            [*command, "--ratings", f"{folder}/ratings.db"], cwd=ROOT, stderr=subprocess.DEVNULL
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -95,84 +95,90 @@ def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             time.sleep(0.3)
-    raise RuntimeError("the service did not get ready; run `python -m service serve` to see why")
+    raise RuntimeError("the service did not become ready; run `python -m service serve` to see the error")
 
 
-def _ways(address: str, names: list[tuple[str, str]]) -> dict[str, Callable[[], Request]]:
-    """Requests by way in; every question is asked once, so that none comes out of the cache."""
-    fresh = iter(range(10**9))
+def _endpoints(address: str, names: list[tuple[str, str]]) -> dict[str, Callable[[], Request]]:
+    """Return a source of requests for each endpoint.
 
-    def words(path: str) -> Callable[[], Request]:
+    No question is repeated, so that no answer is cached.
+    """
+    numbers = iter(range(10**9))
+
+    def questions(path: str) -> Callable[[], Request]:
         def make() -> Request:
-            place = next(fresh)
-            name, city = names[place % len(names)]
-            return {"url": path, "json": {"question": f"{name} {place}", "city": city}}
+            number = next(numbers)
+            name, city = names[number % len(names)]
+            return {"url": path, "json": {"question": f"{name} {number}", "city": city}}
 
         return make
 
-    ways = {path: words(path) for path in ("/v1/ask", "/v1/search", "/v1/ideas", "/v1/write")}
+    endpoints = {path: questions(path) for path in ("/v1/ask", "/v1/search", "/v1/ideas", "/v1/write")}
     if photographs().is_file():
-        ways["/v1/look"] = _pictures()
-    return ways | {"/v1/thumbs": _thumbs(address, ways["/v1/ask"])}
+        endpoints["/v1/look"] = _pictures()
+    return endpoints | {"/v1/ratings": _ratings(address, endpoints["/v1/ask"])}
 
 
 def _batches(names: list[tuple[str, str]], repeat: int) -> BenchmarkTable:
-    """Most clients at once, by the largest batches that the service is started with."""
+    """Measure the latency by the maximum batch sizes of the service."""
     rows: list[list[Any]] = []
     for texts, pictures in BATCHES:
         with _service("--batch-texts", str(texts), "--batch-photographs", str(pictures)) as address:
-            ways = _ways(address, names)
+            endpoints = _endpoints(address, names)
             for path, most in (("/v1/ask", texts), ("/v1/look", pictures)):
-                if path not in ways:
+                if path not in endpoints:
                     continue
                 rounds = [
-                    asyncio.run(_drive(address, ways[path], CLIENTS[-1], SECONDS)) for _ in range(repeat)
+                    asyncio.run(_drive(address, endpoints[path], CLIENTS[-1], SECONDS)) for _ in range(repeat)
                 ]
                 found = np.median([_quantiles(seconds, took) for seconds, _, took in rounds], axis=0)
                 rows.append([path, most, *found.tolist(), sum(codes.total() for _, codes, _ in rounds)])
     return BenchmarkTable(
         name="batches",
-        title=f"{CLIENTS[-1]} clients by the largest batch, {SECONDS:g} s a round, every question new.",
-        columns=["way in", "largest batch", "p50 ms", "p95 ms", "p99 ms", "a second", "not answered"],
+        title=f"{CLIENTS[-1]} clients by maximum batch size, {SECONDS:g} s a round, no question repeated.",
+        columns=["endpoint", "maximum batch size", "p50 ms", "p95 ms", "p99 ms", "a second", "failed"],
         rows=rows,
         decimals={"p50 ms": 1, "p95 ms": 1, "p99 ms": 1, "a second": 1},
     )
 
 
-def _load(address: str, ways: dict[str, Callable[[], Request]], repeat: int) -> BenchmarkTable:
-    """Requests in a closed loop; what is over the rate (429) is no failure and counted apart."""
+def _load(address: str, endpoints: dict[str, Callable[[], Request]], repeat: int) -> BenchmarkTable:
+    """Measure requests in a closed loop.
+
+    Rejections by the rate limit (429) are not failures and have a column of their own.
+    """
     rows: list[list[Any]] = []
-    for path, make in ways.items():
-        asyncio.run(_drive(address, make, 1, 0.01))  # the writer's model is loaded with its first answer
-        for clients in (1,) if path in ALONE else CLIENTS:
+    for path, make in endpoints.items():
+        asyncio.run(_drive(address, make, 1, 0.01))  # the language model is loaded with the first request
+        for clients in (1,) if path in SINGLE_CLIENT else CLIENTS:
             rounds = [asyncio.run(_drive(address, make, clients, SECONDS)) for _ in range(repeat)]
             found = [_quantiles(seconds, took) for seconds, _, took in rounds]
             middle = [float(np.median([one[k] for one in found])) for k in range(4)]
-            refused = sum(codes[BUSY] for _, codes, _ in rounds)
+            refused = sum(codes[TOO_MANY_REQUESTS] for _, codes, _ in rounds)
             failed = sum(codes.total() for _, codes, _ in rounds) - refused
             rows.append([path, clients, *middle, failed, refused, SPECIFIED.get(path)])
     return BenchmarkTable(
         name="load",
-        title=f"Load on loopback, {SECONDS:g} s a round, every question new.",
-        columns=["way in", "clients", "p50 ms", "p95 ms", "p99 ms", "a second", "failed", "refused (429)",
+        title=f"Load on loopback, {SECONDS:g} s a round, no question repeated.",
+        columns=["endpoint", "clients", "p50 ms", "p95 ms", "p99 ms", "a second", "failed", "refused (429)",
                  "specified ms"],
         rows=rows,
         decimals={"p50 ms": 1, "p95 ms": 1, "p99 ms": 1, "a second": 1},
     )  # fmt: skip
 
 
-def _thumbs(address: str, ask: Callable[[], Request], asked: int = 50) -> Callable[[], Request]:
-    """Thumbs up and down, in turn, for so many answers."""
+def _ratings(address: str, ask: Callable[[], Request], count: int = 50) -> Callable[[], Request]:
+    """Return a source of ratings: right for `count` answers, then wrong, in turn."""
     import httpx
 
     with httpx.Client(base_url=address, timeout=60) as client:
-        answers = [client.post(**ask()).raise_for_status().json()["answer_id"] for _ in range(asked)]
-    places = iter(range(10**9))
+        answers = [client.post(**ask()).raise_for_status().json()["answer_id"] for _ in range(count)]
+    numbers = iter(range(10**9))
 
     def make() -> Request:
-        place = next(places)
-        thumb = 1 if place // asked % 2 == 0 else -1
-        return {"url": "/v1/thumbs", "json": {"answer_id": answers[place % asked], "thumb": thumb}}
+        number = next(numbers)
+        rating = 1 if number // count % 2 == 0 else -1
+        return {"url": "/v1/ratings", "json": {"answer_id": answers[number % count], "rating": rating}}
 
     return make
 
@@ -180,10 +186,10 @@ def _thumbs(address: str, ask: Callable[[], Request], asked: int = 50) -> Callab
 def _pictures() -> Callable[[], Request]:
     table = pd.read_parquet(photographs())
     pictures = table[table["split"] == "test"]["image"].tolist()
-    places = iter(range(10**9))
+    numbers = iter(range(10**9))
     return lambda: {
         "url": "/v1/look",
-        "files": {"picture": pictures[next(places) % len(pictures)]},
+        "files": {"picture": pictures[next(numbers) % len(pictures)]},
         "data": {"city": "Toronto"},
     }
 
@@ -191,7 +197,7 @@ def _pictures() -> Callable[[], Request]:
 async def _drive(
     address: str, make: Callable[[], Request], clients: int, seconds: float
 ) -> tuple[list[float], Counter[int], float]:
-    """Latencies of the requests that were answered, how many were not by status, and seconds in all."""
+    """Return latencies of successes, counts of other statuses, and total seconds."""
     import httpx
 
     taken: list[float] = []
@@ -219,9 +225,12 @@ def _quantiles(seconds: list[float], took: float) -> list[float]:
 
 
 def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> BenchmarkTable:
-    """Names asked as often as words are used, by one client: what the first half foretells of the second.
+    """Measure the cache with names that are drawn by Zipf's law.
 
-    Of `asked` draws from shares p, ``sum (1 - (1 - p)^asked)`` names are expected to be new, and so missed.
+    The first half of the requests predicts the mean latency of the second half.
+
+    Of `asked` draws with probabilities p, ``sum (1 - (1 - p)^asked)`` are expected to be new names, which
+    miss the cache.
     """
     import httpx
 
@@ -232,8 +241,8 @@ def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> Ben
     drawn = np.random.default_rng(0).choice(len(names), asked, p=share)
     taken: list[tuple[str, float]] = []
     with httpx.Client(base_url=address, timeout=60) as client:
-        for place in drawn:
-            name, city = names[place]
+        for number in drawn:
+            name, city = names[number]
             started = time.perf_counter()
             response = client.post("/v1/ask", json={"question": name, "city": city})
             response.raise_for_status()
@@ -241,7 +250,7 @@ def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> Ben
     first, second = taken[: asked // 2], taken[asked // 2 :]
     hit, miss = (float(np.mean([s for kind, s in first if kind == wanted])) for wanted in ("hit", "miss"))
     rates = [float(np.mean([kind == "hit" for kind, _ in part])) for part in (taken, second)]
-    foretold = 1 - float((1 - (1 - share) ** asked).sum()) / asked
+    predicted = 1 - float((1 - (1 - share) ** asked).sum()) / asked
     expected = expected_latency(rates[1], hit, miss)
     measured = float(np.mean([seconds for _, seconds in second]))
     return BenchmarkTable(
@@ -250,12 +259,12 @@ def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> Ben
         "half, expected and measured mean of the second.",
         columns=[
             "hit rate",
-            "foretold",
+            "predicted",
             "in 2nd half",
             "cached ms",
             "computed ms",
             "expected ms",
             "measured ms",
         ],
-        rows=[[*rates[:1], foretold, rates[1], *(1000 * s for s in (hit, miss, expected, measured))]],
+        rows=[[*rates[:1], predicted, rates[1], *(1000 * s for s in (hit, miss, expected, measured))]],
     )

@@ -23,7 +23,7 @@ from benchmarks.releaf.vision import photographs
 from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.serving.batching import Batcher
 from methods.serving.cache import Cache, expected_latency
-from service.model_cache import keep_in
+from service.model_cache import cache_in_folder
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 QUESTIONS = 2000  # questions to the cache
@@ -36,7 +36,7 @@ WAIT_S = 0.005
 def tables(repeat: int) -> Found:
     """Yield tables of the cache, of batching, and of the work of each request."""
     names = sorted(set(pd.read_parquet(ROOT / "data/releaf/items.parquet", columns=["name"])["name"]))
-    encode = load_onnx_encoder(MODEL, batch=max(MAX_BATCHES), keep=keep_in(CACHE))
+    encode = load_onnx_encoder(MODEL, batch=max(MAX_BATCHES), keep=cache_in_folder(CACHE))
     yield _cache(names, encode)
     yield _batching("texts", lambda items: list(encode(items)), names, 200 * repeat)
     seconds = {"question: vector and search of our cards": _question_s(names, encode, 50 * repeat)}
@@ -146,7 +146,7 @@ async def _ask(
             await batcher.submit(items[number % len(items)])
             latency.append(time.perf_counter() - began)
 
-    with Batcher(function, most=most, wait_s=WAIT_S) as batcher:
+    with Batcher(function, max_batch_size=most, max_wait_s=WAIT_S) as batcher:
         await asyncio.gather(*(call(batcher) for _ in range(CALLERS)))
         return latency, batcher.items / batcher.batches
 

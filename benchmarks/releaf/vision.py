@@ -18,7 +18,7 @@ import yaml
 
 from benchmarks.parts import Found, Skipped
 from tasks.releaf.params import VisionParams
-from tasks.releaf.vision import Vision
+from tasks.releaf.vision import VisionOutputs
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def tables(repeat: int) -> Found:
     yield from class_tables("photographs", "photographs", trained)
 
 
-def class_tables(name: str, inputs: str, result: Vision) -> Iterator[BenchmarkTable]:
+def class_tables(name: str, inputs: str, result: VisionOutputs) -> Iterator[BenchmarkTable]:
     """Yield scores and confusions by class, and the accuracy of each seed, on test."""
     scores = result.vision_scores
     own = scores[(scores["split"] == "test") & (scores["model"] == "all")]
@@ -152,7 +152,7 @@ def _peers(photos: pd.DataFrame) -> Iterator[list[Any]]:
 
 def _ours(
     photos: pd.DataFrame, name: str, changed: dict[str, object], seeds: int
-) -> tuple[list[Any], Vision]:
+) -> tuple[list[Any], VisionOutputs]:
     from tasks.releaf.vision import vision
 
     params = VisionParams.model_validate({**changed, "seeds": list(range(seeds))})

@@ -1,1 +1,1 @@
-"""Serving: cache, dynamic batching, sizes, balancing, scaling, and what they do to latency."""
+"""Serving: caching, dynamic batching, load balancing and automatic scaling."""

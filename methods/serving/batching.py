@@ -1,8 +1,8 @@
-"""Dynamic batching: callers ask for one item each, a function answers several at once.
+"""Dynamic batching: callers submit single items, a function processes batches.
 
-A batch starts when `most` items wait, or when the oldest has waited `wait_s` seconds. While one batch
-is being computed the next gathers, so that under load batches fill by themselves and `wait_s` costs
-nothing; it only bounds what a lone caller pays for the hope of company.
+A batch starts when `max_batch_size` items wait, or when the oldest item has waited `max_wait_s` seconds.
+While one batch is computed, the next one fills. Under load, batches are therefore full without a wait, and
+`max_wait_s` only adds to the latency of a caller that is alone.
 """
 
 from __future__ import annotations
@@ -17,48 +17,55 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Overloaded(RuntimeError):  # noqa: N818 -- a state to be told of, no fault
-    """As many items wait as may; ask again later."""
+class QueueFullError(RuntimeError):
+    """A queue has reached its maximum size; try again later."""
 
 
-class Batcher(Generic[Item, Answer]):
-    """Gathers items of many callers for `function`, which runs in one thread of its own.
+class Batcher(Generic[Item, Result]):
+    """A queue of items from many callers that one thread processes in batches.
 
     Parameters
     ----------
     function : callable
-        A list of 1 to `most` items to as many answers, in their order. What it raises reaches every
-        caller of that batch, and the next batch is tried as if nothing had been.
-    most : int
-        Items of a batch, 1 or more.
-    wait_s : float
-        Seconds that an item may wait for others, 0 or more.
-    waiting : int
-        Items that may wait; one more is refused.
+        It maps a list of 1 to `max_batch_size` items to as many results, in the same order. Every caller of
+        a batch receives the exception that it raises. The next batch is not affected.
+    max_batch_size : int
+        1 or more.
+    max_wait_s : float
+        Seconds to wait for a batch to fill, 0 or more.
+    max_queue_size : int
+        Items that may wait, 1 or more; further items are rejected.
+
+    Attributes
+    ----------
+    batches, items : int
+        Number of batches and items that were processed.
 
     Raises
     ------
     ValueError
-        If a number is out of its range.
+        If a parameter is out of range.
     """
 
     def __init__(
         self,
-        function: Callable[[list[Item]], Sequence[Answer]],
+        function: Callable[[list[Item]], Sequence[Result]],
         *,
-        most: int,
-        wait_s: float,
-        waiting: int = 1024,
+        max_batch_size: int,
+        max_wait_s: float,
+        max_queue_size: int = 1024,
     ):
-        if most < 1 or waiting < 1 or not wait_s >= 0:
+        if max_batch_size < 1 or max_queue_size < 1 or not max_wait_s >= 0:
             raise ValueError(
-                f"most {most}, waiting {waiting}, wait_s {wait_s}; expected 1 or more, 1 or more, 0 or more"
+                f"max_batch_size is {max_batch_size}, max_queue_size {max_queue_size}, max_wait_s "
+                f"{max_wait_s}; expected 1 or more, 1 or more, 0 or more"
             )
-        self._function, self._most, self._wait_s, self._waiting = function, most, wait_s, waiting
-        self._queue: deque[tuple[float, Item, Future[Answer]]] = deque()
+        self._function, self._max_batch_size = function, max_batch_size
+        self._max_wait_s, self._max_queue_size = max_wait_s, max_queue_size
+        self._queue: deque[tuple[float, Item, Future[Result]]] = deque()
         self._changed = Condition()
         self._stopping = False
         self.batches = 0
@@ -66,38 +73,42 @@ class Batcher(Generic[Item, Answer]):
         self._worker = Thread(target=self._work, name="batcher", daemon=True)
         self._worker.start()
 
-    async def submit(self, item: Item) -> Answer:
-        """The answer to one item; a caller that gives up before its batch starts is left out of it.
+    async def submit(self, item: Item) -> Result:
+        """Return the result of one item.
+
+        An item is removed if its caller is cancelled before the batch starts.
 
         Raises
         ------
-        Overloaded
+        QueueFullError
             If the queue is full.
         RuntimeError
             If the batcher was stopped.
         """
         return await asyncio.wrap_future(self.enqueue(item))
 
-    def enqueue(self, item: Item) -> Future[Answer]:
-        """The same for threads: a future of the answer."""
-        future: Future[Answer] = Future()
+    def enqueue(self, item: Item) -> Future[Result]:
+        """Return a future of the result of one item, for callers in threads."""
+        future: Future[Result] = Future()
         with self._changed:
             if self._stopping:
-                raise RuntimeError("the batcher was stopped and takes no more items")
-            if len(self._queue) >= self._waiting:
-                raise Overloaded(f"{self._waiting} items wait already; ask again later")
+                raise RuntimeError("the batcher was stopped; submit items before `stop` is called")
+            if len(self._queue) >= self._max_queue_size:
+                raise QueueFullError(
+                    f"{self._max_queue_size} items are waiting, the maximum; try again later"
+                )
             self._queue.append((time.monotonic(), item, future))
             self._changed.notify_all()
         return future
 
     def stop(self) -> None:
-        """Take no more items, answer those that wait, and return when that is done."""
+        """Reject new items, process those that wait, then stop the thread."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._worker.join()
 
-    def __enter__(self) -> Batcher[Item, Answer]:
+    def __enter__(self) -> Batcher[Item, Result]:
         return self
 
     def __exit__(
@@ -106,35 +117,38 @@ class Batcher(Generic[Item, Answer]):
         self.stop()
 
     def _work(self) -> None:
-        while taken := self._take():
-            # From here on a caller can give up no more; those that did before are not computed.
-            kept = [(item, future) for item, future in taken if future.set_running_or_notify_cancel()]
-            if kept:
-                self._answer([item for item, _ in kept], [future for _, future in kept])
+        while batch := self._next_batch():
+            # From here on a future cannot be cancelled. Futures that were cancelled before are not computed.
+            active = [(item, future) for item, future in batch if future.set_running_or_notify_cancel()]
+            if active:
+                self._process([item for item, _ in active], [future for _, future in active])
 
-    def _take(self) -> list[tuple[Item, Future[Answer]]]:
-        """Wait for a batch; empty when stopped and nothing waits any more."""
+    def _next_batch(self) -> list[tuple[Item, Future[Result]]]:
+        """Wait for a batch; return an empty list if stopped and the queue is empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopping)
             if self._queue:
-                until = self._queue[0][0] + self._wait_s
-                self._changed.wait_for(self._full, timeout=max(0.0, until - time.monotonic()))
-            size = min(self._most, len(self._queue))
+                deadline = self._queue[0][0] + self._max_wait_s
+                self._changed.wait_for(self._is_ready, timeout=max(0.0, deadline - time.monotonic()))
+            size = min(self._max_batch_size, len(self._queue))
             return [self._queue.popleft()[1:] for _ in range(size)]
 
-    def _full(self) -> bool:
-        return len(self._queue) >= self._most or self._stopping
+    def _is_ready(self) -> bool:
+        return len(self._queue) >= self._max_batch_size or self._stopping
 
-    def _answer(self, items: list[Item], futures: list[Future[Answer]]) -> None:
+    def _process(self, items: list[Item], futures: list[Future[Result]]) -> None:
         try:
-            answers = self._function(items)
-            if len(answers) != len(items):
-                raise ValueError(f"the function gave {len(answers)} answers to {len(items)} items")
-        except BaseException as error:  # whatever it is, nobody may wait for ever
+            results = self._function(items)
+            if len(results) != len(items):
+                raise ValueError(
+                    f"the function returned {len(results)} results for {len(items)} items; "
+                    "expected one for each item"
+                )
+        except BaseException as error:  # a future that is never set would block its caller forever
             for future in futures:
                 future.set_exception(error)
         else:
-            for future, answer in zip(futures, answers, strict=True):
-                future.set_result(answer)
+            for future, result in zip(futures, results, strict=True):
+                future.set_result(result)
         self.batches += 1
         self.items += len(items)

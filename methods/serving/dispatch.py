@@ -1,9 +1,9 @@
-"""Rules by which a request finds its server, among those that take requests now.
+"""Dispatch rules: each selects one of the active servers for a request.
 
-``uniform``      each alike, at random,
-``weighted``     at random in proportion to capacity (`pick`),
-``round-robin``  in turn in proportion to capacity (a step of `smooth_round_robin`),
-``least-loaded`` where it would be answered soonest, if the service times of all before it are known.
+``uniform``       at random, each server with the same probability
+``weighted``      at random, in proportion to capacity (`weighted_choice`)
+``round-robin``   in turn, in proportion to capacity (one step of `smooth_round_robin`)
+``least-loaded``  the server with the earliest answer, given the service times of all earlier requests
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from methods.serving.balancing import pick
+from methods.serving.balancing import weighted_choice
 
 
 @dataclass
@@ -24,36 +24,39 @@ class Server:
     Attributes
     ----------
     capacity : float
-        Seconds of work that it does in a second.
-    line : simpy.Resource
+        Seconds of work per second.
+    queue : simpy.Resource
     free_at : float
-        When all that is in its line will be done.
+        Time in seconds at which all requests in the queue are answered.
     credit : float
-        Of the round robin.
+        State of the rule ``round-robin``.
     """
 
     capacity: float
-    line: Any
+    queue: Any
     free_at: float = 0.0
     credit: float = 0.0
 
 
-Choose = Callable[[Sequence[Server], float, float, np.random.Generator], Server]
-"""From servers, the time now and the work of the request (in seconds) and a source of chance to a server."""
+DispatchRule = Callable[[Sequence[Server], float, float, np.random.Generator], Server]
+"""A function of servers, present time (s), work of the request (s) and random generator to a server."""
 
 
 def uniform(servers: Sequence[Server], now: float, work: float, rng: np.random.Generator) -> Server:
-    """Each server alike."""
-    return servers[pick(np.ones(len(servers)), rng.random())]
+    """Select a server at random, each with the same probability."""
+    return servers[weighted_choice(np.ones(len(servers)), rng.random())]
 
 
 def weighted(servers: Sequence[Server], now: float, work: float, rng: np.random.Generator) -> Server:
-    """In proportion to capacity."""
-    return servers[pick([server.capacity for server in servers], rng.random())]
+    """Select a server at random, in proportion to capacity."""
+    return servers[weighted_choice([server.capacity for server in servers], rng.random())]
 
 
 def round_robin(servers: Sequence[Server], now: float, work: float, rng: np.random.Generator) -> Server:
-    """In turn; credits stay when servers come and go."""
+    """Select the next server in turn.
+
+    Credits persist when servers are added or removed.
+    """
     for server in servers:
         server.credit += server.capacity
     chosen = max(servers, key=lambda server: server.credit)
@@ -62,11 +65,11 @@ def round_robin(servers: Sequence[Server], now: float, work: float, rng: np.rand
 
 
 def least_loaded(servers: Sequence[Server], now: float, work: float, rng: np.random.Generator) -> Server:
-    """The soonest answer, of equals the first."""
+    """Select the server with the earliest answer, the first of equals."""
     return min(servers, key=lambda server: max(server.free_at, now) + work / server.capacity)
 
 
-RULES: dict[str, Choose] = {
+RULES: dict[str, DispatchRule] = {
     "uniform": uniform,
     "weighted": weighted,
     "round-robin": round_robin,

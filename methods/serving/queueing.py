@@ -1,8 +1,10 @@
-"""Requests at servers, simulated by SimPy: what dispatch, a cache and scaling do to latency.
+"""Simulated latency of servers with dispatch rules, a cache and scaling.
 
-A request that arrives is answered by the cache, or joins the line of one server by a rule of
-`methods.serving.dispatch`; by the rule ``shared`` there is one line for all servers, and the first
-that is free takes its head. A server of capacity c needs ``work / c`` seconds for a request.
+The simulation uses SimPy.
+
+The cache answers a request, or a rule of `methods.serving.dispatch` adds it to the queue of one server. With
+the rule ``shared``, all servers have one queue, and the first free server takes the first request. A server
+of capacity c needs ``work / c`` seconds for a request.
 """
 
 from __future__ import annotations
@@ -16,30 +18,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from methods.serving.balancing import autoscale
-from methods.serving.dispatch import RULES, Choose, Server
+from methods.serving.dispatch import RULES, DispatchRule, Server
 
 SHARED = "shared"
 QUANTILES = (0.5, 0.95, 0.99)
-STREAMS = (7_302_001, 7_302_002)  # of chance: the cache's hits, the rules
-Steps = Generator[Any, Any, None]
+STREAMS = (7_302_001, 7_302_002)  # random streams: hits of the cache, dispatch rules
+Process = Generator[Any, Any, None]  # a SimPy process
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """`autoscale` every `interval_s` on the mean latency of what was answered since the last time.
+    """A policy of automatic scaling.
+
+    It applies `autoscale` to the mean latency of each interval.
 
     Attributes
     ----------
     target, threshold, calm : float
-        Seconds, see `autoscale`.
+        Latencies in seconds, see `autoscale`.
     least, most : int
-        Servers.
+        Smallest and largest number of servers.
     interval_s : float
-        Above 0.
+        Seconds between two decisions, above 0.
     start_s : float
-        Seconds that new servers take to start; until then the rule is not asked again.
+        Seconds until a new server has started. There is no decision before that.
     capacity : float
-        Of a new server.
+        Capacity of a new server.
     """
 
     target: float
@@ -52,7 +56,7 @@ class Scaling:
     capacity: float = 1.0
 
     def wanted(self, servers: int, latency: float) -> int:
-        """How many servers there should be."""
+        """Return the number of servers for a mean latency, see `autoscale`."""
         return autoscale(
             servers,
             latency,
@@ -65,17 +69,17 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a simulation found.
+class SimulationResult:
+    """Latency of the requests of a simulation, and the number of servers over time.
 
     Attributes
     ----------
     latency : (requests,) of float
         Seconds, in the order of arrival.
     cached : (requests,) of bool
-        Answered by the cache.
+        True if the cache answered the request.
     servers : tuple of (seconds, servers)
-        How many took requests from that time on.
+        Number of active servers from each time on.
     """
 
     latency: NDArray[np.float64]
@@ -83,17 +87,17 @@ class Outcome:
     servers: tuple[tuple[float, int], ...]
 
     def quantiles(self, skip: int = 0) -> tuple[float, ...]:
-        """p50, p95 and p99 of all requests but the first `skip`."""
+        """Return p50, p95 and p99 of the latency, without the first `skip` requests."""
         return tuple(float(value) for value in np.quantile(self.latency[skip:], QUANTILES))
 
     def mean_servers(self, end: float) -> float:
-        """Servers from 0 to `end` seconds, averaged over time."""
+        """Return the number of servers from 0 to `end` seconds, averaged over time."""
         times = [min(time, end) for time, _ in self.servers] + [end]
         return float(np.dot(np.diff(times), [number for _, number in self.servers])) / end
 
 
 @dataclass
-class _World:
+class _Simulation:
     env: Any  # simpy.Environment
     latency: NDArray[np.float64]
     active: list[Server] = field(default_factory=list)
@@ -111,11 +115,25 @@ class _World:
         self.answered += 1
 
 
-Serve = Callable[[int, float, float], Steps]
+Serve = Callable[[int, float, float], Process]
 
 
 def poisson_arrivals(rate: float, requests: int, seed: int) -> NDArray[np.float64]:
-    """Times (requests,) in seconds at which requests arrive independently, `rate` a second on average."""
+    """Draw the arrival times of a Poisson process.
+
+    Parameters
+    ----------
+    rate : float
+        Requests per second.
+    requests : int
+        Number of requests.
+    seed : int
+
+    Returns
+    -------
+    (requests,) of float
+        Seconds, in ascending order.
+    """
     return np.random.default_rng(seed).exponential(1 / rate, requests).cumsum()
 
 
@@ -129,134 +147,144 @@ def simulate(
     hit_rate: float = 0.0,
     cached_s: float = 0.0,
     scaling: Scaling | None = None,
-) -> Outcome:
-    """Latencies of all requests; the simulation ends when the last is answered.
+) -> SimulationResult:
+    """Simulate all requests until the last one is answered.
 
     Parameters
     ----------
     arrivals : (requests,) of float
-        Seconds, 0 or more, never falling.
+        Seconds, 0 or more, in ascending order.
     work : (requests,) of float
-        Seconds of each on a server of capacity 1.
+        Service time in seconds of each request on a server of capacity 1.
     capacities : (servers,) of float
         Above 0.
     rule : str
-        ``shared``, or of `methods.serving.dispatch`.
+        ``shared``, or a key of `methods.serving.dispatch.RULES`.
     seed : int
-        Of the cache's hits and of the random rules.
+        Seed of the cache hits and of the random rules.
     hit_rate : float
-        Share of requests that the cache answers, each independently, in `cached_s` seconds.
+        Probability that the cache answers a request, independently of the others.
+    cached_s : float
+        Seconds of an answer of the cache.
     scaling : Scaling, optional
-        Servers are added and taken away; one taken away finishes its line. Not with ``shared``.
+        Policy that adds and removes servers. A removed server finishes its queue. Not with ``shared``.
 
     Raises
     ------
     ValueError
-        If the arguments do not belong together or are out of range.
+        If an argument is out of range, or if the arguments contradict each other.
     """
     import simpy
 
     times, needs, speeds = (np.asarray(values, dtype=np.float64) for values in (arrivals, work, capacities))
-    _judge(times, needs, speeds, hit_rate)
+    _validate(times, needs, speeds, hit_rate)
     if rule not in (SHARED, *RULES):
-        raise ValueError(f"rule '{rule}'; expected {SHARED}, {', '.join(RULES)}")
+        raise ValueError(f"rule is '{rule}'; expected one of {SHARED}, {', '.join(RULES)}")
     if scaling and (rule == SHARED or not scaling.interval_s > 0):
         raise ValueError(
-            f"rule '{rule}', interval {scaling.interval_s} s: scaling needs a line for each server and an "
-            "interval above 0"
+            f"rule is '{rule}', interval_s {scaling.interval_s}; scaling needs a rule other than {SHARED} "
+            "and an interval above 0"
         )
-    # Hits have a stream of their own: the same requests are hits whatever the rule draws. Streams that a
-    # caller draws arrivals or work from by the same seed are others still, or work would choose its server.
+    # Hits have their own random stream, so that the same requests are hits under every rule. Both streams
+    # differ from those of a caller that draws arrivals or work with the same seed: otherwise the choice of a
+    # server would depend on the work.
     hits, rng = (np.random.default_rng([seed, stream]) for stream in STREAMS)
     cached = hits.random(len(times)) < hit_rate
-    world = _World(simpy.Environment(), np.full(len(times), np.nan))
+    simulation = _Simulation(simpy.Environment(), np.full(len(times), np.nan))
     for speed in speeds.tolist():
-        world.add(speed)
+        simulation.add(speed)
     servers = [(0.0, len(speeds))]
-    serve = _one_line(world) if rule == SHARED else _own_lines(world, RULES[rule], rng)
-    world.env.process(_arrive(world, times, needs, cached, cached_s, serve))
+    serve = _shared_queue(simulation) if rule == SHARED else _separate_queues(simulation, RULES[rule], rng)
+    simulation.env.process(_arrive(simulation, times, needs, cached, cached_s, serve))
     if scaling:
-        world.env.process(_scale(world, scaling, servers))
-    world.env.run()
-    return Outcome(world.latency, cached, tuple(servers))
+        simulation.env.process(_scale(simulation, scaling, servers))
+    simulation.env.run()
+    return SimulationResult(simulation.latency, cached, tuple(servers))
 
 
-def _judge(
+def _validate(
     times: NDArray[np.float64], needs: NDArray[np.float64], speeds: NDArray[np.float64], hit_rate: float
 ) -> None:
     if times.ndim != 1 or times.shape != needs.shape or not times.size:
-        raise ValueError(f"{times.shape} arrivals and {needs.shape} work; expected one of each a request")
+        raise ValueError(
+            f"arrivals has shape {times.shape}, work {needs.shape}; expected one of each for every request"
+        )
     if not (np.diff(times) >= 0).all() or not times[0] >= 0 or not (needs >= 0).all():
-        raise ValueError("arrivals must not fall, from 0 on, and no work may be negative")
+        raise ValueError(
+            "arrivals or work is out of range; expected arrivals of 0 or more in ascending order, and no "
+            "negative work"
+        )
     if speeds.ndim != 1 or not speeds.size or not (speeds > 0).all():
-        raise ValueError(f"capacities are {speeds}; expected one above 0 for each server")
+        raise ValueError(f"capacities are {speeds}; expected a number above 0 for each server")
     if not 0 <= hit_rate <= 1:
-        raise ValueError(f"the hit rate is {hit_rate}; expected 0 to 1")
+        raise ValueError(f"the hit rate is {hit_rate}; expected a number from 0 to 1")
 
 
 def _arrive(
-    world: _World,
+    simulation: _Simulation,
     times: NDArray[np.float64],
     needs: NDArray[np.float64],
     cached: NDArray[np.bool_],
     cached_s: float,
     serve: Serve,
-) -> Steps:
+) -> Process:
     for request, (time, need, hit) in enumerate(zip(times.tolist(), needs.tolist(), cached, strict=True)):
-        # The clock adds its steps up and may be a rounding error ahead.
-        yield world.env.timeout(max(0.0, time - world.env.now))
-        world.env.process(_cached(world, request, time, cached_s) if hit else serve(request, time, need))
+        # The clock sums its steps and may be ahead by a rounding error.
+        yield simulation.env.timeout(max(0.0, time - simulation.env.now))
+        simulation.env.process(
+            _cached(simulation, request, time, cached_s) if hit else serve(request, time, need)
+        )
 
 
-def _cached(world: _World, request: int, arrival: float, seconds: float) -> Steps:
-    yield world.env.timeout(seconds)
-    world.answer(request, arrival)
+def _cached(simulation: _Simulation, request: int, arrival: float, seconds: float) -> Process:
+    yield simulation.env.timeout(seconds)
+    simulation.answer(request, arrival)
 
 
-def _own_lines(world: _World, choose: Choose, rng: np.random.Generator) -> Serve:
-    def serve(request: int, arrival: float, work: float) -> Steps:
-        server = choose(world.active, world.env.now, work, rng)
+def _separate_queues(simulation: _Simulation, choose: DispatchRule, rng: np.random.Generator) -> Serve:
+    def serve(request: int, arrival: float, work: float) -> Process:
+        server = choose(simulation.active, simulation.env.now, work, rng)
         seconds = work / server.capacity
-        server.free_at = max(server.free_at, world.env.now) + seconds
-        with server.line.request() as turn:
-            yield turn
-            yield world.env.timeout(seconds)
-        world.answer(request, arrival)
+        server.free_at = max(server.free_at, simulation.env.now) + seconds
+        with server.queue.request() as slot:
+            yield slot
+            yield simulation.env.timeout(seconds)
+        simulation.answer(request, arrival)
 
     return serve
 
 
-def _one_line(world: _World) -> Serve:
+def _shared_queue(simulation: _Simulation) -> Serve:
     import simpy
 
-    # Of several free servers the fastest is taken, of equals the first.
-    idle = simpy.PriorityStore(world.env)
-    for number, server in enumerate(world.active):
+    # The fastest free server takes the next request, the first of equals.
+    idle = simpy.PriorityStore(simulation.env)
+    for number, server in enumerate(simulation.active):
         idle.put((-server.capacity, number))
 
-    def serve(request: int, arrival: float, work: float) -> Steps:
-        taken = yield idle.get()
-        yield world.env.timeout(work / -taken[0])
-        yield idle.put(taken)
-        world.answer(request, arrival)
+    def serve(request: int, arrival: float, work: float) -> Process:
+        server = yield idle.get()
+        yield simulation.env.timeout(work / -server[0])
+        yield idle.put(server)
+        simulation.answer(request, arrival)
 
     return serve
 
 
-def _scale(world: _World, how: Scaling, servers: list[tuple[float, int]]) -> Steps:
+def _scale(simulation: _Simulation, scaling: Scaling, servers: list[tuple[float, int]]) -> Process:
     while True:
-        yield world.env.timeout(how.interval_s)
-        if world.answered == len(world.latency):
+        yield simulation.env.timeout(scaling.interval_s)
+        if simulation.answered == len(simulation.latency):
             return
-        mean = float(np.mean(world.recent)) if world.recent else math.nan
-        there = len(world.active)
-        wanted = how.wanted(there, mean)
-        if wanted > there:
-            yield world.env.timeout(how.start_s)
-            for _ in range(wanted - there):
-                world.add(how.capacity)
+        mean = float(np.mean(simulation.recent)) if simulation.recent else math.nan
+        present = len(simulation.active)
+        wanted = scaling.wanted(present, mean)
+        if wanted > present:
+            yield simulation.env.timeout(scaling.start_s)
+            for _ in range(wanted - present):
+                simulation.add(scaling.capacity)
         else:
-            del world.active[wanted:]
-        if wanted != there:
-            servers.append((world.env.now, wanted))
-        world.recent.clear()
+            del simulation.active[wanted:]
+        if wanted != present:
+            servers.append((simulation.env.now, wanted))
+        simulation.recent.clear()

@@ -1,4 +1,4 @@
-"""How large a batch should be: the measured optimum under a memory limit, and the model of its time."""
+"""Best batch size under a memory limit, and a linear model of batch time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class BatchTime:
-    """``T(B) = overhead_s + per_item_s B`` seconds, so that throughput tends to ``1 / per_item_s``.
+    """Time of a batch, ``T(B) = overhead_s + per_item_s B`` seconds.
+
+    The throughput tends to ``1 / per_item_s``.
 
     Attributes
     ----------
     overhead_s, per_item_s : float
     r2 : float
-        Share of the variance of the measured times that the line explains; 1 if they are all equal.
+        Share of the variance of the measured times that the line explains; 1 if all times are equal.
     """
 
     overhead_s: float
@@ -24,32 +26,33 @@ class BatchTime:
     r2: float
 
     def seconds(self, batch: int) -> float:
-        """Seconds of a batch of that size."""
+        """Return the seconds of a batch of that size."""
         return self.overhead_s + self.per_item_s * batch
 
 
 def optimal_batch(batches: ArrayLike, throughputs: ArrayLike, memory: ArrayLike, limit: float) -> int:
-    """The batch of the highest throughput whose memory fits, ``argmax_B throughput(B) s.t. M(B) <= limit``.
+    """Return the batch size ``argmax_B throughput(B) s.t. M(B) <= limit``.
 
     Parameters
     ----------
     batches : (n,) of int
-        Sizes that were measured, each once.
+        Sizes that were measured, each one once.
     throughputs : (n,) of float
-        Items a second.
+        Items per second.
     memory : (n,) of float
-        Of the model, the batch, caches and overhead together, in the unit of `limit`.
+        Memory of model, batch, caches and overhead together, in the unit of `limit`.
     limit : float
+        Available memory.
 
     Returns
     -------
     int
-        The smaller of two that are equally fast.
+        The size with the highest throughput; the smallest of equals.
 
     Raises
     ------
     ValueError
-        If none fits, or the three do not belong together.
+        If no batch fits, if the shapes differ, or if a value is not finite.
 
     References
     ----------
@@ -59,45 +62,48 @@ def optimal_batch(batches: ArrayLike, throughputs: ArrayLike, memory: ArrayLike,
     if not (sizes.ndim == 1 and sizes.shape == speeds.shape == needs.shape and sizes.size):
         raise ValueError(
             f"batches, throughputs and memory have shapes {sizes.shape}, {speeds.shape}, {needs.shape}; "
-            "expected one figure of each for every size"
+            "expected one throughput and one memory for each size"
         )
     if not (np.isfinite(speeds).all() and np.isfinite(needs).all()):
-        raise ValueError("a throughput or a memory is not a finite number; measure that size again")
+        raise ValueError("a throughput or a memory is not finite; measure that size again")
     fits = needs <= limit
     if not fits.any():
         smallest = int(needs.argmin())
         raise ValueError(
-            f"no batch fits into {limit:g}: the least, {sizes[smallest]}, takes {needs[smallest]:g}; "
-            "allow more memory or measure smaller batches"
+            f"no batch fits into a memory of {limit:g}: batch size {sizes[smallest]} needs the least, "
+            f"{needs[smallest]:g}; raise the limit or measure smaller batches"
         )
     return int(min(zip(-speeds[fits], sizes[fits], strict=True))[1])
 
 
 def fit_batch_time(batches: ArrayLike, seconds: ArrayLike) -> BatchTime:
-    """Overhead and time an item by least squares of measured times on batch sizes.
+    """Fit overhead and time per item to measured times by least squares.
 
-    The specification's ``T_single / B + overhead`` (§7.5) is the time of one item of a batch, ``T(B) / B``,
-    with its two terms the wrong way round: what is shared among B items is the overhead.
+    The specification (§7.5) states ``T_single / B + overhead`` for the time of one item, ``T(B) / B``. Its
+    two terms are interchanged: the items of a batch share the overhead.
 
     Parameters
     ----------
     batches : (n,) of int
         At least two different sizes.
     seconds : (n,) of float
-        Of a whole batch.
+        Time of a whole batch.
 
     Raises
     ------
     ValueError
-        If there are not two sizes, or not one time for each.
+        If there are fewer than two different sizes, or if the shapes differ.
     """
     sizes, times = np.asarray(batches, float), np.asarray(seconds, float)
     if sizes.ndim != 1 or sizes.shape != times.shape or len(np.unique(sizes)) < 2:
-        raise ValueError(f"{sizes.shape} sizes and {times.shape} times; expected two different sizes or more")
+        raise ValueError(
+            f"batches has shape {sizes.shape}, seconds {times.shape}; expected one time for each size "
+            "and at least two different sizes"
+        )
     design = np.column_stack([np.ones_like(sizes), sizes])
     (overhead, per_item), *_ = np.linalg.lstsq(design, times, rcond=None)
-    left = times - design @ [overhead, per_item]
-    spread = float(((times - times.mean()) ** 2).sum())
+    residuals = times - design @ [overhead, per_item]
+    variation = float(((times - times.mean()) ** 2).sum())
     return BatchTime(
-        float(overhead), float(per_item), 1.0 - float((left**2).sum()) / spread if spread else 1.0
+        float(overhead), float(per_item), 1.0 - float((residuals**2).sum()) / variation if variation else 1.0
     )

@@ -1,5 +1,5 @@
-"""The waste assistant: which bin a thing belongs in, why, and what else it could become.
+"""Stages of the waste assistant: the bin of an item, the reasons, and new uses.
 
-Stage ``releaf-NAME`` is the function ``NAME`` of the module ``NAME`` in this folder; its
-argument names are the stems of its input files in ``dvc.yaml``.
+Stage ``releaf-NAME`` is the function ``NAME`` of the module ``NAME`` in this folder. Its argument names, or
+the fields of an argument that is a NamedTuple, are the stems of its input files in ``dvc.yaml``.
 """

@@ -1,4 +1,4 @@
-"""Stage ``releaf-adapt``: a language model learns to answer from the cards, by a low-rank adapter."""
+"""Stage ``releaf-adapt``: train a low-rank adapter of a language model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from statewright.contracts import ContractError, Shapes, Table, Tensors
-from tasks.releaf.adapter.examples import Asked, ask, shelve
+from tasks.releaf.adapter.examples import Question, ask, card_set
 from tasks.releaf.adapter.scores import (
     AdaptSummary,
     Answers,
@@ -44,11 +44,11 @@ RECIPE = {
     "patience",
     "seed",
 }
-OFF = "off: WikiText-2 does not ship; name its folder in releaf.adapt.texts"
+NOT_MEASURED = "not measured (WikiText-2 does not ship; set its folder in releaf.adapt.texts)"
 
 
-class Adapt(NamedTuple):
-    """What the stage makes: the adapter, what it came to, its course, and a page about it."""
+class AdaptOutputs(NamedTuple):
+    """The adapter, its scores, its training history and its model card."""
 
     adapter: Annotated[Tensors, Shapes({"scaling": ()}, more=True)]
     adapt: AdaptSummary
@@ -57,47 +57,51 @@ class Adapt(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Material:
-    """What is learnt from, what stops the training, and on what it is judged."""
+class Examples:
+    """Examples for training, validation and evaluation.
 
-    learnt: list[Example]
-    stopped_by: list[Example]
-    judged: dict[str, list[Example]]
-    asked: list[Asked]
+    `evaluation` holds texts for the perplexity by name, `questions` the held-out questions, and `counts` the
+    sizes of the training set.
+    """
+
+    training: list[Example]
+    validation: list[Example]
+    evaluation: dict[str, list[Example]]
+    questions: list[Question]
     counts: dict[str, int]
 
 
 def adapt(
     cards: Table[Cards], passages: Table[Passages], items: Table[Items], *, params: AdaptParams
-) -> Adapt:
-    """Train an adapter on questions, answers and texts of the cards; judge it on cards and items kept apart.
+) -> AdaptOutputs:
+    """Train an adapter on the cards, and evaluate it on held-out cards and items.
 
-    Training stops by the cards of the dev split; nothing is chosen on the test split.
+    The cards of the dev split decide when training stops. No choice depends on the test split.
 
     Raises
     ------
     ContractError
-        If the model is not here, or there is nothing to learn from or to judge by.
+        If the model is missing, or a split has no question.
     """
     import torch
 
     from methods.language.generation import Generator
     from methods.language.lora import adapter_arrays, adapter_size
 
-    torch.set_num_threads(1)  # the sums keep one order
+    torch.set_num_threads(1)  # a fixed order of summation
     torch.use_deterministic_algorithms(True)
-    material = _material(cards, passages, items, _load(params), params)
-    before = _judge(Generator(_load(params)), material, params)
-    adapted, tuned = _tune(material, params)
+    examples = _examples(cards, passages, items, _load(params), params)
+    before = _evaluate(Generator(_load(params)), examples, params)
+    adapted, tuned = _tune(examples, params)
     arrays, size = adapter_arrays(adapted), adapter_size(adapted)
-    difference = _merged_difference(adapted, arrays, material.asked, params)
+    difference = _merged_difference(adapted, arrays, examples.questions, params)
     del adapted
-    after = _judge(_adapted(arrays, params), material, params)
+    after = _evaluate(_adapted(arrays, params), examples, params)
     summary = AdaptSummary(
         model=params.model,
         rank=params.rank,
         alpha=params.alpha,
-        learnt_from=material.counts,
+        learnt_from=examples.counts,
         matrices=size.matrices,
         trainable=size.trainable,
         trainable_share=round(size.trainable_share, 6),
@@ -109,12 +113,14 @@ def adapt(
         steps=tuned.history[-1].step,
         best_step=tuned.best_step,
         perplexity={
-            name: BeforeAfter(before=before[0][name], after=after[0][name]) for name in material.judged
+            name: BeforeAfter(before=before[0][name], after=after[0][name]) for name in examples.evaluation
         },
-        forgetting=OFF if params.texts is None else f"perplexity.wikitext2, {params.wikitext_tokens} tokens",
+        forgetting=NOT_MEASURED
+        if params.texts is None
+        else f"measured by the perplexity of {params.wikitext_tokens} tokens of WikiText-2",
         answers_before=before[1],
         answers_after=after[1],
-        baselines=baselines(material.asked, items),
+        baselines=baselines(examples.questions, items),
     )
     history = pd.DataFrame(
         {
@@ -124,7 +130,7 @@ def adapt(
         }
         for check in tuned.history
     )
-    return Adapt(arrays, summary, history, model_card(summary))
+    return AdaptOutputs(arrays, summary, history, model_card(summary))
 
 
 def _load(params: AdaptParams) -> LanguageModel:
@@ -147,17 +153,17 @@ def _adapted(arrays: Mapping[str, np.ndarray], params: AdaptParams) -> Generator
     return load_generator(params.model, arrays, cache=Path(params.cache), dtype=precision)
 
 
-def _material(
+def _examples(
     cards: pd.DataFrame,
     passages: pd.DataFrame,
     items: pd.DataFrame,
     language: LanguageModel,
     params: AdaptParams,
-) -> Material:
+) -> Examples:
     from methods.language.perplexity import windows
 
-    shelves = {
-        split: shelve(
+    card_sets = {
+        split: card_set(
             cards,
             passages,
             items,
@@ -168,54 +174,59 @@ def _material(
         )
         for split in ("train", "dev", "test")
     }
-    if empty := [split for split, shelf in shelves.items() if not shelf.things]:
+    if empty := [split for split, cards_of_split in card_sets.items() if not cards_of_split.items]:
         raise ContractError(
-            f"data/releaf/cards.parquet leaves no question for the split {', '.join(empty)}; "
-            "change releaf.adapt.salt or its shares"
+            f"data/releaf/cards.parquet has no question for the split {', '.join(empty)}; "
+            "change releaf.adapt.salt, dev_share or test_share"
         )
     most, seed, tokenizer = params.passages, params.seed, language.tokenizer
-    learnt = ask(shelves["train"], params.questions, most, seed, all_passages=False)
-    stop = ask(shelves["dev"], params.checked, most, seed, all_passages=True)
-    asked = ask(shelves["test"], params.asked, most, seed, all_passages=True)
-    texts = {split: shelf.texts[: params.texts_each] for split, shelf in shelves.items()}
-    judged = {
+    training = ask(card_sets["train"], params.questions, most, seed, all_passages=False)
+    validation = ask(card_sets["dev"], params.checked, most, seed, all_passages=True)
+    test = ask(card_sets["test"], params.asked, most, seed, all_passages=True)
+    texts = {split: cards_of_split.texts[: params.texts_each] for split, cards_of_split in card_sets.items()}
+    evaluation = {
         "held-out cards": [_text(text, tokenizer) for text in texts["test"]],
-        "held-out answers": [_answer(one, tokenizer) for one in asked],
+        "held-out answers": [_answer(question, tokenizer) for question in test],
     }
     if params.texts is not None:
         more = full_texts(Path(params.texts), items, params)
-        texts["train"] += more.learnt
-        judged["waste answers"] = [_text(text, tokenizer) for text in more.held_out]
+        texts["train"] += more.training
+        evaluation["waste answers"] = [_text(text, tokenizer) for text in more.held_out]
         tokens = tokenizer(more.wikitext, add_special_tokens=False)["input_ids"][: params.wikitext_tokens]
-        judged["wikitext2"] = windows(tokens, params.window, params.window // 2)
-    return Material(
-        [_answer(one, tokenizer) for one in learnt] + [_text(text, tokenizer) for text in texts["train"]],
-        [_answer(one, tokenizer) for one in stop]
+        evaluation["wikitext2"] = windows(tokens, params.window, params.window // 2)
+    return Examples(
+        [_answer(question, tokenizer) for question in training]
+        + [_text(text, tokenizer) for text in texts["train"]],
+        [_answer(question, tokenizer) for question in validation]
         + [_text(text, tokenizer) for text in texts["dev"][: params.checked]],
-        judged,
-        asked,
-        {"questions": len(learnt), "texts": len(texts["train"]), "cards": len(shelves["train"].passages)},
+        evaluation,
+        test,
+        {
+            "questions": len(training),
+            "texts": len(texts["train"]),
+            "cards": len(card_sets["train"].passages),
+        },
     )
 
 
-def _answer(one: Asked, tokenizer: Any) -> Example:
-    """The prompt and its answer; only the answer counts, with the token that ends it."""
+def _answer(question: Question, tokenizer: Any) -> Example:
+    """Return prompt and answer with end token; the prompt does not count in the loss."""
     from methods.language.perplexity import Example
     from methods.language.prompt import prompt_ids, user_turn
 
-    prompt = prompt_ids(tokenizer, user_turn(one.question, one.city, one.passages))
-    answer = tokenizer(one.answer, add_special_tokens=False)["input_ids"]
+    prompt = prompt_ids(tokenizer, user_turn(question.question, question.city, question.passages))
+    answer = tokenizer(question.answer, add_special_tokens=False)["input_ids"]
     return Example((*prompt, *answer, tokenizer.eos_token_id), len(prompt))
 
 
 def _text(text: str, tokenizer: Any) -> Example:
-    """A text, all of which counts, after the token that ends the one before."""
+    """Return a text after an end token; all of the text counts in the loss."""
     from methods.language.perplexity import Example
 
     return Example((tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]))
 
 
-def _tune(material: Material, params: AdaptParams) -> tuple[Any, FineTuningResult]:
+def _tune(examples: Examples, params: AdaptParams) -> tuple[Any, FineTuningResult]:
     from methods.language.lora import add_adapter
     from methods.language.training import Recipe, fine_tune
 
@@ -234,33 +245,40 @@ def _tune(material: Material, params: AdaptParams) -> tuple[Any, FineTuningResul
     except ValueError as error:
         raise ContractError(f"releaf.adapt.targets: {error}") from error
     recipe = Recipe(**params.model_dump(include=RECIPE))
-    return adapted, fine_tune(adapted, material.learnt, material.stopped_by, recipe, track=track)
+    return adapted, fine_tune(adapted, examples.training, examples.validation, recipe, track=track)
 
 
-def _judge(generator: Generator, material: Material, params: AdaptParams) -> tuple[dict[str, float], Answers]:
-    """Perplexity on every set, and the answers to the held-out questions."""
+def _evaluate(
+    generator: Generator, examples: Examples, params: AdaptParams
+) -> tuple[dict[str, float], Answers]:
+    """Return the perplexity of every set, and the scores of the held-out questions."""
     from methods.language.perplexity import perplexity
 
     model = generator.language.model
-    found = {
-        name: round(perplexity(model, tqdm(examples, desc=f"perplexity: {name}", mininterval=1)), 4)
-        for name, examples in material.judged.items()
+    perplexities = {
+        name: round(perplexity(model, tqdm(texts, desc=f"perplexity: {name}", mininterval=1)), 4)
+        for name, texts in examples.evaluation.items()
     }
-    asked = [(one.question, one.city, one.passages) for one in material.asked]
-    return found, score_answers(material.asked, generator.write(asked, most_tokens=params.most_tokens))
+    questions = examples.questions
+    prompts = [(question.question, question.city, question.passages) for question in questions]
+    written = generator.write(prompts, most_tokens=params.most_tokens)
+    return perplexities, score_answers(questions, written)
 
 
 def _merged_difference(
-    adapted: Any, arrays: Mapping[str, np.ndarray], asked: list[Asked], params: AdaptParams
+    adapted: Any, arrays: Mapping[str, np.ndarray], questions: list[Question], params: AdaptParams
 ) -> float:
-    """Largest difference of a logit between adapter and merged weights, in float32, on a held-out prompt."""
+    """Return the largest difference of a logit between adapter and merged weights.
+
+    The logits are computed in float32 on one held-out prompt.
+    """
     import torch
 
     from methods.language.lora import merge_adapter
 
     plain = _load(params)
-    ids = torch.tensor([_answer(asked[0], plain.tokenizer).ids])
+    ids = torch.tensor([_answer(questions[0], plain.tokenizer).ids])
     merge_adapter(plain.model.float(), arrays)
     with torch.no_grad():
-        beside = adapted.float().eval()(input_ids=ids).logits
-        return float((beside - plain.model(input_ids=ids).logits).abs().max())
+        logits = adapted.float().eval()(input_ids=ids).logits
+        return float((logits - plain.model(input_ids=ids).logits).abs().max())

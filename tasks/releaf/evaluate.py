@@ -1,8 +1,7 @@
-"""Stage releaf-evaluate: does the assistant, as it is served, send a thing to the bin that the city names.
+"""Stage ``releaf-evaluate``: share of right bins of the assistant, end to end.
 
-The names asked are those of the test split, and the list that the assistant looks into is that of the
-training split, so that none is found on it. How much the cards count beside the list's model, and how far
-the shares are to be believed, is learnt on dev.
+The questions are the names of the test split. The assistant's list holds the training split only, so it
+cannot look up a test name. The weight of the cards is compared and the temperature fitted on the dev split.
 """
 
 from __future__ import annotations
@@ -22,20 +21,13 @@ from methods.retrieval.evaluation import randomisation_test
 from releaf.bins import BINS, bin_of, material_shares
 from statewright.contracts import ContractError, Document, Table
 from tasks.releaf.contracts.raw import MATERIALS
-from tasks.releaf.contracts.tables import (
-    Bm25Arrays,
-    Cards,
-    Items,
-    Passages,
-    StreamArrays,
-    Vectors,
-    Vocabulary,
-)
+from tasks.releaf.contracts.tables import Cards, Items, Passages
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import EvaluateParams, RetrieveParams
 from tasks.releaf.passages.judging import ask
 from tasks.releaf.photographs.scores import Predictions
 from tasks.releaf.retrieve import recipe_of, reranker_of
-from tasks.releaf.streams import Names, StreamsSummary
+from tasks.releaf.streams import StreamsOutputs
 
 if TYPE_CHECKING:
     from releaf.answers import Rules
@@ -43,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Answers(pa.DataFrameModel):
-    """One row a test name and city: the bin that the assistant names, and whether the city does."""
+    """One row a test name and city: the predicted bin, and whether it is right."""
 
     city: Series[str]
     name: Series[str]
@@ -58,7 +50,7 @@ class Answers(pa.DataFrameModel):
 
 
 class Accuracy(Document):
-    """Share of right bins, with a Wilson interval of 95 %."""
+    """Share of right bins, with a 95 % Wilson interval."""
 
     questions: int
     right: float
@@ -67,11 +59,11 @@ class Accuracy(Document):
 
 
 class EvaluateSummary(Document):
-    """End to end on held-out names and photographs.
+    """Accuracy and calibration on held-out names and photographs.
 
-    ``by_cards`` and ``by_list`` hear one witness only. ``ece``: calibration error of the probability of
-    the bin, before and after the temperature. ``photographs``: share of test photographs whose bin is
-    that of their true material. ``at_least``: of the names whose bin has so much probability.
+    ``by_cards`` and ``by_list`` use one model only. ``ece_raw`` and ``ece``: calibration error of the
+    probability of the bin, before and after the temperature. ``photographs``: share of test photographs
+    whose bin is that of their true material. ``at_least``: names by the lowest probability of their bin.
     """
 
     w_cards: float
@@ -91,8 +83,8 @@ class EvaluateSummary(Document):
     photographs: dict[str, Accuracy]
 
 
-class Evaluate(NamedTuple):
-    """What the stage makes."""
+class EvaluateOutputs(NamedTuple):
+    """The answer to every test name, and the summary."""
 
     answers: Table[Answers]
     evaluate: EvaluateSummary
@@ -102,41 +94,39 @@ def evaluate(
     items: Table[Items],
     cards: Table[Cards],
     passages: Table[Passages],
-    bm25: Bm25Arrays,
-    vocabulary: Vocabulary,
-    vectors: Table[Vectors],
-    names: Table[Names],
-    stream_model: StreamArrays,
-    streams: StreamsSummary,
+    search_index: IndexOutputs,
+    streams: StreamsOutputs,
     vision_predictions: Table[Predictions],
     *,
     params: EvaluateParams,
     retrieve: RetrieveParams,
-) -> Evaluate:
-    """Choose the weight and the temperature on dev, then ask every test name and photograph once.
+) -> EvaluateOutputs:
+    """Fit the temperature on dev, then answer every test name and photograph once.
 
     Raises
     ------
     ContractError
-        If the parts are not of one another, or the re-ranker that is named is not here.
+        If the index belongs to other passages, or the re-ranker is missing.
     """
     from releaf.knowledge import assemble
 
-    if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
-        raise ContractError("vectors.parquet is not of passages.parquet; run `statewright run releaf-index`")
+    if passages["passage_id"].tolist() != search_index.vectors["passage_id"].tolist():
+        raise ContractError(
+            "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
+        )
     known = assemble(
         items=items[items["split"] == "train"],
         cards=cards,
         passages=passages,
-        vectors=np.stack(list(vectors["vector"])).astype(float),
-        bm25=bm25,
-        terms=vocabulary.terms,
-        names=names,
-        stream_arrays=stream_model,
-        streams=streams.streams,
+        vectors=np.stack(list(search_index.vectors["vector"])).astype(float),
+        bm25=search_index.bm25,
+        terms=search_index.vocabulary.terms,
+        names=streams.names,
+        stream_arrays=streams.stream_model,
+        streams=streams.streams.streams,
     )
     questions, rules = ask(items, cards), rules_of(params, retrieve)
-    dev, test = (_search(known, questions.of(split).table, names, rules) for split in ("dev", "test"))
+    dev, test = (_search(known, questions.of(split).table, streams.names, rules) for split in ("dev", "test"))
     by_weight = {
         f"{w:g}": round(float(_right(_shares(known, dev, replace(rules, w_cards=w)), dev).mean()), 6)
         for w in params.grid
@@ -152,7 +142,7 @@ def evaluate(
 
 
 def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: float = 1.0) -> Rules:
-    """The assistant's rules by the params."""
+    """Return the assistant's rules according to the params."""
     from releaf.answers import Rules
 
     return Rules(
@@ -166,71 +156,76 @@ def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: floa
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Questions, one row a city and name, with their vectors and the scores of the cards."""
+class _EncodedQuestions:
+    """Questions (one row a city and name) with vectors and scores of the cards."""
 
     table: pd.DataFrame
     vectors: np.ndarray
     scores: np.ndarray
 
 
-def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: Rules) -> _Asked:
+def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: Rules) -> _EncodedQuestions:
     from releaf.answers import score_cards
 
     vectors = np.stack(list(names.set_index("name")["vector"].loc[table["name"]])).astype(float)
-    return _Asked(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules)[0])
+    return _EncodedQuestions(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules)[0])
 
 
-def _shares(known: Knowledge, asked: _Asked, rules: Rules) -> list[dict[str, float]]:
+def _shares(known: Knowledge, questions: _EncodedQuestions, rules: Rules) -> list[dict[str, float]]:
     from releaf.answers import stream_shares
 
-    found: list[dict[str, float]] = [{}] * len(asked.table)
-    for city, rows in asked.table.groupby("city"):
+    by_question: list[dict[str, float]] = [{}] * len(questions.table)
+    for city, rows in questions.table.groupby("city"):
         at = rows.index.to_numpy()
         shares = stream_shares(
-            known, str(city), rows["name"].tolist(), asked.vectors[at], asked.scores[at], rules
+            known, str(city), rows["name"].tolist(), questions.vectors[at], questions.scores[at], rules
         )
         for row, share in zip(at, shares, strict=True):
-            found[row] = share
-    return found
+            by_question[row] = share
+    return by_question
 
 
-def _right(shares: list[dict[str, float]], asked: _Asked) -> np.ndarray:
+def _right(shares: list[dict[str, float]], questions: _EncodedQuestions) -> np.ndarray:
     return np.array(
-        [next(iter(one)) in right for one, right in zip(shares, asked.table["streams"], strict=True)],
+        [next(iter(each)) in right for each, right in zip(shares, questions.table["streams"], strict=True)],
         dtype=np.float64,
     )
 
 
-def _logits(shares: list[dict[str, float]], asked: _Asked) -> tuple[np.ndarray, np.ndarray]:
-    """Log shares of every stream of any city, and the place of the likeliest right one."""
-    streams = sorted({stream for one in shares for stream in one} | set().union(*asked.table["streams"]))
-    table = np.array([[one.get(stream, 0.0) for stream in streams] for one in shares])
+def _logits(shares: list[dict[str, float]], questions: _EncodedQuestions) -> tuple[np.ndarray, np.ndarray]:
+    """Return log probabilities of all streams, and the index of the right one.
+
+    Of several right streams, the index is that of the likeliest.
+    """
+    streams = sorted(
+        {stream for each in shares for stream in each} | set().union(*questions.table["streams"])
+    )
+    table = np.array([[each.get(stream, 0.0) for stream in streams] for each in shares])
     labels = [
-        streams.index(max(sorted(right), key=lambda stream: one.get(stream, 0.0)))
-        for one, right in zip(shares, asked.table["streams"], strict=True)
+        streams.index(max(sorted(right), key=lambda stream: each.get(stream, 0.0)))
+        for each, right in zip(shares, questions.table["streams"], strict=True)
     ]
     return np.log(table.clip(1e-9)), np.array(labels)
 
 
 def _judge(
-    test: _Asked,
+    test: _EncodedQuestions,
     shares: dict[str, list[dict[str, float]]],
     rules: Rules,
     by_weight: dict[str, float],
     photographs: pd.DataFrame,
     params: EvaluateParams,
-) -> Evaluate:
-    right = {name: _right(found, test) for name, found in shares.items()}
+) -> EvaluateOutputs:
+    right = {name: _right(each, test) for name, each in shares.items()}
     ours, cited = right["assistant"], test.table["cited"].to_numpy(bool)
-    top = np.array([next(iter(one.values())) for one in shares["assistant"]])
+    top = np.array([next(iter(each.values())) for each in shares["assistant"]])
     levels = np.array([level(confidence(row)) for row in test.scores])
     answers = pd.DataFrame(
         {
             "city": test.table["city"],
             "name": test.table["name"],
             "cited": cited,
-            "stream": [next(iter(one)) for one in shares["assistant"]],
+            "stream": [next(iter(each)) for each in shares["assistant"]],
             "right_streams": [", ".join(sorted(streams)) for streams in test.table["streams"]],
             "probability": top.round(6),
             "level": levels,
@@ -258,11 +253,11 @@ def _judge(
         ece=_ece(shares["assistant"], ours),
         photographs=_photographs(photographs),
     )
-    return Evaluate(answers, summary)
+    return EvaluateOutputs(answers, summary)
 
 
 def accuracy(right: np.ndarray) -> Accuracy:
-    """Share of ones with its interval; of no question 0, between 0 and 1."""
+    """Return the share of ones with its interval; 0 in [0, 1] without questions."""
     if not len(right):
         return Accuracy(questions=0, right=0.0, low=0.0, high=1.0)
     hits = int(right.sum())
@@ -273,20 +268,23 @@ def accuracy(right: np.ndarray) -> Accuracy:
 
 
 def _ece(shares: list[dict[str, float]], right: np.ndarray) -> float:
-    """Calibration error of the first share; the second column only makes room for the others."""
-    top = np.array([next(iter(one.values())) for one in shares])
+    """Return the calibration error of the first probability.
+
+    The second column of the table stands for all other streams.
+    """
+    top = np.array([next(iter(each.values())) for each in shares])
     table = np.column_stack([top, np.zeros(len(top))])
     return round(expected_calibration_error(table, (right == 0).astype(int)), 6)
 
 
 def _photographs(predictions: pd.DataFrame) -> dict[str, Accuracy]:
     tested = predictions[predictions["split"] == "test"]
-    chances = (
+    probabilities = (
         tested[[f"p_{material}" for material in MATERIALS]].set_axis(MATERIALS, axis=1).to_dict("records")
     )
-    found = {}
+    by_city = {}
     for city in BINS:
-        wanted = tested["label"].map(lambda material, city=city: bin_of(city, material))
-        given = [next(iter(material_shares(city, row))) for row in chances]
-        found[city] = accuracy((np.array(given) == wanted).to_numpy(np.float64))
-    return found
+        expected = tested["label"].map(lambda material, city=city: bin_of(city, material))
+        predicted = [next(iter(material_shares(city, row))) for row in probabilities]
+        by_city[city] = accuracy((np.array(predicted) == expected).to_numpy(np.float64))
+    return by_city

@@ -1,12 +1,12 @@
-"""Stage releaf-graph: which links of the graph of things can be foreseen, and what follows for an item.
+"""Stage ``releaf-graph``: predict links of the item graph, and recommend by them.
 
     nodes, links -> split 85/5/10 -> encoder -> z ; P(link) = sigmoid(z_i . z_j)
-                                                |-> scores by relation, beside baselines
+                                                |-> scores by relation, with baselines
                                                 '-> recommendations, each with its path in words
 
-The model is judged on hidden links against four kinds of other pairs, since random pairs are mostly of
-types that never link and can be told apart by type alone. The same weights give the recommendations, there
-with messages over all links.
+The model is scored on held-out links against four kinds of negative pairs. Random pairs alone would be too
+easy: most have types that never link, so the type distinguishes them. The recommendations use the same
+weights, with messages over all links.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class NodeScores(pa.DataFrameModel):
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch of the chosen encoder; losses in nats, of links plus of other pairs."""
+    """One row an epoch of the chosen encoder.
+
+    A loss, in nats, is the sum of the mean losses of links and of negative pairs.
+    """
 
     epoch: Series[int] = pa.Field(ge=1, unique=True)
     learning_rate: Series[float] = pa.Field(ge=0)
@@ -53,8 +56,11 @@ class History(pa.DataFrameModel):
     validation_loss: Series[float]
 
 
-class Size(Document):
-    """`predicted` links are split in train, validation and test; `context` carries messages only."""
+class GraphSize(Document):
+    """Numbers of nodes and links.
+
+    The `predicted` links are split into train, validation and test; `context` links pass messages only.
+    """
 
     nodes: int
     predicted: int
@@ -66,8 +72,8 @@ class Size(Document):
     largest_component: int
 
 
-class Against(Document):
-    """Test scores of the chosen encoder against one kind of negative; the baseline with the best AP."""
+class NegativesScores(Document):
+    """Test scores of encoder and best baseline for one kind of negatives."""
 
     auc: float
     ap: float
@@ -78,7 +84,7 @@ class Against(Document):
 
 
 class TypeHomophily(Document):
-    """Share of links between nodes of one type, and that of shuffled types."""
+    """Share of links within a type, observed and with shuffled types."""
 
     observed: float
     shuffled: float
@@ -86,15 +92,18 @@ class TypeHomophily(Document):
 
 
 class GraphMetrics(Document):
-    """`validation_ap`: mean over the kinds of negatives, by which settings are chosen."""
+    """Training, size and test scores of the model.
+
+    `validation_ap` is the mean over the kinds of negatives; settings are chosen by it.
+    """
 
     encoder: str
     parameters: int
     best_epoch: int
     epochs: int
     validation_ap: float
-    size: Size
-    test: dict[str, Against]
+    size: GraphSize
+    test: dict[str, NegativesScores]
     encoders_ap: dict[str, dict[str, float]]
     homophily: TypeHomophily
     recommended: int
@@ -103,6 +112,8 @@ class GraphMetrics(Document):
 
 
 class GraphOutputs(NamedTuple):
+    """Scores, recommendations, centralities, weights, summary and history."""
+
     link_scores: Table[LinkScoresTable]
     recommendations: Table[Recommendations]
     node_scores: Table[NodeScores]
@@ -112,32 +123,32 @@ class GraphOutputs(NamedTuple):
 
 
 def graph(nodes: Table[Nodes], links: Table[Links], *, params: GraphParams) -> GraphOutputs:
-    """Learn to foresee links, say how well, and recommend by them."""
-    nodes, made = read_graph(nodes, links, params)
-    x = node_features(nodes, made, params)
-    trained = {name: fit(name, x, made, params) for name in (params.encoder, *params.compared)}
-    learnt = dot_scorer({name: one.embeddings for name, one in trained.items()})
-    given = baseline_scorer(made)
+    """Train the encoders, score them on held-out links, and recommend new links."""
+    nodes, network = read_graph(nodes, links, params)
+    x = node_features(nodes, network, params)
+    trained = {name: fit(name, x, network, params) for name in (params.encoder, *params.compared)}
+    learnt = dot_scorer({name: run.embeddings for name, run in trained.items()})
+    given = baseline_scorer(network)
     validation, test = (
-        score_table(made, part, negatives_of(made, part, seed), learnt, given)
-        for part, seed in ((made.split.validation, params.seed + 1), (made.split.test, params.seed + 2))
+        score_table(network, part, negatives_of(network, part, seed), learnt, given)
+        for part, seed in ((network.split.validation, params.seed + 1), (network.split.test, params.seed + 2))
     )
     chosen = trained[params.encoder]
-    z = embed_all(chosen, x, made, params)
-    found = recommendations(nodes, links, made, z, params)
+    z = embed_all(chosen, x, network, params)
+    new_links = recommendations(nodes, links, network, z, params)
     history = pd.DataFrame(chosen.history).astype({"epoch": int}).round(6)
     return GraphOutputs(
         test,
-        found,
-        node_scores(nodes, made, params),
+        new_links,
+        node_scores(nodes, network, params),
         {"embeddings": z} | {name: value.numpy() for name, value in chosen.weights.items()},
-        metrics(made, chosen, validation, test, found, params),
+        metrics(network, chosen, validation, test, new_links, params),
         history,
     )
 
 
 def recipe(params: GraphParams) -> Recipe:
-    """How to train, of the params."""
+    """Return the training recipe according to the params."""
     from methods.graph.training import Recipe
 
     names = set(Recipe.__dataclass_fields__)
@@ -145,7 +156,7 @@ def recipe(params: GraphParams) -> Recipe:
 
 
 def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encoder:
-    """An untrained encoder."""
+    """Return an untrained encoder."""
     from methods.graph.encoders import Encoder, InputLayer
 
     inputs = InputLayer(nodes, given, params.width, learnt="learnt" in params.features)
@@ -153,63 +164,63 @@ def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encod
     return Encoder(name, inputs, widths, dropout=params.dropout, heads=params.heads)
 
 
-def fit(name: str, x: np.ndarray, made: Graph, params: GraphParams) -> TrainingResult:
-    """Train one encoder; it stops by the validation links against negatives as in training."""
+def fit(name: str, x: np.ndarray, network: Graph, params: GraphParams) -> TrainingResult:
+    """Train one encoder; validation links against training-like negatives stop it."""
     from tqdm import tqdm
 
     from methods.graph.training import train_links
 
     return train_links(
-        partial(new_encoder, name, made.nodes, x.shape[1], params),
+        partial(new_encoder, name, network.nodes, x.shape[1], params),
         x,
-        made.links[:, made.split.train],
-        (made.links[:, made.split.validation], _stopping_pairs(made, params)),
+        network.links[:, network.split.train],
+        (network.links[:, network.split.validation], _stopping_pairs(network, params)),
         recipe(params),
-        types=made.types,
-        context=made.context,
+        types=network.types,
+        context=network.context,
         track=partial(tqdm, desc=name, mininterval=1),
     )  # fmt: skip
 
 
-def _stopping_pairs(made: Graph, params: GraphParams) -> np.ndarray:
-    pairs: dict[str, Negatives] = negatives_of(made, made.split.validation, params.seed)
+def _stopping_pairs(network: Graph, params: GraphParams) -> np.ndarray:
+    pairs: dict[str, Negatives] = negatives_of(network, network.split.validation, params.seed)
     easy, hard = pairs[EASY].pairs, pairs[SAME_TYPE].pairs
     if params.negatives == "both":
         return np.concatenate([easy, hard], axis=1)
     return easy if params.negatives == "uniform" else hard
 
 
-def embed_all(trained: TrainingResult, x: np.ndarray, made: Graph, params: GraphParams) -> np.ndarray:
-    """Embeddings with messages over every link, hidden ones too."""
+def embed_all(trained: TrainingResult, x: np.ndarray, network: Graph, params: GraphParams) -> np.ndarray:
+    """Return embeddings with messages over all links, including held-out ones."""
     from methods.graph.training import as_tensor, autoencoder, embed_nodes
 
-    model = autoencoder(new_encoder(params.encoder, made.nodes, x.shape[1], params))
+    model = autoencoder(new_encoder(params.encoder, network.nodes, x.shape[1], params))
     model.load_state_dict(trained.weights)
-    return embed_nodes(model, as_tensor(x), made.known(), recipe(params))
+    return embed_nodes(model, as_tensor(x), network.known(), recipe(params))
 
 
-def node_scores(nodes: pd.DataFrame, made: Graph, params: GraphParams) -> pd.DataFrame:
-    """Centralities of all nodes."""
+def node_scores(nodes: pd.DataFrame, network: Graph, params: GraphParams) -> pd.DataFrame:
+    """Return the centralities of all nodes."""
     from methods.graph.structure import centralities
 
-    found = centralities(made.known(), made.nodes, pivots=params.pivots, seed=params.seed)
-    floats = {name: getattr(found, name).round(8) for name in ("degree", "pagerank", "betweenness")}
-    return nodes[["node", "node_type", "name"]].assign(neighbours=found.neighbours, **floats)
+    scores = centralities(network.known(), network.nodes, pivots=params.pivots, seed=params.seed)
+    floats = {name: getattr(scores, name).round(8) for name in ("degree", "pagerank", "betweenness")}
+    return nodes[["node", "node_type", "name"]].assign(neighbours=scores.neighbours, **floats)
 
 
 def metrics(
-    made: Graph,
+    network: Graph,
     trained: TrainingResult,
     validation: pd.DataFrame,
     test: pd.DataFrame,
-    found: pd.DataFrame,
+    new_links: pd.DataFrame,
     params: GraphParams,
 ) -> GraphMetrics:
-    """What the record keeps."""
+    """Return the summary of training, test scores and recommendations."""
     from methods.graph.structure import edge_homophily
 
     whole, tried = test[test["relation"] == ALL], validation[validation["relation"] == ALL]
-    alike = edge_homophily(made.links, made.types, shuffles=params.shuffles, seed=params.seed)
+    alike = edge_homophily(network.links, network.types, shuffles=params.shuffles, seed=params.seed)
     learnt = whole[whole["learnt"]]
     return GraphMetrics(
         encoder=params.encoder,
@@ -217,7 +228,7 @@ def metrics(
         best_epoch=trained.best_epoch,
         epochs=len(trained.history),
         validation_ap=round(float(tried.loc[tried["model"] == params.encoder, "ap"].mean()), 6),
-        size=_size(made),
+        size=_size(network),
         test={kind: _against(part, params.encoder) for kind, part in whole.groupby("negatives", sort=False)},
         encoders_ap={
             model: part.set_index("negatives")["ap"].to_dict() for model, part in learnt.groupby("model")
@@ -225,18 +236,18 @@ def metrics(
         homophily=TypeHomophily(
             observed=round(alike.observed, 6), shuffled=round(alike.shuffled, 6), p_value=alike.p_value
         ),
-        recommended=len(found),
-        with_path=round(float((found["steps"] > 0).mean()), 6),
-        mean_steps=round(float(found.loc[found["steps"] > 0, "steps"].mean()), 6)
-        if found["steps"].any()
+        recommended=len(new_links),
+        with_path=round(float((new_links["steps"] > 0).mean()), 6),
+        mean_steps=round(float(new_links.loc[new_links["steps"] > 0, "steps"].mean()), 6)
+        if new_links["steps"].any()
         else 0.0,
     )
 
 
-def _against(part: pd.DataFrame, encoder: str) -> Against:
+def _against(part: pd.DataFrame, encoder: str) -> NegativesScores:
     mine = part[part["model"] == encoder].iloc[0]
     best: Any = part[~part["learnt"]].sort_values("ap", ascending=False, kind="stable").iloc[0]
-    return Against(
+    return NegativesScores(
         auc=mine["auc"],
         ap=mine["ap"],
         hits_at_10=None if np.isnan(mine["hits_at_10"]) else mine["hits_at_10"],
@@ -246,19 +257,19 @@ def _against(part: pd.DataFrame, encoder: str) -> Against:
     )
 
 
-def _size(made: Graph) -> Size:
+def _size(network: Graph) -> GraphSize:
     from scipy.sparse.csgraph import connected_components
 
     from methods.graph.links import adjacency
 
-    number, component = connected_components(adjacency(made.known(), made.nodes), directed=False)
-    return Size(
-        nodes=made.nodes,
-        predicted=made.links.shape[1],
-        context=made.context.shape[1],
-        train=len(made.split.train),
-        validation=len(made.split.validation),
-        test=len(made.split.test),
+    number, component = connected_components(adjacency(network.known(), network.nodes), directed=False)
+    return GraphSize(
+        nodes=network.nodes,
+        predicted=network.links.shape[1],
+        context=network.context.shape[1],
+        train=len(network.split.train),
+        validation=len(network.split.validation),
+        test=len(network.split.test),
         components=int(number),
         largest_component=int(np.bincount(component).max()),
     )

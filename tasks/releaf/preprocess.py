@@ -1,4 +1,4 @@
-"""Stage releaf-preprocess: unite names and streams, split the items, make passages, number the graph."""
+"""Stage ``releaf-preprocess``: prepare items, cards, passages, graph and photos."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PARTS = ("what", "where", "prepare", "reuse")
 
 
 class PhotosLeftOut(Document):
-    """Names of the photographs of the training split that were left out, and why."""
+    """Names of the training photographs that were left out, by reason."""
 
     twin_of_held_out: list[str]
     two_labels: list[str]
 
 
 class PreprocessReport(Document):
-    """Counts of the tables, and what was mended.
+    """Counts of the tables and of the corrections.
 
-    ``items_repeated``: rows whose folded name another row of the same city and stream has;
-    ``items_of_two_streams``: items of a city with more than one right stream; ``streams_united``:
-    rows whose stream has another spelling now; ``test_items_cited``: test rows that a card rests on,
-    which retrieval should report apart from those of which no card speaks.
+    ``items_repeated``: rows with the folded name, city and stream of another row;
+    ``items_of_two_streams``: items with more than one right stream in a city; ``streams_united``: rows
+    whose stream got another spelling; ``test_items_cited``: test rows that are facts of a card, which
+    retrieval must report separately from the others.
     """
 
     items: int
@@ -52,7 +52,7 @@ class PreprocessReport(Document):
     photos_left_out: PhotosLeftOut
 
 
-class Preprocess(NamedTuple):
+class PreprocessOutputs(NamedTuple):
     """The tables that all later stages read."""
 
     items: Table[Items]
@@ -72,8 +72,11 @@ def preprocess(
     waste_cards: Table[WasteCards],
     *,
     params: PreprocessParams,
-) -> Preprocess:
-    """Mend the known faults; nothing here looks at a label of the test split to choose anything."""
+) -> PreprocessOutputs:
+    """Correct known errors of the sources and split the items.
+
+    No choice depends on a label of the test split.
+    """
     items, ids = split_items(waste_items, waste_cards, params)
     cards = with_streams(waste_cards, ids)
     passages = divide(cards, params.most_words)
@@ -100,7 +103,7 @@ def preprocess(
         photos=len(photos),
         photos_left_out=left_out,
     )
-    return Preprocess(items, cards, passages, nodes, links, photos, report)
+    return PreprocessOutputs(items, cards, passages, nodes, links, photos, report)
 
 
 def _of_two_streams(items: pd.DataFrame) -> int:
@@ -111,7 +114,10 @@ def _of_two_streams(items: pd.DataFrame) -> int:
 def split_items(
     rows: pd.DataFrame, cards: pd.DataFrame, params: PreprocessParams
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The items with their splits, and the id of every fact ``city|item|stream`` as published."""
+    """Return the items with their splits, and the item id of every published fact.
+
+    A published fact has the form ``city|item|stream``.
+    """
     cited = {fact for facts in cards["facts"] for fact in facts}
     table = rows.rename(columns={"item": "name", "stream": "city_stream"})
     published = table["city"] + "|" + table["name"] + "|" + table["city_stream"]
@@ -133,7 +139,7 @@ def split_items(
 
 
 def with_streams(rows: pd.DataFrame, ids: dict[str, str]) -> pd.DataFrame:
-    """The cards with the streams and items that their facts name, each once, in the facts' order."""
+    """Return the cards with the distinct streams and items of their facts, in order."""
     streams = [list(dict.fromkeys(_stream(fact) for fact in facts)) for facts in rows["facts"]]
     items = [list(dict.fromkeys(ids[fact] for fact in facts)) for facts in rows["facts"]]
     cards = rows.assign(
@@ -150,10 +156,11 @@ def _stream(fact: str) -> str:
 
 
 def divide(cards: pd.DataFrame, most_words: int) -> pd.DataFrame:
-    """One passage a part; a part of more than `most_words` words makes several of about equal length.
+    """Divide the cards into passages: one a part, several for a long part.
 
-    The title stands in front of each, and the other names too where it is said what a thing is
-    and where it goes: a person may ask by any of them.
+    A part of more than `most_words` words is divided into pieces of about equal length. Each passage begins
+    with the title. In the parts `what` and `where`, the other names of the item follow the title, because
+    a user may search by any of them.
     """
     rows = []
     for card in cards.to_dict("records"):
@@ -174,10 +181,10 @@ def _pieces(words: list[str], most: int) -> list[str]:
 
 
 def number(nodes: pd.DataFrame, edges: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Number the nodes in the order of their names, so that the order of a file does not count.
+    """Number the nodes in the order of their names, and the links accordingly.
 
-    To the edges that the sources state come links between nodes of one name, so that the lists of different
-    cities meet.
+    The result does not depend on the order of the rows. Links between nodes of equal names are added to the
+    edges of the sources, so that the lists of the cities are connected.
     """
     table = nodes.rename(columns={"node_id": "node"}).sort_values("node", ignore_index=True)
     table = table[["node", "node_type", "name"]].assign(index=np.arange(len(table)))
@@ -197,7 +204,10 @@ def number(nodes: pd.DataFrame, edges: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
 
 
 def _same_names(nodes: pd.DataFrame, place: dict[str, int]) -> pd.DataFrame:
-    """Links between things, materials and shapes of one folded name: of two sources or two types."""
+    """Return links between items, materials and shapes with equal folded names.
+
+    The two nodes come from different sources or have different types.
+    """
     named = nodes[nodes["node_type"].isin(["item", "material", "shape"])]
     named = named.assign(name=named["name"].map(fold), index=named["node_id"].map(place))
     named = named[named["name"] != ""]
@@ -217,10 +227,10 @@ def _same_names(nodes: pd.DataFrame, place: dict[str, int]) -> pd.DataFrame:
 
 
 def without_twins(photos: pd.DataFrame, least: float) -> tuple[pd.DataFrame, PhotosLeftOut]:
-    """Leave out of the training split the twins of held-out photographs, and pictures under two labels.
+    """Remove copies of held-out photographs and pictures with two labels.
 
-    Held-out photographs all stay, also where one of them is in truth under a wrong label: the
-    figures remain comparable with those of others on the same split.
+    Only the training split loses rows. All held-out photographs stay, even with a wrong label, so that the
+    figures remain comparable with others on the same split.
     """
     features = np.stack(list(photos["features"])).astype("float64")
     directions = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

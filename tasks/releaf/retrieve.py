@@ -1,8 +1,8 @@
-"""Stage releaf-retrieve: do the names of things find the cards that speak of them, and the right bin.
+"""Stage ``releaf-retrieve``: evaluate the search for cards by item names.
 
-A question is the name of an item of the test split, as the city's list has it. Of an item that a card
-rests on, those cards are relevant. Of the others no card need know anything: for them, as for all, it is
-asked whether the first card that knows the city names the right stream.
+A question is the name of an item of the test split, as the city's list spells it. The cards with the item
+among their facts are relevant. Other items have no relevant card. For all items, the stage also measures
+whether the first card with a fact about the city names the right stream.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Table
-from tasks.releaf.contracts.tables import Bm25Arrays, Cards, Items, Passages, Vectors, Vocabulary
+from tasks.releaf.contracts.tables import Cards, Items, Passages
+from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import Questions, ask, best_passage, card_streams, commonest_stream
 from tasks.releaf.passages.metrics import (
@@ -33,19 +34,23 @@ if TYPE_CHECKING:
     from methods.retrieval.search import Corpus, Recipe
 
 STORE_QUESTIONS, STORE_NEAREST = 100, 10
-OFF = "off: releaf.retrieve.reranker is null"
+OFF = "off (releaf.retrieve.reranker is null)"
 
 
-class Retrieve(NamedTuple):
-    """Scores of every test question, and what they come to."""
+class RetrieveOutputs(NamedTuple):
+    """Scores of every test question, and their means."""
 
     retrieval_scores: Table[RetrievalScores]
     retrieve: RetrieveMetrics
 
 
 @dataclass(frozen=True)
-class Library:
-    """The cards' passages, indexed: `card_of` is the card of each passage, by its place among `cards`."""
+class PassageIndex:
+    """Indexed passages.
+
+    `card_of` is the position of each passage's card, `cards` the number of cards, and `vector_of` the vector
+    of each question.
+    """
 
     corpus: Corpus
     texts: list[str]
@@ -58,29 +63,33 @@ def retrieve(
     passages: Table[Passages],
     items: Table[Items],
     cards: Table[Cards],
-    bm25: Bm25Arrays,
-    vocabulary: Vocabulary,
-    vectors: Table[Vectors],
+    search_index: IndexOutputs,
     *,
     params: RetrieveParams,
     index: IndexParams,
-) -> Retrieve:
-    """Judge every system on the test questions; weights and feedback are tried on the others only.
+) -> RetrieveOutputs:
+    """Score every system on the test questions, and the weights on the others.
 
     Raises
     ------
     ContractError
-        If the index is not of these passages, a model is missing, or no Qdrant answers.
+        If the index belongs to other passages, a model is missing, or Qdrant does not answer.
     """
     from methods.retrieval.search import Corpus
     from methods.retrieval.sparse import from_arrays
 
+    vectors = search_index.vectors
     if passages["passage_id"].tolist() != vectors["passage_id"].tolist():
-        raise ContractError("vectors.parquet is not of passages.parquet; run `statewright run releaf-index`")
+        raise ContractError(
+            "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
+        )
     questions, streams = ask(items, cards), card_streams(cards)
     place = {card: number for number, card in enumerate(cards["card_id"])}
-    library = Library(
-        Corpus(from_arrays(bm25, vocabulary.terms), np.stack(list(vectors["vector"])).astype(float)),
+    passage_index = PassageIndex(
+        Corpus(
+            from_arrays(search_index.bm25, search_index.vocabulary.terms),
+            np.stack(list(vectors["vector"])).astype(float),
+        ),
         passages["text"].tolist(),
         passages["card_id"].map(place).to_numpy(),
         len(cards),
@@ -88,12 +97,15 @@ def retrieve(
     )
     test, known = questions.of("test"), questions.of("train", "dev")
     shipped, compared = systems(params)
-    found = {name: _search(library, test, recipe) for name, recipe in compared.items()}
+    scores = {name: _search(passage_index, test, recipe) for name, recipe in compared.items()}
     if reranker := reranker_of(params):
-        shipped, plain = f"{shipped} + re-ranking", found[shipped]
-        found[shipped] = _rerank(library, test, plain, reranker)
+        shipped, plain = f"{shipped} + re-ranking", scores[shipped]
+        scores[shipped] = _rerank(passage_index, test, plain, reranker)
     table = pd.concat(
-        [judge(name, _by_card(library, scores), test, streams) for name, scores in found.items()],
+        [
+            judge(name, _by_card(passage_index, system_scores), test, streams)
+            for name, system_scores in scores.items()
+        ],
         ignore_index=True,
     )
     best = best_single(table)
@@ -105,16 +117,16 @@ def retrieve(
         best_single=best,
         commonest_stream=round(float(commonest_stream(test, known).mean()), 6),
         confidence=by_level(table[table["system"] == shipped]),
-        grid=_grid(library, known, streams, params),
+        grid=_grid(passage_index, known, streams, params),
         reranker=params.reranker or OFF,
-        store=params.qdrant or "inside the process",
-        store_agrees=_store_agrees(library, vectors, test, params),
+        store=params.qdrant or "in the process",
+        store_agrees=_store_agrees(passage_index, vectors, test, params),
     )
-    return Retrieve(table, metrics)
+    return RetrieveOutputs(table, metrics)
 
 
 def recipe_of(params: RetrieveParams, **changes: object) -> Recipe:
-    """The recipe of the params, with some values changed."""
+    """Return the search recipe of the params, with some values changed."""
     from methods.retrieval.search import Recipe
 
     own = {field.name: getattr(params, field.name) for field in fields(Recipe)}
@@ -122,12 +134,12 @@ def recipe_of(params: RetrieveParams, **changes: object) -> Recipe:
 
 
 def reranker_of(params: RetrieveParams) -> Reranker | None:
-    """The re-ranker that the params name.
+    """Return the re-ranker that the params name, or None.
 
     Raises
     ------
     ContractError
-        If there is no such model here, or it is none that can be used.
+        If the model is missing or is not a cross-encoder.
     """
     from methods.retrieval.rerank import Reranker, load_cross_encoder
 
@@ -141,18 +153,21 @@ def reranker_of(params: RetrieveParams) -> Reranker | None:
 
 
 def systems(params: RetrieveParams) -> tuple[str, dict[str, Recipe]]:
-    """The name of what is shipped, and what is compared: singles and fusions, plain and with feedback."""
-    again = params.feedback or 3
+    """Return the name of the shipped system, and all systems to compare.
+
+    These are single rankings and fusions, each without and with feedback.
+    """
+    expansion = params.feedback or 3
     compared = {
         f"{fusion} + feedback" if feedback else fusion: recipe_of(params, fusion=fusion, feedback=feedback)
-        for feedback in (0, again)
+        for feedback in (0, expansion)
         for fusion in ("bm25", "dense", "rrf", "weighted")
     }
     return next(name for name, recipe in compared.items() if recipe == recipe_of(params)), compared
 
 
 def encode_names(names: list[str], params: RetrieveParams, index: IndexParams) -> dict[str, np.ndarray]:
-    """The unit vector of each name."""
+    """Return the unit vector of each name."""
     from methods.retrieval.dense import load_encoder
 
     try:
@@ -162,53 +177,64 @@ def encode_names(names: list[str], params: RetrieveParams, index: IndexParams) -
     return dict(zip(names, encode(names), strict=True))
 
 
-def _search(library: Library, asked: Questions, recipe: Recipe) -> np.ndarray:
+def _search(passage_index: PassageIndex, questions: Questions, recipe: Recipe) -> np.ndarray:
     from methods.retrieval.search import search
 
-    names = asked.table["name"].tolist()
-    return search(library.corpus, names, np.stack([library.vector_of[name] for name in names]), recipe)
+    names = questions.table["name"].tolist()
+    return search(
+        passage_index.corpus, names, np.stack([passage_index.vector_of[name] for name in names]), recipe
+    )
 
 
-def _by_card(library: Library, scores: np.ndarray) -> np.ndarray:
-    return best_passage(scores, library.card_of, library.cards)
+def _by_card(passage_index: PassageIndex, scores: np.ndarray) -> np.ndarray:
+    return best_passage(scores, passage_index.card_of, passage_index.cards)
 
 
-def _rerank(library: Library, asked: Questions, scores: np.ndarray, how: Reranker) -> np.ndarray:
+def _rerank(
+    passage_index: PassageIndex, questions: Questions, scores: np.ndarray, reranker: Reranker
+) -> np.ndarray:
     from methods.retrieval.rerank import rerank
 
-    names = asked.table["name"].tolist()
-    return rerank(names, library.texts, scores, how.score_pairs, top=how.depth, weight=how.weight)
+    names = questions.table["name"].tolist()
+    return rerank(
+        names, passage_index.texts, scores, reranker.score_pairs, top=reranker.depth, weight=reranker.weight
+    )
 
 
 def _grid(
-    library: Library, known: Questions, streams: list[dict[str, list[str]]], params: RetrieveParams
+    passage_index: PassageIndex, known: Questions, streams: list[dict[str, list[str]]], params: RetrieveParams
 ) -> list[GridMetrics]:
-    """Every weight of the grid without and with feedback, on the questions that are not test."""
+    """Return the scores of every weight of the grid on the train and dev questions."""
     points = []
     for feedback in (0, params.feedback or 3):
         for w_dense in params.grid:
             recipe = recipe_of(params, fusion="weighted", w_dense=w_dense, feedback=feedback)
-            judged = judge("", _by_card(library, _search(library, known, recipe)), known, streams)
-            found = means(judged, ["ndcg_10", "right_stream"])
-            points.append(GridMetrics(w_dense=w_dense, feedback=feedback, **found))
+            table = judge("", _by_card(passage_index, _search(passage_index, known, recipe)), known, streams)
+            means_of_point = means(table, ["ndcg_10", "right_stream"])
+            points.append(GridMetrics(w_dense=w_dense, feedback=feedback, **means_of_point))
     return points
 
 
-def _store_agrees(library: Library, vectors: pd.DataFrame, test: Questions, params: RetrieveParams) -> float:
-    """Share of Qdrant's nearest passages that are as near as the exact search's, to four digits."""
+def _store_agrees(
+    passage_index: PassageIndex, vectors: pd.DataFrame, test: Questions, params: RetrieveParams
+) -> float:
+    """Return the share of Qdrant's results that are as near as those of exact search.
+
+    Cosines are compared to four digits.
+    """
     from methods.retrieval.dense import cosine_scores
     from tasks.releaf.passages.vector_store import fill, nearest, open_store
 
-    asked = np.stack([library.vector_of[name] for name in test.table["name"].head(STORE_QUESTIONS)])
+    queries = np.stack([passage_index.vector_of[name] for name in test.table["name"].head(STORE_QUESTIONS)])
     client = open_store(params.qdrant)
     fill(client, vectors)
     most = min(STORE_NEAREST, len(vectors))
-    cosines = cosine_scores(asked, library.corpus.vectors)
+    cosines = cosine_scores(queries, passage_index.corpus.vectors)
     least = -np.sort(-cosines, axis=1)[:, most - 1]
     place = {passage: number for number, passage in enumerate(vectors["passage_id"])}
     near = [
         cosines[row, place[passage]] >= least[row] - 1e-4
-        for row, answer in enumerate(nearest(client, asked, most))
+        for row, answer in enumerate(nearest(client, queries, most))
         for passage, _ in answer
     ]
-    return round(float(sum(near)) / (most * len(asked)), 6)
+    return round(float(sum(near)) / (most * len(queries)), 6)

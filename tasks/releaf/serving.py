@@ -1,7 +1,7 @@
-"""Stage ``releaf-serving``: what dispatch, a cache and automatic scaling do to latency, by simulation.
+"""Stage ``releaf-serving``: simulate dispatch, a cache and automatic scaling.
 
-Service times come from the params, where they were measured once: a stage that timed itself would not give
-the same bytes twice. Requests are the same for all that is compared.
+Service times come from the params, where they were measured once, because a stage that measures time does
+not give the same bytes twice. All alternatives serve the same requests.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ RULES = ("uniform", "weighted", "round-robin", "least-loaded", "shared")
 class Latencies(pa.DataFrameModel):
     """One row a simulation; latencies in milliseconds.
 
-    `part` is dispatch, cache or scaling; `way` the rule of dispatch or the way of scaling; `load` is NaN
-    where it changes. `expected` is the mean by closed form, NaN where none is known or there is none;
-    `stable` is false where some server is given more than it can do, so that latency grows with the run.
+    `way` is the dispatch rule or the kind of scaling. `load` is NaN if it changes. `expected` is the mean by
+    a closed form, NaN without one. `stable` is false if a server receives more work than it can do, so that
+    latency grows with the length of the run.
     """
 
     part: Series[str] = pa.Field(isin=["dispatch", "cache", "scaling"])
@@ -44,7 +44,7 @@ class Latencies(pa.DataFrameModel):
 
 
 class ByLoad(pa.DataFrameModel):
-    """The 99th percentile in milliseconds by load, a column a rule."""
+    """The 99th percentile of latency in milliseconds by load, one column a rule."""
 
     load: Series[float]
     uniform: Series[float]
@@ -55,11 +55,14 @@ class ByLoad(pa.DataFrameModel):
 
 
 class ServingSummary(Document):
-    """p99 in milliseconds at the highest load and in the rush; how far simulated means are from closed forms.
+    """Latencies (p99, in milliseconds) and errors of formulas.
 
+    `p99` is at the highest load, `rush_p99` in the rush.
+
+    `closed_form_off`: largest relative difference between simulated and closed-form means.
     `cache_formula_off`: largest relative difference between the simulated mean and ``E[T] = h T_cache +
-    (1 - h) T_compute`` with T_compute of the queue as the cache leaves it; `cache_naive_off`: with
-    T_compute as it is without the cache, as the formula is mostly read.
+    (1 - h) T_compute``, with T_compute the time in the queue behind the cache; `cache_naive_off`: with
+    T_compute the time without a cache, the usual reading of the formula.
     """
 
     requests: int
@@ -73,27 +76,27 @@ class ServingSummary(Document):
     rush_servers: dict[str, float]
 
 
-class Serving(NamedTuple):
-    """What the stage makes."""
+class ServingOutputs(NamedTuple):
+    """The summary, and latencies by alternative and by load."""
 
     serving: ServingSummary
     serving_latencies: Table[Latencies]
     serving_by_load: Table[ByLoad]
 
 
-def serving(*, params: ServingParams) -> Serving:
-    """Simulate every rule at every load, every hit rate, and every way of scaling through one rush."""
+def serving(*, params: ServingParams) -> ServingOutputs:
+    """Simulate all dispatch rules, loads, hit rates and kinds of scaling."""
     table = pd.DataFrame([*_dispatch(params), *_cache(params), *_scaling(params)])
     figures = ["p50", "p95", "p99", "mean", "expected"]
     table[figures] = (1000 * table[figures]).round(4)
     table["servers"] = table["servers"].round(3)
     wide = table[table["part"] == "dispatch"].pivot(index="load", columns="way", values="p99").reset_index()
     wide.columns = [str(name).replace("-", "_") for name in wide.columns]
-    return Serving(_summary(table, params), table, wide[list(ByLoad.to_schema().columns)])
+    return ServingOutputs(_summary(table, params), table, wide[list(ByLoad.to_schema().columns)])
 
 
 def _requests(rate: float, params: ServingParams) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Arrivals and work; other rates stretch the same arrivals."""
+    """Return arrivals and work; another rate scales the same arrival times."""
     from methods.serving.queueing import poisson_arrivals
 
     return poisson_arrivals(rate, params.requests, params.seed), _work(params.requests, params)
@@ -107,7 +110,7 @@ def _work(requests: int, params: ServingParams) -> NDArray[np.float64]:
 
 
 def _moments(params: ServingParams) -> tuple[float, float]:
-    """Mean and second moment of the work of a request."""
+    """Return the mean and second moment of the work of a request, in s and s^2."""
     seconds = np.array([params.work_s[kind] for kind in params.shares])
     shares = np.array(list(params.shares.values()))
     return float(shares @ seconds), float(shares @ seconds**2)
@@ -120,8 +123,8 @@ def _rate(load: float, params: ServingParams) -> float:
 def _row(part: str, way: str, outcome: Any, skip: int, **more: object) -> dict[str, object]:
     p50, p95, p99 = outcome.quantiles(skip)
     given = {"load": np.nan, "hit_rate": 0.0, "expected": np.nan, "stable": True}
-    found = {"p50": p50, "p95": p95, "p99": p99, "mean": float(outcome.latency[skip:].mean())}
-    return {"part": part, "way": way, **given, **found, "servers": float(outcome.servers[0][1])} | more
+    latencies = {"p50": p50, "p95": p95, "p99": p99, "mean": float(outcome.latency[skip:].mean())}
+    return {"part": part, "way": way, **given, **latencies, "servers": float(outcome.servers[0][1])} | more
 
 
 def _dispatch(params: ServingParams) -> Iterator[dict[str, object]]:
@@ -136,7 +139,10 @@ def _dispatch(params: ServingParams) -> Iterator[dict[str, object]]:
 
 
 def _expected(rate: float, rule: str, params: ServingParams) -> tuple[float, bool]:
-    """Mean latency where the split is at random, so that each server is M/G/1; whether all keep up."""
+    """Return the mean latency by formula, and whether all servers keep up.
+
+    A formula exists for random dispatch, where each server is an M/G/1 queue; otherwise NaN.
+    """
     from methods.serving.balancing import capacity_shares
     from methods.serving.closed_forms import mg1_latency
 
@@ -182,7 +188,7 @@ def _cache(params: ServingParams) -> Iterator[dict[str, object]]:
 
 
 def _scaling(params: ServingParams) -> Iterator[dict[str, object]]:
-    """One rush, met by fixed numbers of servers, by the specification's rule, and by it with calm."""
+    """Yield the rush with fixed servers, scaling up, and scaling up and down."""
     from methods.serving.queueing import Scaling, simulate
 
     how = Scaling(**params.scaling.model_dump())
@@ -205,7 +211,7 @@ def _scaling(params: ServingParams) -> Iterator[dict[str, object]]:
 
 
 def _rush(params: ServingParams) -> NDArray[np.float64]:
-    """Arrivals of the three stretches, each a Poisson process of its own rate."""
+    """Return the arrivals of three Poisson processes with different rates in turn."""
     rush, rng = params.rush, np.random.default_rng([params.seed, 2])
     stretches = [
         (rush.calm_load, rush.before_s),
@@ -214,7 +220,7 @@ def _rush(params: ServingParams) -> NDArray[np.float64]:
     ]
     parts, start = [], 0.0
     for load, seconds in stretches:
-        # Given their number, the arrivals of a Poisson process are uniform.
+        # Given their number, the arrivals of a Poisson process are uniformly distributed.
         number = rng.poisson(load / _moments(params)[0] * seconds)
         parts.append(start + np.sort(rng.uniform(0, seconds, number)))
         start += seconds
@@ -247,6 +253,6 @@ def _by_way(rows: pd.DataFrame, column: str) -> dict[str, float]:
     return dict(zip(rows["way"], rows[column].astype(float), strict=True))
 
 
-def _off(found: pd.Series, expected: pd.Series) -> float:
-    """Largest relative difference."""
-    return round(float((found / expected - 1).abs().max()), 6)
+def _off(simulated: pd.Series, expected: pd.Series) -> float:
+    """Return the largest relative difference."""
+    return round(float((simulated / expected - 1).abs().max()), 6)

@@ -1,7 +1,8 @@
-"""Stage releaf-streams: learn from each city's list which stream it would give to a name not on it.
+"""Stage ``releaf-streams``: train a model of each city's list.
 
-Learnt from the names of the training split; the strength is chosen on dev, and the test names are scored
-once, beside the stream of the nearest listed name and the city's commonest stream.
+The model predicts the stream of a name that is not on the list. It is trained on the names of the training
+split, and the regularisation is chosen on dev. The test names are scored once, with two baselines: the
+stream of the most similar name on the list, and the city's most common stream.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Names(pa.DataFrameModel):
-    """One row a listed name, and its unit vector."""
+    """One row a name on a list, with its unit vector."""
 
     name: Series[str] = pa.Field(unique=True)
     vector: Series[object]
 
 
 class StreamScore(Document):
-    """Share of the names of a split whose stream is right, by the model and by what needs none."""
+    """Share of right streams in a split, of the model and of two baselines."""
 
     names: int
     model: float
@@ -38,7 +39,7 @@ class StreamScore(Document):
 
 
 class StreamsSummary(Document):
-    """The streams of each city in the order of the model's weights, what was chosen, and how it fares."""
+    """Streams of each city in the order of the weights, the strength and the scores."""
 
     streams: dict[str, list[str]]
     dev_by_strength: dict[str, float]
@@ -48,21 +49,21 @@ class StreamsSummary(Document):
     test_by_city: dict[str, StreamScore]
 
 
-class Streams(NamedTuple):
-    """What the stage makes."""
+class StreamsOutputs(NamedTuple):
+    """The vectors of the names, the models, and the summary."""
 
     names: Table[Names]
     stream_model: StreamArrays
     streams: StreamsSummary
 
 
-def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -> Streams:
-    """Encode the names, fit a model a city, choose the strength on dev, score on test.
+def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -> StreamsOutputs:
+    """Encode the names, train a model for each city, and score it.
 
     Raises
     ------
     ContractError
-        If there is no such encoder, or a city's training names have fewer than two streams.
+        If the encoder is missing, or a city's training names have fewer than two streams.
     """
     from methods.retrieval.dense import load_encoder
     from releaf.stream_model import to_arrays
@@ -92,7 +93,7 @@ def streams(items: Table[Items], *, params: StreamsParams, index: IndexParams) -
             str(city): _score(models, parts["train"], rows, vector_of) for city, rows in test.groupby("city")
         },
     )
-    return Streams(names, to_arrays(models), summary)
+    return StreamsOutputs(names, to_arrays(models), summary)
 
 
 def _fit(train: pd.DataFrame, vector_of: dict[str, np.ndarray], strength: float) -> dict[str, StreamModel]:
@@ -111,42 +112,42 @@ def _fit(train: pd.DataFrame, vector_of: dict[str, np.ndarray], strength: float)
 
 
 def _score(
-    models: dict[str, StreamModel], train: pd.DataFrame, asked: pd.DataFrame, vector_of: dict[str, np.ndarray]
+    models: dict[str, StreamModel], train: pd.DataFrame, items: pd.DataFrame, vector_of: dict[str, np.ndarray]
 ) -> StreamScore:
-    questions = _questions(asked)
+    questions = _questions(items)
     return StreamScore(
         names=len(questions),
-        model=round(float(_right(models, asked, vector_of).mean()), 6),
+        model=round(float(_right(models, items, vector_of).mean()), 6),
         nearest_name=round(float(np.mean(_nearest(train, questions, vector_of))), 6),
         commonest_stream=round(float(np.mean(_commonest(train, questions))), 6),
     )
 
 
-def _questions(asked: pd.DataFrame) -> pd.DataFrame:
-    return asked.groupby(["city", "name"], sort=True)["stream"].agg(set).reset_index()
+def _questions(items: pd.DataFrame) -> pd.DataFrame:
+    return items.groupby(["city", "name"], sort=True)["stream"].agg(set).reset_index()
 
 
 def _right(
-    models: dict[str, StreamModel], asked: pd.DataFrame, vector_of: dict[str, np.ndarray]
+    models: dict[str, StreamModel], items: pd.DataFrame, vector_of: dict[str, np.ndarray]
 ) -> np.ndarray:
     from releaf.stream_model import predict_streams
 
-    found = []
-    for city, rows in _questions(asked).groupby("city", sort=True):
+    right: list[bool] = []
+    for city, rows in _questions(items).groupby("city", sort=True):
         names, model = rows["name"].tolist(), models[str(city)]
         best = predict_streams(model, names, _stack(names, vector_of)).argmax(axis=1)
-        found += [model.streams[k] in right for k, right in zip(best, rows["stream"], strict=True)]
-    return np.array(found, dtype=np.float64)
+        right += [model.streams[k] in streams for k, streams in zip(best, rows["stream"], strict=True)]
+    return np.array(right, dtype=np.float64)
 
 
 def _nearest(train: pd.DataFrame, questions: pd.DataFrame, vector_of: dict[str, np.ndarray]) -> list[bool]:
-    found = []
+    hits: list[bool] = []
     for city, rows in questions.groupby("city", sort=True):
         known = train[train["city"] == city]
         near = _stack(rows["name"], vector_of) @ _stack(known["name"], vector_of).T
         streams = known["stream"].to_numpy()[near.argmax(axis=1)]
-        found += [stream in right for stream, right in zip(streams, rows["stream"], strict=True)]
-    return found
+        hits += [stream in right for stream, right in zip(streams, rows["stream"], strict=True)]
+    return hits
 
 
 def _commonest(train: pd.DataFrame, questions: pd.DataFrame) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Stage ``releaf-vision``: the material of a photograph, how sure that is, and the bin of each city."""
+"""Stage ``releaf-vision``: classify the material of a photograph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.contracts.tables import Photos
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs.full_tier import read_photographs
-from tasks.releaf.photographs.own import Own, judge, pictures_of, read_own
+from tasks.releaf.photographs.own import OwnPictures, judge, pictures_of, read_own
 from tasks.releaf.photographs.scores import (
     Confusion,
     History,
@@ -50,8 +50,8 @@ RECIPE = {
 }
 
 
-class Vision(NamedTuple):
-    """What the stage makes."""
+class VisionOutputs(NamedTuple):
+    """Scores, predictions, the trained heads, their summary and their history."""
 
     vision_scores: Table[Scores]
     vision_confusion: Table[Confusion]
@@ -61,18 +61,19 @@ class Vision(NamedTuple):
     vision_history: Table[History]
 
 
-def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
-    """Train the heads for every seed, calibrate what they say together, and score it on the test split.
+def vision(photos: Table[Photos], *, params: VisionParams) -> VisionOutputs:
+    """Train the heads for every seed, calibrate their average, and score it.
 
-    Nothing is chosen on the test split: training stops, and the temperature is fitted, on validation.
-    Pictures of ``params.pictures`` join training and validation; the others of them are judged apart.
+    The validation split decides when training stops and sets the temperature; the test split is used for
+    scores only. Pictures of ``params.pictures`` join training and validation; the rest of them are scored
+    separately.
     """
     import torch
 
     from methods.vision.heads import split_heads
     from methods.vision.training import predict
 
-    torch.set_num_threads(1)  # the sums keep one order
+    torch.set_num_threads(1)  # a fixed order of summation
     torch.use_deterministic_algorithms(True)
     params = params.used()
     photos = photos.sort_values("photo_id", ignore_index=True)
@@ -89,18 +90,18 @@ def vision(photos: Table[Photos], *, params: VisionParams) -> Vision:
         raise ContractError(f"data/releaf/photos.parquet: the head 'material' is off: {off['material']}")
     trained = [_train(seed, views, labels, heads, body, width, params) for seed in params.seeds]
     logits = {
-        name: np.stack([predict(one.model, views[name])["material"].numpy() for one in trained])
+        name: np.stack([predict(run.model, views[name])["material"].numpy() for run in trained])
         for name in ("val", "test")
     }
     truth = {name: labels[name]["material"].numpy() for name in logits}
-    done = _vision({name: parts[name] for name in SPLITS}, trained, logits, truth, (heads, off), params)
+    outputs = _outputs({name: parts[name] for name in SPLITS}, trained, logits, truth, (heads, off), params)
     if own is None:
-        return done
-    said = [predict(one.model, views["own"]) for one in trained] if "own" in views else []
-    table, judged = judge(own, said, float(done.vision_model["temperature"]))
-    return done._replace(
-        vision_predictions=pd.concat([done.vision_predictions, table], ignore_index=True),
-        vision=done.vision.model_copy(update={"own": judged}),
+        return outputs
+    own_logits = [predict(run.model, views["own"]) for run in trained] if "own" in views else []
+    table, own_summary = judge(own, own_logits, float(outputs.vision_model["temperature"]))
+    return outputs._replace(
+        vision_predictions=pd.concat([outputs.vision_predictions, table], ignore_index=True),
+        vision=outputs.vision.model_copy(update={"own": own_summary}),
     )
 
 
@@ -124,9 +125,9 @@ def _labels(rows: pd.DataFrame, items: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _inputs(
-    parts: dict[str, pd.DataFrame], own: Own | None, params: VisionParams
+    parts: dict[str, pd.DataFrame], own: OwnPictures | None, params: VisionParams
 ) -> tuple[dict[str, Tensor], Any, int]:
-    """Views of each split, what makes a new body for them, and the width of its features."""
+    """Return the views of each split, a factory of the body, and its output width."""
     import copy
 
     import torch
@@ -143,7 +144,7 @@ def _inputs(
     from methods.vision.backbone import load_backbone
     from methods.vision.views import plain_views, training_views
 
-    # A backbone without weights of its own draws them here; the seeds differ by their heads and order.
+    # A backbone without stored weights draws them here; the seeds differ in heads and order of batches.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seeds[0])
         backbone = load_backbone(params.backbone, size=(params.height, params.width), frozen=params.frozen)
@@ -183,17 +184,17 @@ def _train(
     )
 
 
-def _vision(
+def _outputs(
     parts: dict[str, pd.DataFrame],
     trained: list[TrainingResult],
     logits: dict[str, np.ndarray],
     truth: dict[str, np.ndarray],
     heads: tuple[dict[str, Any], dict[str, str]],
     params: VisionParams,
-) -> Vision:
+) -> VisionOutputs:
     from methods.evaluation.calibration import fit_temperature, softmax
 
-    # The seeds' mean probabilities as logits again, so that one temperature serves them all.
+    # Mean probabilities of the seeds as logits, so that one temperature calibrates the average.
     together = {name: np.log(softmax(values).mean(axis=0).clip(1e-12)) for name, values in logits.items()}
     temperature = fit_temperature(together["val"], truth["val"])
     quality_of = {
@@ -205,11 +206,11 @@ def _vision(
         for name, values in logits.items()
     }
     scores = pd.concat(
-        by_class(truth[split], found, MATERIALS).assign(split=split, model=model)
+        by_class(truth[split], predicted, MATERIALS).assign(split=split, model=model)
         for split in ("val", "test")
-        for model, found in zip(names, answers[split], strict=True)
+        for model, predicted in zip(names, answers[split], strict=True)
     )
-    singles = [float((found == truth["test"]).mean()) for found in answers["test"][:-1]]
+    singles = [float((predicted == truth["test"]).mean()) for predicted in answers["test"][:-1]]
     table = pd.concat(
         predictions(parts[name], softmax(together[name], temperature), name) for name in ("val", "test")
     )
@@ -220,9 +221,9 @@ def _vision(
         photos={name: len(rows) for name, rows in parts.items()},
         heads_on=sorted(heads[0]),
         heads_off=heads[1],
-        bin_from="a stated table: material to stream, city by city",
+        bin_from="a fixed table of material and stream for each city",
         parameters_trained=sum(w.numel() for w in trained[0].model.parameters() if w.requires_grad),
-        best_epochs=[one.best_epoch for one in trained],
+        best_epochs=[run.best_epoch for run in trained],
         validation=quality_of["val"],
         test=quality_of["test"],
         accuracy_seeds=[round(value, 5) for value in singles],
@@ -236,7 +237,7 @@ def _vision(
             )
         },
     )
-    return Vision(
+    return VisionOutputs(
         vision_scores=scores[list(Scores.to_schema().columns)].reset_index(drop=True),
         vision_confusion=confusion_table(truth["test"], answers["test"][-1], MATERIALS),
         vision_predictions=table.reset_index(drop=True),
@@ -253,8 +254,8 @@ def _recall(scores: pd.DataFrame) -> dict[str, float]:
 
 def _tensors(trained: list[TrainingResult], seeds: list[int], temperature: float) -> dict[str, np.ndarray]:
     tensors = {"temperature": np.array(temperature, dtype=np.float32)}
-    for seed, one in zip(seeds, trained, strict=True):
-        weights = one.model.state_dict()
+    for seed, run in zip(seeds, trained, strict=True):
+        weights = run.model.state_dict()
         tensors |= {f"seed_{seed}.{name}": value.contiguous().numpy() for name, value in weights.items()}
     return tensors
 
@@ -267,8 +268,8 @@ def _history(trained: list[TrainingResult]) -> pd.DataFrame:
             "validation_loss": epoch.validation_loss,
             "validation_accuracy": epoch.accuracy["material"],
         }
-        for one in trained
-        for epoch in one.history
+        for run in trained
+        for epoch in run.history
     )
     means = rows.groupby("epoch").mean().round(6)
     means.insert(0, "seeds", rows.groupby("epoch").size())

@@ -20,7 +20,7 @@ from benchmarks.parts import Skipped
 from benchmarks.releaf import _single, adapt, graph, load, reasons, retrieval, vision
 from benchmarks.releaf._cross_encoder import Ranking, best_weight
 from methods.retrieval.evaluation import MEASURES
-from releaf.knowledge import Card, Listed
+from releaf.knowledge import Card, CityList
 from tasks.releaf.adapter.scores import AdaptSummary
 
 
@@ -134,12 +134,12 @@ def unreliable_server() -> Iterator[str]:
 
 
 def test_refused_requests_are_counted_separately(unreliable_server: str, monkeypatch: pytest.MonkeyPatch):
-    taken, others, took = asyncio.run(load._drive(unreliable_server, lambda: {"url": "/v1/thumbs"}, 1, 0.2))
+    taken, others, took = asyncio.run(load._drive(unreliable_server, lambda: {"url": "/v1/ratings"}, 1, 0.2))
     assert set(others) == {429, 500} and abs(others[429] - others[500]) <= 1
     assert len(taken) >= others[429] and took >= 0.2
     monkeypatch.setattr(load, "SECONDS", 0.1)
-    [row] = load._load(unreliable_server, {"/v1/thumbs": lambda: {"url": "/v1/thumbs"}}, 2).rows
-    assert row[:2] == ["/v1/thumbs", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
+    [row] = load._load(unreliable_server, {"/v1/ratings": lambda: {"url": "/v1/ratings"}}, 2).rows
+    assert row[:2] == ["/v1/ratings", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
 
 
 def question(shares: dict[str, float], streams: set[str], nearest: float, *scores: float) -> reasons.Question:
@@ -189,10 +189,11 @@ def test_a_single_answer_is_timed_with_all_its_parts(monkeypatch: pytest.MonkeyP
         return lambda *given: calls.append(name) or result
 
     assistant = cast("Any", SimpleNamespace(
-        known=SimpleNamespace(lists={"Toronto": Listed(("jar",), (("Blue Bin",),), np.eye(1), {})},
+        knowledge=SimpleNamespace(lists={"Toronto": CityList(("jar",), (("Blue Bin",),), np.eye(1), {})},
                               ideas={("toronto", "jar"): ("a lamp",)}),
-        encode=note("encode", np.ones((1, 1))), ask=note("ask", None), show=note("show", None),
-        see=note("see", SimpleNamespace(item="jar")), name_materials=note("name", [{}]),
+        encode=note("encode", np.ones((1, 1))), answer_text=note("ask", None),
+        answer_photograph=note("show", None),
+        recognize=note("see", SimpleNamespace(item="jar")), name_materials=note("name", [{}]),
     ))  # fmt: skip
     monkeypatch.setattr("service.assistant.as_record", note("record", {}))
     monkeypatch.setattr("methods.vision.pictures.decode", note("decode", None))

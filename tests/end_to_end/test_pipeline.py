@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from visit_assistant import load_photograph, service, visit
+from visit_assistant import a_photograph, service, visit
 
 pytestmark = pytest.mark.end_to_end
 
@@ -156,10 +156,10 @@ def test_the_report_reads_without_a_network(servers: Any, flow_run: dict[str, An
 def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: Any, tmp_path: Path) -> None:
     assert "version 1 is champion" in servers.run(sys.executable, "-m", "service", "promote")
     photograph = tmp_path / "photograph.jpg"
-    photograph.write_bytes(load_photograph())
+    photograph.write_bytes(a_photograph())
     with service(servers.checkout, servers.environment, Path(sys.executable)) as address:
-        thumbs = servers.checkout / "data/feedback/thumbs.db"
-        visit(page.context.browser, address, photograph, thumbs, SCREENSHOTS)
+        ratings = servers.checkout / "data/feedback/ratings.db"
+        visit(page.context.browser, address, photograph, ratings, SCREENSHOTS)
 
 
 @pytest.fixture

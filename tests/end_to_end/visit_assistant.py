@@ -1,4 +1,4 @@
-"""A visit to the waste assistant in a browser of the size of a phone."""
+"""A visit to the page of the waste assistant, with the screen of a phone."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from typing import Any
 
 PHONE = {"width": 390, "height": 844}
 READY_S = 180
-TAP = 44
-"""Minimum size of a touch target, in pixels (WCAG 2.5.5)."""
-WRITTEN_MS = 90_000
-"""Time limit for the first sentence, which loads the language model."""
-STOP_S = 30
-"""Seconds in which the service must end after SIGTERM."""
+MIN_TARGET_PX = 44
+"""Smallest size of a touch target (WCAG 2.5.5)."""
+WRITE_TIMEOUT_MS = 90_000
+"""The language model is loaded with the first request."""
 
 
 @contextmanager
 def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterator[str]:
-    """Start a service with the champion of a checkout and yield its address.
+    """Serve the champion of a checkout, and check that SIGTERM stops the service.
 
-    After SIGTERM the service must end without SIGKILL.
+    Yields
+    ------
+    str
+        The address of the service.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -55,8 +56,8 @@ def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterat
             time.sleep(0.5)
         yield address
         process.send_signal(signal.SIGTERM)
-        # The server finishes its requests, and then the signal ends the process.
-        assert process.wait(STOP_S) in (0, -signal.SIGTERM), log.read_text(errors="replace")
+        # The server finishes the pending requests, then ends by the signal.
+        assert process.wait(30) in (0, -signal.SIGTERM), log.read_text(errors="replace")
         assert '"event": "stopped"' in log.read_text(errors="replace")
     finally:
         if process.poll() is None:
@@ -64,8 +65,8 @@ def service(checkout: Path, environment: dict[str, str], python: Path) -> Iterat
             process.wait()
 
 
-def load_photograph() -> bytes:
-    """Return a photograph of a bottle from TrashNet, or else a grey image."""
+def a_photograph() -> bytes:
+    """Return a photograph of TrashNet, or a grey picture without that data set."""
     import pandas as pd
     from PIL import Image
 
@@ -86,52 +87,52 @@ def _ready(address: str) -> bool:
         return False
 
 
-def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshots: Path) -> None:
-    """Ask with words and a photograph, read the reasons, rate answers, cause errors."""
+def visit(browser: Any, address: str, photograph: Path, ratings: Path, screenshots: Path) -> None:
+    """Ask with words and with a photograph, rate answers, and check the errors."""
     page = browser.new_page(viewport=PHONE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(address)
     page.wait_for_selector("#city option", state="attached")
-    fits(page, screenshots / "assistant_start.png")
+    check_layout(page, screenshots / "assistant_start.png")
 
     page.click("#ask")
-    assert "Type what it is" in page.inner_text("#problem")
+    assert "Type the name of the item" in page.inner_text("#problem")
 
     page.fill("#question", "broken wine glass")
     page.click("#ask")
     page.wait_for_selector("#answer:not([hidden])")
     assert page.inner_text("#bin") == "Garbage"
-    assert "The list of Toronto has it" in page.inner_text("#sure")
+    assert "The list of Toronto contains it" in page.inner_text("#sure")
     assert "drinking-glass#where" in page.inner_text("#reasons")
-    page.click('[data-thumb="-1"]')
+    page.click('[data-rating="-1"]')
     page.get_by_text("Thank you.").wait_for()
-    page.click('[data-thumb="1"]')
-    page.wait_for_selector('[data-thumb="1"][aria-pressed="true"]')
-    assert page.get_attribute('[data-thumb="-1"]', "aria-pressed") == "false"
+    page.click('[data-rating="1"]')
+    page.wait_for_selector('[data-rating="1"][aria-pressed="true"]')
+    assert page.get_attribute('[data-rating="-1"]', "aria-pressed") == "false"
     page.click("#write")
-    page.wait_for_selector("#write:not([disabled])", timeout=WRITTEN_MS)
+    page.wait_for_selector("#write:not([disabled])", timeout=WRITE_TIMEOUT_MS)
     written = page.inner_text("#written")
     assert re.search(r"\[1\]\n\[1\] Drinking glasses", written), written
-    fits(page, screenshots / "assistant_words.png")
+    check_layout(page, screenshots / "assistant_words.png")
 
     page.fill("#question", "unicorn horn polish")
     page.click("#ask")
     page.locator("#asked", has_text="unicorn").wait_for()
-    page.click('[data-thumb="-1"]')
+    page.click('[data-rating="-1"]')
     page.get_by_text("Thank you.").wait_for()
 
     page.fill("#question", "Where do I throw a CFL bulb?")
     page.click("#ask")
     page.locator("#asked", has_text="CFL").wait_for()
     assert "may be hazardous (HHW" in page.inner_text("#caution")
-    fits(page, screenshots / "assistant_caution.png")
+    check_layout(page, screenshots / "assistant_caution.png")
 
     page.fill("#question", "bouteille en verre")
     page.click("#ask")
     page.locator("#asked", has_text="bouteille").wait_for()
-    assert "Not sure: nothing that is known here is much like it" in page.inner_text("#sure")
+    assert "Not sure: no known item is similar" in page.inner_text("#sure")
 
     page.fill("#question", "")
     drop(page, photograph, beside=True)
@@ -145,9 +146,9 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     page.click("#ask")
     page.locator("#asked", has_text="Seattle").wait_for()
     assert page.inner_text("#bin") in {"Recycle", "Trash"}
-    assert "The photograph looks like" in page.inner_text("#reasons")
+    assert "The photo looks like" in page.inner_text("#reasons")
     assert page.locator("#sentence").is_hidden() and page.locator("#caution").is_hidden()
-    fits(page, screenshots / "assistant_photograph.png")
+    check_layout(page, screenshots / "assistant_photograph.png")
     assert not errors, errors
 
     page.set_input_files(
@@ -155,29 +156,29 @@ def visit(browser: Any, address: str, photograph: Path, thumbs: Path, screenshot
     )
     page.click("#ask")
     page.wait_for_selector("#problem:not([hidden])")
-    assert "not a picture" in page.inner_text("#problem")
+    assert "expected one of JPEG" in page.inner_text("#problem")
     page.close()
-    with sqlite3.connect(thumbs) as database:
-        ratings = dict(database.execute("SELECT question, thumb FROM thumbs WHERE thumb != 0").fetchall())
-    assert ratings == {"broken wine glass": 1, "unicorn horn polish": -1}
+    with sqlite3.connect(ratings) as database:
+        rows = database.execute("SELECT question, rating FROM ratings WHERE rating != 0").fetchall()
+    assert dict(rows) == {"broken wine glass": 1, "unicorn horn polish": -1}
 
 
-def fits(page: Any, screenshot: Path) -> None:
-    """Check that the page is not too wide and that touch targets are large enough."""
+def check_layout(page: Any, screenshot: Path) -> None:
+    """Check the width of the page and the size of its touch targets."""
     page.screenshot(path=str(screenshot), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     small = page.evaluate(
-        """(least) => [...document.querySelectorAll("button, select, #question, #drop, summary")]
+        """(minimum) => [...document.querySelectorAll("button, select, #question, #drop, summary")]
             .map((element) => [element.id || element.textContent, element.getBoundingClientRect()])
-            .filter(([, box]) => box.width && Math.min(box.width, box.height) < least)
+            .filter(([, box]) => box.width && Math.min(box.width, box.height) < minimum)
             .map(([name, box]) => `${name}: ${box.width} x ${box.height}`)""",
-        TAP,
+        MIN_TARGET_PX,
     )
     assert not small, small
 
 
 def drop(page: Any, photograph: Path, *, beside: bool = False) -> None:
-    """Drop a file on its field, or beside it, as from a folder."""
+    """Drop a file onto its field, or beside it."""
     content = base64.b64encode(photograph.read_bytes()).decode()
     transfer = page.evaluate_handle(
         """([content, name]) => {

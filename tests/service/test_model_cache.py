@@ -1,4 +1,4 @@
-"""A kept model is made once, and whole."""
+"""An exported model is stored once, and completely."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 import pytest
 
 from methods.exchange import no_cache
-from service.model_cache import keep_in
+from service.model_cache import cache_in_folder
 
 
-def test_what_is_kept_is_made_once_for_each_key_and_whole(tmp_path: Path):
-    made: list[str] = []
+def test_a_model_is_exported_once_for_each_key(tmp_path: Path):
+    exported: list[str] = []
 
-    def make(content: str) -> bytes:
-        made.append(content)
+    def export(content: str) -> bytes:
+        exported.append(content)
         return content.encode()
 
     folder = tmp_path / "deep" / "er"
-    kept = keep_in(folder)
+    cached = cache_in_folder(folder)
     wanted = {"one": "first", "two": "second"}
     for key, content in [*wanted.items(), *wanted.items()]:
-        path = kept("a", key, lambda content=content: make(content))
+        path = cached("a", key, lambda content=content: export(content))
         assert isinstance(path, Path)
         assert path.read_text() == content
-    assert no_cache("a", "one", lambda: make("third")) == b"third"
-    assert made == ["first", "second", "third"]
+    assert no_cache("a", "one", lambda: export("third")) == b"third"
+    assert exported == ["first", "second", "third"]
 
     def fail() -> bytes:
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
-        kept("a", "three", fail)
+        cached("a", "three", fail)
     assert sorted(path.suffix for path in folder.iterdir()) == [".onnx", ".onnx"]

@@ -1,4 +1,4 @@
-"""Options of ``python -m service serve`` that make no sense are refused in words."""
+"""Errors of invalid options of ``python -m service serve``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.__main__ import main
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "message"),
     [
         ("--batch-texts", "0", "expected a whole number of 1 or more"),
         ("--batch-photographs", "many", "expected a whole number of 1 or more"),
@@ -16,9 +16,9 @@ from service.__main__ import main
         ("--rate", "fast", "expected a number of 0 or more"),
     ],
 )
-def test_what_is_expected_is_said(
-    capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
+def test_the_error_names_the_expected_value(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["serve", option, value])
-    assert f"{option}: '{value}': {said}" in capsys.readouterr().err
+    assert f"{option}: '{value}': {message}" in capsys.readouterr().err

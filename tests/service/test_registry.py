@@ -1,4 +1,4 @@
-"""Registering, the champion, and the model that MLflow itself serves."""
+"""Registration, the champion, and the model that MLflow serves."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from service.registry import ALIAS, NAME, champion, promote
+from service.registry import ALIAS, NAME, fetch_champion, promote
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty MLflow store; the root that is promoted."""
+def store(pipeline_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the stages' outputs, with an empty MLflow store."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    return made
+    return pipeline_root
 
 
-def say(root: Path, right: float) -> None:
-    """Let the evaluation have come out otherwise."""
+def set_accuracy(root: Path, right: float) -> None:
+    """Change the accuracy in the outputs of the evaluation."""
     path = root / "data" / "releaf" / "evaluate.json"
-    found = json.loads(path.read_text())
-    found["names"]["right"] = right
-    path.write_text(json.dumps(found))
+    evaluation = json.loads(path.read_text())
+    evaluation["names"]["right"] = right
+    path.write_text(json.dumps(evaluation))
 
 
-def test_the_better_one_is_champion_unless_forced(store: Path) -> None:
+def test_a_worse_version_becomes_champion_only_by_force(store: Path) -> None:
     first = promote(store)
-    assert first.version == "1" and "is champion" in first.said
-    assert promote(store).said == "version 1 is champion already, of these files and this code"
-    before = champion(store)
-    say(store, 0.01)
+    assert first.version == "1" and "is champion" in first.message
+    assert promote(store).message == "version 1 is already champion and has the same files and code"
+    before = fetch_champion(store)
+    set_accuracy(store, 0.01)
     worse = promote(store)
-    assert worse.version == "2" and "the champion stays" in worse.said
-    assert champion(store) == before
-    assert promote(store).version == "2"  # not registered once more
-    assert "version 2 is champion" in promote(store, force=True).said
-    assert champion(store) != before
+    assert worse.version == "2" and "the champion stays" in worse.message
+    assert fetch_champion(store) == before
+    assert promote(store).version == "2"  # not registered again
+    assert "version 2 is champion" in promote(store, force=True).message
+    assert fetch_champion(store) != before
 
 
 def test_mlflow_serves_the_same_answers(store: Path, client: TestClient) -> None:
@@ -70,26 +70,25 @@ def test_mlflow_serves_the_same_answers(store: Path, client: TestClient) -> None
         {"question": "jar", "city": "Atlantis", "picture": None},
         {"question": " ", "city": "Toronto", "picture": None},
     ]
-    words, photograph, *refused = model.predict(pd.DataFrame(rows))
+    words, photograph, *rejected = model.predict(pd.DataFrame(rows))
     asked = client.post("/v1/ask", json={"question": "wine bottles", "city": "Toronto"}).json()
     assert words == {key: asked[key] for key in words}
     looked = client.post("/v1/look", files={"picture": stream.getvalue()}, data={"city": "Seattle"}).json()
     assert photograph == {key: looked[key] for key in photograph}
-    assert [row["error"].split(";")[0] for row in refused] == [
-        "picture: the file is not a picture",
-        "city 'Atlantis' is not known",
-        "there is neither a question nor a picture",
-    ]
+    invalid, unknown, empty = (row["error"] for row in rejected)
+    assert invalid.startswith("picture: ") and "expected one of JPEG" in invalid
+    assert unknown.startswith("city 'Atlantis' is not supported; choose one of ")
+    assert empty == "the row has no question and no picture; expected at least one of them"
 
 
-def test_the_command_of_mlflow_serves_it(store: Path, client: TestClient, tmp_path: Path) -> None:
+def test_mlflow_models_serve_gives_the_same_answers(store: Path, client: TestClient, tmp_path: Path) -> None:
     promote(store, force=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@{ALIAS}"]
-    said = tmp_path / "said"
-    with said.open("wb") as sink:
+    log = tmp_path / "server.log"
+    with log.open("wb") as sink:
         server = subprocess.Popen(
             [*command, "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)],
             stdout=sink,
@@ -104,7 +103,7 @@ def test_the_command_of_mlflow_serves_it(store: Path, client: TestClient, tmp_pa
             json.dumps({"dataframe_records": [row]}).encode(),
             {"content-type": "application/json"},
         )
-        answer = _answer(request, server, said)
+        answer = _post(request, server, log)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
@@ -113,8 +112,8 @@ def test_the_command_of_mlflow_serves_it(store: Path, client: TestClient, tmp_pa
     assert words == {key: asked[key] for key in words}
 
 
-def _answer(request: urllib.request.Request, server: subprocess.Popen[bytes], said: Path) -> Any:
-    """What the server says once it listens."""
+def _post(request: urllib.request.Request, server: subprocess.Popen[bytes], log: Path) -> Any:
+    """Send a request as soon as the server listens and return the decoded response."""
     deadline = time.monotonic() + 300
     while True:
         try:
@@ -123,5 +122,5 @@ def _answer(request: urllib.request.Request, server: subprocess.Popen[bytes], sa
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error
         except urllib.error.URLError:
-            assert server.poll() is None and time.monotonic() < deadline, said.read_text()
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)

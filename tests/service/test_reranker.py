@@ -1,4 +1,4 @@
-"""A re-ranker that is named: the service answers from passages in its order, and only with that very one."""
+"""A configured re-ranker orders the passages; its files must not change."""
 
 from __future__ import annotations
 
@@ -13,91 +13,96 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from methods.retrieval.search import Recipe, search
+from methods.retrieval.search import search
 from service.app import create_app
 from service.assistant import load_assistant
-from service.bundle import BundleError, Settings, collect
-from service.engine import Bounds, open_desk
-from service.ratings import ThumbLog
+from service.bundle import BundleError, Settings, collect_bundle
+from service.engine import EngineLimits, start_engine
+from service.ratings import RatingLog
 from service.writing import Writer
 from tests.tiny_cross_encoder import pair_scores, save_cross_encoder
 
 pytestmark = pytest.mark.slow
 
-QUESTION, DEPTH, WEIGHT = "cracked thing of glass", 6, 0.6
+QUESTION, DEPTH, WEIGHT = "cracked piece of glass", 6, 0.6
 
 
 @pytest.fixture
-def named(made: Path, tmp_path: Path, cross_encoder_folder: Path) -> Callable[..., Settings]:
-    """Collects the bundle of that assistant, with a copy of the cross-encoder named."""
+def collect_with(pipeline_root: Path, tmp_path: Path, cross_encoder_folder: Path) -> Callable[..., Settings]:
+    """A function that collects a bundle with a given re-ranker."""
     shutil.copytree(cross_encoder_folder, tmp_path / "reranker")
     root = tmp_path / "root"
     root.mkdir()
-    (root / "data").symlink_to(made / "data")
+    (root / "data").symlink_to(pipeline_root / "data")
 
-    def collected(reranker: str | None = str(tmp_path / "reranker")) -> Settings:
-        params = yaml.safe_load((made / "params.yaml").read_text())
+    def collect(reranker: str | None = str(tmp_path / "reranker")) -> Settings:
+        params = yaml.safe_load((pipeline_root / "params.yaml").read_text())
         params["releaf"]["retrieve"] |= {
             "reranker": reranker, "rerank_depth": DEPTH, "rerank_weight": WEIGHT,
         }  # fmt: skip
         (root / "params.yaml").write_text(yaml.safe_dump(params))
-        return collect(root, tmp_path / "bundle")
+        return collect_bundle(root, tmp_path / "bundle")
 
-    return collected
+    return collect
 
 
-def by_hand(folder: Path, settings: Settings, model: Path, vector: np.ndarray) -> list[str]:
-    """Passages in the fused order, the best of each card, from the bundle's own tables."""
+def expected_order(folder: Path, settings: Settings, model: Path, vector: np.ndarray) -> list[str]:
+    """Return the best passage of each card in the fused order."""
     passages = pd.read_parquet(folder / "passages.parquet")
-    known = load_assistant(folder, cache=folder).known
-    plain = search(known.corpus, [QUESTION], vector[None], Recipe(**settings.recipe))[0]
+    knowledge = load_assistant(folder, cache=folder).knowledge
+    plain = search(knowledge.corpus, [QUESTION], vector[None], settings.recipe)[0]
     first = np.argsort(-plain, kind="stable")[:DEPTH]
     scaled = (plain[first] - plain.min()) / (plain.max() - plain.min())
     judged = pair_scores(model, QUESTION, passages["text"].iloc[first].tolist())
     fused = WEIGHT * judged + (1 - WEIGHT) * scaled
-    assert np.argsort(-fused).tolist() != list(range(DEPTH))  # it does change the order
+    assert np.argsort(-fused).tolist() != list(range(DEPTH))  # the re-ranker changes the order
     ordered = passages.iloc[first[np.argsort(-fused)]]
     return ordered.drop_duplicates("card_id")["passage_id"].tolist()
 
 
-def test_passages_come_in_the_fused_order(
-    named: Callable[..., Settings], client: TestClient, tmp_path: Path
+def test_passages_have_the_fused_order(
+    collect_with: Callable[..., Settings], client: TestClient, tmp_path: Path
 ) -> None:
-    settings, folder = named(), tmp_path / "bundle"
+    settings, folder = collect_with(), tmp_path / "bundle"
     assistant = load_assistant(folder, cache=folder)
     vector = assistant.encode([QUESTION])[0]
-    expected = by_hand(folder, settings, tmp_path / "reranker", vector)
-    found = [cited.passage_id for cited in assistant.ask(QUESTION, "Toronto", vector).found]
-    assert found[: len(expected)] == expected[: len(found)]
-    desk = open_desk(assistant, ThumbLog(tmp_path / "thumbs.db"), Writer(folder, settings, folder), Bounds())
+    expected = expected_order(folder, settings, tmp_path / "reranker", vector)
+    passage_ids = [cited.passage_id for cited in assistant.answer_text(QUESTION, "Toronto", vector).sources]
+    assert passage_ids[: len(expected)] == expected[: len(passage_ids)]
+    ratings, writer = RatingLog(tmp_path / "ratings.db"), Writer(folder, settings, folder)
+    engine = start_engine(assistant, ratings, writer, EngineLimits())
     body = {"question": QUESTION, "city": "Toronto"}
-    with TestClient(create_app(lambda: desk)) as served:
+    with TestClient(create_app(lambda: engine)) as served:
         deadline = time.monotonic() + 60
         while (answer := served.get("/ready")).status_code == 503:
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.05)
         assert served.get("/ready").json()["reranker"] == str(tmp_path / "reranker")
         passages = served.post("/v1/search", json=body).json()["passages"]
-    assert [passage["passage_id"] for passage in passages] == found
+    assert [passage["passage_id"] for passage in passages] == passage_ids
     assert client.get("/ready").json()["reranker"] == "none"
     plain = client.post("/v1/search", json=body).json()["passages"]
-    assert [passage["passage_id"] for passage in plain] != found
+    assert [passage["passage_id"] for passage in plain] != passage_ids
 
 
-def test_the_version_is_of_its_files_too(named: Callable[..., Settings], tmp_path: Path) -> None:
-    off, on = named(None), named()
-    assert named() == on
+def test_the_version_depends_on_the_files_of_the_reranker(
+    collect_with: Callable[..., Settings], tmp_path: Path
+) -> None:
+    off, on = collect_with(None), collect_with()
+    assert collect_with() == on
     assert (off.reranker, len({off.digest, on.digest})) == (None, 2)
     save_cross_encoder(tmp_path / "reranker", seed=1)
-    with pytest.raises(BundleError, match=r"releaf\.retrieve\.reranker: .* other files than when"):
+    with pytest.raises(BundleError, match=r"releaf\.retrieve\.reranker: .* changed after this assistant was"):
         load_assistant(tmp_path / "bundle", cache=tmp_path)
-    assert named().digest != on.digest
+    assert collect_with().digest != on.digest
 
 
-def test_one_that_is_not_there_is_named(named: Callable[..., Settings], tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' was not found"):
-        named("no/such")
-    named()
+def test_a_missing_reranker_is_named_in_the_error(
+    collect_with: Callable[..., Settings], tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match=r"releaf\.retrieve\.reranker: .*'no/such'"):
+        collect_with("no/such")
+    collect_with()
     shutil.rmtree(tmp_path / "reranker")
     with pytest.raises(BundleError, match=rf"releaf\.retrieve\.reranker: .*{tmp_path}/reranker"):
         load_assistant(tmp_path / "bundle", cache=tmp_path)

@@ -1,1 +1,1 @@
-"""Helpers of the stage that trains the adapter of the language model."""
+"""Helpers of the stage ``releaf-adapt``."""

@@ -1,8 +1,8 @@
-"""What the adapter comes to: perplexities, answers that are right, and a page about it."""
+"""Scores of the adapter: perplexities, right answers, and the model card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import pandera.pandas as pa
@@ -11,11 +11,11 @@ from pydantic import Field
 
 from methods.language.grounding import citations, named_bins, sentences
 from statewright.contracts import Document
-from tasks.releaf.adapter.examples import Asked, commonest
+from tasks.releaf.adapter.examples import Question, commonest
 
 
 class Steps(pa.DataFrameModel):
-    """One row a look at the validation loss; losses a token, in nats."""
+    """One row an evaluation of the validation loss; losses per token, in nats."""
 
     step: Series[int] = pa.Field(ge=1, unique=True)
     train_loss: Series[float] = pa.Field(ge=0)
@@ -30,11 +30,11 @@ class BeforeAfter(Document):
 
 
 class Answers(Document):
-    """Shares of the held-out questions, greedily answered.
+    """Shares of the held-out questions, with greedy decoding.
 
-    Of what the model wrote: `right_bin` (the first sentence that names bins of the city names right ones
-    only), `cites` (the passage of the thing's card is cited). Of what is shown: `shown_right` (as
-    `right_bin`), `grounded`, `refused`.
+    For the text that the model wrote: `right_bin` (the first sentence with bins of the city names right bins
+    only) and `cites` (it cites the passage of the item's card). For the text that a user sees: `shown_right`
+    (as `right_bin`), `grounded` and `refused`.
     """
 
     asked: int
@@ -46,12 +46,12 @@ class Answers(Document):
 
 
 class AdaptSummary(Document):
-    """The adapter's size, and the model without and with it.
+    """Size of the adapter, and scores of the model without and with it.
 
-    `formula`: the sum of r (d + k) over the adapted matrices, which `trainable` must equal; `reduction`: how
-    many times fewer that is than their weights, `reductions` by target. `merged_difference`: largest
-    difference of a logit between adapter and merged weights. `baselines`: right bins by the commonest bin
-    of the city, and by the first bin that the thing's own card names.
+    `formula`: the sum of r (d + k) over the adapted matrices, which must equal `trainable`; `reduction`:
+    number of weights of the matrices divided by `trainable`, `reductions` by target. `merged_difference`:
+    largest difference of a logit between adapter and merged weights. `baselines`: shares of right bins by
+    the city's most common bin, and by the first bin on the item's own card.
     """
 
     model: str
@@ -75,97 +75,103 @@ class AdaptSummary(Document):
     baselines: dict[str, float]
 
 
-def score_answers(asked: Sequence[Asked], texts: Sequence[str]) -> Answers:
-    """How often what was written, and what of it is shown, is right."""
+def score_answers(questions: Sequence[Question], texts: Sequence[str]) -> Answers:
+    """Score the texts that the model wrote, and the texts that a user sees."""
     from methods.language.generation import check_answer
     from methods.language.prompt import clean_passages
 
     shown = [
-        check_answer(text, one.city, clean_passages(one.passages))
-        for one, text in zip(asked, texts, strict=True)
+        check_answer(text, question.city, clean_passages(question.passages))
+        for question, text in zip(questions, texts, strict=True)
     ]
-    pairs = list(zip(asked, texts, strict=True))
+    pairs = list(zip(questions, texts, strict=True))
     return Answers(
-        asked=len(asked),
-        right_bin=_share(names_right(one, text) for one, text in pairs),
-        cites=_share(one.relevant in citations(text, len(one.passages)) for one, text in pairs),
+        asked=len(questions),
+        right_bin=_share(names_right(question, text) for question, text in pairs),
+        cites=_share(
+            question.relevant in citations(text, len(question.passages)) for question, text in pairs
+        ),
         shown_right=_share(
-            not answer.refused and names_right(one, answer.text)
-            for one, answer in zip(asked, shown, strict=True)
+            not answer.refused and names_right(question, answer.text)
+            for question, answer in zip(questions, shown, strict=True)
         ),
         grounded=_share(answer.grounded for answer in shown),
         refused=_share(answer.refused for answer in shown),
     )
 
 
-def names_right(one: Asked, text: str) -> bool:
-    """Whether the first sentence that names bins of the city names right ones only."""
-    known = [name for passage in one.passages for name in passage.bins(one.city)]
+def names_right(question: Question, text: str) -> bool:
+    """Return whether the first sentence with bins of the city names right bins only."""
+    known = [name for passage in question.passages for name in passage.bins(question.city)]
     for sentence in sentences(text):
-        if named := named_bins(sentence, [*known, *one.streams]):
-            return set(named) <= set(one.streams)
+        if named := named_bins(sentence, [*known, *question.streams]):
+            return set(named) <= set(question.streams)
     return False
 
 
-def baselines(asked: Sequence[Asked], items: pd.DataFrame) -> dict[str, float]:
-    """Right bins that are reached without a language model."""
+def baselines(questions: Sequence[Question], items: pd.DataFrame) -> dict[str, float]:
+    """Return the shares of right bins of baselines without a language model."""
     common = commonest(items)
     return {
-        "commonest bin of the city": _share(common[one.city] in one.streams for one in asked),
-        "first bin of the thing's card": _share(
-            one.passages[one.relevant - 1].bins(one.city)[0] in one.streams for one in asked
+        "most common bin of the city": _share(
+            common[question.city] in question.streams for question in questions
+        ),
+        "first bin of the item's card": _share(
+            question.passages[question.relevant - 1].bins(question.city)[0] in question.streams
+            for question in questions
         ),
     }
 
 
-def _share(values: object) -> float:
-    found = [float(value) for value in values]  # type: ignore[attr-defined]
-    return round(sum(found) / len(found), 6)
+def _share(values: Iterable[bool]) -> float:
+    flags = list(values)
+    return round(sum(flags) / len(flags), 6)
 
 
 def model_card(summary: AdaptSummary) -> str:
-    """The page that goes with the adapter, in Markdown."""
+    """Return the model card of the adapter, in Markdown."""
     perplexities = [
-        f"| {name} | {found.before:.2f} | {found.after:.2f} |" for name, found in summary.perplexity.items()
+        f"| {name} | {perplexity.before:.2f} | {perplexity.after:.2f} |"
+        for name, perplexity in summary.perplexity.items()
     ]
     before, after = summary.answers_before, summary.answers_after
     rows = [
         ("names the right bin", "right_bin"),
         ("cites the right passage", "cites"),
         ("shown, names the right bin", "shown_right"),
-        ("shown, grounded", "grounded"),
+        ("shown, supported by passages", "grounded"),
         ("refused", "refused"),
     ]
     answers = [f"| {label} | {getattr(before, key):.2f} | {getattr(after, key):.2f} |" for label, key in rows]
-    learnt = ", ".join(f"{number} {name}" for name, number in sorted(summary.learnt_from.items()))
-    rivals = "; ".join(f"{name}: {share:.2f}" for name, share in summary.baselines.items())
+    training = ", ".join(f"{number} {name}" for name, number in sorted(summary.learnt_from.items()))
+    baseline_shares = "; ".join(f"{name}: {share:.2f}" for name, share in summary.baselines.items())
     return "\n".join(
         [
             f"# Adapter of {summary.model} for waste questions",
             "",
-            f"Low-rank adapter, rank {summary.rank}, alpha {summary.alpha}, on {summary.matrices} "
+            f"Low-rank adapter of rank {summary.rank} and alpha {summary.alpha} on {summary.matrices} "
             f"matrices: {summary.trainable:,} weights, {100 * summary.trainable_share:.2f} % of all, "
-            f"{summary.reduction:.1f} times fewer than the matrices have. File: `adapter.safetensors`, "
-            "`LAYER.A` (r, k), `LAYER.B` (d, r) and `scaling`; `methods.language.generation.load_generator` "
-            "merges it.",
+            f"{summary.reduction:.1f} times fewer than the matrices have. The file `adapter.safetensors` "
+            "holds `LAYER.A` (r, k), `LAYER.B` (d, r) and `scaling`; "
+            "`methods.language.generation.load_generator` merges them.",
             "",
-            "- **Use:** to say, from passages that were found, which bin a thing goes to in the cities of "
-            "the cards. Not for other questions, not without passages, not without the check of its answers.",
-            f"- **Learnt from:** {learnt}; best of {summary.steps} steps: {summary.best_step}. "
-            "Nothing that names a thing of the test split.",
+            "- **Intended use:** name the bin of an item in the cities of the cards, from retrieved "
+            "passages. Do not use it for other questions, without passages, or without checking its answers.",
+            f"- **Training data:** {training}, none of which names an item of the test split. The best of "
+            f"{summary.steps} steps was step {summary.best_step}.",
             "- **Licence:** that of the base model; the cards are the project's own.",
             "",
             "| perplexity | before | after |",
             "| --- | --- | --- |",
             *perplexities,
             "",
-            f"Forgetting: {summary.forgetting}.",
+            f"Forgetting of other texts is {summary.forgetting}.",
             "",
             f"| share of {after.asked} held-out questions | before | after |",
             "| --- | --- | --- |",
             *answers,
             "",
-            f"Without a model: {rivals}.",
+            f"Baselines without a model: {baseline_shares}.",
             "",
         ]
     )

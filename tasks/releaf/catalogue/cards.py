@@ -1,7 +1,6 @@
-"""Read texts from outside: our own cards (YAML), a user's documents, the cities' own pages.
+"""Read source texts: cards (YAML), a user's documents, and the cities' pages.
 
-A card that is not whole is not mended: what is wrong with it is returned beside it, and ingest
-sets it aside.
+An incomplete card is not corrected: its faults are returned with it, and the stage quarantines it.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ CITY_TEXTS = {
     "nagai_items": ("item_id", "name", "instructions"),
     "sault_ste_marie_items": ("item_key", "item_name", "long_description"),
 }
-"""Of each table of ``waste/``: the columns with key, title and text."""
+"""Columns of key, title and text by table of ``waste/``."""
 
-MOST_BYTES = 2_000_000  # of one document
+MOST_BYTES = 2_000_000  # limit of one document
 COLUMNS = ["card_id", "kind", "title", *PARTS, "aliases", "facts", "links"]
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts as rows, and what is wrong with them.
+    """Texts as rows, and their faults.
 
     Attributes
     ----------
     rows : pandas.DataFrame
-        Columns `COLUMNS`; a value of the wrong type is left empty and is a fault.
+        Columns `COLUMNS`; a value of the wrong type is empty and has a fault.
     faults : list of tuple
         Row, column, reason.
     """
@@ -50,19 +49,22 @@ def read_cards(path: Path) -> Texts:
     Raises
     ------
     ContractError
-        If the file is missing, is no YAML, or is no list.
+        If the file is missing, is not valid YAML, or is not a list.
     """
     import yaml
 
     if not path.is_file():
-        raise ContractError(f"{path} not found, expected a list of cards; put the file there")
+        raise ContractError(f"{path} not found, expected a list of cards; add the file")
     try:
         cards = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path} is no YAML ({' '.join(str(error).split())}); mend the line") from error
+        message = " ".join(str(error).split())
+        raise ContractError(f"{path} is not valid YAML ({message}); fix the line") from error
     if not isinstance(cards, list) or not cards:
         found = "nothing" if not cards else type(cards).__name__
-        raise ContractError(f"{path}: found {found}, expected a list of cards (each begins with '- id:')")
+        raise ContractError(
+            f"{path}: found {found}, expected a list of cards (each begins with '- id:'); fix the file"
+        )
     rows, faults = [], []
     for number, card in enumerate(cards):
         row, reasons = _card(card)
@@ -73,7 +75,7 @@ def read_cards(path: Path) -> Texts:
 
 def _card(card: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     if not isinstance(card, dict):
-        return _empty(), [("card_id", f"is no card but {type(card).__name__}")]
+        return _empty(), [("card_id", f"is {type(card).__name__}, expected a card with keys")]
     faults = [("card_id", f"has the unknown key '{key}'") for key in card if key not in KEYS]
     row = _empty()
     for key in ("id", "title", *PARTS):
@@ -113,7 +115,7 @@ def _facts(facts: Any, row: dict[str, Any]) -> list[tuple[str, str]]:
             faults.append(
                 (
                     "facts",
-                    f"has a fact that is neither city, item, stream nor source, relation, target: {fact}",
+                    f"has a fact with keys other than city, item, stream or source, relation, target: {fact}",
                 )
             )
     return faults
@@ -122,40 +124,41 @@ def _facts(facts: Any, row: dict[str, Any]) -> list[tuple[str, str]]:
 def unknown_facts(
     cards: pd.DataFrame, items: pd.DataFrame, edges: pd.DataFrame
 ) -> list[tuple[int, str, str]]:
-    """Row, column, reason of every fact that is not in the tables."""
+    """Return row, column and reason of every fact that is not in the tables."""
     known = {
         "facts": set(items["city"] + "|" + items["item"] + "|" + items["stream"]),
         "links": set(edges["src"] + "|" + edges["relation"] + "|" + edges["dst"]),
     }
     return [
-        (row, column, f"rests on a fact that the tables do not have: {fact}")
-        for column, found in known.items()
+        (row, column, f"has a fact that is not in the tables: {fact}")
+        for column, facts_of_tables in known.items()
         for row, facts in cards[column].items()
         for fact in facts
-        if fact not in found
+        if fact not in facts_of_tables
     ]
 
 
 def read_documents(folder: Path) -> Texts:
-    """Every ``.md`` and ``.txt`` file of `folder` and below, as a card whose `what` is its text.
+    """Read the ``.md`` and ``.txt`` files below `folder` as cards.
 
-    A file that is too long, or no UTF-8, is a row without text and a fault.
+    The text of a file is the part `what`. A file that is too long or is not UTF-8 gives a row without text,
+    and a fault.
 
     Raises
     ------
     ContractError
-        If the folder is missing or holds none.
+        If the folder is missing or has no such file.
     """
     paths = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in (".md", ".txt") and path.is_file()
     )
     if not paths:
         raise ContractError(
-            f"releaf.ingest.documents: {folder} holds no .md or .txt file; name another, or null"
+            f"releaf.ingest.documents: {folder} has no .md or .txt file; set another folder, or null"
         )
     rows, faults = [], []
     for number, path in enumerate(paths):
-        # A name that is no UTF-8 could not be written to a table.
+        # A name that is not UTF-8 cannot be written to a table.
         name = path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
         stem = name.rpartition("/")[2].rpartition(".")[0]
         row = _empty() | {"card_id": f"document:{name}", "kind": "document", "title": stem}
@@ -169,7 +172,7 @@ def read_documents(folder: Path) -> Texts:
 
 
 def _text(path: Path) -> tuple[str, str]:
-    """The text of a file, or why it cannot be used."""
+    """Return the text of a file, and the reason if it cannot be used."""
     try:
         if path.stat().st_size > MOST_BYTES:
             return "", f"has more than {MOST_BYTES:,} bytes; divide it into shorter documents"
@@ -185,7 +188,9 @@ def _heading(text: str) -> str:
 
 
 def read_city_texts(folder: Path) -> pd.DataFrame:
-    """The cities' own texts of the full tier as cards whose `what` is the text; rows without are left out.
+    """Read the cities' own texts of the full tier as cards.
+
+    The text is the part `what`. Rows without a text are left out.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Fold the names of items, unite the spellings of streams, and draw the split from a name."""
+"""Families of item names, unified spellings of streams, and the split of a name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ SPELLINGS = {
         "Recyclable (open glass bottles)": "Recyclable (empty glass bottles)",
     },
 }
-"""Streams of a city that are others of its streams by another name, or of one item only."""
+"""By city: stream names that are unified with another stream of the city.
+
+They are other spellings, or have one item only.
+"""
 
 KINDS = {
     "Blue Bin": "recycling",
@@ -50,17 +53,17 @@ KINDS = {
 
 
 def family(name: str) -> str:
-    """What near-equal names share: the folded name without what stands in brackets.
+    """Return the folded name without brackets, which near-equal names share.
 
     >>> family("Kitty litter (non-organic)") == family("kitty litter (organic)")
     True
     """
-    # NFKD first: the brackets may be full-width ones.
+    # NFKD first, because brackets may be full-width characters.
     return fold(_BRACKETS.sub(" ", unicodedata.normalize("NFKD", name)).strip() or name)
 
 
 def united(city: str, stream: str) -> str:
-    """The stream in the one spelling that stands for it, full-width brackets made plain.
+    """Return the unified spelling of a stream, with ASCII brackets.
 
     >>> united("Nagai", "Recyclable（cans）")
     'Recyclable (empty cans)'
@@ -70,14 +73,16 @@ def united(city: str, stream: str) -> str:
 
 
 def kind_of(stream: str) -> str:
-    """The class that all cities share; 'other' for a stream that is not known."""
+    """Return the class of a stream that all cities share; 'other' if unknown."""
     if stream in KINDS:
         return KINDS[stream]
     return "recycling" if stream.startswith("Recyclable") else "other"
 
 
 def split_of(name: str, dev_share: float, test_share: float, salt: str) -> str:
-    """The split of a family of names, from its hash alone: it stays when other names come or go.
+    """Return the split of a family of names.
+
+    The split depends on the hash of the name only, so it does not change with other names.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Contracts of what comes from outside: the tables, and the cards as `cards.py` turned them into rows."""
+"""Contracts of the source tables, and of the cards as rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FEATURES = 1280
 
 
 class WasteItems(pa.DataFrameModel):
-    """One row an item and the stream of a city's list; `group` is the card that items share."""
+    """One row an item and its stream on a city's list; `group` is the items' card."""
 
     item: Series[str]
     city: Series[str]
@@ -68,7 +68,7 @@ class TrashnetFeatures(PhotoRows):
 class CardRows(pa.DataFrameModel):
     """One row a card, without its lists; `kind` is 'card', 'document' or 'city'.
 
-    Only a card of ours has all four parts: `where`, `prepare` and `reuse` of another text are empty.
+    Only the cards of ``cards.yaml`` have all four parts; other texts have only `what`.
     """
 
     card_id: Series[str]
@@ -86,8 +86,8 @@ class CardRows(pa.DataFrameModel):
 class WasteCards(CardRows):
     """One row a card.
 
-    `aliases` are other names. `facts` are ``city|item|stream`` of the item lists, `links` are
-    ``source|relation|target`` of the graph: what the card rests on, each found there.
+    `aliases` are other names. `facts` are rows ``city|item|stream`` of the item lists, `links` are
+    edges ``source|relation|target`` of the graph. Every fact and link exists there.
     """
 
     aliases: Series[object]

@@ -1,4 +1,4 @@
-"""Contracts of the tables that more than one stage of the releaf pipeline shares."""
+"""Contracts of the files that several stages of the releaf pipeline share."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SPLITS = ("train", "dev", "test")
 class Items(pa.DataFrameModel):
     """One row an item, city and stream; an item with two right streams has two rows.
 
-    `stream` unites the spellings of a city's streams, `city_stream` is as published, `kind` is
-    the class that all cities share. All names of one `family` (the name without brackets and
-    plurals) are in one split, whatever the city. `cited`: a card rests on this very row.
+    `stream` is the unified spelling of a city's stream, `city_stream` the published one, and `kind` the
+    class that all cities share. All names of one `family` (the name without brackets and plurals) are in
+    one split, in every city. `cited`: a fact of a card names this row.
     """
 
     item_id: Series[str] = pa.Field(unique=True)
@@ -33,10 +33,10 @@ class Items(pa.DataFrameModel):
 
 
 class Cards(pa.DataFrameModel):
-    """One row a card: its parts, and what it rests on.
+    """One row a card: its parts and its facts.
 
     `streams` are ``city: stream`` in the spelling of `Items`, `facts` ``city|item|stream`` as
-    published, `item_ids` the rows of `Items` that they are, `links` ``source|relation|target``.
+    published, `item_ids` the rows of `Items` for these facts, `links` ``source|relation|target``.
     """
 
     card_id: Series[str] = pa.Field(unique=True)
@@ -54,7 +54,10 @@ class Cards(pa.DataFrameModel):
 
 
 class Passages(pa.DataFrameModel):
-    """One row a passage: a part of a card (a long part makes several), the title in front of the text."""
+    """One row a passage: a part of a card, or a piece of a long part.
+
+    The text begins with the title of the card.
+    """
 
     passage_id: Series[str] = pa.Field(unique=True)
     card_id: Series[str]
@@ -73,7 +76,10 @@ class Nodes(pa.DataFrameModel):
 
 
 class Links(pa.DataFrameModel):
-    """One row an edge between indices; `stated` is false where it only says that two names are equal."""
+    """One row an edge between indices.
+
+    `stated` is true for an edge of the sources, false for one that joins two equal names.
+    """
 
     source: Series[int] = pa.Field(ge=0)
     target: Series[int] = pa.Field(ge=0)
@@ -95,7 +101,10 @@ class Photos(pa.DataFrameModel):
 
 
 class Vectors(pa.DataFrameModel):
-    """One row a passage, in the order of `Passages`: its unit vector, and a hash of text and model."""
+    """One row a passage, in the order of `Passages`, with its unit vector.
+
+    `key` is a hash of text and model.
+    """
 
     passage_id: Series[str] = pa.Field(unique=True)
     key: Series[str]
@@ -103,7 +112,7 @@ class Vectors(pa.DataFrameModel):
 
 
 class Vocabulary(Document):
-    """The terms of the BM25 index in alphabetical order, and how they were scored."""
+    """Terms of the BM25 index in alphabetical order, and the parameters of BM25."""
 
     terms: list[str]
     k1: float
@@ -115,18 +124,18 @@ Bm25Arrays = Annotated[
     Tensors,
     Shapes({"starts": ("bounds",), "terms": ("entries",), "scores": ("entries",), "counts": ("entries",)}),
 ]
-"""The index by passage: entries ``starts[i]`` to ``starts[i + 1]`` are those of the i-th passage."""
+"""Index by passage: entries ``starts[i]`` to ``starts[i + 1]`` belong to the i-th passage."""
 
 StreamArrays = Annotated[Tensors, Shapes({}, more=True)]
-"""The model of each city's list: ``CITY.weights`` and ``CITY.offsets``, a row a stream."""
+"""Model of each city's list: ``CITY.weights`` and ``CITY.offsets``, one row a stream."""
 
 
-class Thumbs(pa.DataFrameModel):
-    """One row an answer and a passage that it was read from, and what the person who asked said to it.
+class Ratings(pa.DataFrameModel):
+    """One row an answer and a passage that it cites, with the user's rating.
 
-    ``thumb`` is 1 (up), -1 (down) or 0 (nothing said). ``asked_at`` is ISO 8601. ``stream`` is the bin that
-    was named, ``confidence`` and ``level`` are those of the search, ``model`` is what wrote the answer.
-    Where a question named no city, or nothing was found, the cell is missing.
+    ``rating`` is 1 (up), -1 (down) or 0 (no rating). ``asked_at`` is ISO 8601. ``stream`` is the bin in the
+    answer, ``confidence`` and ``level`` are those of the search, ``model`` names the writer of the answer.
+    A cell is missing if the question has no city or the search found nothing.
     """
 
     answer_id: Series[str]
@@ -138,7 +147,7 @@ class Thumbs(pa.DataFrameModel):
     stream: Series[str] = pa.Field(nullable=True)
     confidence: Series[float] = pa.Field(ge=0, le=1)
     level: Series[str] = pa.Field(isin=["high", "medium", "low"])
-    thumb: Series[int] = pa.Field(isin=[-1, 0, 1])
+    rating: Series[int] = pa.Field(isin=[-1, 0, 1])
     model: Series[str] = pa.Field(nullable=True)
 
     class Config:

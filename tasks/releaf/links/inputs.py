@@ -1,4 +1,4 @@
-"""What is predicted in the graph, what carries messages, and what a node starts with."""
+"""Inputs of link prediction: the split graph, node features and negative pairs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Graph:
     ----------
     types : ndarray of str (n,)
     links : ndarray of shape (2, E)
-        What is predicted, every pair once.
+        Links to predict, every pair once.
     relation : ndarray of str (E,)
     context : ndarray of shape (2, C)
-        Links that carry messages only.
+        Links that pass messages only.
     split : Split
     """
 
@@ -41,37 +41,42 @@ class Graph:
 
     @property
     def nodes(self) -> int:
+        """The number of nodes."""
         return len(self.types)
 
     def known(self) -> Ints:
-        """Every pair that is linked in any way: none of them is a negative."""
+        """Return every linked pair; none of them may be a negative."""
         return np.concatenate([self.links, self.context], axis=1)
 
     def carriers(self) -> Ints:
-        """What messages may pass over: links of the training part, and the context."""
+        """Return the links that pass messages: training links and context."""
         return np.concatenate([self.links[:, self.split.train], self.context], axis=1)
 
 
 def read_graph(nodes: pd.DataFrame, links: pd.DataFrame, params: GraphParams) -> tuple[pd.DataFrame, Graph]:
-    """Nodes in the order of their index, and the graph split for learning.
+    """Return the nodes in the order of their index, and the split graph.
 
-    A pair with a predicted relation is no context, since that would give the hidden link away; of a pair
-    with two relations the first counts.
+    A pair with a predicted relation is left out of the context, because it would reveal the held-out link.
+    For a pair with two relations, the first one counts.
 
     Raises
     ------
     ContractError
-        If the indices are not 0 to n - 1, a link names no node, or too little is left to predict.
+        If the indices are not 0 to n - 1, a link names an unknown node, or too few links remain to predict.
     """
     from methods.graph.links import first_of_pairs, pair_keys, split_links
 
     nodes = nodes.sort_values("index").reset_index(drop=True)
     if not np.array_equal(nodes["index"], np.arange(len(nodes))):
-        raise ContractError(f"nodes.parquet, column 'index': expected 0 to {len(nodes) - 1}, each once")
+        raise ContractError(
+            f"nodes.parquet, column 'index': expected 0 to {len(nodes) - 1}, each once; run "
+            "`statewright run releaf-preprocess`"
+        )
     ends = links[["source", "target"]].to_numpy(np.int64).T
     if (ends >= len(nodes)).any():
         raise ContractError(
-            f"links.parquet: a link names node {ends.max()}; nodes.parquet has {len(nodes)} nodes"
+            f"links.parquet: a link names node {ends.max()}, but nodes.parquet has {len(nodes)} nodes; run "
+            "`statewright run releaf-preprocess`"
         )
     context = links["relation"].isin(params.context).to_numpy()
     relation = links["relation"].to_numpy(str)[~context]
@@ -96,9 +101,10 @@ def read_graph(nodes: pd.DataFrame, links: pd.DataFrame, params: GraphParams) ->
 
 
 def node_features(nodes: pd.DataFrame, graph: Graph, params: GraphParams) -> np.ndarray:
-    """Given features ``(n, d)``: type, then structure or text as asked for; no column if only learnt ones.
+    """Return the given features ``(n, d)``: the type, then structure or text.
 
-    Structure is read off the links learnt from: hidden ones add nothing to it.
+    If all features are learnt, there is no column. The structure is computed from the training links, so
+    held-out links do not affect it.
     """
     if set(params.features) == {"learnt"}:
         return np.zeros((len(nodes), 0), dtype=np.float32)
@@ -122,7 +128,7 @@ def _neighbour_types(links: Ints, one_hot: np.ndarray) -> np.ndarray:
 
 
 def negatives_of(graph: Graph, chosen: Ints, seed: int) -> dict[str, Negatives]:
-    """Pairs against which the `chosen` links are scored, by kind from easy to hard."""
+    """Return negative pairs for the `chosen` links, by kind from easy to hard."""
     from methods.graph.links import (
         Negatives,
         all_same_type_negatives,

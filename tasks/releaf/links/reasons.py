@@ -1,4 +1,4 @@
-"""Recommendations of what a thing could become or is like, with the way that leads there in words."""
+"""Recommendations of new links for an item, each with its path in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pandera.typing import Series
 from tasks.releaf.links.inputs import Graph
 from tasks.releaf.params import GraphParams
 
-NO_WAY = "no path in the graph"
+NO_PATH = "no path in the graph"
 PHRASES = {
     "listed_on": ("is listed on", "lists"),
     "goes_to": ("goes to", "takes"),
@@ -30,11 +30,14 @@ PHRASES = {
     "default_shape": ("usually has the shape", "is the usual shape of"),
     "same_name": ("has the same name as", "has the same name as"),
 }
-"""How a relation is said from source to target, and back."""
+"""Words of a relation from source to target, and from target to source."""
 
 
 class Recommendations(pa.DataFrameModel):
-    """One row an item and a thing recommended: probability of a link, steps of the path (0: none)."""
+    """One row an item and a recommended node.
+
+    `score` is the probability of a link, `steps` the length of the path (0: no path).
+    """
 
     item: Series[str]
     kind: Series[str]
@@ -49,21 +52,21 @@ class Recommendations(pa.DataFrameModel):
 def recommendations(
     nodes: pd.DataFrame, links: pd.DataFrame, graph: Graph, embeddings: np.ndarray, params: GraphParams
 ) -> pd.DataFrame:
-    """The likeliest new links of every item to nodes of the wanted kinds.
+    """Return the likeliest new links of every item to nodes of the requested kinds.
 
     Raises
     ------
     ValueError
-        If the graph has no node of a wanted kind.
+        If the graph has no node of a requested kind.
     """
     items = np.flatnonzero(graph.types == "item")
     tables = [_of_kind(kind, items, nodes, graph, embeddings, params) for kind in params.kinds]
     table = pd.concat(tables, ignore_index=True)
-    paths = _ways(links, graph, table[["from", "to"]].to_numpy(np.int64).T)
-    said = said_relations(links)
+    paths = _paths(links, graph, table[["from", "to"]].to_numpy(np.int64).T)
+    phrases = relation_phrases(links)
     name, kind = nodes["name"].tolist(), graph.types.tolist()
     table["steps"] = [max(len(path) - 1, 0) for path in paths]
-    table["path"] = [in_words(path, name, kind, said) for path in paths]
+    table["path"] = [in_words(path, name, kind, phrases) for path in paths]
     table = table.sort_values(["from", "kind", "rank"], kind="stable")
     return table[list(Recommendations.to_schema().columns)].reset_index(drop=True)
 
@@ -77,7 +80,7 @@ def _of_kind(
     if not len(targets):
         raise ValueError(
             f"releaf.graph.kinds: nodes.parquet has no node of type '{kind}'; "
-            f"it has {', '.join(np.unique(graph.types))}"
+            f"expected one of {', '.join(np.unique(graph.types))}"
         )
     best = top_targets(z, items, targets, params.per_kind, excluded=graph.known())
     row, place = np.nonzero(best.target >= 0)
@@ -96,7 +99,7 @@ def _of_kind(
     )
 
 
-def _ways(links: pd.DataFrame, graph: Graph, pairs: np.ndarray) -> list[tuple[int, ...]]:
+def _paths(links: pd.DataFrame, graph: Graph, pairs: np.ndarray) -> list[tuple[int, ...]]:
     from methods.graph.recommend import shortest_paths
 
     distinct, position = np.unique(pairs, axis=1, return_inverse=True)
@@ -104,22 +107,26 @@ def _ways(links: pd.DataFrame, graph: Graph, pairs: np.ndarray) -> list[tuple[in
     return [found[k] for k in np.ravel(position)]
 
 
-def said_relations(links: pd.DataFrame) -> dict[tuple[int, int], str]:
-    """The words from one end of a link to the other, both ways; of two relations the stated one counts."""
-    said: dict[tuple[int, int], str] = {}
+def relation_phrases(links: pd.DataFrame) -> dict[tuple[int, int], str]:
+    """Return the words of each link in both directions, of stated relations first."""
+    phrases: dict[tuple[int, int], str] = {}
     order = links.sort_values("stated", ascending=False, kind="stable")
     for source, target, relation in order[["source", "target", "relation"]].itertuples(index=False):
         plain = relation.replace("_", " ")
-        there, back = PHRASES.get(relation, (f"is linked by '{plain}' to", f"is linked by '{plain}' from"))
-        said.setdefault((source, target), there)
-        said.setdefault((target, source), back)
-    return said
+        default = (f"is linked by '{plain}' to", f"is linked by '{plain}' from")
+        forward, backward = PHRASES.get(relation, default)
+        phrases.setdefault((source, target), forward)
+        phrases.setdefault((target, source), backward)
+    return phrases
 
 
 def in_words(
-    path: Sequence[int], names: Sequence[str], kinds: Sequence[str], said: dict[tuple[int, int], str]
+    path: Sequence[int], names: Sequence[str], kinds: Sequence[str], phrases: dict[tuple[int, int], str]
 ) -> str:
-    """``jar is made of glass (material); glass is the packing of jam (product)``."""
+    """Return a path in words.
+
+    For example ``jar is made of glass (material); glass is the packing of jam (product)``.
+    """
     if len(path) < 2:
-        return NO_WAY
-    return "; ".join(f"{names[a]} {said[a, b]} {names[b]} ({kinds[b]})" for a, b in pairwise(path))
+        return NO_PATH
+    return "; ".join(f"{names[a]} {phrases[a, b]} {names[b]} ({kinds[b]})" for a, b in pairwise(path))

@@ -1,4 +1,4 @@
-"""Tables of link scores: every model and baseline, by relation and kind of negative."""
+"""Tables of link scores by model, relation and kind of negatives."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ALL = "all"
 
 
 class LinkScoresTable(pa.DataFrameModel):
-    """One row a model, relation and kind of negative: how well links are told from other pairs.
+    """One row a model, relation and kind of negatives, with the scores of the links.
 
-    `negatives`: as many random pairs; as many with the target replaced by one of its type; by one of its type
-    and nearly its degree; or all nodes of the type (then `auc` is the share of rivals outranked, `ap` the
-    mean reciprocal rank and `hits_at_10` the share ranked in the first ten). `hits_at_10` is missing below
-    ten negatives.
+    `negatives`: as many random pairs; as many pairs with a target of the same type; of the same type and
+    similar degree; or all nodes of the type (then `auc` is the share of outranked nodes, `ap` the mean
+    reciprocal rank, and `hits_at_10` the share ranked in the first ten). `hits_at_10` is missing below ten
+    negatives.
     """
 
     model: Series[str]
-    learnt: Series[bool] = pa.Field(description="false: a baseline")
+    learnt: Series[bool] = pa.Field(description="false for a baseline")
     relation: Series[str]
     negatives: Series[str] = pa.Field(isin=[EASY, SAME_TYPE, MATCHED, WHOLE])
     links: Series[int] = pa.Field(ge=1)
@@ -39,7 +39,7 @@ class LinkScoresTable(pa.DataFrameModel):
 
 
 def dot_scorer(embeddings: Mapping[str, np.ndarray]) -> Scorer:
-    """Products of the embeddings of every model by name."""
+    """Return a scorer with the dot products of each model's embeddings."""
 
     def score(pairs: np.ndarray) -> dict[str, np.ndarray]:
         return {
@@ -51,7 +51,7 @@ def dot_scorer(embeddings: Mapping[str, np.ndarray]) -> Scorer:
 
 
 def baseline_scorer(graph: Graph) -> Scorer:
-    """The baselines, reading the links learnt from alone."""
+    """Return a scorer with the baselines, computed from the training links only."""
     from methods.graph.baselines import baseline_scores
 
     links = graph.links[:, graph.split.train]
@@ -61,7 +61,7 @@ def baseline_scorer(graph: Graph) -> Scorer:
 def score_table(
     graph: Graph, chosen: np.ndarray, negatives: Mapping[str, Negatives], learnt: Scorer, given: Scorer
 ) -> pd.DataFrame:
-    """Scores of the `chosen` links under every scorer."""
+    """Return the scores of the `chosen` links under every scorer."""
     rows = []
     for is_learnt, scorer in ((True, learnt), (False, given)):
         true = scorer(graph.links[:, chosen])

@@ -1,4 +1,4 @@
-"""What releaf-retrieve writes: scores of every test question, and their means with significance."""
+"""Scores of every test question of ``releaf-retrieve``, and their means."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ SINGLES = ("bm25", "dense")
 
 
 class RetrievalScores(pa.DataFrameModel):
-    """One row a system and test question; measures only of questions with a relevant card."""
+    """One row a system and test question.
+
+    The ranking measures are missing for questions without a relevant card.
+    """
 
     system: Series[str]
     city: Series[str]
@@ -34,7 +37,10 @@ MEASURES = {"nDCG@10": "ndcg_10", "AP": "ap", "R@100": "recall_100", "RR@10": "r
 
 
 class SystemMetrics(Document):
-    """Means over the test questions; `p_holm` of nDCG@10 against the better of BM25 and dense."""
+    """Means over the test questions.
+
+    `p_holm` compares nDCG@10 with the better of BM25 and dense.
+    """
 
     ndcg_10: float
     ap: float
@@ -47,14 +53,14 @@ class SystemMetrics(Document):
 
 
 class LevelMetrics(Document):
-    """The questions of one level of confidence."""
+    """Questions of one level of confidence."""
 
     questions: int
     right_stream: float
 
 
 class GridMetrics(Document):
-    """Of one weight, with so many documents of feedback, on the questions of the training and dev splits."""
+    """Scores of one weight and number of feedback documents, on train and dev."""
 
     w_dense: float
     feedback: int
@@ -63,10 +69,10 @@ class GridMetrics(Document):
 
 
 class RetrieveMetrics(Document):
-    """The table of systems, and how sure the shipped one is.
+    """Scores of the systems, and right bins of the shipped one by confidence.
 
-    ``commonest_stream``: right bins without reading; ``store_agrees``: share of Qdrant's nearest passages
-    that are among those of the exact search.
+    ``commonest_stream``: share of right bins when always guessing the city's most common one;
+    ``store_agrees``: share of Qdrant's results that are as near as those of exact search.
     """
 
     questions: int
@@ -83,31 +89,34 @@ class RetrieveMetrics(Document):
 
 
 def judge(
-    name: str, scores: np.ndarray, asked: Questions, streams: list[dict[str, list[str]]]
+    name: str, scores: np.ndarray, questions: Questions, streams: list[dict[str, list[str]]]
 ) -> pd.DataFrame:
-    """Rows of `RetrievalScores` of one system; `scores` has the shape (questions, cards)."""
+    """Return the rows of `RetrievalScores` of one system.
+
+    `scores` has the shape (questions, cards).
+    """
     from methods.retrieval.confidence import confidence, level
     from methods.retrieval.evaluation import query_scores
 
-    cited = asked.cited()
-    table = asked.table[["city", "name", "cited"]].assign(system=name)
+    cited = questions.cited()
+    table = questions.table[["city", "name", "cited"]].assign(system=name)
     for measure, values in query_scores(
-        scores[cited], asked.relevance[cited], measures=tuple(MEASURES)
+        scores[cited], questions.relevance[cited], measures=tuple(MEASURES)
     ).items():
         column = np.full(len(table), np.nan)
         column[cited] = values.round(6)
         table[MEASURES[measure]] = column
-    sure = [round(confidence(row), 6) for row in scores]
+    confidences = [round(confidence(row), 6) for row in scores]
     table = table.assign(
-        right_stream=right_stream(scores, asked, streams).round(6),
-        confidence=sure,
-        level=[level(value) for value in sure],
+        right_stream=right_stream(scores, questions, streams).round(6),
+        confidence=confidences,
+        level=[level(value) for value in confidences],
     )
     return table[list(RetrievalScores.to_schema().columns)]
 
 
 def system_metrics(table: pd.DataFrame, best: str, params: RetrieveParams) -> dict[str, SystemMetrics]:
-    """Means of every system, and whether it differs from the better single one."""
+    """Return the means of every system, and its p-value against the best single one."""
     from methods.retrieval.evaluation import compare
 
     parts = {str(name): part for name, part in table.groupby("system", sort=False)}
@@ -130,12 +139,12 @@ def system_metrics(table: pd.DataFrame, best: str, params: RetrieveParams) -> di
 
 
 def best_single(table: pd.DataFrame) -> str:
-    """Which of BM25 and dense has the higher mean nDCG@10."""
+    """Return the better of BM25 and dense by mean nDCG@10."""
     return max(SINGLES, key=lambda name: _mean(table.loc[table["system"] == name, "ndcg_10"]))
 
 
 def means(part: pd.DataFrame, columns: list[str]) -> dict[str, float]:
-    """Means of some columns over the rows that have them."""
+    """Return the means of some columns, ignoring missing values."""
     return {column: _mean(part[column]) for column in columns}
 
 
@@ -144,7 +153,7 @@ def _mean(values: pd.Series) -> float:
 
 
 def by_level(part: pd.DataFrame) -> dict[str, LevelMetrics]:
-    """Right bins by level of confidence."""
+    """Return the share of right bins by level of confidence."""
     return {
         str(name): LevelMetrics(questions=len(rows), right_stream=_mean(rows["right_stream"]))
         for name, rows in part.groupby("level")

@@ -1,6 +1,6 @@
-"""Qdrant as a store of the passages' vectors: inside the process, or a server by its address.
+"""Qdrant as a store of the passages' vectors, in the process or on a server.
 
-The store is a cache: `fill` makes it what ``data/releaf/vectors.parquet`` says, and writes only what differs.
+The store is a cache: `fill` makes it equal to ``data/releaf/vectors.parquet`` and writes only differences.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ COLLECTION = "releaf-passages"
 
 
 def open_store(address: str | None, *, timeout_s: int = 10) -> QdrantClient:
-    """A store inside this process, or the server at `address` (``http://host:6333``).
+    """Open a store in this process, or the server at `address`.
 
     Raises
     ------
     ContractError
-        If there is no answer from the server.
+        If the server does not answer.
     """
     from qdrant_client import QdrantClient
 
@@ -34,21 +34,21 @@ def open_store(address: str | None, *, timeout_s: int = 10) -> QdrantClient:
     client = QdrantClient(url=address, timeout=timeout_s, check_compatibility=False)
     try:
         client.get_collections()
-    except Exception as error:  # httpx, gRPC and Qdrant each have their own
+    except Exception as error:  # httpx, gRPC and Qdrant each raise their own
         raise ContractError(
-            f"releaf.retrieve.qdrant: no Qdrant answers at {address} ({type(error).__name__}); "
-            "start it, or set null for the one inside the process"
+            f"releaf.retrieve.qdrant: Qdrant does not answer at {address} ({type(error).__name__}); "
+            "start it, or set null to use a store in the process"
         ) from error
     return client
 
 
 def fill(client: QdrantClient, vectors: pd.DataFrame, *, collection: str = COLLECTION) -> int:
-    """Bring the collection to `vectors` (`Vectors`).
+    """Make the collection equal to `vectors` (`Vectors`).
 
     Returns
     -------
     int
-        Points written: those that were not there, or had another key.
+        Number of points written: new ones, and those with another key.
     """
     from qdrant_client import models
 
@@ -58,11 +58,11 @@ def fill(client: QdrantClient, vectors: pd.DataFrame, *, collection: str = COLLE
     if not client.collection_exists(collection):
         settings = models.VectorParams(size=width, distance=models.Distance.COSINE)
         client.create_collection(collection, vectors_config=settings)
-    there = _keys(client, collection)
+    stored = _keys(client, collection)
     points = {_point(row["passage_id"]): row for row in vectors.to_dict("records")}
-    if gone := sorted(set(there) - set(points)):
+    if gone := sorted(set(stored) - set(points)):
         client.delete(collection, points_selector=models.PointIdsList(points=list(gone)))
-    new = {point: row for point, row in points.items() if there.get(point) != row["key"]}
+    new = {point: row for point, row in points.items() if stored.get(point) != row["key"]}
     if new:
         batch = models.Batch(
             ids=list(new),
@@ -76,21 +76,21 @@ def fill(client: QdrantClient, vectors: pd.DataFrame, *, collection: str = COLLE
 def nearest(
     client: QdrantClient, queries: np.ndarray, limit: int, *, collection: str = COLLECTION
 ) -> list[list[tuple[str, float]]]:
-    """For each query the `limit` nearest passages and their cosines, the nearest first."""
+    """Return the `limit` nearest passages of each query with their cosines."""
     from qdrant_client import models
 
     requests = [
         models.QueryRequest(query=row.tolist(), limit=limit, with_payload=["passage_id"]) for row in queries
     ]
-    found = client.query_batch_points(collection, requests=requests)
+    responses = client.query_batch_points(collection, requests=requests)
     return [
         [((point.payload or {})["passage_id"], float(point.score)) for point in answer.points]
-        for answer in found
+        for answer in responses
     ]
 
 
 def _point(passage_id: str) -> str:
-    """Qdrant takes UUIDs only."""
+    """Return the UUID of a passage, because Qdrant accepts UUIDs as ids."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"passage:{passage_id}"))
 
 
@@ -100,10 +100,10 @@ def _width(client: QdrantClient, collection: str) -> int:
 
 
 def _keys(client: QdrantClient, collection: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     offset: Any = None
     while True:
         points, offset = client.scroll(collection, limit=1000, offset=offset, with_payload=["key"])
-        found |= {str(point.id): str((point.payload or {}).get("key")) for point in points}
+        keys |= {str(point.id): str((point.payload or {}).get("key")) for point in points}
         if offset is None:
-            return found
+            return keys

@@ -1,1 +1,1 @@
-"""Helpers of the stage that learns from photographs."""
+"""Helpers of the stage ``releaf-vision``."""

@@ -1,4 +1,4 @@
-"""A user's own pictures: a folder, its labels, what cannot be used, and how well the rest is named."""
+"""Pictures of a user: reading, labels, rejected files and evaluation."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tqdm import tqdm
 from statewright.contracts import ContractError
 from tasks.releaf.catalogue.names import split_of
 from tasks.releaf.contracts.raw import FEATURES, MATERIALS
-from tasks.releaf.photographs.scores import OwnPictures, predictions
+from tasks.releaf.photographs.scores import OwnPicturesSummary, predictions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TWIN = 0.97  # the default of releaf.preprocess.twin_cosine, which is not a param of this stage
-HELD_OUT_SHARE = 0.15  # for validation, and as much for test
+TWIN = 0.97  # as releaf.preprocess.twin_cosine, which is not a param of this stage
+HELD_OUT_SHARE = 0.15  # of the validation split, and of the test split
 
 
 @dataclass(frozen=True)
-class Own:
-    """Pictures that can be used, and why others cannot.
+class OwnPictures:
+    """Pictures of a user that can be used, and the reasons why others cannot.
 
     Attributes
     ----------
     folder : Path
     rows : pandas.DataFrame
-        Columns of `Photos` (`contracts.tables`) and `item`. The split is train, val, own (a test of their
-        own) or unlabelled; `label` and `item` may be missing.
+        Columns of `Photos` (`contracts.tables`) and `item`. The split is train, val, own (the test
+        pictures) or unlabelled; `label` and `item` may be missing.
     rejected : dict of str
-        File, and the reason.
+        Reason by file.
     """
 
     folder: Path
@@ -44,16 +44,19 @@ class Own:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The names of items in alphabetical order."""
+        """The item names in alphabetical order."""
         return tuple(sorted(self.rows["item"].dropna().unique()))
 
     def parts(self) -> dict[str, pd.DataFrame]:
-        """Rows to train on, to validate on, and ('own') to be named only; none that is empty."""
+        """Return the rows by part: train, val, and own (for prediction only).
+
+        An empty part has no entry.
+        """
         split = self.rows["split"].replace("unlabelled", "own")
         return {str(name): rows for name, rows in self.rows.groupby(split)}
 
     def joined(self, parts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-        """`parts`, and these behind the rows of each."""
+        """Return `parts` with these rows appended to each."""
         shipped = {name: rows.assign(item=None) for name, rows in parts.items()}
         return shipped | {
             name: pd.concat([shipped[name], rows], ignore_index=True) if name in shipped else rows
@@ -61,16 +64,18 @@ class Own:
         }
 
 
-def read_own(folder: Path, photos: pd.DataFrame) -> Own:
-    """Every file below `folder`: ``MATERIAL/FILE``, ``MATERIAL/ITEM/FILE``, or ``FILE`` without a label.
+def read_own(folder: Path, photos: pd.DataFrame) -> OwnPictures:
+    """Read a user's pictures.
 
-    Files and folders whose name begins with a dot are passed over. A labelled picture that is one of `photos`
-    or an earlier one (by the cosine of their features) is set aside: it would be learnt from and tested on.
+    Paths are ``MATERIAL/FILE``, ``MATERIAL/ITEM/FILE``, or ``FILE`` for an unlabelled picture.
+    Files and folders whose name begins with a dot are skipped. A labelled picture that equals one of
+    `photos` or an earlier picture (by the cosine of their features) is rejected, because it could be in
+    both the training and the test split.
 
     Raises
     ------
     ContractError
-        If the folder is missing or empty, or no file of it can be used.
+        If the folder is missing or empty, or none of its files can be used.
     """
     from methods.vision.pictures import PictureError
     from methods.vision.shipped import shipped_features, torch_features
@@ -91,7 +96,7 @@ def read_own(folder: Path, photos: pd.DataFrame) -> Own:
             features = shipped_features(features_of, [_decode(path)])[0]
             if label is not None:
                 directions[len(known)] = _direction(features)
-                _no_twin(directions, known)
+                _reject_twin(directions, known)
                 known.append(name)
         except PictureError as error:
             rejected[name] = str(error)
@@ -104,31 +109,31 @@ def read_own(folder: Path, photos: pd.DataFrame) -> Own:
             f"{name}: {reason}"
         )
     table = pd.DataFrame(rows, columns=["photo_id", "label", "item", "split", "features"])
-    return Own(folder, table.astype({"label": "str", "item": "str"}), rejected)
+    return OwnPictures(folder, table.astype({"label": "str", "item": "str"}), rejected)
 
 
 def _files(folder: Path) -> list[Path]:
-    found = sorted(
+    paths = sorted(
         path
         for path in folder.rglob("*")
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    if not found:
-        state = "is empty" if folder.is_dir() else "is no folder"
+    if not paths:
+        state = "is empty" if folder.is_dir() else "is not a folder"
         raise ContractError(
-            f"releaf.vision.pictures: {folder} {state}; name a folder of pictures, "
-            "as glass/FILE, glass/jar/FILE or FILE, or null"
+            f"releaf.vision.pictures: {folder} {state}; set a folder of pictures "
+            "(glass/FILE, glass/jar/FILE or FILE), or null"
         )
-    return found
+    return paths
 
 
 def _labels(folders: Sequence[str]) -> tuple[str | None, str | None]:
     from methods.vision.pictures import PictureError
 
     if len(folders) > 2:
-        raise PictureError("lies more than two folders deep; expected MATERIAL/FILE or MATERIAL/ITEM/FILE")
+        raise PictureError("is more than two folders deep; expected MATERIAL/FILE or MATERIAL/ITEM/FILE")
     if folders and folders[0] not in MATERIALS:
-        raise PictureError(f"'{folders[0]}' is no known material; known are {', '.join(MATERIALS)}")
+        raise PictureError(f"'{folders[0]}' is an unknown material; expected {', '.join(MATERIALS)}")
     label, item = [*folders, None, None][:2]
     return label, item
 
@@ -138,7 +143,7 @@ def _decode(path: Path) -> NDArray[np.uint8]:
 
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise PictureError(f"the file has {size:,} bytes, at most {MAX_BYTES:,} are read")
+            raise PictureError(f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}")
         return decode(path.read_bytes())
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror}") from error
@@ -149,8 +154,11 @@ def _direction(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
-def _no_twin(directions: NDArray[np.float32], known: Sequence[str]) -> None:
-    """The first of `directions` are those of the `known`, the next is the picture's."""
+def _reject_twin(directions: NDArray[np.float32], known: Sequence[str]) -> None:
+    """Raise an error if the picture equals one of the `known` ones.
+
+    The first rows of `directions` belong to the `known`, the next one to the picture.
+    """
     from methods.vision.pictures import PictureError
 
     cosines = directions[: len(known)] @ directions[len(known)]
@@ -165,8 +173,8 @@ def _split(name: str, label: str | None) -> str:
     return {"train": "train", "dev": "val", "test": "own"}[split]
 
 
-def pictures_of(own: Own, size: tuple[int, int]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Each of `Own.parts` and its pictures, (n, height, width, 3), brought to `size` (height, width)."""
+def pictures_of(own: OwnPictures, size: tuple[int, int]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Yield each part and its pictures, (n, height, width, 3), resized to `size`."""
     from PIL import Image
 
     height, width = size
@@ -181,23 +189,23 @@ def pictures_of(own: Own, size: tuple[int, int]) -> Iterator[tuple[str, NDArray[
 
 
 def judge(
-    own: Own, logits: Sequence[Mapping[str, Tensor]], temperature: float
-) -> tuple[pd.DataFrame, OwnPictures]:
-    """What was found for the rows that were not learnt from, and how often it is right.
+    own: OwnPictures, logits: Sequence[Mapping[str, Tensor]], temperature: float
+) -> tuple[pd.DataFrame, OwnPicturesSummary]:
+    """Return the predictions of pictures that were not in training, and a summary.
 
     Parameters
     ----------
-    own : Own
+    own : OwnPictures
     logits : sequence of mapping of (rows, classes)
-        Of each seed, the heads' logits of the part 'own'; none if it is empty.
+        For each seed, the logits of every head for the part 'own'; empty if the part is empty.
     temperature : float
-        Of the material.
+        Temperature of the material head.
     """
     from methods.evaluation.calibration import softmax
 
     rows = own.parts().get("own", own.rows[:0])
     mean = {
-        head: np.mean([softmax(one[head].numpy()) for one in logits], axis=0)
+        head: np.mean([softmax(seed_logits[head].numpy()) for seed_logits in logits], axis=0)
         for head in (logits[0] if logits else ())
     }
     material = mean.get("material", np.empty((0, len(MATERIALS))))
@@ -208,8 +216,8 @@ def judge(
         table["item_confidence"] = np.round(mean["item"].max(axis=1), 5)
     tested = table[table["split"] == "own"]
     split = own.rows["split"].value_counts()
-    named = tested[tested["item"].notna()] if "item" in tested else tested[:0]
-    return table, OwnPictures(
+    with_item = tested[tested["item"].notna()] if "item" in tested else tested[:0]
+    return table, OwnPicturesSummary(
         folder=str(own.folder),
         files=len(own.rows) + len(own.rejected),
         kept={name: int(split.get(name, 0)) for name in ("train", "val", "own", "unlabelled")},
@@ -217,8 +225,8 @@ def judge(
         accuracy=_share(tested["found"] == tested["label"]),
         tested=len(tested),
         items=list(own.items),
-        item_accuracy=_share(named["found_item"] == named["item"]) if len(named) else None,
-        items_tested=len(named),
+        item_accuracy=_share(with_item["found_item"] == with_item["item"]) if len(with_item) else None,
+        items_tested=len(with_item),
     )
 
 

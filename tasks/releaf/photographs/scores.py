@@ -1,4 +1,4 @@
-"""Tables and figures of what the classifier found: by class, confusion, calibration, predictions."""
+"""Scores of the classifier: by class, confusion, calibration and predictions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.releaf.contracts.raw import MATERIALS
 
 
 class Quality(Document):
-    """Right answers with a 95 % Wilson interval, and calibration before and after the temperature."""
+    """Accuracy with a 95 % Wilson interval, and calibration before and after scaling."""
 
     accuracy: float
     accuracy_low: float
@@ -30,7 +30,10 @@ class Quality(Document):
 
 
 class Scores(pa.DataFrameModel):
-    """One row a split, model (a seed, or 'all': their averaged probabilities) and class."""
+    """One row a split, model and class.
+
+    `model` is a seed, or 'all' for the averaged probabilities of all seeds.
+    """
 
     split: Series[str] = pa.Field(isin=["val", "test"])
     model: Series[str]
@@ -42,7 +45,7 @@ class Scores(pa.DataFrameModel):
 
 
 class Confusion(pa.DataFrameModel):
-    """Photographs of the test split by true class and found class."""
+    """Photographs of the test split by true and predicted class."""
 
     label: Series[str] = pa.Field(isin=MATERIALS)
     found: Series[str] = pa.Field(isin=MATERIALS)
@@ -50,10 +53,12 @@ class Confusion(pa.DataFrameModel):
 
 
 class Predictions(pa.DataFrameModel):
-    """One row a held-out photograph: calibrated probabilities ``p_MATERIAL``, and ``bin_CITY``.
+    """One row a held-out photograph, with its predicted material and bins.
 
-    Of a user's own pictures, `photo_id` is the path in their folder; the split is 'own' (their test) or
-    'unlabelled', and with an item head there are ``item``, ``found_item`` and ``item_confidence``.
+    The columns ``p_MATERIAL`` hold calibrated probabilities, ``bin_CITY`` the bin of each city.
+
+    For a user's own pictures, `photo_id` is the path in their folder and the split is 'own' (test) or
+    'unlabelled'. An item head adds ``item``, ``found_item`` and ``item_confidence``.
     """
 
     photo_id: Series[str]
@@ -68,7 +73,7 @@ class Predictions(pa.DataFrameModel):
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch, the mean over the seeds that were still training (`seeds` of them)."""
+    """One row an epoch, the mean over the `seeds` that were still training."""
 
     epoch: Series[int] = pa.Field(ge=1, unique=True)
     seeds: Series[int] = pa.Field(ge=1)
@@ -77,11 +82,11 @@ class History(pa.DataFrameModel):
     validation_accuracy: Series[float] = pa.Field(ge=0, le=1)
 
 
-class OwnPictures(Document):
-    """A user's own pictures: how many are in each split, why others were rejected, and what is right.
+class OwnPicturesSummary(Document):
+    """Numbers, rejected files and accuracy of a user's own pictures.
 
-    ``accuracy`` is of the ``tested`` ones of split 'own', ``item_accuracy`` of those with an item; null where
-    there is none, or the item head is off.
+    ``accuracy`` covers the ``tested`` pictures of split 'own', ``item_accuracy`` those of them with an item.
+    Either is null if there is no such picture or the item head is off.
     """
 
     folder: str
@@ -96,13 +101,13 @@ class OwnPictures(Document):
 
 
 class VisionSummary(Document):
-    """How often the material is found, and how sure one can be.
+    """Accuracy and calibration of the classifier.
 
-    ``tier``: 'features' or 'photographs'. ``heads_off``: head, and why it is not trained. ``bin_from``:
-    how the bin is found. ``validation`` and ``test`` are of all seeds together, whose temperature was
-    fitted on the validation split; ``accuracy_seeds`` are of single seeds on the test split.
-    ``bin_accuracy``: share of test photographs whose found material leads to the same stream as the true one.
-    ``own`` is there only where ``releaf.vision.pictures`` names a folder.
+    ``tier``: 'features' or 'photographs'. ``heads_off``: reason by head that is not trained. ``bin_from``:
+    source of the bin. ``validation`` and ``test`` cover the averaged probabilities of all seeds, with a
+    temperature fitted on the validation split; ``accuracy_seeds`` covers single seeds on the test split.
+    ``bin_accuracy``: share of test photographs whose predicted material has the bin of the true one.
+    ``own`` exists only if ``releaf.vision.pictures`` names a folder.
     """
 
     tier: str
@@ -120,11 +125,11 @@ class VisionSummary(Document):
     accuracy_seeds_sd: float
     recall: dict[str, float]
     bin_accuracy: dict[str, float]
-    own: OwnPictures | None = Field(None, exclude_if=lambda own: own is None)
+    own: OwnPicturesSummary | None = Field(default=None, exclude_if=lambda own: own is None)
 
 
 def quality(logits: np.ndarray, labels: np.ndarray, temperature: float, bins: int) -> Quality:
-    """Of logits (n, classes) and true classes (n,)."""
+    """Return accuracy and calibration for logits (n, classes) and true classes (n,)."""
     from scipy.stats import binomtest
 
     from methods.evaluation.calibration import expected_calibration_error, log_loss, softmax
@@ -143,46 +148,46 @@ def quality(logits: np.ndarray, labels: np.ndarray, temperature: float, bins: in
     )
 
 
-def by_class(labels: np.ndarray, found: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Precision, recall and F1 of each class; 0 where it is undefined."""
+def by_class(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Return precision, recall and F1 of each class; 0 for an undefined value."""
     from methods.evaluation.calibration import confusion
 
-    counts = confusion(labels, found, len(classes))
-    right, true, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    counts = confusion(labels, predicted, len(classes))
+    right, true, predictions_of_class = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return pd.DataFrame(
         {
             "material": list(classes),
             "photos": true,
-            "precision": np.round(right / np.maximum(said, 1), 5),
+            "precision": np.round(right / np.maximum(predictions_of_class, 1), 5),
             "recall": np.round(right / np.maximum(true, 1), 5),
-            "f1": np.round(2 * right / np.maximum(true + said, 1), 5),
+            "f1": np.round(2 * right / np.maximum(true + predictions_of_class, 1), 5),
         }
     )
 
 
-def confusion_table(labels: np.ndarray, found: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """One row a pair of true and found class."""
+def confusion_table(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row for each pair of true and predicted class."""
     from methods.evaluation.calibration import confusion
 
-    counts = confusion(labels, found, len(classes))
+    counts = confusion(labels, predicted, len(classes))
     pairs = [(label, name) for label in classes for name in classes]
     return pd.DataFrame(pairs, columns=["label", "found"]).assign(photos=counts.ravel())
 
 
 def predictions(rows: pd.DataFrame, probabilities: np.ndarray, split: str | np.ndarray) -> pd.DataFrame:
-    """What was found for each photograph, how sure, and the stream of each city."""
-    found = [MATERIALS[index] for index in probabilities.argmax(axis=1)]
+    """Return the material, the confidence and each city's bin of every photograph."""
+    predicted = [MATERIALS[index] for index in probabilities.argmax(axis=1)]
     table = pd.DataFrame(
         {
             "photo_id": rows["photo_id"].to_numpy(),
             "split": split,
             "label": rows["label"].to_numpy(),
-            "found": found,
+            "found": predicted,
             "confidence": np.round(probabilities.max(axis=1), 5),
         }
     )
     for index, material in enumerate(MATERIALS):
         table[f"p_{material}"] = np.round(probabilities[:, index], 5)
     for city in BINS:
-        table[f"bin_{city}"] = [bin_of(city, material) for material in found]
+        table[f"bin_{city}"] = [bin_of(city, material) for material in predicted]
     return table

@@ -1,74 +1,90 @@
-"""Section of the report on what the benchmarks measured, on which day: collections that do not ship, load."""
+"""Section on the benchmarks: public collections that do not ship, and timings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.releaf.contracts.report import Benchmarks
 from tasks.report.benchmark import Benchmark, Measured, benchmark_grids
 from tasks.report.blocks import Prose, Section, joined, plural
 
-SURE = 0.05
+SIGNIFICANT = 0.05
+Row = dict[str, Any]
 
 
-def elsewhere(retrieval: Benchmark, graph: Benchmark, vision: Benchmark, *others: Benchmark) -> Section:
-    """Findings across the tables, then each table with its day and command."""
-    parts = (retrieval, graph, vision, *others)
-    findings = [*_search(retrieval), *_links(graph), *_photographs(vision)]
-    versions = sorted({pair for part in parts for table in part.tables for pair in table.versions.items()})
+def finding(benchmarks: Benchmarks) -> str:
+    """Return the comparison of the search with its parts on public collections."""
+    sentence = next(_search(benchmarks.retrieval_benchmark), "no public collection was measured.")
+    return f"Public benchmarks: {sentence[0].lower()}{sentence[1:]}"
+
+
+def section(benchmarks: Benchmarks) -> Section:
+    """Return comparisons across the tables, then each table with its day and command."""
+    comparisons = (
+        *_search(benchmarks.retrieval_benchmark),
+        *_links(benchmarks.graph_benchmark),
+        *_photographs(benchmarks.vision_benchmark),
+    )
+    versions = sorted(
+        {pair for part in benchmarks for table in part.tables for pair in table.versions.items()}
+    )
     return Section(
-        "elsewhere",
-        "Measured on collections that do not ship",
+        "benchmarks",
+        "Benchmarks on other data",
         (
             Prose(
-                "The same methods on public test collections, whose data are too large or not free to ship, "
-                "and beside what others published; and times, which no two runs share. A run of the pipeline "
-                "does not measure these again: each table carries the day and the command that made it."
+                "These tables compare the same methods with published results, on public collections that "
+                "are too large or not free to ship. They also hold timings, which differ from run to run. "
+                "The pipeline does not repeat the measurements: each table names its day and command."
             ),
-            *([Prose(points=tuple(findings))] if findings else []),
-            *(table for part in parts for table in benchmark_grids(part)),
+            *([Prose(points=comparisons)] if comparisons else []),
+            *(table for part in benchmarks for table in benchmark_grids(part)),
             Prose(f"Measured with {joined(f'{name} {number}' for name, number in versions)}."),
         ),
     )
 
 
-def _records(table: Measured) -> list[dict[str, Any]]:
+def _records(table: Measured) -> list[Row]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
-def _table(benchmark: Benchmark, name: str) -> list[dict[str, Any]]:
+def _table(benchmark: Benchmark, name: str) -> list[Row]:
     return next((_records(table) for table in benchmark.tables if table.name == name), [])
 
 
 def _search(benchmark: Benchmark) -> Iterator[str]:
-    """Where the shipped recipe surely beats the better single system of a collection."""
-    tables: dict[str, list[dict[str, Any]]] = {}
+    """Yield the comparison of the shipped search with the best single system."""
+    tables: dict[str, list[Row]] = {}
     for row in _table(benchmark, "systems"):
         tables.setdefault(row["collection"], []).append(row)
     if not tables:
         return
-    better, worse, open_ = [], [], []
+    better: list[str] = []
+    worse: list[str] = []
+    undecided: list[str] = []
     for name, rows in tables.items():
         shipped = next(row for row in rows if row["system"] == "shipped")
         best = next(row for row in rows if row["p"] is None)
-        said = f"{name} ({shipped['nDCG@10']:.3f} against {best['nDCG@10']:.3f} of {best['system']})"
-        sure = shipped["p"] is not None and shipped["p"] < SURE
-        group = open_ if not sure else better if shipped["nDCG@10"] > best["nDCG@10"] else worse
-        group.append(said)
-    parts = [
-        f"{word} {joined(names)}"
-        for word, names in (("surely better on", better), ("not surely different on", open_),
-                            ("surely worse on", worse))
-        if names
-    ]  # fmt: skip
+        figures = f"{name} ({shipped['nDCG@10']:.3f} against {best['nDCG@10']:.3f} of {best['system']})"
+        if shipped["p"] is None or shipped["p"] >= SIGNIFICANT:
+            undecided.append(figures)
+        else:
+            (better if shipped["nDCG@10"] > best["nDCG@10"] else worse).append(figures)
+    groups = (
+        ("significantly better on", better),
+        ("not significantly different on", undecided),
+        ("significantly worse on", worse),
+    )
+    parts = "; ".join(f"{label} {joined(names)}" for label, names in groups if names)
     yield (
-        f"Search as shipped beside the better of BM25 and dense vectors, by nDCG@10 on "
-        f"{plural(len(tables), 'collection')}: {'; '.join(parts)}."
+        f"By nDCG@10 on {plural(len(tables), 'collection')}, the shipped search compares with the better of "
+        f"BM25 and dense vectors as follows: {parts}."
     )
 
 
 def _links(benchmark: Benchmark) -> Iterator[str]:
-    """Ours beside the published figures of link prediction."""
+    """Yield the comparison of link prediction with published results."""
     rows = _table(benchmark, "citations")
     if rows:
         figures = joined(
@@ -84,18 +100,18 @@ def _links(benchmark: Benchmark) -> Iterator[str]:
 
 
 def _photographs(benchmark: Benchmark) -> Iterator[str]:
-    """Our best route beside the best plain classifier on the same features."""
-    ours, plain = [], []
+    """Yield the comparison of our best classifier with the best standard one."""
+    ours: list[Row] = []
+    standard: list[Row] = []
     for row in _table(benchmark, "features") + _table(benchmark, "photographs"):
-        # A single run of a plain classifier has no seeds to be averaged.
-        (plain if row["all seeds, test %"] is None else ours).append(row)
-    if ours and plain:
-        mine = max(ours, key=lambda row: row["val %"])
-        peer = max(plain, key=lambda row: row["val %"])
-        score, other = mine["all seeds, test %"], peer["test %"]
-        word = "above" if score > other else "not above"
+        # A single run of a standard classifier has no seeds to average.
+        (standard if row["all seeds, test %"] is None else ours).append(row)
+    if ours and standard:
+        our_best = max(ours, key=lambda row: row["val %"])
+        standard_best = max(standard, key=lambda row: row["val %"])
+        accuracy, reference = our_best["all seeds, test %"], standard_best["test %"]
+        comparison = "above" if accuracy > reference else "not above"
         yield (
-            f"Photographs, each route chosen by validation: “{mine['route']}” reaches {score:.1f}% of the "
-            "test "
-            f"photographs, {word} “{peer['route']}” ({other:.1f}%)."
+            f"For photos, with each classifier chosen on validation data, “{our_best['route']}” reaches "
+            f"{accuracy:.1f}% of the test photos, {comparison} “{standard_best['route']}” ({reference:.1f}%)."
         )

@@ -1,86 +1,88 @@
-"""Section of the report on what goes in: rows read and set aside, cards, names of things, passages."""
+"""Section on the data: source tables, cards, item names and passages."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from tasks.releaf.contracts.report import IngestResults
 from tasks.releaf.ingest import IngestReport
 from tasks.releaf.preprocess import PreprocessReport
-from tasks.report.blocks import Block, Prose, Section, count, grid, plural, share
+from tasks.report.blocks import Block, Cell, Prose, Section, count, grid, plural, share
 
 SHOWN = 10
 
 
-def verdict(ingest: IngestReport, made: PreprocessReport) -> str:
-    """The corpus in a sentence."""
+def finding(ingest: IngestReport, preprocess: PreprocessReport) -> str:
+    """Return the coverage of the cards and the number of broken rows."""
     broken = ingest.all_tables.rows_quarantined
     return (
-        f"{count(ingest.cards)} cards speak of {share(made.items_cited / made.items)} of the "
-        f"{count(made.items)} names on the cities' lists; of {count(ingest.all_tables.rows_read)} rows "
-        f"{count(broken) if broken else 'none'} broke a rule and stayed out."
+        f"Data: {count(ingest.cards)} cards cover {share(preprocess.items_cited / preprocess.items)} of the "
+        f"{count(preprocess.items)} entries on the cities' lists; of {count(ingest.all_tables.rows_read)} "
+        f"source rows, {count(broken) if broken else 'none'} broke a rule and went to quarantine."
     )
 
 
-def corpus(ingest: IngestReport, made: PreprocessReport, quarantine: pd.DataFrame) -> Section:
-    """Rows of each table, what was mended, the streams of each city."""
+def section(results: IngestResults, preprocess: PreprocessReport) -> Section:
+    """Return the counts of source tables, prepared data and streams."""
+    ingest = results.ingest
     total = ingest.all_tables
     blocks: list[Block] = [
         Prose(
-            f"{count(total.rows_read)} rows were read from {plural(len(ingest.tables), 'table')} and "
-            f"{count(total.rows_kept)} kept. The cards were written for this collection and every fact on "
-            "them is checked against the cities' own lists; the lists are as published, in the cities' words."
+            f"The pipeline read {count(total.rows_read)} rows from {plural(len(ingest.tables), 'table')} and "
+            f"kept {count(total.rows_kept)}. The cards were written for this project, and every fact on them "
+            "is checked against the cities' own lists. The lists are as published, in the cities' words."
         ),
         grid(
-            "Rows of each source table. Exact counts; no sampling.",
-            ("table", "read", "kept", "set aside"),
+            "Rows of each source table (complete counts, no sampling).",
+            ("table", "read", "kept", "quarantined"),
             [
-                (name, count(one.rows_read), count(one.rows_kept), count(one.rows_quarantined))
-                for name, one in sorted(ingest.tables.items())
+                (name, count(counts.rows_read), count(counts.rows_kept), count(counts.rows_quarantined))
+                for name, counts in sorted(ingest.tables.items())
             ],
         ),
         grid(
-            "What became of them. All names of one thing are in one split, so that no test name was seen.",
-            ("what", "how many"),
-            _facts(made),
+            "Prepared data. All names of one item are in the same split, so no test name occurs in training.",
+            ("data", "number"),
+            _counts(preprocess),
         ),
-        *_set_aside(quarantine),
-        _streams(made),
+        *_quarantine(results.waste_quarantine),
+        _streams(preprocess),
         Prose(
-            f"Where it ends: of {count(made.split['test'])} test names no card speaks of "
-            f"{count(made.split['test'] - made.test_items_cited)}; further documents: "
-            f"{ingest.documents_from}; the cities' own pages: {ingest.full_tier}."
+            f"Limits: {count(preprocess.split['test'] - preprocess.test_items_cited)} of "
+            f"{count(preprocess.split['test'])} test entries are on no card. Further documents: "
+            f"{ingest.documents_from}. The cities' own pages: {ingest.full_tier}."
         ),
     ]
-    return Section("corpus", "What goes in", tuple(blocks))
+    return Section("corpus", "The data", tuple(blocks))
 
 
-def _facts(made: PreprocessReport) -> list[tuple[str, str]]:
-    left_out = made.photos_left_out
+def _counts(preprocess: PreprocessReport) -> list[tuple[str, str]]:
+    left_out = preprocess.photos_left_out
     return [
-        ("names of things, by city and stream", count(made.items)),
-        ("… repeated under another spelling, and dropped", count(made.items_repeated)),
-        ("… of a city with more than one right stream", count(made.items_of_two_streams)),
-        ("… that a card rests on", count(made.items_cited)),
-        *((f"… in the split {name}", count(number)) for name, number in made.split.items()),
-        ("cards", count(made.cards)),
-        ("passages made of them", count(made.passages)),
-        ("nodes of the graph of things", count(made.nodes)),
-        ("links of it", count(made.links)),
-        ("photographs", count(made.photos)),
-        ("… left out, being the twin of a held-out one", count(len(left_out.twin_of_held_out))),
-        ("… left out, being there under two labels", count(len(left_out.two_labels))),
+        ("item names, by city and stream", count(preprocess.items)),
+        ("… duplicates with another spelling, dropped", count(preprocess.items_repeated)),
+        ("… in a city that gives more than one stream", count(preprocess.items_of_two_streams)),
+        ("… that are a fact of a card", count(preprocess.items_cited)),
+        *((f"… in the {name} split", count(number)) for name, number in preprocess.split.items()),
+        ("cards", count(preprocess.cards)),
+        ("passages of the cards", count(preprocess.passages)),
+        ("nodes of the item graph", count(preprocess.nodes)),
+        ("links of the item graph", count(preprocess.links)),
+        ("photos", count(preprocess.photos)),
+        ("… left out as copies of a held-out photo", count(len(left_out.twin_of_held_out))),
+        ("… left out because they have two labels", count(len(left_out.two_labels))),
     ]
 
 
-def _set_aside(quarantine: pd.DataFrame) -> list[Block]:
+def _quarantine(quarantine: pd.DataFrame) -> list[Block]:
     if quarantine.empty:
         return []
     shown = quarantine.head(SHOWN)
     return [
         grid(
-            f"The rows set aside, and why ({count(len(shown))} of {count(len(quarantine))} shown; all stand "
-            "in data/raw/waste_quarantine.parquet).",
-            ("table", "row", "column", "found", "reason"),
+            f"Quarantined rows with the reason ({count(len(shown))} of {count(len(quarantine))}; "
+            "data/raw/waste_quarantine.parquet holds all).",
+            ("table", "row", "column", "value", "reason"),
             [
                 (row.table, count(row.row), row.column, row.value[:60], row.reason)
                 for row in shown.itertuples()
@@ -90,21 +92,23 @@ def _set_aside(quarantine: pd.DataFrame) -> list[Block]:
     ]
 
 
-def _streams(made: PreprocessReport) -> Block:
-    pairs = [(*key.split(": ", 1), number) for key, number in made.streams.items()]
-    cities = list(dict.fromkeys(city for city, _, _ in pairs))
+def _streams(preprocess: PreprocessReport) -> Block:
+    by_city: dict[str, dict[str, int]] = {}
+    for key, number in preprocess.streams.items():
+        city, stream = key.split(": ", 1)
+        by_city.setdefault(city, {})[stream] = number
+    rows: list[tuple[str | Cell, ...]] = [
+        (city, count(sum(streams.values())), count(len(streams)), _commonest(streams))
+        for city, streams in by_city.items()
+    ]
     return grid(
-        "Names by city and stream: a city that throws most things into one bin is easily guessed.",
-        ("city", "names", "streams", "its commonest"),
-        [
-            (city, count(sum(own.values())), count(len(own)), _commonest(own))
-            for city in cities
-            for own in [{stream: number for c, stream, number in pairs if c == city}]
-        ],
+        "Item names by city. If most names of a city share one stream, a constant guess is often right.",
+        ("city", "names", "streams", "most common stream"),
+        rows,
         text=(3,),
     )
 
 
-def _commonest(own: dict[str, int]) -> str:
-    name = max(own, key=lambda stream: own[stream])
-    return f"{name} ({share(own[name] / sum(own.values()))})"
+def _commonest(streams: dict[str, int]) -> str:
+    name = max(streams, key=lambda stream: streams[stream])
+    return f"{name} ({share(streams[name] / sum(streams.values()))})"

@@ -1,4 +1,4 @@
-"""Section of the report on the language model: what the adapter costs, teaches, and fails to teach."""
+"""Section on the language model: size, training and answers of the adapter."""
 
 from __future__ import annotations
 
@@ -6,65 +6,73 @@ from tasks.releaf.adapter.scores import AdaptSummary
 from tasks.report.blocks import Block, Prose, Section, count, grid, joined, plural, share
 
 
-def verdict(adapt: AdaptSummary) -> str:
-    """Right bins before and after, beside the best simple baseline."""
-    before, after = adapt.answers_before.right_bin, adapt.answers_after.right_bin
-    best = max(adapt.baselines, key=lambda name: adapt.baselines[name])
-    word = "above" if after > adapt.baselines[best] else "not above"
-    return (
-        f"The language model names the right bin in {share(after)} of {count(adapt.answers_after.asked)} "
-        "held-out "
-        f"questions with its adapter and in {share(before)} without: {word} the simple baseline “{best}” "
-        f"({share(adapt.baselines[best])})."
-    )
+def finding(adapt: AdaptSummary) -> str:
+    """Return the share of right bins before and after, and the best baseline."""
+    return f"Language model: {_right_bins(adapt)}"
 
 
-def language(adapt: AdaptSummary) -> Section:
-    """Size of the adapter, perplexities, answers."""
-    equal = "equal to" if adapt.formula_holds else "not equal to"
+def section(adapt: AdaptSummary) -> Section:
+    """Return the size of the adapter, the perplexities and the answers."""
+    equal = "equals" if adapt.formula_holds else "does not equal"
+    matrices = f"{count(adapt.matrices)} {'matrix' if adapt.matrices == 1 else 'matrices'}"
+    right_bins = _right_bins(adapt)
     blocks: list[Block] = [
         Prose(
-            f"{adapt.model} with an adapter of rank {adapt.rank} on {plural(adapt.matrices, 'matrix')}: "
-            f"{count(adapt.trainable)} trained parameters ({adapt.trainable_share:.2%}), {equal} the sum of "
-            f"r (d + k), {adapt.reduction:.1f} times fewer than their weights; best after {adapt.best_step} "
-            "of "
-            f"{plural(adapt.steps, 'step')}.".replace("matrixs", "matrices")
+            f"The model {adapt.model} has an adapter of rank {adapt.rank} on {matrices}. The adapter has "
+            f"{count(adapt.trainable)} trained parameters ({adapt.trainable_share:.2%} of all). This {equal} "
+            f"the sum of r (d + k), {adapt.reduction:.1f} times fewer than the weights of the matrices. The "
+            f"best of {plural(adapt.steps, 'step')} was step {adapt.best_step}."
         ),
-        Prose(f"{verdict(adapt)} {_perplexity(adapt)}"),
+        Prose(f"{right_bins[0].upper()}{right_bins[1:]} {_perplexity(adapt)}"),
         grid(
             "Perplexity without and with the adapter; lower is better.",
             ("texts", "without", "with"),
-            [(name, f"{one.before:.2f}", f"{one.after:.2f}") for name, one in adapt.perplexity.items()],
+            [
+                (name, f"{perplexity.before:.2f}", f"{perplexity.after:.2f}")
+                for name, perplexity in adapt.perplexity.items()
+            ],
         ),
         _answers(adapt),
-        Prose(f"Where it ends: {adapt.forgetting}"),
+        Prose(f"Limits: forgetting of other texts is {adapt.forgetting}."),
     ]
-    return Section("language", "What the language model learnt", tuple(blocks))
+    return Section("language", "Answers written by a language model", tuple(blocks))
+
+
+def _right_bins(adapt: AdaptSummary) -> str:
+    before, after = adapt.answers_before.right_bin, adapt.answers_after.right_bin
+    best = max(adapt.baselines, key=lambda name: adapt.baselines[name])
+    comparison = "above" if after > adapt.baselines[best] else "not above"
+    return (
+        f"the model names the right bin in {share(after)} of {count(adapt.answers_after.asked)} held-out "
+        f"questions with its adapter and in {share(before)} without, {comparison} the simple baseline "
+        f"“{best}” ({share(adapt.baselines[best])})."
+    )
 
 
 def _perplexity(adapt: AdaptSummary) -> str:
-    better = [name for name, one in adapt.perplexity.items() if one.after < one.before]
-    worse = [name for name, one in adapt.perplexity.items() if one.after > one.before]
+    better = [name for name, values in adapt.perplexity.items() if values.after < values.before]
+    worse = [name for name, values in adapt.perplexity.items() if values.after > values.before]
     parts = [f"falls on {joined(better)}"] if better else []
     parts += [f"rises on {joined(worse)}"] if worse else []
-    return f"Its perplexity {joined(parts)}." if parts else "Its perplexity stays."
+    return f"Its perplexity {joined(parts)}." if parts else "Its perplexity does not change."
 
 
 def _answers(adapt: AdaptSummary) -> Block:
-    said = {
+    labels = {
         "right_bin": "written: names the right bin",
         "cites": "written: cites the passage of the card",
         "shown_right": "shown: names the right bin",
-        "grounded": "shown: rests on its passages",
+        "grounded": "shown: supported by the cited passages",
         "refused": "refused",
     }
     rows = [
-        (text, share(getattr(adapt.answers_before, key)), share(getattr(adapt.answers_after, key)))
-        for key, text in said.items()
+        (label, share(getattr(adapt.answers_before, key)), share(getattr(adapt.answers_after, key)))
+        for key, label in labels.items()
     ]
+    baselines = joined(f"{name} {share(value)}" for name, value in adapt.baselines.items())
     return grid(
-        f"Answers to {count(adapt.answers_after.asked)} held-out questions; simple baselines of the right "
-        "bin: " + joined(f"{name} {share(value)}" for name, value in adapt.baselines.items()) + ".",
+        f"Answers to {count(adapt.answers_after.asked)} held-out questions. Right bins of simple baselines: "
+        f"{baselines}.",
         ("answers", "without", "with"),
         rows,
     )

@@ -1,4 +1,4 @@
-"""Section of the report on photographs: how often the material is found, and how sure one can be."""
+"""Section on photos: recognition of the material, and its calibration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.releaf.photographs.scores import OwnPictures, VisionSummary
+from tasks.releaf.contracts.report import VisionResults
+from tasks.releaf.photographs.scores import OwnPicturesSummary, VisionSummary
 from tasks.report.blocks import (
     Block,
     Figure,
@@ -20,83 +21,95 @@ from tasks.report.blocks import (
     joined,
     plural,
     share,
-)  # fmt: skip
+)
 from tasks.report.drawing import BLUE, GREY, INK, svg
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
 BINS = 10
+INPUTS = {"features": "precomputed features", "photographs": "photographs"}
 
 
-def verdict(vision: VisionSummary) -> str:
-    """Accuracy, its interval and the calibration in a sentence."""
-    test = vision.test
-    change = "falls" if test.ece < test.ece_raw else "does not fall"
-    return (
-        f"The material on a photograph is found in {share(test.accuracy)} of {count(vision.photos['test'])} "
-        f"test photographs ({share(test.accuracy_low)} to {share(test.accuracy_high)}); after calibration "
-        "the "
-        f"error of its confidence {change} from {test.ece_raw:.3f} to {test.ece:.3f}."
-    )
+def finding(vision: VisionSummary) -> str:
+    """Return the accuracy with its interval, and the calibration error."""
+    return f"Photos: {_accuracy(vision)}"
 
 
-def photographs(
-    scores: pd.DataFrame, confusion: pd.DataFrame, predictions: pd.DataFrame, vision: VisionSummary
-) -> Section:
-    """Accuracy, classes, confusion, calibration, seeds, bins."""
-    own = scores[(scores["split"] == "test") & (scores["model"] == "all")]
+def section(results: VisionResults) -> Section:
+    """Return the accuracy, classes, confusion, calibration, seeds and bins."""
+    vision, scores, predictions = results.vision, results.vision_scores, results.vision_predictions
+    classes = scores[(scores["split"] == "test") & (scores["model"] == "all")]
+    accuracy = _accuracy(vision)
     blocks: list[Block] = [
         Prose(
-            f"{vision.backbone}, from {vision.tier}; {count(vision.parameters_trained)} parameters trained "
-            "on "
-            f"{count(vision.photos['train'])} photographs, stopped and calibrated on "
-            f"{count(vision.photos['val'])}."
+            f"The classifier uses {vision.backbone}, trained on {INPUTS[vision.tier]}. It has "
+            f"{count(vision.parameters_trained)} trained parameters and "
+            f"{count(vision.photos['train'])} training photos; {count(vision.photos['val'])} validation "
+            "photos decide when training stops and set the calibration."
         ),
-        Prose(f"{verdict(vision)} {_worst(own, confusion)}"),
+        Prose(f"{accuracy[0].upper()}{accuracy[1:]} {_worst(classes, results.vision_confusion)}"),
         _quality(vision),
-        _classes(own),
-        _figure(confusion, predictions[predictions["split"] == "test"]),
+        _classes(classes),
+        _figure(results.vision_confusion, predictions[predictions["split"] == "test"]),
         _seeds(vision),
         _bins(vision),
         *([] if vision.own is None else _own(vision.own)),
         Prose(_limits(vision)),
     ]
-    return Section("photographs", "What a photograph shows", tuple(blocks))
+    return Section("photographs", "Recognising the material in a photo", tuple(blocks))
 
 
-def _worst(own: pd.DataFrame, confusion: pd.DataFrame) -> str:
-    worst = own.loc[own["recall"].idxmin()]
-    mixed = confusion[(confusion["label"] == worst["material"]) & (confusion["found"] != worst["material"])]
-    taken = mixed.loc[mixed["photos"].idxmax()]
-    text = f"Hardest is {worst['material']}: {share(worst['recall'])} of {count(worst['photos'])} are found"
-    return text + (f", most of the others are taken for {taken['found']}." if taken["photos"] else ".")
+def _accuracy(vision: VisionSummary) -> str:
+    test = vision.test
+    change = "falls" if test.ece < test.ece_raw else "does not fall"
+    return (
+        f"the assistant recognises the material in {share(test.accuracy)} of {count(vision.photos['test'])} "
+        f"test photos ({share(test.accuracy_low)} to {share(test.accuracy_high)}). Calibration: the error of "
+        f"its confidence {change} from {test.ece_raw:.3f} to {test.ece:.3f}."
+    )
+
+
+def _worst(classes: pd.DataFrame, confusion: pd.DataFrame) -> str:
+    worst = classes.loc[classes["recall"].idxmin()]
+    errors = confusion[(confusion["label"] == worst["material"]) & (confusion["found"] != worst["material"])]
+    commonest = errors.loc[errors["photos"].idxmax()]
+    text = (
+        f"The hardest material is {worst['material']}: {share(worst['recall'])} of {count(worst['photos'])} "
+    )
+    text += "photos are recognised"
+    return text + (f", most others are classified as {commonest['found']}." if commonest["photos"] else ".")
 
 
 def _quality(vision: VisionSummary) -> Grid:
     rows = [
         (
-            name, f"{one.accuracy:.3f}", f"{one.accuracy_low:.3f} to {one.accuracy_high:.3f}",
-            f"{one.log_loss_raw:.3f}", f"{one.log_loss:.3f}", f"{one.ece_raw:.3f}", f"{one.ece:.3f}",
+            name,
+            f"{quality.accuracy:.3f}",
+            f"{quality.accuracy_low:.3f} to {quality.accuracy_high:.3f}",
+            f"{quality.log_loss_raw:.3f}",
+            f"{quality.log_loss:.3f}",
+            f"{quality.ece_raw:.3f}",
+            f"{quality.ece:.3f}",
         )
-        for name, one in (("validation", vision.validation), ("test", vision.test))
-    ]  # fmt: skip
+        for name, quality in (("validation", vision.validation), ("test", vision.test))
+    ]
     return grid(
-        f"All seeds together, before and after a temperature of {vision.test.temperature:.3f} that was "
-        "fitted on "
-        "the validation split. ECE: expected calibration error.",
+        "Averaged probabilities of all seeds, before and after a temperature of "
+        f"{vision.test.temperature:.3f} that was fitted on the validation split. ECE: expected calibration "
+        "error.",
         ("split", "accuracy", "95% interval", "log loss before", "after", "ECE before", "after"),
         rows,
     )
 
 
-def _classes(own: pd.DataFrame) -> Grid:
+def _classes(classes: pd.DataFrame) -> Grid:
     return grid(
-        "Each material, on the test split.",
-        ("material", "photographs", "precision", "recall", "F1"),
+        "Each material on the test split.",
+        ("material", "photos", "precision", "recall", "F1"),
         [
             (row.material, count(row.photos), f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}")
-            for row in own.itertuples()
+            for row in classes.itertuples()
         ],
     )
 
@@ -113,31 +126,28 @@ def _seeds(vision: VisionSummary) -> Grid:
 
 def _bins(vision: VisionSummary) -> Grid:
     return grid(
-        "Test photographs whose found material leads to the same bin as the true one.",
+        "Test photos whose recognised material has the same bin as the true one.",
         ("city", "right bin"),
         [(city, f"{value:.3f}") for city, value in sorted(vision.bin_accuracy.items())],
     )
 
 
-def _own(own: OwnPictures) -> list[Block]:
+def _own(own: OwnPicturesSummary) -> list[Block]:
     kept = joined(f"{count(number)} {split}" for split, number in sorted(own.kept.items()) if number)
-    text = (
-        f"Own pictures, {plural(own.files, 'file')} of {own.folder}: {kept}; {len(own.rejected)} set aside."
-    )
+    files = f"{plural(own.files, 'file')} in {own.folder}"
+    text = f"Your own pictures, {files}: {kept}; {len(own.rejected)} rejected."
     if own.accuracy is not None:
-        text += f" Of {count(own.tested)} kept for a test the material of {share(own.accuracy)} is found."
+        text += f" The material of {share(own.accuracy)} of {count(own.tested)} test pictures is recognised."
     if own.item_accuracy is not None:
         text += (
-            f" The item of {share(own.item_accuracy)} of {count(own.items_tested)} is found, among "
+            f" The item of {share(own.item_accuracy)} of {count(own.items_tested)} is recognised, among "
             f"{joined(own.items)}."
         )
     if not own.rejected:
         return [Prose(text)]
     return [
         Prose(text),
-        grid(
-            "Own pictures that were set aside.", ("file", "reason"), sorted(own.rejected.items()), text=(1,)
-        ),
+        grid("Rejected pictures of your own.", ("file", "reason"), sorted(own.rejected.items()), text=(1,)),
     ]
 
 
@@ -145,9 +155,8 @@ def _limits(vision: VisionSummary) -> str:
     off = [f"{name} ({why})" for name, why in vision.heads_off.items()]
     heads = f" Heads that are off: {joined(off)}." if off else ""
     return (
-        "Where it ends: each photograph shows one clean thing on a plain ground; a kitchen does not. "
-        "Materials are "
-        f"not bins: the bin comes from {vision.bin_from}.{heads}"
+        "Limits: each photo shows one clean item on a plain background, unlike a kitchen. A material is not "
+        f"a bin: the bin comes from {vision.bin_from}.{heads}"
     )
 
 
@@ -159,26 +168,26 @@ def _figure(confusion: pd.DataFrame, tested: pd.DataFrame) -> Figure:
             svg("photographs-confusion", (4.2, 3.9),
                 f"Confusion matrix of {len(counts)} materials; {np.trace(counts.to_numpy())} of "
                 f"{counts.to_numpy().sum()} on the diagonal.", lambda figure: draw_confusion(figure, counts)),
-            title="True material (rows) and found (columns)",
+            title="True material (rows) and recognised material (columns)",
         ),
         Picture(
             svg("photographs-reliability", (4.2, 3.9),
-                f"Share right against stated confidence in {len(curve)} groups of test photographs.",
+                f"Share of right answers against confidence in {len(curve)} groups of test photos.",
                 lambda figure: draw_reliability(figure, curve)),
-            title="How far a stated confidence holds",
+            title="Reliability of the confidence",
         ),
     )  # fmt: skip
     return Figure(
         pictures,
-        f"Left: photographs of the test split by true and found material. Right: share of right answers "
-        f"against the calibrated confidence, in {len(curve)} groups of width {1 / BINS:g}; on the line it "
-        f"holds. n = {count(len(tested))}; larger points stand for more photographs.",
+        "Left: test photos by true and recognised material. Right: share of right answers against the "
+        f"calibrated confidence in {len(curve)} groups of width {1 / BINS:g}; on the line, both are equal. "
+        f"n = {count(len(tested))}; larger points stand for more photos.",
         tile=22,
     )
 
 
 def reliability(tested: pd.DataFrame) -> pd.DataFrame:
-    """Mean confidence, share right and number of photographs in groups of equal width without the empty."""
+    """Return mean confidence, share right and number of photos by confidence."""
     group = np.minimum((tested["confidence"] * BINS).astype(int), BINS - 1)
     right = tested["label"] == tested["found"]
     table = tested.assign(right=right.astype(float)).groupby(group.rename("group"))
@@ -186,12 +195,14 @@ def reliability(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_confusion(figure: matplotlib.figure.Figure, counts: pd.DataFrame) -> None:
-    """Counts in a grid, darker where a larger share of the row lies."""
+    """Draw the counts as a grid; a darker cell holds a larger share of its row."""
     axes = figure.subplots()
     values = counts.to_numpy()
     shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
     edges = np.arange(len(counts) + 1) - 0.5
-    axes.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0, vmax=1.3)  # paths, where imshow embeds a PNG
+    axes.pcolormesh(
+        edges, edges, shares, cmap="Blues", vmin=0, vmax=1.3
+    )  # pcolormesh draws paths; imshow embeds a PNG
     axes.set_aspect("equal")
     axes.invert_yaxis()
     for (row, column), value in np.ndenumerate(values):
@@ -202,7 +213,7 @@ def draw_confusion(figure: matplotlib.figure.Figure, counts: pd.DataFrame) -> No
 
 
 def draw_reliability(figure: matplotlib.figure.Figure, curve: pd.DataFrame) -> None:
-    """Share right against confidence."""
+    """Draw the share of right answers against confidence."""
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=GREY, lw=1)
     sizes = 15 + 120 * curve["photos"] / curve["photos"].max()

@@ -1,4 +1,4 @@
-"""Section of the report on search: which system finds the cards, and the right bin by the first of them."""
+"""Section on the search: the ranking of cards, and the bin of the first one."""
 
 from __future__ import annotations
 
@@ -8,154 +8,147 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.releaf.params import ReportParams
 from tasks.releaf.passages.metrics import RetrieveMetrics, SystemMetrics
+from tasks.releaf.retrieve import RetrieveOutputs
 from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, count, grid, plural, share
 from tasks.report.drawing import BLUE, VERMILION, label_once, svg
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
-SURE = 0.05
+SIGNIFICANT = 0.05
 MEASURES = {
     "ndcg_10": "nDCG@10",
     "ap": "AP",
     "recall_100": "R@100",
     "rr_10": "RR@10",
     "right_stream": "right bin",
-    "right_stream_cited": "… carded",
-    "right_stream_uncited": "… others",
+    "right_stream_cited": "… on a card",
+    "right_stream_uncited": "… on none",
 }
 
 
-def verdict(metrics: RetrieveMetrics) -> str:
-    """Whether the shipped system beats the best single one, and what it is worth to a reader."""
-    shipped, best = metrics.systems[metrics.shipped], metrics.systems[metrics.best_single]
-    sentence = f"Search ({metrics.shipped}) ranks the right card with nDCG@10 {shipped.ndcg_10:.3f}"
-    if metrics.shipped == metrics.best_single:
-        sentence += "; it is the better of the single systems itself"
-    else:
-        word = "surely" if shipped.p_holm is not None and shipped.p_holm < SURE else "not surely"
-        sign = "better" if shipped.ndcg_10 > best.ndcg_10 else "worse"
-        sentence += f", {word} {sign} than {metrics.best_single} alone ({best.ndcg_10:.3f})"
-    return (
-        f"{sentence}. Its first card names the right bin for {share(shipped.right_stream)} of the names, "
-        "where "
-        f"the city's commonest bin would be right for {share(metrics.commonest_stream)}."
-    )
+def finding(metrics: RetrieveMetrics) -> str:
+    """Return the quality of the search, with a single system for comparison."""
+    return f"Search: {_ranking(metrics)} {_right_bins(metrics)}"
 
 
-def search(scores: pd.DataFrame, metrics: RetrieveMetrics) -> Section:
-    """Systems, cities, confidence, and the weights that were tried."""
+def section(outputs: RetrieveOutputs) -> Section:
+    """Return the scores by system, city and confidence, and the tested weights."""
+    metrics = outputs.retrieve
+    ranking = _ranking(metrics)
     blocks: list[Block] = [
         Prose(
-            f"{count(metrics.questions)} names of things that no choice was made on were asked as a person "
-            f"would type them. For {count(metrics.questions_cited)} of them a card is known to be relevant: "
-            "on "
-            "these the ranking is judged. For all it is asked whether the first card that knows the city "
-            "names its bin."
+            f"The search was tested with {count(metrics.questions)} item names that were used for no choice. "
+            f"For {count(metrics.questions_cited)} of them the relevant cards are known; these names measure "
+            "the ranking (nDCG@10: 1 if the right cards come first). For all names, the test also checks "
+            "whether the first card with a fact about the city names the right bin."
         ),
-        Prose(f"{verdict(metrics)} {_fusions(metrics)}"),
+        Prose(f"{ranking[0].upper()}{ranking[1:]} {_right_bins(metrics)} {_fusions(metrics)}"),
         _systems(metrics),
-        _by_city(scores, metrics.shipped),
+        _by_city(outputs.retrieval_scores, metrics.shipped),
         Prose(_confidence(metrics)),
         _levels(metrics),
         *_grid(metrics),
         Prose(
-            f"Where it ends: re-ranking is {metrics.reranker}. Names on which no card rests find their bin "
-            "for "
-            f"{share(metrics.systems[metrics.shipped].right_stream_uncited)} only. The vector store "
-            f"({metrics.store}) gives {share(metrics.store_agrees)} of what exact search gives."
+            "Limits: of the names that are on no card, the first card names the right bin for only "
+            f"{share(metrics.systems[metrics.shipped].right_stream_uncited)}. "
+            f"Re-ranking: {metrics.reranker}. "
+            f"The vector store ({metrics.store}) returns {share(metrics.store_agrees)} of the results of an "
+            "exact search."
         ),
     ]
-    return Section("search", "Does search find it", tuple(blocks))
+    return Section("search", "How well the search finds the right card", tuple(blocks))
 
 
-def turned_down(wrong: pd.DataFrame, params: ReportParams) -> list[Block]:
-    """What people turned down most: passages found for a question that they did not answer."""
-    if wrong.empty:
-        return [Prose("No passage was turned down by more people than found it right.")]
-    worst = wrong.sort_values(["thumbs", "question", "passage_id"]).head(params.turned_down)
-    return [
-        grid(
-            f"{plural(len(wrong), 'passage')} turned down by more people than found it right (kept for a "
-            f"re-ranker to learn from, hard_negatives.parquet); the {len(worst)} most disliked.",
-            ("question", "card", "passage", "thumbs"),
-            [(row.question, row.card_id, row.text, str(row.thumbs)) for row in worst.itertuples()],
-            text=(1, 2),
-        )
-    ]
+def _ranking(metrics: RetrieveMetrics) -> str:
+    shipped, best = metrics.systems[metrics.shipped], metrics.systems[metrics.best_single]
+    score = f"nDCG@10 {shipped.ndcg_10:.3f} (1 is perfect)"
+    sentence = f"the search ({metrics.shipped}) ranks the right card with {score}"
+    if metrics.shipped == metrics.best_single:
+        return f"{sentence}; it is the better of the two single systems."
+    significance = "significantly" if _is_significant(shipped) else "not significantly"
+    direction = "better" if shipped.ndcg_10 > best.ndcg_10 else "worse"
+    return f"{sentence}, {significance} {direction} than {metrics.best_single} alone ({best.ndcg_10:.3f})."
+
+
+def _right_bins(metrics: RetrieveMetrics) -> str:
+    return (
+        f"Its first card names the right bin for {share(metrics.systems[metrics.shipped].right_stream)} of "
+        f"the names; always guessing the city's most common bin is right for "
+        f"{share(metrics.commonest_stream)}."
+    )
 
 
 def _fusions(metrics: RetrieveMetrics) -> str:
-    others = {name: one for name, one in metrics.systems.items() if one.p_holm is not None}
-    up, down = (
-        [name for name, one in others.items() if _sure(one) and one.ndcg_10 * sign > sign * _best(metrics)]
-        for sign in (1, -1)
-    )
+    tested = [system for system in metrics.systems.values() if system.p_holm is not None]
+    significant = [system for system in tested if _is_significant(system)]
+    best = metrics.systems[metrics.best_single].ndcg_10
+    better = sum(system.ndcg_10 > best for system in significant)
+    worse = sum(system.ndcg_10 < best for system in significant)
     return (
-        f"Of the {plural(len(others), 'other system')} {len(up)} surely rank better than "
-        f"{metrics.best_single} and {len(down)} surely rank worse (randomisation test, Holm's correction, "
-        f"p below {SURE})."
+        f"Among {plural(len(tested), 'other system')}, {better} {_are(better)} significantly better than "
+        f"{metrics.best_single} and {worse} {_are(worse)} significantly worse (randomisation test, Holm's "
+        f"correction, p below {SIGNIFICANT})."
     )
 
 
-def _sure(one: SystemMetrics) -> bool:
-    return one.p_holm is not None and one.p_holm < SURE
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
-def _best(metrics: RetrieveMetrics) -> float:
-    return metrics.systems[metrics.best_single].ndcg_10
+def _is_significant(system: SystemMetrics) -> bool:
+    return system.p_holm is not None and system.p_holm < SIGNIFICANT
 
 
 def _systems(metrics: RetrieveMetrics) -> Block:
-    top = {key: max(getattr(one, key) for one in metrics.systems.values()) for key in MEASURES}
-    rows = [
+    top = {key: max(getattr(system, key) for system in metrics.systems.values()) for key in MEASURES}
+    rows: list[tuple[str | Cell, ...]] = [
         (
             name + (" (shipped)" if name == metrics.shipped else ""),
-            *(Cell(f"{getattr(one, key):.3f}", getattr(one, key) == top[key]) for key in MEASURES),
-            "–" if one.p_holm is None else f"{one.p_holm:.4f}",
+            *(Cell(f"{getattr(system, key):.3f}", getattr(system, key) == top[key]) for key in MEASURES),
+            "–" if system.p_holm is None else f"{system.p_holm:.4f}",
         )
-        for name, one in metrics.systems.items()
+        for name, system in metrics.systems.items()
     ]
     return grid(
-        f"Systems on the test names; p of nDCG@10 against {metrics.best_single}. Carded: names that a card "
-        "rests on. The best of each column is starred.",
+        f"Systems on the test names; p compares nDCG@10 with {metrics.best_single}. The right bin is also "
+        "given for the names on a card and on none. A star marks the best of each column.",
         ("system", *MEASURES.values(), "p"),
         rows,
     )
 
 
 def _by_city(scores: pd.DataFrame, shipped: str) -> Block:
-    own = scores[scores["system"] == shipped]
+    rows = scores[scores["system"] == shipped]
     return grid(
-        "The shipped system, city by city.",
-        ("city", "names", "carded", "nDCG@10", "right bin"),
+        "The shipped system by city.",
+        ("city", "names", "on a card", "nDCG@10", "right bin"),
         [
             (
-                str(city), count(len(rows)), count(rows["cited"].sum()),
-                f"{rows['ndcg_10'].mean():.3f}" if rows["cited"].any() else "–",
-                f"{rows['right_stream'].mean():.3f}",
+                str(city),
+                count(len(part)),
+                count(part["cited"].sum()),
+                f"{part['ndcg_10'].mean():.3f}" if part["cited"].any() else "–",
+                f"{part['right_stream'].mean():.3f}",
             )
-            for city, rows in own.groupby("city")
+            for city, part in rows.groupby("city")
         ],
-    )  # fmt: skip
+    )
 
 
 def _confidence(metrics: RetrieveMetrics) -> str:
-    found = [metrics.confidence[name].right_stream for name in ("low", "medium", "high")
-             if name in metrics.confidence]  # fmt: skip
-    if len(found) < 2:
-        return "All questions fall into one level of confidence: it tells nothing apart."
-    ordered = all(a < b for a, b in pairwise(found))
+    shares = [
+        metrics.confidence[name].right_stream
+        for name in ("low", "medium", "high")
+        if name in metrics.confidence
+    ]
+    if len(shares) < 2:
+        return "All questions have the same level of confidence, so it distinguishes nothing."
+    verb = "rises" if all(a < b for a, b in pairwise(shares)) else "does not rise"
     return (
-        "The confidence of a ranking, by how far its first card leads, "
-        + (
-            "does order the answers: the higher, the oftener right"
-            if ordered
-            else "does not order the answers"
-        )
-        + f" (from {share(found[0])} to {share(found[-1])})."
+        "The confidence of a ranking is the lead of its first card. The share of right bins "
+        f"{verb} with the confidence (from {share(shares[0])} to {share(shares[-1])})."
     )
 
 
@@ -165,12 +158,17 @@ def _levels(metrics: RetrieveMetrics) -> Block:
         "Levels of confidence of the shipped system: (first score − second) / first.",
         ("level", "lead", "names", "right bin"),
         [
-            (name, bound, count(metrics.confidence[name].questions),
-             f"{metrics.confidence[name].right_stream:.3f}")
-            for name, bound in bounds.items() if name in metrics.confidence
+            (
+                name,
+                bound,
+                count(metrics.confidence[name].questions),
+                f"{metrics.confidence[name].right_stream:.3f}",
+            )
+            for name, bound in bounds.items()
+            if name in metrics.confidence
         ],
         text=(1,),
-    )  # fmt: skip
+    )
 
 
 def _grid(metrics: RetrieveMetrics) -> list[Block]:
@@ -178,22 +176,23 @@ def _grid(metrics: RetrieveMetrics) -> list[Block]:
         return []
     best = max(metrics.grid, key=lambda point: point.ndcg_10)
     picture = svg(
-        "search-grid", (8.2, 3.2),
+        "search-grid",
+        (8.2, 3.2),
         f"nDCG@10 by weight of the dense scores; highest at {best.w_dense:g}.",
         lambda figure: draw_grid(figure, metrics),
-    )  # fmt: skip
+    )
     return [
         Figure(
             (Picture(picture),),
-            "The weight of the dense scores in the fusion, tried on names that are not test: "
-            f"{best.w_dense:g} with {plural(best.feedback, 'document')} of feedback ranks best (nDCG@10 "
-            f"{best.ndcg_10:.3f}). 0 is BM25 alone, 1 dense vectors alone.",
+            f"Weight of the dense scores in the fusion, on train and dev names: {best.w_dense:g} with "
+            f"{plural(best.feedback, 'document')} of feedback ranks best (nDCG@10 {best.ndcg_10:.3f}). "
+            "0 is BM25 alone, 1 dense vectors alone.",
         )
     ]
 
 
 def draw_grid(figure: matplotlib.figure.Figure, metrics: RetrieveMetrics) -> None:
-    """nDCG@10 and right bins by weight, without and with feedback."""
+    """Draw nDCG@10 and right bins by weight, without and with feedback."""
     points = pd.DataFrame([point.model_dump() for point in metrics.grid])
     panels = np.atleast_1d(figure.subplots(1, 2))
     for axes, key in zip(panels, ("ndcg_10", "right_stream"), strict=True):

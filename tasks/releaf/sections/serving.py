@@ -1,45 +1,50 @@
-"""Section of the report on serving: what dispatch, a cache and automatic scaling do to latency."""
+"""Section on serving: latency by dispatch rule, cache and automatic scaling."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from tasks.releaf.contracts.report import ServingResults
 from tasks.releaf.serving import ServingSummary
 from tasks.report.blocks import Block, Cell, Prose, Section, count, grid, share
 
-HOLDS = 0.1
-"""Largest relative difference at which a formula of a mean is said to hold."""
+TOLERANCE = 0.1
+"""Largest relative difference at which a formula of a mean counts as accurate."""
 
 
-def verdict(serving: ServingSummary) -> str:
-    """The best rule of dispatch, and how its slowest requests compare with the worst."""
-    slowest = max(serving.p99, key=lambda rule: serving.p99[rule])
-    return (
-        f"In a simulated queue at {share(serving.highest_load)} load the rule “{serving.best_rule}” keeps "
-        "99% "
-        f"of the requests below {_ms(serving.p99[serving.best_rule])} ms, “{slowest}” below "
-        f"{_ms(serving.p99[slowest])} ms."
-    )
+def finding(serving: ServingSummary) -> str:
+    """Return the 99th percentile of the best and the worst dispatch rule."""
+    return f"Response time: {_dispatch_rules(serving)}"
 
 
-def serving_section(latencies: pd.DataFrame, serving: ServingSummary) -> Section:
-    """Dispatch by load, the cache beside its formula, scaling through a rush."""
+def section(results: ServingResults) -> Section:
+    """Return latencies by dispatch rule and load, with a cache, and with scaling."""
+    serving, latencies = results.serving, results.serving_latencies
+    rules = _dispatch_rules(serving)
     blocks: list[Block] = [
         Prose(
-            f"Simulated with {count(serving.requests)} requests whose service times were measured once; "
-            "closed forms of queueing theory check the simulation where they are known."
+            f"The simulation has {count(serving.requests)} requests, with service times that were measured "
+            "once. Formulas of queueing theory check the simulation where they exist."
         ),
-        Prose(f"{verdict(serving)} {_formulas(serving)}"),
+        Prose(f"{rules[0].upper()}{rules[1:]} {_formulas(serving)}"),
         _dispatch(latencies, serving),
         _cache(latencies),
         _scaling(serving),
         Prose(
-            "Where it ends: arrivals are Poisson and the questions those of no real city; a simulation "
-            "knows no "
-            "network and no failure."
+            "Limits: arrivals follow a Poisson process, not the traffic of a real city, and the simulation "
+            "has neither a network nor failures."
         ),
     ]
-    return Section("serving", "How fast it answers under load", tuple(blocks))
+    return Section("serving", "Response time under load", tuple(blocks))
+
+
+def _dispatch_rules(serving: ServingSummary) -> str:
+    slowest = max(serving.p99, key=lambda rule: serving.p99[rule])
+    return (
+        f"in a simulated queue at {share(serving.highest_load)} load, the rule “{serving.best_rule}” answers "
+        f"99% of the requests within {_ms(serving.p99[serving.best_rule])} ms, the rule “{slowest}” "
+        f"within {_ms(serving.p99[slowest])} ms."
+    )
 
 
 def _ms(value: float) -> str:
@@ -47,14 +52,14 @@ def _ms(value: float) -> str:
 
 
 def _formulas(serving: ServingSummary) -> str:
-    def said(off: float) -> str:
-        return f"{'holds' if off <= HOLDS else 'does not hold'} (off by up to {share(off)})"
+    def verdict(difference: float) -> str:
+        accurate = "is accurate" if difference <= TOLERANCE else "is not accurate"
+        return f"{accurate} (largest error {share(difference)})"
 
     return (
-        f"The formula of a cache, h T_cache + (1 − h) T_compute, {said(serving.cache_formula_off)} with the "
-        "time of "
-        f"the queue as the cache leaves it; with the time measured without a cache it "
-        f"{said(serving.cache_naive_off)}."
+        "The formula of a cache, h T_cache + (1 − h) T_compute, "
+        f"{verdict(serving.cache_formula_off)} if T_compute is the time in the queue behind the cache. It "
+        f"{verdict(serving.cache_naive_off)} if T_compute is the time without a cache."
     )
 
 
@@ -62,7 +67,7 @@ def _dispatch(latencies: pd.DataFrame, serving: ServingSummary) -> Block:
     wide = latencies[latencies["part"] == "dispatch"].pivot(index="way", columns="load", values="p99")
     best = wide.min()
     return grid(
-        "99th percentile of latency in milliseconds by rule and load; the best of each load is starred.",
+        "99th percentile of latency in milliseconds, by dispatch rule and load. A star marks the best rule.",
         ("rule", *(f"load {load:g}" for load in wide.columns)),
         [
             (str(rule), *(Cell(_ms(value), value == best[load]) for load, value in row.items()))
@@ -74,22 +79,27 @@ def _dispatch(latencies: pd.DataFrame, serving: ServingSummary) -> Block:
 def _cache(latencies: pd.DataFrame) -> Block:
     rows = latencies[latencies["part"] == "cache"]
     return grid(
-        "Mean latency in milliseconds with a cache: simulated, and by its formula.",
-        ("way", "hit rate", "mean", "by formula", "p99"),
+        "Mean latency in milliseconds with a cache: simulated, and by the formula.",
+        ("rule", "hit rate", "mean", "formula", "p99"),
         [
-            (row.way, f"{row.hit_rate:.2f}", _ms(row.mean),
-             "–" if pd.isna(row.expected) else _ms(row.expected), _ms(row.p99))
+            (
+                row.way,
+                f"{row.hit_rate:.2f}",
+                _ms(row.mean),
+                "–" if pd.isna(row.expected) else _ms(row.expected),
+                _ms(row.p99),
+            )
             for row in rows.itertuples()
         ],
-    )  # fmt: skip
+    )
 
 
 def _scaling(serving: ServingSummary) -> Block:
     return grid(
-        "Through a rush: 99th percentile in milliseconds, and mean number of servers paid for.",
-        ("way", "p99", "servers"),
+        "A rush: 99th percentile of latency in milliseconds, and mean number of servers.",
+        ("servers", "p99", "mean number"),
         [
-            (way, _ms(value), f"{serving.rush_servers[way]:.2f}")
-            for way, value in sorted(serving.rush_p99.items(), key=lambda pair: pair[1])
+            (name, _ms(value), f"{serving.rush_servers[name]:.2f}")
+            for name, value in sorted(serving.rush_p99.items(), key=lambda pair: pair[1])
         ],
     )

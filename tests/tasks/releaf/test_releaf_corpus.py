@@ -1,4 +1,4 @@
-"""The corpus that we wrote: whole, true to its facts, short, and about what people ask for."""
+"""The cards: complete, true to their facts, short, with warnings of dangers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks.releaf.ingest import Ingest
+from tasks.releaf.ingest import IngestOutputs
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
 PARTS = ("what", "where", "prepare", "reuse")
@@ -22,7 +22,7 @@ def cards() -> list[dict[str, Any]]:
     return yaml.safe_load((SOURCE / "cards.yaml").read_text(encoding="utf-8"))
 
 
-def test_there_are_enough_cards_and_each_is_whole(cards: list[dict[str, Any]]) -> None:
+def test_there_are_enough_cards_and_each_is_complete(cards: list[dict[str, Any]]) -> None:
     assert len(cards) >= 180
     for card in cards:
         assert set(card) == {"id", "title", "aliases", *PARTS, "facts"}, card["id"]
@@ -35,8 +35,8 @@ def test_there_are_enough_cards_and_each_is_whole(cards: list[dict[str, Any]]) -
         assert len({card[key] for card in cards}) == len(cards)
 
 
-def test_every_fact_stands_in_the_tables(cards: list[dict[str, Any]]) -> None:
-    # By a join, not by the sets that ingest looks into.
+def test_every_fact_is_in_the_tables(cards: list[dict[str, Any]]) -> None:
+    # With a join, independent of the sets in ingest.
     items = pd.read_parquet(SOURCE / "waste_items.parquet")
     edges = pd.read_parquet(SOURCE / "waste_edges.parquet", columns=["src", "dst", "relation"])
     edges = edges.rename(columns={"src": "source", "dst": "target"})
@@ -50,7 +50,7 @@ def test_every_fact_stands_in_the_tables(cards: list[dict[str, Any]]) -> None:
     assert len(of_edges.merge(edges)) == len(of_edges)
 
 
-def test_no_card_is_set_aside(cards: list[dict[str, Any]], shipped: Ingest) -> None:
+def test_no_card_is_quarantined(cards: list[dict[str, Any]], shipped: IngestOutputs) -> None:
     assert shipped.ingest.cards == len(cards)
     assert shipped.waste_quarantine.empty
 
@@ -81,12 +81,12 @@ def test_a_card_names_the_cities_of_its_facts_and_only_those(cards: list[dict[st
         ("fuel-can", "Never cut"),
     ],
 )
-def test_what_is_dangerous_is_said(cards: list[dict[str, Any]], card: str, words: str) -> None:
-    [found] = [one for one in cards if one["id"] == card]
-    assert words in " ".join(found[part] for part in PARTS)
+def test_a_card_warns_of_its_danger(cards: list[dict[str, Any]], card: str, words: str) -> None:
+    [content] = [each for each in cards if each["id"] == card]
+    assert words in " ".join(content[part] for part in PARTS)
 
 
-def test_every_card_with_a_hazardous_item_speaks_of_the_danger(cards: list[dict[str, Any]]) -> None:
+def test_every_card_with_a_hazardous_item_names_the_danger(cards: list[dict[str, Any]]) -> None:
     for card in cards:
         streams = {fact["stream"] for fact in card["facts"] if "stream" in fact}
         if streams & {"HHW", "Hazard", "Hazardous"}:

@@ -1,4 +1,4 @@
-"""Stage releaf-graph on the shipped graph (its Toronto-free part, small) and on hand-made ones."""
+"""Stage releaf-graph on a part of the shipped graph and on small ones."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, check
 from tasks.releaf.graph import GraphOutputs, graph
 from tasks.releaf.links.inputs import EASY, MATCHED, SAME_TYPE, WHOLE, negatives_of, node_features, read_graph
-from tasks.releaf.links.reasons import NO_WAY, in_words, said_relations
+from tasks.releaf.links.reasons import NO_PATH, in_words, relation_phrases
 from tasks.releaf.links.tables import ALL
 from tasks.releaf.params import GraphParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
-QUICK = GraphParams(
-    features=("structure",), layers=(32, 16), width=16, epochs=30, learning_rate=0.01, pivots=20, shuffles=19
+QUICK = shipped_params(
+    GraphParams,
+    "releaf.graph",
+    encoder="sage-mean",
+    compared=(),
+    features=("structure",),
+    layers=(32, 16),
+    width=16,
+    epochs=30,
+    learning_rate=0.01,
+    pivots=20,
+    shuffles=19,
 )
 
 
-def shipped(*, without: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The shipped graph in the form of data/releaf; without the nodes whose name of origin is `without`."""
+def shipped_graph(*, without: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the shipped graph as in data/releaf, without the nodes of one source."""
     nodes = pd.read_parquet(SOURCE / "waste_nodes.parquet")
     nodes = nodes[nodes["source"] != without].reset_index(drop=True)
     edges = pd.read_parquet(SOURCE / "waste_edges.parquet")
@@ -51,7 +62,7 @@ def shipped(*, without: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    return shipped(without="toronto")
+    return shipped_graph(without="toronto")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +71,7 @@ def made(tables: tuple[pd.DataFrame, pd.DataFrame]) -> GraphOutputs:
 
 
 def small() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Twelve items, two bins, two reuses; three items have no link but a name."""
+    """Return 12 items, 2 bins and 2 reuses; three items have no stated link."""
     kinds = ["item"] * 12 + ["bin"] * 2 + ["reuse"] * 2
     nodes = pd.DataFrame({"node": [f"n{i}" for i in range(16)], "node_type": kinds})
     nodes = nodes.assign(name=nodes["node"].str.upper(), index=np.arange(16))
@@ -69,7 +80,7 @@ def small() -> tuple[pd.DataFrame, pd.DataFrame]:
     return nodes, pd.DataFrame(rows, columns=["source", "target", "relation", "stated"])
 
 
-def test_outputs_keep_to_their_contracts_and_agree(made: GraphOutputs, tables: tuple) -> None:
+def test_outputs_satisfy_their_contracts_and_agree(made: GraphOutputs, tables: tuple) -> None:
     for name, contract in get_type_hints(GraphOutputs, include_extras=True).items():
         check(getattr(made, name), contract, name)
     nodes, links = tables
@@ -85,7 +96,7 @@ def test_outputs_keep_to_their_contracts_and_agree(made: GraphOutputs, tables: t
     assert made.graph_history["epoch"][best] == made.graph.best_epoch
 
 
-def test_the_table_has_every_model_relation_and_kind_of_negative(made: GraphOutputs) -> None:
+def test_the_table_has_every_model_relation_and_kind_of_negatives(made: GraphOutputs) -> None:
     table = made.link_scores
     whole = table[table["relation"] == ALL]
     assert set(whole["negatives"]) == {EASY, SAME_TYPE, MATCHED, WHOLE}
@@ -100,7 +111,7 @@ def test_the_table_has_every_model_relation_and_kind_of_negative(made: GraphOutp
         assert against.best_baseline_ap == best
 
 
-def test_the_model_learns_more_than_chance_and_knows_random_pairs_to_be_easy(made: GraphOutputs) -> None:
+def test_the_model_beats_chance_and_random_pairs_are_easiest(made: GraphOutputs) -> None:
     assert made.graph.test[EASY].auc > 0.8
     assert made.graph.test[SAME_TYPE].auc > 0.7
     assert made.graph.test[EASY].auc > made.graph.test[MATCHED].auc
@@ -124,7 +135,7 @@ def test_recommendations_are_new_links_and_their_paths_exist(made: GraphOutputs,
             assert row.path.startswith(nodes["name"][source])
             assert row.path.endswith(f"{row.target_name} ({row.kind})")
         else:
-            assert row.path == NO_WAY
+            assert row.path == NO_PATH
     falling = found.sort_values(["item", "kind", "rank"]).groupby(["item", "kind"])["score"].diff().dropna()
     assert (falling <= 1e-6).all()
 
@@ -142,35 +153,35 @@ def test_a_second_run_gives_the_same_and_another_seed_does_not() -> None:
     assert not first.recommendations["score"].equals(other.recommendations["score"])
 
 
-def test_no_hidden_link_reaches_a_feature_a_message_or_a_negative() -> None:
-    nodes, made = read_graph(*shipped(without="toronto"), QUICK)
-    hidden = np.concatenate([made.split.validation, made.split.test])
+def test_no_held_out_link_reaches_a_feature_a_message_or_a_negative() -> None:
+    nodes, made = read_graph(*shipped_graph(without="toronto"), QUICK)
+    held_out = np.concatenate([made.split.validation, made.split.test])
     carried = {frozenset(pair) for pair in made.carriers().T.tolist()}
-    assert not carried & {frozenset(pair) for pair in made.links[:, hidden].T.tolist()}
+    assert not carried & {frozenset(pair) for pair in made.links[:, held_out].T.tolist()}
     known = {frozenset(pair) for pair in made.known().T.tolist()}
     for pairs in negatives_of(made, made.split.test, 0).values():
         assert not known & {frozenset(pair) for pair in pairs.pairs.T.tolist()}
-    # Rewiring the hidden links changes no feature.
+    # Rewiring the held-out links changes no feature.
     rewired = made.links.copy()
-    rewired[1, hidden] = np.roll(rewired[1, hidden], 1)
+    rewired[1, held_out] = np.roll(rewired[1, held_out], 1)
     moved = type(made)(made.types, rewired, made.relation, made.context, made.split)
     np.testing.assert_array_equal(node_features(nodes, made, QUICK), node_features(nodes, moved, QUICK))
 
 
 def test_a_context_link_that_repeats_a_predicted_one_is_dropped() -> None:
-    _, made = read_graph(*small(), GraphParams(validation=0.2, test=0.2))
+    _, made = read_graph(*small(), shipped_params(GraphParams, "releaf.graph", validation=0.2, test=0.2))
     assert made.context.T.tolist() == [[8, 9]]
     assert made.links.shape[1] == 11
 
 
-def test_paths_are_said_in_words() -> None:
+def test_paths_are_given_in_words() -> None:
     nodes, links = small()
-    said = said_relations(links)
-    words = in_words((3, 13, 1, 15), nodes["name"].tolist(), nodes["node_type"].tolist(), said)
+    phrases = relation_phrases(links)
+    words = in_words((3, 13, 1, 15), nodes["name"].tolist(), nodes["node_type"].tolist(), phrases)
     assert words == "N3 goes to N13 (bin); N13 takes N1 (item); N1 can become N15 (reuse)"
-    assert in_words((), [], [], {}) == NO_WAY
+    assert in_words((), [], [], {}) == NO_PATH
     other = pd.DataFrame([(0, 1, "fits_into", True)], columns=["source", "target", "relation", "stated"])
-    assert said_relations(other)[1, 0] == "is linked by 'fits into' from"
+    assert relation_phrases(other)[1, 0] == "is linked by 'fits into' from"
 
 
 def broken() -> Iterator[tuple]:
@@ -181,13 +192,13 @@ def broken() -> Iterator[tuple]:
 
 
 @pytest.mark.parametrize(("nodes", "links", "message"), list(broken()))
-def test_tables_that_do_not_fit_are_refused(nodes: pd.DataFrame, links: pd.DataFrame, message: str) -> None:
+def test_inconsistent_tables_are_an_error(nodes: pd.DataFrame, links: pd.DataFrame, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         graph(nodes, links, params=QUICK)
 
 
-def test_a_kind_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match="no node of type 'unicorn'; it has bin, item, reuse"):
+def test_the_error_names_a_missing_node_type() -> None:
+    with pytest.raises(ValueError, match="no node of type 'unicorn'; expected one of bin, item, reuse"):
         graph(
             *small(), params=QUICK.model_copy(update={"kinds": ("unicorn",), "validation": 0.2, "test": 0.2})
         )
@@ -195,7 +206,10 @@ def test_a_kind_that_is_not_there_is_named() -> None:
 
 @pytest.mark.slow
 def test_on_the_whole_graph_the_model_beats_every_baseline_against_hard_negatives() -> None:
-    found = graph(*shipped(), params=GraphParams(epochs=120, learning_rate=0.003, patience=60))
+    found = graph(
+        *shipped_graph(),
+        params=shipped_params(GraphParams, "releaf.graph", encoder="sage-mean", compared=(), epochs=120),
+    )
     assert found.graph.test[SAME_TYPE].beats
     assert found.graph.test[MATCHED].beats
     assert found.graph.test[SAME_TYPE].auc > 0.88

@@ -1,4 +1,4 @@
-"""releaf-index and releaf-retrieve on a few passages, with an encoder that counts what it is given."""
+"""Stages releaf-index and releaf-retrieve on a few passages, with a toy encoder."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from methods.retrieval.sparse import bm25_scores, fit_bm25, from_arrays, query_weights
 from statewright.contracts import ContractError, Table, check
 from tasks.releaf.contracts.tables import Bm25Arrays, Vectors
-from tasks.releaf.index import Index, index
+from tasks.releaf.index import IndexOutputs, index
 from tasks.releaf.params import IndexParams, RetrieveParams
 from tasks.releaf.passages.judging import ask, best_passage, card_streams, commonest_stream, right_stream
 from tasks.releaf.passages.vector_store import fill, nearest, open_store
-from tasks.releaf.retrieve import Retrieve, retrieve
+from tasks.releaf.retrieve import RetrieveOutputs, retrieve
 
 WIDTH = 64
-PARAMS = RetrieveParams(grid=(0.0, 0.5, 1.0), draws=100)
+INDEX = shipped_params(IndexParams, "releaf.index")
+PARAMS = shipped_params(RetrieveParams, "releaf.retrieve", grid=(0.0, 0.5, 1.0), draws=100)
 CARDS = {
     "jar": ("Glass jars", ["Here: Blue", "There: Glass"], ["here:jar", "there:jar"]),
     "pan": ("Frying pans", ["Here: Metal", "Here: Depot"], ["here:pan"]),
@@ -29,21 +31,21 @@ CARDS = {
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every text that the encoder was given; a text's vector is a sum of vectors of its words."""
-    given: list[str] = []
+    """Texts that the encoder received; their vectors are sums of word vectors."""
+    received: list[str] = []
 
     def word(text: str) -> np.ndarray:
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
         return np.random.default_rng(seed).normal(size=WIDTH)
 
     def encode(texts: list[str]) -> np.ndarray:
-        given.extend(texts)
+        received.extend(texts)
         vectors = np.stack([np.sum([word(w) for w in [*text.lower().split(), ""]], axis=0) for text in texts])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).round(6)
 
     monkeypatch.setattr("methods.retrieval.dense.load_encoder", lambda model, batch: encode)
     monkeypatch.setattr("methods.retrieval.dense.model_digest", lambda model: model)
-    return given
+    return received
 
 
 @pytest.fixture
@@ -78,16 +80,16 @@ def items() -> pd.DataFrame:
 
 
 def run(
-    passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, made: Index, **changes: object
-) -> Retrieve:
+    passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, made: IndexOutputs, **changes: object
+) -> RetrieveOutputs:
     return retrieve(
-        passages, items, cards, made.bm25, made.vocabulary, made.vectors,
-        params=PARAMS.model_copy(update=changes), index=IndexParams(),
+        passages, items, cards, made,
+        params=PARAMS.model_copy(update=changes), index=INDEX,
     )  # fmt: skip
 
 
-def test_the_index_is_that_of_the_passages(passages: pd.DataFrame, encoded: list[str]) -> None:
-    made = index(passages, None, params=IndexParams())
+def test_the_index_contains_the_passages(passages: pd.DataFrame, encoded: list[str]) -> None:
+    made = index(passages, None, params=INDEX)
     check(made.bm25, Bm25Arrays, "bm25")
     check(made.vectors, Table[Vectors], "vectors")
     fitted = fit_bm25(passages["text"].tolist())
@@ -103,7 +105,7 @@ def test_the_index_is_that_of_the_passages(passages: pd.DataFrame, encoded: list
 
 
 def test_only_changed_passages_are_encoded_again(passages: pd.DataFrame, encoded: list[str]) -> None:
-    before = index(passages, None, params=IndexParams()).vectors
+    before = index(passages, None, params=INDEX).vectors
     changed = passages.copy()
     changed.loc[1, "text"] = "Jars of glass. Now elsewhere"
     new = ("sock#what", "sock", "what", "Socks", "Socks. For feet")
@@ -111,35 +113,35 @@ def test_only_changed_passages_are_encoded_again(passages: pd.DataFrame, encoded
         [changed.drop(index=3), pd.DataFrame([new], columns=passages.columns)], ignore_index=True
     )
     encoded.clear()
-    after = index(changed, before, params=IndexParams()).vectors
+    after = index(changed, before, params=INDEX).vectors
     assert encoded == ["Jars of glass. Now elsewhere", "Socks. For feet"]
-    # the past decides only what is computed, never what comes out
-    pd.testing.assert_frame_equal(after, index(changed, None, params=IndexParams()).vectors)
+    # The previous vectors decide which texts are encoded, but do not change the result.
+    pd.testing.assert_frame_equal(after, index(changed, None, params=INDEX).vectors)
     encoded.clear()
-    pd.testing.assert_frame_equal(index(changed, after, params=IndexParams()).vectors, after)
+    pd.testing.assert_frame_equal(index(changed, after, params=INDEX).vectors, after)
     assert encoded == []
 
 
 def test_another_model_encodes_everything(passages: pd.DataFrame, encoded: list[str]) -> None:
-    before = index(passages, None, params=IndexParams()).vectors
+    before = index(passages, None, params=INDEX).vectors
     encoded.clear()
-    index(passages, before, params=IndexParams(model="another"))
+    index(passages, before, params=shipped_params(IndexParams, "releaf.index", model="another"))
     assert len(encoded) == len(passages)
 
 
-def test_no_passages_and_a_foreign_index_are_refused(
+def test_no_passages_and_a_foreign_index_are_errors(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str]
 ) -> None:
     with pytest.raises(ContractError, match=r"passages\.parquet has no rows"):
-        index(passages.iloc[:0], None, params=IndexParams())
-    made = index(passages, None, params=IndexParams())
-    with pytest.raises(ContractError, match="is not of passages"):
+        index(passages.iloc[:0], None, params=INDEX)
+    made = index(passages, None, params=INDEX)
+    with pytest.raises(ContractError, match="does not have the rows of passages"):
         run(passages.iloc[1:], items, cards, made)
 
 
-def test_a_missing_model_is_named(passages: pd.DataFrame) -> None:
+def test_the_error_names_a_missing_model(passages: pd.DataFrame) -> None:
     with pytest.raises(ContractError, match=r"releaf\.index\.model: text model 'no/such'"):
-        index(passages, None, params=IndexParams(model="no/such"))
+        index(passages, None, params=shipped_params(IndexParams, "releaf.index", model="no/such"))
 
 
 def test_questions_are_names_with_their_cards_and_streams(items: pd.DataFrame, cards: pd.DataFrame) -> None:
@@ -155,10 +157,10 @@ def test_right_streams_by_hand(items: pd.DataFrame, cards: pd.DataFrame) -> None
     asked = ask(items, cards).of("test")
     assert asked.table["name"].tolist() == ["Glass jar", "Grass", "Pan", "Jar"]
     inf = np.inf
-    # jar first; pan first (two streams, none right); pan first (both right); no card of There found
+    # jar first; pan first (two streams, none right); pan first (both right); no card of There
     scores = np.array([[2, 1, 0], [1, 2, 0], [0, 3, 1], [-inf, 2, 1]], dtype=float)
     assert right_stream(scores, asked, card_streams(cards)).tolist() == [1, 0, 1, 0]
-    # pan's card names two, of which a question with one right stream gets half
+    # pan's card names two streams; a question with one right stream gets half
     one = asked.table.assign(streams=[{"Depot"}] * 4)
     first = np.tile([0.0, 1.0, 0.0], (4, 1))
     named = right_stream(first, type(asked)(one, asked.relevance), card_streams(cards))
@@ -170,10 +172,10 @@ def test_a_card_has_the_score_of_its_best_passage() -> None:
     assert best_passage(scores, np.array([1, 1, 2]), 3).tolist() == [[-np.inf, 5.0, -np.inf]]
 
 
-def test_names_find_their_cards_and_bins(
+def test_names_retrieve_their_cards_and_bins(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str]
 ) -> None:
-    made = index(passages, None, params=IndexParams())
+    made = index(passages, None, params=INDEX)
     table, metrics = run(passages, items, cards, made)
     bm25 = metrics.systems["bm25"]
     # each of three cited names shares a stem with its own card only
@@ -196,13 +198,13 @@ def test_names_find_their_cards_and_bins(
     assert again.retrieve == metrics
 
 
-def test_the_store_writes_only_what_differs(passages: pd.DataFrame, encoded: list[str]) -> None:
-    vectors = index(passages, None, params=IndexParams()).vectors
+def test_the_store_writes_only_differences(passages: pd.DataFrame, encoded: list[str]) -> None:
+    vectors = index(passages, None, params=INDEX).vectors
     client = open_store(None)
     assert fill(client, vectors) == 6
     assert fill(client, vectors) == 0
     changed = passages.assign(text=["Other. Words", *passages["text"][1:]])
-    after = index(changed, vectors, params=IndexParams()).vectors.iloc[:5]
+    after = index(changed, vectors, params=INDEX).vectors.iloc[:5]
     assert fill(client, after) == 1
     asked = np.stack(list(after["vector"]))
     found = nearest(client, asked, 10)
@@ -216,15 +218,15 @@ def test_the_store_writes_only_what_differs(passages: pd.DataFrame, encoded: lis
     assert fill(client, narrow) == 5
 
 
-def test_a_server_that_does_not_answer_is_named() -> None:
-    with pytest.raises(ContractError, match=r"no Qdrant answers at http://127\.0\.0\.1:9"):
+def test_the_error_names_a_server_that_does_not_answer() -> None:
+    with pytest.raises(ContractError, match=r"Qdrant does not answer at http://127\.0\.0\.1:9"):
         open_store("http://127.0.0.1:9", timeout_s=1)
 
 
-def test_a_reranker_that_is_not_there_is_named(
+def test_the_error_names_a_missing_reranker(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str]
 ) -> None:
-    made = index(passages, None, params=IndexParams())
+    made = index(passages, None, params=INDEX)
     with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such'"):
         run(passages, items, cards, made, reranker="no/such")
 
@@ -234,7 +236,7 @@ def test_a_reranker_is_one_more_system_with_its_depth_and_weight(
     passages: pd.DataFrame, items: pd.DataFrame, cards: pd.DataFrame, encoded: list[str],
     cross_encoder_folder: Path,
 ) -> None:  # fmt: skip
-    made = index(passages, None, params=IndexParams())
+    made = index(passages, None, params=INDEX)
     how = {"reranker": str(cross_encoder_folder), "rerank_depth": 4, "rerank_weight": 1.0}
     table, metrics = run(passages, items, cards, made, **how)
     assert (metrics.shipped, metrics.reranker) == ("weighted + feedback + re-ranking", how["reranker"])
@@ -249,11 +251,11 @@ def test_a_reranker_is_one_more_system_with_its_depth_and_weight(
 
 
 @pytest.mark.slow
-def test_the_packaged_encoder_gives_a_text_one_vector_whatever_stands_beside_it(
+def test_the_packaged_encoder_gives_a_text_one_vector_in_any_batch(
     passages: pd.DataFrame,
 ) -> None:
-    whole = index(passages, None, params=IndexParams()).vectors
-    part = index(passages.iloc[[4]], None, params=IndexParams()).vectors
+    whole = index(passages, None, params=INDEX).vectors
+    part = index(passages.iloc[[4]], None, params=INDEX).vectors
     np.testing.assert_array_equal(part["vector"].iloc[0], whole["vector"].iloc[4])
     vectors = np.stack(list(whole["vector"]))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
@@ -261,6 +263,8 @@ def test_the_packaged_encoder_gives_a_text_one_vector_whatever_stands_beside_it(
     # two passages of one card are nearer than those of others
     assert all(alike[i, i ^ 1] == np.delete(alike[i], i).max() for i in range(6))
     long = index(
-        passages.assign(text=["glass " * 20_000, "", *passages["text"][2:]]), whole, params=IndexParams()
+        passages.assign(text=["glass " * 20_000, "", *passages["text"][2:]]),
+        whole,
+        params=INDEX,
     )
     assert np.isfinite(np.stack(list(long.vectors["vector"]))).all()

@@ -1,4 +1,4 @@
-"""Ingest of the waste tables: the shipped data, every kind of broken row and card, further texts."""
+"""Stage releaf-ingest: shipped data, broken rows and cards, further texts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from shipped import shipped_params
 
 from statewright.contracts import ContractError
 from tasks.checked import Checked
-from tasks.releaf.ingest import Ingest, ingest, read_photos, read_rows, read_texts
+from tasks.releaf.ingest import IngestOutputs, ingest, read_photos, read_rows, read_texts
 from tasks.releaf.params import IngestParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
@@ -35,9 +36,9 @@ CARD = {
 }
 
 
-def texts(folder: Path, cards: object, shipped: Ingest, **params: object) -> Checked:
+def texts(folder: Path, cards: object, shipped: IngestOutputs, **params: object) -> Checked:
     (folder / "cards.yaml").write_text(yaml.safe_dump(cards), encoding="utf-8")
-    given = IngestParams(source=str(folder), most_quarantined=0.9, **params)
+    given = shipped_params(IngestParams, "releaf.ingest", source=str(folder), most_quarantined=0.9, **params)
     return read_texts(given, shipped.waste_items, shipped.waste_edges)
 
 
@@ -45,7 +46,7 @@ def two_cards(**changes: Any) -> list[dict[str, Any]]:
     return [CARD, CARD | {"id": "other", "title": "Other"} | changes]
 
 
-def test_every_shipped_row_is_kept(shipped: Ingest) -> None:
+def test_every_shipped_row_is_kept(shipped: IngestOutputs) -> None:
     counts = shipped.ingest.tables
     assert {table: counts[table].rows_read for table in ROWS} == ROWS
     assert {table: counts[table].rows_kept for table in ROWS} == ROWS
@@ -57,7 +58,7 @@ def test_every_shipped_row_is_kept(shipped: Ingest) -> None:
     np.testing.assert_array_equal(shipped.trashnet_features["features"][700], features[700])
 
 
-def test_the_full_tier_and_documents_are_off_and_that_is_said(shipped: Ingest) -> None:
+def test_the_report_says_that_further_texts_are_off(shipped: IngestOutputs) -> None:
     assert (shipped.ingest.documents, shipped.ingest.city_texts) == (0, 0)
     assert shipped.ingest.full_tier.startswith("off")
     assert shipped.ingest.documents_from.startswith("off")
@@ -80,7 +81,7 @@ def test_a_broken_item_goes_to_quarantine(tmp_path: Path, column: str, value: ob
     items = pd.read_parquet(SOURCE / "waste_items.parquet").head(50).astype(object)
     items.loc[7, column] = value
     items.to_parquet(tmp_path / "waste_items.parquet")
-    found = read_rows("waste_items", IngestParams(source=str(tmp_path)))
+    found = read_rows("waste_items", shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
     assert (len(found.kept), found.rows) == (49, 50)
     [fault] = found.faults.to_dict("records")
     assert (fault["table"], fault["row"], fault["column"], fault["reason"]) == (
@@ -95,7 +96,7 @@ def test_nan_streams_in_csv_and_a_repeated_row(tmp_path: Path) -> None:
     items = pd.read_parquet(SOURCE / "waste_items.parquet").head(20)
     items.loc[3, "stream"] = np.nan
     pd.concat([items, items.iloc[[5]]]).to_csv(tmp_path / "waste_items.csv", index=False)
-    found = read_rows("waste_items", IngestParams(source=str(tmp_path)))
+    found = read_rows("waste_items", shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
     assert found.faults[["row", "column"]].to_numpy().tolist() == [[3, "stream"], [20, "item, city, stream"]]
     assert found.faults["reason"].iloc[1] == "repeats the key of row 5"
 
@@ -105,23 +106,27 @@ def test_a_missing_column_names_file_and_column(tmp_path: Path) -> None:
         tmp_path / "waste_items.parquet"
     )
     with pytest.raises(ContractError, match=r"waste_items.parquet: column 'stream' is missing"):
-        read_rows("waste_items", IngestParams(source=str(tmp_path)))
+        read_rows("waste_items", shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
 
 
 def test_a_missing_table_names_the_params_of_this_pipeline(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"releaf\.ingest\.tables"):
-        read_rows("waste_items", IngestParams(source=str(tmp_path)))
+        read_rows("waste_items", shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
 
 
-def test_an_unknown_table_is_refused() -> None:
-    with pytest.raises(ContractError, match="there is no table 'waste_item'"):
-        ingest(params=IngestParams(source=str(SOURCE), tables={"waste_item": "x.csv"}))
+def test_an_unknown_table_is_an_error() -> None:
+    with pytest.raises(ContractError, match="unknown table 'waste_item'"):
+        ingest(
+            params=shipped_params(
+                IngestParams, "releaf.ingest", source=str(SOURCE), tables={"waste_item": "x.csv"}
+            )
+        )
 
 
-def test_duplicate_nodes_and_edges_to_nowhere(tmp_path: Path) -> None:
+def test_duplicate_nodes_and_edges_to_unknown_nodes(tmp_path: Path) -> None:
     nodes = pd.read_parquet(SOURCE / "waste_nodes.parquet").head(30)
     pd.concat([nodes, nodes.iloc[[4]]]).to_parquet(tmp_path / "waste_nodes.parquet")
-    params = IngestParams(source=str(tmp_path))
+    params = shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path))
     found = read_rows("waste_nodes", params)
     assert found.faults[["row", "column"]].to_numpy().tolist() == [[30, "node_id"]]
     ids = found.kept["node_id"].tolist()
@@ -138,7 +143,7 @@ def test_duplicate_nodes_and_edges_to_nowhere(tmp_path: Path) -> None:
     found = read_rows("waste_edges", params, set(ids))
     assert found.faults[["row", "column", "value", "reason"]].to_numpy().tolist() == [
         [1, "weight", "-1.0", "is below 0"],
-        [3, "dst", "nowhere", "is no node of waste_nodes"],
+        [3, "dst", "nowhere", "is not a node of waste_nodes"],
     ]
 
 
@@ -152,7 +157,7 @@ def test_photographs_with_broken_features(tmp_path: Path) -> None:
     photos.loc[5, "label"] = "wood"
     photos.loc[6, "picture"] = photos.loc[0, "picture"]
     photos.to_parquet(tmp_path / "trashnet_features.parquet")
-    found = read_photos(IngestParams(source=str(tmp_path)))
+    found = read_photos(shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
     assert found.faults[["row", "column"]].to_numpy().tolist() == [
         [2, "features"],
         [3, "features"],
@@ -164,16 +169,16 @@ def test_photographs_with_broken_features(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.kept["features"][2], features[7])
 
 
-def test_photographs_are_no_csv(tmp_path: Path) -> None:
+def test_photographs_in_csv_are_an_error(tmp_path: Path) -> None:
     pd.read_parquet(SOURCE / "trashnet_features.parquet").head(3).to_csv(tmp_path / "trashnet_features.csv")
     with pytest.raises(ContractError, match="expected a Parquet file"):
-        read_photos(IngestParams(source=str(tmp_path)))
+        read_photos(shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)))
 
 
 # Cards.
 
 
-def test_a_whole_card_is_kept_with_its_facts(tmp_path: Path, shipped: Ingest) -> None:
+def test_a_complete_card_is_kept_with_its_facts(tmp_path: Path, shipped: IngestOutputs) -> None:
     found = texts(tmp_path, two_cards(), shipped)
     assert found.faults.empty
     first = found.kept.iloc[0]
@@ -190,8 +195,8 @@ def test_a_whole_card_is_kept_with_its_facts(tmp_path: Path, shipped: Ingest) ->
         ({"source": "item:nagai:vase", "relation": "made_of", "target": "material:cheese"}, "links"),
     ],
 )
-def test_a_card_with_an_unknown_fact_is_set_aside_with_card_and_fact(
-    tmp_path: Path, shipped: Ingest, fact: dict[str, str], column: str
+def test_a_card_with_an_unknown_fact_is_quarantined_with_card_and_fact(
+    tmp_path: Path, shipped: IngestOutputs, fact: dict[str, str], column: str
 ) -> None:
     found = texts(tmp_path, two_cards(facts=[CARD["facts"][0], fact]), shipped)
     assert found.kept["card_id"].tolist() == ["jar"]
@@ -215,12 +220,12 @@ def test_a_card_with_an_unknown_fact_is_set_aside_with_card_and_fact(
         ({"aliases": "jar"}, "aliases", "is not a list of texts"),
         ({"facts": []}, "facts", "is not a list of facts with at least one"),
         ({"facts": "none"}, "facts", "is not a list of facts with at least one"),
-        ({"facts": [{"city": "Toronto"}]}, "facts", "has a fact that is neither"),
+        ({"facts": [{"city": "Toronto"}]}, "facts", "has a fact with keys other than"),
         ({"wear": "x"}, "card_id", "has the unknown key 'wear'"),
     ],
 )
-def test_a_broken_card_is_set_aside(
-    tmp_path: Path, shipped: Ingest, changes: dict[str, Any], column: str, reason: str
+def test_a_broken_card_is_quarantined(
+    tmp_path: Path, shipped: IngestOutputs, changes: dict[str, Any], column: str, reason: str
 ) -> None:
     found = texts(tmp_path, two_cards(**changes), shipped)
     assert len(found.kept) == 1
@@ -229,10 +234,10 @@ def test_a_broken_card_is_set_aside(
     assert fault["reason"].startswith(reason)
 
 
-def test_a_card_that_is_no_mapping_is_set_aside(tmp_path: Path, shipped: Ingest) -> None:
+def test_a_card_that_is_not_a_mapping_is_quarantined(tmp_path: Path, shipped: IngestOutputs) -> None:
     found = texts(tmp_path, [CARD, "a jar"], shipped)
     assert len(found.kept) == 1
-    assert "is no card but str" in found.faults["reason"].tolist()
+    assert "is str, expected a card with keys" in found.faults["reason"].tolist()
     assert set(found.faults["value"]) == {"(no id)"}
 
 
@@ -242,21 +247,25 @@ def test_a_card_that_is_no_mapping_is_set_aside(tmp_path: Path, shipped: Ingest)
         ("id: jar\n", "found dict, expected a list of cards"),
         ("", "found nothing, expected a list of cards"),
         ("just words", "found str"),
-        ("- id: [jar\n", "is no YAML"),
-        ("- !!python/object/apply:os.system ['true']\n", "is no YAML"),
+        ("- id: [jar\n", "is not valid YAML"),
+        ("- !!python/object/apply:os.system ['true']\n", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_list_of_cards_is_refused(
-    tmp_path: Path, shipped: Ingest, text: str, words: str
+def test_a_file_that_is_not_a_list_of_cards_is_an_error(
+    tmp_path: Path, shipped: IngestOutputs, text: str, words: str
 ) -> None:
     (tmp_path / "cards.yaml").write_text(text)
     with pytest.raises(ContractError, match=words) as error:
-        read_texts(IngestParams(source=str(tmp_path)), shipped.waste_items, shipped.waste_edges)
+        read_texts(
+            shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path)),
+            shipped.waste_items,
+            shipped.waste_edges,
+        )
     assert "\n" not in str(error.value)
 
 
-def test_missing_and_mostly_broken_cards_are_refused(tmp_path: Path, shipped: Ingest) -> None:
-    params = IngestParams(source=str(tmp_path))
+def test_missing_and_mostly_broken_cards_are_errors(tmp_path: Path, shipped: IngestOutputs) -> None:
+    params = shipped_params(IngestParams, "releaf.ingest", source=str(tmp_path))
     with pytest.raises(ContractError, match=r"cards\.yaml not found"):
         read_texts(params, shipped.waste_items, shipped.waste_edges)
     (tmp_path / "cards.yaml").write_text(
@@ -269,7 +278,7 @@ def test_missing_and_mostly_broken_cards_are_refused(tmp_path: Path, shipped: In
 # Further texts.
 
 
-def test_documents_of_a_user_become_cards(tmp_path: Path, shipped: Ingest) -> None:
+def test_documents_of_a_user_become_cards(tmp_path: Path, shipped: IngestOutputs) -> None:
     folder = tmp_path / "docs"
     (folder / "deep").mkdir(parents=True)
     (folder / "a.md").write_text("# Skips\n\nA skip is\nfor rubble.\n")
@@ -284,16 +293,16 @@ def test_documents_of_a_user_become_cards(tmp_path: Path, shipped: Ingest) -> No
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_a_folder_without_documents_is_refused(tmp_path: Path, shipped: Ingest, made: bool) -> None:
+def test_a_folder_without_documents_is_an_error(tmp_path: Path, shipped: IngestOutputs, made: bool) -> None:
     folder = tmp_path / "docs"
     if made:
         folder.mkdir()
         (folder / "a.pdf").write_bytes(b"%PDF")
-    with pytest.raises(ContractError, match=r"docs holds no \.md or \.txt file"):
+    with pytest.raises(ContractError, match=r"docs has no \.md or \.txt file"):
         texts(tmp_path, two_cards(), shipped, documents=str(folder))
 
 
-def test_documents_that_cannot_be_read_are_set_aside(tmp_path: Path, shipped: Ingest) -> None:
+def test_documents_that_cannot_be_read_are_quarantined(tmp_path: Path, shipped: IngestOutputs) -> None:
     folder = tmp_path / "docs"
     (folder / "deep").mkdir(parents=True)
     (folder / "a.txt").write_bytes(b"\xff\xfe\x00")
@@ -314,7 +323,7 @@ def test_documents_that_cannot_be_read_are_set_aside(tmp_path: Path, shipped: In
     ]
 
 
-def test_an_empty_document_is_set_aside(tmp_path: Path, shipped: Ingest) -> None:
+def test_an_empty_document_is_quarantined(tmp_path: Path, shipped: IngestOutputs) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text(" \n")
@@ -324,7 +333,7 @@ def test_an_empty_document_is_set_aside(tmp_path: Path, shipped: Ingest) -> None
     ]
 
 
-def test_city_texts_of_the_full_tier(tmp_path: Path, shipped: Ingest) -> None:
+def test_city_texts_of_the_full_tier(tmp_path: Path, shipped: IngestOutputs) -> None:
     folder = tmp_path / "full" / "waste"
     folder.mkdir(parents=True)
     made = {

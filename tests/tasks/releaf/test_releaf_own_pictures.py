@@ -1,4 +1,4 @@
-"""A user's own pictures: real photographs in a folder, and files that cannot be used."""
+"""Pictures of a user: photographs in a folder, and files that cannot be used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from shipped import shipped_params
 
 from methods.vision.pictures import MAX_BYTES, decode
 from releaf.photographs import load_namer
@@ -18,8 +19,8 @@ from statewright.contracts import ContractError, check
 from statewright.files import dump_json
 from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import VisionParams
-from tasks.releaf.photographs.own import Own, read_own
-from tasks.releaf.vision import Vision, vision
+from tasks.releaf.photographs.own import OwnPictures, read_own
+from tasks.releaf.vision import VisionOutputs, vision
 
 pytestmark = pytest.mark.slow
 
@@ -28,18 +29,28 @@ PHOTOGRAPHS = (
     Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
     / "data/waste/trashnet_192x144.parquet"
 )
-SMALL = VisionParams(epochs=6, hidden=32, batch_size=128, learning_rate=4e-3, average=0.8, seeds=[0, 1])
+SMALL = shipped_params(
+    VisionParams,
+    "releaf.vision",
+    epochs=6,
+    hidden=32,
+    batch_size=128,
+    learning_rate=4e-3,
+    average=0.8,
+    seeds=[0, 1],
+)
 EACH = 8
 BROKEN = {
     "glass/animated.gif": "is animated (2 frames)",
     "glass/deep/er/still.png": "more than two folders deep",
-    "glass/notes.txt": "the file is not a picture",
+    "glass/notes.txt": "expected one of",
     "glass/one.png": "is 1 x 1 pixels",
     "metal/cut.jpg": "the picture is damaged",
     "metal/empty.jpg": "the file is empty",
-    "metal/huge.jpg": "the file has 20,000,001 bytes, at most 20,000,000 are read",
+    "metal/huge.jpg": "the file has 20,000,001 bytes; the limit is 20,000,000",
     "wood/\\udcff.png": "its name is not UTF-8; rename it",
-    "wood/still.png": "'wood' is no known material; known are cardboard, glass, metal, paper, plastic, trash",
+    "wood/still.png": "'wood' is an unknown material; expected cardboard, glass, metal, paper, plastic, "
+    "trash",
 }
 
 
@@ -75,10 +86,10 @@ def photos() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def taken(photos: pd.DataFrame) -> pd.DataFrame:
-    """Real photographs of three materials out of the training split, whose features are then left out."""
+def sampled(photos: pd.DataFrame) -> pd.DataFrame:
+    """Photographs of three materials from the training split, which then lacks them."""
     if not PHOTOGRAPHS.is_file():
-        pytest.skip(f"{PHOTOGRAPHS} is not there; STATEWRIGHT_SHARED names the folder that holds data/waste")
+        pytest.skip(f"{PHOTOGRAPHS} not found; set STATEWRIGHT_SHARED to the folder that holds data/waste")
     some = photos[(photos["split"] == "train") & photos["label"].isin(["glass", "metal", "paper"])]
     images = pd.read_parquet(PHOTOGRAPHS, columns=["file", "image"]).set_index("file")["image"]
     rows = some.groupby("label").head(EACH)[["photo_id", "label", "features"]].reset_index(drop=True)
@@ -86,11 +97,11 @@ def taken(photos: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def folder(taken: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Glass of two items, metal without, paper without any label, and broken files."""
+def folder(sampled: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of glass with two items, metal, unlabelled paper, and broken files."""
     folder = tmp_path_factory.mktemp("own")
     write_broken(folder)
-    for number, row in enumerate(taken.itertuples()):
+    for number, row in enumerate(sampled.itertuples()):
         place = {"glass": f"glass/{('jar', 'bottle')[number % 2]}", "metal": "metal", "paper": "."}[row.label]
         (folder / place).mkdir(exist_ok=True, parents=True)
         (folder / place / row.photo_id).write_bytes(row.image)
@@ -100,31 +111,33 @@ def folder(taken: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def others(photos: pd.DataFrame, taken: pd.DataFrame) -> pd.DataFrame:
-    return photos[~photos["photo_id"].isin(taken["photo_id"])]
+def others(photos: pd.DataFrame, sampled: pd.DataFrame) -> pd.DataFrame:
+    return photos[~photos["photo_id"].isin(sampled["photo_id"])]
 
 
 @pytest.fixture(scope="module")
-def own(folder: Path, others: pd.DataFrame) -> Own:
+def own(folder: Path, others: pd.DataFrame) -> OwnPictures:
     return read_own(folder, others)
 
 
 @pytest.fixture(scope="module")
-def done(folder: Path, others: pd.DataFrame) -> Vision:
+def done(folder: Path, others: pd.DataFrame) -> VisionOutputs:
     return vision(others, params=SMALL.model_copy(update={"pictures": str(folder)}))
 
 
-def test_what_cannot_be_used_is_set_aside_with_its_reason(own: Own) -> None:
+def test_unusable_files_are_rejected_with_a_reason(own: OwnPictures) -> None:
     assert own.rejected["metal/zz_again.jpg"] == "is the same picture as metal/metal1.jpg"
     assert set(own.rejected) >= set(BROKEN)
     for name, words in BROKEN.items():
         assert words in own.rejected[name]
 
 
-def test_labels_are_those_of_the_folders_and_features_those_that_ship(own: Own, taken: pd.DataFrame) -> None:
+def test_labels_follow_the_folders_and_features_equal_those_that_ship(
+    own: OwnPictures, sampled: pd.DataFrame
+) -> None:
     rows = own.rows.assign(file=own.rows["photo_id"].str.split("/").str[-1]).set_index("file")
-    truth = taken.set_index("photo_id").loc[rows.index]
-    assert len(rows) >= len(taken) - 2
+    truth = sampled.set_index("photo_id").loc[rows.index]
+    assert len(rows) >= len(sampled) - 2
     labelled = rows["label"].notna()
     assert (rows["label"][labelled] == truth["label"][labelled]).all()
     assert set(truth["label"][~labelled]) == {"paper"} and set(rows["split"][~labelled]) == {"unlabelled"}
@@ -133,7 +146,9 @@ def test_labels_are_those_of_the_folders_and_features_those_that_ship(own: Own, 
     np.testing.assert_allclose(np.stack(rows["features"]), np.stack(truth["features"]), atol=2e-3)
 
 
-def test_a_split_stays_when_other_files_come(own: Own, tmp_path: Path, folder: Path, others) -> None:
+def test_a_split_does_not_depend_on_other_files(
+    own: OwnPictures, tmp_path: Path, folder: Path, others
+) -> None:
     first = own.rows[own.rows["label"].notna()].iloc[[0]]
     name = first["photo_id"].item()
     (tmp_path / name).parent.mkdir(parents=True)
@@ -141,11 +156,11 @@ def test_a_split_stays_when_other_files_come(own: Own, tmp_path: Path, folder: P
     assert read_own(tmp_path, others).rows["split"].tolist() == first["split"].tolist()
 
 
-def test_own_pictures_are_learnt_from_judged_apart_and_named(done: Vision, own: Own) -> None:
-    for name, annotation in typing.get_type_hints(Vision, include_extras=True).items():
+def test_own_pictures_join_training_and_are_scored_separately(done: VisionOutputs, own: OwnPictures) -> None:
+    for name, annotation in typing.get_type_hints(VisionOutputs, include_extras=True).items():
         check(getattr(done, name), annotation, name)
-    split, said = own.rows["split"].value_counts(), done.vision.own
-    assert said is not None and said.kept == {
+    split, summary = own.rows["split"].value_counts(), done.vision.own
+    assert summary is not None and summary.kept == {
         n: split.get(n, 0) for n in ("train", "val", "own", "unlabelled")
     }
     assert split["train"] > 5 and split["own"] > 0
@@ -153,28 +168,28 @@ def test_own_pictures_are_learnt_from_judged_apart_and_named(done: Vision, own: 
     rows = done.vision_predictions[done.vision_predictions["split"].isin(["own", "unlabelled"])]
     assert sorted(rows["photo_id"]) == sorted(own.parts()["own"]["photo_id"])
     tested = rows[rows["split"] == "own"]
-    assert said.tested == len(tested)
-    assert said.accuracy == pytest.approx((tested["found"] == tested["label"]).mean(), abs=1e-5)
+    assert summary.tested == len(tested)
+    assert summary.accuracy == pytest.approx((tested["found"] == tested["label"]).mean(), abs=1e-5)
     assert rows["label"].isna().tolist() == (rows["split"] == "unlabelled").tolist()
     # Chance is 17 %.
     assert (rows.loc[rows["split"] == "unlabelled", "found"] == "paper").mean() > 0.6
 
 
-def test_the_item_head_is_on_where_items_are_named(done: Vision) -> None:
-    said = done.vision.own
-    assert done.vision.heads_on == ["item", "material"] and said is not None
-    assert said.items == ["bottle", "jar"]
+def test_the_item_head_is_on_if_items_are_labelled(done: VisionOutputs) -> None:
+    summary = done.vision.own
+    assert done.vision.heads_on == ["item", "material"] and summary is not None
+    assert summary.items == ["bottle", "jar"]
     assert set(done.vision_predictions["found_item"].dropna()) <= {"bottle", "jar"}
 
 
-def test_the_service_names_them_alike_beside_an_item_head(done: Vision, folder: Path) -> None:
+def test_the_service_predicts_the_same_with_an_item_head(done: VisionOutputs, folder: Path) -> None:
     row = done.vision_predictions.query("split == 'unlabelled'").iloc[0]
     namer = load_namer(done.vision_model, MATERIALS, hidden=SMALL.hidden)
     (found,) = namer([decode((folder / row["photo_id"]).read_bytes())])
     assert list(found.values()) == pytest.approx([row[f"p_{name}"] for name in MATERIALS], abs=1e-4)
 
 
-def test_one_item_is_no_choice(tmp_path: Path, folder: Path, others: pd.DataFrame) -> None:
+def test_the_item_head_is_off_for_one_item(tmp_path: Path, folder: Path, others: pd.DataFrame) -> None:
     for path in sorted((folder / "glass" / "jar").iterdir()):
         (tmp_path / "glass" / "jar").mkdir(parents=True, exist_ok=True)
         (tmp_path / "glass" / "jar" / path.name).write_bytes(path.read_bytes())
@@ -184,26 +199,28 @@ def test_one_item_is_no_choice(tmp_path: Path, folder: Path, others: pd.DataFram
     assert "found_item" not in found.vision_predictions
 
 
-def test_they_are_learnt_from_beside_photographs_too(folder: Path, others: pd.DataFrame) -> None:
+def test_own_pictures_join_photographs_too(folder: Path, others: pd.DataFrame) -> None:
     some = others.groupby(["split", "label"]).head(4)
     size = {"height": 32, "width": 64, "frozen": 14, "views": 2, "epochs": 2, "hidden": 0, "seeds": [0]}
     named = {"photographs": str(PHOTOGRAPHS), "pictures": str(folder)}
-    found = vision(some, params=VisionParams.model_validate({**size, **named}))
+    found = vision(
+        some, params=shipped_params(VisionParams, "releaf.vision", **size, **named, with_photographs={})
+    )
     assert found.vision.tier == "photographs" and found.vision.own is not None
     kept = found.vision.own.kept
     assert found.vision.photos == {"train": 24 + kept["train"], "val": 24 + kept["val"], "test": 24}
     assert (found.vision_predictions["split"] == "unlabelled").sum() == kept["unlabelled"] == EACH
 
 
-def test_without_a_folder_nothing_is_said_of_it(done: Vision) -> None:
+def test_without_a_folder_the_summary_has_no_own_pictures(done: VisionOutputs) -> None:
     off = done.vision.model_copy(update={"own": None})
     assert '"own"' not in dump_json(off) and '"own"' in dump_json(done.vision)
 
 
-def test_a_folder_without_a_usable_picture_is_refused(tmp_path: Path, photos: pd.DataFrame) -> None:
-    with pytest.raises(ContractError, match="none is no folder"):
+def test_a_folder_without_a_usable_picture_is_an_error(tmp_path: Path, photos: pd.DataFrame) -> None:
+    with pytest.raises(ContractError, match="none is not a folder"):
         read_own(tmp_path / "none", photos)
-    with pytest.raises(ContractError, match=r"is empty; name a folder of pictures"):
+    with pytest.raises(ContractError, match=r"is empty; set a folder of pictures"):
         read_own(tmp_path, photos)
     write_broken(tmp_path)
     with pytest.raises(ContractError, match=r"none of the 9 files .* glass/animated\.gif: .* animated"):

@@ -1,4 +1,4 @@
-"""Preprocess: names, streams, the split, passages, the numbered graph, photographs without twins."""
+"""Stage releaf-preprocess: names, streams, split, passages, graph, photographs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.releaf.catalogue.names import KINDS, family, fold, kind_of, split_of, united
-from tasks.releaf.ingest import Ingest
+from tasks.releaf.ingest import IngestOutputs
 from tasks.releaf.params import PreprocessParams
-from tasks.releaf.preprocess import Preprocess, divide, preprocess, without_twins
+from tasks.releaf.preprocess import PreprocessOutputs, divide, preprocess, without_twins
 
 SHARES = (0.1, 0.3, "releaf")
 
@@ -30,7 +31,7 @@ SHARES = (0.1, 0.3, "releaf")
         ("Keyboard（computer）", "keyboard (computer)"),
     ],
 )
-def test_spellings_of_one_name_fold_alike(one: str, other: str) -> None:
+def test_spellings_of_one_name_have_one_folded_form(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
@@ -38,31 +39,31 @@ def test_spellings_of_one_name_fold_alike(one: str, other: str) -> None:
     ("one", "other"),
     [("glass", "gla"), ("bus", "bu"), ("kitty litter (organic)", "kitty litter"), ("gas", "ga")],
 )
-def test_names_that_differ_stay_apart(one: str, other: str) -> None:
+def test_different_names_have_different_folded_forms(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
-def test_a_family_leaves_brackets_out_of_either_width() -> None:
+def test_a_family_has_no_brackets_of_either_width() -> None:
     assert family("Keyboard（computer）") == family("keyboards") == "keyboard"
     assert family("(all)") != ""
 
 
 @given(st.text(min_size=1, max_size=40))
-def test_case_and_signs_do_not_count_and_no_name_folds_to_nothing(name: str) -> None:
+def test_folding_ignores_case_and_punctuation_and_is_never_empty(name: str) -> None:
     assert fold(name) or not name.strip()
     assert fold(f" ...{name}!") == fold(name) or not any(letter.isalnum() for letter in name)
     if name.isascii():
         assert fold(name.upper()) == fold(name.lower()) == fold(name)
 
 
-def test_every_shipped_stream_has_a_class_of_its_own_kind(preprocessed: Preprocess) -> None:
+def test_every_shipped_stream_has_a_class(preprocessed: PreprocessOutputs) -> None:
     assert "other" not in set(preprocessed.items["kind"])
     assert kind_of("no such stream") == "other"
     assert kind_of("Recyclable (cloth)") == "recycling"
     assert set(KINDS.values()) >= set(preprocessed.items["kind"])
 
 
-def test_streams_are_united_within_a_city_and_kept_as_published(preprocessed: Preprocess) -> None:
+def test_streams_are_unified_by_city_and_kept_as_published(preprocessed: PreprocessOutputs) -> None:
     assert united("Nagai", "Recyclable（cans）") == "Recyclable (empty cans)"
     assert united("Seattle", "Recyclable (cans)") == "Recyclable (cans)"
     items = preprocessed.items
@@ -81,15 +82,15 @@ def test_streams_are_united_within_a_city_and_kept_as_published(preprocessed: Pr
 # The split.
 
 
-def test_a_name_is_in_one_split_in_every_city_and_every_form(preprocessed: Preprocess) -> None:
+def test_a_name_is_in_one_split_in_every_city_and_every_form(preprocessed: PreprocessOutputs) -> None:
     items = preprocessed.items
     assert (items.groupby("family")["split"].nunique() == 1).all()
-    # There are names that several cities share, else this would say nothing.
+    # Several cities share names, otherwise the assertion above proves nothing.
     assert (items.groupby("family")["city"].nunique() > 1).sum() > 100
     assert items["name"].map(family).equals(items["family"])
 
 
-def test_the_shares_of_the_split_are_those_asked_for(preprocessed: Preprocess) -> None:
+def test_the_shares_of_the_split_are_as_requested(preprocessed: PreprocessOutputs) -> None:
     families = preprocessed.items.drop_duplicates("family")
     shares = families["split"].value_counts(normalize=True)
     # Three standard deviations of a share of 2,736 names.
@@ -97,12 +98,14 @@ def test_the_shares_of_the_split_are_those_asked_for(preprocessed: Preprocess) -
         assert abs(shares[name] - share) < 3 * (share * (1 - share) / len(families)) ** 0.5
 
 
-def test_the_split_does_not_depend_on_what_else_is_there(shipped: Ingest, preprocessed: Preprocess) -> None:
+def test_the_split_does_not_depend_on_other_rows(
+    shipped: IngestOutputs, preprocessed: PreprocessOutputs
+) -> None:
     few = shipped.waste_items.iloc[::-7].reset_index(drop=True)
     cards = shipped.waste_cards.iloc[:0]
-    part = preprocess(few, *shipped[1:4], cards, params=PreprocessParams()).items.set_index("item_id")[
-        "split"
-    ]
+    part = preprocess(
+        few, *shipped[1:4], cards, params=shipped_params(PreprocessParams, "releaf.preprocess")
+    ).items.set_index("item_id")["split"]
     whole = preprocessed.items.set_index("item_id")["split"]
     assert part.equals(whole[part.index])
     assert split_of("glass jar", *SHARES) == split_of("glass jar", *SHARES)
@@ -110,13 +113,13 @@ def test_the_split_does_not_depend_on_what_else_is_there(shipped: Ingest, prepro
     assert drawn != [split_of(f"name {n}", *SHARES) for n in range(400)]
 
 
-def test_a_split_that_leaves_nothing_to_learn_from_is_refused() -> None:
-    with pytest.raises(ValueError, match="must leave a share"):
-        PreprocessParams(dev_share=0.5, test_share=0.5)
+def test_a_split_without_training_share_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a share remains for training"):
+        shipped_params(PreprocessParams, "releaf.preprocess", dev_share=0.5, test_share=0.5)
 
 
-def test_items_of_two_streams_have_two_rows_and_repeated_ones_are_one(
-    shipped: Ingest, preprocessed: Preprocess
+def test_items_of_two_streams_have_two_rows_and_duplicates_one(
+    shipped: IngestOutputs, preprocessed: PreprocessOutputs
 ) -> None:
     items, report = preprocessed.items, preprocessed.preprocess
     batteries = items[(items["city"] == "Nagai") & (items["name"] == "Batteries")]
@@ -135,7 +138,7 @@ def test_items_of_two_streams_have_two_rows_and_repeated_ones_are_one(
 # Cards and passages.
 
 
-def test_cards_point_to_the_items_and_streams_of_their_facts(preprocessed: Preprocess) -> None:
+def test_cards_point_to_the_items_and_streams_of_their_facts(preprocessed: PreprocessOutputs) -> None:
     items = preprocessed.items.set_index("item_id")
     cards = preprocessed.cards.set_index("card_id")
     for card in cards.itertuples():
@@ -148,7 +151,7 @@ def test_cards_point_to_the_items_and_streams_of_their_facts(preprocessed: Prepr
     assert "Toronto: Yard Waste" in cards.loc["christmas-tree", "streams"]
 
 
-def test_one_passage_a_part_with_the_title_in_front(preprocessed: Preprocess) -> None:
+def test_each_part_gives_one_passage_that_begins_with_the_title(preprocessed: PreprocessOutputs) -> None:
     passages = preprocessed.passages.set_index("passage_id")
     assert len(passages) == 4 * len(preprocessed.cards)
     text = passages.loc["glass-bottle-jar#where", "text"]
@@ -158,7 +161,7 @@ def test_one_passage_a_part_with_the_title_in_front(preprocessed: Preprocess) ->
 
 
 @given(st.integers(0, 500), st.integers(20, 130))
-def test_a_long_part_makes_passages_of_about_equal_length_that_say_all_of_it(words: int, most: int) -> None:
+def test_a_long_part_is_divided_into_equal_pieces_without_loss(words: int, most: int) -> None:
     text = " ".join(f"w{n}" for n in range(words))
     row = {"card_id": "d", "title": "T", "aliases": [], "what": text, "where": "", "prepare": "", "reuse": ""}
     passages = divide(pd.DataFrame([row]), most)
@@ -173,7 +176,9 @@ def test_a_long_part_makes_passages_of_about_equal_length_that_say_all_of_it(wor
 # The graph.
 
 
-def test_the_numbered_graph_is_the_graph(shipped: Ingest, preprocessed: Preprocess) -> None:
+def test_the_numbered_graph_equals_the_source_graph(
+    shipped: IngestOutputs, preprocessed: PreprocessOutputs
+) -> None:
     nodes, links = preprocessed.nodes, preprocessed.links
     assert nodes["index"].tolist() == list(range(len(shipped.waste_nodes)))
     names = nodes["node"].to_numpy()
@@ -183,7 +188,7 @@ def test_the_numbered_graph_is_the_graph(shipped: Ingest, preprocessed: Preproce
     assert back == set(zip(edges["src"], edges["dst"], edges["relation"], strict=True))
 
 
-def test_lists_of_different_cities_meet_in_equal_names(preprocessed: Preprocess) -> None:
+def test_equal_names_link_the_lists_of_the_cities(preprocessed: PreprocessOutputs) -> None:
     nodes, links = preprocessed.nodes, preprocessed.links
     derived = links[~links["stated"]]
     assert set(derived["relation"]) == {"same_name"}
@@ -192,7 +197,7 @@ def test_lists_of_different_cities_meet_in_equal_names(preprocessed: Preprocess)
     pairs = set(zip(names[derived["source"]], names[derived["target"]], strict=True))
     assert ("item:seattle:drinking-glasses", "item:toronto:drinking-glass") in pairs
     assert ("item:nagai:bottle-cap", "off:shapes:en:bottle-cap") in pairs
-    # Independent of `fold`: names that are equal letter by letter are all there.
+    # Independent of `fold`: all names with equal letters are linked.
     kinds = nodes["node_type"].isin(["item", "material", "shape"])
     equal = nodes[kinds].assign(name=nodes["name"].str.lower()).groupby("name")["node"].agg(list)
     city = dict(zip(nodes["node"], nodes["node"].str.split(":").str[1], strict=True))
@@ -201,16 +206,20 @@ def test_lists_of_different_cities_meet_in_equal_names(preprocessed: Preprocess)
         assert all((first, other) in pairs for other in others if city[other] != city[first])
 
 
-def test_the_order_of_the_files_does_not_count_and_same_name_is_marked(
-    shipped: Ingest, preprocessed: Preprocess
+def test_row_order_has_no_effect_and_same_name_is_marked(
+    shipped: IngestOutputs, preprocessed: PreprocessOutputs
 ) -> None:
     edges = shipped.waste_edges.iloc[::-1].reset_index(drop=True)
     nodes = shipped.waste_nodes.sample(frac=1, random_state=1).reset_index(drop=True)
-    again = preprocess(shipped[0], nodes, edges, *shipped[3:5], params=PreprocessParams())
+    again = preprocess(
+        shipped[0], nodes, edges, *shipped[3:5], params=shipped_params(PreprocessParams, "releaf.preprocess")
+    )
     pd.testing.assert_frame_equal(again.nodes, preprocessed.nodes)
     pd.testing.assert_frame_equal(again.links, preprocessed.links)
     edges.loc[0, "relation"] = "same_name"
-    marked = preprocess(shipped[0], nodes, edges, *shipped[3:5], params=PreprocessParams())
+    marked = preprocess(
+        shipped[0], nodes, edges, *shipped[3:5], params=shipped_params(PreprocessParams, "releaf.preprocess")
+    )
     assert marked.preprocess.links_not_stated == preprocessed.preprocess.links_not_stated + 1
     assert set(marked.links.loc[~marked.links["stated"], "relation"]) == {"same_name"}
 
@@ -218,9 +227,9 @@ def test_the_order_of_the_files_does_not_count_and_same_name_is_marked(
 # The photographs.
 
 
-def test_no_training_photograph_is_the_twin_of_a_held_out_one(preprocessed: Preprocess) -> None:
+def test_no_training_photograph_is_a_copy_of_a_held_out_one(preprocessed: PreprocessOutputs) -> None:
     photos, left_out = preprocessed.photos, preprocessed.preprocess.photos_left_out
-    # glass176 = plastic152 (test) and glass389 = plastic332 (val) are said in the page of the tables.
+    # glass176 equals plastic152 (test), and glass389 equals plastic332 (val).
     assert {"glass176.jpg", "glass389.jpg"} <= set(left_out.twin_of_held_out)
     assert left_out.two_labels == ["glass115.jpg", "metal91.jpg"]
     assert photos["split"].value_counts().drop("train").to_dict() == {"test": 431, "val": 328}
@@ -231,14 +240,14 @@ def test_no_training_photograph_is_the_twin_of_a_held_out_one(preprocessed: Prep
     assert (vectors[train] @ vectors[~train].T).max() < 0.97
 
 
-def test_twins_on_made_photographs() -> None:
+def test_copies_on_synthetic_photographs() -> None:
     base = np.eye(1280, dtype="float32")
     photos = pd.DataFrame(
         {
             "picture": list("abcdef"),
             "label": ["glass", "glass", "metal", "paper", "paper", "glass"],
             "split": ["train", "test", "train", "train", "train", "val"],
-            # a is b (test); c and d are one picture under two labels; e stands alone; f too.
+            # a equals b (test); c and d are one picture with two labels; e and f are unique.
             "features": [base[0], 3 * base[0], base[1], base[1], base[2], base[3]],
         }
     )
@@ -247,18 +256,18 @@ def test_twins_on_made_photographs() -> None:
     assert (left_out.twin_of_held_out, left_out.two_labels) == (["a"], ["c", "d"])
 
 
-# The whole.
+# All tables.
 
 
-def test_the_tables_keep_their_contracts_and_a_second_run_is_the_same(
-    shipped: Ingest, preprocessed: Preprocess
+def test_tables_satisfy_their_contracts_and_a_second_run_is_equal(
+    shipped: IngestOutputs, preprocessed: PreprocessOutputs
 ) -> None:
     from statewright.contracts import Table
     from tasks.releaf.contracts import tables
 
     for name in ("items", "cards", "passages", "nodes", "links", "photos"):
         check(getattr(preprocessed, name), Table[getattr(tables, name.capitalize())], name)
-    again = preprocess(*shipped[:5], params=PreprocessParams())
+    again = preprocess(*shipped[:5], params=shipped_params(PreprocessParams, "releaf.preprocess"))
     for one, other in zip(preprocessed[:5], again[:5], strict=True):
         pd.testing.assert_frame_equal(one, other)
     assert preprocessed.preprocess == again.preprocess

@@ -1,18 +1,27 @@
-"""releaf-serving against closed forms, and as its contracts say."""
+"""Stage releaf-serving compared with closed forms, and its contracts."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
+from shipped import shipped_params
 
 from methods.serving.closed_forms import mmc_latency
 from statewright.contracts import Table, check
 from tasks.releaf.params import ServingParams
-from tasks.releaf.serving import RULES, ByLoad, Latencies, Serving, serving
+from tasks.releaf.serving import RULES, ByLoad, Latencies, ServingOutputs, serving
 
-SMALL = {
+
+def small(**changes: Any) -> ServingParams:
+    """Return the shipped params with fewer requests and a short rush."""
+    return shipped_params(ServingParams, "releaf.serving", **(SMALL | changes))
+
+
+SMALL: dict[str, Any] = {
     "work_s": {"question": 0.01},
     "shares": {"question": 1.0},
     "requests": 4000,
@@ -21,31 +30,33 @@ SMALL = {
 }
 
 
+SCALING = {
+    "target": 0.02, "threshold": 0.04, "calm": 0.011, "least": 1, "most": 8, "interval_s": 2, "start_s": 3,
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def made() -> Serving:
-    return serving(params=ServingParams.model_validate(SMALL))
+def made() -> ServingOutputs:
+    return serving(params=small())
 
 
-def test_what_it_writes_keeps_to_its_contracts_and_the_seed_decides(made: Serving) -> None:
+def test_outputs_satisfy_their_contracts_and_depend_on_the_seed(made: ServingOutputs) -> None:
     check(made.serving_latencies, Table[Latencies], "serving_latencies")
     check(made.serving_by_load, Table[ByLoad], "serving_by_load")
-    less = SMALL | {"requests": 200, "skipped": 20}
-    first, again, other = (
-        serving(params=ServingParams.model_validate(less | {"seed": seed})) for seed in (0, 0, 1)
-    )
+    first, again, other = (serving(params=small(requests=200, skipped=20, seed=seed)) for seed in (0, 0, 1))
     assert again.serving_latencies.equals(first.serving_latencies)
     assert again.serving == first.serving
     assert not other.serving_latencies.equals(first.serving_latencies)
 
 
-def test_means_are_near_the_closed_forms(made: Serving) -> None:
+def test_means_are_near_the_closed_forms(made: ServingOutputs) -> None:
     rows = made.serving_latencies
     light = rows[(rows["load"] <= 0.8) & rows["expected"].notna()]
     assert len(light) >= 8
     np.testing.assert_allclose(light["mean"], light["expected"], rtol=0.12)
-    # work of one length: M/D/1, whose wait is half that of M/M/1
+    # constant work: an M/D/1 queue, whose wait is half that of M/M/1
     weighted = light[(light["way"] == "weighted") & (light["load"] == 0.5) & (light["part"] == "dispatch")]
-    capacities = ServingParams.model_validate(SMALL).capacities
+    capacities = small().capacities
     work, load = 10.0, 0.5
     waits = [mmc_latency(load * speed / work, speed / work) - work / speed for speed in capacities]
     shares = np.array(capacities) / sum(capacities)
@@ -53,7 +64,7 @@ def test_means_are_near_the_closed_forms(made: Serving) -> None:
     assert weighted["expected"].item() == pytest.approx(wanted, rel=1e-4)
 
 
-def test_capacity_counts_and_the_queue_without_bound_is_called_so(made: Serving) -> None:
+def test_weights_by_capacity_help_and_an_unstable_queue_is_marked(made: ServingOutputs) -> None:
     rows = made.serving_latencies.set_index(["part", "way", "load", "hit_rate"]).sort_index()
     high = rows.loc["dispatch"].xs(0.95, level="load").droplevel("hit_rate")
     assert set(high.index) == set(RULES)
@@ -65,11 +76,11 @@ def test_capacity_counts_and_the_queue_without_bound_is_called_so(made: Serving)
     assert high.drop("uniform")["stable"].all()
 
 
-def test_the_plain_formula_overrates_a_busy_queue_behind_a_cache(made: Serving) -> None:
+def test_the_naive_formula_is_wrong_behind_a_cache(made: ServingOutputs) -> None:
     assert made.serving.cache_formula_off < 0.12 < made.serving.cache_naive_off
 
 
-def test_scaling_lies_between_the_fixed_numbers(made: Serving) -> None:
+def test_scaling_is_between_the_fixed_numbers(made: ServingOutputs) -> None:
     p99, servers = made.serving.rush_p99, made.serving.rush_servers
     assert p99["fixed, most"] < p99["scaled up only"] < p99["fixed, least"]
     assert servers["fixed, least"] == 1.0
@@ -90,9 +101,9 @@ def test_the_shipped_params_are_valid(request: pytest.FixtureRequest) -> None:
         ({"work_s": {"question": 0.0}}, "above 0"),
         ({"loads": [1.0]}, "between 0 and 1"),
         ({"skipped": 4000}, "less than requests"),
-        ({"scaling": {"target": 0.5, "threshold": 0.1}}, "target <= threshold"),
+        ({"scaling": SCALING | {"target": 0.5, "threshold": 0.1}}, "target <= threshold"),
     ],
 )
-def test_params_that_cannot_be_are_refused(changed: dict, message: str) -> None:
+def test_invalid_params_are_an_error(changed: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        ServingParams.model_validate(SMALL | changed)
+        small(**changed)

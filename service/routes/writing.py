@@ -1,0 +1,27 @@
+"""Answers in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Response
+
+from service.dependencies import EngineDep, MetricsDep
+from service.routes.answers import find_answer
+from service.schemas import Passage, WriteRequest, WriteResponse
+
+router = APIRouter(prefix="/v1", tags=["writing"])
+
+
+@router.post("/write")
+async def write(
+    body: WriteRequest, engine: EngineDep, metrics: MetricsDep, response: Response
+) -> WriteResponse:
+    """Return an answer in sentences that cite passages.
+
+    The text is a refusal if the search is not confident.
+    """
+    answer = await find_answer(body, engine, metrics, response)
+    written = await engine.write(body.question, answer, body.temperature, body.seed)
+    passages = [Passage.model_validate(passage) for passage in written.passages]
+    return WriteResponse.model_validate({**asdict(written.generated), "passages": passages})

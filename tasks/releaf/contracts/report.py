@@ -1,0 +1,66 @@
+"""Inputs of the report: the files of each stage that the report shows.
+
+Where a stage also writes a model or a raw table, the report takes a smaller tuple than the outputs
+of the stage, so that it neither loads these files nor depends on them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from statewright.contracts import Table
+from tasks.checked import Quarantine
+from tasks.releaf.graph import GraphMetrics, NodeScores
+from tasks.releaf.ingest import IngestReport
+from tasks.releaf.links.reasons import Recommendations
+from tasks.releaf.links.tables import LinkScoresTable
+from tasks.releaf.photographs.scores import Confusion, Predictions, Scores, VisionSummary
+from tasks.releaf.serving import Latencies, ServingSummary
+from tasks.report.benchmark import Benchmark
+
+
+class IngestResults(NamedTuple):
+    """Counts of ``releaf-ingest`` and its quarantine, without the raw tables."""
+
+    ingest: IngestReport
+    waste_quarantine: Table[Quarantine]
+
+
+class VisionResults(NamedTuple):
+    """Scores and predictions of ``releaf-vision``, without model and history."""
+
+    vision: VisionSummary
+    vision_scores: Table[Scores]
+    vision_confusion: Table[Confusion]
+    vision_predictions: Table[Predictions]
+
+
+class GraphResults(NamedTuple):
+    """Scores and recommendations of ``releaf-graph``, without model and history."""
+
+    graph: GraphMetrics
+    link_scores: Table[LinkScoresTable]
+    recommendations: Table[Recommendations]
+    node_scores: Table[NodeScores]
+
+
+class ServingResults(NamedTuple):
+    """Latencies and summary of ``releaf-serving``, without the table for its plot."""
+
+    serving: ServingSummary
+    serving_latencies: Table[Latencies]
+
+
+class Benchmarks(NamedTuple):
+    """Recorded benchmarks, in the order of the report."""
+
+    retrieval_benchmark: Benchmark
+    graph_benchmark: Benchmark
+    vision_benchmark: Benchmark
+    adapt_benchmark: Benchmark
+    reranker_benchmark: Benchmark
+    serving_benchmark: Benchmark
+    runtimes_benchmark: Benchmark
+    load_benchmark: Benchmark
+    feedback_benchmark: Benchmark
+    reasons_benchmark: Benchmark
