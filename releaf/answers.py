@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +267,7 @@ def answer(
         confidence=search_confidence,
         level="low" if strange else level(search_confidence),
         reasons=_reasons(known, city, stream, near),
-        alike=tuple((name, streams) for name, streams, _ in alike),
+        alike=tuple((similar.name, similar.streams) for similar in alike),
         ideas=ideas_of(known, city, alike),
         sources=tuple(_cite(known, int(best[0, card])) for card in order[:SOURCES]),
         strange=strange,
@@ -288,20 +289,28 @@ def _cite(known: Knowledge, passage: int) -> Citation:
     return Citation(known.passage_ids[passage], card.card_id, card.title, part, card.parts[part])
 
 
-def names_alike(city_list: CityList, vector: NDArray[np.float64]) -> list[tuple[str, str, float]]:
-    """Return the most similar names of the list, each with streams and cosine."""
+class SimilarName(NamedTuple):
+    """A name of the list, its streams in words, and its cosine to a question."""
+
+    name: str
+    streams: str
+    cosine: float
+
+
+def names_alike(city_list: CityList, vector: NDArray[np.float64]) -> list[SimilarName]:
+    """Return the most similar names of the list, those of at least `LEAST_ALIKE`."""
     cosines = city_list.vectors @ vector
     order = np.argsort(-cosines, kind="stable")[:ALIKE]
     return [
-        (city_list.names[k], " or ".join(city_list.streams[k]), float(cosines[k]))
+        SimilarName(city_list.names[k], " or ".join(city_list.streams[k]), float(cosines[k]))
         for k in order
         if cosines[k] >= LEAST_ALIKE
     ]
 
 
-def ideas_of(known: Knowledge, city: str, alike: list[tuple[str, str, float]]) -> tuple[Idea, ...]:
+def ideas_of(known: Knowledge, city: str, alike: list[SimilarName]) -> tuple[Idea, ...]:
     """Return the ideas of the graph for the first name that has any."""
-    for name, _, _ in alike:
-        if ideas := known.ideas.get((city.lower(), fold(name))):
+    for similar in alike:
+        if ideas := known.ideas.get((city.lower(), fold(similar.name))):
             return ideas[:IDEAS]
     return ()

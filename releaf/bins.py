@@ -8,34 +8,43 @@ it. Soiled, broken or mixed items may belong in another stream; only the list of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-BINS: dict[str, dict[str, tuple[str, str]]] = {
+
+class ExampleItem(NamedTuple):
+    """An item of a city's list that stands for a material, and its stream."""
+
+    item: str
+    stream: str
+
+
+BINS: dict[str, dict[str, ExampleItem]] = {
     "Toronto": {
-        "cardboard": ("cardboard boxes", "Blue Bin"),
-        "glass": ("glass bottles", "Blue Bin"),
-        "metal": ("soda cans", "Blue Bin"),
-        "paper": ("newspapers", "Blue Bin"),
-        "plastic": ("plastic bottles", "Blue Bin"),
-        "trash": ("candy wrapper", "Garbage"),
+        "cardboard": ExampleItem("cardboard boxes", "Blue Bin"),
+        "glass": ExampleItem("glass bottles", "Blue Bin"),
+        "metal": ExampleItem("soda cans", "Blue Bin"),
+        "paper": ExampleItem("newspapers", "Blue Bin"),
+        "plastic": ExampleItem("plastic bottles", "Blue Bin"),
+        "trash": ExampleItem("candy wrapper", "Garbage"),
     },
     "Seattle": {
-        "cardboard": ("Cardboard Boxes", "Recycle"),
-        "glass": ("Glass Bottles and Jars", "Recycle"),
-        "metal": ("Steel and Tin Cans", "Recycle"),
-        "paper": ("Newspapers", "Recycle"),
-        "plastic": ("Plastic Bottles", "Recycle"),
-        "trash": ("Chip Bags", "Trash"),
+        "cardboard": ExampleItem("Cardboard Boxes", "Recycle"),
+        "glass": ExampleItem("Glass Bottles and Jars", "Recycle"),
+        "metal": ExampleItem("Steel and Tin Cans", "Recycle"),
+        "paper": ExampleItem("Newspapers", "Recycle"),
+        "plastic": ExampleItem("Plastic Bottles", "Recycle"),
+        "trash": ExampleItem("Chip Bags", "Trash"),
     },
     "Nagai": {
-        "cardboard": ("Cardboard", "Recyclable (used paper)"),
-        "glass": ("Glass bottle (empty)", "Recyclable (empty glass bottles)"),
-        "metal": ("Can (empty)", "Recyclable (empty cans)"),
-        "paper": ("Newspaper", "Recyclable (used paper)"),
-        "plastic": ("Food tray", "Recyclable (plastic)"),
-        "trash": ("Plastic wrap", "Burnable"),
+        "cardboard": ExampleItem("Cardboard", "Recyclable (used paper)"),
+        "glass": ExampleItem("Glass bottle (empty)", "Recyclable (empty glass bottles)"),
+        "metal": ExampleItem("Can (empty)", "Recyclable (empty cans)"),
+        "paper": ExampleItem("Newspaper", "Recyclable (used paper)"),
+        "plastic": ExampleItem("Food tray", "Recyclable (plastic)"),
+        "trash": ExampleItem("Plastic wrap", "Burnable"),
     },
 }
-"""By city and material: an example item of the city's list, and its stream as `Items` spells it."""
+"""By city and material: an example item, with its stream as `Items` spells it."""
 
 
 def bin_of(city: str, material: str) -> str:
@@ -46,7 +55,7 @@ def bin_of(city: str, material: str) -> str:
     KeyError
         If the city or the material is not in `BINS`.
     """
-    return BINS[city][material][1]
+    return BINS[city][material].stream
 
 
 def material_shares(city: str, materials: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
 if TYPE_CHECKING:
-    from methods.language.generation import Generator
+    from methods.language.generation import GeneratedAnswer, Generator
 
 MAX_PENDING = 4
 """Largest number of answers that are being written or wait for it."""

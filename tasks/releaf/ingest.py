@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Document, Table
-from tasks.checked import Checked, Counts, Quarantine, add_counts, check_rows
-from tasks.releaf.catalogue.cards import Texts, read_cards, read_city_texts, read_documents, unknown_facts
+from tasks.checked import CheckResult, Counts, Quarantine, add_counts, check_rows
+from tasks.releaf.catalogue.cards import (
+    Fault,
+    Texts,
+    read_cards,
+    read_city_texts,
+    read_documents,
+    unknown_facts,
+)
 from tasks.releaf.contracts.raw import (
     FEATURES,
     TABLES,
@@ -102,7 +109,7 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
     )
 
 
-def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -> Checked:
+def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -> CheckResult:
     """Read and check one table; with `nodes`, an edge to another node is broken."""
     schema = TABLES[table].to_schema()
     source = read_table(
@@ -110,8 +117,8 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
     )
     others = None
     if nodes is not None:
-        others = _faults(
-            (row, end, "is not a node of waste_nodes")
+        others = _fault_table(
+            Fault(row, end, "is not a node of waste_nodes")
             for end in ("src", "dst")
             for row, name in source.frame[end].items()
             if pd.notna(name) and str(name) not in nodes
@@ -119,7 +126,7 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
     return check_rows(source, table, TABLES[table], params.most_quarantined, others=others, block=BLOCK)
 
 
-def read_photos(params: IngestParams) -> Checked:
+def read_photos(params: IngestParams) -> CheckResult:
     """Read and check the features of the photographs, from a Parquet file only."""
     table = "trashnet_features"
     names = [*PhotoRows.to_schema().columns, "features"]
@@ -129,11 +136,11 @@ def read_photos(params: IngestParams) -> Checked:
             f"{source.place}: expected a Parquet file, whose cells can hold lists; convert the table"
         )
     broken = source.frame["features"].map(_wrong_features)
-    others = _faults((row, "features", reason) for row, reason in broken.items() if reason)
+    others = _fault_table(Fault(row, "features", reason) for row, reason in broken.items() if reason)
     result = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
     vectors = [np.asarray(source.frame.at[row, "features"], "float32") for row in result.origin]
     kept = result.kept.assign(features=pd.Series(vectors, dtype=object))
-    return Checked(kept, result.faults, result.rows, result.origin)
+    return CheckResult(kept, result.faults, result.rows, result.origin)
 
 
 def _wrong_features(value: object) -> str:
@@ -143,7 +150,7 @@ def _wrong_features(value: object) -> str:
     return "" if np.isfinite(vector).all() else "has a value that is not finite"
 
 
-def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -> Checked:
+def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -> CheckResult:
     """Read and check the cards, and the documents and city texts that params name."""
     path = Path(params.source) / CARDS
     texts = read_cards(path)
@@ -151,7 +158,7 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
     parts = [texts.rows]
     if params.documents is not None:
         documents = read_documents(Path(params.documents))
-        faults += [(len(texts.rows) + row, column, reason) for row, column, reason in documents.faults]
+        faults += [fault._replace(row=len(texts.rows) + fault.row) for fault in documents.faults]
         parts.append(documents.rows)
     if params.full is not None:
         parts.append(read_city_texts(Path(params.full) / "waste"))
@@ -160,13 +167,13 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
     # read_cards has already reported missing parts of a card; other texts need not have these parts.
     source = Cells(texts.rows, str(path), typed=True)
     result = check_rows(
-        source, "waste_cards", CardRows, params.most_quarantined, others=_faults(faults), block=BLOCK
+        source, "waste_cards", CardRows, params.most_quarantined, others=_fault_table(faults), block=BLOCK
     )
     kept = result.kept.assign(**{name: texts.rows.loc[result.origin, name].to_numpy() for name in lists})
-    return Checked(kept, _naming_cards(result.faults, texts.rows), result.rows, result.origin)
+    return CheckResult(kept, _naming_cards(result.faults, texts.rows), result.rows, result.origin)
 
 
-def _faults(faults: Iterable[tuple[int, str, str]]) -> pd.DataFrame:
+def _fault_table(faults: Iterable[Fault]) -> pd.DataFrame:
     return pd.DataFrame(list(faults), columns=["row", "column", "reason"])
 
 

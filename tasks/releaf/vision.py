@@ -215,6 +215,10 @@ def _outputs(
         predictions(parts[name], softmax(together[name], temperature), name) for name in ("val", "test")
     )
     tested = table[table["split"] == "test"]
+    stream_of = {
+        city: {material: example.stream for material, example in examples.items()}
+        for city, examples in BINS.items()
+    }
     summary = VisionSummary(
         tier="features" if params.photographs is None else "photographs",
         backbone=params.backbone,
@@ -232,9 +236,7 @@ def _outputs(
         recall=_recall(scores),
         bin_accuracy={
             city: round(float((tested[f"bin_{city}"] == tested["label"].map(streams)).mean()), 5)
-            for city, streams in (
-                (city, {name: stream for name, (_, stream) in table.items()}) for city, table in BINS.items()
-            )
+            for city, streams in stream_of.items()
         },
     )
     return VisionOutputs(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -27,6 +27,14 @@ MOST_BYTES = 2_000_000  # limit of one document
 COLUMNS = ["card_id", "kind", "title", *PARTS, "aliases", "facts", "links"]
 
 
+class Fault(NamedTuple):
+    """A fault of a text: its row, the column and the reason."""
+
+    row: int
+    column: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Texts:
     """Texts as rows, and their faults.
@@ -35,12 +43,11 @@ class Texts:
     ----------
     rows : pandas.DataFrame
         Columns `COLUMNS`; a value of the wrong type is empty and has a fault.
-    faults : list of tuple
-        Row, column, reason.
+    faults : list of Fault
     """
 
     rows: pd.DataFrame
-    faults: list[tuple[int, str, str]]
+    faults: list[Fault]
 
 
 def read_cards(path: Path) -> Texts:
@@ -69,7 +76,7 @@ def read_cards(path: Path) -> Texts:
     for number, card in enumerate(cards):
         row, reasons = _card(card)
         rows.append(row)
-        faults += [(number, column, reason) for column, reason in reasons]
+        faults += [Fault(number, column, reason) for column, reason in reasons]
     return Texts(pd.DataFrame(rows, columns=COLUMNS), faults)
 
 
@@ -121,16 +128,14 @@ def _facts(facts: Any, row: dict[str, Any]) -> list[tuple[str, str]]:
     return faults
 
 
-def unknown_facts(
-    cards: pd.DataFrame, items: pd.DataFrame, edges: pd.DataFrame
-) -> list[tuple[int, str, str]]:
-    """Return row, column and reason of every fact that is not in the tables."""
+def unknown_facts(cards: pd.DataFrame, items: pd.DataFrame, edges: pd.DataFrame) -> list[Fault]:
+    """Return a fault for every fact that is not in the tables."""
     known = {
         "facts": set(items["city"] + "|" + items["item"] + "|" + items["stream"]),
         "links": set(edges["src"] + "|" + edges["relation"] + "|" + edges["dst"]),
     }
     return [
-        (row, column, f"has a fact that is not in the tables: {fact}")
+        Fault(row, column, f"has a fact that is not in the tables: {fact}")
         for column, facts_of_tables in known.items()
         for row, facts in cards[column].items()
         for fact in facts
@@ -164,7 +169,7 @@ def read_documents(folder: Path) -> Texts:
         row = _empty() | {"card_id": f"document:{name}", "kind": "document", "title": stem}
         text, reason = _text(path)
         if reason:
-            faults.append((number, "what", reason))
+            faults.append(Fault(number, "what", reason))
         else:
             row |= {"title": _heading(text) or stem, "what": " ".join(text.split())}
         rows.append(row)

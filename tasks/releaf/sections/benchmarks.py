@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.releaf.contracts.report import Benchmarks
-from tasks.report.benchmark import Benchmark, Measured, benchmark_grids
+from tasks.report.benchmark import Benchmark, Measurement, benchmark_grids
 from tasks.report.blocks import Prose, Section, joined, plural
 
 SIGNIFICANT = 0.05
@@ -45,7 +45,7 @@ def section(benchmarks: Benchmarks) -> Section:
     )
 
 
-def _records(table: Measured) -> list[Row]:
+def _records(table: Measurement) -> list[Row]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from tasks.releaf.feedback import FeedbackOutputs
 from tasks.releaf.params import ReportParams
 from tasks.report.blocks import Block, Prose, Section, grid, plural
-from tasks.report.feedback import feedback as feedback_section
+from tasks.report.feedback import section as feedback_section
 
 
 def finding(outputs: FeedbackOutputs) -> str:

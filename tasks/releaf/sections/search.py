@@ -63,8 +63,10 @@ def section(outputs: RetrieveOutputs) -> Section:
 
 def _ranking(metrics: RetrieveMetrics) -> str:
     shipped, best = metrics.systems[metrics.shipped], metrics.systems[metrics.best_single]
-    score = f"nDCG@10 {shipped.ndcg_10:.3f} (1 is perfect)"
-    sentence = f"the search ({metrics.shipped}) ranks the right card with {score}"
+    sentence = (
+        f"the search ({metrics.shipped}) ranks the right card with nDCG@10 {shipped.ndcg_10:.3f} "
+        "(1 is perfect)"
+    )
     if metrics.shipped == metrics.best_single:
         return f"{sentence}; it is the better of the two single systems."
     significance = "significantly" if _is_significant(shipped) else "not significantly"

@@ -15,7 +15,7 @@ import yaml
 from shipped import shipped_params
 
 from statewright.contracts import ContractError
-from tasks.checked import Checked
+from tasks.checked import CheckResult
 from tasks.releaf.ingest import IngestOutputs, ingest, read_photos, read_rows, read_texts
 from tasks.releaf.params import IngestParams
 
@@ -36,7 +36,7 @@ CARD = {
 }
 
 
-def texts(folder: Path, cards: object, shipped: IngestOutputs, **params: object) -> Checked:
+def texts(folder: Path, cards: object, shipped: IngestOutputs, **params: object) -> CheckResult:
     (folder / "cards.yaml").write_text(yaml.safe_dump(cards), encoding="utf-8")
     given = shipped_params(IngestParams, "releaf.ingest", source=str(folder), most_quarantined=0.9, **params)
     return read_texts(given, shipped.waste_items, shipped.waste_edges)
