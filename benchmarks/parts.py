@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from statewright import files
-from tasks.report.benchmark import Benchmark, BenchmarkTable, Measured
+from tasks.report.benchmark import Benchmark, BenchmarkTable, Measurement
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {
@@ -92,16 +92,16 @@ def markdown(table: BenchmarkTable) -> str:
     return "\n".join([table.title, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def measured(table: BenchmarkTable, command: str) -> Measured:
+def measured(table: BenchmarkTable, command: str) -> Measurement:
     """The table with today's date, the command, and the versions of the libraries that are loaded."""
     loaded = {name: version(name) for module, name in LIBRARIES.items() if module in sys.modules}
     versions = {"Python": sys.version.partition(" ")[0], **loaded}
     today = dt.datetime.now(dt.UTC).date().isoformat()
     rows = [[round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in table.rows]
-    return Measured(**table.model_dump() | {"rows": rows}, date=today, command=command, versions=versions)
+    return Measurement(**table.model_dump() | {"rows": rows}, date=today, command=command, versions=versions)
 
 
-def keep(path: Path, part: str, table: Measured) -> None:
+def keep(path: Path, part: str, table: Measurement) -> None:
     """Write a table in the place of the last of its name; the others stay, with their own date."""
     old = Benchmark.model_validate(json.loads(path.read_text("utf-8"))).tables if path.exists() else []
     tables = {one.name: one for one in old} | {table.name: table}

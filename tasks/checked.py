@@ -46,7 +46,7 @@ def add_counts(counts: list[Counts]) -> Counts:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What `check_rows` found.
 
     Attributes
@@ -76,7 +76,7 @@ def check_rows(
     more: Mapping[str, str] | None = None,
     others: pd.DataFrame | None = None,
     block: str = "emotion.ingest",
-) -> Checked:
+) -> CheckResult:
     """Set the rows aside that break `model` or repeat the key of an earlier good row.
 
     Parameters
@@ -115,7 +115,7 @@ def check_rows(
     share = 1 - len(good) / len(frame)
     if good.empty or share > most_quarantined:
         raise ContractError(_mostly_broken(source.place, faults, len(frame), share, most_quarantined, block))
-    return Checked(_settle(good, kinds), faults, len(frame), good.index.to_numpy())
+    return CheckResult(_settle(good, kinds), faults, len(frame), good.index.to_numpy())
 
 
 def _kind(column: Any) -> str:

@@ -118,7 +118,7 @@ class ChangepointOutputs(NamedTuple):
     changepoint: ChangepointMetrics
 
 
-class Found(NamedTuple):
+class SeriesPosterior(NamedTuple):
     """The posterior of one series; `panel` holds its rows only."""
 
     series: str
@@ -155,7 +155,7 @@ def usable_careers(careers: pd.DataFrame, artists: pd.DataFrame, min_years: int)
     return rows[enough].sort_values(["artist_id", "year"], ignore_index=True)
 
 
-def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[Found], CareerMetrics]:
+def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[SeriesPosterior], CareerMetrics]:
     from tqdm import tqdm
 
     from methods.changepoint import exact_posterior
@@ -173,7 +173,9 @@ def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[Found]
     found, shuffled = [], []
     for artist_id, index in tqdm(rows.groupby("artist_id").indices.items(), desc="careers", mininterval=1):
         part = panel._replace(year=panel.year[index], values=panel.values[index])
-        found.append(Found(rows["artist"].iloc[index[0]], float(artist_id), part, posterior_of(index)))
+        found.append(
+            SeriesPosterior(rows["artist"].iloc[index[0]], float(artist_id), part, posterior_of(index))
+        )
         shuffled.append(1 - posterior_of(rng.permutation(index)).count_probability[0])
     changed = np.array([1 - series.posterior.count_probability[0] for series in found])
     return found, _career_metrics(changed, np.array(shuffled), panel.noise_ratio, params)
@@ -195,7 +197,9 @@ def _career_metrics(
     )
 
 
-def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[tuple[Found, WholeMetrics]]:
+def _whole(
+    years: pd.DataFrame, source: str, params: ChangepointParams
+) -> list[tuple[SeriesPosterior, WholeMetrics]]:
     means = [f"{dim}_mean" for dim in params.dimensions]
     rows = years[(years["source"] == source) & (years["n_songs"] >= params.min_songs)]
     rows = rows.dropna(subset=means).sort_values("year", ignore_index=True)
@@ -218,7 +222,7 @@ def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[
 
 def _fit_whole(
     name: str, panel: Panel, prior: NormalInverseWishart, params: ChangepointParams
-) -> tuple[Found, WholeMetrics]:
+) -> tuple[SeriesPosterior, WholeMetrics]:
     from methods.changepoint import exact_posterior
 
     model = (prior, params.years_rate, params.years_min_length, params.k_max)
@@ -237,7 +241,7 @@ def _fit_whole(
         mauch_chance=_chance_of_being_as_near(year, locations, params),
         models={},
     )
-    return Found(name, np.nan, panel, posterior), metrics
+    return SeriesPosterior(name, np.nan, panel, posterior), metrics
 
 
 def _models(panel: Panel, params: ChangepointParams) -> dict[str, RegimeModel]:
@@ -301,7 +305,7 @@ def _distance(found: np.ndarray) -> np.ndarray:
     return np.sum([np.abs(found - target).min(axis=-1) for target in MAUCH_2015], axis=0)
 
 
-def _change_rows(found: Found, params: ChangepointParams) -> pd.DataFrame:
+def _change_rows(found: SeriesPosterior, params: ChangepointParams) -> pd.DataFrame:
     posterior, panel = found.posterior, found.panel
     is_map = np.zeros(len(panel.year), dtype=bool)
     is_map[posterior.map_locations] = True
@@ -320,7 +324,7 @@ def _change_rows(found: Found, params: ChangepointParams) -> pd.DataFrame:
     return rows
 
 
-def _count_rows(found: Found) -> pd.DataFrame:
+def _count_rows(found: SeriesPosterior) -> pd.DataFrame:
     probability = found.posterior.count_probability.round(6)
     kept = np.flatnonzero(probability > 0)
     return pd.DataFrame(

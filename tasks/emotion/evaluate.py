@@ -105,7 +105,7 @@ class EvaluateMetrics(Document):
     coverage_90: dict[str, float]
 
 
-class Evaluate(NamedTuple):
+class EvaluateOutputs(NamedTuple):
     """Outputs of the stage."""
 
     scores: Table[Scores]
@@ -121,7 +121,7 @@ def evaluate(
     *,
     params: EvaluateParams,
     split: SplitParams,
-) -> Evaluate:
+) -> EvaluateOutputs:
     """Score every model on the same targets."""
     scores, coverage, ablation = [], [], []
     for task in (audio_task(careers, split), lyrics_task(albums, split)):
@@ -130,7 +130,7 @@ def evaluate(
         ablation += [ablate(task, models, part, params) for part in ("validation", "test")]
         coverage.append(cover(task, models[OURS], spread(task, forecasts), params))
     table, covered = pd.concat(scores, ignore_index=True), pd.concat(coverage, ignore_index=True)
-    return Evaluate(
+    return EvaluateOutputs(
         table.round(6),
         covered.round(6),
         pd.concat(ablation, ignore_index=True).round(6),

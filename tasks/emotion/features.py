@@ -43,7 +43,7 @@ class FeaturesSummary(Document):
     text: dict[str, float]
 
 
-class Extracted(NamedTuple):
+class FeaturesOutputs(NamedTuple):
     """The features, their moments and the counts."""
 
     features: Table[Features]
@@ -59,7 +59,7 @@ def features(
     *,
     params: FeaturesParams,
     split: SplitParams,
-) -> Extracted:
+) -> FeaturesOutputs:
     """Scale audio and lyrics, add the context of the time; constants come from the training period."""
     releases = list_releases(careers, albums)
     context = context_at(releases, artists, careers, influence)
@@ -91,7 +91,7 @@ def features(
         columns={"audio": audio.shape[1], "lyrics": lyrics.shape[1], "context": known.shape[1]},
         text=text_summary,
     )
-    return Extracted(table, _characterise(releases, context, scales), summary)
+    return FeaturesOutputs(table, _characterise(releases, context, scales), summary)
 
 
 def _undated(albums: pd.DataFrame) -> pd.Series:

@@ -91,7 +91,7 @@ class FusionSummary(Document):
     importance: dict[str, dict[str, float]]
 
 
-class Fusion(NamedTuple):
+class FusionOutputs(NamedTuple):
     """What the stage makes."""
 
     states: Table[States]
@@ -115,7 +115,7 @@ class Fusion(NamedTuple):
     fusion_history: Table[History]
 
 
-def fusion(features: Table[Features], *, params: FusionParams, split: SplitParams) -> Fusion:
+def fusion(features: Table[Features], *, params: FusionParams, split: SplitParams) -> FusionOutputs:
     """Fuse audio, lyrics and context by attention; learn to fill in a missing one.
 
     Weights are learnt from releases before the training boundary of their kind, stopped by those
@@ -132,7 +132,7 @@ def fusion(features: Table[Features], *, params: FusionParams, split: SplitParam
     trained = _train(releases, part, params)
     fused = fuse(trained.model, to_batch(releases.values, releases.time))
     attention = attention_table(features, fused)
-    return Fusion(
+    return FusionOutputs(
         states=state_table(features, fused),
         attention=attention,
         fusion_model={name: tensor.numpy() for name, tensor in trained.model.state_dict().items()},

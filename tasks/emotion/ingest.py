@@ -33,7 +33,7 @@ class IngestReport(Document):
     all_tables: Counts
 
 
-class Ingest(NamedTuple):
+class IngestOutputs(NamedTuple):
     """The raw tables, the quarantine and the counts."""
 
     career_audio: Table[CareerAudio]
@@ -50,7 +50,7 @@ class Ingest(NamedTuple):
     ingest: IngestReport
 
 
-def ingest(*, params: IngestParams) -> Ingest:
+def ingest(*, params: IngestParams) -> IngestOutputs:
     """Read every table of the source; a row that breaks its contract goes to quarantine.
 
     This is the one stage that reads the outside. It takes no input file: its dependency
@@ -73,7 +73,7 @@ def ingest(*, params: IngestParams) -> Ingest:
         counts[table] = Counts(
             rows_read=rows, rows_kept=len(kept[table]), rows_quarantined=rows - len(kept[table])
         )
-    return Ingest(
+    return IngestOutputs(
         **kept,
         quarantine=pd.concat(broken, ignore_index=True),
         ingest=IngestReport(tables=counts, all_tables=add_counts(list(counts.values()))),

@@ -20,10 +20,10 @@ from methods.temporal.micro_basis import brownian_shape, polynomials, section_ba
 from statewright.contracts import ContractError, Table
 from tasks.emotion.contracts.micro import (
     TENTHS,
-    Foretold,
     LyricMetrics,
     MicroMetrics,
     MicroOutputs,
+    PredictionScore,
     RatingMetrics,
 )
 from tasks.emotion.contracts.raw import SectionKinds, WithinSong
@@ -157,9 +157,9 @@ def _curve_rows(
     )
 
 
-def _told(found: dict[str, scores.Score]) -> dict[str, Foretold]:
+def _told(found: dict[str, scores.Score]) -> dict[str, PredictionScore]:
     return {
-        name: Foretold(
+        name: PredictionScore(
             rmse=round(score.rmse, 5),
             median_error=round(score.median_error, 5),
             log_density=round(score.log_density, 4),

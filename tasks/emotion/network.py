@@ -94,7 +94,7 @@ class NetworkOutputs(NamedTuple):
     network: NetworkMetrics
 
 
-class Modelled(NamedTuple):
+class NetworkModel(NamedTuple):
     """A model with its estimate, or the reason why it has none."""
 
     name: str
@@ -156,7 +156,7 @@ def _inside(genre: str, pairs: pd.DataFrame, people: pd.DataFrame, params: Netwo
 
 def _artists(
     name: str, pairs: pd.DataFrame, people: pd.DataFrame, more: list, params: NetworkParams
-) -> Modelled:
+) -> NetworkModel:
     import networkx as nx
 
     ids = np.unique(pairs[["influencer_id", "follower_id"]].to_numpy())
@@ -177,7 +177,9 @@ def _artists(
     return _fitted(name, graph, began[:, None] <= began[None, :], terms, params)
 
 
-def _fitted(name: str, graph: nx.DiGraph, free: np.ndarray, terms: list, params: NetworkParams) -> Modelled:
+def _fitted(
+    name: str, graph: nx.DiGraph, free: np.ndarray, terms: list, params: NetworkParams
+) -> NetworkModel:
     from methods.ergm import DegenerateModelError, fit
 
     try:
@@ -190,8 +192,8 @@ def _fitted(name: str, graph: nx.DiGraph, free: np.ndarray, terms: list, params:
             most_steps=params.most_steps,
         )
     except DegenerateModelError as error:
-        return Modelled(name, graph, free, None, str(error))
-    return Modelled(name, graph, free, found, "")
+        return NetworkModel(name, graph, free, None, str(error))
+    return NetworkModel(name, graph, free, found, "")
 
 
 def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> list[nx.DiGraph]:
@@ -220,17 +222,17 @@ def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkPar
     return graphs
 
 
-def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> Modelled:
+def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> NetworkModel:
     from methods.ergm import fit_temporal
 
     graphs = genre_networks(pairs, people, params)
     # With edges, the coefficient of stability is a lasting tie's advantage over a new one.
     terms = ["edges", "stability", "mutual", ("nodeocov", "size"), ("nodeicov", "named")]
     found = fit_temporal(graphs, terms, seed=params.seed)
-    return Modelled(DECADES, found.graph, found.free, found, "")
+    return NetworkModel(DECADES, found.graph, found.free, found, "")
 
 
-def _goodness(model: Modelled, params: NetworkParams) -> pd.DataFrame:
+def _goodness(model: NetworkModel, params: NetworkParams) -> pd.DataFrame:
     from methods.ergm import goodness_of_fit
 
     columns = list(NetworkFit.to_schema().columns)
@@ -248,7 +250,7 @@ def _goodness(model: Modelled, params: NetworkParams) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _term_rows(model: Modelled) -> pd.DataFrame:
+def _term_rows(model: NetworkModel) -> pd.DataFrame:
     found = model.fitted
     if found is None:
         return pd.DataFrame(columns=["model", "term", "statistic", "coef", "std_error", "p_value"])
@@ -264,7 +266,7 @@ def _term_rows(model: Modelled) -> pd.DataFrame:
     )
 
 
-def _metrics(model: Modelled, rows: pd.DataFrame) -> ModelMetrics:
+def _metrics(model: NetworkModel, rows: pd.DataFrame) -> ModelMetrics:
     nodes = list(model.graph.nodes)
     position = {node: k for k, node in enumerate(nodes)}
     held = sum(not model.free[position[a], position[b]] for a, b in model.graph.edges)

@@ -40,7 +40,7 @@ class PreprocessReport(Document):
     flags: dict[str, int]
 
 
-class Preprocess(NamedTuple):
+class PreprocessOutputs(NamedTuple):
     """The tables that every later stage reads."""
 
     artists: Table[Artists]
@@ -62,7 +62,7 @@ def preprocess(
     album_joint: Table[AlbumJoint],
     *,
     params: PreprocessParams,
-) -> Preprocess:
+) -> PreprocessOutputs:
     """Unify artists and albums over the tables; flag thin years, reissues, collections, namesakes."""
     everyone = known_artists(artists, career_audio, influence)
     albums, joins = unify_albums(album_lyrics, album_audio, album_joint)
@@ -79,7 +79,7 @@ def preprocess(
         "years": years,
         "influence": influence,
     }
-    return Preprocess(
+    return PreprocessOutputs(
         artists=everyone.drop(columns=["folded", "first_year"]).sort_values("artist_id", ignore_index=True),
         careers=careers,
         albums=albums,

@@ -64,7 +64,7 @@ class TrainMetrics(Document):
     lyrics: TaskMetrics
 
 
-class Train(NamedTuple):
+class TrainOutputs(NamedTuple):
     """Outputs of the stage."""
 
     forecasts: Table[Forecasts]
@@ -82,7 +82,7 @@ def train(
     *,
     params: TrainParams,
     split: SplitParams,
-) -> Train:
+) -> TrainOutputs:
     """Forecast every target of both tasks, and say what the validation years think of it."""
     import torch
 
@@ -102,7 +102,7 @@ def train(
         }
         metrics[task.name] = task_metrics(base, variants)
     losses = {name: validation_loss(metric) for name, metric in metrics.items()}
-    return Train(
+    return TrainOutputs(
         pd.concat(tables, ignore_index=True),
         tensors,
         TrainMetrics(

@@ -20,7 +20,14 @@ from statewright.contracts import Document, Table
 from tasks.emotion.changepoint import usable_careers
 from tasks.emotion.contracts.tables import AUDIO, Artists, Careers
 from tasks.emotion.params import VariationalParams
-from tasks.emotion.series.hidden_years import HiddenScore, Prediction, hide, nearest_year, score, shrunk_mean
+from tasks.emotion.series.held_out_years import (
+    HeldOutScore,
+    Prediction,
+    hold_out,
+    nearest_year,
+    score,
+    shrunk_mean,
+)
 
 if TYPE_CHECKING:
     from methods.variational import Careers as Observed
@@ -88,7 +95,7 @@ class VariationalMetrics(Document):
     families: dict[str, FamilyMetrics]
     state_sd_ratio: float
     hidden_years: int
-    hidden: dict[str, HiddenScore]
+    hidden: dict[str, HeldOutScore]
     ascent: AscentMetrics
 
 
@@ -119,7 +126,7 @@ def variational(
         rows["artist_id"].to_numpy(int), rows["year"].to_numpy(int), data.songs, data.values, data.spread
     )
     fits = _fits(observed, params)
-    hidden = hide(rows, params.hidden_share, params.seed)
+    hidden = hold_out(rows, params.hidden_share, params.seed)
     ascent, ascent_metrics = _ascents(observed, params)
     states = _states(data, observed, fits, params)
     structured, factorised = (fits[name].moments.state.variance for name in ("structured", "mean_field"))
@@ -206,7 +213,7 @@ def _estimate(factor: Gaussian | Gamma, k: int) -> Estimate:
 
 def _hidden_scores(
     data: _Data, careers: Observed, place: np.ndarray, hidden: np.ndarray, params: VariationalParams
-) -> dict[str, HiddenScore]:
+) -> dict[str, HeldOutScore]:
     from dataclasses import replace
 
     seen = np.ones((len(careers.songs), 1))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from statewright.contracts import ContractError, Document, Table
-from tasks.checked import Checked, Counts, Quarantine, add_counts, check_rows
+from tasks.checked import CheckResult, Counts, Quarantine, add_counts, check_rows
 from tasks.releaf.catalogue.cards import Texts, read_cards, read_city_texts, read_documents, unknown_facts
 from tasks.releaf.contracts.raw import (
     FEATURES,
@@ -97,7 +97,7 @@ def ingest(*, params: IngestParams) -> Ingest:
     )
 
 
-def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -> Checked:
+def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -> CheckResult:
     """Read and check one table; with `nodes`, an edge whose end is none of them is broken."""
     schema = TABLES[table].to_schema()
     source = read_table(
@@ -114,7 +114,7 @@ def read_rows(table: str, params: IngestParams, nodes: set[str] | None = None) -
     return check_rows(source, table, TABLES[table], params.most_quarantined, others=others, block=BLOCK)
 
 
-def read_photos(params: IngestParams) -> Checked:
+def read_photos(params: IngestParams) -> CheckResult:
     """Read and check the features of the photographs; only Parquet keeps a list in a cell."""
     table = "trashnet_features"
     names = [*PhotoRows.to_schema().columns, "features"]
@@ -126,7 +126,7 @@ def read_photos(params: IngestParams) -> Checked:
     found = check_rows(source, table, PhotoRows, params.most_quarantined, others=others, block=BLOCK)
     vectors = [np.asarray(source.frame.at[row, "features"], "float32") for row in found.origin]
     kept = found.kept.assign(features=pd.Series(vectors, dtype=object))
-    return Checked(kept, found.faults, found.rows, found.origin)
+    return CheckResult(kept, found.faults, found.rows, found.origin)
 
 
 def _wrong_features(value: object) -> str:
@@ -136,7 +136,7 @@ def _wrong_features(value: object) -> str:
     return "" if np.isfinite(vector).all() else "has a value that is not finite"
 
 
-def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -> Checked:
+def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -> CheckResult:
     """Read and check the cards, then the user's documents and the cities' own texts, where named."""
     path = Path(params.source) / CARDS
     texts = read_cards(path)
@@ -156,7 +156,7 @@ def read_texts(params: IngestParams, items: pd.DataFrame, edges: pd.DataFrame) -
         source, "waste_cards", CardRows, params.most_quarantined, others=_faults(faults), block=BLOCK
     )
     kept = found.kept.assign(**{name: texts.rows.loc[found.origin, name].to_numpy() for name in lists})
-    return Checked(kept, _naming_cards(found.faults, texts.rows), found.rows, found.origin)
+    return CheckResult(kept, _naming_cards(found.faults, texts.rows), found.rows, found.origin)
 
 
 def _faults(found: Iterable[tuple[int, str, str]]) -> pd.DataFrame:

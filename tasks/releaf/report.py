@@ -38,7 +38,7 @@ from tasks.releaf.serving import Latencies, ServingSummary
 from tasks.releaf.streams import StreamsSummary
 from tasks.report.benchmark import Benchmark
 from tasks.report.blocks import Commands, Prose, Section, count, joined, plural
-from tasks.report.feedback import feedback as feedback_section
+from tasks.report.feedback import section as feedback_section
 from tasks.report.page import page
 
 TITLE = "Which bin, and why: what the waste assistant knows and how often it is right"

@@ -43,7 +43,7 @@ class SectionEffects(pa.DataFrameModel):
     songs: Series[int] = pa.Field(ge=1)
 
 
-class Foretold(Document):
+class PredictionScore(Document):
     """Errors over hidden sections of songs that the model was not fitted to."""
 
     rmse: float
@@ -70,8 +70,8 @@ class RatingMetrics(Document):
     noise_sd: list[float]
     moves_sd: list[float]
     share_of_songs: list[float]
-    hidden_anywhere: dict[str, Foretold]
-    hidden_end: dict[str, Foretold]
+    hidden_anywhere: dict[str, PredictionScore]
+    hidden_end: dict[str, PredictionScore]
     excess_of_line: float
     excess_error: float
 
@@ -82,7 +82,7 @@ class LyricMetrics(Document):
     songs: int
     chosen: str
     log_likelihood: dict[str, float]
-    hidden_section: dict[str, Foretold]
+    hidden_section: dict[str, PredictionScore]
 
 
 class MicroMetrics(Document):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.report.benchmark import Benchmark, Measured, benchmark_grids
+from tasks.report.benchmark import Benchmark, Measurement, benchmark_grids
 from tasks.report.blocks import Prose, Section, joined, plural
 
 SURE = 0.05
@@ -32,7 +32,7 @@ def elsewhere(retrieval: Benchmark, graph: Benchmark, vision: Benchmark, *others
     )
 
 
-def _records(table: Measured) -> list[dict[str, Any]]:
+def _records(table: Measurement) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 

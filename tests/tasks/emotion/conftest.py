@@ -9,7 +9,7 @@ import pytest
 
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.params import IngestParams, PreprocessParams
-from tasks.emotion.preprocess import Preprocess, preprocess
+from tasks.emotion.preprocess import PreprocessOutputs, preprocess
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
 TABLES = (
@@ -31,6 +31,6 @@ def raw() -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def preprocessed(raw: dict[str, pd.DataFrame]) -> Preprocess:
+def preprocessed(raw: dict[str, pd.DataFrame]) -> PreprocessOutputs:
     """What `preprocess` makes of them with the default parameters."""
     return preprocess(**raw, params=PreprocessParams())

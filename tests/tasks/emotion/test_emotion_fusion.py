@@ -12,7 +12,7 @@ import pytest
 from statewright.contracts import check
 from tasks.emotion.contracts.tables import AUDIO, LYRICS, Features
 from tasks.emotion.forecast.fusion_scores import gain_interval, score
-from tasks.emotion.fusion import MODALITIES, Fusion, fusion, releases_of, split_of
+from tasks.emotion.fusion import MODALITIES, FusionOutputs, fusion, releases_of, split_of
 from tasks.emotion.params import FusionParams, SplitParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
@@ -51,12 +51,12 @@ def features() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def made(features) -> Fusion:
+def made(features) -> FusionOutputs:
     return fusion(features, params=PARAMS, split=SPLIT)
 
 
 def test_every_output_keeps_its_contract(made):
-    for name, contract in typing.get_type_hints(Fusion, include_extras=True).items():
+    for name, contract in typing.get_type_hints(FusionOutputs, include_extras=True).items():
         check(getattr(made, name), contract, name)
 
 

@@ -1,4 +1,4 @@
-"""Ingest: the shipped catalogue, the same catalogue as CSV and SQL, and every kind of bad file."""
+"""IngestOutputs: the shipped catalogue, the same catalogue as CSV and SQL, and every kind of bad file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sqlalchemy
 from statewright.contracts import ContractError, check
 from tasks.checked import Quarantine
 from tasks.emotion.contracts.raw import RAW
-from tasks.emotion.ingest import Ingest, ingest, read_checked
+from tasks.emotion.ingest import IngestOutputs, ingest, read_checked
 from tasks.emotion.params import IngestParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
@@ -31,7 +31,7 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Ingest:
+def shipped() -> IngestOutputs:
     return ingest(params=IngestParams(source=str(SOURCE)))
 
 
@@ -49,7 +49,7 @@ def read(folder: Path, table: str, **params: object) -> tuple[pd.DataFrame, pd.D
     return read_checked(table, IngestParams(source=str(folder), **params))
 
 
-def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: Ingest) -> None:
+def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: IngestOutputs) -> None:
     counts = shipped.ingest.tables
     assert {table: count.rows_read for table, count in counts.items()} == ROWS
     for table, count in counts.items():
@@ -59,7 +59,7 @@ def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: Inges
     assert shipped.ingest.all_tables.rows_read == sum(ROWS.values())
 
 
-def test_the_one_artist_without_a_name_is_the_whole_quarantine(shipped: Ingest) -> None:
+def test_the_one_artist_without_a_name_is_the_whole_quarantine(shipped: IngestOutputs) -> None:
     [fault] = shipped.quarantine.to_dict("records")
     source = pd.read_parquet(SOURCE / "artists.parquet")
     assert pd.isna(source["artist"].iloc[fault["row"]])
@@ -67,7 +67,7 @@ def test_the_one_artist_without_a_name_is_the_whole_quarantine(shipped: Ingest) 
 
 
 @pytest.mark.parametrize("table", RAW)
-def test_kept_rows_keep_their_contract_and_their_values(shipped: Ingest, table: str) -> None:
+def test_kept_rows_keep_their_contract_and_their_values(shipped: IngestOutputs, table: str) -> None:
     kept = getattr(shipped, table)
     RAW[table].validate(kept)
     source = pd.read_parquet(SOURCE / f"{table}.parquet")[list(kept.columns)]

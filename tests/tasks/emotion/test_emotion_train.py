@@ -10,7 +10,7 @@ from tasks.emotion.forecast.forecaster import CANDIDATES, VARIANTS
 from tasks.emotion.forecast.scoring import ours
 from tasks.emotion.forecast.targets import audio_task
 from tasks.emotion.params import EvaluateParams, FeaturesParams, SplitParams, TrainParams
-from tasks.emotion.train import Train, train
+from tasks.emotion.train import TrainOutputs, train
 
 PARAMS = TrainParams(epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1)
 SPLIT = SplitParams()
@@ -44,7 +44,7 @@ def inputs(preprocessed) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def fitted(inputs) -> Train:
+def fitted(inputs) -> TrainOutputs:
     return train(**inputs, params=PARAMS, split=SPLIT)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from statewright.contracts import check
 from tasks.emotion.params import VariationalParams
-from tasks.emotion.series.hidden_years import hide, nearest_year, shrunk_mean
+from tasks.emotion.series.held_out_years import hold_out, nearest_year, shrunk_mean
 from tasks.emotion.variational import VariationalOutputs, variational
 
 PARAMS = VariationalParams(
@@ -83,7 +83,7 @@ def test_states_foretell_hidden_years_better_than_the_nearest_year_does(found):
 def test_a_hidden_year_leaves_no_trace(tables):
     """Other numbers in the hidden years change no baseline."""
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
-    hidden = hide(rows, 0.3, seed=1)
+    hidden = hold_out(rows, 0.3, seed=1)
     values = rows[["valence_mean"]].to_numpy(float)
     spread = rows[["valence_sd"]].fillna(0).to_numpy(float)
     within = (rows[["n_songs"]].to_numpy(float) - 1) * spread**2
@@ -99,7 +99,7 @@ def test_a_hidden_year_leaves_no_trace(tables):
 
 def test_baselines_equal_loops(tables):
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
-    hidden = hide(rows, 0.3, seed=1)
+    hidden = hold_out(rows, 0.3, seed=1)
     assert 0.15 < hidden.mean() < 0.3
     values = rows[["valence_mean"]].to_numpy(float)
     within = np.zeros_like(values) + 0.1

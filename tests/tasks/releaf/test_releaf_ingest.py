@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from statewright.contracts import ContractError
-from tasks.checked import Checked
+from tasks.checked import CheckResult
 from tasks.releaf.ingest import Ingest, ingest, read_photos, read_rows, read_texts
 from tasks.releaf.params import IngestParams
 
@@ -35,7 +35,7 @@ CARD = {
 }
 
 
-def texts(folder: Path, cards: object, shipped: Ingest, **params: object) -> Checked:
+def texts(folder: Path, cards: object, shipped: Ingest, **params: object) -> CheckResult:
     (folder / "cards.yaml").write_text(yaml.safe_dump(cards), encoding="utf-8")
     given = IngestParams(source=str(folder), most_quarantined=0.9, **params)
     return read_texts(given, shipped.waste_items, shipped.waste_edges)

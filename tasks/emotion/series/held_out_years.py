@@ -11,7 +11,7 @@ from statewright.contracts import Document
 from tasks.emotion.params import VariationalParams
 
 
-class HiddenScore(Document):
+class HeldOutScore(Document):
     """On hidden years, over all dimensions, in standard deviations of the yearly means.
 
     `coverage` is of intervals meant to hold 90 % of the yearly means; `log_density` in nats a value.
@@ -34,7 +34,7 @@ class Prediction(NamedTuple):
     variance: np.ndarray
 
 
-def hide(rows: pd.DataFrame, share: float, seed: int) -> np.ndarray:
+def hold_out(rows: pd.DataFrame, share: float, seed: int) -> np.ndarray:
     """A random share of the years, never an artist's first or last; `rows` sorted by artist and year."""
     first = ~rows["artist_id"].duplicated()
     last = ~rows["artist_id"].duplicated(keep="last")
@@ -92,7 +92,7 @@ def score(
     reference: np.ndarray,
     artist: np.ndarray,
     params: VariationalParams,
-) -> HiddenScore:
+) -> HeldOutScore:
     """Errors of one method on hidden years, beside those of the reference."""
     from scipy.stats import norm
 
@@ -101,7 +101,7 @@ def score(
     density = norm.logpdf(error, scale=np.sqrt(variance))
     by_dimension = np.sqrt((error**2).mean(axis=0)).round(4)
     low, high = _gain(reference, error, artist, params)
-    return HiddenScore(
+    return HeldOutScore(
         rmse=round(float(np.sqrt((error**2).mean())), 4),
         rmse_by_dimension=dict(zip(params.dimensions, by_dimension.tolist(), strict=True)),
         coverage=round(float(inside.mean()), 4) if known else None,
