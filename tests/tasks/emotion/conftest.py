@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.params import IngestParams, PreprocessParams
@@ -27,10 +28,13 @@ TABLES = (
 @pytest.fixture(scope="session")
 def raw() -> dict[str, pd.DataFrame]:
     """The raw tables of `preprocess`, as ingest keeps them."""
-    return {table: read_checked(table, IngestParams(source=str(SOURCE)))[0] for table in TABLES}
+    return {
+        table: read_checked(table, shipped_params(IngestParams, "emotion.ingest", source=str(SOURCE)))[0]
+        for table in TABLES
+    }
 
 
 @pytest.fixture(scope="session")
 def preprocessed(raw: dict[str, pd.DataFrame]) -> PreprocessOutputs:
     """What `preprocess` makes of them with the default parameters."""
-    return preprocess(**raw, params=PreprocessParams())
+    return preprocess(**raw, params=shipped_params(PreprocessParams, "emotion.preprocess"))

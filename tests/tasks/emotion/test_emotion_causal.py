@@ -8,6 +8,7 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.causal import CausalOutputs, _corrected, causal
@@ -22,7 +23,7 @@ from tasks.emotion.series.panels import (
 
 SOURCE = Path(__file__).parents[3] / "data/source"
 DIMENSIONS = ["valence", "energy", "danceability"]
-PARAMS = CausalParams(dimensions=tuple(DIMENSIONS), draws=10)
+PARAMS = shipped_params(CausalParams, "emotion.causal", dimensions=tuple(DIMENSIONS), draws=10)
 
 
 @pytest.fixture(scope="module")

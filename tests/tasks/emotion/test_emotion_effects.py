@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.effects import EffectsOutputs, effects
@@ -14,7 +15,9 @@ from tasks.emotion.params import EffectsParams
 from tasks.emotion.series.panels import artist_years
 
 ORDER = ("energy", "danceability", "valence")
-PARAMS = EffectsParams(order=ORDER, placebo_draws=19, random_cause_draws=3, curve_draws=10)
+PARAMS = shipped_params(
+    EffectsParams, "emotion.effects", order=ORDER, placebo_draws=19, random_cause_draws=3, curve_draws=10
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def test_repeats_bit_for_bit(tables, found):
 
 def test_an_order_without_the_curves_cause_is_refused():
     with pytest.raises(ValueError, match="curve_cause energy"):
-        EffectsParams(order=("loudness", "valence"))
+        shipped_params(EffectsParams, "emotion.effects", order=("loudness", "valence"))
 
 
 def test_too_few_artists_are_said(tables):

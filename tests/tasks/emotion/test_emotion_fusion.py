@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.contracts.tables import AUDIO, LYRICS, Features
@@ -16,9 +17,18 @@ from tasks.emotion.fusion import MODALITIES, FusionOutputs, fusion, releases_of,
 from tasks.emotion.params import FusionParams, SplitParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
-SPLIT = SplitParams()
-PARAMS = FusionParams(
-    width=6, token_width=8, heads=2, hidden=16, epochs=3, batch_size=128, pca_iterations=20, draws=100
+SPLIT = shipped_params(SplitParams, "emotion.split")
+PARAMS = shipped_params(
+    FusionParams,
+    "emotion.fusion",
+    width=6,
+    token_width=8,
+    heads=2,
+    hidden=16,
+    epochs=3,
+    batch_size=128,
+    pca_iterations=20,
+    draws=100,
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, check
 from tasks.checked import Quarantine
@@ -32,7 +33,7 @@ ROWS = {
 
 @pytest.fixture(scope="module")
 def shipped() -> IngestOutputs:
-    return ingest(params=IngestParams(source=str(SOURCE)))
+    return ingest(params=shipped_params(IngestParams, "emotion.ingest", source=str(SOURCE)))
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def lyrics() -> pd.DataFrame:
 
 
 def read(folder: Path, table: str, **params: object) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    return read_checked(table, IngestParams(source=str(folder), **params))
+    return read_checked(table, shipped_params(IngestParams, "emotion.ingest", source=str(folder), **params))
 
 
 def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: IngestOutputs) -> None:
@@ -109,7 +110,9 @@ def test_csv_and_sql_give_the_same_tables_as_parquet(
         as_csv, *others_csv = read(tmp_path / "csv", table)
         pd.testing.assert_frame_equal(as_csv, wanted, check_exact=True)
         pd.testing.assert_frame_equal(others_csv[0], others[0])
-        as_sql, faults, count = read_checked(table, IngestParams(source=address))
+        as_sql, faults, count = read_checked(
+            table, shipped_params(IngestParams, "emotion.ingest", source=address)
+        )
         assert (len(faults), count) == (len(others[0]), others[1])
         key = list(RAW[table].to_schema().unique)
         pd.testing.assert_frame_equal(
@@ -323,7 +326,11 @@ def test_tables_says_where_a_file_is(tmp_path: Path) -> None:
     kept, _, _ = read(tmp_path, "music_years", tables=there)
     assert len(kept) == 98
     with pytest.raises(ContractError, match="no table 'music_year'"):
-        ingest(params=IngestParams(source=str(SOURCE), tables={"music_year": "x.csv"}))
+        ingest(
+            params=shipped_params(
+                IngestParams, "emotion.ingest", source=str(SOURCE), tables={"music_year": "x.csv"}
+            )
+        )
 
 
 def test_a_mostly_broken_table_is_refused(years: pd.DataFrame, tmp_path: Path) -> None:
@@ -338,19 +345,23 @@ def test_a_mostly_broken_table_is_refused(years: pd.DataFrame, tmp_path: Path) -
 def test_database_errors(years: pd.DataFrame, tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'catalogue.db'}"
     with pytest.raises(ContractError, match="database file does not exist"):
-        read_checked("music_years", IngestParams(source=address))
+        read_checked("music_years", shipped_params(IngestParams, "emotion.ingest", source=address))
     assert not (tmp_path / "catalogue.db").exists()
     engine = sqlalchemy.create_engine(address)
     years.drop(columns="year").to_sql("songs_by_year", engine, index=False)
     engine.dispose()
     with pytest.raises(ContractError, match=r"table 'music_years' not found.*songs_by_year"):
-        read_checked("music_years", IngestParams(source=address))
+        read_checked("music_years", shipped_params(IngestParams, "emotion.ingest", source=address))
     names = {"music_years": "songs_by_year"}
     with pytest.raises(ContractError, match="column 'year' is missing"):
-        read_checked("music_years", IngestParams(source=address, tables=names))
+        read_checked(
+            "music_years", shipped_params(IngestParams, "emotion.ingest", source=address, tables=names)
+        )
     evil = {"music_years": "songs_by_year; DROP TABLE songs_by_year"}
     with pytest.raises(ContractError, match="not found"):
-        read_checked("music_years", IngestParams(source=address, tables=evil))
+        read_checked(
+            "music_years", shipped_params(IngestParams, "emotion.ingest", source=address, tables=evil)
+        )
 
 
 def test_types_that_databases_have(years: pd.DataFrame, lyrics: pd.DataFrame, tmp_path: Path) -> None:
@@ -360,7 +371,7 @@ def test_types_that_databases_have(years: pd.DataFrame, lyrics: pd.DataFrame, tm
     exact = {"energy_mean": sqlalchemy.Numeric(12, 5), "valence_mean": sqlalchemy.Text()}
     years.to_sql("music_years", engine, index=False, dtype=exact)
     engine.dispose()
-    params = IngestParams(source=f"sqlite:///{tmp_path / 'catalogue.db'}")
+    params = shipped_params(IngestParams, "emotion.ingest", source=f"sqlite:///{tmp_path / 'catalogue.db'}")
     dates = read_checked("album_lyrics", params)[0]["release_date"]
     assert sorted(dates) == sorted(str(day) for day in lyrics["release_date"])
     kept, faults, _ = read_checked("music_years", params)
@@ -371,7 +382,10 @@ def test_types_that_databases_have(years: pd.DataFrame, lyrics: pd.DataFrame, tm
 
 def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
     with pytest.raises(ContractError) as error:
-        read_checked("music_years", IngestParams(source="postgresql://me:hunter2@host/music"))
+        read_checked(
+            "music_years",
+            shipped_params(IngestParams, "emotion.ingest", source="postgresql://me:hunter2@host/music"),
+        )
     assert "password" in str(error.value)
     assert "hunter2" not in str(error.value)
 

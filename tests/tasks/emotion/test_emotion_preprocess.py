@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import Table, check
 from tasks.emotion.catalogue.names import fold, fold_album
@@ -199,7 +200,7 @@ def test_years_of_music_and_charts(raw: dict[str, pd.DataFrame], made: Preproces
 def test_a_small_catalogue_of_new_artists(raw: dict[str, pd.DataFrame]) -> None:
     lyrics = raw["album_lyrics"].head(3).assign(artist="Nobody Known", album=["a", "b", "c"])
     small = {**raw, "album_lyrics": lyrics, "album_audio": raw["album_audio"].head(1)}
-    made = preprocess(**small, params=PreprocessParams())
+    made = preprocess(**small, params=shipped_params(PreprocessParams, "emotion.preprocess"))
     check(made.albums, Table[Albums], "albums")
     check(made.artists, Table[Artists], "artists")
     mine = made.albums[made.albums["artist"] == "Nobody Known"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from shipped import shipped_params
 
 from tasks.emotion.forecast.scoring import BASELINES, baselines
 from tasks.emotion.forecast.targets import TARGETS, Task, audio_task, lyrics_task
@@ -10,12 +11,12 @@ from tasks.emotion.params import SplitParams
 
 @pytest.fixture(scope="module")
 def audio(preprocessed) -> Task:
-    return audio_task(preprocessed.careers, SplitParams())
+    return audio_task(preprocessed.careers, shipped_params(SplitParams, "emotion.split"))
 
 
 @pytest.fixture(scope="module")
 def lyrics(preprocessed) -> Task:
-    return lyrics_task(preprocessed.albums, SplitParams())
+    return lyrics_task(preprocessed.albums, shipped_params(SplitParams, "emotion.split"))
 
 
 def rmse(task: Task, forecast: np.ndarray) -> list[float]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from tasks.emotion.evaluate import evaluate
 from tasks.emotion.features import features
@@ -12,8 +13,10 @@ from tasks.emotion.forecast.targets import audio_task
 from tasks.emotion.params import EvaluateParams, FeaturesParams, SplitParams, TrainParams
 from tasks.emotion.train import TrainOutputs, train
 
-PARAMS = TrainParams(epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1)
-SPLIT = SplitParams()
+PARAMS = shipped_params(
+    TrainParams, "emotion.train", epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1
+)
+SPLIT = shipped_params(SplitParams, "emotion.split")
 CUT = 2009
 
 
@@ -35,7 +38,12 @@ def inputs(preprocessed) -> dict[str, pd.DataFrame]:
     careers = careers[kept].reset_index(drop=True)
     albums = albums.reset_index(drop=True)
     table = features(
-        preprocessed.artists, careers, albums, preprocessed.influence, params=FeaturesParams(), split=SPLIT
+        preprocessed.artists,
+        careers,
+        albums,
+        preprocessed.influence,
+        params=shipped_params(FeaturesParams, "emotion.features"),
+        split=SPLIT,
     ).features
     return {
         "states": project(table), "features": table, "careers": careers, "albums": albums,
@@ -102,7 +110,7 @@ def test_the_combination_is_convex_and_its_metrics_are_those_of_its_rows(fitted)
 
 
 def test_evaluation_agrees_with_errors_taken_from_the_table(inputs, fitted):
-    params = EvaluateParams(draws=200)
+    params = shipped_params(EvaluateParams, "emotion.evaluate", draws=200)
     result = evaluate(fitted.forecasts, inputs["careers"], inputs["albums"], params=params, split=SPLIT)
     ours = result.scores[result.scores["kind"] == "ours"]
     assert len(ours) == 18

@@ -7,14 +7,21 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.params import VariationalParams
 from tasks.emotion.series.held_out_years import hold_out, nearest_year, shrunk_mean
 from tasks.emotion.variational import VariationalOutputs, variational
 
-PARAMS = VariationalParams(
-    dimensions=("valence", "energy"), tolerance=1e-6, ascent_artists=8, ascent_steps=250, draws=100
+PARAMS = shipped_params(
+    VariationalParams,
+    "emotion.variational",
+    dimensions=("valence", "energy"),
+    tolerance=1e-6,
+    ascent_artists=8,
+    ascent_steps=250,
+    draws=100,
 )
 
 
