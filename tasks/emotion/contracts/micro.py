@@ -1,4 +1,4 @@
-"""What the stage emotion-micro writes."""
+"""Contracts of the outputs of the stage emotion-micro."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TENTHS = 10
 class SongCurves(pa.DataFrameModel):
     """One row a song, dimension and tenth: rated mean, and the model's curve with its error.
 
-    `song_class` is the most probable class, from the calmest (0); `noise_sd` the song's own noise.
+    `song_class` is the most probable class, 0 for the calmest; `noise_sd` is the song's own noise.
     """
 
     dimension: Series[str]
@@ -29,9 +29,10 @@ class SongCurves(pa.DataFrameModel):
 
 
 class SectionEffects(pa.DataFrameModel):
-    """One row an emotion and kind of section: words per 100, above or below the song's average.
+    """One row an emotion and kind of section: words per 100 minus the song's average.
 
-    `low` and `high` hold 95 % of bootstrap samples of songs; `spread` is how much songs differ.
+    `low` and `high` are the bounds of 95 % of the bootstrap samples of songs; `spread` is the standard
+    deviation between songs.
     """
 
     emotion: Series[str]
@@ -44,7 +45,7 @@ class SectionEffects(pa.DataFrameModel):
 
 
 class PredictionScore(Document):
-    """Errors over hidden sections of songs that the model was not fitted to."""
+    """Errors of predictions of held-out sections of songs to which no model was fitted."""
 
     rmse: float
     median_error: float
@@ -52,12 +53,13 @@ class PredictionScore(Document):
 
 
 class RatingMetrics(Document):
-    """`strength` of the Brownian shape is chosen by `log_likelihood` a song on songs left out.
+    """Fit of one rated dimension.
 
+    `strength` of the Brownian shape maximises the `log_likelihood` a song on held-out songs.
     `rater_sd_shared`, `rater_sd_each`: log-likelihood a song with the spread of raters as a shift of the
-    whole song, and as an error of each tenth. `moves_sd` of a class is how far the curve
-    of a song goes from its level, `noise_sd` what is without order. `excess_of_line` is the mean squared
-    error of hidden tenths over that of a straight line, less 1; `excess_error` its standard error over
+    whole song, and as an error of each tenth. `moves_sd` of a class is the standard deviation of a song's
+    curve about its level, `noise_sd` that of the noise. `excess_of_line` is the mean squared error on
+    held-out tenths divided by that of a straight line, minus 1; `excess_error` is its standard error over
     songs.
     """
 
@@ -77,7 +79,7 @@ class RatingMetrics(Document):
 
 
 class LyricMetrics(Document):
-    """`chosen` has the highest log-likelihood a song on songs left out."""
+    """Fit of one lyric emotion; `chosen` has the highest log-likelihood on held-out songs."""
 
     songs: int
     chosen: str
@@ -86,11 +88,15 @@ class LyricMetrics(Document):
 
 
 class MicroMetrics(Document):
+    """Fits of ratings by dimension, and of lyrics by emotion."""
+
     ratings: dict[str, RatingMetrics]
     lyrics: dict[str, LyricMetrics]
 
 
 class MicroOutputs(NamedTuple):
+    """Outputs of the stage emotion-micro."""
+
     song_curves: Table[SongCurves]
     section_effects: Table[SectionEffects]
     micro: MicroMetrics

@@ -1,8 +1,8 @@
-"""Contracts of the tables that come from outside, and of what was set aside from them.
+"""Contracts of the external tables.
 
-Each contract is built from `RANGES`: a measure `m` gives the columns `m_mean` and `m_sd`.
-The bounds are what a value can be, not what it usually is; a row outside them goes to
-quarantine. Columns that a contract does not name are not read.
+Each contract is built from `RANGES`: a measure `m` gives the columns `m_mean` and `m_sd`. The bounds are
+the possible values, not the usual ones; a row outside them is quarantined. Columns that a contract does
+not name are not read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 SENTIMENT = ("sent_neg", "sent_pos", "sent_compound", "num_words")
-MOST = 2**53  # the largest whole number that every reader of CSV and JSON keeps exact
+MOST = 2**53  # the largest whole number that every reader of CSV and JSON represents exactly
 
 Columns = dict[str, tuple[Any, Any]]
 
@@ -50,7 +50,7 @@ def _means(measures: tuple[str, ...], nullable: tuple[str, ...] = ()) -> Columns
 
 
 def _spreads(measures: tuple[str, ...]) -> Columns:
-    """Standard deviations: never below 0, at most the whole range, empty for a single song."""
+    """Return columns of standard deviations: from 0 to the range, missing for a single song."""
     return {
         f"{name}_sd": (
             Series[float],
@@ -73,7 +73,7 @@ def _text(nullable: bool = False, **rules: Any) -> tuple[Any, Any]:
 
 
 def _contract(name: str, doc: str, key: tuple[str, ...], columns: Columns) -> Any:
-    """Make the pandera model of one raw table; `key` is what no two rows share."""
+    """Build the pandera model of one raw table; `key` is unique."""
     return type(
         name,
         (pa.DataFrameModel,),
@@ -94,9 +94,9 @@ def _is_date(value: str) -> bool:
         return False
 
 
-@pa.extensions.register_check_method(check_type="element_wise")  # type: ignore[untyped-decorator]
+@pa.extensions.register_check_method(check_type="element_wise")
 def calendar_date(value: str, *, form: str) -> bool:
-    """Whether `value` is a day that exists, written ``YYYY-MM-DD``."""
+    """Return whether `value` is a date that exists, written ``YYYY-MM-DD``."""
     return pd.isna(value) or _is_date(str(value))
 
 
@@ -104,7 +104,7 @@ def _year() -> tuple[Any, Any]:
     return _whole(1900, 2100)
 
 
-DAY = {"calendar_date": {"form": "YYYY-MM-DD"}}
+DAY: dict[str, Any] = {"calendar_date": {"form": "YYYY-MM-DD"}}
 ALL_AUDIO = (*AUDIO, "mode", "minutes", "popularity")
 ALL_LYRICS = (*LYRICS, "lyric_words")
 ALBUM_AUDIO = (*AUDIO, "mode", "explicit", "minutes")

@@ -1,4 +1,4 @@
-"""Contracts of the tables that more than one stage of the emotion pipeline shares."""
+"""Contracts of the tables that several stages of the emotion pipeline read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AUDIO = (
     "liveness",
     "speechiness",
 )
-"""Spotify's audio features: 0..1, but tempo in beats a minute and loudness in dB."""
+"""Spotify's audio features: 0..1, except tempo in beats a minute and loudness in dB."""
 
 LYRICS = (
     "anger",
@@ -47,8 +47,10 @@ class Artists(pa.DataFrameModel):
     active_start: Series[float] = pa.Field(nullable=True)
     influences: Series[int] = pa.Field(ge=0)
     influenced_by: Series[int] = pa.Field(ge=0)
-    ambiguous: Series[bool] = pa.Field(description="the name stands for no one artist alone")
-    same_as: Series[int] = pa.Field(description="the namesake whose dates fit the songs, else artist_id")
+    ambiguous: Series[bool] = pa.Field(description="several artists have this name")
+    same_as: Series[int] = pa.Field(
+        description="id of the namesake whose dates fit the songs, else artist_id"
+    )
 
 
 class Careers(pa.DataFrameModel):
@@ -60,14 +62,17 @@ class Careers(pa.DataFrameModel):
     means: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_mean$", regex=True)
     spreads: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_sd$", regex=True, ge=0, nullable=True)
     thin: Series[bool] = pa.Field(description="a year of few songs")
-    reissue: Series[bool] = pa.Field(description="follows a long silence: perhaps an old recording")
+    reissue: Series[bool] = pa.Field(description="follows a long silence: possibly a reissue")
 
     class Config:
         unique: ClassVar[list[str]] = ["artist_id", "year"]
 
 
 class Albums(pa.DataFrameModel):
-    """One row an album: audio, lyrics or both; `collection` marks what is no album of its year."""
+    """One row an album with audio, lyrics or both.
+
+    `collection` marks compilations, live albums, box sets and the like.
+    """
 
     album_id: Series[int] = pa.Field(unique=True)
     artist_id: Series[int]
@@ -107,7 +112,7 @@ class Years(pa.DataFrameModel):
 
 
 class Influence(pa.DataFrameModel):
-    """One row a pair: the influencer came first."""
+    """One row a pair of influencer and follower."""
 
     influencer_id: Series[int]
     follower_id: Series[int]
@@ -120,7 +125,7 @@ class Influence(pa.DataFrameModel):
 
 
 class Features(pa.DataFrameModel):
-    """One row a release: a year of a career (`kind` year) or an album, scaled for learning.
+    """One row a release: a year of a career (`kind` year) or an album, with scaled features.
 
     Columns `audio_*`, `lyrics_*` are NaN where the modality is missing; `context_*` never.
     `album_id` is -1 for a year.
@@ -164,7 +169,7 @@ class Forecasts(pa.DataFrameModel):
 
 
 class ChangeProbabilities(pa.DataFrameModel):
-    """One row a series (an artist, or music as a whole) and year: the posterior of a change there."""
+    """One row a series (an artist, or music as a whole) and year: posterior of a change."""
 
     series: Series[str]
     artist_id: Series[float] = pa.Field(nullable=True)

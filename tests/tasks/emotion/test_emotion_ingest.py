@@ -284,14 +284,14 @@ def test_empty_file_and_heading_without_rows(years: pd.DataFrame, tmp_path: Path
 def test_truncated_parquet(tmp_path: Path, keep: int) -> None:
     whole = (SOURCE / "music_years.parquet").read_bytes()
     (tmp_path / "music_years.parquet").write_bytes(whole[:keep])
-    refused(tmp_path, "music_years", "music_years.parquet", "not a whole Parquet file", "again")
+    refused(tmp_path, "music_years", "music_years.parquet", "not a complete Parquet file", "again")
 
 
 def test_damage_inside_a_parquet_file(tmp_path: Path) -> None:
     data = bytearray((SOURCE / "music_years.parquet").read_bytes())
     data[200:900] = bytes(700)
     (tmp_path / "music_years.parquet").write_bytes(data)
-    refused(tmp_path, "music_years", "music_years.parquet", "not a whole Parquet file")
+    refused(tmp_path, "music_years", "music_years.parquet", "not a complete Parquet file")
 
 
 def test_csv_that_is_not_utf8(lyrics: pd.DataFrame, tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_tables_says_where_a_file_is(tmp_path: Path) -> None:
     there = {"music_years": str(SOURCE / "music_years.parquet")}
     kept, _, _ = read(tmp_path, "music_years", tables=there)
     assert len(kept) == 98
-    with pytest.raises(ContractError, match="no table 'music_year'"):
+    with pytest.raises(ContractError, match="found 'music_year', expected one of"):
         ingest(
             params=shipped_params(
                 IngestParams, "emotion.ingest", source=str(SOURCE), tables={"music_year": "x.csv"}
