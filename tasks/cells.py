@@ -1,4 +1,4 @@
-"""Conversion of cells to the type of a contract, with a reason for each that fails."""
+"""Conversion of cells to the type of a contract, with a reason for each failure."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _number(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def _is_nan_text(cells: pd.Series) -> pd.Series:
-    """Return which cells are the word NaN: missing, and an error where a value is required."""
+    """Return which cells contain the word NaN, which means missing."""
     return cells.astype(str).str.strip().str.lower() == "nan"
 
 

@@ -1,4 +1,4 @@
-"""Check of the rows of an external table against its contract, with a reason for each fault."""
+"""Check of the rows of an external table against its contract."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _typed(cells: pd.DataFrame, kinds: dict[str, str], source: Cells) -> tuple[p
 
 @cache
 def _rules(model: Any) -> Any:
-    """Return the contract without its types (set before) and its key (checked afterwards)."""
+    """Return the contract without types (set before) and key (checked afterwards)."""
     schema = deepcopy(model.to_schema())
     schema.unique = None
     for column in schema.columns.values():

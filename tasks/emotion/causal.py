@@ -35,7 +35,9 @@ SCOPES = ("within-artist", "influencer->follower", "random artist->follower", "m
 
 
 class CausalEdges(pa.DataFrameModel):
-    """One row an edge of the graph; a variable is a dimension and its time (before, last, now).
+    """One row an edge of the graph.
+
+    A variable is a dimension and its time (before, last, now).
 
     `confidence` is the share of bootstrap graphs with exactly this edge, `adjacency` with any edge
     between the two. `partial_correlation` is given the other variables with an edge into target.
@@ -139,7 +141,7 @@ def causal(
     *,
     params: CausalParams,
 ) -> CausalOutputs:
-    """Learn the graph and its confidence; test which past helps to forecast which present."""
+    """Learn the graph and its confidence, and run the Granger tests."""
     of_music, stationary = _music_tests(years, params)
     dimensions = list(params.dimensions)
     rows = artist_years(careers, artists, dimensions, params.min_songs)
@@ -246,7 +248,7 @@ def _panel_tests(scope: str, past: pd.DataFrame, causes: str, params: CausalPara
 def _music_tests(
     years: pd.DataFrame, params: CausalParams
 ) -> tuple[list[dict[str, Any]], StationarityMetrics]:
-    """Test pairs of dimensions of all music, differenced until stationary; lags by BIC."""
+    """Test pairs of dimensions of music, differenced until stationary; lags by BIC."""
     from methods.causal import granger_pairs, stationarity
 
     levels = _unbroken_years(years, params)

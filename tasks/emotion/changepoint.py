@@ -1,4 +1,4 @@
-"""Stage emotion-changepoint: change points of each career, and of music as a whole.
+"""Stage emotion-changepoint: change points of careers, and of music as a whole.
 
 Interpretation of the posterior. *Levels* (``music``, ``charts``, careers): the years that cut the
 series into regimes of constant mean and covariance; a slow trend is cut into steps too.
@@ -63,8 +63,9 @@ class Landmark(Document):
 class RegimeModel(Document):
     """One model of a regime for a series of music as a whole.
 
-    All models are fitted to the same standardised years. `waic` is on the deviance scale (lower is better); at `unreliable` years its variance exceeds 0.4.
-    `near` is the posterior probability of a change at most `near` years from each published one.
+    All models are fitted to the same standardised years. `waic` is on the deviance scale (lower is
+    better); at `unreliable` years its variance exceeds 0.4. `near` is the posterior probability of a
+    change at most `near` years from each published one.
     """
 
     waic: float
@@ -97,7 +98,8 @@ class WholeMetrics(Document):
 class CareerMetrics(Document):
     """All careers.
 
-    `shuffled_*` has the years of each career in random order, which is what noise alone gives. `certain` and `likely` count careers whose probability of a change is above 0.9 and 0.5.
+    `shuffled_*` is for the years of each career in random order, which shows the effect of noise alone.
+    `certain` and `likely` count careers whose probability of a change is above 0.9 and 0.5.
     """
 
     careers: int
@@ -253,7 +255,7 @@ def _fit_whole(
 
 
 def _models(panel: Panel, params: ChangepointParams) -> dict[str, RegimeModel]:
-    """Compare regimes of one level with regimes of a level or trend and correlated noise."""
+    """Compare regimes of one level with regimes of a trend and correlated noise."""
     from methods.changepoint import TrendRegimes, exact_posterior
     from methods.changepoint.waic import UNRELIABLE_VARIANCE
 
@@ -313,7 +315,7 @@ def _chance_of_being_as_near(year: np.ndarray, locations: np.ndarray, params: Ch
 
 
 def _distance(changes: np.ndarray) -> np.ndarray:
-    """Sum the distances of the published years to the nearest change, along the last axis."""
+    """Sum the distances of the published years to the nearest change (last axis)."""
     return np.sum([np.abs(changes - target).min(axis=-1) for target in MAUCH_2015], axis=0)
 
 

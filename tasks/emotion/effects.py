@@ -1,4 +1,4 @@
-"""Stage emotion-effects: effects of interventions by structural equations, with refutation tests.
+"""Stage emotion-effects: effects of interventions by structural equations.
 
 Two questions. How would the valence of a year change if its sound were one standard deviation higher in
 one dimension? How would an artist's sound change if that of its influencers had been different in the
@@ -36,7 +36,7 @@ MODELS = ("straight", "curved")
 
 
 class EffectEstimates(pa.DataFrameModel):
-    """One row a question, cause and graph: change of the mean outcome if the cause is 1 higher.
+    """One row a question, cause and graph: effect of a cause that is 1 higher.
 
     All variables in standard deviations. `placebo_p`: share of draws with permuted values of the cause
     (years of an artist stay together) that show as large an effect. `random_cause_change`: largest
@@ -60,7 +60,7 @@ class EffectEstimates(pa.DataFrameModel):
 
 
 class EffectCurve(pa.DataFrameModel):
-    """Mean outcome when the cause is set to `value`, by straight and curved equations."""
+    """Mean outcome with the cause set to `value`, by straight and curved equations."""
 
     model: Series[str] = pa.Field(isin=MODELS)
     cause: Series[str]
@@ -162,7 +162,7 @@ def _all_earlier(order: Sequence[str]) -> list[tuple[str, str]]:
 def _from_artists(
     question: str, past: pd.DataFrame, rows: pd.DataFrame, pairs: pd.DataFrame, params: EffectsParams
 ) -> list[dict[str, Any]]:
-    """Estimate the effect of each dimension of the influencers on that of the follower."""
+    """Estimate the effect of each dimension of influencers on that of the follower."""
     sound = without_trend(rows, params.order)
     table = with_influencers(past, sound, pairs, params.order, params.influence_window)
     earlier = [f"{dim} {tier}" for dim in params.order for tier in (*TIERS[:-1], "influencers")]
@@ -221,7 +221,10 @@ def _curve(
     ends: tuple[str, str],
     params: EffectsParams,
 ) -> pd.DataFrame:
-    """Compute the mean outcome under ``do(cause = value)``, from -2 to 2 standard deviations."""
+    """Compute the mean outcome under ``do(cause = value)``.
+
+    The value runs from -2 to 2 standard deviations.
+    """
     from methods.causal import StructuralCausalModel
 
     cause, outcome = ends
@@ -242,7 +245,7 @@ def _curve(
 
 
 def _splines() -> Any:
-    """Return a regression on smooth curves, one a parent; linear beyond the observed values."""
+    """Return a regression on splines, one a parent, linear beyond the data."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import SplineTransformer

@@ -49,7 +49,7 @@ class Scores(pa.DataFrameModel):
 
 
 class Coverage(pa.DataFrameModel):
-    """One row a task, dimension, kind of interval and level: coverage of test targets."""
+    """One row a task, dimension, interval and level: coverage of test targets."""
 
     task: Series[str]
     dimension: Series[str]
@@ -62,7 +62,7 @@ class Coverage(pa.DataFrameModel):
 
 
 class Ablation(pa.DataFrameModel):
-    """One row a task, dimension and variant; `cost` is its RMSE minus the full model's."""
+    """One row a task, dimension and variant; `cost` is RMSE minus the full model's."""
 
     task: Series[str]
     dimension: Series[str]

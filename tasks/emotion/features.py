@@ -1,4 +1,7 @@
-"""Stage emotion-features: audio, lyrics and context of every release, without later data."""
+"""Stage emotion-features: audio, lyrics and context of every release.
+
+The features of a release use no data that are later than the release.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Characterisation(Document):
 
 
 class MomentsReport(Document):
-    """Moments of each modality in natural units over all releases, and feature scales."""
+    """Moments of each modality in natural units, and scales of the features."""
 
     modalities: dict[str, Characterisation]
     scales: dict[str, Scale]
@@ -63,7 +66,7 @@ def features(
     params: FeaturesParams,
     split: SplitParams,
 ) -> FeaturesOutputs:
-    """Scale audio and lyrics with constants of the training period, and add the context."""
+    """Scale audio and lyrics by the training period, and add the context."""
     releases = list_releases(careers, albums)
     context = context_at(releases, artists, careers, influence)
     before = {"audio": split.audio_train_before, "lyrics": split.lyrics_train_before}
@@ -166,7 +169,7 @@ def _modality(
 def _text(
     releases: pd.DataFrame, training: pd.Series, params: FeaturesParams
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Return reduced sentence embeddings of the lyric text, where a text model is set."""
+    """Return reduced sentence embeddings of the lyric text, if a model is set."""
     if params.text_model is None:
         return pd.DataFrame(index=releases.index), {"used": 0}
     if "text" not in releases:
@@ -197,7 +200,7 @@ def _text(
 def _context(
     context: pd.DataFrame, training: pd.Series, scales: dict[str, Scale], most_genres: int
 ) -> pd.DataFrame:
-    """Scale the context; genres become indicators, a missing influencer emotion the mean."""
+    """Scale the context; genres become indicators, a missing emotion the mean."""
     table = _genres(context["genre"], training, most_genres)
     for measure in ("year", *COUNTS):
         column = f"context_{'decade' if measure == 'year' else measure}"
@@ -211,7 +214,7 @@ def _context(
 
 
 def _genres(genre: pd.Series, training: pd.Series, most: int) -> pd.DataFrame:
-    """Return indicators of the most frequent training genres, of others and of unknown."""
+    """Return indicators of the most frequent training genres, others and unknown."""
     known = genre[training & (genre != "Unknown")].value_counts()
     frequent = sorted(known.sort_index().sort_values(ascending=False, kind="stable").index[:most])
     table = pd.DataFrame(index=genre.index)

@@ -1,4 +1,4 @@
-"""Stage emotion-feedback: propose a patch to ``params.yaml`` for the next round, or stop.
+"""Stage emotion-feedback: propose a patch to ``params.yaml``, or stop.
 
 The method is a coordinate search with memory. A move multiplies or divides one parameter by a step,
 within bounds, in a fixed order; a successful move is repeated first. A move that did not lower the loss
@@ -71,7 +71,7 @@ class Trials:
     scores: Sequence[float]
 
     def best(self, least_gain: float) -> int:
-        """Return the index of the last state that improved on the best before it by `least_gain`."""
+        """Return the index of the last state that improved the best by `least_gain`."""
         best = 0
         for index, score in enumerate(self.scores):
             if score < self.scores[best] - least_gain:

@@ -58,7 +58,10 @@ class Attention(pa.DataFrameModel):
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch; the validation loss is that of masked values plus ``kept`` times the rest."""
+    """One row an epoch.
+
+    The validation loss is that of masked values plus ``kept`` times that of the others.
+    """
 
     epoch: Series[int] = pa.Field(ge=1, unique=True)
     train_loss: Series[float]
@@ -143,7 +146,7 @@ def fusion(features: Table[Features], *, params: FusionParams, split: SplitParam
 
 
 def releases_of(features: pd.DataFrame, params: FusionParams) -> Releases:
-    """Return the columns of each modality as arrays, and dates in units of the time encoding.
+    """Return each modality as an array, and dates in units of the time encoding.
 
     The context includes the kind of the release: audio of years and of albums is measured on
     different songs.
@@ -156,7 +159,7 @@ def releases_of(features: pd.DataFrame, params: FusionParams) -> Releases:
 
 
 def split_of(features: pd.DataFrame, split: SplitParams) -> np.ndarray:
-    """Return ``train``, ``validation`` or ``test`` of each release, by its date and kind."""
+    """Return ``train``, ``validation`` or ``test`` of each release by date and kind."""
     year = (features["kind"] == "year").to_numpy()
     before = np.where(year, split.audio_train_before, split.lyrics_train_before)
     start = np.where(year, split.audio_test_from, split.lyrics_test_from)

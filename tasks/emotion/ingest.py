@@ -1,4 +1,4 @@
-"""Stage emotion-ingest: read the source, check every row, quarantine the invalid ones."""
+"""Stage emotion-ingest: read the source, check rows, quarantine invalid ones."""
 
 from __future__ import annotations
 

@@ -37,7 +37,10 @@ def meso(albums: Table[Albums], *, params: MesoParams) -> MesoOutputs:
 def usable_albums(
     albums: pd.DataFrame, modality: str, dimensions: tuple[str, ...], params: MesoParams
 ) -> pd.DataFrame:
-    """Return albums of enough songs by artists of enough albums, without collections and reissues."""
+    """Return albums of enough songs by artists of enough albums.
+
+    Collections and reissues are excluded.
+    """
     columns = [f"{dim}_{figure}" for dim in dimensions for figure in ("mean", "sd")]
     rows = albums[albums[f"has_{modality}"] & ~albums["collection"] & ~albums["reissue"]]
     rows = rows[rows[f"n_songs_{modality}"] >= params.min_songs].dropna(subset=columns)

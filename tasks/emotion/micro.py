@@ -1,4 +1,4 @@
-"""Stage emotion-micro: course of rated emotion in songs, and of lyric emotion in sections.
+"""Stage emotion-micro: course of emotion in songs and in lyric sections.
 
 Ratings: a section is a tenth of an excerpt. The spread of the raters is known for 744 of the songs (the
 pooled value is used for the others); it is on the scale -1..1 and halved to the scale of the means. It is
@@ -42,7 +42,7 @@ HELD_OUT, MASKS = 3, 5
 def micro(
     within_song: Table[WithinSong], section_kinds: Table[SectionKinds], *, params: MicroParams
 ) -> MicroOutputs:
-    """Fit the course of every song, and score held-out sections beside simple predictions."""
+    """Fit the course of every song, and score predictions of held-out sections."""
     curves, ratings = [], {}
     for dimension in ("arousal", "valence"):
         rows, ratings[dimension] = _ratings(within_song, dimension, params)
@@ -59,7 +59,7 @@ def micro(
 
 
 def split(songs: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Split the songs into masks: half for training, a quarter for selection, a quarter for tests."""
+    """Return masks for training (1/2 of the songs), selection (1/4) and test (1/4)."""
     rank = np.random.default_rng(seed).permutation(songs) / songs
     return rank < 0.5, (rank >= 0.5) & (rank < 0.75), rank >= 0.75
 
@@ -128,7 +128,10 @@ def _moves(fitted: model.MicroFit) -> np.ndarray:
 def _rater_spread(
     truth: np.ndarray, shared: np.ndarray, basis: np.ndarray, learn: np.ndarray, choose: np.ndarray
 ) -> tuple[float, float]:
-    """Return the log-likelihood a song with the raters' spread as a shift, and as errors of tenths."""
+    """Return the log-likelihood a song for two readings of the raters' spread.
+
+    The spread is a shift of the song, or an error of each tenth.
+    """
     each = np.repeat(shared[:, None], TENTHS, axis=1)
     likelihoods = []
     for error in ({"shared": shared}, {"known": each}):

@@ -53,7 +53,7 @@ class NetworkTerms(pa.DataFrameModel):
 
 
 class NetworkFit(pa.DataFrameModel):
-    """One row a model, feature and value: observed count and the 95 % range of simulated ones.
+    """One row a model, feature and value: observed count and simulated 95 % range.
 
     `value` is a degree, a number of shared partners or a distance (infinite: no path).
     """
@@ -86,7 +86,7 @@ class ModelMetrics(Document):
 
 
 class NetworkMetrics(Document):
-    """All models; `left_out` counts artists of the pairs without a career or a decade."""
+    """All models; `left_out` counts artists of pairs without a career or decade."""
 
     left_out: int
     models: dict[str, ModelMetrics]
@@ -135,7 +135,10 @@ def network(
 def known_pairs(
     influence: pd.DataFrame, artists: pd.DataFrame, careers: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Return the pairs of artists with a career and a decade, these artists, and the number of others."""
+    """Return pairs of artists with career and decade, and these artists.
+
+    The third value is the number of other artists in the pairs.
+    """
     weighted = careers[["energy_mean", "valence_mean"]].mul(careers["n_songs"], axis=0)
     sums = weighted.assign(n_songs=careers["n_songs"]).groupby(careers["artist_id"]).sum()
     mood = sums[["energy_mean", "valence_mean"]].div(sums["n_songs"], axis=0)
@@ -202,7 +205,10 @@ def _fitted(
 
 
 def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> list[nx.DiGraph]:
-    """Build one network a decade, with g -> h if enough newcomers of genre h name artists of g."""
+    """Build one network of genres a decade.
+
+    It has the tie g -> h if enough newcomers of genre h name artists of genre g.
+    """
     import networkx as nx
 
     rows = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Types, meanings and ranges of the blocks of ``params.yaml`` that the emotion stages read.
+"""Types, meanings and ranges of the emotion blocks of ``params.yaml``.
 
 The values are in ``params.yaml`` only; no field has a default here.
 """
@@ -16,7 +16,7 @@ Names = tuple[str, ...]
 
 
 class SplitParams(Params):
-    """Years that divide training, validation and test targets; shared by several stages."""
+    """Years that divide training, validation and test targets, for several stages."""
 
     audio_train_before: int = Field(
         description="year: audio targets before it are for training", ge=1900, le=2100
@@ -89,7 +89,7 @@ class FeaturesParams(Params):
 
 
 class FusionParams(Params):
-    """Sizes of the fusion, its training, and its comparison with principal components."""
+    """Sizes of the fusion, its training, and its comparison with PCA."""
 
     width: int = Field(
         description="numbers in the fused state of a release, and in the PCA it is compared with",
@@ -136,7 +136,7 @@ class FusionParams(Params):
 
 
 class TrainParams(Params):
-    """The forecaster: state-space models of all careers, corrected by attention over the past."""
+    """The forecaster: state-space models, corrected by attention over the past."""
 
     lr: float = Field(description="learning rate of the attention networks", gt=0, le=0.1)
     width: int = Field(

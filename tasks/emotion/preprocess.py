@@ -1,4 +1,4 @@
-"""Stage emotion-preprocess: unify artists and albums; flag doubtful rows, drop none."""
+"""Stage emotion-preprocess: unify artists and albums; flag rows, drop none."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _collections(albums: pd.DataFrame) -> dict[str, int]:
 
 
 def _album_artists(albums: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an album artist: the name as first written, and the earliest reliable year."""
+    """Return one row an album artist: first spelling and earliest reliable year."""
     dated = albums.assign(lyric_year=albums["year"].where(albums["has_lyrics"]))
     grouped = dated.groupby("folded", sort=True)
     first = grouped["lyric_year"].min().fillna(grouped["year"].min())
@@ -143,7 +143,7 @@ def _album_artists(albums: pd.DataFrame) -> pd.DataFrame:
 def with_new_artists(
     everyone: pd.DataFrame, album_artists: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give each unmatched album artist an id above all others, in the order of the names."""
+    """Give each unmatched album artist an id above all others, in order of names."""
     album_artists = album_artists.copy()
     base = 10 ** len(str(everyone["artist_id"].max()))
     new = album_artists["artist_id"].isna()
@@ -161,7 +161,7 @@ def with_new_artists(
 
 
 def with_artist_ids(albums: pd.DataFrame, album_artists: pd.DataFrame) -> pd.DataFrame:
-    """Add the ids and one spelling of the artist's name to the albums, in their order."""
+    """Add the ids and one spelling of the artist's name to the albums, in order."""
     by_name = album_artists.set_index("folded")
     named = albums.assign(
         album_id=range(len(albums)),
@@ -173,7 +173,7 @@ def with_artist_ids(albums: pd.DataFrame, album_artists: pd.DataFrame) -> pd.Dat
 
 
 def flag_careers(career_audio: pd.DataFrame, thin_below: int, career_gap: int) -> pd.DataFrame:
-    """Flag years of few songs, and years after a long silence, which are often reissues."""
+    """Flag years of few songs, and years after a long silence (often reissues)."""
     careers = career_audio.sort_values(["artist_id", "year"], ignore_index=True)
     silence = careers.groupby("artist_id")["year"].diff()
     return careers.assign(thin=careers["n_songs"] < thin_below, reissue=silence >= career_gap)

@@ -1,4 +1,4 @@
-"""Stage emotion-report: one HTML page on the emotional course of careers and of music.
+"""Stage emotion-report: one HTML page on careers and on music as a whole.
 
 Every sentence, figure and table is computed from the inputs; the page needs nothing outside itself.
 ``sections/`` builds the sections, ``sections/figures/`` draws them, and ``tasks/report/page.py`` sets them.
@@ -106,7 +106,7 @@ def report(
 
 
 def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, evaluate: EvaluateOutputs) -> str:
-    """Return three sentences for a reader outside the field: the data, the questions, the answers."""
+    """Return three sentences for any reader: the data, the questions, the answers."""
     rows, metrics, scores = preprocess.careers, changepoint.changepoint.careers, evaluate.evaluate
     years = joined(str(year) for year in music.years_of_change("music", changepoint.changes))
     moment = f"around {years}" if years else "gradually"

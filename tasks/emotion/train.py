@@ -44,7 +44,7 @@ class History(pa.DataFrameModel):
 
 
 class TaskMetrics(Document):
-    """One task: counts, validation RMSE of the model and its parts, and their weights."""
+    """One task: counts, validation RMSE of the model and its parts, weights."""
 
     targets_train: int
     targets_validation: int
@@ -86,7 +86,7 @@ def train(
     params: TrainParams,
     split: SplitParams,
 ) -> TrainOutputs:
-    """Forecast every target of both tasks, and score the forecasts on the validation years."""
+    """Forecast every target of both tasks, and score the validation years."""
     import torch
 
     torch.set_num_threads(params.threads)
@@ -134,7 +134,7 @@ def history_table(epochs: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast_rows(task: Task, name: str, variant: Variant) -> pd.DataFrame:
-    """Return the forecasts of a variant as a long table; ablations without training rows."""
+    """Return the forecasts of a variant in long form; ablations lack training rows."""
     rows = (
         task.rows("train", "validation", "test") if name == "statewright" else task.rows("validation", "test")
     )
@@ -190,7 +190,7 @@ def task_metrics(base: Base, variants: Mapping[str, Variant]) -> TaskMetrics:
 
 
 def validation_loss(metrics: TaskMetrics) -> float:
-    """Return the mean over dimensions of MSE / MSE of the artist's mean; lower is better."""
+    """Return the mean over dimensions of MSE / MSE of the artist's mean."""
     model, mean = metrics.validation_rmse["statewright"], metrics.validation_rmse["artist-mean"]
     return round(float(np.mean([(model[name] / mean[name]) ** 2 for name in model])), 6)
 

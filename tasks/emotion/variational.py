@@ -54,7 +54,7 @@ class ArtistStates(pa.DataFrameModel):
 
 
 class Ascent(pa.DataFrameModel):
-    """Bound of some careers after each step, in nats below the best; empty after the last step."""
+    """Bound after each step, in nats below the best; empty after the last step."""
 
     step: Series[int] = pa.Field(ge=0, unique=True)
     coordinate: Series[float] = pa.Field(nullable=True)
@@ -63,7 +63,7 @@ class Ascent(pa.DataFrameModel):
 
 
 class Estimate(Document):
-    """Posterior mean and standard deviation, in standard deviations of the yearly means."""
+    """Posterior mean and standard deviation, in units of the yearly means' spread."""
 
     mean: float
     sd: float
@@ -111,7 +111,7 @@ class VariationalOutputs(NamedTuple):
 
 
 class _Data(NamedTuple):
-    """Rows with standardised means and spreads; `centre` and `scale` undo the standardisation."""
+    """Rows with means and spreads standardised by `centre` and `scale`."""
 
     rows: pd.DataFrame
     songs: np.ndarray
@@ -124,7 +124,7 @@ class _Data(NamedTuple):
 def variational(
     careers: Table[Careers], artists: Table[Artists], *, params: VariationalParams
 ) -> VariationalOutputs:
-    """Infer the states by two families, score them on held-out years, compare three ascents."""
+    """Infer the states by two families, score held-out years, compare ascents."""
     from methods.variational import careers_of
 
     data = _standardised(usable_careers(careers, artists, params.min_years), params)

@@ -1,1 +1,1 @@
-"""Parts of the report pages of all pipelines: blocks, drawings and the page template."""
+"""Parts of all report pages: blocks, drawings and the page template."""

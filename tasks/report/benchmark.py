@@ -1,4 +1,4 @@
-"""Tables of benchmark results, as files of ``benchmarks/figures`` and as blocks of a page."""
+"""Tables of benchmark results, as files and as blocks of a page."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Picture:
-    """Inline SVG with an optional heading and note; `svg` is markup and is not escaped."""
+    """Inline SVG with an optional heading and note; `svg` is not escaped."""
 
     svg: str
     title: str = ""
@@ -47,7 +47,7 @@ class Figure:
 
     @property
     def small(self) -> bool:
-        """Whether the pictures are tiles of a grid."""
+        """True if the pictures are tiles of a grid."""
         return len(self.pictures) > 1
 
 
@@ -61,7 +61,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the first cell of a row is its header. `text_columns` hold words, not numbers."""
+    """A table; the first cell of a row is its header; `text_columns` hold words."""
 
     kind: ClassVar[str] = "grid"
     caption: str
@@ -83,7 +83,7 @@ class Section:
 
 
 def findings(*topics: Sequence[str]) -> Section:
-    """Build the section that lists the findings of all topics, one point a sentence group."""
+    """Build the section that lists the findings of all topics."""
     return Section("findings", "Findings", (Prose(points=tuple(text for topic in topics for text in topic)),))
 
 

@@ -59,7 +59,8 @@ def svg(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figure],
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({**STYLE, "svg.hashsalt": name}):
+    settings: Any = {**STYLE, "svg.hashsalt": name}
+    with rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
         page = io.StringIO()
@@ -68,7 +69,10 @@ def svg(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figure],
 
 
 def inline(document: str, name: str, alt: str) -> str:
-    """Return an SVG document as an element with unique identifiers and a text for screen readers."""
+    """Return an SVG document as an element for the inside of a page.
+
+    Its identifiers are unique in the page, and `alt` is its text for screen readers.
+    """
     from markupsafe import escape
 
     element = re.search(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>(.*)</svg>", document, re.DOTALL)

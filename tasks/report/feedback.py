@@ -1,4 +1,4 @@
-"""Section of a report on the feedback stage: its decision and the change that it proposes."""
+"""Section of a report on the decision of the feedback stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def finding(feedback: Feedback) -> list[str]:
 
 
 def section(feedback: Feedback, *further: Block) -> Section:
-    """Return the section: the decision, the proposed change, and blocks that a pipeline adds."""
+    """Return the section: decision, proposed change, blocks that a pipeline adds."""
     blocks: list[Block] = [
         Prose(f"After this round the feedback stage {_decision(feedback)}. Reason: {feedback.reason}")
     ]

@@ -1,4 +1,4 @@
-"""Style sheet and template of a report page, which loads nothing from the network."""
+"""Style sheet and template of a report page, without external resources."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _influencer_emotion(
 
 
 def _as_of(artist_id: pd.Series, year: pd.Series, table: pd.DataFrame, *, exact: bool) -> pd.DataFrame:
-    """Return the latest row of `table` for each artist up to its year (`exact`), or before it."""
+    """Return the latest row of each artist up to its year (`exact`), or before it."""
     releases = pd.DataFrame({"artist_id": artist_id, "year": year, "at": artist_id.index})
     latest = pd.merge_asof(
         releases.sort_values("year", kind="stable"),

@@ -1,4 +1,4 @@
-"""Folding of the names of artists and albums, and kinds of collections by album name."""
+"""Folding of names of artists and albums; kinds of collections by album name."""
 
 from __future__ import annotations
 

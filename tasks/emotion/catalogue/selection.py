@@ -23,7 +23,7 @@ class SelectedArtist(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """Artists of the report, and a note on those that the data does not have (may be empty)."""
+    """Artists of the report, and a note on those that the data does not have."""
 
     artists: list[SelectedArtist]
     note: str

@@ -99,7 +99,7 @@ def _join_one(candidates: pd.DataFrame | None, first_year: float, dated: bool) -
 
 
 def one_row_an_album(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
-    """Select the most complete, then the largest row of an album, and its earliest year."""
+    """Select the most complete, then largest row of an album; add its earliest year."""
     keyed = with_keys(table)
     keyed["missing"] = keyed[[f"{name}_mean" for name in measures]].isna().sum(axis=1)
     keyed["earliest"] = keyed.groupby(["folded", "folded_album"])["release_year"].transform("min")
@@ -108,7 +108,7 @@ def one_row_an_album(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataF
 
 
 def with_keys(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the folded artist, the folded album, and the album folded without its edition."""
+    """Add the folded artist and album, and the album folded without its edition."""
     return table.assign(
         folded=table["artist"].map(fold),
         folded_album=table["album"].map(fold),
@@ -117,7 +117,7 @@ def with_keys(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def match_albums(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Match rows of `left` to rows of `right`, each at most once: by name, then by edition.
+    """Match rows of two tables, each at most once: by name, then by edition.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def flag_albums(albums: pd.DataFrame, reissue_gap: int, most_songs: int) -> pd.D
 
 
 def flag_late_first(albums: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
-    """Flag undated albums as reissues if the artist's first album is decades too late.
+    """Flag undated albums as reissues if the artist's first one is decades too late.
 
     For example, Frank Sinatra started in the 1930s but has no album before 2017 in the source: all his
     dates are those of editions.

@@ -12,7 +12,7 @@ from statewright.contracts import Document, Table
 
 
 class CareerCourses(pa.DataFrameModel):
-    """One row a dimension, career and year: observed mean, smooth course, one-step forecast.
+    """One row a dimension, career and year: observed mean, course and forecast.
 
     `course` uses all years of the career, `forecast` only earlier ones; `forecast_sd` includes the
     sampling error of the year's mean. `length_years` and `amplitude` are posterior means for the career;
@@ -40,7 +40,7 @@ class CareerCourses(pa.DataFrameModel):
 
 
 class CareerParameters(pa.DataFrameModel):
-    """One row a dimension and shared parameter: posterior, R-hat and bulk effective size."""
+    """One row a dimension and shared parameter: posterior, R-hat, bulk ESS."""
 
     dimension: Series[str]
     parameter: Series[str]
@@ -56,7 +56,7 @@ class CareerParameters(pa.DataFrameModel):
 
 
 class FutureScore(Document):
-    """Score of one forecaster on test years; `skill` is 1 - MSE / MSE of the artist's mean."""
+    """Score on test years; `skill` is 1 - MSE / MSE of the artist's mean."""
 
     rmse: float
     skill: float
@@ -64,7 +64,7 @@ class FutureScore(Document):
 
 
 class Check(Document):
-    """A statistic of the data beside the central 95 % of posterior predictive data sets."""
+    """A statistic of the data beside 95 % of posterior predictive data sets."""
 
     observed: float
     low: float

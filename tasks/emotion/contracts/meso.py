@@ -11,7 +11,7 @@ from statewright.contracts import Document, Table
 
 
 class AlbumCoherence(pa.DataFrameModel):
-    """One row a modality and album: coherence with its 95 % interval, and the mean of shuffles.
+    """One row a modality and album: coherence, 95 % interval, mean of shuffles.
 
     There is no test of a single album: songs have heavy tails, which these figures do not contain, so
     small spreads are common.

@@ -13,7 +13,7 @@ TENTHS = 10
 
 
 class SongCurves(pa.DataFrameModel):
-    """One row a song, dimension and tenth: rated mean, and the model's curve with its error.
+    """One row a song, dimension and tenth: rated mean, curve and its error.
 
     `song_class` is the most probable class, 0 for the calmest; `noise_sd` is the song's own noise.
     """
@@ -45,7 +45,7 @@ class SectionEffects(pa.DataFrameModel):
 
 
 class PredictionScore(Document):
-    """Errors of predictions of held-out sections of songs to which no model was fitted."""
+    """Errors of predicted held-out sections, in songs outside the fit."""
 
     rmse: float
     median_error: float
@@ -79,7 +79,7 @@ class RatingMetrics(Document):
 
 
 class LyricMetrics(Document):
-    """Fit of one lyric emotion; `chosen` has the highest log-likelihood on held-out songs."""
+    """Fit of one lyric emotion; `chosen` has the highest held-out log-likelihood."""
 
     songs: int
     chosen: str

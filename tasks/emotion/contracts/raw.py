@@ -50,7 +50,7 @@ def _means(measures: tuple[str, ...], nullable: tuple[str, ...] = ()) -> Columns
 
 
 def _spreads(measures: tuple[str, ...]) -> Columns:
-    """Return columns of standard deviations: from 0 to the range, missing for a single song."""
+    """Return columns of standard deviations: 0 to the range, missing for one song."""
     return {
         f"{name}_sd": (
             Series[float],

@@ -14,14 +14,14 @@ from tasks.emotion.ingest import IngestReport
 
 
 class IngestResults(NamedTuple):
-    """Counts of the stage emotion-ingest and the rows that it quarantined; without the raw tables."""
+    """Counts and quarantined rows of emotion-ingest, without the raw tables."""
 
     quarantine: Table[Quarantine]
     ingest: IngestReport
 
 
 class FusionResults(NamedTuple):
-    """Attention weights and scores of the stage emotion-fusion; without the model and the states."""
+    """Attention weights and scores of emotion-fusion, without model and states."""
 
     attention: Table[Attention]
     fusion: FusionSummary

@@ -125,7 +125,7 @@ class Influence(pa.DataFrameModel):
 
 
 class Features(pa.DataFrameModel):
-    """One row a release: a year of a career (`kind` year) or an album, with scaled features.
+    """One row a release with scaled features: a year of a career, or an album.
 
     Columns `audio_*`, `lyrics_*` are NaN where the modality is missing; `context_*` never.
     `album_id` is -1 for a year.
@@ -169,7 +169,7 @@ class Forecasts(pa.DataFrameModel):
 
 
 class ChangeProbabilities(pa.DataFrameModel):
-    """One row a series (an artist, or music as a whole) and year: posterior of a change."""
+    """One row a series (an artist, or all music) and year: posterior of a change."""
 
     series: Series[str]
     artist_id: Series[float] = pa.Field(nullable=True)

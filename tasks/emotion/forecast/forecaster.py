@@ -1,4 +1,4 @@
-"""Forecaster of one task: state-space models, a regression, networks, their combination."""
+"""Forecaster of a task: state-space models, regression, networks, combination."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ model of the task's own series.
 
 @dataclass(frozen=True)
 class Base:
-    """State-space models of a task with their filtered series, and the folds of its artists."""
+    """State-space models of a task, filtered series, and the folds of its artists."""
 
     task: Task
     noise: Floats
@@ -50,7 +50,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Variant:
-    """Forecasts of the targets, (n, targets) each, with candidates, weights and parameters."""
+    """Forecasts, (n, targets) each, with candidates, weights and parameters."""
 
     forecast: Floats
     sd: Floats
@@ -61,7 +61,10 @@ class Variant:
 
 
 def fit_base(task: Task, params: TrainParams) -> Base:
-    """Fit the state-space models to the training period, with and without a moving population."""
+    """Fit the state-space models, with and without a moving population.
+
+    They are fitted to the training period.
+    """
     from tqdm import tqdm
 
     from methods.temporal.cross_fit import folds_of
@@ -103,7 +106,10 @@ def fit_variant(
 
 
 def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
-    """Return the weights of the candidates, one row a dimension, from held-out training targets."""
+    """Return the weights of the candidates, one row a dimension.
+
+    They are estimated from the training targets that each candidate was not trained on.
+    """
     from methods.temporal.stacking import simplex_weights
 
     learn, truth = base.task.rows("train"), base.task.panel.mean
@@ -128,7 +134,7 @@ def calibrated_sd(task: Task, forecast: Floats, variance: Floats) -> Floats:
 
 
 def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, Floats]]:
-    """Correct the forecast of each dimension by the forecasts and means of all others."""
+    """Correct the forecast of each dimension by forecasts and means of the others."""
     from methods.temporal.baselines import unit_mean
     from methods.temporal.cross_fit import cross_fit_ridge
 
@@ -150,7 +156,10 @@ def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, 
 def attention(
     base: Base, known: Releases, prior: Floats, without: tuple[str, ...], name: str, params: TrainParams
 ) -> tuple[Floats, Floats, dict[str, Floats], list[dict[str, Any]]]:
-    """Train one network a fold of artists; a training row uses the network without its artist."""
+    """Train one network a fold of artists.
+
+    A training row uses the network that was trained without its artist, other rows the mean of all.
+    """
     from tqdm import tqdm
 
     from methods.temporal.history_attention import Recipe, predict

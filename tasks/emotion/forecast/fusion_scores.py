@@ -1,4 +1,4 @@
-"""Scores of the fusion beside PCA of the same width, for masked and plain reconstruction."""
+"""Scores of the fusion beside PCA of the same width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Score(Document):
-    """Error over all values of a modality, in units of their spread in the training period."""
+    """Error over all values of a modality, in units of their training spread."""
 
     rmse: float
     r2: float
@@ -39,7 +39,10 @@ class Comparison(Document):
 
 @dataclass(frozen=True)
 class Models:
-    """The fusion, PCA of the joined columns (modalities in order, then time), their means."""
+    """The fusion, PCA of the joined columns, and their means.
+
+    The columns are those of all modalities in order, then the time.
+    """
 
     fusion: CrossModalFusion
     components: Components
@@ -48,7 +51,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Releases:
-    """Values of some releases by modality (NaN where missing), with their ids and times."""
+    """Values of some releases by modality (NaN where missing), with ids and times."""
 
     values: dict[str, np.ndarray]
     time: np.ndarray
@@ -105,7 +108,7 @@ def held_out_scores(models: Models, releases: Releases, draws: int, seed: int) -
 
 
 def plain_scores(models: Models, releases: Releases, draws: int, seed: int) -> dict[str, Comparison]:
-    """Score reconstructions of each modality from the state of the release, without a mask."""
+    """Score reconstructions of each modality from the unmasked release."""
     some = {
         f"{kind}_{name}": (releases.having(kind, [name]), name)
         for kind in ("year", "album")
@@ -119,7 +122,10 @@ def plain_scores(models: Models, releases: Releases, draws: int, seed: int) -> d
 
 
 def _compare(models: Models, releases: Releases, name: str, mask: bool, draws: int, seed: int) -> Comparison:
-    """Score one modality; PCA uses the posterior mean if it is masked, else the projection."""
+    """Score one modality.
+
+    PCA uses the posterior mean if the modality is masked, else the projection.
+    """
     from methods import pca
     from methods.fusion.model import fuse, to_batch
 
@@ -144,7 +150,7 @@ def _compare(models: Models, releases: Releases, name: str, mask: bool, draws: i
 
 
 def score(truth: np.ndarray, prediction: np.ndarray) -> Score:
-    """Return the RMSE of the known values, and ``R2 = 1 - SSE / SST`` about column means."""
+    """Return the RMSE of known values, and ``R2 = 1 - SSE / SST`` about column means."""
     error = np.nansum((truth - prediction) ** 2)
     spread = np.nansum((truth - np.nanmean(truth, axis=0)) ** 2)
     rmse = np.sqrt(error / np.isfinite(truth).sum())
@@ -154,7 +160,10 @@ def score(truth: np.ndarray, prediction: np.ndarray) -> Score:
 def gain_interval(
     truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, artists: np.ndarray, draws: int, seed: int
 ) -> tuple[float, float]:
-    """Return the 95 % interval of ``RMSE(theirs) - RMSE(ours)`` from a bootstrap over artists."""
+    """Return the 95 % interval of ``RMSE(theirs) - RMSE(ours)``.
+
+    It comes from a bootstrap over artists.
+    """
     names, member = np.unique(artists, return_inverse=True)
     sums = np.stack(
         [

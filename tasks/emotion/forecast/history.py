@@ -1,4 +1,4 @@
-"""Inputs of a forecast: the artist's releases of earlier years, and the artist's parameters."""
+"""Inputs of a forecast: earlier releases and parameters of the artist."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Releases:
 
 
 def releases(states: pd.DataFrame, features: pd.DataFrame, learn_before: int) -> Releases:
-    """Join features with fused states; a missing modality is 0, the mean of its scale.
+    """Join features with fused states; a missing modality is 0, its scaled mean.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def histories(
     length: int,
     without: tuple[str, ...] = (),
 ) -> Histories:
-    """Build the arrays for `methods.temporal.history_attention`, one row a row of the panel.
+    """Build the arrays for `methods.temporal.history_attention`, one row a target.
 
     A release belongs to the past if its year is earlier than that of the target: within one year the
     order of albums and years is not known.
@@ -114,7 +114,7 @@ def histories(
 
 
 def _past(task: Task, known: Releases, length: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return the latest releases before each target's year, latest first, and their age.
+    """Return the latest releases before each target's year and their age.
 
     The age is in decades.
     """
@@ -130,7 +130,7 @@ def _past(task: Task, known: Releases, length: int) -> tuple[NDArray[np.int64], 
 
 
 def _query(task: Task, filtered: list[Filtered]) -> Floats:
-    """Return the artist's parameters and the position in the career, scaled on training rows."""
+    """Return parameters and position in the career, scaled on training rows."""
     panel = task.panel
     last = previous(panel.mean, panel.unit)
     parts = [np.column_stack([p.level, p.deviation, p.forecast, np.log(p.variance)]) for p in filtered]

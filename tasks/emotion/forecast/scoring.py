@@ -29,7 +29,7 @@ COVERAGE_COLUMNS = [
 
 
 def baselines(task: Task, seed: int) -> dict[str, Floats]:
-    """Compute the forecasts of the baselines for every row of the panel, (n, targets) each."""
+    """Compute the forecasts of the baselines for every row, (n, targets) each."""
     from methods.temporal.baselines import autoregression, gradient_boosting, last_value, unit_mean
 
     learn, d = task.rows("train"), task.targets
@@ -60,7 +60,10 @@ def spread(task: Task, forecasts: pd.DataFrame) -> Floats:
 
 
 def _aligned(task: Task, forecasts: pd.DataFrame, model: str, column: str) -> Floats:
-    """Return a column of `forecasts` on the rows of the panel, which must have the same targets."""
+    """Return a column of `forecasts` on the rows of the panel.
+
+    Both must have the same targets in the same order.
+    """
     out = np.full((len(task.time), task.targets), np.nan)
     rows = task.rows("validation", "test")
     for j, dimension in enumerate(TARGETS[task.name]):
@@ -125,7 +128,7 @@ def score(task: Task, models: dict[str, Floats], part: str, params: EvaluatePara
 
 
 def sampling_noise(task: Task, rows: Floats) -> Floats:
-    """Return the root of the mean of s² / n: the error of a perfect forecast of a mean of n songs.
+    """Return the root of the mean of s² / n, the error of a perfect forecast.
 
     s² is the pooled within-artist variance of these rows, so that years of one song count too.
     """
@@ -166,7 +169,10 @@ def ablate(task: Task, models: dict[str, Floats], part: str, params: EvaluatePar
 
 
 def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> pd.DataFrame:
-    """Measure coverage and width on test years of intervals calibrated on validation years."""
+    """Measure coverage and width on test years.
+
+    The intervals are calibrated on the validation years.
+    """
     from scipy.stats import norm
 
     from methods.evaluation.conformal import conformal_radius

@@ -1,4 +1,4 @@
-"""Fixed forecasting tasks: the means to forecast, their history, and the split by time.
+"""Fixed forecasting tasks: targets, their history, and the split by time.
 
 `audio`: the mean of an artist's next active year, from all earlier years (at least two).
 `lyrics`: the mean of an artist's next album with dated lyrics, from all earlier albums (at least two), in

@@ -66,7 +66,7 @@ def section(evaluate: EvaluateOutputs) -> Section:
 
 
 def _test_costs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the test rows of the reduced models, with the cost in percent of the full model's RMSE."""
+    """Return the test rows of reduced models, with the cost in percent of the RMSE."""
     test = table[table["split"] == "test"]
     rows, full = test[test["model"] != OURS], test[test["model"] == OURS]
     rmse = full.set_index(["task", "dimension"])["rmse"]

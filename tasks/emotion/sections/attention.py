@@ -38,7 +38,7 @@ def finding(fusion: FusionResults) -> list[str]:
 
 
 def section(fusion: FusionResults) -> Section:
-    """Return the section: mean attention by set of modalities, and the scores of the fusion."""
+    """Return the section: mean attention by set of modalities, and scores."""
     table = fusion.attention
     pictures: list[Picture] = []
     rows: list[tuple[str, ...]] = []

@@ -45,7 +45,7 @@ def finding(changepoint: ChangepointOutputs) -> list[str]:
 def section(
     selection: Selection, preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, params: ReportParams
 ) -> Section:
-    """Return the section: all careers in numbers, the selected ones drawn, the surest in a table."""
+    """Return the section: counts, selected careers drawn, surest ones listed."""
     metrics = changepoint.changepoint.careers
     text = (
         f"Of {count(metrics.careers)} careers with enough years, {count(metrics.certain)} changed with a "

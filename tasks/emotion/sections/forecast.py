@@ -1,4 +1,4 @@
-"""Section of the report on forecasts: errors beside every baseline, and calibration."""
+"""Section of the report on forecasts: errors, baselines and calibration."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def finding(evaluate: EvaluateOutputs) -> list[str]:
 def section(
     forecasts: pd.DataFrame, evaluate: EvaluateOutputs, selection: Selection, params: ReportParams
 ) -> Section:
-    """Return the section: the scores of every model, and forecasts beside the measured values."""
+    """Return the section: scores of every model, forecasts and measured values."""
     scores = evaluate.scores
     tasks = _tasks(scores)
     blocks: list[Block] = [Prose(points=tuple(finding(evaluate)))]
@@ -68,7 +68,7 @@ def our_scores(scores: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def comparison(scores: pd.DataFrame, task: str) -> str:
-    """Return the dimensions that our model wins, wins clearly, and loses to a baseline, in words."""
+    """Describe in which dimensions our model wins, and in which a baseline does."""
     rows = our_scores(scores, task)
     wins = rows[rows["difference"] < 0]
     clear = wins[wins["difference_high"] < 0]

@@ -55,7 +55,7 @@ def finding(network: NetworkOutputs) -> list[str]:
 
 
 def section(network: NetworkOutputs) -> Section:
-    """Return the section: coefficients of every model, and simulated networks beside the observed one."""
+    """Return the section: coefficients of every model, and goodness of fit."""
     terms, fits, metrics = network.network_terms, network.network_fit, network.network
     drawn = [name for name in metrics.models if name not in (ALL, DECADES) and (fits["model"] == name).any()]
     return Section(
@@ -82,7 +82,10 @@ def _text(metrics: NetworkMetrics) -> str:
 
 
 def _odds(terms: pd.DataFrame, model: str, term: str, unit: float) -> tuple[float, float, float] | None:
-    """Return the odds ratio of `unit` more of a term with its 95 % interval, if the model has the term."""
+    """Return the odds ratio of `unit` more of a term and its 95 % interval.
+
+    The result is None if the model lacks the term.
+    """
     rows = terms[(terms["model"] == model) & (terms["term"] == term)]
     if rows.empty:
         return None

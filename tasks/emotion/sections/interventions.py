@@ -1,4 +1,4 @@
-"""Section of the report on effects of interventions, their refutation tests, and a curve."""
+"""Section of the report on effects of interventions and their refutation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def finding(effects: EffectsOutputs) -> list[str]:
 
 
 def section(effects: EffectsOutputs) -> Section:
-    """Return the section: effects on valence, effects of influencers, and tests of both."""
+    """Return the section: effects on valence and of influencers, and their tests."""
     estimates, curve, metrics = effects.effect_estimates, effects.effect_curve, effects.effects
     first = curve.iloc[0]
     alt = "; ".join(

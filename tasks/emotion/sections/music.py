@@ -97,7 +97,7 @@ def _persistence(name: str, metrics: ChangepointMetrics) -> str:
 
 
 def section(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs) -> Section:
-    """Return the section: all music and the charts year by year, with the posterior of change."""
+    """Return the section: music and charts by year, with the posterior of change."""
     metrics, changes = changepoint.changepoint, changepoint.changes
     return Section(
         "music",

@@ -19,7 +19,7 @@ from tasks.report.drawing import svg
 
 
 class Path(NamedTuple):
-    """One path through the plane: `years` are its rows, `steps` their groups in order of time."""
+    """A path through the plane: its `years`, and their groups in order (`steps`)."""
 
     key: str
     name: str
@@ -28,7 +28,7 @@ class Path(NamedTuple):
 
 
 def section(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> Section:
-    """Return the section: music as a whole and the selected artists in the emotion plane."""
+    """Return the section: music and the selected artists in the emotion plane."""
     paths = _paths(selection, preprocess, params)
     ends = np.concatenate(
         [path.steps[["energy_mean", "valence_mean"]].to_numpy(float).ravel() for path in paths]

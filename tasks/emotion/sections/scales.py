@@ -1,4 +1,4 @@
-"""Section of the report on three time scales: within a song, on an album, over a career."""
+"""Section of the report on three time scales: song, album and career."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def finding(meso: MesoOutputs) -> list[str]:
 
 
 def section(micro: MicroOutputs, meso: MesoOutputs, macro: MacroOutputs) -> Section:
-    """Return the section: one model each for songs, albums and careers, beside simple predictions."""
+    """Return the section: one model each for songs, albums and careers."""
     fits = macro.macro.dimensions
     blocks: list[Block] = [
         Prose(_songs_text(micro.micro)),

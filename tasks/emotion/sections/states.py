@@ -43,7 +43,7 @@ def finding(variational: VariationalOutputs) -> list[str]:
 
 
 def section(selection: Selection, variational: VariationalOutputs, params: ReportParams) -> Section:
-    """Return the section: states of the selected artists, their errors, and the course of the fit."""
+    """Return the section: states of the selected artists, errors, and the fit."""
     metrics = variational.variational
     dimensions = [dim for dim in params.dimensions if dim in metrics.dimensions] or metrics.dimensions[:2]
     return Section(
@@ -60,7 +60,7 @@ def section(selection: Selection, variational: VariationalOutputs, params: Repor
 
 
 def _comparison(metrics: VariationalMetrics) -> str:
-    """Return whether the states predict held-out years better than shrinkage by moments does."""
+    """Compare the states with shrinkage by moments on held-out years."""
     parts = []
     for name in ("structured", "mean_field"):
         score = metrics.hidden[name]

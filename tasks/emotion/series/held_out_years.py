@@ -1,4 +1,4 @@
-"""Years held out from a model of careers, and simple predictions of them as baselines."""
+"""Held-out years of careers, and simple predictions of them as baselines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.emotion.params import VariationalParams
 
 
 class HeldOutScore(Document):
-    """Errors on held-out years over all dimensions, in standard deviations of yearly means.
+    """Errors on held-out years, in standard deviations of the yearly means.
 
     `coverage` is of intervals meant to hold 90 % of the yearly means; `log_density` in nats a value.
     `gain_low`, `gain_high`: 95 % interval, over artists, of how much lower the mean squared
@@ -28,7 +28,7 @@ class HeldOutScore(Document):
 
 
 class Prediction(NamedTuple):
-    """Predicted mean of each row and its variance (NaN if a method has none), (rows, d) each."""
+    """Predicted means and their variances (NaN if there are none), (rows, d) each."""
 
     mean: np.ndarray
     variance: np.ndarray
@@ -46,7 +46,7 @@ def hold_out(rows: pd.DataFrame, share: float, seed: int) -> np.ndarray:
 
 
 def nearest_year(rows: pd.DataFrame, values: np.ndarray, held_out: np.ndarray) -> Prediction:
-    """Predict the raw mean of the nearest year that is not held out, the earlier of two."""
+    """Predict the raw mean of the nearest other year, the earlier of two."""
     position = np.arange(len(rows))
     used = pd.Series(np.where(held_out, np.nan, position))
     before, after = used.ffill().to_numpy(int), used.bfill().to_numpy(int)
@@ -58,7 +58,7 @@ def nearest_year(rows: pd.DataFrame, values: np.ndarray, held_out: np.ndarray) -
 def shrunk_mean(
     rows: pd.DataFrame, values: np.ndarray, within: np.ndarray, held_out: np.ndarray
 ) -> tuple[Prediction, Prediction]:
-    """Predict the artist's mean of songs, raw, and the artist's mean shrunk by moments.
+    """Predict the artist's mean of songs, and the artist's mean shrunk by moments.
 
     A year's mean of n songs has the variance ``tau^2 + sigma^2 / n`` about the artist's level. ``sigma^2``
     is pooled from the sums of squares `within` years, ``tau^2`` is the excess variance of the differences
@@ -117,7 +117,7 @@ def score(
 def _gain(
     reference: np.ndarray, error: np.ndarray, artist: np.ndarray, params: VariationalParams
 ) -> tuple[float, float]:
-    """Return a bootstrap interval, over artists, of the difference of mean squared errors."""
+    """Return a bootstrap interval, over artists, of the gain in squared error."""
     index, names = pd.factorize(artist)
     gain = np.bincount(index, (reference**2 - error**2).mean(axis=1))
     size = np.bincount(index)

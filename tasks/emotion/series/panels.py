@@ -16,7 +16,7 @@ TIERS = ("before", "last", "now")
 def artist_years(
     careers: pd.DataFrame, artists: pd.DataFrame, dimensions: Sequence[str], min_songs: int
 ) -> pd.DataFrame:
-    """Return standardised means and their `weight`, one row an artist and year, in order.
+    """Return standardised means and their `weight`, one row an artist and year.
 
     Excluded are years of too few songs, possible reissues and ambiguous names.
     """
@@ -41,7 +41,7 @@ def without_trend(rows: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame
 
 
 def with_past(rows: pd.DataFrame, dimensions: Sequence[str], max_gap: int) -> pd.DataFrame:
-    """Add columns `DIM last` and `DIM before`; `before` is missing in the second year."""
+    """Add columns `DIM last` and `DIM before` (missing in the second year)."""
     by_artist = rows.groupby("artist_id")
     order = by_artist.cumcount()
     table = rows.rename(columns={dim: f"{dim} now" for dim in dimensions})

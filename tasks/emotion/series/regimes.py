@@ -1,4 +1,4 @@
-"""Yearly means for change points: standardised, weighted, with a prior from all of them.
+"""Yearly means for change points: standardised, weighted, with a prior.
 
 A yearly mean of n songs has the variance ``tau^2 + sigma^2 / n``: ``sigma^2`` is the spread of
 songs within a year, ``tau^2`` that of years within a regime, taken from successive
@@ -49,13 +49,15 @@ def standardise(rows: pd.DataFrame, dimensions: Sequence[str], group: np.ndarray
 
 
 def _steps(values: np.ndarray, group: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the differences of successive rows of a group, and the sums of their variances."""
+    """Return differences of successive rows of a group, and sums of variances."""
     same = group[1:] == group[:-1]
     return np.diff(values, axis=0)[same], (variances[1:] + variances[:-1])[same]
 
 
 def regime_prior(panel: Panel, strength: float) -> NormalInverseWishart:
-    """Estimate the prior: covariance from successive differences, spread of means from the rest.
+    """Estimate the prior of a regime.
+
+    The covariance comes from successive differences, the spread of means from the remaining variance.
 
     `strength` is how many observations the expected covariance is worth.
     """
@@ -89,7 +91,7 @@ def innovations(panel: Panel) -> Panel:
 
 
 def unit_information_prior(panel: Panel, strength: float) -> NormalInverseWishart:
-    """Return a prior with the moments of the whole series; its mean is worth one typical row."""
+    """Return a prior with the moments of the series; its mean is worth one row."""
     from methods.changepoint import NormalInverseWishart
 
     d = panel.values.shape[1]

@@ -1,4 +1,4 @@
-"""The shipped tables, read and preprocessed once for all tests of the pipeline."""
+"""Shipped tables, read and preprocessed once for all tests of the pipeline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLES = (
 
 @pytest.fixture(scope="session")
 def raw() -> dict[str, pd.DataFrame]:
-    """The raw tables of `preprocess`, as ingest keeps them."""
+    """Valid raw tables that `preprocess` reads."""
     return {
         table: read_checked(table, shipped_params(IngestParams, "emotion.ingest", source=str(SOURCE)))[0]
         for table in TABLES
@@ -36,5 +36,5 @@ def raw() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def preprocessed(raw: dict[str, pd.DataFrame]) -> PreprocessOutputs:
-    """What `preprocess` makes of them with the default parameters."""
+    """Outputs of `preprocess` with the shipped parameters."""
     return preprocess(**raw, params=shipped_params(PreprocessParams, "emotion.preprocess"))

@@ -1,4 +1,4 @@
-"""The causal stage: its panels against plain loops, and effects planted in real careers."""
+"""The causal stage: panels against plain loops, planted effects in real careers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARAMS = shipped_params(CausalParams, "emotion.causal", dimensions=tuple(DIMENSI
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    """The tables of preprocess, as far as this stage reads them, from the committed source."""
+    """Tables of preprocess that this stage reads, from the committed source."""
     careers = pd.read_parquet(SOURCE / "career_audio.parquet").astype({"year": int})
     music = pd.read_parquet(SOURCE / "music_years.parquet").astype({"year": int})
     return {
@@ -104,7 +104,7 @@ def test_correction_is_benjamini_hochberg_within_a_scope():
 
 
 def plant(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Add 0.6 of the valence of an artist's last active year to its energy, in real careers."""
+    """Add 0.6 of the valence of an artist's last active year to its energy."""
     careers = tables["careers"].query("n_songs >= 3").sort_values(["artist_id", "year"])
     last = careers.groupby("artist_id")["valence_mean"].shift(1).fillna(careers["valence_mean"].mean())
     return tables | {"careers": careers.assign(energy_mean=careers["energy_mean"] + 0.6 * last)}

@@ -1,4 +1,4 @@
-"""Change points of real careers: planted changes, known noise, coherence with the posterior."""
+"""Change points of real careers: planted changes, noise, consistent posterior."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIMENSIONS = ("valence", "energy", "acousticness", "danceability")
 
 
 def source_tables(artists: int = 60) -> dict[str, pd.DataFrame]:
-    """The tables of preprocess, as far as this stage reads them, from the committed source."""
+    """Tables of preprocess that this stage reads, from the committed source."""
     careers = pd.read_parquet(SOURCE / "career_audio.parquet").astype({"year": int})
     kept = careers.groupby("artist_id")["year"].size().nlargest(artists).index
     careers = careers[careers["artist_id"].isin(kept)].assign(thin=lambda rows: rows["n_songs"] < 3)

@@ -1,4 +1,4 @@
-"""The effects stage: effects planted in real careers come out to the digit, or near it."""
+"""The effects stage recovers effects that were planted in real careers."""
 
 from __future__ import annotations
 

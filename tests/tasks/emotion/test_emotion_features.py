@@ -1,4 +1,4 @@
-"""Features: no leak from the future, scales of the training period, context by hand."""
+"""Features: no leakage from the future, training scales, context by hand."""
 
 from __future__ import annotations
 

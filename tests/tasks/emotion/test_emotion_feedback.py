@@ -20,7 +20,7 @@ def metrics(loss: float, test_score: float = 0.0) -> EvaluateMetrics:
 
 
 def simulate(loss, rounds: int = 60, params: FeedbackParams | None = None, test_score: float = 0.0):
-    """Play the loop: patch, record, ask again. Returns states with their loss, and the last word."""
+    """Simulate the loop; return the states with their loss, and the last decision."""
     params = params or shipped_params(FeedbackParams, "emotion.feedback", patience=50)
     train, fusion, journal, seen = (
         shipped_params(TrainParams, "emotion.train"),

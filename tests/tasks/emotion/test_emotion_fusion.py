@@ -1,4 +1,4 @@
-"""The fusion stage on releases read from data/source: contracts, leakage, scores, repeatability."""
+"""The fusion stage on real releases: contracts, leakage, scores, repeatability."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PARAMS = shipped_params(
 
 @pytest.fixture(scope="module")
 def features() -> pd.DataFrame:
-    """Some 1,200 real releases in the contract of the features: years, lyric albums, albums with both."""
+    """About 1,200 real releases as features: years, lyric albums, albums with both."""
     years = pd.read_parquet(SOURCE / "career_audio.parquet").iloc[::15]
     lyrics = pd.read_parquet(SOURCE / "album_lyrics.parquet").iloc[::9]
     joint = pd.read_parquet(SOURCE / "album_joint.parquet").iloc[::3]
@@ -94,7 +94,7 @@ def test_entropy_is_that_of_the_written_weights(made):
 
 
 def test_the_future_changes_no_weight_and_no_other_state(features, made):
-    """Scramble every release of the test period: weights and earlier states stay, to the bit."""
+    """Check that test releases change no weight and no earlier state."""
     future = split_of(features, SPLIT) == "test"
     assert 100 < future.sum() < len(features) - 100
     other = features.copy()
@@ -155,7 +155,7 @@ def test_split_follows_the_boundaries_of_each_kind():
 
 
 def test_score_and_interval_of_known_errors():
-    """Constant errors of 1 and 2: RMSE exactly those, gain exactly 1 in every draw; holes do not count."""
+    """Check RMSE and gain for constant errors of 1 and 2, with missing values."""
     truth = np.random.default_rng(0).normal(size=(50, 3))
     truth[::4, 1] = np.nan
     assert score(truth, truth + 1).rmse == 1.0
@@ -166,7 +166,7 @@ def test_score_and_interval_of_known_errors():
 
 
 def test_interval_agrees_with_the_normal_one():
-    """One value an artist: the bootstrap of RMSE differences against the delta method, to 15 %."""
+    """Compare the bootstrap of RMSE differences with the delta method, to 15 %."""
     generator = np.random.default_rng(1)
     ours, theirs = generator.normal(size=(2, 3000, 1)) * [[[1.0]], [[1.5]]]
     low, high = gain_interval(np.zeros((3000, 1)), ours, theirs, np.arange(3000), 1000, 0)

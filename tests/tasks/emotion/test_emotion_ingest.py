@@ -1,4 +1,4 @@
-"""IngestOutputs: the shipped catalogue, the same catalogue as CSV and SQL, and every kind of bad file."""
+"""Ingest: the shipped catalogue, the same as CSV and SQL, and invalid files."""
 
 from __future__ import annotations
 

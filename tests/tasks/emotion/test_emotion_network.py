@@ -1,4 +1,4 @@
-"""Networks of influence: the risk set, the tables, and coefficients that can be had another way."""
+"""Networks of influence: risk set, tables, coefficients against a regression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report is self-contained, names the winner, escapes its inputs and is reproducible."""
+"""The report is self-contained and reproducible, and escapes its inputs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECTIONS = (
 
 
 def histories() -> dict[str, pd.DataFrame]:
-    """Return careers of three real artists, one renamed, and the years of music and the charts."""
+    """Return careers of three real artists, one renamed, and years of music."""
     names = pd.read_parquet(SOURCE / "artists.parquet", columns=["artist_id", "artist"])
     names = names[names["artist"].isin(["The Beatles", "Bob Dylan", "Radiohead"])]
     careers = pd.read_parquet(SOURCE / "career_audio.parquet").astype({"year": int})
@@ -114,7 +114,7 @@ def _names(artists: pd.DataFrame) -> list[tuple[int, str]]:
 
 
 def fused() -> dict[str, Any]:
-    """Return attention of years (two modalities) and albums (three); the fusion loses one task."""
+    """Return attention of years and albums, and a fusion that loses one task."""
     rows = []
     for release in range(6):
         kind, has = (
@@ -149,7 +149,7 @@ def fused() -> dict[str, Any]:
 
 
 def causes() -> dict[str, Any]:
-    """Return two edges, and one significant test in each scope except the influencers'."""
+    """Return two edges, and a significant test in each scope but the influencers'."""
     edge = {"kind": "directed", "confidence": 0.9, "adjacency": 1.0, "given": "", "n": 2786}
     edges = pd.DataFrame(
         [
@@ -186,7 +186,7 @@ def causes() -> dict[str, Any]:
 
 
 def what_if() -> dict[str, Any]:
-    """Return a curve that bends, two graphs that disagree, and influence in energy only."""
+    """Return a bent curve, two graphs that disagree, and influence in energy only."""
     row = {"outcome": "valence now", "std_error": 0.04, "placebo_p": 0.01, "random_cause_change": 0.02,
            "robustness_value": 0.3, "linearity_p": 0.001, "rows": 2786, "artists": 778}  # fmt: skip
     rows = [
@@ -214,7 +214,7 @@ def what_if() -> dict[str, Any]:
 
 
 def states(careers: pd.DataFrame) -> dict[str, Any]:
-    """Return states of the careers; the structured posterior wins, the mean field ties."""
+    """Return states of careers; the structured posterior wins, the mean field ties."""
     table = careers[["artist_id", "year", "n_songs"]].sort_values(["artist_id", "year"], ignore_index=True)
     for dimension in ("valence", "energy"):
         table = table.assign(**{
@@ -268,7 +268,10 @@ def influences() -> dict[str, Any]:
 
 
 def score_table(ours: dict[str, tuple[float, float, float]]) -> pd.DataFrame:
-    """Return scores: AR(1) + mean is the best baseline, RMSE 0.2; `ours` is the difference to it."""
+    """Return scores; the best baseline, AR(1) + mean, has RMSE 0.2.
+
+    `ours` is the difference of our model to it, with its interval.
+    """
     rows = []
     for task, dimensions in DIMENSIONS.items():
         for dimension in dimensions:
@@ -428,7 +431,7 @@ def inputs() -> dict[str, Any]:
 
 
 def argument(files: dict[str, Any], name: str, annotation: Any) -> Any:
-    """Return one argument of the stage: a file, or a group of files if the type is a NamedTuple."""
+    """Return an argument of the stage: a file, or a group of files."""
     if not is_named_tuple(annotation):
         return check(files[name], annotation, name)
     contracts = get_type_hints(annotation, include_extras=True)
@@ -436,7 +439,7 @@ def argument(files: dict[str, Any], name: str, annotation: Any) -> Any:
 
 
 def empty(contract: Any, *measures: str) -> pd.DataFrame:
-    """Return a table without rows that keeps a contract, with columns of some measures."""
+    """Return a table without rows for a contract, with columns of some measures."""
     schema = contract.to_schema()
     kinds = {name: str(column.dtype) for name, column in schema.columns.items() if not column.regex}
     kinds |= dict.fromkeys(measures, "float64")

@@ -1,4 +1,4 @@
-"""The stages of the three time scales: contracts, repeats, and effects planted in the real tables."""
+"""Stages of the three time scales: contracts, repeatability, planted effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixed task of the issue: its counts and the errors of its baselines, from the shipped data."""
+"""Fixed forecasting tasks: counts and baseline errors on the shipped data."""
 
 import numpy as np
 import pytest

@@ -31,7 +31,7 @@ def project(table: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def inputs(preprocessed) -> dict[str, pd.DataFrame]:
-    """A tenth of the audio artists and half of those with lyrics, with their real features."""
+    """A tenth of the audio artists and half of those with lyrics, with features."""
     careers, albums = preprocessed.careers, preprocessed.albums
     albums = albums[(albums["artist_id"] % 2 == 0) & albums["has_lyrics"]]
     kept = careers["artist_id"].isin(careers["artist_id"].unique()[::10])
@@ -57,7 +57,7 @@ def fitted(inputs) -> TrainOutputs:
 
 
 def spoil(inputs: dict[str, pd.DataFrame], artists: np.ndarray | None) -> dict[str, pd.DataFrame]:
-    """Replace what the artists (None: all) released after CUT by something else altogether."""
+    """Replace the releases of the artists (None: all) after CUT by random ones."""
     out = {name: table.copy() for name, table in inputs.items()}
 
     def chosen(table: pd.DataFrame, time: str) -> pd.Series:

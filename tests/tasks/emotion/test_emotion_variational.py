@@ -1,4 +1,4 @@
-"""States of artists on real careers: contracts, hidden years, plain baselines against loops."""
+"""States of artists on real careers: contracts, held-out years, baselines."""
 
 from __future__ import annotations
 

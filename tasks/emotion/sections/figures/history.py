@@ -1,4 +1,4 @@
-"""Figures over time: music as a whole, careers, and paths through the emotion plane."""
+"""Figures over time: music as a whole, careers, paths in the emotion plane."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 def music(
     figure: Figure, years: pd.DataFrame, changes: dict[str, pd.DataFrame], marked: Sequence[int]
 ) -> None:
-    """Draw yearly means of one source, and the posteriors of change in levels and innovations."""
+    """Draw yearly means of one source, and the posteriors of change below."""
     tall, *flat = figure.subplots(1 + len(changes), 1, sharex=True, height_ratios=[3, *[1] * len(changes)])
     for index, (dimension, colour) in enumerate(COLOURS.items()):
         if dimension == "loudness":
@@ -47,7 +47,7 @@ def music(
 
 
 def posterior(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the probability of a change by year; dark bars are the most probable change points."""
+    """Draw the probability of a change by year, dark for the best segmentation."""
     colours = np.where(rows["is_map"], INK, "#8d98a3")
     axes.bar(rows["year"], rows["probability"], width=0.85, color=colours, linewidth=0)
     axes.set_ylim(0, 1)
@@ -61,7 +61,7 @@ def career(
     dimensions: Sequence[str],
     typical: dict[str, float],
 ) -> None:
-    """Draw one artist: yearly means with error bars, regime means, and the posterior below."""
+    """Draw one artist: yearly means with error bars, regime means, posterior."""
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for index, dimension in enumerate(dimensions):
         colour = COLOURS.get(dimension, GREY)
@@ -97,7 +97,7 @@ def _whole_years(axes: Axes) -> None:
 
 
 def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:
-    """Draw a path through the plane: years pale, groups of years with their error, by time."""
+    """Draw a path through the plane: pale years, and groups of years with errors."""
     from matplotlib import colormaps
 
     axes = figure.subplots()
@@ -130,7 +130,10 @@ def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[
 
 
 def _ends(axes: Axes, path: pd.DataFrame, points: np.ndarray) -> None:
-    """Label the first and the last group with their dates, the higher one above its point."""
+    """Label the first and the last group with their dates.
+
+    The label of the higher one is above its point.
+    """
     above = points[0, 1] >= points[-1, 1]
     for index, up in {0: above, len(path) - 1: not above}.items():
         axes.annotate(
@@ -159,7 +162,7 @@ def _corners(axes: Axes, low: float, high: float) -> None:
 
 
 def spans(rows: pd.DataFrame, steps: int, typical: dict[str, float]) -> pd.DataFrame:
-    """Average groups of successive years with about equally many songs, at most `steps` groups."""
+    """Average at most `steps` groups of years with about equally many songs."""
     rows = rows.sort_values("year")
     means = []
     for _, part in rows.groupby(_groups(rows["n_songs"].to_numpy(float), steps)):

@@ -19,7 +19,7 @@ def dimension_of(variable: str) -> str:
 
 
 def effects(figure: Figure, estimates: pd.DataFrame, curve: pd.DataFrame) -> None:
-    """Draw a forest plot of the effects, and the mean outcome against the value of one cause."""
+    """Draw a forest plot of the effects, and the outcome against one cause."""
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
     _forest(left, estimates)
     first = curve.iloc[0]

@@ -45,7 +45,10 @@ def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) 
 
 
 def graph(figure: Figure, edges: pd.DataFrame, dimensions: Sequence[str], tiers: Sequence[str]) -> None:
-    """Draw the causal graph: one column a time, one row a dimension; thick lines are sure."""
+    """Draw the causal graph: one column a time, one row a dimension.
+
+    The width of a line is the confidence of the edge.
+    """
     axes = figure.subplots()
     position = {
         f"{dimension} {tier}": (2.2 * column, float(len(dimensions) - 1 - row))
@@ -88,7 +91,10 @@ def _edge(axes: Axes, edge: Any, position: dict[str, tuple[float, float]]) -> No
 def granger_maps(
     figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str], scopes: dict[str, str]
 ) -> None:
-    """Draw the coefficient of each cause on each effect, one map a scope; a star if significant."""
+    """Draw the coefficient of each cause on each effect, one map a scope.
+
+    A star marks a significant test.
+    """
     limit = max(0.05, float(tests["coefficient"].abs().max()))
     for axes, (scope, title) in zip(
         figure.subplots(1, len(scopes), squeeze=False)[0], scopes.items(), strict=True
@@ -116,7 +122,7 @@ def granger_maps(
 
 
 def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
-    """Draw measured against forecast values: density, and means of equal groups by forecast."""
+    """Draw measured against forecast values: density, and means of equal groups."""
     axes = figure.subplots()
     forecast, truth = rows["forecast"].to_numpy(float), rows["truth"].to_numpy(float)
     low, high = np.quantile(np.concatenate([forecast, truth]), [0.005, 0.995])
@@ -134,7 +140,7 @@ def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
 
 
 def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str]) -> None:
-    """Draw the RMSE of the model minus that of the best baseline, in percent, with interval."""
+    """Draw the RMSE minus that of the best baseline, in percent, with interval."""
     axes = figure.subplots()
     for height, dimension in enumerate(dimensions):
         row = scores[scores["dimension"] == dimension].iloc[0]
@@ -177,7 +183,7 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
 
 
 def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
-    """Draw the cost of each variant in percent of the full model's RMSE, one panel a task."""
+    """Draw the cost of each variant in percent of the RMSE, one panel a task."""
     tasks = list(dict.fromkeys(rows["task"]))
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         part = rows[rows["task"] == task]

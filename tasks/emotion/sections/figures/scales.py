@@ -44,7 +44,7 @@ def albums(figure: Figure, table: pd.DataFrame) -> None:
 
 
 def careers(figure: Figure, courses: pd.DataFrame, chosen: list[int]) -> None:
-    """Draw yearly means with sampling error, smooth courses, and forecasts of later years."""
+    """Draw yearly means, smooth courses, and forecasts of later years."""
     for axes, artist in zip(np.atleast_1d(figure.subplots(1, len(chosen), sharey=True)), chosen, strict=True):
         rows = courses[courses["artist_id"] == artist]
         low, high = (rows["course"] + sign * 1.96 * rows["course_sd"] for sign in (-1, 1))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def states(figure: Figure, states: pd.DataFrame, rows: pd.DataFrame, dimensions: Sequence[str]) -> None:
-    """Draw the state with its 95 % band, and the raw yearly means, larger for more songs."""
+    """Draw the state with its 95 % band, and raw means, larger for more songs."""
     from matplotlib.ticker import MaxNLocator
 
     axes = figure.subplots()
