@@ -88,7 +88,7 @@ def run_part(folder: str, part: str, tables: Found, command: str) -> None:
 
 def markdown(table: BenchmarkTable) -> str:
     """The table in Markdown, its title above."""
-    rows = [table.columns, ["---"] * len(table.columns), *table.shown()]
+    rows = [table.columns, ["---"] * len(table.columns), *table.formatted()]
     return "\n".join([table.title, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 

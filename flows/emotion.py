@@ -1,4 +1,4 @@
-"""The emotion pipeline as a Prefect flow; ``flows/pipeline.py`` describes its parameters."""
+"""The emotion pipeline as a Prefect flow; see ``flows/pipeline.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The releaf pipeline as a Prefect flow; ``flows/pipeline.py`` describes its parameters."""
+"""The releaf pipeline as a Prefect flow; see ``flows/pipeline.py``."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tasks.sources import Cells
 
 
 class Quarantine(pa.DataFrameModel):
-    """One row a fault: the position of the invalid value, the value, and the rule.
+    """One row per fault: the position of the invalid value, the value, and the rule.
 
     `row` counts the data rows of the source from 0, without the heading; in a database it counts
     the rows in the order of the table's key.
@@ -54,7 +54,7 @@ class CheckResult:
     kept : pandas.DataFrame
         Valid rows with their types, numbered from 0.
     faults : pandas.DataFrame
-        One row a fault, with the columns of `Quarantine`.
+        One row per fault, with the columns of `Quarantine`.
     rows : int
         Number of rows that were read.
     origin : numpy.ndarray
@@ -184,10 +184,10 @@ def _repeats(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 
 def _described(faults: pd.DataFrame, cells: pd.DataFrame, table: str) -> pd.DataFrame:
-    """Add the table and the value as it was read, one row a fault."""
+    """Add the table and the value as it was read, one row per fault."""
     faults = faults.astype({"row": "int64"}).drop_duplicates()
     values = [
-        " | ".join(_shown(cells.at[row, name]) for name in column.split(", "))[:200]
+        " | ".join(_text_of(cells.at[row, name]) for name in column.split(", "))[:200]
         for row, column in zip(faults["row"], faults["column"], strict=True)
     ]
     described = faults.assign(table=table, value=values).sort_values(["row", "column"], kind="stable")
@@ -196,7 +196,7 @@ def _described(faults: pd.DataFrame, cells: pd.DataFrame, table: str) -> pd.Data
     )
 
 
-def _shown(value: Any) -> str:
+def _text_of(value: Any) -> str:
     return "(missing)" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 

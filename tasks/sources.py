@@ -185,28 +185,30 @@ def _read_database(url: str, name: str, columns: list[str], order: list[str], bl
         raise ContractError(
             f"{block}.source is not a SQLAlchemy URL; expected one such as sqlite:///catalogue.db"
         ) from error
-    shown = address.render_as_string(hide_password=True)
+    masked_url = address.render_as_string(hide_password=True)
     if address.password:
         raise ContractError(
-            f"{shown}: the URL contains a password, which params.yaml and the record of every run would "
+            f"{masked_url}: the URL contains a password, which params.yaml and the record of every run would "
             "store; remove it and use the password file of the driver (~/.pgpass, ~/.my.cnf)"
         )
     # SQLite would create a missing file.
     if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
-        raise ContractError(f"{shown}: the database file does not exist; create it or correct the URL")
+        raise ContractError(f"{masked_url}: the database file does not exist; create it or correct the URL")
     engine = sql.create_engine(address)
     try:
         with engine.connect() as connection:
-            frame = _read_relation(connection, name, columns, order, shown, block)
-            return Cells(frame, f"{shown} table {name}", typed=False)
+            frame = _read_relation(connection, name, columns, order, masked_url, block)
+            return Cells(frame, f"{masked_url} table {name}", typed=False)
     except sql.exc.SQLAlchemyError as error:
-        raise ContractError(f"{shown} table {name} cannot be read: {str(error).splitlines()[0]}") from error
+        raise ContractError(
+            f"{masked_url} table {name} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
     finally:
         engine.dispose()
 
 
 def _read_relation(
-    connection: Connection, name: str, columns: list[str], order: list[str], shown: str, block: str
+    connection: Connection, name: str, columns: list[str], order: list[str], masked_url: str, block: str
 ) -> pd.DataFrame:
     import sqlalchemy as sql
 
@@ -214,10 +216,11 @@ def _read_relation(
     present = [*inspector.get_table_names(), *inspector.get_view_names()]
     if name not in present:
         raise ContractError(
-            f"{shown}: table '{name}' not found, the database has {', '.join(sorted(present)) or 'none'}; "
+            f"{masked_url}: table '{name}' not found; the database has "
+            f"{', '.join(sorted(present)) or 'no tables'}; "
             f"name the right one under {block}.tables in params.yaml"
         )
     table = sql.Table(name, sql.MetaData(), autoload_with=connection)
-    _require(columns, list(table.columns.keys()), f"{shown} table {name}")
+    _require(columns, list(table.columns.keys()), f"{masked_url} table {name}")
     query = sql.select(*(table.c[column] for column in columns)).order_by(*(table.c[key] for key in order))
     return pd.DataFrame(connection.execute(query).all(), columns=columns)

@@ -35,7 +35,7 @@ SCOPES = ("within-artist", "influencer->follower", "random artist->follower", "m
 
 
 class CausalEdges(pa.DataFrameModel):
-    """One row an edge of the graph.
+    """One row per edge of the graph.
 
     A variable is a dimension and its time (before, last, now).
 
@@ -54,7 +54,7 @@ class CausalEdges(pa.DataFrameModel):
 
 
 class GrangerTests(pa.DataFrameModel):
-    """One row a test; `p_adjusted` is Benjamini-Hochberg's within the scope.
+    """One row per test; `p_adjusted` is Benjamini-Hochberg's within the scope.
 
     `coefficient` is that of the cause's last value, all variables in standard deviations.
     'random artist->follower' is a placebo: a random artist of the influencer's genre instead.

@@ -40,7 +40,7 @@ class Changes(ChangeProbabilities):
 
 
 class ChangeCounts(pa.DataFrameModel):
-    """One row a series and number of changes k: its posterior probability."""
+    """One row per series and number of changes k: its posterior probability."""
 
     series: Series[str]
     artist_id: Series[float] = pa.Field(nullable=True)

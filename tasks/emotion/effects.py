@@ -36,7 +36,7 @@ MODELS = ("straight", "curved")
 
 
 class EffectEstimates(pa.DataFrameModel):
-    """One row a question, cause and graph: effect of a cause that is 1 higher.
+    """One row per question, cause and graph: effect of a cause that is 1 higher.
 
     All variables in standard deviations. `placebo_p`: share of draws with permuted values of the cause
     (years of an artist stay together) that show as large an effect. `random_cause_change`: largest
@@ -245,7 +245,7 @@ def _curve(
 
 
 def _splines() -> Any:
-    """Return a regression on splines, one a parent, linear beyond the data."""
+    """Return a regression on splines, one per parent, linear beyond the data."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import SplineTransformer

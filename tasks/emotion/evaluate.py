@@ -21,7 +21,7 @@ from tasks.emotion.params import EvaluateParams, SplitParams
 
 
 class Scores(pa.DataFrameModel):
-    """One row a task, dimension, split and model.
+    """One row per task, dimension, split and model.
 
     `difference` is the RMSE minus that of the best baseline; a value below 0 is a win.
     `rmse_many_songs` is over targets of many songs only. `noise` is the RMSE of a perfect forecast,
@@ -49,7 +49,7 @@ class Scores(pa.DataFrameModel):
 
 
 class Coverage(pa.DataFrameModel):
-    """One row a task, dimension, interval and level: coverage of test targets."""
+    """One row per task, dimension, interval and level: coverage of test targets."""
 
     task: Series[str]
     dimension: Series[str]
@@ -62,7 +62,7 @@ class Coverage(pa.DataFrameModel):
 
 
 class Ablation(pa.DataFrameModel):
-    """One row a task, dimension and variant; `cost` is RMSE minus the full model's."""
+    """One row per task, dimension and variant; `cost` is RMSE minus the full model's."""
 
     task: Series[str]
     dimension: Series[str]

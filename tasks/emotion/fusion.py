@@ -1,4 +1,4 @@
-"""Stage ``emotion-fusion``: one state a release, from whatever modalities it has."""
+"""Stage ``emotion-fusion``: one state per release, from its modalities."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Scores = dict[str, dict[str, Comparison]]
 
 
 class Attention(pa.DataFrameModel):
-    """One row a release, attention head and query modality that the release has."""
+    """One row per release, attention head and query modality that the release has."""
 
     release_id: Series[int]
     artist_id: Series[int]
@@ -58,7 +58,7 @@ class Attention(pa.DataFrameModel):
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch.
+    """One row per epoch.
 
     The validation loss is that of masked values plus ``kept`` times that of the others.
     """

@@ -1,4 +1,4 @@
-"""Stage emotion-macro: careers as Gaussian processes, one model a dimension.
+"""Stage emotion-macro: careers as Gaussian processes, one model per dimension.
 
 The model is fitted to the years before the test years (`emotion.split.audio_test_from`) and forecasts
 every later year from all earlier years of the career. If the fit has not converged, the metrics say so,

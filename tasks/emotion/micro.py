@@ -128,7 +128,7 @@ def _moves(fitted: model.MicroFit) -> np.ndarray:
 def _rater_spread(
     truth: np.ndarray, shared: np.ndarray, basis: np.ndarray, learn: np.ndarray, choose: np.ndarray
 ) -> tuple[float, float]:
-    """Return the log-likelihood a song for two readings of the raters' spread.
+    """Return the log-likelihood per song for two readings of the raters' spread.
 
     The spread is a shift of the song, or an error of each tenth.
     """

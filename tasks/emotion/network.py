@@ -38,7 +38,7 @@ ALL, DECADES = "all genres", "between decades"
 
 
 class NetworkTerms(pa.DataFrameModel):
-    """One row a model and term.
+    """One row per model and term.
 
     A coefficient is the change of the log odds of a tie by one unit more of the term; it is -inf if the
     statistic has its smallest possible value.
@@ -53,7 +53,7 @@ class NetworkTerms(pa.DataFrameModel):
 
 
 class NetworkFit(pa.DataFrameModel):
-    """One row a model, feature and value: observed count and simulated 95 % range.
+    """One row per model, feature and value: observed count and simulated 95 % range.
 
     `value` is a degree, a number of shared partners or a distance (infinite: no path).
     """

@@ -119,7 +119,7 @@ class FusionParams(Params):
     hide: float = Field(description="probability that a modality is masked in training", ge=0, lt=1)
     kept: float = Field(description="weight in the loss of the values that were not masked", ge=0)
     average: float = Field(
-        description="decay a step of the moving average of the weights; 0: no average", ge=0, lt=1
+        description="decay per step of the moving average of the weights; 0: no average", ge=0, lt=1
     )
     patience: int = Field(
         description="epochs without a better validation loss after which training stops", ge=1
@@ -151,7 +151,7 @@ class TrainParams(Params):
     )
     batch_size: int = Field(description="targets in a batch", ge=8)
     history: int = Field(description="earlier releases that a forecast uses", ge=1, le=200)
-    folds: int = Field(description="groups of artists held out in turn: networks a task", ge=2, le=20)
+    folds: int = Field(description="groups of artists held out in turn: networks per task", ge=2, le=20)
     noise_strength: float = Field(description="songs that the pooled spread within a release counts as", gt=0)
     ridge: float = Field(description="penalty, in targets, of the regression over all dimensions", gt=0)
     stack_strength: float = Field(description="targets that equal weights of the candidates count as", ge=0)

@@ -127,7 +127,7 @@ def _collections(albums: pd.DataFrame) -> dict[str, int]:
 
 
 def _album_artists(albums: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an album artist: first spelling and earliest reliable year."""
+    """Return one row per album artist: first spelling and earliest reliable year."""
     dated = albums.assign(lyric_year=albums["year"].where(albums["has_lyrics"]))
     grouped = dated.groupby("folded", sort=True)
     first = grouped["lyric_year"].min().fillna(grouped["year"].min())

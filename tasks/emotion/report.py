@@ -63,7 +63,7 @@ def report(
     *,
     params: ReportParams,
 ) -> str:
-    """Write the page: a summary, the findings, and one section a topic."""
+    """Write the page: a summary, the findings, and one section per topic."""
     selection = select_artists(preprocess.artists, preprocess.careers, params)
     sections = (
         findings(

@@ -32,7 +32,7 @@ Floats = np.ndarray
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch: losses in nats a value; validation is on held-out artists.
+    """One row per epoch: losses in nats per value; validation is on held-out artists.
 
     Means over the networks; a network that has stopped counts with its last loss.
     """
@@ -158,7 +158,7 @@ def forecast_rows(task: Task, name: str, variant: Variant) -> pd.DataFrame:
 
 
 def filter_tensors(base: Base) -> dict[str, Floats]:
-    """Return the parameters of the state-space models, one row a dimension."""
+    """Return the parameters of the state-space models, one row per dimension."""
     return {f"filter.{kind}": np.array([fit.theta for fit in fits]) for kind, fits in base.fits.items()}
 
 

@@ -38,7 +38,7 @@ _FEATURES = "^(" + "|".join(AUDIO) + ")"
 
 
 class ArtistStates(pa.DataFrameModel):
-    """One row an artist and calendar year from its first to its last.
+    """One row per artist and calendar year from its first to its last.
 
     A silent year has no songs; those of a possible reissue do not count.
 

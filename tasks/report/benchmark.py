@@ -30,7 +30,7 @@ class BenchmarkTable(Document):
         if wrong := [row for row in self.rows if len(row) != len(self.columns)]:
             raise ValueError(
                 f"table '{self.name}': found a row of {len(wrong[0])} cells ({wrong[0]}), expected "
-                f"{len(self.columns)}, one a column"
+                f"{len(self.columns)}, one per column"
             )
         if unknown := sorted(set(self.decimals) - set(self.columns)):
             raise ValueError(
@@ -39,10 +39,10 @@ class BenchmarkTable(Document):
             )
         return self
 
-    def shown(self) -> list[list[str]]:
+    def formatted(self) -> list[list[str]]:
         """Return the cells as text."""
         digits = [self.decimals.get(column, 3) for column in self.columns]
-        return [[_shown(cell, d) for cell, d in zip(row, digits, strict=True)] for row in self.rows]
+        return [[_formatted(cell, d) for cell, d in zip(row, digits, strict=True)] for row in self.rows]
 
 
 class Measurement(BenchmarkTable):
@@ -60,7 +60,7 @@ class Benchmark(Document):
     tables: list[Measurement]
 
 
-def _shown(cell: TextOrNumber, digits: int) -> str:
+def _formatted(cell: TextOrNumber, digits: int) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, float):
@@ -74,7 +74,7 @@ def benchmark_grids(benchmark: Benchmark) -> list[Grid]:
         grid(
             f"{table.title} Measured on {table.date} by “{table.command}”.",
             table.columns,
-            table.shown(),
+            table.formatted(),
             text=[k for k in range(1, len(table.columns)) if _holds_words(table, k)],
         )
         for table in benchmark.tables

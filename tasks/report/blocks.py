@@ -18,7 +18,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Commands:
-    """Shell commands, one a line."""
+    """Shell commands, one per line."""
 
     kind: ClassVar[str] = "commands"
     lines: tuple[str, ...]

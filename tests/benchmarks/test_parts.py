@@ -31,7 +31,7 @@ def test_a_row_as_wide_as_its_heading_and_decimals_of_columns_only():
 
 
 def test_cells_are_shown_with_their_decimals():
-    assert SPEED.shown() == [["ours", "0.1", "–"], ["theirs", "−1,234.5", "not run"], ["7", "2", "0.500"]]
+    assert SPEED.formatted() == [["ours", "0.1", "–"], ["theirs", "−1,234.5", "not run"], ["7", "2", "0.500"]]
     assert markdown(SPEED).splitlines()[2:5] == [
         "| search | ms | p |",
         "| --- | --- | --- |",
@@ -42,7 +42,7 @@ def test_cells_are_shown_with_their_decimals():
 def test_a_page_shows_the_day_and_the_command():
     [table] = benchmark_grids(Benchmark(part="x", tables=[measured(SPEED, "python -m y")]))
     assert table.caption.endswith("by “python -m y”.")
-    assert [[cell.text for cell in row] for row in table.rows] == SPEED.shown()
+    assert [[cell.text for cell in row] for row in table.rows] == SPEED.formatted()
 
 
 def test_what_was_not_made_this_time_stays_with_its_own_day(tmp_path: Path):

@@ -61,7 +61,7 @@ def join_artists(names: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     names : pandas.DataFrame
-        One row an artist of the album tables: `folded`, `artist`, `first_year` of an album,
+        One row per artist of the album tables: `folded`, `artist`, `first_year` of an album,
         `dated` (the year is known from lyrics; the year of an edition can be far too late).
     everyone : pandas.DataFrame
         From `known_artists`.
@@ -139,7 +139,7 @@ def _match_on(left: pd.DataFrame, right: pd.DataFrame, key: list[str]) -> pd.Ser
 def unify_albums(
     lyrics: pd.DataFrame, audio: pd.DataFrame, joint: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Join the three album tables into one row an album, and count the joins.
+    """Join the three album tables into one row per album, and count the joins.
 
     All rows of `lyrics` come first, in their order. Audio comes from the audio table, else from the joint
     table; lyrics likewise. A lyric date is that of the album. Other dates are those of an edition: the

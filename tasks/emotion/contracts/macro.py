@@ -12,7 +12,7 @@ from statewright.contracts import Document, Table
 
 
 class CareerCourses(pa.DataFrameModel):
-    """One row a dimension, career and year: observed mean, course and forecast.
+    """One row per dimension, career and year: observed mean, course and forecast.
 
     `course` uses all years of the career, `forecast` only earlier ones; `forecast_sd` includes the
     sampling error of the year's mean. `length_years` and `amplitude` are posterior means for the career;
@@ -40,7 +40,7 @@ class CareerCourses(pa.DataFrameModel):
 
 
 class CareerParameters(pa.DataFrameModel):
-    """One row a dimension and shared parameter: posterior, R-hat, bulk ESS."""
+    """One row per dimension and shared parameter: posterior, R-hat, bulk ESS."""
 
     dimension: Series[str]
     parameter: Series[str]

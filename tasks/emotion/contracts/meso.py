@@ -11,7 +11,7 @@ from statewright.contracts import Document, Table
 
 
 class AlbumCoherence(pa.DataFrameModel):
-    """One row a modality and album: coherence, 95 % interval, mean of shuffles.
+    """One row per modality and album: coherence, 95 % interval, mean of shuffles.
 
     There is no test of a single album: songs have heavy tails, which these figures do not contain, so
     small spreads are common.
@@ -33,7 +33,7 @@ class AlbumCoherence(pa.DataFrameModel):
 
 
 class AlbumLoadings(pa.DataFrameModel):
-    """One row a modality, factor and dimension: its loading, in deviations of a song."""
+    """One row per modality, factor and dimension: loading in deviations of a song."""
 
     modality: Series[str]
     factor: Series[int] = pa.Field(ge=1)
@@ -45,7 +45,7 @@ class AlbumLoadings(pa.DataFrameModel):
 class MesoSummary(Document):
     """One modality.
 
-    `factors` maximises the `log_likelihood` an album of held-out artists. `coherence` and
+    `factors` maximises the `log_likelihood` per album of held-out artists. `coherence` and
     `shuffled_coherence` are means over albums, with 95 % intervals; `shuffles_as_coherent` is the
     share of shuffles whose mean is at least as large. `artists_with_albums` counts the artists whose
     albums differ more than random groups of their songs, after correction for the number of artists.

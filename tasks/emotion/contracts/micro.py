@@ -13,7 +13,7 @@ TENTHS = 10
 
 
 class SongCurves(pa.DataFrameModel):
-    """One row a song, dimension and tenth: rated mean, curve and its error.
+    """One row per song, dimension and tenth: rated mean, curve and its error.
 
     `song_class` is the most probable class, 0 for the calmest; `noise_sd` is the song's own noise.
     """
@@ -29,7 +29,7 @@ class SongCurves(pa.DataFrameModel):
 
 
 class SectionEffects(pa.DataFrameModel):
-    """One row an emotion and kind of section: words per 100 minus the song's average.
+    """One row per emotion and kind of section: words per 100 minus the song's mean.
 
     `low` and `high` are the bounds of 95 % of the bootstrap samples of songs; `spread` is the standard
     deviation between songs.
@@ -55,8 +55,8 @@ class PredictionScore(Document):
 class RatingMetrics(Document):
     """Fit of one rated dimension.
 
-    `strength` of the Brownian shape maximises the `log_likelihood` a song on held-out songs.
-    `rater_sd_shared`, `rater_sd_each`: log-likelihood a song with the spread of raters as a shift of the
+    `strength` of the Brownian shape maximises the `log_likelihood` per song on held-out songs.
+    `rater_sd_shared`, `rater_sd_each`: log-likelihood per song with the spread of raters as a shift of the
     whole song, and as an error of each tenth. `moves_sd` of a class is the standard deviation of a song's
     curve about its level, `noise_sd` that of the noise. `excess_of_line` is the mean squared error on
     held-out tenths divided by that of a straight line, minus 1; `excess_error` is its standard error over

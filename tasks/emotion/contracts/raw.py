@@ -112,7 +112,7 @@ CHART_AUDIO = (*AUDIO, "mode", "minutes")
 
 CareerAudio = _contract(
     "CareerAudio",
-    "One row an artist and year with songs.",
+    "One row per artist and year with songs.",
     ("artist_id", "year"),
     {
         "artist_id": _whole(),
@@ -125,7 +125,7 @@ CareerAudio = _contract(
 
 RawArtists = _contract(
     "RawArtists",
-    "One row an artist of the influence network; mean features where it has songs.",
+    "One row per artist of the influence network; mean features where it has songs.",
     ("artist_id",),
     {
         "artist_id": _whole(),
@@ -143,7 +143,7 @@ RawArtists = _contract(
 
 RawInfluence = _contract(
     "RawInfluence",
-    "One row a pair of influencer and follower.",
+    "One row per pair of influencer and follower.",
     ("influencer_id", "follower_id"),
     {
         "influencer_id": _whole(),
@@ -156,14 +156,14 @@ RawInfluence = _contract(
 
 MusicYears = _contract(
     "MusicYears",
-    "One row a year of music.",
+    "One row per year of music.",
     ("year",),
     {"year": _year(), "n_songs": _whole(1), **_means(ALL_AUDIO), **_spreads(ALL_AUDIO)},
 )
 
 ChartYears = _contract(
     "ChartYears",
-    "One row a year of the charts; the audio is known for some years only.",
+    "One row per year of the charts; the audio is known for some years only.",
     ("year",),
     {
         "year": _year(),
@@ -178,7 +178,7 @@ ChartYears = _contract(
 
 AlbumLyrics = _contract(
     "AlbumLyrics",
-    "One row an album: the emotion of its lyrics.",
+    "One row per album: the emotion of its lyrics.",
     ("artist", "album"),
     {
         "artist": _text(),
@@ -193,7 +193,7 @@ AlbumLyrics = _contract(
 
 AlbumAudio = _contract(
     "AlbumAudio",
-    "One row an album of one collection and year: the audio of its tracks.",
+    "One row per album of one collection and year: the audio of its tracks.",
     ("artist", "album", "release_year", "collection"),
     {
         "artist": _text(),
@@ -208,7 +208,7 @@ AlbumAudio = _contract(
 
 AlbumJoint = _contract(
     "AlbumJoint",
-    "One row an album and year: audio and lyrics of the same songs.",
+    "One row per album and year: audio and lyrics of the same songs.",
     ("artist", "album", "release_year"),
     {
         "artist": _text(),
@@ -222,7 +222,7 @@ AlbumJoint = _contract(
 
 WithinSong = _contract(
     "WithinSong",
-    "One row a tenth of a song: its rated emotion.",
+    "One row per tenth of a song: its rated emotion.",
     ("song_id", "part"),
     {
         "song_id": _whole(),
@@ -240,7 +240,7 @@ WithinSong = _contract(
 
 SectionKinds = _contract(
     "SectionKinds",
-    "One row a song and kind of section: the emotion of its words.",
+    "One row per song and kind of section: the emotion of its words.",
     ("song_idx", "kind"),
     {
         "song_idx": _whole(),

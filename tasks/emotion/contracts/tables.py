@@ -18,7 +18,7 @@ AUDIO = (
     "liveness",
     "speechiness",
 )
-"""Spotify's audio features: 0..1, except tempo in beats a minute and loudness in dB."""
+"""Spotify's audio features: 0..1, except tempo in beats per minute and loudness in dB."""
 
 LYRICS = (
     "anger",
@@ -39,7 +39,7 @@ _YEARLY = "|".join((*AUDIO, "sent_neg", "sent_pos", "sent_compound", "num_words"
 
 
 class Artists(pa.DataFrameModel):
-    """One row an artist, over all tables."""
+    """One row per artist, over all tables."""
 
     artist_id: Series[int] = pa.Field(unique=True)
     artist: Series[str]
@@ -54,7 +54,7 @@ class Artists(pa.DataFrameModel):
 
 
 class Careers(pa.DataFrameModel):
-    """One row an artist and year: mean and spread of the audio features of its songs."""
+    """One row per artist and year: mean and spread of the audio of its songs."""
 
     artist_id: Series[int]
     year: Series[int] = pa.Field(ge=1900, le=2100)
@@ -69,7 +69,7 @@ class Careers(pa.DataFrameModel):
 
 
 class Albums(pa.DataFrameModel):
-    """One row an album with audio, lyrics or both.
+    """One row per album with audio, lyrics or both.
 
     `collection` marks compilations, live albums, box sets and the like.
     """
@@ -97,7 +97,7 @@ class Albums(pa.DataFrameModel):
 
 
 class Years(pa.DataFrameModel):
-    """One row a source (music, charts) and year."""
+    """One row per source (music, charts) and year."""
 
     source: Series[str] = pa.Field(isin=["music", "charts"])
     year: Series[int] = pa.Field(ge=1900, le=2100)
@@ -112,7 +112,7 @@ class Years(pa.DataFrameModel):
 
 
 class Influence(pa.DataFrameModel):
-    """One row a pair of influencer and follower."""
+    """One row per pair of influencer and follower."""
 
     influencer_id: Series[int]
     follower_id: Series[int]
@@ -125,7 +125,7 @@ class Influence(pa.DataFrameModel):
 
 
 class Features(pa.DataFrameModel):
-    """One row a release with scaled features: a year of a career, or an album.
+    """One row per release with scaled features: a year of a career, or an album.
 
     Columns `audio_*`, `lyrics_*` are NaN where the modality is missing; `context_*` never.
     `album_id` is -1 for a year.
@@ -145,7 +145,7 @@ class Features(pa.DataFrameModel):
 
 
 class States(pa.DataFrameModel):
-    """One row a release: its fused emotional state."""
+    """One row per release: its fused emotional state."""
 
     release_id: Series[int] = pa.Field(unique=True)
     artist_id: Series[int]
@@ -155,7 +155,7 @@ class States(pa.DataFrameModel):
 
 
 class Forecasts(pa.DataFrameModel):
-    """One row a forecast of one dimension of an artist's next release."""
+    """One row per forecast of one dimension of an artist's next release."""
 
     task: Series[str] = pa.Field(isin=["audio", "lyrics"])
     split: Series[str] = pa.Field(isin=["train", "validation", "test"])
@@ -169,7 +169,7 @@ class Forecasts(pa.DataFrameModel):
 
 
 class ChangeProbabilities(pa.DataFrameModel):
-    """One row a series (an artist, or all music) and year: posterior of a change."""
+    """One row per series (an artist, or all music) and year: posterior of a change."""
 
     series: Series[str]
     artist_id: Series[float] = pa.Field(nullable=True)

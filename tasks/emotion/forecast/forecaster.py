@@ -106,7 +106,7 @@ def fit_variant(
 
 
 def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
-    """Return the weights of the candidates, one row a dimension.
+    """Return the weights of the candidates, one row per dimension.
 
     They are estimated from the training targets that each candidate was not trained on.
     """
@@ -156,7 +156,7 @@ def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, 
 def attention(
     base: Base, known: Releases, prior: Floats, without: tuple[str, ...], name: str, params: TrainParams
 ) -> tuple[Floats, Floats, dict[str, Floats], list[dict[str, Any]]]:
-    """Train one network a fold of artists.
+    """Train one network per fold of artists.
 
     A training row uses the network that was trained without its artist, other rows the mean of all.
     """

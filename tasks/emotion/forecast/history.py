@@ -37,7 +37,7 @@ def releases(states: pd.DataFrame, features: pd.DataFrame, learn_before: int) ->
     Parameters
     ----------
     states, features : frame
-        One row a release each, of the same releases.
+        One row per release each, of the same releases.
     learn_before : int
         Fused states are scaled by the releases before this year.
     """
@@ -73,7 +73,7 @@ def histories(
     length: int,
     without: tuple[str, ...] = (),
 ) -> Histories:
-    """Build the arrays for `methods.temporal.history_attention`, one row a target.
+    """Build the arrays for `methods.temporal.history_attention`, one row per target.
 
     A release belongs to the past if its year is earlier than that of the target: within one year the
     order of albums and years is not known.
@@ -83,7 +83,7 @@ def histories(
     task : Task
     known : Releases
     filtered : list of Filtered
-        One a dimension of the panel.
+        One per dimension of the panel.
     prior : (n, d) float
         Forecasts to correct.
     noise : (n, d) float

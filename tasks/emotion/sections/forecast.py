@@ -62,7 +62,7 @@ def section(
 
 
 def our_scores(scores: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return the test scores of our model for a task, one row a dimension, in order."""
+    """Return the test scores of our model for a task, one row per dimension."""
     rows = scores[(scores["task"] == task) & (scores["split"] == "test") & (scores["kind"] == "ours")]
     return rows.drop_duplicates("dimension").reset_index(drop=True)
 

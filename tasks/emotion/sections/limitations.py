@@ -18,7 +18,7 @@ LIMITS = (
 
 
 def section(forecasts: pd.DataFrame) -> Section:
-    """Return the section: one point a method, and the limits of all figures."""
+    """Return the section: one point per method, and the limits of all figures."""
     splits = [
         (str(task), _year(part, "train", "max"), _year(part, "test", "min"))
         for task, part in forecasts.groupby("task", sort=False)
@@ -33,7 +33,7 @@ def section(forecasts: pd.DataFrame) -> Section:
                     "Change points: exact Bayesian posterior over all segmentations of a series into periods "
                     "of constant mean and covariance. Years of few songs are included with a small weight. "
                     "The result is a probability for each year, not a date.",
-                    "Fusion: one encoder a modality, attention between modalities with a time encoding, "
+                    "Fusion: one encoder per modality, attention between modalities with a time encoding, "
                     "weighted tensor fusion. A missing modality is masked, never imputed.",
                     "Forecast: a state-space model of every career with parameters of its own, corrected by "
                     "attention over the artist's past and by its other dimensions. The data are split by "

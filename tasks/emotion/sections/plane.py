@@ -64,7 +64,7 @@ def _picture(path: Path, window: tuple[float, float]) -> Picture:
         f"plane-{path.key}", (3.5, 3.5), alt,
         partial(draw.plane, rows=path.years, path=path.steps, window=window),
     )  # fmt: skip
-    return Picture(picture, path.name, f"about {count(path.steps['n_songs'].median())} songs a point")
+    return Picture(picture, path.name, f"about {count(path.steps['n_songs'].median())} songs per point")
 
 
 def _paths(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> list[Path]:

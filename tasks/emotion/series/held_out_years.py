@@ -14,7 +14,7 @@ from tasks.emotion.params import VariationalParams
 class HeldOutScore(Document):
     """Errors on held-out years, in standard deviations of the yearly means.
 
-    `coverage` is of intervals meant to hold 90 % of the yearly means; `log_density` in nats a value.
+    `coverage` is of intervals meant to hold 90 % of the yearly means; `log_density` in nats per value.
     `gain_low`, `gain_high`: 95 % interval, over artists, of how much lower the mean squared
     error is than that of shrinkage by moments.
     """

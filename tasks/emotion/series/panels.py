@@ -16,7 +16,7 @@ TIERS = ("before", "last", "now")
 def artist_years(
     careers: pd.DataFrame, artists: pd.DataFrame, dimensions: Sequence[str], min_songs: int
 ) -> pd.DataFrame:
-    """Return standardised means and their `weight`, one row an artist and year.
+    """Return standardised means and their `weight`, one row per artist and year.
 
     Excluded are years of too few songs, possible reissues and ambiguous names.
     """

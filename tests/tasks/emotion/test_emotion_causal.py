@@ -61,7 +61,7 @@ def test_past_equals_a_loop(rows):
     assert wanted > 100
 
 
-def test_influencers_are_heard_in_the_years_before_only(rows, tables):
+def test_influencers_count_in_the_years_before_only(rows, tables):
     past = with_past(rows, DIMENSIONS, max_gap=3)
     found = with_influencers(past, rows, tables["influence"], DIMENSIONS, window=5)
     assert len(found) > 1000
@@ -73,7 +73,7 @@ def test_influencers_are_heard_in_the_years_before_only(rows, tables):
         assert row["valence influencers"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_trend_and_genre_are_gone(rows):
+def test_trend_and_genre_are_removed(rows):
     rest = without_trend(rows, DIMENSIONS)
     for by in ("year", "genre"):
         np.testing.assert_allclose(rest.groupby(by)[DIMENSIONS].mean(), 0, atol=1e-9)
@@ -147,7 +147,7 @@ def test_no_edge_points_back_in_time(planted):
         assert order[edge.source.split()[-1]] <= order[edge.target.split()[-1]]
 
 
-def test_too_few_years_of_music_is_said(tables):
+def test_too_few_years_of_music_is_an_error(tables):
     short = tables | {"years": tables["years"].query("year > 2005")}
     with pytest.raises(ValueError, match="15 unbroken years of source 'music'"):
         causal(**short, params=PARAMS)

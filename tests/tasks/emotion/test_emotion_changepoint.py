@@ -115,13 +115,13 @@ def test_innovations_of_an_autoregression_are_its_errors():
     assert np.corrcoef(found[:, 0], errors[1:, 0])[0, 1] > 0.999
 
 
-def test_charts_change_where_mauch_saw_it(outputs):
+def test_charts_change_near_the_published_years(outputs):
     found = outputs.changepoint.whole["charts"].mauch
     assert all(found[str(year)].distance <= 1 for year in MAUCH_2015)
     assert found["1983"].within > 0.9
 
 
-def test_levels_and_trends_are_judged_on_the_same_years(outputs):
+def test_levels_and_trends_are_compared_on_the_same_years(outputs):
     for name in ("music", "charts"):
         whole = outputs.changepoint.whole[name]
         levels, trends = whole.models["levels"], whole.models["trends"]
@@ -154,7 +154,7 @@ def test_chance_of_nearness_equals_enumeration(locations):
     assert found == pytest.approx(expected, abs=4 * 0.5 / 100)
 
 
-def test_too_few_years_is_said(tables):
+def test_too_few_years_is_an_error(tables):
     years = tables["years"]
     short = years[(years["source"] == "music") | (years["year"] < 1965)]
     with pytest.raises(ValueError, match=r"5 years of source 'charts'.*min_songs"):

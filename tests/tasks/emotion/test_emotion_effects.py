@@ -55,7 +55,7 @@ def test_keeps_the_contracts(found):
 
 
 @pytest.mark.slow
-def test_an_effect_planted_in_real_careers_comes_out(tables, found):
+def test_an_effect_planted_in_real_careers_is_recovered(tables, found):
     # Adding 0.6 energy to valence adds 0.6 to the effect of energy, by the algebra of least squares,
     # and leaves the effect of danceability alone. The table is rounded to six digits.
     careers = tables["careers"]
@@ -67,7 +67,7 @@ def test_an_effect_planted_in_real_careers_comes_out(tables, found):
     assert after["danceability now"] - before["danceability now"] == pytest.approx(0, abs=1e-4)
 
 
-def test_a_placebo_of_influencers_is_drawn_anew_and_counted(found):
+def test_the_placebo_of_influencers_differs_and_is_counted(found):
     table = found.effect_estimates
     assert table["question"].value_counts().to_dict() == {
         "same year": 4,
@@ -98,7 +98,7 @@ def test_an_order_without_the_curves_cause_is_refused():
         shipped_params(EffectsParams, "emotion.effects", order=("loudness", "valence"))
 
 
-def test_too_few_artists_are_said(tables):
+def test_too_few_artists_is_an_error(tables):
     few = tables | {"careers": tables["careers"][tables["careers"]["artist_id"] % 20 == 0]}
     with pytest.raises(ValueError, match=r"emotion-effects: careers.parquet has \d+ artists"):
         effects(**few, params=PARAMS)

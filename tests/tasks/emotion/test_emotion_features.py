@@ -137,7 +137,7 @@ def test_another_training_period_gives_other_scales(tables: PreprocessOutputs, m
     assert other["lyrics_joy"] != made.moments.scales["lyrics_joy"]
 
 
-def test_transforms_lessen_the_skew(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
+def test_transforms_reduce_the_skew(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
     releases = list_releases(tables.careers, tables.albums)
     for name in ("instrumentalness", "liveness", "speechiness", "acousticness", *LYRICS[:10]):
         kind = "audio" if name in AUDIO else "lyrics"

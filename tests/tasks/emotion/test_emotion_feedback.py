@@ -60,14 +60,14 @@ def test_it_finds_the_lowest_point_of_a_known_loss_and_ends_there():
     assert seen[-1][0]["emotion.train.lr"] == pytest.approx(0.008)
 
 
-def test_it_never_tries_a_state_twice_but_to_go_back_at_the_end():
+def test_it_tries_no_state_twice_except_the_best_at_the_end():
     seen, _ = simulate(bowl)
     states = [tuple(state.values()) for state, _ in seen]
     assert len(set(states[:-1])) == len(states) - 1
     assert len(states) > 2 * len(MOVES)
 
 
-def test_a_move_that_did_not_help_is_taken_back():
+def test_a_move_without_a_gain_is_reverted():
     start = current(
         shipped_params(TrainParams, "emotion.train"), shipped_params(FusionParams, "emotion.fusion")
     )
@@ -95,12 +95,12 @@ def test_every_state_keeps_its_bounds():
     assert seen[-1][0]["emotion.train.width"] == 64
 
 
-def test_the_test_years_decide_nothing():
+def test_the_test_years_have_no_effect():
     a, b = (simulate(bowl, rounds=12, test_score=value) for value in (-5.0, 5.0))
     assert a == b
 
 
-def test_a_change_by_hand_begins_the_search_anew():
+def test_a_manual_change_restarts_the_search():
     patch = {"key": "emotion.train.lr", "was": 0.002, "now": 0.004}
     old = [{"round": 1, "time": "", "patch": [patch], "reason": "", "score": 0.5}]
     by_hand = shipped_params(TrainParams, "emotion.train", lr=0.003)

@@ -110,7 +110,7 @@ def test_the_future_changes_no_weight_and_no_other_state(features, made):
     )
 
 
-def test_two_runs_are_equal_to_the_bit_whatever_the_order_of_the_rows(features, made):
+def test_runs_are_identical_for_any_order_of_the_rows(features, made):
     again = fusion(features.sample(frac=1, random_state=0), params=PARAMS, split=SPLIT)
     pd.testing.assert_frame_equal(made.states, again.states)
     pd.testing.assert_frame_equal(made.attention, again.attention)
@@ -137,13 +137,13 @@ def test_scores_are_of_the_right_releases(features, made):
         assert comparison.gain_low < comparison.gain < comparison.gain_high
 
 
-def test_a_hidden_modality_is_hidden_from_pca_too(features):
+def test_a_masked_modality_is_masked_for_pca_too(features):
     releases = releases_of(features, PARAMS)
-    place, hidden = releases.place("lyrics"), releases.joined("lyrics")
-    assert np.isnan(hidden[:, place]).all()
-    assert np.array_equal(releases.joined()[:, place], releases.values["lyrics"], equal_nan=True)
-    others = np.delete(np.arange(hidden.shape[1]), np.r_[place])
-    assert np.array_equal(hidden[:, others], releases.joined()[:, others], equal_nan=True)
+    columns, masked = releases.columns("lyrics"), releases.joined("lyrics")
+    assert np.isnan(masked[:, columns]).all()
+    assert np.array_equal(releases.joined()[:, columns], releases.values["lyrics"], equal_nan=True)
+    others = np.delete(np.arange(masked.shape[1]), np.r_[columns])
+    assert np.array_equal(masked[:, others], releases.joined()[:, others], equal_nan=True)
 
 
 def test_split_follows_the_boundaries_of_each_kind():
@@ -177,5 +177,5 @@ def test_interval_agrees_with_the_normal_one():
 
 
 def test_a_period_without_releases_is_named(features):
-    with pytest.raises(ValueError, match="no release in the validation period; move the boundaries"):
+    with pytest.raises(ValueError, match=r"no release in the validation period, .*; move the boundaries"):
         fusion(features[split_of(features, SPLIT) != "validation"], params=PARAMS, split=SPLIT)

@@ -202,7 +202,7 @@ def test_every_reason_of_a_row_is_recorded(lyrics: pd.DataFrame, tmp_path: Path)
     ]
 
 
-def test_names_that_look_like_nothing_are_names(lyrics: pd.DataFrame, tmp_path: Path) -> None:
+def test_names_that_look_missing_are_names(lyrics: pd.DataFrame, tmp_path: Path) -> None:
     lyrics.loc[[0, 1, 2], "artist"] = ["NA", "null", "None"]
     lyrics.loc[3, "album"] = "1989"
     lyrics.to_csv(tmp_path / "album_lyrics.csv", index=False)

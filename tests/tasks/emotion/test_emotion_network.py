@@ -79,6 +79,6 @@ def test_between_decades_every_dyad_is_its_own_pair_of_regressions(tables):
     np.testing.assert_allclose(found.std_error, logit.bse, rtol=1e-7)
 
 
-def test_a_genre_of_few_artists_is_said(tables):
+def test_a_genre_of_few_artists_is_an_error(tables):
     with pytest.raises(ValueError, match=r"artists with a career in 'Children.s'; expected at least 20"):
         network(**tables, params=shipped_params(NetworkParams, "emotion.network", genres=("Children's",)))

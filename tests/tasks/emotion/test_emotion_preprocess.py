@@ -134,7 +134,7 @@ def test_thin_years_and_long_silences(made: PreprocessOutputs) -> None:
     assert (gaps >= 10).tolist() == one["reissue"].tolist()[1:]
 
 
-def test_artists_of_one_name_are_told_apart_by_their_dates(
+def test_artists_of_one_name_are_distinguished_by_their_dates(
     raw: dict[str, pd.DataFrame], made: PreprocessOutputs
 ) -> None:
     artists = made.artists.set_index("artist_id")

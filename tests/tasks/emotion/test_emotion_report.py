@@ -512,7 +512,7 @@ def test_elements_nest_and_identifiers_are_unique_and_found(read: Reader, page: 
     assert set(read.all("aria-labelledby")) <= set(names)
 
 
-def test_every_section_is_there_and_in_the_contents(read: Reader):
+def test_the_contents_list_every_section(read: Reader):
     sections = [attrs["id"] for tag, attrs in read.tags if tag == "section"]
     assert tuple(sections) == SECTIONS
     links = [attrs["href"] for tag, attrs in read.tags if tag == "a"]

@@ -67,7 +67,7 @@ def test_micro_curves_follow_the_ratings(found):
 
 
 @pytest.mark.slow
-def test_micro_sees_a_planted_chorus(songs):
+def test_micro_recovers_a_planted_chorus(songs):
     kinds = songs["section_kinds"].copy()
     kinds.loc[kinds["kind"] == "chorus", "joy"] += 3
     planted = micro(songs["within_song"], kinds, params=MICRO)
@@ -76,7 +76,7 @@ def test_micro_sees_a_planted_chorus(songs):
     assert planted.micro.lyrics["joy"].chosen == "kind"
 
 
-def test_micro_says_what_is_missing(songs):
+def test_micro_reports_too_few_songs(songs):
     few = songs["within_song"].head(5 * TENTHS)
     with pytest.raises(ContractError, match="5 songs with all 10 tenths"):
         micro(few, songs["section_kinds"], params=MICRO)
@@ -128,7 +128,7 @@ def test_meso_finds_nothing_where_albums_are_alike(albums):
     assert audio.artists_with_albums <= 0.05 * audio.artists
 
 
-def test_meso_says_what_is_missing(albums):
+def test_meso_reports_too_few_artists(albums):
     few = albums[albums["artist_id"].isin(albums["artist_id"].unique()[:4])]
     with pytest.raises(ContractError, match="expected at least 10"):
         meso(few, params=MESO)
@@ -185,7 +185,7 @@ def test_macro_of_few_careers(preprocessed):
         assert courses.groupby("artist_id")[f"{name}_high"].nunique().max() == 1
 
 
-def test_macro_says_what_is_missing(preprocessed):
+def test_macro_reports_missing_columns_and_careers(preprocessed):
     careers, artists = preprocessed.careers, preprocessed.artists
     with pytest.raises(ContractError, match="no column 'mirth_mean'"):
         macro(

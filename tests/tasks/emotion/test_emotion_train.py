@@ -109,7 +109,7 @@ def test_the_combination_is_convex_and_its_metrics_are_those_of_its_rows(fitted)
     assert set(VARIANTS) >= set(fitted.forecasts["model"])
 
 
-def test_evaluation_agrees_with_errors_taken_from_the_table(inputs, fitted):
+def test_evaluation_agrees_with_errors_of_the_table(inputs, fitted):
     params = shipped_params(EvaluateParams, "emotion.evaluate", draws=200)
     result = evaluate(fitted.forecasts, inputs["careers"], inputs["albums"], params=params, split=SPLIT)
     ours = result.scores[result.scores["kind"] == "ours"]

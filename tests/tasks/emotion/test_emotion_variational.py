@@ -59,7 +59,7 @@ def test_every_year_of_a_career_has_a_state_and_songs_are_kept(tables, found):
     assert states["n_songs"].sum() == counted.sum() > 0
 
 
-def test_many_songs_are_believed_and_few_are_not(tables, found):
+def test_states_follow_means_of_many_songs_more_than_of_few(tables, found):
     joined = found.artist_states.merge(tables["careers"], on=["artist_id", "year"], suffixes=("", "_raw"))
     off = (joined["valence_state"] - joined["valence_mean"]).abs()
     kept = ~joined["reissue"]
@@ -80,14 +80,14 @@ def test_bounds_and_ascents(found):
     assert steps["plain_gradient"] is None or steps["plain_gradient"] > 3 * steps["natural_gradient"]
 
 
-def test_states_foretell_hidden_years_better_than_the_nearest_year_does(found):
+def test_states_predict_held_out_years_better_than_the_nearest_year(found):
     scores = found.variational.hidden
     assert scores["structured"].rmse < 0.9 * scores["nearest_year"].rmse
     assert 0.85 < scores["structured"].coverage < 0.95
     assert scores["moments"].gain_low == scores["moments"].gain_high == 0
 
 
-def test_a_hidden_year_leaves_no_trace(tables):
+def test_a_held_out_year_has_no_effect(tables):
     """Other numbers in the hidden years change no baseline."""
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
     hidden = hold_out(rows, 0.3, seed=1)
@@ -119,6 +119,6 @@ def test_baselines_equal_loops(tables):
         assert mean[place, 0] == pytest.approx(np.average(seen["valence_mean"], weights=seen["n_songs"]))
 
 
-def test_no_career_is_said(tables):
+def test_no_career_is_an_error(tables):
     with pytest.raises(ValueError, match=r"lower emotion\.variational\.min_years"):
         variational(**tables, params=PARAMS.model_copy(update={"min_years": 90}))

@@ -22,7 +22,7 @@ LARGEST = 25
 
 
 def fit(figure: Figure, rows: pd.DataFrame) -> None:
-    """Draw observed counts on the band of simulated ones, one panel a feature."""
+    """Draw observed counts on the band of simulated ones, one panel per feature."""
     panels = np.atleast_1d(figure.subplots(1, len(FEATURES)))
     for axes, (feature, title) in zip(panels, FEATURES.items(), strict=True):
         part = rows[(rows["feature"] == feature) & np.isfinite(rows["value"]) & (rows["value"] <= LARGEST)]

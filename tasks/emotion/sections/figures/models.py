@@ -45,7 +45,7 @@ def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) 
 
 
 def graph(figure: Figure, edges: pd.DataFrame, dimensions: Sequence[str], tiers: Sequence[str]) -> None:
-    """Draw the causal graph: one column a time, one row a dimension.
+    """Draw the causal graph: one column per time, one row per dimension.
 
     The width of a line is the confidence of the edge.
     """
@@ -91,7 +91,7 @@ def _edge(axes: Axes, edge: Any, position: dict[str, tuple[float, float]]) -> No
 def granger_maps(
     figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str], scopes: dict[str, str]
 ) -> None:
-    """Draw the coefficient of each cause on each effect, one map a scope.
+    """Draw the coefficient of each cause on each effect, one map per scope.
 
     A star marks a significant test.
     """
@@ -158,7 +158,7 @@ def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str])
 
 
 def coverage(figure: Figure, rows: pd.DataFrame) -> None:
-    """Draw the measured and the nominal coverage of the intervals, one panel a task."""
+    """Draw measured and nominal coverage of the intervals, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
     kinds = {"constant": ("s", GREY), "scaled": ("o", BLUE), "gaussian": ("^", VERMILION)}
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
@@ -183,7 +183,7 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
 
 
 def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
-    """Draw the cost of each variant in percent of the RMSE, one panel a task."""
+    """Draw the cost of each variant in percent of the RMSE, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         part = rows[rows["task"] == task]
