@@ -24,7 +24,7 @@ def renamed(value: float) -> BenchmarkTable:
 
 
 def test_a_row_as_wide_as_its_heading_and_decimals_of_columns_only():
-    with pytest.raises(ValidationError, match="expected 3, one a column"):
+    with pytest.raises(ValidationError, match="expected 3, one per column"):
         BenchmarkTable(name="t", title="", columns=["a", "b", "c"], rows=[[1]])
     with pytest.raises(ValidationError, match="decimals names d; the columns are a"):
         BenchmarkTable(name="t", title="", columns=["a"], rows=[], decimals={"d": 1})

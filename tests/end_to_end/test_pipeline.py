@@ -190,7 +190,7 @@ def test_a_helper_reruns_its_users_and_an_equal_result_stops_there(restored_chec
     path = servers.checkout / "tasks/emotion/contracts/raw.py"
     text = path.read_text(encoding="utf-8")
     code = json.loads((servers.checkout / "data/code.json").read_text(encoding="utf-8"))
-    users = {stage for stage, reached in code.items() if "tasks/emotion/raw:_whole" in reached}
+    users = {stage for stage, reached in code.items() if "tasks/emotion/contracts/raw:_whole" in reached}
     assert {"emotion-ingest", "emotion-preprocess"} <= users
     assert "return Series[int], pa.Field(ge=low, le=high)" in text
     path.write_text(

@@ -43,7 +43,7 @@ def section(forecasts: pd.DataFrame) -> Section:
                     "errors clustered by artist, corrected for their number; a placebo with random "
                     "influencers.",
                     "Effects: linear structural equations on two graphs, one learnt, one with every earlier "
-                    "variable as a cause; refuted by a placebo, a random common cause and an unmeasured "
+                    "variable as a cause; tested with a placebo, a random common cause and an unmeasured "
                     "common cause; curves as an alternative to lines.",
                     "Intervals come from a bootstrap over artists, because the years of one artist are not "
                     "independent.",
