@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from statewright import files
-from tasks.report.benchmark import Benchmark, BenchmarkTable, Measured
+from tasks.report.benchmark import Benchmark, BenchmarkTable, Measurement
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {
@@ -99,20 +99,20 @@ def run_part(folder: str, part: str, tables: Found, command: str) -> None:
 
 def markdown(table: BenchmarkTable) -> str:
     """Return the title and the table in Markdown."""
-    rows = [table.columns, ["---"] * len(table.columns), *table.shown()]
+    rows = [table.columns, ["---"] * len(table.columns), *table.formatted()]
     return "\n".join([table.title, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def measured(table: BenchmarkTable, command: str) -> Measured:
+def measured(table: BenchmarkTable, command: str) -> Measurement:
     """Return the table with the date, the command, and versions of loaded libraries."""
     loaded = {name: version(name) for module, name in LIBRARIES.items() if module in sys.modules}
     versions = {"Python": sys.version.partition(" ")[0], **loaded}
     today = dt.datetime.now(dt.UTC).date().isoformat()
     rows = [[round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in table.rows]
-    return Measured(**table.model_dump() | {"rows": rows}, date=today, command=command, versions=versions)
+    return Measurement(**table.model_dump() | {"rows": rows}, date=today, command=command, versions=versions)
 
 
-def keep(path: Path, part: str, table: Measured) -> None:
+def keep(path: Path, part: str, table: Measurement) -> None:
     """Store a table; it replaces the one of the same name, and the others are kept."""
     previous = Benchmark.model_validate(json.loads(path.read_text("utf-8"))).tables if path.exists() else []
     tables = {old.name: old for old in previous} | {table.name: table}

@@ -1,1 +1,1 @@
-"""The pipelines as Prefect flows: a few lines each, for schedules and deployments."""
+"""Prefect flows of the pipelines, for schedules and deployments."""

@@ -1,1 +1,1 @@
-"""The stages of the pipelines: pure functions from named inputs to named outputs."""
+"""Stages of the pipelines: pure functions from named inputs to named outputs."""

@@ -1,4 +1,4 @@
-"""Run one stage: ``python -m tasks STAGE`` is the command of every stage in ``dvc.yaml``."""
+"""Command of every stage in ``dvc.yaml``: ``python -m tasks STAGE``."""
 
 from statewright.functions.runner import main
 

@@ -1,4 +1,4 @@
-"""Turn cells into the type that a contract wants, and say which would not turn."""
+"""Conversion of cells to the type of a contract, with a reason for each failure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0
 
 
 def convert(cells: pd.Series, kind: str, place: str, *, typed: bool) -> tuple[pd.Series, pd.Series]:
-    """Convert one column.
+    """Convert one column to the type of its contract.
 
     Parameters
     ----------
     cells : pandas.Series
         As read: text, numbers or truth values.
     kind : {'number', 'whole', 'truth', 'text'}
-        What the contract wants.
+        Type that the contract expects.
     place : str
         File and column, for the error.
     typed : bool
@@ -27,8 +27,8 @@ def convert(cells: pd.Series, kind: str, place: str, *, typed: bool) -> tuple[pd
     Returns
     -------
     values, reasons : pandas.Series
-        The values (numbers as float64, missing where there is none), and for the rows that
-        would not turn the reason why.
+        The values (numbers as float64, NaN where missing), and the reason for each row whose
+        value cannot be converted.
 
     Raises
     ------
@@ -39,16 +39,16 @@ def convert(cells: pd.Series, kind: str, place: str, *, typed: bool) -> tuple[pd
     values, reasons = convert_one(cells)
     filled = int(cells.notna().sum())
     if filled and (len(reasons) == filled or (typed and kind != "text" and _is_text(cells))):
-        found = cells.dropna()
+        present = cells.dropna()
         raise ContractError(
             f"{place}: found {_kind_of(cells)} throughout "
-            f"(row {found.index[0]}: {str(found.iloc[0])!r:.60}), "
-            f"expected {WANTED[kind]}; convert the column"
+            f"(row {present.index[0]}: {str(present.iloc[0])!r:.60}), "
+            f"expected {EXPECTED[kind]}; convert the column"
         )
     return values, reasons
 
 
-WANTED = {
+EXPECTED = {
     "number": "numbers",
     "whole": "whole numbers",
     "truth": "true or false",
@@ -79,7 +79,7 @@ def _number(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def _is_nan_text(cells: pd.Series) -> pd.Series:
-    """Cells that say NaN in words: missing, and refused later where a value is required."""
+    """Return which cells contain the word NaN, which means missing."""
     return cells.astype(str).str.strip().str.lower() == "nan"
 
 

@@ -1,4 +1,4 @@
-"""Check the rows of a table from outside against its contract; say of each broken row what is broken."""
+"""Check of the rows of an external table against its contract."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tasks.sources import Cells
 
 
 class Quarantine(pa.DataFrameModel):
-    """One row a reason: where the broken value stood, what it was, which rule it breaks.
+    """One row per fault: the position of the invalid value, the value, and the rule.
 
-    `row` counts the data rows of the source from 0, the heading not counted; of a database
-    it counts the rows in the order of the table's key.
+    `row` counts the data rows of the source from 0, without the heading; in a database it counts
+    the rows in the order of the table's key.
     """
 
     table: Series[str]
@@ -41,24 +41,24 @@ class Counts(Document):
 
 
 def add_counts(counts: list[Counts]) -> Counts:
-    """The counts of all tables together."""
+    """Return the sum of the counts of several tables."""
     return Counts(**{name: sum(getattr(count, name) for count in counts) for name in Counts.model_fields})
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What `check_rows` found.
+class CheckResult:
+    """Result of `check_rows`.
 
     Attributes
     ----------
     kept : pandas.DataFrame
-        The good rows, typed, numbered from 0.
+        Valid rows with their types, numbered from 0.
     faults : pandas.DataFrame
-        One row a reason, as `Quarantine` says.
+        One row per fault, with the columns of `Quarantine`.
     rows : int
-        How many were read.
+        Number of rows that were read.
     origin : numpy.ndarray
-        For each kept row its number in the source.
+        Number in the source of each valid row.
     """
 
     kept: pd.DataFrame
@@ -76,30 +76,32 @@ def check_rows(
     more: Mapping[str, str] | None = None,
     others: pd.DataFrame | None = None,
     block: str = "emotion.ingest",
-) -> Checked:
-    """Set the rows aside that break `model` or repeat the key of an earlier good row.
+) -> CheckResult:
+    """Separate the rows that satisfy `model` from those that do not.
+
+    A row that repeats the key of an earlier valid row is a fault too.
 
     Parameters
     ----------
     source : Cells
-        As read.
+        The table as it was read.
     table : str
-        What the quarantine calls it.
+        Name of the table in the quarantine.
     model : pandera.DataFrameModel
-        Its columns are checked, ``Config.unique`` is the key.
+        Contract of the table; ``Config.unique`` is the key.
     most_quarantined : float
-        Share of broken rows, 0 to 1, above which the whole is refused.
+        Share of invalid rows, 0 to 1, above which the table is refused.
     more : mapping of str to str, optional
         Columns that the contract does not name, and their kind (see `tasks.cells.convert`).
     others : pandas.DataFrame, optional
         Faults that the caller found: columns ``row``, ``column``, ``reason``.
     block : str
-        The params of the stage, for the error.
+        Params block of the stage, for the error message.
 
     Raises
     ------
     ContractError
-        If a column has another type throughout, or too many rows are broken.
+        If a column has another type throughout, or too many rows are invalid.
     """
     schema = model.to_schema()
     kinds = {name: _kind(column) for name, column in schema.columns.items()} | dict(more or {})
@@ -115,7 +117,7 @@ def check_rows(
     share = 1 - len(good) / len(frame)
     if good.empty or share > most_quarantined:
         raise ContractError(_mostly_broken(source.place, faults, len(frame), share, most_quarantined, block))
-    return Checked(_settle(good, kinds), faults, len(frame), good.index.to_numpy())
+    return CheckResult(_settle(good, kinds), faults, len(frame), good.index.to_numpy())
 
 
 def _kind(column: Any) -> str:
@@ -124,18 +126,18 @@ def _kind(column: Any) -> str:
 
 
 def _typed(cells: pd.DataFrame, kinds: dict[str, str], source: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
-    frame, found = {}, []
+    frame, faults = {}, []
     for column, kind in kinds.items():
         frame[column], reasons = convert(
             cells[column], kind, f"{source.place}, column '{column}'", typed=source.typed
         )
-        found.append(pd.DataFrame({"row": reasons.index, "column": column, "reason": reasons.to_numpy()}))
-    return pd.DataFrame(frame), pd.concat(found, ignore_index=True)
+        faults.append(pd.DataFrame({"row": reasons.index, "column": column, "reason": reasons.to_numpy()}))
+    return pd.DataFrame(frame), pd.concat(faults, ignore_index=True)
 
 
 @cache
 def _rules(model: Any) -> Any:
-    """Rules of the values alone: types are settled before, repeats sought afterwards."""
+    """Return the contract without types (set before) and key (checked afterwards)."""
     schema = deepcopy(model.to_schema())
     schema.unique = None
     for column in schema.columns.values():
@@ -169,7 +171,7 @@ def _sentence(check: str) -> str:
 
 
 def _repeats(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Rows whose key an earlier good row has already."""
+    """Return a fault for each row that repeats the key of an earlier valid row."""
     first = frame.reset_index().groupby(key, sort=False, dropna=False)["index"].transform("first").to_numpy()
     again = frame.index.to_numpy() != first
     return pd.DataFrame(
@@ -182,10 +184,10 @@ def _repeats(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 
 def _described(faults: pd.DataFrame, cells: pd.DataFrame, table: str) -> pd.DataFrame:
-    """Add the table and the value as it was read; every reason of a row is a row."""
+    """Add the table and the value as it was read, one row per fault."""
     faults = faults.astype({"row": "int64"}).drop_duplicates()
     values = [
-        " | ".join(_shown(cells.at[row, name]) for name in column.split(", "))[:200]
+        " | ".join(_text_of(cells.at[row, name]) for name in column.split(", "))[:200]
         for row, column in zip(faults["row"], faults["column"], strict=True)
     ]
     described = faults.assign(table=table, value=values).sort_values(["row", "column"], kind="stable")
@@ -194,7 +196,7 @@ def _described(faults: pd.DataFrame, cells: pd.DataFrame, table: str) -> pd.Data
     )
 
 
-def _shown(value: Any) -> str:
+def _text_of(value: Any) -> str:
     return "(missing)" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
@@ -203,17 +205,17 @@ def _mostly_broken(place: str, faults: pd.DataFrame, rows: int, share: float, mo
     (column, reason), worst = next(common.sort_values("rows", ascending=False, kind="stable").iterrows())
     value = faults[(faults["column"] == column) & (faults["reason"] == reason)]["value"].iloc[0]
     return (
-        f"{place}: {share:.0%} of its {rows} rows break the contract, at most {most:.0%} may; most often "
-        f"column '{column}' {reason} (row {worst['row']}: {value!r:.60}); mend the column, "
+        f"{place}: {share:.0%} of its {rows} rows break the contract, expected at most {most:.0%}; most "
+        f"often column '{column}' {reason} (row {worst['row']}: {value!r:.60}); fix the column, "
         f"or raise {block}.most_quarantined"
     )
 
 
 def _settle(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Give the good rows their types; keep numbers to single precision.
+    """Return the valid rows with their types, numbers rounded to single precision.
 
-    Seven digits are more than any measure here has, and make a CSV file, a database and a
-    Parquet file of single precision give the same table to the bit.
+    Seven digits are more than any measure here has. With them a CSV file, a database and a Parquet
+    file of single precision give exactly the same table.
     """
     types = {"whole": "int64", "truth": "bool", "text": "str", "number": "float32"}
     settled = frame.astype({column: types[kind] for column, kind in kinds.items()})

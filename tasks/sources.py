@@ -1,8 +1,8 @@
-"""Read one table of a source from a Parquet file, a CSV file or a database.
+"""Reading of one table from a Parquet file, a CSV file or a database.
 
-The source is not trusted: nothing is unpickled, no name reaches a database that the
-database did not report itself, and whatever cannot be read ends with a `ContractError`
-that says what to do. Values are checked later; here only the shape of the file is.
+The source is not trusted: nothing is unpickled, and a query contains only names that the database
+itself reports. A table that cannot be read ends with a `ContractError` that says what to do. This
+module checks the form of a file only; `tasks.checked` checks its values.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import csv
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from statewright.contracts import ContractError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -45,23 +49,23 @@ def read_table(
     block: str = "emotion.ingest",
     may_be_empty: bool = False,
 ) -> Cells:
-    """Read `columns` of one table.
+    """Read some columns of one table.
 
     Parameters
     ----------
     source : str
         A folder, or a SQLAlchemy URL (anything with ``://``).
     name : str
-        A file of the folder (with its suffix, or to be found as ``name.parquet``, else
-        ``name.csv``; an absolute path leaves the folder), or a table of the database.
+        A table of the database, or a file of the folder: with its suffix, or else
+        ``name.parquet`` or ``name.csv``. An absolute path may be outside the folder.
     columns : list of str
-        What must be there; other columns are not read.
+        Required columns; other columns are not read.
     order : list of str
-        The key, by which the rows of a database are put in order.
+        Columns of the key, by which the rows of a database are sorted.
     block : str
-        The params of the stage that reads, for errors that name a key of theirs.
+        Params block of the stage that reads, for error messages.
     may_be_empty : bool
-        Whether a table without rows is as it should be: a log to which nothing was written yet.
+        Whether a table without rows is valid, such as a log without entries.
 
     Raises
     ------
@@ -69,12 +73,12 @@ def read_table(
         Naming the file, the column and, where there is one, the line.
     """
     if "://" in source:
-        found = _read_database(source, name, columns, order, block)
+        cells = _read_database(source, name, columns, order, block)
     else:
-        found = _read_file(_find(Path(source), name, block), columns)
-    if found.frame.empty and not may_be_empty:
-        raise ContractError(f"{found.place} has no rows, expected at least one; fill it")
-    return found
+        cells = _read_file(_find(Path(source), name, block), columns)
+    if cells.frame.empty and not may_be_empty:
+        raise ContractError(f"{cells.place} has no rows, expected at least one; add rows to it")
+    return cells
 
 
 def _read_file(path: Path, columns: list[str]) -> Cells:
@@ -85,16 +89,18 @@ def _read_file(path: Path, columns: list[str]) -> Cells:
 
 
 def _find(folder: Path, name: str, block: str) -> Path:
-    wanted = [folder / name] if Path(name).suffix else [folder / f"{name}.parquet", folder / f"{name}.csv"]
-    for path in wanted:
+    candidates = (
+        [folder / name] if Path(name).suffix else [folder / f"{name}.parquet", folder / f"{name}.csv"]
+    )
+    for path in candidates:
         if path.is_file():
             if path.suffix not in (".parquet", ".csv"):
                 raise ContractError(f"{path}: expected a .parquet or .csv file; convert it")
             return path
     raise ContractError(
-        f"{' and '.join(map(str, wanted))} not found, expected the table '{Path(name).stem}'; put the file "
-        f"there, or say where it is under {block}.tables in params.yaml (a table you do not have "
-        f"can be taken from this repository's data/source by its absolute path)"
+        f"{' and '.join(map(str, candidates))} not found, expected the table '{Path(name).stem}'; add the "
+        f"file, or give its path under {block}.tables in params.yaml (for a table that you do not have, the "
+        "absolute path of the table in data/source of this repository)"
     )
 
 
@@ -105,7 +111,7 @@ def _require(columns: list[str], present: list[str], place: str) -> None:
             f"{place}: column '{missing[0]}' is missing"
             + (f" (and {len(missing) - 1} more: {', '.join(missing[1:])})" if missing[1:] else "")
             + f"; found {', '.join(map(str, present[:12]))}{', ...' if len(present) > 12 else ''}; "
-            "add the column or rename the one that holds it (the contracts in tasks/*/raw.py say what it is)"
+            "add the column or rename the one that holds it (tasks/*/contracts/raw.py has the contracts)"
         )
 
 
@@ -120,7 +126,7 @@ def _read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
         return file.read(columns=columns).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise ContractError(
-            f"{path} is not a whole Parquet file ({str(error).splitlines()[0]}); copy or write it again"
+            f"{path} is not a complete Parquet file ({str(error).splitlines()[0]}); copy or write it again"
         ) from error
 
 
@@ -133,9 +139,9 @@ def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
     if twice:
         raise ContractError(f"{path}: column '{twice[0]}' occurs twice, expected once; remove one of them")
     try:
-        # An artist may be called "NA" or "null": only the empty cell is missing.
+        # An artist may be called "NA" or "null", so only an empty cell is missing.
         with warnings.catch_warnings():
-            # Lines that are all too long would only be warned of, and cut.
+            # pandas only warns about lines that are too long, and truncates them.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path,
@@ -177,30 +183,32 @@ def _read_database(url: str, name: str, columns: list[str], order: list[str], bl
         address = sql.engine.make_url(url)
     except sql.exc.ArgumentError as error:
         raise ContractError(
-            f"{block}.source is no SQLAlchemy URL; expected e.g. sqlite:///catalogue.db"
+            f"{block}.source is not a SQLAlchemy URL; expected one such as sqlite:///catalogue.db"
         ) from error
-    shown = address.render_as_string(hide_password=True)
+    masked_url = address.render_as_string(hide_password=True)
     if address.password:
         raise ContractError(
-            f"{shown}: the URL holds a password, and params.yaml and the record of every run would keep it; "
-            "leave it out and use the driver's own file (~/.pgpass, ~/.my.cnf)"
+            f"{masked_url}: the URL contains a password, which params.yaml and the record of every run would "
+            "store; remove it and use the password file of the driver (~/.pgpass, ~/.my.cnf)"
         )
-    # SQLite would make the file that is not there.
+    # SQLite would create a missing file.
     if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
-        raise ContractError(f"{shown}: the database file does not exist; put it there or mend the URL")
+        raise ContractError(f"{masked_url}: the database file does not exist; create it or correct the URL")
     engine = sql.create_engine(address)
     try:
         with engine.connect() as connection:
-            frame = _read_relation(connection, name, columns, order, shown, block)
-            return Cells(frame, f"{shown} table {name}", typed=False)
+            frame = _read_relation(connection, name, columns, order, masked_url, block)
+            return Cells(frame, f"{masked_url} table {name}", typed=False)
     except sql.exc.SQLAlchemyError as error:
-        raise ContractError(f"{shown} table {name} cannot be read: {str(error).splitlines()[0]}") from error
+        raise ContractError(
+            f"{masked_url} table {name} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
     finally:
         engine.dispose()
 
 
 def _read_relation(
-    connection: object, name: str, columns: list[str], order: list[str], shown: str, block: str
+    connection: Connection, name: str, columns: list[str], order: list[str], masked_url: str, block: str
 ) -> pd.DataFrame:
     import sqlalchemy as sql
 
@@ -208,10 +216,11 @@ def _read_relation(
     present = [*inspector.get_table_names(), *inspector.get_view_names()]
     if name not in present:
         raise ContractError(
-            f"{shown}: table '{name}' not found, the database has {', '.join(sorted(present)) or 'none'}; "
+            f"{masked_url}: table '{name}' not found; the database has "
+            f"{', '.join(sorted(present)) or 'no tables'}; "
             f"name the right one under {block}.tables in params.yaml"
         )
     table = sql.Table(name, sql.MetaData(), autoload_with=connection)
-    _require(columns, list(table.columns.keys()), f"{shown} table {name}")
+    _require(columns, list(table.columns.keys()), f"{masked_url} table {name}")
     query = sql.select(*(table.c[column] for column in columns)).order_by(*(table.c[key] for key in order))
     return pd.DataFrame(connection.execute(query).all(), columns=columns)

@@ -1,10 +1,9 @@
-"""Causal graph over artist-years, and Granger tests within and between artists.
+"""Stage emotion-causal: causal graph of artist-years, and Granger tests.
 
-What is observed is what was released: no figure here is an experiment. The graph holds if no
-common cause is missing; the means of year and genre are taken out, an artist's style before
-stands in for what is lasting in it, everything else is not controlled for. A yearly mean rests
-on few songs, so the last year is known with error, and an effect of one dimension on another
-may in truth be the first dimension's own past seen through the second.
+The data are observational. The graph is correct only if no common cause is missing: the means of
+year and genre are removed, the artist's earlier style stands for lasting traits, and nothing else is
+controlled for. A yearly mean rests on few songs, so the last year is measured with error. An
+apparent effect of one dimension on another may therefore be the past of the first dimension.
 """
 
 from __future__ import annotations
@@ -36,9 +35,11 @@ SCOPES = ("within-artist", "influencer->follower", "random artist->follower", "m
 
 
 class CausalEdges(pa.DataFrameModel):
-    """One row an edge of the graph; a variable is a dimension and its time (before, last, now).
+    """One row per edge of the graph.
 
-    `confidence` is the share of bootstrap graphs with the very edge, `adjacency` with any edge
+    A variable is a dimension and its time (before, last, now).
+
+    `confidence` is the share of bootstrap graphs with exactly this edge, `adjacency` with any edge
     between the two. `partial_correlation` is given the other variables with an edge into target.
     """
 
@@ -53,7 +54,7 @@ class CausalEdges(pa.DataFrameModel):
 
 
 class GrangerTests(pa.DataFrameModel):
-    """One row a test; `p_adjusted` is Benjamini-Hochberg's within the scope.
+    """One row per test; `p_adjusted` is Benjamini-Hochberg's within the scope.
 
     `coefficient` is that of the cause's last value, all variables in standard deviations.
     'random artist->follower' is a placebo: a random artist of the influencer's genre instead.
@@ -75,6 +76,8 @@ class GrangerTests(pa.DataFrameModel):
 
 
 class ScopeMetrics(Document):
+    """Granger tests of one scope."""
+
     tests: int
     significant: int
     significant_same_dimension: int
@@ -83,7 +86,11 @@ class ScopeMetrics(Document):
 
 
 class GraphMetrics(Document):
-    """`own_*`: from a dimension's past to itself; `cross_*`: to another dimension; `now`: within a year."""
+    """Counts of the causal graph.
+
+    `own_past`: edges from the past of a dimension to itself; `cross_past`: to another dimension;
+    `now`: within a year.
+    """
 
     rows: int
     artists: int
@@ -97,10 +104,10 @@ class GraphMetrics(Document):
 
 
 class StationarityMetrics(Document):
-    """How many dimensions of music as a whole are stationary, by Dickey-Fuller and KPSS agreeing.
+    """Numbers of stationary dimensions of music as a whole.
 
-    `levels`: as they are; `after`: when differenced `differences` times, as often as it takes until the
-    two tests find a unit root in none.
+    A dimension is stationary if the Dickey-Fuller and the KPSS test agree. `levels`: without
+    differencing; `after`: differenced `differences` times, until neither test finds a unit root.
     """
 
     years: int
@@ -111,12 +118,16 @@ class StationarityMetrics(Document):
 
 
 class CausalMetrics(Document):
+    """The graph, the Granger tests by scope, and stationarity."""
+
     graph: GraphMetrics
     granger: dict[str, ScopeMetrics]
     stationary: StationarityMetrics
 
 
 class CausalOutputs(NamedTuple):
+    """Outputs of the stage."""
+
     causal_edges: Table[CausalEdges]
     granger: Table[GrangerTests]
     causal: CausalMetrics
@@ -130,21 +141,21 @@ def causal(
     *,
     params: CausalParams,
 ) -> CausalOutputs:
-    """Learn the graph and its confidence; test who forecasts whom."""
+    """Learn the graph and its confidence, and run the Granger tests."""
     of_music, stationary = _music_tests(years, params)
     dimensions = list(params.dimensions)
     rows = artist_years(careers, artists, dimensions, params.min_songs)
     edges, graph = _graph(rows, params)
     past = with_past(rows, dimensions, params.max_gap)
     placebo = random_influencers(influence, rows, params.seed)
-    heard, unheard = (
+    influenced, random = (
         with_influencers(past, rows, pairs, dimensions, params.influence_window)
         for pairs in (influence, placebo)
     )
     tests = [
         *_panel_tests("within-artist", past, "last", params),
-        *_panel_tests("influencer->follower", heard, "influencers", params),
-        *_panel_tests("random artist->follower", unheard, "influencers", params),
+        *_panel_tests("influencer->follower", influenced, "influencers", params),
+        *_panel_tests("random artist->follower", random, "influencers", params),
         *of_music,
     ]
     granger = _corrected(pd.DataFrame(tests), params.false_discovery_rate)
@@ -167,21 +178,21 @@ def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, Grap
     past = past.dropna(subset=names)
     data = past[names].to_numpy()
     background = Background(tiers=tiers)
-    found = discover(data, params.alpha, names, background)
+    learnt = discover(data, params.alpha, names, background)
     graphs = bootstrap_graphs(
         data, past["artist_id"].to_numpy(), params.draws, seed=params.seed, alpha=params.alpha,
         names=names, background=background, track=partial(tqdm, desc="bootstrap graphs", mininterval=1),
     )  # fmt: skip
     confidence = edge_confidence(graphs)
-    table = pd.DataFrame([_edge_row(edge, found, confidence, data) for edge in found.edges])
+    table = pd.DataFrame([_edge_row(edge, learnt, confidence, data) for edge in learnt.edges])
     return table, _graph_metrics(table, past)
 
 
-def _edge_row(edge: Edge, found: Cpdag, confidence: EdgeConfidence, data: np.ndarray) -> dict[str, Any]:
+def _edge_row(edge: Edge, learnt: Cpdag, confidence: EdgeConfidence, data: np.ndarray) -> dict[str, Any]:
     from methods.causal import partial_correlation
 
-    given = [name for name in found.parents(edge.target) if name != edge.source]
-    column = found.names.index
+    given = [name for name in learnt.parents(edge.target) if name != edge.source]
+    column = learnt.names.index
     i, j = column(edge.source), column(edge.target)
     r = partial_correlation(data, i, j, [column(name) for name in given])
     return {
@@ -213,10 +224,10 @@ def _graph_metrics(table: pd.DataFrame, past: pd.DataFrame) -> GraphMetrics:
 
 
 def _panel_tests(scope: str, past: pd.DataFrame, causes: str, params: CausalParams) -> list[dict[str, Any]]:
-    """Every cause on every effect; a dimension's own last value is never tested, always given."""
+    """Test every cause on every effect, given the last value of the effect itself."""
     from methods.causal import panel_granger
 
-    found = []
+    tests = []
     for effect in params.dimensions:
         for cause in params.dimensions:
             if causes == "last" and cause == effect:
@@ -226,44 +237,44 @@ def _panel_tests(scope: str, past: pd.DataFrame, causes: str, params: CausalPara
                 past[f"{cause} {causes}"].to_numpy(), past["artist_id"].to_numpy(), past["year"].to_numpy(),
                 weights=past["weight"].to_numpy(),
             )  # fmt: skip
-            found.append(
+            tests.append(
                 {"scope": scope, "cause": cause, "effect": effect, "lags": 1, "n": result.rows}
                 | {"coefficient": result.coefficients[0], "std_error": result.std_errors[0]}
                 | vars(result.test)
             )
-    return found
+    return tests
 
 
 def _music_tests(
     years: pd.DataFrame, params: CausalParams
 ) -> tuple[list[dict[str, Any]], StationarityMetrics]:
-    """Pairs of dimensions of music as a whole, differenced until stationary; lags by BIC."""
+    """Test pairs of dimensions of music, differenced until stationary; lags by BIC."""
     from methods.causal import granger_pairs, stationarity
 
     levels = _unbroken_years(years, params)
-    found = granger_pairs(levels, params.dimensions, max_lags=params.max_lags)
-    n = len(levels) - found.differences - found.lags
+    pairs = granger_pairs(levels, params.dimensions, max_lags=params.max_lags)
+    n = len(levels) - pairs.differences - pairs.lags
     tests = [
-        {"scope": "music-year", "cause": cause, "effect": effect, "lags": found.lags, "n": n}
+        {"scope": "music-year", "cause": cause, "effect": effect, "lags": pairs.lags, "n": n}
         | {"coefficient": np.nan, "std_error": np.nan}
         | vars(test)
-        for (cause, effect), test in zip(found.pairs, found.tests, strict=True)
+        for (cause, effect), test in zip(pairs.pairs, pairs.tests, strict=True)
     ]
     verdicts = [
         [stationarity(column).verdict for column in np.diff(levels, times, axis=0).T]
-        for times in (0, found.differences)
+        for times in (0, pairs.differences)
     ]
     return tests, StationarityMetrics(
         years=len(levels),
         dimensions=len(params.dimensions),
         levels=verdicts[0].count("stationary"),
-        differences=found.differences,
+        differences=pairs.differences,
         after=verdicts[1].count("stationary"),
     )
 
 
 def _unbroken_years(years: pd.DataFrame, params: CausalParams) -> np.ndarray:
-    """Standardised yearly means of music from the first year after which none is missing."""
+    """Return standardised yearly means of music since the last missing year."""
     rows = years[(years["source"] == "music") & (years["n_songs"] >= params.min_year_songs)]
     rows = rows.sort_values("year")
     breaks = np.flatnonzero(np.diff(rows["year"]) > 1)

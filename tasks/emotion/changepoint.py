@@ -1,10 +1,10 @@
-"""Change points of each career, and of music as a whole.
+"""Stage emotion-changepoint: change points of careers, and of music as a whole.
 
-What the posterior means. *Levels* (``music``, ``charts``, careers): the years that cut the
-series into stretches of constant mean and covariance; a slow trend is cut into steps too.
-*Innovations* (``music innovations``, ``charts innovations``): what a first-order
-autoregression leaves unexplained, so a change there is one of drift or of volatility that
-persistence alone does not bring about. A change that only the levels show may be persistence.
+Interpretation of the posterior. *Levels* (``music``, ``charts``, careers): the years that cut the
+series into regimes of constant mean and covariance; a slow trend is cut into steps too.
+*Innovations* (``music innovations``, ``charts innovations``): the residuals of a first-order
+autoregression, so a change there is one of drift or volatility that persistence alone does not
+cause. A change that only the levels show may be persistence.
 """
 
 from __future__ import annotations
@@ -23,20 +23,24 @@ from tasks.emotion.params import ChangepointParams
 from tasks.emotion.series.regimes import Panel, innovations, regime_prior, standardise, unit_information_prior
 
 if TYPE_CHECKING:
-    from methods.changepoint import ChangePointPosterior, NormalInverseWishart
+    from methods.changepoint import ChangePointPosterior, NormalInverseWishart, TrendRegimes
 
 # Mauch, MacCallum, Levy, Leroi, The evolution of popular music, R. Soc. Open Sci. 2 (2015): US charts.
 MAUCH_2015 = (1964, 1983, 1991)
 
 
 class Changes(ChangeProbabilities):
-    """`*_regime` is the posterior mean of the regime mean in the feature's own unit; none for innovations."""
+    """Probability of a change by series and year.
+
+    `*_regime` is the posterior mean of the regime mean in the feature's own unit; missing for
+    innovations.
+    """
 
     regimes: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_regime$", regex=True, nullable=True)
 
 
 class ChangeCounts(pa.DataFrameModel):
-    """One row a series and number of changes k: its posterior probability."""
+    """One row per series and number of changes k: its posterior probability."""
 
     series: Series[str]
     artist_id: Series[float] = pa.Field(nullable=True)
@@ -45,7 +49,7 @@ class ChangeCounts(pa.DataFrameModel):
 
 
 class Landmark(Document):
-    """A published year of change beside ours.
+    """A published year of change and the change points near it.
 
     `nearest` is the nearest year of the most probable segmentation (0: it has none), `within`
     the posterior probability of a change at most `near` years away.
@@ -57,10 +61,11 @@ class Landmark(Document):
 
 
 class RegimeModel(Document):
-    """One kind of regime for a series of music as a whole; all kinds see the same standardised years.
+    """One model of a regime for a series of music as a whole.
 
-    `waic` is on the deviance scale (lower is better); at `unreliable` years its variance exceeds 0.4.
-    `near` is the posterior probability of a change at most `near` years from each published one.
+    All models are fitted to the same standardised years. `waic` is on the deviance scale (lower is
+    better); at `unreliable` years its variance exceeds 0.4. `near` is the posterior probability of a
+    change at most `near` years from each published one.
     """
 
     waic: float
@@ -76,8 +81,8 @@ class WholeMetrics(Document):
     `log_evidence` leaves the first year out, so that levels and innovations compare (in nats; the
     autoregression's slope per dimension is fitted, which flatters innovations by a few).
     `mauch_chance` is the share of random placements of as many changes as the most probable
-    segmentation has that come as near to the published years. `models` sets stretches of one level
-    beside stretches with a trend and persistence; of levels only.
+    segmentation has that come as near to the published years. `models` compares regimes of one
+    level with regimes of a trend and persistence, for levels only.
     """
 
     years: int
@@ -91,8 +96,9 @@ class WholeMetrics(Document):
 
 
 class CareerMetrics(Document):
-    """All careers; `shuffled_*` with the years of each in random order: what noise alone gives.
+    """All careers.
 
+    `shuffled_*` is for the years of each career in random order, which shows the effect of noise alone.
     `certain` and `likely` count careers whose probability of a change is above 0.9 and 0.5.
     """
 
@@ -108,18 +114,22 @@ class CareerMetrics(Document):
 
 
 class ChangepointMetrics(Document):
+    """Series of music as a whole by name, and all careers."""
+
     whole: dict[str, WholeMetrics]
     careers: CareerMetrics
 
 
 class ChangepointOutputs(NamedTuple):
+    """Outputs of the stage."""
+
     changes: Table[Changes]
     change_counts: Table[ChangeCounts]
     changepoint: ChangepointMetrics
 
 
-class Found(NamedTuple):
-    """The posterior of one series; `panel` holds its rows only."""
+class SeriesPosterior(NamedTuple):
+    """Posterior of one series; `panel` holds its rows only."""
 
     series: str
     artist_id: float
@@ -131,22 +141,22 @@ def changepoint(
     careers: Table[Careers], artists: Table[Artists], years: Table[Years], *, params: ChangepointParams
 ) -> ChangepointOutputs:
     """Find the exact posterior of the change points of every series."""
-    found, whole = [], {}
+    posteriors, whole = [], {}
     for source in ("music", "charts"):
         for series, metrics in _whole(years, source, params):
-            found.append(series)
+            posteriors.append(series)
             whole[series.series] = metrics
-    of_careers, metrics = _careers(usable_careers(careers, artists, params.min_years), params)
-    found += of_careers
+    of_careers, career_metrics = _careers(usable_careers(careers, artists, params.min_years), params)
+    posteriors += of_careers
     return ChangepointOutputs(
-        pd.concat([_change_rows(series, params) for series in found], ignore_index=True),
-        pd.concat([_count_rows(series) for series in found], ignore_index=True),
-        ChangepointMetrics(whole=whole, careers=metrics),
+        pd.concat([_change_rows(series, params) for series in posteriors], ignore_index=True),
+        pd.concat([_count_rows(series) for series in posteriors], ignore_index=True),
+        ChangepointMetrics(whole=whole, careers=career_metrics),
     )
 
 
 def usable_careers(careers: pd.DataFrame, artists: pd.DataFrame, min_years: int) -> pd.DataFrame:
-    """Years of artists with enough of them; without reissues and names that stand for two artists."""
+    """Return careers of enough years, without reissues and ambiguous names."""
     known = artists.loc[~artists["ambiguous"], ["artist_id", "artist", "genre"]]
     rows = careers.merge(known, on="artist_id")
     if "reissue" in rows:
@@ -155,7 +165,7 @@ def usable_careers(careers: pd.DataFrame, artists: pd.DataFrame, min_years: int)
     return rows[enough].sort_values(["artist_id", "year"], ignore_index=True)
 
 
-def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[Found], CareerMetrics]:
+def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[SeriesPosterior], CareerMetrics]:
     from tqdm import tqdm
 
     from methods.changepoint import exact_posterior
@@ -170,13 +180,15 @@ def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[Found]
             weights=panel.weights[order], draws=0,
         )  # fmt: skip
 
-    found, shuffled = [], []
+    posteriors, shuffled = [], []
     for artist_id, index in tqdm(rows.groupby("artist_id").indices.items(), desc="careers", mininterval=1):
         part = panel._replace(year=panel.year[index], values=panel.values[index])
-        found.append(Found(rows["artist"].iloc[index[0]], float(artist_id), part, posterior_of(index)))
+        posteriors.append(
+            SeriesPosterior(rows["artist"].iloc[index[0]], float(artist_id), part, posterior_of(index))
+        )
         shuffled.append(1 - posterior_of(rng.permutation(index)).count_probability[0])
-    changed = np.array([1 - series.posterior.count_probability[0] for series in found])
-    return found, _career_metrics(changed, np.array(shuffled), panel.noise_ratio, params)
+    changed = np.array([1 - series.posterior.count_probability[0] for series in posteriors])
+    return posteriors, _career_metrics(changed, np.array(shuffled), panel.noise_ratio, params)
 
 
 def _career_metrics(
@@ -195,7 +207,9 @@ def _career_metrics(
     )
 
 
-def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[tuple[Found, WholeMetrics]]:
+def _whole(
+    years: pd.DataFrame, source: str, params: ChangepointParams
+) -> list[tuple[SeriesPosterior, WholeMetrics]]:
     means = [f"{dim}_mean" for dim in params.dimensions]
     rows = years[(years["source"] == source) & (years["n_songs"] >= params.min_songs)]
     rows = rows.dropna(subset=means).sort_values("year", ignore_index=True)
@@ -203,13 +217,13 @@ def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[
         raise ValueError(
             f"emotion-changepoint: years.parquet has {len(rows)} years of source '{source}' with "
             f"{params.min_songs} songs or more; expected at least {params.min_years}. "
-            "Lower emotion.changepoint.min_songs or bring more years."
+            "Lower emotion.changepoint.min_songs or add years to the source."
         )
     levels = standardise(rows, params.dimensions, np.zeros(len(rows)))
     changes = innovations(levels)
-    found, metrics = _fit_whole(source, levels, regime_prior(levels, params.years_strength), params)
+    posterior, metrics = _fit_whole(source, levels, regime_prior(levels, params.years_strength), params)
     return [
-        (found, metrics.model_copy(update={"models": _models(levels, params)})),
+        (posterior, metrics.model_copy(update={"models": _models(levels, params)})),
         _fit_whole(
             f"{source} innovations", changes, unit_information_prior(changes, params.years_strength), params
         ),
@@ -218,7 +232,7 @@ def _whole(years: pd.DataFrame, source: str, params: ChangepointParams) -> list[
 
 def _fit_whole(
     name: str, panel: Panel, prior: NormalInverseWishart, params: ChangepointParams
-) -> tuple[Found, WholeMetrics]:
+) -> tuple[SeriesPosterior, WholeMetrics]:
     from methods.changepoint import exact_posterior
 
     model = (prior, params.years_rate, params.years_min_length, params.k_max)
@@ -237,15 +251,15 @@ def _fit_whole(
         mauch_chance=_chance_of_being_as_near(year, locations, params),
         models={},
     )
-    return Found(name, np.nan, panel, posterior), metrics
+    return SeriesPosterior(name, np.nan, panel, posterior), metrics
 
 
 def _models(panel: Panel, params: ChangepointParams) -> dict[str, RegimeModel]:
-    """Stretches of one level beside stretches with a level or a trend and autocorrelated noise."""
+    """Compare regimes of one level with regimes of a trend and correlated noise."""
     from methods.changepoint import TrendRegimes, exact_posterior
     from methods.changepoint.waic import UNRELIABLE_VARIANCE
 
-    priors = {
+    priors: dict[str, tuple[NormalInverseWishart | TrendRegimes, np.ndarray]] = {
         "levels": (regime_prior(panel, params.years_strength), panel.weights),
         "trends": (
             TrendRegimes.robust(panel.values),
@@ -260,6 +274,10 @@ def _models(panel: Panel, params: ChangepointParams) -> dict[str, RegimeModel]:
                 panel.values, prior, params.years_rate, params.years_min_length, params.k_max,
                 weights=weights, seed=params.seed,
             )  # fmt: skip
+        if posterior.waic is None:
+            raise RuntimeError(
+                f"emotion-changepoint: no WAIC for the model '{name}'; it needs posterior draws"
+            )
         models[name] = RegimeModel(
             waic=round(posterior.waic.value, 3),
             unreliable=int((posterior.waic.variances > UNRELIABLE_VARIANCE).sum()),
@@ -278,38 +296,38 @@ def _landmark(target: int, year: np.ndarray, posterior: ChangePointPosterior, ne
     within = float(posterior.location_probability[np.abs(year - target) <= near].sum())
     if len(posterior.map_locations) == 0:
         return Landmark(nearest=0, distance=int(np.ptp(year)), within=round(within, 6))
-    found = year[posterior.map_locations]
-    nearest = int(found[np.abs(found - target).argmin()])
+    changes = year[posterior.map_locations]
+    nearest = int(changes[np.abs(changes - target).argmin()])
     return Landmark(nearest=nearest, distance=abs(nearest - target), within=round(within, 6))
 
 
 def _chance_of_being_as_near(year: np.ndarray, locations: np.ndarray, params: ChangepointParams) -> float:
-    """Share of random admissible placements with no larger sum of distances to the published years."""
+    """Return the share of random placements that are as near to the published years."""
     if len(locations) == 0:
         return 1.0
-    # A composition with parts of at least m is one with parts of at least 1 of a shorter series.
+    # A composition with parts of at least m corresponds to one of a shorter series with parts of at least 1.
     k, shortest = len(locations), params.years_min_length
-    places = np.arange(1, len(year) - (k + 1) * (shortest - 1))
+    positions = np.arange(1, len(year) - (k + 1) * (shortest - 1))
     rng = np.random.default_rng(params.seed)
-    cuts = np.sort(rng.permuted(np.tile(places, (10_000, 1)), axis=1)[:, :k], axis=1)
+    cuts = np.sort(rng.permuted(np.tile(positions, (10_000, 1)), axis=1)[:, :k], axis=1)
     drawn = year[cuts + np.arange(1, k + 1) * (shortest - 1)]
     return round(float((_distance(drawn) <= _distance(year[locations])).mean()), 4)
 
 
-def _distance(found: np.ndarray) -> np.ndarray:
-    """Sum over the published years of the distance to the nearest along the last axis."""
-    return np.sum([np.abs(found - target).min(axis=-1) for target in MAUCH_2015], axis=0)
+def _distance(changes: np.ndarray) -> np.ndarray:
+    """Sum the distances of the published years to the nearest change (last axis)."""
+    return np.sum([np.abs(changes - target).min(axis=-1) for target in MAUCH_2015], axis=0)
 
 
-def _change_rows(found: Found, params: ChangepointParams) -> pd.DataFrame:
-    posterior, panel = found.posterior, found.panel
+def _change_rows(series: SeriesPosterior, params: ChangepointParams) -> pd.DataFrame:
+    posterior, panel = series.posterior, series.panel
     is_map = np.zeros(len(panel.year), dtype=bool)
     is_map[posterior.map_locations] = True
-    is_level = not found.series.endswith("innovations") or np.isfinite(found.artist_id)
+    is_level = not series.series.endswith("innovations") or np.isfinite(series.artist_id)
     regimes = panel.centre + panel.scale * posterior.regime_means if is_level else np.nan
     table = {
-        "series": found.series,
-        "artist_id": found.artist_id,
+        "series": series.series,
+        "artist_id": series.artist_id,
         "year": panel.year.astype(int),
         "probability": posterior.location_probability.round(6),
         "is_map": is_map,
@@ -320,9 +338,14 @@ def _change_rows(found: Found, params: ChangepointParams) -> pd.DataFrame:
     return rows
 
 
-def _count_rows(found: Found) -> pd.DataFrame:
-    probability = found.posterior.count_probability.round(6)
-    kept = np.flatnonzero(probability > 0)
+def _count_rows(series: SeriesPosterior) -> pd.DataFrame:
+    probability = series.posterior.count_probability.round(6)
+    counts = np.flatnonzero(probability > 0)
     return pd.DataFrame(
-        {"series": found.series, "artist_id": found.artist_id, "k": kept, "probability": probability[kept]}
+        {
+            "series": series.series,
+            "artist_id": series.artist_id,
+            "k": counts,
+            "probability": probability[counts],
+        }
     )

@@ -1,10 +1,10 @@
-"""What would have happened: structural equations over artist-years, with attempts to refute them.
+"""Stage emotion-effects: effects of interventions by structural equations.
 
-Two questions. What if a year's sound were one standard deviation higher in one dimension: what would
-its valence be? What if the influencers had sounded otherwise in the years before? Nothing here is an
-experiment. The answers hold if the graph does: the past comes first, within a year the dimensions act
-in the order of `emotion.effects.order`, and no cause of two of them is left out but what an artist's
-past, the year and the genre stand for.
+Two questions. How would the valence of a year change if its sound were one standard deviation higher in
+one dimension? How would an artist's sound change if that of its influencers had been different in the
+years before? The data are observational. The answers are correct only if the graph is: the past comes
+first, within a year the dimensions act in the order of `emotion.effects.order`, and no common cause is
+missing except those that the artist's past, the year and the genre represent.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ MODELS = ("straight", "curved")
 
 
 class EffectEstimates(pa.DataFrameModel):
-    """One row a question, cause and graph: change of the outcome's mean when the cause is 1 higher.
+    """One row per question, cause and graph: effect of a cause that is 1 higher.
 
-    All variables in standard deviations. `placebo_p`: share of draws with the cause's values dealt out
-    anew (runs of artists kept) that show as large an effect. `random_cause_change`: largest change, in
-    standard errors, when a random common cause is added. `robustness_value`: share of the remaining
-    variance of both that a hidden common cause would have to explain to explain the direct effect away;
-    missing where the graph has none. `linearity_p`: of the outcome's equation.
+    All variables in standard deviations. `placebo_p`: share of draws with permuted values of the cause
+    (years of an artist stay together) that show as large an effect. `random_cause_change`: largest
+    change, in standard errors, when a random common cause is added. `robustness_value`: share of the
+    remaining variance of both that an unmeasured common cause would have to explain to remove the
+    direct effect; missing where the graph has none. `linearity_p`: of the outcome's equation.
     """
 
     question: Series[str] = pa.Field(isin=QUESTIONS)
@@ -60,7 +60,7 @@ class EffectEstimates(pa.DataFrameModel):
 
 
 class EffectCurve(pa.DataFrameModel):
-    """Mean of the outcome when the cause is set to `value`, by straight and by curved equations."""
+    """Mean outcome with the cause set to `value`, by straight and curved equations."""
 
     model: Series[str] = pa.Field(isin=MODELS)
     cause: Series[str]
@@ -71,10 +71,10 @@ class EffectCurve(pa.DataFrameModel):
 
 
 class EffectsMetrics(Document):
-    """Counts of estimates whose 95 % interval leaves 0 out, by question, over the learnt graph.
+    """Counts of estimates, and of those whose 95 % interval excludes 0, by question.
 
-    `largest_gap` is between the two graphs, of the effects within a year. `curve_gap` is the largest
-    distance between the straight and the curved answer.
+    `largest_gap` is the largest difference between the two graphs of an effect within a year.
+    `curve_gap` is the largest distance between the straight and the curved answer.
     """
 
     rows: int
@@ -90,6 +90,8 @@ class EffectsMetrics(Document):
 
 
 class EffectsOutputs(NamedTuple):
+    """Outputs of the stage."""
+
     effect_estimates: Table[EffectEstimates]
     effect_curve: Table[EffectCurve]
     effects: EffectsMetrics
@@ -98,7 +100,7 @@ class EffectsOutputs(NamedTuple):
 def effects(
     careers: Table[Careers], artists: Table[Artists], influence: Table[Influence], *, params: EffectsParams
 ) -> EffectsOutputs:
-    """Answer both questions, refute the answers, and draw one of them as a curve."""
+    """Estimate the effects of both questions, test them, and compute one as a curve."""
     order = list(params.order)
     rows = artist_years(careers, artists, order, params.min_songs)
     past = with_past(without_trend(rows, order), order, params.max_gap)
@@ -106,8 +108,8 @@ def effects(
     _check_enough(past, params)
     same_year, curve = _same_year(past, params)
     pairs = {"influencers": influence, "random artists": random_influencers(influence, rows, params.seed)}
-    heard = [_heard(question, past, rows, pairs[question], params) for question in QUESTIONS[1:]]
-    table = pd.DataFrame([*same_year, *(row for part in heard for row in part)])
+    others = [_from_artists(question, past, rows, pairs[question], params) for question in QUESTIONS[1:]]
+    table = pd.DataFrame([*same_year, *(row for part in others for row in part)])
     floats = table.select_dtypes(float).columns
     table[floats] = table[floats].round(6)
     return EffectsOutputs(table, curve, _metrics(table, curve))
@@ -129,49 +131,49 @@ def _same_year(past: pd.DataFrame, params: EffectsParams) -> tuple[list[dict[str
     *causes, outcome = [f"{dim} now" for dim in params.order]
     names = [f"{dim} {tier}" for tier in TIERS for dim in params.order]
     graphs = {"learnt": _learnt(past[names], params), "all earlier": _all_earlier(params.order)}
-    found = [
+    estimates = [
         _estimate(past, names, graph, (cause, outcome), params) | {"question": "same year", "graph": key}
         for key, graph in graphs.items()
         for cause in causes
     ]
     later = [f"{dim} now" for dim in params.order[params.order.index(params.curve_cause) + 1 :]]
     onward = [edge for edge in graphs["all earlier"] if edge[1] in later]
-    return found, _curve(past, names, onward, (f"{params.curve_cause} now", outcome), params)
+    return estimates, _curve(past, names, onward, (f"{params.curve_cause} now", outcome), params)
 
 
 def _learnt(data: pd.DataFrame, params: EffectsParams) -> list[tuple[str, str]]:
-    """Edges into this year that PC keeps, directed by time and by the order within a year."""
+    """Return the edges into this year that PC finds, directed by time and order."""
     from methods.causal import Background, discover
 
     tiers = [[f"{dim} {tier}" for dim in params.order] for tier in TIERS[:-1]]
     tiers += [[f"{dim} now"] for dim in params.order]
-    found = discover(data.to_numpy(), params.alpha, list(data.columns), Background(tiers=tiers))
-    return [(edge.source, edge.target) for edge in found.edges if edge.target.endswith(" now")]
+    learnt = discover(data.to_numpy(), params.alpha, list(data.columns), Background(tiers=tiers))
+    return [(edge.source, edge.target) for edge in learnt.edges if edge.target.endswith(" now")]
 
 
 def _all_earlier(order: Sequence[str]) -> list[tuple[str, str]]:
-    """The weakest graph that keeps the order: everything earlier may act on everything later."""
+    """Return the graph in which every earlier variable may act on every later one."""
     return [
         *((f"{a} {tier}", f"{b} now") for b in order for a in order for tier in TIERS[:-1]),
         *((f"{a} now", f"{b} now") for i, b in enumerate(order) for a in order[:i]),
     ]
 
 
-def _heard(
+def _from_artists(
     question: str, past: pd.DataFrame, rows: pd.DataFrame, pairs: pd.DataFrame, params: EffectsParams
 ) -> list[dict[str, Any]]:
-    """Effect of each dimension of the artists behind on the same dimension of the artist."""
+    """Estimate the effect of each dimension of influencers on that of the follower."""
     sound = without_trend(rows, params.order)
     table = with_influencers(past, sound, pairs, params.order, params.influence_window)
     earlier = [f"{dim} {tier}" for dim in params.order for tier in (*TIERS[:-1], "influencers")]
-    found = []
+    estimates = []
     for dim in params.order:
         outcome = f"{dim} now"
         graph = [(name, outcome) for name in earlier]
         ends = (f"{dim} influencers", outcome)
         estimate = _estimate(table, [*earlier, outcome], graph, ends, params)
-        found.append(estimate | {"question": question, "graph": "all earlier"})
-    return found
+        estimates.append(estimate | {"question": question, "graph": "all earlier"})
+    return estimates
 
 
 def _estimate(
@@ -219,7 +221,10 @@ def _curve(
     ends: tuple[str, str],
     params: EffectsParams,
 ) -> pd.DataFrame:
-    """Mean of the outcome under ``do(cause = value)``, from -2 to 2 standard deviations."""
+    """Compute the mean outcome under ``do(cause = value)``.
+
+    The value runs from -2 to 2 standard deviations.
+    """
     from methods.causal import StructuralCausalModel
 
     cause, outcome = ends
@@ -229,18 +234,18 @@ def _curve(
         "straight": fit(),
         "curved": fit(regressor=_splines, draws=params.curve_draws, seed=params.seed),
     }
-    found = [
+    rows = [
         {"model": kind, "cause": cause, "outcome": outcome, "value": value}
-        | {"mean": done.mean[outcome], "std_error": done.std_error[outcome]}
+        | {"mean": answer.mean[outcome], "std_error": answer.std_error[outcome]}
         for kind, model in models.items()
         for value in np.linspace(-2, 2, 9)
-        for done in [model.do({cause: value})]
+        for answer in [model.do({cause: value})]
     ]
-    return pd.DataFrame(found).round({"mean": 6, "std_error": 6})
+    return pd.DataFrame(rows).round({"mean": 6, "std_error": 6})
 
 
 def _splines() -> Any:
-    """A sum of smooth curves, one a parent; straight beyond the values seen."""
+    """Return a regression on splines, one per parent, linear beyond the data."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import SplineTransformer
@@ -251,10 +256,10 @@ def _splines() -> Any:
 def _metrics(table: pd.DataFrame, curve: pd.DataFrame) -> EffectsMetrics:
     safe = table[table["graph"] == "all earlier"]
     clear = safe["effect"].abs() > 1.96 * safe["std_error"]
-    counts = {}
+    counts: dict[str, int] = {}
     for question in QUESTIONS:
-        key, of = question.replace(" ", "_"), safe["question"] == question
-        counts |= {key: int(of.sum()), f"{key}_clear": int((clear & of).sum())}
+        key, rows = question.replace(" ", "_"), safe["question"] == question
+        counts |= {key: int(rows.sum()), f"{key}_clear": int((clear & rows).sum())}
     by_graph = table[table["question"] == "same year"].pivot(index="cause", columns="graph", values="effect")
     by_model = curve.pivot(index="value", columns="model", values="mean")
     first = table.iloc[0]

@@ -1,8 +1,8 @@
-"""Stage emotion-evaluate: our forecasts against every baseline, on the fixed task.
+"""Stage emotion-evaluate: our forecasts beside every baseline, on the fixed task.
 
-The rule is strict: `difference` compares with whichever baseline turned out best on the very
-targets, dimension by dimension, so a baseline is helped by hindsight and our model is not.
-Intervals resample artists, not years: years of one artist are not independent.
+The comparison is strict: `difference` uses the baseline that is best on the same test targets,
+dimension by dimension, so hindsight favours the baseline. Intervals resample artists, not years,
+because the years of one artist are not independent.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tasks.emotion.params import EvaluateParams, SplitParams
 
 
 class Scores(pa.DataFrameModel):
-    """One row a task, dimension, split and model.
+    """One row per task, dimension, split and model.
 
-    `difference` is the RMSE less that of the best baseline: below 0 is a win. `rmse_many_songs` counts
-    targets that rest on many songs only. `noise` is the RMSE that a perfect forecast would have
+    `difference` is the RMSE minus that of the best baseline; a value below 0 is a win.
+    `rmse_many_songs` is over targets of many songs only. `noise` is the RMSE of a perfect forecast,
     because targets are means of few songs.
     """
 
@@ -49,7 +49,7 @@ class Scores(pa.DataFrameModel):
 
 
 class Coverage(pa.DataFrameModel):
-    """One row a task, dimension, kind of interval and level: coverage of the test targets."""
+    """One row per task, dimension, interval and level: coverage of test targets."""
 
     task: Series[str]
     dimension: Series[str]
@@ -62,7 +62,7 @@ class Coverage(pa.DataFrameModel):
 
 
 class Ablation(pa.DataFrameModel):
-    """One row a task, dimension and variant; `cost` is its RMSE less the full model's."""
+    """One row per task, dimension and variant; `cost` is RMSE minus the full model's."""
 
     task: Series[str]
     dimension: Series[str]
@@ -77,8 +77,8 @@ class Ablation(pa.DataFrameModel):
 class TaskScore(Document):
     """Test scores of one task.
 
-    `beats` counts dimensions where our RMSE is below that of every baseline; `beats_surely` those where the
-    whole interval of the difference to the best baseline is below 0.
+    `beats` counts the dimensions where our RMSE is below that of every baseline, `beats_surely` those
+    where the whole interval of the difference to the best baseline is below 0.
     """
 
     targets: int
@@ -92,10 +92,11 @@ class TaskScore(Document):
 
 
 class EvaluateMetrics(Document):
-    """`score` is the mean test skill over all dimensions of both tasks.
+    """Scores of both tasks.
 
-    `validation_loss` is the mean over tasks of the mean MSE / MSE of the artist's mean on the
-    validation years, where parameters are chosen.
+    `score` is the mean test skill over all dimensions of both tasks. `validation_loss` is the
+    mean over tasks of the mean MSE / MSE of the artist's mean on the validation years, where
+    parameters are chosen.
     """
 
     score: float
@@ -105,7 +106,7 @@ class EvaluateMetrics(Document):
     coverage_90: dict[str, float]
 
 
-class Evaluate(NamedTuple):
+class EvaluateOutputs(NamedTuple):
     """Outputs of the stage."""
 
     scores: Table[Scores]
@@ -121,7 +122,7 @@ def evaluate(
     *,
     params: EvaluateParams,
     split: SplitParams,
-) -> Evaluate:
+) -> EvaluateOutputs:
     """Score every model on the same targets."""
     scores, coverage, ablation = [], [], []
     for task in (audio_task(careers, split), lyrics_task(albums, split)):
@@ -130,7 +131,7 @@ def evaluate(
         ablation += [ablate(task, models, part, params) for part in ("validation", "test")]
         coverage.append(cover(task, models[OURS], spread(task, forecasts), params))
     table, covered = pd.concat(scores, ignore_index=True), pd.concat(coverage, ignore_index=True)
-    return Evaluate(
+    return EvaluateOutputs(
         table.round(6),
         covered.round(6),
         pd.concat(ablation, ignore_index=True).round(6),
@@ -139,7 +140,7 @@ def evaluate(
 
 
 def summary(scores: pd.DataFrame, coverage: pd.DataFrame) -> EvaluateMetrics:
-    """The few figures that matter."""
+    """Summarise the scores of both tasks."""
     test = scores[scores["split"] == "test"]
     tasks = {name: _task_score(test[test["task"] == name]) for name in TARGETS}
     mean_skill = test.loc[test["kind"] == "ours", "skill"].mean()

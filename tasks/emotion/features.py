@@ -1,8 +1,11 @@
-"""Stage emotion-features: audio, lyrics and context of every release, from nothing later than it."""
+"""Stage emotion-features: audio, lyrics and context of every release.
+
+The features of a release use no data that are later than the release.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +16,12 @@ from tasks.emotion.contracts.tables import AUDIO, LYRICS, Albums, Artists, Caree
 from tasks.emotion.params import FeaturesParams, SplitParams
 from tasks.emotion.series.scaling import COUNTS, Scale, scale_of, scaled
 
+if TYPE_CHECKING:
+    from methods.moments import Moments
+
 
 class Characterisation(Document):
-    """Mean, covariance (n - 1), skewness and excess kurtosis of the measures of one modality."""
+    """Moments of one modality: mean, covariance (n - 1), skewness, excess kurtosis."""
 
     n: int
     measures: list[str]
@@ -26,14 +32,14 @@ class Characterisation(Document):
 
 
 class MomentsReport(Document):
-    """Moments of each modality in natural units, over all releases; scales of the features."""
+    """Moments of each modality in natural units, and scales of the features."""
 
     modalities: dict[str, Characterisation]
     scales: dict[str, Scale]
 
 
 class FeaturesSummary(Document):
-    """How many releases have what, and what was left out or filled in."""
+    """Counts of releases by modality, of exclusions and of imputed values."""
 
     releases: dict[str, int]
     left_out: dict[str, int]
@@ -43,8 +49,8 @@ class FeaturesSummary(Document):
     text: dict[str, float]
 
 
-class Extracted(NamedTuple):
-    """The features, their moments and the counts."""
+class FeaturesOutputs(NamedTuple):
+    """Features, their moments and counts."""
 
     features: Table[Features]
     moments: MomentsReport
@@ -59,8 +65,8 @@ def features(
     *,
     params: FeaturesParams,
     split: SplitParams,
-) -> Extracted:
-    """Scale audio and lyrics, add the context of the time; constants come from the training period."""
+) -> FeaturesOutputs:
+    """Scale audio and lyrics by the training period, and add the context."""
     releases = list_releases(careers, albums)
     context = context_at(releases, artists, careers, influence)
     before = {"audio": split.audio_train_before, "lyrics": split.lyrics_train_before}
@@ -91,19 +97,19 @@ def features(
         columns={"audio": audio.shape[1], "lyrics": lyrics.shape[1], "context": known.shape[1]},
         text=text_summary,
     )
-    return Extracted(table, _characterise(releases, context, scales), summary)
+    return FeaturesOutputs(table, _characterise(releases, context, scales), summary)
 
 
 def _undated(albums: pd.DataFrame) -> pd.Series:
-    """Reissues whose first release no lyric date tells."""
+    """Return which albums are reissues without a date of the first release."""
     return albums["reissue"] & ~albums["has_lyrics"]
 
 
 def list_releases(careers: pd.DataFrame, albums: pd.DataFrame) -> pd.DataFrame:
-    """Put years of careers and albums under one another, without collections and undated reissues.
+    """List years of careers and albums, without collections and undated reissues.
 
     The `time` of a year is the year; of an album its date as a fraction of the year, or the
-    middle of the year where only that is known.
+    middle of the year where only the year is known.
     """
     proper = albums[~albums["collection"] & ~_undated(albums)]
     years = careers.assign(
@@ -148,7 +154,7 @@ def _modality(
     scales: dict[str, Scale],
     filled: dict[str, int],
 ) -> pd.DataFrame:
-    """Scale the measures of a modality; one measure missing alone becomes the training mean, 0."""
+    """Scale the measures of a modality; a single missing measure becomes the mean, 0."""
     table = pd.DataFrame(index=releases.index)
     present = releases[f"has_{modality}"]
     for measure in measures:
@@ -163,14 +169,13 @@ def _modality(
 def _text(
     releases: pd.DataFrame, training: pd.Series, params: FeaturesParams
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Reduced sentence embeddings of the lyric text, where a text model is set."""
-    nothing = pd.DataFrame(index=releases.index)
+    """Return reduced sentence embeddings of the lyric text, if a model is set."""
     if params.text_model is None:
-        return nothing, {"used": 0}
+        return pd.DataFrame(index=releases.index), {"used": 0}
     if "text" not in releases:
         raise ContractError(
-            f"emotion-features: text_model is '{params.text_model}', but the albums have no text; name its "
-            "column under emotion.ingest.text_column, or set text_model to null"
+            f"emotion-features: text_model is '{params.text_model}', but the albums have no text; give "
+            "its column under emotion.ingest.text_column, or set text_model to null"
         )
     from methods.text import embed, find_model, fit_projection, project
 
@@ -195,7 +200,7 @@ def _text(
 def _context(
     context: pd.DataFrame, training: pd.Series, scales: dict[str, Scale], most_genres: int
 ) -> pd.DataFrame:
-    """Scale the context; genres become indicators, an unknown influencer emotion the mean."""
+    """Scale the context; genres become indicators, a missing emotion the mean."""
     table = _genres(context["genre"], training, most_genres)
     for measure in ("year", *COUNTS):
         column = f"context_{'decade' if measure == 'year' else measure}"
@@ -209,7 +214,7 @@ def _context(
 
 
 def _genres(genre: pd.Series, training: pd.Series, most: int) -> pd.DataFrame:
-    """Indicators of the genres most frequent in the training period, of others and of none known."""
+    """Return indicators of the most frequent training genres, others and unknown."""
     known = genre[training & (genre != "Unknown")].value_counts()
     frequent = sorted(known.sort_index().sort_values(ascending=False, kind="stable").index[:most])
     table = pd.DataFrame(index=genre.index)
@@ -233,26 +238,26 @@ def _characterise(releases: pd.DataFrame, context: pd.DataFrame, scales: dict[st
         "lyrics": releases[[f"{name}_mean" for name in LYRICS]].set_axis(LYRICS, axis=1),
         "context": context[numbers],
     }
-    found = {}
+    modalities = {}
     for modality, table in tables.items():
         whole = table.dropna()
         if len(whole) < 2:
             continue
-        found[modality] = _document(list(whole), moments(whole.to_numpy(float)))
-    return MomentsReport(modalities=found, scales=scales)
+        modalities[modality] = _document(list(whole), moments(whole.to_numpy(float)))
+    return MomentsReport(modalities=modalities, scales=scales)
 
 
-def _document(measures: list[str], found: object) -> Characterisation:
-    """Round to 6 digits; a measure that does not vary has no skewness and gets 0."""
+def _document(measures: list[str], values: Moments) -> Characterisation:
+    """Round to 6 digits; a constant measure has no skewness and gets 0."""
 
-    def rounded(values: np.ndarray) -> list:
-        return np.nan_to_num(values).round(6).tolist()
+    def rounded(array: np.ndarray) -> list[Any]:
+        return list(np.nan_to_num(array).round(6).tolist())
 
     return Characterisation(
-        n=found.n,
+        n=values.n,
         measures=measures,
-        mean=rounded(found.mean),
-        covariance=rounded(found.covariance),
-        skewness=rounded(found.skewness),
-        kurtosis=rounded(found.kurtosis),
+        mean=rounded(values.mean),
+        covariance=rounded(values.covariance),
+        skewness=rounded(values.skewness),
+        kurtosis=rounded(values.kurtosis),
     )

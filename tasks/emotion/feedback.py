@@ -1,16 +1,16 @@
-"""Stage emotion-feedback: what to change in ``params.yaml`` for the next round, or stop.
+"""Stage emotion-feedback: propose a patch to ``params.yaml``, or stop.
 
-A coordinate search with memory. A move multiplies or divides one parameter by a step, within
-bounds, in a fixed order; a move that helped is made again first. A move that did not lower the
-loss is taken back together with the next proposal, and a state that was tried is not
-proposed again, but for one case: when nothing is left to try, the last patch goes back to the best.
+The method is a coordinate search with memory. A move multiplies or divides one parameter by a step,
+within bounds, in a fixed order; a successful move is repeated first. A move that did not lower the loss
+is reverted together with the next proposal. A state that was tried is not proposed a second time, with
+one exception: when no move is left, the last patch returns to the best state.
 
-The loss is that of the validation years. The test years decide nothing here.
+The loss is that of the validation years. The test years decide nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from tasks.emotion.params import FeedbackParams, FusionParams, TrainParams
 
 
 class Round(BaseModel):
-    """One round: the score that it found, and the patch that it applied afterwards."""
+    """One round: its score, and the patch that was applied after it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -39,7 +39,7 @@ class Journal(RootModel[list[Round]]):
 
 @dataclass(frozen=True)
 class Move:
-    """A parameter that may be changed by a factor, and its bounds; `whole` rounds to integers."""
+    """A parameter with the bounds of its search; `whole` rounds to integers."""
 
     key: str
     low: float
@@ -64,14 +64,14 @@ Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Past:
-    """States tried so far, the present one last, and the loss of each."""
+class Trials:
+    """States tried so far, the current one last, and the loss of each."""
 
-    states: list[Values]
-    scores: list[float]
+    states: Sequence[Values]
+    scores: Sequence[float]
 
     def best(self, least_gain: float) -> int:
-        """Index of the last state that was better than the best before it by `least_gain`."""
+        """Return the index of the last state that improved the best by `least_gain`."""
         best = 0
         for index, score in enumerate(self.scores):
             if score < self.scores[best] - least_gain:
@@ -89,33 +89,35 @@ def feedback(
 ) -> Feedback:
     """Propose the next state of the search, or stop."""
     score = evaluate.validation_loss
-    past = replay(journal.root, current(train, fusion), score)
-    best = past.best(params.least_gain)
-    now, kept = past.states[-1], past.states[best]
-    since = len(past.states) - 1 - best
-    verdict = describe(past, best)
-    found = None if since >= params.patience else propose(past, best, params.step)
-    if found is not None:
-        move, target = found
-        reason = f"{verdict} Next: {move.key} {kept[move.key]} -> {target[move.key]}."
+    trials = replay(journal.root, current(train, fusion), score)
+    best = trials.best(params.least_gain)
+    now, start = trials.states[-1], trials.states[best]
+    since = len(trials.states) - 1 - best
+    verdict = describe(trials, best)
+    proposal = None if since >= params.patience else propose(trials, best, params.step)
+    if proposal is not None:
+        move, target = proposal
+        reason = f"{verdict} Next: {move.key} {start[move.key]} -> {target[move.key]}."
         return Feedback(stop=False, reason=reason, score=score, patch=difference(now, target))
     why = "No move is left" if since < params.patience else f"No gain in {since} rounds"
-    back = difference(now, kept)
+    back = difference(now, start)
     if back:
-        return Feedback(stop=False, reason=f"{verdict} {why}: back to the best.", score=score, patch=back)
+        return Feedback(
+            stop=False, reason=f"{verdict} {why}: return to the best state.", score=score, patch=back
+        )
     return Feedback(stop=True, reason=f"{verdict} {why}.", score=score)
 
 
 def current(train: TrainParams, fusion: FusionParams) -> dict[str, Any]:
-    """Values of the parameters that may move, by full key."""
+    """Return the values of the parameters that may move, by full key."""
     blocks = {"train": train, "fusion": fusion}
     return {move.key: getattr(blocks[move.key.split(".")[1]], move.key.split(".")[2]) for move in MOVES}
 
 
-def replay(rounds: list[Round], values: Values, score: float) -> Past:
-    """Undo the patches, newest first, as far as they lead to the present values.
+def replay(rounds: list[Round], values: Values, score: float) -> Trials:
+    """Reconstruct the states by undoing the patches, newest first.
 
-    Where someone has changed a parameter by hand in between, the search begins there.
+    If a parameter was edited by hand in between, the search starts at that state.
     """
     states, scores = [dict(values)], [score]
     for entry in reversed(rounds):
@@ -124,33 +126,33 @@ def replay(rounds: list[Round], values: Values, score: float) -> Past:
             break
         states.insert(0, {**states[0], **{patch.key: patch.was for patch in changes}})
         scores.insert(0, entry.score)
-    return Past(states, scores)
+    return Trials(states, scores)
 
 
-def propose(past: Past, best: int, step: float) -> tuple[Move, Values] | None:
-    """The first move from the best state that leads to a state not tried; None if there is none."""
-    start = past.states[best]
-    for move, value in [*repeated(past, best, step), *moves(start, step)]:
+def propose(trials: Trials, best: int, step: float) -> tuple[Move, Values] | None:
+    """Return the first move from the best state to a state not tried, or None."""
+    start = trials.states[best]
+    for move, value in [*repeated(trials, best, step), *moves(start, step)]:
         state = {**start, move.key: value}
-        if state not in past.states:
+        if state not in trials.states:
             return move, state
     return None
 
 
-def repeated(past: Past, best: int, step: float) -> Iterator[tuple[Move, Any]]:
-    """The move that led to the best state, made once more."""
+def repeated(trials: Trials, best: int, step: float) -> Iterator[tuple[Move, Any]]:
+    """Yield the move that led to the best state once more."""
     if best == 0:
         return
-    # what was taken back on the way does not count: compare with the best before
-    before = past.states[Past(past.states[:best], past.scores[:best]).best(0.0)]
+    # Moves that were reverted on the way do not count, so the comparison is with the best state before.
+    before = trials.states[Trials(trials.states[:best], trials.scores[:best]).best(0.0)]
     for move in MOVES:
-        old, new = before[move.key], past.states[best][move.key]
+        old, new = before[move.key], trials.states[best][move.key]
         if old != new:
             yield from _moved(move, new, step if new > old else 1 / step)
 
 
 def moves(state: Values, step: float) -> Iterator[tuple[Move, Any]]:
-    """Every move from a state, in order: each parameter up, then down."""
+    """Yield every move from a state in order: each parameter up, then down."""
     for move in MOVES:
         for factor in (step, 1 / step):
             yield from _moved(move, state[move.key], factor)
@@ -163,15 +165,15 @@ def _moved(move: Move, value: float, factor: float) -> Iterator[tuple[Move, Any]
 
 
 def difference(now: Values, target: Values) -> list[Patch]:
-    """The patch that leads from one state to another."""
+    """Return the patch from one state to another."""
     return [Patch(key=key, was=now[key], now=target[key]) for key in now if now[key] != target[key]]
 
 
-def describe(past: Past, best: int) -> str:
-    """One sentence on what the last round brought."""
-    score = past.scores[-1]
-    if len(past.scores) == 1:
+def describe(trials: Trials, best: int) -> str:
+    """Describe the result of the last round in one sentence."""
+    score = trials.scores[-1]
+    if len(trials.scores) == 1:
         return f"Validation loss {score:.5f} at the start."
-    if best == len(past.scores) - 1:
-        return f"Validation loss {score:.5f}, a gain: kept."
-    return f"Validation loss {score:.5f}, no gain on {past.scores[best]:.5f}: taken back."
+    if best == len(trials.scores) - 1:
+        return f"Validation loss {score:.5f}, a gain: accepted."
+    return f"Validation loss {score:.5f}, no gain over {trials.scores[best]:.5f}: reverted."

@@ -1,4 +1,4 @@
-"""Stage ``emotion-fusion``: one state a release, from whatever modalities it has."""
+"""Stage ``emotion-fusion``: one state per release, from its modalities."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Scores = dict[str, dict[str, Comparison]]
 
 
 class Attention(pa.DataFrameModel):
-    """One row a release, attention head and query modality that the release has."""
+    """One row per release, attention head and query modality that the release has."""
 
     release_id: Series[int]
     artist_id: Series[int]
@@ -58,7 +58,10 @@ class Attention(pa.DataFrameModel):
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch; the validation loss is of what was hidden plus ``kept`` times what was shown."""
+    """One row per epoch.
+
+    The validation loss is that of masked values plus ``kept`` times that of the others.
+    """
 
     epoch: Series[int] = pa.Field(ge=1, unique=True)
     train_loss: Series[float]
@@ -68,10 +71,11 @@ class History(pa.DataFrameModel):
 
 
 class FusionSummary(Document):
-    """How well the states fill in what is missing, beside PCA of the same width.
+    """Errors of predicted modalities, beside PCA of the same width.
 
-    ``held_out`` and ``plain``: split, then task ``kind_modality``. ``entropy``: mean normalised
-    entropy of attention by query. ``importance``: mean weight in the fusion by kind and modality.
+    ``held_out`` (a modality is masked) and ``plain`` (none is) map the split to the tasks
+    ``kind_modality``. ``entropy``: mean normalised entropy of attention by query. ``importance``:
+    mean weight in the fusion by kind and modality.
     """
 
     width: int
@@ -91,8 +95,8 @@ class FusionSummary(Document):
     importance: dict[str, dict[str, float]]
 
 
-class Fusion(NamedTuple):
-    """What the stage makes."""
+class FusionOutputs(NamedTuple):
+    """Outputs of the stage."""
 
     states: Table[States]
     attention: Table[Attention]
@@ -115,24 +119,24 @@ class Fusion(NamedTuple):
     fusion_history: Table[History]
 
 
-def fusion(features: Table[Features], *, params: FusionParams, split: SplitParams) -> Fusion:
-    """Fuse audio, lyrics and context by attention; learn to fill in a missing one.
+def fusion(features: Table[Features], *, params: FusionParams, split: SplitParams) -> FusionOutputs:
+    """Fuse audio, lyrics and context by attention; learn to predict a missing one.
 
-    Weights are learnt from releases before the training boundary of their kind, stopped by those
-    between the boundaries, and applied to every release on its own: no state knows another release.
+    Weights are learnt from releases before the training boundary of their kind. Releases between the
+    boundaries stop the training. The state of a release depends on no other release.
     """
     import torch
 
     from methods.fusion.model import fuse, to_batch
 
-    torch.set_num_threads(1)  # faster than two at these sizes, and the sums keep one order
+    torch.set_num_threads(1)  # faster than two at these sizes, and sums have a fixed order
     torch.use_deterministic_algorithms(True)
     features = features.sort_values("release_id", ignore_index=True)
     releases, part = releases_of(features, params), split_of(features, split)
     trained = _train(releases, part, params)
     fused = fuse(trained.model, to_batch(releases.values, releases.time))
     attention = attention_table(features, fused)
-    return Fusion(
+    return FusionOutputs(
         states=state_table(features, fused),
         attention=attention,
         fusion_model={name: tensor.numpy() for name, tensor in trained.model.state_dict().items()},
@@ -142,10 +146,10 @@ def fusion(features: Table[Features], *, params: FusionParams, split: SplitParam
 
 
 def releases_of(features: pd.DataFrame, params: FusionParams) -> Releases:
-    """Columns of each modality as an array; dates in the unit of the time encoding, from its origin.
+    """Return each modality as an array, and dates in units of the time encoding.
 
-    The context also says of which kind a release is: audio of years and of albums is measured
-    on different songs.
+    The context includes the kind of the release: audio of years and of albums is measured on
+    different songs.
     """
     values = {name: features.filter(regex=f"^{name}_").to_numpy(np.float64) for name in MODALITIES}
     kind = features["kind"].to_numpy(str)
@@ -155,7 +159,7 @@ def releases_of(features: pd.DataFrame, params: FusionParams) -> Releases:
 
 
 def split_of(features: pd.DataFrame, split: SplitParams) -> np.ndarray:
-    """``train``, ``validation`` or ``test`` for each release, by its date and the split of its kind."""
+    """Return ``train``, ``validation`` or ``test`` of each release by date and kind."""
     year = (features["kind"] == "year").to_numpy()
     before = np.where(year, split.audio_train_before, split.lyrics_train_before)
     start = np.where(year, split.audio_test_from, split.lyrics_test_from)
@@ -167,18 +171,19 @@ def _train(releases: Releases, part: np.ndarray, params: FusionParams) -> Traini
     from methods.fusion.model import Shape, to_batch
     from methods.fusion.training import Recipe, train
 
-    batches = []
     for name in ("train", "validation"):
         if not (part == name).any():
             raise ValueError(
-                f"emotion-fusion: data/emotion/features.parquet has no release in the {name} period; "
-                "move the boundaries of emotion.split in params.yaml"
+                f"emotion-fusion: data/emotion/features.parquet has no release in the {name} period, "
+                "expected at least one; move the boundaries of emotion.split in params.yaml"
             )
-        some = releases.take(part == name)
-        batches.append(to_batch(some.values, some.time))
+    training, validation = (
+        to_batch(some.values, some.time)
+        for some in (releases.take(part == name) for name in ("train", "validation"))
+    )
     columns = {name: array.shape[1] for name, array in releases.values.items()}
     shape = Shape(columns=columns, **params.model_dump(include=SHAPE))
-    return train(*batches, shape, Recipe(**params.model_dump(include=RECIPE)), track=_bar)
+    return train(training, validation, shape, Recipe(**params.model_dump(include=RECIPE)), track=_bar)
 
 
 def _bar(epochs: Iterable[int]) -> Iterable[int]:
@@ -188,7 +193,7 @@ def _bar(epochs: Iterable[int]) -> Iterable[int]:
 def _score(
     trained: TrainingResult, releases: Releases, part: np.ndarray, params: FusionParams
 ) -> tuple[Scores, Scores]:
-    """Held-out and plain reconstruction of validation and test releases."""
+    """Score held-out and plain reconstruction of validation and test releases."""
     from methods import pca
 
     past = releases.take(part == "train").joined()
@@ -202,7 +207,7 @@ def _score(
 
 
 def state_table(features: pd.DataFrame, fused: FusionOutput) -> pd.DataFrame:
-    """States beside the ids of their releases."""
+    """Return the states with the ids of their releases."""
     states = np.round(fused.state.numpy().astype(np.float64), 5)
     columns = [f"state_{index:02d}" for index in range(states.shape[1])]
     ids = features[["release_id", "artist_id", "kind", "time"]]
@@ -210,7 +215,7 @@ def state_table(features: pd.DataFrame, fused: FusionOutput) -> pd.DataFrame:
 
 
 def attention_table(features: pd.DataFrame, fused: FusionOutput) -> pd.DataFrame:
-    """Weights, entropies and importance of every release, head and query that exists."""
+    """Return weights, entropies and importance by release, head and present query."""
     from methods.attention import normalised_entropy
 
     weights = fused.attention.numpy()

@@ -1,4 +1,4 @@
-"""Stage emotion-ingest: read the configured source, check every row, set the broken ones aside."""
+"""Stage emotion-ingest: read the source, check rows, quarantine invalid ones."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tasks.sources import read_table
 
 
 class IngestReport(Document):
-    """What was read, kept and set aside, of every table and of all together."""
+    """Rows read, kept and quarantined, by table and in total."""
 
     tables: dict[str, Counts]
     all_tables: Counts
 
 
-class Ingest(NamedTuple):
+class IngestOutputs(NamedTuple):
     """The raw tables, the quarantine and the counts."""
 
     career_audio: Table[CareerAudio]
@@ -50,46 +50,48 @@ class Ingest(NamedTuple):
     ingest: IngestReport
 
 
-def ingest(*, params: IngestParams) -> Ingest:
-    """Read every table of the source; a row that breaks its contract goes to quarantine.
+def ingest(*, params: IngestParams) -> IngestOutputs:
+    """Read every table of the source; quarantine the rows that break their contract.
 
-    This is the one stage that reads the outside. It takes no input file: its dependency
-    (``emotion.ingest.watch``) only says when to run again.
+    This is the only stage that reads an external source. It takes no input file: its dependency
+    (``emotion.ingest.watch``) only decides when the stage runs again.
 
     Raises
     ------
     ContractError
-        If a table is missing, is not what it says, or is mostly broken.
+        If a table is missing, has the wrong form, or has too many invalid rows.
     """
     unknown = sorted(set(params.tables) - set(RAW))
     if unknown:
         raise ContractError(
-            f"emotion.ingest.tables: there is no table '{unknown[0]}'; the tables are {', '.join(RAW)}"
+            f"emotion.ingest.tables: found '{unknown[0]}', expected one of {', '.join(RAW)}; correct "
+            "params.yaml"
         )
-    kept, broken, counts = {}, [], {}
+    valid: dict[str, pd.DataFrame] = {}
+    quarantined: list[pd.DataFrame] = []
+    counts: dict[str, Counts] = {}
     for table in RAW:
-        kept[table], faults, rows = read_checked(table, params)
-        broken.append(faults)
-        counts[table] = Counts(
-            rows_read=rows, rows_kept=len(kept[table]), rows_quarantined=rows - len(kept[table])
-        )
-    return Ingest(
-        **kept,
-        quarantine=pd.concat(broken, ignore_index=True),
+        valid[table], faults, rows = read_checked(table, params)
+        quarantined.append(faults)
+        kept = len(valid[table])
+        counts[table] = Counts(rows_read=rows, rows_kept=kept, rows_quarantined=rows - kept)
+    return IngestOutputs(
+        **valid,
+        quarantine=pd.concat(quarantined, ignore_index=True),
         ingest=IngestReport(tables=counts, all_tables=add_counts(list(counts.values()))),
     )
 
 
 def read_checked(table: str, params: IngestParams) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Read one table; return the rows that keep to its contract, the faults, and how many were read."""
+    """Read one table; return its valid rows, its faults, and the number of rows read."""
     schema = RAW[table].to_schema()
     text = params.text_column if table == "album_lyrics" else None
-    asked = [*schema.columns, text] if text else list(schema.columns)
-    source = read_table(params.source, params.tables.get(table, table), asked, schema.unique)
+    columns = [*schema.columns, text] if text else list(schema.columns)
+    source = read_table(params.source, params.tables.get(table, table), columns, schema.unique)
     if text:
         named = source.frame.rename(columns={text: "text"}).replace({"text": r"^\s*$"}, None, regex=True)
         source = replace(source, frame=named)
-    found = check_rows(
+    result = check_rows(
         source, table, RAW[table], params.most_quarantined, more={"text": "text"} if text else {}
     )
-    return found.kept, found.faults, found.rows
+    return result.kept, result.faults, result.rows

@@ -1,8 +1,8 @@
-"""Stage emotion-macro: careers as Gaussian processes with shared hyperparameters, one fit a dimension.
+"""Stage emotion-macro: careers as Gaussian processes, one model per dimension.
 
-Fitted to the years before the test years (`emotion.split.audio_test_from`); every later year is
-then forecast from all earlier years of its career. A fit that has not converged is reported as
-such, and neither its forecasts nor its courses are written.
+The model is fitted to the years before the test years (`emotion.split.audio_test_from`) and forecasts
+every later year from all earlier years of the career. If the fit has not converged, the metrics say so,
+and neither its forecasts nor its courses are written.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from methods.temporal.macro import MacroFit
 
 
-class _Prepared(NamedTuple):
+class _Data(NamedTuple):
     """Rows by artist and year; `careers` has them in units of `scale` about `centre`.
 
-    `by_year` is the order of the rows in `panel`, which baselines want by year.
+    `by_year` is the order of the rows in `panel`, which the baselines need by year.
     """
 
     rows: pd.DataFrame
@@ -54,31 +54,27 @@ class _Prepared(NamedTuple):
 def macro(
     careers: Table[Careers], artists: Table[Artists], *, params: MacroParams, split: SplitParams
 ) -> MacroOutputs:
-    """Sample the model of the past years, and forecast the later ones, dimension by dimension."""
-    found = {
-        dimension: _dimension(
-            _prepare(careers, artists, dimension, params, split.audio_test_from), dimension, params
-        )
-        for dimension in params.dimensions
-    }
-    courses, parameters = (
-        pd.concat([one[part].assign(dimension=name) for name, one in found.items()], ignore_index=True)
-        for part in (0, 1)
-    )
+    """Sample the model of the past years and forecast the later ones, by dimension."""
+    courses, parameters, metrics = [], [], {}
+    for dimension in params.dimensions:
+        data = _prepare(careers, artists, dimension, params, split.audio_test_from)
+        course, parameter, metrics[dimension] = _dimension(data, dimension, params)
+        courses.append(course.assign(dimension=dimension))
+        parameters.append(parameter.assign(dimension=dimension))
     return MacroOutputs(
-        courses[list(CareerCourses.to_schema().columns)],
-        parameters[list(CareerParameters.to_schema().columns)],
-        MacroMetrics(dimensions={name: one[2] for name, one in found.items()}),
+        pd.concat(courses, ignore_index=True)[list(CareerCourses.to_schema().columns)],
+        pd.concat(parameters, ignore_index=True)[list(CareerParameters.to_schema().columns)],
+        MacroMetrics(dimensions=metrics),
     )
 
 
 def _dimension(
-    prepared: _Prepared, dimension: str, params: MacroParams
+    data: _Data, dimension: str, params: MacroParams
 ) -> tuple[pd.DataFrame, pd.DataFrame, CareerFit]:
     from methods.temporal import macro as model
     from methods.temporal.career_forecast import forecast
 
-    past = prepared.careers.keep(prepared.past)
+    past = data.careers.keep(data.past)
     fitted = model.fit(
         past, seed=params.seed, draws=params.draws, tune=params.tune, chains=params.chains,
         target_accept=params.target_accept,
@@ -86,8 +82,8 @@ def _dimension(
     verdict = fitted.converged
     metrics = CareerFit(
         careers=past.units,
-        years_fitted=int(prepared.past.sum()),
-        years_forecast=int((~prepared.past).sum()),
+        years_fitted=int(data.past.sum()),
+        years_forecast=int((~data.past).sum()),
         converged=verdict.ok,
         reason=verdict.reason,
         worst_rhat=round(max(verdict.rhat.values()), 4),
@@ -95,23 +91,29 @@ def _dimension(
         worst_mixing=min(verdict.ess, key=lambda name: verdict.ess[name]),
         divergences=verdict.divergences,
     )
-    parameters = _parameters(fitted, prepared.covariates)
+    parameters = _parameters(fitted, data.covariates)
     if not verdict.ok:
         return _no_courses(), parameters, metrics
-    found = forecast(fitted, prepared.careers, params.predictive_draws)
-    later = ~prepared.past
-    used = {
+    forecasts = forecast(fitted, data.careers, params.predictive_draws)
+    later = ~data.past
+    results = {
         "typical_length_years": round(float(np.exp(fitted.draws["mu_l"]).mean()), 3),
-        "future": _future(prepared, found),
-        "covered_90": round(covered(prepared.careers.value[later], found.mean[later], found.sd[later]), 4),
+        "future": _future(data, forecasts),
+        "covered_90": round(
+            covered(data.careers.value[later], forecasts.mean[later], forecasts.sd[later]), 4
+        ),
         "checks": _checks(fitted, past, params),
     }
-    return _courses(fitted, prepared, found, dimension, params), parameters, metrics.model_copy(update=used)
+    return (
+        _courses(fitted, data, forecasts, dimension, params),
+        parameters,
+        metrics.model_copy(update=results),
+    )
 
 
 def _prepare(
     careers: pd.DataFrame, artists: pd.DataFrame, dimension: str, params: MacroParams, test_from: int
-) -> _Prepared:
+) -> _Data:
     from methods.temporal.careers import Careers as CareerSeries
 
     rows = _chosen(careers, artists, dimension, params, test_from)
@@ -129,18 +131,18 @@ def _prepare(
         start, rows["year"].to_numpy(float), (value - centre) / scale, noise / scale**2, design,
         np.ones((len(rows), 1)),
     )  # fmt: skip
-    return _Prepared(rows, past, series, names, centre, scale, panel, by_year)
+    return _Data(rows, past, series, names, centre, scale, panel, by_year)
 
 
 def _chosen(
     careers: pd.DataFrame, artists: pd.DataFrame, dimension: str, params: MacroParams, test_from: int
 ) -> pd.DataFrame:
-    """Years of the careers to fit, sorted by artist and year."""
+    """Return the years of the careers to fit, sorted by artist and year."""
     name = f"{dimension}_mean"
     if name not in careers:
         raise ContractError(
             f"emotion-macro: careers.parquet has no column '{name}'; set emotion.macro.dimensions to "
-            "some of its own"
+            "dimensions that it has"
         )
     rows = usable_careers(careers, artists, params.min_years).dropna(subset=[name])
     past = rows[rows["year"] < test_from].groupby("artist_id").size()
@@ -172,12 +174,12 @@ def _parameters(fitted: MacroFit, names: tuple[str, ...]) -> pd.DataFrame:
     rows = []
     for name in SHARED:
         drawn = fitted.draws[name].reshape(len(fitted.draws[name]), -1)
-        for place, column in enumerate(drawn.T):
-            label = f"{name} {place}" if drawn.shape[1] > 1 else name
+        for index, column in enumerate(drawn.T):
+            label = f"{name} {index}" if drawn.shape[1] > 1 else name
             low, high = np.quantile(column, [0.025, 0.975])
             rows.append(
                 {
-                    "parameter": f"beta {names[place]}" if name == "beta" else name,
+                    "parameter": f"beta {names[index]}" if name == "beta" else name,
                     "mean": column.mean(), "sd": column.std(), "low": low, "high": high,
                     "rhat": fitted.converged.rhat[label], "ess": fitted.converged.ess[label],
                 }
@@ -192,11 +194,11 @@ def _no_courses() -> pd.DataFrame:
 
 
 def _courses(
-    fitted: MacroFit, prepared: _Prepared, found: Forecast, dimension: str, params: MacroParams
+    fitted: MacroFit, data: _Data, forecasts: Forecast, dimension: str, params: MacroParams
 ) -> pd.DataFrame:
     from methods.temporal.career_forecast import smooth
 
-    series, scale = prepared.careers, prepared.scale
+    series, scale = data.careers, data.scale
     course = [smooth(fitted, series, unit, params.predictive_draws) for unit in range(series.units)]
     unit = series.unit()
     amplitude, length = fitted.draws["amplitude"] * scale, fitted.draws["length"]
@@ -205,14 +207,14 @@ def _courses(
         for name, drawn in (("amplitude", amplitude), ("length", length))
         for end, q in (("low", 0.025), ("high", 0.975))
     }
-    table = prepared.rows[["artist_id", "artist", "year"]].assign(
-        future=~prepared.past,
-        observed=prepared.rows[f"{dimension}_mean"],
+    table = data.rows[["artist_id", "artist", "year"]].assign(
+        future=~data.past,
+        observed=data.rows[f"{dimension}_mean"],
         sampling_sd=np.sqrt(series.noise) * scale,
-        course=np.concatenate([mean for mean, _ in course]) * scale + prepared.centre,
+        course=np.concatenate([mean for mean, _ in course]) * scale + data.centre,
         course_sd=np.concatenate([sd for _, sd in course]) * scale,
-        forecast=found.mean * scale + prepared.centre,
-        forecast_sd=found.sd * scale,
+        forecast=forecasts.mean * scale + data.centre,
+        forecast_sd=forecasts.sd * scale,
         amplitude=amplitude.mean(axis=0)[unit],
         length_years=length.mean(axis=0)[unit],
         **bounds,
@@ -220,27 +222,27 @@ def _courses(
     return table.round(dict.fromkeys(table.columns[4:], 4))
 
 
-def _future(prepared: _Prepared, found: Forecast) -> dict[str, FutureScore]:
-    """In the units of the table, and in the order of the panel."""
-    order = prepared.by_year
-    mean = found.mean * prepared.scale + prepared.centre
-    density = found.log_density - np.log(prepared.scale)
-    scores = future_scores(prepared.panel, prepared.past[order], mean[order], density[order])
+def _future(data: _Data, forecasts: Forecast) -> dict[str, FutureScore]:
+    """Score the forecasts in the units of the table, in the order of the panel."""
+    order = data.by_year
+    mean = forecasts.mean * data.scale + data.centre
+    density = forecasts.log_density - np.log(data.scale)
+    scores = future_scores(data.panel, data.past[order], mean[order], density[order])
     return {
         name: FutureScore(
-            rmse=round(one.rmse, 5), skill=round(one.skill, 4), log_density=round(one.log_density, 4)
+            rmse=round(score.rmse, 5), skill=round(score.skill, 4), log_density=round(score.log_density, 4)
         )
-        for name, one in scores.items()
+        for name, score in scores.items()
     }
 
 
 def _checks(fitted: MacroFit, past: CareerSeries, params: MacroParams) -> dict[str, Check]:
     from methods.temporal.macro_checks import predictive_check
 
-    found = predictive_check(fitted, past, params.predictive_draws, params.seed)
+    checks = predictive_check(fitted, past, params.predictive_draws, params.seed)
     return {
         name: Check(
             **dict(zip(("observed", "low", "high"), numbers.round(4).tolist(), strict=True)), p=round(p, 4)
         )
-        for name, (numbers, p) in found.items()
+        for name, (numbers, p) in checks.items()
     }

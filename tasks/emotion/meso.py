@@ -1,8 +1,8 @@
-"""Stage emotion-meso: what the songs of an album share, and how much of their emotion that is.
+"""Stage emotion-meso: common factors of the songs of an album.
 
-The tables hold means, spreads and numbers of songs, not songs. So the loadings are one set for
-all albums, songs within an album are taken as uncorrelated between dimensions in the error of a
-mean, and the shuffle of songs is the one that these figures imply (`methods.temporal.meso_null`).
+The tables hold means, spreads and numbers of songs, not songs. Therefore all albums share one set of
+loadings, the error of an album's mean is assumed uncorrelated between dimensions, and the shuffle of
+songs is the one that these figures imply (`methods.temporal.meso_null`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tasks.emotion.params import MesoParams
 
 
 def meso(albums: Table[Albums], *, params: MesoParams) -> MesoOutputs:
-    """Fit the factors of the albums of both modalities, and compare with shuffled songs."""
+    """Fit the album factors of both modalities, and compare them with shuffled songs."""
     tables, loadings, summaries = [], [], {}
     for modality, dimensions in (("audio", params.audio), ("lyrics", params.lyrics)):
         rows = usable_albums(albums, modality, dimensions, params)
@@ -37,7 +37,10 @@ def meso(albums: Table[Albums], *, params: MesoParams) -> MesoOutputs:
 def usable_albums(
     albums: pd.DataFrame, modality: str, dimensions: tuple[str, ...], params: MesoParams
 ) -> pd.DataFrame:
-    """Albums of their year (no collection, no reissue) of enough songs, of artists with enough of them."""
+    """Return albums of enough songs by artists of enough albums.
+
+    Collections and reissues are excluded.
+    """
     columns = [f"{dim}_{figure}" for dim in dimensions for figure in ("mean", "sd")]
     rows = albums[albums[f"has_{modality}"] & ~albums["collection"] & ~albums["reissue"]]
     rows = rows[rows[f"n_songs_{modality}"] >= params.min_songs].dropna(subset=columns)
@@ -52,7 +55,7 @@ def usable_albums(
 
 
 def summarised(rows: pd.DataFrame, modality: str, dimensions: tuple[str, ...]) -> model.Albums:
-    """Means and variances in units of the spread of a song about its artist."""
+    """Return means and variances in units of the spread of a song about its artist."""
     mean = rows[[f"{dim}_mean" for dim in dimensions]].to_numpy(float)
     variance = rows[[f"{dim}_sd" for dim in dimensions]].to_numpy(float) ** 2
     count = rows[f"n_songs_{modality}"].to_numpy(float)
@@ -104,7 +107,7 @@ def _modality(
         albums=len(rows),
         artists=int(data.artist.max()) + 1,
         factors=factors,
-        log_likelihood={str(key): round(one, 4) for key, one in scored.items()},
+        log_likelihood={str(key): round(score, 4) for key, score in scored.items()},
         coherence=round(float(value.mean()), 4),
         coherence_low=round(sure.low, 4),
         coherence_high=round(sure.high, 4),
@@ -121,7 +124,7 @@ def _modality(
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:
-    """P values corrected for their number after Benjamini and Hochberg."""
+    """Correct p values for their number by the method of Benjamini and Hochberg."""
     from scipy.stats import false_discovery_control
 
     return np.asarray(false_discovery_control(p))

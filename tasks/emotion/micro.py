@@ -1,11 +1,11 @@
-"""Stage emotion-micro: the course of rated emotion through songs, of lyric emotion through sections.
+"""Stage emotion-micro: course of emotion in songs and in lyric sections.
 
-Ratings: a tenth of an excerpt is a section. What raters differ by is known for 744 of the songs
-(the pooled value stands for the others); it is on the scale -1..1 and halved to that of the means.
-It shifts a song as a whole: taken as an error of each tenth it would be ten times what the curves
-move at all, and the stage reports how much worse that fits. As many polynomials as tenths follow any
-curve; how their amplitudes go together is learnt class by class and shrunk to a Brownian path.
-Lyrics: a kind of section is a section; counting words gives each rate the known variance
+Ratings: a section is a tenth of an excerpt. The spread of the raters is known for 744 of the songs (the
+pooled value is used for the others); it is on the scale -1..1 and halved to the scale of the means. It is
+a shift of the song as a whole: as an error of each tenth it would be ten times as large as the movement
+of the curves, and the metrics contain the likelihood of both readings. With as many polynomials as tenths
+the model can follow any curve. The covariance of their amplitudes is learnt by class and shrunk to that
+of a Brownian path. Lyrics: a section is a kind of section; a rate of words has the known variance
 100 rate / words of a Poisson count.
 """
 
@@ -20,29 +20,29 @@ from methods.temporal.micro_basis import brownian_shape, polynomials, section_ba
 from statewright.contracts import ContractError, Table
 from tasks.emotion.contracts.micro import (
     TENTHS,
-    Foretold,
     LyricMetrics,
     MicroMetrics,
     MicroOutputs,
+    PredictionScore,
     RatingMetrics,
 )
 from tasks.emotion.contracts.raw import SectionKinds, WithinSong
 from tasks.emotion.params import MicroParams
 
 RATING_SCALE = 0.5
-"""The spread between raters is given on -1..1, the means on 0..1."""
+"""Factor from the scale of the raters' spread, -1..1, to that of the means, 0..1."""
 
 RATER_DEGREE = 5
-"""Of the polynomials with which two readings of the raters' spread are compared."""
+"""Degree of the polynomials for the comparison of two readings of the raters' spread."""
 
-HIDDEN, MASKS = 3, 5
-"""Tenths hidden in a song, and in how many ways they are drawn."""
+HELD_OUT, MASKS = 3, 5
+"""Tenths held out in a song, and number of random masks."""
 
 
 def micro(
     within_song: Table[WithinSong], section_kinds: Table[SectionKinds], *, params: MicroParams
 ) -> MicroOutputs:
-    """Fit the course of every song, and score hidden sections against plain guesses."""
+    """Fit the course of every song, and score predictions of held-out sections."""
     curves, ratings = [], {}
     for dimension in ("arousal", "valence"):
         rows, ratings[dimension] = _ratings(within_song, dimension, params)
@@ -59,9 +59,9 @@ def micro(
 
 
 def split(songs: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Half of the songs to learn from, a quarter to choose by, a quarter to score: masks."""
-    place = np.random.default_rng(seed).permutation(songs) / songs
-    return place < 0.5, (place >= 0.5) & (place < 0.75), place >= 0.75
+    """Return masks for training (1/2 of the songs), selection (1/4) and test (1/4)."""
+    rank = np.random.default_rng(seed).permutation(songs) / songs
+    return rank < 0.5, (rank >= 0.5) & (rank < 0.75), rank >= 0.75
 
 
 def _ratings(table: pd.DataFrame, dimension: str, params: MicroParams) -> tuple[pd.DataFrame, RatingMetrics]:
@@ -80,8 +80,8 @@ def _ratings(table: pd.DataFrame, dimension: str, params: MicroParams) -> tuple[
     scored = {}
     for strength in params.strengths:
         fitted = _fit_ratings(truth[learn], shared[learn], basis, strength, params)
-        found = model.posterior(fitted, truth[choose], basis, shared=shared[choose])
-        scored[strength] = float(found.log_likelihood.mean())
+        posterior = model.posterior(fitted, truth[choose], basis, shared=shared[choose])
+        scored[strength] = float(posterior.log_likelihood.mean())
     strength = max(scored, key=lambda candidate: scored[candidate])
     as_shift, as_errors = _rater_spread(truth, shared, polynomials(TENTHS, RATER_DEGREE), learn, choose)
     known = _fit_ratings(truth[~test], shared[~test], basis, strength, params)
@@ -89,11 +89,11 @@ def _ratings(table: pd.DataFrame, dimension: str, params: MicroParams) -> tuple[
     order, shape = np.argsort(_moves(whole)), (int(test.sum()), TENTHS)
     anywhere, excess, error = scores.compare(
         known, truth[~test], truth[test], basis,
-        [scores.hold_out_random(shape, HIDDEN, params.seed + mask) for mask in range(MASKS)],
+        [scores.hold_out_random(shape, HELD_OUT, params.seed + mask) for mask in range(MASKS)],
         shared=shared[test],
     )  # fmt: skip
     end = scores.compare(
-        known, truth[~test], truth[test], basis, [scores.hold_out_last(shape, HIDDEN)], shared=shared[test]
+        known, truth[~test], truth[test], basis, [scores.hold_out_last(shape, HELD_OUT)], shared=shared[test]
     )[0]
     metrics = RatingMetrics(
         songs=len(truth),
@@ -105,8 +105,8 @@ def _ratings(table: pd.DataFrame, dimension: str, params: MicroParams) -> tuple[
         noise_sd=[round(float(x), 5) for x in np.sqrt(whole.noise[order])],
         moves_sd=[round(float(x), 5) for x in _moves(whole)[order]],
         share_of_songs=[round(float(x), 4) for x in whole.weight[order]],
-        hidden_anywhere=_told(anywhere),
-        hidden_end=_told(end),
+        hidden_anywhere=_documents(anywhere),
+        hidden_end=_documents(end),
         excess_of_line=round(excess, 4),
         excess_error=round(error, 4),
     )
@@ -121,27 +121,30 @@ def _fit_ratings(
 
 
 def _moves(fitted: model.MicroFit) -> np.ndarray:
-    """Root mean square of a song's curve about its level, class by class."""
+    """Return the root mean square of a song's curve about its level, by class."""
     return np.sqrt(np.trace(fitted.covariance[:, 1:, 1:], axis1=1, axis2=2))
 
 
 def _rater_spread(
     truth: np.ndarray, shared: np.ndarray, basis: np.ndarray, learn: np.ndarray, choose: np.ndarray
 ) -> tuple[float, float]:
-    """Log-likelihood a song, one class, with the raters' spread as a shift and as errors of tenths."""
+    """Return the log-likelihood per song for two readings of the raters' spread.
+
+    The spread is a shift of the song, or an error of each tenth.
+    """
     each = np.repeat(shared[:, None], TENTHS, axis=1)
-    found = []
+    likelihoods = []
     for error in ({"shared": shared}, {"known": each}):
         parts = [{name: one[rows] for name, one in error.items()} for rows in (learn, choose)]
         fitted = model.fit(truth[learn], basis, classes=1, **parts[0])
-        found.append(model.posterior(fitted, truth[choose], basis, **parts[1]).log_likelihood.mean())
-    return float(found[0]), float(found[1])
+        likelihoods.append(model.posterior(fitted, truth[choose], basis, **parts[1]).log_likelihood.mean())
+    return float(likelihoods[0]), float(likelihoods[1])
 
 
 def _curve_rows(
     fitted: model.MicroFit, values: pd.DataFrame, basis: np.ndarray, shared: np.ndarray, dimension: str
 ) -> pd.DataFrame:
-    found = model.posterior(fitted, values.to_numpy(), basis, shared=shared)
+    posterior = model.posterior(fitted, values.to_numpy(), basis, shared=shared)
     rank = np.argsort(np.argsort(_moves(fitted)))
     return pd.DataFrame(
         {
@@ -149,22 +152,22 @@ def _curve_rows(
             "song_id": np.repeat(values.index.to_numpy(), TENTHS),
             "part": np.tile(np.arange(TENTHS), len(values)),
             "observed": values.to_numpy().ravel(),
-            "curve": found.curve.ravel().round(5),
-            "curve_sd": np.sqrt(np.maximum(found.curve_variance, 0)).ravel().round(5),
-            "song_class": np.repeat(rank[found.share.argmax(axis=1)], TENTHS),
-            "noise_sd": np.repeat(np.sqrt(found.noise).round(5), TENTHS),
+            "curve": posterior.curve.ravel().round(5),
+            "curve_sd": np.sqrt(np.maximum(posterior.curve_variance, 0)).ravel().round(5),
+            "song_class": np.repeat(rank[posterior.share.argmax(axis=1)], TENTHS),
+            "noise_sd": np.repeat(np.sqrt(posterior.noise).round(5), TENTHS),
         }
     )
 
 
-def _told(found: dict[str, scores.Score]) -> dict[str, Foretold]:
+def _documents(by_name: dict[str, scores.Score]) -> dict[str, PredictionScore]:
     return {
-        name: Foretold(
+        name: PredictionScore(
             rmse=round(score.rmse, 5),
             median_error=round(score.median_error, 5),
             log_density=round(score.log_density, 4),
         )
-        for name, score in found.items()
+        for name, score in by_name.items()
     }
 
 
@@ -208,7 +211,7 @@ def _lyrics(table: pd.DataFrame, emotion: str, params: MicroParams) -> tuple[pd.
         songs=len(truth),
         chosen=chosen,
         log_likelihood={name: round(value, 4) for name, value in scored.items()},
-        hidden_section=_told(hidden),
+        hidden_section=_documents(hidden),
     )
     return _effects(truth, known, bases["kind"], emotion, params), metrics
 
@@ -221,12 +224,12 @@ def _effects(
 
     whole = model.fit(truth, basis, known=known, classes=1)
 
-    def again() -> np.ndarray:
+    def resampled() -> np.ndarray:
         rows = rng.integers(len(truth), size=len(truth))
         fitted = model.fit(truth[rows], basis[rows], known=known[rows], start=whole, iterations=30)
         return contrasts @ fitted.mean[1:]
 
-    drawn = np.array([again() for _ in range(params.draws)])
+    drawn = np.array([resampled() for _ in range(params.draws)])
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     spread = np.sqrt(np.diag(contrasts @ whole.covariance[0][1:, 1:] @ contrasts.T))
     return pd.DataFrame(

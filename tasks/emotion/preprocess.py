@@ -1,4 +1,4 @@
-"""Stage emotion-preprocess: mend the known faults, unify artists and albums; flag, drop nothing."""
+"""Stage emotion-preprocess: unify artists and albums; flag rows, drop none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tasks.emotion.params import PreprocessParams
 
 
 class PreprocessReport(Document):
-    """How many rows there are, how many joined and how, how many are flagged."""
+    """Counts of rows, of joins by kind, and of flags."""
 
     rows: dict[str, int]
     artists: dict[str, int]
@@ -40,8 +40,8 @@ class PreprocessReport(Document):
     flags: dict[str, int]
 
 
-class Preprocess(NamedTuple):
-    """The tables that every later stage reads."""
+class PreprocessOutputs(NamedTuple):
+    """Tables that every later stage reads."""
 
     artists: Table[Artists]
     careers: Table[Careers]
@@ -62,8 +62,8 @@ def preprocess(
     album_joint: Table[AlbumJoint],
     *,
     params: PreprocessParams,
-) -> Preprocess:
-    """Unify artists and albums over the tables; flag thin years, reissues, collections, namesakes."""
+) -> PreprocessOutputs:
+    """Unify artists and albums; flag thin years, reissues, collections and namesakes."""
     everyone = known_artists(artists, career_audio, influence)
     albums, joins = unify_albums(album_lyrics, album_audio, album_joint)
     albums = flag_albums(albums, params.reissue_gap, params.most_songs)
@@ -72,30 +72,30 @@ def preprocess(
     albums = flag_late_first(with_artist_ids(albums, album_artists), everyone)
     careers = flag_careers(career_audio, params.thin_below, params.career_gap)
     years = stack_years(music_years, chart_years, params.thin_below)
-    found = {
+    tables = {
         "artists": everyone,
         "careers": careers,
         "albums": albums,
         "years": years,
         "influence": influence,
     }
-    return Preprocess(
+    return PreprocessOutputs(
         artists=everyone.drop(columns=["folded", "first_year"]).sort_values("artist_id", ignore_index=True),
         careers=careers,
         albums=albums,
         years=years,
         influence=influence.sort_values(["influencer_id", "follower_id"], ignore_index=True),
-        preprocess=_report(found, len(artists), album_artists, joins),
+        preprocess=_report(tables, len(artists), album_artists, joins),
     )
 
 
 def _report(
-    found: dict[str, pd.DataFrame], known: int, album_artists: pd.DataFrame, joins: dict[str, int]
+    tables: dict[str, pd.DataFrame], known: int, album_artists: pd.DataFrame, joins: dict[str, int]
 ) -> PreprocessReport:
-    everyone, careers, albums = found["artists"], found["careers"], found["albums"]
-    hows = ("joined", "joined by dates", "ambiguous", "refused by dates", "unknown")
+    everyone, careers, albums = tables["artists"], tables["careers"], tables["albums"]
+    outcomes = ("joined", "joined by dates", "ambiguous", "refused by dates", "unknown")
     return PreprocessReport(
-        rows={name: len(table) for name, table in found.items()},
+        rows={name: len(table) for name, table in tables.items()},
         artists={
             "known": known,
             "without_name": int(everyone["artist"].str.fullmatch(r"artist \d+").sum()),
@@ -103,7 +103,7 @@ def _report(
             "with_namesakes": int(everyone["ambiguous"].sum()),
             "songs_under_a_namesake": int((everyone["same_as"] != everyone["artist_id"]).sum()),
         },
-        album_artists={how.replace(" ", "_"): int((album_artists["how"] == how).sum()) for how in hows},
+        album_artists={how.replace(" ", "_"): int((album_artists["how"] == how).sum()) for how in outcomes},
         albums={
             **joins,
             "with_audio": int(albums["has_audio"].sum()),
@@ -127,7 +127,7 @@ def _collections(albums: pd.DataFrame) -> dict[str, int]:
 
 
 def _album_artists(albums: pd.DataFrame) -> pd.DataFrame:
-    """One row an album artist: the name as first written, and the earliest year that can be believed."""
+    """Return one row per album artist: first spelling and earliest reliable year."""
     dated = albums.assign(lyric_year=albums["year"].where(albums["has_lyrics"]))
     grouped = dated.groupby("folded", sort=True)
     first = grouped["lyric_year"].min().fillna(grouped["year"].min())
@@ -143,7 +143,7 @@ def _album_artists(albums: pd.DataFrame) -> pd.DataFrame:
 def with_new_artists(
     everyone: pd.DataFrame, album_artists: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the album artists that joined no one an id above all others, in the order of their names."""
+    """Give each unmatched album artist an id above all others, in order of names."""
     album_artists = album_artists.copy()
     base = 10 ** len(str(everyone["artist_id"].max()))
     new = album_artists["artist_id"].isna()
@@ -161,7 +161,7 @@ def with_new_artists(
 
 
 def with_artist_ids(albums: pd.DataFrame, album_artists: pd.DataFrame) -> pd.DataFrame:
-    """Put the ids and one spelling of the artist's name on the albums, in their order."""
+    """Add the ids and one spelling of the artist's name to the albums, in order."""
     by_name = album_artists.set_index("folded")
     named = albums.assign(
         album_id=range(len(albums)),
@@ -173,14 +173,14 @@ def with_artist_ids(albums: pd.DataFrame, album_artists: pd.DataFrame) -> pd.Dat
 
 
 def flag_careers(career_audio: pd.DataFrame, thin_below: int, career_gap: int) -> pd.DataFrame:
-    """Flag the years of few songs, and those after a long silence, whose songs are often reissues."""
+    """Flag years of few songs, and years after a long silence (often reissues)."""
     careers = career_audio.sort_values(["artist_id", "year"], ignore_index=True)
     silence = careers.groupby("artist_id")["year"].diff()
     return careers.assign(thin=careers["n_songs"] < thin_below, reissue=silence >= career_gap)
 
 
 def stack_years(music: pd.DataFrame, charts: pd.DataFrame, thin_below: int) -> pd.DataFrame:
-    """Put the years of music and those of the charts under one another."""
+    """Concatenate the years of music and those of the charts."""
     charts = charts.rename(columns={"n_songs_audio": "n_songs"})
     years = pd.concat([music.assign(source="music"), charts.assign(source="charts")], ignore_index=True)
     counts = ["n_songs", "n_songs_lyrics"]

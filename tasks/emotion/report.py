@@ -1,118 +1,125 @@
-"""Stage emotion-report: one HTML page that a musicologist can read.
+"""Stage emotion-report: one HTML page on careers and on music as a whole.
 
 Every sentence, figure and table is computed from the inputs; the page needs nothing outside itself.
-Sections are built in ``report_*.py``, drawn by ``figures*.py``, and set by the template in
-``tasks/report/page.py``.
+``sections/`` builds the sections, ``sections/figures/`` draws them, and ``tasks/report/page.py`` sets them.
 """
 
 from __future__ import annotations
 
 from statewright.contracts import Feedback, Table
-from tasks.checked import Quarantine
-from tasks.emotion.causal import CausalEdges, CausalMetrics, GrangerTests
-from tasks.emotion.changepoint import ChangeCounts, ChangepointMetrics, Changes
-from tasks.emotion.contracts.macro import CareerCourses, MacroMetrics
-from tasks.emotion.contracts.meso import AlbumCoherence, MesoMetrics
-from tasks.emotion.contracts.micro import MicroMetrics, SectionEffects, SongCurves
-from tasks.emotion.contracts.tables import Artists, Careers, Forecasts, Years
-from tasks.emotion.effects import EffectCurve, EffectEstimates, EffectsMetrics
-from tasks.emotion.evaluate import Ablation, Coverage, Scores
-from tasks.emotion.fusion import Attention, FusionSummary
-from tasks.emotion.ingest import IngestReport
-from tasks.emotion.network import NetworkFit, NetworkMetrics, NetworkTerms
+from tasks.emotion.catalogue.selection import select_artists
+from tasks.emotion.causal import CausalOutputs
+from tasks.emotion.changepoint import ChangepointOutputs
+from tasks.emotion.contracts.macro import MacroOutputs
+from tasks.emotion.contracts.meso import MesoOutputs
+from tasks.emotion.contracts.micro import MicroOutputs
+from tasks.emotion.contracts.report import FusionResults, IngestResults
+from tasks.emotion.contracts.tables import Forecasts
+from tasks.emotion.effects import EffectsOutputs
+from tasks.emotion.evaluate import EvaluateOutputs
+from tasks.emotion.network import NetworkOutputs
 from tasks.emotion.params import ReportParams
-from tasks.emotion.preprocess import PreprocessReport
-from tasks.emotion.sections.attention import attention as attention_section
-from tasks.emotion.sections.careers import careers as careers_section
-from tasks.emotion.sections.careers import choose, plane
-from tasks.emotion.sections.causality import causality
-from tasks.emotion.sections.data import data
-from tasks.emotion.sections.effects import effects as effects_section
-from tasks.emotion.sections.forecast import forecast
-from tasks.emotion.sections.frame import findings, methods, reproduce
-from tasks.emotion.sections.music import music
-from tasks.emotion.sections.network import influence
-from tasks.emotion.sections.scales import scales
-from tasks.emotion.sections.states import states as states_section
-from tasks.emotion.sections.trust import ablations
-from tasks.emotion.sections.trust import coverage as coverage_section
-from tasks.emotion.variational import ArtistStates, VariationalMetrics
-from tasks.report.blocks import count
-from tasks.report.feedback import feedback as feedback_section
+from tasks.emotion.preprocess import PreprocessOutputs
+from tasks.emotion.sections import (
+    ablations,
+    attention,
+    careers,
+    causality,
+    coverage,
+    data,
+    forecast,
+    influence,
+    interventions,
+    limitations,
+    music,
+    plane,
+    reproduction,
+    scales,
+    states,
+)
+from tasks.emotion.variational import VariationalOutputs
+from tasks.report import feedback as feedback_loop
+from tasks.report.blocks import count, findings, joined
 from tasks.report.page import page
 
-TITLE = "The emotional course of artists, of careers, and of music as a whole"
+TITLE = "Emotion in recorded music: artists, careers, and music as a whole"
 
 
 def report(
-    artists: Table[Artists],
-    careers: Table[Careers],
-    years: Table[Years],
-    quarantine: Table[Quarantine],
-    attention: Table[Attention],
-    changes: Table[Changes],
-    change_counts: Table[ChangeCounts],
-    artist_states: Table[ArtistStates],
-    causal_edges: Table[CausalEdges],
-    granger: Table[GrangerTests],
-    effect_estimates: Table[EffectEstimates],
-    effect_curve: Table[EffectCurve],
-    network_terms: Table[NetworkTerms],
-    network_fit: Table[NetworkFit],
+    ingest: IngestResults,
+    preprocess: PreprocessOutputs,
+    fusion: FusionResults,
+    changepoint: ChangepointOutputs,
+    causal: CausalOutputs,
+    effects: EffectsOutputs,
+    variational: VariationalOutputs,
+    network: NetworkOutputs,
+    micro: MicroOutputs,
+    meso: MesoOutputs,
+    macro: MacroOutputs,
     forecasts: Table[Forecasts],
-    scores: Table[Scores],
-    coverage: Table[Coverage],
-    ablation: Table[Ablation],
-    song_curves: Table[SongCurves],
-    section_effects: Table[SectionEffects],
-    album_coherence: Table[AlbumCoherence],
-    career_courses: Table[CareerCourses],
-    ingest: IngestReport,
-    preprocess: PreprocessReport,
-    fusion: FusionSummary,
-    changepoint: ChangepointMetrics,
-    causal: CausalMetrics,
-    effects: EffectsMetrics,
-    variational: VariationalMetrics,
-    network: NetworkMetrics,
-    micro: MicroMetrics,
-    meso: MesoMetrics,
-    macro: MacroMetrics,
+    evaluate: EvaluateOutputs,
     feedback: Feedback,
     *,
     params: ReportParams,
 ) -> str:
-    """Write the page."""
-    shown, note = choose(artists, careers, params)
-    tables = {"artists": artists, "careers": careers, "changes": changes, "change_counts": change_counts}
+    """Write the page: a summary, the findings, and one section per topic."""
+    selection = select_artists(preprocess.artists, preprocess.careers, params)
     sections = (
-        findings(scores, coverage, changes, (changepoint, variational, causal, fusion, feedback)),
-        data(ingest, preprocess, quarantine),
-        music(years, changes, changepoint),
-        careers_section(shown, note, tables, changepoint, params),
-        plane(shown, years, careers, params),
-        states_section(shown, artist_states, variational, params),
-        scales(song_curves, section_effects, album_coherence, career_courses, (micro, meso, macro)),
-        attention_section(attention, fusion),
-        causality(causal_edges, granger, causal, params),
-        effects_section(effect_estimates, effect_curve, effects),
-        influence(network_terms, network_fit, network),
-        forecast(forecasts, scores, shown, params),
-        coverage_section(coverage),
-        ablations(ablation),
-        feedback_section(feedback),
-        methods(forecasts),
-        reproduce(),
-    )
-    lede = (
-        f"{count(careers['artist_id'].nunique())} careers in sound, {count(len(careers))} artist-years, "
-        f"{int(careers['year'].min())} to {int(careers['year'].max())}: when did they change, what goes "
-        "with what, and how far can the next step be foreseen? Each figure says what it rests on and how "
-        "sure it is."
+        findings(
+            music.finding(changepoint),
+            careers.finding(changepoint),
+            states.finding(variational),
+            scales.finding(meso),
+            attention.finding(fusion),
+            causality.finding(causal),
+            interventions.finding(effects),
+            influence.finding(network),
+            forecast.finding(evaluate),
+            coverage.finding(evaluate),
+            ablations.finding(evaluate),
+            feedback_loop.finding(feedback),
+        ),
+        data.section(ingest, preprocess),
+        music.section(preprocess, changepoint),
+        careers.section(selection, preprocess, changepoint, params),
+        plane.section(selection, preprocess, params),
+        states.section(selection, variational, params),
+        scales.section(micro, meso, macro),
+        attention.section(fusion),
+        causality.section(causal, params),
+        interventions.section(effects),
+        influence.section(network),
+        forecast.section(forecasts, evaluate, selection, params),
+        coverage.section(evaluate),
+        ablations.section(evaluate),
+        feedback_loop.section(feedback),
+        limitations.section(forecasts),
+        reproduction.section(),
     )
     return page(
         TITLE,
-        lede,
+        summary(preprocess, changepoint, evaluate),
         sections,
-        "Made by the stage emotion-report. One file, nothing fetched: keep it, mail it, print it.",
+        "Written by the stage emotion-report. The page is one file and loads nothing from the network.",
+    )
+
+
+def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, evaluate: EvaluateOutputs) -> str:
+    """Return three sentences for any reader: the data, the questions, the answers."""
+    rows, metrics, scores = preprocess.careers, changepoint.changepoint.careers, evaluate.evaluate
+    years = joined(str(year) for year in music.years_of_change("music", changepoint.changes))
+    moment = f"around {years}" if years else "gradually"
+    better, measures = (
+        sum(getattr(task, name) for task in (scores.audio, scores.lyrics)) for name in ("beats", "dimensions")
+    )
+    return (
+        "This page follows how happy, calm or energetic the recordings of "
+        f"{count(rows['artist_id'].nunique())} artists sound and what their lyrics express, from "
+        f"{int(rows['year'].min())} to {int(rows['year'].max())}. "
+        "It shows when artists and popular music as a whole changed, who sounds like whom, and how well the "
+        "next step of a career can be predicted. "
+        f"In short, {count(metrics.certain)} of {count(metrics.careers)} careers very probably changed "
+        f"character at least once, music as a whole most probably did so {moment}, and the predictions are "
+        f"better than the best simple rule in {better} of {measures} measures."
     )

@@ -5,16 +5,16 @@
                                           |
               four forecasts a dimension -> convex combination           (methods.temporal.stacking)
 
-All that is learnt, the weights of the combination too, is learnt from targets of the training
-period: networks and regressions by leaving out artists in turn, weights from the forecasts of the artists
-left out. The validation years are left for choosing parameters and for conformal calibration,
-the test years for nothing.
+All parameters, including the weights of the combination, are learnt from targets of the training
+period: networks and regressions by holding out groups of artists in turn, weights from the forecasts
+for the held-out artists. The validation years serve to choose parameters and for conformal
+calibration. The test years are not used here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,9 +32,9 @@ Floats = np.ndarray
 
 
 class History(pa.DataFrameModel):
-    """One row an epoch: losses in nats a value; validation is on the artists left out.
+    """One row per epoch: losses in nats per value; validation is on held-out artists.
 
-    Means over the networks; one that has stopped counts with its last loss.
+    Means over the networks; a network that has stopped counts with its last loss.
     """
 
     epoch: Series[int] = pa.Field(ge=1, unique=True)
@@ -44,7 +44,7 @@ class History(pa.DataFrameModel):
 
 
 class TaskMetrics(Document):
-    """One task: counts, validation RMSE of the model and its parts, weights of the parts."""
+    """One task: counts, validation RMSE of the model and its parts, weights."""
 
     targets_train: int
     targets_validation: int
@@ -55,7 +55,10 @@ class TaskMetrics(Document):
 
 
 class TrainMetrics(Document):
-    """`validation_loss` is the mean over tasks and dimensions of MSE / MSE of the artist's mean."""
+    """Losses of both tasks.
+
+    `validation_loss` is the mean over tasks and dimensions of MSE / MSE of the artist's mean.
+    """
 
     validation_loss: float
     audio_loss: float
@@ -64,7 +67,7 @@ class TrainMetrics(Document):
     lyrics: TaskMetrics
 
 
-class Train(NamedTuple):
+class TrainOutputs(NamedTuple):
     """Outputs of the stage."""
 
     forecasts: Table[Forecasts]
@@ -82,12 +85,15 @@ def train(
     *,
     params: TrainParams,
     split: SplitParams,
-) -> Train:
-    """Forecast every target of both tasks, and say what the validation years think of it."""
+) -> TrainOutputs:
+    """Forecast every target of both tasks, and score the validation years."""
     import torch
 
     torch.set_num_threads(params.threads)
-    tables, tensors, epochs, metrics = [], {}, [], {}
+    tables: list[pd.DataFrame] = []
+    tensors: dict[str, Floats] = {}
+    epochs: list[dict[str, Any]] = []
+    metrics: dict[str, TaskMetrics] = {}
     for task in (audio_task(careers, split, artists), lyrics_task(albums, split, artists)):
         learn_before = getattr(split, f"{task.name}_train_before")
         known = releases(states, features, learn_before)
@@ -102,7 +108,7 @@ def train(
         }
         metrics[task.name] = task_metrics(base, variants)
     losses = {name: validation_loss(metric) for name, metric in metrics.items()}
-    return Train(
+    return TrainOutputs(
         pd.concat(tables, ignore_index=True),
         tensors,
         TrainMetrics(
@@ -115,7 +121,7 @@ def train(
 
 
 def history_table(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Mean loss of all networks after each epoch, over both tasks and each."""
+    """Average the loss of all networks after each epoch, over both tasks and by task."""
     table = pd.DataFrame(index=pd.RangeIndex(1, epochs["epoch"].max() + 1, name="epoch"))
     for loss in ("train_loss", "validation_loss"):
         wide = (
@@ -128,7 +134,7 @@ def history_table(epochs: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast_rows(task: Task, name: str, variant: Variant) -> pd.DataFrame:
-    """Long table of a variant's forecasts; ablations without the training period."""
+    """Return the forecasts of a variant in long form; ablations lack training rows."""
     rows = (
         task.rows("train", "validation", "test") if name == "statewright" else task.rows("validation", "test")
     )
@@ -152,12 +158,12 @@ def forecast_rows(task: Task, name: str, variant: Variant) -> pd.DataFrame:
 
 
 def filter_tensors(base: Base) -> dict[str, Floats]:
-    """Parameters of the state-space models, one row a dimension."""
+    """Return the parameters of the state-space models, one row per dimension."""
     return {f"filter.{kind}": np.array([fit.theta for fit in fits]) for kind, fits in base.fits.items()}
 
 
 def task_metrics(base: Base, variants: Mapping[str, Variant]) -> TaskMetrics:
-    """RMSE over the validation years of each variant, of its parts, and of the artist's mean."""
+    """Score each variant, its parts, and the artist's mean on the validation years."""
     from methods.temporal.baselines import unit_mean
     from methods.temporal.population_filter import NAMES
 
@@ -184,7 +190,7 @@ def task_metrics(base: Base, variants: Mapping[str, Variant]) -> TaskMetrics:
 
 
 def validation_loss(metrics: TaskMetrics) -> float:
-    """Mean over dimensions of the model's MSE over that of the artist's mean: lower is better."""
+    """Return the mean over dimensions of MSE / MSE of the artist's mean."""
     model, mean = metrics.validation_rmse["statewright"], metrics.validation_rmse["artist-mean"]
     return round(float(np.mean([(model[name] / mean[name]) ** 2 for name in model])), 6)
 

@@ -1,9 +1,10 @@
-"""Stage emotion-variational: the emotional state of every artist in every year, with its uncertainty.
+"""Stage emotion-variational: the emotional state of every artist in every year.
 
-A yearly mean of few songs is a poor guide to where an artist was. The model of
-``methods.variational`` weighs it by its songs and leans on the years beside it and on the artist's
-level. Two posteriors: the mean field of the specification, and one that keeps an artist's years together,
-which the table of states is from. Whether either is worth it is judged on years hidden from both.
+A yearly mean of few songs is a poor estimate of an artist's state. The model of
+``methods.variational`` weights it by the number of songs and combines it with the neighbouring years
+and the artist's level. There are two posteriors: the mean field of the specification, and a structured
+one that models the years of an artist jointly, from which the table of states is computed. Held-out
+years show whether either is better than simple predictions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from statewright.contracts import Document, Table
 from tasks.emotion.changepoint import usable_careers
 from tasks.emotion.contracts.tables import AUDIO, Artists, Careers
 from tasks.emotion.params import VariationalParams
-from tasks.emotion.series.hidden_years import HiddenScore, Prediction, hide, nearest_year, score, shrunk_mean
+from tasks.emotion.series.held_out_years import (
+    HeldOutScore,
+    Prediction,
+    hold_out,
+    nearest_year,
+    score,
+    shrunk_mean,
+)
 
 if TYPE_CHECKING:
     from methods.variational import Careers as Observed
@@ -30,7 +38,7 @@ _FEATURES = "^(" + "|".join(AUDIO) + ")"
 
 
 class ArtistStates(pa.DataFrameModel):
-    """One row an artist and calendar year from its first to its last.
+    """One row per artist and calendar year from its first to its last.
 
     A silent year has no songs; those of a possible reissue do not count.
 
@@ -46,7 +54,7 @@ class ArtistStates(pa.DataFrameModel):
 
 
 class Ascent(pa.DataFrameModel):
-    """The bound of some careers after each step, in nats below the best; empty once a method has stopped."""
+    """Bound after each step, in nats below the best; empty after the last step."""
 
     step: Series[int] = pa.Field(ge=0, unique=True)
     coordinate: Series[float] = pa.Field(nullable=True)
@@ -55,7 +63,7 @@ class Ascent(pa.DataFrameModel):
 
 
 class Estimate(Document):
-    """Posterior mean and standard deviation; data in standard deviations of the yearly means."""
+    """Posterior mean and standard deviation, in units of the yearly means' spread."""
 
     mean: float
     sd: float
@@ -72,7 +80,7 @@ class FamilyMetrics(Document):
 
 
 class AscentMetrics(Document):
-    """Steps to within one nat of the best bound of some careers (null: not in `most_steps`)."""
+    """Steps to within one nat of the best bound (null: not within `most_steps`)."""
 
     artists: int
     most_steps: int
@@ -81,6 +89,8 @@ class AscentMetrics(Document):
 
 
 class VariationalMetrics(Document):
+    """Both families, scores on held-out years (`hidden`), and the ascents."""
+
     artists: int
     years: int
     silent_years: int
@@ -88,17 +98,21 @@ class VariationalMetrics(Document):
     families: dict[str, FamilyMetrics]
     state_sd_ratio: float
     hidden_years: int
-    hidden: dict[str, HiddenScore]
+    hidden: dict[str, HeldOutScore]
     ascent: AscentMetrics
 
 
 class VariationalOutputs(NamedTuple):
+    """Outputs of the stage."""
+
     artist_states: Table[ArtistStates]
     variational_ascent: Table[Ascent]
     variational: VariationalMetrics
 
 
 class _Data(NamedTuple):
+    """Rows with means and spreads standardised by `centre` and `scale`."""
+
     rows: pd.DataFrame
     songs: np.ndarray
     values: np.ndarray
@@ -110,16 +124,16 @@ class _Data(NamedTuple):
 def variational(
     careers: Table[Careers], artists: Table[Artists], *, params: VariationalParams
 ) -> VariationalOutputs:
-    """Infer the states in two families; score them on hidden years; count the steps of three ascents."""
+    """Infer the states by two families, score held-out years, compare ascents."""
     from methods.variational import careers_of
 
     data = _standardised(usable_careers(careers, artists, params.min_years), params)
     rows = data.rows
-    observed, place = careers_of(
+    observed, position = careers_of(
         rows["artist_id"].to_numpy(int), rows["year"].to_numpy(int), data.songs, data.values, data.spread
     )
     fits = _fits(observed, params)
-    hidden = hide(rows, params.hidden_share, params.seed)
+    held_out = hold_out(rows, params.hidden_share, params.seed)
     ascent, ascent_metrics = _ascents(observed, params)
     states = _states(data, observed, fits, params)
     structured, factorised = (fits[name].moments.state.variance for name in ("structured", "mean_field"))
@@ -130,8 +144,8 @@ def variational(
         dimensions=list(params.dimensions),
         families={name: _family(fit, params.dimensions) for name, fit in fits.items()},
         state_sd_ratio=round(float(np.median(np.sqrt(factorised / structured))), 4),
-        hidden_years=int(hidden.sum()),
-        hidden=_hidden_scores(data, observed, place, hidden, params),
+        hidden_years=int(held_out.sum()),
+        hidden=_held_out_scores(data, observed, position, held_out, params),
         ascent=ascent_metrics,
     )
     return VariationalOutputs(states, ascent, metrics)
@@ -141,7 +155,7 @@ def _standardised(rows: pd.DataFrame, params: VariationalParams) -> _Data:
     if rows.empty:
         raise ValueError(
             f"emotion-variational: careers.parquet has no artist of {params.min_years} active years or more; "
-            "lower emotion.variational.min_years or bring longer careers."
+            "lower emotion.variational.min_years or add longer careers to the source."
         )
     means = rows[[f"{dim}_mean" for dim in params.dimensions]].to_numpy(float)
     spread = rows[[f"{dim}_sd" for dim in params.dimensions]].to_numpy(float)
@@ -172,10 +186,10 @@ def _fits(careers: Observed, params: VariationalParams) -> dict[str, Fit]:
 
 def _states(data: _Data, careers: Observed, fits: dict[str, Fit], params: VariationalParams) -> pd.DataFrame:
     first = data.rows.drop_duplicates("artist_id")
-    turn = np.arange(len(careers.songs)) - careers.start[careers.artist]
+    offset = np.arange(len(careers.songs)) - careers.start[careers.artist]
     table = {
         "artist_id": first["artist_id"].to_numpy(int)[careers.artist],
-        "year": first["year"].to_numpy(int)[careers.artist] + turn,
+        "year": first["year"].to_numpy(int)[careers.artist] + offset,
         "n_songs": careers.songs.astype(int),
     }
     for k, dim in enumerate(params.dimensions):
@@ -204,34 +218,34 @@ def _estimate(factor: Gaussian | Gamma, k: int) -> Estimate:
     return Estimate(mean=round(float(factor.mean[k]), 4), sd=round(float(np.sqrt(variance[k])), 4))
 
 
-def _hidden_scores(
-    data: _Data, careers: Observed, place: np.ndarray, hidden: np.ndarray, params: VariationalParams
-) -> dict[str, HiddenScore]:
+def _held_out_scores(
+    data: _Data, careers: Observed, position: np.ndarray, held_out: np.ndarray, params: VariationalParams
+) -> dict[str, HeldOutScore]:
     from dataclasses import replace
 
-    seen = np.ones((len(careers.songs), 1))
-    seen[place[hidden]] = 0
+    used = np.ones((len(careers.songs), 1))
+    used[position[held_out]] = 0
     without = replace(
-        careers, songs=careers.songs * seen[:, 0], mean=careers.mean * seen, within=careers.within * seen
+        careers, songs=careers.songs * used[:, 0], mean=careers.mean * used, within=careers.within * used
     )
     predictions = {}
     for name, fit in _fits(without, params).items():
         state, song = fit.moments.state, fit.globals_.song_precision.mean
-        variance = state.variance[place] + 1 / (song * data.songs[:, None])
-        predictions[name] = Prediction(state.mean[place], variance)
-    raw, shrunk = shrunk_mean(data.rows, data.values, careers.within[place], hidden)
+        variance = state.variance[position] + 1 / (song * data.songs[:, None])
+        predictions[name] = Prediction(state.mean[position], variance)
+    raw, shrunk = shrunk_mean(data.rows, data.values, careers.within[position], held_out)
     predictions |= {"moments": shrunk, "artist_mean": raw}
-    predictions["nearest_year"] = nearest_year(data.rows, data.values, hidden)
-    error = {name: (data.values - one.mean)[hidden] for name, one in predictions.items()}
-    artist = data.rows["artist_id"].to_numpy()[hidden]
+    predictions["nearest_year"] = nearest_year(data.rows, data.values, held_out)
+    error = {name: (data.values - prediction.mean)[held_out] for name, prediction in predictions.items()}
+    artist = data.rows["artist_id"].to_numpy()[held_out]
     return {
-        name: score(one.variance[hidden], error[name], error["moments"], artist, params)
-        for name, one in predictions.items()
+        name: score(prediction.variance[held_out], error[name], error["moments"], artist, params)
+        for name, prediction in predictions.items()
     }
 
 
 def _ascents(careers: Observed, params: VariationalParams) -> tuple[pd.DataFrame, AscentMetrics]:
-    """Three ways up the mean-field bound of some careers, from one start."""
+    """Compare three ascents of the mean-field bound of some careers, from one start."""
     from methods.variational import coordinate_ascent, gradient_ascent, natural_gradient_ascent
 
     count = min(params.ascent_artists, len(careers.start))

@@ -1,1 +1,1 @@
-"""What the pages of all pipelines are made of: blocks, drawings, and the template that sets them."""
+"""Parts of all report pages: blocks, drawings and the page template."""

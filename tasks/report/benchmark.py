@@ -1,4 +1,4 @@
-"""Tables that a benchmark measured: as they are kept in ``benchmarks/figures``, and as a page shows them."""
+"""Tables of benchmark results, as files and as blocks of a page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TextOrNumber = str | int | float | None
 
 
 class BenchmarkTable(Document):
-    """A table with the numbers as they were measured.
+    """A table of measured numbers.
 
-    ``name`` tells it from the other tables of its part. ``decimals`` is how many decimals a column of
-    measured numbers is shown with, 3 where it does not say. A cell without a value is null.
+    ``name`` is unique within its part. ``decimals`` is the number of decimals of a column of measured
+    numbers, 3 by default. A cell without a value is null.
     """
 
     name: str = Field(min_length=1)
@@ -28,19 +28,25 @@ class BenchmarkTable(Document):
     @model_validator(mode="after")
     def _as_wide_as_its_heading(self) -> Self:
         if wrong := [row for row in self.rows if len(row) != len(self.columns)]:
-            raise ValueError(f"table '{self.name}' has {len(self.columns)} columns, but a row {wrong[0]}")
+            raise ValueError(
+                f"table '{self.name}': found a row of {len(wrong[0])} cells ({wrong[0]}), expected "
+                f"{len(self.columns)}, one per column"
+            )
         if unknown := sorted(set(self.decimals) - set(self.columns)):
-            raise ValueError(f"table '{self.name}' has no column {', '.join(unknown)}, which decimals names")
+            raise ValueError(
+                f"table '{self.name}': decimals names {', '.join(unknown)}; the columns are "
+                f"{', '.join(self.columns)}"
+            )
         return self
 
-    def shown(self) -> list[list[str]]:
-        """The cells as text."""
+    def formatted(self) -> list[list[str]]:
+        """Return the cells as text."""
         digits = [self.decimals.get(column, 3) for column in self.columns]
-        return [[_shown(cell, d) for cell, d in zip(row, digits, strict=True)] for row in self.rows]
+        return [[_formatted(cell, d) for cell, d in zip(row, digits, strict=True)] for row in self.rows]
 
 
-class Measured(BenchmarkTable):
-    """A table, the day and the command that made it, and the libraries that it rests on."""
+class Measurement(BenchmarkTable):
+    """A table with the date, the command and the library versions of its measurement."""
 
     date: str
     command: str
@@ -48,13 +54,13 @@ class Measured(BenchmarkTable):
 
 
 class Benchmark(Document):
-    """What is kept of one part of the benchmarks."""
+    """Tables of one part of the benchmarks."""
 
     part: str
-    tables: list[Measured]
+    tables: list[Measurement]
 
 
-def _shown(cell: TextOrNumber, digits: int) -> str:
+def _formatted(cell: TextOrNumber, digits: int) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, float):
@@ -63,12 +69,12 @@ def _shown(cell: TextOrNumber, digits: int) -> str:
 
 
 def benchmark_grids(benchmark: Benchmark) -> list[Grid]:
-    """The tables for a page, each with its day and command."""
+    """Build the tables of a page, each with its date and command."""
     return [
         grid(
             f"{table.title} Measured on {table.date} by “{table.command}”.",
             table.columns,
-            table.shown(),
+            table.formatted(),
             text=[k for k in range(1, len(table.columns)) if _holds_words(table, k)],
         )
         for table in benchmark.tables
@@ -76,4 +82,5 @@ def benchmark_grids(benchmark: Benchmark) -> list[Grid]:
 
 
 def _holds_words(table: BenchmarkTable, column: int) -> bool:
-    return any(isinstance(row[column], str) and not row[column][:1].isdigit() for row in table.rows)
+    cells = (row[column] for row in table.rows)
+    return any(isinstance(cell, str) and not cell[:1].isdigit() for cell in cells)

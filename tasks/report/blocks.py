@@ -1,4 +1,4 @@
-"""What a page is made of: sections of prose, pictures and tables; and how numbers are written."""
+"""Blocks of a report page (prose, pictures, tables), and the format of numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Commands:
-    """Lines to type."""
+    """Shell commands, one per line."""
 
     kind: ClassVar[str] = "commands"
     lines: tuple[str, ...]
@@ -26,7 +26,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Picture:
-    """Inline SVG with a heading of its own; `svg` is markup and goes into the page as it is."""
+    """Inline SVG with an optional heading and note; `svg` is not escaped."""
 
     svg: str
     title: str = ""
@@ -35,7 +35,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture over the whole width, or several small ones, `tile` rem wide at least; one caption."""
+    """One picture of full width, or several small ones, with one caption.
+
+    A small picture is at least `tile` rem wide.
+    """
 
     kind: ClassVar[str] = "figure"
     pictures: tuple[Picture, ...]
@@ -44,12 +47,13 @@ class Figure:
 
     @property
     def small(self) -> bool:
+        """True if the pictures are tiles of a grid."""
         return len(self.pictures) > 1
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The text of a cell, and whether it is the winner of its column."""
+    """Text of a table cell; `best` marks the best value of a column."""
 
     text: str
     best: bool = False
@@ -57,7 +61,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the first column of each row is its header. `text_columns` hold words."""
+    """A table; the first cell of a row is its header; `text_columns` hold words."""
 
     kind: ClassVar[str] = "grid"
     caption: str
@@ -71,49 +75,54 @@ Block = Prose | Commands | Figure | Grid
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, the key by which the table of contents links to it, and what stands below."""
+    """A titled part of a page; `key` is its anchor in the table of contents."""
 
     key: str
     title: str
     blocks: tuple[Block, ...]
 
 
+def findings(*topics: Sequence[str]) -> Section:
+    """Build the section that lists the findings of all topics."""
+    return Section("findings", "Findings", (Prose(points=tuple(text for topic in topics for text in topic)),))
+
+
 def grid(
     caption: str, columns: Sequence[str], rows: Iterable[Sequence[str | Cell]], text: Sequence[int] = ()
 ) -> Grid:
-    """Build a table; `text` are the columns that hold words, set flush left."""
+    """Build a table; `text` lists the columns of words, which are left-aligned."""
     cells = tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows)
     return Grid(caption, tuple(columns), cells, frozenset(text))
 
 
 def count(number: float) -> str:
-    """``12,345``."""
+    """Format a number of items: ``12,345``."""
     return f"{int(number):,}"
 
 
 def signed(number: float, digits: int = 3) -> str:
-    """``+0.012`` or ``−0.012``, with a real minus sign."""
+    """Format a number with its sign: ``+0.012`` or ``−0.012``."""
     return f"{number:+.{digits}f}".replace("-", "−")
 
 
 def interval(low: float, high: float, digits: int = 3) -> str:
-    """``−0.004 to 0.002``."""
+    """Format the bounds of an interval: ``−0.004 to 0.002``."""
     return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
 
 
 def share(number: float) -> str:
-    """``93%``, but never 0% or 100% for what is neither."""
+    """Format a share: ``93%``; 0% and 100% are exact, else ``<1%`` and ``>99%``."""
     if 0 < number < 0.005:
         return "<1%"
     return ">99%" if 0.995 <= number < 1 else f"{number:.0%}"
 
 
 def joined(words: Iterable[str]) -> str:
-    """``a, b and c``."""
+    """Join words into a list: ``a, b and c``."""
     *most, last = [*words] or [""]
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def plural(number: int, noun: str) -> str:
-    """``1 year``, ``2 years``."""
+    """Format a number with its noun: ``1 year``, ``2 years``."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""How every figure of a page is drawn: one style, inline SVG, the same bytes each time."""
+"""Drawing of figures as inline SVG: one style, and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: apart for every common kind of colour blindness.
+# Okabe and Ito's palette: distinct for every common kind of colour blindness.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#00795A", "#A8447F", "#C98A00"
 INK, GREY, PALE = "#1d2329", "#5f6973", "#dfe3e7"
 
@@ -43,15 +43,24 @@ STYLE: dict[str, Any] = {
 
 
 def svg(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figure], None]) -> str:
-    """Draw on an empty figure of `size` inches and give it back as SVG for the inside of a page.
+    """Draw on an empty figure and return it as inline SVG.
 
-    `name` must be unique in the page: all identifiers inside begin with it. `alt` is what a
-    screen reader says instead.
+    Parameters
+    ----------
+    name : str
+        Unique in the page: the prefix of all identifiers inside the SVG.
+    size : tuple of float
+        Width and height in inches.
+    alt : str
+        Text for screen readers.
+    draw : callable
+        Draws on the figure that it receives.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({**STYLE, "svg.hashsalt": name}):
+    settings: Any = {**STYLE, "svg.hashsalt": name}
+    with rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
         page = io.StringIO()
@@ -60,13 +69,16 @@ def svg(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figure],
 
 
 def inline(document: str, name: str, alt: str) -> str:
-    """Strip what only a file needs; make identifiers unique; name the picture for screen readers."""
+    """Return an SVG document as an element for the inside of a page.
+
+    Its identifiers are unique in the page, and `alt` is its text for screen readers.
+    """
     from markupsafe import escape
 
-    found = re.search(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>(.*)</svg>", document, re.DOTALL)
-    if found is None:
+    element = re.search(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>(.*)</svg>", document, re.DOTALL)
+    if element is None:
         raise ValueError(f"figure '{name}': matplotlib wrote no <svg> element")
-    box, body = found.groups()
+    box, body = element.groups()
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{name}-', body)
@@ -80,6 +92,6 @@ def inline(document: str, name: str, alt: str) -> str:
 
 
 def label_once(axes: Axes, **options: Any) -> None:
-    """A legend above the axes, where it covers nothing."""
+    """Add a legend above the axes, where it covers no data."""
     options = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2, "ncols": 4} | options
     axes.legend(**options)

@@ -1,4 +1,4 @@
-"""Section of a report on the feedback stage: whether it stops, and what it would change."""
+"""Section of a report on the decision of the feedback stage."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ from statewright.contracts import Feedback
 from tasks.report.blocks import Block, Prose, Section, grid
 
 
-def feedback(word: Feedback, *further: Block) -> Section:
-    """The last word of the feedback stage, and what a pipeline has to add."""
-    verb = "says stop" if word.stop or not word.patch else "proposes a change"
-    blocks: list[Block] = [Prose(f"After this round the feedback stage {verb}. Its reason: {word.reason}")]
-    if word.patch:
+def finding(feedback: Feedback) -> list[str]:
+    """Return the sentence on the decision for the findings."""
+    return [f"The feedback stage {_decision(feedback)}."]
+
+
+def section(feedback: Feedback, *further: Block) -> Section:
+    """Return the section: decision, proposed change, blocks that a pipeline adds."""
+    blocks: list[Block] = [
+        Prose(f"After this round the feedback stage {_decision(feedback)}. Reason: {feedback.reason}")
+    ]
+    if feedback.patch:
         blocks.append(
             grid(
-                "The proposed change of the parameters; the command “statewright loop” applies it and "
-                "runs the next round.",
+                "The proposed change of the parameters. The command “statewright loop” applies it and runs "
+                "the next round.",
                 ("parameter", "now", "proposed"),
-                [(one.key, str(one.was), str(one.now)) for one in word.patch],
+                [(patch.key, str(patch.was), str(patch.now)) for patch in feedback.patch],
             )
         )
-    return Section("feedback", "The last word of the feedback", (*blocks, *further))
+    return Section("feedback", "Feedback for the next round", (*blocks, *further))
+
+
+def _decision(feedback: Feedback) -> str:
+    return "stops" if feedback.stop or not feedback.patch else "proposes a change"

@@ -1,4 +1,4 @@
-"""The page itself: style sheet and template; nothing in it is fetched from anywhere."""
+"""Style sheet and template of a report page, without external resources."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:
-    """Set the sections; all text is escaped, only the SVG of our own figures goes in as it is."""
+    """Render the page; all text is escaped except the SVG of our own figures."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 

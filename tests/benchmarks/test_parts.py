@@ -24,14 +24,14 @@ def renamed(value: float) -> BenchmarkTable:
 
 
 def test_rows_of_another_width_and_decimals_of_unknown_columns_raise_an_error():
-    with pytest.raises(ValidationError, match="3 columns, but a row"):
+    with pytest.raises(ValidationError, match="expected 3, one per column"):
         BenchmarkTable(name="t", title="", columns=["a", "b", "c"], rows=[[1]])
-    with pytest.raises(ValidationError, match="no column d"):
+    with pytest.raises(ValidationError, match="decimals names d; the columns are a"):
         BenchmarkTable(name="t", title="", columns=["a"], rows=[], decimals={"d": 1})
 
 
 def test_cells_are_shown_with_their_decimals():
-    assert SPEED.shown() == [["ours", "0.1", "–"], ["theirs", "−1,234.5", "not run"], ["7", "2", "0.500"]]
+    assert SPEED.formatted() == [["ours", "0.1", "–"], ["theirs", "−1,234.5", "not run"], ["7", "2", "0.500"]]
     assert markdown(SPEED).splitlines()[2:5] == [
         "| search | ms | p |",
         "| --- | --- | --- |",
@@ -42,7 +42,7 @@ def test_cells_are_shown_with_their_decimals():
 def test_a_page_shows_the_date_and_the_command():
     [table] = benchmark_grids(Benchmark(part="x", tables=[measured(SPEED, "python -m y")]))
     assert table.caption.endswith("by “python -m y”.")
-    assert [[cell.text for cell in row] for row in table.rows] == SPEED.shown()
+    assert [[cell.text for cell in row] for row in table.rows] == SPEED.formatted()
 
 
 def test_tables_that_are_not_measured_again_keep_their_date(tmp_path: Path):

@@ -1,1 +1,1 @@
-"""Helpers that unify names and dates across the tables of artists and albums."""
+"""Helpers on names and dates in the tables of artists and albums."""

@@ -1,4 +1,4 @@
-"""Fold spellings of artists and albums; say from its name when an album is a collection."""
+"""Folding of names of artists and albums; kinds of collections by album name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LETTERS = str.maketrans(
 def fold(name: str) -> str:
     """Fold a name so that its spellings agree.
 
-    Accents, case, punctuation, spaces, a leading "the", "&" for "and", "$" for "s" and
-    guests ("feat. ...") do not count. A name of signs only keeps them.
+    Accents, case, punctuation, spaces, a leading "the", "&" for "and", "$" for "s" and guests
+    ("feat. ...") are ignored. A name that consists of signs keeps them.
 
     >>> fold("The Beatles"), fold("Beyoncé feat. JAY-Z"), fold("A$AP Rocky"), fold("!!!")
     ('beatles', 'beyonce', 'asaprocky', '!!!')
@@ -51,7 +51,7 @@ _RECORDED_AGAIN = re.compile(
 
 
 def fold_album(album: str) -> str:
-    """Fold an album's name without what tells its editions apart.
+    """Fold an album's name without the words that distinguish its editions.
 
     A live, remixed or re-recorded album is another album, not another edition.
 
@@ -93,7 +93,7 @@ _REISSUE = re.compile(r"\bremaster(?:ed)?\b|\bre-?issue\b|\banniversary\b|\blega
 
 
 def collection_kind(album: str) -> str:
-    """Say which kind of collection the name of an album betrays, or ``""`` for none.
+    """Return the kind of collection that the name of an album indicates, or ``""``.
 
     >>> collection_kind("Unreleased"), collection_kind("Live Like You Were Dying")
     ('unreleased', '')
@@ -102,5 +102,5 @@ def collection_kind(album: str) -> str:
 
 
 def is_reissue(album: str) -> bool:
-    """Whether the name says that the album came out before."""
+    """Return whether the name indicates a reissue."""
     return bool(_REISSUE.search(album))

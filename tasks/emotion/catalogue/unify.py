@@ -1,4 +1,4 @@
-"""Unify artists and albums across the tables: who is whom, which edition is which album."""
+"""Matching of artists and albums across the tables."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ LONGEST_CAREER = 60
 LATEST_FIRST_ALBUM = 30
 UNKNOWN = "Unknown"
 COLLECTIVE = fold("Various Artists")
-"""A name under which a source files compilations: it stands for no one artist."""
+"""Folded name under which a source files compilations; it is not an artist."""
 
 
 def known_artists(artists: pd.DataFrame, careers: pd.DataFrame, influence: pd.DataFrame) -> pd.DataFrame:
     """List every artist that has an id, with `ambiguous` and `same_as`.
 
-    An id that only careers or pairs mention is kept, without a name of its own. In the
-    source the songs of two artists of one name stand under one of the two ids, often the
-    wrong one: `same_as` is the id whose start fits the songs best (else the id itself), and
-    its genre, start and influences are those to believe.
+    An id that only careers or pairs contain is included without a name of its own. In the source the
+    songs of two artists of one name are filed under one of the two ids, often the wrong one. `same_as` is
+    the id whose start fits the songs best (else the id itself); its genre, start and influences are the
+    reliable ones.
     """
     named = artists[
         ["artist_id", "artist", "genre", "active_start", "influences", "influenced_by", "first_year"]
@@ -45,12 +45,12 @@ def known_artists(artists: pd.DataFrame, careers: pd.DataFrame, influence: pd.Da
 
 
 def fitting_by_date(candidates: pd.DataFrame, first_year: float) -> list[int]:
-    """Ids of the candidates whose start lies nearest to `first_year`, those not after it first.
+    """Return the ids of the candidates whose start is nearest to `first_year`.
 
-    The start is a decade: 1980 means 1980 to 1989.
+    Starts that are not after it come first. The start is a decade: 1980 means 1980 to 1989.
     """
     lag = first_year - candidates["active_start"]
-    # Ten years too late for a start weigh as much as sixty too early.
+    # A start ten years too late has the weight of one sixty years too early.
     distance = lag.where(lag >= 0, -6 * lag + LONGEST_CAREER)
     return candidates.loc[distance == distance.min(), "artist_id"].tolist()
 
@@ -61,8 +61,8 @@ def join_artists(names: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     names : pandas.DataFrame
-        One row an artist of the album tables: `folded`, `artist`, `first_year` of an album,
-        `dated` (that year is known from lyrics; that of an edition can be far too late).
+        One row per artist of the album tables: `folded`, `artist`, `first_year` of an album,
+        `dated` (the year is known from lyrics; the year of an edition can be far too late).
     everyone : pandas.DataFrame
         From `known_artists`.
 
@@ -70,15 +70,15 @@ def join_artists(names: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `names` with `artist_id` (missing where not joined) and `how`: joined, joined by
-        dates (two artists of that name), ambiguous (dates do not tell them apart), refused
+        dates (two artists of that name), ambiguous (dates do not distinguish them), refused
         by dates (the only artist of that name lived in another time), unknown.
     """
-    asked = everyone[everyone["folded"].isin(names["folded"])]
-    by_name = dict(iter(asked.groupby("folded")))
-    found = [_join_one(by_name.get(row.folded), row.first_year, row.dated) for row in names.itertuples()]
+    candidates = everyone[everyone["folded"].isin(names["folded"])]
+    by_name = dict(iter(candidates.groupby("folded")))
+    joins = [_join_one(by_name.get(row.folded), row.first_year, row.dated) for row in names.itertuples()]
     return names.assign(
-        artist_id=pd.array([artist_id for artist_id, _ in found], dtype="Int64"),
-        how=[how for _, how in found],
+        artist_id=pd.array([artist_id for artist_id, _ in joins], dtype="Int64"),
+        how=[how for _, how in joins],
     )
 
 
@@ -92,14 +92,14 @@ def _join_one(candidates: pd.DataFrame | None, first_year: float, dated: bool) -
     start = candidates.set_index("artist_id")["active_start"][chosen]
     if start > first_year + DECADE or (dated and first_year > start + LONGEST_CAREER):
         return None, "refused by dates"
-    # The songs of this artist may stand under a namesake's id; albums go where the songs are.
+    # The songs of this artist may be filed under the id of a namesake; albums use the id of the songs.
     songs = candidates[(candidates["same_as"] == chosen) & candidates["first_year"].notna()]
     holder = int(songs["artist_id"].iloc[0]) if len(songs) else int(chosen)
     return holder, "joined" if len(candidates) == 1 else "joined by dates"
 
 
 def one_row_an_album(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
-    """Of several rows of one album keep the most complete, then the largest; keep the earliest year."""
+    """Select the most complete, then largest row of an album; add its earliest year."""
     keyed = with_keys(table)
     keyed["missing"] = keyed[[f"{name}_mean" for name in measures]].isna().sum(axis=1)
     keyed["earliest"] = keyed.groupby(["folded", "folded_album"])["release_year"].transform("min")
@@ -108,7 +108,7 @@ def one_row_an_album(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataF
 
 
 def with_keys(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the folded artist, the folded album and the album folded without its edition."""
+    """Add the folded artist and album, and the album folded without its edition."""
     return table.assign(
         folded=table["artist"].map(fold),
         folded_album=table["album"].map(fold),
@@ -117,7 +117,7 @@ def with_keys(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def match_albums(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Match rows of `left` to rows of `right`, each at most once: first by name, then by any edition.
+    """Match rows of two tables, each at most once: by name, then by edition.
 
     Returns
     -------
@@ -139,12 +139,11 @@ def _match_on(left: pd.DataFrame, right: pd.DataFrame, key: list[str]) -> pd.Ser
 def unify_albums(
     lyrics: pd.DataFrame, audio: pd.DataFrame, joint: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Join the three album tables into one row an album, and count how.
+    """Join the three album tables into one row per album, and count the joins.
 
-    The rows of `lyrics` come first, all of them and in their order. Audio is that of the
-    audio table, else of the joint one; lyrics likewise. A lyric date is the album's; other
-    dates are those of an edition, so the earliest counts, and an edition that came out
-    later than the album makes it a `reissue`.
+    All rows of `lyrics` come first, in their order. Audio comes from the audio table, else from the joint
+    table; lyrics likewise. A lyric date is that of the album. Other dates are those of an edition: the
+    earliest one is used, and an edition later than the album makes it a `reissue`.
     """
     lyrics, audio = with_keys(lyrics), one_row_an_album(audio, AUDIO)
     joint = one_row_an_album(joint, AUDIO)
@@ -173,7 +172,7 @@ def unify_albums(
 def _filled(
     albums: pd.DataFrame, lyrics: pd.DataFrame, audio: pd.DataFrame, joint: pd.DataFrame
 ) -> pd.DataFrame:
-    """Fill each album with the audio and lyric columns of the rows it was made of."""
+    """Fill the audio and lyric columns of each album from its source rows."""
     result = albums[["folded", "artist", "album"]].copy()
     audio_from = {"audio": audio, "joint": joint}
     lyrics_from = {"lyric": lyrics, "joint": joint}
@@ -208,7 +207,7 @@ def _dated(
 
 
 def flag_albums(albums: pd.DataFrame, reissue_gap: int, most_songs: int) -> pd.DataFrame:
-    """Flag collections (by name, or too many songs for an album) and reissues (by name or date)."""
+    """Flag collections (by name or number of songs) and reissues (by name or date)."""
     kind = albums["album"].map(collection_kind)
     largest = albums["n_songs_lyrics"].where(albums["has_lyrics"], 0)
     kind = kind.where((kind != "") | (largest <= most_songs), "box set")
@@ -221,13 +220,13 @@ def flag_albums(albums: pd.DataFrame, reissue_gap: int, most_songs: int) -> pd.D
 
 
 def flag_late_first(albums: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
-    """Flag as reissues the undated albums of an artist whose first album comes decades too late.
+    """Flag undated albums as reissues if the artist's first one is decades too late.
 
-    Frank Sinatra, who started in the 1930s, has no album before 2017 here: all his dates
-    are those of editions.
+    For example, Frank Sinatra started in the 1930s but has no album before 2017 in the source: all his
+    dates are those of editions.
     """
     start = everyone.set_index("artist_id")["active_start"]
-    believed = albums["artist_id"].map(everyone.set_index("artist_id")["same_as"]).map(start)
+    reliable = albums["artist_id"].map(everyone.set_index("artist_id")["same_as"]).map(start)
     first = albums.groupby("artist_id")["year"].transform("min")
-    late = (first - believed >= LATEST_FIRST_ALBUM) & ~albums["has_lyrics"]
+    late = (first - reliable >= LATEST_FIRST_ALBUM) & ~albums["has_lyrics"]
     return albums.assign(reissue=albums["reissue"] | late)

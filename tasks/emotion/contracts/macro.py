@@ -1,4 +1,4 @@
-"""What the stage emotion-macro writes."""
+"""Contracts of the outputs of the stage emotion-macro."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from statewright.contracts import Document, Table
 
 
 class CareerCourses(pa.DataFrameModel):
-    """One row a dimension, career and year: observed, the smooth course, and the one-step forecast.
+    """One row per dimension, career and year: observed mean, course and forecast.
 
     `course` uses all years of the career, `forecast` only earlier ones; `forecast_sd` includes the
-    sampling error of the year's mean. `length_years` and `amplitude` are posterior means for the career,
-    `_low` and `_high` hold 95 % of its posterior. No rows of a dimension whose fit has not converged.
+    sampling error of the year's mean. `length_years` and `amplitude` are posterior means for the career;
+    `_low` and `_high` are the bounds of 95 % of its posterior. A dimension whose fit has not converged
+    has no rows.
     """
 
     dimension: Series[str]
@@ -39,7 +40,7 @@ class CareerCourses(pa.DataFrameModel):
 
 
 class CareerParameters(pa.DataFrameModel):
-    """One row a dimension and shared parameter: posterior, R-hat and bulk effective sample size."""
+    """One row per dimension and shared parameter: posterior, R-hat, bulk ESS."""
 
     dimension: Series[str]
     parameter: Series[str]
@@ -55,7 +56,7 @@ class CareerParameters(pa.DataFrameModel):
 
 
 class FutureScore(Document):
-    """One forecaster on the test years; `skill` is 1 - MSE / MSE of the artist's mean."""
+    """Score on test years; `skill` is 1 - MSE / MSE of the artist's mean."""
 
     rmse: float
     skill: float
@@ -63,7 +64,7 @@ class FutureScore(Document):
 
 
 class Check(Document):
-    """A trait of the data beside the middle 95 % of data sets drawn from the posterior."""
+    """A statistic of the data beside 95 % of posterior predictive data sets."""
 
     observed: float
     low: float
@@ -72,10 +73,10 @@ class Check(Document):
 
 
 class CareerFit(Document):
-    """`converged` is false, with the `reason`, where the chains may not be trusted.
+    """Fit of one dimension.
 
-    Then `future`, `covered_90` and `checks` are left empty. `worst_mixing` is the parameter with the
-    smallest effective sample size.
+    `converged` is false, with a `reason`, if the chains are not reliable; then `future`, `covered_90`
+    and `checks` are empty. `worst_mixing` is the parameter with the smallest effective sample size.
     """
 
     careers: int
@@ -94,10 +95,14 @@ class CareerFit(Document):
 
 
 class MacroMetrics(Document):
+    """Fits by dimension."""
+
     dimensions: dict[str, CareerFit]
 
 
 class MacroOutputs(NamedTuple):
+    """Outputs of the stage emotion-macro."""
+
     career_courses: Table[CareerCourses]
     career_parameters: Table[CareerParameters]
     macro: MacroMetrics

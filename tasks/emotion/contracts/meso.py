@@ -1,4 +1,4 @@
-"""What the stage emotion-meso writes."""
+"""Contracts of the outputs of the stage emotion-meso."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from statewright.contracts import Document, Table
 
 
 class AlbumCoherence(pa.DataFrameModel):
-    """One row a modality and album: coherence with its 95 % interval, and the shuffles' mean.
+    """One row per modality and album: coherence, 95 % interval, mean of shuffles.
 
-    Whether one album is tighter than chance is not told: heavy tails of songs, which these figures do
-    not hold, make small spreads common.
+    There is no test of a single album: songs have heavy tails, which these figures do not contain, so
+    small spreads are common.
     """
 
     modality: Series[str] = pa.Field(isin=["audio", "lyrics"])
@@ -33,7 +33,7 @@ class AlbumCoherence(pa.DataFrameModel):
 
 
 class AlbumLoadings(pa.DataFrameModel):
-    """One row a modality, factor and dimension: its loading, in deviations of a song."""
+    """One row per modality, factor and dimension: loading in deviations of a song."""
 
     modality: Series[str]
     factor: Series[int] = pa.Field(ge=1)
@@ -45,12 +45,11 @@ class AlbumLoadings(pa.DataFrameModel):
 class MesoSummary(Document):
     """One modality.
 
-    `factors` is chosen by `log_likelihood` an album of artists left out. `coherence` and
+    `factors` maximises the `log_likelihood` per album of held-out artists. `coherence` and
     `shuffled_coherence` are means over albums, with 95 % intervals; `shuffles_as_coherent` is the
-    share of shuffles whose mean is no smaller. Of the artists, `artists_with_albums` have albums that
-    differ more than handfuls of their songs (after correction for their
-    number). `artist_squares_ratio` is the spread of artists over that of
-    artists made of random albums.
+    share of shuffles whose mean is at least as large. `artists_with_albums` counts the artists whose
+    albums differ more than random groups of their songs, after correction for the number of artists.
+    `artist_squares_ratio` is the spread of artists over that of artists composed of random albums.
     """
 
     albums: int
@@ -71,10 +70,14 @@ class MesoSummary(Document):
 
 
 class MesoMetrics(Document):
+    """Summaries by modality."""
+
     modalities: dict[str, MesoSummary]
 
 
 class MesoOutputs(NamedTuple):
+    """Outputs of the stage emotion-meso."""
+
     album_coherence: Table[AlbumCoherence]
     album_loadings: Table[AlbumLoadings]
     meso: MesoMetrics

@@ -1,4 +1,4 @@
-"""What the stage emotion-micro writes."""
+"""Contracts of the outputs of the stage emotion-micro."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TENTHS = 10
 
 
 class SongCurves(pa.DataFrameModel):
-    """One row a song, dimension and tenth: rated mean, and the model's curve with its error.
+    """One row per song, dimension and tenth: rated mean, curve and its error.
 
-    `song_class` is the most probable class, from the calmest (0); `noise_sd` the song's own noise.
+    `song_class` is the most probable class, 0 for the calmest; `noise_sd` is the song's own noise.
     """
 
     dimension: Series[str]
@@ -29,9 +29,10 @@ class SongCurves(pa.DataFrameModel):
 
 
 class SectionEffects(pa.DataFrameModel):
-    """One row an emotion and kind of section: words per 100, above or below the song's average.
+    """One row per emotion and kind of section: words per 100 minus the song's mean.
 
-    `low` and `high` hold 95 % of bootstrap samples of songs; `spread` is how much songs differ.
+    `low` and `high` are the bounds of 95 % of the bootstrap samples of songs; `spread` is the standard
+    deviation between songs.
     """
 
     emotion: Series[str]
@@ -43,8 +44,8 @@ class SectionEffects(pa.DataFrameModel):
     songs: Series[int] = pa.Field(ge=1)
 
 
-class Foretold(Document):
-    """Errors over hidden sections of songs that the model was not fitted to."""
+class PredictionScore(Document):
+    """Errors of predicted held-out sections, in songs outside the fit."""
 
     rmse: float
     median_error: float
@@ -52,12 +53,13 @@ class Foretold(Document):
 
 
 class RatingMetrics(Document):
-    """`strength` of the Brownian shape is chosen by `log_likelihood` a song on songs left out.
+    """Fit of one rated dimension.
 
-    `rater_sd_shared`, `rater_sd_each`: log-likelihood a song with the spread of raters as a shift of the
-    whole song, and as an error of each tenth. `moves_sd` of a class is how far the curve
-    of a song goes from its level, `noise_sd` what is without order. `excess_of_line` is the mean squared
-    error of hidden tenths over that of a straight line, less 1; `excess_error` its standard error over
+    `strength` of the Brownian shape maximises the `log_likelihood` per song on held-out songs.
+    `rater_sd_shared`, `rater_sd_each`: log-likelihood per song with the spread of raters as a shift of the
+    whole song, and as an error of each tenth. `moves_sd` of a class is the standard deviation of a song's
+    curve about its level, `noise_sd` that of the noise. `excess_of_line` is the mean squared error on
+    held-out tenths divided by that of a straight line, minus 1; `excess_error` is its standard error over
     songs.
     """
 
@@ -70,27 +72,31 @@ class RatingMetrics(Document):
     noise_sd: list[float]
     moves_sd: list[float]
     share_of_songs: list[float]
-    hidden_anywhere: dict[str, Foretold]
-    hidden_end: dict[str, Foretold]
+    hidden_anywhere: dict[str, PredictionScore]
+    hidden_end: dict[str, PredictionScore]
     excess_of_line: float
     excess_error: float
 
 
 class LyricMetrics(Document):
-    """`chosen` has the highest log-likelihood a song on songs left out."""
+    """Fit of one lyric emotion; `chosen` has the highest held-out log-likelihood."""
 
     songs: int
     chosen: str
     log_likelihood: dict[str, float]
-    hidden_section: dict[str, Foretold]
+    hidden_section: dict[str, PredictionScore]
 
 
 class MicroMetrics(Document):
+    """Fits of ratings by dimension, and of lyrics by emotion."""
+
     ratings: dict[str, RatingMetrics]
     lyrics: dict[str, LyricMetrics]
 
 
 class MicroOutputs(NamedTuple):
+    """Outputs of the stage emotion-micro."""
+
     song_curves: Table[SongCurves]
     section_effects: Table[SectionEffects]
     micro: MicroMetrics

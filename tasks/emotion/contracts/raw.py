@@ -1,8 +1,8 @@
-"""Contracts of the tables that come from outside, and of what was set aside from them.
+"""Contracts of the external tables.
 
-Each contract is built from `RANGES`: a measure `m` gives the columns `m_mean` and `m_sd`.
-The bounds are what a value can be, not what it usually is; a row outside them goes to
-quarantine. Columns that a contract does not name are not read.
+Each contract is built from `RANGES`: a measure `m` gives the columns `m_mean` and `m_sd`. The bounds are
+the possible values, not the usual ones; a row outside them is quarantined. Columns that a contract does
+not name are not read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 SENTIMENT = ("sent_neg", "sent_pos", "sent_compound", "num_words")
-MOST = 2**53  # the largest whole number that every reader of CSV and JSON keeps exact
+MOST = 2**53  # the largest whole number that every reader of CSV and JSON represents exactly
 
 Columns = dict[str, tuple[Any, Any]]
 
@@ -50,7 +50,7 @@ def _means(measures: tuple[str, ...], nullable: tuple[str, ...] = ()) -> Columns
 
 
 def _spreads(measures: tuple[str, ...]) -> Columns:
-    """Standard deviations: never below 0, at most the whole range, empty for a single song."""
+    """Return columns of standard deviations: 0 to the range, missing for one song."""
     return {
         f"{name}_sd": (
             Series[float],
@@ -73,7 +73,7 @@ def _text(nullable: bool = False, **rules: Any) -> tuple[Any, Any]:
 
 
 def _contract(name: str, doc: str, key: tuple[str, ...], columns: Columns) -> Any:
-    """Make the pandera model of one raw table; `key` is what no two rows share."""
+    """Build the pandera model of one raw table; `key` is unique."""
     return type(
         name,
         (pa.DataFrameModel,),
@@ -94,9 +94,9 @@ def _is_date(value: str) -> bool:
         return False
 
 
-@pa.extensions.register_check_method(check_type="element_wise")  # type: ignore[untyped-decorator]
+@pa.extensions.register_check_method(check_type="element_wise")
 def calendar_date(value: str, *, form: str) -> bool:
-    """Whether `value` is a day that exists, written ``YYYY-MM-DD``."""
+    """Return whether `value` is a date that exists, written ``YYYY-MM-DD``."""
     return pd.isna(value) or _is_date(str(value))
 
 
@@ -104,7 +104,7 @@ def _year() -> tuple[Any, Any]:
     return _whole(1900, 2100)
 
 
-DAY = {"calendar_date": {"form": "YYYY-MM-DD"}}
+DAY: dict[str, Any] = {"calendar_date": {"form": "YYYY-MM-DD"}}
 ALL_AUDIO = (*AUDIO, "mode", "minutes", "popularity")
 ALL_LYRICS = (*LYRICS, "lyric_words")
 ALBUM_AUDIO = (*AUDIO, "mode", "explicit", "minutes")
@@ -112,7 +112,7 @@ CHART_AUDIO = (*AUDIO, "mode", "minutes")
 
 CareerAudio = _contract(
     "CareerAudio",
-    "One row an artist and year with songs.",
+    "One row per artist and year with songs.",
     ("artist_id", "year"),
     {
         "artist_id": _whole(),
@@ -125,7 +125,7 @@ CareerAudio = _contract(
 
 RawArtists = _contract(
     "RawArtists",
-    "One row an artist of the influence network; mean features where it has songs.",
+    "One row per artist of the influence network; mean features where it has songs.",
     ("artist_id",),
     {
         "artist_id": _whole(),
@@ -143,7 +143,7 @@ RawArtists = _contract(
 
 RawInfluence = _contract(
     "RawInfluence",
-    "One row a pair of influencer and follower.",
+    "One row per pair of influencer and follower.",
     ("influencer_id", "follower_id"),
     {
         "influencer_id": _whole(),
@@ -156,14 +156,14 @@ RawInfluence = _contract(
 
 MusicYears = _contract(
     "MusicYears",
-    "One row a year of music.",
+    "One row per year of music.",
     ("year",),
     {"year": _year(), "n_songs": _whole(1), **_means(ALL_AUDIO), **_spreads(ALL_AUDIO)},
 )
 
 ChartYears = _contract(
     "ChartYears",
-    "One row a year of the charts; the audio is known for some years only.",
+    "One row per year of the charts; the audio is known for some years only.",
     ("year",),
     {
         "year": _year(),
@@ -178,7 +178,7 @@ ChartYears = _contract(
 
 AlbumLyrics = _contract(
     "AlbumLyrics",
-    "One row an album: the emotion of its lyrics.",
+    "One row per album: the emotion of its lyrics.",
     ("artist", "album"),
     {
         "artist": _text(),
@@ -193,7 +193,7 @@ AlbumLyrics = _contract(
 
 AlbumAudio = _contract(
     "AlbumAudio",
-    "One row an album of one collection and year: the audio of its tracks.",
+    "One row per album of one collection and year: the audio of its tracks.",
     ("artist", "album", "release_year", "collection"),
     {
         "artist": _text(),
@@ -208,7 +208,7 @@ AlbumAudio = _contract(
 
 AlbumJoint = _contract(
     "AlbumJoint",
-    "One row an album and year: audio and lyrics of the same songs.",
+    "One row per album and year: audio and lyrics of the same songs.",
     ("artist", "album", "release_year"),
     {
         "artist": _text(),
@@ -222,7 +222,7 @@ AlbumJoint = _contract(
 
 WithinSong = _contract(
     "WithinSong",
-    "One row a tenth of a song: its rated emotion.",
+    "One row per tenth of a song: its rated emotion.",
     ("song_id", "part"),
     {
         "song_id": _whole(),
@@ -240,7 +240,7 @@ WithinSong = _contract(
 
 SectionKinds = _contract(
     "SectionKinds",
-    "One row a song and kind of section: the emotion of its words.",
+    "One row per song and kind of section: the emotion of its words.",
     ("song_idx", "kind"),
     {
         "song_idx": _whole(),

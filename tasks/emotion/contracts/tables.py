@@ -1,4 +1,4 @@
-"""Contracts of the tables that more than one stage of the emotion pipeline shares."""
+"""Contracts of the tables that several stages of the emotion pipeline read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AUDIO = (
     "liveness",
     "speechiness",
 )
-"""Spotify's audio features: 0..1, but tempo in beats a minute and loudness in dB."""
+"""Spotify's audio features: 0..1, except tempo in beats per minute and loudness in dB."""
 
 LYRICS = (
     "anger",
@@ -39,7 +39,7 @@ _YEARLY = "|".join((*AUDIO, "sent_neg", "sent_pos", "sent_compound", "num_words"
 
 
 class Artists(pa.DataFrameModel):
-    """One row an artist, over all tables."""
+    """One row per artist, over all tables."""
 
     artist_id: Series[int] = pa.Field(unique=True)
     artist: Series[str]
@@ -47,12 +47,14 @@ class Artists(pa.DataFrameModel):
     active_start: Series[float] = pa.Field(nullable=True)
     influences: Series[int] = pa.Field(ge=0)
     influenced_by: Series[int] = pa.Field(ge=0)
-    ambiguous: Series[bool] = pa.Field(description="the name stands for no one artist alone")
-    same_as: Series[int] = pa.Field(description="the namesake whose dates fit the songs, else artist_id")
+    ambiguous: Series[bool] = pa.Field(description="several artists have this name")
+    same_as: Series[int] = pa.Field(
+        description="id of the namesake whose dates fit the songs, else artist_id"
+    )
 
 
 class Careers(pa.DataFrameModel):
-    """One row an artist and year: mean and spread of the audio features of its songs."""
+    """One row per artist and year: mean and spread of the audio of its songs."""
 
     artist_id: Series[int]
     year: Series[int] = pa.Field(ge=1900, le=2100)
@@ -60,14 +62,17 @@ class Careers(pa.DataFrameModel):
     means: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_mean$", regex=True)
     spreads: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_sd$", regex=True, ge=0, nullable=True)
     thin: Series[bool] = pa.Field(description="a year of few songs")
-    reissue: Series[bool] = pa.Field(description="follows a long silence: perhaps an old recording")
+    reissue: Series[bool] = pa.Field(description="follows a long silence: possibly a reissue")
 
     class Config:
         unique: ClassVar[list[str]] = ["artist_id", "year"]
 
 
 class Albums(pa.DataFrameModel):
-    """One row an album: audio, lyrics or both; `collection` marks what is no album of its year."""
+    """One row per album with audio, lyrics or both.
+
+    `collection` marks compilations, live albums, box sets and the like.
+    """
 
     album_id: Series[int] = pa.Field(unique=True)
     artist_id: Series[int]
@@ -92,7 +97,7 @@ class Albums(pa.DataFrameModel):
 
 
 class Years(pa.DataFrameModel):
-    """One row a source (music, charts) and year."""
+    """One row per source (music, charts) and year."""
 
     source: Series[str] = pa.Field(isin=["music", "charts"])
     year: Series[int] = pa.Field(ge=1900, le=2100)
@@ -107,7 +112,7 @@ class Years(pa.DataFrameModel):
 
 
 class Influence(pa.DataFrameModel):
-    """One row a pair: the influencer came first."""
+    """One row per pair of influencer and follower."""
 
     influencer_id: Series[int]
     follower_id: Series[int]
@@ -120,7 +125,7 @@ class Influence(pa.DataFrameModel):
 
 
 class Features(pa.DataFrameModel):
-    """One row a release: a year of a career (`kind` year) or an album, scaled for learning.
+    """One row per release with scaled features: a year of a career, or an album.
 
     Columns `audio_*`, `lyrics_*` are NaN where the modality is missing; `context_*` never.
     `album_id` is -1 for a year.
@@ -140,7 +145,7 @@ class Features(pa.DataFrameModel):
 
 
 class States(pa.DataFrameModel):
-    """One row a release: its fused emotional state."""
+    """One row per release: its fused emotional state."""
 
     release_id: Series[int] = pa.Field(unique=True)
     artist_id: Series[int]
@@ -150,7 +155,7 @@ class States(pa.DataFrameModel):
 
 
 class Forecasts(pa.DataFrameModel):
-    """One row a forecast of one dimension of an artist's next release."""
+    """One row per forecast of one dimension of an artist's next release."""
 
     task: Series[str] = pa.Field(isin=["audio", "lyrics"])
     split: Series[str] = pa.Field(isin=["train", "validation", "test"])
@@ -164,7 +169,7 @@ class Forecasts(pa.DataFrameModel):
 
 
 class ChangeProbabilities(pa.DataFrameModel):
-    """One row a series (an artist, or music as a whole) and year: the posterior of a change there."""
+    """One row per series (an artist, or all music) and year: posterior of a change."""
 
     series: Series[str]
     artist_id: Series[float] = pa.Field(nullable=True)

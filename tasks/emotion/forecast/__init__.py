@@ -1,1 +1,1 @@
-"""Helpers of the stages that train and judge the forecaster."""
+"""Helpers of the stages that train and evaluate the forecaster."""

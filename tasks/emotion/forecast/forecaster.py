@@ -1,4 +1,4 @@
-"""The forecaster of one task: state-space models, a regression, networks, and their combination."""
+"""Forecaster of a task: state-space models, regression, networks, combination."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Floats = np.ndarray
 
 CANDIDATES = ("trend", "steady", "cross", "attention")
-"""Filter with a moving population, without, ridge over all dimensions' filters, network."""
+"""Candidates: filter with a moving population, filter without, ridge over all filters, network."""
 
 VARIANTS: dict[str, tuple[str, ...] | None] = {
     "statewright": (),
@@ -29,16 +29,16 @@ VARIANTS: dict[str, tuple[str, ...] | None] = {
     "no-state": ("state",),
     "state-space": None,
 }
-"""Variant -> what the network does without; None: no network and no ridge.
+"""Variant -> inputs that the network lacks; None: no network and no ridge.
 
-The fused state mixes all modalities, so it goes with each one. The state-space model of the
-task's own series stays in all.
+The fused state mixes all modalities, so it is removed with each one. Every variant has the state-space
+model of the task's own series.
 """
 
 
 @dataclass(frozen=True)
 class Base:
-    """What the state-space models know of a task, without any network."""
+    """State-space models of a task, filtered series, and the folds of its artists."""
 
     task: Task
     noise: Floats
@@ -50,7 +50,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Variant:
-    """Forecasts of the targets, (n, targets) each, and what made them."""
+    """Forecasts, (n, targets) each, with candidates, weights and parameters."""
 
     forecast: Floats
     sd: Floats
@@ -61,7 +61,10 @@ class Variant:
 
 
 def fit_base(task: Task, params: TrainParams) -> Base:
-    """Fit the state-space models, with and without a moving population, to the training period."""
+    """Fit the state-space models, with and without a moving population.
+
+    They are fitted to the training period.
+    """
     from tqdm import tqdm
 
     from methods.temporal.cross_fit import folds_of
@@ -82,26 +85,31 @@ def fit_base(task: Task, params: TrainParams) -> Base:
 def fit_variant(
     base: Base, known: Releases, without: tuple[str, ...] | None, name: str, params: TrainParams
 ) -> Variant:
-    """Make the candidates that the variant may use, and combine them dimension by dimension."""
+    """Compute the candidates of a variant, and combine them by dimension."""
     task, d = base.task, base.task.targets
-    every = {kind: _column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")}
-    factor, tensors, epochs = np.ones((len(task.time), d)), {}, []
+    forecasts = {kind: _column_stack(base.filtered[kind], "forecast") for kind in ("trend", "steady")}
+    factor = np.ones((len(task.time), d))
+    tensors: dict[str, Floats] = {}
+    epochs: list[dict[str, Any]] = []
     if without is not None:
-        every["cross"], tensors = cross_dimension(base, params)
-        every["attention"], factor, networks, epochs = attention(
-            base, known, every["cross"], without, name, params
+        forecasts["cross"], tensors = cross_dimension(base, params)
+        forecasts["attention"], factor, networks, epochs = attention(
+            base, known, forecasts["cross"], without, name, params
         )
         tensors |= networks
-    candidates = {kind: forecast[:, :d] for kind, forecast in every.items()}
+    candidates = {kind: forecast[:, :d] for kind, forecast in forecasts.items()}
     variance = _column_stack(base.filtered["trend"], "variance")[:, :d]
     weights = stack(base, candidates, variance, params)
-    forecast = sum(part * weights[:, place] for place, part in enumerate(candidates.values()))
+    forecast = sum(part * weights[:, index] for index, part in enumerate(candidates.values()))
     sd = calibrated_sd(task, forecast, variance * factor[:, :d] + base.next_noise[:, :d])
     return Variant(forecast, sd, candidates, weights, tensors | {"stack": weights}, epochs)
 
 
 def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
-    """Weights of the candidates, one row a dimension, from the training targets they did not see."""
+    """Return the weights of the candidates, one row per dimension.
+
+    They are estimated from the training targets that each candidate was not trained on.
+    """
     from methods.temporal.stacking import simplex_weights
 
     learn, truth = base.task.rows("train"), base.task.panel.mean
@@ -119,14 +127,14 @@ def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params
 
 
 def calibrated_sd(task: Task, forecast: Floats, variance: Floats) -> Floats:
-    """Scale the model's variances so that the training errors have their size on average."""
+    """Scale the model's variances to the mean squared training errors."""
     learn = task.rows("train")
     errors = (task.panel.mean[:, : task.targets] - forecast)[learn]
     return np.sqrt(variance * np.mean(errors**2 / variance[learn], axis=0))
 
 
 def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, Floats]]:
-    """Correct each dimension's forecast by the forecasts and the artist's means of all the others."""
+    """Correct the forecast of each dimension by forecasts and means of the others."""
     from methods.temporal.baselines import unit_mean
     from methods.temporal.cross_fit import cross_fit_ridge
 
@@ -148,7 +156,10 @@ def cross_dimension(base: Base, params: TrainParams) -> tuple[Floats, dict[str, 
 def attention(
     base: Base, known: Releases, prior: Floats, without: tuple[str, ...], name: str, params: TrainParams
 ) -> tuple[Floats, Floats, dict[str, Floats], list[dict[str, Any]]]:
-    """One network a fold of artists; training rows by the network that did not see their artist."""
+    """Train one network per fold of artists.
+
+    A training row uses the network that was trained without its artist, other rows the mean of all.
+    """
     from tqdm import tqdm
 
     from methods.temporal.history_attention import Recipe, predict
@@ -160,17 +171,20 @@ def attention(
     truth = task.panel.mean.astype(np.float32)
     weight = np.where(np.arange(truth.shape[1]) < task.targets, 1.0, 0.25).astype(np.float32)
     mean, factor = np.zeros(truth.shape), np.zeros(truth.shape)
-    tensors, epochs = {}, []
+    tensors: dict[str, Floats] = {}
+    epochs: list[dict[str, Any]] = []
     for fold in range(params.folds):
         recipe = Recipe(
             params.width, params.heads, params.dropout, params.lr, params.weight_decay,
             params.epochs, params.patience, params.batch_size, params.seed + fold,
         )  # fmt: skip
         track = partial(tqdm, desc=f"{task.name}: {name}, network {fold + 1}", mininterval=1, leave=False)
-        held = learn & (base.fold == fold)
-        model, losses = learn_network(data, truth, learn & (base.fold != fold), held, weight, recipe, track)
+        held_out = learn & (base.fold == fold)
+        model, losses = learn_network(
+            data, truth, learn & (base.fold != fold), held_out, weight, recipe, track
+        )
         forecast, variance_factor = predict(model, data)
-        mean[held], factor[held] = forecast[held], variance_factor[held]
+        mean[held_out], factor[held_out] = forecast[held_out], variance_factor[held_out]
         mean[rest] += forecast[rest] / params.folds
         factor[rest] += variance_factor[rest] / params.folds
         tensors |= {f"network{fold}.{key}": value.numpy() for key, value in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Scores of the fusion beside PCA of the same width: what is filled in, what is given back."""
+"""Scores of the fusion beside PCA of the same width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Score(Document):
-    """Error over all values of the modality, in units of their spread in the training period."""
+    """Error over all values of a modality, in units of their training spread."""
 
     rmse: float
     r2: float
@@ -24,7 +24,7 @@ class Score(Document):
 class Comparison(Document):
     """One task: fusion, PCA of the same width, and the mean of the training period.
 
-    ``gain`` is the RMSE of PCA less that of the fusion, with a 95 % interval from artists drawn anew.
+    ``gain`` is the RMSE of PCA minus that of the fusion, with a 95 % bootstrap interval over artists.
     """
 
     releases: int
@@ -39,7 +39,10 @@ class Comparison(Document):
 
 @dataclass(frozen=True)
 class Models:
-    """The fusion, PCA of the joined columns (all modalities in order, then time), and their means."""
+    """The fusion, PCA of the joined columns, and their means.
+
+    The columns are those of all modalities in order, then the time.
+    """
 
     fusion: CrossModalFusion
     components: Components
@@ -48,7 +51,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Releases:
-    """What is known of some releases; the arrays of `values` have NaN where missing."""
+    """Values of some releases by modality (NaN where missing), with ids and times."""
 
     values: dict[str, np.ndarray]
     time: np.ndarray
@@ -70,15 +73,15 @@ class Releases:
         return self.take((self.kind == kind) & np.all(present, axis=0))
 
     def joined(self, without: str | None = None) -> np.ndarray:
-        """Side by side: every modality (one of them hidden, if asked), then time."""
-        hidden = {
+        """Join the columns of every modality and the time; `without` masks one modality."""
+        masked = {
             name: np.full_like(array, np.nan) if name == without else array
             for name, array in self.values.items()
         }
-        return np.column_stack([*hidden.values(), self.time])
+        return np.column_stack([*masked.values(), self.time])
 
-    def place(self, modality: str) -> slice:
-        """Where the columns of a modality stand among the joined ones."""
+    def columns(self, modality: str) -> slice:
+        """Return the positions of the columns of a modality among the joined ones."""
         names = list(self.values)
         widths = [self.values[name].shape[1] for name in names]
         start = sum(widths[: names.index(modality)])
@@ -86,9 +89,10 @@ class Releases:
 
 
 def held_out_scores(models: Models, releases: Releases, draws: int, seed: int) -> dict[str, Comparison]:
-    """A modality from the others of the same release, while it is hidden from every model.
+    """Score predictions of a masked modality from the others of the same release.
 
-    Audio of years from context; audio and lyrics of albums that have both, from the other and context.
+    Audio of years is predicted from context; audio and lyrics of albums that have both, from the other
+    modality and context.
     """
     tasks = (
         ("year", "audio", ["audio", "context"]),
@@ -104,7 +108,7 @@ def held_out_scores(models: Models, releases: Releases, draws: int, seed: int) -
 
 
 def plain_scores(models: Models, releases: Releases, draws: int, seed: int) -> dict[str, Comparison]:
-    """Each modality from the state of the whole release, nothing hidden: what the width can carry."""
+    """Score reconstructions of each modality from the unmasked release."""
     some = {
         f"{kind}_{name}": (releases.having(kind, [name]), name)
         for kind in ("year", "album")
@@ -117,19 +121,22 @@ def plain_scores(models: Models, releases: Releases, draws: int, seed: int) -> d
     }
 
 
-def _compare(models: Models, releases: Releases, name: str, hide: bool, draws: int, seed: int) -> Comparison:
-    """Score one modality; PCA takes the posterior mean where values are hidden, else projects."""
+def _compare(models: Models, releases: Releases, name: str, mask: bool, draws: int, seed: int) -> Comparison:
+    """Score one modality.
+
+    PCA uses the posterior mean if the modality is masked, else the projection.
+    """
     from methods import pca
     from methods.fusion.model import fuse, to_batch
 
-    without, place, truth = name if hide else None, releases.place(name), releases.values[name]
+    without, columns, truth = name if mask else None, releases.columns(name), releases.values[name]
     ours = (
         fuse(models.fusion, to_batch(releases.values, releases.time), without=without).decoded[name].numpy()
     )
-    theirs = pca.reconstruct(models.components, releases.joined(without), shrink=hide)[:, place]
-    means = np.broadcast_to(models.means[place], truth.shape)
+    theirs = pca.reconstruct(models.components, releases.joined(without), shrink=mask)[:, columns]
+    means = np.broadcast_to(models.means[columns], truth.shape)
     low, high = gain_interval(truth, ours, theirs, releases.artist_id, draws, seed)
-    fusion, components, mean = (score(truth, guess) for guess in (ours, theirs, means))
+    fusion, components, mean = (score(truth, prediction) for prediction in (ours, theirs, means))
     return Comparison(
         releases=len(truth),
         artists=len(np.unique(releases.artist_id)),
@@ -142,9 +149,9 @@ def _compare(models: Models, releases: Releases, name: str, hide: bool, draws: i
     )
 
 
-def score(truth: np.ndarray, guess: np.ndarray) -> Score:
-    """RMSE over the known values, and ``R2 = 1 - SSE / SST`` about their own columns' means."""
-    error = np.nansum((truth - guess) ** 2)
+def score(truth: np.ndarray, prediction: np.ndarray) -> Score:
+    """Return the RMSE of known values, and ``R2 = 1 - SSE / SST`` about column means."""
+    error = np.nansum((truth - prediction) ** 2)
     spread = np.nansum((truth - np.nanmean(truth, axis=0)) ** 2)
     rmse = np.sqrt(error / np.isfinite(truth).sum())
     return Score(rmse=round(float(rmse), 5), r2=round(float(1 - error / max(spread, 1e-12)), 5))
@@ -153,7 +160,10 @@ def score(truth: np.ndarray, guess: np.ndarray) -> Score:
 def gain_interval(
     truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, artists: np.ndarray, draws: int, seed: int
 ) -> tuple[float, float]:
-    """95 % interval of ``RMSE(theirs) - RMSE(ours)``, by drawing whole artists with their releases."""
+    """Return the 95 % interval of ``RMSE(theirs) - RMSE(ours)``.
+
+    It comes from a bootstrap over artists.
+    """
     names, member = np.unique(artists, return_inverse=True)
     sums = np.stack(
         [

@@ -1,4 +1,4 @@
-"""What a forecast may look at: the artist's releases of earlier years, and the artist's parameters."""
+"""Inputs of a forecast: earlier releases and parameters of the artist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from methods.temporal.population_filter import FilterResult
 
 MODALITIES = ("audio", "lyrics", "context", "state")
-"""Prefixes of the columns of a release that can be left out, for ablation."""
+"""Prefixes of the columns of a release that an ablation can remove."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Releases:
 
 
 def releases(states: pd.DataFrame, features: pd.DataFrame, learn_before: int) -> Releases:
-    """Join features with fused states; a missing modality is 0, the mean of what was scaled.
+    """Join features with fused states; a missing modality is 0, its scaled mean.
 
     Parameters
     ----------
     states, features : frame
-        One row a release each, of the same releases.
+        One row per release each, of the same releases.
     learn_before : int
         Fused states are scaled by the releases before this year.
     """
@@ -73,25 +73,25 @@ def histories(
     length: int,
     without: tuple[str, ...] = (),
 ) -> Histories:
-    """Arrays for `methods.temporal.history_attention`, one row a row of the task's panel.
+    """Build the arrays for `methods.temporal.history_attention`, one row per target.
 
-    A release counts as past if its year is earlier than the target's: within one year the
-    order of albums and years is not known well enough.
+    A release belongs to the past if its year is earlier than that of the target: within one year the
+    order of albums and years is not known.
 
     Parameters
     ----------
     task : Task
     known : Releases
     filtered : list of FilterResult
-        One a dimension of the panel.
+        One per dimension of the panel.
     prior : (n, d) float
-        Forecasts to be corrected.
+        Forecasts to correct.
     noise : (n, d) float
-        Sampling variance of the targets: used while learning, never for a forecast's mean.
+        Sampling variance of the targets, used in training but not for the mean of a forecast.
     length : int
-        The latest so many releases are kept.
+        Number of latest releases to use.
     without : tuple of str
-        Modalities to leave out.
+        Modalities to exclude.
     """
     from methods.temporal.history_attention import Histories
 
@@ -114,7 +114,10 @@ def histories(
 
 
 def _past(task: Task, known: Releases, length: int) -> tuple[NDArray[np.int64], Floats]:
-    """Rows of the latest releases before each target's year, latest first, and how long ago."""
+    """Return the latest releases before each target's year and their age.
+
+    The age is in decades.
+    """
     first = np.searchsorted(known.artist_id, task.artist_id, side="left")
     # one sortable number for artist and time: times are below 3000
     key = known.artist_id * 10_000.0 + known.time
@@ -127,7 +130,7 @@ def _past(task: Task, known: Releases, length: int) -> tuple[NDArray[np.int64], 
 
 
 def _query(task: Task, filtered: list[FilterResult]) -> Floats:
-    """The artist's parameters and where in the career the target stands, scaled on the training rows."""
+    """Return parameters and position in the career, scaled on training rows."""
     panel = task.panel
     last = previous(panel.mean, panel.unit)
     parts = [np.column_stack([p.level, p.deviation, p.forecast, np.log(p.variance)]) for p in filtered]

@@ -1,4 +1,4 @@
-"""Every forecast of a task on the same targets: baselines, ours, their errors, their coverage."""
+"""Scores of every forecast of a task on the same targets: errors and coverage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COVERAGE_COLUMNS = [
 
 
 def baselines(task: Task, seed: int) -> dict[str, Floats]:
-    """Forecasts of the baselines for every row of the panel, (n, targets) each."""
+    """Compute the forecasts of the baselines for every row, (n, targets) each."""
     from methods.temporal.baselines import autoregression, gradient_boosting, last_value, unit_mean
 
     learn, d = task.rows("train"), task.targets
@@ -44,7 +44,7 @@ def baselines(task: Task, seed: int) -> dict[str, Floats]:
 
 
 def ours(task: Task, forecasts: pd.DataFrame) -> dict[str, Floats]:
-    """Forecasts of our model and its ablations, laid on the rows of the panel."""
+    """Return the forecasts of our model and its ablations on the rows of the panel."""
     models = forecasts.loc[forecasts["task"] == task.name, "model"].unique()
     if OURS not in models:
         raise ValueError(
@@ -55,12 +55,15 @@ def ours(task: Task, forecasts: pd.DataFrame) -> dict[str, Floats]:
 
 
 def spread(task: Task, forecasts: pd.DataFrame) -> Floats:
-    """Standard deviations that our model states, on the rows of the panel."""
+    """Return the standard deviations of our model on the rows of the panel."""
     return _aligned(task, forecasts, OURS, "sd")
 
 
 def _aligned(task: Task, forecasts: pd.DataFrame, model: str, column: str) -> Floats:
-    """Columns of `forecasts` on the panel's rows; the targets must be the fixed task's, one for one."""
+    """Return a column of `forecasts` on the rows of the panel.
+
+    Both must have the same targets in the same order.
+    """
     out = np.full((len(task.time), task.targets), np.nan)
     rows = task.rows("validation", "test")
     for j, dimension in enumerate(TARGETS[task.name]):
@@ -71,15 +74,15 @@ def _aligned(task: Task, forecasts: pd.DataFrame, model: str, column: str) -> Fl
         same = len(part) == rows.sum() and np.array_equal(part["artist_id"], task.artist_id[rows])
         if not same or not np.allclose(part["truth"], truth, atol=1e-6):
             raise ValueError(
-                f"forecasts: model '{model}', {task.name}, {dimension}: {len(part)} targets that are not the "
-                f"{rows.sum()} of careers and albums; run emotion-train again"
+                f"forecasts: model '{model}', {task.name}, {dimension}: found {len(part)} targets, expected "
+                f"the {rows.sum()} of careers and albums; run emotion-train again"
             )
         out[rows, j] = part[column]
     return out
 
 
 def score(task: Task, models: dict[str, Floats], part: str, params: EvaluateParams) -> pd.DataFrame:
-    """RMSE, skill and difference to the best baseline, with intervals."""
+    """Compute RMSE, skill and difference to the best baseline, with intervals."""
     from methods.evaluation.scores import bootstrap_mse, percentile_interval, skill
 
     rows, names = task.rows(part), list(models)
@@ -125,7 +128,7 @@ def score(task: Task, models: dict[str, Floats], part: str, params: EvaluatePara
 
 
 def sampling_noise(task: Task, rows: Floats) -> Floats:
-    """Root of the mean of s² / n: what no forecast of a mean of n songs can avoid.
+    """Return the root of the mean of s² / n, the error of a perfect forecast.
 
     s² is the pooled within-artist variance of these rows, so that years of one song count too.
     """
@@ -136,7 +139,7 @@ def sampling_noise(task: Task, rows: Floats) -> Floats:
 
 
 def ablate(task: Task, models: dict[str, Floats], part: str, params: EvaluateParams) -> pd.DataFrame:
-    """What each variant loses against the full model."""
+    """Compute the RMSE of each variant and its difference to the full model."""
     from methods.evaluation.scores import bootstrap_mse, percentile_interval
 
     rows = task.rows(part)
@@ -166,7 +169,10 @@ def ablate(task: Task, models: dict[str, Floats], part: str, params: EvaluatePar
 
 
 def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> pd.DataFrame:
-    """Coverage and width on the test years of intervals calibrated on the validation years."""
+    """Measure coverage and width on test years.
+
+    The intervals are calibrated on the validation years.
+    """
     from scipy.stats import norm
 
     from methods.evaluation.conformal import conformal_radius
@@ -194,7 +200,7 @@ def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> p
 def _coverage_interval(inside: Floats, artist: Floats, params: EvaluateParams) -> tuple[float, float]:
     from methods.evaluation.scores import bootstrap_mse, percentile_interval
 
-    # the mean of a 0-1 variable is that of its square
+    # The mean of a 0-1 variable equals the mean of its square.
     share, samples = bootstrap_mse(inside[:, None], artist, params.draws, params.seed)
     interval = percentile_interval(share, samples, params.level)
     return float(interval.low[0]), float(interval.high[0])

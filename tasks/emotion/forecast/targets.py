@@ -1,8 +1,8 @@
-"""The fixed forecasting task: which means are forecast, from which, and what is past and future.
+"""Fixed forecasting tasks: targets, their history, and the split by time.
 
-`audio`: the mean of an artist's next active year, from all earlier ones (at least two).
-`lyrics`: the mean of an artist's next album with dated lyrics, from all earlier ones (at least two), in
-order of release date. Every row of the source counts; none is left out for being thin or a reissue.
+`audio`: the mean of an artist's next active year, from all earlier years (at least two).
+`lyrics`: the mean of an artist's next album with dated lyrics, from all earlier albums (at least two), in
+order of release date. The tasks use every row of the source, including thin years and reissues.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TARGETS = {
     "audio": ("valence", "energy", "danceability", "acousticness"),
     "lyrics": ("joy", "sadness", "anger", "fear", "polarity"),
 }
-"""The dimensions that are scored, in order; they come first in the panel of their task."""
+"""Scored dimensions in order; they are the first columns in the panel of their task."""
 
 LEAST_HISTORY = 2
 
@@ -31,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Task:
-    """A panel with the names of what is in it.
+    """A panel with the names of its columns and the ids of its rows.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Task:
     dimensions : tuple of str
         Columns of the panel; the targets first.
     artist_id, time : (n,)
-        As in the tables; time is the year, for albums with the part of the year gone by.
+        As in the tables; time is the year, for albums including the elapsed fraction of the year.
     split : (n,) str
         ``train``, ``validation`` or ``test`` by date; empty where the history is too short.
     """
@@ -56,16 +56,16 @@ class Task:
 
     @property
     def targets(self) -> int:
-        """How many of the dimensions are scored."""
+        """Number of scored dimensions."""
         return len(TARGETS[self.name])
 
     def rows(self, *splits: str) -> Mask:
-        """Rows that are a target of one of the splits."""
+        """Return which rows are a target of one of the splits."""
         return np.isin(self.split, splits)
 
 
 def audio_task(careers: Table[Careers], split: SplitParams, artists: Table[Artists] | None = None) -> Task:
-    """Careers in years; see the module."""
+    """Build the task of careers by year."""
     frame = careers.sort_values(["year", "artist_id"], kind="stable")
     year = frame["year"].to_numpy(float)
     dimensions = _targets_first("audio", AUDIO)
@@ -76,13 +76,14 @@ def audio_task(careers: Table[Careers], split: SplitParams, artists: Table[Artis
 
 
 def lyrics_task(albums: Table[Albums], split: SplitParams, artists: Table[Artists] | None = None) -> Task:
-    """Albums with dated lyrics, by release date; see the module."""
+    """Build the task of albums with dated lyrics, by release date."""
     frame = albums[albums["has_lyrics"] & albums["release_date"].notna()]
     if frame.empty:
         raise ValueError(
-            "albums: no album has both lyrics and a release date; check the source of album_lyrics"
+            "albums: no album has both lyrics and a release date, expected at least one; check the source of "
+            "album_lyrics"
         )
-    # albums of one day keep the order of the table
+    # The sort is stable: albums of one day keep the order of the table.
     frame = frame.sort_values("release_date", kind="stable")
     date = pd.to_datetime(frame["release_date"], format="%Y-%m-%d")
     year = date.dt.year.to_numpy(float)

@@ -1,1 +1,1 @@
-"""Sections of the report, each with its findings."""
+"""Sections of the report: each module has section(), most have finding()."""

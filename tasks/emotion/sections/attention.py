@@ -1,9 +1,12 @@
-"""Section of the report on the fusion: what it attends to, and whether it pays."""
+"""Section of the report on the fusion of sound, words and circumstances."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
+from tasks.emotion.contracts.report import FusionResults
 from tasks.emotion.fusion import MODALITIES, FusionSummary
 from tasks.emotion.sections.figures import models as draw
 from tasks.report.blocks import (
@@ -24,11 +27,22 @@ from tasks.report.drawing import svg
 KINDS = {"year": "years of a career", "album": "albums"}
 
 
-def attention(table: pd.DataFrame, fusion: FusionSummary) -> Section:
-    """Mean attention for each set of modalities that a release can have; and does fusion pay?"""
-    patterns = _patterns(table)
-    pictures, rows = [], []
-    for (kind, names), part in patterns.items():
+def finding(fusion: FusionResults) -> list[str]:
+    """Return the sentence on the fusion for the findings."""
+    summary = fusion.fusion
+    return [
+        "Predicting a modality that is missing (sound, words or circumstances of a release), the fusion has "
+        f"a smaller error than principal components of the same width in {summary.held_out_won} of "
+        f"{plural(summary.held_out_tasks, 'task')}, clearly in {summary.held_out_won_clearly}."
+    ]
+
+
+def section(fusion: FusionResults) -> Section:
+    """Return the section: mean attention by set of modalities, and scores."""
+    table = fusion.attention
+    pictures: list[Picture] = []
+    rows: list[tuple[str, ...]] = []
+    for (kind, names), part in _patterns(table).items():
         title = f"{KINDS[kind].capitalize()} with {joined(names)}"
         weights = part.groupby("query")[[f"key_{name}" for name in names]].mean().reindex(names)
         weights.columns = list(names)
@@ -38,30 +52,29 @@ def attention(table: pd.DataFrame, fusion: FusionSummary) -> Section:
             f"{query} reads " + joined(f"{weights.loc[query, key]:.2f} from {key}" for key in names)
             for query in names
         )
-        pictures.append(
-            Picture(
-                svg(f"attention-{kind}-{'-'.join(names)}", (4.3, 1.1 + 0.5 * len(names)), alt,
-                    lambda figure, w=weights, i=importance: draw.attention_map(figure, w, i)),
-                f"{title} (n = {count(releases)})",
-            )
+        picture = svg(
+            f"attention-{kind}-{'-'.join(names)}", (4.3, 1.1 + 0.5 * len(names)), alt,
+            partial(draw.attention_map, weights=weights, importance=importance),
         )  # fmt: skip
+        pictures.append(Picture(picture, f"{title} (n = {count(releases)})"))
         rows += _entropies(title, releases, names, part)
     return Section(
         "attention",
-        "What the fusion attends to",
+        "How sound, words and circumstances are combined",
         (
-            Prose(_fill_in_sentence(fusion)),
+            Prose(_scores_text(fusion.fusion)),
             Figure(
                 tuple(pictures),
-                "Attention maps: the row reads, the columns are read; a row sums to 1. Means over "
-                f"releases and {plural(table['head'].nunique(), 'attention head')}, separately for each "
-                "set of modalities that a release has. “Share” is the weight of the modality in the fused "
-                "state. How sure: the means are exact for this model, but another model of equal quality "
-                "may attend elsewhere; weights say where the model looks, not what makes an emotion.",
+                "Attention maps: each row is a modality that reads, each column a modality that is read; a "
+                "row sums to 1. Means over releases and "
+                f"{plural(table['head'].nunique(), 'attention head')}, separately for each set of modalities "
+                "that a release has. “Share” is the weight of the modality in the fused state. Uncertainty: "
+                "the means are exact for this model, but another model of equal quality may attend "
+                "elsewhere. A weight says where the model looks, not what causes an emotion.",
             ),
             grid(
-                "Normalised entropy of attention by head: 0 looks at one modality only, 1 at all "
-                "alike. Mean over releases; in brackets the standard deviation between releases.",
+                "Normalised entropy of attention by head: 0 if a head reads one modality only, 1 if it reads "
+                "all equally. Mean over releases; in brackets the standard deviation between releases.",
                 (
                     "releases",
                     "modality",
@@ -72,22 +85,22 @@ def attention(table: pd.DataFrame, fusion: FusionSummary) -> Section:
                 rows,
                 text=(1,),
             ),
-            _held_out(fusion),
+            _scores_table(fusion.fusion),
         ),
     )
 
 
 def _patterns(table: pd.DataFrame) -> dict[tuple[str, tuple[str, ...]], pd.DataFrame]:
-    """Rows by kind and by the modalities that the release has."""
-    bits = table["query"].map({name: 1 << place for place, name in enumerate(MODALITIES)})
+    """Return the rows by kind and by the modalities that the release has."""
+    bits = table["query"].map({name: 1 << index for index, name in enumerate(MODALITIES)})
     first = table["head"] == table["head"].min()
     code = bits[first].groupby(table.loc[first, "release_id"]).sum()
-    found = {}
+    patterns = {}
     for (kind, value), part in table.groupby(["kind", table["release_id"].map(code)]):
-        names = tuple(name for place, name in enumerate(MODALITIES) if int(value) >> place & 1)
+        names = tuple(name for index, name in enumerate(MODALITIES) if int(value) >> index & 1)
         if len(names) > 1:
-            found[str(kind), names] = part
-    return found
+            patterns[str(kind), names] = part
+    return patterns
 
 
 def _entropies(
@@ -105,27 +118,25 @@ def _entropies(
     ]  # fmt: skip
 
 
-def _fill_in_sentence(fusion: FusionSummary) -> str:
-    lost = [task for task, score in fusion.held_out["test"].items() if score.gain <= 0]
+def _scores_text(summary: FusionSummary) -> str:
+    lost = [task for task, score in summary.held_out["test"].items() if score.gain <= 0]
     text = (
-        "Sound, words and circumstances (genre, decade, debut, influences) of a release are fused into "
-        f"one state of {fusion.width} numbers. Hiding one modality and filling it in from the others, the "
-        f"fusion does better than principal components of the same width in {fusion.held_out_won} of "
-        f"{plural(fusion.held_out_tasks, 'task')} on test years, clearly so (the interval excludes 0) in "
-        f"{fusion.held_out_won_clearly}."
+        "The model fuses the sound, the words and the circumstances of a release (genre, decade, debut, "
+        f"influences) into one state of {summary.width} numbers. If one modality is masked and predicted "
+        "from the others, its error on test years is smaller than that of principal components of the same "
+        f"width in {summary.held_out_won} of {plural(summary.held_out_tasks, 'task')}, and clearly smaller "
+        f"(the interval excludes 0) in {summary.held_out_won_clearly}."
     )
     if lost:
-        text += f" Principal components win at {joined(_task(name) for name in lost)}."
-    plain = fusion.plain_won
-    return (
-        f"{text} Merely giving back what it was shown, it beats principal components in {plain} of "
-        f"{fusion.plain_tasks}"
-        + (
-            ": as a plain compression, principal components are the better choice."
-            if 2 * plain < fusion.plain_tasks
-            else "."
-        )
+        text += f" Principal components have the smaller error for {joined(_task(name) for name in lost)}."
+    plain = summary.plain_won
+    text += (
+        f" If nothing is masked and the model only reconstructs its input, it is better in {plain} of "
+        f"{summary.plain_tasks}"
     )
+    if 2 * plain < summary.plain_tasks:
+        return f"{text}: for plain compression, principal components are the better choice."
+    return f"{text}."
 
 
 def _task(name: str) -> str:
@@ -133,19 +144,19 @@ def _task(name: str) -> str:
     return f"{modality} of {KINDS.get(kind, kind)}"
 
 
-def _held_out(fusion: FusionSummary) -> Grid:
+def _scores_table(summary: FusionSummary) -> Grid:
     return grid(
-        "Filling in a hidden modality on test years: error (RMSE, in standard deviations of the training "
+        "Prediction of a masked modality on test years: error (RMSE, in standard deviations of the training "
         "period; smaller is better) of the fusion, of principal components of the same width, and of the "
-        "plain mean. “Gain” is the components' error less the fusion's, with its 95% interval over "
-        "artists.",
-        ("hidden", "releases", "artists", "fusion", "components", "mean", "gain", "95% interval"),
+        "mean of the training period. “Gain” is the error of the components minus that of the fusion, with "
+        "its 95% interval over artists.",
+        ("masked", "releases", "artists", "fusion", "components", "mean", "gain", "95% interval"),
         [
             (
                 _task(name), count(score.releases), count(score.artists), f"{score.fusion.rmse:.3f}",
                 f"{score.pca.rmse:.3f}", f"{score.mean.rmse:.3f}", signed(score.gain),
                 interval(score.gain_low, score.gain_high),
             )
-            for name, score in fusion.held_out["test"].items()
+            for name, score in summary.held_out["test"].items()
         ],
     )  # fmt: skip

@@ -1,12 +1,13 @@
-"""Section of the report on causality: the graph with its confidence, and the Granger tests."""
+"""Section of the report on causality: the causal graph and the Granger tests."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from tasks.emotion.causal import CausalMetrics
+from tasks.emotion.causal import CausalMetrics, CausalOutputs
 from tasks.emotion.params import ReportParams
 from tasks.emotion.sections.figures import models as draw
 from tasks.emotion.series.panels import TIERS
@@ -32,39 +33,65 @@ SCOPES = {
     "random artist->follower": "placebo: random artists → follower",
     "music-year": "all music, earlier → later",
 }
+MAPS = {
+    "within-artist": "own last year",
+    "influencer->follower": "influencers",
+    "random artist->follower": "placebo: random artists",
+}
 
 
-def causality(
-    edges: pd.DataFrame, granger: pd.DataFrame, metrics: CausalMetrics, params: ReportParams
-) -> Section:
-    """The graph with its confidence, and who helps to forecast whom."""
+def finding(causal: CausalOutputs) -> list[str]:
+    """Return the sentences on the graph and on the tests for the findings."""
+    graph = causal.causal.graph
+    targets = (
+        "only to itself"
+        if graph.cross_past == 0
+        else f"to itself and, by {plural(graph.cross_past, 'arrow')}, to other dimensions"
+    )
+    text = f"In the causal graph the past of each emotional dimension of an artist leads {targets}."
+    scope = causal.causal.granger.get("influencer->follower")
+    if scope is None:
+        return [text]
+    if scope.significant == 0:
+        return [
+            f"{text} None of {plural(scope.tests, 'test')} finds that the emotion of an influencer helps to "
+            f"forecast that of the follower (smallest corrected p {scope.smallest_p_adjusted:.2f})."
+        ]
+    return [
+        f"{text} {count(scope.significant)} of {plural(scope.tests, 'test')} find that the emotion of an "
+        "influencer helps to forecast that of the follower."
+    ]
+
+
+def section(causal: CausalOutputs, params: ReportParams) -> Section:
+    """Return the section: the graph with its confidence, and the Granger tests."""
+    edges, graph = causal.causal_edges, causal.causal.graph
     ends = pd.concat([edges["source"], edges["target"]]).str.rsplit(" ", n=1).str[0]
     dimensions = list(dict.fromkeys(ends))
-    graph = metrics.graph
     picture = svg(
         "causal-graph", (8.2, 4.6),
         f"Causal graph of {plural(len(edges), 'edge')}: "
         + "; ".join(f"{_edge(row)} ({share(row.confidence)})" for row in edges.itertuples()),
-        lambda figure: draw.graph(figure, edges, dimensions, TIERS),
+        partial(draw.graph, edges=edges, dimensions=dimensions, tiers=TIERS),
     )  # fmt: skip
     return Section(
         "causality",
-        "What drives what",
+        "Causal links within a career",
         (
-            Prose(_causal_sentence(metrics)),
+            Prose(_text(causal.causal)),
             Figure(
                 (Picture(picture),),
-                "Causal graph found by the PC algorithm: “before” is the mean of all years before the "
-                "last, “last” the last active year, “now” this year. An arrow reads “bears on, given "
-                "everything else here”; lines without a head have no known direction. Blue, solid: more "
-                f"goes with more; red, dashed: more goes with less. n = {count(graph.rows)} artist-years "
-                f"of {count(graph.artists)} artists, year and genre taken out. How sure: the stronger the "
-                "line, the more samples of artists drawn anew show the same arrow (on average "
-                f"{share(graph.mean_confidence)}). Nothing here is an experiment: a hidden common cause "
+                "Causal graph of the PC algorithm: “before” is the mean of all years before the last active "
+                "year, “last” the last active year, “now” this year. An arrow means “affects, given all "
+                "other variables here”; a line without a head has no known direction. Blue, solid: more goes "
+                f"with more; red, dashed: more goes with less. n = {count(graph.rows)} artist-years of "
+                f"{count(graph.artists)} artists, with the means of year and genre removed. Uncertainty: the "
+                "stronger the line, the more bootstrap samples of artists have the same arrow (on average "
+                f"{share(graph.mean_confidence)}). Nothing here is an experiment: an unmeasured common cause "
                 "would look the same.",
             ),
             _edge_table(edges),
-            *_granger(granger, dimensions, params),
+            *_granger(causal.granger, dimensions, params),
         ),
     )
 
@@ -73,7 +100,7 @@ def _edge(row: Any) -> str:
     return f"{row.source} {ARROWS[row.kind]} {row.target}"
 
 
-def _causal_sentence(metrics: CausalMetrics) -> str:
+def _text(metrics: CausalMetrics) -> str:
     graph = metrics.graph
     text = (
         f"From an artist's past to its present the graph has {plural(graph.own_past, 'arrow')} from a "
@@ -84,18 +111,21 @@ def _causal_sentence(metrics: CausalMetrics) -> str:
         f"{count(scope.significant)} of {count(scope.tests)} ({SCOPES.get(name, name)})"
         for name, scope in metrics.granger.items()
     ]
-    text += f"Of the Granger tests, these stand after correction for their number: {joined(tests)}."
-    real, placebo = (
+    text += f"Granger tests that are significant after correction for their number: {joined(tests)}."
+    influencers, placebo = (
         metrics.granger.get(name) for name in ("influencer->follower", "random artist->follower")
     )
-    if real and placebo:
-        text += (
-            " So there is no evidence here that influencers' emotion helps to forecast their followers'."
-            if real.significant == 0
-            else " Compare the influencers with the placebo before believing in influence: it has "
-            f"{count(placebo.significant)} against their {count(real.significant)}."
+    if influencers is None or placebo is None:
+        return text
+    if influencers.significant == 0:
+        return (
+            f"{text} So there is no evidence here that the emotion of influencers helps to forecast that of "
+            "their followers."
         )
-    return text
+    return (
+        f"{text} Compare the influencers with the placebo before concluding that there is influence: the "
+        f"placebo has {count(placebo.significant)}, the influencers {count(influencers.significant)}."
+    )
 
 
 def _edge_table(edges: pd.DataFrame) -> Grid:
@@ -108,38 +138,33 @@ def _edge_table(edges: pd.DataFrame) -> Grid:
     ]  # fmt: skip
     return grid(
         "Edges of the graph, the surest first. Partial correlation given the other causes of the target; "
-        "share of bootstrap graphs with the very edge, and with any edge between the two.",
+        "share of bootstrap graphs with exactly this edge, and with any edge between the two.",
         ("edge", "partial correlation", "same edge", "any edge"),
         rows,
     )
 
 
 def _granger(granger: pd.DataFrame, dimensions: list[str], params: ReportParams) -> list[Figure | Grid]:
-    titles = {
-        "within-artist": "own last year",
-        "influencer->follower": "influencers",
-        "random artist->follower": "placebo: random artists",
-    }
-    titles = {scope: title for scope, title in titles.items() if (granger["scope"] == scope).any()}
+    titles = {scope: title for scope, title in MAPS.items() if (granger["scope"] == scope).any()}
     blocks: list[Figure | Grid] = []
     if titles:
         some = granger[granger["scope"].isin(titles)]
         largest = some.loc[some["coefficient"].abs().idxmax()]
         picture = svg(
             "granger", (8.2, 3.3),
-            f"Coefficients of {count(len(some))} Granger tests; {count(some['significant'].sum())} stand. "
-            f"The largest is {largest['coefficient']:.2f}, {largest['cause']} on {largest['effect']} "
-            f"({largest['scope']}).",
-            lambda figure: draw.granger_maps(figure, some, dimensions, titles),
+            f"Coefficients of {count(len(some))} Granger tests; {count(some['significant'].sum())} are "
+            f"significant. The largest is {largest['coefficient']:.2f}, {largest['cause']} on "
+            f"{largest['effect']} ({largest['scope']}).",
+            partial(draw.granger_maps, tests=some, dimensions=dimensions, scopes=titles),
         )  # fmt: skip
         sizes = joined(f"{count(some.loc[some['scope'] == s, 'n'].max())} ({t})" for s, t in titles.items())
         blocks.append(
             Figure(
                 (Picture(picture),),
-                "What the past of one dimension (column) adds to forecasting another (row), in standard "
-                "deviations, when the artist's own last value is known. A star marks tests that stand "
-                f"after correction for their number (false discovery rate). Rows at most: {sizes}. How "
-                "sure: without a star, not.",
+                "Granger coefficients: how much the past of one dimension (column) adds to the forecast of "
+                "another (row), in standard deviations, when the artist's own last value is known. A star "
+                "marks tests that are significant after correction for their number (false discovery rate). "
+                f"Largest number of rows: {sizes}. Uncertainty: a coefficient without a star may be chance.",
             )
         )
     first = granger.sort_values(["p_adjusted", "p_value"], kind="stable").head(params.tests_listed)
@@ -153,8 +178,8 @@ def _granger(granger: pd.DataFrame, dimensions: list[str], params: ReportParams)
     ]  # fmt: skip
     caption = (
         f"The {len(rows)} Granger tests of {len(granger)} with the smallest corrected p. p is corrected "
-        "within each kind of test after Benjamini and Hochberg; the coefficient has its 95% interval. "
-        "Tests on all music have several years at once and no single coefficient."
+        "within each kind of test by the method of Benjamini and Hochberg; ± is the half width of the 95% "
+        "interval. Tests on all music have several lags and no single coefficient."
     )
-    header = ("cause → effect", "kind", "coefficient", "F", "lags", "p", "p corrected", "stands", "n")
+    header = ("cause → effect", "kind", "coefficient", "F", "lags", "p", "p corrected", "significant", "n")
     return [*blocks, grid(caption, header, rows, text=(1,))]

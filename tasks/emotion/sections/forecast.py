@@ -1,15 +1,19 @@
-"""Section of the report on forecasts: against every baseline, and against the truth."""
+"""Section of the report on forecasts: errors, baselines and calibration."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
+from tasks.emotion.catalogue.selection import Selection
+from tasks.emotion.evaluate import EvaluateOutputs
 from tasks.emotion.forecast.scoring import OURS, REFERENCE
 from tasks.emotion.params import ReportParams
-from tasks.emotion.sections.careers import Shown
 from tasks.emotion.sections.figures import models as draw
 from tasks.emotion.sections.figures.history import forecasts_over_time
 from tasks.report.blocks import (
+    Block,
     Cell,
     Figure,
     Grid,
@@ -30,64 +34,22 @@ TASKS = {
     "audio": "the sound of an artist's next active year",
     "lyrics": "the words of an artist's next album",
 }
+Z_90 = 1.645
+"""Half width of a 90 % interval in standard deviations."""
 
 
-def label(model: str) -> str:
-    """Our model by a name that a reader recognises; a baseline by its own."""
-    return "this model" if model == OURS else model
+def finding(evaluate: EvaluateOutputs) -> list[str]:
+    """Return one comparison with the baselines a task for the findings."""
+    return [comparison(evaluate.scores, task) for task in _tasks(evaluate.scores)]
 
 
-def test_rows(scores: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Scores of our model on the test targets of a task, one row a dimension, in order."""
-    rows = scores[(scores["task"] == task) & (scores["split"] == "test") & (scores["kind"] == "ours")]
-    return rows.drop_duplicates("dimension").reset_index(drop=True)
-
-
-def best_baseline(scores: pd.DataFrame, task: str, dimension: str) -> pd.Series:
-    """The baseline with the smallest RMSE on the test targets."""
-    rows = scores[(scores["task"] == task) & (scores["split"] == "test") & (scores["dimension"] == dimension)]
-    return rows[rows["kind"] == "baseline"].sort_values("rmse", kind="stable").iloc[0]
-
-
-def verdict(scores: pd.DataFrame, task: str) -> str:
-    """Where our model wins, where it only seems to, and where a baseline wins, in words."""
-    rows = test_rows(scores, task)
-    wins = rows[rows["difference"] < 0]
-    sure = wins[wins["difference_high"] < 0]
-    text = (
-        f"Forecasting {TASKS.get(task, task)} ({count(rows['targets'].max())} test targets), the model has "
-        f"a smaller error than the best of all baselines in {len(wins)} of {plural(len(rows), 'dimension')}"
-    )
-    if len(wins):
-        text += (
-            f" ({joined(wins['dimension'])}), with an interval that excludes zero in {len(sure)}"
-            f"{f' ({joined(sure.dimension)})' if 0 < len(sure) < len(wins) else ''}"
-        )
-    return " ".join(
-        [text + ".", *(_loss(scores, task, row) for _, row in rows[rows["difference"] >= 0].iterrows())]
-    )
-
-
-def _loss(scores: pd.DataFrame, task: str, row: pd.Series) -> str:
-    best = best_baseline(scores, task, str(row["dimension"]))
-    figures = (
-        f"RMSE {best['rmse']:.4f} against {row['rmse']:.4f}, difference {signed(row['difference'], 4)}, "
-        f"95% interval {interval(row['difference_low'], row['difference_high'], 4)}"
-    )
-    if row["difference_low"] > 0:
-        return f"For {row['dimension']} the baseline “{best['model']}” clearly beats the model ({figures})."
-    return (
-        f"For {row['dimension']} the baseline “{best['model']}” wins, though the interval includes zero "
-        f"({figures})."
-    )
-
-
-def forecast(
-    forecasts: pd.DataFrame, scores: pd.DataFrame, shown: list[Shown], params: ReportParams
+def section(
+    forecasts: pd.DataFrame, evaluate: EvaluateOutputs, selection: Selection, params: ReportParams
 ) -> Section:
-    """Forecast against truth, and the evaluation table with every baseline."""
-    tasks = [str(task) for task in dict.fromkeys(scores["task"])]
-    blocks: list[Prose | Figure | Grid] = [Prose(points=tuple(verdict(scores, task) for task in tasks))]
+    """Return the section: scores of every model, forecasts and measured values."""
+    scores = evaluate.scores
+    tasks = _tasks(scores)
+    blocks: list[Block] = [Prose(points=tuple(finding(evaluate)))]
     for task in tasks:
         blocks += [
             _scores_table(scores, task),
@@ -95,33 +57,84 @@ def forecast(
             _difference_figure(scores, task),
         ]
     blocks += [_calibration(forecasts, scores, task, params) for task in tasks]
-    lines = _over_time(forecasts, shown, params)
-    return Section("forecast", "Forecasts against the truth", (*blocks, *([lines] if lines else [])))
+    lines = _over_time(forecasts, selection, params)
+    return Section("forecast", "Forecast accuracy", (*blocks, *([lines] if lines else [])))
+
+
+def our_scores(scores: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Return the test scores of our model for a task, one row per dimension."""
+    rows = scores[(scores["task"] == task) & (scores["split"] == "test") & (scores["kind"] == "ours")]
+    return rows.drop_duplicates("dimension").reset_index(drop=True)
+
+
+def comparison(scores: pd.DataFrame, task: str) -> str:
+    """Describe in which dimensions our model wins, and in which a baseline does."""
+    rows = our_scores(scores, task)
+    wins = rows[rows["difference"] < 0]
+    clear = wins[wins["difference_high"] < 0]
+    text = (
+        f"Forecasts of {TASKS.get(task, task)} ({count(rows['targets'].max())} test targets): the model has "
+        f"a smaller error than the best of all baselines in {len(wins)} of {plural(len(rows), 'dimension')}"
+    )
+    if len(wins):
+        text += (
+            f" ({joined(wins['dimension'])}), with an interval that excludes zero in {len(clear)}"
+            f"{f' ({joined(clear.dimension)})' if 0 < len(clear) < len(wins) else ''}"
+        )
+    losses = [_loss(scores, task, row) for _, row in rows[rows["difference"] >= 0].iterrows()]
+    return " ".join([f"{text}.", *losses])
+
+
+def _tasks(scores: pd.DataFrame) -> list[str]:
+    return [str(task) for task in dict.fromkeys(scores["task"])]
+
+
+def _label(model: str) -> str:
+    """Return the name of a model for a reader."""
+    return "this model" if model == OURS else model
+
+
+def _best_baseline(scores: pd.DataFrame, task: str, dimension: str) -> pd.Series:
+    """Return the baseline with the smallest RMSE on the test targets."""
+    rows = scores[(scores["task"] == task) & (scores["split"] == "test") & (scores["dimension"] == dimension)]
+    return rows[rows["kind"] == "baseline"].sort_values("rmse", kind="stable").iloc[0]
+
+
+def _loss(scores: pd.DataFrame, task: str, row: pd.Series) -> str:
+    best = _best_baseline(scores, task, str(row["dimension"]))
+    figures = (
+        f"RMSE {best['rmse']:.4f} against {row['rmse']:.4f}, difference {signed(row['difference'], 4)}, "
+        f"95% interval {interval(row['difference_low'], row['difference_high'], 4)}"
+    )
+    subject = f"For {row['dimension']} the baseline “{best['model']}”"
+    if row["difference_low"] > 0:
+        return f"{subject} is clearly better than the model ({figures})."
+    return f"{subject} is better, though the interval includes zero ({figures})."
 
 
 def _scores_table(scores: pd.DataFrame, task: str) -> Grid:
     rows = scores[(scores["task"] == task) & (scores["split"] == "test") & (scores["kind"] != "ablation")]
     dimensions = list(dict.fromkeys(rows["dimension"]))
     best = {name: part["rmse"].min() for name, part in rows.groupby("dimension")}
-    table = []
+    table: list[tuple[str | Cell, ...]] = []
     for model in sorted(dict.fromkeys(rows["model"]), key=lambda name: name == OURS):
         part = rows[rows["model"] == model].set_index("dimension")
         cells = [
             Cell(
                 f"{part.loc[name, 'rmse']:.4f}\n"
                 f"{interval(part.loc[name, 'rmse_low'], part.loc[name, 'rmse_high'])}",
-                part.loc[name, "rmse"] == best[name],
+                bool(part.loc[name, "rmse"] == best[name]),
             )
             for name in dimensions
         ]
-        table.append((label(model), *cells))
+        table.append((_label(model), *cells))
     floor = rows.drop_duplicates("dimension").set_index("dimension")["noise"]
-    table.append(("noise of the truth itself", *(f"{floor[name]:.4f}" for name in dimensions)))
+    table.append(("noise of the target itself", *(f"{floor[name]:.4f}" for name in dimensions)))
     return grid(
-        f"Error (RMSE) in forecasting {TASKS.get(task, task)}, {count(rows['targets'].max())} test "
-        "targets, with 95% intervals from artists drawn anew. The star marks the smallest error of a "
-        "column. The last row is the error that a perfect forecast would still have, because the truth is "
-        "a mean of few songs.",
+        f"Error (RMSE) of forecasts of {TASKS.get(task, task)}, {count(rows['targets'].max())} test targets, "
+        "with 95% intervals from a bootstrap over artists. The star marks the smallest error of a column. "
+        "The last row is the error of a perfect forecast: the target is a mean of few songs and has a "
+        "sampling error of its own.",
         ("model", *dimensions),
         table,
     )
@@ -129,8 +142,8 @@ def _scores_table(scores: pd.DataFrame, task: str) -> Grid:
 
 def _difference_table(scores: pd.DataFrame, task: str) -> Grid:
     table = []
-    for _, row in test_rows(scores, task).iterrows():
-        best = best_baseline(scores, task, str(row["dimension"]))
+    for _, row in our_scores(scores, task).iterrows():
+        best = _best_baseline(scores, task, str(row["dimension"]))
         table.append(
             (
                 str(row["dimension"]), str(best["model"]), f"{best['rmse']:.4f}", f"{row['rmse']:.4f}",
@@ -143,9 +156,9 @@ def _difference_table(scores: pd.DataFrame, task: str) -> Grid:
         )  # fmt: skip
     return grid(
         f"The model beside the best baseline of each dimension, {TASKS.get(task, task)}. The baseline is "
-        "chosen after the event, which favours it. Difference: the model's RMSE less the baseline's, "
-        f"below 0 is a win. Skill: share of the squared error of “{REFERENCE}” that the model saves. 95% "
-        "intervals over artists.",
+        "chosen on the test targets, which favours it. Difference: RMSE of the model minus that of the "
+        f"baseline; a value below 0 is a win. Skill: reduction of the squared error of “{REFERENCE}” by the "
+        "model. 95% intervals over artists.",
         ("dimension", "best baseline", "its RMSE", "this model", "difference", "skill", "outcome"),
         table,
         text=(1, 6),
@@ -154,24 +167,24 @@ def _difference_table(scores: pd.DataFrame, task: str) -> Grid:
 
 def _outcome(row: pd.Series) -> str:
     if row["difference"] < 0:
-        return "model wins" if row["difference_high"] < 0 else "model ahead, not surely"
-    return "baseline wins" if row["difference_low"] > 0 else "baseline ahead, not surely"
+        return "model wins" if row["difference_high"] < 0 else "model ahead, not clearly"
+    return "baseline wins" if row["difference_low"] > 0 else "baseline ahead, not clearly"
 
 
 def _difference_figure(scores: pd.DataFrame, task: str) -> Figure:
-    rows = test_rows(scores, task)
+    rows = our_scores(scores, task)
     dimensions = list(rows["dimension"])
     picture = svg(
         f"difference-{task}", (8.2, 0.9 + 0.34 * len(dimensions)),
         f"{TASKS.get(task, task).capitalize()}: "
         + "; ".join(f"{row['dimension']} {_outcome(row)}" for _, row in rows.iterrows()),
-        lambda figure: draw.differences(figure, rows, dimensions),
+        partial(draw.differences, scores=rows, dimensions=dimensions),
     )  # fmt: skip
     return Figure(
         (Picture(picture),),
-        "The same differences in percent of the best baseline's error, with 95% intervals over artists (n "
-        f"= {count(rows['targets'].max())} targets). Blue dots: the model is better; red squares: a "
-        "baseline is. An interval across 0 leaves it open.",
+        "The same differences in percent of the error of the best baseline, with 95% intervals over artists "
+        f"(n = {count(rows['targets'].max())} targets). Blue dots: the model is better; red squares: a "
+        "baseline is better. If an interval includes 0, the comparison is undecided.",
     )
 
 
@@ -180,26 +193,26 @@ def _calibration(forecasts: pd.DataFrame, scores: pd.DataFrame, task: str, param
         (forecasts["task"] == task) & (forecasts["split"] == "test") & (forecasts["model"] == OURS)
     ]
     pictures = []
-    for dimension in test_rows(scores, task)["dimension"]:
+    for dimension in our_scores(scores, task)["dimension"]:
         part = rows[rows["dimension"] == dimension]
         note = f"n = {count(len(part))}, correlation {part['forecast'].corr(part['truth']):.2f}"
         picture = svg(
             f"calibration-{task}-{dimension}", (3.5, 3.4), f"{dimension}: measured against forecast; {note}.",
-            lambda figure, part=part: draw.calibration(figure, part, params.bins),
+            partial(draw.calibration, rows=part, bins=params.bins),
         )  # fmt: skip
         pictures.append(Picture(picture, str(dimension).capitalize(), note))
     return Figure(
         tuple(pictures),
-        f"Forecast against truth for {TASKS.get(task, task)}: grey, all test targets (darker: more of "
+        f"Forecasts and measured values for {TASKS.get(task, task)}: grey, all test targets (darker: more of "
         f"them; the outermost hundredth is cut off); red, {params.bins} equal groups by forecast with the "
-        "mean of what was measured and its 95% interval. On the dashed line the forecast is right on "
-        "average. The spread around the line is what cannot be known from the past, and the noise of "
-        "means of few songs.",
+        "mean of the measured values and its 95% interval. On the dashed line the forecast is right on "
+        "average. The spread around the line is what the past does not determine, plus the noise of means of "
+        "few songs.",
         tile=17,
     )
 
 
-def _over_time(forecasts: pd.DataFrame, shown: list[Shown], params: ReportParams) -> Figure | None:
+def _over_time(forecasts: pd.DataFrame, selection: Selection, params: ReportParams) -> Figure | None:
     dimension = params.dimensions[0]
     rows = forecasts[
         (forecasts["task"] == "audio") & (forecasts["model"] == OURS) & (forecasts["dimension"] == dimension)
@@ -208,26 +221,27 @@ def _over_time(forecasts: pd.DataFrame, shown: list[Shown], params: ReportParams
         return None
     test_from = float(rows.loc[rows["split"] == "test", "time"].min())
     pictures = []
-    for one in shown:
-        part = rows[rows["artist_id"] == one.artist_id].sort_values("time")
+    for artist in selection.artists:
+        part = rows[rows["artist_id"] == artist.artist_id].sort_values("time")
         if len(part) < 2:
             continue
-        inside = float(((part["truth"] - part["forecast"]).abs() <= 1.645 * part["sd"]).mean())
+        inside = float(((part["truth"] - part["forecast"]).abs() <= Z_90 * part["sd"]).mean())
         alt = (
-            f"{one.name}: {dimension} measured and forecast, {plural(len(part), 'year')}, {share(inside)} "
+            f"{artist.name}: {dimension} measured and forecast, {plural(len(part), 'year')}, {share(inside)} "
             "within the bars."
         )
         picture = svg(
-            f"forecast-{one.artist_id}", (4.3, 2.5), alt,
-            lambda figure, part=part: forecasts_over_time(figure, part, dimension, 1.645, test_from),
+            f"forecast-{artist.artist_id}", (4.3, 2.5), alt,
+            partial(forecasts_over_time, rows=part, dimension=dimension, z=Z_90, test_from=test_from),
         )  # fmt: skip
-        pictures.append(Picture(picture, one.name))
+        pictures.append(Picture(picture, artist.name))
     if not pictures:
         return None
     return Figure(
         tuple(pictures),
-        f"{dimension.capitalize()} of the artists above: blue dots measured, red bars forecast from the "
-        f"years before with the model's own 90% interval. Shaded: test years (from {test_from:.0f}), which "
-        "nothing was learnt from; before that the model had seen other artists of the time. Too few years "
-        "an artist to judge by eye: the tables above judge all of them.",
+        f"{dimension.capitalize()} of the selected artists: blue dots are measured, red bars are forecasts "
+        "from the years before with the model's own 90% interval. Shaded: test years (from "
+        f"{test_from:.0f}), from which nothing was learnt; before that year the model was trained on other "
+        "artists of the same time. A single artist has too few years for a judgement by eye; the tables "
+        "above cover all artists.",
     )

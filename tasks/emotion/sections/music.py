@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
-from tasks.emotion.changepoint import MAUCH_2015, ChangepointMetrics
+from tasks.emotion.changepoint import MAUCH_2015, ChangepointMetrics, ChangepointOutputs
+from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections.figures import history as draw
 from tasks.report.blocks import (
     Figure,
@@ -21,52 +24,117 @@ from tasks.report.blocks import (
 from tasks.report.drawing import svg
 
 SOURCES = {"music": "All music", "charts": "The US charts"}
+MAUCH = "Mauch et al. (2015)"
 
 
-def music(years: pd.DataFrame, changes: pd.DataFrame, metrics: ChangepointMetrics) -> Section:
-    """All music and the charts, year by year, with the posterior of change."""
-    blocks: list[Prose | Figure] = [
-        Prose(" ".join(_whole_sentence(name, metrics) for name in _levels(metrics)))
+def finding(changepoint: ChangepointOutputs) -> list[str]:
+    """Return one sentence on each source for the findings."""
+    metrics = changepoint.changepoint
+    return [
+        " ".join(
+            text
+            for text in (
+                _changes(name, changepoint.changes),
+                _published(name, metrics),
+                _persistence(name, metrics),
+            )
+            if text
+        )
+        for name in _sources(metrics)
     ]
-    blocks += [_music_figure(name, years, changes, metrics) for name in _levels(metrics)]
-    return Section(
-        "music", "Music as a whole", (*blocks, _landmarks(metrics), Prose(_INNOVATIONS), _models(metrics),
-            Prose(_models_sentence(metrics))),
-    )  # fmt: skip
 
 
-_INNOVATIONS = (
-    "“Levels” asks where the yearly mean itself moves to a new stretch; a slow trend is then cut into "
-    "steps. “Innovations” asks the same of what last year does not already explain, so a change there is "
-    "one that mere persistence does not bring about. A change that only the levels show may be "
-    "persistence."
-)
+def years_of_change(name: str, changes: pd.DataFrame) -> list[int]:
+    """Return the change points of the most probable segmentation of a series."""
+    rows = changes[(changes["series"] == name) & changes["is_map"]].sort_values("year")
+    return [int(year) for year in rows["year"]]
 
 
-def _levels(metrics: ChangepointMetrics) -> list[str]:
-    return [name for name in SOURCES if name in metrics.whole]
+def _changes(name: str, changes: pd.DataFrame) -> str:
+    rows = changes[changes["series"] == name].sort_values("year")
+    cuts = [f"{row.year} ({share(row.probability)})" for row in rows[rows["is_map"]].itertuples()]
+    if not cuts:
+        return f"{SOURCES[name]} shows no change in its most probable segmentation."
+    text = f"{SOURCES[name]} changed character most probably in {joined(cuts)}."
+    regimes = rows.filter(regex="_regime$")
+    move = (regimes.iloc[-1] - regimes.iloc[0]).dropna()
+    if len(move):
+        largest = str(move.abs().idxmax())
+        start, end = regimes[largest].iloc[0], regimes[largest].iloc[-1]
+        text += (
+            f" From {rows['year'].iloc[0]} to {rows['year'].iloc[-1]} {largest.removesuffix('_regime')} "
+            f"moved most, from {start:.2f} to {end:.2f}."
+        )
+    return text
 
 
-def _whole_sentence(name: str, metrics: ChangepointMetrics) -> str:
+def _published(name: str, metrics: ChangepointMetrics) -> str:
+    """Return how the published years of change compare."""
     whole = metrics.whole[name]
-    near = [year for year, landmark in whole.mauch.items() if landmark.within >= 0.5]
-    text = (
-        f"{SOURCES[name]}: over {plural(whole.years, 'year')} the most probable division has "
-        f"{plural(whole.map_changes, 'change')} ({whole.expected_changes:.1f} on average over all "
-        "divisions); of the years of Mauch et al. (2015), "
-    )
-    text += (
-        f"{joined(near) or 'none'} {'are' if len(near) > 1 else 'is'} met with a probability above one half."
-    )
+    if whole.map_changes == 0:
+        return ""
+    near = [f"{year} ({share(one.within)})" for year, one in whole.mauch.items() if one.within >= 0.5]
+    far = [f"{year} ({share(one.within)})" for year, one in whole.mauch.items() if one.within < 0.5]
+    verdicts = [f"confirm {joined(near)}"] if near else []
+    verdicts += [f"do not confirm {joined(far)}"] if far else []
+    if not verdicts:
+        return ""
     return (
-        f"{text} Placed at random, as many changes would come as near to all three in "
+        f"Of the revolutions of {MAUCH} these figures {joined(verdicts)}; random changes would be as near in "
         f"{share(whole.mauch_chance)} of cases."
     )
 
 
-def _music_figure(
-    name: str, years: pd.DataFrame, changes: pd.DataFrame, metrics: ChangepointMetrics
-) -> Figure:
+def _persistence(name: str, metrics: ChangepointMetrics) -> str:
+    """Return the caution where a model with persistence has the higher evidence."""
+    levels, innovations = metrics.whole[name], metrics.whole.get(f"{name} innovations")
+    if innovations is None or innovations.log_evidence <= levels.log_evidence:
+        return ""
+    changes = (
+        f"has {plural(innovations.map_changes, 'abrupt change')}" if innovations.map_changes else "needs none"
+    )
+    return f"But a model in which each year depends on the year before fits better, and it {changes}."
+
+
+def section(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs) -> Section:
+    """Return the section: music and charts by year, with the posterior of change."""
+    metrics, changes = changepoint.changepoint, changepoint.changes
+    return Section(
+        "music",
+        "Change points in music as a whole",
+        (
+            Prose(" ".join(_summary(name, metrics) for name in _sources(metrics))),
+            *(_figure(name, preprocess.years, changes, metrics) for name in _sources(metrics)),
+            _landmarks(metrics),
+            Prose(
+                "“Levels” shows where the yearly mean itself moves to a new period; a slow trend is then cut "
+                "into steps. “Innovations” shows the same for the part of each year that the last year does "
+                "not already explain, so persistence alone does not cause such a change. A change that only "
+                "the levels show may be persistence."
+            ),
+            _models(metrics),
+            Prose(_models_text(metrics)),
+        ),
+    )
+
+
+def _sources(metrics: ChangepointMetrics) -> list[str]:
+    return [name for name in SOURCES if name in metrics.whole]
+
+
+def _summary(name: str, metrics: ChangepointMetrics) -> str:
+    whole = metrics.whole[name]
+    near = [year for year, landmark in whole.mauch.items() if landmark.within >= 0.5]
+    return (
+        f"{SOURCES[name]}: over {plural(whole.years, 'year')} the most probable segmentation has "
+        f"{plural(whole.map_changes, 'change')} ({whole.expected_changes:.1f} on average over all "
+        f"segmentations). Of the years of {MAUCH}, {joined(near) or 'none'} "
+        f"{'have' if len(near) > 1 else 'has'} a change nearby with a probability above one half. The same "
+        f"number of random changes would be as near to all three in {share(whole.mauch_chance)} of cases."
+    )
+
+
+def _figure(name: str, years: pd.DataFrame, changes: pd.DataFrame, metrics: ChangepointMetrics) -> Figure:
     series = {
         label: changes[changes["series"] == key]
         for label, key in (("levels", name), ("innovations", f"{name} innovations"))
@@ -76,23 +144,23 @@ def _music_figure(
     picture = svg(
         f"music-{name}", (8.2, 5.4),
         f"{SOURCES[name]}, {first} to {last}: valence, energy, danceability and acousticness by year, and "
-        f"the probability of a change in each year. {_whole_sentence(name, metrics)}",
-        lambda figure: draw.music(figure, rows, series, MAUCH_2015),
+        f"the probability of a change in each year. {_summary(name, metrics)}",
+        partial(draw.music, years=rows, changes=series, marked=MAUCH_2015),
     )  # fmt: skip
     return Figure(
         (Picture(picture),),
         f"{SOURCES[name]}, {first}–{last}: yearly means with 95% intervals (shaded), from "
         f"{count(rows['n_songs'].sum())} songs, {count(rows['n_songs'].min())} to "
-        f"{count(rows['n_songs'].max())} a year. Below, the posterior probability that a new stretch "
-        "begins in that year; dark bars are the changes of the most probable division. Dashed: the "
-        "stylistic revolutions of Mauch et al. (2015) in the US charts. How sure: the probabilities are "
-        "exact given the model of constant stretches; they say nothing of what caused a change.",
+        f"{count(rows['n_songs'].max())} per year. Below: the posterior probability that a new period begins "
+        "in that year; dark bars are the changes of the most probable segmentation. Dashed: the stylistic "
+        f"revolutions of {MAUCH} in the US charts. Uncertainty: the probabilities are exact given the model "
+        "of constant periods; they say nothing about the cause of a change.",
     )
 
 
-def _models_sentence(metrics: ChangepointMetrics) -> str:
+def _models_text(metrics: ChangepointMetrics) -> str:
     texts = []
-    for name in _levels(metrics):
+    for name in _sources(metrics):
         models = metrics.whole[name].models
         if not {"levels", "trends"} <= set(models):
             continue
@@ -100,11 +168,11 @@ def _models_sentence(metrics: ChangepointMetrics) -> str:
         names = ("a trend and persistence", "one level")
         better, worse = names if gain > 0 else names[::-1]
         texts.append(
-            f"{SOURCES[name]}: the evidence speaks for stretches with {better} against {worse} by "
-            f"{abs(gain):.0f} nats; with trends there are {models['trends'].expected_changes:.1f} changes "
-            f"on average, with levels {models['levels'].expected_changes:.1f}."
+            f"{SOURCES[name]}: the evidence favours periods with {better} over {worse} by {abs(gain):.0f} "
+            f"nats; with trends there are {models['trends'].expected_changes:.1f} changes on average, with "
+            f"levels {models['levels'].expected_changes:.1f}."
         )
-    return " ".join([*texts, "A year of change is to be trusted where both kinds of stretch show it."])
+    return " ".join([*texts, "A year of change is reliable where both kinds of period show it."])
 
 
 def _models(metrics: ChangepointMetrics) -> Grid:
@@ -119,12 +187,11 @@ def _models(metrics: ChangepointMetrics) -> Grid:
         for kind, model in whole.models.items()
     ]  # fmt: skip
     return grid(
-        "What a stretch of years is taken to be. WAIC (lower is better; unreliable where few years of a "
-        "stretch decide, counted beside it) and log evidence (higher is better) judge the two kinds of "
-        "stretch on the same years; the last column is the probability of a change near "
-        f"{joined([str(year) for year in MAUCH_2015])}. A change that vanishes once a stretch may drift "
-        "is a matter of the model as much as of music.",
-        ("series", "a stretch has", "WAIC", "unreliable years", "log evidence", "changes", "near each"),
+        "Two models of a period, on the same years. WAIC (lower is better; unreliable where few years of a "
+        "period decide, which the next column counts) and log evidence (higher is better) compare them; the "
+        f"last column is the probability of a change near {joined([str(year) for year in MAUCH_2015])}. A "
+        "change that vanishes once a period may drift depends on the model as much as on the music.",
+        ("series", "a period has", "WAIC", "unreliable years", "log evidence", "changes", "near each"),
         rows,
         text=(0, 1),
     )
@@ -142,9 +209,9 @@ def _landmarks(metrics: ChangepointMetrics) -> Grid:
         for year, landmark in whole.mauch.items()
     ]  # fmt: skip
     return grid(
-        "The published years beside ours. “Nearest” is the nearest change of the most probable division; "
-        "the last column is the posterior probability of a change at most a year or so away (the window "
-        "is the parameter emotion.changepoint.near).",
-        ("series", "published", "nearest", "years off", "probability near it"),
+        "Published years of change and the years found here. “Nearest” is the nearest change of the most "
+        "probable segmentation; the last column is the posterior probability of a change within the window "
+        "of the parameter emotion.changepoint.near.",
+        ("series", "published", "nearest", "years off", "probability nearby"),
         rows,
     )

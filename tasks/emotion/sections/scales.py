@@ -1,12 +1,15 @@
-"""Section of the report on the three time scales: within a song, on an album, over a career."""
+"""Section of the report on three time scales: song, album and career."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import pandas as pd
 
-from tasks.emotion.contracts.macro import CareerFit, MacroMetrics
-from tasks.emotion.contracts.meso import MesoMetrics
-from tasks.emotion.contracts.micro import Foretold, MicroMetrics
+from tasks.emotion.contracts.macro import CareerFit, FutureScore, MacroMetrics, MacroOutputs
+from tasks.emotion.contracts.meso import MesoMetrics, MesoOutputs
+from tasks.emotion.contracts.micro import MicroMetrics, MicroOutputs, PredictionScore
 from tasks.emotion.sections.figures import scales as draw
 from tasks.report.blocks import (
     Block,
@@ -26,155 +29,168 @@ from tasks.report.blocks import (
 from tasks.report.drawing import svg
 
 NAMES = {"audio": "sound", "lyrics": "lyrics"}
-SHOWN = "arousal"
+DRAWN = "arousal"
+"""The rated dimension of the figure of songs."""
 
 
-def scales(
-    song_curves: pd.DataFrame,
-    section_effects: pd.DataFrame,
-    album_coherence: pd.DataFrame,
-    career_courses: pd.DataFrame,
-    metrics: tuple[MicroMetrics, MesoMetrics, MacroMetrics],
-) -> Section:
-    """Songs, albums, careers: one model each, beside the plain guess that it has to beat."""
-    micro, meso, macro = metrics
-    blocks: list[Block] = [
-        Prose(_songs_sentence(micro)),
-        _songs_figure(song_curves, micro),
-        Prose(_sections_sentence(section_effects, micro)),
-        Prose(_albums_sentence(meso)),
-        _albums_figure(album_coherence, meso),
-        *[Prose(_careers_sentence(name, one)) for name, one in macro.dimensions.items()],
-    ]
-    used = [name for name, one in macro.dimensions.items() if one.converged]
-    if used:
-        courses = career_courses[career_courses["dimension"] == used[0]]
-        blocks.append(_careers_figure(courses, used[0]))
-    return Section("scales", "Within a song, on an album, over a career", (*blocks, _table(micro, macro)))
-
-
-def _songs_sentence(micro: MicroMetrics) -> str:
-    parts = []
-    for name, one in micro.ratings.items():
-        anywhere, line = one.hidden_anywhere["model"], one.hidden_anywhere["straight line"]
-        parts.append(
-            f"in {name}: {plural(one.songs, 'song')}; the curve of the calmest class goes "
-            f"{one.moves_sd[0]:.3f} from its level, that of the most restless "
-            f"({share(one.share_of_songs[-1])} of songs) {one.moves_sd[-1]:.3f}. Hidden tenths are missed by "
-            f"{anywhere.rmse:.4f}, by a straight line between their neighbours {line.rmse:.4f} (squared "
-            f"errors differ by {one.excess_of_line:+.1%}, standard error "
-            f"{one.excess_error:.1%})"
-        )
-    sure = [one.excess_of_line / one.excess_error for one in micro.ratings.values()]
-    if min(sure) > 2:
-        verdict = " The plain line misses by less: the model does not follow every turn."
-    elif max(sure) < -2:
-        verdict = " The model misses by less."
-    else:
-        verdict = " As a single number neither is surely the better one."
-    told = all(
-        one.hidden_anywhere["model"].log_density > one.hidden_anywhere["straight line"].log_density
-        for one in micro.ratings.values()
+def finding(meso: MesoOutputs) -> list[str]:
+    """Return the sentence on the coherence of albums for the findings."""
+    parts = joined(
+        f"{share(one.coherence)} of the variation of a song's {NAMES[name]} (shuffled songs: "
+        f"{share(one.shuffled_coherence)})"
+        for name, one in meso.meso.modalities.items()
     )
-    if told:
-        verdict += " The model knows better how sure to be (log density in the table below)."
+    return [f"What the songs of an album have in common explains {parts}."]
+
+
+def section(micro: MicroOutputs, meso: MesoOutputs, macro: MacroOutputs) -> Section:
+    """Return the section: one model each for songs, albums and careers."""
+    fits = macro.macro.dimensions
+    blocks: list[Block] = [
+        Prose(_songs_text(micro.micro)),
+        _songs_figure(micro.song_curves, micro.micro),
+        Prose(_sections_text(micro.section_effects, micro.micro)),
+        Prose(_albums_text(meso.meso)),
+        _albums_figure(meso.album_coherence, meso.meso),
+        *[Prose(_careers_text(name, fit)) for name, fit in fits.items()],
+    ]
+    converged = [name for name, fit in fits.items() if fit.converged]
+    if converged:
+        courses = macro.career_courses[macro.career_courses["dimension"] == converged[0]]
+        blocks.append(_careers_figure(courses, converged[0]))
+    return Section(
+        "scales",
+        "Within a song, on an album, over a career",
+        (*blocks, _table(micro.micro, macro.macro)),
+    )
+
+
+def _songs_text(micro: MicroMetrics) -> str:
+    parts = []
+    for name, rating in micro.ratings.items():
+        model, line = rating.hidden_anywhere["model"], rating.hidden_anywhere["straight line"]
+        parts.append(
+            f"in {name} ({plural(rating.songs, 'song')}) the curve of the calmest class departs "
+            f"{rating.moves_sd[0]:.3f} from its level, that of the most varied class "
+            f"({share(rating.share_of_songs[-1])} of songs) {rating.moves_sd[-1]:.3f}; the error on held-out "
+            f"tenths is {model.rmse:.4f}, that of a straight line between their neighbours {line.rmse:.4f} "
+            f"(squared errors differ by {rating.excess_of_line:+.1%}, standard error "
+            f"{rating.excess_error:.1%})"
+        )
+    excess = [rating.excess_of_line / rating.excess_error for rating in micro.ratings.values()]
+    if min(excess) > 2:
+        verdict = " The straight line has the smaller error: the model does not follow every turn."
+    elif max(excess) < -2:
+        verdict = " The model has the smaller error."
+    else:
+        verdict = " As a point prediction neither is clearly better."
+    if all(
+        rating.hidden_anywhere["model"].log_density > rating.hidden_anywhere["straight line"].log_density
+        for rating in micro.ratings.values()
+    ):
+        verdict += " The model states its uncertainty better (log density in the table below)."
     return f"Within a song, {'; '.join(parts)}.{verdict}"
 
 
 def _songs_figure(curves: pd.DataFrame, micro: MicroMetrics) -> Figure:
-    rows = curves[curves["dimension"] == SHOWN]
-    one = rows.drop_duplicates("song_id").sort_values(["song_class", "noise_sd", "song_id"])
-    chosen = [int(part["song_id"].iloc[len(part) // 2]) for _, part in one.groupby("song_class", sort=True)]
+    rows = curves[curves["dimension"] == DRAWN]
+    songs = rows.drop_duplicates("song_id").sort_values(["song_class", "noise_sd", "song_id"])
+    chosen = [int(part["song_id"].iloc[len(part) // 2]) for _, part in songs.groupby("song_class", sort=True)]
     picture = svg(
         "songs", (8.2, 2.6),
-        f"Rated {SHOWN} over ten parts of {plural(len(chosen), 'song')}, from the calmest class to the most "
-        "restless, with the curve of the model.",
-        lambda figure: draw.songs(figure, rows, chosen),
+        f"Rated {DRAWN} over ten parts of {plural(len(chosen), 'song')}, from the calmest class to the most "
+        "varied, with the curve of the model.",
+        partial(draw.songs, curves=rows, chosen=chosen),
     )  # fmt: skip
     return Figure(
         (Picture(picture),),
-        f"A typical song of each class, calm to restless: {SHOWN} as rated (dots) and the model's curve with "
-        f"its 95% band. n = {count(micro.ratings[SHOWN].songs)} songs of ten parts. How sure: raters "
-        "disagree on how high a song lies as a whole far more than it moves; the band is about its moves.",
+        f"A typical song of each class, calm to varied: {DRAWN} as rated (dots) and the model's curve with "
+        f"its 95% band. n = {count(micro.ratings[DRAWN].songs)} songs of ten parts. Uncertainty: raters "
+        "disagree about the level of a song far more than about its course; the band is about its course.",
     )
 
 
-def _sections_sentence(effects: pd.DataFrame, micro: MicroMetrics) -> str:
-    sure = effects[(effects["low"] > 0) | (effects["high"] < 0)]
-    told = [
+def _sections_text(effects: pd.DataFrame, micro: MicroMetrics) -> str:
+    clear = effects[(effects["low"] > 0) | (effects["high"] < 0)]
+    differences = [
         f"{row.emotion} in the {row.kind} ({signed(row.difference, 2)} words per 100)"
-        for row in sure.itertuples()
+        for row in clear.itertuples()
     ]
     text = f"By section, in the lyrics of {count(effects['songs'].max())} songs by one artist: "
     text += (
-        f"{joined(told)} differ surely from the song's average. "
-        if told
-        else "no kind of section differs surely. "
+        f"{joined(differences)} differ{'s' if len(differences) == 1 else ''} clearly from the song's "
+        "average. "
+        if differences
+        else "no kind of section differs clearly from the song's average. "
     )
     lost = [
         name
-        for name, one in micro.lyrics.items()
-        if one.hidden_section["model"].rmse >= min(
-            score.rmse for key, score in one.hidden_section.items() if key != "model"
+        for name, lyric in micro.lyrics.items()
+        if lyric.hidden_section["model"].rmse >= min(
+            score.rmse for key, score in lyric.hidden_section.items() if key != "model"
         )
     ]  # fmt: skip
     return text + (
-        f"A section that was hidden is foretold no better than by the plainest guess for {joined(lost)}."
+        f"For a held-out section the model is not better than the best simple prediction for {joined(lost)}."
         if lost
-        else "A section that was hidden is foretold better than by any plain guess."
+        else "For a held-out section the model is better than every simple prediction."
     )
 
 
-def _albums_sentence(meso: MesoMetrics) -> str:
+def _albums_text(meso: MesoMetrics) -> str:
     parts = [
-        f"in {NAMES[name]} the factors of its album carry {share(one.coherence)} of a song's emotion, "
-        f"shuffled songs would give {share(one.shuffled_coherence)}; {count(one.artists_with_albums)} of "
-        f"{count(one.artists)} artists have albums that differ more than handfuls of their songs"
-        for name, one in meso.modalities.items()
+        f"in {NAMES[name]} the factors of its album explain {share(summary.coherence)} of a song's emotion "
+        f"(shuffled songs: {share(summary.shuffled_coherence)}); {count(summary.artists_with_albums)} of "
+        f"{count(summary.artists)} artists have albums that differ more than random groups of their songs"
+        for name, summary in meso.modalities.items()
     ]
     return (
-        f"On an album: {'; '.join(parts)}. Shuffles stay above zero: the errors of a few songs go together "
-        "between dimensions, and look like a factor."
+        f"On an album: {'; '.join(parts)}. Shuffled songs stay above zero, because the errors of a few songs "
+        "are correlated between dimensions and look like a factor."
     )
 
 
 def _albums_figure(table: pd.DataFrame, meso: MesoMetrics) -> Figure:
     modalities = meso.modalities.items()
-    told = [f"{name} {one.coherence:.2f} against {one.shuffled_coherence:.2f}" for name, one in modalities]
+    means = [f"{name} {one.coherence:.2f} against {one.shuffled_coherence:.2f}" for name, one in modalities]
     picture = svg(
         "albums", (8.2, 2.7),
-        f"Histograms of album coherence beside the same for shuffled songs: {'; '.join(told)}.",
-        lambda figure: draw.albums(figure, table),
+        f"Histograms of album coherence beside the same for shuffled songs: {'; '.join(means)}.",
+        partial(draw.albums, table=table),
     )  # fmt: skip
     sizes = joined(f"{count(one.albums)} albums ({NAMES[name]})" for name, one in modalities)
     return Figure(
         (Picture(picture),),
-        "Coherence of albums: the share of a song's variance, about its artist, that lies in what the songs "
-        f"of an album have in common. n = {sizes}. How sure: computed from means, spreads and numbers of "
-        "songs only; of one album, less sure than the picture suggests.",
+        "Coherence of albums: the share of a song's variance, about the mean of its artist, that the songs "
+        f"of an album have in common. n = {sizes}. Uncertainty: computed from means, spreads and numbers of "
+        "songs only; the value of a single album is less certain than the picture suggests.",
     )
 
 
-def _careers_sentence(dimension: str, macro: CareerFit) -> str:
+def _careers_text(dimension: str, fit: CareerFit) -> str:
     text = (
-        f"Over a career, {dimension}: {plural(macro.careers, 'career')} in one model, "
-        f"{count(macro.years_fitted)} years. "
+        f"Over a career, {dimension}: {plural(fit.careers, 'career')} in one model, "
+        f"{count(fit.years_fitted)} years. "
     )
-    if not macro.converged:
-        return text + f"The fit has not converged ({macro.reason}) and is not used."
-    best = max(macro.future, key=lambda name: macro.future[name].log_density)
-    ours, mean = macro.future["Gaussian process"], macro.future["artist's mean"]
-    odd = [name for name, check in macro.checks.items() if check.p < 0.05]
-    return (
-        f"{text}What is typical of an artist lasts about "
-        f"{macro.typical_length_years:.0f} years. In {count(macro.years_forecast)} later years the forecast "
-        f"misses by {ours.rmse:.3f}, the artist's mean by {mean.rmse:.3f}"
-        + (": as a single number the plain mean is better" if ours.rmse > mean.rmse else "")
-        + f"; the most probable account of what came is that of “{best}”. "
-        f"Intervals that promise 90% hold {share(macro.covered_90 or 0)}. "
-        + (f"Data drawn from the model differ from these in {joined(odd)}." if odd else
-           "Data drawn from the model look like these in every trait that was checked.")
-    )  # fmt: skip
+    if not fit.converged:
+        return f"{text}The fit has not converged ({fit.reason}), and its results are not used."
+    best = max(fit.future, key=lambda name: fit.future[name].log_density)
+    ours, mean = fit.future["Gaussian process"], fit.future["artist's mean"]
+    differing = [name for name, check in fit.checks.items() if check.p < 0.05]
+    text += (
+        "The typical character of an artist persists for about "
+        f"{fit.typical_length_years:.0f} years. In {count(fit.years_forecast)} later years the forecast has "
+        f"an error of {ours.rmse:.3f}, the artist's mean {mean.rmse:.3f}"
+    )
+    if ours.rmse > mean.rmse:
+        text += ": as a point prediction the mean is better"
+    text += (
+        f". The highest predictive density is that of “{best}”. "
+        f"Intervals with a nominal level of 90% contain {share(fit.covered_90 or 0)} of the years. "
+    )
+    if differing:
+        return f"{text}Data simulated from the model differ from the observed data in {joined(differing)}."
+    return f"{text}Data simulated from the model resemble the observed data in every property checked."
 
 
 def _careers_figure(courses: pd.DataFrame, dimension: str) -> Figure:
@@ -184,58 +200,59 @@ def _careers_figure(courses: pd.DataFrame, dimension: str) -> Figure:
     names = [str(courses.loc[courses["artist_id"] == i, "artist"].iloc[0]) for i in chosen]
     picture = svg(
         "careers-gp", (8.2, 2.8), f"Smooth courses and forecasts of {dimension} of {joined(names)}.",
-        lambda figure: draw.careers(figure, courses, chosen),
+        partial(draw.careers, courses=courses, chosen=chosen),
     )  # fmt: skip
     return Figure(
         (Picture(picture),),
         f"{dimension.capitalize()} of the careers with the most later years: yearly means with their "
         "sampling error (grey), the course given all years (blue, 95% band), and forecasts from the years "
-        "before each (red, 95%). The model was fitted to the earlier years only. How sure: a year of one "
+        "before each (red, 95%). The model was fitted to the earlier years only. Uncertainty: a year of one "
         "song has the longest bar.",
     )
 
 
 def _table(micro: MicroMetrics, macro: MacroMetrics) -> Grid:
     rows: list[list[str | Cell]] = []
-    for dimension, one in micro.ratings.items():
-        for title, scored in (("hidden tenths", one.hidden_anywhere), ("hidden end", one.hidden_end)):
-            rows += _compared(f"{dimension}, {title}", scored)
+    for dimension, rating in micro.ratings.items():
+        for title, scores in (
+            ("held-out tenths", rating.hidden_anywhere),
+            ("held-out end", rating.hidden_end),
+        ):
+            rows += _section_rows(f"{dimension}, {title}", scores)
     for emotion, lyric in micro.lyrics.items():
-        rows += _compared(f"{emotion}, hidden section", lyric.hidden_section)
-    for dimension, fitted in macro.dimensions.items():
-        rows += _compared_years(f"{dimension}, later years", fitted)
+        rows += _section_rows(f"{emotion}, held-out section", lyric.hidden_section)
+    for dimension, fit in macro.dimensions.items():
+        rows += _year_rows(f"{dimension}, later years", fit.future)
     return grid(
-        "Each model beside plain guesses, on songs and years that it was not fitted to. RMSE counts the "
-        "worst misses most, the median error is that of a typical case; log density rewards knowing how sure "
-        "to be.",
-        ("what is foretold", "by", "RMSE", "median error", "log density"),
+        "Each model beside simple predictions, on songs and years to which it was not fitted. RMSE is "
+        "dominated by the largest errors, the median error is that of a typical case; log density rewards a "
+        "correct statement of uncertainty (higher is better).",
+        ("target", "prediction by", "RMSE", "median error", "log density"),
         rows, text=(1,),
     )  # fmt: skip
 
 
-def _compared(title: str, scored: dict[str, Foretold]) -> list[list[str | Cell]]:
-    best = {
-        "rmse": min(one.rmse for one in scored.values()),
-        "median_error": min(one.median_error for one in scored.values()),
-        "log_density": max(one.log_density for one in scored.values()),
-    }
+def _section_rows(title: str, scores: Mapping[str, PredictionScore]) -> list[list[str | Cell]]:
+    rmse = min(score.rmse for score in scores.values())
+    median = min(score.median_error for score in scores.values())
+    density = max(score.log_density for score in scores.values())
     return [
         [
-            title, name, Cell(f"{one.rmse:.4f}", one.rmse == best["rmse"]),
-            Cell(f"{one.median_error:.4f}", one.median_error == best["median_error"]),
-            Cell(signed(one.log_density, 3), one.log_density == best["log_density"]),
+            title, name, Cell(f"{score.rmse:.4f}", score.rmse == rmse),
+            Cell(f"{score.median_error:.4f}", score.median_error == median),
+            Cell(signed(score.log_density, 3), score.log_density == density),
         ]
-        for name, one in scored.items()
+        for name, score in scores.items()
     ]  # fmt: skip
 
 
-def _compared_years(title: str, fitted: CareerFit) -> list[list[str | Cell]]:
-    best = min((one.rmse for one in fitted.future.values()), default=0.0)
-    top = max((one.log_density for one in fitted.future.values()), default=0.0)
+def _year_rows(title: str, scores: Mapping[str, FutureScore]) -> list[list[str | Cell]]:
+    rmse = min((score.rmse for score in scores.values()), default=0.0)
+    density = max((score.log_density for score in scores.values()), default=0.0)
     return [
         [
-            title, name, Cell(f"{one.rmse:.4f}", one.rmse == best), "—",
-            Cell(signed(one.log_density, 3), one.log_density == top),
+            title, name, Cell(f"{score.rmse:.4f}", score.rmse == rmse), "—",
+            Cell(signed(score.log_density, 3), score.log_density == density),
         ]
-        for name, one in fitted.future.items()
+        for name, score in scores.items()
     ]  # fmt: skip

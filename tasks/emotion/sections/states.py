@@ -1,15 +1,17 @@
-"""Section of the report on artists' states by variational inference, and whether they are worth it."""
+"""Section of the report on the yearly states of artists by variational inference."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from tasks.emotion.catalogue.selection import Selection
 from tasks.emotion.params import ReportParams
-from tasks.emotion.sections.careers import Shown
 from tasks.emotion.sections.figures import states as draw
-from tasks.emotion.series.hidden_years import HiddenScore
-from tasks.emotion.variational import VariationalMetrics
+from tasks.emotion.series.held_out_years import HeldOutScore
+from tasks.emotion.variational import VariationalMetrics, VariationalOutputs
 from tasks.report.blocks import (
     Cell,
     Figure,
@@ -27,25 +29,29 @@ from tasks.report.blocks import (
 from tasks.report.drawing import svg
 
 METHODS = {
-    "structured": "state, years kept together",
-    "mean_field": "state, mean field",
+    "structured": "structured posterior",
+    "mean_field": "mean-field posterior",
     "moments": "artist's mean, shrunk by moments",
     "artist_mean": "artist's mean of songs",
     "nearest_year": "raw mean of the nearest year",
 }
 
 
-def states(
-    shown: list[Shown], table: pd.DataFrame, metrics: VariationalMetrics, params: ReportParams
-) -> Section:
-    """The states of some artists, their error on hidden years, and how the fit went."""
+def finding(variational: VariationalOutputs) -> list[str]:
+    """Return the sentence on predictions of held-out years for the findings."""
+    return [_comparison(variational.variational)]
+
+
+def section(selection: Selection, variational: VariationalOutputs, params: ReportParams) -> Section:
+    """Return the section: states of the selected artists, errors, and the fit."""
+    metrics = variational.variational
     dimensions = [dim for dim in params.dimensions if dim in metrics.dimensions] or metrics.dimensions[:2]
     return Section(
         "states",
-        "Where artists were, year by year",
+        "Emotional state of artists by year",
         (
-            Prose(_sentence(metrics)),
-            *_figure(shown, table, dimensions),
+            Prose(_text(metrics)),
+            *_figure(selection, variational.artist_states, dimensions),
             _scores(metrics),
             Prose(_families(metrics)),
             Prose(_steps(metrics)),
@@ -53,57 +59,58 @@ def states(
     )
 
 
-def verdict(metrics: VariationalMetrics) -> str:
-    """Whether the states foretell hidden years better than shrinkage by moments does."""
+def _comparison(metrics: VariationalMetrics) -> str:
+    """Compare the states with shrinkage by moments on held-out years."""
     parts = []
     for name in ("structured", "mean_field"):
         score = metrics.hidden[name]
         how = (
-            "clearly better than" if score.gain_low > 0 else "clearly worse than" if score.gain_high < 0
-            else "not distinguishable from"
+            "clearly better" if score.gain_low > 0 else "clearly worse" if score.gain_high < 0
+            else "not distinguishable"
         )  # fmt: skip
-        parts.append(f"{METHODS[name]}: {how} it ({_against(score, metrics)})")
+        parts.append(f"the {METHODS[name]} is {how} ({_errors(score, metrics)})")
     return (
-        "On hidden years the states, beside the simple artist's mean shrunk by moments, are: "
-        f"{'; '.join(parts)}."
+        "Compared with the simple artist's mean, shrunk by moments, as a prediction of held-out years, "
+        f"{joined(parts)}."
     )
 
 
-def _against(score: HiddenScore, metrics: VariationalMetrics) -> str:
+def _errors(score: HeldOutScore, metrics: VariationalMetrics) -> str:
     return f"error {score.rmse:.3f} against {metrics.hidden['moments'].rmse:.3f}"
 
 
-def _sentence(metrics: VariationalMetrics) -> str:
+def _text(metrics: VariationalMetrics) -> str:
     return (
-        f"The mean of a year's few songs says little of where an artist was. The model takes each year of "
-        f"{plural(metrics.artists, 'artist')} ({count(metrics.years)} years, {count(metrics.silent_years)} "
-        "of them without songs) as a state that leans on the artist's lasting level and on the years beside "
-        f"it, and a yearly mean as what its number of songs makes it worth. {verdict(metrics)}"
+        "The mean of the few songs of a year is a poor estimate of an artist's state. The model estimates a "
+        f"state for each year of {plural(metrics.artists, 'artist')} ({count(metrics.years)} years, "
+        f"{count(metrics.silent_years)} of them without songs). It combines the yearly mean, weighted by the "
+        "number of its songs, with the artist's lasting level and the neighbouring years. "
+        f"{_comparison(metrics)}"
     )
 
 
-def _figure(shown: list[Shown], table: pd.DataFrame, dimensions: list[str]) -> list[Figure]:
+def _figure(selection: Selection, table: pd.DataFrame, dimensions: list[str]) -> list[Figure]:
     pictures = []
-    for one in shown:
-        rows = table[table["artist_id"] == one.artist_id]
+    for artist in selection.artists:
+        rows = table[table["artist_id"] == artist.artist_id]
         if rows.empty:
             continue
         widest = rows.loc[rows[f"{dimensions[0]}_state_sd"].idxmax()]
         alt = (
-            f"{one.name}: state of {joined(dimensions)} from {rows['year'].min()} to {rows['year'].max()}; "
-            f"{dimensions[0]} is least known in {widest['year']:.0f}."
+            f"{artist.name}: state of {joined(dimensions)} from {rows['year'].min()} to "
+            f"{rows['year'].max()}; {dimensions[0]} is most uncertain in {widest['year']:.0f}."
         )
         picture = svg(
-            f"states-{one.artist_id}", (4.3, 2.9), alt,
-            lambda figure, rows=rows, raw=one.rows: draw.states(figure, rows, raw, dimensions),
+            f"states-{artist.artist_id}", (4.3, 2.9), alt,
+            partial(draw.states, states=rows, rows=artist.years, dimensions=dimensions),
         )  # fmt: skip
-        pictures.append(Picture(picture, one.name, f"{count(rows['n_songs'].sum())} songs"))
+        pictures.append(Picture(picture, artist.name, f"{count(rows['n_songs'].sum())} songs"))
     caption = (
-        f"The state of {joined(dimensions)} (line) with its 95% interval (band), and the raw yearly means "
-        "(dots, larger for more songs; hollow: a possible reissue, left out). Where songs are few "
-        "the state keeps near the artist's level and the band is wide; in silent years it bridges. How sure: "
-        "what intervals of hidden years held stands in the table below; "
-        "a band is not about single songs, whose scatter is wider."
+        f"State of {joined(dimensions)} (line) with its 95% interval (band), and the raw yearly means (dots, "
+        "larger for more songs; hollow: a possible reissue, excluded). Where songs are few, the state stays "
+        "near the artist's level and the band is wide; in years without songs it interpolates. Uncertainty: "
+        "the table below gives the coverage of these intervals on held-out years. A band is not about single "
+        "songs, whose scatter is wider."
     )
     return [Figure(tuple(pictures), caption)] if pictures else []
 
@@ -120,31 +127,32 @@ def _scores(metrics: VariationalMetrics) -> Grid:
         for name, score in sorted(metrics.hidden.items(), key=lambda item: item[1].rmse)
     ]  # fmt: skip
     return grid(
-        f"{count(metrics.hidden_years)} years hidden at random, never an artist's first or last; their "
-        f"yearly means foretold from the artist's other years, over {joined(metrics.dimensions)}. Error: "
-        "root mean square, in standard deviations of the yearly means. Gain: how much lower the mean square "
-        "is than that of shrinkage by moments, 95% interval over artists. Held: share of means inside "
-        "intervals meant to hold 90%. Density: mean log predictive density, higher is better.",
-        ("method", "error", "gain over moments", "held", "density"),
+        f"Prediction of {count(metrics.hidden_years)} years held out at random (never an artist's first or "
+        f"last) from the other years of the artist, over {joined(metrics.dimensions)}. Error: root mean "
+        "square, in standard deviations of the yearly means. Gain: reduction of the mean squared error "
+        "relative to shrinkage by moments, 95% interval over artists. Coverage: share of means inside "
+        "intervals with a nominal level of 90%. Density: mean log predictive density, higher is better.",
+        ("method", "error", "gain over moments", "coverage", "density"),
         rows,
     )
 
 
 def _families(metrics: VariationalMetrics) -> str:
     persistence = {
-        name: np.mean([one["persistence"].mean for one in family.parameters.values()])
+        name: np.mean([estimates["persistence"].mean for estimates in family.parameters.values()])
         for name, family in metrics.families.items()
     }
     bounds = {name: family.elbo for name, family in metrics.families.items()}
-    unfit = [METHODS[name] for name, family in metrics.families.items() if not family.converged]
+    unconverged = [METHODS[name] for name, family in metrics.families.items() if not family.converged]
     text = (
-        f"Where the mean field falls short: it takes every year as independent of the next and so finds a "
-        f"persistence of {persistence['mean_field']:.2f} from year to year where the posterior that keeps "
-        f"years together finds {persistence['structured']:.2f}; its evidence bound is "
-        f"{count(bounds['structured'] - bounds['mean_field'])} nats lower. Either is too sure of the model's "
-        "parameters; docs/methods/variational.md has both beside a sampler that makes neither mistake."
+        "The mean-field posterior assumes that a year is independent of the next. It therefore estimates a "
+        f"persistence of {persistence['mean_field']:.2f} from year to year, where the structured posterior "
+        f"estimates {persistence['structured']:.2f}, and its evidence bound is "
+        f"{count(bounds['structured'] - bounds['mean_field'])} nats lower. Both understate the uncertainty "
+        "of the parameters of the model; docs/methods/variational.md compares both with a sampler that does "
+        "not."
     )
-    return f"{text} Not converged: {joined(unfit)}." if unfit else text
+    return f"{text} Not converged: {joined(unconverged)}." if unconverged else text
 
 
 def _steps(metrics: VariationalMetrics) -> str:
@@ -157,6 +165,6 @@ def _steps(metrics: VariationalMetrics) -> str:
         for name, steps in ascent.steps.items()
     ]  # fmt: skip
     return (
-        f"To come within one nat of the best mean-field bound on {plural(ascent.artists, 'career')}, "
-        f"from one start: {joined(parts)}."
+        f"Steps to within one nat of the best mean-field bound on {plural(ascent.artists, 'career')}, from "
+        f"one start: {joined(parts)}."
     )

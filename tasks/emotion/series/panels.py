@@ -1,4 +1,4 @@
-"""Rows for the causal stage: artist-years with their past, and with their influencers' past."""
+"""Panels of artist-years with their past, and with the past of their influencers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TIERS = ("before", "last", "now")
 def artist_years(
     careers: pd.DataFrame, artists: pd.DataFrame, dimensions: Sequence[str], min_songs: int
 ) -> pd.DataFrame:
-    """Standardised means and their `weight`, a row an artist and year, in order.
+    """Return standardised means and their `weight`, one row per artist and year.
 
-    Left out: years of too few songs, dates that look like reissues, names of two artists.
+    Excluded are years of too few songs, possible reissues and ambiguous names.
     """
     known = artists.loc[~artists["ambiguous"], ["artist_id", "genre"]]
     rows = careers[careers["n_songs"] >= min_songs].merge(known, on="artist_id")
@@ -32,7 +32,7 @@ def artist_years(
 
 
 def without_trend(rows: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
-    """Take the mean of the year and of the genre out, so that what all share is no cause."""
+    """Remove the means of year and genre, which are common causes of all dimensions."""
     levels = pd.get_dummies(rows[["year", "genre"]].astype(str), drop_first=True).to_numpy(float)
     design = np.column_stack([np.ones(len(rows)), levels])
     values = rows[list(dimensions)].to_numpy()
@@ -41,7 +41,7 @@ def without_trend(rows: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame
 
 
 def with_past(rows: pd.DataFrame, dimensions: Sequence[str], max_gap: int) -> pd.DataFrame:
-    """Add columns `DIM last` and `DIM before`; `before` is missing in an artist's second year."""
+    """Add columns `DIM last` and `DIM before` (missing in the second year)."""
     by_artist = rows.groupby("artist_id")
     order = by_artist.cumcount()
     table = rows.rename(columns={dim: f"{dim} now" for dim in dimensions})
@@ -56,24 +56,25 @@ def with_past(rows: pd.DataFrame, dimensions: Sequence[str], max_gap: int) -> pd
 def with_influencers(
     past: pd.DataFrame, rows: pd.DataFrame, influence: pd.DataFrame, dimensions: Sequence[str], window: int
 ) -> pd.DataFrame:
-    """Add columns `DIM influencers`: their mean in the `window` years before; rows without any go.
+    """Add columns `DIM influencers`: their mean in the `window` years before.
 
-    `past` has the followers' rows (see `with_past`), `rows` every artist's.
+    `past` has the rows of the followers (see `with_past`), `rows` those of every artist. Rows without
+    influencers in the window are dropped.
     """
     pairs = influence.loc[influence["influencer_id"] != influence["follower_id"]]
     followers = past[["artist_id", "year"]].merge(pairs, left_on="artist_id", right_on="follower_id")
-    heard = followers[["artist_id", "year", "influencer_id"]].merge(
-        rows.rename(columns={"artist_id": "influencer_id", "year": "heard"}), on="influencer_id"
+    sources = followers[["artist_id", "year", "influencer_id"]].merge(
+        rows.rename(columns={"artist_id": "influencer_id", "year": "source_year"}), on="influencer_id"
     )
-    heard = heard[heard["heard"].between(heard["year"] - window, heard["year"] - 1)]
-    heard[list(dimensions)] = heard[list(dimensions)].mul(heard["weight"], axis=0)
-    sums = heard.groupby(["artist_id", "year"])[[*dimensions, "weight"]].sum()
+    sources = sources[sources["source_year"].between(sources["year"] - window, sources["year"] - 1)]
+    sources[list(dimensions)] = sources[list(dimensions)].mul(sources["weight"], axis=0)
+    sums = sources.groupby(["artist_id", "year"])[[*dimensions, "weight"]].sum()
     means = sums[list(dimensions)].div(sums["weight"], axis=0).add_suffix(" influencers").reset_index()
     return past.merge(means, on=["artist_id", "year"])
 
 
 def random_influencers(influence: pd.DataFrame, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Put a random artist of the same genre in the place of each influencer: a placebo."""
+    """Replace each influencer by a random artist of its genre, as a placebo."""
     rng = np.random.default_rng(seed)
     genre = rows.drop_duplicates("artist_id").set_index("artist_id")["genre"]
     pairs = influence[influence["influencer_id"].isin(genre.index)].copy()

@@ -1,8 +1,8 @@
-"""Yearly means made ready for change points: standardised, weighed, with a prior from all of them.
+"""Yearly means for change points: standardised, weighted, with a prior.
 
 A yearly mean of n songs has the variance ``tau^2 + sigma^2 / n``: ``sigma^2`` is the spread of
 songs within a year, ``tau^2`` that of years within a regime, taken from successive
-differences, which a change of regime hardly touches. So thin years stay in and weigh little.
+differences, which a change of regime hardly affects. So thin years are included with a small weight.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Panel(NamedTuple):
 
 
 def standardise(rows: pd.DataFrame, dimensions: Sequence[str], group: np.ndarray) -> Panel:
-    """Divide by the spread over all rows; weigh each row by what its songs tell of the year."""
+    """Standardise by all rows, and weight each row by the precision of its mean."""
     means = rows[[f"{dim}_mean" for dim in dimensions]].to_numpy(float)
     centre, scale = means.mean(axis=0), means.std(axis=0)
     values = (means - centre) / scale
@@ -49,13 +49,15 @@ def standardise(rows: pd.DataFrame, dimensions: Sequence[str], group: np.ndarray
 
 
 def _steps(values: np.ndarray, group: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Differences from one row of a group to its next, and the sums of their two variances."""
+    """Return differences of successive rows of a group, and sums of variances."""
     same = group[1:] == group[:-1]
     return np.diff(values, axis=0)[same], (variances[1:] + variances[:-1])[same]
 
 
 def regime_prior(panel: Panel, strength: float) -> NormalInverseWishart:
-    """Covariance from successive differences; spread of regime means from what they leave over.
+    """Estimate the prior of a regime.
+
+    The covariance comes from successive differences, the spread of means from the remaining variance.
 
     `strength` is how many observations the expected covariance is worth.
     """
@@ -71,10 +73,10 @@ def regime_prior(panel: Panel, strength: float) -> NormalInverseWishart:
 
 
 def innovations(panel: Panel) -> Panel:
-    """What each row of one series leaves unexplained by a multiple of the row before.
+    """Return the residuals of a first-order autoregression of one series.
 
-    The multiple is one per dimension, over the whole series; the error of the row before adds
-    to that of the row.
+    There is one slope per dimension, over the whole series; the error of the row before adds to that
+    of the row.
     """
     before, now = panel.values[:-1], panel.values[1:]
     centred = before - before.mean(axis=0)
@@ -89,7 +91,7 @@ def innovations(panel: Panel) -> Panel:
 
 
 def unit_information_prior(panel: Panel, strength: float) -> NormalInverseWishart:
-    """Mean and covariance of the whole series; the mean is worth one typical row."""
+    """Return a prior with the moments of the series; its mean is worth one row."""
     from methods.changepoint import NormalInverseWishart
 
     d = panel.values.shape[1]

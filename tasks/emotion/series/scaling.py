@@ -1,4 +1,4 @@
-"""Transforms of the measures and their scales, learnt from the training period alone."""
+"""Transforms of the measures and their scales, estimated on the training period."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statewright.contracts import ContractError, Document
 from tasks.emotion.contracts.tables import LYRICS
 
 SHARES = ("acousticness", "instrumentalness", "liveness", "speechiness")
-"""Shares that pile up near 0: a logit spreads them; 0.01 off the ends, finer is not known."""
+"""Shares concentrated near 0: a logit spreads them, clipped at 0.01 and 0.99, their resolution."""
 
 RATES = tuple(name for name in LYRICS if name != "polarity")
 """Words per 100: skewed like counts, so log(1 + x)."""
@@ -41,7 +41,7 @@ def transformed(values: pd.Series, transform: str) -> pd.Series:
 
 
 def scale_of(values: pd.Series, measure: str, training: pd.Series, column: str) -> Scale:
-    """Mean and standard deviation of the transformed values of the training period only."""
+    """Return mean and standard deviation of the transformed training values."""
     transform = transform_of(measure)
     learnt = transformed(values[training].dropna(), transform)
     if len(learnt) < 2:

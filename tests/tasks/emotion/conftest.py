@@ -1,4 +1,4 @@
-"""The shipped tables, read and preprocessed once for all tests of the pipeline."""
+"""Shipped tables, read and preprocessed once for all tests of the pipeline."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.params import IngestParams, PreprocessParams
-from tasks.emotion.preprocess import Preprocess, preprocess
+from tasks.emotion.preprocess import PreprocessOutputs, preprocess
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
 TABLES = (
@@ -26,11 +27,14 @@ TABLES = (
 
 @pytest.fixture(scope="session")
 def raw() -> dict[str, pd.DataFrame]:
-    """The raw tables of `preprocess`, as ingest keeps them."""
-    return {table: read_checked(table, IngestParams(source=str(SOURCE)))[0] for table in TABLES}
+    """Valid raw tables that `preprocess` reads."""
+    return {
+        table: read_checked(table, shipped_params(IngestParams, "emotion.ingest", source=str(SOURCE)))[0]
+        for table in TABLES
+    }
 
 
 @pytest.fixture(scope="session")
-def preprocessed(raw: dict[str, pd.DataFrame]) -> Preprocess:
-    """What `preprocess` makes of them with the default parameters."""
-    return preprocess(**raw, params=PreprocessParams())
+def preprocessed(raw: dict[str, pd.DataFrame]) -> PreprocessOutputs:
+    """Outputs of `preprocess` with the shipped parameters."""
+    return preprocess(**raw, params=shipped_params(PreprocessParams, "emotion.preprocess"))

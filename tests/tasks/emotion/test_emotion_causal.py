@@ -1,4 +1,4 @@
-"""The causal stage: its panels against plain loops, and effects planted in real careers."""
+"""The causal stage: panels against plain loops, planted effects in real careers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.causal import CausalOutputs, _corrected, causal
@@ -22,12 +23,12 @@ from tasks.emotion.series.panels import (
 
 SOURCE = Path(__file__).parents[3] / "data/source"
 DIMENSIONS = ["valence", "energy", "danceability"]
-PARAMS = CausalParams(dimensions=tuple(DIMENSIONS), draws=10)
+PARAMS = shipped_params(CausalParams, "emotion.causal", dimensions=tuple(DIMENSIONS), draws=10)
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    """The tables of preprocess, as far as this stage reads them, from the committed source."""
+    """Tables of preprocess that this stage reads, from the committed source."""
     careers = pd.read_parquet(SOURCE / "career_audio.parquet").astype({"year": int})
     music = pd.read_parquet(SOURCE / "music_years.parquet").astype({"year": int})
     return {
@@ -60,7 +61,7 @@ def test_past_equals_a_loop(rows):
     assert wanted > 100
 
 
-def test_influencers_are_heard_in_the_years_before_only(rows, tables):
+def test_influencers_count_in_the_years_before_only(rows, tables):
     past = with_past(rows, DIMENSIONS, max_gap=3)
     found = with_influencers(past, rows, tables["influence"], DIMENSIONS, window=5)
     assert len(found) > 1000
@@ -72,7 +73,7 @@ def test_influencers_are_heard_in_the_years_before_only(rows, tables):
         assert row["valence influencers"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_trend_and_genre_are_gone(rows):
+def test_trend_and_genre_are_removed(rows):
     rest = without_trend(rows, DIMENSIONS)
     for by in ("year", "genre"):
         np.testing.assert_allclose(rest.groupby(by)[DIMENSIONS].mean(), 0, atol=1e-9)
@@ -103,7 +104,7 @@ def test_correction_is_benjamini_hochberg_within_a_scope():
 
 
 def plant(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Add 0.6 of the valence of an artist's last active year to its energy, in real careers."""
+    """Add 0.6 of the valence of an artist's last active year to its energy."""
     careers = tables["careers"].query("n_songs >= 3").sort_values(["artist_id", "year"])
     last = careers.groupby("artist_id")["valence_mean"].shift(1).fillna(careers["valence_mean"].mean())
     return tables | {"careers": careers.assign(energy_mean=careers["energy_mean"] + 0.6 * last)}
@@ -146,7 +147,7 @@ def test_no_edge_points_back_in_time(planted):
         assert order[edge.source.split()[-1]] <= order[edge.target.split()[-1]]
 
 
-def test_too_few_years_of_music_is_said(tables):
+def test_too_few_years_of_music_is_an_error(tables):
     short = tables | {"years": tables["years"].query("year > 2005")}
     with pytest.raises(ValueError, match="15 unbroken years of source 'music'"):
         causal(**short, params=PARAMS)

@@ -1,4 +1,4 @@
-"""Change points of real careers: planted changes, known noise, coherence with the posterior."""
+"""Change points of real careers: planted changes, noise, consistent posterior."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.changepoint import MAUCH_2015, ChangepointOutputs, _chance_of_being_as_near, changepoint
@@ -20,7 +21,7 @@ DIMENSIONS = ("valence", "energy", "acousticness", "danceability")
 
 
 def source_tables(artists: int = 60) -> dict[str, pd.DataFrame]:
-    """The tables of preprocess, as far as this stage reads them, from the committed source."""
+    """Tables of preprocess that this stage reads, from the committed source."""
     careers = pd.read_parquet(SOURCE / "career_audio.parquet").astype({"year": int})
     kept = careers.groupby("artist_id")["year"].size().nlargest(artists).index
     careers = careers[careers["artist_id"].isin(kept)].assign(thin=lambda rows: rows["n_songs"] < 3)
@@ -39,13 +40,13 @@ def tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def outputs(tables) -> ChangepointOutputs:
-    return changepoint(**tables, params=ChangepointParams())
+    return changepoint(**tables, params=shipped_params(ChangepointParams, "emotion.changepoint"))
 
 
 def test_keeps_the_contracts_and_repeats(tables, outputs):
     for name, contract in get_type_hints(ChangepointOutputs, include_extras=True).items():
         check(getattr(outputs, name), contract, name)
-    again = changepoint(**tables, params=ChangepointParams())
+    again = changepoint(**tables, params=shipped_params(ChangepointParams, "emotion.changepoint"))
     pd.testing.assert_frame_equal(again.changes, outputs.changes, check_exact=True)
     assert again.changepoint == outputs.changepoint
 
@@ -71,7 +72,9 @@ def test_a_planted_change_is_found_in_its_year(tables, outputs):
         planted[artist_id] = int(np.sort(careers.loc[rows, "year"])[rows.sum() // 2])
         late = rows & (careers["year"] >= planted[artist_id])
         careers.loc[late, "valence_mean"] += 0.5
-    after = changepoint(**(tables | {"careers": careers}), params=ChangepointParams())
+    after = changepoint(
+        **(tables | {"careers": careers}), params=shipped_params(ChangepointParams, "emotion.changepoint")
+    )
     for artist_id, year in planted.items():
         found = after.changes[after.changes["artist_id"] == artist_id]
         assert found.loc[found["is_map"], "year"].sub(year).abs().min() <= 3
@@ -112,13 +115,13 @@ def test_innovations_of_an_autoregression_are_its_errors():
     assert np.corrcoef(found[:, 0], errors[1:, 0])[0, 1] > 0.999
 
 
-def test_charts_change_where_mauch_saw_it(outputs):
+def test_charts_change_near_the_published_years(outputs):
     found = outputs.changepoint.whole["charts"].mauch
     assert all(found[str(year)].distance <= 1 for year in MAUCH_2015)
     assert found["1983"].within > 0.9
 
 
-def test_levels_and_trends_are_judged_on_the_same_years(outputs):
+def test_levels_and_trends_are_compared_on_the_same_years(outputs):
     for name in ("music", "charts"):
         whole = outputs.changepoint.whole[name]
         levels, trends = whole.models["levels"], whole.models["trends"]
@@ -132,7 +135,10 @@ def test_levels_and_trends_are_judged_on_the_same_years(outputs):
 
 @pytest.mark.parametrize("locations", [[4], [10], [5, 30], [2, 40]])
 def test_chance_of_nearness_equals_enumeration(locations):
-    year, params = np.arange(1955, 2000), ChangepointParams(near=1, years_min_length=3)
+    year, params = (
+        np.arange(1955, 2000),
+        shipped_params(ChangepointParams, "emotion.changepoint", near=1, years_min_length=3),
+    )
     admissible = [
         cuts
         for cuts in itertools.combinations(range(1, 45), len(locations))
@@ -148,13 +154,15 @@ def test_chance_of_nearness_equals_enumeration(locations):
     assert found == pytest.approx(expected, abs=4 * 0.5 / 100)
 
 
-def test_too_few_years_is_said(tables):
+def test_too_few_years_is_an_error(tables):
     years = tables["years"]
     short = years[(years["source"] == "music") | (years["year"] < 1965)]
     with pytest.raises(ValueError, match=r"5 years of source 'charts'.*min_songs"):
-        changepoint(**(tables | {"years": short}), params=ChangepointParams())
+        changepoint(
+            **(tables | {"years": short}), params=shipped_params(ChangepointParams, "emotion.changepoint")
+        )
 
 
 def test_window_must_fit_in_a_regime():
     with pytest.raises(ValueError, match="at most years_min_length"):
-        ChangepointParams(near=2, years_min_length=3)
+        shipped_params(ChangepointParams, "emotion.changepoint", near=2, years_min_length=3)

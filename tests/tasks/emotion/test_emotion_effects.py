@@ -1,4 +1,4 @@
-"""The effects stage: effects planted in real careers come out to the digit, or near it."""
+"""The effects stage recovers effects that were planted in real careers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.effects import EffectsOutputs, effects
@@ -14,7 +15,9 @@ from tasks.emotion.params import EffectsParams
 from tasks.emotion.series.panels import artist_years
 
 ORDER = ("energy", "danceability", "valence")
-PARAMS = EffectsParams(order=ORDER, placebo_draws=19, random_cause_draws=3, curve_draws=10)
+PARAMS = shipped_params(
+    EffectsParams, "emotion.effects", order=ORDER, placebo_draws=19, random_cause_draws=3, curve_draws=10
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_keeps_the_contracts(found):
 
 
 @pytest.mark.slow
-def test_an_effect_planted_in_real_careers_comes_out(tables, found):
+def test_an_effect_planted_in_real_careers_is_recovered(tables, found):
     # Adding 0.6 energy to valence adds 0.6 to the effect of energy, by the algebra of least squares,
     # and leaves the effect of danceability alone. The table is rounded to six digits.
     careers = tables["careers"]
@@ -64,7 +67,7 @@ def test_an_effect_planted_in_real_careers_comes_out(tables, found):
     assert after["danceability now"] - before["danceability now"] == pytest.approx(0, abs=1e-4)
 
 
-def test_a_placebo_of_influencers_is_drawn_anew_and_counted(found):
+def test_the_placebo_of_influencers_differs_and_is_counted(found):
     table = found.effect_estimates
     assert table["question"].value_counts().to_dict() == {
         "same year": 4,
@@ -92,10 +95,10 @@ def test_repeats_bit_for_bit(tables, found):
 
 def test_an_order_without_the_curves_cause_is_refused():
     with pytest.raises(ValueError, match="curve_cause energy"):
-        EffectsParams(order=("loudness", "valence"))
+        shipped_params(EffectsParams, "emotion.effects", order=("loudness", "valence"))
 
 
-def test_too_few_artists_are_said(tables):
+def test_too_few_artists_is_an_error(tables):
     few = tables | {"careers": tables["careers"][tables["careers"]["artist_id"] % 20 == 0]}
     with pytest.raises(ValueError, match=r"emotion-effects: careers.parquet has \d+ artists"):
         effects(**few, params=PARAMS)

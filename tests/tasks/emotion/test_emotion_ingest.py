@@ -1,4 +1,4 @@
-"""Ingest: the shipped catalogue, the same catalogue as CSV and SQL, and every kind of bad file."""
+"""Ingest: the shipped catalogue, the same as CSV and SQL, and invalid files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, check
 from tasks.checked import Quarantine
 from tasks.emotion.contracts.raw import RAW
-from tasks.emotion.ingest import Ingest, ingest, read_checked
+from tasks.emotion.ingest import IngestOutputs, ingest, read_checked
 from tasks.emotion.params import IngestParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
@@ -31,8 +32,8 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Ingest:
-    return ingest(params=IngestParams(source=str(SOURCE)))
+def shipped() -> IngestOutputs:
+    return ingest(params=shipped_params(IngestParams, "emotion.ingest", source=str(SOURCE)))
 
 
 @pytest.fixture
@@ -46,10 +47,10 @@ def lyrics() -> pd.DataFrame:
 
 
 def read(folder: Path, table: str, **params: object) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    return read_checked(table, IngestParams(source=str(folder), **params))
+    return read_checked(table, shipped_params(IngestParams, "emotion.ingest", source=str(folder), **params))
 
 
-def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: Ingest) -> None:
+def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: IngestOutputs) -> None:
     counts = shipped.ingest.tables
     assert {table: count.rows_read for table, count in counts.items()} == ROWS
     for table, count in counts.items():
@@ -59,7 +60,7 @@ def test_every_row_of_the_shipped_tables_is_kept_or_in_quarantine(shipped: Inges
     assert shipped.ingest.all_tables.rows_read == sum(ROWS.values())
 
 
-def test_the_one_artist_without_a_name_is_the_whole_quarantine(shipped: Ingest) -> None:
+def test_the_one_artist_without_a_name_is_the_whole_quarantine(shipped: IngestOutputs) -> None:
     [fault] = shipped.quarantine.to_dict("records")
     source = pd.read_parquet(SOURCE / "artists.parquet")
     assert pd.isna(source["artist"].iloc[fault["row"]])
@@ -67,7 +68,7 @@ def test_the_one_artist_without_a_name_is_the_whole_quarantine(shipped: Ingest) 
 
 
 @pytest.mark.parametrize("table", RAW)
-def test_kept_rows_keep_their_contract_and_their_values(shipped: Ingest, table: str) -> None:
+def test_kept_rows_keep_their_contract_and_their_values(shipped: IngestOutputs, table: str) -> None:
     kept = getattr(shipped, table)
     RAW[table].validate(kept)
     source = pd.read_parquet(SOURCE / f"{table}.parquet")[list(kept.columns)]
@@ -109,7 +110,9 @@ def test_csv_and_sql_give_the_same_tables_as_parquet(
         as_csv, *others_csv = read(tmp_path / "csv", table)
         pd.testing.assert_frame_equal(as_csv, wanted, check_exact=True)
         pd.testing.assert_frame_equal(others_csv[0], others[0])
-        as_sql, faults, count = read_checked(table, IngestParams(source=address))
+        as_sql, faults, count = read_checked(
+            table, shipped_params(IngestParams, "emotion.ingest", source=address)
+        )
         assert (len(faults), count) == (len(others[0]), others[1])
         key = list(RAW[table].to_schema().unique)
         pd.testing.assert_frame_equal(
@@ -199,7 +202,7 @@ def test_every_reason_of_a_row_is_recorded(lyrics: pd.DataFrame, tmp_path: Path)
     ]
 
 
-def test_names_that_look_like_nothing_are_names(lyrics: pd.DataFrame, tmp_path: Path) -> None:
+def test_names_that_look_missing_are_names(lyrics: pd.DataFrame, tmp_path: Path) -> None:
     lyrics.loc[[0, 1, 2], "artist"] = ["NA", "null", "None"]
     lyrics.loc[3, "album"] = "1989"
     lyrics.to_csv(tmp_path / "album_lyrics.csv", index=False)
@@ -281,14 +284,14 @@ def test_empty_file_and_heading_without_rows(years: pd.DataFrame, tmp_path: Path
 def test_truncated_parquet(tmp_path: Path, keep: int) -> None:
     whole = (SOURCE / "music_years.parquet").read_bytes()
     (tmp_path / "music_years.parquet").write_bytes(whole[:keep])
-    refused(tmp_path, "music_years", "music_years.parquet", "not a whole Parquet file", "again")
+    refused(tmp_path, "music_years", "music_years.parquet", "not a complete Parquet file", "again")
 
 
 def test_damage_inside_a_parquet_file(tmp_path: Path) -> None:
     data = bytearray((SOURCE / "music_years.parquet").read_bytes())
     data[200:900] = bytes(700)
     (tmp_path / "music_years.parquet").write_bytes(data)
-    refused(tmp_path, "music_years", "music_years.parquet", "not a whole Parquet file")
+    refused(tmp_path, "music_years", "music_years.parquet", "not a complete Parquet file")
 
 
 def test_csv_that_is_not_utf8(lyrics: pd.DataFrame, tmp_path: Path) -> None:
@@ -322,8 +325,12 @@ def test_tables_says_where_a_file_is(tmp_path: Path) -> None:
     there = {"music_years": str(SOURCE / "music_years.parquet")}
     kept, _, _ = read(tmp_path, "music_years", tables=there)
     assert len(kept) == 98
-    with pytest.raises(ContractError, match="no table 'music_year'"):
-        ingest(params=IngestParams(source=str(SOURCE), tables={"music_year": "x.csv"}))
+    with pytest.raises(ContractError, match="found 'music_year', expected one of"):
+        ingest(
+            params=shipped_params(
+                IngestParams, "emotion.ingest", source=str(SOURCE), tables={"music_year": "x.csv"}
+            )
+        )
 
 
 def test_a_mostly_broken_table_is_refused(years: pd.DataFrame, tmp_path: Path) -> None:
@@ -338,19 +345,23 @@ def test_a_mostly_broken_table_is_refused(years: pd.DataFrame, tmp_path: Path) -
 def test_database_errors(years: pd.DataFrame, tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'catalogue.db'}"
     with pytest.raises(ContractError, match="database file does not exist"):
-        read_checked("music_years", IngestParams(source=address))
+        read_checked("music_years", shipped_params(IngestParams, "emotion.ingest", source=address))
     assert not (tmp_path / "catalogue.db").exists()
     engine = sqlalchemy.create_engine(address)
     years.drop(columns="year").to_sql("songs_by_year", engine, index=False)
     engine.dispose()
     with pytest.raises(ContractError, match=r"table 'music_years' not found.*songs_by_year"):
-        read_checked("music_years", IngestParams(source=address))
+        read_checked("music_years", shipped_params(IngestParams, "emotion.ingest", source=address))
     names = {"music_years": "songs_by_year"}
     with pytest.raises(ContractError, match="column 'year' is missing"):
-        read_checked("music_years", IngestParams(source=address, tables=names))
+        read_checked(
+            "music_years", shipped_params(IngestParams, "emotion.ingest", source=address, tables=names)
+        )
     evil = {"music_years": "songs_by_year; DROP TABLE songs_by_year"}
     with pytest.raises(ContractError, match="not found"):
-        read_checked("music_years", IngestParams(source=address, tables=evil))
+        read_checked(
+            "music_years", shipped_params(IngestParams, "emotion.ingest", source=address, tables=evil)
+        )
 
 
 def test_types_that_databases_have(years: pd.DataFrame, lyrics: pd.DataFrame, tmp_path: Path) -> None:
@@ -360,7 +371,7 @@ def test_types_that_databases_have(years: pd.DataFrame, lyrics: pd.DataFrame, tm
     exact = {"energy_mean": sqlalchemy.Numeric(12, 5), "valence_mean": sqlalchemy.Text()}
     years.to_sql("music_years", engine, index=False, dtype=exact)
     engine.dispose()
-    params = IngestParams(source=f"sqlite:///{tmp_path / 'catalogue.db'}")
+    params = shipped_params(IngestParams, "emotion.ingest", source=f"sqlite:///{tmp_path / 'catalogue.db'}")
     dates = read_checked("album_lyrics", params)[0]["release_date"]
     assert sorted(dates) == sorted(str(day) for day in lyrics["release_date"])
     kept, faults, _ = read_checked("music_years", params)
@@ -371,7 +382,10 @@ def test_types_that_databases_have(years: pd.DataFrame, lyrics: pd.DataFrame, tm
 
 def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
     with pytest.raises(ContractError) as error:
-        read_checked("music_years", IngestParams(source="postgresql://me:hunter2@host/music"))
+        read_checked(
+            "music_years",
+            shipped_params(IngestParams, "emotion.ingest", source="postgresql://me:hunter2@host/music"),
+        )
     assert "password" in str(error.value)
     assert "hunter2" not in str(error.value)
 

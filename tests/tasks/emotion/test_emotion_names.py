@@ -40,7 +40,7 @@ def test_spellings_of_one_name_agree(spellings: tuple[str, ...]) -> None:
     ("one", "other"),
     [("$NOT", "Snot"), ("!!!", "???"), ("Muse", "Mouse"), ("÷", "+"), ("U2", "U1")],
 )
-def test_different_names_stay_apart(one: str, other: str) -> None:
+def test_different_names_stay_different(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
@@ -90,7 +90,7 @@ def test_another_album_does_not(another: str) -> None:
         ("S&M (Remixes)", "remixes"),
     ],
 )
-def test_collections_are_told_by_name(album: str, kind: str) -> None:
+def test_collections_are_recognised_by_name(album: str, kind: str) -> None:
     assert collection_kind(album) == kind
 
 
@@ -108,10 +108,10 @@ def test_collections_are_told_by_name(album: str, kind: str) -> None:
         "The S. Carter Collection",
     ],
 )
-def test_albums_are_not_taken_for_collections(album: str) -> None:
+def test_albums_are_not_collections(album: str) -> None:
     assert collection_kind(album) == ""
 
 
-def test_reissues_are_told_by_name() -> None:
+def test_reissues_are_recognised_by_name() -> None:
     assert is_reissue("Rumours (2013 Remaster)")
     assert not is_reissue("Rumours")

@@ -1,4 +1,4 @@
-"""Networks of influence: the risk set, the tables, and coefficients that can be had another way."""
+"""Networks of influence: risk set, tables, coefficients against a regression."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 from statsmodels.discrete.discrete_model import Logit
 
 from statewright.contracts import check
@@ -16,7 +17,7 @@ from tasks.emotion.params import NetworkParams
 
 pytestmark = pytest.mark.slow
 
-PARAMS = NetworkParams(genres=("Vocal",), effective=200, draws=20)
+PARAMS = shipped_params(NetworkParams, "emotion.network", genres=("Vocal",), effective=200, draws=20)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,6 @@ def test_between_decades_every_dyad_is_its_own_pair_of_regressions(tables):
     np.testing.assert_allclose(found.std_error, logit.bse, rtol=1e-7)
 
 
-def test_a_genre_of_few_artists_is_said(tables):
+def test_a_genre_of_few_artists_is_an_error(tables):
     with pytest.raises(ValueError, match=r"artists with a career in 'Children.s'; expected at least 20"):
-        network(**tables, params=NetworkParams(genres=("Children's",)))
+        network(**tables, params=shipped_params(NetworkParams, "emotion.network", genres=("Children's",)))

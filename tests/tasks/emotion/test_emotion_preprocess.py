@@ -1,25 +1,26 @@
-"""Preprocess: nothing lost, known figures, joins, namesakes and flags."""
+"""PreprocessOutputs: nothing lost, known figures, joins, namesakes and flags."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import Table, check
 from tasks.emotion.catalogue.names import fold, fold_album
 from tasks.emotion.catalogue.unify import fitting_by_date, join_artists, known_artists, unify_albums
 from tasks.emotion.contracts.tables import AUDIO, LYRICS, Albums, Artists, Careers, Influence, Years
 from tasks.emotion.params import PreprocessParams
-from tasks.emotion.preprocess import Preprocess, preprocess
+from tasks.emotion.preprocess import PreprocessOutputs, preprocess
 
 
 @pytest.fixture
-def made(preprocessed: Preprocess) -> Preprocess:
+def made(preprocessed: PreprocessOutputs) -> PreprocessOutputs:
     return preprocessed
 
 
-def test_outputs_keep_their_contracts(made: Preprocess) -> None:
+def test_outputs_keep_their_contracts(made: PreprocessOutputs) -> None:
     models = {
         "artists": Artists,
         "careers": Careers,
@@ -31,14 +32,14 @@ def test_outputs_keep_their_contracts(made: Preprocess) -> None:
         check(getattr(made, name), Table[model], name)
 
 
-def test_published_numbers_of_followers(made: Preprocess) -> None:
+def test_published_numbers_of_followers(made: PreprocessOutputs) -> None:
     influences = made.artists.set_index("artist")["influences"]
     assert influences["The Beatles"] == 615
     assert influences["Bob Dylan"] == 389
     assert made.artists["influences"].sum() == made.artists["influenced_by"].sum() + 18 == 42_770
 
 
-def test_careers_are_the_rows_of_the_source(raw: dict[str, pd.DataFrame], made: Preprocess) -> None:
+def test_careers_are_the_rows_of_the_source(raw: dict[str, pd.DataFrame], made: PreprocessOutputs) -> None:
     assert len(made.careers) == 10_448
     key = ["artist_id", "year"]
     wanted = raw["career_audio"].sort_values(key, ignore_index=True)
@@ -46,7 +47,7 @@ def test_careers_are_the_rows_of_the_source(raw: dict[str, pd.DataFrame], made: 
 
 
 def test_lyric_albums_are_the_rows_of_the_source_in_their_order(
-    raw: dict[str, pd.DataFrame], made: Preprocess
+    raw: dict[str, pd.DataFrame], made: PreprocessOutputs
 ) -> None:
     lyrics = raw["album_lyrics"]
     dated = made.albums[made.albums["release_date"].notna()].reset_index(drop=True)
@@ -60,7 +61,7 @@ def test_lyric_albums_are_the_rows_of_the_source_in_their_order(
     assert dated["artist_id"].nunique() == lyrics["artist"].nunique() == 285
 
 
-def test_no_album_of_the_audio_tables_is_lost(raw: dict[str, pd.DataFrame], made: Preprocess) -> None:
+def test_no_album_of_the_audio_tables_is_lost(raw: dict[str, pd.DataFrame], made: PreprocessOutputs) -> None:
     have = made.albums[made.albums["has_audio"]]
     by_name = set(zip(have["artist"].map(fold), have["album"].map(fold), strict=True))
     by_edition = set(zip(have["artist"].map(fold), have["album"].map(fold_album), strict=True))
@@ -70,7 +71,7 @@ def test_no_album_of_the_audio_tables_is_lost(raw: dict[str, pd.DataFrame], made
             assert in_name or (fold(artist), fold_album(album)) in by_edition
 
 
-def test_audio_is_that_of_a_row_of_the_source(raw: dict[str, pd.DataFrame], made: Preprocess) -> None:
+def test_audio_is_that_of_a_row_of_the_source(raw: dict[str, pd.DataFrame], made: PreprocessOutputs) -> None:
     columns = [f"{name}_mean" for name in AUDIO]
     rows = pd.concat([raw["album_audio"], raw["album_joint"]])[columns]
     known = set(map(tuple, rows.fillna(-1).to_numpy()))
@@ -79,7 +80,7 @@ def test_audio_is_that_of_a_row_of_the_source(raw: dict[str, pd.DataFrame], made
     assert made.albums.loc[~made.albums["has_audio"], columns].isna().all(axis=None)
 
 
-def test_counts_of_joins_add_up(raw: dict[str, pd.DataFrame], made: Preprocess) -> None:
+def test_counts_of_joins_add_up(raw: dict[str, pd.DataFrame], made: PreprocessOutputs) -> None:
     report = made.preprocess
     counts, rows = report.albums, report.rows
     whole = counts["lyrics_rows"] + counts["audio_only_rows"] + counts["joint_only_rows"]
@@ -94,7 +95,7 @@ def test_counts_of_joins_add_up(raw: dict[str, pd.DataFrame], made: Preprocess) 
     assert set(made.careers["artist_id"]) <= set(made.artists["artist_id"])
 
 
-def test_lyric_emotion_moves_as_published(made: Preprocess) -> None:
+def test_lyric_emotion_moves_as_published(made: PreprocessOutputs) -> None:
     albums = made.albums[made.albums["has_lyrics"] & ~made.albums["collection"]]
     decade = albums["year"] // 10 * 10
     means = albums[[f"{name}_mean" for name in ("joy", "anger", "fear", "disgust")]].groupby(decade).mean()
@@ -103,7 +104,7 @@ def test_lyric_emotion_moves_as_published(made: Preprocess) -> None:
     assert (change[["anger_mean", "fear_mean", "disgust_mean"]] > 0.3).all()
 
 
-def test_collections_are_flagged_and_kept(made: Preprocess) -> None:
+def test_collections_are_flagged_and_kept(made: PreprocessOutputs) -> None:
     # The data's README counts about 180 lyric albums by their names.
     assert 170 <= made.preprocess.flags["lyric_albums_collection"] <= 190
     flagged = made.albums.set_index(["artist", "album"])["collection"]
@@ -113,7 +114,7 @@ def test_collections_are_flagged_and_kept(made: Preprocess) -> None:
     assert not flagged["The Beatles", "The Beatles (The White Album)"]
 
 
-def test_a_lyric_date_beats_the_date_of_a_reissue(made: Preprocess) -> None:
+def test_a_lyric_date_beats_the_date_of_a_reissue(made: PreprocessOutputs) -> None:
     joshua_tree = made.albums.set_index(["artist", "album"]).loc[("U2", "The Joshua Tree")]
     assert joshua_tree["has_audio"]
     assert joshua_tree["reissue"]
@@ -123,7 +124,7 @@ def test_a_lyric_date_beats_the_date_of_a_reissue(made: Preprocess) -> None:
     assert sinatra["reissue"].all()
 
 
-def test_thin_years_and_long_silences(made: Preprocess) -> None:
+def test_thin_years_and_long_silences(made: PreprocessOutputs) -> None:
     careers = made.careers
     assert (careers["thin"] == (careers["n_songs"] < 3)).all()
     first_years = careers.groupby("artist_id")["year"].transform("min") == careers["year"]
@@ -133,8 +134,8 @@ def test_thin_years_and_long_silences(made: Preprocess) -> None:
     assert (gaps >= 10).tolist() == one["reissue"].tolist()[1:]
 
 
-def test_artists_of_one_name_are_told_apart_by_their_dates(
-    raw: dict[str, pd.DataFrame], made: Preprocess
+def test_artists_of_one_name_are_distinguished_by_their_dates(
+    raw: dict[str, pd.DataFrame], made: PreprocessOutputs
 ) -> None:
     artists = made.artists.set_index("artist_id")
     # The songs of Madonna (start 1980) stand under an artist of that name who started in 1990.
@@ -183,7 +184,7 @@ def test_joining_a_name() -> None:
     assert fitting_by_date(everyone[everyone["folded"] == "nova"], 1985.0) == [1]
 
 
-def test_years_of_music_and_charts(raw: dict[str, pd.DataFrame], made: Preprocess) -> None:
+def test_years_of_music_and_charts(raw: dict[str, pd.DataFrame], made: PreprocessOutputs) -> None:
     years = made.years
     assert years["source"].value_counts().to_dict() == {"music": 98, "charts": 66}
     first = years[(years["source"] == "music") & (years["year"] == 1921)].iloc[0]
@@ -199,7 +200,7 @@ def test_years_of_music_and_charts(raw: dict[str, pd.DataFrame], made: Preproces
 def test_a_small_catalogue_of_new_artists(raw: dict[str, pd.DataFrame]) -> None:
     lyrics = raw["album_lyrics"].head(3).assign(artist="Nobody Known", album=["a", "b", "c"])
     small = {**raw, "album_lyrics": lyrics, "album_audio": raw["album_audio"].head(1)}
-    made = preprocess(**small, params=PreprocessParams())
+    made = preprocess(**small, params=shipped_params(PreprocessParams, "emotion.preprocess"))
     check(made.albums, Table[Albums], "albums")
     check(made.artists, Table[Artists], "artists")
     mine = made.albums[made.albums["artist"] == "Nobody Known"]

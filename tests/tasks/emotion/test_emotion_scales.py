@@ -1,4 +1,4 @@
-"""The stages of the three time scales: contracts, repeats, and effects planted in the real tables."""
+"""Stages of the three time scales: contracts, repeatability, planted effects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import ContractError, check
 from tasks.emotion.contracts.micro import TENTHS
@@ -18,8 +19,8 @@ from tasks.emotion.micro import MicroOutputs, micro
 from tasks.emotion.params import IngestParams, MacroParams, MesoParams, MicroParams, SplitParams
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
-MICRO = MicroParams(strengths=(100,), classes=2, draws=20, emotions=("joy",))
-MESO = MesoParams(draws=20, shuffles=200, groups=10)
+MICRO = shipped_params(MicroParams, "emotion.micro", strengths=(100,), classes=2, draws=20, emotions=("joy",))
+MESO = shipped_params(MesoParams, "emotion.meso", draws=20, shuffles=200, groups=10)
 
 
 def keeps_contracts(outputs, kind) -> None:
@@ -30,7 +31,7 @@ def keeps_contracts(outputs, kind) -> None:
 @pytest.fixture(scope="module")
 def songs() -> dict[str, pd.DataFrame]:
     tables = {
-        name: read_checked(name, IngestParams(source=str(SOURCE)))[0]
+        name: read_checked(name, shipped_params(IngestParams, "emotion.ingest", source=str(SOURCE)))[0]
         for name in ("within_song", "section_kinds")
     }
     some = tables["within_song"]["song_id"].drop_duplicates().iloc[::6]
@@ -66,7 +67,7 @@ def test_micro_curves_follow_the_ratings(found):
 
 
 @pytest.mark.slow
-def test_micro_sees_a_planted_chorus(songs):
+def test_micro_recovers_a_planted_chorus(songs):
     kinds = songs["section_kinds"].copy()
     kinds.loc[kinds["kind"] == "chorus", "joy"] += 3
     planted = micro(songs["within_song"], kinds, params=MICRO)
@@ -75,7 +76,7 @@ def test_micro_sees_a_planted_chorus(songs):
     assert planted.micro.lyrics["joy"].chosen == "kind"
 
 
-def test_micro_says_what_is_missing(songs):
+def test_micro_reports_too_few_songs(songs):
     few = songs["within_song"].head(5 * TENTHS)
     with pytest.raises(ContractError, match="5 songs with all 10 tenths"):
         micro(few, songs["section_kinds"], params=MICRO)
@@ -127,19 +128,27 @@ def test_meso_finds_nothing_where_albums_are_alike(albums):
     assert audio.artists_with_albums <= 0.05 * audio.artists
 
 
-def test_meso_says_what_is_missing(albums):
+def test_meso_reports_too_few_artists(albums):
     few = albums[albums["artist_id"].isin(albums["artist_id"].unique()[:4])]
     with pytest.raises(ContractError, match="expected at least 10"):
         meso(few, params=MESO)
 
 
-SHORT = MacroParams(dimensions=("valence",), careers=25, draws=20, tune=20, predictive_draws=20)
+SHORT = shipped_params(
+    MacroParams, "emotion.macro", dimensions=("valence",), careers=25, draws=20, tune=20, predictive_draws=20
+)
 
 
 @pytest.mark.slow
 def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
     found, again = (
-        macro(preprocessed.careers, preprocessed.artists, params=SHORT, split=SplitParams()) for _ in range(2)
+        macro(
+            preprocessed.careers,
+            preprocessed.artists,
+            params=SHORT,
+            split=shipped_params(SplitParams, "emotion.split"),
+        )
+        for _ in range(2)
     )
     keeps_contracts(found, MacroOutputs)
     pd.testing.assert_frame_equal(again.career_parameters, found.career_parameters, check_exact=True)
@@ -153,7 +162,12 @@ def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
 @pytest.mark.slow
 def test_macro_of_few_careers(preprocessed):
     params = SHORT.model_copy(update={"draws": 1500, "tune": 600})
-    found = macro(preprocessed.careers, preprocessed.artists, params=params, split=SplitParams())
+    found = macro(
+        preprocessed.careers,
+        preprocessed.artists,
+        params=params,
+        split=shipped_params(SplitParams, "emotion.split"),
+    )
     keeps_contracts(found, MacroOutputs)
     fitted = found.macro.dimensions["valence"]
     assert fitted.converged, fitted.reason
@@ -171,9 +185,19 @@ def test_macro_of_few_careers(preprocessed):
         assert courses.groupby("artist_id")[f"{name}_high"].nunique().max() == 1
 
 
-def test_macro_says_what_is_missing(preprocessed):
+def test_macro_reports_missing_columns_and_careers(preprocessed):
     careers, artists = preprocessed.careers, preprocessed.artists
     with pytest.raises(ContractError, match="no column 'mirth_mean'"):
-        macro(careers, artists, params=MacroParams(dimensions=("mirth",)), split=SplitParams())
+        macro(
+            careers,
+            artists,
+            params=shipped_params(MacroParams, "emotion.macro", dimensions=("mirth",)),
+            split=shipped_params(SplitParams, "emotion.split"),
+        )
     with pytest.raises(ContractError, match="0 careers have 6 to 30 years before"):
-        macro(careers[careers["year"] > 2004], artists, params=SHORT, split=SplitParams())
+        macro(
+            careers[careers["year"] > 2004],
+            artists,
+            params=SHORT,
+            split=shipped_params(SplitParams, "emotion.split"),
+        )

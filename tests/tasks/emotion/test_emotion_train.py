@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from tasks.emotion.evaluate import evaluate
 from tasks.emotion.features import features
@@ -10,10 +11,12 @@ from tasks.emotion.forecast.forecaster import CANDIDATES, VARIANTS
 from tasks.emotion.forecast.scoring import ours
 from tasks.emotion.forecast.targets import audio_task
 from tasks.emotion.params import EvaluateParams, FeaturesParams, SplitParams, TrainParams
-from tasks.emotion.train import Train, train
+from tasks.emotion.train import TrainOutputs, train
 
-PARAMS = TrainParams(epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1)
-SPLIT = SplitParams()
+PARAMS = shipped_params(
+    TrainParams, "emotion.train", epochs=2, folds=2, width=8, heads=2, history=4, ablations=False, threads=1
+)
+SPLIT = shipped_params(SplitParams, "emotion.split")
 CUT = 2009
 
 
@@ -28,14 +31,19 @@ def project(table: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def inputs(preprocessed) -> dict[str, pd.DataFrame]:
-    """A tenth of the audio artists and half of those with lyrics, with their real features."""
+    """A tenth of the audio artists and half of those with lyrics, with features."""
     careers, albums = preprocessed.careers, preprocessed.albums
     albums = albums[(albums["artist_id"] % 2 == 0) & albums["has_lyrics"]]
     kept = careers["artist_id"].isin(careers["artist_id"].unique()[::10])
     careers = careers[kept].reset_index(drop=True)
     albums = albums.reset_index(drop=True)
     table = features(
-        preprocessed.artists, careers, albums, preprocessed.influence, params=FeaturesParams(), split=SPLIT
+        preprocessed.artists,
+        careers,
+        albums,
+        preprocessed.influence,
+        params=shipped_params(FeaturesParams, "emotion.features"),
+        split=SPLIT,
     ).features
     return {
         "states": project(table), "features": table, "careers": careers, "albums": albums,
@@ -44,12 +52,12 @@ def inputs(preprocessed) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def fitted(inputs) -> Train:
+def fitted(inputs) -> TrainOutputs:
     return train(**inputs, params=PARAMS, split=SPLIT)
 
 
 def spoil(inputs: dict[str, pd.DataFrame], artists: np.ndarray | None) -> dict[str, pd.DataFrame]:
-    """Replace what the artists (None: all) released after CUT by something else altogether."""
+    """Replace the releases of the artists (None: all) after CUT by random ones."""
     out = {name: table.copy() for name, table in inputs.items()}
 
     def chosen(table: pd.DataFrame, time: str) -> pd.Series:
@@ -101,8 +109,8 @@ def test_the_combination_is_convex_and_its_metrics_are_those_of_its_rows(fitted)
     assert set(VARIANTS) >= set(fitted.forecasts["model"])
 
 
-def test_evaluation_agrees_with_errors_taken_from_the_table(inputs, fitted):
-    params = EvaluateParams(draws=200)
+def test_evaluation_agrees_with_errors_of_the_table(inputs, fitted):
+    params = shipped_params(EvaluateParams, "emotion.evaluate", draws=200)
     result = evaluate(fitted.forecasts, inputs["careers"], inputs["albums"], params=params, split=SPLIT)
     ours = result.scores[result.scores["kind"] == "ours"]
     assert len(ours) == 18

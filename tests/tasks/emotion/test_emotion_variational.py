@@ -1,4 +1,4 @@
-"""States of artists on real careers: contracts, hidden years, plain baselines against loops."""
+"""States of artists on real careers: contracts, held-out years, baselines."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
+from shipped import shipped_params
 
 from statewright.contracts import check
 from tasks.emotion.params import VariationalParams
-from tasks.emotion.series.hidden_years import hide, nearest_year, shrunk_mean
+from tasks.emotion.series.held_out_years import hold_out, nearest_year, shrunk_mean
 from tasks.emotion.variational import VariationalOutputs, variational
 
-PARAMS = VariationalParams(
-    dimensions=("valence", "energy"), tolerance=1e-6, ascent_artists=8, ascent_steps=250, draws=100
+PARAMS = shipped_params(
+    VariationalParams,
+    "emotion.variational",
+    dimensions=("valence", "energy"),
+    tolerance=1e-6,
+    ascent_artists=8,
+    ascent_steps=250,
+    draws=100,
 )
 
 
@@ -52,7 +59,7 @@ def test_every_year_of_a_career_has_a_state_and_songs_are_kept(tables, found):
     assert states["n_songs"].sum() == counted.sum() > 0
 
 
-def test_many_songs_are_believed_and_few_are_not(tables, found):
+def test_states_follow_means_of_many_songs_more_than_of_few(tables, found):
     joined = found.artist_states.merge(tables["careers"], on=["artist_id", "year"], suffixes=("", "_raw"))
     off = (joined["valence_state"] - joined["valence_mean"]).abs()
     kept = ~joined["reissue"]
@@ -73,17 +80,17 @@ def test_bounds_and_ascents(found):
     assert steps["plain_gradient"] is None or steps["plain_gradient"] > 3 * steps["natural_gradient"]
 
 
-def test_states_foretell_hidden_years_better_than_the_nearest_year_does(found):
+def test_states_predict_held_out_years_better_than_the_nearest_year(found):
     scores = found.variational.hidden
     assert scores["structured"].rmse < 0.9 * scores["nearest_year"].rmse
     assert 0.85 < scores["structured"].coverage < 0.95
     assert scores["moments"].gain_low == scores["moments"].gain_high == 0
 
 
-def test_a_hidden_year_leaves_no_trace(tables):
+def test_a_held_out_year_has_no_effect(tables):
     """Other numbers in the hidden years change no baseline."""
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
-    hidden = hide(rows, 0.3, seed=1)
+    hidden = hold_out(rows, 0.3, seed=1)
     values = rows[["valence_mean"]].to_numpy(float)
     spread = rows[["valence_sd"]].fillna(0).to_numpy(float)
     within = (rows[["n_songs"]].to_numpy(float) - 1) * spread**2
@@ -99,7 +106,7 @@ def test_a_hidden_year_leaves_no_trace(tables):
 
 def test_baselines_equal_loops(tables):
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
-    hidden = hide(rows, 0.3, seed=1)
+    hidden = hold_out(rows, 0.3, seed=1)
     assert 0.15 < hidden.mean() < 0.3
     values = rows[["valence_mean"]].to_numpy(float)
     within = np.zeros_like(values) + 0.1
@@ -112,6 +119,6 @@ def test_baselines_equal_loops(tables):
         assert mean[place, 0] == pytest.approx(np.average(seen["valence_mean"], weights=seen["n_songs"]))
 
 
-def test_no_career_is_said(tables):
+def test_no_career_is_an_error(tables):
     with pytest.raises(ValueError, match=r"lower emotion\.variational\.min_years"):
         variational(**tables, params=PARAMS.model_copy(update={"min_years": 90}))

@@ -1,1 +1,1 @@
-"""Drawings of the report."""
+"""Figures of the report."""

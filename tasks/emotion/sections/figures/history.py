@@ -1,4 +1,4 @@
-"""Figures of what happened when: music as a whole, careers, and paths through the emotion plane."""
+"""Figures over time: music as a whole, careers, paths in the emotion plane."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ MARKERS = ("o", "s", "^", "D", "v")
 def music(
     figure: Figure, years: pd.DataFrame, changes: dict[str, pd.DataFrame], marked: Sequence[int]
 ) -> None:
-    """Yearly means of one source; below, the posterior of a change in levels and in innovations."""
+    """Draw yearly means of one source, and the posteriors of change below."""
     tall, *flat = figure.subplots(1 + len(changes), 1, sharex=True, height_ratios=[3, *[1] * len(changes)])
-    for place, (dimension, colour) in enumerate(COLOURS.items()):
+    for index, (dimension, colour) in enumerate(COLOURS.items()):
         if dimension == "loudness":
             continue
         mean = years[f"{dimension}_mean"].to_numpy(float)
         error = 1.96 * standard_error(years, dimension, typical_spread(years, dimension))
         tall.fill_between(years["year"], mean - error, mean + error, color=colour, alpha=0.18, linewidth=0)
         tall.plot(
-            years["year"], mean, color=colour, label=dimension, marker=MARKERS[place], markersize=2.6,
+            years["year"], mean, color=colour, label=dimension, marker=MARKERS[index], markersize=2.6,
             linewidth=1.3,
         )  # fmt: skip
     tall.set_ylim(0, 1)
@@ -47,7 +47,7 @@ def music(
 
 
 def posterior(axes: Axes, rows: pd.DataFrame) -> None:
-    """Bars of the probability that a new stretch begins in a year; dark where the best division cuts."""
+    """Draw the probability of a change by year, dark for the best segmentation."""
     colours = np.where(rows["is_map"], INK, "#8d98a3")
     axes.bar(rows["year"], rows["probability"], width=0.85, color=colours, linewidth=0)
     axes.set_ylim(0, 1)
@@ -61,14 +61,14 @@ def career(
     dimensions: Sequence[str],
     typical: dict[str, float],
 ) -> None:
-    """One artist: yearly means with error bars, means of the stretches, and the posterior below."""
+    """Draw one artist: yearly means with error bars, regime means, posterior."""
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for place, dimension in enumerate(dimensions):
+    for index, dimension in enumerate(dimensions):
         colour = COLOURS.get(dimension, GREY)
         error = 1.96 * standard_error(rows, dimension, typical[dimension])
         for reissue, part in rows.assign(error=error).groupby("reissue"):
             top.errorbar(
-                part["year"], part[f"{dimension}_mean"], part["error"], fmt=MARKERS[place], markersize=4,
+                part["year"], part[f"{dimension}_mean"], part["error"], fmt=MARKERS[index], markersize=4,
                 color=colour, elinewidth=0.9, alpha=0.45 if reissue else 1,
                 markerfacecolor="white" if reissue else colour, label=None if reissue else dimension,
             )  # fmt: skip
@@ -97,14 +97,14 @@ def _whole_years(axes: Axes) -> None:
 
 
 def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:
-    """Path through the plane: years faint, groups of years bold with their error, coloured by time."""
+    """Draw a path through the plane: pale years, and groups of years with errors."""
     from matplotlib import colormaps
 
     axes = figure.subplots()
     first, last = rows["year"].min(), rows["year"].max()
 
     def shade(year: pd.Series | float) -> np.ndarray:
-        # the light end of the scale would not show on white
+        # The light end of the scale is invisible on white.
         return colormaps["viridis"](0.86 * (np.asarray(year, float) - first) / max(last - first, 1))
 
     _corners(axes, *window)
@@ -112,8 +112,9 @@ def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[
         rows["energy_mean"], rows["valence_mean"], s=8, color=shade(rows["year"]), alpha=0.4, linewidths=0
     )
     points = path[["energy_mean", "valence_mean"]].to_numpy(float)
+    x, y = points.T
     axes.errorbar(
-        *points.T, 1.96 * path["valence_error"], 1.96 * path["energy_error"], fmt="none", ecolor="#aab2ba",
+        x, y, 1.96 * path["valence_error"], 1.96 * path["energy_error"], fmt="none", ecolor="#aab2ba",
         elinewidth=0.8, zorder=1,
     )  # fmt: skip
     for before, after, year in zip(points[:-1], points[1:], path["year"].iloc[1:], strict=True):
@@ -122,18 +123,21 @@ def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[
             arrowprops={"arrowstyle": "-|>", "color": shade(year), "linewidth": 1.6, "shrinkA": 3,
                         "shrinkB": 3, "mutation_scale": 9},
         )  # fmt: skip
-    axes.scatter(*points.T, s=34, color=shade(path["year"]), edgecolors="white", zorder=3)
+    axes.scatter(x, y, s=34, color=shade(path["year"]), edgecolors="white", zorder=3)
     _ends(axes, path, points)
     axes.set(xlim=window, ylim=window, aspect="equal", xlabel="energy", ylabel="valence")
     axes.grid(False)
 
 
 def _ends(axes: Axes, path: pd.DataFrame, points: np.ndarray) -> None:
-    """Dates of the first and the last group, the higher one above its point, the other below."""
+    """Label the first and the last group with their dates.
+
+    The label of the higher one is above its point.
+    """
     above = points[0, 1] >= points[-1, 1]
-    for place, up in {0: above, len(path) - 1: not above}.items():
+    for index, up in {0: above, len(path) - 1: not above}.items():
         axes.annotate(
-            path["label"].iloc[place], points[place], xytext=(0, 9 if up else -16), ha="center",
+            path["label"].iloc[index], points[index], xytext=(0, 9 if up else -16), ha="center",
             textcoords="offset points", fontsize=8.5, fontweight="bold", zorder=5,
             bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
         )  # fmt: skip
@@ -158,9 +162,9 @@ def _corners(axes: Axes, low: float, high: float) -> None:
 
 
 def spans(rows: pd.DataFrame, steps: int, typical: dict[str, float]) -> pd.DataFrame:
-    """Means over groups of successive years of about equally many songs, at most `steps` of them."""
+    """Average at most `steps` groups of years with about equally many songs."""
     rows = rows.sort_values("year")
-    found = []
+    means = []
     for _, part in rows.groupby(_groups(rows["n_songs"].to_numpy(float), steps)):
         low, high, total = int(part["year"].min()), int(part["year"].max()), part["n_songs"].sum()
         label = f"{low}–{str(high)[2:] if low // 100 == high // 100 else high}" if high > low else f"{low}"
@@ -168,29 +172,29 @@ def spans(rows: pd.DataFrame, steps: int, typical: dict[str, float]) -> pd.DataF
         for name in ("energy", "valence"):
             row[f"{name}_mean"] = np.average(part[f"{name}_mean"], weights=part["n_songs"])
             row[f"{name}_error"] = typical[name] / np.sqrt(total)
-        found.append(row)
-    return pd.DataFrame(found)
+        means.append(row)
+    return pd.DataFrame(means)
 
 
 def _groups(songs: np.ndarray, steps: int) -> np.ndarray:
-    """Number of the group of each year; a group is full at a `steps`-th of all songs."""
-    full, group, held = songs.sum() / steps, 0, 0.0
-    found = np.zeros(len(songs), dtype=int)
-    for place, number in enumerate(songs):
-        found[place] = group
-        held += number
-        if held >= full:
-            group, held = group + 1, 0.0
-    # what is left over goes to the last full group
-    if 0 < held < full / 2 and group:
-        found[found == group] = group - 1
-    return found
+    """Return the group of each year; a group is full at a `steps`-th of all songs."""
+    full, group, count = songs.sum() / steps, 0, 0.0
+    groups = np.zeros(len(songs), dtype=int)
+    for index, number in enumerate(songs):
+        groups[index] = group
+        count += number
+        if count >= full:
+            group, count = group + 1, 0.0
+    # A small remainder joins the last full group.
+    if 0 < count < full / 2 and group:
+        groups[groups == group] = group - 1
+    return groups
 
 
 def forecasts_over_time(
     figure: Figure, rows: pd.DataFrame, dimension: str, z: float, test_from: float
 ) -> None:
-    """One artist: what was measured, and what had been forecast from the years before."""
+    """Draw the measured years of one artist, and the forecasts from the years before."""
     axes = figure.subplots()
     axes.axvspan(test_from - 0.5, max(rows["time"].max() + 0.5, test_from), color="#f1f3f5", linewidth=0)
     axes.errorbar(

@@ -1,4 +1,4 @@
-"""Figures of what the models found: attention, the causal graph, Granger tests, scores."""
+"""Figures of the models: attention, the causal graph, Granger tests, scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _tiles(axes: Axes, table: pd.DataFrame, colours: str, low: float, high: float) -> None:
-    """A table as coloured tiles, first row on top; nothing where there is no value."""
+    """Draw a table as coloured tiles, first row on top; missing values are blank."""
     values = np.ma.masked_invalid(table.to_numpy(float))
     edges = (np.arange(length + 1) - 0.5 for length in reversed(values.shape))
     axes.pcolormesh(*edges, values, cmap=colours, vmin=low, vmax=high, edgecolors="white", linewidth=1.5)
@@ -27,7 +27,7 @@ def _tiles(axes: Axes, table: pd.DataFrame, colours: str, low: float, high: floa
 
 
 def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) -> None:
-    """Mean attention, query by key, and the share of each modality in the fused state."""
+    """Draw mean attention, query by key, and the share of each modality in the state."""
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
     _tiles(left, weights, "Blues", 0, 1)
     names = list(weights.index)
@@ -37,24 +37,27 @@ def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) 
         ink = "white" if weight > 0.55 else INK
         left.text(column, row, f"{weight:.2f}", ha="center", va="center", color=ink, fontsize=9)
     right.barh(range(len(names)), importance[names], color=BLUE, height=0.6)
-    for place, share in enumerate(importance[names]):
-        right.text(share + 0.03, place, f"{share:.2f}", va="center", fontsize=8.5)
+    for row, share in enumerate(importance[names]):
+        right.text(share + 0.03, row, f"{share:.2f}", va="center", fontsize=8.5)
     right.set(xlim=(0, 1.3), title="share", xticks=[0, 0.5, 1])
     right.set_yticks(range(len(names)), [])
     right.invert_yaxis()
 
 
 def graph(figure: Figure, edges: pd.DataFrame, dimensions: Sequence[str], tiers: Sequence[str]) -> None:
-    """The causal graph: one column a time, one row a dimension; thick where most samples agree."""
+    """Draw the causal graph: one column per time, one row per dimension.
+
+    The width of a line is the confidence of the edge.
+    """
     axes = figure.subplots()
-    place = {
-        f"{dimension} {tier}": (2.2 * column, len(dimensions) - 1 - row)
+    position = {
+        f"{dimension} {tier}": (2.2 * column, float(len(dimensions) - 1 - row))
         for column, tier in enumerate(tiers)
         for row, dimension in enumerate(dimensions)
     }
     for edge in edges.sort_values("confidence").itertuples():
-        _edge(axes, edge, place)
-    for name, (x, y) in place.items():
+        _edge(axes, edge, position)
+    for name, (x, y) in position.items():
         axes.text(x, y, name.rsplit(" ", 1)[0], ha="center", va="center", fontsize=8.5, zorder=3,
                   bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": GREY})  # fmt: skip
     for column, tier in enumerate(tiers):
@@ -63,14 +66,14 @@ def graph(figure: Figure, edges: pd.DataFrame, dimensions: Sequence[str], tiers:
     axes.axis("off")
 
 
-def _edge(axes: Axes, edge: Any, place: dict[str, tuple[float, float]]) -> None:
-    (x0, y0), (x1, y1) = place[edge.source], place[edge.target]
+def _edge(axes: Axes, edge: Any, position: dict[str, tuple[float, float]]) -> None:
+    (x0, y0), (x1, y1) = position[edge.source], position[edge.target]
     arrow = {"directed": "-|>", "undirected": "-", "bidirected": "<|-|>"}[edge.kind]
     same, step = x0 == x1, abs(y0 - y1)
     if same:
         curve = 0.0 if step == 1 else 0.42 * np.sign(y0 - y1)
     else:
-        # an arrow over a column would run through its box
+        # A straight arrow over a column would cross its box.
         curve = 0.0 if x1 - x0 < 3 else -0.18
     axes.annotate(
         "", (x1, y1), (x0, y0), zorder=1,
@@ -88,7 +91,10 @@ def _edge(axes: Axes, edge: Any, place: dict[str, tuple[float, float]]) -> None:
 def granger_maps(
     figure: Figure, tests: pd.DataFrame, dimensions: Sequence[str], scopes: dict[str, str]
 ) -> None:
-    """Coefficient of each cause on each effect, one map a scope; a star where the test stands."""
+    """Draw the coefficient of each cause on each effect, one map per scope.
+
+    A star marks a significant test.
+    """
     limit = max(0.05, float(tests["coefficient"].abs().max()))
     for axes, (scope, title) in zip(
         figure.subplots(1, len(scopes), squeeze=False)[0], scopes.items(), strict=True
@@ -96,11 +102,15 @@ def granger_maps(
         part = tests[tests["scope"] == scope]
         table = part.pivot(index="effect", columns="cause", values="coefficient")
         table = table.reindex(index=dimensions, columns=dimensions)
-        stands = part.pivot(index="effect", columns="cause", values="significant")
-        stands = stands.reindex(index=dimensions, columns=dimensions)
+        significant = part.pivot(index="effect", columns="cause", values="significant")
+        significant = significant.reindex(index=dimensions, columns=dimensions)
         _tiles(axes, table, "RdBu_r", -limit, limit)
         for (row, column), value in np.ndenumerate(table.to_numpy(float)):
-            text = "" if np.isnan(value) else f"{value:.2f}{'*' if stands.iloc[row, column] is True else ''}"
+            text = (
+                ""
+                if np.isnan(value)
+                else f"{value:.2f}{'*' if significant.iloc[row, column] is True else ''}"
+            )
             axes.text(column, row, text, ha="center", va="center", fontsize=7,
                       color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=50, ha="right", fontsize=7.5)
@@ -112,7 +122,7 @@ def granger_maps(
 
 
 def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
-    """Forecast against truth: density of targets, and the mean truth of equal groups by forecast."""
+    """Draw measured against forecast values: density, and means of equal groups."""
     axes = figure.subplots()
     forecast, truth = rows["forecast"].to_numpy(float), rows["truth"].to_numpy(float)
     low, high = np.quantile(np.concatenate([forecast, truth]), [0.005, 0.995])
@@ -130,16 +140,16 @@ def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
 
 
 def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str]) -> None:
-    """RMSE of the model less that of the best baseline, in percent, with its interval."""
+    """Draw the RMSE minus that of the best baseline, in percent, with interval."""
     axes = figure.subplots()
-    for place, dimension in enumerate(dimensions):
+    for height, dimension in enumerate(dimensions):
         row = scores[scores["dimension"] == dimension].iloc[0]
         base = (row["rmse"] - row["difference"]) / 100
         low, value, high = (row[name] / base for name in ("difference_low", "difference", "difference_high"))
         colour = BLUE if value < 0 else VERMILION
         reach = [[max(value - low, 0)], [max(high - value, 0)]]
         marker = "o" if value < 0 else "s"
-        axes.errorbar(value, place, xerr=reach, fmt=marker, color=colour, markersize=5, elinewidth=1.6)
+        axes.errorbar(value, height, xerr=reach, fmt=marker, color=colour, markersize=5, elinewidth=1.6)
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(dimensions)), dimensions)
     axes.invert_yaxis()
@@ -148,16 +158,16 @@ def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str])
 
 
 def coverage(figure: Figure, rows: pd.DataFrame) -> None:
-    """Share of test targets inside the intervals against the share promised, one panel a task."""
+    """Draw measured and nominal coverage of the intervals, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
     kinds = {"constant": ("s", GREY), "scaled": ("o", BLUE), "gaussian": ("^", VERMILION)}
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         part = rows[rows["task"] == task]
         dimensions, levels = list(dict.fromkeys(part["dimension"])), sorted(set(part["level"]))
-        for place, (kind, (marker, colour)) in enumerate(kinds.items()):
+        for index, (kind, (marker, colour)) in enumerate(kinds.items()):
             some = part[part["interval"] == kind].set_index(["dimension", "level"])
             for column, level in enumerate(levels):
-                x = np.arange(len(dimensions)) + 0.22 * (place - 1)
+                x = np.arange(len(dimensions)) + 0.22 * (index - 1)
                 y = some["covered"].reindex([(name, level) for name in dimensions]).to_numpy(float)
                 axes.plot(x, y, marker, color=colour, markersize=4.5, label=None if column else kind)
         for level in levels:
@@ -166,14 +176,14 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
         axes.set_yticks(levels, [f"{level:.0%}" for level in levels])
         axes.set_title(f"{task}")
         axes.grid(False)
-        for place in range(len(dimensions)):
-            axes.axvline(place + 0.5, color=PALE, linewidth=0.8)
+        for index in range(len(dimensions)):
+            axes.axvline(index + 0.5, color=PALE, linewidth=0.8)
         axes.set_xlim(-0.5, len(dimensions) - 0.5)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
 def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
-    """What each variant loses against the whole model, in percent of its RMSE, one panel a task."""
+    """Draw the cost of each variant in percent of the RMSE, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         part = rows[rows["task"] == task]
@@ -184,12 +194,12 @@ def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
         )
         limit = max(0.5, float(np.abs(table.to_numpy(float)).max()))
         _tiles(axes, table, "RdBu_r", -limit, limit)
-        sure = part.assign(sure=(part["cost_low"] > 0) | (part["cost_high"] < 0))
-        sure = sure.pivot(index="model", columns="dimension", values="sure").reindex(
+        clear = part.assign(clear=(part["cost_low"] > 0) | (part["cost_high"] < 0))
+        clear = clear.pivot(index="model", columns="dimension", values="clear").reindex(
             variants, columns=dimensions
         )
         for (row, column), value in np.ndenumerate(table.to_numpy(float)):
-            star = "*" if bool(sure.iloc[row, column]) else ""
+            star = "*" if bool(clear.iloc[row, column]) else ""
             signed = f"{value:+.2f}".replace("-", "−")
             axes.text(column, row, f"{signed}{star}", ha="center", va="center", fontsize=7.5,
                       color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def songs(figure: Figure, curves: pd.DataFrame, chosen: list[int]) -> None:
-    """Rated tenths and the model's curve of a few songs, calm to restless."""
+    """Draw the rated tenths and the model's curve of a few songs, calm to varied."""
     for axes, song in zip(figure.subplots(1, len(chosen), sharey=True), chosen, strict=True):
         rows = curves[curves["song_id"] == song]
         error = 1.96 * np.hypot(rows["curve_sd"], rows["noise_sd"])
@@ -27,24 +27,24 @@ def songs(figure: Figure, curves: pd.DataFrame, chosen: list[int]) -> None:
 
 
 def albums(figure: Figure, table: pd.DataFrame) -> None:
-    """How coherent albums are, beside the same songs dealt at random."""
+    """Draw the coherence of albums, beside that of shuffled songs."""
     names = list(dict.fromkeys(table["modality"]))
-    places = np.atleast_1d(figure.subplots(1, len(names)))
-    places[0].set_ylabel("albums")
-    for axes, name in zip(places, names, strict=True):
+    panels = np.atleast_1d(figure.subplots(1, len(names)))
+    panels[0].set_ylabel("albums")
+    for axes, name in zip(panels, names, strict=True):
         rows = table[table["modality"] == name]
         edges = np.linspace(0, max(rows["coherence"].max(), rows["shuffled"].max()), 40)
-        axes.hist(rows["coherence"], edges, color=BLUE, alpha=0.8, label="albums as they are")
+        axes.hist(rows["coherence"], edges, color=BLUE, alpha=0.8, label="albums")
         axes.hist(
-            rows["shuffled"], edges, histtype="step", color=VERMILION, linewidth=1.6, label="songs shuffled"
+            rows["shuffled"], edges, histtype="step", color=VERMILION, linewidth=1.6, label="shuffled songs"
         )
         axes.set_title({"audio": "sound", "lyrics": "lyrics"}[name])
-        axes.set_xlabel("share of a song's emotion that its album carries")
-    places[0].legend(loc="upper right")
+        axes.set_xlabel("share of a song's emotion that its album explains")
+    panels[0].legend(loc="upper right")
 
 
 def careers(figure: Figure, courses: pd.DataFrame, chosen: list[int]) -> None:
-    """Yearly means with their sampling error, the smooth course, and forecasts of the later years."""
+    """Draw yearly means, smooth courses, and forecasts of later years."""
     for axes, artist in zip(np.atleast_1d(figure.subplots(1, len(chosen), sharey=True)), chosen, strict=True):
         rows = courses[courses["artist_id"] == artist]
         low, high = (rows["course"] + sign * 1.96 * rows["course_sd"] for sign in (-1, 1))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def states(figure: Figure, states: pd.DataFrame, rows: pd.DataFrame, dimensions: Sequence[str]) -> None:
-    """The course of the state with its 95 % band, and the raw yearly means: larger for more songs."""
+    """Draw the state with its 95 % band, and raw means, larger for more songs."""
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.subplots()
     for dimension in dimensions:
         colour = COLOURS.get(dimension, GREY)
@@ -30,5 +32,5 @@ def states(figure: Figure, states: pd.DataFrame, rows: pd.DataFrame, dimensions:
                 linewidth=0.8 if reissue else 0,
             )  # fmt: skip
     axes.set_ylim(0, 1)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     label_once(axes)

@@ -1,4 +1,4 @@
-"""The colours of the dimensions, and how sure a yearly mean is."""
+"""Colours of the dimensions, and standard errors of yearly means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ COLOURS = {
 
 
 def standard_error(rows: pd.DataFrame, dimension: str, typical: float) -> np.ndarray:
-    """Standard error of each yearly mean; of few songs the `typical` spread is taken, not their own."""
+    """Return the standard error of each yearly mean.
+
+    For a year of few songs it uses the `typical` spread.
+    """
     count = rows["n_songs"].to_numpy(float)
     own = rows[f"{dimension}_sd"].to_numpy(float)
     spread = np.where((count >= 5) & np.isfinite(own), own, typical)
@@ -25,7 +28,7 @@ def standard_error(rows: pd.DataFrame, dimension: str, typical: float) -> np.nda
 
 
 def typical_spread(rows: pd.DataFrame, dimension: str) -> float:
-    """Spread of songs within a year, pooled over all rows of two songs or more."""
+    """Return the spread of songs within a year, pooled over rows of several songs."""
     some = rows[(rows["n_songs"] > 1) & rows[f"{dimension}_sd"].notna()]
     degrees = some["n_songs"].to_numpy(float) - 1
     return float(np.sqrt(np.average(some[f"{dimension}_sd"] ** 2, weights=degrees)))

@@ -1,4 +1,4 @@
-"""Years hidden from a model of careers, and the plain forecasts of them that it has to beat."""
+"""Held-out years of careers, and simple predictions of them as baselines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from statewright.contracts import Document
 from tasks.emotion.params import VariationalParams
 
 
-class HiddenScore(Document):
-    """On hidden years, over all dimensions, in standard deviations of the yearly means.
+class HeldOutScore(Document):
+    """Errors on held-out years, in standard deviations of the yearly means.
 
-    `coverage` is of intervals meant to hold 90 % of the yearly means; `log_density` in nats a value.
+    `coverage` is of intervals meant to hold 90 % of the yearly means; `log_density` in nats per value.
     `gain_low`, `gain_high`: 95 % interval, over artists, of how much lower the mean squared
     error is than that of shrinkage by moments.
     """
@@ -28,52 +28,55 @@ class HiddenScore(Document):
 
 
 class Prediction(NamedTuple):
-    """Of each row's mean: expected value, and variance (NaN where a method has none), (rows, d)."""
+    """Predicted means and their variances (NaN if there are none), (rows, d) each."""
 
     mean: np.ndarray
     variance: np.ndarray
 
 
-def hide(rows: pd.DataFrame, share: float, seed: int) -> np.ndarray:
-    """A random share of the years, never an artist's first or last; `rows` sorted by artist and year."""
+def hold_out(rows: pd.DataFrame, share: float, seed: int) -> np.ndarray:
+    """Select a random share of the years, never the first or last of an artist.
+
+    `rows` are sorted by artist and year.
+    """
     first = ~rows["artist_id"].duplicated()
     last = ~rows["artist_id"].duplicated(keep="last")
     inside = ~(first | last).to_numpy()
     return inside & (np.random.default_rng(seed).random(len(rows)) < share)
 
 
-def nearest_year(rows: pd.DataFrame, values: np.ndarray, hidden: np.ndarray) -> Prediction:
-    """The raw mean of the nearest year that is not hidden, the earlier one of two."""
-    place = np.arange(len(rows))
-    seen = pd.Series(np.where(hidden, np.nan, place))
-    before, after = seen.ffill().to_numpy(int), seen.bfill().to_numpy(int)
+def nearest_year(rows: pd.DataFrame, values: np.ndarray, held_out: np.ndarray) -> Prediction:
+    """Predict the raw mean of the nearest other year, the earlier of two."""
+    position = np.arange(len(rows))
+    used = pd.Series(np.where(held_out, np.nan, position))
+    before, after = used.ffill().to_numpy(int), used.bfill().to_numpy(int)
     year = rows["year"].to_numpy()
-    taken = np.where(year - year[before] <= year[after] - year, before, after)
-    return Prediction(values[taken], np.full_like(values, np.nan))
+    nearest = np.where(year - year[before] <= year[after] - year, before, after)
+    return Prediction(values[nearest], np.full_like(values, np.nan))
 
 
 def shrunk_mean(
-    rows: pd.DataFrame, values: np.ndarray, within: np.ndarray, hidden: np.ndarray
+    rows: pd.DataFrame, values: np.ndarray, within: np.ndarray, held_out: np.ndarray
 ) -> tuple[Prediction, Prediction]:
-    """The artist's mean of songs, raw; and the artist's mean of years shrunk to everyone's by moments.
+    """Predict the artist's mean of songs, and the artist's mean shrunk by moments.
 
     A year's mean of n songs has the variance ``tau^2 + sigma^2 / n`` about the artist's level. ``sigma^2``
-    is pooled from the sums of squares `within` years, ``tau^2`` from what differences of an artist's
-    successive years have beyond it, the spread of levels from what the artists' means have beyond both.
+    is pooled from the sums of squares `within` years, ``tau^2`` is the excess variance of the differences
+    of successive years, and the spread of levels is the excess variance of the artists' means.
     """
     n = rows["n_songs"].to_numpy(float)[:, None]
-    song = within[~hidden].sum(axis=0) / (n[~hidden] - 1).sum()
+    song = within[~held_out].sum(axis=0) / (n[~held_out] - 1).sum()
     artist = rows["artist_id"].to_numpy()
-    seen, known = values[~hidden], artist[~hidden]
+    used, known = values[~held_out], artist[~held_out]
     same = known[1:] == known[:-1]
-    step, noise = np.diff(seen, axis=0)[same], (1 / n[~hidden][1:] + 1 / n[~hidden][:-1])[same]
+    step, noise = np.diff(used, axis=0)[same], (1 / n[~held_out][1:] + 1 / n[~held_out][:-1])[same]
     year = np.maximum((step**2 - noise * song).mean(axis=0) / 2, 0)
     index, names = pd.factorize(artist)
     precision = 1 / (year + song / n)
 
     def summed(weights: np.ndarray) -> np.ndarray:
         total = np.zeros((len(names), values.shape[1]))
-        np.add.at(total, index[~hidden], np.broadcast_to(weights, values.shape)[~hidden])
+        np.add.at(total, index[~held_out], np.broadcast_to(weights, values.shape)[~held_out])
         return total
 
     level, doubt = summed(precision * values) / summed(precision), 1 / summed(precision)
@@ -92,8 +95,8 @@ def score(
     reference: np.ndarray,
     artist: np.ndarray,
     params: VariationalParams,
-) -> HiddenScore:
-    """Errors of one method on hidden years, beside those of the reference."""
+) -> HeldOutScore:
+    """Score one method on held-out years, beside the reference."""
     from scipy.stats import norm
 
     known = bool(np.isfinite(variance).all())
@@ -101,7 +104,7 @@ def score(
     density = norm.logpdf(error, scale=np.sqrt(variance))
     by_dimension = np.sqrt((error**2).mean(axis=0)).round(4)
     low, high = _gain(reference, error, artist, params)
-    return HiddenScore(
+    return HeldOutScore(
         rmse=round(float(np.sqrt((error**2).mean())), 4),
         rmse_by_dimension=dict(zip(params.dimensions, by_dimension.tolist(), strict=True)),
         coverage=round(float(inside.mean()), 4) if known else None,
@@ -114,7 +117,7 @@ def score(
 def _gain(
     reference: np.ndarray, error: np.ndarray, artist: np.ndarray, params: VariationalParams
 ) -> tuple[float, float]:
-    """Bootstrap interval, over artists, of the difference of mean squared errors."""
+    """Return a bootstrap interval, over artists, of the gain in squared error."""
     index, names = pd.factorize(artist)
     gain = np.bincount(index, (reference**2 - error**2).mean(axis=1))
     size = np.bincount(index)

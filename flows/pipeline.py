@@ -1,0 +1,41 @@
+"""Run of one pipeline for its Prefect flow.
+
+``prefect deploy --all`` registers the flows with the schedules of ``prefect.yaml``; ``python -m
+flows.emotion`` runs one of them. ``statewright run`` runs the same stages without a deployment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from statewright import session  # first: it turns off telemetry that starts on the import of prefect
+
+# isort: split
+from prefect import flow
+
+__all__ = ["flow", "update"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def update(pipeline: str, workers: int, set_params: list[str] | None, force: bool) -> None:
+    """Bring ``PIPELINE-report`` and every stage before it up to date.
+
+    Parameters
+    ----------
+    pipeline : str
+        First part of the names of its stages in ``dvc.yaml``.
+    workers : int
+        Cores to use, and so the number of stages that run side by side.
+    set_params : list of str, optional
+        Changes of ``params.yaml`` to make first, such as ``emotion.train.lr=1e-3``.
+    force : bool
+        Run the report even if nothing changed.
+
+    Raises
+    ------
+    TransitionFailedError
+        If a stage failed, with its name, cause and log.
+    """
+    targets = (f"{pipeline}-report",)
+    session.run(ROOT, targets, workers=workers, assignments=set_params or (), force=force, name=pipeline)
