@@ -67,9 +67,9 @@ def test_influencers_count_in_the_years_before_only(rows, tables):
     assert len(found) > 1000
     for row in found.sample(40, random_state=0).to_dict("records"):
         pairs = tables["influence"].query("follower_id == @row['artist_id'] and influencer_id != follower_id")
-        heard = rows[rows["artist_id"].isin(pairs["influencer_id"])]
-        heard = heard[(heard["year"] < row["year"]) & (heard["year"] >= row["year"] - 5)]
-        expected = np.average(heard["valence"], weights=heard["weight"])
+        sources = rows[rows["artist_id"].isin(pairs["influencer_id"])]
+        sources = sources[(sources["year"] < row["year"]) & (sources["year"] >= row["year"] - 5)]
+        expected = np.average(sources["valence"], weights=sources["weight"])
         assert row["valence influencers"] == pytest.approx(expected, abs=1e-12)
 
 
@@ -134,7 +134,7 @@ def test_a_planted_effect_is_in_graph_and_tests(planted):
     assert edge["confidence"] == 1.0
     assert edge["partial_correlation"] > 0.3
     within = planted.granger.query("scope == 'within-artist'")
-    # Danceability goes with valence and so may stand in for it, but nothing else has an effect.
+    # Danceability is correlated with valence and so may represent it, but nothing else has an effect.
     assert set(within.loc[within["significant"], "effect"]) == {"energy"}
     first = within.loc[within["f"].idxmax()]
     assert (first["cause"], first["effect"]) == ("valence", "energy")

@@ -62,7 +62,7 @@ def test_years_and_counts_agree(outputs):
 
 
 def test_a_planted_change_is_found_in_its_year(tables, outputs):
-    # The songs of four real careers without a sure change become happier by 0.5 from one year on.
+    # The songs of four real careers without a clear change become happier by 0.5 from one year on.
     counts = outputs.change_counts.dropna(subset="artist_id")
     calm = counts[(counts["k"] == 0) & (counts["probability"] > 0.6)]["artist_id"].astype(int).head(4)
     assert len(calm) == 4
@@ -127,7 +127,7 @@ def test_levels_and_trends_are_compared_on_the_same_years(outputs):
         levels, trends = whole.models["levels"], whole.models["trends"]
         assert levels.expected_changes == whole.expected_changes
         assert levels.near == {year: found.within for year, found in whole.mauch.items()}
-        # A drift that a stretch may have need not be cut into steps.
+        # A regime with a trend need not be cut into steps.
         assert trends.expected_changes < levels.expected_changes
         assert trends.log_evidence > levels.log_evidence
     assert outputs.changepoint.whole["music innovations"].models == {}

@@ -199,7 +199,7 @@ def test_context_by_hand() -> None:
     # Artist 3 starts in the 1970s but has an album of 1966: that is its debut.
     assert known["debut_years"].tolist() == [0, 4, 15, 5, 0, 19]
     assert known["releases"].tolist() == [0, 0, 1, 0, 0, 2]
-    # Who starts in the 1950s has started by 1959, in the 1960s by 1969.
+    # An artist who starts in the 1950s has started by 1959, in the 1960s by 1969.
     assert known["influencers"].tolist() == [1, 2, 0, 0, 0, 0]
     assert known["followers"].tolist() == [0, 0, 0, 0, 0, 1]
     # Before 1966: (0.2 + 3 * 0.6) / 4; before 1970 the four songs of artist 2 too.
@@ -273,7 +273,7 @@ def test_text_from_the_source_to_the_features(
     assert summary["used"] == 1
     assert summary["width"] == 4
     assert 0.1 < summary["explained_variance"] < 1
-    # The axis of most variance tells the two moods apart.
+    # The first principal component separates the two moods.
     albums = made.albums.set_index("album_id")
     sad = albums.loc[with_text["album_id"], "text"].str.startswith("tears").to_numpy(dtype=bool)
     first = with_text[columns[0]].to_numpy()

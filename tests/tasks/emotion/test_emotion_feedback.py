@@ -48,7 +48,7 @@ def simulate(loss, rounds: int = 60, params: FeedbackParams | None = None, test_
 
 
 def bowl(state) -> float:
-    """Lowest at lr 0.008 and ridge 240; nothing else matters."""
+    """Return a loss with its minimum at lr 0.008 and ridge 240."""
     lr, ridge = state["emotion.train.lr"], state["emotion.train.ridge"]
     return math.log2(lr / 0.008) ** 2 + math.log2(ridge / 240) ** 2
 
@@ -81,7 +81,7 @@ def test_it_stops_after_rounds_without_a_gain():
     seen, said = simulate(
         lambda state: 1.0, params=shipped_params(FeedbackParams, "emotion.feedback", patience=3)
     )
-    # the start, three tries, and the way back
+    # The start, three trials, and the return to the best state.
     assert len(seen) == 5
     assert said.stop and "No gain in 4 rounds" in said.reason
 

@@ -225,7 +225,7 @@ def test_other_columns_are_not_read_and_a_text_column_is_on_request(
     assert with_text["text"].iloc[0] == "la la"
 
 
-# Files that are not what they say: one error, no output.
+# Invalid files: one error, no output.
 
 
 def refused(folder: Path, table: str, *words: str, **params: object) -> None:

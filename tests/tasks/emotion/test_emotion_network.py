@@ -52,7 +52,7 @@ def test_dyads_at_risk_run_forward_in_time(tables, outputs):
         np.unique(pairs[["influencer_id", "follower_id"]].to_numpy()), "active_start"
     ].to_numpy()
     metrics = outputs.network.models[ALL]
-    # Without order, every dyad of a decade counts both ways, others once.
+    # Both directions of a dyad within a decade are at risk, one direction of other dyads.
     size = pd.Series(began).value_counts()
     assert metrics.dyads == (len(began) * (len(began) - 1) + (size * (size - 1)).sum()) // 2
     backward = people.loc[pairs["influencer_id"], "active_start"].to_numpy() > (

@@ -138,7 +138,7 @@ def test_artists_of_one_name_are_distinguished_by_their_dates(
     raw: dict[str, pd.DataFrame], made: PreprocessOutputs
 ) -> None:
     artists = made.artists.set_index("artist_id")
-    # The songs of Madonna (start 1980) stand under an artist of that name who started in 1990.
+    # The songs of Madonna (start 1980) are filed under an artist of that name who started in 1990.
     assert artists.loc[[237205, 1482685], "ambiguous"].all()
     assert artists.loc[1482685, "same_as"] == 237205
     madonna = made.albums.loc[made.albums["artist"] == "Madonna", "artist_id"].unique()

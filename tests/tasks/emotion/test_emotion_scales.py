@@ -20,6 +20,7 @@ from tasks.emotion.params import IngestParams, MacroParams, MesoParams, MicroPar
 
 SOURCE = Path(__file__).parents[3] / "data" / "source"
 MICRO = shipped_params(MicroParams, "emotion.micro", strengths=(100,), classes=2, draws=20, emotions=("joy",))
+SPLIT = shipped_params(SplitParams, "emotion.split")
 MESO = shipped_params(MesoParams, "emotion.meso", draws=20, shuffles=200, groups=10)
 
 
@@ -55,9 +56,9 @@ def test_micro_keeps_contracts_and_repeats(songs, found):
 def test_micro_curves_follow_the_ratings(found):
     curves = found.song_curves
     error = (curves["observed"] - curves["curve"]) / np.hypot(curves["noise_sd"], curves["curve_sd"])
-    # as many shapes as tenths pass through nearly every one: what was seen says nothing of the band
+    # With as many polynomials as tenths the curve fits nearly every point, so the fit does not test the band.
     assert error.std() < 1.1
-    # rated tenths hang together far closer than raters agree
+    # Successive tenths are far closer to each other than the ratings of different raters.
     for one in found.micro.ratings.values():
         assert one.rater_sd_shared > one.rater_sd_each + 1
         ours, line = one.hidden_anywhere["model"], one.hidden_anywhere["straight line"]
@@ -117,7 +118,7 @@ def test_meso_real_albums_beat_their_shuffles(coherent):
 
 @pytest.mark.slow
 def test_meso_finds_nothing_where_albums_are_alike(albums):
-    # every album of an artist gets the same mean but for the error of its own songs
+    # Albums of an artist have the same mean, except for the sampling error of their songs.
     rng, flat = np.random.default_rng(0), albums.copy()
     for dim in MESO.audio:
         level = flat.groupby("artist_id")[f"{dim}_mean"].transform("mean")
@@ -142,13 +143,7 @@ SHORT = shipped_params(
 @pytest.mark.slow
 def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
     found, again = (
-        macro(
-            preprocessed.careers,
-            preprocessed.artists,
-            params=SHORT,
-            split=shipped_params(SplitParams, "emotion.split"),
-        )
-        for _ in range(2)
+        macro(preprocessed.careers, preprocessed.artists, params=SHORT, split=SPLIT) for _ in range(2)
     )
     keeps_contracts(found, MacroOutputs)
     pd.testing.assert_frame_equal(again.career_parameters, found.career_parameters, check_exact=True)
@@ -162,18 +157,13 @@ def test_macro_short_chains_repeat_and_are_not_used(preprocessed):
 @pytest.mark.slow
 def test_macro_of_few_careers(preprocessed):
     params = SHORT.model_copy(update={"draws": 1500, "tune": 600})
-    found = macro(
-        preprocessed.careers,
-        preprocessed.artists,
-        params=params,
-        split=shipped_params(SplitParams, "emotion.split"),
-    )
+    found = macro(preprocessed.careers, preprocessed.artists, params=params, split=SPLIT)
     keeps_contracts(found, MacroOutputs)
     fitted = found.macro.dimensions["valence"]
     assert fitted.converged, fitted.reason
     courses = found.career_courses
     assert set(fitted.future) == {"persistence", "artist's mean", "autoregression", "Gaussian process"}
-    # forecasts were scored as they stand in the table
+    # The scores are those of the forecasts in the table.
     later = courses[courses["future"]]
     rmse = np.sqrt(np.mean((later["forecast"] - later["observed"]) ** 2))
     assert fitted.future["Gaussian process"].rmse == pytest.approx(rmse, abs=2e-4)
@@ -192,12 +182,12 @@ def test_macro_reports_missing_columns_and_careers(preprocessed):
             careers,
             artists,
             params=shipped_params(MacroParams, "emotion.macro", dimensions=("mirth",)),
-            split=shipped_params(SplitParams, "emotion.split"),
+            split=SPLIT,
         )
     with pytest.raises(ContractError, match="0 careers have 6 to 30 years before"):
         macro(
             careers[careers["year"] > 2004],
             artists,
             params=SHORT,
-            split=shipped_params(SplitParams, "emotion.split"),
+            split=SPLIT,
         )

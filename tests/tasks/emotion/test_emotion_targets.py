@@ -37,7 +37,7 @@ def test_audio_baselines_have_the_published_errors(audio):
     assert found["last value"] == pytest.approx([0.220, 0.167, 0.130, 0.220], abs=5.1e-4)
     assert found["artist mean"] == pytest.approx([0.171, 0.144, 0.104, 0.182], abs=5.1e-4)
     assert found["AR(1) + mean"] == pytest.approx([0.170, 0.138, 0.102, 0.177], abs=5.1e-4)
-    # the boosting of the issue is not specified further: ours must not be a weaker opponent
+    # The published boosting is not fully specified; this one must not be weaker.
     assert (np.array(found["gradient boosting"]) < np.array([0.170, 0.139, 0.103, 0.178]) + 1.5e-3).all()
 
 
@@ -48,7 +48,7 @@ def test_best_simple_lyric_baselines_have_the_published_errors(lyrics):
     published = {"joy": 1.127, "sadness": 0.766, "anger": 0.851, "fear": 0.813}
     for name, value in published.items():
         assert best[name] == pytest.approx(value, abs=5.1e-4), name
-    # ours is 0.3415: the issue rounds up
+    # The exact error is 0.3415; the published figure is rounded up.
     assert best["polarity"] == pytest.approx(0.342, abs=1e-3)
 
 

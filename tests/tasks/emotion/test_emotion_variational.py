@@ -88,35 +88,38 @@ def test_states_predict_held_out_years_better_than_the_nearest_year(found):
 
 
 def test_a_held_out_year_has_no_effect(tables):
-    """Other numbers in the hidden years change no baseline."""
+    """Check that values of held-out years change no baseline."""
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
-    hidden = hold_out(rows, 0.3, seed=1)
+    held_out = hold_out(rows, 0.3, seed=1)
     values = rows[["valence_mean"]].to_numpy(float)
     spread = rows[["valence_sd"]].fillna(0).to_numpy(float)
     within = (rows[["n_songs"]].to_numpy(float) - 1) * spread**2
-    changed = np.where(hidden[:, None], 99.0, values)
+    changed = np.where(held_out[:, None], 99.0, values)
     for method in (
-        lambda v, w: nearest_year(rows, v, hidden).mean,
-        lambda v, w: shrunk_mean(rows, v, w, hidden)[0].mean,
-        lambda v, w: shrunk_mean(rows, v, w, hidden)[1].mean,
+        lambda v, w: nearest_year(rows, v, held_out).mean,
+        lambda v, w: shrunk_mean(rows, v, w, held_out)[0].mean,
+        lambda v, w: shrunk_mean(rows, v, w, held_out)[1].mean,
     ):
-        other = method(changed, np.where(hidden[:, None], 7, within))
+        other = method(changed, np.where(held_out[:, None], 7, within))
         np.testing.assert_array_equal(method(values, within), other)
 
 
 def test_baselines_equal_loops(tables):
     rows = tables["careers"].sort_values(["artist_id", "year"], ignore_index=True)
-    hidden = hold_out(rows, 0.3, seed=1)
-    assert 0.15 < hidden.mean() < 0.3
+    held_out = hold_out(rows, 0.3, seed=1)
+    assert 0.15 < held_out.mean() < 0.3
     values = rows[["valence_mean"]].to_numpy(float)
     within = np.zeros_like(values) + 0.1
-    near, mean = nearest_year(rows, values, hidden).mean, shrunk_mean(rows, values, within, hidden)[0].mean
-    for place in np.flatnonzero(hidden)[:60]:
-        row = rows.loc[place]
-        seen = rows[(rows["artist_id"] == row["artist_id"]) & ~hidden]
-        closest = seen.loc[(seen["year"] - row["year"]).abs().idxmin()]
-        assert near[place, 0] == closest["valence_mean"]
-        assert mean[place, 0] == pytest.approx(np.average(seen["valence_mean"], weights=seen["n_songs"]))
+    near, mean = (
+        nearest_year(rows, values, held_out).mean,
+        shrunk_mean(rows, values, within, held_out)[0].mean,
+    )
+    for index in np.flatnonzero(held_out)[:60]:
+        row = rows.loc[index]
+        used = rows[(rows["artist_id"] == row["artist_id"]) & ~held_out]
+        closest = used.loc[(used["year"] - row["year"]).abs().idxmin()]
+        assert near[index, 0] == closest["valence_mean"]
+        assert mean[index, 0] == pytest.approx(np.average(used["valence_mean"], weights=used["n_songs"]))
 
 
 def test_no_career_is_an_error(tables):
