@@ -13,7 +13,7 @@ from releaf.knowledge import Knowledge
 from service.bundle import Settings
 
 if TYPE_CHECKING:
-    from methods.language.generation import GeneratedAnswer, Generator
+    from releaf.generation import GeneratedAnswer, Generator
 
 MAX_PENDING = 4
 """Largest number of answers that are being written or wait for it."""
@@ -68,7 +68,7 @@ class Writer:
     def _write(
         self, knowledge: Knowledge, question: str, answer: Answer, temperature: float, seed: int
     ) -> WrittenAnswer:
-        from methods.language.prompt import Passage
+        from releaf.prompt import Passage
 
         language = self._settings.language
         cited = select_passages(answer, language.passages)
@@ -106,7 +106,7 @@ class Writer:
         if self._generator is None:
             import torch
 
-            from methods.language.generation import load_generator
+            from releaf.generation import load_generator
 
             language = self._settings.language
             self._generator = load_generator(

@@ -13,6 +13,9 @@ from statewright.planning.plan import Plan
 from statewright.terminal.display import counted
 from statewright.workflow import Workflow
 
+MAX_LINES = 60
+"""Lines of a text file that are printed."""
+
 
 def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Console) -> None:
     """Print that all stages of a plan are up to date, and the figures of `meta.show`."""
@@ -22,12 +25,15 @@ def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Consol
 
 
 def show_figures(root: Path, workflow: Workflow, plan: Plan) -> None:
-    """Print the items of `meta.show`: figures (``file.json:key``) and paths."""
+    """Print the items of `meta.show`: figures (``file.json:key``), text files, paths of others."""
     for address in plan.decisions:
         for item in workflow.stages[address].meta.get("show", ()):
             file, _, key = str(item).partition(":")
             path = root / file
             if not path.is_file():
+                continue
+            if path.suffix == ".txt" and not key:
+                print("\n".join(path.read_text(encoding="utf-8").splitlines()[:MAX_LINES]))
                 continue
             print(f"{path.stem} {key}: {_figure(path, key)}" if key else f"{path.stem}: {path}")
 

@@ -39,7 +39,7 @@ from tasks.emotion.sections import (
 )
 from tasks.emotion.variational import VariationalOutputs
 from tasks.report import feedback as feedback_loop
-from tasks.report.blocks import count, findings, joined
+from tasks.report.blocks import ReportOutputs, count, findings, findings_text, joined
 from tasks.report.page import page
 
 TITLE = "Emotion in recorded music: artists, careers, and music as a whole"
@@ -62,11 +62,12 @@ def report(
     feedback: Feedback,
     *,
     params: ReportParams,
-) -> str:
-    """Write the page: a summary, the findings, and one section per topic."""
+) -> ReportOutputs:
+    """Write the page and its findings: a summary, the findings, and one section per topic."""
     selection = select_artists(preprocess.artists, preprocess.careers, params)
-    sections = (
-        findings(
+    points = [
+        sentence
+        for topic in (
             music.finding(changepoint),
             careers.finding(changepoint),
             states.finding(variational),
@@ -79,7 +80,11 @@ def report(
             coverage.finding(evaluate),
             ablations.finding(evaluate),
             feedback_loop.finding(feedback),
-        ),
+        )
+        for sentence in topic
+    ]
+    sections = (
+        findings(points),
         data.section(ingest, preprocess),
         music.section(preprocess, changepoint),
         careers.section(selection, preprocess, changepoint, params),
@@ -97,12 +102,13 @@ def report(
         limitations.section(forecasts),
         reproduction.section(),
     )
-    return page(
+    html = page(
         TITLE,
         summary(preprocess, changepoint, evaluate),
         sections,
         "Written by the stage emotion-report. The page is one file and loads nothing from the network.",
     )
+    return ReportOutputs(html, findings_text(TITLE, points))
 
 
 def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, evaluate: EvaluateOutputs) -> str:

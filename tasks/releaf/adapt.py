@@ -27,10 +27,10 @@ from tasks.releaf.contracts.tables import Cards, Items, Passages
 from tasks.releaf.params import AdaptParams
 
 if TYPE_CHECKING:
-    from methods.language.generation import Generator
     from methods.language.model import LanguageModel
     from methods.language.perplexity import Example
     from methods.language.training import FineTuningResult
+    from releaf.generation import Generator
 
 RECIPE = {
     "steps",
@@ -85,8 +85,8 @@ def adapt(
     """
     import torch
 
-    from methods.language.generation import Generator
     from methods.language.lora import adapter_arrays, adapter_size
+    from releaf.generation import Generator
 
     torch.set_num_threads(1)  # a fixed order of summation
     torch.use_deterministic_algorithms(True)
@@ -147,7 +147,7 @@ def _load(params: AdaptParams) -> LanguageModel:
 def _adapted(arrays: Mapping[str, np.ndarray], params: AdaptParams) -> Generator:
     import torch
 
-    from methods.language.generation import load_generator
+    from releaf.generation import load_generator
 
     precision = getattr(torch, params.precision)
     return load_generator(params.model, arrays, cache=Path(params.cache), dtype=precision)
@@ -212,7 +212,7 @@ def _examples(
 def _answer(question: Question, tokenizer: Any) -> Example:
     """Return prompt and answer with end token; the prompt does not count in the loss."""
     from methods.language.perplexity import Example
-    from methods.language.prompt import prompt_ids, user_turn
+    from releaf.prompt import prompt_ids, user_turn
 
     prompt = prompt_ids(tokenizer, user_turn(question.question, question.city, question.passages))
     answer = tokenizer(question.answer, add_special_tokens=False)["input_ids"]

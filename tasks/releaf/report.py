@@ -37,7 +37,17 @@ from tasks.releaf.sections import (
     serving as load,
 )
 from tasks.releaf.streams import StreamsSummary
-from tasks.report.blocks import Commands, Prose, Section, count, joined, plural
+from tasks.report.blocks import (
+    Commands,
+    Prose,
+    ReportOutputs,
+    Section,
+    count,
+    findings,
+    findings_text,
+    joined,
+    plural,
+)
 from tasks.report.page import page
 
 TITLE = "Which bin? How often the waste assistant is right, and where it fails"
@@ -57,9 +67,9 @@ def report(
     benchmarks: Benchmarks,
     *,
     params: ReportParams,
-) -> str:
-    """Write the page: an introduction, the findings, then one section a topic."""
-    findings = (
+) -> ReportOutputs:
+    """Write the page and its findings: an introduction, the findings, then one section a topic."""
+    points = (
         assistant.finding(evaluate),
         search.finding(retrieve.retrieve),
         photographs.finding(vision.vision),
@@ -71,7 +81,7 @@ def report(
         benchmark_tables.finding(benchmarks),
     )
     sections = (
-        Section("findings", "Findings", (Prose(points=findings),)),
+        findings(points),
         corpus.section(ingest, preprocess),
         search.section(retrieve),
         assistant.section(evaluate, streams),
@@ -83,12 +93,13 @@ def report(
         benchmark_tables.section(benchmarks),
         reproduction(),
     )
-    return page(
+    html = page(
         TITLE,
         introduction(preprocess),
         sections,
         "Written by the stage releaf-report. The page is one file and loads nothing from the network.",
     )
+    return ReportOutputs(html, findings_text(TITLE, points))
 
 
 def introduction(preprocess: PreprocessReport) -> str:

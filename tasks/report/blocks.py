@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from textwrap import fill
+from typing import ClassVar, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,22 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def findings(*topics: Sequence[str]) -> Section:
-    """Build the section that lists the findings of all topics."""
-    return Section("findings", "Findings", (Prose(points=tuple(text for topic in topics for text in topic)),))
+class ReportOutputs(NamedTuple):
+    """The page, and its findings as plain text for a terminal."""
+
+    report: str
+    findings: str
+
+
+def findings(points: Sequence[str]) -> Section:
+    """Build the section that lists the findings."""
+    return Section("findings", "Findings", (Prose(points=tuple(points)),))
+
+
+def findings_text(title: str, points: Sequence[str]) -> str:
+    """Write the findings as lines of at most 100 characters for a terminal."""
+    lines = [fill(point, 100, initial_indent="- ", subsequent_indent="  ") for point in points]
+    return "\n".join([title, *lines, ""])
 
 
 def grid(

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from methods.language.grounding import sentences
-from methods.language.prompt import Passage
+from releaf.grounding import sentences
+from releaf.prompt import Passage
 from tasks.releaf.catalogue.names import split_of
 
 MOST_REASON_WORDS = 25

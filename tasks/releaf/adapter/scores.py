@@ -9,7 +9,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 from pydantic import Field
 
-from methods.language.grounding import citations, named_bins, sentences
+from releaf.grounding import citations, named_bins, sentences
 from statewright.contracts import Document
 from tasks.releaf.adapter.examples import Question, commonest
 
@@ -77,8 +77,8 @@ class AdaptSummary(Document):
 
 def score_answers(questions: Sequence[Question], texts: Sequence[str]) -> Answers:
     """Score the texts that the model wrote, and the texts that a user sees."""
-    from methods.language.generation import check_answer
-    from methods.language.prompt import clean_passages
+    from releaf.generation import check_answer
+    from releaf.prompt import clean_passages
 
     shown = [
         check_answer(text, question.city, clean_passages(question.passages))
@@ -153,7 +153,7 @@ def model_card(summary: AdaptSummary) -> str:
             f"matrices: {summary.trainable:,} weights, {100 * summary.trainable_share:.2f} % of all, "
             f"{summary.reduction:.1f} times fewer than the matrices have. The file `adapter.safetensors` "
             "holds `LAYER.A` (r, k), `LAYER.B` (d, r) and `scaling`; "
-            "`methods.language.generation.load_generator` merges them.",
+            "`releaf.generation.load_generator` merges them.",
             "",
             "- **Intended use:** name the bin of an item in the cities of the cards, from retrieved "
             "passages. Do not use it for other questions, without passages, or without checking its answers.",

@@ -457,7 +457,7 @@ def params() -> ReportParams:
 
 @pytest.fixture(scope="module")
 def page(inputs: dict[str, Any], params: ReportParams) -> str:
-    return report(**inputs, params=params)
+    return report(**inputs, params=params).report
 
 
 class Reader(HTMLParser):
@@ -543,7 +543,7 @@ def test_text_from_the_data_is_escaped(page: str, read: Reader):
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], params: ReportParams, page: str):
-    assert report(**inputs, params=params) == page
+    assert report(**inputs, params=params).report == page
     assert len(page.encode()) < 8e6
     assert not re.search(r"Created|<dc:date>|Software", page)
 
@@ -659,7 +659,7 @@ def test_careers_that_did_not_converge_are_not_used(inputs: dict[str, Any], para
     career = outputs.macro.dimensions["valence"].model_copy(update=change)
     metrics = outputs.macro.model_copy(update={"dimensions": {"valence": career}})
     macro = outputs._replace(macro=metrics, career_courses=outputs.career_courses.head(0))
-    text = Reader(report(**(inputs | {"macro": macro}), params=params)).text
+    text = Reader(report(**(inputs | {"macro": macro}), params=params).report).text
     assert "has not converged (R-hat of mu_l is 1.100, above 1.01), and its results are not used" in text
     assert (
         "later years"

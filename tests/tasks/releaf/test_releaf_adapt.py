@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from shipped import shipped_params
 
-from methods.language.grounding import citations
-from methods.language.prompt import Passage
+from releaf.grounding import citations
+from releaf.prompt import Passage
 from statewright.contracts import ContractError, check
 from tasks.releaf.adapt import AdaptOutputs, adapt
 from tasks.releaf.adapter.examples import (

@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from methods.language import generation
-from methods.language.generation import GeneratedAnswer, load_generator
 from methods.language.lora import adapter_arrays, add_adapter
 from methods.language.model import find_language_model, load_language_model
 from methods.language.perplexity import perplexity, windows
-from methods.language.prompt import Passage
+from releaf import generation
+from releaf.generation import GeneratedAnswer, load_generator
+from releaf.prompt import Passage
 
 DAIRY = Passage("Dairy food", "Dairy food. Green Bin in Toronto. Scrape it out.", ("Toronto: Green Bin",))
 

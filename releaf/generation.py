@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from methods.language.decoding import decode
-from methods.language.grounding import citations, extract, ground
 from methods.language.lora import merge_adapter
 from methods.language.model import LanguageModel, load_language_model
-from methods.language.prompt import Passage, clean_passages, prompt_ids, user_turn
+from releaf.grounding import citations, extract, ground
+from releaf.prompt import Passage, clean_passages, prompt_ids, user_turn
 
 Level = Literal["high", "medium", "low"]
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from methods.language.prompt import Passage
+from releaf.prompt import Passage
 
 _CITATION = re.compile(r"\s*\[(\d+)\]")
 _SENTENCE_BREAK = re.compile(r"(?:(?<=[.!?])|(?<=[.!?] \[\d\]))\s+(?!\[\d)")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from methods.language.generation import check_answer
-from methods.language.grounding import citations, extract, ground, named_bins, sentences
-from methods.language.prompt import (
+from releaf.generation import check_answer
+from releaf.grounding import citations, extract, ground, named_bins, sentences
+from releaf.prompt import (
     MAX_CHARACTERS,
     MAX_PASSAGES,
     Passage,
