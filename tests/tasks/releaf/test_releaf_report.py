@@ -245,6 +245,7 @@ def inputs() -> dict[str, Any]:
     files = {**sources(), **retrieved(), **answered(), **classified(), **linked(), **adapted(), **loaded(),
              **proposed(), **measured()}  # fmt: skip
     hints = get_type_hints(report, include_extras=True)
+    hints.pop("return")
     arguments: dict[str, Any] = {}
     for name, annotation in hints.items():
         if is_named_tuple(annotation):
