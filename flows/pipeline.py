@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from statewright import session  # first: it turns off telemetry that starts on the import of prefect
+from statewright.environment import quiet
+
+quiet()  # before the import of prefect, which starts its telemetry
 
 # isort: split
 from prefect import flow
+
+from statewright import session
 
 __all__ = ["flow", "update"]
 

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from statewright.environment import set_default
@@ -29,7 +30,10 @@ START_S = 180.0
 
 
 def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
-    """Start both servers, print their addresses, and wait until they are stopped."""
+    """Start the servers, print their addresses, and wait until they are stopped.
+
+    MLflow's page is part of the extra `ui`; without it only Prefect's server is started.
+    """
     prefect_url = f"http://127.0.0.1:{prefect_port}"
     mlflow_url = f"http://127.0.0.1:{mlflow_port}"
     control_folder(root / "mlflow", tracked=("README.md",))
@@ -43,17 +47,22 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     uri = tracking_uri(root)
     mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
     mlflow += ["--default-artifact-root", (root / "mlflow" / "artifacts").as_uri()]
-    commands = {
-        f"{prefect_url}/api/health": [*prefect, "--port", str(prefect_port)],
-        f"{mlflow_url}/health": [*mlflow, "--port", str(mlflow_port)],
-    }
+    commands = {f"{prefect_url}/api/health": [*prefect, "--port", str(prefect_port)]}
+    lines = [f"Prefect: {prefect_url}"]
+    if find_spec("mlflow") and find_spec("flask"):
+        commands[f"{mlflow_url}/health"] = [*mlflow, "--port", str(mlflow_port)]
+        lines.append(f"MLflow:  {mlflow_url}")
+    else:
+        lines.append("MLflow's page is not installed: uv tool install 'statewright[ui]'")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     started = [subprocess.Popen(c, env=environment, start_new_session=True) for c in commands.values()]
     try:
         for address, process in zip(commands, started, strict=True):
             wait_until_up(address, process)
-        print(f"Prefect: {prefect_url}\nMLflow:  {mlflow_url}")
-        print(f"for runs to appear live: export PREFECT_API_URL={prefect_url}/api   (Ctrl-C stops both)")
+        print("\n".join(lines))
+        print(
+            f"for runs to appear live: export PREFECT_API_URL={prefect_url}/api   (Ctrl-C stops the servers)"
+        )
         sys.stdout.flush()
         while all(process.poll() is None for process in started):
             time.sleep(0.5)

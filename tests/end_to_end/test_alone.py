@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_NEEDED = (
@@ -162,3 +165,30 @@ def test_what_needs_an_extra_names_it(binaries: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "statewright[schedule]" in done.stderr
     assert "statewright[ui]" in run([engine, "doctor"], ROOT)
+
+
+def test_ui_starts_prefect_and_names_the_extra_for_mlflow(binaries: Path, tmp_path: Path) -> None:
+    run(["git", "init", "--quiet"], tmp_path)
+    run([str(binaries / "dvc"), "init", "--quiet"], tmp_path)
+    log = tmp_path / "ui.log"
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [str(binaries / "statewright"), "ui", "--prefect-port", str(free_port())],
+            cwd=tmp_path,
+            env=environment,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 240
+        while "Ctrl-C" not in (text := log.read_text(errors="replace")):
+            assert process.poll() is None, text
+            assert time.monotonic() < deadline, text
+            time.sleep(0.5)
+        assert "Prefect: http://127.0.0.1:" in text
+        assert "statewright[ui]" in text
+    finally:
+        process.terminate()
+        process.wait(60)
