@@ -8,11 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from statewright.environment import quiet
-
-quiet()  # before the import of prefect, which starts its telemetry
-
-# isort: split
 from prefect import flow
 
 from statewright import session
