@@ -10,7 +10,7 @@ Metrics = Mapping[str, Any]
 
 REPRODUCED, CORRECTED, UNTESTABLE = "reproduced", "corrected", "not testable here"
 OPEN = "not measured yet"
-RUN = "`make run`"
+RUN, RUN_RELEAF = "`make run`", "`statewright run releaf`"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
+from benchmarks.claim import CORRECTED, OPEN, RUN_RELEAF, UNTESTABLE, Claim, Metrics
 from benchmarks.claims_releaf import holds, table_rows
 from benchmarks.model_sizes import Llama, lora_parameters
 
@@ -84,7 +84,7 @@ def _adapter_size(metrics: Metrics) -> str:
 
 CLAIMS = (
     Claim("2 §2.2", "LoRA: 16,777,216 parameters become 524,288, 32 times fewer.",
-          lambda m: holds(_one_matrix(m) == (16_777_216, 524_288)), _lora, RUN),
+          lambda m: holds(_one_matrix(m) == (16_777_216, 524_288)), _lora, RUN_RELEAF),
     Claim("2 §2.2", "B is the down-projection, A the up-projection.", CORRECTED,
           "In W0 + BA, A (r x k) projects down and B (d x r) projects up. B starts at zero, so that "
           "training starts at W0."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, RUN, Claim, Metrics
+from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, RUN_RELEAF, Claim, Metrics
 from benchmarks.claims_releaf import RERANKER, RETRIEVAL, SIGNIFICANT, table_rows
 
 RERANKED = "re-rank"
@@ -177,5 +177,5 @@ CLAIMS = (
           RETRIEVAL),
     Claim("2 §5.4", "A cross-encoder re-ranks the first 100.", _rerank_holds, _rerank, RERANKER),
     Claim("2 §5.5", "Feedback with weight alpha = 0.3.", _feedback_holds, _feedback, RETRIEVAL),
-    Claim("2 §5.6", "Confidence above 0.3 is high, below 0.1 low.", _confidence_holds, _confidence, RUN),
+    Claim("2 §5.6", "Confidence above 0.3 is high, below 0.1 low.", _confidence_holds, _confidence, RUN_RELEAF),
 )  # fmt: skip
