@@ -177,5 +177,6 @@ CLAIMS = (
           RETRIEVAL),
     Claim("2 §5.4", "A cross-encoder re-ranks the first 100.", _rerank_holds, _rerank, RERANKER),
     Claim("2 §5.5", "Feedback with weight alpha = 0.3.", _feedback_holds, _feedback, RETRIEVAL),
-    Claim("2 §5.6", "Confidence above 0.3 is high, below 0.1 low.", _confidence_holds, _confidence, RUN_RELEAF),
+    Claim("2 §5.6", "Confidence above 0.3 is high, below 0.1 low.", _confidence_holds, _confidence,
+          RUN_RELEAF),
 )  # fmt: skip
