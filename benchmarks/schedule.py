@@ -1,8 +1,7 @@
 """Schedulers on PSPLIB: ``python -m benchmarks.schedule [--set j30]``.
 
 The instances and their best known makespans are the external data `benchmarks/scheduling`, see
-`benchmarks.parts.external_data`. The output is a Markdown table; stderr gets one line for
-each instance.
+`benchmarks.parts.external_data`. The output is a Markdown table; stderr gets one line for each instance.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Data sets that are not part of the repository; docs/external-data.md lists them."""
+"""Paths of data outside the repository, which docs/external-data.md lists."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ Each endpoint has 1, 8 and 32 clients. Ratings and written answers have one clie
 answer after another, and the writer writes one answer after another with at most three in its queue.
 
 The benchmark serves the champion of the model registry (``python -m service promote``) on loopback; the
-clients run on the same machine. Photographs are the external data `waste`, see `benchmarks.parts.external_data`.
+clients run on the same machine. Photographs are the external data `waste`, see
+`benchmarks.parts.external_data`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compare search systems on five test collections, with tests of significance.
 
-The systems are BM25, dense vectors, fusions, feedback and re-ranking. The collections are the
-external data `retrieval`, see `benchmarks.parts.external_data`. Vectors, the cross-encoder and its
-scores are cached in `.statewright/retrieval`, so only the first run is long (about forty minutes of CPU). All
+The systems are BM25, dense vectors, fusions, feedback and re-ranking. The collections are the external data
+`retrieval`, see `benchmarks.parts.external_data`. Vectors, the cross-encoder and its scores are cached in
+`.statewright/retrieval`, so only the first run is long (about forty minutes of CPU). All
 choices use the training and dev queries of SciFact and of the waste list only.
 """
 
