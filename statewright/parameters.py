@@ -20,7 +20,7 @@ from statewright.workflow import WorkflowError
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Parse ``key.key=value``; the value is YAML, and ``1e-3`` is a number too.
+    """Parse ``key.key=value``; the value is YAML, except that ``1e-3`` is a number.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
 
 
 def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
-    """Change values in place where that can be done; else write the file again, comments kept."""
+    """Change values in place if possible, else rewrite the file with its comments."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
@@ -145,13 +145,13 @@ def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> 
 
 
 def _read(path: Path) -> str:
-    """Return the text with its own line ends."""
+    """Return the text with its original line endings."""
     with path.open(encoding="utf-8", newline="") as stream:
         return stream.read()
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file, line ends as they are in `text`."""
+    """Replace a file; the line endings are those of `text`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 

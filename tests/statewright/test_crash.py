@@ -84,7 +84,7 @@ def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> No
     sandbox.process("statewright.running.recorder").kill()
     status, output = run.end()
     assert status == 0
-    assert "not wholly recorded in MLflow: the recording process was killed" in output
+    assert "MLflow record is incomplete: the recording process was killed" in output
     assert_sound(sandbox, lock)
 
 
@@ -113,7 +113,7 @@ def test_the_temporary_server_of_prefect_is_killed(sandbox: Sandbox, lock: Mappi
     sandbox.process("uvicorn").kill()
     status, output = run.end()
     assert status == 0, output
-    assert "not wholly recorded in Prefect: " in output
+    assert "Prefect record is incomplete: " in output
     assert_sound(sandbox, lock)
 
 
