@@ -194,7 +194,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=_doctor)
 
-    ui = commands.add_parser("ui", help="start a Prefect server and an MLflow server on this machine")
+    ui = commands.add_parser("ui", help="start a Prefect server and, with the extra `ui`, an MLflow server")
     ui.add_argument(
         "--prefect-port", type=_positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
