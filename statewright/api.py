@@ -32,7 +32,7 @@ def plan(
     targets : sequence of str
         Stages, files or pipelines (default: every stage).
     assignments : sequence of str
-        Values to plan with in place of those in the params files, such as ``train.lr=1e-3``.
+        Values to plan with instead of those in the params files, such as ``train.lr=1e-3``.
     force : bool
         Plan to run the targets even if nothing changed.
 

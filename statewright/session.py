@@ -99,7 +99,7 @@ def run(
     keep_going: bool = True,
     name: str = "statewright",
 ) -> int:
-    """Make the plan, print it, carry it out and print the outcome.
+    """Make the plan, print it, run it and print the outcome.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def one_thread_each() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API address of a Prefect server with a database of its own."""
+    """API address of a Prefect server with a separate database."""
     home = tmp_path_factory.mktemp("prefect")
     port = free_port()
     address = f"http://127.0.0.1:{port}/api"

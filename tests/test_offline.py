@@ -91,7 +91,7 @@ PIPELINE = {
         """,
 }
 
-# What would keep the libraries quiet by itself, and is set where tests often run.
+# Settings that would disable connections by themselves; CI often sets them.
 QUIETING = (
     *("CI", "GITHUB_ACTIONS", "DO_NOT_TRACK", "DVC_NO_ANALYTICS", "DVC_TEST", "HF_HUB_DISABLE_TELEMETRY"),
     *(

@@ -2,7 +2,7 @@
 
 An encoder processes its input as one batch. A function without arguments builds it, because some builds fail,
 which is a result too. ``python -m benchmarks.releaf._variants KIND NAME BATCH ...`` prints the peak memory of
-one encoder in a process of its own, in MB.
+one encoder in a separate process, in MB.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _static_int8(source: Path) -> Path:
 def read_pictures(split: str, most: int | None = None) -> np.ndarray:
     """Return the preprocessed photographs of a split, in the order of the table.
 
-    With `most`, return at most so many, evenly spread.
+    With `most`, return at most that number, evenly spaced.
     """
     import pandas as pd
 

@@ -145,7 +145,7 @@ def _batches(names: list[tuple[str, str]], repeat: int) -> BenchmarkTable:
 def _load(address: str, endpoints: dict[str, Callable[[], Request]], repeat: int) -> BenchmarkTable:
     """Measure requests in a closed loop.
 
-    Rejections by the rate limit (429) are not failures and have a column of their own.
+    Rejections by the rate limit (429) are not failures and have a separate column.
     """
     rows: list[list[Any]] = []
     for path, make in endpoints.items():

@@ -1,4 +1,4 @@
-"""Change points: scores on the Turing data set, and speed beside `ruptures`.
+"""Change points: scores on the Turing data set, speed against `ruptures`.
 
 The series are the external data `benchmarks/changepoint`, see `benchmarks.parts.external_data`. Times are
 CPU seconds, the best over repeats, all in one run.
@@ -34,7 +34,7 @@ def tables(repeat: int) -> Found:
 
 
 def turing_scores(folder: Path) -> pd.DataFrame:
-    """Compute F1 and cover of the default detector beside published default scores."""
+    """Compute F1 and cover of the default detector and read published default scores."""
     from methods.changepoint import detect
     from methods.evaluation.segmentation import change_point_f1, segmentation_cover
 

@@ -1,4 +1,4 @@
-"""Exponential random graphs: speed beside networkx, growth, a large network.
+"""Exponential random graphs: speed against networkx, growth, a large network.
 
 The network of influence is the external data `music`, see `benchmarks.parts.external_data`. There is no
 comparison with statnet, since no published timing of its change statistics is known. Times are CPU seconds

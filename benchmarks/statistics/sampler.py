@@ -1,4 +1,4 @@
-"""Effective draws per second of the change-point sampler, beside PyMC.
+"""Effective draws per second of the change-point sampler compared with PyMC.
 
 PyMC has no trans-dimensional sampler. With at most one change (k_max = 1) it can express the model, with
 the number and location of changes summed out: a regime before and one after, each ``mu ~ N(m0, s0)`` and
@@ -41,7 +41,7 @@ def series(length: int, size: float) -> Array:
 
 
 def tables(repeat: int = 1) -> Found:
-    """Yield tables beside PyMC, and of growth with the length of the series."""
+    """Yield tables compared with PyMC, and of growth with the length of the series."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield _beside_pymc(repeat)

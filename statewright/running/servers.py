@@ -101,7 +101,7 @@ def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str |
     """Provide a Prefect server for the length of the block.
 
     The block receives a function that waits until the server is up. It returns None for a server that
-    the user named or that already runs on this machine, and the address of a temporary one otherwise.
+    the user named or that already runs on this machine, or else the address of a temporary one.
     A temporary server starts like a command of the run, so it always ends with the run. Prefect can
     start one itself, but imports the whole server into this process first.
     """

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, at work in a stranger's repository."""
+"""The wheel alone in a new environment, used in another repository."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ RESOURCEAVAILABILITIES:
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the scripts of an environment with the wheel and its dependencies."""
     environment = tmp_path_factory.mktemp("alone") / "venv"
-    source = environment.parent / "source"  # a build leaves files beside what it builds
+    source = environment.parent / "source"  # a build leaves files in the source folder
     shutil.copytree(ROOT / "statewright", source / "statewright")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)

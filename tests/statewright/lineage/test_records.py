@@ -214,7 +214,7 @@ def test_params_that_changed_are_set_back(edited: tuple[Path, str]) -> None:
     found = ask(root, "judged.txt")
     assert found.command == "statewright run --set train.lr=0.1 --set other.yaml:seed=0 judge"
     assert found.commit == edited[1]
-    # What the command does, done by hand: the same file.
+    # The same steps as the command, written out: the result is the same file.
     write(root, {"params.yaml": "train: {lr: 0.1, n: 1}\n", "other.yaml": "seed: 0\n"})
     run_here(root, force=["train"])
     assert md5(root / "model.txt") == was
@@ -294,7 +294,7 @@ def test_code_that_a_stage_does_not_reach_is_not_its_cause(tmp_path: Path) -> No
 
 
 def run_recorded(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
-    """Carry the plan out here and record it as a transition does."""
+    """Run the plan in this process and record it as a transition does."""
     outcomes = run_here(root, force=force)
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)

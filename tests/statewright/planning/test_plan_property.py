@@ -147,7 +147,7 @@ def run_rounds(world: World, history: list[list[tuple[str, int, int]]], template
     """
     from dvc.repo import Repo
 
-    os.chdir(template)  # the folder of the previous example is gone
+    os.chdir(template)  # the folder of the previous example no longer exists
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         root = Path(folder).resolve() / "world"
         shutil.copytree(template, root)
