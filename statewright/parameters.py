@@ -68,7 +68,7 @@ def assigned(root: Path, assignments: Iterable[str]) -> dict[str, tuple[list[Pat
         key, value = parse_assignment(text)
         file, _, name = key.rpartition(":")
         changes.setdefault(Path(file or DEFAULT_FILE).as_posix(), []).append((name, value))
-    return {file: patched(root / file, wanted) for file, wanted in changes.items()}
+    return {file: patched(root / file, values) for file, values in changes.items()}
 
 
 def assign(root: Path, assignments: Iterable[str]) -> list[tuple[str, Patch]]:
@@ -130,14 +130,14 @@ def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> 
     data = yaml.load(text) or {}
     patches = _set_all(data, changes, path)
     in_place = _replaced(text, patches)
-    wanted = YAML(typ="safe").load(text) or {}
-    _set_all(wanted, ((patch.key, patch.now) for patch in patches), path)
-    if in_place is not None and YAML(typ="safe").load(in_place) == wanted:
+    expected = YAML(typ="safe").load(text) or {}
+    _set_all(expected, ((patch.key, patch.now) for patch in patches), path)
+    if in_place is not None and YAML(typ="safe").load(in_place) == expected:
         return patches, in_place
     yaml.representer.add_representer(type(None), represent_null)
     written = io.StringIO()
     yaml.dump(data, written)
-    if YAML(typ="safe").load(written.getvalue()) != wanted:
+    if YAML(typ="safe").load(written.getvalue()) != expected:
         raise WorkflowError(
             f"{path}: this value cannot be set without changing others; edit the file by hand"
         )

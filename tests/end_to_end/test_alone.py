@@ -108,7 +108,7 @@ def test_it_is_light(binaries: Path) -> None:
     assert size <= MOST_MB * 1e6
 
 
-def test_it_says_its_version_and_ships_types_and_templates(binaries: Path) -> None:
+def test_it_prints_its_version_and_ships_types_and_templates(binaries: Path) -> None:
     import tomllib
 
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

@@ -138,7 +138,7 @@ def test_a_file_inside_the_folder_of_a_stage(plain: tuple[Path, str]) -> None:
     assert [made.stage for made in ask(root, ".").steps] == ["clean", "split", "train", "judge"]
 
 
-def test_a_name_is_read_from_where_one_stands(plain: tuple[Path, str]) -> None:
+def test_a_name_is_relative_to_the_current_folder(plain: tuple[Path, str]) -> None:
     root = plain[0]
     (root / "notebooks").mkdir(exist_ok=True)
     assert ask(root / "notebooks", "../model.txt").subject.path == "model.txt"
@@ -236,7 +236,7 @@ def test_code_or_a_source_that_changed_is_taken_from_the_commit(edited: tuple[Pa
     assert md5(root / "clean.csv") == was
 
 
-def test_a_stage_that_never_ran_says_so(tmp_path: Path) -> None:
+def test_a_stage_that_never_ran_is_reported(tmp_path: Path) -> None:
     root = make(tmp_path)
     found = ask(root, "model.txt")
     assert found.standing == "not written yet" and not found.steps[0].known and found.version is None
@@ -467,7 +467,7 @@ def test_the_command_that_is_named_makes_the_version_again(tmp_path: Path, prefe
         assert md5(root / "judged.txt") == version
 
 
-def test_a_store_that_is_damaged_or_silent_is_no_record(
+def test_a_damaged_or_unreachable_store_gives_no_record(
     plain: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bad.db").write_text("no database at all")

@@ -310,7 +310,7 @@ def test_dvc_repro_agrees_with_the_plan(
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
 @given(world=worlds, history=rounds)
-def test_dvc_repro_agrees_with_the_plan_in_many_worlds(
+def test_dvc_repro_agrees_with_the_plan_in_many_simulations(
     world: World, history: list[list[tuple[str, int, int]]], template: Path
 ) -> None:
     run_rounds(world, history, template)

@@ -365,7 +365,7 @@ def test_the_plan_sees_a_change_where_dvc_status_sees_one(up_to_date: Project, e
     assert {a for a, d in plan.decisions.items() if {r.kind for r in d.reasons} - {"upstream"}} == expected
 
 
-def test_the_plan_knows_that_a_restored_output_changes_no_user(up_to_date: Project) -> None:
+def test_a_restored_output_changes_no_user(up_to_date: Project) -> None:
     """Restore a missing output: DVC reports its users as changed, but they are not."""
     (up_to_date.root / "inside.txt").unlink()
     assert set(dvc_status(up_to_date.root)) == {"inside", "sub/dvc.yaml:outer"}
