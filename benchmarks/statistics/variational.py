@@ -1,4 +1,4 @@
-"""Variational inference: ascent methods, and errors of both families against NUTS."""
+"""Variational inference: ascent methods, and errors of two families against NUTS."""
 
 from __future__ import annotations
 
