@@ -149,7 +149,7 @@ def external_data(name: str) -> Path | Skipped:
         return path
     return Skipped(
         f"{path} is missing: copy the data set there, or set STATEWRIGHT_DATA to the folder that "
-        f"contains {name}"
+        f"contains {name}; see docs/external-data.md"
     )
 
 

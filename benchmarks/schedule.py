@@ -1,25 +1,23 @@
 """Schedulers on PSPLIB: ``python -m benchmarks.schedule [--set j30]``.
 
-The instances and their best known makespans are in `data/benchmarks/scheduling` of the shared folder
-(STATEWRIGHT_SHARED, by default `../shared`). The output is a Markdown table; stderr gets one line for
-each instance.
+The instances and their best known makespans are the external data `benchmarks/scheduling`, see
+`benchmarks.parts.external_data`. The output is a Markdown table; stderr gets one line for each instance.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
+from benchmarks.parts import Skipped, external_data
 from statewright.scheduling.psplib import read_psplib
 from statewright.scheduling.schedule import list_schedule, solve
 
-ROOT = Path(__file__).resolve().parent.parent
 SECONDS = {"j30": 10.0, "j60": 10.0, "j120": 20.0}
 """Default time limit in seconds for each instance of a set."""
 
@@ -47,10 +45,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="limit of each search (default: 10; 20 for j120)")
     parser.add_argument("--workers", type=int, default=1, help="threads of the search (default: 1)")
     options = parser.parse_args()
-    folder = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
-    folder = folder / "data" / "benchmarks" / "scheduling"
-    if not folder.is_dir():
-        sys.exit(f"{folder} does not exist; set STATEWRIGHT_SHARED to the folder that holds data/benchmarks")
+    folder = external_data("benchmarks/scheduling")
+    if isinstance(folder, Skipped):
+        sys.exit(folder.reason)
     lines = []
     for name in options.sets or SECONDS:
         seconds = SECONDS[name] if options.seconds is None else options.seconds

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from statewright.environment import quiet
 from statewright.running.process import stop
 from statewright.running.servers import wait_until_up
+from tests import external
 from tests.tiny_cross_encoder import save_cross_encoder
 from tests.tiny_language_model import save_tiny
 
@@ -45,6 +46,25 @@ def one_thread_each() -> Iterator[None]:
     """Limit numeric libraries to one thread, because tests run in parallel."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # after the list of skipped tests
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Print the number of tests that were skipped because external data is missing."""
+    yield
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())]
+    count = sum(reason.startswith(f"Skipped: {external.PREFIX}") for reason in reasons)
+    if count:
+        terminalreporter.write_line(
+            f"{count} test{' was' if count == 1 else 's were'} skipped: data outside the repository is "
+            f"missing. Set STATEWRIGHT_DATA; {external.PAGE} says how to get it."
+        )
+
+
+@pytest.fixture(scope="session")
+def external_data() -> Callable[..., Path]:
+    """Function that returns a path of external data, or skips the test."""
+    return external.external_data
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,12 @@
 """Read and index the five test collections.
 
-They are read from `data/retrieval` in the folder STATEWRIGHT_SHARED, by default `../shared`, and indexed as
-in the pipeline. Their vectors are stored in `.statewright/retrieval`.
+They are the external data `retrieval`, see `benchmarks.parts.external_data`, and indexed as in the pipeline.
+Their vectors are stored in `.statewright/retrieval`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,11 +51,6 @@ class Collection:
     def run(self, recipe: Recipe) -> np.ndarray:
         """Score all documents for all queries."""
         return search(self.corpus, self.queries, self.query_vectors, recipe)
-
-
-def shared_folder() -> Path:
-    """Return the folder of the collections."""
-    return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/retrieval"
 
 
 def shipped_recipe() -> Recipe:

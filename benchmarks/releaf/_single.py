@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.parts import Skipped
 from benchmarks.releaf.vision import ROOT, photographs
 from tasks.report.benchmark import BenchmarkTable
 
@@ -35,8 +36,9 @@ def single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> Benc
     assistant = load_assistant(bundle, threads=1, cache=models)
     writer = Writer(bundle, read_settings(bundle), models)
     steps = [*of_words(assistant, names[:times])]
-    if photographs().is_file():
-        table = pd.read_parquet(photographs())
+    path = photographs()
+    if not isinstance(path, Skipped):
+        table = pd.read_parquet(path)
         steps += of_photographs(assistant, table[table["split"] == "test"]["image"].tolist()[:times])
     steps += of_sentences(assistant, writer, names[:times])
     return BenchmarkTable(

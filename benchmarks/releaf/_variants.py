@@ -183,15 +183,19 @@ def read_pictures(split: str, most: int | None = None) -> np.ndarray:
     """
     import pandas as pd
 
+    from benchmarks.parts import Skipped
     from benchmarks.releaf.vision import photographs
     from methods.vision.shipped import both_ways
     from tasks.releaf.photographs.full_tier import read_photographs
 
+    path = photographs()
+    if isinstance(path, Skipped):
+        raise FileNotFoundError(path.reason)
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["photo_id", "split"])
     names = photos.loc[photos["split"] == split, "photo_id"].tolist()
     if most:
         names = names[:: max(1, len(names) // most)][:most]
-    return both_ways(list(read_photographs(photographs(), names)))[0]
+    return both_ways(list(read_photographs(path, names)))[0]
 
 
 def peaks_mb(kind: str, name: str, batches: list[int]) -> list[float]:

@@ -1,13 +1,12 @@
 """Measure the adapter on the full tier, with texts that are not included.
 
-This is the stage `releaf-adapt` with `texts` set to `data/text` in the folder STATEWRIGHT_SHARED, by default
-`../shared`. WikiText-2 measures forgetting. Cards, passages and items are read from `data/releaf`
-(``statewright run releaf-index``).
+This is the stage `releaf-adapt` with `texts` set to the external data `text`, see
+`benchmarks.parts.external_data`. WikiText-2 measures forgetting. Cards, passages and items are read from
+`data/releaf` (``statewright run releaf-index``).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from tasks.releaf.params import AdaptParams
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
@@ -36,13 +35,15 @@ SHARES = {
 
 def tables(repeat: int) -> Found:
     """Yield perplexities, shares of correct answers and costs, over `repeat` seeds."""
-    folder, texts = ROOT / "data/releaf", shared_texts()
+    folder = ROOT / "data/releaf"
     if absent := [path for path in (folder / f"{name}.parquet" for name in TABLES) if not path.is_file()]:
         yield Skipped(f"{absent[0]} is missing; run `statewright run releaf-index`")
         return
-    if absent := [path for path in (texts / f"{name}.parquet" for name in TEXTS) if not path.is_file()]:
-        yield Skipped(f"{absent[0]} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
+    paths = [external_data(f"text/{name}.parquet") for name in TEXTS]
+    if missing := [path for path in paths if isinstance(path, Skipped)]:
+        yield missing[0]
         return
+    texts = external_data("text")
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     block = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["releaf"]["adapt"]
     summaries, costs = [], []
@@ -69,11 +70,6 @@ def tables(repeat: int) -> Found:
         rows=costs,
         decimals={"CPU s": 0},
     )
-
-
-def shared_texts() -> Path:
-    """Return the folder of the texts of the full tier."""
-    return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/text"
 
 
 def perplexities(summaries: list[AdaptSummary]) -> BenchmarkTable:

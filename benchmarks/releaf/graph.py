@@ -1,13 +1,12 @@
 """Measure link prediction on citation graphs and on the item graph.
 
-The results on Cora and CiteSeer are compared with published figures. These graphs are read from
-`data/planetoid` in the folder STATEWRIGHT_SHARED, by default `../shared`. The item graph is read from
-`data/releaf` (``statewright run releaf-preprocess``). A missing graph is skipped.
+The results on Cora and CiteSeer are compared with published figures. These graphs are the external data
+`planetoid`, see `benchmarks.parts.external_data`. The item graph is read from `data/releaf`
+(``statewright run releaf-preprocess``). A missing graph is skipped.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +17,7 @@ import numpy as np
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from methods.graph.encoders import Encoder
 from methods.graph.links import split_links, uniform_negatives
 from methods.graph.scores import LinkScores, link_scores
@@ -66,11 +65,6 @@ def tables(repeat: int) -> Found:
     yield from _items()
 
 
-def shared_folder() -> Path:
-    """Return the folder of the citation graphs."""
-    return Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared") / "data/planetoid"
-
-
 def read_citations(path: Path) -> tuple[Any, np.ndarray, np.ndarray]:
     """Read words per paper as rows of length 1, links (2, E), and classes (-1: none)."""
     from scipy import sparse
@@ -114,9 +108,9 @@ def choose(x: Any, links: np.ndarray, model: str) -> float:
 
 
 def _citations() -> Found:
-    folder = shared_folder()
-    if not folder.is_dir():
-        yield Skipped(f"{folder} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
+    folder = external_data("planetoid")
+    if isinstance(folder, Skipped):
+        yield folder
         return
     read = {name: read_citations(folder / f"{name}.npz") for name in ("cora", "citeseer")}
     yield BenchmarkTable(

@@ -4,8 +4,8 @@ Each endpoint has 1, 8 and 32 clients. Ratings and written answers have one clie
 answer after another, and the writer writes one answer after another with at most three in its queue.
 
 The benchmark serves the champion of the model registry (``python -m service promote``) on loopback; the
-clients run on the same machine. Photographs are read from `data/waste` in the folder that the variable
-STATEWRIGHT_SHARED names, or in `../shared`.
+clients run on the same machine. Photographs are the external data `waste`, see
+`benchmarks.parts.external_data`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,9 @@ def _endpoints(address: str, names: list[tuple[str, str]]) -> dict[str, Callable
         return make
 
     endpoints = {path: questions(path) for path in ("/v1/ask", "/v1/search", "/v1/ideas", "/v1/write")}
-    if photographs().is_file():
-        endpoints["/v1/look"] = _pictures()
+    path = photographs()
+    if not isinstance(path, Skipped):
+        endpoints["/v1/look"] = _pictures(path)
     return endpoints | {"/v1/ratings": _ratings(address, endpoints["/v1/ask"])}
 
 
@@ -183,8 +185,8 @@ def _ratings(address: str, ask: Callable[[], Request], count: int = 50) -> Calla
     return make
 
 
-def _pictures() -> Callable[[], Request]:
-    table = pd.read_parquet(photographs())
+def _pictures(path: Path) -> Callable[[], Request]:
+    table = pd.read_parquet(path)
     pictures = table[table["split"] == "test"]["image"].tolist()
     numbers = iter(range(10**9))
     return lambda: {

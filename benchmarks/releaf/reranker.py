@@ -11,13 +11,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from benchmarks.releaf._collections import (
     NAMES,
     ROOT,
     Collection,
     read_collection,
-    shared_folder,
     shipped_recipe,
     vectors_of,
 )
@@ -46,9 +45,9 @@ def tables(repeat: int) -> Found:
 
 
 def _collections() -> Found:
-    folder = shared_folder()
-    if not folder.is_dir():
-        yield Skipped(f"{folder} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
+    folder = external_data("retrieval")
+    if isinstance(folder, Skipped):
+        yield folder
         return
     read = {name: read_collection(folder, name) for name in NAMES}
     scorer, dev = train_on(read)

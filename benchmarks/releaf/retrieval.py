@@ -1,8 +1,8 @@
 """Compare search systems on five test collections, with tests of significance.
 
-The systems are BM25, dense vectors, fusions, feedback and re-ranking. The collections are read from
-`data/retrieval` in the folder STATEWRIGHT_SHARED, by default `../shared`. Vectors, the cross-encoder and its
-scores are cached in `.statewright/retrieval`, so only the first run is long (about forty minutes of CPU). All
+The systems are BM25, dense vectors, fusions, feedback and re-ranking. The collections are the external data
+`retrieval`, see `benchmarks.parts.external_data`. Vectors, the cross-encoder and its scores are cached in
+`.statewright/retrieval`, so only the first run is long (about forty minutes of CPU). All
 choices use the training and dev queries of SciFact and of the waste list only.
 """
 
@@ -15,13 +15,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from benchmarks.releaf._collections import (
     CHOSEN_ON,
     NAMES,
     Collection,
     read_collection,
-    shared_folder,
     shipped_recipe,
 )
 from benchmarks.releaf._cross_encoder import DEPTH, best_weight, rank, train_on
@@ -47,9 +46,9 @@ NEAREST = 100  # documents that are requested from the matrix and from Qdrant
 
 def tables(repeat: int) -> Found:
     """Yield tables of plain settings, of choices, of all systems, and of speed."""
-    folder = shared_folder()
-    if not folder.is_dir():
-        yield Skipped(f"{folder} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
+    folder = external_data("retrieval")
+    if isinstance(folder, Skipped):
+        yield folder
         return
     read = {name: read_collection(folder, name) for name in NAMES}
     yield _plain(read)

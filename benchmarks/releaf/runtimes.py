@@ -1,9 +1,10 @@
 """Compare the runtimes of the encoders by time, memory and accuracy.
 
-Photographs and two test collections are read from the folder STATEWRIGHT_SHARED, by default `../shared`.
-Features and heads are read from `data/releaf` (``statewright run releaf-vision``). Times are CPU milliseconds
-of one thread, which depend little on other work on the machine, and the runtimes are measured in turn.
-Exported models are cached in `.statewright/runtimes`.
+Photographs and two test collections are the external data `waste` and `retrieval`, see
+`benchmarks.parts.external_data`. Features and heads are read from `data/releaf`
+(``statewright run releaf-vision``). Times are CPU milliseconds of one thread, which depend little on other
+work on the machine, and the runtimes are measured in turn. Exported models are cached in
+`.statewright/runtimes`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from benchmarks.releaf import _variants as variants
 from benchmarks.releaf._variants import ROOT, Encode
 from methods.serving.sizing import fit_batch_time, optimal_batch
@@ -40,30 +42,32 @@ def tables(repeat: int) -> Found:
     """Yield a table per encoder, and the batch sizes of the chosen runtime."""
     import torch
 
-    from benchmarks.releaf._collections import shared_folder
     from benchmarks.releaf.vision import photographs
 
     torch.set_num_threads(1)
-    if shared_folder().is_dir():
-        encoders = _build(variants.text_variants())
-        yield _table("text", encoders, _texts(), _text_accuracy(encoders), repeat)
-        yield from _sweep("text", encoders[CHOSEN["text"]], _texts(), repeat)
+    collections = external_data("retrieval")
+    if isinstance(collections, Skipped):
+        yield collections
     else:
-        yield Skipped(f"{shared_folder()}, the folder of the texts, is missing")
-    if photographs().is_file():
+        encoders = _build(variants.text_variants())
+        texts = _texts(collections)
+        yield _table("text", encoders, texts, _text_accuracy(encoders, collections), repeat)
+        yield from _sweep("text", encoders[CHOSEN["text"]], texts, repeat)
+    table = photographs()
+    if isinstance(table, Skipped):
+        yield table
+    else:
         encoders = _build(variants.image_variants())
         pictures = variants.read_pictures("test")
         yield _table("image", encoders, pictures, _image_accuracy(encoders, pictures), repeat)
         yield from _sweep("image", encoders[CHOSEN["image"]], pictures, repeat)
-    else:
-        yield Skipped(f"{photographs()}, the table of photographs, is missing")
 
 
-def _texts() -> list[str]:
+def _texts(collections: Path) -> list[str]:
     """Return the queries of the test split of the waste list, in their order."""
-    from benchmarks.releaf._collections import read_collection, shared_folder
+    from benchmarks.releaf._collections import read_collection
 
-    return read_collection(shared_folder(), "waste_wizard").part(True).queries
+    return read_collection(collections, "waste_wizard").part(True).queries
 
 
 def _build(builders: dict[str, Callable[[], Encode]]) -> dict[str, Encode | str]:
@@ -124,16 +128,16 @@ def _times(encoders: dict[str, Encode], items: Items, batch: int, rounds: int) -
     return {name: seconds[1:] for name, seconds in durations.items()}
 
 
-def _text_accuracy(encoders: dict[str, Encode | str]) -> dict[str, dict[str, float]]:
+def _text_accuracy(encoders: dict[str, Encode | str], collections: Path) -> dict[str, dict[str, float]]:
     """Measure nDCG@10 and cosines with the shipped vectors.
 
     Each encoder encodes the questions only.
     """
-    from benchmarks.releaf._collections import read_collection, shared_folder, shipped_recipe
+    from benchmarks.releaf._collections import read_collection, shipped_recipe
     from benchmarks.releaf.retrieval import ndcg
     from methods.retrieval.search import Recipe
 
-    tests = {name: read_collection(shared_folder(), name).part(True) for name in ("waste_wizard", "scifact")}
+    tests = {name: read_collection(collections, name).part(True) for name in ("waste_wizard", "scifact")}
     recipes = {"dense": Recipe(fusion="dense"), "shipped": shipped_recipe()}
     rows: dict[str, dict[str, float]] = {}
     for name, encode in encoders.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,16 @@ def tables(repeat: int) -> Found:
     yield _cache(names, encode)
     yield _batching("texts", lambda items: list(encode(items)), names, 200 * repeat)
     seconds = {"question: vector and search of our cards": _question_s(names, encode, 50 * repeat)}
-    if photographs().is_file():
+    table = photographs()
+    if isinstance(table, Skipped):
+        yield table
+    else:
         features = variants.image_variants()["ONNX Runtime"]()
         pictures = list(variants.read_pictures("test", 64))
         yield _batching("photographs", lambda items: list(features(np.stack(items))), pictures, 32 * repeat)
         seconds["photograph: decoded, resized, features of it and its mirror image"] = _photograph_s(
-            features, 20 * repeat
+            features, table, 20 * repeat
         )
-    else:
-        yield Skipped(f"{photographs()}, the table of photographs, is missing")
     yield BenchmarkTable(
         name="work",
         title="Work per request, median CPU milliseconds.",
@@ -166,14 +168,14 @@ def _question_s(names: list[str], encode: Callable[[list[str]], np.ndarray], req
     return float(np.median([_seconds(answer, name) for name in names[:requests]]))
 
 
-def _photograph_s(features: Callable[[np.ndarray], np.ndarray], requests: int) -> float:
+def _photograph_s(features: Callable[[np.ndarray], np.ndarray], table: Path, requests: int) -> float:
     from methods.vision.pictures import decode
     from methods.vision.shipped import shipped_features
 
     def look(content: bytes) -> None:
         shipped_features(features, [decode(content)])
 
-    images = pd.read_parquet(photographs(), columns=["image"])["image"].head(requests)
+    images = pd.read_parquet(table, columns=["image"])["image"].head(requests)
     return float(np.median([_seconds(look, image) for image in images]))
 
 

@@ -1,12 +1,11 @@
 """Compare the accuracy on the test split of TrashNet with published figures.
 
 The features are read from `data/releaf/photos.parquet` (``statewright run releaf-preprocess``), the
-photographs from `data/waste` in the folder STATEWRIGHT_SHARED, by default `../shared`.
+photographs are the external data `waste`, see `benchmarks.parts.external_data`.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Found, Skipped, external_data
 from tasks.releaf.params import VisionParams
 from tasks.releaf.vision import VisionOutputs
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
@@ -66,8 +65,8 @@ def tables(repeat: int) -> Found:
     yield _table("features", "Methods on the shipped features: accuracy in percent, calibration error.", rows)
     yield from class_tables("features", "shipped features", shipped)
     path = photographs()
-    if not path.is_file():
-        yield Skipped(f"{path} is missing; set STATEWRIGHT_SHARED to the folder that contains data")
+    if isinstance(path, Skipped):
+        yield path
         return
     block = yaml.safe_load((ROOT / "params.yaml").read_text())["releaf"]["vision"]
     full = {**block, "photographs": str(path)}
@@ -116,10 +115,9 @@ def _table(name: str, title: str, rows: list[list[Any]]) -> BenchmarkTable:
     return BenchmarkTable(name=name, title=title, columns=list(COLUMNS), rows=rows, decimals=DECIMALS)
 
 
-def photographs() -> Path:
-    """Return the path of the photographs of the full tier."""
-    shared = Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
-    return shared / "data/waste/trashnet_192x144.parquet"
+def photographs() -> Path | Skipped:
+    """Return the path of the photographs of the full tier, or why they are missing."""
+    return external_data("waste/trashnet_192x144.parquet")
 
 
 def _peers(photos: pd.DataFrame) -> Iterator[list[Any]]:

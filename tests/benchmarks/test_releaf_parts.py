@@ -46,14 +46,14 @@ def test_perplexities_and_shares_are_means_over_the_seeds():
 
 def test_missing_texts_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(adapt, "ROOT", tmp_path)
-    monkeypatch.setenv("STATEWRIGHT_SHARED", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("STATEWRIGHT_DATA", str(tmp_path / "elsewhere"))
     [skipped] = adapt.tables(1)
     assert isinstance(skipped, Skipped) and "cards.parquet is missing" in skipped.reason
     (tmp_path / "data/releaf").mkdir(parents=True)
     for name in adapt.TABLES:
         (tmp_path / f"data/releaf/{name}.parquet").touch()
     [skipped] = adapt.tables(1)
-    assert isinstance(skipped, Skipped) and "elsewhere/data/text/waste_answers.parquet" in skipped.reason
+    assert isinstance(skipped, Skipped) and "elsewhere/text/waste_answers.parquet" in skipped.reason
 
 
 def test_each_system_has_a_row_with_p_against_the_better_single_system():

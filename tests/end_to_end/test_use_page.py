@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from toys import HERE, commit, make_repository, shared
+from toys import HERE, commit, make_repository
+
+from tests.external import external_data
 
 pytestmark = [pytest.mark.end_to_end]
 
@@ -55,7 +57,7 @@ def commands() -> list[str]:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The published pipeline, with stand-ins for its data and its scripts."""
-    case = shared("data", "dvc-corpus", CASE)
+    case = external_data("dvc-corpus", CASE)
     root = make_repository(tmp_path_factory.mktemp("public") / "repository", {})
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copyfile(case / name, root / name)

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.external import external_path
+
 PHONE = {"width": 390, "height": 844}
 READY_S = 180
 MIN_TARGET_PX = 44
@@ -70,8 +72,7 @@ def a_photograph() -> bytes:
     import pandas as pd
     from PIL import Image
 
-    shared = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
-    table = shared / "data/waste/trashnet_192x144.parquet"
+    table = external_path("waste", "trashnet_192x144.parquet")
     if table.is_file():
         return bytes(pd.read_parquet(table).set_index("file").loc["glass1.jpg", "image"])
     stream = io.BytesIO()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -25,17 +23,13 @@ from methods.causal import (
 )
 from methods.causal.independence import choose_test, mixed_test
 from methods.evaluation.graphs import structural_hamming_distance
-
-SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).parents[3] / "shared")
-CAUSAL = SHARED / "data/benchmarks/causal"
+from tests.external import external_data
 
 
 def load(name: str) -> tuple[np.ndarray, dict]:
-    path = CAUSAL / f"{name}.parquet"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
-    graphs = json.loads((CAUSAL / f"{name.removesuffix('_n10000')}_graphs.json").read_text())
-    return pd.read_parquet(path).to_numpy(), graphs
+    folder = external_data("benchmarks", "causal")
+    graphs = json.loads((folder / f"{name.removesuffix('_n10000')}_graphs.json").read_text())
+    return pd.read_parquet(folder / f"{name}.parquet").to_numpy(), graphs
 
 
 SMALL = ("asia", "cancer", "child", "sachs", "survey", "alarm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,6 @@ from methods.changepoint import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:the variance of the log likelihood")
-
-BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/changepoint"
 
 
 def prior_of(d: int) -> NormalInverseWishart:
@@ -225,23 +224,19 @@ def test_probabilities_are_coherent(seed, length, min_length, d):
     assert found.location_probability[0] == 0
 
 
-def test_finds_the_three_known_changes():
-    if not BENCHMARKS.exists():
-        pytest.skip(f"{BENCHMARKS} is not on this machine")
+def test_finds_the_three_known_changes(external_data: Callable[..., Path]):
+    folder = external_data("benchmarks", "changepoint")
     prior = NormalInverseWishart(np.zeros(3), 0.1, 5.0, np.eye(3))
-    changed = exact_posterior(pd.read_csv(BENCHMARKS / "sim3d_a.csv").to_numpy(), prior, 2.0, min_length=5)
-    still = exact_posterior(
-        pd.read_csv(BENCHMARKS / "sim3d_nochange.csv").to_numpy(), prior, 2.0, min_length=5
-    )
+    changed = exact_posterior(pd.read_csv(folder / "sim3d_a.csv").to_numpy(), prior, 2.0, min_length=5)
+    still = exact_posterior(pd.read_csv(folder / "sim3d_nochange.csv").to_numpy(), prior, 2.0, min_length=5)
     assert len(changed.map_locations) == 3
     np.testing.assert_allclose(changed.map_locations, [70, 120, 170], atol=5)
     assert still.count_probability[0] > 0.9
 
 
-def test_finds_the_fall_of_the_nile():
-    if not BENCHMARKS.exists():
-        pytest.skip(f"{BENCHMARKS} is not on this machine")
-    series = pd.read_parquet(BENCHMARKS / "tcpd_series.parquet").query("dataset == 'nile'").sort_values("t")
+def test_finds_the_fall_of_the_nile(external_data: Callable[..., Path]):
+    folder = external_data("benchmarks", "changepoint")
+    series = pd.read_parquet(folder / "tcpd_series.parquet").query("dataset == 'nile'").sort_values("t")
     y = ((series["value"] - series["value"].mean()) / series["value"].std()).to_numpy()
     found = exact_posterior(y, NormalInverseWishart([0.0], 1.0, 3.0, [[1.0]]), 1.0, min_length=5)
     assert list(found.map_locations) == [28]

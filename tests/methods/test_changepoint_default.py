@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from methods.changepoint.robust import _penalty
 from methods.changepoint.seasonal import seasonal_component
 
 pytestmark = pytest.mark.filterwarnings("ignore:the variance of the log likelihood")
-BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/changepoint"
 
 
 def test_outliers_are_not_regimes():
@@ -128,10 +128,8 @@ def test_the_decision_needs_draws():
 
 
 @pytest.mark.slow
-def test_turing_scores():
-    if not BENCHMARKS.exists():
-        pytest.skip(f"{BENCHMARKS} is not on this machine")
-    scores = turing_scores(BENCHMARKS)
+def test_turing_scores(external_data: Callable[..., Path]):
+    scores = turing_scores(external_data("benchmarks", "changepoint"))
     mean = univariate_mean(scores)
     # The published means of the same 17 series, a check of the table's reading.
     assert mean["binseg f1"] == pytest.approx(0.6923, abs=1e-4)
@@ -144,10 +142,9 @@ def test_turing_scores():
     assert scores.loc["run_log", "cover"] > 0.79
 
 
-def test_the_fall_of_coal_mining_disasters():
-    if not BENCHMARKS.exists():
-        pytest.skip(f"{BENCHMARKS} is not on this machine")
-    count = pd.read_csv(BENCHMARKS / "coal_disasters.csv")["count"].to_numpy()
+def test_the_fall_of_coal_mining_disasters(external_data: Callable[..., Path]):
+    path = external_data("benchmarks", "changepoint", "coal_disasters.csv")
+    count = pd.read_csv(path)["count"].to_numpy()
     # Counts: the square root of Anscombe, after which a Poisson's variance is about 1 at any level.
     y = 2 * np.sqrt(count + 3 / 8)
     found = exact_posterior(y, NormalInverseWishart([y.mean()], 0.1, 3.0, [[1.0]]), 1.0, 5)

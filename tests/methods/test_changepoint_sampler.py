@@ -17,9 +17,9 @@ from methods.changepoint import (
     sample_posterior,
 )
 from methods.changepoint.sampler import placement
+from tests.external import external_data
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ROOT.parent / "shared" / "data" / "benchmarks" / "changepoint"
 CONJUGATE = NormalInverseWishart(np.zeros(3), 0.1, 5.0, np.eye(3))
 INDEPENDENT = NormalIndependentInverseWishart(np.zeros(3), 4 * np.eye(3), 5.0, np.eye(3))
 PRIORS = pytest.mark.parametrize("prior", [CONJUGATE, INDEPENDENT], ids=["conjugate", "independent"])
@@ -27,10 +27,7 @@ QUIET = pytest.mark.filterwarnings("ignore:the variance of the log likelihood", 
 
 
 def simulated() -> np.ndarray:
-    path = BENCHMARKS / "sim3d_a.csv"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
-    return pd.read_csv(path).to_numpy()
+    return pd.read_csv(external_data("benchmarks", "changepoint", "sim3d_a.csv")).to_numpy()
 
 
 def music() -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -19,9 +18,7 @@ from methods.ergm.mcmle import _newton_step
 from methods.ergm.sampling import autocorrelation_time
 from methods.ergm.state import edge_array, edges_of, make_state, toggle
 from methods.ergm.terms import read_terms
-
-BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/ergm"
-needs_benchmarks = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason=f"{BENCHMARKS} is not there")
+from tests.external import external_data
 
 BOTH = [
     "edges", "transitiveties", ("gwesp", 0.5), ("nodematch", "group"), ("nodematch", "sex", True),
@@ -36,10 +33,11 @@ DIRECTED = [
 
 
 def load(name: str, directed: bool = False) -> nx.Graph:
+    folder = external_data("benchmarks", "ergm")
     graph = nx.DiGraph() if directed else nx.Graph()
-    nodes = pd.read_csv(BENCHMARKS / f"{name}_nodes.csv").set_index("id")
+    nodes = pd.read_csv(folder / f"{name}_nodes.csv").set_index("id")
     graph.add_nodes_from((int(node), row.to_dict()) for node, row in nodes.iterrows())
-    edges = pd.read_csv(BENCHMARKS / f"{name}_edges.csv")
+    edges = pd.read_csv(folder / f"{name}_edges.csv")
     graph.add_edges_from(edges.itertuples(index=False, name=None))
     return graph
 
@@ -220,7 +218,6 @@ def test_estimate_is_the_maximum_over_all_graphs(graph, terms):
     np.testing.assert_allclose(found.std_error, std_error, rtol=0.05)
 
 
-@needs_benchmarks
 def test_independent_ties_are_a_logistic_regression():
     from statsmodels.discrete.discrete_model import Logit
 
@@ -238,7 +235,6 @@ def test_independent_ties_are_a_logistic_regression():
     np.testing.assert_allclose([found.aic, found.bic], [107.1, 112.7], atol=0.05)
 
 
-@needs_benchmarks
 def test_reciprocity_alone_has_a_closed_form():
     # Dyads of three kinds: 15 mutual, 26 one way, 112 empty; published by simulation: -2.158, 2.317.
     found = ergm.fit(load("samplk3", directed=True), ["edges", "mutual"], seed=0)
@@ -247,7 +243,6 @@ def test_reciprocity_alone_has_a_closed_form():
     assert found.statistics.tolist() == [56, 15]
 
 
-@needs_benchmarks
 def test_homophily_by_level_as_published():
     terms = [
         "edges",
@@ -271,7 +266,6 @@ def test_homophily_by_level_as_published():
     np.testing.assert_allclose([found.deviance, found.aic, found.bic], [1827, 1865, 2016], atol=0.5)
 
 
-@needs_benchmarks
 @pytest.mark.slow
 @pytest.mark.parametrize("terms", [["edges", "mutual"], ["edges", "mutual", ("nodematch", "group")]])
 def test_simulation_finds_the_exact_estimate(terms):
@@ -282,7 +276,6 @@ def test_simulation_finds_the_exact_estimate(terms):
     assert (simulated.mcmc_diagnostics.effective_size >= 3900).all()
 
 
-@needs_benchmarks
 def test_estimate_repeats_to_the_bit():
     first, again = (
         ergm.fit(load("flomarriage"), ["edges", "triangle"], seed=7, effective=500) for _ in range(2)
@@ -292,13 +285,11 @@ def test_estimate_repeats_to_the_bit():
     assert (np.abs(first.coef - [-1.6930, 0.2038]) < 0.25 * np.array([0.3795, 0.6144])).all()
 
 
-@needs_benchmarks
 def test_degenerate_model_is_refused():
     with pytest.raises(ergm.DegenerateModelError, match=r"edges, triangle is degenerate.*gwesp"):
         ergm.fit(load("faux_mesa_high"), ["edges", "triangle"], seed=0)
 
 
-@needs_benchmarks
 @pytest.mark.parametrize(
     ("most_steps", "message"),
     [
@@ -327,7 +318,6 @@ SCHOOL = ["edges", ("nodematch", "Grade"), ("gwesp", 0.25)]
 
 
 @pytest.mark.slow
-@needs_benchmarks
 def test_closed_triples_of_a_school_agree_with_a_long_run():
     # Means over seeds 0 to 4, together worth 22,000 independent networks.
     found = ergm.fit(load("faux_mesa_high"), SCHOOL, seed=5)
@@ -336,7 +326,6 @@ def test_closed_triples_of_a_school_agree_with_a_long_run():
     np.testing.assert_allclose(found.std_error, std_error, rtol=0.05)
 
 
-@needs_benchmarks
 def test_monks_over_time():
     monks = [load(f"samplk{t}", directed=True) for t in (1, 2, 3)]
     found = ergm.fit_temporal(monks, ["formation", "stability"], seed=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +20,13 @@ from methods.causal import (
     panel_granger,
     stationarity,
 )
+from tests.external import external_data
 
-SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).parents[3] / "shared")
-BENCHMARKS = SHARED / "data/benchmarks"
 YEARS = Path(__file__).parents[2] / "data/source/music_years.parquet"
 
 
-def needs(path: Path) -> Path:
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
-    return path
-
-
 def test_granger_chicken_and_egg_as_published():
-    series = pd.read_csv(needs(BENCHMARKS / "granger/chickegg.csv"))
+    series = pd.read_csv(external_data("benchmarks", "granger", "chickegg.csv"))
     chicken_first = granger(series["egg"], series["chicken"], 3)
     egg_first = granger(series["chicken"], series["egg"], 3)
     assert (chicken_first.df_num, chicken_first.df_den) == (3, 44)
@@ -56,7 +48,7 @@ def test_granger_equals_statsmodels_on_the_years_of_music(lags):
 
 
 def macrodata() -> np.ndarray:
-    table = pd.read_csv(needs(BENCHMARKS / "granger/macrodata.csv"))
+    table = pd.read_csv(external_data("benchmarks", "granger", "macrodata.csv"))
     return np.diff(np.log(table[["realgdp", "realinv", "realcons"]].to_numpy()), axis=0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,6 @@ import pytest
 
 from methods.causal import cpdag_of_dag
 from methods.evaluation.graphs import arrow_agreement, skeleton_agreement, structural_hamming_distance
-
-SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).parents[3] / "shared")
-CAUSAL = SHARED / "data/benchmarks/causal"
 
 
 def graph(**marks: str) -> np.ndarray:
@@ -44,14 +41,12 @@ def test_different_shapes_raise_an_error():
         structural_hamming_distance(graph(), np.zeros((2, 2), dtype=int))
 
 
-def test_scores_equal_the_published_ones():
-    path = CAUSAL / "pc_reference_scores.csv"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
-    table = pd.read_csv(path)
+def test_scores_equal_the_published_ones(external_data: Callable[..., Path]):
+    folder = external_data("benchmarks", "causal")
+    table = pd.read_csv(folder / "pc_reference_scores.csv")
     for row in table.itertuples():
         name, *rule = row.data.split()
-        graphs = json.loads((CAUSAL / (f"{name if rule else f'bn_{name}'}_graphs.json")).read_text())
+        graphs = json.loads((folder / (f"{name if rule else f'bn_{name}'}_graphs.json")).read_text())
         references = graphs["reference_pc"] if rule else [graphs["reference_pc"]]
         keys = dict(part.split("=") for part in rule)
         [reference] = [r for r in references if all(r[key] == int(value) for key, value in keys.items())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from sklearn.decomposition import FactorAnalysis
 
 from methods.temporal import meso, meso_inference, meso_null
 
-SONGS = Path(__file__).parents[3] / "shared/data/music/spotify_album_tracks.parquet"
 LOADINGS = np.array([[0.7], [0.5], [-0.4], [0.3]])
 UNIQUE = np.array([0.1, 0.2, 0.1, 0.2])
 
@@ -140,12 +140,11 @@ def deal(songs, artist, rng) -> meso.Albums:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SONGS.exists(), reason=f"{SONGS} is not here: the songs behind the albums")
-def test_shuffle_of_real_songs():
+def test_shuffle_of_real_songs(external_data: Callable[..., Path]):
     import pandas as pd
 
     dims = ["valence", "energy", "danceability", "acousticness"]
-    table = pd.read_parquet(SONGS)
+    table = pd.read_parquet(external_data("music", "spotify_album_tracks.parquet"))
     artist, album = (next(c for c in table.columns if c.startswith(name)) for name in ("artist", "album"))
     table = table.dropna(subset=dims)
     table = table[table.groupby([artist, album])[dims[0]].transform("size").between(6, 30)]

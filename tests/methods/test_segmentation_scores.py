@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -12,15 +13,12 @@ from hypothesis import strategies as st
 
 from methods.evaluation.segmentation import change_point_f1, segmentation_cover
 
-BENCHMARKS = Path(__file__).parents[3] / "shared/data/benchmarks/changepoint"
 
-
-def test_scores_of_no_change_equal_the_published_ones():
-    if not BENCHMARKS.exists():
-        pytest.skip(f"{BENCHMARKS} is not on this machine")
-    annotations = json.loads((BENCHMARKS / "tcpd_annotations.json").read_text())
-    lengths = pd.read_csv(BENCHMARKS / "tcpd_info.csv").set_index("dataset")["n_obs"]
-    published = pd.read_csv(BENCHMARKS / "tcpd_scores.csv").query("method == 'zero' and setting == 'default'")
+def test_scores_of_no_change_equal_the_published_ones(external_data: Callable[..., Path]):
+    folder = external_data("benchmarks", "changepoint")
+    annotations = json.loads((folder / "tcpd_annotations.json").read_text())
+    lengths = pd.read_csv(folder / "tcpd_info.csv").set_index("dataset")["n_obs"]
+    published = pd.read_csv(folder / "tcpd_scores.csv").query("method == 'zero' and setting == 'default'")
     published = published.set_index(["dataset", "metric"])["score"]
     assert len(annotations) == 22
     for name, annotators in annotations.items():

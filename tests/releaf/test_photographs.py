@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,6 @@ import pandas as pd
 import pytest
 
 from releaf.photographs import load_namer
-
-PHOTOGRAPHS = "data/waste/trashnet_192x144.parquet"
 
 
 def test_arrays_of_other_heads_are_an_error() -> None:
@@ -23,14 +21,12 @@ def test_arrays_of_other_heads_are_an_error() -> None:
         )
 
 
-def test_recomputed_features_equal_those_that_ship() -> None:
+def test_recomputed_features_equal_those_that_ship(external_data: Callable[..., Path]) -> None:
     from methods.vision.pictures import decode
     from methods.vision.shipped import shipped_features, torch_features
 
     root = Path(__file__).resolve().parents[2]
-    photographs = Path(os.environ.get("STATEWRIGHT_SHARED") or root.parent / "shared") / PHOTOGRAPHS
-    if not photographs.is_file():
-        pytest.skip(f"photographs not found: {photographs}")
+    photographs = external_data("waste", "trashnet_192x144.parquet")
     table = pd.read_parquet(root / "data" / "source" / "trashnet_features.parquet").iloc[[0, 900, 1800]]
     pictures = pd.read_parquet(photographs).set_index("file")["image"].loc[table["picture"]]
     found = shipped_features(torch_features(), [decode(picture) for picture in pictures])

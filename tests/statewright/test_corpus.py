@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, shared, verdicts, write
+from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, verdicts, write
 
 from statewright.cli import main
 from statewright.planning.plan import Plan
 from statewright.repository import declaration as engine
 from statewright.session import open_session
 from statewright.settled import recall
+from tests.external import external_data, external_path
 
 Status = Mapping[str, Any]
 
@@ -33,9 +34,8 @@ def _cases() -> list[tuple[str, bool, bool]]:
 
     Without the corpus, the result has placeholders whose tests are skipped.
     """
-    try:
-        index = shared("data", "dvc-corpus") / "index.csv"
-    except pytest.skip.Exception:
+    index = external_path("dvc-corpus", "index.csv")
+    if not index.exists():
         return [("absent", True, True), ("absent", False, False)]
     with index.open(newline="", encoding="utf-8") as text:
         return [
@@ -51,12 +51,12 @@ CHANGED = [name for name, _, scenarios in CASES if scenarios]
 
 def read(case: str, name: str) -> Any:
     """Return a recorded answer of DVC for a case."""
-    return json.loads((shared("data", "dvc-corpus", case) / name).read_text(encoding="utf-8"))
+    return json.loads((external_data("dvc-corpus", case) / name).read_text(encoding="utf-8"))
 
 
 def lay_out(case: str, root: Path) -> Path:
     """Create a git and DVC repository with the files of a case."""
-    source = shared("data", "dvc-corpus", case)
+    source = external_data("dvc-corpus", case)
     make_repository(root, {})
     (root / ".dvcignore").unlink(missing_ok=True)
     for path in source.rglob("*"):

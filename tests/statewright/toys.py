@@ -11,8 +11,6 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import pytest
-
 from statewright.planning.plan import Plan, decide
 from statewright.repository import declaration as engine
 from statewright.repository import lock_writer
@@ -20,14 +18,6 @@ from statewright.repository.observation import observe
 from statewright.running.process import run_commands
 
 HERE = Path(__file__).parents[2]
-
-
-def shared(*parts: str) -> Path:
-    """Return a path in the shared folder next to the checkout, or skip the test."""
-    folder = Path(os.environ.get("STATEWRIGHT_SHARED") or HERE.parent / "shared").joinpath(*parts)
-    if not folder.exists():
-        pytest.skip(f"{folder} does not exist; set STATEWRIGHT_SHARED to the shared folder")
-    return folder
 
 
 def make_repository(root: Path, files: Mapping[str, str]) -> Path:

@@ -25,7 +25,7 @@ from statewright.scheduling.schedule import (
     solve,
 )
 from statewright.workflow import Stage, Workflow, WorkflowError
-from tests.statewright.toys import shared
+from tests.external import external_data
 from tests.statewright.toys import statewright as command_line
 
 QUICK_J30 = ("j3010_1", "j3011_1", "j3022_1", "j3038_1", "j3048_1", "j301_1", "j3021_4", "j3037_7")
@@ -269,13 +269,13 @@ def makespans(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", QUICK_J30)
 def test_psplib_optima(name: str) -> None:
-    folder = shared("data", "benchmarks", "scheduling")
+    folder = external_data("benchmarks", "scheduling")
     _check_optimum(folder, f"j30/{name}.sm", makespans(folder))
 
 
 @pytest.mark.slow
 def test_every_j30_instance_is_proven_optimal() -> None:
-    folder = shared("data", "benchmarks", "scheduling")
+    folder = external_data("benchmarks", "scheduling")
     known = makespans(folder)
     for instance in known:
         if instance.startswith("j30/"):
@@ -340,7 +340,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_the_reader_agrees_with_the_parser_of_ortools() -> None:
     from ortools.scheduling.python import rcpsp
 
-    folder = shared("data", "benchmarks", "scheduling")
+    folder = external_data("benchmarks", "scheduling")
     for path in [*sorted((folder / "j30").glob("*.sm"))[:5], *sorted((folder / "j120").glob("*.sm"))[:2]]:
         parser = rcpsp.RcpspParser()
         assert parser.parse_file(str(path))

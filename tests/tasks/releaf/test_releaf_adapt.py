@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,6 @@ from tasks.releaf.params import AdaptParams
 
 pytestmark = pytest.mark.slow
 
-SHARED = Path(os.environ.get("STATEWRIGHT_SHARED") or Path(__file__).parents[4] / "shared")
 SHARES = {"dev_share": 0.15, "test_share": 0.2, "salt": "releaf"}
 TUBS = Passage("Tubs", "Tubs. Rinse them.", ("Toronto: Blue Bin", "Toronto: Garbage"))
 DAIRY = Passage("Dairy food", "Dairy food. Scrape it out.", ("Toronto: Green Bin",))
@@ -182,10 +181,8 @@ def test_the_error_names_a_missing_model_layer_or_file(preprocessed, small, tmp_
             adapt(*tables, params=small.model_copy(update=change))
 
 
-def test_the_full_tier_reads_further_texts(preprocessed, small):
-    folder = SHARED / "data" / "text"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} not found; set STATEWRIGHT_SHARED to the folder that holds data/text")
+def test_the_full_tier_reads_further_texts(preprocessed, small, external_data: Callable[..., Path]):
+    folder = external_data("text")
     tables = (preprocessed.cards, preprocessed.passages, preprocessed.items)
     found = adapt(*tables, params=small.model_copy(update={"texts": str(folder), "wikitext_tokens": 300}))
     assert found.adapt.learnt_from["texts"] == 6

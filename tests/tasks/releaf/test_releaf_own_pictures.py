@@ -21,14 +21,12 @@ from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import VisionParams
 from tasks.releaf.photographs.own import OwnPictures, read_own
 from tasks.releaf.vision import VisionOutputs, vision
+from tests.external import external_data
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-PHOTOGRAPHS = (
-    Path(os.environ.get("STATEWRIGHT_SHARED") or ROOT.parent / "shared")
-    / "data/waste/trashnet_192x144.parquet"
-)
+PHOTOGRAPHS = ("waste", "trashnet_192x144.parquet")
 SMALL = shipped_params(
     VisionParams,
     "releaf.vision",
@@ -88,10 +86,9 @@ def photos() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def sampled(photos: pd.DataFrame) -> pd.DataFrame:
     """Photographs of three materials from the training split, which then lacks them."""
-    if not PHOTOGRAPHS.is_file():
-        pytest.skip(f"{PHOTOGRAPHS} not found; set STATEWRIGHT_SHARED to the folder that holds data/waste")
+    photographs = external_data(*PHOTOGRAPHS)
     some = photos[(photos["split"] == "train") & photos["label"].isin(["glass", "metal", "paper"])]
-    images = pd.read_parquet(PHOTOGRAPHS, columns=["file", "image"]).set_index("file")["image"]
+    images = pd.read_parquet(photographs, columns=["file", "image"]).set_index("file")["image"]
     rows = some.groupby("label").head(EACH)[["photo_id", "label", "features"]].reset_index(drop=True)
     return rows.assign(image=images.loc[rows["photo_id"]].to_numpy())
 
@@ -202,7 +199,7 @@ def test_the_item_head_is_off_for_one_item(tmp_path: Path, folder: Path, others:
 def test_own_pictures_join_photographs_too(folder: Path, others: pd.DataFrame) -> None:
     some = others.groupby(["split", "label"]).head(4)
     size = {"height": 32, "width": 64, "frozen": 14, "views": 2, "epochs": 2, "hidden": 0, "seeds": [0]}
-    named = {"photographs": str(PHOTOGRAPHS), "pictures": str(folder)}
+    named = {"photographs": str(external_data(*PHOTOGRAPHS)), "pictures": str(folder)}
     found = vision(
         some, params=shipped_params(VisionParams, "releaf.vision", **size, **named, with_photographs={})
     )
