@@ -23,7 +23,7 @@ HERE = Path(__file__).parents[2]
 
 
 def shared(*parts: str) -> Path:
-    """Return a path in the shared folder next to the checkout, or skip the test."""
+    """Return a path in the shared folder beside the checkout, or skip the test."""
     folder = Path(os.environ.get("STATEWRIGHT_SHARED") or HERE.parent / "shared").joinpath(*parts)
     if not folder.exists():
         pytest.skip(f"{folder} does not exist; set STATEWRIGHT_SHARED to the shared folder")
