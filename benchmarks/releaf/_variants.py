@@ -183,13 +183,13 @@ def read_pictures(split: str, most: int | None = None) -> np.ndarray:
     """
     import pandas as pd
 
-    from benchmarks.parts import Skipped
+    from benchmarks.parts import Omission
     from benchmarks.releaf.vision import photographs
     from methods.vision.shipped import both_ways
     from tasks.releaf.photographs.full_tier import read_photographs
 
     path = photographs()
-    if isinstance(path, Skipped):
+    if isinstance(path, Omission):
         raise FileNotFoundError(path.reason)
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["photo_id", "split"])
     names = photos.loc[photos["split"] == split, "photo_id"].tolist()

@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from benchmarks.parts import Found
+from benchmarks.parts import Tables
 from methods.changepoint import (
     ChangePointPosterior,
     NormalIndependentInverseWishart,
@@ -40,7 +40,7 @@ def series(length: int, size: float) -> Array:
     return (rng.normal(size=length) + size * (np.arange(length) >= length // 2))[:, None]
 
 
-def tables(repeat: int = 1) -> Found:
+def tables(repeat: int = 1) -> Tables:
     """Yield tables compared with PyMC, and of growth with the length of the series."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
