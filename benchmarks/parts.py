@@ -38,13 +38,13 @@ LIBRARIES = {
 
 
 @dataclass(frozen=True)
-class Skipped:
+class Omission:
     """Reason why a part has no table, such as a missing data set and its path."""
 
     reason: str
 
 
-Found = Iterator[BenchmarkTable | Skipped]
+Tables = Iterator[BenchmarkTable | Omission]
 """Result of a part: its tables, and reasons for missing ones."""
 
 
@@ -82,12 +82,12 @@ def run(package: str, description: str) -> None:
         run_part(package.rpartition(".")[2], part, tables, f"python -m {package} {part}{repeated}")
 
 
-def run_part(folder: str, part: str, tables: Found, command: str) -> None:
+def run_part(folder: str, part: str, tables: Tables, command: str) -> None:
     """Print and store each table when it is ready, then record all as one run."""
     began, finished = time.time(), []
     path = ROOT / "benchmarks/figures" / folder / f"{part}_benchmark.json"
     for table in tables:
-        if isinstance(table, Skipped):
+        if isinstance(table, Omission):
             print(f"{part}: skipped, the last figures are kept: {table.reason}", file=sys.stderr)
             continue
         print(markdown(table), end="\n\n", flush=True)
@@ -135,7 +135,7 @@ def numbers(tables: Iterable[BenchmarkTable]) -> Mapping[str, float]:
     return values
 
 
-def external_data(name: str) -> Path | Skipped:
+def external_data(name: str) -> Path | Omission:
     """Return the path of a data set outside the repository, or why it is missing.
 
     Parameters
@@ -147,7 +147,7 @@ def external_data(name: str) -> Path | Skipped:
     path = Path(os.environ.get("STATEWRIGHT_DATA") or ROOT.parent / "shared" / "data") / name
     if path.exists():
         return path
-    return Skipped(
+    return Omission(
         f"{path} is missing: copy the data set there, or set STATEWRIGHT_DATA to the folder that "
         f"contains {name}; see docs/external-data.md"
     )

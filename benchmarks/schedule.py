@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.parts import Skipped, external_data
+from benchmarks.parts import Omission, external_data
 from statewright.scheduling.psplib import read_psplib
 from statewright.scheduling.schedule import list_schedule, solve
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="threads of the search (default: 1)")
     options = parser.parse_args()
     folder = external_data("benchmarks/scheduling")
-    if isinstance(folder, Skipped):
+    if isinstance(folder, Omission):
         sys.exit(folder.reason)
     lines = []
     for name in options.sets or SECONDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def without_blas() -> None:
-    """Tell PyTensor not to search for a BLAS library to link C code to.
+    """Stop PyTensor from searching for a BLAS library to link C code to.
 
     Otherwise it searches and warns. No model here needs one: numba compiles them and calls SciPy's BLAS.
     """

@@ -2,7 +2,7 @@
 
 A photograph of `TrashNet` shows a material only. For each city and material, the table holds one
 clean, empty item of that material from the city's own list, and the stream that the list gives to
-it. Soiled, broken or mixed items may belong in another stream; only the list of items says so.
+it. Soiled, broken or mixed items may belong in another stream, which only the list of items records.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class ExampleItem(NamedTuple):
-    """An item of a city's list that stands for a material, and its stream."""
+    """An item of a city's list that represents a material, and its stream."""
 
     item: str
     stream: str

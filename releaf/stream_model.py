@@ -4,7 +4,7 @@
     P(stream | x) = softmax(W x + b)
 
 Each city has its own model, fitted by penalised maximum likelihood. The vector represents the meaning of
-the words. The n-grams represent parts of words ("...bulb", "... can") that the list treats alike.
+the words. The n-grams represent parts of words ("...bulb", "... can") that the list treats equally.
 
 References
 ----------

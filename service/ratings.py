@@ -31,7 +31,7 @@ class RatingLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # WAL lets a reader work beside the writer. A killed writer loses at most its last rows.
+        # WAL lets a reader work at the same time as the writer. A killed writer loses at most its last rows.
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute(_CREATE_TABLE)

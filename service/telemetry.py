@@ -56,7 +56,7 @@ def log_event(event: str, **fields: Any) -> None:
 
 @dataclass(frozen=True)
 class Metrics:
-    """The Prometheus metrics of one application, in a registry of their own."""
+    """The Prometheus metrics of one application, in a separate registry."""
 
     registry: CollectorRegistry
     requests: Counter

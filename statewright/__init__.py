@@ -1,7 +1,7 @@
-"""Statewright: run a DVC pipeline as a state machine, ``S[t+1] = f(S[t], W[t], A[t])``.
+"""Run a DVC pipeline as a state machine, ``S[t+1] = f(S[t], W[t], A[t])``.
 
-The names below are the public interface; everything else may change between versions. They are loaded
-when first used, so that ``import statewright`` is cheap and changes nothing.
+The names in ``__all__`` are the public interface. Everything else may change between versions. A name is
+loaded on first use, so ``import statewright`` is fast and changes nothing.
 """
 
 from __future__ import annotations

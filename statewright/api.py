@@ -1,4 +1,4 @@
-"""The public functions: what the command line does, for notebooks, tests and other programs."""
+"""Public functions: the commands of the command line for notebooks and programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def plan(
     assignments: Sequence[str] = (),
     force: bool = False,
 ) -> Plan:
-    """Return the plan for a repository: a verdict with reasons for every stage. Nothing runs.
+    """Return the plan of a repository: a verdict with reasons for every stage.
+
+    No stage runs and no file changes.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ def plan(
     targets : sequence of str
         Stages, files or pipelines (default: every stage).
     assignments : sequence of str
-        Values to plan with in place of those in the params files, such as ``train.lr=1e-3``.
+        Values to plan with instead of those in the params files, such as ``train.lr=1e-3``.
     force : bool
         Plan to run the targets even if nothing changed.
 
@@ -54,7 +56,7 @@ def run(
     force: bool = False,
     keep_going: bool = True,
 ) -> bool:
-    """Run the stages that are not up to date; return whether all of them succeeded.
+    """Run the stages that are not up to date and return whether all succeeded.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def run(
     force : bool
         Run the targets even if nothing changed.
     keep_going : bool
-        After a failure, still run the stages that do not need the failed one.
+        After a failure, run the stages that do not need the failed one.
 
     Raises
     ------
@@ -91,7 +93,10 @@ def run(
 
 
 def check(directory: str | Path = ".") -> list[str]:
-    """Return every disagreement between dvc.yaml, params, files and stage functions, one sentence each."""
+    """Return a sentence for each conflict of dvc.yaml, params, files and functions.
+
+    The list is empty if there is no conflict. No stage runs.
+    """
     quiet()
     from statewright.functions.checks import faults
     from statewright.repository.declaration import declare, open_repository
@@ -101,7 +106,15 @@ def check(directory: str | Path = ".") -> list[str]:
 
 
 def trace(subject: str, directory: str | Path = ".") -> Trace:
-    """Return what made a file, a metric or a stage, and what depends on it."""
+    """Return the run and the inputs behind a file, and the stages that depend on it.
+
+    Parameters
+    ----------
+    subject : str
+        A file, a metric, a stage, or the start of an output's hash.
+    directory : path
+        A folder of a DVC repository.
+    """
     quiet()
     from statewright.lineage.provenance import trace as trace_subject
 

@@ -194,7 +194,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=_doctor)
 
-    ui = commands.add_parser("ui", help="start a Prefect server and an MLflow server on this machine")
+    ui = commands.add_parser("ui", help="start a Prefect server and, with the extra `ui`, an MLflow server")
     ui.add_argument(
         "--prefect-port", type=_positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
@@ -224,7 +224,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Look the version up only when it is asked for: that takes longer than most commands' start."""
+    """Option that prints the version.
+
+    The version is read only when the option is used: the lookup takes longer than most commands take to
+    start.
+    """
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)

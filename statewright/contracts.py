@@ -88,7 +88,7 @@ class Shapes:
     Parameters
     ----------
     arrays : mapping of str to tuple of (str or int)
-        Name of each required array -> its dimensions. An integer is a length. A name stands for
+        Name of each required array -> its dimensions. An integer is a length. A name means
         the same length in all arrays.
     more : bool
         Whether the file may contain other arrays.

@@ -1,7 +1,7 @@
-"""Settings for the libraries below: no telemetry, no model hub, no job runner.
+"""Settings for the libraries that the engine uses: no telemetry, no model hub.
 
-Importing `statewright` changes nothing. Every process of ours (the command line, a flow, the runner of
-a stage, the recorder, the servers) calls `quiet` before it imports Prefect, MLflow or a model library.
+Importing `statewright` changes nothing. Each process of the engine (the command line, a flow, the runner
+of a stage, the recorder, the servers) calls `quiet` before it imports Prefect, MLflow or a model library.
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ _added: dict[str, str] = {}
 
 
 def quiet() -> None:
-    """Set each variable in this process that the user's environment does not set."""
+    """Set the variables of `SETTINGS` that the caller's environment does not set."""
     for name, value in SETTINGS.items():
         set_default(name, value)
 
 
 def set_default(name: str, value: str) -> None:
-    """Set a variable of this process, unless it is set; the commands of stages do not see it."""
+    """Set a variable of this process if it is not set.
+
+    `caller_environment` removes it again, so the commands of stages do not see it.
+    """
     if name not in os.environ:
         os.environ[name] = _added[name] = value
 
 
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` without the variables that this process added for itself."""
+    """Return `environment` without the variables that `set_default` added."""
     return {name: value for name, value in environment.items() if _added.get(name) != value}

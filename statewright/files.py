@@ -133,7 +133,7 @@ def _dump_json_for(path: Path, value: Any) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and rename it to `path` on success.
+    """Yield a temporary path in the folder of `path`; rename it to `path` on success.
 
     If the process is killed, `path` is the complete old file or the complete new one. The next
     writer of the same path removes the temporary file that is left.
@@ -152,7 +152,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _claim(path: Path) -> tuple[Path, int]:
-    """Create a temporary file beside `path`, locked until it is closed.
+    """Create a temporary file in the folder of `path`, locked until it is closed.
 
     The lock also ends with the process, so an unlocked temporary file is left from a killed one.
     """

@@ -1,7 +1,7 @@
-"""Replace single values in the text of a YAML or JSON file; every other byte stays.
+"""Replacement of single values in YAML or JSON text; every other byte stays.
 
-The parser says where a value starts and ends; the text between is exchanged. What has no such place
-(a block list, a value behind an alias or an anchor) is left to the caller.
+The parser gives the start and the end of a value, and the text between them is replaced. A value without
+such a range (a block list, a value with an anchor or an alias) is left to the caller.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def replace_value(
     key : sequence of str
         The path of the value.
     dump : callable, optional
-        Writes the new value (default: as YAML, in the quotes of the old one).
+        Writer of the new value (default: as YAML, with the quotes of the old value).
     """
     node = _find(YAML().compose(text), key)
     if node is None or not _is_inline(node, text):
@@ -45,7 +45,7 @@ def _find(node: Node | None, key: Sequence[str]) -> Node | None:
 
 
 def _is_inline(node: Node, text: str) -> bool:
-    """Return whether a value is a plain or quoted scalar, or a collection in brackets."""
+    """Return whether a value is a one-line scalar or a collection in brackets."""
     start, end = node.start_mark.index, node.end_mark.index
     if start == end or text[start] in "&*!":
         return False
@@ -55,7 +55,7 @@ def _is_inline(node: Node, text: str) -> bool:
 
 
 def _inline(value: Any, node: Node) -> str:
-    """Return a value as YAML that may stand inside brackets, in the quotes of what it replaces."""
+    """Return a value as YAML that is valid in brackets, with the old value's quotes."""
     yaml = YAML()
     yaml.default_flow_style = True
     yaml.width = 1 << 20
@@ -69,5 +69,5 @@ def _inline(value: Any, node: Node) -> str:
 
 
 def represent_null(representer: Any, _: None) -> Any:
-    """Write ``null``, where ruamel would leave the value out."""
+    """Write ``null``, because ruamel writes an empty value by default."""
     return representer.represent_scalar("tag:yaml.org,2002:null", "null")

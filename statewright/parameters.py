@@ -20,7 +20,7 @@ from statewright.workflow import WorkflowError
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Parse ``key.key=value``; the value is YAML, and ``1e-3`` is a number too.
+    """Parse ``key.key=value``; the value is YAML, except that ``1e-3`` is a number.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def assigned(root: Path, assignments: Iterable[str]) -> dict[str, tuple[list[Pat
         key, value = parse_assignment(text)
         file, _, name = key.rpartition(":")
         changes.setdefault(Path(file or DEFAULT_FILE).as_posix(), []).append((name, value))
-    return {file: patched(root / file, wanted) for file, wanted in changes.items()}
+    return {file: patched(root / file, values) for file, values in changes.items()}
 
 
 def assign(root: Path, assignments: Iterable[str]) -> list[tuple[str, Patch]]:
@@ -123,21 +123,21 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
 
 
 def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch], str]:
-    """Change values in place where that can be done; else write the file again, comments kept."""
+    """Change values in place if possible, else rewrite the file with its comments."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
     data = yaml.load(text) or {}
     patches = _set_all(data, changes, path)
     in_place = _replaced(text, patches)
-    wanted = YAML(typ="safe").load(text) or {}
-    _set_all(wanted, ((patch.key, patch.now) for patch in patches), path)
-    if in_place is not None and YAML(typ="safe").load(in_place) == wanted:
+    expected = YAML(typ="safe").load(text) or {}
+    _set_all(expected, ((patch.key, patch.now) for patch in patches), path)
+    if in_place is not None and YAML(typ="safe").load(in_place) == expected:
         return patches, in_place
     yaml.representer.add_representer(type(None), represent_null)
     written = io.StringIO()
     yaml.dump(data, written)
-    if YAML(typ="safe").load(written.getvalue()) != wanted:
+    if YAML(typ="safe").load(written.getvalue()) != expected:
         raise WorkflowError(
             f"{path}: this value cannot be set without changing others; edit the file by hand"
         )
@@ -145,13 +145,13 @@ def _patched_yaml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> 
 
 
 def _read(path: Path) -> str:
-    """Return the text with its own line ends."""
+    """Return the text with its original line endings."""
     with path.open(encoding="utf-8", newline="") as stream:
         return stream.read()
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file, line ends as they are in `text`."""
+    """Replace a file; the line endings are those of `text`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 

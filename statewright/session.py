@@ -60,7 +60,7 @@ def open_session(
 
 
 def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
-    """Raise an error if the declarations or a params model would refuse the new values."""
+    """Raise an error if the declarations or a params model reject the new values."""
     repository = open_repository(root)
     texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
     overlay_texts(repository, texts)
@@ -99,7 +99,7 @@ def run(
     keep_going: bool = True,
     name: str = "statewright",
 ) -> int:
-    """Make the plan, print it, carry it out and print the outcome.
+    """Make the plan, print it, run it and print the outcome.
 
     Parameters
     ----------

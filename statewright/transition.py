@@ -80,7 +80,7 @@ class Result:
     times : mapping of str to (float, float)
         Address -> start and end in seconds of a monotonic clock.
     schedule : Comparison or None
-        Actual durations beside the predicted ones.
+        Actual durations compared with the predicted ones.
     record : str or None
         Id of the run in MLflow.
     unrecorded : str or None

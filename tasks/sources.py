@@ -32,7 +32,7 @@ class Cells:
     place : str
         The file or database table, for errors.
     typed : bool
-        Whether the source gives its columns a type that holds for every cell.
+        Whether the source gives its columns a type that applies to every cell.
     """
 
     frame: pd.DataFrame

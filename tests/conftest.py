@@ -1,4 +1,4 @@
-"""What all tests share: a Prefect server that lives as long as the tests."""
+"""Fixtures that all tests share, such as a Prefect server for the session."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.tiny_cross_encoder import save_cross_encoder
 from tests.tiny_language_model import save_tiny
 
 quiet()  # before a test module imports Prefect or MLflow
-THEIRS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
+CALLER_SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def neutral_environment() -> Iterator[None]:
-    """Nothing that the person running the tests has set points them at their own servers."""
+    """Remove the caller's settings that point to their own servers."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in THEIRS:
+        for name in CALLER_SETTINGS:
             patch.delenv(name, raising=False)
         # A stage's `python` is the first on the PATH: that of the tests, as in an activated environment.
         patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -36,14 +36,14 @@ def neutral_environment() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def interrupts_are_heard() -> None:
-    """A shell that starts the tests in the background has them, and all they start, ignore Ctrl-C."""
+def default_interrupt_handler() -> None:
+    """Restore Ctrl-C, which a shell disables for processes in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread_each() -> Iterator[None]:
-    """Tests run side by side: threads of the numeric libraries would mostly wait for one another."""
+    """Limit numeric libraries to one thread, because tests run in parallel."""
     with threadpool_limits(1):
         yield
 
@@ -69,7 +69,7 @@ def external_data() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API address of a Prefect server with a database of its own."""
+    """API address of a Prefect server with a separate database."""
     home = tmp_path_factory.mktemp("prefect")
     port = free_port()
     address = f"http://127.0.0.1:{port}/api"
@@ -90,7 +90,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Return a port that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -110,7 +110,7 @@ def cross_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny(tiny_folder: Path) -> Callable:
-    """Loads it anew, since an adapter changes it in place."""
+    """Loader of the small language model; an adapter changes a loaded one in place."""
     from methods.language.model import load_language_model
 
     return lambda: load_language_model(str(tiny_folder))

@@ -1,4 +1,4 @@
-"""The params that ship, for tests that need a block of them."""
+"""Params of this repository, for tests that need a block of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Block = TypeVar("Block", bound=Params)
 
 
 def shipped_params(model: type[Block], key: str, /, **changes: Any) -> Block:
-    """Return the block `key` of ``params.yaml``, such as ``emotion.train``, with some values changed."""
+    """Return a block of ``params.yaml``, such as ``emotion.train``, with changes."""
     block: Any = _read()
     for part in key.split("."):
         block = block[part]

@@ -1,4 +1,4 @@
-"""No outgoing connection at run time: a whole pipeline under a guard on every socket."""
+"""No outgoing connection at run time: a pipeline under a guard on every socket."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ PIPELINE = {
         """,
 }
 
-# What would keep the libraries quiet by itself, and is set where tests often run.
+# Settings that would disable connections by themselves; CI often sets them.
 QUIETING = (
     *("CI", "GITHUB_ACTIONS", "DO_NOT_TRACK", "DVC_NO_ANALYTICS", "DVC_TEST", "HF_HUB_DISABLE_TELEMETRY"),
     *(
@@ -105,7 +105,7 @@ QUIETING = (
 
 
 def guarded(folder: Path) -> tuple[dict[str, str], Path]:
-    """An environment in which no Python process gets out, and the log of those that tried."""
+    """Return an environment without outgoing connections, and the log of attempts."""
     (folder / "guard").mkdir()
     (folder / "guard" / "sitecustomize.py").write_text(GUARD)
     environment = {name: value for name, value in os.environ.items() if name not in QUIETING}
@@ -119,7 +119,7 @@ def guarded(folder: Path) -> tuple[dict[str, str], Path]:
 
 
 def pipeline(root: Path) -> Path:
-    """The pipeline in a repository that is set up as this one is."""
+    """Write the pipeline into a repository that is configured like this one."""
     for name, text in PIPELINE.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(dedent(text))
@@ -144,8 +144,8 @@ def run(root: Path, environment: Mapping[str, str], *command: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_guard_guards(tmp_path: Path) -> None:
-    """Otherwise an empty log says nothing."""
+def test_the_guard_blocks_connections(tmp_path: Path) -> None:
+    """Check the guard itself: without it, an empty log would prove nothing."""
     environment, log = guarded(tmp_path)
     script = (
         "import socket\n"
@@ -166,19 +166,19 @@ def test_the_guard_guards(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_opens_no_connection_to_the_world(tmp_path: Path) -> None:
-    """With the server that Prefect itself starts, and MLflow's own store."""
+def test_a_run_opens_no_outgoing_connection(tmp_path: Path) -> None:
+    """Use the temporary server of Prefect and the default store of MLflow."""
     environment, log = guarded(tmp_path)
     root = pipeline(tmp_path / "repo")
     text = run(root, environment, "statewright", "run")
-    assert "2 ran" in text and "not wholly recorded" not in text
+    assert "2 ran" in text and "record is incomplete" not in text
     assert len((tmp_path / "log.on").read_text().splitlines()) >= 3, "the guard was not in force"
     assert not log.exists(), log.read_text()
 
 
 @pytest.mark.slow
-def test_dvc_repro_opens_no_connection_to_the_world(tmp_path: Path) -> None:
-    """With the record that each stage then makes of itself."""
+def test_dvc_repro_opens_no_outgoing_connection(tmp_path: Path) -> None:
+    """Include the record that each stage writes under `dvc repro`."""
     environment, log = guarded(tmp_path)
     root = pipeline(tmp_path / "repo")
     text = run(root, environment, "dvc", "repro")

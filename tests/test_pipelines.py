@@ -1,4 +1,4 @@
-"""Every pipeline of dvc.yaml has all its parts, and the page that adds one is right."""
+"""Parts of every pipeline in dvc.yaml, and the page on adding one."""
 
 from __future__ import annotations
 

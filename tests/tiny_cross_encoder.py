@@ -1,4 +1,4 @@
-"""A cross-encoder of two narrow layers, drawn at random, with the tokenizer of the packaged encoder."""
+"""Small random cross-encoder with the tokenizer of the packaged encoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from methods.text import find_model
 
 
 def save_cross_encoder(folder: Path, *, seed: int = 0) -> Path:
-    """Weights as safetensors; wide draws, so that its scores of different pairs lie far apart."""
+    """Write a cross-encoder of two narrow layers with random weights.
+
+    The weights have a large spread, so that the scores of different pairs differ clearly.
+    """
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
@@ -27,7 +30,7 @@ def save_cross_encoder(folder: Path, *, seed: int = 0) -> Path:
 
 
 def pair_scores(folder: Path, query: str, documents: list[str]) -> np.ndarray:
-    """The sigmoid of the model's logit of each pair, by transformers itself, one pair at a time."""
+    """Return the sigmoid of the logit of each pair, computed by transformers alone."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

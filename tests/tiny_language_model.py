@@ -1,4 +1,4 @@
-"""A language model of a few thousand weights, drawn at random, with a tokenizer of letters."""
+"""Small random language model with a tokenizer of letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ CHAT = (
 
 
 def save_tiny(folder: Path) -> Path:
-    """Two layers of width 32, grouped queries as in the packaged model."""
+    """Write a model of two layers of width 32 with grouped queries.
+
+    The packaged model has grouped queries as well.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Skipped
+from benchmarks.parts import Omission
 from benchmarks.releaf.vision import ROOT, photographs
 from tasks.report.benchmark import BenchmarkTable
 
@@ -37,7 +37,7 @@ def single(bundle: Path, names: list[tuple[str, str]], times: int = 100) -> Benc
     writer = Writer(bundle, read_settings(bundle), models)
     steps = [*of_words(assistant, names[:times])]
     path = photographs()
-    if not isinstance(path, Skipped):
+    if not isinstance(path, Omission):
         table = pd.read_parquet(path)
         steps += of_photographs(assistant, table[table["split"] == "test"]["image"].tolist()[:times])
     steps += of_sentences(assistant, writer, names[:times])

@@ -2,7 +2,7 @@
 
 An encoder processes its input as one batch. A function without arguments builds it, because some builds fail,
 which is a result too. ``python -m benchmarks.releaf._variants KIND NAME BATCH ...`` prints the peak memory of
-one encoder in a process of its own, in MB.
+one encoder in a separate process, in MB.
 """
 
 from __future__ import annotations
@@ -179,17 +179,17 @@ def _static_int8(source: Path) -> Path:
 def read_pictures(split: str, most: int | None = None) -> np.ndarray:
     """Return the preprocessed photographs of a split, in the order of the table.
 
-    With `most`, return at most so many, evenly spread.
+    With `most`, return at most that number, evenly spaced.
     """
     import pandas as pd
 
-    from benchmarks.parts import Skipped
+    from benchmarks.parts import Omission
     from benchmarks.releaf.vision import photographs
     from methods.vision.shipped import both_ways
     from tasks.releaf.photographs.full_tier import read_photographs
 
     path = photographs()
-    if isinstance(path, Skipped):
+    if isinstance(path, Omission):
         raise FileNotFoundError(path.reason)
     photos = pd.read_parquet(ROOT / "data/releaf/photos.parquet", columns=["photo_id", "split"])
     names = photos.loc[photos["split"] == split, "photo_id"].tolist()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from tasks.releaf.params import AdaptParams
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
@@ -33,14 +33,14 @@ SHARES = {
 }
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield perplexities, shares of correct answers and costs, over `repeat` seeds."""
     folder = ROOT / "data/releaf"
     if absent := [path for path in (folder / f"{name}.parquet" for name in TABLES) if not path.is_file()]:
-        yield Skipped(f"{absent[0]} is missing; run `statewright run releaf-index`")
+        yield Omission(f"{absent[0]} is missing; run `statewright run releaf-index`")
         return
     paths = [external_data(f"text/{name}.parquet") for name in TEXTS]
-    if missing := [path for path in paths if isinstance(path, Skipped)]:
+    if missing := [path for path in paths if isinstance(path, Omission)]:
         yield missing[0]
         return
     texts = external_data("text")

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from safetensors.numpy import load_file
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Omission, Tables
 from tasks.releaf.contracts.tables import Vocabulary
 from tasks.releaf.feedback import SearchSetup, feedback, first_cards
 from tasks.releaf.index import IndexOutputs
@@ -28,11 +28,11 @@ WEIGHTS = (0.0, 0.2, 0.6, 1.0)
 TABLES = ("passages", "items", "cards", "vectors")
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield a table with one row per weight of the search."""
     folder = ROOT / "data/releaf"
     if not (folder / "vectors.parquet").is_file():
-        yield Skipped(f"{folder} has no vectors.parquet; run `statewright run releaf-index`")
+        yield Omission(f"{folder} has no vectors.parquet; run `statewright run releaf-index`")
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     vocabulary = Vocabulary.model_validate_json((folder / "vocabulary.json").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ import numpy as np
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from methods.graph.encoders import Encoder
 from methods.graph.links import split_links, uniform_negatives
 from methods.graph.scores import LinkScores, link_scores
@@ -59,7 +59,7 @@ ITEM_SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of citation graphs over ten splits, and of the item graph."""
     yield from _citations()
     yield from _items()
@@ -107,9 +107,9 @@ def choose(x: Any, links: np.ndarray, model: str) -> float:
     return max(DROPOUTS, key=lambda dropout: one_split(x, links, CHOOSING_SEED, model, dropout)[0].auc)
 
 
-def _citations() -> Found:
+def _citations() -> Tables:
     folder = external_data("planetoid")
-    if isinstance(folder, Skipped):
+    if isinstance(folder, Omission):
         yield folder
         return
     read = {name: read_citations(folder / f"{name}.npz") for name in ("cora", "citeseer")}
@@ -150,7 +150,7 @@ def _row(name: str, model: str, x: Any, links: np.ndarray) -> list[Any]:
     return [*row, seconds]
 
 
-def _items() -> Found:
+def _items() -> Tables:
     import pandas as pd
     from ruamel.yaml import YAML
 
@@ -158,7 +158,7 @@ def _items() -> Found:
 
     folder = ROOT / "data/releaf"
     if not (folder / "nodes.parquet").is_file():
-        yield Skipped(f"{folder} has no nodes.parquet; run `statewright run releaf-preprocess`")
+        yield Omission(f"{folder} has no nodes.parquet; run `statewright run releaf-preprocess`")
         return
     nodes, links = (pd.read_parquet(folder / f"{name}.parquet") for name in ("nodes", "links"))
     block = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["releaf"]["graph"]

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Omission, Tables
 from benchmarks.releaf._single import SPECIFIED, single
 from benchmarks.releaf.vision import ROOT, photographs
 from tasks.report.benchmark import BenchmarkTable
@@ -42,7 +42,7 @@ TOO_MANY_REQUESTS = 429
 Request = dict[str, Any]
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of load, cache and single answers, medians of `repeat` rounds."""
     from service.bundle import BundleError
     from service.registry import fetch_champion
@@ -50,7 +50,7 @@ def tables(repeat: int) -> Found:
     try:
         bundle = fetch_champion(ROOT)
     except BundleError as error:
-        yield Skipped(str(error))
+        yield Omission(str(error))
         return
     names = _names()
     yield single(bundle, names)
@@ -116,7 +116,7 @@ def _endpoints(address: str, names: list[tuple[str, str]]) -> dict[str, Callable
 
     endpoints = {path: questions(path) for path in ("/v1/ask", "/v1/search", "/v1/ideas", "/v1/write")}
     path = photographs()
-    if not isinstance(path, Skipped):
+    if not isinstance(path, Omission):
         endpoints["/v1/look"] = _pictures(path)
     return endpoints | {"/v1/ratings": _ratings(address, endpoints["/v1/ask"])}
 
@@ -147,7 +147,7 @@ def _batches(names: list[tuple[str, str]], repeat: int) -> BenchmarkTable:
 def _load(address: str, endpoints: dict[str, Callable[[], Request]], repeat: int) -> BenchmarkTable:
     """Measure requests in a closed loop.
 
-    Rejections by the rate limit (429) are not failures and have a column of their own.
+    Rejections by the rate limit (429) are not failures and have a separate column.
     """
     rows: list[list[Any]] = []
     for path, make in endpoints.items():

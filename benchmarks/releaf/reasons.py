@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Omission, Tables
 from releaf.answers import LEAST_KNOWN, LEAST_NEAR, Rules, score_cards, stream_shares
 from releaf.cautions import HAZARDOUS, LEAST
 from releaf.knowledge import Knowledge, assemble
@@ -52,11 +52,11 @@ class Question:
         return HAZARDOUS[self.city] in self.streams
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield one table per threshold."""
     folder = ROOT / "data/releaf"
     if not (folder / "evaluate.json").is_file():
-        yield Skipped(f"{folder} has no evaluate.json; run `statewright run releaf-evaluate`")
+        yield Omission(f"{folder} has no evaluate.json; run `statewright run releaf-evaluate`")
         return
     read = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["releaf"]

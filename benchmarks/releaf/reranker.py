@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from benchmarks.releaf._collections import (
     NAMES,
     ROOT,
@@ -38,15 +38,15 @@ from methods.retrieval.sparse import fit_bm25
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield the chosen weight and one evaluation on test queries, for both data sets."""
     yield from _collections()
     yield from _own_cards()
 
 
-def _collections() -> Found:
+def _collections() -> Tables:
     folder = external_data("retrieval")
-    if isinstance(folder, Skipped):
+    if isinstance(folder, Omission):
         yield folder
         return
     read = {name: read_collection(folder, name) for name in NAMES}
@@ -57,12 +57,12 @@ def _collections() -> Found:
     yield _test("collections", test, chosen)
 
 
-def _own_cards() -> Found:
+def _own_cards() -> Tables:
     from tasks.releaf.passages.judging import ask
 
     folder = ROOT / "data/releaf"
     if not (folder / "passages.parquet").is_file():
-        yield Skipped("data/releaf has no passages.parquet; run `statewright run releaf-preprocess`")
+        yield Omission("data/releaf has no passages.parquet; run `statewright run releaf-preprocess`")
         return
     items, cards, passages = (
         pd.read_parquet(folder / f"{name}.parquet") for name in ("items", "cards", "passages")

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from benchmarks.releaf._collections import (
     CHOSEN_ON,
     NAMES,
@@ -44,10 +44,10 @@ FEEDBACK = ((0, 0.0), (3, 0.1), (3, 0.3), (10, 0.1), (10, 0.3))
 NEAREST = 100  # documents that are requested from the matrix and from Qdrant
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of plain settings, of choices, of all systems, and of speed."""
     folder = external_data("retrieval")
-    if isinstance(folder, Skipped):
+    if isinstance(folder, Omission):
         yield folder
         return
     read = {name: read_collection(folder, name) for name in NAMES}

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from benchmarks.releaf import _variants as variants
 from benchmarks.releaf._variants import ROOT, Encode
 from methods.serving.sizing import fit_batch_time, optimal_batch
@@ -38,7 +38,7 @@ Items = Sequence[Any] | np.ndarray
 """Texts, or pictures of shape (n, 3, height, width)."""
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield a table per encoder, and the batch sizes of the chosen runtime."""
     import torch
 
@@ -46,7 +46,7 @@ def tables(repeat: int) -> Found:
 
     torch.set_num_threads(1)
     collections = external_data("retrieval")
-    if isinstance(collections, Skipped):
+    if isinstance(collections, Omission):
         yield collections
     else:
         encoders = _build(variants.text_variants())
@@ -54,7 +54,7 @@ def tables(repeat: int) -> Found:
         yield _table("text", encoders, texts, _text_accuracy(encoders, collections), repeat)
         yield from _sweep("text", encoders[CHOSEN["text"]], texts, repeat)
     table = photographs()
-    if isinstance(table, Skipped):
+    if isinstance(table, Omission):
         yield table
     else:
         encoders = _build(variants.image_variants())
@@ -201,10 +201,10 @@ def _materials(features: np.ndarray) -> np.ndarray:
     return np.array(MATERIALS)[probabilities.argmax(dim=1).numpy()]
 
 
-def _sweep(kind: str, encode: Encode | str, items: Items, repeat: int) -> Found:
+def _sweep(kind: str, encode: Encode | str, items: Items, repeat: int) -> Tables:
     """Yield throughput and memory by batch size, and the line through the times."""
     if not callable(encode):
-        yield Skipped(f"{kind}: no batch sizes, {encode}")
+        yield Omission(f"{kind}: no batch sizes, {encode}")
         return
     durations: dict[int, list[float]] = {batch: [] for batch in SWEEP}
     encode(items[: max(SWEEP)])  # The first call allocates buffers.

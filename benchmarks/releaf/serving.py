@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.parts import Found, Skipped
+from benchmarks.parts import Omission, Tables
 from benchmarks.releaf import _variants as variants
 from benchmarks.releaf._variants import CACHE, MODEL, ROOT
 from benchmarks.releaf.vision import photographs
@@ -34,7 +34,7 @@ MAX_BATCHES = (1, 8, 32)
 WAIT_S = 0.005
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of the cache, of batching, and of the work of each request."""
     names = sorted(set(pd.read_parquet(ROOT / "data/releaf/items.parquet", columns=["name"])["name"]))
     encode = load_onnx_encoder(MODEL, batch=max(MAX_BATCHES), keep=cache_in_folder(CACHE))
@@ -42,7 +42,7 @@ def tables(repeat: int) -> Found:
     yield _batching("texts", lambda items: list(encode(items)), names, 200 * repeat)
     seconds = {"question: vector and search of our cards": _question_s(names, encode, 50 * repeat)}
     table = photographs()
-    if isinstance(table, Skipped):
+    if isinstance(table, Omission):
         yield table
     else:
         features = variants.image_variants()["ONNX Runtime"]()

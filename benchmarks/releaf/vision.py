@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from tasks.releaf.params import VisionParams
 from tasks.releaf.vision import VisionOutputs
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
@@ -47,7 +47,7 @@ COLUMNS = (
 DECIMALS = {"val %": 1, "test %": 1, "sd of seeds": 1, "all seeds, test %": 1, "CPU s per seed": 0}
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield published figures, and our methods on features and on photographs.
 
     Our methods are repeated with `repeat` seeds.
@@ -65,7 +65,7 @@ def tables(repeat: int) -> Found:
     yield _table("features", "Methods on the shipped features: accuracy in percent, calibration error.", rows)
     yield from class_tables("features", "shipped features", shipped)
     path = photographs()
-    if isinstance(path, Skipped):
+    if isinstance(path, Omission):
         yield path
         return
     block = yaml.safe_load((ROOT / "params.yaml").read_text())["releaf"]["vision"]
@@ -115,7 +115,7 @@ def _table(name: str, title: str, rows: list[list[Any]]) -> BenchmarkTable:
     return BenchmarkTable(name=name, title=title, columns=list(COLUMNS), rows=rows, decimals=DECIMALS)
 
 
-def photographs() -> Path | Skipped:
+def photographs() -> Path | Omission:
     """Return the path of the photographs of the full tier, or why they are missing."""
     return external_data("waste/trashnet_192x144.parquet")
 

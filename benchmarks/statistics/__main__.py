@@ -1,4 +1,4 @@
-"""Benchmarks of the statistics beside other libraries.
+"""Benchmarks of the statistics compared with other libraries.
 
 ``python -m benchmarks.statistics [PART ...]``. Each part measures ours and the installed peers in one run,
 prints tables in Markdown, and stores them in `benchmarks/figures/statistics` and in MLflow. No threshold

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from methods.causal import StructuralCausalModel, cpdag_of_dag, discover, granger
 from methods.evaluation.graphs import arrow_agreement, skeleton_agreement, structural_hamming_distance
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
@@ -27,16 +27,16 @@ LEAST_SECONDS = 0.1
 WITHOUT_TRUTH = ("hailfinder",)
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of Granger tests, structural models and discovery."""
     yield _granger(repeat)
     yield _structural(repeat)
     yield _discovery()
 
 
-def _discovery() -> BenchmarkTable | Skipped:
+def _discovery() -> BenchmarkTable | Omission:
     folder = external_data("benchmarks/causal")
-    if isinstance(folder, Skipped):
+    if isinstance(folder, Omission):
         return folder
     rows, sums = [], np.zeros(2, dtype=int)
     for name in (*DISCRETE, *LINEAR):

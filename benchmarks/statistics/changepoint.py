@@ -1,4 +1,4 @@
-"""Change points: scores on the Turing data set, and speed beside `ruptures`.
+"""Change points: scores on the Turing data set, speed against `ruptures`.
 
 The series are the external data `benchmarks/changepoint`, see `benchmarks.parts.external_data`. Times are
 CPU seconds, the best over repeats, all in one run.
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 PEERS = ("zero", "binseg", "bocpd")
@@ -25,7 +25,7 @@ LENGTHS = (1_000, 10_000)
 DYNP_LENGTHS = (250, 500)
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of speed and of scores."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -34,7 +34,7 @@ def tables(repeat: int) -> Found:
 
 
 def turing_scores(folder: Path) -> pd.DataFrame:
-    """Compute F1 and cover of the default detector beside published default scores."""
+    """Compute F1 and cover of the default detector and read published default scores."""
     from methods.changepoint import detect
     from methods.evaluation.segmentation import change_point_f1, segmentation_cover
 
@@ -69,9 +69,9 @@ def univariate_mean(scores: pd.DataFrame) -> pd.Series:
     return included.drop(columns=["kind", "locations"]).fillna(0.0).mean()
 
 
-def _scores() -> BenchmarkTable | Skipped:
+def _scores() -> BenchmarkTable | Omission:
     folder = external_data("benchmarks/changepoint")
-    if isinstance(folder, Skipped):
+    if isinstance(folder, Omission):
         return folder
     scores = turing_scores(folder)
     published = [f"{peer} {metric}" for peer in PEERS for metric in ("f1", "cover")]

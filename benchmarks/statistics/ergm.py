@@ -1,4 +1,4 @@
-"""Exponential random graphs: speed beside networkx, growth, a large network.
+"""Exponential random graphs: speed against networkx, growth, a large network.
 
 The network of influence is the external data `music`, see `benchmarks.parts.external_data`. There is no
 comparison with statnet, since no published timing of its change statistics is known. Times are CPU seconds
@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from benchmarks.parts import Found, Skipped, external_data
+from benchmarks.parts import Omission, Tables, external_data
 from methods.ergm import DegenerateModelError, fit
 from methods.ergm.sampling import Budget, Chain, advance
 from methods.ergm.simulation import initial_state
@@ -25,7 +25,7 @@ TERMS: list[Term] = ["edges", "mutual", ("gwesp", 0.5)]
 SIZES = (250, 500, 1000, 2000, 4000)
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables of speed, of its growth, and of the whole network."""
     yield _changes(repeat)
     yield _growth(repeat)
@@ -74,9 +74,9 @@ def _growth(repeat: int) -> BenchmarkTable:
     )
 
 
-def _whole() -> BenchmarkTable | Skipped:
+def _whole() -> BenchmarkTable | Omission:
     path = external_data("music/icm_influence.parquet")
-    if isinstance(path, Skipped):
+    if isinstance(path, Omission):
         return path
     graph, free = _influence(pd.read_parquet(path))
     independent: list[Term] = ["edges", "mutual", ("nodematch", "genre"), ("absdiff", "decade")]

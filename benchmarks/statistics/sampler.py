@@ -1,4 +1,4 @@
-"""Effective draws per second of the change-point sampler, beside PyMC.
+"""Effective draws per second of the change-point sampler compared with PyMC.
 
 PyMC has no trans-dimensional sampler. With at most one change (k_max = 1) it can express the model, with
 the number and location of changes summed out: a regime before and one after, each ``mu ~ N(m0, s0)`` and
@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from benchmarks.parts import Found
+from benchmarks.parts import Tables
 from methods.changepoint import (
     ChangePointPosterior,
     NormalIndependentInverseWishart,
@@ -40,8 +40,8 @@ def series(length: int, size: float) -> Array:
     return (rng.normal(size=length) + size * (np.arange(length) >= length // 2))[:, None]
 
 
-def tables(repeat: int = 1) -> Found:
-    """Yield tables beside PyMC, and of growth with the length of the series."""
+def tables(repeat: int = 1) -> Tables:
+    """Yield tables compared with PyMC, and of growth with the length of the series."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield _beside_pymc(repeat)

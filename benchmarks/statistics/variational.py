@@ -1,4 +1,4 @@
-"""Variational inference: ascent methods, and errors of both families beside NUTS."""
+"""Variational inference: ascent methods, and errors of two families against NUTS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from benchmarks.parts import Found
+from benchmarks.parts import Tables
 from methods.variational import (
     Careers,
     Fit,
@@ -34,7 +34,7 @@ NATS = 1.0
 """Distance to the best bound at which a method counts as converged."""
 
 
-def tables(repeat: int) -> Found:
+def tables(repeat: int) -> Tables:
     """Yield tables measured on the valence of real careers."""
     yield _ascents(repeat)
     yield _against_nuts()

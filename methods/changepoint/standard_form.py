@@ -30,7 +30,7 @@ class StandardForm(NamedTuple):
 
     `masses`, `log_masses`, `firsts` and `seconds` are cumulative sums of w, (d/2) log w, w x and w x x',
     with x relative to `origin`, the mean of the series, to keep digits if that is far from m0.
-    `constants[n]` holds the terms of the density of n observations besides moments; `factor` is R.
+    `constants[n]` holds the terms of the density of n observations without the moments; `factor` is R.
     """
 
     x: Array

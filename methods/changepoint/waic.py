@@ -23,7 +23,7 @@ class Waic:
     value : float
         ``-2 (lppd - p_waic)``.
     standard_error : float
-        ``sqrt(n var(pointwise))``, as if the n observations were independent.
+        ``sqrt(n var(pointwise))``, which assumes that the n observations are independent.
     lppd : float
         Log pointwise predictive density, summed over observations.
     p_waic : float

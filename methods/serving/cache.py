@@ -87,7 +87,7 @@ class Cache(Generic[Value]):
             return entry[1]
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Store a value under `key`, in place of an earlier value.
+        """Store a value under `key`; it replaces an earlier value.
 
         Its time to live starts now.
 

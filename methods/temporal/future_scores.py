@@ -1,4 +1,4 @@
-"""Scores of predictions of later years, beside baseline forecasts."""
+"""Scores of predictions of later years compared with baseline forecasts."""
 
 from __future__ import annotations
 

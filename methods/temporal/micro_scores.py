@@ -1,4 +1,4 @@
-"""Scores of predictions of held-out sections, beside baselines."""
+"""Scores of predictions of held-out sections compared with baselines."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def compare(
     known: Floats | None = None,
     shared: Floats | None = None,
 ) -> tuple[dict[str, Score], float, float]:
-    """Score the model beside the baselines, over several masks of held-out sections.
+    """Score the model and the baselines over several masks of held-out sections.
 
     Parameters
     ----------

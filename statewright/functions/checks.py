@@ -241,7 +241,10 @@ def _param_faults(root: Path, stage: Stage, signature: Signature, workflow: Work
 
 
 def _declared_blocks(stage: Stage) -> dict[str, str]:
-    """Return argument -> key of params.yaml: the stage's own block is `params`, others their last part."""
+    """Return argument -> key of params.yaml.
+
+    The argument of the stage's own block is `params`; that of another block is the last part of its key.
+    """
     own = stage.address.replace("-", ".", 1).replace("-", "_")
     return {
         "params" if key == own else key.rpartition(".")[2]: key for key in stage.params.get("params.yaml", ())
@@ -256,7 +259,7 @@ def _value_faults(stage: Stage, workflow: Workflow, key: str, model: type[Params
 
 
 def value_faults(root: Path, workflow: Workflow) -> list[str]:
-    """Return one sentence for each block of params.yaml that the model of a stage function refuses."""
+    """Return a sentence for each block of params.yaml that its model rejects."""
     sources = Sources(root)
     sentences: list[str] = []
     for address, stage in workflow.stages.items():
@@ -276,7 +279,7 @@ def params_blocks(root: Path, stage: Stage, signature: Signature) -> Iterator[tu
 
 
 def params_model(root: Path, signature: Signature, name: str) -> type[Params] | None:
-    """Return the Params model that annotates an argument, or None if it is none."""
+    """Return the Params model that annotates an argument, or None if there is none."""
     module, _, class_name = signature.params.get(name, "").rpartition(".")
     if not module:
         return None

@@ -1,4 +1,4 @@
-"""The params of stages, described: key, value, type, range and meaning of each."""
+"""Description of params: key, value, type, range and meaning."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class Parameter:
     Parameters
     ----------
     file, key : str
-        Where it is, such as ``params.yaml`` and ``train.lr``.
+        File and dotted key, such as ``params.yaml`` and ``train.lr``.
     value : Any
-        What the file says now.
+        Value in the file.
     type, range, meaning : str
-        From the params model of the stage; empty for a stage that is not a function.
+        From the params model of the stage. Without a model, the type is that of the value and the others
+        are empty.
     stages : tuple of str
         The stages that read it.
     """
@@ -50,15 +51,15 @@ class Parameter:
 
 
 def describe_params(root: Path, workflow: Workflow, addresses: Iterable[str]) -> list[Parameter]:
-    """Return the parameters that stages read, in the order of the params files' blocks."""
+    """Return the parameters that stages read, grouped by block."""
     sources = Sources(root)
     readers: dict[tuple[str, str], list[str]] = {}
     models: dict[tuple[str, str], type[BaseModel]] = {}
     for address in addresses:
         stage = workflow.stages[address]
         for file, keys in stage.params.items():
-            if _is_made(file, workflow):
-                continue  # such as the fingerprints of the code
+            if _is_output(file, workflow):
+                continue  # such as data/code.json, the fingerprints of the code
             for key in keys or workflow.params.get(file, {}):
                 readers.setdefault((file, key), []).append(address)
         models.update(_models(root, sources, stage))
@@ -71,7 +72,7 @@ def describe_params(root: Path, workflow: Workflow, addresses: Iterable[str]) ->
     return described
 
 
-def _is_made(file: str, workflow: Workflow) -> bool:
+def _is_output(file: str, workflow: Workflow) -> bool:
     return any(file == out.path for stage in workflow.stages.values() for out in stage.outs)
 
 
@@ -84,7 +85,7 @@ def _models(root: Path, sources: Sources, stage: Stage) -> Iterator[tuple[tuple[
 
 
 def _leaves(value: Any, block: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a block by dotted key; a mapping that is one field stays whole."""
+    """Yield the values of a block by dotted key; a field that is a mapping stays one."""
     if block in fields or not isinstance(value, Mapping):
         yield block, value
         return
@@ -99,7 +100,7 @@ def _leaves(value: Any, block: str, fields: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _fields(model: type[BaseModel] | None, prefix: str) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """Yield dotted key -> (type, range, meaning) of a model; nested models are descended into."""
+    """Yield dotted key and (type, range, meaning) of each field, nested ones too."""
     for name, field in (model.model_fields if model else {}).items():
         key = f"{prefix}.{name}"
         annotation = field.annotation

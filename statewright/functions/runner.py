@@ -67,7 +67,7 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
 def limit_threads(number: int) -> None:
     """Limit the numeric libraries to `number` threads.
 
-    The limit also holds for libraries that are imported later. The number of threads decides the
+    The limit also applies to libraries that are imported later. The number of threads decides the
     order of additions, and so the last digits of a result.
     """
     limit = int(os.environ.setdefault("OMP_NUM_THREADS", str(number)))

@@ -1,6 +1,6 @@
-"""Write the smallest pipeline whose stages are Python functions: `statewright init PIPELINE`.
+"""The command `statewright init PIPELINE`: a small pipeline of Python functions.
 
-Entries are added to `dvc.yaml` and `params.yaml` as text, so that every other byte of them stays.
+Entries are inserted into `dvc.yaml` and `params.yaml` as text, so every other byte of these files stays.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ FILES = {
 
 
 def write_pipeline(root: Path, pipeline: str) -> list[Path]:
-    """Write the files and entries of a new pipeline below `root` and return their paths.
+    """Write the files and entries of a new pipeline and return their paths.
 
-    Everything is checked before anything is written.
+    All checks come before the first write.
 
     Raises
     ------
     WorkflowError
-        If the name is not usable, or the pipeline exists already in one of the files.
+        If the name is invalid, or the pipeline already exists in one of the files.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", pipeline) or keyword.iskeyword(pipeline):
         raise WorkflowError(
-            f"init {pipeline}: a pipeline is named like a Python module: lower-case letters, digits and _"
+            f"init {pipeline}: expected the name of a Python module: lower-case letters, digits and _"
         )
     if not (root / ".dvc").is_dir():
-        raise WorkflowError(f"{root} is not the root of a DVC repository; `dvc init` makes it one")
+        raise WorkflowError(f"{root} is not the root of a DVC repository; run `dvc init` there")
     texts = {root / path.format(pipeline): _template(name, pipeline) for path, name in FILES.items()} | {
         root / f"tasks/{pipeline}/__init__.py": f'"""The pipeline {pipeline}."""\n'
     }
     if existing := [path for path in texts if path.exists()]:
-        raise WorkflowError(f"{existing[0].relative_to(root)} exists already; choose another name")
+        raise WorkflowError(f"{existing[0].relative_to(root)} already exists; choose another name")
     for path, text in {
         root / "tasks/__init__.py": '"""The stages, one function each."""\n',
         root / "tasks/__main__.py": _template("main.py", pipeline),
@@ -71,15 +71,15 @@ def _template(name: str, pipeline: str) -> str:
 
 
 def _with_stages(path: Path, pipeline: str) -> str:
-    """Return the text of dvc.yaml with the new stages at the end of the block `stages`."""
+    """Return the text of dvc.yaml with the new stages after the existing ones."""
     text, declared = _read(path)
     stages = declared.get("stages")
     if stages is None:
         stages, text = {}, f"{text.rstrip()}\nstages:\n".lstrip("\n")
     if not isinstance(stages, Mapping):
-        raise WorkflowError(f"{path.name}: `stages` is not a mapping of stages")
+        raise WorkflowError(f"{path.name}: `stages` is not a mapping; expected stages by name")
     if clash := [name for name in stages if str(name).startswith(f"{pipeline}-")]:
-        raise WorkflowError(f"{path.name} declares {clash[0]} already; choose another name")
+        raise WorkflowError(f"{path.name} already declares {clash[0]}; choose another name")
     column = declared["stages"].lc.data[next(iter(stages))][1] if stages else 2
     blocks = [] if "code" in stages else [_template("code.yaml", pipeline)]
     blocks.append(_template("dvc.yaml", pipeline))
@@ -93,7 +93,7 @@ def _with_stages(path: Path, pipeline: str) -> str:
 
 
 def _end_of(declared: Any, key: str, lines: int) -> int:
-    """Return the line on which the top-level entry after `key` starts, or the number of lines."""
+    """Return the line of the top-level entry after `key`, or the number of lines."""
     keys = list(declared)
     if key not in keys or keys.index(key) == len(keys) - 1:
         return lines
@@ -104,7 +104,7 @@ def _end_of(declared: Any, key: str, lines: int) -> int:
 def _with_params(path: Path, pipeline: str) -> str:
     text, values = _read(path)
     if pipeline in values:
-        raise WorkflowError(f"{path.name} has a block '{pipeline}' already; choose another name")
+        raise WorkflowError(f"{path.name} already has a block '{pipeline}'; choose another name")
     start = f"{text.rstrip()}\n\n" if text.strip() else ""
     return _checked(path, f"{start}{pipeline}:\n  ingest:\n    rows: 100\n", {*values})
 
@@ -120,15 +120,17 @@ def _read(path: Path) -> tuple[str, Any]:
     if values is None:
         return text, {}
     if not isinstance(values, Mapping):
-        raise WorkflowError(f"{path.name} is not a mapping at the top level")
+        raise WorkflowError(f"{path.name} is not a mapping at the top level; expected keys with values")
     return text, values
 
 
 def _checked(path: Path, text: str, names: set[Any]) -> str:
-    """Return `text` if it parses and still has everything that was there."""
+    """Return `text` if it parses and still has all previous entries."""
     with suppress(YAMLError):
         values = YAML(typ="safe").load(text)
         entries = values["stages"] if path.name == "dvc.yaml" else values
         if names < set(entries):
             return text
-    raise WorkflowError(f"{path.name} has a form that new entries cannot be added to; add them by hand")
+    raise WorkflowError(
+        f"{path.name} has a layout that cannot be extended automatically; add the entries by hand"
+    )

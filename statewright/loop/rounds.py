@@ -70,7 +70,7 @@ def _text(path: Path) -> str | None:
 
 def restore_files(root: Path, files: Files) -> None:
     """Write saved files, each atomically, and delete those that did not exist."""
-    # DVC's records come last: with a new record beside old params, outputs would look up to date.
+    # DVC's records come last: with a new record and old params, outputs would look up to date.
     for name, text in sorted(files.items(), key=lambda item: item[0].endswith((".lock", ".dvc"))):
         path = root / name
         if text is None:
@@ -124,7 +124,7 @@ def next_number(root: Path, journal: Sequence[Mapping[str, Any]]) -> int:
 
 
 def write_round(root: Path, saved: SavedRound) -> None:
-    """Write a round, in place of an earlier one with the same number."""
+    """Write a round; it replaces an earlier one with the same number."""
     folder = control_folder(root / ".statewright") / "rounds"
     with replacing(folder / f"{saved.round:04}.json") as temporary:
         # Not by dump_json: bytes of a file that are not UTF-8 must survive the round trip.

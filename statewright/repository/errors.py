@@ -15,7 +15,7 @@ from statewright.workflow import WorkflowError
 def translate_errors(subject: str = "") -> Iterator[None]:
     """Turn every exception that DVC raises inside the block into a `WorkflowError`.
 
-    A broken file makes DVC fail in many ways, and not always with an exception of its own: a list
+    A broken file makes DVC fail in many ways, and not always with its own exceptions: a list
     in place of a mapping is an `AttributeError`. The author of the file needs one kind of error.
     """
     try:

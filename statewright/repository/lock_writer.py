@@ -56,7 +56,7 @@ def open_lock_writer(repository: Repository, order: Sequence[str]) -> LockWriter
 
 
 def _remove_partial_copies(stages: Sequence[DvcStage]) -> None:
-    """Remove the temporary files that a killed DVC left beside an output.
+    """Remove the temporary files that a killed DVC left in the folder of an output.
 
     DVC copies to a temporary name (`dvc_objects.fs.utils.tmp_fname`), and only while it holds the
     repository's lock. The caller holds that lock, so no process is writing these files.

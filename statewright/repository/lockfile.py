@@ -32,7 +32,7 @@ class LockFile:
     known : frozenset of str or None
         Stages that the file held when it was first read; None before that.
     new : set of str
-        Stages that were added since. They follow the order of the plan, whatever their order in time.
+        Stages that were added since. Their order is that of the plan, not that of their completion.
     signature : tuple of int or None
         Inode, size and time of the file when it was last read or written.
     foreign : set of str

@@ -20,7 +20,7 @@ from statewright.state import Hashes, StageState, State
 
 
 def overlay_texts(repository: Repository, texts: Mapping[str, str]) -> None:
-    """Let DVC read `texts` in place of files.
+    """Make DVC read `texts` instead of files.
 
     The keys of `texts` are paths relative to the root of the repository.
     """

@@ -162,7 +162,7 @@ def _signal(group: int | None, number: signal.Signals) -> None:
 def _explain(address: str, code: int, log: Path) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").strip().splitlines()
-    # A stage function starts its error with its name; for other commands the last line tells most.
+    # A stage function starts its error with its name; of other commands, the last line says most.
     begins = [number for number, line in enumerate(lines) if line.startswith(f"stage '{address}':")]
     cause = "\n".join(lines[begins[-1] :] if begins else lines[-1:]).strip()
     cause = cause.removeprefix(f"stage '{address}': ")

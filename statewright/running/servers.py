@@ -101,7 +101,7 @@ def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str |
     """Provide a Prefect server for the length of the block.
 
     The block receives a function that waits until the server is up. It returns None for a server that
-    the user named or that already runs on this machine, and the address of a temporary one otherwise.
+    the user named or that already runs on this machine, or else the address of a temporary one.
     A temporary server starts like a command of the run, so it always ends with the run. Prefect can
     start one itself, but imports the whole server into this process first.
     """
@@ -139,12 +139,12 @@ def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str |
 def use_running_server(port: int = 4200) -> bool:
     """Return whether there is a Prefect server, and set ``PREFECT_API_URL`` to it.
 
-    The server is the one that the user named, or else one on this machine. If a named server is out
-    of reach, a warning says so and the result is False.
+    The server is the one that the user named, or else one on this machine. If a named server is
+    unreachable, the function prints a warning and returns False.
     """
     named = os.environ.get("PREFECT_API_URL") or _in_profile()
-    if named and _is_out_of_reach(named):
-        print(f"Prefect at {named} is out of reach: using a temporary server", file=sys.stderr, flush=True)
+    if named and _is_unreachable(named):
+        print(f"Prefect at {named} is unreachable: using a temporary server", file=sys.stderr, flush=True)
         return False
     if not named and _is_up(f"http://127.0.0.1:{port}/api"):
         named = f"http://127.0.0.1:{port}/api"
@@ -179,7 +179,7 @@ def _copy(output: int, log: Path) -> None:
             sink.flush()
 
 
-def _is_out_of_reach(address: str) -> bool:
+def _is_unreachable(address: str) -> bool:
     """Return whether the server does not answer.
 
     An HTTP error is an answer, because not every server has a health page.

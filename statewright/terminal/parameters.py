@@ -13,7 +13,10 @@ from statewright.functions.describe import Parameter
 
 
 def print_parameters(parameters: Sequence[Parameter], console: Console) -> None:
-    """Print key, value, type, range and meaning; the file is named where it is not params.yaml."""
+    """Print key, value, type, range and meaning.
+
+    A key of another file than ``params.yaml`` has the file as its prefix.
+    """
     table = Table(box=None, pad_edge=False)
     for name in ("key", "value", "type", "range", "meaning"):
         table.add_column(name, no_wrap=name != "meaning", overflow="ellipsis")

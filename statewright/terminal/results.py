@@ -14,7 +14,7 @@ from statewright.terminal.display import counted
 from statewright.workflow import Workflow
 
 MAX_LINES = 60
-"""Lines of a text file that are printed."""
+"""Maximum number of printed lines of a text file."""
 
 
 def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Console) -> None:
@@ -25,7 +25,11 @@ def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Consol
 
 
 def show_figures(root: Path, workflow: Workflow, plan: Plan) -> None:
-    """Print the items of `meta.show`: figures (``file.json:key``), text files, paths of others."""
+    """Print the items of `meta.show`.
+
+    A figure (``file.json:key``) is printed with its value, a text file with its first lines, and another
+    file with its path.
+    """
     for address in plan.decisions:
         for item in workflow.stages[address].meta.get("show", ()):
             file, _, key = str(item).partition(":")

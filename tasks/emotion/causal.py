@@ -1,7 +1,7 @@
 """Stage emotion-causal: causal graph of artist-years, and Granger tests.
 
 The data are observational. The graph is correct only if no common cause is missing: the means of
-year and genre are removed, the artist's earlier style stands for lasting traits, and nothing else is
+year and genre are removed, the artist's earlier style represents lasting traits, and nothing else is
 controlled for. A yearly mean rests on few songs, so the last year is measured with error. An
 apparent effect of one dimension on another may therefore be the past of the first dimension.
 """

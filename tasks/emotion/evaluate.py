@@ -1,4 +1,4 @@
-"""Stage emotion-evaluate: our forecasts beside every baseline, on the fixed task.
+"""Stage emotion-evaluate: our forecasts and every baseline on the fixed task.
 
 The comparison is strict: `difference` uses the baseline that is best on the same test targets,
 dimension by dimension, so hindsight favours the baseline. Intervals resample artists, not years,

@@ -71,7 +71,7 @@ class History(pa.DataFrameModel):
 
 
 class FusionSummary(Document):
-    """Errors of predicted modalities, beside PCA of the same width.
+    """Errors of predicted modalities compared with PCA of the same width.
 
     ``held_out`` (a modality is masked) and ``plain`` (none is) map the split to the tasks
     ``kind_modality``. ``entropy``: mean normalised entropy of attention by query. ``importance``:

@@ -63,7 +63,10 @@ def report(
     *,
     params: ReportParams,
 ) -> ReportOutputs:
-    """Write the page and its findings: a summary, the findings, and one section per topic."""
+    """Return the page and its findings.
+
+    The page has a summary, the findings, and one section per topic.
+    """
     selection = select_artists(preprocess.artists, preprocess.careers, params)
     points = [
         sentence

@@ -270,7 +270,7 @@ def accuracy(right: np.ndarray) -> Accuracy:
 def _ece(shares: list[dict[str, float]], right: np.ndarray) -> float:
     """Return the calibration error of the first probability.
 
-    The second column of the table stands for all other streams.
+    The second column of the table is for all other streams.
     """
     top = np.array([next(iter(each.values())) for each in shares])
     table = np.column_stack([top, np.zeros(len(top))])

@@ -68,7 +68,10 @@ def report(
     *,
     params: ReportParams,
 ) -> ReportOutputs:
-    """Write the page and its findings: an introduction, the findings, then one section a topic."""
+    """Return the page and its findings.
+
+    The page has an introduction, the findings, and one section per topic.
+    """
     points = (
         assistant.finding(evaluate),
         search.finding(retrieve.retrieve),

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks import parts
-from benchmarks.parts import Skipped, keep, markdown, measured, numbers, run_part
+from benchmarks.parts import Omission, keep, markdown, measured, numbers, run_part
 from statewright.record import tracking
 from tasks.report.benchmark import Benchmark, BenchmarkTable, benchmark_grids
 
@@ -75,7 +75,7 @@ def test_a_run_is_printed_stored_and_recorded(
 ):
     monkeypatch.setattr(parts, "ROOT", tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    run_part("toys", "x", iter([SPEED, Skipped("no data"), renamed(4.5)]), "python -m toys x")
+    run_part("toys", "x", iter([SPEED, Omission("no data"), renamed(4.5)]), "python -m toys x")
     captured = capsys.readouterr()
     assert captured.out.count("| ours |") == 2
     assert "x: skipped, the last figures are kept: no data" in captured.err
@@ -92,5 +92,5 @@ def test_a_run_is_printed_stored_and_recorded(
 
 def test_a_part_without_a_table_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(parts, "ROOT", tmp_path)
-    run_part("toys", "x", iter([Skipped("no data")]), "python -m toys x")
+    run_part("toys", "x", iter([Omission("no data")]), "python -m toys x")
     assert list(tmp_path.iterdir()) == []

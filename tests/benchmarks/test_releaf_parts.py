@@ -1,4 +1,4 @@
-"""Check tables of the benchmarks of the waste assistant, and skipped parts."""
+"""Check tables of the benchmarks of the waste assistant, and parts without data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.parts import Skipped
+from benchmarks.parts import Omission
 from benchmarks.releaf import _single, adapt, graph, load, reasons, retrieval, vision
 from benchmarks.releaf._cross_encoder import Ranking, best_weight
 from methods.retrieval.evaluation import MEASURES
@@ -47,13 +47,13 @@ def test_perplexities_and_shares_are_means_over_the_seeds():
 def test_missing_texts_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(adapt, "ROOT", tmp_path)
     monkeypatch.setenv("STATEWRIGHT_DATA", str(tmp_path / "elsewhere"))
-    [skipped] = adapt.tables(1)
-    assert isinstance(skipped, Skipped) and "cards.parquet is missing" in skipped.reason
+    [omission] = adapt.tables(1)
+    assert isinstance(omission, Omission) and "cards.parquet is missing" in omission.reason
     (tmp_path / "data/releaf").mkdir(parents=True)
     for name in adapt.TABLES:
         (tmp_path / f"data/releaf/{name}.parquet").touch()
-    [skipped] = adapt.tables(1)
-    assert isinstance(skipped, Skipped) and "elsewhere/text/waste_answers.parquet" in skipped.reason
+    [omission] = adapt.tables(1)
+    assert isinstance(omission, Omission) and "elsewhere/text/waste_answers.parquet" in omission.reason
 
 
 def test_each_system_has_a_row_with_p_against_the_better_single_system():

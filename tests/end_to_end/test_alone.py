@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, at work in a stranger's repository."""
+"""The wheel alone in a new environment, used in another repository."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ RESOURCEAVAILABILITIES:
 
 @pytest.fixture(scope="module")
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the scripts of an environment that holds the wheel and what it needs."""
+    """Folder of the scripts of an environment with the wheel and its dependencies."""
     environment = tmp_path_factory.mktemp("alone") / "venv"
-    source = environment.parent / "source"  # a build leaves files beside what it builds
+    source = environment.parent / "source"  # a build leaves files in the source folder
     shutil.copytree(ROOT / "statewright", source / "statewright")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -91,7 +91,7 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(command: list[str], folder: Path, path: str | None = None) -> str:
-    """Run a command without the variables of this checkout's environment and return what it prints."""
+    """Run a command without the variables of this environment and return its output."""
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
     environment["PATH"] = path or environment["PATH"]
     done = subprocess.run(
@@ -108,7 +108,7 @@ def test_it_is_light(binaries: Path) -> None:
     assert size <= MOST_MB * 1e6
 
 
-def test_it_says_its_version_and_ships_types_and_templates(binaries: Path) -> None:
+def test_it_prints_its_version_and_ships_types_and_templates(binaries: Path) -> None:
     import tomllib
 
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -131,8 +131,8 @@ def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Pa
     assert run([str(binaries / "python"), "-c", program], tmp_path).strip() == "all"
 
 
-def test_it_plans_runs_and_traces_in_a_strangers_repository(binaries: Path, tmp_path: Path) -> None:
-    """Its own environment is not on the PATH: a stage's `python` is the caller's."""
+def test_it_plans_runs_and_traces_in_another_repository(binaries: Path, tmp_path: Path) -> None:
+    """Run stages with the caller's `python`: the engine's environment is not on PATH."""
     root, theirs = tmp_path / "repository", tmp_path / "theirs"
     root.mkdir()
     theirs.mkdir()

@@ -1,4 +1,4 @@
-"""A deployment with an interval: a run that nobody started is scheduled, starts and completes."""
+"""Scheduled run of a deployment with an interval, without a manual start."""
 
 from __future__ import annotations
 

@@ -366,7 +366,7 @@ def test_structured_posterior_agrees_with_nuts_and_the_mean_field_does_not():
     assert off.mean() < 0.1
     ratio = np.sqrt(structured.moments.state.variance / nuts.state.variance)
     assert 0.9 < np.median(ratio) < 1.1
-    # Known faults (Turner and Sahani 2011): persistence lost, parameters far too sure of themselves.
+    # Known faults (Turner and Sahani 2011): persistence lost, parameters far too certain.
     lowest = nuts.mean["persistence"][0] - 2 * nuts.sd["persistence"][0]
     assert factorised.globals_.persistence.mean[0] < lowest
     for fit in (structured, factorised):

@@ -135,7 +135,7 @@ def test_training_stops_patience_epochs_after_its_best_and_restores_it():
     assert float(again) == pytest.approx(min(losses), abs=1e-6)
 
 
-def test_a_seed_determines_the_weights_whatever_the_global_state():
+def test_a_seed_determines_the_weights_for_any_global_state():
     import dataclasses
 
     recipe = dataclasses.replace(RECIPE, epochs=2, mix=0.3)

@@ -32,7 +32,7 @@ def test_warns_where_a_point_is_unreliable():
         assert waic(values).warning is not None
 
 
-def test_is_silent_at_the_limit(recwarn):
+def test_there_is_no_warning_at_the_limit(recwarn):
     values = np.zeros((100, 3))
     values[:50, 1] = 1.26  # variance 0.3969
     assert waic(values).warning is None

@@ -235,7 +235,7 @@ def planned(plan: Plan) -> dict[str, set[tuple[str, str]]]:
 def assert_same_causes(plan: Plan, status: Status, root: Path) -> None:
     """Assert that a plan has the same direct causes as ``dvc status``.
 
-    A stage that was never recorded is `new`, which stands for all its own causes. An absent params
+    A stage that was never recorded is `new`, which replaces all its other causes. An absent params
     file is one cause for DVC, and one cause for each of its keys here.
     """
     workflow = engine.declare(engine.open_repository(root))

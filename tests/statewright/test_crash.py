@@ -84,7 +84,7 @@ def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> No
     sandbox.process("statewright.running.recorder").kill()
     status, output = run.end()
     assert status == 0
-    assert "not wholly recorded in MLflow: the recording process was killed" in output
+    assert "MLflow record is incomplete: the recording process was killed" in output
     assert_sound(sandbox, lock)
 
 
@@ -103,7 +103,7 @@ def test_stages_are_killed_or_fail_half_way(sandbox: Sandbox, lock: Mapping[str,
     assert_next_run_finishes(sandbox, lock, "source")
 
 
-# Prefect's server ends or is out of reach.
+# Prefect's server ends or is unreachable.
 
 
 def test_the_temporary_server_of_prefect_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
@@ -113,14 +113,14 @@ def test_the_temporary_server_of_prefect_is_killed(sandbox: Sandbox, lock: Mappi
     sandbox.process("uvicorn").kill()
     status, output = run.end()
     assert status == 0, output
-    assert "not wholly recorded in Prefect: " in output
+    assert "Prefect record is incomplete: " in output
     assert_sound(sandbox, lock)
 
 
-def test_a_named_server_is_out_of_reach(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
+def test_a_named_server_is_unreachable(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     status, output = sandbox.run({"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert status == 0, output
-    assert "Prefect at http://127.0.0.1:9/api is out of reach: using a temporary server" in output
+    assert "Prefect at http://127.0.0.1:9/api is unreachable: using a temporary server" in output
     assert_sound(sandbox, lock)
 
 

@@ -1,4 +1,4 @@
-"""In a real terminal N stages leave about N + 2 lines, whatever DVC would draw."""
+"""Number of lines in a real terminal: about N + 2 for N stages."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_a_cached_plan_does_not_import_dvc(settled: Path) -> None:
     assert "nothing to do: 3 stages" in done.stderr
 
 
-def test_a_repository_beside_programs_with_an_environment_inside(
+def test_a_repository_next_to_python_with_an_environment_inside(
     settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = str(settled)

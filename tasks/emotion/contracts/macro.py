@@ -64,7 +64,7 @@ class FutureScore(Document):
 
 
 class Check(Document):
-    """A statistic of the data beside 95 % of posterior predictive data sets."""
+    """A statistic of the data compared with 95 % of posterior predictive data sets."""
 
     observed: float
     low: float

@@ -71,7 +71,7 @@ class Careers(pa.DataFrameModel):
 class Albums(pa.DataFrameModel):
     """One row per album with audio, lyrics or both.
 
-    `collection` marks compilations, live albums, box sets and the like.
+    `collection` marks compilations, live albums, box sets and similar releases.
     """
 
     album_id: Series[int] = pa.Field(unique=True)

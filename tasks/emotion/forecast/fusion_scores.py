@@ -1,4 +1,4 @@
-"""Scores of the fusion beside PCA of the same width."""
+"""Scores of the fusion compared with PCA of the same width."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def score(
     artist: np.ndarray,
     params: VariationalParams,
 ) -> HeldOutScore:
-    """Score one method on held-out years, beside the reference."""
+    """Score one method on held-out years compared with the reference."""
     from scipy.stats import norm
 
     known = bool(np.isfinite(variance).all())

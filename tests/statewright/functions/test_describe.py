@@ -1,29 +1,24 @@
-"""`statewright params` says of every value what it means."""
+"""Type, range and meaning of params, as `statewright params` prints them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import pytest
-from toys import HERE, make_repository
+from toys import HERE, make_repository, statewright
 
-from statewright.cli import main
 from statewright.functions.describe import describe_params
 from statewright.functions.skeleton import write_pipeline
 from statewright.repository.declaration import declare, open_repository
 
 
-def test_type_range_and_meaning_come_from_the_model(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_type_range_and_meaning_come_from_the_model(tmp_path: Path) -> None:
     root = make_repository(tmp_path, {})
     write_pipeline(root, "churn")
-    monkeypatch.chdir(root)
-    with pytest.raises(SystemExit) as end:
-        main(["params", "churn-ingest", "--json"])
-    assert end.value.code == 0
-    assert json.loads(capsys.readouterr().out) == [
+    # A new process, because other tests import the package `tasks` of this repository.
+    done = statewright(root, "params", "churn-ingest", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
         {
             "file": "params.yaml",
             "key": "churn.ingest.rows",
@@ -36,7 +31,7 @@ def test_type_range_and_meaning_come_from_the_model(
     ]
 
 
-def test_a_stage_that_is_no_function_has_its_values_and_their_types(tmp_path: Path) -> None:
+def test_the_params_of_a_shell_command_have_values_and_types(tmp_path: Path) -> None:
     declaration = "stages:\n  fit: {cmd: echo, params: [train, other.json: [seed]]}\n"
     root = make_repository(
         tmp_path,

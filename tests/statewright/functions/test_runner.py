@@ -188,7 +188,7 @@ def unchanged_threads() -> Iterator[None]:
 
 @pytest.fixture
 def repo(made: Path, monkeypatch: pytest.MonkeyPatch, unchanged_threads: None) -> Path:
-    """Clean repository; its module `tasks.song` is imported beside the real `tasks`."""
+    """Clean repository; its module `tasks.song` coexists with the real `tasks`."""
     write(made, TASKS)
     for path in [*made.glob("*.json"), made / "started", made / "broken.csv"]:
         path.unlink(missing_ok=True)

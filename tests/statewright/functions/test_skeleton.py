@@ -55,11 +55,11 @@ def test_a_second_pipeline_shares_the_stage_code(tmp_path: Path) -> None:
     [
         ({}, "Two-Words", "lower-case letters"),
         ({}, "class", "lower-case letters"),
-        ({"dvc.yaml": "stages:\n  churn-x: {cmd: echo}\n"}, "churn", "declares churn-x already"),
-        ({"dvc.yaml": "stages: {old: {cmd: echo}}\n"}, "churn", "not valid|cannot be added"),
+        ({"dvc.yaml": "stages:\n  churn-x: {cmd: echo}\n"}, "churn", "already declares churn-x"),
+        ({"dvc.yaml": "stages: {old: {cmd: echo}}\n"}, "churn", "not valid|cannot be extended"),
         ({"dvc.yaml": "stages: [\n"}, "churn", "not valid YAML"),
-        ({"params.yaml": "churn: 1\n"}, "churn", "has a block 'churn' already"),
-        ({"tasks/churn/report.py": ""}, "churn", "exists already"),
+        ({"params.yaml": "churn: 1\n"}, "churn", "already has a block 'churn'"),
+        ({"tasks/churn/report.py": ""}, "churn", "already exists"),
     ],
 )
 def test_what_cannot_be_added_changes_nothing(

@@ -1,4 +1,4 @@
-"""From a file, metric, stage or hash back to what made it, and on to what depends on it."""
+"""Traces of files, metrics, stages and hashes, with and without a record."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ask(root: Path, name: str) -> Trace:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A repository that only `dvc repro` was used in, and the commit that holds its `dvc.lock`."""
+    """Repository in which only `dvc repro` ran, and the commit of its `dvc.lock`."""
     root = make(tmp_path_factory.mktemp("plain"))
     commit(root)
     assert dvc(root, "repro", "--quiet") == 0
@@ -78,7 +78,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def chain(made: Any) -> dict[str, Any]:
-    """The tree of a step as nested names: stage -> {what it was made from}."""
+    """Return the tree of a step as nested names: stage -> {its inputs}."""
     below: dict[str, Any] = {source.path: source.kind for source in made.sources}
     return below | {earlier.stage: chain(earlier) for earlier, _ in made.before}
 
@@ -138,7 +138,7 @@ def test_a_file_inside_the_folder_of_a_stage(plain: tuple[Path, str]) -> None:
     assert [made.stage for made in ask(root, ".").steps] == ["clean", "split", "train", "judge"]
 
 
-def test_a_name_is_read_from_where_one_stands(plain: tuple[Path, str]) -> None:
+def test_a_name_is_relative_to_the_current_folder(plain: tuple[Path, str]) -> None:
     root = plain[0]
     (root / "notebooks").mkdir(exist_ok=True)
     assert ask(root / "notebooks", "../model.txt").subject.path == "model.txt"
@@ -214,7 +214,7 @@ def test_params_that_changed_are_set_back(edited: tuple[Path, str]) -> None:
     found = ask(root, "judged.txt")
     assert found.command == "statewright run --set train.lr=0.1 --set other.yaml:seed=0 judge"
     assert found.commit == edited[1]
-    # What the command does, done by hand: the same file.
+    # The same steps as the command, written out: the result is the same file.
     write(root, {"params.yaml": "train: {lr: 0.1, n: 1}\n", "other.yaml": "seed: 0\n"})
     run_here(root, force=["train"])
     assert md5(root / "model.txt") == was
@@ -236,7 +236,7 @@ def test_code_or_a_source_that_changed_is_taken_from_the_commit(edited: tuple[Pa
     assert md5(root / "clean.csv") == was
 
 
-def test_a_stage_that_never_ran_says_so(tmp_path: Path) -> None:
+def test_a_stage_that_never_ran_is_reported(tmp_path: Path) -> None:
     root = make(tmp_path)
     found = ask(root, "model.txt")
     assert found.standing == "not written yet" and not found.steps[0].known and found.version is None
@@ -294,7 +294,7 @@ def test_code_that_a_stage_does_not_reach_is_not_its_cause(tmp_path: Path) -> No
 
 
 def run_recorded(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
-    """Carry the plan out here and record it as a transition does."""
+    """Run the plan in this process and record it as a transition does."""
     outcomes = run_here(root, force=force)
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
@@ -322,9 +322,9 @@ def run_recorded(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A repository that ran, ran otherwise, and was brought back; with the hashes of each time."""
-    root = make(tmp_path_factory.mktemp("told"))
+def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Repository after a run, a run with other params, and a restore; with hashes."""
+    root = make(tmp_path_factory.mktemp("history"))
     head = commit(root)
     assert run_recorded(root)["train"] == "ran"
     first = md5(root / "model.txt")
@@ -338,7 +338,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def runs_of(root: Path, stage: str) -> list[Any]:
-    """What MLflow's own client knows, oldest first."""
+    """Return the runs of a stage from MLflow's client, oldest first."""
     client = tracking.open_record(root).client
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(ids, f"tags.`statewright.stage` = '{stage}'", order_by=["start_time ASC"])
@@ -347,71 +347,69 @@ def runs_of(root: Path, stage: str) -> list[Any]:
 
 @pytest.mark.slow
 class TestRecorded:
-    def test_a_restored_file_points_to_the_run_that_made_it(self, told: dict[str, Any]) -> None:
-        ran, _, restored = runs_of(told["root"], "train")
-        found = ask(told["root"], "model.txt")
+    def test_a_restored_file_points_to_the_run_that_made_it(self, history: dict[str, Any]) -> None:
+        ran, _, restored = runs_of(history["root"], "train")
+        found = ask(history["root"], "model.txt")
         (made,) = found.steps
-        assert found.version == told["first"] and made.run is not None and made.restored is not None
+        assert found.version == history["first"] and made.run is not None and made.restored is not None
         assert made.run.run_id == ran.info.run_id and made.restored.run_id == restored.info.run_id
         assert made.run.parent_id == ran.data.tags["mlflow.parentRunId"]
         assert made.run.seconds == pytest.approx((ran.info.end_time - ran.info.start_time) / 1000)
-        assert found.commit == told["commit"] and not made.run.dirty
+        assert found.commit == history["commit"] and not made.run.dirty
         assert found.command == "statewright run --force train"
 
-    def test_a_skipped_stage_has_the_run_from_before(self, told: dict[str, Any]) -> None:
-        (ran,) = runs_of(told["root"], "clean")
-        assert ask(told["root"], "clean").steps[0].run.run_id == ran.info.run_id  # type: ignore[union-attr]
+    def test_a_skipped_stage_has_the_run_from_before(self, history: dict[str, Any]) -> None:
+        (ran,) = runs_of(history["root"], "clean")
+        assert ask(history["root"], "clean").steps[0].run.run_id == ran.info.run_id  # type: ignore[union-attr]
 
-    def test_an_earlier_version_is_found_by_its_hash(self, told: dict[str, Any]) -> None:
-        _, ran, _ = runs_of(told["root"], "train")
-        found = ask(told["root"], f"{told['second'][:10]}")
+    def test_an_earlier_version_is_found_by_its_hash(self, history: dict[str, Any]) -> None:
+        _, ran, _ = runs_of(history["root"], "train")
+        found = ask(history["root"], f"{history['second'][:10]}")
         (made,) = found.steps
         assert made.run is not None and made.run.run_id == ran.info.run_id and not made.recorded
         assert made.params["train.lr"] == "0.2" and made.before[0][0].stage == "clean"
         assert found.command == "statewright run --set train.lr=0.2 train"
 
-    def test_an_earlier_version_that_lies_there_is_recognised(
-        self, told: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_an_earlier_version_in_the_folder_is_recognised(
+        self, history: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         root = tmp_path / "songs"
-        shutil.copytree(told["root"], root, symlinks=True)
-        cached = root / ".dvc" / "cache" / "files" / "md5" / told["second"][:2] / told["second"][2:]
+        shutil.copytree(history["root"], root, symlinks=True)
+        cached = root / ".dvc" / "cache" / "files" / "md5" / history["second"][:2] / history["second"][2:]
         (root / "model.txt").unlink()
         shutil.copyfile(cached, root / "model.txt")
         found = ask(root, "model.txt")
-        assert found.version == told["second"] and found.steps[0].params["train.lr"] == "0.2"
-        assert found.standing == f"another version than recorded: dvc.lock records {told['first'][:4]}"
+        assert found.version == history["second"] and found.steps[0].params["train.lr"] == "0.2"
+        assert found.standing == f"another version than recorded: dvc.lock records {history['first'][:4]}"
 
-    def test_what_is_gone_from_here_is_made_from_the_commit_with_its_params(
-        self, told: dict[str, Any], tmp_path: Path
+    def test_a_missing_version_is_rebuilt_from_the_commit_with_its_params(
+        self, history: dict[str, Any], tmp_path: Path
     ) -> None:
         root = tmp_path / "songs"
-        shutil.copytree(told["root"], root, symlinks=True)
+        shutil.copytree(history["root"], root, symlinks=True)
         write(root, {"raw.csv": "z,9\n"})
-        found = ask(root, told["second"][:10])
-        head = told["commit"]
+        found = ask(root, history["second"][:10])
+        head = history["commit"]
         assert found.command == f"git checkout {head[:12]} && statewright run --set train.lr=0.2 train"
         assert f"the checkout had uncommitted changes, which commit {head[:7]} may lack" in found.notes
         subprocess.run(["git", "checkout", "--quiet", "--force", head], cwd=root, check=True)
         write(root, {"params.yaml": "train: {lr: 0.2, n: 1}\n"})
         run_here(root, force=["train"])
-        assert md5(root / "model.txt") == told["second"]
+        assert md5(root / "model.txt") == history["second"]
 
-    def test_a_commit_that_does_not_hold_the_inputs_is_told(
-        self, told: dict[str, Any], tmp_path: Path
-    ) -> None:
+    def test_a_commit_without_the_inputs_is_reported(self, history: dict[str, Any], tmp_path: Path) -> None:
         root = tmp_path / "songs"
-        shutil.copytree(told["root"], root, symlinks=True)
+        shutil.copytree(history["root"], root, symlinks=True)
         write(root, {"raw.csv": "y,8\n"})
         run_recorded(root)
         later = md5(root / "clean.csv")
         write(root, {"raw.csv": "z,9\n"})
         found = ask(root, later[:10])
-        assert f"commit {told['commit'][:7]} holds another version of raw.csv" in found.notes
+        assert f"commit {history['commit'][:7]} holds another version of raw.csv" in found.notes
 
-    def test_what_dvc_made_itself_has_no_run(self, told: dict[str, Any], tmp_path: Path) -> None:
+    def test_an_output_of_dvc_repro_has_no_run(self, history: dict[str, Any], tmp_path: Path) -> None:
         root = tmp_path / "songs"
-        shutil.copytree(told["root"], root, symlinks=True)
+        shutil.copytree(history["root"], root, symlinks=True)
         write(root, {"params.yaml": "train: {lr: 0.7, n: 1}\n"})
         assert dvc(root, "repro", "--quiet") == 0
         found = ask(root, "model.txt")
@@ -421,8 +419,8 @@ class TestRecorded:
         text = statewright(root, "trace", "model.txt").stdout
         assert "no run in MLflow wrote this version; the rest is from dvc.lock" in text
 
-    def test_the_client_finds_the_same_as_the_database(self, told: dict[str, Any]) -> None:
-        root = told["root"]
+    def test_the_client_finds_the_same_as_the_database(self, history: dict[str, Any]) -> None:
+        root = history["root"]
         near, far = runs.open_run_history(root), runs._open_remote(tracking.local_uri(root), root)
         for stage in ("clean", "split", "train", "judge"):
             ours, theirs = list(near.runs(stage)), list(far.runs(stage))
@@ -431,19 +429,19 @@ class TestRecorded:
                 (run.inputs, run.outputs) for run in theirs
             ]
             assert [run.params() for run in ours] == [run.params() for run in theirs]
-        for prefix in (told["second"][:6], told["first"]):
+        for prefix in (history["second"][:6], history["first"]):
             assert sorted(near.versions(prefix)) == sorted(far.versions(prefix)) != []
 
-    def test_a_deleted_run_made_nothing(self, told: dict[str, Any], tmp_path: Path) -> None:
+    def test_a_deleted_run_made_nothing(self, history: dict[str, Any], tmp_path: Path) -> None:
         root = tmp_path / "songs"
-        shutil.copytree(told["root"], root, symlinks=True)
+        shutil.copytree(history["root"], root, symlinks=True)
         (ran,) = runs_of(root, "clean")
         tracking.open_record(root).client.delete_run(ran.info.run_id)
         assert ask(root, "clean.csv").steps[0].run is None
 
-    def test_the_terminal_names_runs(self, told: dict[str, Any]) -> None:
-        ran, _, restored = runs_of(told["root"], "train")
-        text = statewright(told["root"], "trace", "score.rmse").stdout
+    def test_the_terminal_names_runs(self, history: dict[str, Any]) -> None:
+        ran, _, restored = runs_of(history["root"], "train")
+        text = statewright(history["root"], "trace", "score.rmse").stdout
         assert "rmse.joy  0.5" in text and f"run       {ran.info.run_id}, 20" in text and "took 2.0 s" in text
         assert f"restored  from the run cache by {restored.info.run_id}" in text
         assert "params    train: lr = 0.1, n = 1" in text and "because of train" in text
@@ -469,7 +467,7 @@ def test_the_command_that_is_named_makes_the_version_again(tmp_path: Path, prefe
         assert md5(root / "judged.txt") == version
 
 
-def test_a_store_that_is_damaged_or_silent_is_no_record(
+def test_a_damaged_or_unreachable_store_gives_no_record(
     plain: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bad.db").write_text("no database at all")

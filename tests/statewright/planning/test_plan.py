@@ -1,4 +1,4 @@
-"""`decide` on hand-written workflows and states, and against a simulated world."""
+"""`decide` on hand-written workflows and states, and against a simulation."""
 
 from __future__ import annotations
 
@@ -406,7 +406,7 @@ def test_a_tuple_is_recorded_as_a_list_on_the_top_level_only() -> None:
     assert with_value({"a": [1, 2]}, {"a": (1, 2)}) == "must"  # as DVC, each time
 
 
-# A simulated world: each stage writes a function of its inputs, which we can evaluate ourselves.
+# A simulation: each stage writes a known function of its inputs.
 
 
 @dataclass

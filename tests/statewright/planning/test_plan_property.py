@@ -147,7 +147,7 @@ def run_rounds(world: World, history: list[list[tuple[str, int, int]]], template
     """
     from dvc.repo import Repo
 
-    os.chdir(template)  # the folder of the previous example is gone
+    os.chdir(template)  # the folder of the previous example no longer exists
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         root = Path(folder).resolve() / "world"
         shutil.copytree(template, root)
@@ -310,7 +310,7 @@ def test_dvc_repro_agrees_with_the_plan(
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
 @given(world=worlds, history=rounds)
-def test_dvc_repro_agrees_with_the_plan_in_many_worlds(
+def test_dvc_repro_agrees_with_the_plan_in_many_simulations(
     world: World, history: list[list[tuple[str, int, int]]], template: Path
 ) -> None:
     run_rounds(world, history, template)

@@ -48,7 +48,7 @@ def test_a_run_with_the_same_inputs_is_preferred() -> None:
     assert ids(maker(past, "sing", MADE, {"raw": "c"})) == ("newest", None)
 
 
-def test_a_later_restore_is_reported_beside_the_run_that_wrote_the_outputs() -> None:
+def test_a_later_restore_is_reported_with_the_run_that_wrote_the_outputs() -> None:
     past = history(run("restore", "restored", MADE, {}), run("ran", "ran", MADE, {}))
     assert ids(maker(past, "sing", MADE)) == ("ran", "restore")
     past = history(run("ran", "ran", MADE, {}), run("restore", "restored", MADE, {}))

@@ -365,8 +365,8 @@ def test_the_plan_sees_a_change_where_dvc_status_sees_one(up_to_date: Project, e
     assert {a for a, d in plan.decisions.items() if {r.kind for r in d.reasons} - {"upstream"}} == expected
 
 
-def test_the_plan_knows_that_a_restored_output_changes_no_user(up_to_date: Project) -> None:
-    """Restore a lost output: for DVC its users are changed, but they are not."""
+def test_a_restored_output_changes_no_user(up_to_date: Project) -> None:
+    """Restore a missing output: DVC reports its users as changed, but they are not."""
     (up_to_date.root / "inside.txt").unlink()
     assert set(dvc_status(up_to_date.root)) == {"inside", "sub/dvc.yaml:outer"}
     assert {a: v for a, v in verdicts(up_to_date.root).items() if v != "skip"} == {"inside": "restore"}
@@ -394,7 +394,7 @@ def test_a_change_propagates_only_through_outputs_that_change(up_to_date: Projec
     assert set(verdicts(up_to_date.root).values()) == {"skip"}
 
 
-# The run cache: params that are reset, outputs that are lost.
+# The run cache: reset params and missing outputs.
 
 
 def test_a_parameter_that_is_reset_restores_outputs_and_runs_nothing(up_to_date: Project) -> None:

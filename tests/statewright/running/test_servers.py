@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, "")  # monkeypatch then also removes a value that the code sets
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    monkeypatch.setattr(servers, "_is_out_of_reach", lambda address: False)
+    monkeypatch.setattr(servers, "_is_unreachable", lambda address: False)
     monkeypatch.setattr(servers, "_is_up", lambda address: False)
     (tmp_path / "profiles.toml").write_text(PROFILES)
     return tmp_path

@@ -1,4 +1,4 @@
-"""PreprocessOutputs: nothing lost, known figures, joins, namesakes and flags."""
+"""Stage emotion-preprocess: row counts, known figures, joins, namesakes, flags."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_counts_of_joins_add_up(raw: dict[str, pd.DataFrame], made: PreprocessOu
     assert rows["albums"] == len(made.albums) == whole
     joined = counts["lyrics_and_audio_by_name"] + counts["lyrics_and_audio_by_edition"]
     assert joined > 300
-    # An artist has an id of the network, or one of its own above all of those.
+    # An artist has an id of the network, or a new one above all of those.
     own = made.artists["artist_id"] > raw["artists"]["artist_id"].max()
     assert own.sum() == report.artists["of_albums_only"]
     assert sum(report.album_artists.values()) == made.albums["artist_id"].nunique()

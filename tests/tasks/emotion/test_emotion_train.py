@@ -1,4 +1,4 @@
-"""The forecaster sees the past only, whatever is done to the future."""
+"""The forecaster uses the past only: changes of the future have no effect."""
 
 import numpy as np
 import pandas as pd

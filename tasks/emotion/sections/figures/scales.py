@@ -27,7 +27,7 @@ def songs(figure: Figure, curves: pd.DataFrame, chosen: list[int]) -> None:
 
 
 def albums(figure: Figure, table: pd.DataFrame) -> None:
-    """Draw the coherence of albums, beside that of shuffled songs."""
+    """Draw the coherence of albums compared with that of shuffled songs."""
     names = list(dict.fromkeys(table["modality"]))
     panels = np.atleast_1d(figure.subplots(1, len(names)))
     panels[0].set_ylabel("albums")
