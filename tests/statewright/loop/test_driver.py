@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -349,21 +350,21 @@ def test_a_question_on_the_page_of_prefect(prefect_server: str, go_on: bool) -> 
     from prefect.flow_runs import resume_flow_run
 
     answers: list[bool] = []
+    text = f"change it? {uuid.uuid4()}"
     # A daemon thread: if this test fails, the question must not keep the process alive.
     question = threading.Thread(
-        target=lambda: answers.append(approval.ask_in_prefect("change it?", poll_s=1)), daemon=True
+        target=lambda: answers.append(approval.ask_in_prefect(text, poll_s=1)), daemon=True
     )
     question.start()
     with get_client(sync_client=True) as client:
-        run_id, description = wait_for_question(client)
-    assert "change it?" in description
+        run_id = wait_for_question(client, text)
     resume_flow_run(run_id, run_input={"go_on": go_on})
-    question.join(timeout=60)
+    question.join(timeout=180)
     assert answers == [go_on]
 
 
-def wait_for_question(client: Any, seconds: float = 120) -> tuple[Any, str]:
-    """Wait for a paused flow run with a question; return its id and description.
+def wait_for_question(client: Any, text: str, seconds: float = 180) -> Any:
+    """Wait for a paused flow run that asks `text`; return its id.
 
     Prefect first sets the state of the run and then stores the inputs of the form, so a paused run
     may have no description yet.
@@ -376,7 +377,8 @@ def wait_for_question(client: Any, seconds: float = 120) -> tuple[Any, str]:
             if run.state is not None and run.state.is_paused():
                 keyset = run.state.state_details.run_input_keyset
                 with suppress(ObjectNotFound):
-                    return run.id, str(client.read_flow_run_input(run.id, keyset["description"]))
+                    if text in str(client.read_flow_run_input(run.id, keyset["description"])):
+                        return run.id
         time.sleep(0.2)
     pytest.fail(f"no flow run asked a question within {seconds:.0f} s")
 
