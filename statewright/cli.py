@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -11,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from statewright import commands
 from statewright.environment import quiet
 from statewright.workflow import WorkflowError
 
-OK, FAILED, UNUSABLE = 0, 1, 2
+UNUSABLE, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         print("statewright: interrupted; `statewright run` resumes", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,14 +47,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="change to this folder first")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    subcommands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    graph = commands.add_parser("graph", help="list the stages in order, with their inputs and outputs")
+    graph = subcommands.add_parser("graph", help="list the stages in order, with their inputs and outputs")
     _add_targets(graph)
     graph.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
-    graph.set_defaults(command=_graph)
+    graph.set_defaults(command=commands.graph)
 
-    plan = commands.add_parser("plan", help="show which stages would run and why, without running them")
+    plan = subcommands.add_parser("plan", help="show which stages would run and why, without running them")
     _add_targets(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     plan.add_argument("--explain", metavar="STAGE", help="show the chain of causes of one stage")
@@ -75,9 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="cores to plan with (default: all, %(default)s)",
     )
-    plan.set_defaults(command=_plan)
+    plan.set_defaults(command=commands.plan)
 
-    run = commands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
+    run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
     _add_targets(run)
     run.add_argument(
         "--workers",
@@ -108,9 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
     run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
-    run.set_defaults(command=_run)
+    run.set_defaults(command=commands.run)
 
-    loop = commands.add_parser(
+    loop = subcommands.add_parser(
         "loop",
         help="run in rounds: after each, a feedback stage changes params.yaml",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -143,14 +143,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="cores to use (default: all, %(default)s)",
     )
-    loop.set_defaults(command=_loop)
+    loop.set_defaults(command=commands.loop)
 
-    params = commands.add_parser("params", help="list the params of stages: value, type, range, meaning")
+    params = subcommands.add_parser("params", help="list the params of stages: value, type, range, meaning")
     _add_targets(params)
     params.add_argument("--json", action="store_true", help="print the list as JSON")
-    params.set_defaults(command=_params)
+    params.set_defaults(command=commands.params)
 
-    init = commands.add_parser(
+    init = subcommands.add_parser(
         "init",
         help="write the skeleton of a pipeline whose stages are Python functions",
         description="Write tasks/PIPELINE/ with two stages, declare them in dvc.yaml, add their params to "
@@ -158,12 +158,12 @@ def build_parser() -> argparse.ArgumentParser:
         "get new entries. `statewright run PIPELINE` then runs it.",
     )
     init.add_argument("pipeline", help="name of the pipeline: a Python identifier, such as churn")
-    init.set_defaults(command=_init)
+    init.set_defaults(command=commands.init)
 
-    check = commands.add_parser("check", help="check that contracts, params and paths agree on every edge")
-    check.set_defaults(command=_check)
+    check = subcommands.add_parser("check", help="check that contracts, params and paths agree on every edge")
+    check.set_defaults(command=commands.check)
 
-    schedule = commands.add_parser(
+    schedule = subcommands.add_parser(
         "schedule",
         help="find the shortest schedule of a PSPLIB file (.sm)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -189,37 +189,41 @@ def build_parser() -> argparse.ArgumentParser:
     )
     schedule.add_argument("--json", action="store_true", help="print the schedule as JSON")
     schedule.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
-    schedule.set_defaults(command=_schedule)
+    schedule.set_defaults(command=commands.schedule)
 
-    doctor = commands.add_parser("doctor", help="check versions, servers and write permissions")
-    doctor.set_defaults(command=_doctor)
+    doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
+    doctor.set_defaults(command=commands.doctor)
 
-    ui = commands.add_parser("ui", help="start a Prefect server and, with the extra `ui`, an MLflow server")
+    ui = subcommands.add_parser(
+        "ui", help="start a Prefect server and, with the extra `ui`, an MLflow server"
+    )
     ui.add_argument(
         "--prefect-port", type=_positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
     ui.add_argument(
         "--mlflow-port", type=_positive, default=5000, metavar="PORT", help="default: %(default)s"
     )
-    ui.set_defaults(command=_ui)
+    ui.set_defaults(command=commands.ui)
 
-    trace = commands.add_parser(
+    trace = subcommands.add_parser(
         "trace", help="show the origin of a file, metric or stage, and what depends on it"
     )
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
     trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
-    trace.set_defaults(command=_trace)
+    trace.set_defaults(command=commands.trace)
 
-    verify = commands.add_parser(
+    verify = subcommands.add_parser(
         "verify", help="check that stages are reproducible: run them twice in scratch copies"
     )
     verify.add_argument("targets", nargs="*", metavar="STAGE", help="stages or files (default: every stage)")
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
-    verify.set_defaults(command=_verify)
+    verify.set_defaults(command=commands.verify)
 
-    fingerprint = commands.add_parser("fingerprint", help="write the hashes of the code that each stage uses")
+    fingerprint = subcommands.add_parser(
+        "fingerprint", help="write the hashes of the code that each stage uses"
+    )
     fingerprint.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
-    fingerprint.set_defaults(command=_fingerprint)
+    fingerprint.set_defaults(command=commands.fingerprint)
     return parser
 
 
@@ -280,232 +284,3 @@ def _duration(text: str) -> float:
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError("expected a number of 0 or more")
     return number
-
-
-def _graph(options: argparse.Namespace) -> int:
-    from statewright.repository.declaration import declare, describe, open_repository, targets
-    from statewright.terminal.display import terminal
-    from statewright.terminal.graph import print_graph, select
-
-    repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    named = targets(repository, options.targets)
-    wanted = workflow.ancestors(named) if named else set(workflow.stages)
-    if options.json:
-        print(json.dumps(select(describe(repository), wanted), indent=2, default=str))
-    else:
-        print_graph(workflow, wanted, terminal(stderr=False))
-    return OK
-
-
-def _plan(options: argparse.Namespace) -> int:
-    from statewright.scheduling.prediction import schedule_plan
-    from statewright.settled import recall
-    from statewright.terminal.display import print_plan, terminal
-
-    names = [options.explain] if options.explain else options.targets
-    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
-    capacities: dict[str, float] = {}
-    if session is None:
-        from statewright.session import open_session
-        from statewright.transition import Limits
-
-        session = open_session(Path.cwd(), names, assumed=options.assignments)
-        capacities = Limits(workers=options.workers).as_dict()
-    prediction = schedule_plan(session.workflow, session.plan, capacities)
-    if options.json:
-        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}
-        print(json.dumps(values, indent=2, allow_nan=False))
-    elif options.explain:
-        from statewright.terminal.explain import print_causes
-
-        for address in session.targets:
-            print_causes(session.workflow, session.plan, address, terminal(stderr=False))
-    else:
-        print_plan(session.plan, terminal(stderr=False), prediction, options.workers)
-    if session.plan.work and (options.schedule or options.svg):
-        _draw_plan(options, prediction)
-    return OK
-
-
-def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
-    from statewright.terminal.display import terminal
-    from statewright.terminal.gantt import plan_chart, save_svg, show
-
-    chart = plan_chart(prediction, options.workers)
-    if options.svg:
-        save_svg(chart, options.svg)
-    if not options.json:
-        show(chart, terminal(stderr=False))
-
-
-def _schedule(options: argparse.Namespace) -> int:
-    from statewright.scheduling.psplib import read_psplib
-    from statewright.scheduling.schedule import solve
-    from statewright.terminal.display import terminal
-    from statewright.terminal.gantt import problem_chart, save_svg, show
-
-    problem = read_psplib(options.file)
-    schedule = solve(problem, seconds=options.seconds, workers=options.workers)
-    chart = problem_chart(problem, schedule, options.file.name)
-    if options.svg:
-        save_svg(chart, options.svg)
-    if options.json:
-        print(json.dumps(schedule.as_dict()))
-    else:
-        show(chart, terminal(stderr=False))
-    return OK
-
-
-def _run(options: argparse.Namespace) -> int:
-    from statewright.settled import recall
-    from statewright.terminal.display import terminal
-    from statewright.terminal.results import print_up_to_date
-
-    usual = not (options.at or options.assignments or options.force)
-    if usual and (settled := recall(Path.cwd(), options.targets)):
-        print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
-        return OK
-
-    from statewright import session
-
-    if options.at:
-        from statewright.loop.restore import run_at
-
-        if options.targets or options.assignments or options.force:
-            raise WorkflowError(
-                f"run --at {options.at} restores a whole round; it takes no TARGET, --set or --force"
-            )
-        return run_at(Path.cwd(), options.at, workers=options.workers)
-    return session.run(
-        Path.cwd(),
-        options.targets,
-        workers=options.workers,
-        assignments=options.assignments,
-        force=options.force,
-        keep_going=options.keep_going,
-        name=options.name,
-    )
-
-
-def _loop(options: argparse.Namespace) -> int:
-    from statewright.loop.approval import select_prompt
-    from statewright.loop.driver import loop
-    from statewright.loop.judge import StopConditions, parse_target
-
-    stops = StopConditions(
-        rounds=options.rounds,
-        budget_s=options.budget * 60 if options.budget is not None else None,
-        patience=options.patience,
-        target=parse_target(options.until) if options.until else None,
-    )
-    ask = select_prompt() if options.ask else None
-    return loop(Path.cwd(), options.target, stops=stops, workers=options.workers, ask=ask)
-
-
-def _params(options: argparse.Namespace) -> int:
-    from statewright.functions.describe import describe_params
-    from statewright.repository.declaration import declare, open_repository, targets
-    from statewright.terminal.display import terminal
-    from statewright.terminal.parameters import print_parameters
-
-    repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    addresses = targets(repository, options.targets) or tuple(workflow.stages)
-    parameters = describe_params(repository.root, workflow, addresses)
-    if options.json:
-        print(json.dumps([parameter.as_dict() for parameter in parameters], indent=2, default=str))
-    else:
-        print_parameters(parameters, terminal(stderr=False))
-    return OK
-
-
-def _init(options: argparse.Namespace) -> int:
-    from statewright.functions.skeleton import write_pipeline
-
-    for path in write_pipeline(Path.cwd(), options.pipeline):
-        print(path)
-    print(f"next: statewright check, then statewright run {options.pipeline}")
-    return OK
-
-
-def _check(options: argparse.Namespace) -> int:
-    from statewright.functions.checks import faults
-    from statewright.repository.declaration import declare, open_repository
-    from statewright.terminal.display import counted
-
-    repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    all_faults = faults(repository.root, workflow)
-    for fault in all_faults:
-        print(fault)
-    print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")
-    return FAILED if all_faults else OK
-
-
-def _trace(options: argparse.Namespace) -> int:
-    from statewright.lineage.display import print_trace
-    from statewright.lineage.provenance import trace
-    from statewright.terminal.display import terminal
-
-    result = trace(Path.cwd(), options.subject)
-    if options.json:
-        print(json.dumps(result.as_dict(), indent=2, default=str))
-    else:
-        print_trace(result, terminal(stderr=False))
-    return OK
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from statewright.lineage.display import print_verification
-    from statewright.running.process import StageFailedError
-    from statewright.terminal.display import terminal
-    from statewright.verify.reproduction import Verification, verify_stages
-
-    results: list[Verification] = []
-    progress, console = terminal(), terminal(stderr=False)
-
-    def report(result: Verification) -> None:
-        results.append(result)
-        if not options.json:
-            print_verification(result, console)
-
-    try:
-        identical = verify_stages(
-            Path.cwd(),
-            options.targets,
-            lambda line: progress.print(line, highlight=False, markup=False),
-            report,
-        )
-    except StageFailedError as error:
-        progress.print(str(error), style="red", markup=False, soft_wrap=True)
-        return FAILED
-    if options.json:
-        print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
-    return OK if identical else FAILED
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from statewright.doctor import examine
-
-    findings = examine(Path.cwd())
-    for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.subject}: {finding.text}")
-    return OK if all(finding.ok for finding in findings) else FAILED
-
-
-def _ui(options: argparse.Namespace) -> int:
-    from statewright.running.servers import serve
-
-    return serve(Path.cwd(), prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
-
-
-def _fingerprint(options: argparse.Namespace) -> int:
-    from statewright.files import save
-    from statewright.fingerprint import fingerprints
-    from statewright.terminal.display import counted
-
-    hashes: dict[str, Any] = fingerprints(Path.cwd())
-    save(hashes, options.out)
-    print(f"{options.out}: code of {counted(len(hashes), 'stage')}")
-    return OK

@@ -1,0 +1,258 @@
+"""The commands of the command line: each a few lines over the engine.
+
+Every function takes the parsed options and returns the exit status. Imports are local, so that a
+command loads what it needs and no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from statewright.workflow import WorkflowError
+
+OK, FAILED = 0, 1
+
+
+def graph(options: argparse.Namespace) -> int:
+    """List the stages of the targets."""
+    from statewright.repository.declaration import declare, describe, open_repository, targets
+    from statewright.terminal.display import terminal
+    from statewright.terminal.graph import print_graph, select
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    named = targets(repository, options.targets)
+    wanted = workflow.ancestors(named) if named else set(workflow.stages)
+    if options.json:
+        print(json.dumps(select(describe(repository), wanted), indent=2, default=str))
+    else:
+        print_graph(workflow, wanted, terminal(stderr=False))
+    return OK
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Show the plan, its causes or its schedule."""
+    from statewright.scheduling.prediction import schedule_plan
+    from statewright.settled import recall
+    from statewright.terminal.display import print_plan, terminal
+
+    names = [options.explain] if options.explain else options.targets
+    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
+    capacities: dict[str, float] = {}
+    if session is None:
+        from statewright.session import open_session
+        from statewright.transition import Limits
+
+        session = open_session(Path.cwd(), names, assumed=options.assignments)
+        capacities = Limits(workers=options.workers).as_dict()
+    prediction = schedule_plan(session.workflow, session.plan, capacities)
+    if options.json:
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}
+        print(json.dumps(values, indent=2, allow_nan=False))
+    elif options.explain:
+        from statewright.terminal.explain import print_causes
+
+        for address in session.targets:
+            print_causes(session.workflow, session.plan, address, terminal(stderr=False))
+    else:
+        print_plan(session.plan, terminal(stderr=False), prediction, options.workers)
+    if session.plan.work and (options.schedule or options.svg):
+        _draw_plan(options, prediction)
+    return OK
+
+
+def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
+    from statewright.terminal.display import terminal
+    from statewright.terminal.gantt import plan_chart, save_svg, show
+
+    chart = plan_chart(prediction, options.workers)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if not options.json:
+        show(chart, terminal(stderr=False))
+
+
+def schedule(options: argparse.Namespace) -> int:
+    """Solve a scheduling problem from a PSPLIB file."""
+    from statewright.scheduling.psplib import read_psplib
+    from statewright.scheduling.schedule import solve
+    from statewright.terminal.display import terminal
+    from statewright.terminal.gantt import problem_chart, save_svg, show
+
+    problem = read_psplib(options.file)
+    schedule = solve(problem, seconds=options.seconds, workers=options.workers)
+    chart = problem_chart(problem, schedule, options.file.name)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if options.json:
+        print(json.dumps(schedule.as_dict()))
+    else:
+        show(chart, terminal(stderr=False))
+    return OK
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run what the plan says."""
+    from statewright.settled import recall
+    from statewright.terminal.display import terminal
+    from statewright.terminal.results import print_up_to_date
+
+    usual = not (options.at or options.assignments or options.force)
+    if usual and (settled := recall(Path.cwd(), options.targets)):
+        print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+        return OK
+
+    from statewright import session
+
+    if options.at:
+        from statewright.loop.restore import run_at
+
+        if options.targets or options.assignments or options.force:
+            raise WorkflowError(
+                f"run --at {options.at} restores a whole round; it takes no TARGET, --set or --force"
+            )
+        return run_at(Path.cwd(), options.at, workers=options.workers)
+    return session.run(
+        Path.cwd(),
+        options.targets,
+        workers=options.workers,
+        assignments=options.assignments,
+        force=options.force,
+        keep_going=options.keep_going,
+        name=options.name,
+    )
+
+
+def loop(options: argparse.Namespace) -> int:
+    """Run rounds until a stop condition holds."""
+    from statewright.loop.approval import select_prompt
+    from statewright.loop.driver import loop as run_loop
+    from statewright.loop.judge import StopConditions, parse_target
+
+    stops = StopConditions(
+        rounds=options.rounds,
+        budget_s=options.budget * 60 if options.budget is not None else None,
+        patience=options.patience,
+        target=parse_target(options.until) if options.until else None,
+    )
+    ask = select_prompt() if options.ask else None
+    return run_loop(Path.cwd(), options.target, stops=stops, workers=options.workers, ask=ask)
+
+
+def params(options: argparse.Namespace) -> int:
+    """List the params of stages."""
+    from statewright.functions.describe import describe_params
+    from statewright.repository.declaration import declare, open_repository, targets
+    from statewright.terminal.display import terminal
+    from statewright.terminal.parameters import print_parameters
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    addresses = targets(repository, options.targets) or tuple(workflow.stages)
+    parameters = describe_params(repository.root, workflow, addresses)
+    if options.json:
+        print(json.dumps([parameter.as_dict() for parameter in parameters], indent=2, default=str))
+    else:
+        print_parameters(parameters, terminal(stderr=False))
+    return OK
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write the skeleton of a pipeline."""
+    from statewright.functions.skeleton import write_pipeline
+
+    for path in write_pipeline(Path.cwd(), options.pipeline):
+        print(path)
+    print(f"next: statewright check, then statewright run {options.pipeline}")
+    return OK
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check that declarations, contracts, params and files agree."""
+    from statewright.functions.checks import faults
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.terminal.display import counted
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    all_faults = faults(repository.root, workflow)
+    for fault in all_faults:
+        print(fault)
+    print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")
+    return FAILED if all_faults else OK
+
+
+def trace(options: argparse.Namespace) -> int:
+    """Show the origin of a subject and its dependents."""
+    from statewright.lineage.display import print_trace
+    from statewright.lineage.provenance import trace as trace_subject
+    from statewright.terminal.display import terminal
+
+    result = trace_subject(Path.cwd(), options.subject)
+    if options.json:
+        print(json.dumps(result.as_dict(), indent=2, default=str))
+    else:
+        print_trace(result, terminal(stderr=False))
+    return OK
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Run stages twice and compare their outputs."""
+    from statewright.lineage.display import print_verification
+    from statewright.running.process import StageFailedError
+    from statewright.terminal.display import terminal
+    from statewright.verify.reproduction import Verification, verify_stages
+
+    results: list[Verification] = []
+    progress, console = terminal(), terminal(stderr=False)
+
+    def report(result: Verification) -> None:
+        results.append(result)
+        if not options.json:
+            print_verification(result, console)
+
+    try:
+        identical = verify_stages(
+            Path.cwd(),
+            options.targets,
+            lambda line: progress.print(line, highlight=False, markup=False),
+            report,
+        )
+    except StageFailedError as error:
+        progress.print(str(error), style="red", markup=False, soft_wrap=True)
+        return FAILED
+    if options.json:
+        print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
+    return OK if identical else FAILED
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Report what is installed, reachable and writable."""
+    from statewright.doctor import examine
+
+    findings = examine(Path.cwd())
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.subject}: {finding.text}")
+    return OK if all(finding.ok for finding in findings) else FAILED
+
+
+def ui(options: argparse.Namespace) -> int:
+    """Start the servers."""
+    from statewright.running.servers import serve
+
+    return serve(Path.cwd(), prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
+
+
+def fingerprint(options: argparse.Namespace) -> int:
+    """Write the hashes of the code that each stage reaches."""
+    from statewright.files import save
+    from statewright.fingerprint import fingerprints
+    from statewright.terminal.display import counted
+
+    hashes: dict[str, Any] = fingerprints(Path.cwd())
+    save(hashes, options.out)
+    print(f"{options.out}: code of {counted(len(hashes), 'stage')}")
+    return OK
