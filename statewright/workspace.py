@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from statewright.files import replacing
@@ -11,11 +10,11 @@ WORKING_LOCK = "working.lock"
 """Lock below `.statewright` that all processes of a run share: a new run waits for a killed one."""
 
 
-def control_folder(folder: Path, tracked: Iterable[str] = ()) -> Path:
-    """Create a folder that git ignores, except for the files `tracked`."""
+def control_folder(folder: Path) -> Path:
+    """Create a folder that git ignores, its `.gitignore` included."""
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
         with replacing(ignore) as temporary:
-            temporary.write_text("".join(["*\n", *(f"!{name}\n" for name in (".gitignore", *tracked))]))
+            temporary.write_text("*\n")
     return folder

@@ -130,7 +130,7 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
         raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
     local = uri.startswith("sqlite:")
-    control_folder(root / "mlflow", tracked=("README.md",))
+    control_folder(root / "mlflow")
     with FileLock(root / "mlflow" / ".lock"):
         client = mlflow.MlflowClient(tracking_uri=uri)
         existing = client.get_experiment_by_name(name)

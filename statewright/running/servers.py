@@ -36,7 +36,7 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     """
     prefect_url = f"http://127.0.0.1:{prefect_port}"
     mlflow_url = f"http://127.0.0.1:{mlflow_port}"
-    control_folder(root / "mlflow", tracked=("README.md",))
+    control_folder(root / "mlflow")
     environment = {
         **os.environ,
         "PREFECT_API_URL": f"{prefect_url}/api",

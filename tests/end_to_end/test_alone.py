@@ -153,6 +153,9 @@ def test_it_plans_runs_and_traces_in_another_repository(binaries: Path, tmp_path
     assert run([str(binaries / "dvc"), "status"], root, path).strip() == "Data and pipelines are up to date."
     assert "letters" in run([engine, "trace", "sorted.txt"], root, path)
     assert "identical in two runs" in run([engine, "verify", "sorted"], root, path)
+    untracked = run(["git", "status", "--short", "--untracked-files=all"], root).splitlines()
+    ours = [line for line in untracked if "statewright" in line or "mlflow" in line]
+    assert ours == []
 
 
 def test_what_needs_an_extra_names_it(binaries: Path, tmp_path: Path) -> None:
