@@ -58,7 +58,7 @@ def _log_determinant(matrix: Array) -> float:
     for k in range(d):
         pivot = matrix[k, k]
         if not pivot > 0:
-            raise ValueError("psi0 is too small beside the spread of y: standardise y or enlarge psi0")
+            raise ValueError("psi0 is too small for the spread of y; standardise y or increase psi0")
         product *= pivot
         if not 1e-100 < product < 1e100:
             log_det += math.log(product)

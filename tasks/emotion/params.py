@@ -258,7 +258,7 @@ class MesoParams(Params):
 class MacroParams(Params):
     """Careers as Gaussian processes."""
 
-    dimensions: Names = Field(description="dimensions, each with a fit of its own", min_length=1)
+    dimensions: Names = Field(description="dimensions; each is fitted separately", min_length=1)
     min_years: int = Field(description="active years before the test years that a career needs", ge=3)
     max_years: int = Field(
         description="maximum number of those years; the cost of a career is the cube of its years", ge=5

@@ -33,13 +33,21 @@ from tasks.emotion.sections import (
     limitations,
     music,
     plane,
-    reproduction,
     scales,
     states,
 )
 from tasks.emotion.variational import VariationalOutputs
 from tasks.report import feedback as feedback_loop
-from tasks.report.blocks import ReportOutputs, count, findings, findings_text, joined
+from tasks.report.blocks import (
+    Commands,
+    Prose,
+    ReportOutputs,
+    Section,
+    count,
+    findings,
+    findings_text,
+    joined,
+)
 from tasks.report.page import page
 
 TITLE = "Emotion in recorded music: artists, careers, and music as a whole"
@@ -71,7 +79,9 @@ def report(
     points = [
         sentence
         for topic in (
+            data.finding(ingest),
             music.finding(changepoint),
+            plane.finding(selection, preprocess, params),
             careers.finding(changepoint),
             states.finding(variational),
             scales.finding(meso),
@@ -83,6 +93,7 @@ def report(
             coverage.finding(evaluate),
             ablations.finding(evaluate),
             feedback_loop.finding(feedback),
+            limitations.finding(),
         )
         for sentence in topic
     ]
@@ -103,7 +114,7 @@ def report(
         ablations.section(evaluate),
         feedback_loop.section(feedback),
         limitations.section(forecasts),
-        reproduction.section(),
+        reproduction(),
     )
     html = page(
         TITLE,
@@ -131,4 +142,28 @@ def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, eval
         f"In short, {count(metrics.certain)} of {count(metrics.careers)} careers very probably changed "
         f"character at least once, music as a whole most probably did so {moment}, and the predictions are "
         f"better than the best simple rule in {better} of {measures} measures."
+    )
+
+
+def reproduction() -> Section:
+    """Return the section on the commands that reproduce the page."""
+    return Section(
+        "reproduce",
+        "How to reproduce this page",
+        (
+            Prose(
+                "The stages declared in dvc.yaml compute every number above from the tables in data/source, "
+                "with the parameters in params.yaml. dvc.lock holds the hash of every file, and MLflow the "
+                "record of each run. From a fresh copy of the repository:"
+            ),
+            Commands(
+                (
+                    "make run                          # the whole pipeline, then this page",
+                    "statewright plan                  # the stages that would run, with reasons",
+                    "dvc repro emotion-report          # the same with DVC alone",
+                    "statewright run emotion-report    # the same as a Prefect flow",
+                )
+            ),
+            Prose("The same inputs and parameters give the same page, byte for byte. It needs no network."),
+        ),
     )

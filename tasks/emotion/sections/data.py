@@ -32,6 +32,16 @@ JOINS = {
 }
 
 
+def finding(ingest: IngestResults) -> list[str]:
+    """Return the sentence on the rows that were read and quarantined."""
+    total = ingest.ingest.all_tables
+    broken = count(total.rows_quarantined) if total.rows_quarantined else "none"
+    return [
+        f"Of {count(total.rows_read)} rows in {plural(len(ingest.ingest.tables), 'table')}, {broken} broke a "
+        "rule and went to quarantine."
+    ]
+
+
 def section(ingest: IngestResults, preprocess: PreprocessOutputs) -> Section:
     """Return the section: counts of the source tables, of the joins and of the flags."""
     report, quarantine = ingest.ingest, ingest.quarantine
@@ -43,7 +53,7 @@ def section(ingest: IngestResults, preprocess: PreprocessOutputs) -> Section:
             f"{count(total.rows_kept)} satisfied the rules and {plural(total.rows_quarantined, 'row')} "
             f"{'was' if total.rows_quarantined == 1 else 'were'} quarantined. No row is dropped without a "
             "record. Audio figures are Spotify's; lyric figures count words of the NRC emotion lexicon per "
-            "hundred words. Both are instruments with a bias of their own, not the judgement of a listener."
+            "hundred words. Both have biases, and neither is the judgement of a listener."
         ),
         grid(
             "Rows of each source table. Exact counts; no sampling.",

@@ -134,7 +134,7 @@ def _scores_table(scores: pd.DataFrame, task: str) -> Grid:
         f"Error (RMSE) of forecasts of {TASKS.get(task, task)}, {count(rows['targets'].max())} test targets, "
         "with 95% intervals from a bootstrap over artists. The star marks the smallest error of a column. "
         "The last row is the error of a perfect forecast: the target is a mean of few songs and has a "
-        "sampling error of its own.",
+        "sampling error.",
         ("model", *dimensions),
         table,
     )
@@ -155,7 +155,7 @@ def _difference_table(scores: pd.DataFrame, task: str) -> Grid:
             )
         )  # fmt: skip
     return grid(
-        f"The model beside the best baseline of each dimension, {TASKS.get(task, task)}. The baseline is "
+        f"The model and the best baseline of each dimension, {TASKS.get(task, task)}. The baseline is "
         "chosen on the test targets, which favours it. Difference: RMSE of the model minus that of the "
         f"baseline; a value below 0 is a win. Skill: reduction of the squared error of “{REFERENCE}” by the "
         "model. 95% intervals over artists.",

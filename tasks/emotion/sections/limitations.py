@@ -17,6 +17,11 @@ LIMITS = (
 )
 
 
+def finding() -> list[str]:
+    """Return the limit that matters most for every other finding."""
+    return [f"A limit of all findings: {LIMITS[0][0].lower()}{LIMITS[0][1:]}"]
+
+
 def section(forecasts: pd.DataFrame) -> Section:
     """Return the section: one point per method, and the limits of all figures."""
     splits = [
@@ -35,7 +40,7 @@ def section(forecasts: pd.DataFrame) -> Section:
                     "The result is a probability for each year, not a date.",
                     "Fusion: one encoder per modality, attention between modalities with a time encoding, "
                     "weighted tensor fusion. A missing modality is masked, never imputed.",
-                    "Forecast: a state-space model of every career with parameters of its own, corrected by "
+                    "Forecast: a state-space model with separate parameters for each career, corrected by "
                     "attention over the artist's past and by its other dimensions. The data are split by "
                     f"time ({split}); the years between serve for validation and calibration. The test years "
                     "decide nothing.",

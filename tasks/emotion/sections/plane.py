@@ -27,6 +27,20 @@ class Path(NamedTuple):
     steps: pd.DataFrame
 
 
+def finding(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> list[str]:
+    """Return the sentence on the path of music as a whole."""
+    sentences = []
+    for path in _paths(selection, preprocess, params):
+        if path.key == "whole-music":
+            start, end = path.steps.iloc[0], path.steps.iloc[-1]
+            sentences.append(
+                f"{path.name} moved from energy {start['energy_mean']:.2f} and valence "
+                f"{start['valence_mean']:.2f} ({start['label']}) to {end['energy_mean']:.2f} and "
+                f"{end['valence_mean']:.2f} ({end['label']})."
+            )
+    return sentences
+
+
 def section(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> Section:
     """Return the section: music and the selected artists in the emotion plane."""
     paths = _paths(selection, preprocess, params)
@@ -44,7 +58,7 @@ def section(selection: Selection, preprocess: PreprocessOutputs, params: ReportP
     )
     text = (
         "Psychologists describe emotions on two axes: how pleasant and how aroused. Spotify’s valence and "
-        "energy stand in for them here. The match is close, but energy measures loudness and pace, not "
+        "energy are used for them here. The match is close, but energy measures loudness and pace, not "
         "feeling."
     )
     return Section(

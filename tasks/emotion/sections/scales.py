@@ -155,7 +155,7 @@ def _albums_figure(table: pd.DataFrame, meso: MesoMetrics) -> Figure:
     means = [f"{name} {one.coherence:.2f} against {one.shuffled_coherence:.2f}" for name, one in modalities]
     picture = svg(
         "albums", (8.2, 2.7),
-        f"Histograms of album coherence beside the same for shuffled songs: {'; '.join(means)}.",
+        f"Histograms of album coherence, compared with shuffled songs: {'; '.join(means)}.",
         partial(draw.albums, table=table),
     )  # fmt: skip
     sizes = joined(f"{count(one.albums)} albums ({NAMES[name]})" for name, one in modalities)
@@ -224,7 +224,7 @@ def _table(micro: MicroMetrics, macro: MacroMetrics) -> Grid:
     for dimension, fit in macro.dimensions.items():
         rows += _year_rows(f"{dimension}, later years", fit.future)
     return grid(
-        "Each model beside simple predictions, on songs and years to which it was not fitted. RMSE is "
+        "Each model compared with simple predictions, on songs and years to which it was not fitted. RMSE is "
         "dominated by the largest errors, the median error is that of a typical case; log density rewards a "
         "correct statement of uncertainty (higher is better).",
         ("target", "prediction by", "RMSE", "median error", "log density"),
