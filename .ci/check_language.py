@@ -1,7 +1,7 @@
 """Check words and docstrings against the table in CONTRIBUTING.md.
 
-``python .ci/check_language.py [PATH ...]`` prints one line for each place that breaks a rule and
-exits with 1 if there is one. Without a path it reads every tracked text file.
+``python .ci/check_language.py [PATH ...]`` prints one line for each fault and exits with 1 if
+there is one. Without a path it reads every tracked text file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENDINGS = {".py", ".md", ".html", ".j2", ".js", ".yaml", ".yml", ".toml"}
+ENDINGS = {".py", ".md", ".html", ".j2", ".js", ".css", ".txt", ".yaml", ".yml", ".toml"}
+NAMES = {"Makefile"}
 # The list itself, other people's words, and values that a run recorded.
 EXEMPT = {"CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "dvc.lock"}
 EXEMPT_FOLDERS = ("data/source/", "benchmarks/figures/")
@@ -44,7 +45,9 @@ def tracked() -> list[str]:
     return [
         path
         for path in listed.stdout.splitlines()
-        if Path(path).suffix in ENDINGS and path not in EXEMPT and not path.startswith(EXEMPT_FOLDERS)
+        if (Path(path).suffix in ENDINGS or path in NAMES)
+        and path not in EXEMPT
+        and not path.startswith(EXEMPT_FOLDERS)
     ]
 
 

@@ -4,7 +4,7 @@ Like `transition`, the simulation decides on each stage again when its turn come
 that the stage then finds. Assumptions:
 
 - a command is a function: command, input hashes and params determine the hashes of its outputs;
-- a restored stage has the outputs that the run cache run_cache_queries;
+- a restored stage has the outputs that the run cache holds;
 - a stage that fails leaves no outputs and no record, and the stages that need it do not run;
 - nothing else changes in the meantime.
 """

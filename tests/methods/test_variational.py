@@ -265,12 +265,12 @@ def dense_posterior(careers: Careers, theta: dict[str, float]) -> tuple[np.ndarr
     variance[careers.start] = 1 / theta["start_precision"]
     variance[n:] = 1 / theta["level_precision"]
     cov = transform * variance @ transform.T
-    heard = np.flatnonzero(careers.songs)
-    noise = np.diag(1 / (theta["song_precision"] * careers.songs[heard]))
-    gain = cov[:, heard] @ np.linalg.inv(cov[np.ix_(heard, heard)] + noise)
-    off = careers.mean[heard, 0] - theta["population"]
-    evidence = stats.multivariate_normal(cov=cov[np.ix_(heard, heard)] + noise).logpdf(off)
-    return theta["population"] + gain @ off, cov - gain @ cov[heard], float(evidence)
+    observed = np.flatnonzero(careers.songs)
+    noise = np.diag(1 / (theta["song_precision"] * careers.songs[observed]))
+    gain = cov[:, observed] @ np.linalg.inv(cov[np.ix_(observed, observed)] + noise)
+    off = careers.mean[observed, 0] - theta["population"]
+    evidence = stats.multivariate_normal(cov=cov[np.ix_(observed, observed)] + noise).logpdf(off)
+    return theta["population"] + gain @ off, cov - gain @ cov[observed], float(evidence)
 
 
 THETA = {
@@ -319,10 +319,10 @@ def test_structured_bound_is_the_evidence_where_parameters_are_known(seed):
             for name, factor in vars(theta).items()
         }
     )
-    heard, song = careers.songs > 0, THETA["song_precision"]
-    # Beside the yearly means' density: the songs about their means, and what turns a mean's into songs'.
-    about = 0.5 * (careers.songs.sum() - heard.sum()) * np.log(song / 2 / np.pi)
-    about -= 0.5 * song * careers.within.sum() + 0.5 * np.log(careers.songs[heard]).sum()
+    observed, song = careers.songs > 0, THETA["song_precision"]
+    # Log density of the songs about their yearly means, which is added to that of the means.
+    about = 0.5 * (careers.songs.sum() - observed.sum()) * np.log(song / 2 / np.pi)
+    about -= 0.5 * song * careers.within.sum() + 0.5 * np.log(careers.songs[observed]).sum()
     evidence = dense_posterior(careers, THETA)[2] + about
     fit = structured_ascent(careers, prior, tolerance=0, max_steps=5)
     assert fit.elbo[-1] == pytest.approx(evidence, abs=1e-4)

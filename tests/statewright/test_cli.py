@@ -91,6 +91,23 @@ def test_an_invalid_command_line_is_status_2(arguments: list[str]) -> None:
     assert end.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--workers", "two"], "--workers: 'two': expected a whole number of 1 or more"),
+        (["loop", "--patience", "1.5"], "--patience: '1.5': expected a whole number of 1 or more"),
+        (["loop", "--budget", "soon"], "--budget: 'soon': expected a number of 0 or more"),
+        (["loop", "--budget", "inf"], "--budget: 'inf': expected a number of 0 or more"),
+    ],
+)
+def test_an_invalid_number_names_the_value_and_the_expected_range(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_plan_prints_to_stdout_and_changes_nothing(say: Say, settled: Path) -> None:
     write(settled, {"source.txt": "b\n"})
     before = (settled / "dvc.lock").read_bytes()
@@ -113,7 +130,7 @@ def test_run_with_nothing_to_do_is_status_0_and_prints_the_figures(say: Say, set
     code, out, err = say("run")
     assert code == 0
     assert "nothing to do: 2 stages are up to date" in err
-    # A text file is printed; of another file the path is.
+    # The content of a text file is printed.
     assert out.splitlines() == ["score rmse: 0.1235", "score n: 3", "a"]
 
 

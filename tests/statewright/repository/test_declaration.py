@@ -110,10 +110,6 @@ STAGES = {
 }
 
 
-CHAIN = {"several", "folder", "inside", "score", "elsewhere", "nested", "outer"}
-EACH = {"each one", "grid p", "grid q"}
-
-
 class Project:
     """A repository that counts how often each stage has run."""
 
