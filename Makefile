@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-run: setup  ## run the pipeline emotion, the main job (first run: about 6 min)
+run: setup  ## run the pipeline emotion, the main job (first run: minutes)
 	@statewright run emotion --workers $(WORKERS)
 	@echo "to browse the runs: make ui; to run every pipeline: make run-all"
 

@@ -21,7 +21,7 @@ import os
 import posixpath
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -174,68 +174,39 @@ def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def params_page() -> str:
     """Return the params of every stage as Markdown tables."""
-    from ruamel.yaml import YAML
+    from statewright.functions.describe import describe_params
+    from statewright.repository.declaration import declare, open_repository
 
-    values = YAML().load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    repository = open_repository(ROOT)
+    workflow = declare(repository)
     lines = [
         "# Parameters\n",
         "The values of `params.yaml` with their type, range and meaning. Change one with "
-        "`statewright run --set KEY=VALUE`.\n",
+        "`statewright run --set KEY=VALUE`.",
     ]
-    for pipeline, blocks in values.items():
-        lines.append(f"## {pipeline}\n")
-        for stage, block in blocks.items():
-            lines += [f"### {pipeline}.{stage}\n", *_params(pipeline, stage, block), ""]
+    headings: list[str] = []
+    for parameter in sorted(describe_params(repository.root, workflow, workflow.stages), key=_by_block):
+        pipeline, block, *rest = parameter.key.split(".")
+        for heading in (f"## {pipeline}", f"### {pipeline}.{block}"):
+            if heading not in headings:
+                headings.append(heading)
+                lines.append(f"\n{heading}\n")
+                if heading.startswith("###"):
+                    lines.append("| key | value | type | range | meaning |\n| --- | --- | --- | --- | --- |")
+        value = json.dumps(parameter.value, default=str)
+        cells = (
+            f"`{'.'.join(rest)}`",
+            f"`{value}`",
+            f"`{parameter.type}`",
+            parameter.range,
+            parameter.meaning,
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
 
-def _params(pipeline: str, stage: str, block: Any) -> Iterator[str]:
-    if not isinstance(block, Mapping):
-        yield f"`{json.dumps(block)}`"
-        return
-    module = importlib.import_module(f"tasks.{pipeline}.params")
-    model = getattr(module, "".join(part.title() for part in stage.split("_")) + "Params", None)
-    fields = model.model_fields if model else {}
-    if model is None:
-        log.info("params.yaml: %s.%s has no model in tasks/%s/params.py", pipeline, stage, pipeline)
-    yield "| key | value | type and range | meaning |\n| --- | --- | --- | --- |"
-    for key, value in block.items():
-        field = fields.get(key)
-        meaning = (field.description if field else None) or _comment(block, key)
-        cells = (f"`{key}`", f"`{json.dumps(_plain(value))}`", _kind(field) if field else "", meaning)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _kind(field: Any) -> str:
-    annotation = field.annotation
-    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    name = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", name)
-    limits = [
-        f"{sign} {getattr(limit, word)}"
-        for limit in field.metadata
-        for word, sign in (
-            ("gt", ">"),
-            ("ge", ">="),
-            ("lt", "<"),
-            ("le", "<="),
-            ("multiple_of", "multiple of"),
-        )
-        if getattr(limit, word, None) is not None
-    ]
-    return f"`{', '.join([name.replace(' | ', ' or '), *limits])}`"
-
-
-def _comment(block: Any, key: str) -> str:
-    tokens = getattr(block, "ca", None)
-    token = tokens.items.get(key, [None] * 4)[2] if tokens else None
-    first = token.value.strip().splitlines()[:1] if token else []
-    return first[0].lstrip("# ").strip() if first and first[0].startswith("#") else ""
+def _by_block(parameter: Any) -> list[str]:
+    return [*parameter.key.split(".")[:2]]
 
 
 def code_pages() -> dict[str, str]:

@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.errors import explain, translate_errors
+from statewright.repository.errors import translate_errors
 from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
@@ -245,5 +245,7 @@ def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
             hint = (
                 f"; did you mean {' or '.join(close)}?" if close else "; `statewright plan` lists the stages"
             )
-            raise WorkflowError(f"'{name}' is not a stage: {explain(error)}{hint}") from error
+            raise WorkflowError(
+                f"'{name}' is not a stage, output or pipeline of this repository{hint}"
+            ) from error
     return tuple(dict.fromkeys(addresses))

@@ -90,7 +90,8 @@ def attempt(work: Work, address: str) -> str:
         if isinstance(error, StageFailedError):
             raise
         cause = dvc.explain(error) or type(error).__name__
-        raise StageFailedError(f"stage '{address}': {cause}; log: {current.log}") from error
+        log = f"; log: {current.log}" if current.log.exists() else ""
+        raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     finally:
         work.show_log(current.log)
     if status != "skipped":

@@ -37,6 +37,9 @@ MOST_NAMED = 3
 """Maximum number of changed functions or earlier stages in a row; `--json` lists all."""
 
 
+NO_STAGES = "no stage is declared; `dvc stage add` or `statewright init PIPELINE` declares one"
+
+
 @dataclass
 class Row:
     """Progress of one stage; `note` is the last line of its output."""
@@ -123,6 +126,9 @@ def print_plan(plan: Plan, console: Console, prediction: Prediction | None = Non
 
     A prediction of the total is printed only if at least one stage has a recorded duration.
     """
+    if not plan.decisions:
+        console.print(NO_STAGES, markup=False, highlight=False)
+        return
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "verdict", "predicted", "why"):
         table.add_column(name, justify="right" if name == "predicted" else "left", no_wrap=name != "why")

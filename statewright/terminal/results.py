@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from statewright.planning.plan import Plan
-from statewright.terminal.display import counted
+from statewright.terminal.display import NO_STAGES, counted
 from statewright.workflow import Workflow
 
 MAX_LINES = 60
@@ -19,6 +19,9 @@ MAX_LINES = 60
 
 def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Console) -> None:
     """Print that all stages of a plan are up to date, and the figures of `meta.show`."""
+    if not plan.decisions:
+        console.print(NO_STAGES, markup=False, highlight=False)
+        return
     stages, are = len(plan.decisions), "is" if len(plan.decisions) == 1 else "are"
     console.print(f"nothing to do: {counted(stages, 'stage')} {are} up to date", highlight=False)
     show_figures(root, workflow, plan)

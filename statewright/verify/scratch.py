@@ -55,7 +55,7 @@ def copy_checkout(root: Path, folder: Path, needed: Iterable[str], dropped: Iter
         source = _absolute(root / name)
         if not source.exists():
             raise WorkflowError(
-                f"{name} does not exist, but the stage needs it; `statewright plan` shows what writes it"
+                f"{name} does not exist, but the stage needs it; run the stage that writes it or add it"
             )
         _copy_content(source, _mirror(source, folder), folder)
     for path in excluded:  # a stage may rely on the existing folder of its output

@@ -137,7 +137,7 @@ def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, eval
         "This page follows how happy, calm or energetic the recordings of "
         f"{count(rows['artist_id'].nunique())} artists sound and what their lyrics express, from "
         f"{int(rows['year'].min())} to {int(rows['year'].max())}. "
-        "It shows when artists and popular music as a whole changed, who sounds like whom, and how well the "
+        "It shows when artists and popular music as a whole changed, who influenced whom, and how well the "
         "next step of a career can be predicted. "
         f"In short, {count(metrics.certain)} of {count(metrics.careers)} careers very probably changed "
         f"character at least once, music as a whole most probably did so {moment}, and the predictions are "

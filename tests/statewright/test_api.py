@@ -58,6 +58,19 @@ def test_plan_and_check_run_nothing(tmp_path: Path) -> None:
         statewright.plan(root, ["absent"])
 
 
+@pytest.mark.end_to_end
+def test_a_repository_is_run_and_traced(tmp_path: Path, prefect_server: str) -> None:
+    root = make_repository(
+        tmp_path, {"dvc.yaml": "stages:\n  one: {cmd: echo 1 > one.txt, outs: [one.txt]}\n"}
+    )
+    assert statewright.run(root, workers=1) is True
+    assert (root / "one.txt").read_text() == "1\n"
+    assert statewright.plan(root).decisions["one"].verdict == "skip"
+    assert "one" in str(statewright.trace("one.txt", root).as_dict())
+    (root / "dvc.yaml").write_text("stages:\n  one: {cmd: exit 3, outs: [one.txt]}\n")
+    assert statewright.run(root, workers=1) is False
+
+
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--version"])

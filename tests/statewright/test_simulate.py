@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulate import simulate
 from toys import make_repository, run_here, write
 
 from statewright.planning.plan import decide
 from statewright.repository import declaration as engine
 from statewright.repository.observation import observe
 from statewright.running.process import StageFailedError
-from statewright.simulate import simulate
 from statewright.state import StageState, State
 from statewright.workflow import Output, Stage, Workflow
 

@@ -38,7 +38,7 @@ def finding(ingest: IngestResults) -> list[str]:
     broken = count(total.rows_quarantined) if total.rows_quarantined else "none"
     return [
         f"Of {count(total.rows_read)} rows in {plural(len(ingest.ingest.tables), 'table')}, {broken} broke a "
-        "rule and went to quarantine."
+        "rule. Rows that break a rule are quarantined."
     ]
 
 

@@ -18,7 +18,7 @@ def finding(ingest: IngestReport, preprocess: PreprocessReport) -> str:
     return (
         f"Data: {count(ingest.cards)} cards cover {share(preprocess.items_cited / preprocess.items)} of the "
         f"{count(preprocess.items)} entries on the cities' lists; of {count(ingest.all_tables.rows_read)} "
-        f"source rows, {count(broken) if broken else 'none'} broke a rule and went to quarantine."
+        f"source rows, {count(broken) if broken else 'none'} broke a rule."
     )
 
 

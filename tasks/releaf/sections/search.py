@@ -39,7 +39,7 @@ def section(outputs: RetrieveOutputs) -> Section:
     ranking = _ranking(metrics)
     blocks: list[Block] = [
         Prose(
-            f"The search was tested with {count(metrics.questions)} item names that were used for no choice. "
+            f"The search was tested with {count(metrics.questions)} item names that no choice was based on. "
             f"For {count(metrics.questions_cited)} of them the relevant cards are known; these names measure "
             "the ranking (nDCG@10: 1 if the right cards come first). For all names, the test also checks "
             "whether the first card with a fact about the city names the right bin."
