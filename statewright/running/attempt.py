@@ -11,8 +11,8 @@ from pathlib import Path
 from statewright.files import file_name
 from statewright.planning.plan import Plan
 from statewright.record.tracking import StageRecord
-from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
+from statewright.repository.errors import explain
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
@@ -89,7 +89,7 @@ def attempt(work: Work, address: str) -> str:
         lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
-        cause = dvc.explain(error) or type(error).__name__
+        cause = explain(error) or type(error).__name__
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     finally:
