@@ -306,7 +306,7 @@ def test_reformatted_code_has_the_same_hashes(tmp_path_factory: pytest.TempPathF
 
 @pytest.mark.slow
 def test_the_reformatted_code_of_this_repository_has_the_same_hashes(tmp_path: Path) -> None:
-    for top in ("tasks", "methods", "statewright"):
+    for top in ("tasks", "methods", "releaf", "statewright"):
         for path in (HERE / top).rglob("*.py"):
             target = tmp_path / path.relative_to(HERE)
             target.parent.mkdir(parents=True, exist_ok=True)
