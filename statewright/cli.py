@@ -59,42 +59,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_targets(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     plan.add_argument("--explain", metavar="STAGE", help="show the chain of causes of one stage")
-    plan.add_argument(
-        "--set",
-        dest="assignments",
-        action="append",
-        default=[],
-        metavar="[FILE:]KEY=VALUE",
-        help="plan as if this params value were set (see run --set); no file is changed",
-    )
+    _add_assignments(plan, "plan as if this params value were set (see run --set); no file is changed")
     plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
-    plan.add_argument(
-        "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="cores to plan with (default: all, %(default)s)",
-    )
+    _add_workers(plan, "cores to plan with")
     plan.set_defaults(command=commands.plan)
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
     _add_targets(run)
-    run.add_argument(
-        "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="cores to use, which limits the number of parallel stages (default: all, %(default)s)",
-    )
-    run.add_argument(
-        "--set",
-        dest="assignments",
-        action="append",
-        default=[],
-        metavar="[FILE:]KEY=VALUE",
-        help="first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable",
-    )
+    _add_workers(run, "cores to use, which limits the number of parallel stages")
+    _add_assignments(run, "first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable")
     run.add_argument(
         "--at",
         type=_positive,
@@ -137,13 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     loop.add_argument(
         "--ask", action="store_true", help="ask for approval of each patch, here or on Prefect's page"
     )
-    loop.add_argument(
-        "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="cores to use (default: all, %(default)s)",
-    )
+    _add_workers(loop, "cores to use")
     loop.set_defaults(command=commands.loop)
 
     params = subcommands.add_parser("params", help="list the params of stages: value, type, range, meaning")
@@ -270,6 +238,22 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="TARGET",
         help="stages, files, or pipelines (the part before the hyphen in stage names); default: everything",
+    )
+
+
+def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help=f"{purpose} (default: all, %(default)s)",
+    )
+
+
+def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--set", dest="assignments", action="append", default=[], metavar="[FILE:]KEY=VALUE", help=purpose
     )
 
 

@@ -51,7 +51,7 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}", description="Run one stage of dvc.yaml that is a function."
     )
-    parser.add_argument("stage", help="a stage in dvc.yaml, such as emotion-features")
+    parser.add_argument("stage", help="a stage in dvc.yaml, such as PIPELINE-FUNCTION")
     name = parser.parse_args(arguments).stage
     started = time.time()
     try:
