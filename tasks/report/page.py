@@ -28,7 +28,8 @@ nav, figcaption, caption, table, h1, h2, h3, footer, pre, .skip {
 nav { background: var(--tint); border: 1px solid var(--line); border-radius: .4rem; padding: .8rem 1.2rem;
   margin: 1.5rem 0; }
 nav h2 { font-size: .95rem; margin: 0 0 .3rem; padding: 0; border: 0; }
-nav ol { margin: 0; padding-left: 1.5rem; columns: 17rem; font-size: .92rem; }
+nav ol { margin: 0; padding-left: 1.5rem; columns: 15rem; column-gap: 2.5rem; font-size: .92rem; }
+nav li { overflow-wrap: anywhere; }
 .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: #fff;
   padding: .5rem; }
 .findings { background: var(--tint); border-left: 4px solid #0072b2; border-radius: 0 .4rem .4rem 0;
