@@ -86,7 +86,21 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             wait_until_up(f"{address}/health", process)
             yield address
         finally:
+            drain_prefect()
             stop(process)
+
+
+def drain_prefect() -> None:
+    """Send the events and logs that Prefect's threads still hold.
+
+    At the exit of this process they would retry for a minute, since the server is gone by then.
+    """
+    if "prefect" in sys.modules:
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all(timeout=10)
+        EventsWorker.drain_all(timeout=10)
 
 
 def free_port() -> int:

@@ -369,14 +369,15 @@ def wait_for_question(client: Any, text: str, seconds: float = 180) -> Any:
     Prefect first sets the state of the run and then stores the inputs of the form, so a paused run
     may have no description yet.
     """
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for run in client.read_flow_runs():
             if run.state is not None and run.state.is_paused():
                 keyset = run.state.state_details.run_input_keyset
-                with suppress(ObjectNotFound):
+                # Which of the two a missing input raises depends on the client.
+                with suppress(ObjectNotFound, PrefectHTTPStatusError):
                     if text in str(client.read_flow_run_input(run.id, keyset["description"])):
                         return run.id
         time.sleep(0.2)
