@@ -20,14 +20,15 @@ run-all: setup  ## run every pipeline
 	@statewright run --workers $(WORKERS)
 	@echo "to browse the runs: make ui"
 
+# In the order of their names: the end-to-end tests, the longest, then start early.
 test: lint browser  ## run lint, types, layers and all tests
-	python -m pytest -n $(WORKERS) --dist loadfile
+	python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: lint  ## run lint and the tests that start no server and take seconds
-	python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not end_to_end"
+	python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not end_to_end"
 
 test-times: setup browser  ## run all tests and list the twenty slowest
-	python -m pytest -n $(WORKERS) --dist loadfile --durations=20
+	python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20
 
 lint: setup
 	ruff format --check .
