@@ -239,7 +239,7 @@ def test_two_runs_at_once(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     runs = [sandbox.start(), sandbox.start()]
     results = [run.end() for run in runs]
     assert [status for status, _ in results] == [0, 0], results
-    assert sum("is at work in this repository; waiting" in text for _, text in results) == 1
+    assert sum("is running in this repository; waiting" in text for _, text in results) == 1
     assert sum("nothing to do: 5 stages are up to date" in text for _, text in results) == 1
     assert sandbox.started() == dict.fromkeys(lock, 1)
     assert_sound(sandbox, lock)
