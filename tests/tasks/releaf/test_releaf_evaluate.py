@@ -174,7 +174,7 @@ def test_a_reranker_orders_the_cards(
 
 
 def test_the_error_names_a_missing_reranker(items: pd.DataFrame, trained: StreamsOutputs) -> None:
-    with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such'"):
+    with pytest.raises(ContractError, match=r"releaf\.retrieve\.reranker: re-ranker 'no/such' was not found"):
         run_evaluate(items, trained, SEARCH.model_copy(update={"reranker": "no/such"}))
 
 
