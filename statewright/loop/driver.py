@@ -13,6 +13,7 @@ patch that was journaled but not applied is applied when the loop starts again.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Sequence
@@ -235,6 +236,8 @@ def _number(session: Session, stage: Stage) -> int:
 
 
 def _look(work: _Loop) -> Session:
+    # DVC's objects form cycles: without this, each round leaves its databases open for long.
+    gc.collect()
     return open_session(work.root, [work.target] if work.target else [])
 
 

@@ -22,7 +22,7 @@ import importlib
 import json
 import os
 import runpy
-import select
+import selectors
 import signal
 import socket
 import struct
@@ -68,8 +68,12 @@ def serve(control: socket.socket, preload: list[str]) -> dict[str, Any] | None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     statuses: dict[int, int] = {}
+    # Not `select.select`: it fails if a descriptor is above 1023, and a long process can have so many.
+    selector = selectors.PollSelector()
+    selector.register(control, selectors.EVENT_READ)
+    selector.register(woken, selectors.EVENT_READ)
     while True:
-        ready, _, _ = select.select([control.fileno(), woken], [], [], 0 if preload else None)
+        ready = {key.fd for key, _ in selector.select(0 if preload else None)}
         if not ready and preload:
             # If an import fails, the stage that needs the module reports that in its own log.
             with suppress(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -195,3 +196,17 @@ def test_a_command_sees_the_caller_s_environment_and_not_ours(
         assert f"PATH={os.environ['PATH']}" in lines
     finally:
         os.environ.pop("OURS_ALONE")
+
+
+def test_a_process_with_many_open_files_starts_commands(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 < hard < 1200:
+        pytest.skip(f"at most {hard} open files are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1050)]
+    try:
+        assert run(tmp_path, "echo done") == "done\n"
+    finally:
+        for number in held:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
