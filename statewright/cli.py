@@ -160,6 +160,15 @@ def build_parser() -> argparse.ArgumentParser:
     schedule.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     schedule.set_defaults(command=commands.schedule)
 
+    config = subcommands.add_parser(
+        "config",
+        help="print the settings of this repository, and where each comes from",
+        description="Settings stand in .statewright.toml, or in pyproject.toml under [tool.statewright]. "
+        "docs/reference/settings.md describes each of them.",
+    )
+    config.add_argument("--json", action="store_true", help="print the settings as JSON")
+    config.set_defaults(command=commands.config)
+
     doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=commands.doctor)
 

@@ -229,6 +229,25 @@ def verify(options: argparse.Namespace) -> int:
     return OK if identical else FAILED
 
 
+def config(options: argparse.Namespace) -> int:
+    """Print the settings of the repository."""
+    from statewright.configuration import read_configuration, settings
+    from statewright.repository.declaration import open_repository
+    from statewright.terminal.display import terminal
+    from statewright.terminal.parameters import print_settings
+
+    configuration = read_configuration(open_repository(Path.cwd()).root)
+    if options.json:
+        values = {
+            name: {"value": getattr(configuration, name), "source": configuration.sources.get(name)}
+            for name, _ in settings()
+        }
+        print(json.dumps(values, indent=2))
+    else:
+        print_settings(configuration, terminal(stderr=False))
+    return OK
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Report what is installed, reachable and writable."""
     from statewright.doctor import examine

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from statewright.configuration import Configuration, settings
 from statewright.functions.describe import Parameter
 
 
@@ -26,4 +27,16 @@ def print_parameters(parameters: Sequence[Parameter], console: Console) -> None:
         if len(value) > 40:
             value = f"{value[:37]}..."
         table.add_row(*map(Text, (key, value, parameter.type, parameter.range, parameter.meaning)))
+    console.print(table)
+
+
+def print_settings(configuration: Configuration, console: Console) -> None:
+    """Print each setting with its value, its source and its meaning."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("setting", "value", "source", "meaning"):
+        table.add_column(name, no_wrap=name != "meaning")
+    for name, meaning in settings():
+        value = getattr(configuration, name)
+        text = value if isinstance(value, str) else json.dumps(value)
+        table.add_row(*map(Text, (name, text, configuration.sources.get(name, "default"), meaning)))
     console.print(table)
