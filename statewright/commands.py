@@ -96,6 +96,7 @@ def schedule(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
+    from statewright.record.journal import is_unfinished
     from statewright.settled import recall
     from statewright.terminal.display import terminal
     from statewright.terminal.results import print_up_to_date
@@ -103,6 +104,10 @@ def run(options: argparse.Namespace) -> int:
     usual = not (options.at or options.assignments or options.force)
     if usual and (settled := recall(Path.cwd(), options.targets)):
         print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+        if is_unfinished(settled.root):
+            from statewright.running.recorder import resume
+
+            resume(settled.root)
         return OK
 
     from statewright import session

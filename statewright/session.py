@@ -16,9 +16,11 @@ from statewright import parameters
 from statewright.functions.checks import value_faults
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.record import history
+from statewright.record.store import note_on_user_store
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.running.recorder import resume
 from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
@@ -130,8 +132,11 @@ def run(
         session = open_session(root, names, force=force)
         if not session.plan.work:
             print_up_to_date(root, session.workflow, session.plan, console)
+            resume(root)
             return 0
         print_plan(session.plan, console)
+        if note := note_on_user_store(root):
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
 
 

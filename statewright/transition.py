@@ -82,9 +82,9 @@ class Result:
     schedule : Comparison or None
         Actual durations compared with the predicted ones.
     record : str or None
-        Id of the run in MLflow.
+        Beginning of the tag `statewright.record` of the runs in MLflow, which are written in the background.
     unrecorded : str or None
-        Reason why the record in MLflow is missing or incomplete.
+        Reason why this record, or an earlier one, is missing or incomplete.
     """
 
     state: State
@@ -144,7 +144,7 @@ def transition(
     lock = control / WORKING_LOCK
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
     with ExitStack() as stack:
-        recorder = Recorder(repository.root, lock)
+        recorder = Recorder(repository.root)
         stack.callback(_close_record, recorder, result)
         warm = stack.enter_context(open_launcher([*preload], lock)) if preload else None
         plain = stack.enter_context(open_launcher(lock=lock))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,9 @@ from dvc.stage import Stage as DvcStage
 from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
+
+Announce = Callable[[str], None]
+"""Called with the status of a stage when its hashes are final, before its lock file records it."""
 
 PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
@@ -76,7 +79,9 @@ def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
         yield
 
 
-def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
+def begin(
+    writer: LockWriter, address: str, *, force: bool = False, announce: Announce = lambda _: None
+) -> str:
     """Prepare a stage for its command, unless it needs none.
 
     Returns
@@ -96,11 +101,12 @@ def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
             return "skipped"
         if not isinstance(stage, PipelineStage) or stage.frozen:
             stage.reproduce()
+            announce("done")
             _record(writer, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and _restores(stage):
-            _save(writer, stage)
+            _save(writer, stage, partial(announce, "restored"))
             return "restored"
         stage.save_deps()
         return "ready"
@@ -125,10 +131,10 @@ def _restores(stage: PipelineStage) -> bool:
     return True
 
 
-def finish(writer: LockWriter, address: str) -> None:
+def finish(writer: LockWriter, address: str, announce: Announce = lambda _: None) -> None:
     """Save the outputs of a finished command in the cache and record the stage."""
     with writer.repository.locked():
-        _save(writer, writer.stages[address])
+        _save(writer, writer.stages[address], partial(announce, "ran"))
 
 
 def abandon(writer: LockWriter, address: str) -> None:
@@ -141,11 +147,12 @@ def abandon(writer: LockWriter, address: str) -> None:
         part.hash_info, part.meta, part.hash_name = recorded
 
 
-def _save(writer: LockWriter, stage: DvcStage) -> None:
+def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     stage.save(run_cache=not uncached)
     with _require_cached(stage):
         _without_path_locks(stage.commit)()
+    announce()
     _record(writer, stage)
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from statewright.files import file_name
@@ -13,6 +14,7 @@ from statewright.planning.plan import Plan
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
+from statewright.repository.metrics import stage_metrics, with_definitions
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
@@ -80,12 +82,14 @@ def attempt(work: Work, address: str) -> str:
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
     try:
-        status = lock_writer.begin(work.writer, address, force=forced)
+        # In the journal before it is in `dvc.lock`: no stage is there without a record, even after a kill.
+        announce = partial(_record, work, stage, current)
+        status = lock_writer.begin(work.writer, address, force=forced, announce=announce)
         if status == "ready":
             _run(work, stage, current)
             status = "ran"
     except Exception as error:
-        _record(work, stage, "failed", current)
+        _record(work, stage, current, "failed")
         lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
@@ -94,8 +98,6 @@ def attempt(work: Work, address: str) -> str:
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     finally:
         work.show_log(current.log)
-    if status != "skipped":
-        _record(work, stage, status, current)
     work.board.update(address, status)
     return status
 
@@ -112,10 +114,12 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             watch=lambda line: work.board.update(stage.address, note=line),
             cancelled=work.cancelled.is_set,
         )
-        lock_writer.finish(work.writer, stage.address)
+        lock_writer.finish(work.writer, stage.address, partial(_record, work, stage, current))
 
 
-def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
+def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
+    repository = work.writer.repository
+    stage = with_definitions(repository, stage)
     took = time.monotonic() - current.began
     work.times[stage.address] = (current.began, current.began + took)
     inputs, outputs, params = lock_writer.recorded_hashes(work.writer, stage.address)
@@ -130,6 +134,7 @@ def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
         log=current.log if current.log.is_file() else None,
         tags=work.flow_run,
+        metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
     work.recorder.stage(record)

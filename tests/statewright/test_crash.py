@@ -7,8 +7,10 @@ import random
 import re
 import resource
 import signal
+import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from faults import FILES, Sandbox, assert_next_run_finishes, assert_sound, comma
 
 from statewright.record.history import durations
 from statewright.running.process import GRACE_S
+from statewright.running.recorder import LIVE_S, wait_until_recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.usefixtures("prefect_server")]
 
@@ -78,14 +81,52 @@ def test_the_supervisor_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> 
 
 
 def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
-    at = sandbox.hold("held", "sleep 1")
+    """It starts while a long run is at work, and is killed there and again after the run."""
+    at = sandbox.hold("held", f"sleep {LIVE_S + 5}")
     run = sandbox.start()
     wait_for(at.exists)
-    sandbox.process("statewright.running.recorder").kill()
+    wait_for(sandbox.recorders)
+    sandbox.recorders()[0].kill()
     status, output = run.end()
-    assert status == 0
-    assert "MLflow record is incomplete: the recording process was killed" in output
+    assert status == 0, output
+    for process in sandbox.recorders():
+        process.kill()
     assert_sound(sandbox, lock)
+    assert wait_until_recorded(sandbox.root) is None
+    assert recorded_stages(sandbox.root) == dict.fromkeys(lock, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_recorder_is_killed_at_any_moment(sandbox: Sandbox, lock: Mapping[str, Any], seed: int) -> None:
+    """Every stage in `dvc.lock` has exactly one run in MLflow after the next run."""
+    chance = random.Random(seed)
+    assert sandbox.run({"PAUSE": "0"})[0] == 0
+    for _ in range(4):
+        deadline = time.monotonic() + chance.uniform(0, 4)
+        wait_for(lambda deadline=deadline: time.monotonic() > deadline or not sandbox.recorders())
+        for process in sandbox.recorders():
+            process.kill()
+        status, output = sandbox.run()
+        assert (status, "nothing to do" in output) == (0, True)
+    assert wait_until_recorded(sandbox.root) is None
+    assert recorded_stages(sandbox.root) == dict.fromkeys(lock, 1)
+    assert_sound(sandbox, lock)
+
+
+def recorded_stages(root: Path) -> dict[str, int]:
+    """Return the number of runs of each stage in MLflow; all of them have ended."""
+    with sqlite3.connect(root / ".statewright/mlflow/mlflow.db") as database:
+        query = (
+            "SELECT tags.value, runs.status FROM runs JOIN tags USING (run_uuid) "
+            "WHERE tags.key = 'statewright.stage'"
+        )
+        rows = database.execute(query).fetchall()
+        transitions = database.execute(
+            "SELECT runs.status FROM runs JOIN tags USING (run_uuid) WHERE tags.value = 'transition'"
+        ).fetchall()
+    assert {status for _, status in rows} == {"FINISHED"}
+    assert transitions == [("FINISHED",)]
+    return dict(Counter(stage for stage, _ in rows))
 
 
 def test_stages_are_killed_or_fail_half_way(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
