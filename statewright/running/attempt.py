@@ -19,6 +19,8 @@ from statewright.running.recorder import Recorder
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
+DEFAULT_RETRY_DELAY_S = 5.0
+
 
 @dataclass
 class Work:
@@ -30,6 +32,8 @@ class Work:
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
     show_log : callable
         Called with the log of each finished attempt.
+    times, outcomes, errors : dict
+        Filled during the transition, see `Result`.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Work:
     flow_run: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

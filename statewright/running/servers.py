@@ -110,7 +110,7 @@ def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str |
     set_default("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     # A dead server is asked again after 2 and 4 seconds, not for a minute: the stages do not need it.
     set_default("PREFECT_CLIENT_MAX_RETRIES", "2")
-    if use_running_server() or _in_flow_run():
+    if use_running_server() or in_flow_run():
         yield lambda: None
         return
     with socket.socket() as probe:
@@ -165,7 +165,7 @@ def _in_profile() -> str | None:
         return None
 
 
-def _in_flow_run() -> bool:
+def in_flow_run() -> bool:
     """Return whether a flow is running, which has its own server."""
     context = sys.modules.get("prefect.context")
     return context is not None and context.FlowRunContext.get() is not None
