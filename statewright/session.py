@@ -195,6 +195,9 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+    if result.prefect_problem:
+        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        console.print(problem, style="yellow", markup=False, soft_wrap=True)
     for error in result.errors.values():
         console.print(error, style="red", markup=False, soft_wrap=True)
     if result.failed:

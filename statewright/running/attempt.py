@@ -31,7 +31,7 @@ class Work:
     launcher, warm : Launcher
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
     show_log : callable
-        Called with the log of each finished attempt.
+        Called with address and log of each finished attempt.
     times, outcomes, errors : dict
         Filled during the transition, see `Result`.
     """
@@ -45,7 +45,7 @@ class Work:
     recorder: Recorder
     launcher: Launcher
     warm: Launcher
-    show_log: Callable[[Path], None]
+    show_log: Callable[[str, Path], None]
     flow_run: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def attempt(work: Work, address: str) -> str:
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     finally:
-        work.show_log(current.log)
+        work.show_log(address, current.log)
     if status != "skipped":
         _record(work, stage, status, current)
     work.board.update(address, status)
