@@ -7,11 +7,13 @@ is read through MLflow's client.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from statewright.record.tracking import answers, tracking_uri
+from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
+from statewright.record.tracking import connect
 
 LATEST = 10
 """Number of latest runs of a stage that a prediction uses."""
@@ -40,8 +42,9 @@ def durations(root: Path) -> dict[str, tuple[float, float]]:
         Address of a stage -> lowest and highest expected duration in seconds.
     """
     uri = tracking_uri(root)
-    if uri.startswith("sqlite:///"):
-        return _ranges(_read_database(Path(uri.removeprefix("sqlite:///"))))
+    path = database_path(uri)
+    if path is not None:
+        return _ranges(_read_database(path))
     return _ranges(_read_client(uri, root)) if answers(uri) else {}
 
 
@@ -61,7 +64,7 @@ def _widened_range(times: Collection[float]) -> tuple[float, float]:
 def _read_database(path: Path) -> list[tuple[str, float]]:
     if not path.is_file():
         return []
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+    connection = connect_read_only(path)
     try:
         return [(str(stage), float(seconds)) for stage, seconds in connection.execute(_QUERY)]
     except sqlite3.Error:
@@ -71,11 +74,7 @@ def _read_database(path: Path) -> list[tuple[str, float]]:
 
 
 def _read_client(uri: str, root: Path) -> list[tuple[str, float]]:
-    import os
-
-    import mlflow
-
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = connect(uri)
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
     if experiment is None:
         return []
