@@ -85,7 +85,7 @@ def within_flow(
     if FlowRunContext.get() is not None:
         carry_out()
         return
-    runner: Any = ThreadPoolTaskRunner(max_workers=max(1, limits.workers))
+    runner: Any = ThreadPoolTaskRunner(max_workers=limits.cores)
     address = server()
     endings: list[BaseException | None] = []
 
