@@ -13,6 +13,7 @@ from typing import Any
 
 from statewright import commands
 from statewright.environment import quiet
+from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
 UNUSABLE, INTERRUPTED = 2, 130
@@ -253,10 +254,10 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
 def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
+        type=_workers,
         metavar="N",
-        help=f"{purpose} (default: all, %(default)s)",
+        help=f"{purpose}; auto: all, but a stage runs alone, in the order of `dvc repro`, until its reads "
+        "are known; 1: exactly that order; N: trust the declarations (default: the setting `workers`, auto)",
     )
 
 
@@ -264,6 +265,10 @@ def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="[FILE:]KEY=VALUE", help=purpose
     )
+
+
+def _workers(text: str) -> int | str:
+    return text if text == AUTO else _positive(text)
 
 
 def _positive(text: str) -> int:

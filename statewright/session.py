@@ -19,6 +19,7 @@ from statewright.record import history
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.running.limits import limits_of
 from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
@@ -93,7 +94,7 @@ def run(
     directory: Path,
     names: Sequence[str] = (),
     *,
-    workers: int,
+    workers: int | str | None = None,
     assignments: Sequence[str] = (),
     force: bool = False,
     keep_going: bool = True,
@@ -105,8 +106,8 @@ def run(
     ----------
     names : sequence of str
         Targets (default: everything).
-    workers : int
-        Cores to use.
+    workers : int or str, optional
+        Cores to use, or ``auto`` (default: the setting of the repository).
     assignments : sequence of str
         Changes of params files to write first, such as ``train.lr=1e-3``.
     keep_going : bool
@@ -171,9 +172,16 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else "another run"
 
 
-def carry_out(session: Session, *, workers: int, name: str, console: Console, keep_going: bool = True) -> int:
+def carry_out(
+    session: Session,
+    *,
+    workers: int | str | None = None,
+    name: str,
+    console: Console,
+    keep_going: bool = True,
+) -> int:
     """Carry out a session's plan, print the outcome and return the exit status."""
-    from statewright.transition import Limits, transition
+    from statewright.transition import transition
 
     board = new_board(session.plan, console)
     result = transition(
@@ -181,7 +189,7 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
         session.workflow,
         session.state,
         session.plan,
-        Limits(workers=workers),
+        limits_of(session.repository.root, workers),
         name=name,
         keep_going=keep_going,
         board=board,
@@ -198,6 +206,8 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     if result.prefect_problem:
         problem = f"Prefect record is incomplete: {result.prefect_problem}"
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
+    for notice in result.notices:
+        console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for error in result.errors.values():
         console.print(error, style="red", markup=False, soft_wrap=True)
     if result.failed:

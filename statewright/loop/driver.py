@@ -80,7 +80,7 @@ class _Loop:
     root: Path
     target: str | None
     stops: StopConditions
-    workers: int
+    workers: int | str | None
     ask: Ask | None
     console: Console
     began: float = field(default_factory=time.monotonic)
@@ -105,7 +105,7 @@ def loop(
     target: str | None = None,
     *,
     stops: StopConditions,
-    workers: int,
+    workers: int | str | None,
     ask: Ask | None = None,
 ) -> int:
     """Run rounds until a stop condition holds, then restore the best round.

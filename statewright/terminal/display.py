@@ -74,7 +74,7 @@ class Board:
                 row.finished = time.monotonic()
             if not self.console.is_terminal:
                 took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
-                extra = f": {row.note}" if state in ("failed", "blocked") and row.note else ""
+                extra = f": {row.note}" if state in ("failed", "blocked", "waiting") and row.note else ""
                 self.console.print(
                     f"{address}: {state}{took}{extra}", highlight=False, markup=False, soft_wrap=True
                 )
