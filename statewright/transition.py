@@ -128,15 +128,8 @@ def transition(
         Tags for the run in MLflow.
     keep_going : bool
         Whether to start, after a failure, the stages that do not need the failed one.
-
-    Raises
-    ------
-    WorkflowError
-        If a value in `meta:` of a stage is invalid.
     """
     stages = [workflow.stages[address] for address in plan.work]
-    for stage in stages:
-        _check_meta(stage)
     result = Result(state)
     if not plan.work:
         return result
@@ -231,11 +224,6 @@ def _pass_on(error: Exception, endings: Sequence[BaseException | None]) -> None:
 
 def _close_record(recorder: Recorder, result: Result) -> None:
     result.record, result.unrecorded = recorder.close()
-
-
-def _check_meta(stage: Stage) -> None:
-    for key in ("cpu", "ram_gb", "gpu", "retries", "retry_delay_s", "timeout_s"):
-        stage.number(key, 0)
 
 
 def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, str], keep_going: bool) -> None:
