@@ -180,12 +180,15 @@ def init(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Check that declarations, contracts, params and files agree."""
     from statewright.functions.checks import faults
+    from statewright.meta import ignored_values
     from statewright.repository.declaration import declare, open_repository
     from statewright.terminal.display import counted
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
     all_faults = faults(repository.root, workflow)
+    for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
+        print(f"note: {note}; the value is ignored")
     for fault in all_faults:
         print(fault)
     print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")

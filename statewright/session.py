@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from statewright import parameters
+from statewright import meta, parameters
 from statewright.functions.checks import value_faults
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.record import history
@@ -75,6 +76,7 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
+    _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
     wanted = targets(repository, names)
     state = observe(repository, workflow)
     if texts:
@@ -88,6 +90,13 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
         seconds=history.durations(repository.root),
     )
     return Session(repository, workflow, state, plan, wanted)
+
+
+@cache
+def _warn(text: str) -> None:
+    """Print a warning; a command that plans several times prints it once."""
+    if text:
+        print(f"statewright: {text}", file=sys.stderr, flush=True)
 
 
 def run(

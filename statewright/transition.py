@@ -33,7 +33,7 @@ from statewright.running.watch import open_watch
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Workflow
 from statewright.workspace import WORKING_LOCK, control_folder
 
 __all__ = ["Limits", "Result", "TransitionFailedError", "transition"]
@@ -111,14 +111,10 @@ def transition(
 
     Raises
     ------
-    WorkflowError
-        If a value in `meta:` of a stage is invalid.
     TransitionFailedError
         If a stage failed inside a Prefect flow, which fails with it.
     """
     stages = [workflow.stages[address] for address in plan.work]
-    for stage in stages:
-        _check_meta(stage)
     result = Result(state)
     if not plan.work:
         return result
@@ -192,11 +188,6 @@ def _watching(work: Work, root: Path) -> Iterator[None]:
 
 def _close_record(recorder: Recorder, result: Result) -> None:
     result.record, result.unrecorded = recorder.close()
-
-
-def _check_meta(stage: Stage) -> None:
-    for key in ("cpu", "ram_gb", "gpu", "retries", "retry_delay_s", "timeout_s"):
-        stage.number(key, 0)
 
 
 def _carry_out(
