@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
+    plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
     plan.set_defaults(command=commands.plan)
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
@@ -83,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
     run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
+    _add_verbosity(run)
     run.set_defaults(command=commands.run)
 
     loop = subcommands.add_parser(
@@ -263,6 +265,22 @@ def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
 def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="[FILE:]KEY=VALUE", help=purpose
+    )
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "-v",
+        "--verbose",
+        dest="verbosity",
+        action="store_const",
+        const=1,
+        default=0,
+        help="print all output of the stages also in a terminal, which else shows the last line of each",
+    )
+    group.add_argument(
+        "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
     )
 
 

@@ -19,8 +19,8 @@ OK, FAILED = 0, 1
 def graph(options: argparse.Namespace) -> int:
     """List the stages of the targets."""
     from statewright.repository.declaration import declare, describe, open_repository, targets
-    from statewright.terminal.display import terminal
     from statewright.terminal.graph import print_graph, select
+    from statewright.terminal.words import terminal
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -37,7 +37,8 @@ def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
-    from statewright.terminal.display import print_plan, terminal
+    from statewright.terminal.plan_table import print_plan
+    from statewright.terminal.words import terminal
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
@@ -58,15 +59,15 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, options.workers)
+        print_plan(session.plan, terminal(stderr=False), prediction, options.workers, verbose=options.verbose)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction)
     return OK
 
 
 def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
-    from statewright.terminal.display import terminal
     from statewright.terminal.gantt import plan_chart, save_svg, show
+    from statewright.terminal.words import terminal
 
     chart = plan_chart(prediction, options.workers)
     if options.svg:
@@ -79,8 +80,8 @@ def schedule(options: argparse.Namespace) -> int:
     """Solve a scheduling problem from a PSPLIB file."""
     from statewright.scheduling.psplib import read_psplib
     from statewright.scheduling.schedule import solve
-    from statewright.terminal.display import terminal
     from statewright.terminal.gantt import problem_chart, save_svg, show
+    from statewright.terminal.words import terminal
 
     problem = read_psplib(options.file)
     schedule = solve(problem, seconds=options.seconds, workers=options.workers)
@@ -97,12 +98,13 @@ def schedule(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
     from statewright.settled import recall
-    from statewright.terminal.display import terminal
     from statewright.terminal.results import print_up_to_date
+    from statewright.terminal.words import terminal
 
     usual = not (options.at or options.assignments or options.force)
     if usual and (settled := recall(Path.cwd(), options.targets)):
-        print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+        if options.verbosity >= 0:
+            print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
         return OK
 
     from statewright import session
@@ -123,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
         force=options.force,
         keep_going=options.keep_going,
         name=options.name,
+        verbosity=options.verbosity,
     )
 
 
@@ -146,8 +149,8 @@ def params(options: argparse.Namespace) -> int:
     """List the params of stages."""
     from statewright.functions.describe import describe_params
     from statewright.repository.declaration import declare, open_repository, targets
-    from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_parameters
+    from statewright.terminal.words import terminal
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -174,7 +177,7 @@ def check(options: argparse.Namespace) -> int:
     """Check that declarations, contracts, params and files agree."""
     from statewright.functions.checks import faults
     from statewright.repository.declaration import declare, open_repository
-    from statewright.terminal.display import counted
+    from statewright.terminal.words import counted
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -189,7 +192,7 @@ def trace(options: argparse.Namespace) -> int:
     """Show the origin of a subject and its dependents."""
     from statewright.lineage.display import print_trace
     from statewright.lineage.provenance import trace as trace_subject
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
 
     result = trace_subject(Path.cwd(), options.subject)
     if options.json:
@@ -203,7 +206,7 @@ def verify(options: argparse.Namespace) -> int:
     """Run stages twice and compare their outputs."""
     from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
     from statewright.verify.reproduction import Verification, verify_stages
 
     results: list[Verification] = []
@@ -233,8 +236,8 @@ def config(options: argparse.Namespace) -> int:
     """Print the settings of the repository."""
     from statewright.configuration import read_configuration, settings
     from statewright.repository.declaration import open_repository
-    from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_settings
+    from statewright.terminal.words import terminal
 
     configuration = read_configuration(open_repository(Path.cwd()).root)
     if options.json:
@@ -269,7 +272,7 @@ def fingerprint(options: argparse.Namespace) -> int:
     """Write the hashes of the code that each stage reaches."""
     from statewright.files import save
     from statewright.fingerprint import fingerprints
-    from statewright.terminal.display import counted
+    from statewright.terminal.words import counted
 
     hashes: dict[str, Any] = fingerprints(Path.cwd())
     save(hashes, options.out)

@@ -19,10 +19,13 @@ from statewright.record import history
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
-from statewright.terminal.display import clock, new_board, print_plan, terminal
+from statewright.terminal.display import new_board
+from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
+from statewright.terminal.words import clock, terminal
 from statewright.workflow import Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -98,6 +101,7 @@ def run(
     force: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
+    verbosity: int = 0,
 ) -> int:
     """Make the plan, print it, run it and print the outcome.
 
@@ -111,13 +115,15 @@ def run(
         Changes of params files to write first, such as ``train.lr=1e-3``.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
+    verbosity : int
+        1 prints the output of the stages also in a terminal, -1 prints errors only.
 
     Returns
     -------
     int
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
-    console = terminal()
+    console = terminal(quiet=verbosity < 0)
     opened = open_repository(directory)
     root, names = opened.root, names if opened.below == "." else targets(opened, names)
     with exclusive_run(root, console):
@@ -129,10 +135,27 @@ def run(
                 )
         session = open_session(root, names, force=force)
         if not session.plan.work:
-            print_up_to_date(root, session.workflow, session.plan, console)
+            if not console.quiet:
+                print_up_to_date(root, session.workflow, session.plan, console)
             return 0
-        print_plan(session.plan, console)
-        return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
+        print_short_plan(session.plan, console, _prediction(session, workers))
+        return carry_out(
+            session,
+            workers=workers,
+            keep_going=keep_going,
+            name=name,
+            console=console,
+            verbose=verbosity > 0,
+        )
+
+
+def _prediction(session: Session, workers: int) -> Prediction | None:
+    """Return the predicted schedule if a stage has a known duration."""
+    from statewright.transition import Limits
+
+    if not any(session.plan.decisions[address].seconds for address in session.plan.work):
+        return None
+    return schedule_plan(session.workflow, session.plan, Limits(workers=workers).as_dict())
 
 
 @contextmanager
@@ -171,11 +194,19 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else "another run"
 
 
-def carry_out(session: Session, *, workers: int, name: str, console: Console, keep_going: bool = True) -> int:
+def carry_out(
+    session: Session,
+    *,
+    workers: int,
+    name: str,
+    console: Console,
+    keep_going: bool = True,
+    verbose: bool = False,
+) -> int:
     """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import Limits, transition
 
-    board = new_board(session.plan, console)
+    board = new_board(session.plan, console, verbose=verbose)
     result = transition(
         session.repository,
         session.workflow,
@@ -195,8 +226,9 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+    errors = terminal()  # also if the run is quiet
     for error in result.errors.values():
-        console.print(error, style="red", markup=False, soft_wrap=True)
+        errors.print(error, style="red", soft_wrap=True)
     if result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
@@ -204,8 +236,11 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     if remaining.work:
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
-        return carry_out(again, workers=workers, name=name, console=console, keep_going=keep_going)
-    show_results(session)
+        return carry_out(
+            again, workers=workers, name=name, console=console, keep_going=keep_going, verbose=verbose
+        )
+    if not console.quiet:
+        show_results(session)
     return 0
 
 

@@ -24,6 +24,7 @@ from statewright.repository import lock_writer
 from statewright.repository.observation import observe
 from statewright.running.attempt import Work, attempt
 from statewright.running.launcher import open_launcher
+from statewright.running.output import remove_old_logs
 from statewright.running.recorder import Recorder
 from statewright.running.servers import prefect_server
 from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
@@ -143,6 +144,7 @@ def transition(
     control = control_folder(repository.root / ".statewright")
     lock = control / WORKING_LOCK
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
+    remove_old_logs(control / "logs")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)
