@@ -171,6 +171,17 @@ def build_parser() -> argparse.ArgumentParser:
     config.add_argument("--json", action="store_true", help="print the settings as JSON")
     config.set_defaults(command=commands.config)
 
+    durations = subcommands.add_parser(
+        "durations",
+        help="print the expected seconds of stages, and where each comes from",
+        description="Past runs here win over the file .statewright.durations.json, and the file over "
+        "`meta.seconds` of a stage. Commit the file, so that the first run of a clone is predicted and "
+        "scheduled by it.",
+    )
+    durations.add_argument("--write", action="store_true", help="write the file from past runs here")
+    durations.add_argument("--json", action="store_true", help="print the durations as JSON")
+    durations.set_defaults(command=commands.durations)
+
     doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=commands.doctor)
 

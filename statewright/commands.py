@@ -251,6 +251,30 @@ def config(options: argparse.Namespace) -> int:
     return OK
 
 
+def durations(options: argparse.Namespace) -> int:
+    """Print or write the expected durations of stages."""
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.scheduling import durations as expected
+    from statewright.terminal.parameters import print_durations
+    from statewright.terminal.words import clock, counted, terminal
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    if options.write:
+        changed = expected.write_file(repository.root, workflow)
+        for address, seconds in changed.items():
+            print(f"{address}: {clock(seconds) if seconds else 'removed'}")
+        print(f"{expected.FILE}: {counted(len(changed), 'change')}")
+        return OK
+    expected.read_file(repository.root)  # a damaged file is an error here only
+    known = expected.expected_durations(repository.root, workflow)
+    if options.json:
+        print(json.dumps(expected.as_dict(known, workflow), indent=2))
+    else:
+        print_durations(known, workflow, terminal(stderr=False))
+    return OK
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Report what is installed, reachable and writable."""
     from statewright.doctor import examine

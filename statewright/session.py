@@ -15,10 +15,10 @@ from rich.console import Console
 from statewright import parameters
 from statewright.functions.checks import value_faults
 from statewright.planning.plan import SKIP, Plan, decide
-from statewright.record import history
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
@@ -87,7 +87,7 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
         state,
         wanted,
         force=forced,
-        seconds=history.durations(repository.root),
+        seconds=durations.ranges(repository.root, workflow),
     )
     return Session(repository, workflow, state, plan, wanted)
 

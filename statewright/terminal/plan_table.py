@@ -106,6 +106,9 @@ def first_cause(decision: Decision) -> str:
         return ""
     if not own:
         return _names("after ", [one_line(reason.subject) for reason in reasons])
+    missing = [r for r in own if r.kind == "output" and r.now == "missing"]
+    if len(missing) == len(own) > 1:
+        return f"its {len(own)} outputs are missing"
     more = len(own) - 1
     # A stage that never ran has no other cause worth a word.
     extra = f" (and {more} more)" if more and own[0].kind != "new" else ""

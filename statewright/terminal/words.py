@@ -86,23 +86,20 @@ def span(seconds: tuple[float, float] | None) -> str:
 
 
 def about(seconds: tuple[float, float] | None) -> str:
-    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``, ``50 s to 2 min``."""
+    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``, ``< 2 min``."""
     if not seconds:
         return ""
     if seconds[1] < 0.95:
         return "< 1 s"
-    (low, unit), (high, last_unit) = map(_in_unit, seconds)
-    if (low, unit) == (high, last_unit):
-        return f"{high} {unit}"
-    return f"{low}-{high} {unit}" if unit == last_unit else f"{low} {unit} to {high} {last_unit}"
+    unit, size = next(((u, s) for u, s, limit in _UNITS if seconds[1] < limit * s), ("days", 86400.0))
+    low, high = (_round(number / size) for number in seconds)
+    if low == "0":
+        return f"< {high} {unit}"
+    return f"{high} {unit}" if low == high else f"{low}-{high} {unit}"
 
 
-def _in_unit(seconds: float) -> tuple[str, str]:
-    """Return a duration as a number and its unit."""
-    for unit, size, limit in (("s", 1.0, 90.0), ("min", 60.0, 90.0), ("h", 3600.0, 48.0)):
-        if seconds < limit * size:
-            return _round(seconds / size), unit
-    return _round(seconds / 86400), "days"
+_UNITS = (("s", 1.0, 90.0), ("min", 60.0, 90.0), ("h", 3600.0, 48.0))
+"""Units of a duration, with their seconds and the number from which the next unit is used."""
 
 
 def _round(number: float) -> str:
