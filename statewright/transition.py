@@ -25,6 +25,7 @@ from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
 from statewright.running.local_runner import run_locally
+from statewright.running.output import remove_old_logs
 from statewright.running.prefect_record import PrefectRecord, start_record
 from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log
 from statewright.running.recorder import Recorder
@@ -128,6 +129,7 @@ def transition(
     if not in_flow_run():
         prefect = read_configuration(repository.root).prefect
         record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
+    remove_old_logs(control / "logs")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from statewright.files import file_name
@@ -157,7 +158,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
                 launcher=work.warm if stage.preload else work.launcher,
                 timeout_s=stage.number("timeout_s", 0) or None,
                 environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
-                watch=lambda line: work.board.update(stage.address, note=line),
+                watch=partial(work.board.output, stage.address),
                 cancelled=work.cancelled.is_set,
             )
         except StageFailedError as error:
