@@ -65,7 +65,35 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
     plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
+    plan.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if dvc.lock does not agree with dvc.yaml, params and files; data may be missing",
+    )
     plan.set_defaults(command=commands.plan)
+
+    diff = subcommands.add_parser(
+        "diff",
+        help="show which stages run or changed between two revisions, params, metrics and sizes",
+        description="Compare two revisions without a checkout. A stage would run if the second revision's "
+        "dvc.lock does not agree with its declarations, params and source files; it changed if the records "
+        "of the two revisions differ. The data need not be on this machine.",
+    )
+    diff.add_argument("old", nargs="?", default="HEAD", metavar="REV", help="commit, branch or tag")
+    diff.add_argument(
+        "new", nargs="?", default="workspace", metavar="REV2", help="compare with it (default: the workspace)"
+    )
+    diff.add_argument(
+        "--format",
+        choices=("text", "markdown", "json"),
+        default="text",
+        help="markdown is for the comment of a pull request (default: %(default)s)",
+    )
+    diff.add_argument("--json", action="store_const", const="json", dest="format", help="print JSON")
+    diff.add_argument(
+        "--exit-code", action="store_true", help="exit with 1 if a stage would run or anything differs"
+    )
+    diff.set_defaults(command=commands.diff)
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
     _add_targets(run)

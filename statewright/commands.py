@@ -35,6 +35,8 @@ def graph(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
+    if options.check:
+        return _check_recorded(options)
     from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
@@ -66,6 +68,36 @@ def plan(options: argparse.Namespace) -> int:
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)
     return OK
+
+
+def _check_recorded(options: argparse.Namespace) -> int:
+    """Fail unless `dvc.lock` agrees with declarations, params and files."""
+    from statewright.comparison.difference import check_recorded
+    from statewright.comparison.display import print_check
+    from statewright.terminal.words import terminal
+
+    checked = check_recorded(Path.cwd(), options.targets)
+    if options.json:
+        print(json.dumps(checked.as_dict(), indent=2, allow_nan=False))
+    else:
+        print_check(checked, terminal(stderr=False))
+    return FAILED if checked.work else OK
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare two revisions."""
+    from statewright.comparison.difference import diff as compare_revisions
+    from statewright.comparison.display import markdown, print_difference
+    from statewright.terminal.words import terminal
+
+    difference = compare_revisions(Path.cwd(), options.old, options.new)
+    if options.format == "json":
+        print(json.dumps(difference.as_dict(), indent=2, allow_nan=False))
+    elif options.format == "markdown":
+        print(markdown(difference), end="")
+    else:
+        print_difference(difference, terminal(stderr=False))
+    return FAILED if options.exit_code and difference.differs else OK
 
 
 def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 
-from statewright.record.store import answers, connect_read_only, tracking_uri
+from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
 from statewright.record.tracking import connect
 
 LATEST = 10
