@@ -108,7 +108,6 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             current.log,
             launcher=work.warm if stage.preload else work.launcher,
             timeout_s=stage.number("timeout_s", 0) or None,
-            environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
             watch=lambda line: work.board.update(stage.address, note=line),
             cancelled=work.cancelled.is_set,
         )
