@@ -157,7 +157,6 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
                 current.log,
                 launcher=work.warm if stage.preload else work.launcher,
                 timeout_s=stage.number("timeout_s", 0) or None,
-                environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
                 watch=partial(work.board.output, stage.address),
                 cancelled=work.cancelled.is_set,
             )
