@@ -1,4 +1,4 @@
-"""The MLflow experiment of a repository: opened, and created with its database if it is new."""
+"""Open the MLflow experiment of a repository, and create it if it is new."""
 
 from __future__ import annotations
 
@@ -103,9 +103,10 @@ def open_record(
 
 
 def _create_database(path: Path) -> None:
-    """Create a SQLite database of MLflow under another name, unless it exists, and rename it.
+    """Create a SQLite database of MLflow, unless it exists.
 
-    MLflow creates the tables in dozens of steps. A database whose creation was killed cannot be used.
+    It gets its name when it is complete: MLflow creates the tables in dozens of steps, and cannot use a
+    database whose creation was killed.
     """
     if path.exists():
         return

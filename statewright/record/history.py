@@ -1,4 +1,4 @@
-"""Durations of stages in past runs, from MLflow and from journals that are not recorded there yet.
+"""Durations of stages in past runs, from MLflow and from pending journals.
 
 A plan must be quick, and importing MLflow takes seconds. Therefore a local SQLite store is read
 directly, with a query for the tables of MLflow 3.17, which `pyproject.toml` pins. Any other store
@@ -8,7 +8,7 @@ is read through MLflow's client.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from statewright.record.experiment import connect, experiment_name
@@ -29,18 +29,11 @@ ORDER BY runs.start_time DESC
 """
 
 
-def durations(root: Path) -> dict[str, tuple[float, float]]:
-    """Return a range of expected seconds for each stage with recorded runs.
+def past_seconds(root: Path) -> dict[str, list[float]]:
+    """Return the seconds of the latest runs of each stage, the newest first.
 
     Restores and failures do not count, because they say nothing about the duration of the command.
-    If n past runs differ by chance only, the next run falls outside their range with probability
-    2 / (n + 1). Therefore both ends of the range are widened by the factor 1 + 1 / n.
     The result is empty if the store does not answer: the plan then has no predictions.
-
-    Returns
-    -------
-    dict of str to (float, float)
-        Address of a stage -> lowest and highest expected duration in seconds.
     """
     uri = tracking_uri(root)
     path = database_path(uri)
@@ -49,18 +42,31 @@ def durations(root: Path) -> dict[str, tuple[float, float]]:
     else:
         past = _read_client(uri, root) if answers(uri) else []
     recorded = {run.record for run in past}
-    return _ranges([*(run for run in pending_runs(root) if run.record not in recorded), *past])
+    seconds_of: dict[str, list[float]] = {}
+    for run in (*(run for run in pending_runs(root) if run.record not in recorded), *past):
+        latest = seconds_of.setdefault(run.stage, [])
+        if len(latest) < LATEST:
+            latest.append(run.seconds)
+    return seconds_of
 
 
-def _ranges(runs: Iterable[StageRun]) -> dict[str, tuple[float, float]]:
-    durations_of: dict[str, list[float]] = {}
-    for run in runs:
-        durations_of.setdefault(run.stage, []).append(run.seconds)
-    return {stage: _widened_range(times[:LATEST]) for stage, times in durations_of.items()}
+def durations(root: Path) -> dict[str, tuple[float, float]]:
+    """Return a range of expected seconds for each stage with recorded runs.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        Address of a stage -> lowest and highest expected duration in seconds.
+    """
+    return {stage: widened_range(times) for stage, times in past_seconds(root).items()}
 
 
-def _widened_range(times: Collection[float]) -> tuple[float, float]:
-    """Return the range of past durations, widened more for fewer runs."""
+def widened_range(times: Collection[float]) -> tuple[float, float]:
+    """Return the range of past durations, widened more for fewer runs.
+
+    If n past runs differ by chance only, the next run falls outside their range with probability
+    2 / (n + 1). Therefore both ends of the range are widened by the factor 1 + 1 / n.
+    """
     factor = 1 + 1 / len(times)
     return min(times) / factor, max(times) * factor
 

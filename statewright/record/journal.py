@@ -166,7 +166,7 @@ def pending(root: Path, *, complete: bool = False) -> list[Path]:
 
 
 def is_unfinished(root: Path) -> bool:
-    """Return whether runs are not recorded yet, or a problem with them was not reported."""
+    """Return whether runs are not recorded, or a problem is not reported."""
     return bool(pending(root)) or (journal_folder(root) / PROBLEM).exists()
 
 
@@ -224,7 +224,7 @@ def remove_leftovers(root: Path) -> None:
 
 
 def _belongs_to_process(path: Path) -> bool:
-    """Return whether the process that holds files in a folder lives: its journal may not exist yet."""
+    """Return whether the process that holds the files is alive."""
     try:
         os.kill(int(path.name.rpartition("-")[2]), 0)
     except (ValueError, ProcessLookupError):

@@ -22,7 +22,9 @@ MOST_FILES = 100
 def files_of(
     root: Path, stage: Stage, hold: Callable[[Path, str, str | None], HeldFile] = describe_file
 ) -> tuple[HeldFile, ...]:
-    """Return the outputs to record as files: those that MLflow shows, weights, metrics and plots.
+    """Return the outputs to record as files.
+
+    They are those that MLflow shows, weights, metrics and plots.
 
     Two files with the same name keep the folders of their paths.
 

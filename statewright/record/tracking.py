@@ -62,7 +62,7 @@ class StageRecord:
 
 
 def find_known(record: Record, journal: str) -> dict[str, KnownRun]:
-    """Return the runs that an earlier reading of a journal has created, by id of the record."""
+    """Return the runs of a journal that exist, by id of the record."""
     known: dict[str, KnownRun] = {}
     token = None
     while True:

@@ -1,4 +1,4 @@
-"""Values as MLflow accepts them: valid names, limited lengths, batches of limited size.
+"""Values as MLflow accepts them: valid names, limited lengths, batches.
 
 Each tag, param and metric passes `texts` or `log_values`.
 """

@@ -1,4 +1,4 @@
-"""Metrics and plots as DVC finds and reads them: of stages, and of the top level of a `dvc.yaml`."""
+"""Metrics and plots as DVC finds them, those of the top level included."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stage_metrics(repository: Repository, stage: Stage) -> dict[str, float]:
 
 
 def with_definitions(repository: Repository, stage: Stage) -> Stage:
-    """Return a stage whose outputs include the metrics and plots that the top level of `dvc.yaml` names.
+    """Return a stage whose outputs include metrics and plots of the top level.
 
     They are files or folders that the stage writes, possibly inside a folder that is its output.
     """

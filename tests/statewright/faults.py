@@ -65,7 +65,7 @@ FILES = {
 }
 
 
-RECORDER = "statewright.running.recorder"
+RECORDER = "statewright.running.recording"
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def test_the_supervisor_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> 
 
 
 def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
-    """It starts while a long run is at work, and is killed there and again after the run."""
+    """Kill it while a long run is at work, and again after the run."""
     at = sandbox.hold("held", f"sleep {LIVE_S + 5}")
     run = sandbox.start()
     wait_for(at.exists)
@@ -98,7 +98,7 @@ def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> No
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_recorder_is_killed_at_any_moment(sandbox: Sandbox, lock: Mapping[str, Any], seed: int) -> None:
-    """Every stage in `dvc.lock` has exactly one run in MLflow after the next run."""
+    """Check that every stage in `dvc.lock` then has one run in MLflow."""
     chance = random.Random(seed)
     assert sandbox.run({"PAUSE": "0"})[0] == 0
     for _ in range(4):

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from toys import commit, dvc, dvc_status, lock_files, make_repository, statewright, verdicts
 
+from statewright.running.dispatch import startable
+from statewright.running.limits import Limits
 from statewright.running.recorder import wait_until_recorded
-from statewright.transition import Limits, _that_fit
 from statewright.workflow import Stage, Workflow
 
 # OUT is a folder outside of the repository, where stages log their times.
@@ -273,7 +274,7 @@ def test_stages_that_fit_in_parallel(
 ) -> None:
     others = {str(number): stage(**meta) for number, meta in enumerate(running)}
     workflow = Workflow({"s": stage(**new)}, {"s": ()})
-    assert list(_that_fit(["s"], others, workflow, limits)) == (["s"] if expected else [])
+    assert list(startable(["s"], others, workflow, limits)) == (["s"] if expected else [])
 
 
 @pytest.mark.parametrize(

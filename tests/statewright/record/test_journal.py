@@ -1,4 +1,4 @@
-"""Journals: complete after a kill, read while they are written, and files as they were."""
+"""Journals: complete after a kill, and read while they are written."""
 
 from __future__ import annotations
 

@@ -185,9 +185,9 @@ class TestRecord:
         root = store[0]
         uri = local_uri(root)
         assert (
-            history._ranges(history._read_client(uri, root))
-            == history.durations(root)
-            == {"song-train": (6.25, 25.0)}
+            history._read_client(uri, root)
+            == [("song-train", seconds) for seconds in history.past_seconds(root)["song-train"]]
+            == [("song-train", 12.5)]
         )
 
     def test_the_environment_names_another_store(
