@@ -14,6 +14,8 @@ from typing import Any
 from statewright.workflow import WorkflowError
 
 OK, FAILED = 0, 1
+LONGEST_RECORD_S = 600.0
+"""Seconds after which `statewright record` gives up."""
 
 
 def graph(options: argparse.Namespace) -> int:
@@ -318,6 +320,16 @@ def durations(options: argparse.Namespace) -> int:
     return OK
 
 
+def record(options: argparse.Namespace) -> int:
+    """Wait until every run is in MLflow."""
+    from statewright.repository.declaration import open_repository
+    from statewright.running.recorder import wait_until_recorded
+
+    problem = wait_until_recorded(open_repository(Path.cwd()).root, timeout_s=LONGEST_RECORD_S)
+    print(f"MLflow record is incomplete: {problem}" if problem else "MLflow: every run is recorded")
+    return FAILED if problem else OK
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Report what is installed, reachable and writable."""
     from statewright.doctor import examine
@@ -332,7 +344,9 @@ def ui(options: argparse.Namespace) -> int:
     """Start the servers."""
     from statewright.running.servers import serve
 
-    return serve(Path.cwd(), prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    return serve(root, prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
 
 
 def fingerprint(options: argparse.Namespace) -> int:

@@ -101,6 +101,28 @@ def test_a_table_that_csv_cannot_hold_is_skipped(tmp_path: Path, column: Any) ->
     assert {name: table for name, table in tables.items() if table} == {"small.parquet": '"n"\n1\n'}
 
 
+@pytest.mark.parametrize("size", [0, 1000, LARGEST_LOG, LARGEST_LOG + 1, 3 * LARGEST_LOG])
+def test_at_most_the_end_of_a_log_is_recorded(tmp_path: Path, size: int) -> None:
+    line = b"epoch 1 of 100\n"
+    log = tmp_path / "train.log"
+    log.write_bytes((line * (size // len(line) + 1))[:size])
+    logged: list[bytes] = []
+
+    class Client:
+        def log_artifact(self, run_id: str, path: str) -> None:
+            assert Path(path).name == "train.log"
+            logged.append(Path(path).read_bytes())
+
+    log_end_of(Client(), "r", log)  # type: ignore[arg-type]
+    if size <= LARGEST_LOG:
+        assert logged == ([log.read_bytes()] if size else [])
+        return
+    first, rest = logged[0].split(b"\n", 1)
+    assert log.read_bytes().endswith(rest) and LARGEST_LOG - len(line) <= len(rest) <= LARGEST_LOG
+    assert first == f"... {size - len(rest)} bytes before are in {log}".encode()
+    assert rest.startswith(line)
+
+
 @pytest.mark.slow
 class TestRecord:
     def test_the_parent_run_has_the_plan_and_the_resulting_state(self, store: Any) -> None:
@@ -221,8 +243,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import test_tracking as t
 root, me = Path(sys.argv[1]), sys.argv[2]
-(root / f"ready-{me}").touch()
-while len(list(root.glob("ready-*"))) < 2:
+ready = Path(sys.argv[4])
+(ready / f"ready-{me}").touch()
+while len(list(ready.glob("ready-*"))) < 2:
     time.sleep(0.01)
 record = t.open_record(root)
 t.tracking.start_parent(record, me, {}, {})
@@ -233,12 +256,21 @@ t.tracking.end_parent(record, "FINISHED", tags={}, metrics={f"m{n}": float(n) fo
 
 
 @pytest.mark.slow
-def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repositories", [1, 2])
+def test_two_concurrent_runs_in_a_new_store_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repositories: int
+) -> None:
     root = make_repository(tmp_path / "songs", FILES)
+    roots = {"one": root, "two": root}
+    database = root / ".statewright/mlflow/mlflow.db"
+    if repositories == 2:
+        roots["two"] = make_repository(tmp_path / "other" / "songs", FILES)
+        database = tmp_path / "shared.db"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     here = str(Path(__file__).parent)
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", RECORDER, str(root), me, here],
+            [sys.executable, "-c", RECORDER, str(roots[me]), me, here, str(tmp_path)],
             cwd=HERE,
             env={
                 **os.environ,
@@ -265,8 +297,8 @@ def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None
         assert all(run.data.metrics["rmse.joy"] == 0.5 for run in children)
     import sqlite3
 
-    with sqlite3.connect(root / ".statewright/mlflow/mlflow.db") as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 # Without MLflow.
