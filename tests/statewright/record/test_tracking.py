@@ -16,7 +16,7 @@ import pytest
 from toys import HERE, commit, make_repository
 
 from statewright.record import history, runs, tracking
-from statewright.record.artifacts import table_as_csv
+from statewright.record.artifacts import LARGEST_LOG, log_end_of, table_as_csv
 from statewright.record.experiment import open_record
 from statewright.record.outputs import LARGEST_TABLE, files_of
 from statewright.record.store import local_uri

@@ -1,4 +1,4 @@
-"""The record in the background: complete, single and in order, whatever is killed or down."""
+"""The record in the background: complete, single and in order."""
 
 from __future__ import annotations
 
