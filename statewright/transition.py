@@ -6,14 +6,18 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from statewright.configuration import read_configuration
 from statewright.planning.plan import Plan
+from statewright.reads.store import load_reads, save_reads
+from statewright.reads.tracked import tracked_files
+from statewright.reads.undeclared import ordering_of, report, undeclared_reads
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
@@ -22,14 +26,16 @@ from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
 from statewright.running.local_runner import run_locally
+from statewright.running.output import remove_old_logs
 from statewright.running.prefect_record import PrefectRecord, start_record
 from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
+from statewright.running.watch import open_watch
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Workflow
 from statewright.workspace import WORKING_LOCK, control_folder
 
 __all__ = ["Limits", "Result", "TransitionFailedError", "transition"]
@@ -57,6 +63,8 @@ class Result:
         Reason why the record in MLflow is missing or incomplete.
     prefect_problem : str or None
         What the record in Prefect lacks.
+    notices : list of str
+        Sentences for the user: stages that ran again, and reads that are not declared.
     """
 
     state: State
@@ -67,6 +75,7 @@ class Result:
     record: str | None = None
     unrecorded: str | None = None
     prefect_problem: str | None = None
+    notices: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -104,25 +113,24 @@ def transition(
 
     Raises
     ------
-    WorkflowError
-        If a value in `meta:` of a stage is invalid.
     TransitionFailedError
         If a stage failed inside a Prefect flow, which fails with it.
     """
     stages = [workflow.stages[address] for address in plan.work]
-    for stage in stages:
-        _check_meta(stage)
     result = Result(state)
     if not plan.work:
         return result
     control = control_folder(repository.root / ".statewright")
     lock = control / WORKING_LOCK
+    reads = load_reads(repository.root)
+    ordering = ordering_of(workflow, plan, reads, limits.workers)
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     record: PrefectRecord | None = None
     if not in_flow_run():
         prefect = read_configuration(repository.root).prefect
         record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
+    remove_old_logs(control / "logs")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)
@@ -141,10 +149,14 @@ def transition(
             show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
             cancelled=repository.stopped,
+            ordering=ordering,
+            reads=reads,
             times=result.times,
             outcomes=result.outcomes,
             errors=result.errors,
+            notices=result.notices,
         )
+        stack.enter_context(_watching(work, repository.root))
         stack.enter_context(live_board(work.board))
         if in_flow_run():
             _carry_out(work, limits, result, tags or {}, partial(run_in_prefect, keep_going=keep_going))
@@ -156,13 +168,30 @@ def transition(
     return result
 
 
+@contextmanager
+def _watching(work: Work, root: Path) -> Iterator[None]:
+    """Observe during the block what stages read; then save it and add what is not declared."""
+    if not read_configuration(root).watch:
+        yield
+        return
+    tracked = tracked_files(root, work.workflow)
+    rereading = {a for a, s in work.workflow.stages.items() if (known := work.reads.of(s)) and known.own}
+    work.watch, problem = open_watch(root, work.workflow, work.ordering, rereading=rereading, tracked=tracked)
+    try:
+        yield
+    finally:
+        if work.watch:
+            problem = work.watch.problem
+            work.watch.close()
+        save_reads(root, work.reads, work.workflow.stages)
+        if problem:
+            work.notices.append(f"not all reads of stages can be observed: {problem}")
+        ran = [address for address, outcome in work.outcomes.items() if outcome == "ran"]
+        work.notices += report(undeclared_reads(work.workflow, work.reads, ran))
+
+
 def _close_record(recorder: Recorder, result: Result) -> None:
     result.record, result.unrecorded = recorder.close()
-
-
-def _check_meta(stage: Stage) -> None:
-    for key in ("cpu", "ram_gb", "gpu", "retries", "retry_delay_s", "timeout_s"):
-        stage.number(key, 0)
 
 
 def _carry_out(
@@ -184,7 +213,7 @@ def _carry_out(
     finally:
         with suppress(WaitStoppedError):
             result.state = observe(work.writer.repository, work.workflow)
-        predicted = schedule_plan(work.workflow, work.plan, limits.as_dict()).schedule
+        predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:
             state = "CANCELLED" if work.cancelled.is_set() else "FAILED" if result.failed else "COMPLETED"
