@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from statewright.masking import mask_text
+
 REQUIRED = ("dvc", "prefect", "mlflow-skinny", "sqlalchemy", "fastapi", "pydantic")
 OPTIONAL = {"mlflow": "ui", "pandas": "functions", "pyarrow": "functions", "ortools": "schedule"}
 
@@ -89,8 +91,8 @@ def _writable(directory: Path) -> Iterator[Finding]:
 
 def _service(name: str, address: str | None, default: str) -> Finding:
     if not address or not address.startswith(("http://", "https://")):
-        return Finding(True, name, address or default)
-    parts = urlsplit(address)
+        return Finding(True, name, mask_text(address or default))
+    parts, address = urlsplit(address), mask_text(address)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with socket.create_connection((parts.hostname or "", port), timeout=3):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from statewright.masking import mask_command, mask_text, mask_value
 from statewright.planning.inputs import Inputs
 from statewright.state import ParamKey, StageState
 from statewright.workflow import Stage
@@ -25,7 +26,8 @@ class Reason:
     subject : str
         A file, a params key or a stage.
     was, now : object
-        Recorded and current value; None if there is none.
+        Recorded and current value; None if there is none. They may hold secrets: print `text` and
+        `masked` only.
     """
 
     kind: str
@@ -40,7 +42,15 @@ class Reason:
             return f"{self.subject} is not in its params file"
         # Fingerprints name a definition `folder/module:name`; show the name of the file.
         subject = self.subject.replace(":", ".py:", 1) if self.kind == "code" else self.subject
-        return SENTENCES[self.kind].format(subject=subject, was=show(self.was), now=show(self.now))
+        was, now = self.masked
+        return mask_text(SENTENCES[self.kind].format(subject=subject, was=show(was), now=show(now)))
+
+    @property
+    def masked(self) -> tuple[Any, Any]:
+        """Recorded and current value without secrets."""
+        if self.kind == "command":
+            return mask_command(self.was or ""), mask_command(self.now or "")
+        return mask_value(self.subject, self.was), mask_value(self.subject, self.now)
 
 
 SENTENCES: Mapping[str, str] = {

@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from statewright.environment import set_default
 from statewright.git import git
+from statewright.masking import mask_arguments, mask_command
 from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
 from statewright.workflow import Stage, flatten
 from statewright.workspace import control_folder
@@ -128,6 +129,7 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
 
     if not hasattr(mlflow, "__version__"):
         raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
+    command = command or mask_arguments(sys.argv)
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
     local = uri.startswith("sqlite:")
     control_folder(root / "mlflow")
@@ -138,12 +140,12 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
             location = (root / "mlflow" / "artifacts").as_uri() if local else None
             try:
                 experiment_id = client.create_experiment(name, artifact_location=location)
-                return Record(client, experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
+                return Record(client, experiment_id, root, context_tags(root, command))
             except MlflowException:  # a process of another checkout may have created it meanwhile
                 existing = client.get_experiment_by_name(name)
                 if existing is None:
                     raise
-        return Record(client, existing.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
+        return Record(client, existing.experiment_id, root, context_tags(root, command))
 
 
 def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
@@ -321,7 +323,7 @@ def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
 
 def context_tags(root: Path, command: str) -> dict[str, str]:
     """Return tags: git commit, whether the checkout has changes, command line."""
-    tags = {"statewright.command": command[:500]}
+    tags = {"statewright.command": mask_command(command)[:500]}
     commit = git(root, "rev-parse", "HEAD").strip()
     if commit:
         tags["mlflow.source.git.commit"] = commit

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from statewright.files import file_name
+from statewright.masking import mask_text, secret_values
 from statewright.planning.plan import Plan
+from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
@@ -89,7 +93,7 @@ def attempt(work: Work, address: str) -> str:
         lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
-        cause = explain(error) or type(error).__name__
+        cause = mask_text(explain(error) or type(error).__name__)
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     finally:
@@ -101,17 +105,34 @@ def attempt(work: Work, address: str) -> str:
 
 
 def _run(work: Work, stage: Stage, current: _Attempt) -> None:
+    secrets = secret_values(os.environ, _params(work, stage))
     with lock_writer.hold_paths(work.writer, stage.address):
-        current.usage = run_commands(
-            stage.address,
-            lock_writer.command_lines(work.writer.repository, stage.address),
-            current.log,
-            launcher=work.warm if stage.preload else work.launcher,
-            timeout_s=stage.number("timeout_s", 0) or None,
-            watch=lambda line: work.board.update(stage.address, note=line),
-            cancelled=work.cancelled.is_set,
-        )
+        try:
+            current.usage = run_commands(
+                stage.address,
+                lock_writer.command_lines(work.writer.repository, stage.address),
+                current.log,
+                launcher=work.warm if stage.preload else work.launcher,
+                timeout_s=stage.number("timeout_s", 0) or None,
+                watch=lambda line: work.board.update(stage.address, note=mask_text(line, secrets)),
+                cancelled=work.cancelled.is_set,
+            )
+        except StageFailedError as error:
+            # Not `from error`: Prefect logs the cause with its text.
+            raise StageFailedError(mask_text(str(error), secrets)) from None
+        finally:
+            mask_log(current.log, secrets)  # MLflow and Prefect get a copy
         lock_writer.finish(work.writer, stage.address)
+
+
+def _params(work: Work, stage: Stage) -> dict[str, Any]:
+    """Return the values of the params that a stage declares."""
+    return {
+        key: value
+        for file, keys in stage.params.items()
+        for key, value in work.workflow.params.get(file, {}).items()
+        if key in keys or not keys
+    }
 
 
 def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
@@ -131,4 +152,4 @@ def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
         tags=work.flow_run,
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
-    work.recorder.stage(record)
+    work.recorder.stage(mask_record(record))
