@@ -64,6 +64,7 @@ _FORMATS = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|hf_[A-Za-z0-9]{30,}"
     r"|sk-[A-Za-z0-9-]{0,12}[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9-]{10,})"
 )
+_FORMAT_STARTS = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "hf_", "sk-", "xox")
 """Tokens of GitHub, GitLab, Hugging Face, OpenAI and Slack, which have a format of their own."""
 
 _SSHPASS = re.compile(r"(\bsshpass\s+-p\s*)([^\s$]+)")
@@ -131,11 +132,11 @@ def mask_text(text: str, values: Collection[str] = ()) -> str:
         text = _AUTHORIZATION.sub(rf"\1{MASK}", text)
     if "Bearer" in text:
         text = _BEARER.sub(rf"\1{MASK}", text)
-    return _FORMATS.sub(MASK, text)
+    return _FORMATS.sub(MASK, text) if any(start in text for start in _FORMAT_STARTS) else text
 
 
 def mask_command(text: str, values: Collection[str] = ()) -> str:
-    """Return a command line, or a message that quotes one, without secrets.
+    """Return a command line, or text that quotes one, without secrets.
 
     A reference such as ``--password=$DB_PASSWORD`` stays, because it names no value.
     """
@@ -178,7 +179,7 @@ def _mask_quoted(found: re.Match[str]) -> str:
 
 
 def secret_values(*groups: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the secrets among params or variables that are long enough to search for.
+    """Return the secrets among params or variables, except short ones.
 
     The longest is first, so that no part of it remains.
     """

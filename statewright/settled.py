@@ -120,7 +120,7 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
         **_environment(),
         "paths": signatures,
         "upstream": {address: list(ups) for address, ups in workflow.upstream.items()},
-        "show": {a: list(s.meta["show"]) for a, s in workflow.stages.items() if s.meta.get("show")},
+        "show": {a: list(s.settings.show) for a, s in workflow.stages.items() if s.settings.show},
     }
     try:
         _write(folder / "settled.json", answer)

@@ -16,7 +16,7 @@ from statewright.lineage.walk import Dependent, Source, Step
 from statewright.masking import mask_command, mask_value
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
-from statewright.terminal.display import clock
+from statewright.terminal.words import clock
 from statewright.verify.reproduction import OutputComparison, Verification
 
 MAX_NAMES = 3

@@ -60,7 +60,7 @@ def _mask_patch(patch: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def current_files(session: Session) -> rounds.Files:
     """Return the files of the current state."""
     stages, repository = session.workflow.stages.values(), session.repository
-    journals = [str(stage.meta["journal"]) for stage in stages if "journal" in stage.meta]
+    journals = [stage.settings.journal for stage in stages if stage.settings.journal]
     return rounds.state_files(repository.root, session.workflow, journals, record_files(repository))
 
 

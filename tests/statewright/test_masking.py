@@ -174,7 +174,7 @@ def test_reasons_do_not_show_secrets() -> None:
         "db.url x -> postgresql://u:***@h/db",
         "db.password *** -> ***",
         "command changed: was `get --token ***`, is `get --token ***`",
-        "https://u:***@h/file does not exist and no stage creates it",
+        "https://u:***@h/file is missing and no stage writes it",
     ]
 
 
