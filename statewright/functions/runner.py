@@ -249,6 +249,7 @@ def _record(repository: Repository, stage: Stage, workflow: Workflow, started: f
     try:
         from statewright.record import tracking
         from statewright.record.experiment import open_record
+        from statewright.record.masking import mask_record
         from statewright.record.outputs import files_of
         from statewright.repository.metrics import stage_metrics, with_definitions
 
@@ -268,6 +269,6 @@ def _record(repository: Repository, stage: Stage, workflow: Workflow, started: f
             metrics=stage_metrics(repository, with_definitions(repository, stage)),
             files=files_of(repository.root, with_definitions(repository, stage)),
         )
-        tracking.record_stage(open_record(Path.cwd()), done)
+        tracking.record_stage(open_record(Path.cwd()), mask_record(done))
     except Exception as error:
         print(f"not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from statewright.environment import set_default
 from statewright.git import git
+from statewright.masking import mask_arguments, mask_command
 from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
 from statewright.workspace import control_folder
 
@@ -171,7 +172,7 @@ def context_tags(root: Path, command: str = "") -> dict[str, str]:
     command : str
         Command line (default: that of the process).
     """
-    tags = {"statewright.command": (command or " ".join(sys.argv))[:500]}
+    tags = {"statewright.command": mask_command(command or mask_arguments(sys.argv))[:500]}
     commit = git(root, "rev-parse", "HEAD").strip()
     if commit:
         tags["mlflow.source.git.commit"] = commit

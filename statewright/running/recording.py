@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from statewright.environment import quiet
+from statewright.masking import mask_text
 from statewright.record import experiment, journal, tracking
 from statewright.record.journal import HeldFile
 from statewright.record.store import local_uri, tracking_uri
@@ -88,7 +89,7 @@ def record_journal(root: Path, path: Path) -> tuple[bool, str | None]:
             _record(record, message, f"{path.stem}/{message['id']}")
             open_parent = message["do"] == "start" or (open_parent and message["do"] != "end")
         except Exception as error:
-            problem = problem or f"{type(error).__name__}: {error}".splitlines()[0]
+            problem = problem or mask_text(f"{type(error).__name__}: {error}".splitlines()[0])
             if record is None or experiment.is_temporary(error):
                 return True, problem
     if record is not None and open_parent:  # the run was killed

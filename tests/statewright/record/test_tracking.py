@@ -207,7 +207,7 @@ class TestRecord:
         root = store[0]
         uri = local_uri(root)
         assert (
-            history._read_client(uri, root)
+            [(run.stage, run.seconds) for run in history._read_client(uri, root)]
             == [("song-train", seconds) for seconds in history.past_seconds(root)["song-train"]]
             == [("song-train", 12.5)]
         )

@@ -176,6 +176,9 @@ def test_a_password_is_not_written_to_the_journal(root: Path, monkeypatch: pytes
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:hunter2@127.0.0.1:9")
     run(root)
     assert "hunter2" not in journal.pending(root)[0].read_text()
+    record_all(root)
+    problem = wait_until_recorded(root, timeout_s=30)
+    assert problem is not None and "does not answer" in problem and "hunter2" not in problem
 
 
 def test_a_round_is_recorded_on_its_transition(root: Path) -> None:
