@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from statewright.request import Request
 from statewright.workflow import WorkflowError
 
 OK, FAILED = 0, 1
@@ -18,7 +20,8 @@ OK, FAILED = 0, 1
 
 def graph(options: argparse.Namespace) -> int:
     """List the stages of the targets."""
-    from statewright.repository.declaration import declare, describe, open_repository, targets
+    from statewright.repository.declaration import declare, describe, open_repository
+    from statewright.repository.scope import targets
     from statewright.terminal.display import terminal
     from statewright.terminal.graph import print_graph, select
 
@@ -39,14 +42,16 @@ def plan(options: argparse.Namespace) -> int:
     from statewright.settled import recall
     from statewright.terminal.display import print_plan, terminal
 
-    names = [options.explain] if options.explain else options.targets
-    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
+    request = _request(options)
+    if options.explain:
+        request = replace(request, targets=(options.explain,))
+    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
     capacities: dict[str, float] = {}
-    if session is None:
-        from statewright.session import open_session
+    if opened := session is None:
+        from statewright.session import missing_advice, open_session
         from statewright.transition import Limits
 
-        session = open_session(Path.cwd(), names, assumed=options.assignments)
+        session = open_session(Path.cwd(), request, assumed=options.assignments)
         capacities = Limits(workers=options.workers).as_dict()
     prediction = schedule_plan(session.workflow, session.plan, capacities)
     if options.json:
@@ -58,10 +63,20 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, options.workers)
+        console = terminal(stderr=False)
+        print_plan(session.plan, console, prediction, options.workers)
+        if opened:
+            for line in missing_advice(session):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction)
     return OK
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """Return the stages that the options select, and how they are treated."""
+    values = {field.name: getattr(options, field.name) for field in fields(Request) if field.name in options}
+    return Request(**{**values, "targets": tuple(options.targets)})
 
 
 def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
@@ -100,8 +115,11 @@ def run(options: argparse.Namespace) -> int:
     from statewright.terminal.display import terminal
     from statewright.terminal.results import print_up_to_date
 
-    usual = not (options.at or options.assignments or options.force)
-    if usual and (settled := recall(Path.cwd(), options.targets)):
+    if options.dry:
+        return plan(options)
+    request = _request(options)
+    usual = not (options.at or options.assignments)
+    if usual and (settled := recall(Path.cwd(), request)):
         print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
         return OK
 
@@ -110,17 +128,17 @@ def run(options: argparse.Namespace) -> int:
     if options.at:
         from statewright.loop.restore import run_at
 
-        if options.targets or options.assignments or options.force:
+        if request != Request() or options.assignments:
             raise WorkflowError(
-                f"run --at {options.at} restores a whole round; it takes no TARGET, --set or --force"
+                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, "
+                "and no option that selects stages"
             )
         return run_at(Path.cwd(), options.at, workers=options.workers)
     return session.run(
         Path.cwd(),
-        options.targets,
+        request,
         workers=options.workers,
         assignments=options.assignments,
-        force=options.force,
         keep_going=options.keep_going,
         name=options.name,
     )
@@ -145,7 +163,8 @@ def loop(options: argparse.Namespace) -> int:
 def params(options: argparse.Namespace) -> int:
     """List the params of stages."""
     from statewright.functions.describe import describe_params
-    from statewright.repository.declaration import declare, open_repository, targets
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.scope import targets
     from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_parameters
 
@@ -220,7 +239,7 @@ def verify(options: argparse.Namespace) -> int:
     try:
         identical = verify_stages(
             Path.cwd(),
-            options.targets,
+            _request(options),
             lambda line: progress.print(line, highlight=False, markup=False),
             report,
         )

@@ -15,11 +15,16 @@ from rich.console import Console
 
 from statewright import meta, parameters
 from statewright.functions.checks import value_faults
+from statewright.planning import missing
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.record import history
-from statewright.repository.declaration import Repository, declare, open_repository, targets
+from statewright.repository.declaration import Repository, declare, open_repository
+from statewright.repository.lock_writer import track_changes
 from statewright.repository.observation import observe
+from statewright.repository.pulling import fetch_run_cache
+from statewright.repository.scope import select
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.request import Request, as_request
 from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import clock, new_board, print_plan, terminal
@@ -39,23 +44,20 @@ class Session:
     targets: tuple[str, ...] = ()
 
 
-def open_session(
-    directory: Path, names: Sequence[str], *, force: bool = False, assumed: Sequence[str] = ()
-) -> Session:
+def open_session(directory: Path, wanted: Request | Sequence[str], *, assumed: Sequence[str] = ()) -> Session:
     """Declare, observe and decide.
 
     Parameters
     ----------
-    names : sequence of str
-        Targets (default: everything).
-    force : bool
-        Whether to run the targets even if nothing changed.
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     assumed : sequence of str
         Assignments such as ``train.lr=1e-3`` to plan with; no file is changed.
     """
+    request = as_request(wanted)
     with logging_accesses() as log:
-        session = _open(directory, names, force, assumed)
-    if not (names or force or assumed):
+        session = _open(directory, request, assumed)
+    if not assumed:
         store(log, session.repository, session.workflow, session.plan)
     return session
 
@@ -69,26 +71,25 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
         raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
 
 
-def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
-    repository = open_repository(directory)
+def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
+    repository = open_repository(directory, request)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
     _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
-    wanted = targets(repository, names)
+    scope = select(repository, request)
     state = observe(repository, workflow)
     if texts:
         state = overlay_state(repository, state, texts)
-    forced = (wanted or tuple(workflow.stages)) if force else ()
     plan = decide(
         workflow,
         state,
-        wanted,
-        force=forced,
+        order=scope.order,
+        force=scope.order if request.force else (),
         seconds=history.durations(repository.root),
     )
-    return Session(repository, workflow, state, plan, wanted)
+    return Session(repository, workflow, state, plan, scope.named)
 
 
 @cache
@@ -100,11 +101,10 @@ def _warn(text: str) -> None:
 
 def run(
     directory: Path,
-    names: Sequence[str] = (),
+    wanted: Request | Sequence[str] = (),
     *,
     workers: int,
     assignments: Sequence[str] = (),
-    force: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
 ) -> int:
@@ -112,8 +112,8 @@ def run(
 
     Parameters
     ----------
-    names : sequence of str
-        Targets (default: everything).
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     workers : int
         Cores to use.
     assignments : sequence of str
@@ -127,21 +127,39 @@ def run(
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
     console = terminal()
+    # Opening a repository changes to its root, and targets are relative to the user's folder.
+    directory = directory.absolute()
+    request = as_request(wanted)
     opened = open_repository(directory)
-    root, names = opened.root, names if opened.below == "." else targets(opened, names)
+    root = opened.root
     with exclusive_run(root, console):
+        if request.pull and request.run_cache and (problem := fetch_run_cache(opened)):
+            console.print(problem, highlight=False, markup=False, soft_wrap=True)
         if assignments:
             _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
                 console.print(
                     f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
                 )
-        session = open_session(root, names, force=force)
+        session = open_session(directory, request)
         if not session.plan.work:
             print_up_to_date(root, session.workflow, session.plan, console)
             return 0
         print_plan(session.plan, console)
+        for line in missing_advice(session):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
+
+
+def missing_advice(session: Session) -> list[str]:
+    """Return lines about missing data and how to fetch it.
+
+    There are none if the request already says what to do about it.
+    """
+    request = session.repository.request
+    if request.pull or request.allow_missing:
+        return []
+    return missing.advice(missing.missing_data(session.workflow, session.state, session.plan))
 
 
 @contextmanager
@@ -206,6 +224,8 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
     for error in result.errors.values():
         console.print(error, style="red", markup=False, soft_wrap=True)
+    if not result.failed:
+        track_changes(session.repository)
     if result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
@@ -220,7 +240,7 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
 
 def _new_work(session: Session, state: State) -> Plan:
     """Return a plan for skipped stages that have work now, because a restore failed."""
-    now = decide(session.workflow, state, tuple(session.plan.decisions))
+    now = decide(session.workflow, state, order=tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
     return Plan({address: now.decisions[address] for address in skipped if address in now.work})
 

@@ -48,6 +48,10 @@ def _message(error: BaseException) -> str:
     text = str(error)
     # ruamel explains how to disable the check in Python, which does not help the author of the file.
     text = text.partition("\n\nTo suppress this check")[0]
+    if type(error).__name__ == "MissingDataSource":
+        return (
+            f"{text}; `dvc pull` or `statewright run --pull` fetches it, `dvc checkout` if it is in the cache"
+        )
     if type(error).__module__ == "builtins" and not isinstance(error, OSError):
         return f"{type(error).__name__}: {text}"
     return text or type(error).__name__

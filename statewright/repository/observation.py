@@ -17,7 +17,7 @@ from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.repository.declaration import Repository, as_commands, read_params, relative
 from statewright.repository.errors import translate_errors
-from statewright.state import ParamKey, StageState, State
+from statewright.state import LOST, UNCACHED, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 
@@ -35,7 +35,7 @@ def observe(repository: Repository, workflow: Workflow) -> State:
                 stage, entry = stages[address], entries.get(address)
                 observed[address] = _observe(repository.root, stage, declared, entry, contents)
         metrics = read_metrics(repository.root, workflow)
-        return State(observed, metrics, *run_cache_queries(repository, stages))
+        return State(observed, metrics, *run_cache_queries(repository, stages), repository.request)
 
 
 def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
@@ -78,6 +78,11 @@ def _observe(
     states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
     remote = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
     predicted = _predict(root, declared)
+    gone = {
+        relative(out, root): out
+        for out in stage.outs
+        if states.get(relative(out, root), ("ok",))[0] in LOST and not out.exists
+    }
     return StageState(
         recorded=entry is not None,
         cmd_was=as_commands(entry.get("cmd")) if entry else None,
@@ -95,9 +100,17 @@ def _observe(
         outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
         missing_params=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
         remote=frozenset(relative(item, root) for item in remote),
+        not_on_disk=frozenset(gone),
+        not_cached={path: _remote_of(out) for path, out in gone.items() if states[path][0] == UNCACHED},
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )
+
+
+def _remote_of(out: Any) -> str | None:
+    """Return the name of an output's remote storage, without using the network."""
+    name = out.remote or out.repo.config["core"].get("remote")
+    return str(name) if name else None
 
 
 def _is_remote(item: Any) -> bool:
@@ -141,7 +154,7 @@ def _current_params(stage: DvcStage, root: Path, contents: dict[str, Any]) -> di
 def _out_states(out: Any) -> tuple[str, bool]:
     """Return DVC's status of an output, and whether only the cache lacks it."""
     status = next(iter(out.status().values()), "ok")
-    return status, status == "not in cache" and not out.workspace_status()
+    return status, status == UNCACHED and not out.workspace_status()
 
 
 def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:

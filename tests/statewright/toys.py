@@ -15,6 +15,7 @@ from statewright.planning.plan import Plan, decide
 from statewright.repository import declaration as engine
 from statewright.repository import lock_writer
 from statewright.repository.observation import observe
+from statewright.repository.scope import targets
 from statewright.running.process import run_commands
 
 HERE = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def plan_of(root: Path, names: Sequence[str] = ()) -> Plan:
     """Return the plan for the current state of a repository."""
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
-    return decide(workflow, observe(repository, workflow), engine.targets(repository, names))
+    return decide(workflow, observe(repository, workflow), targets(repository, names))
 
 
 def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
