@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +53,7 @@ def run(
     directory: str | Path = ".",
     targets: Sequence[str] | Request = (),
     *,
-    workers: int | None = None,
+    workers: int | str | None = None,
     assignments: Sequence[str] = (),
     force: bool = False,
     keep_going: bool = True,
@@ -68,8 +67,8 @@ def run(
     targets : sequence of str or Request
         Stages, files or pipelines (default: the `dvc.yaml` of the folder and what it needs, as
         ``dvc repro``). A `Request` has the other options of ``dvc repro``.
-    workers : int, optional
-        Cores to use (default: all).
+    workers : int or str, optional
+        Cores to use, or ``auto`` (default: the setting of the repository, see docs/reference/settings.md).
     assignments : sequence of str
         Values to write to the params files first, such as ``train.lr=1e-3``.
     force : bool
@@ -88,7 +87,7 @@ def run(
     status = run_session(
         Path(directory),
         _request(targets, force),
-        workers=workers or os.cpu_count() or 1,
+        workers=workers,
         assignments=assignments,
         keep_going=keep_going,
     )

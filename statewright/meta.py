@@ -43,6 +43,8 @@ class StageSettings:
         File of the loop's rounds, which makes the stage a feedback stage.
     show : tuple of str
         Figures and files to print at the end of a run.
+    rewrites : tuple of str
+        Dependencies that the command itself changes.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -57,6 +59,7 @@ class StageSettings:
     preload: tuple[str, ...] = ()
     journal: str | None = None
     show: tuple[str, ...] = ()
+    rewrites: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -173,6 +176,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "preload": (_modules, "a list of modules"),
     "journal": (_file, "a file"),
     "show": (_texts, "a list of files, or of FILE:KEY"),
+    "rewrites": (_texts, "a list of dependencies"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

@@ -82,6 +82,11 @@ class Stage:
         """Modules in `meta.preload`, which a run imports once for all stages."""
         return self.settings.preload
 
+    @property
+    def rewrites(self) -> tuple[str, ...]:
+        """Dependencies in `meta.rewrites`, which the command itself changes."""
+        return self.settings.rewrites
+
 
 @dataclass(frozen=True)
 class Workflow:

@@ -1,61 +1,66 @@
-"""Data that a stage recorded and that is not on disk, as after a fresh clone."""
+"""The state as if all recorded outputs existed, to judge a checkout without its data.
+
+``dvc repro --dry --allow-missing`` asks the same question: do declarations, params, source files and
+`dvc.lock` agree? A missing file has the hash that `dvc.lock` recorded for the stage that writes it, so
+the entries of `dvc.lock` must also agree with each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
-from statewright.planning.plan import Plan
-from statewright.state import State
-from statewright.workflow import Workflow
+from statewright.state import Hashes, StageState, State, match_nothing, recall_nothing
+from statewright.workflow import Stage, Workflow, overlaps
+
+ABSENT_OUTPUTS = frozenset({"deleted", "not in cache"})
 
 
-@dataclass(frozen=True)
-class MissingData:
-    """File or folder that is not on disk.
+def assume_present(workflow: Workflow, state: State) -> State:
+    """Return the state in which every recorded file that is missing exists.
 
-    Parameters
-    ----------
-    remote : str or None
-        Name of the remote storage that may have it; None if none is configured.
-    cached : bool
-        Whether DVC's cache has it.
+    Files in a remote store count as unchanged, because only a request over the network could tell.
     """
-
-    path: str
-    remote: str | None
-    cached: bool
-
-
-def missing_data(workflow: Workflow, state: State, plan: Plan) -> list[MissingData]:
-    """Return the missing data of the planned stages that a download or a checkout can bring back."""
-    found = []
-    for address in plan.decisions:
-        stage, observed = workflow.stages[address], state.stages[address]
-        found += [MissingData(path, remote, False) for path, remote in observed.not_cached.items()]
-        if stage.records_only:
-            cached = sorted(set(observed.not_on_disk) - set(observed.not_cached))
-            found += [MissingData(path, None, True) for path in cached]
-    return found
+    written: dict[str, str | None] = {}
+    for observed in state.stages.values():
+        written.update(observed.outs_was)
+    stages = {
+        address: _complete(workflow.stages[address], observed, written)
+        for address, observed in state.stages.items()
+    }
+    return replace(state, stages=stages, recall=recall_nothing, may_recall=match_nothing)
 
 
-def advice(missing: Iterable[MissingData], most: int = 4) -> list[str]:
-    """Return lines that say what is missing, which remote may have it, and what to type."""
-    missing = list(missing)
-    lines = []
-    lost = [data for data in missing if not data.cached]
-    for remote in dict.fromkeys(data.remote for data in lost):
-        paths = _listed([data.path for data in lost if data.remote == remote], most)
-        if remote is None:
-            fetch = "no remote storage is configured; `dvc remote add -d NAME URL` adds one"
-        else:
-            fetch = f"`dvc pull` or `statewright run --pull` fetches what the remote '{remote}' has"
-        lines.append(f"not here and not in the cache: {paths}; {fetch}")
-    if cached := [data.path for data in missing if data.cached]:
-        lines.append(f"not here, but in the cache: {_listed(cached, most)}; `dvc checkout` restores them")
-    return lines
+def without_always(workflow: Workflow) -> Workflow:
+    """Return the workflow in which no stage is declared to run every time.
+
+    Such a stage says nothing about `dvc.lock`: it would run after every commit.
+    """
+    stages = {address: replace(stage, always_changed=False) for address, stage in workflow.stages.items()}
+    return replace(workflow, stages=stages)
 
 
-def _listed(paths: list[str], most: int) -> str:
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join(paths[:most]) + more
+def _complete(stage: Stage, observed: StageState, written: Hashes) -> StageState:
+    deps = {
+        path: now if now is not None else written.get(path) or observed.deps_was.get(path)
+        for path, now in observed.deps_now.items()
+    }
+    # The hash of a params file that a stage writes does not give its values.
+    unread = {
+        file
+        for file in observed.missing_params
+        if any(overlaps(file, path) for path in written) and file in stage.params
+    }
+    recorded = {key: value for key, value in observed.params_was.items() if key[0] in unread}
+    outs = {
+        path: "ok" if status in ABSENT_OUTPUTS and observed.outs_was.get(path) else status
+        for path, status in observed.outs.items()
+    }
+    return replace(
+        observed,
+        deps_now=deps,
+        params_now={**observed.params_now, **recorded},
+        outs=outs,
+        outs_only_uncached=frozenset(),
+        missing_params=observed.missing_params - unread,
+        remote=frozenset(),
+    )

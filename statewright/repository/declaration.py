@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import NotDvcRepoError
+from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
@@ -37,6 +38,8 @@ class Repository:
     repo: Repo
     root: Path
     mutex: threading.RLock = field(default_factory=threading.RLock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when a run is interrupted: its threads then stop to wait for locks."""
     below: str = "."
     """The folder in which the user typed the command, relative to `root`."""
     request: Request = EVERYTHING
@@ -60,7 +63,7 @@ class Repository:
     @contextmanager
     def locked(self, stage: DvcStage | None = None) -> Iterator[None]:
         """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too."""
-        with repository_lock(self.repo, self.mutex, stage):
+        with repository_lock(self.repo, self.mutex, self.stopped, stage):
             yield
 
 
@@ -184,6 +187,13 @@ def relative(item: Any, root: Path) -> str:
     """Return the path of a dependency or output, relative to `root` if inside of it."""
     if item.fs_path is None or item.protocol != "local":
         return str(item)
+    repo = item.repo
+    if repo is not None and not isinstance(repo.fs, LocalFileSystem):
+        # In a commit, the paths of git's objects start at the top of the git repository.
+        if item.fs is not repo.fs:
+            return str(item)
+        if not Path(item.fs_path).is_relative_to(root):
+            return f"{repo.scm.root_dir}{item.fs_path}"
     path = Path(item.fs_path)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
 

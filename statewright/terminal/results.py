@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from statewright.planning.plan import Plan
-from statewright.terminal.display import NO_STAGES, counted
+from statewright.terminal.plan_table import NO_STAGES
+from statewright.terminal.words import counted
 from statewright.workflow import Workflow
 
 MAX_LINES = 60

@@ -324,7 +324,7 @@ def test_a_plan_is_plain_json() -> None:
                 "subject": "zero.csv",
                 "was": "zero 1",
                 "now": "zero 2",
-                "text": "zero.csv changed: was zero 1, is zero 2",
+                "text": "zero.csv changed",
             }
         ],
         "seconds": None,

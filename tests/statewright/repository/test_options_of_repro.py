@@ -14,7 +14,7 @@ from toys import commit, dvc, dvc_status, inside, lock_files, make_repository, r
 
 from statewright.cli import build_parser
 from statewright.commands import _request
-from statewright.planning.missing import advice, missing_data
+from statewright.planning.absent import absent_data, advice
 from statewright.request import EVERYTHING
 from statewright.session import open_session
 
@@ -171,7 +171,7 @@ def test_a_plan_of_a_fresh_clone_says_what_is_missing_and_what_to_type(origin: P
     session = open_session(root, EVERYTHING)
     verdicts = {address: decision.verdict for address, decision in session.plan.decisions.items()}
     assert verdicts == dict.fromkeys(("raw.csv.dvc", "prep", "train", "twin", "eval"), "may")
-    missing = missing_data(session.workflow, session.state, session.plan)
+    missing = absent_data(session.workflow, session.state, session.plan)
     assert {(data.path, data.remote, data.cached) for data in missing} == {(n, "store", False) for n in DATA}
     (line,) = advice(missing)
     assert "`dvc pull` or `statewright run --pull`" in line and "'store'" in line
@@ -182,7 +182,7 @@ def test_a_plan_of_a_fresh_clone_says_what_is_missing_and_what_to_type(origin: P
 def test_data_that_only_the_cache_has_is_checked_out_by_hand(origin: Path, tmp_path: Path) -> None:
     _, root = copies(origin, tmp_path, (lambda root: (root / "raw.csv").unlink(),))
     session = open_session(root, EVERYTHING)
-    (line,) = advice(missing_data(session.workflow, session.state, session.plan))
+    (line,) = advice(absent_data(session.workflow, session.state, session.plan))
     assert "raw.csv" in line and "`dvc checkout`" in line
 
 
