@@ -17,7 +17,7 @@ from statewright.masking import mask_command
 from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
-UNUSABLE, INTERRUPTED = 2, 130
+UNUSABLE, INTERRUPTED, PIPE_CLOSED = 2, 130, 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if options.directory:
             _enter(options.directory)
-        sys.exit(command(options))
+        status = command(options)
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:
+        # `statewright plan | head`: the reader has seen enough. Python would report it again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except _user_errors() as error:
         print(f"statewright: {mask_command(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE)
