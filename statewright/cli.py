@@ -13,6 +13,7 @@ from typing import Any
 
 from statewright import commands
 from statewright.environment import quiet
+from statewright.masking import mask_command
 from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _enter(options.directory)
         sys.exit(command(options))
     except _user_errors() as error:
-        print(f"statewright: {error}", file=sys.stderr)
+        print(f"statewright: {mask_command(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         print("statewright: interrupted; `statewright run` resumes", file=sys.stderr)

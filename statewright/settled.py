@@ -14,6 +14,7 @@ time in the same way instead of hashing a file again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -195,7 +196,7 @@ def _environment() -> dict[str, Any]:
         "packages": signature(sysconfig.get_path("purelib")),
         "engine": _engine(),
         "environment": {
-            name: value
+            name: hashlib.sha256(os.fsencode(value)).hexdigest()  # DVC_STUDIO_TOKEN is one of them
             for name, value in sorted(os.environ.items())
             if name in names or (name.startswith("DVC_") and name != "DVC_NO_ANALYTICS")
         },

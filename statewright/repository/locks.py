@@ -23,6 +23,8 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, _check_blockers, _edit_rwlock, rwlock
 from dvc.stage import Stage as DvcStage
 
+from statewright.masking import mask_arguments
+
 PATIENCE_S = 2.0
 """Seconds of waiting before the first message."""
 SHORTEST_S, LONGEST_S = 0.01, 0.3
@@ -149,7 +151,7 @@ def _owner(stage: DvcStage) -> str:
     Each stage needs its own name: with a common one, DVC releases a path that two stages read as
     soon as one of them ends.
     """
-    return f"{' '.join(sys.argv)} ({stage.addressing})"
+    return f"{mask_arguments(sys.argv)} ({stage.addressing})"
 
 
 def _paths(stage: DvcStage) -> tuple[list[str], list[str]]:
@@ -229,7 +231,7 @@ def _holder(repo: Repo) -> str:
         return f"another process holds the lock of this repository ({path})"
     pid = int(match[1] or match[2])
     try:
-        command = " ".join(psutil.Process(pid).cmdline())
+        command = mask_arguments(psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
         return f"process {pid}, which has ended, holds the lock of this repository; `rm {path}` frees it"
     except psutil.AccessDenied:
