@@ -203,6 +203,9 @@ def carry_out(
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+    if result.prefect_problem:
+        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        console.print(problem, style="yellow", markup=False, soft_wrap=True)
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for error in result.errors.values():

@@ -7,9 +7,10 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from statewright.configuration import read_configuration
@@ -23,9 +24,11 @@ from statewright.repository.observation import observe
 from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
-from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log, within_flow
+from statewright.running.local_runner import run_locally
+from statewright.running.prefect_record import PrefectRecord, start_record
+from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log
 from statewright.running.recorder import Recorder
-from statewright.running.servers import in_flow_run, prefect_server
+from statewright.running.servers import in_flow_run
 from statewright.running.watch import open_watch
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
@@ -56,6 +59,8 @@ class Result:
         Id of the run in MLflow.
     unrecorded : str or None
         Reason why the record in MLflow is missing or incomplete.
+    prefect_problem : str or None
+        What the record in Prefect lacks.
     notices : list of str
         Sentences for the user: stages that ran again, and reads that are not declared.
     """
@@ -67,6 +72,7 @@ class Result:
     schedule: Comparison | None = None
     record: str | None = None
     unrecorded: str | None = None
+    prefect_problem: str | None = None
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -93,8 +99,8 @@ def transition(
 ) -> Result:
     """Carry out `plan` and return the outcome of each stage and the new state.
 
-    Inside a Prefect flow, the stages become tasks of that flow. Otherwise a flow `name` starts.
-    If the plan has no work, no flow starts.
+    Inside a Prefect flow, the stages become tasks of that flow. Otherwise they run in threads of this
+    process, and a Prefect server, if there is one, shows them as a run of the flow `name`.
 
     Parameters
     ----------
@@ -107,6 +113,8 @@ def transition(
     ------
     WorkflowError
         If a value in `meta:` of a stage is invalid.
+    TransitionFailedError
+        If a stage failed inside a Prefect flow, which fails with it.
     """
     stages = [workflow.stages[address] for address in plan.work]
     for stage in stages:
@@ -119,6 +127,11 @@ def transition(
     reads = load_reads(repository.root)
     ordering = ordering_of(workflow, plan, reads, limits.workers)
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
+    logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    record: PrefectRecord | None = None
+    if not in_flow_run():
+        prefect = read_configuration(repository.root).prefect
+        record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)
@@ -130,11 +143,12 @@ def transition(
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),
-            logs=control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f"),
+            logs=logs,
             recorder=recorder,
             launcher=plain,
             warm=warm or plain,
-            show_log=show_log,
+            show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
+            flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
             ordering=ordering,
             reads=reads,
             times=result.times,
@@ -144,25 +158,19 @@ def transition(
         )
         stack.enter_context(_watching(work, repository.root))
         stack.enter_context(live_board(work.board))
-
-        def carry_out() -> None:
-            work.flow_run = flow_tags()
-            _carry_out(
-                work, limits, result, tags or {}, lambda: run_in_prefect(work, limits, keep_going=keep_going)
-            )
-
         if in_flow_run():
-            carry_out()
+            _carry_out(work, limits, result, tags or {}, partial(run_in_prefect, keep_going=keep_going))
+            if result.failed:
+                raise TransitionFailedError("\n".join(result.errors.values()))
         else:
-            is_up = stack.enter_context(prefect_server(plain, work.logs / "prefect-server.log"))
-            with suppress(TransitionFailedError):
-                within_flow(carry_out, name, limits, is_up)
+            run = partial(run_locally, keep_going=keep_going, record=record)
+            _carry_out(work, limits, result, tags or {}, run, record)
     return result
 
 
 @contextmanager
 def _watching(work: Work, root: Path) -> Iterator[None]:
-    """Observe during the block what stages read; then save it and add what is not declared."""
+    """Observe what stages read during the block; then save and report it."""
     if not read_configuration(root).watch:
         yield
         return
@@ -192,25 +200,31 @@ def _check_meta(stage: Stage) -> None:
 
 
 def _carry_out(
-    work: Work, limits: Limits, result: Result, tags: Mapping[str, str], run: Callable[[], None]
+    work: Work,
+    limits: Limits,
+    result: Result,
+    tags: Mapping[str, str],
+    run: Callable[[Work, Limits], None],
+    prefect: PrefectRecord | None = None,
 ) -> None:
-    """Open the record, run the stages and close the record."""
+    """Open the records, run the stages and close the records."""
     before = {
         "statewright.state.before": result.state.digest,
         "statewright.workflow": work.workflow.digest,
     }
     work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
     try:
-        run()
+        run(work, limits)
     finally:
         result.state = observe(work.writer.repository, work.workflow)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
+        if prefect:
+            state = "CANCELLED" if work.cancelled.is_set() else "FAILED" if result.failed else "COMPLETED"
+            result.prefect_problem = prefect.close(state, "\n".join(result.errors.values()))
         work.recorder.end(
             failed=result.failed or work.cancelled.is_set(),
-            tags={"statewright.state.after": result.state.digest},
+            tags={"statewright.state.after": result.state.digest, **work.flow_run},
             metrics=result.state.metrics,
             schedule=result.schedule.as_dict(),
         )
-    if result.failed:
-        raise TransitionFailedError("\n".join(result.errors.values()))

@@ -36,7 +36,7 @@ class Work:
     launcher, warm : Launcher
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
     show_log : callable
-        Called with the log of each finished attempt.
+        Called with address and log of each finished attempt.
     watch : Watch or None
         Observes which files the stages open, if this system can.
     reads : ReadStore
@@ -58,7 +58,7 @@ class Work:
     recorder: Recorder
     launcher: Launcher
     warm: Launcher
-    show_log: Callable[[Path], None]
+    show_log: Callable[[str, Path], None]
     ordering: Ordering
     watch: Watch | None = None
     reads: ReadStore = field(default_factory=ReadStore)
@@ -115,7 +115,7 @@ def attempt(work: Work, address: str) -> str:
     finally:
         if work.watch:
             work.watch.finish(address, failed=outcome == "failed", again=outcome == AGAIN)
-        work.show_log(current.log)
+        work.show_log(address, current.log)
     work.board.update(address, "waiting" if outcome == AGAIN else outcome)
     return outcome
 

@@ -5,8 +5,6 @@ Each stage is a task with the name of the stage. Its logs, states and retries ap
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ from typing import Any
 from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, Work, attempt
 from statewright.running.dispatch import dispatch
 from statewright.running.limits import Limits
-from statewright.workflow import Stage, WorkflowError
+from statewright.running.prefect_reporter import log_tail
+from statewright.workflow import Stage
 
 
 def run_in_prefect(work: Work, limits: Limits, *, keep_going: bool = True) -> None:
@@ -71,62 +70,6 @@ def _task(work: Work, stage: Stage) -> Any:
     )(run)
 
 
-def within_flow(
-    carry_out: Callable[[], None], name: str, limits: Limits, server: Callable[[], str | None]
-) -> None:
-    """Call `carry_out` in the current Prefect flow, or else in a new one."""
-    from prefect import flow
-    from prefect.context import FlowRunContext
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
-    from prefect.task_runners import ThreadPoolTaskRunner
-
-    if FlowRunContext.get() is not None:
-        carry_out()
-        return
-    runner: Any = ThreadPoolTaskRunner(max_workers=limits.cores)
-    address = server()
-    endings: list[BaseException | None] = []
-
-    def body() -> None:
-        try:
-            carry_out()
-        except BaseException as error:
-            endings.append(error)
-            raise
-        endings.append(None)
-
-    # A temporary server has no page to link to.
-    with temporary_settings({PREFECT_API_URL: address, PREFECT_UI_URL: ""} if address else {}):
-        try:
-            flow(name=name, task_runner=runner, validate_parameters=False)(body)()
-        except Exception as error:
-            _pass_on(error, endings)
-        finally:
-            # Logs and events in transit must arrive before a temporary server ends.
-            APILogWorker.drain_all(timeout=10)
-            EventsWorker.drain_all(timeout=10)
-
-
-def _pass_on(error: Exception, endings: Sequence[BaseException | None]) -> None:
-    """Raise the error of the work itself; print an error that is Prefect's only.
-
-    Parameters
-    ----------
-    endings : sequence of (exception or None)
-        Empty if the work has not started, else one item: the error that ended it, or None.
-    """
-    if not endings:
-        raise WorkflowError(
-            f"the Prefect server did not accept the flow: {type(error).__name__}: {error}; run "
-            "`statewright run` again to start another server; if PREFECT_API_URL is set, check that server"
-        ) from error
-    if endings[0] is not None:
-        raise endings[0]
-    print(f"Prefect record is incomplete: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-
-
 def flow_tags() -> dict[str, str]:
     """Return MLflow tags that name the current flow run, and link to its page."""
     from prefect.context import FlowRunContext
@@ -141,20 +84,14 @@ def flow_tags() -> dict[str, str]:
     return tags
 
 
-def show_log(log: Path, most: int = 100) -> None:
+def show_log(_: str, log: Path) -> None:
     """Copy the end of a stage's log to Prefect, which shows it on its page."""
     from prefect import get_run_logger
     from prefect.exceptions import MissingContextError
 
-    if not log.is_file() or not log.stat().st_size:
-        return
-    # A progress bar overwrites its line: keep its last text only.
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     try:
         logger = get_run_logger()
     except MissingContextError:
         return
-    for line in lines[-most:]:
-        if line.strip():
-            logger.info(line)
+    for line in log_tail(log):
+        logger.info(line)

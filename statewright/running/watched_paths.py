@@ -19,7 +19,7 @@ MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CREATED | inotify.MOVED_
 
 @dataclass(frozen=True)
 class PathEvent:
-    """Kinds of access to a path relative to the repository; the path of an overflow is empty."""
+    """Kinds of access to a path of the repository; an overflow has no path."""
 
     path: str
     mask: int
@@ -30,7 +30,7 @@ def _folder_of(path: str) -> str:
 
 
 class WatchedPaths:
-    """Watches on the outputs of all stages with their folders, and on the folders of tracked files.
+    """Watches on all outputs with their folders, and on folders of tracked files.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class WatchedPaths:
         return tuple((output, at[output]) for output in candidates if output in at)
 
     def events(self) -> Iterator[PathEvent]:
-        """Yield all events that happened before this call, and watch new folders of outputs."""
+        """Yield the events before this call, and watch new folders of outputs."""
         for event in self._inotify.read():
             if event.mask & inotify.OVERFLOWED:
                 yield PathEvent("", inotify.OVERFLOWED)
