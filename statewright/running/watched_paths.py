@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -130,18 +131,24 @@ class WatchedPaths:
             if full.is_dir():
                 self._cover_tree(output)
             elif full.is_symlink():
-                # A link into DVC's cache: an open is reported for the file that it points to.
                 self.complete &= self._add(output)
 
     def _cover_tree(self, path: str) -> None:
-        for folder, _, _ in os.walk(f"{self._root}/{path}"):
-            name = self.relative(folder)
-            if name is None or not self._add(name):
-                self.complete = False
-                return
+        if not self._add(path):
+            self.complete = False
+            return
+        with suppress(OSError), os.scandir(f"{self._root}/{path}") as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    self.complete &= self._add(f"{path}/{entry.name}")
+                elif entry.is_dir():
+                    self._cover_tree(f"{path}/{entry.name}")
 
     def _add(self, path: str) -> bool:
-        """Watch a path; return False if there are no more watches."""
+        """Watch a path; return False if there are no more watches.
+
+        A link into DVC's cache is watched itself: an open is reported where it points to.
+        """
         if len(self._watches) >= MOST_WATCHES:
             self.problem = f"more than {MOST_WATCHES} folders"
             return False
