@@ -59,12 +59,19 @@ def run_local(
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    """Return all files of a repository except those of git, DVC and the engine."""
+    """Return all files of a repository except those of git, DVC and the engine.
+
+    DVC adds a line to a `.gitignore` when an output is saved, so its order is that of the run.
+    """
     left_out = {".git", ".dvc", ".statewright", "pyproject.toml"}
-    return {
+    contents = {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.relative_to(root).parts[0] not in left_out
+    }
+    return {
+        name: b"\n".join(sorted(content.split())) if name.endswith(".gitignore") else content
+        for name, content in contents.items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import shutil
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from local_runs import counting, files_of, reproduce, run_local
-from toys import commit, lock_files, make_repository, write
+from toys import commit, make_repository, write
 
 from statewright.running import inotify
 from statewright.running.watched_paths import PathEvent, WatchedPaths
@@ -135,7 +136,7 @@ def test_learned_edge_keeps_the_order_while_other_stages_run_beside(tmp_path: Pa
     second = run_local(root, "auto")
 
     ordered = sorted(first.values())
-    assert all(end <= start for (_, end), (start, _) in zip(ordered, ordered[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ordered))
     times = second.times
     assert times["reader"][0] >= times["clean"][1]
     assert times["beside"][0] < times["clean"][1]
@@ -173,7 +174,10 @@ def test_stale_file_is_never_recorded_and_its_reader_runs_again(tmp_path: Path) 
 def test_reader_runs_again_if_the_producer_finished_meanwhile(tmp_path: Path) -> None:
     stages = """
         stages:
-          clean: {cmd: 'echo clean >> "$RAN"; sleep 0.2; cp raw.csv clean.csv', deps: [raw.csv], outs: [clean.csv]}
+          clean:
+            cmd: 'echo clean >> "$RAN"; sleep 0.2; cp raw.csv clean.csv'
+            deps: [raw.csv]
+            outs: [clean.csv]
           reader:
             cmd: 'echo reader >> "$RAN"; sleep 0.9; cat clean.csv > read.csv'
             deps: [raw.csv]
