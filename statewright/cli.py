@@ -13,6 +13,7 @@ from typing import Any
 
 from statewright import commands
 from statewright.environment import quiet
+from statewright.masking import mask_command
 from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _enter(options.directory)
         sys.exit(command(options))
     except _user_errors() as error:
-        print(f"statewright: {error}", file=sys.stderr)
+        print(f"statewright: {mask_command(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         print("statewright: interrupted; `statewright run` resumes", file=sys.stderr)
@@ -64,7 +65,36 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
+    plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
+    plan.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if dvc.lock does not agree with dvc.yaml, params and files; data may be missing",
+    )
     plan.set_defaults(command=commands.plan)
+
+    diff = subcommands.add_parser(
+        "diff",
+        help="show which stages run or changed between two revisions, params, metrics and sizes",
+        description="Compare two revisions without a checkout. A stage would run if the second revision's "
+        "dvc.lock does not agree with its declarations, params and source files; it changed if the records "
+        "of the two revisions differ. The data need not be on this machine.",
+    )
+    diff.add_argument("old", nargs="?", default="HEAD", metavar="REV", help="commit, branch or tag")
+    diff.add_argument(
+        "new", nargs="?", default="workspace", metavar="REV2", help="compare with it (default: the workspace)"
+    )
+    diff.add_argument(
+        "--format",
+        choices=("text", "markdown", "json"),
+        default="text",
+        help="markdown is for the comment of a pull request (default: %(default)s)",
+    )
+    diff.add_argument("--json", action="store_const", const="json", dest="format", help="print JSON")
+    diff.add_argument(
+        "--exit-code", action="store_true", help="exit with 1 if a stage would run or anything differs"
+    )
+    diff.set_defaults(command=commands.diff)
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
     _add_targets(run)
@@ -84,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
     run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
+    _add_verbosity(run)
     run.set_defaults(command=commands.run)
 
     loop = subcommands.add_parser(
@@ -176,6 +207,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     config.add_argument("--json", action="store_true", help="print the settings as JSON")
     config.set_defaults(command=commands.config)
+
+    durations = subcommands.add_parser(
+        "durations",
+        help="print the expected seconds of stages, and where each comes from",
+        description="Past runs here win over the file .statewright.durations.json, and the file over "
+        "`meta.seconds` of a stage. Commit the file, so that the first run of a clone is predicted and "
+        "scheduled by it.",
+    )
+    durations.add_argument("--write", action="store_true", help="write the file from past runs here")
+    durations.add_argument("--json", action="store_true", help="print the durations as JSON")
+    durations.set_defaults(command=commands.durations)
 
     doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=commands.doctor)
@@ -276,6 +318,22 @@ def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 def _workers(text: str) -> int | str:
     return text if text == AUTO else _positive(text)
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "-v",
+        "--verbose",
+        dest="verbosity",
+        action="store_const",
+        const=1,
+        default=0,
+        help="print all output of the stages also in a terminal, which else shows the last line of each",
+    )
+    group.add_argument(
+        "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
+    )
 
 
 def _positive(text: str) -> int:

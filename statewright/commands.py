@@ -21,8 +21,8 @@ OK, FAILED = 0, 1
 def graph(options: argparse.Namespace) -> int:
     """List the stages of the targets."""
     from statewright.repository.declaration import declare, describe, open_repository, targets
-    from statewright.terminal.display import terminal
     from statewright.terminal.graph import print_graph, select
+    from statewright.terminal.words import terminal
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -37,27 +37,26 @@ def graph(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
+    if options.check:
+        return _check_recorded(options)
     from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
-    from statewright.terminal.display import print_plan, terminal
+    from statewright.terminal.plan_table import print_plan
+    from statewright.terminal.words import terminal
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
-    after = None
     if session is None:
-        from statewright.reads.store import load_reads
-        from statewright.reads.undeclared import ordering_of
-        from statewright.session import open_session
+        from statewright.session import open_session, predict
 
         session = open_session(Path.cwd(), names, assumed=options.assignments)
         limits = limits_of(session.repository.root, options.workers)
-        reads = load_reads(session.repository.root)
-        after = ordering_of(session.workflow, session.plan, reads, limits.workers).after()
+        prediction = predict(session, limits)
     else:
         limits = limits_of(session.root, options.workers)
+        prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
     cores = limits.cores
-    prediction = schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
     if options.json:
         values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores}
         print(json.dumps(values, indent=2, allow_nan=False))
@@ -67,15 +66,45 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, cores)
+        print_plan(session.plan, terminal(stderr=False), prediction, cores, verbose=options.verbose)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)
     return OK
 
 
+def _check_recorded(options: argparse.Namespace) -> int:
+    """Fail unless `dvc.lock` agrees with declarations, params and files."""
+    from statewright.comparison.difference import check_recorded
+    from statewright.comparison.display import print_check
+    from statewright.terminal.words import terminal
+
+    checked = check_recorded(Path.cwd(), options.targets)
+    if options.json:
+        print(json.dumps(checked.as_dict(), indent=2, allow_nan=False))
+    else:
+        print_check(checked, terminal(stderr=False))
+    return FAILED if checked.work else OK
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare two revisions."""
+    from statewright.comparison.difference import diff as compare_revisions
+    from statewright.comparison.display import markdown, print_difference
+    from statewright.terminal.words import terminal
+
+    difference = compare_revisions(Path.cwd(), options.old, options.new)
+    if options.format == "json":
+        print(json.dumps(difference.as_dict(), indent=2, allow_nan=False))
+    elif options.format == "markdown":
+        print(markdown(difference), end="")
+    else:
+        print_difference(difference, terminal(stderr=False))
+    return FAILED if options.exit_code and difference.differs else OK
+
+
 def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:
-    from statewright.terminal.display import terminal
     from statewright.terminal.gantt import plan_chart, save_svg, show
+    from statewright.terminal.words import terminal
 
     chart = plan_chart(prediction, cores)
     if options.svg:
@@ -88,8 +117,8 @@ def schedule(options: argparse.Namespace) -> int:
     """Solve a scheduling problem from a PSPLIB file."""
     from statewright.scheduling.psplib import read_psplib
     from statewright.scheduling.schedule import solve
-    from statewright.terminal.display import terminal
     from statewright.terminal.gantt import problem_chart, save_svg, show
+    from statewright.terminal.words import terminal
 
     problem = read_psplib(options.file)
     schedule = solve(problem, seconds=options.seconds, workers=options.workers)
@@ -106,12 +135,13 @@ def schedule(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
     from statewright.settled import recall
-    from statewright.terminal.display import terminal
     from statewright.terminal.results import print_up_to_date
+    from statewright.terminal.words import terminal
 
     usual = not (options.at or options.assignments or options.force)
     if usual and (settled := recall(Path.cwd(), options.targets)):
-        print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+        if options.verbosity >= 0:
+            print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
         return OK
 
     from statewright import session
@@ -132,6 +162,7 @@ def run(options: argparse.Namespace) -> int:
         force=options.force,
         keep_going=options.keep_going,
         name=options.name,
+        verbosity=options.verbosity,
     )
 
 
@@ -155,8 +186,8 @@ def params(options: argparse.Namespace) -> int:
     """List the params of stages."""
     from statewright.functions.describe import describe_params
     from statewright.repository.declaration import declare, open_repository, targets
-    from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_parameters
+    from statewright.terminal.words import terminal
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -182,8 +213,9 @@ def init(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Check that declarations, contracts, params and files agree."""
     from statewright.functions.checks import faults
+    from statewright.meta import ignored_values
     from statewright.repository.declaration import declare, open_repository
-    from statewright.terminal.display import counted
+    from statewright.terminal.words import counted
 
     if options.write and not options.fix:
         raise WorkflowError("check --write applies the patch of --fix; use both")
@@ -192,6 +224,8 @@ def check(options: argparse.Namespace) -> int:
     if options.reads or options.fix:
         return _check_reads(repository.root, workflow, fix=options.fix, write=options.write)
     all_faults = faults(repository.root, workflow)
+    for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
+        print(f"note: {note}; the value is ignored")
     for fault in all_faults:
         print(fault)
     print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")
@@ -246,7 +280,7 @@ def trace(options: argparse.Namespace) -> int:
     """Show the origin of a subject and its dependents."""
     from statewright.lineage.display import print_trace
     from statewright.lineage.provenance import trace as trace_subject
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
 
     result = trace_subject(Path.cwd(), options.subject)
     if options.json:
@@ -260,7 +294,7 @@ def verify(options: argparse.Namespace) -> int:
     """Run stages twice and compare their outputs."""
     from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
     from statewright.verify.reproduction import Verification, verify_stages
 
     results: list[Verification] = []
@@ -290,8 +324,8 @@ def config(options: argparse.Namespace) -> int:
     """Print the settings of the repository."""
     from statewright.configuration import read_configuration, settings
     from statewright.repository.declaration import open_repository
-    from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_settings
+    from statewright.terminal.words import terminal
 
     configuration = read_configuration(open_repository(Path.cwd()).root)
     if options.json:
@@ -302,6 +336,30 @@ def config(options: argparse.Namespace) -> int:
         print(json.dumps(values, indent=2))
     else:
         print_settings(configuration, terminal(stderr=False))
+    return OK
+
+
+def durations(options: argparse.Namespace) -> int:
+    """Print or write the expected durations of stages."""
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.scheduling import durations as expected
+    from statewright.terminal.parameters import print_durations
+    from statewright.terminal.words import clock, counted, terminal
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    if options.write:
+        changed = expected.write_file(repository.root, workflow)
+        for address, seconds in changed.items():
+            print(f"{address}: {clock(seconds) if seconds else 'removed'}")
+        print(f"{expected.FILE}: {counted(len(changed), 'change')}")
+        return OK
+    expected.read_file(repository.root)  # a damaged file is an error here only
+    known = expected.expected_durations(repository.root, workflow)
+    if options.json:
+        print(json.dumps(expected.as_dict(known, workflow), indent=2))
+    else:
+        print_durations(known, workflow, terminal(stderr=False))
     return OK
 
 
@@ -326,7 +384,7 @@ def fingerprint(options: argparse.Namespace) -> int:
     """Write the hashes of the code that each stage reaches."""
     from statewright.files import save
     from statewright.fingerprint import fingerprints
-    from statewright.terminal.display import counted
+    from statewright.terminal.words import counted
 
     hashes: dict[str, Any] = fingerprints(Path.cwd())
     save(hashes, options.out)

@@ -7,23 +7,30 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from statewright import parameters
+from statewright import meta, parameters
 from statewright.functions.checks import value_faults
+from statewright.masking import mask_arguments, mask_text, mask_value
 from statewright.planning.plan import SKIP, Plan, decide
-from statewright.record import history
+from statewright.reads.store import load_reads
+from statewright.reads.undeclared import ordering_of
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
-from statewright.running.limits import limits_of
+from statewright.running.limits import Limits, limits_of
+from statewright.scheduling import durations
+from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
-from statewright.terminal.display import clock, new_board, print_plan, terminal
+from statewright.terminal.display import new_board
+from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
+from statewright.terminal.words import clock, terminal
 from statewright.workflow import Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -66,7 +73,8 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
     texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
     overlay_texts(repository, texts)
     if faults := value_faults(root, declare(repository)):
-        raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
+        options = [word for assignment in assignments for word in ("--set", assignment)]
+        raise WorkflowError(f"{mask_arguments(options)}: {faults[0]}; no file was changed")
 
 
 def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
@@ -75,6 +83,7 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
+    _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
     wanted = targets(repository, names)
     state = observe(repository, workflow)
     if texts:
@@ -85,9 +94,16 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
         state,
         wanted,
         force=forced,
-        seconds=history.durations(repository.root),
+        seconds=durations.ranges(repository.root, workflow),
     )
     return Session(repository, workflow, state, plan, wanted)
+
+
+@cache
+def _warn(text: str) -> None:
+    """Print a warning; a command that plans several times prints it once."""
+    if text:
+        print(f"statewright: {text}", file=sys.stderr, flush=True)
 
 
 def run(
@@ -99,6 +115,7 @@ def run(
     force: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
+    verbosity: int = 0,
 ) -> int:
     """Make the plan, print it, run it and print the outcome.
 
@@ -112,28 +129,51 @@ def run(
         Changes of params files to write first, such as ``train.lr=1e-3``.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
+    verbosity : int
+        1 prints the output of the stages also in a terminal, -1 prints errors only.
 
     Returns
     -------
     int
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
-    console = terminal()
+    console = terminal(quiet=verbosity < 0)
     opened = open_repository(directory)
     root, names = opened.root, names if opened.below == "." else targets(opened, names)
     with exclusive_run(root, console):
         if assignments:
             _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
-                console.print(
-                    f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
-                )
+                was, now = (mask_value(patch.key, value) for value in (patch.was, patch.now))
+                console.print(f"{file}: {patch.key} {was} -> {now}", highlight=False, markup=False)
         session = open_session(root, names, force=force)
         if not session.plan.work:
-            print_up_to_date(root, session.workflow, session.plan, console)
+            if not console.quiet:
+                print_up_to_date(root, session.workflow, session.plan, console)
             return 0
-        print_plan(session.plan, console)
-        return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
+        print_short_plan(session.plan, console, _prediction(session, workers))
+        return carry_out(
+            session,
+            workers=workers,
+            keep_going=keep_going,
+            name=name,
+            console=console,
+            verbose=verbosity > 0,
+        )
+
+
+def predict(session: Session, limits: Limits) -> Prediction:
+    """Return the predicted schedule, in the order in which a run would start the stages."""
+    reads = load_reads(session.repository.root)
+    after = ordering_of(session.workflow, session.plan, reads, limits.workers).after()
+    return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
+
+
+def _prediction(session: Session, workers: int | str | None) -> Prediction | None:
+    """Return the predicted schedule if a stage has a known duration."""
+    if not any(session.plan.decisions[address].seconds for address in session.plan.work):
+        return None
+    return predict(session, limits_of(session.repository.root, workers))
 
 
 @contextmanager
@@ -147,7 +187,7 @@ def exclusive_run(root: Path, console: Console) -> Iterator[None]:
     with _waiting(
         FileLock(control / "run.lock"), lambda: f"{_read(holder)} is running in this repository", console
     ):
-        holder.write_text(f"process {os.getpid()}: {' '.join(sys.argv)}", encoding="utf-8")
+        holder.write_text(f"process {os.getpid()}: {mask_arguments(sys.argv)}", encoding="utf-8")
         working = FileLock(control / WORKING_LOCK)
         with _waiting(working, lambda: "processes of a killed run are still ending", console):
             working.release()
@@ -179,11 +219,12 @@ def carry_out(
     name: str,
     console: Console,
     keep_going: bool = True,
+    verbose: bool = False,
 ) -> int:
     """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import transition
 
-    board = new_board(session.plan, console)
+    board = new_board(session.plan, console, verbose=verbose)
     result = transition(
         session.repository,
         session.workflow,
@@ -202,14 +243,16 @@ def carry_out(
         duration += f", predicted {clock(times.predicted)}"
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
-        console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+        problem = mask_text(result.unrecorded)
+        console.print(f"MLflow record is incomplete: {problem}", style="yellow", markup=False)
     if result.prefect_problem:
-        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        problem = f"Prefect record is incomplete: {mask_text(result.prefect_problem)}"
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    errors = terminal()  # also if the run is quiet
     for error in result.errors.values():
-        console.print(error, style="red", markup=False, soft_wrap=True)
+        errors.print(error, style="red", soft_wrap=True)
     if result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
@@ -217,8 +260,11 @@ def carry_out(
     if remaining.work:
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
-        return carry_out(again, workers=workers, name=name, console=console, keep_going=keep_going)
-    show_results(session)
+        return carry_out(
+            again, workers=workers, name=name, console=console, keep_going=keep_going, verbose=verbose
+        )
+    if not console.quiet:
+        show_results(session)
     return 0
 
 

@@ -56,7 +56,8 @@ from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
 from statewright.running.servers import hold_server
 from statewright.session import Session, carry_out, exclusive_run, open_session, show_results
-from statewright.terminal.display import clock, print_plan, terminal
+from statewright.terminal.plan_table import print_short_plan
+from statewright.terminal.words import clock, terminal
 from statewright.workflow import Stage
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -171,7 +172,7 @@ def _run_round(work: _Loop) -> tuple[Round, Session, Stage] | None:
     work.console.print(Rule(title, align="left"), width=min(work.console.width, 100))
     started, work.since = time.monotonic(), time.time()
     if session.plan.work:
-        print_plan(session.plan, work.console)
+        print_short_plan(session.plan, work.console)
         _hold_server(work)
         if carry_out(session, workers=work.workers, name="loop", console=work.console):
             return None

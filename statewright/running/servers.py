@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from statewright.environment import set_default
-from statewright.record.tracking import local_uri, tracking_uri
+from statewright.record.store import local_uri, store_folder, tracking_uri
 from statewright.running.launcher import Command, Launcher
 from statewright.running.prefect_api import NotPrefectError, PrefectApi, setting
 from statewright.running.process import end, stop
@@ -34,7 +34,7 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     """
     prefect_url = f"http://127.0.0.1:{prefect_port}"
     mlflow_url = f"http://127.0.0.1:{mlflow_port}"
-    control_folder(root / "mlflow")
+    store = control_folder(store_folder(root))
     environment = {
         **os.environ,
         "PREFECT_API_URL": f"{prefect_url}/api",
@@ -44,7 +44,7 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     mlflow = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
     uri = tracking_uri(root)
     mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
-    mlflow += ["--default-artifact-root", (root / "mlflow" / "artifacts").as_uri()]
+    mlflow += ["--default-artifact-root", (store / "artifacts").as_uri()]
     commands = {f"{prefect_url}/api/health": [*prefect, "--port", str(prefect_port)]}
     lines = [f"Prefect: {prefect_url}"]
     if find_spec("mlflow") and find_spec("flask"):
@@ -126,7 +126,7 @@ def hold_server(launcher: Launcher, log: Path) -> Iterator[None]:
         return
     api, server = start_temporary_server(launcher, log)
     try:
-        wait_for_server(api, START_S, lambda: not server.wait(0))
+        wait_for_server(api, START_S, lambda: not server.wait(0.01))
         set_default("PREFECT_API_URL", api.address)
         yield
     except OSError as error:

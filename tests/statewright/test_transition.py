@@ -181,7 +181,7 @@ class TestFirstRun:
     ) -> None:
         from mlflow import MlflowClient
 
-        client = MlflowClient(tracking_uri=f"sqlite:///{first.root}/mlflow/mlflow.db")
+        client = MlflowClient(tracking_uri=f"sqlite:///{first.root}/.statewright/mlflow/mlflow.db")
         experiment = client.get_experiment_by_name("repo")
         assert experiment is not None
         runs = client.search_runs([experiment.experiment_id])
