@@ -1,4 +1,4 @@
-"""Declare the undeclared reads: a patch for each `dvc.yaml`, checked by DVC's parser."""
+"""Declare undeclared reads: a patch that DVC's parser accepts."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _child(node: Node | None, key: str) -> Node | None:
 
 
 def _is_written_in(node: Node, parent: Node | None) -> bool:
-    """Return whether a node is written inside its parent, and is not an alias of another node."""
+    """Return whether a node is written inside its parent, and is no alias."""
     return (
         parent is not None
         and parent.start_mark.index <= node.start_mark.index

@@ -77,7 +77,7 @@ def files_of(root: Path) -> dict[str, bytes]:
 
 @contextmanager
 def counting(folder: Path) -> Iterator[dict[str, int]]:
-    """Count during the block how often each stage appends its name to the file RAN names."""
+    """Count how often each stage appends its name to the file of RAN."""
     log = folder / "ran"
     log.write_text("")
     counts: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Which stages wait for which, from declarations, observed reads and the number of workers."""
+"""The order of stages by declarations, observed reads and workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patches of dvc.yaml: only the new dependencies change, and the result is as DVC reads it."""
+"""Patches of dvc.yaml change only the dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was observed is kept by stage and command, and a damaged file is no obstacle."""
+"""Observed reads are kept by stage and command, and reported."""
 
 from __future__ import annotations
 

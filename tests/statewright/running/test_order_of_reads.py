@@ -1,4 +1,4 @@
-"""Undeclared reads: stages are run in an order that gives the files of ``dvc repro``."""
+"""Undeclared reads: runs end with the files of ``dvc repro``."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def inputs(steps: list[Step], chosen: tuple[int, ...], earlier: list[int]) -> li
 
 
 def declaration(steps: list[Step], order: list[int]) -> dict[str, Any]:
-    """Return the contents of `dvc.yaml`; hidden reads are of stages before, in `order`."""
+    """Return the contents of `dvc.yaml`; hidden reads are of earlier stages."""
     stages = {}
     for number, step in enumerate(steps):
         declared = inputs(steps, step.declared, list(range(number)))
