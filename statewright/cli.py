@@ -173,6 +173,13 @@ def build_parser() -> argparse.ArgumentParser:
     init.set_defaults(command=commands.init)
 
     check = subcommands.add_parser("check", help="check that contracts, params and paths agree on every edge")
+    check.add_argument(
+        "--reads", action="store_true", help="list instead what stages were seen to read without declaring it"
+    )
+    check.add_argument(
+        "--fix", action="store_true", help="print a patch of dvc.yaml that declares these reads"
+    )
+    check.add_argument("--write", action="store_true", help="with --fix, apply the patch")
     check.set_defaults(command=commands.check)
 
     schedule = subcommands.add_parser(

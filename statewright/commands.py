@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from statewright.request import Request
-from statewright.workflow import WorkflowError
+from statewright.workflow import Workflow, WorkflowError
 
 OK, FAILED = 0, 1
 
@@ -234,8 +236,12 @@ def check(options: argparse.Namespace) -> int:
     from statewright.repository.declaration import declare, open_repository
     from statewright.terminal.words import counted
 
+    if options.write and not options.fix:
+        raise WorkflowError("check --write applies the patch of --fix; use both")
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
+    if options.reads or options.fix:
+        return _check_reads(repository.root, workflow, fix=options.fix, write=options.write)
     all_faults = faults(repository.root, workflow)
     for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
         print(f"note: {note}; the value is ignored")
@@ -243,6 +249,50 @@ def check(options: argparse.Namespace) -> int:
         print(fault)
     print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")
     return FAILED if all_faults else OK
+
+
+def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> int:
+    """List the undeclared reads, or print or apply a patch that declares them."""
+    from collections import Counter
+
+    from statewright.reads.fix import apply_fix, declaration_of, make_fix
+    from statewright.reads.store import load_reads
+    from statewright.reads.undeclared import undeclared_reads
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.what_if import overlay_texts
+    from statewright.terminal.display import counted
+
+    def accept(texts: Mapping[str, str]) -> None:
+        changed = open_repository(root)
+        overlay_texts(changed, texts)
+        declare(changed)
+
+    reads = load_reads(root)
+    commands = [address for address, stage in workflow.stages.items() if stage.cmd]
+    observed = reads.observed(workflow) & set(commands)
+    undeclared = undeclared_reads(workflow, reads, commands)
+    if not fix:
+        for read in undeclared:
+            print(read.text)
+        print(
+            f"{len(observed)} of {counted(len(commands), 'stage')} observed, "
+            f"{counted(len(undeclared), 'undeclared read')}"
+        )
+        if len(observed) < len(commands):
+            print("a stage is observed when it runs alone, as `statewright run` lets it run the first time")
+        return FAILED if undeclared else OK
+    changes = make_fix(root, undeclared, Counter(map(declaration_of, workflow.stages)), accept)
+    if write:
+        apply_fix(root, changes)
+        for file in changes.texts:
+            print(f"{file}: changed; the stages with new deps run once more")
+    else:
+        print(changes.patch, end="")
+    for sentence in changes.by_hand:
+        print(sentence, file=sys.stderr)
+    if not undeclared:
+        print("no undeclared read was observed", file=sys.stderr)
+    return FAILED if changes.by_hand or (changes.texts and not write) else OK
 
 
 def trace(options: argparse.Namespace) -> int:
