@@ -13,6 +13,7 @@ from typing import Any
 
 from statewright import commands
 from statewright.environment import quiet
+from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
 UNUSABLE, INTERRUPTED = 2, 130
@@ -266,10 +267,10 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
 def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
+        type=_workers,
         metavar="N",
-        help=f"{purpose} (default: all, %(default)s)",
+        help=f"{purpose}; auto: all, but a stage runs alone, in the order of `dvc repro`, until its reads "
+        "are known; 1: exactly that order; N: trust the declarations (default: the setting `workers`, auto)",
     )
 
 
@@ -293,6 +294,10 @@ def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
     )
+
+
+def _workers(text: str) -> int | str:
+    return text if text == AUTO else _positive(text)
 
 
 def _positive(text: str) -> int:

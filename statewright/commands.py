@@ -35,6 +35,7 @@ def graph(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
+    from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
     from statewright.terminal.plan_table import print_plan
@@ -42,16 +43,18 @@ def plan(options: argparse.Namespace) -> int:
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
-    capacities: dict[str, float] = {}
     if session is None:
-        from statewright.session import open_session
-        from statewright.transition import Limits
+        from statewright.session import open_session, predict
 
         session = open_session(Path.cwd(), names, assumed=options.assignments)
-        capacities = Limits(workers=options.workers).as_dict()
-    prediction = schedule_plan(session.workflow, session.plan, capacities)
+        limits = limits_of(session.repository.root, options.workers)
+        prediction = predict(session, limits)
+    else:
+        limits = limits_of(session.root, options.workers)
+        prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
+    cores = limits.cores
     if options.json:
-        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores}
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
         from statewright.terminal.explain import print_causes
@@ -59,17 +62,17 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, options.workers, verbose=options.verbose)
+        print_plan(session.plan, terminal(stderr=False), prediction, cores, verbose=options.verbose)
     if session.plan.work and (options.schedule or options.svg):
-        _draw_plan(options, prediction)
+        _draw_plan(options, prediction, cores)
     return OK
 
 
-def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
+def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:
     from statewright.terminal.gantt import plan_chart, save_svg, show
     from statewright.terminal.words import terminal
 
-    chart = plan_chart(prediction, options.workers)
+    chart = plan_chart(prediction, cores)
     if options.svg:
         save_svg(chart, options.svg)
     if not options.json:

@@ -15,9 +15,12 @@ from rich.console import Console
 from statewright import parameters
 from statewright.functions.checks import value_faults
 from statewright.planning.plan import SKIP, Plan, decide
+from statewright.reads.store import load_reads
+from statewright.reads.undeclared import ordering_of
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.running.limits import Limits, limits_of
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
@@ -96,7 +99,7 @@ def run(
     directory: Path,
     names: Sequence[str] = (),
     *,
-    workers: int,
+    workers: int | str | None = None,
     assignments: Sequence[str] = (),
     force: bool = False,
     keep_going: bool = True,
@@ -109,8 +112,8 @@ def run(
     ----------
     names : sequence of str
         Targets (default: everything).
-    workers : int
-        Cores to use.
+    workers : int or str, optional
+        Cores to use, or ``auto`` (default: the setting of the repository).
     assignments : sequence of str
         Changes of params files to write first, such as ``train.lr=1e-3``.
     keep_going : bool
@@ -138,7 +141,7 @@ def run(
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
             return 0
-        print_short_plan(session.plan, console, _prediction(session, workers))
+        print_short_plan(session.plan, console, predict(session, limits_of(root, workers)))
         return carry_out(
             session,
             workers=workers,
@@ -149,13 +152,11 @@ def run(
         )
 
 
-def _prediction(session: Session, workers: int) -> Prediction | None:
-    """Return the predicted schedule if a stage has a known duration."""
-    from statewright.transition import Limits
-
-    if not any(session.plan.decisions[address].seconds for address in session.plan.work):
-        return None
-    return schedule_plan(session.workflow, session.plan, Limits(workers=workers).as_dict())
+def predict(session: Session, limits: Limits) -> Prediction:
+    """Return the predicted schedule of a session's plan."""
+    reads = load_reads(session.repository.root)
+    ordering = ordering_of(session.workflow, session.plan, reads, limits.workers)
+    return schedule_plan(session.workflow, session.plan, limits.as_dict(), ordering.after())
 
 
 @contextmanager
@@ -197,14 +198,14 @@ def _read(path: Path) -> str:
 def carry_out(
     session: Session,
     *,
-    workers: int,
+    workers: int | str | None = None,
     name: str,
     console: Console,
     keep_going: bool = True,
     verbose: bool = False,
 ) -> int:
     """Carry out a session's plan, print the outcome and return the exit status."""
-    from statewright.transition import Limits, transition
+    from statewright.transition import transition
 
     board = new_board(session.plan, console, verbose=verbose)
     result = transition(
@@ -212,7 +213,7 @@ def carry_out(
         session.workflow,
         session.state,
         session.plan,
-        Limits(workers=workers),
+        limits_of(session.repository.root, workers),
         name=name,
         keep_going=keep_going,
         board=board,
@@ -226,6 +227,11 @@ def carry_out(
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+    if result.prefect_problem:
+        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        console.print(problem, style="yellow", markup=False, soft_wrap=True)
+    for notice in result.notices:
+        console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     errors = terminal()  # also if the run is quiet
     for error in result.errors.values():
         errors.print(error, style="red", soft_wrap=True)

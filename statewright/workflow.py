@@ -79,6 +79,12 @@ class Stage:
             )
         return tuple(names)
 
+    @property
+    def rewrites(self) -> tuple[str, ...]:
+        """Dependencies in `meta.rewrites`, which the command itself changes."""
+        names = self.meta.get("rewrites", [])
+        return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
 
 @dataclass(frozen=True)
 class Workflow:

@@ -22,7 +22,7 @@ from statewright.terminal.words import terminal
 from statewright.workspace import control_folder
 
 
-def run_at(directory: Path, number: int, *, workers: int) -> int:
+def run_at(directory: Path, number: int, *, workers: int | str | None) -> int:
     """Restore round `number` (`statewright run --at`).
 
     Returns
@@ -52,7 +52,7 @@ def run_at(directory: Path, number: int, *, workers: int) -> int:
 
 
 def restore_round(
-    root: Path, saved: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int
+    root: Path, saved: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int | str | None
 ) -> int:
     """Restore `files` of a round, then its outputs.
 

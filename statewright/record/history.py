@@ -7,11 +7,13 @@ is read through MLflow's client.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 
-from statewright.record.tracking import answers, tracking_uri
+from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
+from statewright.record.tracking import connect
 
 LATEST = 10
 """Number of latest runs of a stage that a prediction uses."""
@@ -33,8 +35,9 @@ def past_seconds(root: Path) -> dict[str, list[float]]:
     The result is empty if the store does not answer: the plan then has no predictions.
     """
     uri = tracking_uri(root)
-    if uri.startswith("sqlite:///"):
-        pairs = _read_database(Path(uri.removeprefix("sqlite:///")))
+    path = database_path(uri)
+    if path is not None:
+        pairs = _read_database(path)
     else:
         pairs = _read_client(uri, root) if answers(uri) else []
     seconds_of: dict[str, list[float]] = {}
@@ -69,7 +72,7 @@ def widened_range(times: Collection[float]) -> tuple[float, float]:
 def _read_database(path: Path) -> list[tuple[str, float]]:
     if not path.is_file():
         return []
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+    connection = connect_read_only(path)
     try:
         return [(str(stage), float(seconds)) for stage, seconds in connection.execute(_QUERY)]
     except sqlite3.Error:
@@ -79,11 +82,7 @@ def _read_database(path: Path) -> list[tuple[str, float]]:
 
 
 def _read_client(uri: str, root: Path) -> list[tuple[str, float]]:
-    import os
-
-    import mlflow
-
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = connect(uri)
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
     if experiment is None:
         return []

@@ -84,7 +84,7 @@ class Board:
                 row.finished = time.monotonic()
             took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
             # The error of a failed stage is printed once, at the end of the run.
-            extra = f": {row.note}" if state == "blocked" and row.note else ""
+            extra = f": {row.note}" if state in ("blocked", "waiting") and row.note else ""
         if not self.console.is_terminal:
             self._print(f"{one_line(address)}: {state}{took}{extra}\n")
 
