@@ -62,10 +62,29 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, cores, verbose=options.verbose)
+        console = terminal(stderr=False)
+        print_plan(session.plan, console, prediction, cores, verbose=options.verbose)
+        if not options.assignments:
+            _print_metrics(session, console)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)
     return OK
+
+
+def _print_metrics(session: Any, console: Any) -> None:
+    """Print the metrics that differ from the last commit, of a full or of a stored plan."""
+    from statewright.settled import SettledPlan
+
+    if not isinstance(session, SettledPlan):
+        from statewright.repository.metrics_diff import metric_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+    elif (session.root / ".statewright" / "metrics.json").exists():
+        from statewright.repository.metrics_diff import stored_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(stored_changes(session.root), console)
 
 
 def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:
@@ -108,6 +127,7 @@ def run(options: argparse.Namespace) -> int:
     if usual and (settled := recall(Path.cwd(), options.targets)):
         if options.verbosity >= 0:
             print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+            _print_metrics(settled, terminal())
         return OK
 
     from statewright import session

@@ -18,6 +18,7 @@ from statewright.planning.plan import SKIP, Plan, decide
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.repository.declaration import Repository, declare, open_repository, targets
+from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.running.limits import Limits, limits_of
@@ -26,6 +27,7 @@ from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
 from statewright.terminal.display import new_board
+from statewright.terminal.metrics_table import print_metrics
 from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
 from statewright.terminal.words import clock, terminal
@@ -140,6 +142,7 @@ def run(
         if not session.plan.work:
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
+                print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
             return 0
         print_short_plan(session.plan, console, predict(session, limits_of(root, workers)))
         return carry_out(
@@ -247,6 +250,7 @@ def carry_out(
         )
     if not console.quiet:
         show_results(session)
+        print_metrics(metric_changes(session.repository, session.workflow, result.state), console)
     return 0
 
 

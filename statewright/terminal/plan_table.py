@@ -180,7 +180,8 @@ def _expected_time(plan: Plan, prediction: Prediction | None) -> list[str]:
         return []
     assumed = len(prediction.assumed)
     note = f" ({assumed} assumed)" if assumed else ""
-    return [f"about {about((prediction.low, prediction.high))}{note}"]
+    time = about((prediction.low, prediction.high))
+    return [f"{'less than' + time[1:] if time[0] == '<' else 'about ' + time}{note}"]
 
 
 def _is_known(plan: Plan) -> bool:
