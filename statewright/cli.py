@@ -202,6 +202,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
     trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
+    trace.add_argument("--all", action="store_true", help="print all params, not only the 20 most relevant")
     trace.set_defaults(command=commands.trace)
 
     verify = subcommands.add_parser(

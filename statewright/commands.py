@@ -72,7 +72,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def _print_metrics(session: Any, console: Any) -> None:
-    """Print the metrics that differ from the last commit, of a full or of a stored plan."""
+    """Print the metrics that differ from the last commit."""
     from statewright.settled import SettledPlan
 
     if not isinstance(session, SettledPlan):
@@ -214,6 +214,7 @@ def check(options: argparse.Namespace) -> int:
 def trace(options: argparse.Namespace) -> int:
     """Show the origin of a subject and its dependents."""
     from statewright.lineage.display import print_trace
+    from statewright.lineage.params import MAX_PARAMS
     from statewright.lineage.provenance import trace as trace_subject
     from statewright.terminal.words import terminal
 
@@ -221,7 +222,7 @@ def trace(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result.as_dict(), indent=2, default=str))
     else:
-        print_trace(result, terminal(stderr=False))
+        print_trace(result, terminal(stderr=False), most=None if options.all else MAX_PARAMS)
     return OK
 
 

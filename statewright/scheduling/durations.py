@@ -1,4 +1,4 @@
-"""Expected seconds of stages: from past runs here, a committed file, or `meta.seconds`.
+"""Expected seconds of stages, from past runs, a committed file or `meta.seconds`.
 
 A fresh clone has no past runs. The file `.statewright.durations.json`, which
 ``statewright durations --write`` makes from past runs, travels with the repository, so that the first
@@ -82,7 +82,7 @@ def _elsewhere(seconds: float, source: str) -> Duration:
 
 
 def _hint(stage: Stage) -> float:
-    """Return `meta.seconds`; `meta:` belongs to the user, so any other value is no hint."""
+    """Return `meta.seconds`; a value of another kind is the user's own and no hint."""
     with suppress(WorkflowError):
         return float(stage.number("seconds", 0))
     return 0

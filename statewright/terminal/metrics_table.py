@@ -17,7 +17,7 @@ MAX_ROWS = 10
 
 
 def print_metrics(changes: MetricChanges | None, console: Console) -> None:
-    """Print the metrics that differ most, each with its value in the last commit and its change."""
+    """Print the metrics that differ most from the last commit."""
     if changes is None or not changes.changes:
         return
     ranked = sorted(changes.changes, key=_relative, reverse=True)
@@ -54,7 +54,7 @@ def _difference(change: MetricChange) -> float | None:
 
 
 def _relative(change: MetricChange) -> float:
-    """Return the size of a change relative to its values; a new or other value is the largest."""
+    """Return the size of a change relative to its values; infinity for a new value."""
     difference = _difference(change)
     if difference is None:
         return math.inf

@@ -1,4 +1,4 @@
-"""Texts that several outputs share: numbers with nouns, durations, printable names."""
+"""Texts that several outputs share: counts, durations, printable names."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def span(seconds: tuple[float, float] | None) -> str:
 
 
 def about(seconds: tuple[float, float] | None) -> str:
-    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``, ``< 2 min``."""
+    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``."""
     if not seconds:
         return ""
     if seconds[1] < 0.95:

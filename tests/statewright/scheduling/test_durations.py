@@ -1,4 +1,4 @@
-"""Expected durations: their sources, the committed file, and what they do to a schedule."""
+"""Expected durations: their sources, the committed file, the schedule."""
 
 from __future__ import annotations
 
