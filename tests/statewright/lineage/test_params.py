@@ -18,17 +18,8 @@ from statewright.workflow import Workflow
 
 
 def step(stage: str, params: dict[str, Any], *before: Step) -> Step:
-    return Step(
-        stage,
-        (stage,),
-        None,
-        None,
-        True,
-        {},
-        {},
-        params,
-        before=tuple((other, ("file",)) for other in before),
-    )
+    inputs = tuple((earlier, ("file",)) for earlier in before)
+    return Step(stage, (stage,), None, None, True, {}, {}, params, before=inputs)
 
 
 FAR = step("far", {"far.n": 1, "seed": 0})
@@ -61,7 +52,7 @@ def shown(trace: Trace, most: int | None) -> str:
 
 def test_a_trace_shows_the_most_relevant_params_only() -> None:
     many = step("many", {f"p.k{n}": n for n in range(30)}, NEAR)
-    trace = Trace(Subject("many", stage="many"), None, "", (many,), current={"p.k25": "[red]:key:"})
+    trace = Trace(Subject("many", "stage", stage="many"), None, "", (many,), current={"p.k25": "[red]:key:"})
     text = shown(trace, MAX_PARAMS)
     assert "p: k25 = 25 (now [red]:key:), k0 = 0" in text
     assert "k18 = 18" in text and "k19 = 19" not in text
