@@ -13,6 +13,7 @@ from typing import Any
 
 from statewright import commands
 from statewright.environment import quiet
+from statewright.masking import mask_command
 from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _enter(options.directory)
         sys.exit(command(options))
     except _user_errors() as error:
-        print(f"statewright: {error}", file=sys.stderr)
+        print(f"statewright: {mask_command(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         print("statewright: interrupted; `statewright run` resumes", file=sys.stderr)
@@ -65,7 +66,35 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
     plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
+    plan.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if dvc.lock does not agree with dvc.yaml, params and files; data may be missing",
+    )
     plan.set_defaults(command=commands.plan)
+
+    diff = subcommands.add_parser(
+        "diff",
+        help="show which stages run or changed between two revisions, params, metrics and sizes",
+        description="Compare two revisions without a checkout. A stage would run if the second revision's "
+        "dvc.lock does not agree with its declarations, params and source files; it changed if the records "
+        "of the two revisions differ. The data need not be on this machine.",
+    )
+    diff.add_argument("old", nargs="?", default="HEAD", metavar="REV", help="commit, branch or tag")
+    diff.add_argument(
+        "new", nargs="?", default="workspace", metavar="REV2", help="compare with it (default: the workspace)"
+    )
+    diff.add_argument(
+        "--format",
+        choices=("text", "markdown", "json"),
+        default="text",
+        help="markdown is for the comment of a pull request (default: %(default)s)",
+    )
+    diff.add_argument("--json", action="store_const", const="json", dest="format", help="print JSON")
+    diff.add_argument(
+        "--exit-code", action="store_true", help="exit with 1 if a stage would run or anything differs"
+    )
+    diff.set_defaults(command=commands.diff)
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
     _add_targets(run)

@@ -35,6 +35,8 @@ def graph(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
+    if options.check:
+        return _check_recorded(options)
     from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
@@ -85,6 +87,36 @@ def _print_metrics(session: Any, console: Any) -> None:
         from statewright.terminal.metrics_table import print_metrics
 
         print_metrics(stored_changes(session.root), console)
+
+
+def _check_recorded(options: argparse.Namespace) -> int:
+    """Fail unless `dvc.lock` agrees with declarations, params and files."""
+    from statewright.comparison.difference import check_recorded
+    from statewright.comparison.display import print_check
+    from statewright.terminal.words import terminal
+
+    checked = check_recorded(Path.cwd(), options.targets)
+    if options.json:
+        print(json.dumps(checked.as_dict(), indent=2, allow_nan=False))
+    else:
+        print_check(checked, terminal(stderr=False))
+    return FAILED if checked.work else OK
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare two revisions."""
+    from statewright.comparison.difference import diff as compare_revisions
+    from statewright.comparison.display import markdown, print_difference
+    from statewright.terminal.words import terminal
+
+    difference = compare_revisions(Path.cwd(), options.old, options.new)
+    if options.format == "json":
+        print(json.dumps(difference.as_dict(), indent=2, allow_nan=False))
+    elif options.format == "markdown":
+        print(markdown(difference), end="")
+    else:
+        print_difference(difference, terminal(stderr=False))
+    return FAILED if options.exit_code and difference.differs else OK
 
 
 def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:
@@ -199,12 +231,15 @@ def init(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Check that declarations, contracts, params and files agree."""
     from statewright.functions.checks import faults
+    from statewright.meta import ignored_values
     from statewright.repository.declaration import declare, open_repository
     from statewright.terminal.words import counted
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
     all_faults = faults(repository.root, workflow)
+    for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
+        print(f"note: {note}; the value is ignored")
     for fault in all_faults:
         print(fault)
     print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from statewright import parameters
+from statewright import meta, parameters
 from statewright.functions.checks import value_faults
+from statewright.masking import mask_arguments, mask_text, mask_value
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
@@ -73,7 +75,8 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
     texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
     overlay_texts(repository, texts)
     if faults := value_faults(root, declare(repository)):
-        raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
+        options = [word for assignment in assignments for word in ("--set", assignment)]
+        raise WorkflowError(f"{mask_arguments(options)}: {faults[0]}; no file was changed")
 
 
 def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
@@ -82,6 +85,7 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
+    _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
     wanted = targets(repository, names)
     state = observe(repository, workflow)
     if texts:
@@ -95,6 +99,13 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
         seconds=durations.ranges(repository.root, workflow),
     )
     return Session(repository, workflow, state, plan, wanted)
+
+
+@cache
+def _warn(text: str) -> None:
+    """Print a warning; a command that plans several times prints it once."""
+    if text:
+        print(f"statewright: {text}", file=sys.stderr, flush=True)
 
 
 def run(
@@ -135,9 +146,8 @@ def run(
         if assignments:
             _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
-                console.print(
-                    f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
-                )
+                was, now = (mask_value(patch.key, value) for value in (patch.was, patch.now))
+                console.print(f"{file}: {patch.key} {was} -> {now}", highlight=False, markup=False)
         session = open_session(root, names, force=force)
         if not session.plan.work:
             if not console.quiet:
@@ -156,10 +166,10 @@ def run(
 
 
 def predict(session: Session, limits: Limits) -> Prediction:
-    """Return the predicted schedule of a session's plan."""
+    """Return the predicted schedule, in the order in which a run would start the stages."""
     reads = load_reads(session.repository.root)
-    ordering = ordering_of(session.workflow, session.plan, reads, limits.workers)
-    return schedule_plan(session.workflow, session.plan, limits.as_dict(), ordering.after())
+    after = ordering_of(session.workflow, session.plan, reads, limits.workers).after()
+    return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
 
 
 @contextmanager
@@ -173,7 +183,7 @@ def exclusive_run(root: Path, console: Console) -> Iterator[None]:
     with _waiting(
         FileLock(control / "run.lock"), lambda: f"{_read(holder)} is running in this repository", console
     ):
-        holder.write_text(f"process {os.getpid()}: {' '.join(sys.argv)}", encoding="utf-8")
+        holder.write_text(f"process {os.getpid()}: {mask_arguments(sys.argv)}", encoding="utf-8")
         working = FileLock(control / WORKING_LOCK)
         with _waiting(working, lambda: "processes of a killed run are still ending", console):
             working.release()
@@ -229,9 +239,10 @@ def carry_out(
         duration += f", predicted {clock(times.predicted)}"
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
-        console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+        problem = mask_text(result.unrecorded)
+        console.print(f"MLflow record is incomplete: {problem}", style="yellow", markup=False)
     if result.prefect_problem:
-        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        problem = f"Prefect record is incomplete: {mask_text(result.prefect_problem)}"
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ time in the same way instead of hashing a file again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -119,7 +120,7 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
         **_environment(),
         "paths": signatures,
         "upstream": {address: list(ups) for address, ups in workflow.upstream.items()},
-        "show": {a: list(s.meta["show"]) for a, s in workflow.stages.items() if s.meta.get("show")},
+        "show": {a: list(s.settings.show) for a, s in workflow.stages.items() if s.settings.show},
     }
     try:
         _write(folder / "settled.json", answer)
@@ -195,7 +196,7 @@ def _environment() -> dict[str, Any]:
         "packages": signature(sysconfig.get_path("purelib")),
         "engine": _engine(),
         "environment": {
-            name: value
+            name: hashlib.sha256(os.fsencode(value)).hexdigest()  # DVC_STUDIO_TOKEN is one of them
             for name, value in sorted(os.environ.items())
             if name in names or (name.startswith("DVC_") and name != "DVC_NO_ANALYTICS")
         },

@@ -7,7 +7,7 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from statewright.reads.tracked import tracked_files
 from statewright.reads.undeclared import ordering_of, report, undeclared_reads
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
+from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
 from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
@@ -34,7 +35,7 @@ from statewright.running.watch import open_watch
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Workflow
 from statewright.workspace import WORKING_LOCK, control_folder
 
 __all__ = ["Limits", "Result", "TransitionFailedError", "transition"]
@@ -112,14 +113,10 @@ def transition(
 
     Raises
     ------
-    WorkflowError
-        If a value in `meta:` of a stage is invalid.
     TransitionFailedError
         If a stage failed inside a Prefect flow, which fails with it.
     """
     stages = [workflow.stages[address] for address in plan.work]
-    for stage in stages:
-        _check_meta(stage)
     result = Result(state)
     if not plan.work:
         return result
@@ -128,12 +125,12 @@ def transition(
     reads = load_reads(repository.root)
     ordering = ordering_of(workflow, plan, reads, limits.workers)
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
-    remove_old_logs(control / "logs")
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     record: PrefectRecord | None = None
     if not in_flow_run():
         prefect = read_configuration(repository.root).prefect
         record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
+    remove_old_logs(control / "logs")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)
@@ -151,6 +148,7 @@ def transition(
             warm=warm or plain,
             show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
+            cancelled=repository.stopped,
             ordering=ordering,
             reads=reads,
             times=result.times,
@@ -196,11 +194,6 @@ def _close_record(recorder: Recorder, result: Result) -> None:
     result.record, result.unrecorded = recorder.close()
 
 
-def _check_meta(stage: Stage) -> None:
-    for key in ("cpu", "ram_gb", "gpu", "retries", "retry_delay_s", "timeout_s"):
-        stage.number(key, 0)
-
-
 def _carry_out(
     work: Work,
     limits: Limits,
@@ -218,7 +211,8 @@ def _carry_out(
     try:
         run(work, limits)
     finally:
-        result.state = observe(work.writer.repository, work.workflow)
+        with suppress(WaitStoppedError):
+            result.state = observe(work.writer.repository, work.workflow)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:

@@ -13,6 +13,7 @@ from rich.tree import Tree
 from statewright.lineage.params import MAX_PARAMS, grouped, relevant_params
 from statewright.lineage.provenance import Trace
 from statewright.lineage.walk import Dependent, Source, Step
+from statewright.masking import mask_command
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
 from statewright.terminal.words import clock
@@ -69,7 +70,7 @@ def _print_lines(lines: Sequence[tuple[str, str | Text]], console: Console) -> N
 
 
 def _made_by(step: Step) -> list[tuple[str, str | Text]]:
-    lines: list[tuple[str, str | Text]] = [("made by", f"{step.stage}: {'; '.join(step.cmd)}")]
+    lines: list[tuple[str, str | Text]] = [("made by", f"{step.stage}: {mask_command('; '.join(step.cmd))}")]
     if step.run is not None:
         lines.append(("run", _run(step.run)))
         if step.run.parent_id:

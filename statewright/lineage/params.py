@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from statewright.lineage.walk import Step, walk
+from statewright.masking import mask_value
 from statewright.parameters import DEFAULT_FILE
 from statewright.workflow import Workflow, flatten
 
@@ -38,8 +39,9 @@ class TracedParam:
     @property
     def text(self) -> str:
         """Last part of the key, the value, and the current value if it differs."""
-        changed = f" (now {self.now})" if self.now is not None else ""
-        return f"{self.key.rpartition('.')[2]} = {self.value}{changed}"
+        value, now = mask_value(self.key, self.value), mask_value(self.key, self.now)
+        changed = f" (now {now})" if self.now is not None else ""
+        return f"{self.key.rpartition('.')[2]} = {value}{changed}"
 
 
 def current_params(workflow: Workflow) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from statewright.contracts import ContractError, Feedback, Patch, check
 from statewright.files import load
 from statewright.loop import rounds
 from statewright.loop.judge import Round
+from statewright.masking import mask_value
 from statewright.state import State
 from statewright.workflow import Stage, Workflow, WorkflowError
 
@@ -26,7 +27,7 @@ def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
     candidates = [
         stage
         for address, stage in workflow.stages.items()
-        if (address == target if target else "journal" in stage.meta)
+        if (address == target if target else stage.settings.journal)
     ]
     if len(candidates) != 1:
         names = ", ".join(stage.address for stage in candidates) or "none"
@@ -35,7 +36,7 @@ def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
             "`statewright loop STAGE` selects one"
         )
     stage = candidates[0]
-    if "journal" not in stage.meta:
+    if not stage.settings.journal:
         raise WorkflowError(
             f"stage '{stage.address}' has no meta.journal in dvc.yaml; add the path of its journal, "
             "as in `meta: {journal: journal.json}`"
@@ -45,7 +46,7 @@ def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
 
 def journal_path(root: Path, stage: Stage) -> Path:
     """Return the path of the journal, which the feedback stage reads."""
-    return root / str(stage.meta["journal"])
+    return root / str(stage.settings.journal)
 
 
 def read_feedback(root: Path, stage: Stage) -> Feedback:
@@ -113,4 +114,7 @@ def apply_pending_patch(root: Path, stage: Stage, state: State) -> str | None:
 
 def describe_patch(patch: Sequence[Patch]) -> str:
     """Return a patch as text, such as ``toy.x 5 -> 4``."""
-    return ", ".join(f"{change.key} {change.was} -> {change.now}" for change in patch)
+    return ", ".join(
+        f"{change.key} {mask_value(change.key, change.was)} -> {mask_value(change.key, change.now)}"
+        for change in patch
+    )

@@ -34,6 +34,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from statewright.masking import mask_text
 from statewright.planning.inputs import (
     ExpectedFiles,
     Inputs,
@@ -80,9 +81,9 @@ class Plan:
                     "reasons": [
                         {
                             "kind": r.kind,
-                            "subject": r.subject,
-                            "was": for_json(r.was),
-                            "now": for_json(r.now),
+                            "subject": mask_text(r.subject),
+                            "was": for_json(r.masked[0]),
+                            "now": for_json(r.masked[1]),
                             "text": r.text,
                         }
                         for r in d.reasons

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
@@ -36,6 +37,8 @@ class Repository:
     repo: Repo
     root: Path
     mutex: threading.RLock = field(default_factory=threading.RLock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when a run is interrupted: its threads then stop to wait for locks."""
     below: str = "."
     """The folder in which the user typed the command, relative to `root`."""
     _stages: tuple[Any, dict[str, DvcStage]] = (None, {})
@@ -51,7 +54,7 @@ class Repository:
     @contextmanager
     def locked(self, stage: DvcStage | None = None) -> Iterator[None]:
         """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too."""
-        with repository_lock(self.repo, self.mutex, stage):
+        with repository_lock(self.repo, self.mutex, self.stopped, stage):
             yield
 
 
@@ -175,6 +178,13 @@ def relative(item: Any, root: Path) -> str:
     """Return the path of a dependency or output, relative to `root` if inside of it."""
     if item.fs_path is None or item.protocol != "local":
         return str(item)
+    repo = item.repo
+    if repo is not None and not isinstance(repo.fs, LocalFileSystem):
+        # In a commit, the paths of git's objects start at the top of the git repository.
+        if item.fs is not repo.fs:
+            return str(item)
+        if not Path(item.fs_path).is_relative_to(root):
+            return f"{repo.scm.root_dir}{item.fs_path}"
     path = Path(item.fs_path)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
 
@@ -192,7 +202,7 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
         frozen=bool(stage.frozen),
         always_changed=bool(stage.always_changed or stage.is_callback),
         plain=isinstance(stage, PipelineStage) and not stage.frozen,
-        meta=dict(stage.meta) if isinstance(stage.meta, Mapping) else {},
+        meta=stage.meta,
     )
 
 

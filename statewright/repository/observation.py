@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,37 @@ def _observe(
     entry: Mapping[str, Any] | None,
     contents: dict[str, Any],
 ) -> StageState:
+    inputs = observe_inputs(root, stage, declared, entry, contents)
+    states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
+    predicted = _predict(root, declared)
+    return replace(
+        inputs,
+        outs={path: status for path, (status, _) in states.items()},
+        outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
+        predicted=predicted,
+        predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
+    )
+
+
+def observe_inputs(
+    root: Path,
+    stage: DvcStage,
+    declared: Stage,
+    entry: Mapping[str, Any] | None,
+    contents: dict[str, Any],
+) -> StageState:
+    """Observe the record of a stage and its inputs, but not its outputs.
+
+    Parameters
+    ----------
+    entry : mapping or None
+        The entry of the stage in its lock file.
+    contents : dict
+        Cache of parsed params files.
+    """
     files = [dep for dep in stage.deps if dep not in stage.params]
     local = [dep for dep in files if not _is_remote(dep)]
-    states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
-    remote = [item for item in (*(() if stage.frozen else files), *stage.outs) if _is_remote(item)]
-    predicted = _predict(root, declared)
+    remote = [item for item in (*(() if declared.frozen else files), *stage.outs) if _is_remote(item)]
     return StageState(
         recorded=entry is not None,
         cmd_was=as_commands(entry.get("cmd")) if entry else None,
@@ -91,12 +118,8 @@ def _observe(
         },
         params_now=_current_params(stage, root, contents),
         outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
-        outs={path: status for path, (status, _) in states.items()},
-        outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
         missing_params=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
         remote=frozenset(relative(item, root) for item in remote),
-        predicted=predicted,
-        predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )
 
 
@@ -153,11 +176,20 @@ def _out_states(out: Any) -> tuple[str, bool]:
 
 def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:
     """Return the output of the engine's fingerprint command before it runs."""
+    file = fingerprint_file(stage)
+    return {file: fingerprints(root)} if file else {}
+
+
+def fingerprint_file(stage: Stage) -> str | None:
+    """Return the file that the engine's fingerprint command writes, if any."""
     for command in stage.cmd:
-        words = shlex.split(command)
+        try:
+            words = shlex.split(command)
+        except ValueError:  # a shell accepts more than words, such as an apostrophe in a here-document
+            continue
         if words[1:4] == ["-m", "statewright", "fingerprint"] and "--out" in words:
-            return {words[words.index("--out") + 1]: fingerprints(root)}
-    return {}
+            return words[words.index("--out") + 1]
+    return None
 
 
 def _text_hash(text: str) -> str:

@@ -35,7 +35,7 @@ def show_figures(root: Path, workflow: Workflow, plan: Plan) -> None:
     file with its path.
     """
     for address in plan.decisions:
-        for item in workflow.stages[address].meta.get("show", ()):
+        for item in workflow.stages[address].settings.show:
             file, _, key = str(item).partition(":")
             path = root / file
             if not path.is_file():
