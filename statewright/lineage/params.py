@@ -70,7 +70,7 @@ def _other(now: Any, was: Any) -> Any:
 
 
 def grouped(params: Sequence[TracedParam]) -> list[tuple[str, str]]:
-    """Return (stage, text) for consecutive params of a stage with the same group of keys."""
+    """Return (stage, text) for the params of a stage with the same group of keys."""
     groups: dict[tuple[str, str], list[str]] = {}
     for param in params:
         groups.setdefault((param.stage, param.key.rpartition(".")[0]), []).append(param.text)

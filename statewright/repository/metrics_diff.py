@@ -1,4 +1,4 @@
-"""Compare the metrics with those of the last commit, as ``dvc metrics diff`` does.
+"""Compare metrics with those of the last commit, as ``dvc metrics diff`` does.
 
 DVC's comparison reads the whole declaration of the last commit, which takes as long as a plan. It is
 made only if a metric can differ: a metrics file in git has changed, or the hash of one in the cache

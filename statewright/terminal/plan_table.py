@@ -71,7 +71,9 @@ def print_short_plan(plan: Plan, console: Console, prediction: Prediction | None
 
 
 def _print(console: Console, line: Text) -> None:
-    console.print(line, width=width_of(console), soft_wrap=False)
+    for part in line.wrap(console, width_of(console)):
+        part.rstrip()
+        console.print(part, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _print_lines(plan: Plan, shown: list[str], console: Console, *, verbose: bool = False) -> None:

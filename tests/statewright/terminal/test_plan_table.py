@@ -194,7 +194,7 @@ def test_the_plan_of_a_small_repository(tmp_path: Path) -> None:
 
 
 def test_every_console_prints_names_literally() -> None:
-    """Rich reads `[red]` and `:key:` in a text, unless the console is one of `terminal`."""
+    """Make every console by `terminal`; others read `[red]` and `:key:` as markup."""
     package = Path(statewright.__file__).parent
     makers = [
         p.name for p in package.rglob("*.py") if re.search(r"\bConsole\(", p.read_text(encoding="utf-8"))
