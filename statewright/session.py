@@ -28,7 +28,7 @@ from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
-from statewright.terminal.display import new_board
+from statewright.terminal.display import ENDED, new_board
 from statewright.terminal.metrics_table import print_metrics
 from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
@@ -237,7 +237,7 @@ def carry_out(
     # Without past runs, the prediction would be made of assumptions only.
     if times and any(session.plan.decisions[address].seconds for address in session.plan.work):
         duration += f", predicted {clock(times.predicted)}"
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
+    console.print(", ".join(f"{counts[state]} {state}" for state in ENDED if state in counts) + duration)
     if result.unrecorded:
         problem = mask_text(result.unrecorded)
         console.print(f"MLflow record is incomplete: {problem}", style="yellow", markup=False)

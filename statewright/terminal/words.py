@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
@@ -17,6 +19,7 @@ _CONTROL = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NOT_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -26,7 +29,14 @@ def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     Without a terminal it is wide enough for long lines. Names can hold ``[red]`` or ``:key:``, which
     Rich would read as markup and as an emoji.
     """
-    console = Console(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+    # With FORCE_COLOR, as in many CI systems, Rich would draw live tables into a file.
+    real = (sys.stderr if stderr else sys.stdout).isatty() and os.environ.get("TERM") not in (
+        "dumb",
+        "unknown",
+    )
+    console = Console(
+        stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False, force_interactive=real
+    )
     if not console.is_terminal:
         console.width = 240
     return console
@@ -39,6 +49,8 @@ def width_of(console: Console) -> int:
 
 def printable(text: str) -> str:
     """Return a text without control characters; line ends and tabs stay."""
+    if _SUSPECT.search(text) is None:
+        return text
     return _NOT_A_CHARACTER.sub("\ufffd", _CONTROL.sub("", text))
 
 
