@@ -18,7 +18,7 @@ def mask_record(done: StageRecord) -> StageRecord:
         done.stage,
         cmd=tuple(mask_command(line) for line in done.stage.cmd),
         desc=mask_text(done.stage.desc),
-        meta={name: mask_value(name, value) for name, value in done.stage.meta.items()},
+        meta=mask_value("meta", done.stage.meta),
     )
     return replace(
         done,
