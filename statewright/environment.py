@@ -45,6 +45,12 @@ def set_default(name: str, value: str) -> None:
         os.environ[name] = _added[name] = value
 
 
+def remove_default(name: str) -> None:
+    """Remove a variable that `set_default` has set; one of the caller stays."""
+    if name in _added and os.environ.get(name) == _added.pop(name):
+        del os.environ[name]
+
+
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return `environment` without what the engine and its libraries added."""
     return {
