@@ -7,7 +7,7 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from statewright.reads.tracked import tracked_files
 from statewright.reads.undeclared import ordering_of, report, undeclared_reads
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
+from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
 from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
@@ -147,6 +148,7 @@ def transition(
             warm=warm or plain,
             show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
+            cancelled=repository.stopped,
             ordering=ordering,
             reads=reads,
             times=result.times,
@@ -209,7 +211,8 @@ def _carry_out(
     try:
         run(work, limits)
     finally:
-        result.state = observe(work.writer.repository, work.workflow)
+        with suppress(WaitStoppedError):
+            result.state = observe(work.writer.repository, work.workflow)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:

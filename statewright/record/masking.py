@@ -18,7 +18,7 @@ def mask_record(done: StageRecord) -> StageRecord:
         done.stage,
         cmd=tuple(mask_command(line) for line in done.stage.cmd),
         desc=mask_text(done.stage.desc),
-        meta=mask_value("meta", done.stage.meta),
+        meta=None,  # it is not recorded, and may hold secrets
     )
     return replace(
         done,

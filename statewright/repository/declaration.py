@@ -37,6 +37,8 @@ class Repository:
     repo: Repo
     root: Path
     mutex: threading.RLock = field(default_factory=threading.RLock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when a run is interrupted: its threads then stop to wait for locks."""
     below: str = "."
     """The folder in which the user typed the command, relative to `root`."""
     _stages: tuple[Any, dict[str, DvcStage]] = (None, {})
@@ -52,7 +54,7 @@ class Repository:
     @contextmanager
     def locked(self, stage: DvcStage | None = None) -> Iterator[None]:
         """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too."""
-        with repository_lock(self.repo, self.mutex, stage):
+        with repository_lock(self.repo, self.mutex, self.stopped, stage):
             yield
 
 

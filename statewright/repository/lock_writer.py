@@ -78,7 +78,7 @@ def _remove_partial_copies(stages: Sequence[DvcStage]) -> None:
 def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
     """Hold DVC's read-write locks on the paths of a stage while its command runs."""
     repository = writer.repository
-    with path_locks(repository.repo, repository.mutex, writer.stages[address]):
+    with path_locks(repository.repo, repository.mutex, repository.stopped, writer.stages[address]):
         yield
 
 
