@@ -261,7 +261,7 @@ def _record(repository: Repository, stage: Stage, workflow: Workflow, started: f
         from statewright.record.experiment import open_record
         from statewright.record.masking import mask_record
         from statewright.record.outputs import files_of
-        from statewright.repository.metrics import stage_metrics, with_definitions
+        from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 
         params = {
             key: workflow.params[file].get(key)
@@ -276,6 +276,7 @@ def _record(repository: Repository, stage: Stage, workflow: Workflow, started: f
             params=params,
             inputs={path: files.md5(Path(path)) for path in stage.deps if Path(path).is_file()},
             outputs={out.path: files.md5(Path(out.path)) for out in stage.outs},
+            tags=artifact_tags(repository, stage),
             metrics=stage_metrics(repository, with_definitions(repository, stage)),
             files=files_of(repository.root, with_definitions(repository, stage)),
         )

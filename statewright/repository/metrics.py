@@ -60,6 +60,19 @@ def with_definitions(repository: Repository, stage: Stage) -> Stage:
     return replace(stage, outs=(*stage.outs, *inside)) if inside else stage
 
 
+def artifact_tags(repository: Repository, stage: Stage) -> dict[str, str]:
+    """Return a tag for each artifact of the top level that a stage writes."""
+    paths = [out.path for out in stage.outs]
+    tags = {}
+    for file, artifacts in repository.repo.index._artifacts.items():
+        folder = _folder(repository, file)
+        for name, artifact in artifacts.items():
+            path = (folder / artifact["path"]).as_posix()
+            if any(overlaps(out, path) and len(out) <= len(path) for out in paths):
+                tags[f"artifact:{name}"] = " ".join(filter(None, (artifact.get("type"), path)))
+    return tags
+
+
 def _top_level(repository: Repository) -> Iterator[Output]:
     """Yield the metrics and plots that the top level of a `dvc.yaml` names."""
     index = repository.repo.index

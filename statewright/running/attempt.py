@@ -21,7 +21,7 @@ from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
-from statewright.repository.metrics import stage_metrics, with_definitions
+from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
@@ -245,7 +245,7 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
         outputs=outputs if status != "failed" else {},
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
         log=current.log if current.log.is_file() else None,
-        tags=work.flow_run,
+        tags={**work.flow_run, **artifact_tags(repository, stage)},
         metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )

@@ -14,7 +14,7 @@ from toys import commit, inside, make_repository, write
 from statewright.record.outputs import files_of
 from statewright.record.plots import points_of
 from statewright.repository.declaration import declare, open_repository
-from statewright.repository.metrics import read_metrics, stage_metrics, with_definitions
+from statewright.repository.metrics import artifact_tags, read_metrics, stage_metrics, with_definitions
 
 ODD = {
     "acc@5": 0.5,
@@ -168,6 +168,13 @@ def test_plots_of_every_kind_have_points_and_files(root: Path) -> None:
         "live/plots/metrics/train/loss.tsv:loss": [(0, 0.5), (1, 0.25)],
         "live/plots/metrics/test/loss.tsv:loss": [(0, 0.75), (1, 0.5)],
     }
+
+
+def test_artifacts_of_the_top_level_are_tags_of_the_stage_that_writes_them(root: Path) -> None:
+    repository = open_repository(root)
+    stages = declare(repository).stages
+    assert artifact_tags(repository, stages["train"]) == {"artifact:model": "model live/model.bin"}
+    assert artifact_tags(repository, stages["below"]) == {}
 
 
 def test_json_metrics_do_not_load_the_readers_of_dvc(tmp_path: Path) -> None:
