@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
+    _add_strict(plan)
     plan.add_argument(
         "--check",
         action="store_true",
@@ -103,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ROUND",
         help="restore this round of the loop: its params, its journal, and its outputs from the cache",
     )
+    _add_strict(run)
     run.add_argument("--force", action="store_true", help="run the targets even if nothing changed")
     run.add_argument(
         "--keep-going",
@@ -291,6 +293,14 @@ def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
 def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="[FILE:]KEY=VALUE", help=purpose
+    )
+
+
+def _add_strict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict-environment",
+        action="store_true",
+        help="also run stages whose outputs were made with other versions of Python or its packages",
     )
 
 

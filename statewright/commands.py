@@ -43,12 +43,16 @@ def plan(options: argparse.Namespace) -> int:
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
+    if session is not None and options.strict_environment and not session.strict:
+        session = None
     capacities: dict[str, float] = {}
     if session is None:
         from statewright.session import open_session
         from statewright.transition import Limits
 
-        session = open_session(Path.cwd(), names, assumed=options.assignments)
+        session = open_session(
+            Path.cwd(), names, assumed=options.assignments, strict=options.strict_environment
+        )
         capacities = Limits(workers=options.workers).as_dict()
     prediction = schedule_plan(session.workflow, session.plan, capacities)
     if options.json:
@@ -133,7 +137,8 @@ def run(options: argparse.Namespace) -> int:
     from statewright.terminal.results import print_up_to_date
 
     usual = not (options.at or options.assignments or options.force)
-    if usual and (settled := recall(Path.cwd(), options.targets)):
+    settled = recall(Path.cwd(), options.targets) if usual else None
+    if settled and (settled.strict or not options.strict_environment):
         print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
         return OK
 
@@ -153,6 +158,7 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         assignments=options.assignments,
         force=options.force,
+        strict=options.strict_environment,
         keep_going=options.keep_going,
         name=options.name,
     )

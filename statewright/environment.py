@@ -7,6 +7,7 @@ of a stage, the recorder, the servers) calls `quiet` before it imports Prefect, 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 
 SETTINGS = {
@@ -43,3 +44,8 @@ def set_default(name: str, value: str) -> None:
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return `environment` without the variables that `set_default` added."""
     return {name: value for name, value in environment.items() if _added.get(name) != value}
+
+
+def first_python() -> str | None:
+    """Return the path of the `python` that a stage finds first, or None."""
+    return shutil.which("python")

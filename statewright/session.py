@@ -13,8 +13,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import parameters
+from statewright.drift import Environments
 from statewright.functions.checks import value_faults
-from statewright.planning.plan import SKIP, Plan, decide
+from statewright.planning.plan import SKIP, Plan, decide, note_drift
 from statewright.record import history
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
@@ -39,7 +40,12 @@ class Session:
 
 
 def open_session(
-    directory: Path, names: Sequence[str], *, force: bool = False, assumed: Sequence[str] = ()
+    directory: Path,
+    names: Sequence[str],
+    *,
+    force: bool = False,
+    assumed: Sequence[str] = (),
+    strict: bool = False,
 ) -> Session:
     """Declare, observe and decide.
 
@@ -51,11 +57,13 @@ def open_session(
         Whether to run the targets even if nothing changed.
     assumed : sequence of str
         Assignments such as ``train.lr=1e-3`` to plan with; no file is changed.
+    strict : bool
+        Whether to run stages whose outputs were made with other software than is installed now.
     """
     with logging_accesses() as log:
-        session = _open(directory, names, force, assumed)
+        session, environments = _open(directory, names, force, assumed, strict)
     if not (names or force or assumed):
-        store(log, session.repository, session.workflow, session.plan)
+        store(log, session.repository, session.workflow, session.plan, environments)
     return session
 
 
@@ -68,7 +76,9 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
         raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
 
 
-def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
+def _open(
+    directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str], strict: bool
+) -> tuple[Session, Environments]:
     repository = open_repository(directory)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
@@ -79,14 +89,19 @@ def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[
     if texts:
         state = overlay_state(repository, state, texts)
     forced = (wanted or tuple(workflow.stages)) if force else ()
+    environments = Environments(repository.root)
+    drift = environments.drifted(
+        {a: state.stages[a].outs_was for a, stage in workflow.stages.items() if stage.cmd and stage.plain}
+    )
     plan = decide(
         workflow,
         state,
         wanted,
         force=forced,
         seconds=history.durations(repository.root),
+        drift=drift if strict else None,
     )
-    return Session(repository, workflow, state, plan, wanted)
+    return Session(repository, workflow, state, note_drift(plan, drift), wanted), environments
 
 
 def run(
@@ -96,6 +111,7 @@ def run(
     workers: int,
     assignments: Sequence[str] = (),
     force: bool = False,
+    strict: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
 ) -> int:
@@ -109,6 +125,8 @@ def run(
         Cores to use.
     assignments : sequence of str
         Changes of params files to write first, such as ``train.lr=1e-3``.
+    strict : bool
+        Whether to run stages whose outputs were made with other software than is installed now.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
 
@@ -127,7 +145,7 @@ def run(
                 console.print(
                     f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
                 )
-        session = open_session(root, names, force=force)
+        session = open_session(root, names, force=force, strict=strict)
         if not session.plan.work:
             print_up_to_date(root, session.workflow, session.plan, console)
             return 0

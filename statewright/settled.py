@@ -19,21 +19,24 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from statewright.environment import first_python
 from statewright.planning.plan import SKIP, Decision, Plan
+from statewright.planning.reasons import Reason
 from statewright.workflow import Stage, Workflow
 
 if TYPE_CHECKING:
+    from statewright.drift import Environments
     from statewright.repository.declaration import Repository
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
 """Upper bounds of a file system's clock tick: with fractions of a second, and with whole seconds."""
-FORMAT = 1
+FORMAT = 2
 Signature = list[int] | None
 
 
@@ -50,12 +53,23 @@ class SettledPlan:
     """Plan of stages that are all up to date.
 
     The stages of its workflow have an address and `meta.show` only.
+
+    Parameters
+    ----------
+    certain : bool
+        Whether a change of the software of the stages would have been noticed.
     """
 
     root: Path
     workflow: Workflow
     plan: Plan
     targets: tuple[str, ...] = ()
+    certain: bool = True
+
+    @property
+    def strict(self) -> bool:
+        """True if the answer holds for ``--strict-environment`` too."""
+        return self.certain and not any(decision.reasons for decision in self.plan.decisions.values())
 
 
 _open_logs: list[AccessLog] = []
@@ -84,16 +98,25 @@ def logging_accesses() -> Iterator[AccessLog]:
         _open_logs.pop()
 
 
-def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan) -> bool:
+def store(
+    log: AccessLog,
+    repository: Repository,
+    workflow: Workflow,
+    plan: Plan,
+    environments: Environments | None = None,
+) -> bool:
     """Save the plan if all stages are up to date, and return whether it was saved.
 
     Parameters
     ----------
     log : AccessLog
         Paths that were read to make the plan.
+    environments : Environments, optional
+        The comparison of the software that made the outputs with the software that is here.
     """
     settled = set(plan.decisions) == set(workflow.stages) and not any(
-        decision.verdict != SKIP or decision.reasons for decision in plan.decisions.values()
+        decision.verdict != SKIP or {r.kind for r in decision.reasons} - {"environment"}
+        for decision in plan.decisions.values()
     )
     if not settled:
         return False
@@ -108,6 +131,7 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
                 paths.update(_below(item.fs_path))
             paths.update(_cache_paths(item))
     paths |= {str(root / ".dvc" / name) for name in ("config", "config.local")}
+    paths.update(environments.watched if environments else ())
     folder = root / ".statewright"
     new = not folder.exists()
     signatures = {path: signature(path) for path in paths}
@@ -119,6 +143,8 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
         **_environment(),
         "paths": signatures,
         "upstream": {address: list(ups) for address, ups in workflow.upstream.items()},
+        "drift": {a: [r.was, r.now] for a, d in plan.decisions.items() for r in d.reasons},
+        "certain": environments is None or environments.certain,
         "show": {a: list(s.meta["show"]) for a, s in workflow.stages.items() if s.meta.get("show")},
     }
     try:
@@ -161,8 +187,12 @@ def recall(directory: Path, addresses: Sequence[str] = ()) -> SettledPlan | None
         return None
     workflow = Workflow(stages, upstream)
     wanted = workflow.ancestors(addresses) if addresses else set(stages)
-    plan = Plan({address: Decision(address, SKIP) for address in stages if address in wanted})
-    return SettledPlan(root, workflow, plan, tuple(addresses))
+    plan = Plan({a: Decision(a, SKIP, _notes(a, answer["drift"])) for a in stages if a in wanted})
+    return SettledPlan(root, workflow, plan, tuple(addresses), bool(answer["certain"]))
+
+
+def _notes(address: str, drift: Mapping[str, Sequence[str]]) -> tuple[Reason, ...]:
+    return (Reason("environment", address, *drift[address]),) if address in drift else ()
 
 
 def _write(path: Path, answer: dict[str, Any]) -> None:
@@ -194,6 +224,7 @@ def _environment() -> dict[str, Any]:
         "python": sys.version,
         "packages": signature(sysconfig.get_path("purelib")),
         "engine": _engine(),
+        "interpreter": first_python(),
         "environment": {
             name: value
             for name, value in sorted(os.environ.items())

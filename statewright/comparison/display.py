@@ -124,7 +124,7 @@ _SPECIAL = str.maketrans(
 
 
 def _escape(text: str) -> str:
-    """Return a text that Markdown shows as it is, and in which `@name` notifies nobody."""
+    """Return a text that Markdown shows literally, without a mention."""
     return text.translate(_SPECIAL).replace("@", "@<!-- -->")
 
 

@@ -68,6 +68,11 @@ def _change(stage: StageChange) -> str:
 
 
 def _cause(stage: StageChange, old: str) -> str:
+    software = f"; made with {stage.software[0]}, then {stage.software[1]}" if stage.software else ""
+    return _reason(stage, old) + software
+
+
+def _reason(stage: StageChange, old: str) -> str:
     if stage.verdict != SKIP:
         text = sentence(stage.reasons)
         return f"{text} (also in {old})" if stage.before else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,11 +12,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from statewright.drift import Environments, in_words
+from statewright.interpreter import differences
 from statewright.lineage.provenance import Trace
 from statewright.lineage.walk import Dependent, Source, Step
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
-from statewright.terminal.display import clock
+from statewright.terminal.display import clock, counted
 from statewright.verify.reproduction import OutputComparison, Verification
 
 MAX_NAMES = 3
@@ -67,6 +70,8 @@ def _made_by(step: Step) -> list[tuple[str, str | Text]]:
         lines.append(("run", _run(step.run)))
         if step.run.parent_id:
             lines.append(("part of", f"{step.run.parent_id}{_flow(step.run)}"))
+        if python := step.run.tags.get("statewright.python"):
+            lines.append(("software", python + _drift(step.run)))
         if reason := step.run.tags.get("statewright.reason"):
             lines.append(("because", show_list(reason.split("; "), "; ")))
     elif step.known:
@@ -80,6 +85,20 @@ def _made_by(step: Step) -> list[tuple[str, str | Text]]:
         modules = dict.fromkeys(name.partition(":")[0] for name in step.code)
         lines.append(("code", f"{len(step.code)} definitions of {show_list(list(modules))}"))
     return lines
+
+
+def _drift(run: PastRun) -> str:
+    """Return how the software of a run differs from the software that is here."""
+    environments = Environments(Path.cwd())
+    was = environments.read(run.tags.get("statewright.environment"))
+    if was is None:
+        same = run.tags.get("statewright.environment") == environments.here.digest
+        return ", the same distributions as here" if same else ""
+    number = f", {counted(len(was.distributions), 'distribution')}"
+    if changes := differences(was, environments.here):
+        before, now = in_words(changes)
+        return f"{number}; made with {before}, here is {now}"
+    return f"{number}, the same as here"
 
 
 def _grouped(params: Mapping[str, Any]) -> list[str]:

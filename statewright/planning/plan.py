@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from statewright.planning.inputs import (
@@ -101,6 +101,7 @@ def decide(
     *,
     force: Collection[str] = (),
     seconds: Mapping[str, tuple[float, float]] | None = None,
+    drift: Mapping[str, tuple[str, str]] | None = None,
 ) -> Plan:
     """Decide on a verdict for each stage that `targets` need.
 
@@ -114,6 +115,9 @@ def decide(
         Addresses of stages to run even if nothing changed.
     seconds : mapping of str to (float, float)
         Address -> expected duration of the command, low and high, if there are past runs.
+    drift : mapping of str to (str, str)
+        Address -> the software that made the outputs, and the other software that is here. Each of
+        these stages runs, because the run cache holds outputs of the old software.
     """
     wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
     expected = ExpectedFiles(
@@ -122,18 +126,36 @@ def decide(
     decisions = {}
     for address, stage in workflow.stages.items():
         if address in wanted:
-            verdict, reasons = _judge(stage, state, expected, address in force)
+            extra = [Reason("forced", address)] if address in force else []
+            extra += [Reason("environment", address, *drift[address])] if drift and address in drift else []
+            verdict, reasons = _judge(stage, state, expected, extra)
             time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
             decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
 
 
-def _judge(stage: Stage, state: State, expected: ExpectedFiles, forced: bool) -> tuple[str, list[Reason]]:
+def note_drift(plan: Plan, drift: Mapping[str, tuple[str, str]]) -> Plan:
+    """Return the plan with notes beside stages that other software made."""
+    decisions = {
+        address: replace(
+            decision, reasons=(*decision.reasons, Reason("environment", address, *drift[address]))
+        )
+        if decision.verdict == SKIP and address in drift
+        else decision
+        for address, decision in plan.decisions.items()
+    }
+    return Plan(decisions)
+
+
+def _judge(
+    stage: Stage, state: State, expected: ExpectedFiles, extra: list[Reason]
+) -> tuple[str, list[Reason]]:
+    """Return verdict and reasons of a stage; `extra` reasons run it anyway."""
+    forced = bool(extra)
     stage_state = state.stages[stage.address]
     inputs = inputs_of(stage, stage_state, expected)
     own = own_reasons(stage, stage_state, inputs, expected.code_files)
-    if forced:
-        own.append(Reason("forced", stage.address))
+    own += extra
     reasons = own + [Reason("upstream", address) for address in sorted(inputs.waiting)]
     reasons += [Reason("remote", path) for path in sorted(stage_state.remote)]
     passing = passing_reasons(stage, stage_state, own, expected.code_files)

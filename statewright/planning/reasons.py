@@ -57,6 +57,7 @@ SENTENCES: Mapping[str, str] = {
     "upstream": "after {subject}",
     "always": "{subject} is declared to run every time",
     "forced": "{subject} was requested with --force",
+    "environment": "made with {was}, here is {now}",
 }
 
 

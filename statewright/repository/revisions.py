@@ -93,7 +93,7 @@ def at_revision(repository: Repository, commit: str) -> Iterator[Repository]:
 
 
 def value_changes(repository: Repository, kind: str, old: Revision, new: Revision) -> dict[str, Any]:
-    """Return the changes of ``params`` or ``metrics`` as ``dvc params diff --json`` prints them.
+    """Return the changes of ``params`` or ``metrics`` as DVC prints them.
 
     The key ``errors`` of the result names the files that cannot be read.
     """
@@ -107,7 +107,7 @@ def value_changes(repository: Repository, kind: str, old: Revision, new: Revisio
 
 
 def _with_outputs(stage: Stage, inputs: StageState) -> StageState:
-    """Add the state of the outputs: a commit without a record of an output lacks it."""
+    """Add the state of the outputs; one without a record is missing."""
     outs = {out.path: "ok" if inputs.outs_was.get(out.path) else "not in dvc.lock" for out in stage.outs}
     return replace(inputs, outs=outs)
 
@@ -122,7 +122,7 @@ def _sizes(stages: Any, root: Path) -> dict[str, int]:
 
 
 def _address(stage: DvcStage, root: Path) -> str:
-    """Return the address of a stage from the root; DVC's own starts at the folder of the process."""
+    """Return the address of a stage from the root, not from the current folder."""
     file = os.path.relpath(stage.path, root)
     if not isinstance(stage, PipelineStage):
         return file

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from statewright.drift import Environments
 from statewright.files import file_name
 from statewright.planning.plan import Plan
 from statewright.record.tracking import StageRecord
@@ -16,6 +18,7 @@ from statewright.repository.errors import explain
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
+from statewright.state import Hashes
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
@@ -45,6 +48,11 @@ class Work:
     flow_run: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
+    environments: Environments = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the record of the environment in which the stages run."""
+        self.environments = Environments(self.writer.repository.root)
 
 
 @dataclass
@@ -76,7 +84,7 @@ def attempt(work: Work, address: str) -> str:
     if work.cancelled.is_set():
         raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
     stage = work.workflow.stages[address]
-    forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
+    forced = any(reason.kind in ("forced", "environment") for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
     try:
@@ -129,7 +137,15 @@ def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
         outputs=outputs if status != "failed" else {},
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
         log=current.log if current.log.is_file() else None,
-        tags=work.flow_run,
+        tags={**work.flow_run, **(_environment(work, stage, outputs) if status == "ran" else {})},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
     work.recorder.stage(record)
+
+
+def _environment(work: Work, stage: Stage, outputs: Hashes) -> dict[str, str]:
+    """Record the environment that made the outputs, and return it as tags."""
+    here = work.environments.here
+    with suppress(OSError):  # a note is missing in the next plan, and nothing else
+        work.environments.save(stage.address, outputs)
+    return {"statewright.environment": here.digest, "statewright.python": here.python}
