@@ -150,7 +150,7 @@ def makespan(repository: Path) -> float:
     """Return the recorded seconds from the first start to the last end of a stage."""
     import sqlite3
 
-    with sqlite3.connect(repository / "mlflow" / "mlflow.db") as database:
+    with sqlite3.connect(repository / ".statewright" / "mlflow" / "mlflow.db") as database:
         query = (
             "SELECT MIN(start_time), MAX(end_time) FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
             "WHERE tags.key = 'statewright.kind' AND tags.value = 'stage'"

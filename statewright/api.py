@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +50,7 @@ def run(
     directory: str | Path = ".",
     targets: Sequence[str] = (),
     *,
-    workers: int | None = None,
+    workers: int | str | None = None,
     assignments: Sequence[str] = (),
     force: bool = False,
     keep_going: bool = True,
@@ -64,8 +63,8 @@ def run(
         A folder of a DVC repository.
     targets : sequence of str
         Stages, files or pipelines (default: every stage).
-    workers : int, optional
-        Cores to use (default: all).
+    workers : int or str, optional
+        Cores to use, or ``auto`` (default: the setting of the repository, see docs/reference/settings.md).
     assignments : sequence of str
         Values to write to the params files first, such as ``train.lr=1e-3``.
     force : bool
@@ -84,7 +83,7 @@ def run(
     status = run_session(
         Path(directory),
         targets,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers,
         assignments=assignments,
         force=force,
         keep_going=keep_going,

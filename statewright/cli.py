@@ -13,6 +13,7 @@ from typing import Any
 
 from statewright import commands
 from statewright.environment import quiet
+from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
 UNUSABLE, INTERRUPTED = 2, 130
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
     _add_strict(plan)
+    plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
     plan.add_argument(
         "--check",
         action="store_true",
@@ -113,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
     run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
+    _add_verbosity(run)
     run.set_defaults(command=commands.run)
 
     loop = subcommands.add_parser(
@@ -199,6 +202,17 @@ def build_parser() -> argparse.ArgumentParser:
     config.add_argument("--json", action="store_true", help="print the settings as JSON")
     config.set_defaults(command=commands.config)
 
+    durations = subcommands.add_parser(
+        "durations",
+        help="print the expected seconds of stages, and where each comes from",
+        description="Past runs here win over the file .statewright.durations.json, and the file over "
+        "`meta.seconds` of a stage. Commit the file, so that the first run of a clone is predicted and "
+        "scheduled by it.",
+    )
+    durations.add_argument("--write", action="store_true", help="write the file from past runs here")
+    durations.add_argument("--json", action="store_true", help="print the durations as JSON")
+    durations.set_defaults(command=commands.durations)
+
     doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=commands.doctor)
 
@@ -283,10 +297,10 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
 def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
+        type=_workers,
         metavar="N",
-        help=f"{purpose} (default: all, %(default)s)",
+        help=f"{purpose}; auto: all, but a stage runs alone, in the order of `dvc repro`, until its reads "
+        "are known; 1: exactly that order; N: trust the declarations (default: the setting `workers`, auto)",
     )
 
 
@@ -301,6 +315,26 @@ def _add_strict(parser: argparse.ArgumentParser) -> None:
         "--strict-environment",
         action="store_true",
         help="also run stages whose outputs were made with other versions of Python or its packages",
+    )
+
+
+def _workers(text: str) -> int | str:
+    return text if text == AUTO else _positive(text)
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "-v",
+        "--verbose",
+        dest="verbosity",
+        action="store_const",
+        const=1,
+        default=0,
+        help="print all output of the stages also in a terminal, which else shows the last line of each",
+    )
+    group.add_argument(
+        "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
     )
 
 

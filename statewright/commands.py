@@ -19,8 +19,8 @@ OK, FAILED = 0, 1
 def graph(options: argparse.Namespace) -> int:
     """List the stages of the targets."""
     from statewright.repository.declaration import declare, describe, open_repository, targets
-    from statewright.terminal.display import terminal
     from statewright.terminal.graph import print_graph, select
+    from statewright.terminal.words import terminal
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -37,26 +37,30 @@ def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
     if options.check:
         return _check_recorded(options)
+    from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
-    from statewright.terminal.display import print_plan, terminal
+    from statewright.terminal.plan_table import print_plan
+    from statewright.terminal.words import terminal
 
     names = [options.explain] if options.explain else options.targets
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
     if session is not None and options.strict_environment and not session.strict:
         session = None
-    capacities: dict[str, float] = {}
     if session is None:
-        from statewright.session import open_session
-        from statewright.transition import Limits
+        from statewright.session import open_session, predict
 
         session = open_session(
             Path.cwd(), names, assumed=options.assignments, strict=options.strict_environment
         )
-        capacities = Limits(workers=options.workers).as_dict()
-    prediction = schedule_plan(session.workflow, session.plan, capacities)
+        limits = limits_of(session.repository.root, options.workers)
+        prediction = predict(session, limits)
+    else:
+        limits = limits_of(session.root, options.workers)
+        prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
+    cores = limits.cores
     if options.json:
-        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": options.workers}
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores}
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
         from statewright.terminal.explain import print_causes
@@ -64,9 +68,9 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, options.workers)
+        print_plan(session.plan, terminal(stderr=False), prediction, cores, verbose=options.verbose)
     if session.plan.work and (options.schedule or options.svg):
-        _draw_plan(options, prediction)
+        _draw_plan(options, prediction, cores)
     return OK
 
 
@@ -74,7 +78,7 @@ def _check_recorded(options: argparse.Namespace) -> int:
     """Fail unless `dvc.lock` agrees with declarations, params and files."""
     from statewright.comparison.difference import check_recorded
     from statewright.comparison.display import print_check
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
 
     checked = check_recorded(Path.cwd(), options.targets)
     if options.json:
@@ -88,7 +92,7 @@ def diff(options: argparse.Namespace) -> int:
     """Compare two revisions."""
     from statewright.comparison.difference import diff as compare_revisions
     from statewright.comparison.display import markdown, print_difference
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
 
     difference = compare_revisions(Path.cwd(), options.old, options.new)
     if options.format == "json":
@@ -100,11 +104,11 @@ def diff(options: argparse.Namespace) -> int:
     return FAILED if options.exit_code and difference.differs else OK
 
 
-def _draw_plan(options: argparse.Namespace, prediction: Any) -> None:
-    from statewright.terminal.display import terminal
+def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:
     from statewright.terminal.gantt import plan_chart, save_svg, show
+    from statewright.terminal.words import terminal
 
-    chart = plan_chart(prediction, options.workers)
+    chart = plan_chart(prediction, cores)
     if options.svg:
         save_svg(chart, options.svg)
     if not options.json:
@@ -115,8 +119,8 @@ def schedule(options: argparse.Namespace) -> int:
     """Solve a scheduling problem from a PSPLIB file."""
     from statewright.scheduling.psplib import read_psplib
     from statewright.scheduling.schedule import solve
-    from statewright.terminal.display import terminal
     from statewright.terminal.gantt import problem_chart, save_svg, show
+    from statewright.terminal.words import terminal
 
     problem = read_psplib(options.file)
     schedule = solve(problem, seconds=options.seconds, workers=options.workers)
@@ -133,13 +137,14 @@ def schedule(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
     from statewright.settled import recall
-    from statewright.terminal.display import terminal
     from statewright.terminal.results import print_up_to_date
+    from statewright.terminal.words import terminal
 
     usual = not (options.at or options.assignments or options.force)
     settled = recall(Path.cwd(), options.targets) if usual else None
     if settled and (settled.strict or not options.strict_environment):
-        print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+        if options.verbosity >= 0:
+            print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
         return OK
 
     from statewright import session
@@ -161,6 +166,7 @@ def run(options: argparse.Namespace) -> int:
         strict=options.strict_environment,
         keep_going=options.keep_going,
         name=options.name,
+        verbosity=options.verbosity,
     )
 
 
@@ -184,8 +190,8 @@ def params(options: argparse.Namespace) -> int:
     """List the params of stages."""
     from statewright.functions.describe import describe_params
     from statewright.repository.declaration import declare, open_repository, targets
-    from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_parameters
+    from statewright.terminal.words import terminal
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
@@ -211,12 +217,15 @@ def init(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Check that declarations, contracts, params and files agree."""
     from statewright.functions.checks import faults
+    from statewright.meta import ignored_values
     from statewright.repository.declaration import declare, open_repository
-    from statewright.terminal.display import counted
+    from statewright.terminal.words import counted
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
     all_faults = faults(repository.root, workflow)
+    for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
+        print(f"note: {note}; the value is ignored")
     for fault in all_faults:
         print(fault)
     print(f"{counted(len(workflow.stages), 'stage')} checked, {counted(len(all_faults), 'fault')}")
@@ -227,7 +236,7 @@ def trace(options: argparse.Namespace) -> int:
     """Show the origin of a subject and its dependents."""
     from statewright.lineage.display import print_trace
     from statewright.lineage.provenance import trace as trace_subject
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
 
     result = trace_subject(Path.cwd(), options.subject)
     if options.json:
@@ -241,7 +250,7 @@ def verify(options: argparse.Namespace) -> int:
     """Run stages twice and compare their outputs."""
     from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
-    from statewright.terminal.display import terminal
+    from statewright.terminal.words import terminal
     from statewright.verify.reproduction import Verification, verify_stages
 
     results: list[Verification] = []
@@ -271,8 +280,8 @@ def config(options: argparse.Namespace) -> int:
     """Print the settings of the repository."""
     from statewright.configuration import read_configuration, settings
     from statewright.repository.declaration import open_repository
-    from statewright.terminal.display import terminal
     from statewright.terminal.parameters import print_settings
+    from statewright.terminal.words import terminal
 
     configuration = read_configuration(open_repository(Path.cwd()).root)
     if options.json:
@@ -283,6 +292,30 @@ def config(options: argparse.Namespace) -> int:
         print(json.dumps(values, indent=2))
     else:
         print_settings(configuration, terminal(stderr=False))
+    return OK
+
+
+def durations(options: argparse.Namespace) -> int:
+    """Print or write the expected durations of stages."""
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.scheduling import durations as expected
+    from statewright.terminal.parameters import print_durations
+    from statewright.terminal.words import clock, counted, terminal
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    if options.write:
+        changed = expected.write_file(repository.root, workflow)
+        for address, seconds in changed.items():
+            print(f"{address}: {clock(seconds) if seconds else 'removed'}")
+        print(f"{expected.FILE}: {counted(len(changed), 'change')}")
+        return OK
+    expected.read_file(repository.root)  # a damaged file is an error here only
+    known = expected.expected_durations(repository.root, workflow)
+    if options.json:
+        print(json.dumps(expected.as_dict(known, workflow), indent=2))
+    else:
+        print_durations(known, workflow, terminal(stderr=False))
     return OK
 
 
@@ -307,7 +340,7 @@ def fingerprint(options: argparse.Namespace) -> int:
     """Write the hashes of the code that each stage reaches."""
     from statewright.files import save
     from statewright.fingerprint import fingerprints
-    from statewright.terminal.display import counted
+    from statewright.terminal.words import counted
 
     hashes: dict[str, Any] = fingerprints(Path.cwd())
     save(hashes, options.out)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from statewright.record.store import store_folder
+from statewright.workflow import WorkflowError
+
 REQUIRED = ("dvc", "prefect", "mlflow-skinny", "sqlalchemy", "fastapi", "pydantic")
 OPTIONAL = {"mlflow": "ui", "pandas": "functions", "pyarrow": "functions", "ortools": "schedule"}
 
@@ -34,7 +37,7 @@ def examine(directory: Path) -> list[Finding]:
         _repository(directory),
         *_writable(directory),
         _service("Prefect", os.environ.get("PREFECT_API_URL"), "a temporary server starts with each run"),
-        _service("MLflow", os.environ.get("MLFLOW_TRACKING_URI"), "SQLite under mlflow/"),
+        _store(directory),
     ]
 
 
@@ -65,7 +68,6 @@ def _optional(name: str, extra: str) -> Finding:
 
 def _repository(directory: Path) -> Finding:
     from statewright.repository.declaration import declare, open_repository
-    from statewright.workflow import WorkflowError
 
     try:
         workflow = declare(open_repository(directory))
@@ -76,7 +78,7 @@ def _repository(directory: Path) -> Finding:
 
 
 def _writable(directory: Path) -> Iterator[Finding]:
-    for name in (".", ".dvc", "data", "mlflow"):
+    for name in (".", ".dvc", "data", ".statewright"):
         folder = directory / name
         if not folder.is_dir():
             continue
@@ -85,6 +87,15 @@ def _writable(directory: Path) -> Iterator[Finding]:
                 yield Finding(True, f"{name}/", "writable")
         except OSError as error:
             yield Finding(False, f"{name}/", f"is not writable: {error}; change its permissions")
+
+
+def _store(directory: Path) -> Finding:
+    try:
+        folder = store_folder(directory)
+    except WorkflowError as error:
+        return Finding(False, "MLflow", str(error))
+    default = f"SQLite under {folder.relative_to(directory).as_posix()}/"
+    return _service("MLflow", os.environ.get("MLFLOW_TRACKING_URI"), default)
 
 
 def _service(name: str, address: str | None, default: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Environment drift: which environment made an output, compared with the one that is here.
+"""Compare the software that made an output with the software that is here.
 
 `.statewright/environments/` holds each environment once, under its digest, and for each stage the digest
 by the hashes of the outputs. So a plan compares without MLflow, and outputs that were restored from the
@@ -71,7 +71,7 @@ class Environments:
 
     @property
     def certain(self) -> bool:
-        """False if the environment was compared, but can change while `watched` stay the same."""
+        """False if the environment can change while `watched` stay the same."""
         return self._here is None or self._here[0] is None or self._here[0].stable
 
     def save(self, stage: str, outputs: Hashes) -> None:
@@ -87,7 +87,7 @@ class Environments:
         _write(path, dict(list(versions.items())[-MAX_VERSIONS:]))
 
     def of(self, stage: str, outputs: Hashes) -> StageEnvironment | None:
-        """Return the environment that made these outputs of a stage, if it was recorded here."""
+        """Return the environment that made these outputs of a stage, if known."""
         return self.read(_load(self.root / FOLDER / _stage_file(stage)).get(_key(outputs)))
 
     def read(self, name: str | None) -> StageEnvironment | None:
@@ -104,7 +104,7 @@ class Environments:
         return self._read[name]
 
     def drifted(self, outputs: Mapping[str, Hashes]) -> dict[str, tuple[str, str]]:
-        """Return what made the outputs of each stage and what is here instead, where they differ.
+        """Return the software that made the outputs, and that here, if they differ.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Environments:
 
 
 def in_words(changes: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
-    """Return the first differences of two environments as two lists: the old and the new versions."""
+    """Return the first differences as two texts: old and new versions."""
     changes = list(changes)
     if len(changes) == 1 and all(changes[0]):
         name, before, after = changes[0]
@@ -156,7 +156,7 @@ def _load(path: Path) -> dict[str, str]:
 
 
 def _write(path: Path, values: Mapping[str, object]) -> None:
-    """Replace a file, without the wait for the disk that a record of results would need."""
+    """Replace a file without the wait for the disk that results would need."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
     temporary.replace(path)

@@ -1,7 +1,8 @@
-"""Settings for the libraries that the engine uses: no telemetry, no model hub.
+"""Settings for the engine's libraries, kept from the environment of stages.
 
-Importing `statewright` changes nothing. Each process of the engine (the command line, a flow, the runner
-of a stage, the recorder, the servers) calls `quiet` before it imports Prefect, MLflow or a model library.
+Importing `statewright` changes nothing. Each process of the engine (the command line, a flow, the
+recorder, the servers) calls `quiet` before it imports Prefect or MLflow. The command of a stage gets
+the environment of the caller and what DVC adds, nothing else.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 SETTINGS = {
     "DO_NOT_TRACK": "true",
     "DVC_NO_ANALYTICS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -22,6 +22,11 @@ SETTINGS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
 
+SUPERVISOR = "statewright.running.supervisor"
+"""Module of the process that starts the commands of stages."""
+
+_LIBRARY_VARIABLES = frozenset({"_MLFLOW_TELEMETRY_SESSION_ID"}) - set(os.environ)
+"""Variables that importing MLflow sets in this process; one of the caller is passed on."""
 
 _added: dict[str, str] = {}
 
@@ -42,8 +47,35 @@ def set_default(name: str, value: str) -> None:
 
 
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` without the variables that `set_default` added."""
-    return {name: value for name, value in environment.items() if _added.get(name) != value}
+    """Return `environment` without what the engine and its libraries added."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if _added.get(name) != value and name not in _LIBRARY_VARIABLES
+    }
+
+
+def is_recorded_by_engine(root: Path) -> bool:
+    """Return whether a run of the engine started this process and records it.
+
+    The answer is the process tree, because a variable of ours would be in the environment of every
+    stage: one of the ancestors is the supervisor of a run in `root`, or of `statewright verify`,
+    which records nothing and has no lock file. Without `/proc` the answer is False.
+    """
+    process = os.getpid()
+    while process > 0:
+        try:
+            words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            status = Path(f"/proc/{process}/stat").read_bytes()
+        except OSError:
+            return False
+        if SUPERVISOR in words:
+            lock = words[words.index(SUPERVISOR) + 2]
+            if not lock or Path(lock).parents[1].resolve() == root.resolve():
+                return True
+        # The name of a process stands in parentheses and may contain any character.
+        process = int(status.rpartition(b")")[2].split()[1])
+    return False
 
 
 def first_python() -> str | None:

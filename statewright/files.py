@@ -10,7 +10,8 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -136,19 +137,33 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` on success.
 
     If the process is killed, `path` is the complete old file or the complete new one. The next
-    writer of the same path removes the temporary file that is left.
+    writer of the same path removes the temporary file that is left. A new file gets its mode from
+    the user's umask; a file that its owner can write keeps its mode.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, handle = _claim(path)
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
     try:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(_mode(path) or mode)  # a writer such as safetensors sets a mode of its own
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _mode(path: Path) -> int | None:
+    """Return the mode of a file that its owner can write, else None.
+
+    A link into DVC's cache is read-only; the file that replaces it is not.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+    return mode if mode & stat.S_IWUSR else None
 
 
 def _claim(path: Path) -> tuple[Path, int]:
@@ -164,7 +179,9 @@ def _claim(path: Path) -> tuple[Path, int]:
     for name in leftovers:
         _remove_unless_locked(name)
     while True:
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
+        name = f"{path.parent}/{prefix}{secrets.token_hex(8)}{suffix}"
+        # Not by `tempfile`, whose files only the owner may read: here the kernel applies the umask.
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return Path(name), handle

@@ -1,4 +1,4 @@
-"""The Python environment of the stages: interpreter, platform, installed distributions.
+"""Read the Python environment of the stages: interpreter and distributions.
 
 It belongs to the `python` that comes first on the caller's PATH, which may differ from the one that runs
 the engine. Distributions are read from the names of the metadata folders; nothing is imported.
@@ -114,7 +114,7 @@ def find_interpreter(cache: Path) -> Interpreter | None:
 
 
 def read_environment(interpreter: Interpreter | None) -> StageEnvironment:
-    """Return the environment of an interpreter; without one, that of a machine without Python."""
+    """Return the environment of an interpreter, or of a machine without one."""
     platform = f"{sys.platform}-{os.uname().machine}"
     if interpreter is None:
         return StageEnvironment("", platform, {})
@@ -127,7 +127,7 @@ def read_environment(interpreter: Interpreter | None) -> StageEnvironment:
 
 
 def differences(was: StageEnvironment, now: StageEnvironment) -> list[tuple[str, str, str]]:
-    """Return (name, old version, new version) of each difference; an absent one is empty."""
+    """Return name, old and new version of each difference; absent is empty."""
     changes = []
     if was.platform != now.platform:
         changes.append(("platform", was.platform, now.platform))
@@ -137,7 +137,8 @@ def differences(was: StageEnvironment, now: StageEnvironment) -> list[tuple[str,
         before, after = was.distributions.get(name, ""), now.distributions.get(name, "")
         if before != after:
             changes.append((name, before, after))
-    return changes
+    # First what was upgraded, then what is in one of the environments only.
+    return sorted(changes, key=lambda change: not all(change))
 
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
@@ -174,7 +175,7 @@ def _ask(program: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _virtual(program: str) -> tuple[str, ...]:
-    """Return the file that makes a folder a virtual environment, next to the folder of the program."""
+    """Return the file that makes the folder above a virtual environment."""
     return (str(Path(program).parent.parent / "pyvenv.cfg"),)
 
 

@@ -7,23 +7,30 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from statewright import parameters
+from statewright import meta, parameters
 from statewright.drift import Environments
 from statewright.functions.checks import value_faults
 from statewright.planning.plan import SKIP, Plan, decide, note_drift
-from statewright.record import history
+from statewright.reads.store import load_reads
+from statewright.reads.undeclared import ordering_of
 from statewright.repository.declaration import Repository, declare, open_repository, targets
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.running.limits import Limits, limits_of
+from statewright.scheduling import durations
+from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
-from statewright.terminal.display import clock, new_board, print_plan, terminal
+from statewright.terminal.display import new_board
+from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
+from statewright.terminal.words import clock, terminal
 from statewright.workflow import Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -84,6 +91,7 @@ def _open(
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
+    _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
     wanted = targets(repository, names)
     state = observe(repository, workflow)
     if texts:
@@ -98,22 +106,30 @@ def _open(
         state,
         wanted,
         force=forced,
-        seconds=history.durations(repository.root),
+        seconds=durations.ranges(repository.root, workflow),
         drift=drift if strict else None,
     )
     return Session(repository, workflow, state, note_drift(plan, drift), wanted), environments
+
+
+@cache
+def _warn(text: str) -> None:
+    """Print a warning; a command that plans several times prints it once."""
+    if text:
+        print(f"statewright: {text}", file=sys.stderr, flush=True)
 
 
 def run(
     directory: Path,
     names: Sequence[str] = (),
     *,
-    workers: int,
+    workers: int | str | None = None,
     assignments: Sequence[str] = (),
     force: bool = False,
     strict: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
+    verbosity: int = 0,
 ) -> int:
     """Make the plan, print it, run it and print the outcome.
 
@@ -121,21 +137,23 @@ def run(
     ----------
     names : sequence of str
         Targets (default: everything).
-    workers : int
-        Cores to use.
+    workers : int or str, optional
+        Cores to use, or ``auto`` (default: the setting of the repository).
     assignments : sequence of str
         Changes of params files to write first, such as ``train.lr=1e-3``.
     strict : bool
         Whether to run stages whose outputs were made with other software than is installed now.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
+    verbosity : int
+        1 prints the output of the stages also in a terminal, -1 prints errors only.
 
     Returns
     -------
     int
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
-    console = terminal()
+    console = terminal(quiet=verbosity < 0)
     opened = open_repository(directory)
     root, names = opened.root, names if opened.below == "." else targets(opened, names)
     with exclusive_run(root, console):
@@ -147,10 +165,32 @@ def run(
                 )
         session = open_session(root, names, force=force, strict=strict)
         if not session.plan.work:
-            print_up_to_date(root, session.workflow, session.plan, console)
+            if not console.quiet:
+                print_up_to_date(root, session.workflow, session.plan, console)
             return 0
-        print_plan(session.plan, console)
-        return carry_out(session, workers=workers, keep_going=keep_going, name=name, console=console)
+        print_short_plan(session.plan, console, _prediction(session, workers))
+        return carry_out(
+            session,
+            workers=workers,
+            keep_going=keep_going,
+            name=name,
+            console=console,
+            verbose=verbosity > 0,
+        )
+
+
+def predict(session: Session, limits: Limits) -> Prediction:
+    """Return the predicted schedule, in the order in which a run would start the stages."""
+    reads = load_reads(session.repository.root)
+    after = ordering_of(session.workflow, session.plan, reads, limits.workers).after()
+    return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
+
+
+def _prediction(session: Session, workers: int | str | None) -> Prediction | None:
+    """Return the predicted schedule if a stage has a known duration."""
+    if not any(session.plan.decisions[address].seconds for address in session.plan.work):
+        return None
+    return predict(session, limits_of(session.repository.root, workers))
 
 
 @contextmanager
@@ -189,17 +229,25 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else "another run"
 
 
-def carry_out(session: Session, *, workers: int, name: str, console: Console, keep_going: bool = True) -> int:
+def carry_out(
+    session: Session,
+    *,
+    workers: int | str | None = None,
+    name: str,
+    console: Console,
+    keep_going: bool = True,
+    verbose: bool = False,
+) -> int:
     """Carry out a session's plan, print the outcome and return the exit status."""
-    from statewright.transition import Limits, transition
+    from statewright.transition import transition
 
-    board = new_board(session.plan, console)
+    board = new_board(session.plan, console, verbose=verbose)
     result = transition(
         session.repository,
         session.workflow,
         session.state,
         session.plan,
-        Limits(workers=workers),
+        limits_of(session.repository.root, workers),
         name=name,
         keep_going=keep_going,
         board=board,
@@ -213,8 +261,14 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
         console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+    if result.prefect_problem:
+        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        console.print(problem, style="yellow", markup=False, soft_wrap=True)
+    for notice in result.notices:
+        console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    errors = terminal()  # also if the run is quiet
     for error in result.errors.values():
-        console.print(error, style="red", markup=False, soft_wrap=True)
+        errors.print(error, style="red", soft_wrap=True)
     if result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
@@ -222,8 +276,11 @@ def carry_out(session: Session, *, workers: int, name: str, console: Console, ke
     if remaining.work:
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
-        return carry_out(again, workers=workers, name=name, console=console, keep_going=keep_going)
-    show_results(session)
+        return carry_out(
+            again, workers=workers, name=name, console=console, keep_going=keep_going, verbose=verbose
+        )
+    if not console.quiet:
+        show_results(session)
     return 0
 
 

@@ -145,7 +145,7 @@ def store(
         "upstream": {address: list(ups) for address, ups in workflow.upstream.items()},
         "drift": {a: [r.was, r.now] for a, d in plan.decisions.items() for r in d.reasons},
         "certain": environments is None or environments.certain,
-        "show": {a: list(s.meta["show"]) for a, s in workflow.stages.items() if s.meta.get("show")},
+        "show": {a: list(s.settings.show) for a, s in workflow.stages.items() if s.settings.show},
     }
     try:
         _write(folder / "settled.json", answer)

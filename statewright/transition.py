@@ -1,68 +1,43 @@
-"""The transition `f`: carry out a plan through Prefect, the only impure step.
+"""The transition `f`: carry out a plan, the only impure step.
 
-Each stage is a Prefect task with the name of the stage. A stage is submitted when the stages it
-depends on are done and its `cpu`, `ram_gb` and `gpu` are free; the stage with the longest tail goes
-first. When its turn comes, the engine decides on it again, because its inputs may be unchanged. A
-stage that fails stops its descendants only.
+It opens what the stages of a run share, selects a runner for them, and closes the record of the run.
+`running/dispatch.py` decides which stage starts when.
 """
 
 from __future__ import annotations
 
-import os
-import queue
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from statewright.configuration import read_configuration
 from statewright.planning.plan import Plan
+from statewright.reads.store import load_reads, save_reads
+from statewright.reads.tracked import tracked_files
+from statewright.reads.undeclared import ordering_of, report, undeclared_reads
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.observation import observe
-from statewright.running.attempt import Work, attempt
+from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
+from statewright.running.limits import Limits
+from statewright.running.local_runner import run_locally
+from statewright.running.output import remove_old_logs
+from statewright.running.prefect_record import PrefectRecord, start_record
+from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log
 from statewright.running.recorder import Recorder
-from statewright.running.servers import prefect_server
-from statewright.scheduling.prediction import DEMANDS, Comparison, compare, expected_seconds, schedule_plan
-from statewright.scheduling.schedule import priorities
+from statewright.running.servers import in_flow_run
+from statewright.running.watch import open_watch
+from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board
-from statewright.workflow import Stage, Workflow, WorkflowError
+from statewright.workflow import Workflow
 from statewright.workspace import WORKING_LOCK, control_folder
 
-DEFAULT_RETRY_DELAY_S = 5.0
-
-
-def installed_ram_gb() -> float:
-    """Return the memory of this machine in GiB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-
-
-def installed_gpus() -> int:
-    """Return the number of GPUs in `CUDA_VISIBLE_DEVICES`, else of NVIDIA's driver."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return len([device for device in named.split(",") if device.strip() not in ("", "-1")])
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Capacities that parallel stages share; `workers` is the number of cores.
-
-    A stage that demands more than a capacity, or a GPU where there is none, runs alone.
-    """
-
-    workers: int = 2
-    ram_gb: float = field(default_factory=installed_ram_gb)
-    gpu: float = field(default_factory=installed_gpus)
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the capacities under the names that `meta:` uses."""
-        return {"cpu": self.workers, "ram_gb": self.ram_gb, "gpu": self.gpu}
+__all__ = ["Limits", "Result", "TransitionFailedError", "transition"]
 
 
 @dataclass
@@ -85,6 +60,10 @@ class Result:
         Id of the run in MLflow.
     unrecorded : str or None
         Reason why the record in MLflow is missing or incomplete.
+    prefect_problem : str or None
+        What the record in Prefect lacks.
+    notices : list of str
+        Sentences for the user: stages that ran again, and reads that are not declared.
     """
 
     state: State
@@ -94,6 +73,8 @@ class Result:
     schedule: Comparison | None = None
     record: str | None = None
     unrecorded: str | None = None
+    prefect_problem: str | None = None
+    notices: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -119,8 +100,8 @@ def transition(
 ) -> Result:
     """Carry out `plan` and return the outcome of each stage and the new state.
 
-    Inside a Prefect flow, the stages become tasks of that flow. Otherwise a flow `name` starts.
-    If the plan has no work, no flow starts.
+    Inside a Prefect flow, the stages become tasks of that flow. Otherwise they run in threads of this
+    process, and a Prefect server, if there is one, shows them as a run of the flow `name`.
 
     Parameters
     ----------
@@ -131,18 +112,24 @@ def transition(
 
     Raises
     ------
-    WorkflowError
-        If a value in `meta:` of a stage is invalid.
+    TransitionFailedError
+        If a stage failed inside a Prefect flow, which fails with it.
     """
     stages = [workflow.stages[address] for address in plan.work]
-    for stage in stages:
-        _check_meta(stage)
     result = Result(state)
     if not plan.work:
         return result
     control = control_folder(repository.root / ".statewright")
     lock = control / WORKING_LOCK
+    reads = load_reads(repository.root)
+    ordering = ordering_of(workflow, plan, reads, limits.workers)
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
+    logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    record: PrefectRecord | None = None
+    if not in_flow_run():
+        prefect = read_configuration(repository.root).prefect
+        record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
+    remove_old_logs(control / "logs")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, lock)
         stack.callback(_close_record, recorder, result)
@@ -154,245 +141,83 @@ def transition(
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),
-            logs=control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f"),
+            logs=logs,
             recorder=recorder,
             launcher=plain,
             warm=warm or plain,
-            show_log=_show_log,
+            show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
+            flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
+            ordering=ordering,
+            reads=reads,
             times=result.times,
+            outcomes=result.outcomes,
+            errors=result.errors,
+            notices=result.notices,
         )
+        stack.enter_context(_watching(work, repository.root))
         stack.enter_context(live_board(work.board))
-
-        def carry_out() -> None:
-            _carry_out(work, limits, result, tags or {}, keep_going)
-
-        is_up = stack.enter_context(prefect_server(plain, work.logs / "prefect-server.log"))
-        _within_flow(carry_out, name, limits, is_up)
+        if in_flow_run():
+            _carry_out(work, limits, result, tags or {}, partial(run_in_prefect, keep_going=keep_going))
+            if result.failed:
+                raise TransitionFailedError("\n".join(result.errors.values()))
+        else:
+            run = partial(run_locally, keep_going=keep_going, record=record)
+            _carry_out(work, limits, result, tags or {}, run, record)
     return result
 
 
-def _within_flow(
-    carry_out: Callable[[], None], name: str, limits: Limits, server: Callable[[], str | None]
-) -> None:
-    """Call `carry_out` in the current Prefect flow, or else in a new one."""
-    from prefect import flow
-    from prefect.context import FlowRunContext
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
-    from prefect.task_runners import ThreadPoolTaskRunner
-
-    if FlowRunContext.get() is not None:
-        carry_out()
+@contextmanager
+def _watching(work: Work, root: Path) -> Iterator[None]:
+    """Observe during the block what stages read; then save it and add what is not declared."""
+    if not read_configuration(root).watch:
+        yield
         return
-    runner: Any = ThreadPoolTaskRunner(max_workers=max(1, limits.workers))
-    address = server()
-    endings: list[BaseException | None] = []
-
-    def body() -> None:
-        try:
-            carry_out()
-        except BaseException as error:
-            endings.append(error)
-            raise
-        endings.append(None)
-
-    # A temporary server has no page to link to.
-    with temporary_settings({PREFECT_API_URL: address, PREFECT_UI_URL: ""} if address else {}):
-        try:
-            flow(name=name, task_runner=runner, validate_parameters=False)(body)()
-        except TransitionFailedError:
-            return
-        except Exception as error:
-            _pass_on(error, endings)
-        finally:
-            # Logs and events in transit must arrive before a temporary server ends.
-            APILogWorker.drain_all(timeout=10)
-            EventsWorker.drain_all(timeout=10)
-
-
-def _pass_on(error: Exception, endings: Sequence[BaseException | None]) -> None:
-    """Raise the error of the work itself; print an error that is Prefect's only.
-
-    Parameters
-    ----------
-    endings : sequence of (exception or None)
-        Empty if the work has not started, else one item: the error that ended it, or None.
-    """
-    if not endings:
-        raise WorkflowError(
-            f"the Prefect server did not accept the flow: {type(error).__name__}: {error}; run "
-            "`statewright run` again to start another server; if PREFECT_API_URL is set, check that server"
-        ) from error
-    if endings[0] is not None and not isinstance(endings[0], TransitionFailedError):
-        raise endings[0]
-    print(f"Prefect record is incomplete: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    tracked = tracked_files(root, work.workflow)
+    rereading = {a for a, s in work.workflow.stages.items() if (known := work.reads.of(s)) and known.own}
+    work.watch, problem = open_watch(root, work.workflow, work.ordering, rereading=rereading, tracked=tracked)
+    try:
+        yield
+    finally:
+        if work.watch:
+            problem = work.watch.problem
+            work.watch.close()
+        save_reads(root, work.reads, work.workflow.stages)
+        if problem:
+            work.notices.append(f"not all reads of stages can be observed: {problem}")
+        ran = [address for address, outcome in work.outcomes.items() if outcome == "ran"]
+        work.notices += report(undeclared_reads(work.workflow, work.reads, ran))
 
 
 def _close_record(recorder: Recorder, result: Result) -> None:
     result.record, result.unrecorded = recorder.close()
 
 
-def _check_meta(stage: Stage) -> None:
-    for key in ("cpu", "ram_gb", "gpu", "retries", "retry_delay_s", "timeout_s"):
-        stage.number(key, 0)
-
-
-def _carry_out(work: Work, limits: Limits, result: Result, tags: Mapping[str, str], keep_going: bool) -> None:
-    """Open the record, dispatch the stages and close the record."""
-    from prefect.context import FlowRunContext
-
-    context = FlowRunContext.get()
-    if context is not None and context.flow_run is not None:
-        work.flow_run = _flow_tags(str(context.flow_run.id))
+def _carry_out(
+    work: Work,
+    limits: Limits,
+    result: Result,
+    tags: Mapping[str, str],
+    run: Callable[[Work, Limits], None],
+    prefect: PrefectRecord | None = None,
+) -> None:
+    """Open the records, run the stages and close the records."""
     before = {
         "statewright.state.before": result.state.digest,
         "statewright.workflow": work.workflow.digest,
     }
     work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
     try:
-        _dispatch(work, limits, result, keep_going)
-    except BaseException:
-        # An interrupt must reach the stages, which have their own threads and process groups.
-        work.cancelled.set()
-        raise
+        run(work, limits)
     finally:
         result.state = observe(work.writer.repository, work.workflow)
-        predicted = schedule_plan(work.workflow, work.plan, limits.as_dict()).schedule
+        predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
+        if prefect:
+            state = "CANCELLED" if work.cancelled.is_set() else "FAILED" if result.failed else "COMPLETED"
+            result.prefect_problem = prefect.close(state, "\n".join(result.errors.values()))
         work.recorder.end(
             failed=result.failed or work.cancelled.is_set(),
-            tags={"statewright.state.after": result.state.digest},
+            tags={"statewright.state.after": result.state.digest, **work.flow_run},
             metrics=result.state.metrics,
             schedule=result.schedule.as_dict(),
         )
-    if result.failed:
-        raise TransitionFailedError("\n".join(result.errors.values()))
-
-
-def _flow_tags(flow_run_id: str) -> dict[str, str]:
-    from prefect.settings import PREFECT_UI_URL
-
-    tags = {"prefect.flow_run": flow_run_id}
-    if PREFECT_UI_URL.value():
-        tags["prefect.link"] = f"{PREFECT_UI_URL.value()}/runs/flow-run/{flow_run_id}"
-    return tags
-
-
-def _dispatch(work: Work, limits: Limits, result: Result, keep_going: bool) -> None:
-    """Submit each stage when its inputs exist and its resources are free."""
-    planned = dict.fromkeys(work.plan.work)
-    needs = {a: [up for up in work.workflow.upstream[a] if up in planned] for a in planned}
-    missing = {address: len(ups) for address, ups in needs.items()}
-    tails = priorities(work.workflow, expected_seconds(work.plan))
-    ready = [address for address in needs if not missing[address]]
-    running: dict[str, Stage] = {}
-    futures: dict[str, Any] = {}
-    ended: queue.SimpleQueue[str] = queue.SimpleQueue()
-    while ready or running:
-        ready.sort(key=tails.__getitem__, reverse=True)
-        for address in list(_that_fit(ready, running, work.workflow, limits)):
-            ready.remove(address)
-            running[address] = work.workflow.stages[address]
-            future = _task(work, running[address]).submit(wait_for=[futures[up] for up in needs[address]])
-            futures[address] = future
-            future.add_done_callback(lambda _, address=address: ended.put(address))
-        address = ended.get()
-        del running[address]
-        if _succeeded(address, futures[address], work, result):
-            for down in (a for a, ups in needs.items() if address in ups):
-                missing[down] -= 1
-                if not missing[down] and down not in result.outcomes:
-                    ready.append(down)
-        else:
-            _block(address, set(needs) - set(futures), work, result, keep_going)
-            ready = [waiting for waiting in ready if waiting not in result.outcomes]
-
-
-def _block(failed: str, waiting: Collection[str], work: Work, result: Result, keep_going: bool) -> None:
-    """Block the waiting stages that need the failed one, or all of them."""
-    downstream = work.workflow.downstream(failed)
-    for address in waiting:
-        if address not in result.outcomes and (address in downstream or not keep_going):
-            result.outcomes[address] = "blocked"
-            relation = "needs" if address in downstream else "not started after the failure of"
-            work.board.update(address, "blocked", note=f"{relation} {failed}")
-
-
-def _that_fit(
-    ready: Collection[str], running: Mapping[str, Stage], workflow: Workflow, limits: Limits
-) -> Iterator[str]:
-    """Yield the `ready` stages that can start now, in order."""
-    capacities = [limits.as_dict()[key] for key in DEMANDS]
-
-    def exceeds(demand: tuple[float, ...]) -> bool:
-        return any(d > c for d, c in zip(demand, capacities, strict=True))
-
-    active = [_demand(stage) for stage in running.values()]
-    used = [sum(amounts) for amounts in zip([0.0] * len(DEMANDS), *active, strict=True)]
-    for address in ready:
-        if any(map(exceeds, active)):
-            return  # a stage that exceeds the capacities runs alone
-        demand = _demand(workflow.stages[address])
-        if active and any(d and u + d > c for d, u, c in zip(demand, used, capacities, strict=True)):
-            continue
-        active.append(demand)
-        used = [u + d for u, d in zip(used, demand, strict=True)]
-        yield address
-
-
-def _demand(stage: Stage) -> tuple[float, ...]:
-    return tuple(stage.number(key, usual) for key, usual in DEMANDS.items())
-
-
-def _succeeded(address: str, future: Any, work: Work, result: Result) -> bool:
-    """Save the outcome of a stage and return whether it succeeded."""
-    future.wait()
-    state = future.state
-    if state.is_completed():
-        result.outcomes[address] = state.result(raise_on_failure=False)
-        return True
-    error = state.result(raise_on_failure=False)
-    result.outcomes[address] = "failed"
-    result.errors[address] = str(error) or type(error).__name__
-    work.board.update(address, "failed", note=result.errors[address].splitlines()[0])
-    return False
-
-
-def _task(work: Work, stage: Stage) -> Any:
-    """Return the Prefect task of a stage, with the name and retries of the stage."""
-    from prefect import task
-    from prefect.cache_policies import NO_CACHE
-
-    def run() -> str:
-        return attempt(work, stage.address)
-
-    return task(
-        name=stage.address,
-        # A function, because Prefect reads a text as a template and `foreach` can create a@{b}.
-        task_run_name=lambda: stage.address,
-        description=stage.desc,
-        retries=int(stage.number("retries", 0)),
-        retry_delay_seconds=stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S),
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )(run)
-
-
-def _show_log(log: Path, most: int = 100) -> None:
-    """Copy the end of a stage's log to Prefect, which shows it on its page."""
-    from prefect import get_run_logger
-    from prefect.exceptions import MissingContextError
-
-    if not log.is_file() or not log.stat().st_size:
-        return
-    # A progress bar overwrites its line: keep its last text only.
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    try:
-        logger = get_run_logger()
-    except MissingContextError:
-        return
-    for line in lines[-most:]:
-        if line.strip():
-            logger.info(line)

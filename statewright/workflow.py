@@ -6,8 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
+
+from statewright.meta import StageSettings, interpret
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,8 @@ class Stage:
     ----------
     params : mapping of str to tuple of str
         Params file -> keys that the stage reads; no keys mean the whole file.
-    meta : mapping
-        Contents of `meta:`. The engine reads `cpu`, `ram_gb`, `gpu`, `retries`, `retry_delay_s`,
-        `timeout_s`, `preload`, `journal` and `show`.
+    meta : object
+        Contents of `meta:`, as the user wrote them; `settings` holds what the engine reads in it.
     plain : bool
         Whether the stage is a command with files: not frozen, no import, no data source.
     """
@@ -58,26 +60,27 @@ class Stage:
     frozen: bool = False
     always_changed: bool = False
     plain: bool = True
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Any = None
+
+    @cached_property
+    def settings(self) -> StageSettings:
+        """Settings of the engine in `meta:`."""
+        return interpret(self.meta)
 
     def number(self, key: str, default: float) -> float:
-        """Return the number in `meta:` under `key`, or `default`."""
-        value = self.meta.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise WorkflowError(
-                f"stage '{self.address}': meta.{key} is {value!r}; expected a number of 0 or more in dvc.yaml"
-            )
-        return value
+        """Return the number that `meta:` sets under `key`, or `default`."""
+        value: float | None = getattr(self.settings, key)
+        return default if value is None else value
 
     @property
     def preload(self) -> tuple[str, ...]:
         """Modules in `meta.preload`, which a run imports once for all stages."""
-        names = self.meta.get("preload", [])
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise WorkflowError(
-                f"stage '{self.address}': meta.preload is {names!r}; expected a list of modules in dvc.yaml"
-            )
-        return tuple(names)
+        return self.settings.preload
+
+    @property
+    def rewrites(self) -> tuple[str, ...]:
+        """Dependencies in `meta.rewrites`, which the command itself changes."""
+        return self.settings.rewrites
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tests.tiny_cross_encoder import save_cross_encoder
 from tests.tiny_language_model import save_tiny
 
 quiet()  # before a test module imports Prefect or MLflow
-CALLER_SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL", "STATEWRIGHT_RECORDED")
+CALLER_SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -183,6 +183,6 @@ def test_dvc_repro_opens_no_outgoing_connection(tmp_path: Path) -> None:
     root = pipeline(tmp_path / "repo")
     text = run(root, environment, "dvc", "repro")
     assert "not recorded" not in text
-    assert (root / "mlflow" / "mlflow.db").is_file()
+    assert (root / ".statewright" / "mlflow" / "mlflow.db").is_file()
     assert len((tmp_path / "log.on").read_text().splitlines()) >= 3, "the guard was not in force"
     assert not log.exists(), log.read_text()

@@ -18,10 +18,10 @@ from statewright.planning.inputs import Inputs
 from statewright.planning.missing import assume_present, without_always
 from statewright.planning.plan import SKIP, Decision, Plan, decide
 from statewright.planning.reasons import Reason, for_json, own_reasons
-from statewright.record import history
 from statewright.repository.declaration import open_repository, targets
 from statewright.repository.observation import fingerprint_file
 from statewright.repository.revisions import WORKSPACE, Revision, read_revision, value_changes
+from statewright.scheduling import durations
 from statewright.state import StageState
 from statewright.workflow import Stage
 
@@ -142,9 +142,9 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
     before, after = read_revision(repository, old), read_revision(repository, new)
     codes = code_files(before, after)
     environments = Environments(repository.root)
+    seconds = durations.ranges(repository.root, after.workflow)
     changes = [
-        _with_software(change, environments, before, after)
-        for change in compare(before, after, history.durations(repository.root))
+        _with_software(change, environments, before, after) for change in compare(before, after, seconds)
     ]
     params, metrics = (value_changes(repository, kind, before, after) for kind in ("params", "metrics"))
     return RevisionDifference(
@@ -168,7 +168,7 @@ def check_recorded(directory: Path, names: Sequence[str] = ()) -> Plan:
     repository = open_repository(directory)
     revision = read_revision(repository, WORKSPACE)
     wanted = targets(repository, names)
-    return _plan(revision, history.durations(repository.root), wanted)
+    return _plan(revision, durations.ranges(repository.root, revision.workflow), wanted)
 
 
 def compare(old: Revision, new: Revision, seconds: Seconds | None = None) -> list[StageChange]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import time
@@ -25,7 +26,7 @@ from typing import Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
-from statewright.environment import quiet
+from statewright.environment import is_recorded_by_engine, quiet
 from statewright.functions.signature import (
     PREVIOUS,
     input_stems,
@@ -46,7 +47,8 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         The command line (default: that of the process).
     """
-    quiet()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a run shows the last line of the output at once
     package = package or "tasks"
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}", description="Run one stage of dvc.yaml that is a function."
@@ -60,7 +62,7 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
         run_stage(stage, workflow.params, package)
     except (ContractError, files.FileError, WorkflowError) as error:
         sys.exit(f"stage '{name}': {error}")
-    if not os.environ.get("STATEWRIGHT_RECORDED"):
+    if not is_recorded_by_engine(Path.cwd()):
         _record(stage, workflow, started)
 
 
@@ -240,6 +242,7 @@ def write_outputs(stage: Stage, result: Any, annotation: Any) -> None:
 
 def _record(stage: Stage, workflow: Workflow, started: float) -> None:
     """Record a run that `dvc repro` or a person started; print errors of MLflow."""
+    quiet()
     try:
         from statewright.record import tracking
 

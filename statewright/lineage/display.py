@@ -18,7 +18,7 @@ from statewright.lineage.provenance import Trace
 from statewright.lineage.walk import Dependent, Source, Step
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
-from statewright.terminal.display import clock, counted
+from statewright.terminal.words import clock, counted
 from statewright.verify.reproduction import OutputComparison, Verification
 
 MAX_NAMES = 3

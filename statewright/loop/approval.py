@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.prompt import Confirm
 
 from statewright.running.servers import use_running_server
-from statewright.terminal.display import terminal
+from statewright.terminal.words import terminal
 from statewright.workflow import WorkflowError
 
 Ask = Callable[[str], bool]

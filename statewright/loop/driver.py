@@ -14,7 +14,6 @@ patch that was journaled but not applied is applied when the loop starts again.
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,8 +24,8 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 
+from statewright.configuration import read_configuration
 from statewright.contracts import Patch
-from statewright.environment import set_default
 from statewright.loop import rounds
 from statewright.loop.approval import Ask
 from statewright.loop.feedback import (
@@ -55,9 +54,10 @@ from statewright.planning.plan import RESTORE, SKIP, decide
 from statewright.repository.declaration import open_repository
 from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
-from statewright.running.servers import prefect_server, use_running_server
+from statewright.running.servers import hold_server
 from statewright.session import Session, carry_out, exclusive_run, open_session, show_results
-from statewright.terminal.display import clock, print_plan, terminal
+from statewright.terminal.plan_table import print_short_plan
+from statewright.terminal.words import clock, terminal
 from statewright.workflow import Stage
 from statewright.workspace import WORKING_LOCK, control_folder
 
@@ -81,7 +81,7 @@ class _Loop:
     root: Path
     target: str | None
     stops: StopConditions
-    workers: int
+    workers: int | str | None
     ask: Ask | None
     console: Console
     began: float = field(default_factory=time.monotonic)
@@ -106,7 +106,7 @@ def loop(
     target: str | None = None,
     *,
     stops: StopConditions,
-    workers: int,
+    workers: int | str | None,
     ask: Ask | None = None,
 ) -> int:
     """Run rounds until a stop condition holds, then restore the best round.
@@ -172,7 +172,7 @@ def _run_round(work: _Loop) -> tuple[Round, Session, Stage] | None:
     work.console.print(Rule(title, align="left"), width=min(work.console.width, 100))
     started, work.since = time.monotonic(), time.time()
     if session.plan.work:
-        print_plan(session.plan, work.console)
+        print_short_plan(session.plan, work.console)
         _hold_server(work)
         if carry_out(session, workers=work.workers, name="loop", console=work.console):
             return None
@@ -197,15 +197,11 @@ def _run_round(work: _Loop) -> tuple[Round, Session, Stage] | None:
 
 def _hold_server(work: _Loop) -> None:
     """Start one Prefect server for all rounds, so that no transition starts its own."""
-    if use_running_server():
+    if read_configuration(work.root).prefect != "always":
         return
     control = control_folder(work.root / ".statewright")
     commands = work.stack.enter_context(open_launcher(lock=control / WORKING_LOCK))
-    log = control / "logs" / "prefect-server.log"
-    address = work.stack.enter_context(prefect_server(commands, log))()
-    if address:
-        set_default("PREFECT_API_URL", address)
-        work.stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+    work.stack.enter_context(hold_server(commands, control / "logs" / "prefect-server.log"))
 
 
 def _recorder(work: _Loop) -> Recorder:

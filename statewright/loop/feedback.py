@@ -26,7 +26,7 @@ def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
     candidates = [
         stage
         for address, stage in workflow.stages.items()
-        if (address == target if target else "journal" in stage.meta)
+        if (address == target if target else stage.settings.journal)
     ]
     if len(candidates) != 1:
         names = ", ".join(stage.address for stage in candidates) or "none"
@@ -35,7 +35,7 @@ def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
             "`statewright loop STAGE` selects one"
         )
     stage = candidates[0]
-    if "journal" not in stage.meta:
+    if not stage.settings.journal:
         raise WorkflowError(
             f"stage '{stage.address}' has no meta.journal in dvc.yaml; add the path of its journal, "
             "as in `meta: {journal: journal.json}`"
@@ -45,7 +45,7 @@ def feedback_stage(workflow: Workflow, target: str | None) -> Stage:
 
 def journal_path(root: Path, stage: Stage) -> Path:
     """Return the path of the journal, which the feedback stage reads."""
-    return root / str(stage.meta["journal"])
+    return root / str(stage.settings.journal)
 
 
 def read_feedback(root: Path, stage: Stage) -> Feedback:

@@ -17,11 +17,12 @@ from statewright.planning.plan import MUST
 from statewright.repository.declaration import open_repository
 from statewright.repository.experiments import check_out, unsaved_outputs
 from statewright.session import carry_out, exclusive_run, open_session, show_results
-from statewright.terminal.display import print_plan, terminal
+from statewright.terminal.plan_table import print_short_plan
+from statewright.terminal.words import terminal
 from statewright.workspace import control_folder
 
 
-def run_at(directory: Path, number: int, *, workers: int) -> int:
+def run_at(directory: Path, number: int, *, workers: int | str | None) -> int:
     """Restore round `number` (`statewright run --at`).
 
     Returns
@@ -51,7 +52,7 @@ def run_at(directory: Path, number: int, *, workers: int) -> int:
 
 
 def restore_round(
-    root: Path, saved: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int
+    root: Path, saved: rounds.SavedRound, files: rounds.Files, console: Console, *, workers: int | str | None
 ) -> int:
     """Restore `files` of a round, then its outputs.
 
@@ -79,7 +80,7 @@ def restore_round(
     again = [a for a in session.plan.work if session.plan.decisions[a].verdict == MUST]
     if again and files == saved.files:
         console.print(f"the cache lacks outputs of the round: {', '.join(again)} will run", style="yellow")
-    print_plan(session.plan, console)
+    print_short_plan(session.plan, console)
     return carry_out(session, workers=workers, name="loop", console=console)
 
 

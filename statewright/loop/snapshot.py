@@ -49,7 +49,7 @@ def save_round(root: Path, done: Round, session: Session, recorder: Recorder, si
 def current_files(session: Session) -> rounds.Files:
     """Return the files of the current state."""
     stages, repository = session.workflow.stages.values(), session.repository
-    journals = [str(stage.meta["journal"]) for stage in stages if "journal" in stage.meta]
+    journals = [stage.settings.journal for stage in stages if stage.settings.journal]
     return rounds.state_files(repository.root, session.workflow, journals, record_files(repository))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from statewright.planning.inputs import Inputs
@@ -26,39 +26,72 @@ class Reason:
         A file, a params key or a stage.
     was, now : object
         Recorded and current value; None if there is none.
+    file : str, optional
+        The params file of a params key.
     """
 
     kind: str
     subject: str
     was: Any = None
     now: Any = None
+    file: str | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:
-        """Sentence that a person reads."""
-        if self.kind == "param" and self.was is None and self.now is None:
-            return f"{self.subject} is not in its params file"
+        """Sentence that a person reads, with the commands of a changed command."""
+        return self._say(SENTENCES[self.kind])
+
+    @property
+    def brief(self) -> str:
+        """The sentence in the few words of a plan."""
+        return self._say(BRIEF.get(self.kind, SENTENCES[self.kind]))
+
+    def _say(self, sentence: str) -> str:
+        if self.kind == "param" and (self.was is None or self.now is None):
+            sentence = _PARAM[self.was is None, self.now is None]
+        if self.kind == "dependency" and self.was is None:
+            sentence = "{subject} is a new dependency"
         # Fingerprints name a definition `folder/module:name`; show the name of the file.
         subject = self.subject.replace(":", ".py:", 1) if self.kind == "code" else self.subject
-        return SENTENCES[self.kind].format(subject=subject, was=show(self.was), now=show(self.now))
+        if self.file and self.kind in ("param", "passing param"):
+            subject = f"{self.file}: {subject}"
+        now = _STATUSES.get(str(self.now), show(self.now)) if self.kind == "output" else show(self.now)
+        return sentence.format(subject=subject, was=show(self.was), now=now)
 
+
+_PARAM: Mapping[tuple[bool, bool], str] = {
+    (True, True): "{subject} is not in its params file",
+    (True, False): "{subject} is new: {now}",
+    (False, True): "{subject} was removed",
+}
+
+_STATUSES: Mapping[str, str] = {
+    "modified": "was changed",
+    "new": "is not recorded",
+    "not in cache": "is not in the cache",
+    "missing": "is missing",
+}
+"""Words for DVC's status of an output."""
 
 SENTENCES: Mapping[str, str] = {
-    "new": "{subject} has not run yet",
+    "new": "never run here",
     "command": "command changed: was `{was}`, is `{now}`",
-    "dependency": "{subject} changed: was {was}, is {now}",
-    "missing dependency": "{subject} does not exist and no stage creates it",
+    "dependency": "{subject} changed",
+    "missing dependency": "{subject} is missing and no stage writes it",
     "param": "{subject} {was} -> {now}",
     "code": "{subject} changed",
-    "remote": "{subject} is remote; it is checked when the stage starts",
-    "passing dependency": "{subject} is {now} now (recorded: {was}); an earlier stage will rewrite it",
-    "passing param": "{subject} is {now} now (recorded: {was}); an earlier stage will rewrite it",
-    "output": "output {subject} is {now}",
+    "remote": "{subject} is remote and is checked when the stage starts",
+    "passing dependency": "{subject} differs, but an earlier stage will rewrite it",
+    "passing param": "{subject} differs, but an earlier stage will rewrite it",
+    "output": "output {subject} {now}",
     "upstream": "after {subject}",
-    "always": "{subject} is declared to run every time",
-    "forced": "{subject} was requested with --force",
+    "always": "declared to run every time",
+    "forced": "requested with --force",
     "environment": "made with {was}, here is {now}",
 }
+
+BRIEF: Mapping[str, str] = {"command": "command changed", "remote": "{subject} is remote"}
+"""Shorter sentences for a line of a plan."""
 
 
 def show(value: Any) -> str:
@@ -153,7 +186,7 @@ def _param_reasons(
             reasons += [Reason("code", name) for name in _changed_code(was, now)]
         else:
             changes = list(differences(key, was, now)) or [(key, plain(was), plain(now))]
-            reasons += [Reason("param", *change) for change in changes]
+            reasons += [Reason("param", *change, file=file) for change in changes]
     return reasons
 
 
@@ -197,7 +230,13 @@ def passing_reasons(
     }
     named = {reason.subject for reason in own}
     return [
-        Reason(f"passing {kinds[r.kind]}", r.subject, r.was or stage_state.deps_was.get(r.subject), r.now)
+        Reason(
+            f"passing {kinds[r.kind]}",
+            r.subject,
+            r.was or stage_state.deps_was.get(r.subject),
+            r.now,
+            r.file,
+        )
         for r in own_reasons(stage, stage_state, now, code_files)
         if r.kind in kinds and r.subject not in named
     ]

@@ -7,11 +7,13 @@ is read through MLflow's client.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
-from statewright.record.tracking import answers, tracking_uri
+from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
+from statewright.record.tracking import connect
 
 LATEST = 10
 """Number of latest runs of a stage that a prediction uses."""
@@ -26,34 +28,43 @@ ORDER BY runs.start_time DESC
 """
 
 
-def durations(root: Path) -> dict[str, tuple[float, float]]:
-    """Return a range of expected seconds for each stage with recorded runs.
+def past_seconds(root: Path) -> dict[str, list[float]]:
+    """Return the seconds of the latest runs of each stage, the newest first.
 
     Restores and failures do not count, because they say nothing about the duration of the command.
-    If n past runs differ by chance only, the next run falls outside their range with probability
-    2 / (n + 1). Therefore both ends of the range are widened by the factor 1 + 1 / n.
     The result is empty if the store does not answer: the plan then has no predictions.
+    """
+    uri = tracking_uri(root)
+    path = database_path(uri)
+    if path is not None:
+        pairs = _read_database(path)
+    else:
+        pairs = _read_client(uri, root) if answers(uri) else []
+    seconds_of: dict[str, list[float]] = {}
+    for stage, seconds in pairs:
+        latest = seconds_of.setdefault(stage, [])
+        if len(latest) < LATEST:
+            latest.append(seconds)
+    return seconds_of
+
+
+def durations(root: Path) -> dict[str, tuple[float, float]]:
+    """Return a range of expected seconds for each stage with recorded runs.
 
     Returns
     -------
     dict of str to (float, float)
         Address of a stage -> lowest and highest expected duration in seconds.
     """
-    uri = tracking_uri(root)
-    if uri.startswith("sqlite:///"):
-        return _ranges(_read_database(Path(uri.removeprefix("sqlite:///"))))
-    return _ranges(_read_client(uri, root)) if answers(uri) else {}
+    return {stage: widened_range(times) for stage, times in past_seconds(root).items()}
 
 
-def _ranges(pairs: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:
-    durations_of: dict[str, list[float]] = {}
-    for stage, seconds in pairs:
-        durations_of.setdefault(stage, []).append(seconds)
-    return {stage: _widened_range(times[:LATEST]) for stage, times in durations_of.items()}
+def widened_range(times: Collection[float]) -> tuple[float, float]:
+    """Return the range of past durations, widened more for fewer runs.
 
-
-def _widened_range(times: Collection[float]) -> tuple[float, float]:
-    """Return the range of past durations, widened more for fewer runs."""
+    If n past runs differ by chance only, the next run falls outside their range with probability
+    2 / (n + 1). Therefore both ends of the range are widened by the factor 1 + 1 / n.
+    """
     factor = 1 + 1 / len(times)
     return min(times) / factor, max(times) * factor
 
@@ -61,7 +72,7 @@ def _widened_range(times: Collection[float]) -> tuple[float, float]:
 def _read_database(path: Path) -> list[tuple[str, float]]:
     if not path.is_file():
         return []
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+    connection = connect_read_only(path)
     try:
         return [(str(stage), float(seconds)) for stage, seconds in connection.execute(_QUERY)]
     except sqlite3.Error:
@@ -71,11 +82,7 @@ def _read_database(path: Path) -> list[tuple[str, float]]:
 
 
 def _read_client(uri: str, root: Path) -> list[tuple[str, float]]:
-    import os
-
-    import mlflow
-
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = connect(uri)
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
     if experiment is None:
         return []

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from statewright.environment import set_default
-from statewright.record.tracking import answers, tracking_uri
+from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
+from statewright.record.tracking import connect
 from statewright.state import Hashes
 
 MOST_RUNS = 1000
@@ -142,13 +142,13 @@ def open_run_history(root: Path) -> RunHistory:
     the reason.
     """
     uri = tracking_uri(root)
-    if not uri.startswith("sqlite:///"):
+    path = database_path(uri)
+    if path is None:
         return _open_remote(uri, root) if answers(uri) else _empty(f"{uri} does not answer")
-    path = Path(uri.removeprefix("sqlite:///"))
     if not path.is_file():
         return _empty("no run was recorded in MLflow yet")
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        connection = connect_read_only(path)
         connection.execute("SELECT run_uuid FROM tags LIMIT 1")
     except sqlite3.Error as error:
         return _empty(f"{path} cannot be read: {error}")
@@ -183,11 +183,7 @@ def _times(start: int | None, end: int | None) -> tuple[float | None, float | No
 
 def _open_remote(uri: str, root: Path) -> RunHistory:
     """Read runs of the repository's experiment through MLflow's client."""
-    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    import mlflow
-
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = connect(uri)
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
     if experiment is None:
         return _empty(f"{uri} has no experiment for this repository")

@@ -1,8 +1,8 @@
 """The only module that writes to MLflow.
 
 A transition is a run. Each stage that it ran or restored is a child run. Values are written in
-batches through the client to the store that `MLFLOW_TRACKING_URI` names (default: SQLite under
-`mlflow/`). MLflow's global state is not used, so several threads can record at once.
+batches through the client to the store that `store.py` finds. MLflow's global state is not used, so
+several threads can record at once.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 import math
 import os
 import posixpath
-import socket
 import sys
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-from filelock import FileLock
 
 from statewright.environment import set_default
 from statewright.git import git
 from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
+from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
 from statewright.workflow import Stage, flatten
 from statewright.workspace import control_folder
 
@@ -72,33 +69,6 @@ class Record:
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
 
-def tracking_uri(root: Path) -> str:
-    """Return `MLFLOW_TRACKING_URI`, or by default the SQLite store below `root`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root)
-
-
-def local_uri(root: Path) -> str:
-    """Return the URI of the SQLite store below `root`."""
-    return f"sqlite:///{root / 'mlflow' / 'mlflow.db'}"
-
-
-def answers(uri: str) -> bool:
-    """Return whether the HTTP store at `uri` accepts connections.
-
-    The answer for any other kind of store is True. MLflow's own client waits for minutes before it
-    reports an error.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https"):
-        return True
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=3).close()
-    except OSError:
-        return False
-    return True
-
-
 def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
     """Open the experiment; create it and its database if they do not exist.
 
@@ -121,21 +91,16 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
         raise ConnectionError(
             f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
         )
-    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    if not hasattr(mlflow, "__version__"):
-        raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
-    local = uri.startswith("sqlite:")
-    control_folder(root / "mlflow")
-    with FileLock(root / "mlflow" / ".lock"):
-        client = mlflow.MlflowClient(tracking_uri=uri)
+    location = None
+    if database_path(uri) is not None:
+        location = (control_folder(store_folder(root)) / "artifacts").as_uri()
+    with database_lock(uri):
+        client = connect(uri)
+        from mlflow.exceptions import MlflowException
+
         existing = client.get_experiment_by_name(name)
         if existing is None:
-            location = (root / "mlflow" / "artifacts").as_uri() if local else None
             try:
                 experiment_id = client.create_experiment(name, artifact_location=location)
                 return Record(client, experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
@@ -144,6 +109,19 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
                 if existing is None:
                     raise
         return Record(client, existing.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return MLflow's client of a store, with short limits for a server that does not answer."""
+    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # MLflow 3 refuses a folder of files (mlruns/), but the user has named one and has runs in it.
+    set_default("MLFLOW_ALLOW_FILE_STORE", "true")
+    import mlflow
+
+    if not hasattr(mlflow, "__version__"):
+        raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
+    return mlflow.MlflowClient(tracking_uri=uri)
 
 
 def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:

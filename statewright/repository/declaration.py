@@ -200,7 +200,7 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
         frozen=bool(stage.frozen),
         always_changed=bool(stage.always_changed or stage.is_callback),
         plain=isinstance(stage, PipelineStage) and not stage.frozen,
-        meta=dict(stage.meta) if isinstance(stage.meta, Mapping) else {},
+        meta=stage.meta,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,12 @@ from dvc.stage import Stage as DvcStage
 from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
+from statewright.workflow import digest
+
+
+class DependencyChangedError(RuntimeError):
+    """A dependency that was changed while the command ran; the message names it."""
+
 
 PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
@@ -125,10 +131,45 @@ def _restores(stage: PipelineStage) -> bool:
     return True
 
 
-def finish(writer: LockWriter, address: str) -> None:
-    """Save the outputs of a finished command in the cache and record the stage."""
+def finish(writer: LockWriter, address: str, rewritten: Collection[str] = ()) -> None:
+    """Save the outputs of a finished command in the cache and record the stage.
+
+    Parameters
+    ----------
+    rewritten : collection of str
+        Dependencies that the command itself may change.
+
+    Raises
+    ------
+    DependencyChangedError
+        If another dependency has changed since the command started; DVC would record its new hash.
+    """
+    stage = writer.stages[address]
     with writer.repository.locked():
-        _save(writer, writer.stages[address])
+        before = {dep: (dep.hash_info, dep.obj) for dep in stage.deps}
+        stage.save_deps()
+        changed = [relative(dep, writer.repository.root) for dep in stage.deps if _differs(dep, *before[dep])]
+        if changed := [path for path in changed if path not in rewritten]:
+            raise DependencyChangedError(", ".join(changed))
+        _save(writer, stage)
+
+
+def _differs(dep: Any, hash_info: Any, tree: Any) -> bool:
+    """Return whether a local dependency has changed since its hash was computed."""
+    if dep.protocol != "local" or hasattr(dep, "def_repo") or hash_info is None:
+        return False
+    was, now = hash_info.value, dep.hash_info.value
+    if isinstance(was, Mapping) or isinstance(now, Mapping):
+        return digest(was) != digest(now)  # params; as text, because NaN differs from itself
+    if was == now or dep.obj is None or tree is None or not (hash_info.isdir and dep.hash_info.isdir):
+        return bool(was != now)
+    entries = [{key: value for key, _, value in part if not _is_by_product(key)} for part in (tree, dep.obj)]
+    return bool(entries[0] != entries[1])
+
+
+def _is_by_product(key: Sequence[str]) -> bool:
+    """Return whether a file in a folder appears there by the mere use of the folder, as bytecode does."""
+    return key[-1].endswith(".pyc") or any(part.startswith(".") or part == "__pycache__" for part in key)
 
 
 def abandon(writer: LockWriter, address: str) -> None:

@@ -162,9 +162,16 @@ def _current_params(stage: DvcStage, root: Path, contents: dict[str, Any]) -> di
 
 
 def _out_states(out: Any) -> tuple[str, bool]:
-    """Return DVC's status of an output, and whether only the cache lacks it."""
+    """Return DVC's status of an output, and whether only the cache lacks it.
+
+    DVC reports an output that both the folder and the cache lack as "not in cache". For a person who
+    has just cloned, it is missing.
+    """
     status = next(iter(out.status().values()), "ok")
-    return status, status == "not in cache" and not out.workspace_status()
+    if status != "not in cache":
+        return status, False
+    here = next(iter(out.workspace_status().values()), None)
+    return ("deleted" if here == "deleted" else status), here is None
 
 
 def _predict(root: Path, stage: Stage) -> dict[str, dict[str, Any]]:

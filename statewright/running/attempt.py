@@ -7,20 +7,28 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from statewright.drift import Environments
 from statewright.files import file_name
+from statewright.planning.ordering import Ordering
 from statewright.planning.plan import Plan
+from statewright.reads.store import ReadStore
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
+from statewright.running.watch import Observation, Watch
 from statewright.state import Hashes
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
+
+DEFAULT_RETRY_DELAY_S = 5.0
+AGAIN = "again"
+"""Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
 
 
 @dataclass
@@ -32,7 +40,17 @@ class Work:
     launcher, warm : Launcher
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
     show_log : callable
-        Called with the log of each finished attempt.
+        Called with address and log of each finished attempt.
+    watch : Watch or None
+        Observes which files the stages open, if this system can.
+    reads : ReadStore
+        What stages were seen to read; filled by stages that run alone.
+    times, outcomes, errors : dict
+        Filled during the transition, see `Result`.
+    stale : dict
+        Address -> error of a stage that opened a file before its producer had finished.
+    notices : list of str
+        Sentences to print at the end.
     """
 
     name: str
@@ -44,15 +62,26 @@ class Work:
     recorder: Recorder
     launcher: Launcher
     warm: Launcher
-    show_log: Callable[[Path], None]
+    show_log: Callable[[str, Path], None]
+    ordering: Ordering
+    watch: Watch | None = None
+    reads: ReadStore = field(default_factory=ReadStore)
     flow_run: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    stale: dict[str, StaleInputError] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
     environments: Environments = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the record of the environment in which the stages run."""
         self.environments = Environments(self.writer.repository.root)
+
+
+class StaleInputError(StageFailedError):
+    """A stage opened a file before its producer had finished; the message names both."""
 
 
 @dataclass
@@ -74,7 +103,7 @@ class _Attempt:
 
 
 def attempt(work: Work, address: str) -> str:
-    """Bring one stage up to date; return ran, restored, done or skipped.
+    """Bring one stage up to date; return ran, restored, done or skipped, or `AGAIN`.
 
     Raises
     ------
@@ -87,11 +116,30 @@ def attempt(work: Work, address: str) -> str:
     forced = any(reason.kind in ("forced", "environment") for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
+    outcome = "failed"
+    if work.watch:
+        work.watch.prepare(address)
+    try:
+        outcome = _bring_up_to_date(work, stage, current, forced)
+    finally:
+        if work.watch:
+            work.watch.finish(address, failed=outcome == "failed", again=outcome == AGAIN)
+        work.show_log(address, current.log)
+    work.board.update(address, "waiting" if outcome == AGAIN else outcome)
+    return outcome
+
+
+def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool) -> str:
+    address = stage.address
     try:
         status = lock_writer.begin(work.writer, address, force=forced)
         if status == "ready":
             _run(work, stage, current)
             status = "ran"
+    except StaleInputError as error:
+        lock_writer.abandon(work.writer, address)
+        work.stale[address] = error
+        return AGAIN
     except Exception as error:
         _record(work, stage, "failed", current)
         lock_writer.abandon(work.writer, address)
@@ -100,27 +148,57 @@ def attempt(work: Work, address: str) -> str:
         cause = explain(error) or type(error).__name__
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
-    finally:
-        work.show_log(current.log)
     if status != "skipped":
         _record(work, stage, status, current)
-    work.board.update(address, status)
     return status
 
 
 def _run(work: Work, stage: Stage, current: _Attempt) -> None:
     with lock_writer.hold_paths(work.writer, stage.address):
-        current.usage = run_commands(
-            stage.address,
-            lock_writer.command_lines(work.writer.repository, stage.address),
-            current.log,
-            launcher=work.warm if stage.preload else work.launcher,
-            timeout_s=stage.number("timeout_s", 0) or None,
-            environment={"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1"},
-            watch=lambda line: work.board.update(stage.address, note=line),
-            cancelled=work.cancelled.is_set,
-        )
-        lock_writer.finish(work.writer, stage.address)
+        observation = Observation()
+        if work.watch:
+            work.watch.start(stage.address)
+        try:
+            current.usage = run_commands(
+                stage.address,
+                lock_writer.command_lines(work.writer.repository, stage.address),
+                current.log,
+                launcher=work.warm if stage.preload else work.launcher,
+                timeout_s=stage.number("timeout_s", 0) or None,
+                watch=partial(work.board.output, stage.address),
+                cancelled=work.cancelled.is_set,
+            )
+        except StageFailedError as error:
+            observation = work.watch.end(stage.address) if work.watch else observation
+            if observation.stale and not work.cancelled.is_set():
+                raise _stale_input(work, stage, observation) from error
+            raise
+        observation = work.watch.end(stage.address) if work.watch else observation
+        if observation.stale:
+            raise _stale_input(work, stage, observation)
+        try:
+            lock_writer.finish(work.writer, stage.address, stage.rewrites)
+        except lock_writer.DependencyChangedError as error:
+            raise StageFailedError(_changed_dependency(stage, error)) from error
+        if observation.exact:
+            work.reads.add(stage, observation.reads, own=observation.own)
+
+
+def _stale_input(work: Work, stage: Stage, observation: Observation) -> StaleInputError:
+    producer, output = next(iter(observation.stale.items()))
+    work.board.update(stage.address, note=f"opened {output} before {producer} had finished")
+    return StaleInputError(
+        f"{stage.address}, or a stage that ran at the same time, opened {output} before {producer} "
+        "had finished, so its outputs were not recorded"
+    )
+
+
+def _changed_dependency(stage: Stage, error: Exception) -> str:
+    return (
+        f"stage '{stage.address}': {error} changed while the command ran, so its outputs may come from "
+        "either version; nothing was recorded; run again. If the command itself writes to that file, "
+        "list it under meta.rewrites of the stage"
+    )
 
 
 def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:

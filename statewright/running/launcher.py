@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from statewright.environment import SUPERVISOR, caller_environment
 from statewright.running.supervisor import HEADER
 
 
@@ -117,12 +118,13 @@ class Launcher:
                     sys.executable,
                     "-P",
                     "-m",
-                    "statewright.running.supervisor",
+                    SUPERVISOR,
                     str(remote.fileno()),
                     str(lock or ""),
                     *preload,
                 ],
                 stdin=subprocess.DEVNULL,
+                env=caller_environment(os.environ),  # modules to preload see what a stage sees
                 pass_fds=[remote.fileno()],
                 start_new_session=True,
             )

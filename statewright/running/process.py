@@ -7,16 +7,24 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from statewright.environment import caller_environment
 from statewright.running.launcher import Command, Launcher, Usage, open_launcher
+from statewright.running.output import BoundedLog, LineReader, end_of_log
+from statewright.terminal.words import shortened
 
 GRACE_S = 10.0
 """Seconds between the request to stop a stage and its kill."""
+
+LONGEST_CAUSE = 500
+"""Maximum width of the last line of output in the message of a failure."""
+
+Watch = Callable[[Sequence[str], str], None]
+"""Function that gets finished lines of output, and the text of the unfinished line."""
 
 
 class StageFailedError(RuntimeError):
@@ -31,7 +39,7 @@ def run_commands(
     launcher: Launcher | None = None,
     timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
-    watch: Callable[[str], None] = lambda line: None,
+    watch: Watch = lambda lines, unfinished: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Usage:
     """Run commands one after the other, each in a process group of its own.
@@ -41,13 +49,13 @@ def run_commands(
     commands : iterable of (arguments, keywords of `Popen`)
         As DVC starts them.
     log : Path
-        File for all output.
+        File for the output; of a long output, its beginning and its end.
     launcher : Launcher, optional
         Starts the commands; by default a new one.
     timeout_s : float, optional
         After this many seconds the whole group is stopped, and killed if it does not stop.
     watch : callable
-        Called with each line of output; a progress bar's carriage return ends a line too.
+        Called with the lines that a piece of output finishes, and with the unfinished line.
     cancelled : callable
         Called several times a second; the group is stopped once it returns True.
 
@@ -69,9 +77,8 @@ def run_commands(
                 cancelled=cancelled,
             )
     deadline = time.monotonic() + timeout_s if timeout_s else None
-    log.parent.mkdir(parents=True, exist_ok=True)
     total = Usage()
-    with log.open("wb") as sink:
+    with BoundedLog(log) as sink:
         for arguments, keywords in commands:
             env = {**caller_environment(keywords.get("env") or os.environ), **(environment or {})}
             command = launcher.start(arguments, **{**keywords, "env": env})
@@ -98,13 +105,29 @@ def run_commands(
 
 def _follow(
     command: Command,
-    sink: Any,
+    sink: BoundedLog,
     deadline: float | None,
-    watch: Callable[[str], None],
+    watch: Watch,
     cancelled: Callable[[], bool],
 ) -> bool:
     """Copy output until the command ends; return False if it must be stopped first."""
-    rest = b""
+    reader = LineReader()
+    try:
+        return _copy(
+            command, sink, deadline, lambda chunk: watch(reader.feed(chunk), reader.unfinished), cancelled
+        )
+    finally:
+        if reader.unfinished:
+            watch(reader.feed(b"\n"), "")
+
+
+def _copy(
+    command: Command,
+    sink: BoundedLog,
+    deadline: float | None,
+    pass_on: Callable[[bytes], None],
+    cancelled: Callable[[], bool],
+) -> bool:
     with selectors.DefaultSelector() as selector:
         selector.register(command.output, selectors.EVENT_READ)
         selector.register(command.status, selectors.EVENT_READ)
@@ -112,14 +135,11 @@ def _follow(
             ready = {key.fd for key, _ in selector.select(timeout=0 if command.ended else 0.2)}
             if command.output in ready:
                 chunk = os.read(command.output, 65536)
-                if not chunk:
+                if chunk:
+                    sink.write(chunk)
+                    pass_on(chunk)
+                else:
                     selector.unregister(command.output)
-                sink.write(chunk)
-                sink.flush()
-                *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
-                for line in lines:
-                    if line.strip():
-                        watch(line.decode("utf-8", "replace").strip())
             elif command.ended:
                 return True
             if command.status in ready and not command.ended:
@@ -161,9 +181,9 @@ def _signal(group: int | None, number: signal.Signals) -> None:
 
 def _explain(address: str, code: int, log: Path) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").strip().splitlines()
+    lines = end_of_log(log)
     # A stage function starts its error with its name; of other commands, the last line says most.
     begins = [number for number, line in enumerate(lines) if line.startswith(f"stage '{address}':")]
-    cause = "\n".join(lines[begins[-1] :] if begins else lines[-1:]).strip()
+    cause = "\n".join(lines[begins[-1] :] if begins else [shortened(lines[-1], LONGEST_CAUSE)]).strip()
     cause = cause.removeprefix(f"stage '{address}': ")
     return f"stage '{address}' {how}{': ' if cause else ''}{cause}; log: {log}"

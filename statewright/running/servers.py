@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from statewright.environment import set_default
-from statewright.record.tracking import local_uri, tracking_uri
-from statewright.running.launcher import Launcher
+from statewright.record.store import local_uri, store_folder, tracking_uri
+from statewright.running.launcher import Command, Launcher
+from statewright.running.prefect_api import NotPrefectError, PrefectApi, setting
 from statewright.running.process import end, stop
-from statewright.workflow import WorkflowError
 from statewright.workspace import control_folder
 
 START_S = 180.0
@@ -36,7 +34,7 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     """
     prefect_url = f"http://127.0.0.1:{prefect_port}"
     mlflow_url = f"http://127.0.0.1:{mlflow_port}"
-    control_folder(root / "mlflow")
+    store = control_folder(store_folder(root))
     environment = {
         **os.environ,
         "PREFECT_API_URL": f"{prefect_url}/api",
@@ -46,7 +44,7 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     mlflow = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
     uri = tracking_uri(root)
     mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
-    mlflow += ["--default-artifact-root", (root / "mlflow" / "artifacts").as_uri()]
+    mlflow += ["--default-artifact-root", (store / "artifacts").as_uri()]
     commands = {f"{prefect_url}/api/health": [*prefect, "--port", str(prefect_port)]}
     lines = [f"Prefect: {prefect_url}"]
     if find_spec("mlflow") and find_spec("flask"):
@@ -96,76 +94,104 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{address} did not answer within {START_S:.0f} s")
 
 
-@contextmanager
-def prefect_server(launcher: Launcher, log: Path) -> Iterator[Callable[[], str | None]]:
-    """Provide a Prefect server for the length of the block.
+def start_temporary_server(launcher: Launcher, log: Path) -> tuple[PrefectApi, Command]:
+    """Start a Prefect server on a free port; it ends with the launcher.
 
-    The block receives a function that waits until the server is up. It returns None for a server that
-    the user named or that already runs on this machine, or else the address of a temporary one.
-    A temporary server starts like a command of the run, so it always ends with the run. Prefect can
-    start one itself, but imports the whole server into this process first.
+    Prefect can start one itself, but imports the whole server into this process first.
+
+    Parameters
+    ----------
+    log : Path
+        File for the output of the server.
     """
-    # The table and Prefect's own database show the state of each task; its log lines would repeat it.
-    set_default("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    set_default("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    # A dead server is asked again after 2 and 4 seconds, not for a minute: the stages do not need it.
-    set_default("PREFECT_CLIENT_MAX_RETRIES", "2")
-    if use_running_server() or _in_flow_run():
-        yield lambda: None
-        return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    address = f"http://127.0.0.1:{port}/api"
     settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
     command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     command += ["--host", "127.0.0.1", "--port", port, "--log-level", "error", "--lifespan", "on"]
     server = launcher.start(command, env={**os.environ, **settings})
     threading.Thread(target=_copy, args=(server.output, log), daemon=True).start()
+    return PrefectApi(f"http://127.0.0.1:{port}/api"), server
 
-    def wait() -> str:
-        deadline = time.monotonic() + START_S
-        while not _is_up(address):
-            if server.wait(0.05) or time.monotonic() > deadline:
-                raise WorkflowError(f"Prefect's temporary server did not start; see its log: {log}")
-        return address
 
+@contextmanager
+def hold_server(launcher: Launcher, log: Path) -> Iterator[None]:
+    """Provide a Prefect server for the length of the block, as ``PREFECT_API_URL``.
+
+    It is a temporary one, unless there is a server already.
+    """
+    if use_running_server() or setting("PREFECT_API_URL"):
+        yield
+        return
+    api, server = start_temporary_server(launcher, log)
     try:
-        yield wait
+        wait_for_server(api, START_S, lambda: not server.wait(0))
+        set_default("PREFECT_API_URL", api.address)
+        yield
+    except OSError as error:
+        print(f"Prefect's temporary server did not start ({error}); see its log: {log}", file=sys.stderr)
+        yield
     finally:
+        os.environ.pop("PREFECT_API_URL", None)
         end(server)
+
+
+def wait_for_server(api: PrefectApi, seconds: float, alive: Callable[[], bool]) -> None:
+    """Wait until a server identifies itself as Prefect's API.
+
+    Raises
+    ------
+    NotPrefectError
+        If another program answers, or another version of Prefect.
+    OSError
+        If it does not answer within `seconds`, or is no longer alive.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return api.identify()
+        except OSError:
+            if time.monotonic() > deadline or not alive():
+                raise
+        time.sleep(0.1)
+
+
+def find_server(port: int = 4200) -> tuple[str | None, bool]:
+    """Return the address of a Prefect server, and whether the user named it.
+
+    Nothing is asked here, because an answer can take seconds. On this machine, a port on which a
+    program listens may belong to Prefect.
+    """
+    if named := setting("PREFECT_API_URL"):
+        return named, True
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        if probe.connect_ex(("127.0.0.1", port)):
+            return None, False
+    return f"http://127.0.0.1:{port}/api", False
 
 
 def use_running_server(port: int = 4200) -> bool:
     """Return whether there is a Prefect server, and set ``PREFECT_API_URL`` to it.
 
-    The server is the one that the user named, or else one on this machine. If a named server is
-    unreachable, the function prints a warning and returns False.
+    The server is the one that the user named, or else one on this machine. If a named server does not
+    answer as Prefect's API, the function prints a warning and returns False.
     """
-    named = os.environ.get("PREFECT_API_URL") or _in_profile()
-    if named and _is_unreachable(named):
-        print(f"Prefect at {named} is unreachable: using a temporary server", file=sys.stderr, flush=True)
+    address, named = find_server(port)
+    if address is None:
         return False
-    if not named and _is_up(f"http://127.0.0.1:{port}/api"):
-        named = f"http://127.0.0.1:{port}/api"
-    if named:
-        set_default("PREFECT_API_URL", named)
-    return bool(named)
-
-
-def _in_profile() -> str | None:
-    """Return the server that ``prefect config set`` has stored in the active profile."""
-    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
-    path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     try:
-        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
-        name = os.environ.get("PREFECT_PROFILE") or profiles["active"]
-        return str(profiles["profiles"][name]["PREFECT_API_URL"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        PrefectApi(address).identify()
+    except (OSError, NotPrefectError) as error:
+        if named:
+            print(f"Prefect at {address} cannot be used: {error}", file=sys.stderr, flush=True)
+        return False
+    set_default("PREFECT_API_URL", address)
+    return True
 
 
-def _in_flow_run() -> bool:
+def in_flow_run() -> bool:
     """Return whether a flow is running, which has its own server."""
     context = sys.modules.get("prefect.context")
     return context is not None and context.FlowRunContext.get() is not None
@@ -177,25 +203,3 @@ def _copy(output: int, log: Path) -> None:
         while chunk := os.read(output, 65536):
             sink.write(chunk)
             sink.flush()
-
-
-def _is_unreachable(address: str) -> bool:
-    """Return whether the server does not answer.
-
-    An HTTP error is an answer, because not every server has a health page.
-    """
-    try:
-        urllib.request.urlopen(f"{address}/health", timeout=10).close()
-    except urllib.error.HTTPError:
-        return False
-    except (OSError, ValueError):
-        return True
-    return False
-
-
-def _is_up(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=1) as answer:
-            return bool(json.load(answer) is True)
-    except (OSError, ValueError):
-        return False

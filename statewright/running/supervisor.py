@@ -53,7 +53,7 @@ def main() -> None:
 
 def share_lock(lock: str) -> int:
     """Hold a shared lock on a file until this process ends; return its descriptor."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 

@@ -7,7 +7,7 @@ prediction of the run, and its lower bound shows how much a better order could s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -102,23 +102,31 @@ def expected_seconds(plan: Plan) -> dict[str, float]:
     }
 
 
-def schedule_plan(workflow: Workflow, plan: Plan, capacities: Mapping[str, float]) -> Prediction:
+def schedule_plan(
+    workflow: Workflow,
+    plan: Plan,
+    capacities: Mapping[str, float],
+    after: Mapping[str, Collection[str]] | None = None,
+) -> Prediction:
     """Predict the schedule of a plan.
 
     Parameters
     ----------
     capacities : mapping of str to float
         Amounts of `cpu`, `ram_gb` and `gpu`. A stage that demands more than a capacity runs alone.
+    after : mapping of str to collection of str, optional
+        Stage -> stages that must end before it starts, see `Ordering.after` (default: as declared).
     """
     seconds = expected_seconds(plan)
-    problem = _problem(workflow, seconds, capacities)
+    edges = workflow.upstream if after is None else after
+    problem = _problem(workflow, seconds, capacities, edges)
     schedule = dispatch(problem)
     restored = {a for a in plan.work if plan.decisions[a].verdict == RESTORE}
     ranges = {a: plan.decisions[a].seconds or (s, s) for a, s in seconds.items() if a not in restored}
     low = {a: 0.0 if plan.decisions[a].verdict == MAY else r[0] for a, r in ranges.items()}
     high = {a: r[1] for a, r in ranges.items()}
-    shortest = dispatch(_problem(workflow, {**seconds, **low}, capacities)).makespan
-    longest = dispatch(_problem(workflow, {**seconds, **high}, capacities)).makespan
+    shortest = dispatch(_problem(workflow, {**seconds, **low}, capacities, edges)).makespan
+    longest = dispatch(_problem(workflow, {**seconds, **high}, capacities, edges)).makespan
     return Prediction(
         schedule,
         critical_sequence(problem, schedule),
@@ -139,7 +147,12 @@ def compare(predicted: Schedule, actual: Mapping[str, tuple[float, float]]) -> C
     return Comparison(predicted.makespan, ended - began, stages)
 
 
-def _problem(workflow: Workflow, seconds: Mapping[str, float], capacities: Mapping[str, float]) -> Problem:
+def _problem(
+    workflow: Workflow,
+    seconds: Mapping[str, float],
+    capacities: Mapping[str, float],
+    edges: Mapping[str, Collection[str]],
+) -> Problem:
     """Return the stages as tasks of a scheduling problem.
 
     A stage that must run alone demands the whole of an extra resource `alone`.
@@ -153,7 +166,7 @@ def _problem(workflow: Workflow, seconds: Mapping[str, float], capacities: Mappi
         | ({"alone": alone["alone"] if a in exclusive else 1.0} if alone else {})
         for a, ns in requested.items()
     }
-    after = {a: [up for up in workflow.upstream[a] if up in seconds] for a in seconds}
+    after = {a: [up for up in edges[a] if up in seconds] for a in seconds}
     return Problem(seconds, after, demands, {**capacities, **alone})
 
 

@@ -1,11 +1,16 @@
-"""The plan as a table, and the progress of a run as a live table or plain lines."""
+"""Progress of a run: a live table in a terminal, lines elsewhere.
+
+Without a terminal, the output of the stages is printed too, each line with the name of its stage.
+In a terminal, the table shows the last line of each running stage; with `verbose`, all output is
+printed above the table.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group
@@ -14,8 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statewright.planning.plan import Plan
-from statewright.planning.reasons import Reason
-from statewright.scheduling.prediction import Prediction
+from statewright.terminal.words import about, clock, counted, one_line, shortened, terminal, width_of
 
 COLOURS: Mapping[str, str] = {
     "must": "yellow",
@@ -32,12 +36,8 @@ COLOURS: Mapping[str, str] = {
     "blocked": "red",
 }
 
-
-MOST_NAMED = 3
-"""Maximum number of changed functions or earlier stages in a row; `--json` lists all."""
-
-
-NO_STAGES = "no stage is declared; `dvc stage add` or `statewright init PIPELINE` declares one"
+ENDED = ("ran", "done", "restored", "skipped", "failed", "blocked")
+"""States of a stage that has ended."""
 
 
 @dataclass
@@ -52,11 +52,21 @@ class Row:
 
 @dataclass
 class Board:
-    """Current progress of all stages; threads write it and the display reads it."""
+    """Current progress of all stages; threads write it and the display reads it.
+
+    Parameters
+    ----------
+    verbose : bool
+        Whether to print the output of the stages also in a terminal.
+    complete : bool
+        Whether the table shows all stages, also those for which the terminal has no line.
+    """
 
     plan: Plan
     rows: dict[str, Row]
     console: Console
+    verbose: bool = False
+    complete: bool = False
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def update(self, address: str, state: str | None = None, note: str | None = None) -> None:
@@ -64,7 +74,7 @@ class Board:
         with self.mutex:
             row = self.rows[address]
             if note is not None:
-                row.note = note
+                row.note = one_line(note)
             if state is None or state == row.state:
                 return
             row.state = state
@@ -72,129 +82,89 @@ class Board:
                 row.started, row.finished = time.monotonic(), None
             else:
                 row.finished = time.monotonic()
-            if not self.console.is_terminal:
-                took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
-                extra = f": {row.note}" if state in ("failed", "blocked") and row.note else ""
-                self.console.print(
-                    f"{address}: {state}{took}{extra}", highlight=False, markup=False, soft_wrap=True
-                )
+            took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
+            # The error of a failed stage is printed once, at the end of the run.
+            extra = f": {row.note}" if state in ("blocked", "waiting") and row.note else ""
+        if not self.console.is_terminal:
+            self._print(f"{one_line(address)}: {state}{took}{extra}\n")
+
+    def output(self, address: str, lines: Sequence[str], unfinished: str = "") -> None:
+        """Take output of a stage: print the lines, and keep the last text as its note."""
+        last = next((text for text in (unfinished, *reversed(lines)) if text.strip()), None)
+        if last is not None:
+            self.rows[address].note = one_line(last)
+        if not lines or self.console.quiet or (self.console.is_terminal and not self.verbose):
+            return
+        prefix = f"{one_line(address)} | "
+        self._print("".join(f"{prefix}{line}\n" for line in lines))
+
+    def _print(self, text: str) -> None:
+        """Print lines; a reader that has gone must not fail the stage that prints."""
+        if self.console.quiet:
+            return
+        with suppress(OSError, ValueError):
+            if self.console.is_terminal:
+                # Not under the mutex: the live table takes Rich's lock first, and then the mutex.
+                self.console.print(Text(text.removesuffix("\n")), soft_wrap=True)
+            else:
+                # Not by Rich, which is too slow for millions of lines.
+                with self.mutex:
+                    self.console.file.write(text)
+                    self.console.file.flush()
 
     def table(self) -> Group:
-        """Return the current table."""
+        """Return the current table, in the lines that the terminal has."""
         table = Table(box=None, pad_edge=False, expand=False)
         for name in ("stage", "state", "elapsed", "predicted", ""):
             table.add_column(
                 name, justify="right" if name in ("elapsed", "predicted") else "left", no_wrap=True
             )
-        with self.mutex:
-            for address, row in self.rows.items():
-                elapsed = (row.finished or time.monotonic()) - row.started if row.started else None
-                note = row.note if row.state in ("running", "failed", "blocked") else ""
-                table.add_row(
-                    Text(address),
-                    Text(row.state, style=COLOURS.get(row.state, "")),
-                    clock(elapsed) if elapsed is not None else "",
-                    span(self.plan.decisions[address].seconds),
-                    Text(note[-100:], style="dim", overflow="ellipsis"),
-                )
+        width = width_of(self.console)
+        rows = self.rows
+        shown = list(rows) if self.complete else _most_relevant(rows, self.console.height - 4)
+        names = min(max((len(a) for a in shown), default=0), width // 2)
+        for address in shown:
+            row = rows[address]
+            elapsed = (row.finished or time.monotonic()) - row.started if row.started else None
+            note = row.note if row.state in ("running", "blocked") else ""
+            table.add_row(
+                Text(shortened(one_line(address), names)),
+                Text(row.state, style=COLOURS.get(row.state, "")),
+                clock(elapsed) if elapsed is not None else "",
+                about(self.plan.decisions[address].seconds),
+                Text(shortened(note, max(10, width - names - 30)), style="dim", overflow="ellipsis"),
+            )
+        if len(shown) < len(rows):
+            states = [row.state for row in rows.values()]
+            ended = sum(state in ENDED for state in states)
+            total = f"{ended} of {counted(len(rows), 'stage')} ended, {states.count('running')} running"
+            return Group(table, Text(total, style="dim", no_wrap=True))
         return Group(table)
 
 
-def terminal(*, stderr: bool = True) -> Console:
-    """Return a console; without a terminal it is wide enough for long lines."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=240)
+def _most_relevant(rows: Mapping[str, Row], most: int) -> list[str]:
+    """Return the stages for a table of `most` lines, running and failed ones first."""
+    if len(rows) <= most:
+        return list(rows)
+    order = {"running": 0, "failed": 0, "waiting": 1}
+    ranked = sorted(rows, key=lambda address: order.get(rows[address].state, 2))
+    chosen = set(ranked[: max(1, most)])
+    return [address for address in rows if address in chosen]
 
 
-def new_board(plan: Plan, console: Console | None = None) -> Board:
+def new_board(plan: Plan, console: Console | None = None, *, verbose: bool = False) -> Board:
     """Return a board with a row for each stage that has work."""
-    return Board(plan, {address: Row() for address in plan.work}, console or terminal())
+    return Board(plan, {address: Row() for address in plan.work}, console or terminal(), verbose)
 
 
 @contextmanager
 def live_board(board: Board) -> Iterator[None]:
     """Show the board live during the block, if there is a terminal."""
-    if not board.console.is_terminal:
+    if board.console.quiet or not board.console.is_terminal:
         yield
         return
     with Live(get_renderable=board.table, console=board.console, refresh_per_second=4):
-        yield
-
-
-def print_plan(plan: Plan, console: Console, prediction: Prediction | None = None, workers: int = 1) -> None:
-    """Print verdict, predicted duration and reasons of each stage, and a summary.
-
-    A prediction of the total is printed only if at least one stage has a recorded duration.
-    """
-    if not plan.decisions:
-        console.print(NO_STAGES, markup=False, highlight=False)
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "verdict", "predicted", "why"):
-        table.add_column(name, justify="right" if name == "predicted" else "left", no_wrap=name != "why")
-    for address, decision in plan.decisions.items():
-        table.add_row(
-            Text(address),  # as text, because rich reads `a@[x]` as markup
-            Text(decision.verdict, style=COLOURS[decision.verdict]),
-            span(decision.seconds),
-            Text(why(decision.reasons)),
-        )
-    console.print(table)
-    console.print(summary(plan), highlight=False)
-    if prediction and any(plan.decisions[address].seconds for address in plan.work):
-        console.print(
-            f"predicted {span((prediction.low, prediction.high))} on {counted(workers, 'core')}; "
-            f"critical path: {' > '.join(prediction.critical)}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-
-
-def why(reasons: Iterable[Reason]) -> str:
-    """Return reasons as one text."""
-    reasons = list(reasons)
-    texts = [reason.text for reason in reasons if reason.kind not in ("code", "upstream")]
-    for kind in ("code", "upstream"):
-        subjects = [reason.subject for reason in reasons if reason.kind == kind]
-        if subjects:
-            more = f" and {len(subjects) - MOST_NAMED} more" if len(subjects) > MOST_NAMED else ""
-            texts.append(Reason(kind, ", ".join(subjects[:MOST_NAMED]) + more).text)
-    return "; ".join(texts)
-
-
-def summary(plan: Plan) -> str:
-    """Return the number of stages for each verdict and the total of their durations."""
-    verdicts = [decision.verdict for decision in plan.decisions.values()]
-    parts = [f"{verdicts.count(v)} {v}" for v in ("must", "may", "restore", "skip") if v in verdicts]
-    times = [plan.decisions[a].seconds for a in plan.work if plan.decisions[a].verdict != "restore"]
-    known = [time for time in times if time]
-    text = ", ".join(parts)
-    if known:
-        low, high = sum(t[0] for t in known), sum(t[1] for t in known)
-        unknown = len(times) - len(known)
-        without = f", {counted(unknown, 'stage')} without a prediction" if unknown else ""
-        text += f"; commands take {span((low, high))} in total{without}"
-    return text
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 stage``, ``2 stages``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as text: ``0.4 s``, ``12 s``, ``3:05``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
-
-
-def span(seconds: tuple[float, float] | None) -> str:
-    """Return a range of durations as text: ``2.0 s to 1:10``."""
-    if not seconds:
-        return ""
-    low, high = clock(seconds[0]), clock(seconds[1])
-    return low if low == high else f"{low} to {high}"
+        try:
+            yield
+        finally:
+            board.complete = True  # the last table stays, so it may be longer than the screen

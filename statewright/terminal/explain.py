@@ -11,7 +11,8 @@ from rich.tree import Tree
 
 from statewright.planning.plan import MAY, SKIP, Plan
 from statewright.planning.reasons import Reason
-from statewright.terminal.display import COLOURS, span
+from statewright.terminal.display import COLOURS
+from statewright.terminal.words import span
 from statewright.workflow import Workflow, overlaps
 
 MEANING: Mapping[str, str] = {

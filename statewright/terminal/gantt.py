@@ -18,7 +18,7 @@ from rich.text import Text
 from statewright.files import replacing
 from statewright.scheduling.prediction import Prediction
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence
-from statewright.terminal.display import clock, counted
+from statewright.terminal.words import clock, counted
 
 CRITICAL, FREE, ASSUMED = "critical", "free", "assumed"
 

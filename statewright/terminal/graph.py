@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from statewright.terminal.display import counted
+from statewright.terminal.words import counted
 from statewright.workflow import Stage, Workflow
 
 MOST_NAMED = 6

@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from statewright.planning.plan import Plan
-from statewright.terminal.display import NO_STAGES, counted
+from statewright.terminal.plan_table import NO_STAGES
+from statewright.terminal.words import counted
 from statewright.workflow import Workflow
 
 MAX_LINES = 60
@@ -34,7 +35,7 @@ def show_figures(root: Path, workflow: Workflow, plan: Plan) -> None:
     file with its path.
     """
     for address in plan.decisions:
-        for item in workflow.stages[address].meta.get("show", ()):
+        for item in workflow.stages[address].settings.show:
             file, _, key = str(item).partition(":")
             path = root / file
             if not path.is_file():

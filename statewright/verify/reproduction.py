@@ -200,7 +200,7 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
 
 def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
     """Run the commands of a stage in a copy as the engine does; return the seconds."""
-    environment = {"STATEWRIGHT_RECORDED": "1", "PYTHONUNBUFFERED": "1", "DVC_ROOT": str(copied)}
+    environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
     started = time.monotonic()

@@ -32,7 +32,7 @@ def test_a_healthy_repository_passes_every_check(repo: Path) -> None:
     assert findings["dvc.yaml"].text == "1 stage"
     assert findings["prefect"].text == importlib.metadata.version("prefect")
     assert {"./", ".dvc/", "data/"} <= set(findings)
-    assert findings["MLflow"].text == "SQLite under mlflow/"
+    assert findings["MLflow"].text == "SQLite under .statewright/mlflow/"
 
 
 def test_a_folder_without_a_repository_is_reported(tmp_path: Path) -> None:

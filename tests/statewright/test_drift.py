@@ -31,7 +31,7 @@ FILES = {
 
 
 def virtual_environment(folder: Path, **distributions: str) -> Path:
-    """Create a virtual environment with the metadata of `distributions`; return their folder."""
+    """Create a virtual environment; return the folder of its distributions."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     for name, version in distributions.items():
@@ -135,7 +135,7 @@ def test_versions_of_outputs_keep_their_environment(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_plan_notes_drift_and_strict_runs(tmp_path: Path) -> None:
-    """Note other versions beside a skip, also on the fast path; run the stages only when strict."""
+    """Note other versions beside a skip, also on the fast path; run if strict."""
     packages = virtual_environment(tmp_path / "venv", torch="2.12.0")
     settings = {"PATH": first_on_path(tmp_path / "venv")}
     root = make_repository(tmp_path / "toy", FILES)

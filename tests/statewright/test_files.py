@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,37 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_written_file_is_readable_for_all_users(tmp_path: Path) -> None:
-    save({"a": 1}, tmp_path / "deep" / "er" / "v.json")
-    assert (tmp_path / "deep" / "er" / "v.json").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_a_new_file_has_the_mode_of_the_user_s_umask(tmp_path: Path, umask: int) -> None:
+    values: dict[str, Any] = {
+        "v.json": {"a": 1},
+        "v.txt": "a",
+        "v.csv": pd.DataFrame({"a": [1]}),
+        "v.parquet": pd.DataFrame({"a": [1]}),
+        "v.safetensors": {"a": np.zeros(2)},
+    }
+    before = os.umask(umask)
+    try:
+        for name, value in values.items():
+            save(value, tmp_path / "deep" / "er" / name)
+        (tmp_path / "by hand").write_text("")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "deep" / "er").iterdir()}
+    assert modes == dict.fromkeys(values, (tmp_path / "by hand").stat().st_mode & 0o777)
+
+
+@pytest.mark.parametrize(("mode", "after"), [(0o600, 0o600), (0o664, 0o664), (0o755, 0o755), (0o444, 0o640)])
+def test_a_replaced_file_keeps_its_mode_unless_it_is_read_only(tmp_path: Path, mode: int, after: int) -> None:
+    path = tmp_path / "v.json"
+    path.write_text("{}")
+    path.chmod(mode)
+    before = os.umask(0o027)
+    try:
+        save({"a": 1}, path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == after
 
 
 def test_the_new_file_appears_only_when_whole(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from toys import commit, dvc, dvc_status, lock_files, make_repository, statewright, verdicts
 
-from statewright.transition import Limits, _that_fit
+from statewright.running.dispatch import startable
+from statewright.running.limits import Limits
 from statewright.workflow import Stage, Workflow
 
 # OUT is a folder outside of the repository, where stages log their times.
@@ -180,7 +181,7 @@ class TestFirstRun:
     ) -> None:
         from mlflow import MlflowClient
 
-        client = MlflowClient(tracking_uri=f"sqlite:///{first.root}/mlflow/mlflow.db")
+        client = MlflowClient(tracking_uri=f"sqlite:///{first.root}/.statewright/mlflow/mlflow.db")
         experiment = client.get_experiment_by_name("repo")
         assert experiment is not None
         runs = client.search_runs([experiment.experiment_id])
@@ -267,7 +268,7 @@ def test_stages_that_fit_in_parallel(
 ) -> None:
     others = {str(number): stage(**meta) for number, meta in enumerate(running)}
     workflow = Workflow({"s": stage(**new)}, {"s": ()})
-    assert list(_that_fit(["s"], others, workflow, limits)) == (["s"] if expected else [])
+    assert list(startable(["s"], others, workflow, limits)) == (["s"] if expected else [])
 
 
 @pytest.mark.parametrize(

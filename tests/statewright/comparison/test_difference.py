@@ -210,7 +210,7 @@ def test_fresh_clone_without_data_is_up_to_date(root: Path, tmp_path: Path) -> N
     CHANGES["param"](clone)
     done = statewright(clone, "plan", "--check")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == "train: train.rate 0.5 -> 0.25"
+    assert done.stdout.splitlines()[0] == "train: params.yaml: train.rate 0.5 -> 0.25"
     assert subprocess.run(
         ["git", "status", "--porcelain"], cwd=clone, check=True, capture_output=True, text=True
     ).stdout.splitlines() == [" M params.yaml"]

@@ -192,7 +192,7 @@ def repo(made: Path, monkeypatch: pytest.MonkeyPatch, unchanged_threads: None) -
     write(made, TASKS)
     for path in [*made.glob("*.json"), made / "started", made / "broken.csv"]:
         path.unlink(missing_ok=True)
-    monkeypatch.setenv("STATEWRIGHT_RECORDED", "1")
+    monkeypatch.setattr(runner, "is_recorded_by_engine", lambda root: True)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.chdir(made)

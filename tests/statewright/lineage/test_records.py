@@ -17,7 +17,7 @@ from toys import HERE, commit, dvc, make_repository, run_here, statewright, writ
 
 from statewright.files import md5
 from statewright.lineage.provenance import Trace, trace
-from statewright.record import runs, tracking
+from statewright.record import runs, store, tracking
 from statewright.repository import declaration as engine
 from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
@@ -421,7 +421,7 @@ class TestRecorded:
 
     def test_the_client_finds_the_same_as_the_database(self, history: dict[str, Any]) -> None:
         root = history["root"]
-        near, far = runs.open_run_history(root), runs._open_remote(tracking.local_uri(root), root)
+        near, far = runs.open_run_history(root), runs._open_remote(store.local_uri(root), root)
         for stage in ("clean", "split", "train", "judge"):
             ours, theirs = list(near.runs(stage)), list(far.runs(stage))
             assert [run.as_dict() for run in ours] == [run.as_dict() for run in theirs]

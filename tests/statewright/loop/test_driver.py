@@ -398,7 +398,7 @@ def test_a_loop_through_prefect(tmp_path: Path, prefect_server: str) -> None:
     # each round is a run of MLflow with the runs of its stages as children
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{root / 'mlflow' / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{root / '.statewright' / 'mlflow' / 'mlflow.db'}")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     by_round = {
         run.data.tags["statewright.round"]: run for run in runs if "statewright.round" in run.data.tags

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from statewright.planning.plan import Decision, Plan, decide
 from statewright.planning.reasons import Reason, differences, show
 from statewright.state import StageState, State
-from statewright.workflow import Output, Stage, Workflow, WorkflowError, digest, overlaps
+from statewright.workflow import Output, Stage, Workflow, digest, overlaps
 
 STAGE = Stage(
     "clean",
@@ -324,7 +324,7 @@ def test_a_plan_is_plain_json() -> None:
                 "subject": "zero.csv",
                 "was": "zero 1",
                 "now": "zero 2",
-                "text": "zero.csv changed: was zero 1, is zero 2",
+                "text": "zero.csv changed",
             }
         ],
         "seconds": None,
@@ -543,12 +543,6 @@ def test_the_digest_of_a_workflow_ignores_meta_and_desc_only() -> None:
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
-
-
-@pytest.mark.parametrize("value", ["two", -1, True, None])
-def test_an_error_about_meta_names_the_stage(value: Any) -> None:
-    with pytest.raises(WorkflowError, match=r"stage 'clean': meta\.cpu is"):
-        replace(STAGE, meta={"cpu": value}).number("cpu", 1)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 from toys import HERE, commit, make_repository
 
-from statewright.record import history, tracking
+from statewright.record import history, runs, tracking
 from statewright.record.outputs import LARGEST_TABLE, tables_of
+from statewright.record.store import local_uri
 from statewright.record.tracking import StageRecord
 from statewright.workflow import Output, Stage, flatten
 
@@ -98,7 +99,7 @@ class TestRecord:
         assert parent.data.tags["statewright.state.after"] == "s"
         assert parent.data.tags["mlflow.source.git.commit"] == head
         assert parent.data.metrics == {"score.json:n": 3.0}
-        (plan,) = (root / "mlflow" / "artifacts").rglob("plan.json")
+        (plan,) = (root / ".statewright" / "mlflow" / "artifacts").rglob("plan.json")
         assert json.loads(plan.read_text()) == {"stages": {"song-train": "must"}}
 
     def test_the_child_run_has_inputs_outputs_and_reasons(self, store: Any) -> None:
@@ -171,11 +172,11 @@ class TestRecord:
 
     def test_the_client_returns_the_same_durations_as_the_database(self, store: Any) -> None:
         root = store[0]
-        uri = f"sqlite:///{root}/mlflow/mlflow.db"
+        uri = local_uri(root)
         assert (
-            history._ranges(history._read_client(uri, root))
-            == history.durations(root)
-            == {"song-train": (6.25, 25.0)}
+            history._read_client(uri, root)
+            == [("song-train", seconds) for seconds in history.past_seconds(root)["song-train"]]
+            == [("song-train", 12.5)]
         )
 
     def test_the_environment_names_another_store(
@@ -186,8 +187,21 @@ class TestRecord:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
         monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "all songs")
         tracking.record_stage(tracking.open_record(root), record_of(root))
-        assert (tmp_path / "elsewhere.db").is_file() and not (root / "mlflow" / "mlflow.db").exists()
+        assert (tmp_path / "elsewhere.db").is_file() and not (root / ".statewright/mlflow/mlflow.db").exists()
         assert history.durations(root) == {"song-train": (6.25, 25.0)}
+
+
+@pytest.mark.slow
+def test_a_folder_of_files_that_the_user_names_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(tmp_path / "songs", FILES)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(root / "mlruns"))
+    tracking.record_stage(tracking.open_record(root), record_of(root))
+    assert history.durations(root) == {"song-train": (6.25, 25.0)}
+    (run,) = runs.open_run_history(root).runs("song-train")
+    assert run.outputs == {"score.json": "b" * 32}
+    assert not (root / ".statewright").exists()
 
 
 RECORDER = """
@@ -240,7 +254,7 @@ def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None
         assert all(run.data.metrics["rmse.joy"] == 0.5 for run in children)
     import sqlite3
 
-    with sqlite3.connect(root / "mlflow" / "mlflow.db") as database:
+    with sqlite3.connect(root / ".statewright/mlflow/mlflow.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
@@ -256,14 +270,6 @@ def test_a_server_that_does_not_answer_is_reported_at_once(
         tracking.open_record(tmp_path)
     assert history.durations(tmp_path) == {}
     assert time.monotonic() - started < 5
-
-
-def test_the_store_is_below_the_repository_unless_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert tracking.tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
-    assert tracking.tracking_uri(tmp_path) == "http://elsewhere"
 
 
 def test_flatten_returns_leaves() -> None:

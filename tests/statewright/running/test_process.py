@@ -57,10 +57,37 @@ def test_output_goes_to_the_log_and_line_by_line_to_the_callback(tmp_path: Path)
         tmp_path,
         "echo one; echo two >&2; printf '10%%\\r90%%\\r\\n'",
         "printf 'no newline'",
-        watch=lines.append,
+        watch=lambda finished, unfinished: lines.extend(finished),
     )
     assert text == "one\ntwo\n10%\r90%\r\nno newline"
-    assert lines[:4] == ["one", "two", "10%", "90%"]
+    # Of a progress bar, the last state is the line; the last line needs no end.
+    assert lines == ["one", "two", "90%", "no newline"]
+
+
+def test_of_a_progress_bar_only_the_last_state_is_a_line(tmp_path: Path) -> None:
+    lines: list[str] = []
+    command = "for n in $(seq 3000); do printf '\\r%d%%' $n; done; printf '\\r\\033[31mdone\\r\\n'"
+    run(tmp_path, command, watch=lambda finished, unfinished: lines.extend(finished))
+    assert lines == ["done"]
+
+
+def test_a_long_binary_last_line_is_cut_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(StageFailedError) as error:
+        run(tmp_path, "printf '\\033[31mred\\000\\377'; head -c 3000000 /dev/zero | tr '\\0' x; exit 1")
+    assert len(str(error.value)) < 1000
+    assert "\x1b" not in str(error.value) and "\0" not in str(error.value)
+
+
+def test_a_log_of_a_long_output_has_its_beginning_and_its_end(tmp_path: Path) -> None:
+    """Print 30 MB; the log has at most 12 MB."""
+    text = run(tmp_path, "seq 1 4000000")
+    assert len(text) < 13 * 2**20
+    head, marker, tail = text.partition("\n[statewright: ")
+    dropped = int(tail.partition(" ")[0].replace(",", ""))
+    tail = tail.partition("\n")[2]
+    everything = "".join(f"{n}\n" for n in range(1, 4000001))
+    assert marker and everything.startswith(head) and everything.endswith(tail)
+    assert len(head) + dropped + len(tail) == len(everything)
 
 
 def test_large_output_is_complete(tmp_path: Path) -> None:
@@ -70,7 +97,7 @@ def test_large_output_is_complete(tmp_path: Path) -> None:
 
 def test_output_that_is_not_utf8_is_accepted(tmp_path: Path) -> None:
     lines: list[str] = []
-    run_commands("toy", shell("printf '\\377\\n'"), tmp_path / "log", watch=lines.append)
+    run_commands("toy", shell("printf '\\377\\n'"), tmp_path / "log", watch=lambda new, _: lines.extend(new))
     assert (tmp_path / "log").read_bytes() == b"\xff\n"
     assert lines == ["\ufffd"]
 

@@ -1,4 +1,4 @@
-"""The table of a plan and the progress of a run."""
+"""Progress of a run: lines, a live table, the output of stages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from rich.console import Console
 
 from statewright.planning.plan import Decision, Plan
 from statewright.planning.reasons import Reason
-from statewright.scheduling.prediction import schedule_plan
-from statewright.terminal.display import clock, live_board, new_board, print_plan, span, summary
-from statewright.workflow import Stage, Workflow
+from statewright.terminal.display import live_board, new_board
+from statewright.terminal.words import about, clock, one_line, printable, shortened, span
 
 PLAN = Plan(
     {
@@ -25,60 +24,12 @@ PLAN = Plan(
 
 
 def make_console(**more: Any) -> Console:
-    return Console(file=io.StringIO(), width=200, **more)
+    return Console(file=io.StringIO(), width=200, **{"markup": False, "emoji": False, **more})
 
 
 def text(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-def test_the_plan_is_shown_with_verdicts_durations_and_reasons() -> None:
-    console = make_console()
-    print_plan(PLAN, console)
-    lines = text(console).splitlines()
-    assert lines[1].split() == ["one", "must", "2.0", "s", "to", "1:10", "train.lr", "0.1", "->", "[0.2]"]
-    assert lines[2].split() == ["two", "may", "after", "one"]
-    assert lines[3].split() == ["three", "restore", "1.0", "s", "output", "x", "is", "missing"]
-    assert lines[-1] == (
-        "1 must, 1 may, 1 restore, 1 skip; commands take 2.0 s to 1:10 in total, 1 stage without a prediction"
-    )
-
-
-def test_a_prediction_of_the_total_is_printed_below_the_plan() -> None:
-    stages = {name: Stage(name, (name,)) for name in PLAN.decisions}
-    workflow = Workflow(stages, {"one": (), "two": ("one",), "three": (), "four": ()})
-    prediction = schedule_plan(workflow, PLAN, {"cpu": 2.0, "ram_gb": 8.0, "gpu": 0.0})
-    console = make_console()
-    print_plan(PLAN, console, prediction, 2)
-    # two has no past run: its assumed duration is that of one, the only stage with a prediction
-    assert text(console).splitlines()[-1] == "predicted 2.0 s to 1:46 on 2 cores; critical path: one > two"
-
-
-@pytest.mark.parametrize("restored", [False, True])
-def test_without_past_runs_no_prediction_is_printed(restored: bool) -> None:
-    decisions = {"two": PLAN.decisions["two"]}
-    if restored:
-        decisions["three"] = Decision("three", "restore", (Reason("output", "x", None, "missing"),))
-    plan = Plan(decisions)
-    workflow = Workflow({name: Stage(name, (name,)) for name in decisions}, dict.fromkeys(decisions, ()))
-    prediction = schedule_plan(workflow, plan, {"cpu": 2.0, "ram_gb": 8.0, "gpu": 0.0})
-    console = make_console()
-    print_plan(plan, console, prediction, 2)
-    assert text(console).splitlines()[-1] == ("1 may, 1 restore" if restored else "1 may")
-
-
-def test_square_brackets_are_part_of_a_name() -> None:
-    """Print a stage of `foreach: ["[red]"]`."""
-    plan = Plan({"each@[red]": Decision("each@[red]", "must", (Reason("new", "each@[red]"),))})
-    console = make_console()
-    print_plan(plan, console)
-    console.print(new_board(plan, console).table())
-    assert text(console).count("each@[red] ") == 3
-
-
-def test_the_summary_of_a_plan_without_work() -> None:
-    assert summary(Plan({"four": Decision("four", "skip")})) == "1 skip"
 
 
 @pytest.mark.parametrize(
@@ -93,28 +44,118 @@ def test_a_range_of_equal_durations_is_one_duration() -> None:
     assert (span((1.0, 1.0)), span((1.0, 2.0)), span(None)) == ("1.0 s", "1.0 s to 2.0 s", "")
 
 
-def test_without_a_terminal_each_change_is_a_line() -> None:
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.1, 0.2, "< 1 s"),
+        (1.2, 2.55, "1.2-2.5 s"),
+        (4, 4.2, "4 s"),
+        (20, 89, "20-89 s"),
+        (20, 100, "0.3-1.7 min"),
+        (1, 100, "< 1.7 min"),
+        (340, 540, "6-9 min"),
+        (5400, 9000, "1.5-2.5 h"),
+        (100 * 3600, 200 * 3600, "4-8 days"),
+    ],
+)
+def test_a_predicted_time_has_round_numbers(low: float, high: float, shown: str) -> None:
+    assert about((low, high)) == shown
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    title = "\x1b]0;title\x07a\x1b[31mred\x1b[0m \x00\x9b2J\x1b(Bb\x1bcc\u202e"
+    assert printable(title) == "ared 2Jbc"
+    assert printable("a\tb\nc \udcff") == "a\tb\nc \ufffd"
+    assert one_line("a\nb\t c ") == "a b c"
+
+
+def test_a_text_is_cut_to_columns_not_to_characters() -> None:
+    assert shortened("日本語日本語", 7) == "日本語…"
+    assert shortened("abc", 3) == "abc"
+
+
+def test_without_a_terminal_states_and_output_are_lines() -> None:
     console = make_console()
     board = new_board(PLAN, console)
     with live_board(board):
         board.update("one", "running", note="")
-        board.update("one", note="epoch 1")
+        board.output("one", ["epoch 1", ":smile: [red]"], "epoch 2, 10%")
         board.update("one", "ran")
         board.update("three", "failed", note="[no such song]")
+        board.update("two", "blocked", note="needs three")
     lines = text(console).splitlines()
-    assert lines[0] == "one: running"
-    assert lines[1].startswith("one: ran in 0.")
-    assert lines[2] == "three: failed: [no such song]"
-    assert len(lines) == 3
+    assert lines[:3] == ["one: running", "one | epoch 1", "one | :smile: [red]"]
+    assert lines[3].startswith("one: ran in 0.")
+    # The error of a failed stage is printed once, at the end of the run.
+    assert lines[4:] == ["three: failed", "two: blocked: needs three"]
+
+
+def test_a_quiet_run_prints_nothing() -> None:
+    console = make_console(quiet=True)
+    board = new_board(PLAN, console)
+    with live_board(board):
+        board.update("one", "running")
+        board.output("one", ["epoch 1"])
+        board.update("one", "ran")
+    assert text(console) == ""
+
+
+def test_a_reader_that_has_gone_does_not_fail_the_stage() -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    board = new_board(PLAN, Console(file=Closed(), width=200))
+    board.update("one", "running")
+    board.output("one", ["epoch 1"])
+    assert board.rows["one"].state == "running"
 
 
 def test_on_a_terminal_there_is_a_table_of_the_stages_with_work() -> None:
-    console = make_console(force_terminal=True)
+    console = make_console(force_terminal=True, height=50)
     board = new_board(PLAN, console)
     with live_board(board):
         board.update("one", "running", note="[red]epoch 1")
         console.print(board.table())
     shown = text(console)
-    assert "one" in shown and "running" in shown and "[red]epoch 1" in shown and "2.0 s to 1:10" in shown
+    assert "one" in shown and "running" in shown and "[red]epoch 1" in shown and "2-70 s" in shown
     assert "two" in shown and "waiting" in shown
     assert "four" not in shown
+
+
+def test_only_the_last_line_of_a_stage_is_in_the_table() -> None:
+    console = make_console(force_terminal=True, height=50)
+    board = new_board(PLAN, console)
+    board.update("one", "running")
+    board.output("one", ["epoch 1", "epoch 2", " "], "epoch 3 \x1b[31m10%")
+    board.update("two", "running")
+    board.output("two", ["read", ""])
+    assert text(console) == ""
+    console.print(board.table())
+    assert "epoch 3 10%" in text(console) and "read" in text(console) and "epoch 2" not in text(console)
+
+
+def test_a_verbose_run_prints_output_above_the_table() -> None:
+    console = make_console(force_terminal=True, height=50)
+    board = new_board(PLAN, console, verbose=True)
+    board.update("one", "running")
+    board.output("one", ["epoch [red]1", "epoch :smile:"])
+    assert text(console).splitlines() == ["one | epoch [red]1", "one | epoch :smile:"]
+
+
+def test_a_small_terminal_shows_the_running_stages_and_counts() -> None:
+    plan = Plan({f"s{n}": Decision(f"s{n}", "must") for n in range(100)})
+    console = make_console(force_terminal=True, height=10, color_system=None)
+    board = new_board(plan, console)
+    for number in range(60):
+        board.update(f"s{number}", "ran")
+    for number in (60, 99):
+        board.update(f"s{number}", "running")
+    console.print(board.table())
+    lines = text(console).splitlines()
+    assert len(lines) <= 10
+    assert [line.split()[0] for line in lines if line.startswith("s") and "running" in line] == ["s60", "s99"]
+    assert "60 of 100 stages ended, 2 running" in lines[-1]
+    board.complete = True
+    console.print(board.table())
+    assert len(text(console).splitlines()) == len(lines) + 101

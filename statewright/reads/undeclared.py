@@ -1,0 +1,102 @@
+"""Reads that a stage does not declare: they order stages, and their changes re-run nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from statewright.planning.inputs import Producers
+from statewright.planning.ordering import Ordering, order_stages, output_producers
+from statewright.planning.plan import Plan
+from statewright.reads.store import ReadStore
+from statewright.reads.tracked import fingerprinted_folders
+from statewright.workflow import Stage, Workflow
+
+MOST_REPORTED = 5
+"""Maximum number of tracked files in the report of a run; `statewright check --reads` lists all."""
+
+
+@dataclass(frozen=True)
+class UndeclaredRead:
+    """File that a stage reads and does not declare.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the repository; an output as its producer declares it.
+    producer : str or None
+        The stage that makes it; None for a file of git.
+    dep : str
+        The line to add under `deps:`, relative to the folder of the stage.
+    """
+
+    stage: str
+    path: str
+    producer: str | None
+    dep: str
+
+    @property
+    def text(self) -> str:
+        """Sentence that a person reads."""
+        if self.producer is None:
+            return (
+                f"{self.stage} reads {self.path}, which is not among its deps: a change there re-runs nothing"
+            )
+        made = "tracked by" if self.producer.endswith(".dvc") else "made by"
+        return f"{self.stage} reads {self.path}, {made} {self.producer}, without declaring it: add it to deps"
+
+
+def ordering_of(workflow: Workflow, plan: Plan, reads: ReadStore, workers: int | str) -> Ordering:
+    """Return the constraints on the stages of a plan, declared and learned."""
+    ever = {address: reads.ever(address) for address in plan.work}
+    return order_stages(workflow, plan.work, ever, reads.observed(workflow), workers)
+
+
+def undeclared_reads(
+    workflow: Workflow, reads: ReadStore, addresses: Iterable[str]
+) -> tuple[UndeclaredRead, ...]:
+    """Return the undeclared reads of some stages: first outputs, then files of git."""
+    producers = output_producers(workflow)
+    found: list[UndeclaredRead] = []
+    for address in addresses:
+        stage = workflow.stages[address]
+        if known := reads.of(stage):
+            found += _of_stage(workflow, stage, known.paths, producers)
+    return tuple(sorted(found, key=lambda read: read.producer is None))
+
+
+def _of_stage(
+    workflow: Workflow, stage: Stage, paths: Collection[str], producers: Producers
+) -> Iterator[UndeclaredRead]:
+    declared = [*stage.deps, *stage.params, *(out.path for out in stage.outs)]
+    folders = list(fingerprinted_folders(workflow, stage.address))
+    for path in paths:
+        makers = producers.of(path) - {stage.address}
+        if any(_is_inside(path, other) or _is_inside(other, path) for other in declared):
+            continue
+        if not makers and any(_is_inside(path, folder) for folder in folders):
+            continue  # the stage sees changes of this code as changes of its params
+        dep = os.path.relpath(path, stage.wdir)
+        yield UndeclaredRead(stage.address, path, min(makers, default=None), dep)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/") or folder == "."
+
+
+def report(reads: Collection[UndeclaredRead]) -> list[str]:
+    """Return sentences for the end of a run, with the lines to add for outputs of other stages."""
+    if not reads:
+        return []
+    outputs = [read for read in reads if read.producer is not None]
+    files = [read for read in reads if read.producer is None]
+    lines = [read.text for read in outputs]
+    for address in dict.fromkeys(read.stage for read in outputs):
+        lines.append(f"  in dvc.yaml, under deps of {address}:")
+        lines += [f"    - {read.dep}" for read in outputs if read.stage == address]
+    lines += [read.text for read in files[:MOST_REPORTED]]
+    if len(files) > MOST_REPORTED:
+        lines.append(f"{len(files) - MOST_REPORTED} more: `statewright check --reads` lists all")
+    lines.append("`statewright check --fix` shows these changes as a patch; with --write it applies them")
+    return lines

@@ -1,0 +1,177 @@
+"""Start each stage when its inputs exist and its resources are free.
+
+The loop knows stages that are ready, stages that run, and limits. How a stage is carried out is up to
+a runner: `local_runner.py` uses threads of this process, `prefect_runner.py` Prefect's tasks. When the
+turn of a stage comes, the engine decides on it again, because its inputs may be unchanged. A stage
+that fails stops its descendants only.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+
+from statewright.running.attempt import AGAIN, Work
+from statewright.running.limits import Limits
+from statewright.scheduling.prediction import DEMANDS, expected_seconds
+from statewright.scheduling.schedule import priorities
+from statewright.workflow import Stage, Workflow
+
+Start = Callable[[str], "Future[str]"]
+"""Starts the stage of an address; the future holds its outcome, see `attempt`, or its error."""
+
+
+def dispatch(work: Work, limits: Limits, start: Start, *, keep_going: bool = True) -> None:
+    """Start every stage of the plan and save its outcome in `work`.
+
+    A stage that must run again in order (see `attempt`) waits until it can run alone.
+    """
+    turns = _Turns(work)
+    edges = {**work.workflow.upstream, **{address: tuple(ups) for address, ups in turns.edges.items()}}
+    tails = priorities(replace(work.workflow, upstream=edges), expected_seconds(work.plan))
+    running: dict[str, Stage] = {}
+    ended: queue.SimpleQueue[tuple[str, Future[str]]] = queue.SimpleQueue()
+    while running or turns.ready:
+        turns.ready.sort(key=tails.__getitem__, reverse=True)
+        for address in list(startable(turns.ready, running, work.workflow, limits)):
+            turns.begin(address)
+            running[address] = work.workflow.stages[address]
+            start(address).add_done_callback(partial(_report, ended, address))
+        address, future = ended.get()
+        del running[address]
+        if _must_run_again(address, future, turns, work):
+            turns.run_alone(address, running)
+            continue
+        turns.end(address)
+        if not _succeeded(address, future, work):
+            _block(address, turns.waiting, work, keep_going)
+            turns.drop(work.outcomes)
+
+
+class _Turns:
+    """Stages that wait, and for which other stages each of them waits."""
+
+    def __init__(self, work: Work) -> None:
+        self.ordering = work.ordering
+        self.edges = self.ordering.after()
+        self.waiting = {address: set(ups) for address, ups in self.edges.items()}
+        self.ready = [address for address, ups in self.waiting.items() if not ups]
+        self.ended: set[str] = set()
+        self.ended_before: dict[str, frozenset[str]] = {}
+
+    def begin(self, address: str) -> None:
+        """Note that a stage starts."""
+        self.ready.remove(address)
+        del self.waiting[address]
+        self.ended_before[address] = frozenset(self.ended)
+
+    def end(self, address: str) -> None:
+        """Note that a stage has ended, whether it succeeded or not."""
+        self.ended.add(address)
+        for waiting, ups in self.waiting.items():
+            if address in ups:
+                ups.discard(address)
+                if not ups:
+                    self.ready.append(waiting)
+
+    def drop(self, addresses: Collection[str]) -> None:
+        """Remove stages that will not start."""
+        for address in [address for address in self.waiting if address in addresses]:
+            del self.waiting[address]
+            self.end(address)
+        self.ready = [address for address in self.ready if address in self.waiting]
+
+    def run_alone(self, address: str, running: Collection[str]) -> None:
+        """Let a stage run again: after all earlier ones, and while no other stage runs."""
+        self.ordering = self.ordering.isolate(address)
+        edges = self.ordering.after()
+        edges[address].update(running)
+        self.waiting[address] = set()
+        for waiting in self.waiting:
+            self.waiting[waiting] = edges[waiting] - self.ended
+        self.ready = [waiting for waiting, ups in self.waiting.items() if not ups]
+
+
+def _must_run_again(address: str, future: Future[str], turns: _Turns, work: Work) -> bool:
+    """Return whether a stage ran too early, and must run again in order.
+
+    A stage that fails may miss a file that it does not declare: nobody sees a file being missed. So an
+    unobserved stage that failed before all earlier stages had ended runs again, too.
+    """
+    if work.cancelled.is_set() or address in turns.ordering.alone:
+        return False
+    if future.exception() is None:
+        if future.result() == AGAIN:
+            work.notices.append(f"{work.stale[address]}; it ran again in DVC's order")
+            return True
+        return False
+    earlier = turns.ordering.order[: turns.ordering.order.index(address)]
+    missed = [a for a in earlier if a not in turns.ended_before[address]]
+    if address in turns.ordering.observed or not missed:
+        return False
+    work.notices.append(f"{address} failed before {missed[0]} had finished; it ran again in DVC's order")
+    work.board.update(address, "waiting", note=f"failed before {missed[0]} had finished")
+    return True
+
+
+def _report(ended: queue.SimpleQueue[tuple[str, Future[str]]], address: str, future: Future[str]) -> None:
+    ended.put((address, future))
+
+
+def startable(
+    ready: Collection[str], running: Mapping[str, Stage], workflow: Workflow, limits: Limits
+) -> Iterator[str]:
+    """Yield the `ready` stages that may start now, in order.
+
+    Parameters
+    ----------
+    ready : collection of str
+        Addresses of the stages whose inputs exist, the most urgent first.
+    running : mapping of str to Stage
+        The stages that run now.
+    """
+    capacities = [limits.as_dict()[key] for key in DEMANDS]
+
+    def exceeds(demand: tuple[float, ...]) -> bool:
+        return any(d > c for d, c in zip(demand, capacities, strict=True))
+
+    active = [_demand(stage) for stage in running.values()]
+    used = [sum(amounts) for amounts in zip([0.0] * len(DEMANDS), *active, strict=True)]
+    for address in ready:
+        if any(map(exceeds, active)):
+            return  # a stage that exceeds the capacities runs alone
+        demand = _demand(workflow.stages[address])
+        if active and any(d and u + d > c for d, u, c in zip(demand, used, capacities, strict=True)):
+            continue
+        active.append(demand)
+        used = [u + d for u, d in zip(used, demand, strict=True)]
+        yield address
+
+
+def _demand(stage: Stage) -> tuple[float, ...]:
+    return tuple(stage.number(key, usual) for key, usual in DEMANDS.items())
+
+
+def _succeeded(address: str, future: Future[str], work: Work) -> bool:
+    """Save the outcome of a stage and return whether it succeeded."""
+    error = future.exception()
+    if error is None and future.result() != AGAIN:
+        work.outcomes[address] = future.result()
+        return True
+    work.outcomes[address] = "failed"
+    work.errors[address] = str(error or work.stale[address]) or type(error).__name__
+    work.board.update(address, "failed", note=work.errors[address].splitlines()[0])
+    return False
+
+
+def _block(failed: str, waiting: Collection[str], work: Work, keep_going: bool) -> None:
+    """Block the waiting stages that need the failed one, or all of them."""
+    downstream = work.workflow.downstream(failed) | work.ordering.dependents(failed)
+    for address in waiting:
+        if address not in work.outcomes and (address in downstream or not keep_going):
+            work.outcomes[address] = "blocked"
+            relation = "needs" if address in downstream else "not started after the failure of"
+            work.board.update(address, "blocked", note=f"{relation} {failed}")

@@ -1,0 +1,297 @@
+"""Observe which outputs and which files of git the stages of a run open.
+
+inotify reports that a file was opened, not by which process. So
+
+- while one stage runs and no other, each report is a read of that stage: this is learned;
+- while several run, a report of a file whose producer has not finished, or has finished since a stage
+  started, makes that stage's result doubtful: it is not recorded, and the stage runs again in order.
+
+A producer opens its own outputs, too. While its command runs, only a file that is closed after reading
+counts, and not if the producer was seen to read its own outputs and the other stage was observed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from statewright.planning.ordering import Ordering, output_producers
+from statewright.running import inotify
+from statewright.running.watched_paths import WatchedPaths
+from statewright.workflow import Workflow
+
+WAITING, PREPARING, RUNNING, SAVING, FINISHED, FAILED = range(6)
+OWN_S = 2.0
+"""Seconds after which an open by this process must have been reported."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Files opened while the command of one stage ran.
+
+    Parameters
+    ----------
+    exact : bool
+        Whether no other stage ran, and no report was lost.
+    reads : frozenset of str
+        Outputs of other stages as declared, and files that git tracks.
+    own : bool
+        Whether the stage read its own outputs.
+    stale : mapping of str to str
+        Producer -> an output of it that was opened before the producer had finished.
+    """
+
+    exact: bool = False
+    reads: frozenset[str] = frozenset()
+    own: bool = False
+    stale: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Command:
+    """A running command."""
+
+    since: int
+    exact: bool
+    reads: set[str] = field(default_factory=set)
+    own: bool = False
+    stale: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Stage:
+    phase: int = FINISHED
+    finished: int = 0
+
+
+class Watch:
+    """Observer of the stages of one run.
+
+    Parameters
+    ----------
+    rereading : collection of str
+        Stages that were seen to read their own outputs.
+    tracked : iterable of str
+        Files that git tracks.
+
+    Attributes
+    ----------
+    problem : str or None
+        Why some files are not watched.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        workflow: Workflow,
+        ordering: Ordering,
+        *,
+        rereading: Iterable[str] = (),
+        tracked: Iterable[str] = (),
+    ) -> None:
+        self._mutex = threading.RLock()
+        self._workflow = workflow
+        self._ordering = ordering
+        self._rereading = frozenset(rereading)
+        self._place = {address: number for number, address in enumerate(ordering.order)}
+        self._ancestors = cache(lambda address: workflow.ancestors([address]))
+        self._stages = {a: _Stage(WAITING if a in self._place else FINISHED) for a in workflow.stages}
+        self._commands: dict[str, _Command] = {}
+        self._clock = 0
+        self._producers = output_producers(workflow)
+        self._paths = WatchedPaths(root, self._producers, frozenset(tracked))
+        self._own: dict[str, list[float]] = {}
+        self._woken, self._wake = os.pipe()
+        _observers.append(self._note_own)
+        self._thread = threading.Thread(target=self._follow, name="watch", daemon=True)
+        self._thread.start()
+
+    @property
+    def problem(self) -> str | None:
+        """Why some files are not watched, or None."""
+        return self._paths.problem
+
+    def prepare(self, address: str) -> None:
+        """Note that the engine prepares a stage: it may now remove and restore its outputs."""
+        with self._mutex:
+            self._drain()
+            self._stages[address].phase = PREPARING
+            for command in self._commands.values():
+                command.exact = False
+
+    def start(self, address: str) -> None:
+        """Note that the command of a stage starts."""
+        with self._mutex:
+            self._drain()
+            active = [a for a, s in self._stages.items() if s.phase in (PREPARING, RUNNING, SAVING)]
+            self._clock += 1
+            self._commands[address] = _Command(self._clock, active == [address] and self._paths.complete)
+            self._stages[address].phase = RUNNING
+
+    def end(self, address: str) -> Observation:
+        """Note that the command of a stage has ended, and return what was observed."""
+        with self._mutex:
+            self._drain()
+            self._stages[address].phase = SAVING
+            command = self._commands.pop(address)
+            return Observation(command.exact, frozenset(command.reads), command.own, dict(command.stale))
+
+    def finish(self, address: str, *, failed: bool = False, again: bool = False) -> None:
+        """Note that a stage is recorded, has failed, or will run again."""
+        with self._mutex:
+            self._drain()
+            self._clock += 1
+            stage = self._stages[address]
+            stage.phase = WAITING if again else FAILED if failed else FINISHED
+            stage.finished = self._clock
+            self._commands.pop(address, None)
+            self._paths.cover_outputs(out.path for out in self._workflow.stages[address].outs)
+
+    def close(self) -> None:
+        """End the observation."""
+        _observers.remove(self._note_own)
+        os.write(self._wake, b"x")
+        self._thread.join()
+        self._paths.close()
+        os.close(self._woken)
+        os.close(self._wake)
+
+    def _follow(self) -> None:
+        """Empty the kernel's queue, which is short, while stages run."""
+        poller = select.poll()
+        for descriptor in (self._paths.descriptor, self._woken):
+            poller.register(descriptor, select.POLLIN)
+        while self._woken not in {ready for ready, _ in poller.poll()}:
+            with self._mutex:
+                self._drain()
+            time.sleep(0.002)  # let a burst of events arrive, so that one call reads all of them
+
+    def _drain(self) -> None:
+        for event in self._paths.events():
+            if event.mask & inotify.OVERFLOWED:
+                self._note_loss()
+            elif self._commands and event.mask & (inotify.OPEN | inotify.CLOSE_UNWRITTEN):
+                self._note(event.path, event.mask)
+
+    def _note_loss(self) -> None:
+        """Treat every stage as a reader of every output: the kernel has dropped reports."""
+        for command in self._commands.values():
+            command.exact = False
+        for address, stage in self._workflow.stages.items():
+            for out in stage.outs:
+                self._note_output(out.path, address, inotify.OPEN | inotify.CLOSE_UNWRITTEN)
+
+    def _note(self, path: str, mask: int) -> None:
+        if mask & inotify.OPEN and self._is_own(path):
+            return
+        is_folder = bool(mask & inotify.IS_FOLDER)
+        covering = self._paths.covering_outputs(path)
+        for output, producer in covering:
+            if not (is_folder and self._stages[producer].phase == RUNNING):
+                self._note_output(output, producer, mask)
+        if covering or not mask & inotify.OPEN:
+            return
+        if is_folder:
+            self._note_listing(path)
+        elif path in self._paths.tracked:
+            for command in self._commands.values():
+                command.reads.add(path)
+
+    def _note_output(self, output: str, producer: str, mask: int) -> None:
+        state = self._stages[producer]
+        for address, command in self._commands.items():
+            if address == producer:
+                command.own |= bool(mask & inotify.CLOSE_UNWRITTEN)
+            else:
+                if mask & inotify.OPEN:
+                    command.reads.add(output)
+                if producer in self._place and self._is_doubtful(address, command, producer, state, mask):
+                    command.stale.setdefault(producer, output)
+
+    def _is_doubtful(self, address: str, command: _Command, producer: str, state: _Stage, mask: int) -> bool:
+        """Return whether a report may be a read of an output that is not final."""
+        if producer in self._ancestors(address) or state.phase == SAVING:
+            return False  # while the engine saves an output, it is complete and the engine reads it
+        if state.phase == RUNNING:
+            explained = producer in self._rereading and address in self._ordering.observed
+            return bool(mask & inotify.CLOSE_UNWRITTEN) and not explained
+        if not mask & inotify.OPEN:
+            return False
+        if state.phase == FINISHED:
+            return state.finished > command.since
+        return self._place[producer] < self._place[address] or state.phase == PREPARING
+
+    def _note_listing(self, folder: str) -> None:
+        """Note that a folder was listed: an output that is missing there is not seen by the reader.
+
+        Python lists the folders from which it imports, so these do not count, nor do stages whose reads
+        are known.
+        """
+        if self._paths.is_imported_from(folder):
+            return
+        for output, producer in self._paths.outputs_in(folder):
+            state = self._stages[producer]
+            for address, command in self._commands.items():
+                if address != producer and address not in self._ordering.observed:
+                    unfinished = state.phase not in (FINISHED, SAVING)
+                    earlier = self._place.get(producer, 0) < self._place[address]
+                    if unfinished and earlier and producer not in self._ancestors(address):
+                        command.stale.setdefault(producer, output)
+
+    def _note_own(self, path: str) -> None:
+        if not self._commands:
+            return
+        relative = self._paths.relative(path)
+        if relative is not None and (
+            self._paths.covering_outputs(relative) or self._paths.is_watched(relative)
+        ):
+            self._own.setdefault(relative, []).append(time.monotonic())
+
+    def _is_own(self, path: str) -> bool:
+        """Return whether this process itself opened the path a moment ago."""
+        times = self._own.get(path)
+        now = time.monotonic()
+        while times:
+            if now - times.pop(0) < OWN_S:
+                return True
+        return False
+
+
+_observers: list[Any] = []
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _observers and event in ("open", "os.scandir", "os.listdir"):
+        path = arguments[0]
+        if isinstance(path, str | os.PathLike):
+            text = os.fspath(path)
+            if isinstance(text, str):
+                for observer in _observers:
+                    observer(text)
+
+
+def open_watch(
+    root: Path,
+    workflow: Workflow,
+    ordering: Ordering,
+    *,
+    rereading: Iterable[str] = (),
+    tracked: Iterable[str] = (),
+) -> tuple[Watch | None, str | None]:
+    """Return a watch, or None and the reason why this system cannot watch."""
+    if not getattr(sys, "_statewright_watch_audit", False):
+        # An audit hook cannot be removed, so the process gets one for all runs.
+        sys.addaudithook(_audit)
+        sys._statewright_watch_audit = True  # type: ignore[attr-defined]
+    try:
+        return Watch(root, workflow, ordering, rereading=rereading, tracked=tracked), None
+    except OSError as error:
+        return None, str(error.strerror or error)

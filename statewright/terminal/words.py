@@ -1,0 +1,107 @@
+"""Texts that several outputs share: numbers with nouns, durations, printable names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+
+WIDTH = 100
+"""Maximum width of a line in columns; a narrower terminal has its own width."""
+
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements
+    r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # window titles and links
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+_NOT_A_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
+    """Return a console that prints every text literally, or nothing if it is quiet.
+
+    Without a terminal it is wide enough for long lines. Names can hold ``[red]`` or ``:key:``, which
+    Rich would read as markup and as an emoji.
+    """
+    console = Console(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 240
+    return console
+
+
+def width_of(console: Console) -> int:
+    """Return the width of the lines that are printed to a console."""
+    return min(console.width, WIDTH)
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters; line ends and tabs stay."""
+    return _NOT_A_CHARACTER.sub("\ufffd", _CONTROL.sub("", text))
+
+
+def one_line(text: str) -> str:
+    """Return a text as one printable line."""
+    return " ".join(printable(text).split())
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text cut to `width` columns, with an ellipsis at the end."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text cut or filled with spaces to exactly `width` columns."""
+    return set_cell_size(shortened(text, width), width)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 stage``, ``2 stages``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Return texts as a list in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as text: ``0.4 s``, ``12 s``, ``3:05``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+def span(seconds: tuple[float, float] | None) -> str:
+    """Return a range of durations as text: ``2.0 s to 1:10``."""
+    if not seconds:
+        return ""
+    low, high = clock(seconds[0]), clock(seconds[1])
+    return low if low == high else f"{low} to {high}"
+
+
+def about(seconds: tuple[float, float] | None) -> str:
+    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``, ``< 2 min``."""
+    if not seconds:
+        return ""
+    if seconds[1] < 0.95:
+        return "< 1 s"
+    unit, size = next(((u, s) for u, s, limit in _UNITS if seconds[1] < limit * s), ("days", 86400.0))
+    low, high = (_round(number / size) for number in seconds)
+    if low == "0":
+        return f"< {high} {unit}"
+    return f"{high} {unit}" if low == high else f"{low}-{high} {unit}"
+
+
+_UNITS = (("s", 1.0, 90.0), ("min", 60.0, 90.0), ("h", 3600.0, 48.0))
+"""Units of a duration, with their seconds and the number from which the next unit is used."""
+
+
+def _round(number: float) -> str:
+    """Return a number with one digit after the point below 3, else without."""
+    return f"{number:.1f}".removesuffix(".0") if number < 3 else f"{number:.0f}"
