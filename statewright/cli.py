@@ -238,6 +238,17 @@ def build_parser() -> argparse.ArgumentParser:
         "verify", help="check that stages are reproducible: run them twice in scratch copies"
     )
     verify.add_argument("targets", nargs="*", metavar="STAGE", help="stages or files (default: every stage)")
+    verify.add_argument(
+        "--against",
+        metavar="REV",
+        help="run each stage once, as REV declares it, and compare with the outputs that REV records: same "
+        "bytes, same numbers within meta.tolerance (default: 1e-6 relative), or how different",
+    )
+    verify.add_argument(
+        "--no-run",
+        action="store_true",
+        help="with --against: run nothing, compare the files of the workspace",
+    )
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
     verify.set_defaults(command=commands.verify)
 

@@ -19,6 +19,7 @@ from statewright.lineage.walk import Dependent, Source, Step
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
 from statewright.terminal.words import clock, counted
+from statewright.verify.against import Agreement
 from statewright.verify.reproduction import OutputComparison, Verification
 
 MAX_NAMES = 3
@@ -216,6 +217,32 @@ def print_verification(result: Verification, console: Console) -> None:
         console.print(Text(f"  not compared with dvc.lock: {show_list(result.stale)}", style="dim"))
 
 
+def print_agreement(result: Agreement, console: Console) -> None:
+    """Print whether the outputs of a stage agree with a revision, and the differences."""
+    style = "green" if result.agrees else "bold red"
+    took = "" if result.seconds is None else f" ({clock(result.seconds)})"
+    counts = {output.verdict: 0 for output in result.outputs}
+    for output in result.outputs:
+        counts[output.verdict] += 1
+    numbers = ", ".join(f"{counted(n, 'output')} {verdict}" for verdict, n in counts.items())
+    console.print(Text(f"{result.stage}: {numbers}{took}", style=style))
+    for output in result.outputs:
+        if output.verdict == "same bytes":
+            continue
+        hashes = f"{show(output.recorded)} in {result.revision}, {show(output.hash)} here"
+        console.print(
+            Text(f"  {output.path}  {output.verdict}: {hashes}", style="" if output.agrees else "red")
+        )
+        for difference in [item for item in output.differences if not item.tolerable or output.agrees]:
+            beyond = f"; {difference.beyond} beyond the tolerance" if difference.beyond else ""
+            line = ": ".join(filter(None, (difference.where, difference.text)))
+            console.print(Text(f"      {line}{beyond}"))
+    if result.stale:
+        console.print(
+            Text(f"  dvc.lock of {result.revision} is stale: {show_list(result.stale)}", style="yellow")
+        )
+
+
 def _verdict(result: Verification) -> str:
     took = " and ".join(clock(seconds) for seconds in result.seconds)
     changed = [output.path for output in result.outputs if not output.repeatable]
@@ -225,7 +252,7 @@ def _verdict(result: Verification) -> str:
     if not result.identical:
         return (
             f"repeatable here, but not what dvc.lock records ({took}): "
-            "the recorded run used another machine or other software"
+            "the recorded run had another machine, other software or other undeclared files"
         )
     return f"identical in two runs ({took}){'' if result.stale else ', and as dvc.lock records'}"
 
