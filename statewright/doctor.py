@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from statewright.masking import mask_text
 from statewright.record.store import store_folder
 from statewright.workflow import WorkflowError
 
@@ -100,8 +101,8 @@ def _store(directory: Path) -> Finding:
 
 def _service(name: str, address: str | None, default: str) -> Finding:
     if not address or not address.startswith(("http://", "https://")):
-        return Finding(True, name, address or default)
-    parts = urlsplit(address)
+        return Finding(True, name, mask_text(address or default))
+    parts, address = urlsplit(address), mask_text(address)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with socket.create_connection((parts.hostname or "", port), timeout=3):

@@ -133,21 +133,27 @@ def _dump_json_for(path: Path, value: Any) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, most: int = 0o777) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` on success.
 
     If the process is killed, `path` is the complete old file or the complete new one. The next
     writer of the same path removes the temporary file that is left. A new file gets its mode from
     the user's umask; a file that its owner can write keeps its mode.
+
+    Parameters
+    ----------
+    most : int
+        Permissions that the file may have at most, such as 0o600 for a copy of a private file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, handle = _claim(path)
-    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    mode = (_mode(path) or stat.S_IMODE(os.fstat(handle).st_mode)) & most
+    os.fchmod(handle, mode)
     try:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.chmod(_mode(path) or mode)  # a writer such as safetensors sets a mode of its own
+        temporary.chmod(mode)  # a writer such as safetensors sets a mode of its own
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -217,3 +223,24 @@ def _write_safetensors(tensors: Any, path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, path)
+
+
+def conflict_in(path: Path) -> str:
+    """Return a sentence about the conflict markers that a merge left in a file.
+
+    The text is empty if there are none, or if the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            numbers = [number for number, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")]
+    except OSError:
+        return ""
+    if not numbers:
+        return ""
+    if path.suffix == ".lock":
+        fix = (
+            f"choose a version of the file with `git checkout --ours {path}` or `--theirs`; a run updates it"
+        )
+    else:
+        fix = "edit the file and remove the lines that start with <<<<<<<, ======= and >>>>>>>"
+    return f"{path}, line {numbers[0]}: conflict markers of a merge (<<<<<<<); {fix}"

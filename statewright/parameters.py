@@ -14,8 +14,9 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from statewright.contracts import Patch
-from statewright.files import replacing
+from statewright.files import conflict_in, replacing
 from statewright.inplace import replace_value, represent_null
+from statewright.masking import mask_arguments, mask_command, mask_value
 from statewright.workflow import WorkflowError
 
 
@@ -29,11 +30,13 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise WorkflowError(f"--set {text}: expected KEY=VALUE, as in --set train.lr=1e-3")
+        raise WorkflowError(f"--set {mask_command(text)}: expected KEY=VALUE, as in --set train.lr=1e-3")
     try:
         parsed = YAML(typ="safe").load(value)
     except YAMLError as error:
-        raise WorkflowError(f"--set {text}: the value is not valid YAML: {error}") from error
+        shown = mask_arguments([text])
+        cause = f": {error}" if shown == text else ""  # the error quotes the value
+        raise WorkflowError(f"--set {shown}: the value is not valid YAML{cause}") from error
     if isinstance(parsed, str) and parsed == value.strip():  # not in quotes
         with suppress(ValueError):
             parsed = float(parsed)
@@ -119,6 +122,8 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
     except WorkflowError:
         raise
     except (YAMLError, ValueError) as error:
+        if conflict := conflict_in(path):
+            raise WorkflowError(conflict) from error
         raise WorkflowError(f"{path}: expected {path.suffix[1:]}: {error}; fix the file") from error
 
 
@@ -206,8 +211,8 @@ def _set(data: Any, key: str, value: Any, path: Path) -> tuple[Any, Any]:
     was = block[last]
     if not _same_kind(was, value):
         raise WorkflowError(
-            f"{path}: '{key}' is {was!r} ({type(was).__name__}), "
-            f"it cannot become {value!r} ({type(value).__name__})"
+            f"{path}: '{key}' is {mask_value(key, was)!r} ({type(was).__name__}), "
+            f"it cannot become {mask_value(key, value)!r} ({type(value).__name__})"
             + (f"; if any number is allowed, write {was}.0 in the file" if _only_whole(was, value) else "")
         )
     block[last] = value = _as_kind(was, value)

@@ -16,12 +16,18 @@ from rich.console import Console
 from statewright import meta, parameters
 from statewright.drift import Environments
 from statewright.functions.checks import value_faults
+from statewright.masking import mask_arguments, mask_text, mask_value
+from statewright.planning.absent import absent_data, advice
 from statewright.planning.plan import SKIP, Plan, decide, note_drift
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
-from statewright.repository.declaration import Repository, declare, open_repository, targets
+from statewright.repository.declaration import Repository, declare, open_repository
+from statewright.repository.lock_writer import track_changes
 from statewright.repository.observation import observe
+from statewright.repository.pulling import fetch_run_cache
+from statewright.repository.scope import select
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.request import Request, as_request
 from statewright.running.limits import Limits, limits_of
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
@@ -46,30 +52,20 @@ class Session:
     targets: tuple[str, ...] = ()
 
 
-def open_session(
-    directory: Path,
-    names: Sequence[str],
-    *,
-    force: bool = False,
-    assumed: Sequence[str] = (),
-    strict: bool = False,
-) -> Session:
+def open_session(directory: Path, wanted: Request | Sequence[str], *, assumed: Sequence[str] = ()) -> Session:
     """Declare, observe and decide.
 
     Parameters
     ----------
-    names : sequence of str
-        Targets (default: everything).
-    force : bool
-        Whether to run the targets even if nothing changed.
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     assumed : sequence of str
         Assignments such as ``train.lr=1e-3`` to plan with; no file is changed.
-    strict : bool
-        Whether to run stages whose outputs were made with other software than is installed now.
     """
+    request = as_request(wanted)
     with logging_accesses() as log:
-        session, environments = _open(directory, names, force, assumed, strict)
-    if not (names or force or assumed):
+        session, environments = _open(directory, request, assumed)
+    if not assumed:
         store(log, session.repository, session.workflow, session.plan, environments)
     return session
 
@@ -80,23 +76,21 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
     texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
     overlay_texts(repository, texts)
     if faults := value_faults(root, declare(repository)):
-        raise WorkflowError(f"--set {' --set '.join(assignments)}: {faults[0]}; no file was changed")
+        options = [word for assignment in assignments for word in ("--set", assignment)]
+        raise WorkflowError(f"{mask_arguments(options)}: {faults[0]}; no file was changed")
 
 
-def _open(
-    directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str], strict: bool
-) -> tuple[Session, Environments]:
-    repository = open_repository(directory)
+def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Session, Environments]:
+    repository = open_repository(directory, request)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
     _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
-    wanted = targets(repository, names)
+    scope = select(repository, request)
     state = observe(repository, workflow)
     if texts:
         state = overlay_state(repository, state, texts)
-    forced = (wanted or tuple(workflow.stages)) if force else ()
     environments = Environments(repository.root)
     drift = environments.drifted(
         {a: state.stages[a].outs_was for a, stage in workflow.stages.items() if stage.cmd and stage.plain}
@@ -104,12 +98,12 @@ def _open(
     plan = decide(
         workflow,
         state,
-        wanted,
-        force=forced,
+        order=scope.order,
+        force=scope.order if request.force else (),
         seconds=durations.ranges(repository.root, workflow),
-        drift=drift if strict else None,
+        drift=drift if request.strict_environment else None,
     )
-    return Session(repository, workflow, state, note_drift(plan, drift), wanted), environments
+    return Session(repository, workflow, state, note_drift(plan, drift), scope.named), environments
 
 
 @cache
@@ -121,12 +115,10 @@ def _warn(text: str) -> None:
 
 def run(
     directory: Path,
-    names: Sequence[str] = (),
+    wanted: Request | Sequence[str] = (),
     *,
     workers: int | str | None = None,
     assignments: Sequence[str] = (),
-    force: bool = False,
-    strict: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
     verbosity: int = 0,
@@ -135,14 +127,12 @@ def run(
 
     Parameters
     ----------
-    names : sequence of str
-        Targets (default: everything).
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     workers : int or str, optional
         Cores to use, or ``auto`` (default: the setting of the repository).
     assignments : sequence of str
         Changes of params files to write first, such as ``train.lr=1e-3``.
-    strict : bool
-        Whether to run stages whose outputs were made with other software than is installed now.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
     verbosity : int
@@ -154,21 +144,27 @@ def run(
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
     console = terminal(quiet=verbosity < 0)
+    # Opening a repository changes to its root, and targets are relative to the user's folder.
+    directory = directory.absolute()
+    request = as_request(wanted)
     opened = open_repository(directory)
-    root, names = opened.root, names if opened.below == "." else targets(opened, names)
+    root = opened.root
     with exclusive_run(root, console):
+        if request.pull and request.run_cache and (problem := fetch_run_cache(opened)):
+            console.print(problem, highlight=False, markup=False, soft_wrap=True)
         if assignments:
             _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
-                console.print(
-                    f"{file}: {patch.key} {patch.was} -> {patch.now}", highlight=False, markup=False
-                )
-        session = open_session(root, names, force=force, strict=strict)
+                was, now = (mask_value(patch.key, value) for value in (patch.was, patch.now))
+                console.print(f"{file}: {patch.key} {was} -> {now}", highlight=False, markup=False)
+        session = open_session(directory, request)
         if not session.plan.work:
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
             return 0
         print_short_plan(session.plan, console, _prediction(session, workers))
+        for line in missing_advice(session):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return carry_out(
             session,
             workers=workers,
@@ -193,6 +189,17 @@ def _prediction(session: Session, workers: int | str | None) -> Prediction | Non
     return predict(session, limits_of(session.repository.root, workers))
 
 
+def missing_advice(session: Session) -> list[str]:
+    """Return lines about missing data and how to fetch it.
+
+    There are none if the request already says what to do about it.
+    """
+    request = session.repository.request
+    if request.pull or request.allow_missing:
+        return []
+    return advice(absent_data(session.workflow, session.state, session.plan))
+
+
 @contextmanager
 def exclusive_run(root: Path, console: Console) -> Iterator[None]:
     """Hold the run lock of the repository for the block.
@@ -204,7 +211,7 @@ def exclusive_run(root: Path, console: Console) -> Iterator[None]:
     with _waiting(
         FileLock(control / "run.lock"), lambda: f"{_read(holder)} is running in this repository", console
     ):
-        holder.write_text(f"process {os.getpid()}: {' '.join(sys.argv)}", encoding="utf-8")
+        holder.write_text(f"process {os.getpid()}: {mask_arguments(sys.argv)}", encoding="utf-8")
         working = FileLock(control / WORKING_LOCK)
         with _waiting(working, lambda: "processes of a killed run are still ending", console):
             working.release()
@@ -260,15 +267,18 @@ def carry_out(
         duration += f", predicted {clock(times.predicted)}"
     console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
     if result.unrecorded:
-        console.print(f"MLflow record is incomplete: {result.unrecorded}", style="yellow", markup=False)
+        problem = mask_text(result.unrecorded)
+        console.print(f"MLflow record is incomplete: {problem}", style="yellow", markup=False)
     if result.prefect_problem:
-        problem = f"Prefect record is incomplete: {result.prefect_problem}"
+        problem = f"Prefect record is incomplete: {mask_text(result.prefect_problem)}"
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     errors = terminal()  # also if the run is quiet
     for error in result.errors.values():
         errors.print(error, style="red", soft_wrap=True)
+    if not result.failed:
+        track_changes(session.repository)
     if result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
@@ -286,7 +296,7 @@ def carry_out(
 
 def _new_work(session: Session, state: State) -> Plan:
     """Return a plan for skipped stages that have work now, because a restore failed."""
-    now = decide(session.workflow, state, tuple(session.plan.decisions))
+    now = decide(session.workflow, state, order=tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
     return Plan({address: now.decisions[address] for address in skipped if address in now.work})
 

@@ -7,7 +7,7 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from statewright.reads.tracked import tracked_files
 from statewright.reads.undeclared import ordering_of, report, undeclared_reads
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
+from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
 from statewright.running.attempt import Work
 from statewright.running.launcher import open_launcher
@@ -137,7 +138,9 @@ def transition(
         plain = stack.enter_context(open_launcher(lock=lock))
         work = Work(
             name=name,
-            writer=lock_writer.open_lock_writer(repository, list(workflow.stages)),
+            writer=lock_writer.open_lock_writer(
+                repository, list(dict.fromkeys([*plan.decisions, *workflow.stages]))
+            ),
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),
@@ -147,6 +150,7 @@ def transition(
             warm=warm or plain,
             show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
+            cancelled=repository.stopped,
             ordering=ordering,
             reads=reads,
             times=result.times,
@@ -168,7 +172,7 @@ def transition(
 
 @contextmanager
 def _watching(work: Work, root: Path) -> Iterator[None]:
-    """Observe during the block what stages read; then save it and add what is not declared."""
+    """Observe what stages read during the block; then save and report it."""
     if not read_configuration(root).watch:
         yield
         return
@@ -179,11 +183,15 @@ def _watching(work: Work, root: Path) -> Iterator[None]:
         yield
     finally:
         if work.watch:
-            problem = work.watch.problem
             work.watch.close()
+            if work.watch.problem:
+                work.notices.append(f"some files of stages are not observed: {work.watch.problem}")
+        else:
+            work.notices.append(
+                f"what stages read cannot be observed here ({problem}); with --workers auto they run "
+                "one by one, in DVC's order"
+            )
         save_reads(root, work.reads, work.workflow.stages)
-        if problem:
-            work.notices.append(f"not all reads of stages can be observed: {problem}")
         ran = [address for address, outcome in work.outcomes.items() if outcome == "ran"]
         work.notices += report(undeclared_reads(work.workflow, work.reads, ran))
 
@@ -209,7 +217,8 @@ def _carry_out(
     try:
         run(work, limits)
     finally:
-        result.state = observe(work.writer.repository, work.workflow)
+        with suppress(WaitStoppedError):
+            result.state = observe(work.writer.repository, work.workflow)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:

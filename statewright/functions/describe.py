@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from statewright.fingerprint import Sources
 from statewright.functions.checks import own_package, params_blocks, read_signature
+from statewright.masking import mask_value
 from statewright.workflow import Stage, Workflow, flatten
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
@@ -29,7 +30,7 @@ class Parameter:
     file, key : str
         File and dotted key, such as ``params.yaml`` and ``train.lr``.
     value : Any
-        Value in the file.
+        Value in the file, without secrets.
     type, range, meaning : str
         From the params model of the stage. Without a model, the type is that of the value and the others
         are empty.
@@ -68,7 +69,8 @@ def describe_params(root: Path, workflow: Workflow, addresses: Iterable[str]) ->
         fields = dict(_fields(models.get((file, block)), block))
         for key, value in _leaves(workflow.params.get(file, {}).get(block), block, fields):
             kind, allowed, meaning = fields.get(key, (type(value).__name__, "", ""))
-            described.append(Parameter(file, key, value, kind, allowed, meaning, tuple(stages)))
+            shown = mask_value(key, value)
+            described.append(Parameter(file, key, shown, kind, allowed, meaning, tuple(stages)))
     return described
 
 

@@ -245,6 +245,7 @@ def _record(stage: Stage, workflow: Workflow, started: float) -> None:
     quiet()
     try:
         from statewright.record import tracking
+        from statewright.record.masking import mask_record
 
         params = {
             key: workflow.params[file].get(key)
@@ -260,6 +261,6 @@ def _record(stage: Stage, workflow: Workflow, started: float) -> None:
             inputs={path: files.md5(Path(path)) for path in stage.deps if Path(path).is_file()},
             outputs={out.path: files.md5(Path(out.path)) for out in stage.outs},
         )
-        tracking.record_stage(tracking.open_record(Path.cwd()), done)
+        tracking.record_stage(tracking.open_record(Path.cwd()), mask_record(done))
     except Exception as error:
         print(f"not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any
 
 from statewright.git import git
 from statewright.lineage.walk import Step, walk
+from statewright.masking import mask_command, mask_value
 from statewright.parameters import DEFAULT_FILE, parse_assignment
 from statewright.state import StageState, State
 from statewright.verify.scratch import dvc_hash
@@ -62,7 +63,7 @@ def find_rebuild_command(
         changes |= dict.fromkeys(_changed_sources(step, cmd, observed))
         _compare_params(step, observed, code_files, outs, settings, changes)
     if not changes:
-        force = "" if settings or not all(step.recorded for step in chain) else " --force"
+        force = "" if settings or not all(step.recorded for step in chain) else " --force --single-item"
         return RebuildCommand(commit, f"statewright run{_set(settings)}{force} {names}")
     notes = [f"changed since then: {_abbreviate(list(changes))}"]
     if commit is None:
@@ -85,14 +86,17 @@ def _abbreviate(names: Sequence[str]) -> str:
 
 
 def _set(settings: Mapping[str, str]) -> str:
-    return "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
+    shown = {key: mask_value(key.rpartition(":")[2], value) for key, value in settings.items()}
+    return "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in shown.items())
 
 
 def _changed_sources(step: Step, cmd: tuple[str, ...], observed: StageState) -> list[str]:
     """Return the changes since a step that `--set` cannot revert."""
     if not step.known:
         return [f"{step.stage} (no record of the run that wrote {', '.join(step.outputs)})"]
-    changed = [] if step.cmd == cmd else [f"the command of {step.stage}"]
+    # A record in MLflow holds the command without its secrets.
+    masked = tuple(mask_command(line) for line in cmd)
+    changed = [] if step.cmd in (cmd, masked) else [f"the command of {step.stage}"]
     return [*changed, *(s.path for s in step.sources if observed.deps_now.get(s.path) != s.hash)]
 
 
@@ -121,7 +125,7 @@ def _compare_params(
     changes |= dict.fromkeys(name for name in {**step.code, **code} if step.code.get(name) != code.get(name))
     changes |= dict.fromkeys(f"param {key}" for key in now if key not in step.params)
     for key, was in step.params.items():
-        if key in now and str(now[key]) == str(was):
+        if key in now and _equal(key, was, now[key]):
             continue
         if key in now and files[key] not in outs and Path(files[key]).suffix in SETTABLE:
             file, dotted = files[key], key.removeprefix(f"{files[key]}:")
@@ -130,6 +134,14 @@ def _compare_params(
             )
         else:
             changes[f"param {key}"] = None
+
+
+def _equal(key: str, was: Any, now: Any) -> bool:
+    """Return whether a recorded value may equal a current one.
+
+    MLflow holds values as text, and secrets as ``***``.
+    """
+    return str(was) in (str(now), str(mask_value(key.rpartition(":")[2], now)))
 
 
 def _as_text(value: Any, *, typed: bool) -> str:
@@ -193,5 +205,5 @@ def _different_params(root: Path, chain: Sequence[Step], commit: str) -> dict[st
         key: _as_text(was, typed=step.recorded)
         for step in chain
         for key, was in step.params.items()
-        if key in committed and str(committed[key]) != str(was)
+        if key in committed and not _equal(key, was, committed[key])
     }

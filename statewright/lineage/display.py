@@ -16,6 +16,7 @@ from statewright.drift import Environments, in_words
 from statewright.interpreter import differences
 from statewright.lineage.provenance import Trace
 from statewright.lineage.walk import Dependent, Source, Step
+from statewright.masking import mask_command, mask_value
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
 from statewright.terminal.words import clock, counted
@@ -66,7 +67,7 @@ def _print_lines(lines: Sequence[tuple[str, str | Text]], console: Console) -> N
 
 
 def _made_by(step: Step) -> list[tuple[str, str | Text]]:
-    lines: list[tuple[str, str | Text]] = [("made by", f"{step.stage}: {'; '.join(step.cmd)}")]
+    lines: list[tuple[str, str | Text]] = [("made by", f"{step.stage}: {mask_command('; '.join(step.cmd))}")]
     if step.run is not None:
         lines.append(("run", _run(step.run)))
         if step.run.parent_id:
@@ -107,7 +108,7 @@ def _grouped(params: Mapping[str, Any]) -> list[str]:
     groups: dict[str, list[str]] = {}
     for key, value in params.items():
         group, _, name = key.rpartition(".")
-        groups.setdefault(group, []).append(f"{name} = {value}")
+        groups.setdefault(group, []).append(f"{name} = {mask_value(key, value)}")
     return [f"{group}: {', '.join(items)}" if group else ", ".join(items) for group, items in groups.items()]
 
 

@@ -23,6 +23,7 @@ from statewright.lineage.walk import (
     makers,
     walk,
 )
+from statewright.masking import mask_command, mask_value
 from statewright.planning.reasons import show
 from statewright.record.runs import RunHistory, maker, open_run_history
 from statewright.repository.declaration import declare, open_repository
@@ -79,13 +80,13 @@ def _step_dict(step: Step, chain: Sequence[Step]) -> dict[str, Any]:
     indices = {id(other): number for number, other in enumerate(chain)}
     return {
         "stage": step.stage,
-        "command": list(step.cmd),
+        "command": [mask_command(line) for line in step.cmd],
         "run": step.run.as_dict() if step.run else None,
         "restored_by": step.restored.as_dict() if step.restored else None,
         "in_dvc_lock": step.recorded,
         "inputs": dict(step.inputs),
         "outputs": dict(step.outputs),
-        "params": dict(step.params),
+        "params": {key: mask_value(key, value) for key, value in step.params.items()},
         "code": dict(step.code),
         "sources": [asdict(source) for source in step.sources],
         "before": [{"step": indices[id(other)], "paths": list(paths)} for other, paths in step.before],

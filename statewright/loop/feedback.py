@@ -11,6 +11,7 @@ from statewright.contracts import ContractError, Feedback, Patch, check
 from statewright.files import load
 from statewright.loop import rounds
 from statewright.loop.judge import Round
+from statewright.masking import mask_value
 from statewright.state import State
 from statewright.workflow import Stage, Workflow, WorkflowError
 
@@ -113,4 +114,7 @@ def apply_pending_patch(root: Path, stage: Stage, state: State) -> str | None:
 
 def describe_patch(patch: Sequence[Patch]) -> str:
     """Return a patch as text, such as ``toy.x 5 -> 4``."""
-    return ", ".join(f"{change.key} {change.was} -> {change.now}" for change in patch)
+    return ", ".join(
+        f"{change.key} {mask_value(change.key, change.was)} -> {mask_value(change.key, change.now)}"
+        for change in patch
+    )

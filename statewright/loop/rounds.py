@@ -13,6 +13,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +126,14 @@ def next_number(root: Path, journal: Sequence[Mapping[str, Any]]) -> int:
 
 
 def write_round(root: Path, saved: SavedRound) -> None:
-    """Write a round; it replaces an earlier one with the same number."""
+    """Write a round; it replaces an earlier one with the same number.
+
+    It holds whole params files, so it is not readable for more users than they are.
+    """
     folder = control_folder(root / ".statewright") / "rounds"
-    with replacing(folder / f"{saved.round:04}.json") as temporary:
+    modes = [(root / name).stat().st_mode for name in saved.files if (root / name).is_file()]
+    most = reduce(and_, modes, 0o777)
+    with replacing(folder / f"{saved.round:04}.json", most) as temporary:
         # Not by dump_json: bytes of a file that are not UTF-8 must survive the round trip.
         temporary.write_text(json.dumps(asdict(saved), indent=1))
 

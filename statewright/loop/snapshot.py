@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from statewright.loop import rounds
 from statewright.loop.judge import Round
+from statewright.masking import mask_value
 from statewright.planning.plan import SKIP, decide
 from statewright.repository.experiments import record_files, save_experiment
 from statewright.running.recorder import Recorder
@@ -37,13 +40,21 @@ def save_round(root: Path, done: Round, session: Session, recorder: Recorder, si
     tags = {
         "statewright.round": str(done.number),
         "statewright.round.reason": done.reason,
-        "statewright.round.patch": json.dumps(patch),
+        "statewright.round.patch": json.dumps(_mask_patch(patch)),
         "statewright.round.experiment": "" if unsaved else name,
         "statewright.state.before": done.before,
         "statewright.state.after": done.after,
     }
     recorder.round((since, time.time()), tags, done.plan, {"round.score": done.score})
     return unsaved
+
+
+def _mask_patch(patch: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the changes of a patch without secrets."""
+    return [
+        {**change, **{name: mask_value(change["key"], change[name]) for name in ("was", "now")}}
+        for change in patch
+    ]
 
 
 def current_files(session: Session) -> rounds.Files:

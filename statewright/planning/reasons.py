@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from statewright.masking import mask_command, mask_text, mask_value
 from statewright.planning.inputs import Inputs
 from statewright.state import ParamKey, StageState
 from statewright.workflow import Stage
@@ -25,7 +26,8 @@ class Reason:
     subject : str
         A file, a params key or a stage.
     was, now : object
-        Recorded and current value; None if there is none.
+        Recorded and current value; None if there is none. They may hold secrets: print `text` and
+        `masked` only.
     file : str, optional
         The params file of a params key.
     """
@@ -55,8 +57,16 @@ class Reason:
         subject = self.subject.replace(":", ".py:", 1) if self.kind == "code" else self.subject
         if self.file and self.kind in ("param", "passing param"):
             subject = f"{self.file}: {subject}"
-        now = _STATUSES.get(str(self.now), show(self.now)) if self.kind == "output" else show(self.now)
-        return sentence.format(subject=subject, was=show(self.was), now=now)
+        was, now = self.masked
+        now = _STATUSES.get(str(now), show(now)) if self.kind == "output" else show(now)
+        return mask_text(sentence.format(subject=subject, was=show(was), now=now))
+
+    @property
+    def masked(self) -> tuple[Any, Any]:
+        """Recorded and current value without secrets."""
+        if self.kind == "command":
+            return mask_command(self.was or ""), mask_command(self.now or "")
+        return mask_value(self.subject, self.was), mask_value(self.subject, self.now)
 
 
 _PARAM: Mapping[tuple[bool, bool], str] = {
@@ -83,6 +93,8 @@ SENTENCES: Mapping[str, str] = {
     "remote": "{subject} is remote and is checked when the stage starts",
     "passing dependency": "{subject} differs, but an earlier stage will rewrite it",
     "passing param": "{subject} differs, but an earlier stage will rewrite it",
+    "missing data": "{subject} is missing: {now}",
+    "pull": "{subject} is missing; --pull fetches it",
     "output": "output {subject} {now}",
     "upstream": "after {subject}",
     "always": "declared to run every time",
@@ -139,8 +151,10 @@ def own_reasons(
     stage: Stage, stage_state: StageState, inputs: Inputs, code_files: Collection[str]
 ) -> list[Reason]:
     """Return the reasons of a stage itself, given the inputs that it will find."""
+    gone = {*stage_state.not_cached}
+    gone |= {path for path, status in stage_state.outs.items() if status == "deleted"}
     outs = [
-        Reason("output", path, None, status if status != "deleted" else "missing")
+        Reason("output", path, None, "missing" if path in gone else status)
         for path, status in stage_state.outs.items()
         if status != "ok"
     ]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from statewright.environment import set_default
 from statewright.git import git
+from statewright.masking import mask_arguments, mask_command
 from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
 from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
 from statewright.workflow import Stage, flatten
@@ -91,6 +92,7 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
         raise ConnectionError(
             f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
         )
+    command = command or mask_arguments(sys.argv)
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
     location = None
     if database_path(uri) is not None:
@@ -103,12 +105,12 @@ def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
         if existing is None:
             try:
                 experiment_id = client.create_experiment(name, artifact_location=location)
-                return Record(client, experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
+                return Record(client, experiment_id, root, context_tags(root, command))
             except MlflowException:  # a process of another checkout may have created it meanwhile
                 existing = client.get_experiment_by_name(name)
                 if existing is None:
                     raise
-        return Record(client, existing.experiment_id, root, context_tags(root, command or " ".join(sys.argv)))
+        return Record(client, existing.experiment_id, root, context_tags(root, command))
 
 
 def connect(uri: str) -> MlflowClient:
@@ -299,7 +301,7 @@ def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
 
 def context_tags(root: Path, command: str) -> dict[str, str]:
     """Return tags: git commit, whether the checkout has changes, command line."""
-    tags = {"statewright.command": command[:500]}
+    tags = {"statewright.command": mask_command(command)[:500]}
     commit = git(root, "rev-parse", "HEAD").strip()
     if commit:
         tags["mlflow.source.git.commit"] = commit

@@ -23,18 +23,31 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, _check_blockers, _edit_rwlock, rwlock
 from dvc.stage import Stage as DvcStage
 
+from statewright.masking import mask_arguments
+
 PATIENCE_S = 2.0
 """Seconds of waiting before the first message."""
 SHORTEST_S, LONGEST_S = 0.01, 0.3
 """Pauses between two attempts; DVC's half a second is longer than most stages take."""
 
 
+class WaitStoppedError(RuntimeError):
+    """The run was stopped while it waited for a lock of another process."""
+
+
 @contextmanager
-def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None = None) -> Iterator[None]:
+def repository_lock(
+    repo: Repo, mutex: threading.RLock, stopped: threading.Event, stage: DvcStage | None = None
+) -> Iterator[None]:
     """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too.
 
     While this process holds the repository lock, no other DVC process can lock a path. A thread
     that already holds the lock continues at once.
+
+    Parameters
+    ----------
+    stopped : threading.Event
+        Ends the wait once it is set, with a `WaitStoppedError`.
     """
     with mutex:
         if repo.lock.is_locked:
@@ -55,7 +68,7 @@ def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None =
             mutex.release()
             raise
 
-    _retry(take, lambda error: _holder(repo) if str(error) == REPOSITORY else str(error))
+    _retry(take, stopped, lambda error: _holder(repo) if str(error) == REPOSITORY else str(error))
     try:
         yield
     finally:
@@ -64,7 +77,9 @@ def repository_lock(repo: Repo, mutex: threading.RLock, stage: DvcStage | None =
 
 
 @contextmanager
-def path_locks(repo: Repo, mutex: threading.RLock, stage: DvcStage) -> Iterator[None]:
+def path_locks(
+    repo: Repo, mutex: threading.RLock, stopped: threading.Event, stage: DvcStage
+) -> Iterator[None]:
     """Hold DVC's read-write locks on the paths of a stage while its command runs."""
     held: list[Any] = []
 
@@ -78,7 +93,7 @@ def path_locks(repo: Repo, mutex: threading.RLock, stage: DvcStage) -> Iterator[
                 raise LockError(str(error)) from error
             held.append(lock)
 
-    _retry(take, str)
+    _retry(take, stopped, str)
     try:
         yield
     finally:
@@ -86,10 +101,11 @@ def path_locks(repo: Repo, mutex: threading.RLock, stage: DvcStage) -> Iterator[
             held[0].__exit__(None, None, None)
 
 
-def _retry(take: Callable[[], None], describe: Callable[[LockError], str]) -> None:
+def _retry(take: Callable[[], None], stopped: threading.Event, describe: Callable[[LockError], str]) -> None:
     """Call `take` until it succeeds; print one message on waiting, and one after it.
 
-    There is no time limit: the holder may run a command for hours.
+    There is no time limit: the holder may run a command for hours. An interrupt reaches the main thread
+    only, so the threads of stages look at `stopped`.
     """
     started, pause, announced = time.monotonic(), SHORTEST_S, False
     while True:
@@ -100,7 +116,10 @@ def _retry(take: Callable[[], None], describe: Callable[[LockError], str]) -> No
             if not announced and time.monotonic() - started > PATIENCE_S:
                 announced = True
                 print(f"waiting: {_shorten(describe(error))}", file=sys.stderr, flush=True)
-        time.sleep(pause)
+            if stopped.wait(pause):
+                raise WaitStoppedError(
+                    f"the run was stopped while it waited: {_shorten(describe(error))}"
+                ) from None
         pause = min(LONGEST_S, 2 * pause)
     if announced:
         print(f"waited {time.monotonic() - started:.0f} s; the run continues", file=sys.stderr, flush=True)
@@ -132,7 +151,7 @@ def _owner(stage: DvcStage) -> str:
     Each stage needs its own name: with a common one, DVC releases a path that two stages read as
     soon as one of them ends.
     """
-    return f"{' '.join(sys.argv)} ({stage.addressing})"
+    return f"{mask_arguments(sys.argv)} ({stage.addressing})"
 
 
 def _paths(stage: DvcStage) -> tuple[list[str], list[str]]:
@@ -212,7 +231,7 @@ def _holder(repo: Repo) -> str:
         return f"another process holds the lock of this repository ({path})"
     pid = int(match[1] or match[2])
     try:
-        command = " ".join(psutil.Process(pid).cmdline())
+        command = mask_arguments(psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
         return f"process {pid}, which has ended, holds the lock of this repository; `rm {path}` frees it"
     except psutil.AccessDenied:

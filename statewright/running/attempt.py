@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from statewright.drift import Environments
 from statewright.files import file_name
+from statewright.masking import mask_text, secret_values
 from statewright.planning.ordering import Ordering
 from statewright.planning.plan import Plan
 from statewright.reads.store import ReadStore
+from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
@@ -145,7 +148,7 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
         lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
-        cause = explain(error) or type(error).__name__
+        cause = mask_text(explain(error) or type(error).__name__)
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     if status != "skipped":
@@ -159,15 +162,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         if work.watch:
             work.watch.start(stage.address)
         try:
-            current.usage = run_commands(
-                stage.address,
-                lock_writer.command_lines(work.writer.repository, stage.address),
-                current.log,
-                launcher=work.warm if stage.preload else work.launcher,
-                timeout_s=stage.number("timeout_s", 0) or None,
-                watch=partial(work.board.output, stage.address),
-                cancelled=work.cancelled.is_set,
-            )
+            current.usage = _run_commands(work, stage, current.log)
         except StageFailedError as error:
             observation = work.watch.end(stage.address) if work.watch else observation
             if observation.stale and not work.cancelled.is_set():
@@ -182,6 +177,31 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             raise StageFailedError(_changed_dependency(stage, error)) from error
         if observation.exact:
             work.reads.add(stage, observation.reads, own=observation.own)
+
+
+def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:
+    """Run the commands of a stage; mask secrets in output, log and error."""
+    secrets = secret_values(os.environ, _params(work, stage))
+
+    def show(lines: Sequence[str], unfinished: str) -> None:
+        masked = mask_text("\n".join(lines), secrets).split("\n") if lines else []
+        work.board.output(stage.address, masked, mask_text(unfinished, secrets))
+
+    try:
+        return run_commands(
+            stage.address,
+            lock_writer.command_lines(work.writer.repository, stage.address),
+            log,
+            launcher=work.warm if stage.preload else work.launcher,
+            timeout_s=stage.number("timeout_s", 0) or None,
+            watch=show,
+            cancelled=work.cancelled.is_set,
+        )
+    except StageFailedError as error:
+        # Not `from error`: Prefect logs the cause with its text.
+        raise StageFailedError(mask_text(str(error), secrets)) from None
+    finally:
+        mask_log(log, secrets)  # MLflow and Prefect get a copy
 
 
 def _stale_input(work: Work, stage: Stage, observation: Observation) -> StaleInputError:
@@ -201,6 +221,16 @@ def _changed_dependency(stage: Stage, error: Exception) -> str:
     )
 
 
+def _params(work: Work, stage: Stage) -> dict[str, Any]:
+    """Return the values of the params that a stage declares."""
+    return {
+        key: value
+        for file, keys in stage.params.items()
+        for key, value in work.workflow.params.get(file, {}).items()
+        if key in keys or not keys
+    }
+
+
 def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
     took = time.monotonic() - current.began
     work.times[stage.address] = (current.began, current.began + took)
@@ -218,7 +248,7 @@ def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
         tags={**work.flow_run, **(_environment(work, stage, outputs) if status == "ran" else {})},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
-    work.recorder.stage(record)
+    work.recorder.stage(mask_record(record))
 
 
 def _environment(work: Work, stage: Stage, outputs: Hashes) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future, wait
 
-from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, Work, attempt
+from statewright.running.attempt import AGAIN, DEFAULT_RETRY_DELAY_S, Work, attempt
 from statewright.running.dispatch import dispatch
 from statewright.running.limits import Limits
 from statewright.running.prefect_record import PrefectRecord
@@ -60,7 +60,9 @@ def _carry_out(work: Work, address: str, future: Future[str], record: PrefectRec
                 return
             work.cancelled.wait(stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S))
         else:
-            if record:
+            if record and outcome == AGAIN:
+                record.failed(stage, str(work.stale[address]), final=False)
+            elif record:
                 record.completed(stage, outcome)
             future.set_result(outcome)
             return

@@ -140,10 +140,10 @@ class FlowRun:
         return f"the Prefect server lacks {' and '.join(parts) or 'the last events'}"
 
     def _event(self, run: TaskRun, state: dict[str, Any], at: float) -> None:
-        if run.state and run.state["type"] == "RUNNING":
-            run.seconds += at - run.since
         # The server rejects two states of one task run with the same time.
         at = max(at, run.since + 1e-5)
+        if run.state and run.state["type"] == "RUNNING":
+            run.seconds += at - run.since
         before, run.state, run.since = run.state, state, at
         address = run.task.address
         upstream = [self._runs[up] for up in run.task.upstream if up in self._runs]

@@ -33,7 +33,7 @@ WAIT_S = 10.0
 
 
 def start_record(name: str, workflow: Workflow, plan: Plan, prefect: str, log: Path) -> PrefectRecord | None:
-    """Start the record of a run in Prefect, if the setting `prefect` and the servers call for one.
+    """Start the record of a run in Prefect, if setting and servers ask for it.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class PrefectRecord:
         self._send({"do": "ended", "address": stage.address, "state": "COMPLETED", "message": outcome})
 
     def failed(self, stage: Stage, error: str, *, final: bool) -> None:
-        """Report a failed attempt; if it is not the final one, another follows after a delay."""
+        """Report a failed attempt; after one that is not final, another follows."""
         message = {"address": stage.address, "message": error}
         self._send({"do": "ended", "state": "FAILED", **message} if final else {"do": "waiting", **message})
 

@@ -1,9 +1,9 @@
-"""The process that reports a run to Prefect's server; `prefect_record.py` is its client.
+"""The process that reports a run to Prefect's server.
 
 Task runs are sent as the events that Prefect's own engine emits, because an event has a time: a stage
 that ended before the server was ready still has its true start and end. Messages wait in a queue while
 the server does not answer, and are sent in order when it does. After the end of the run, the process
-ends within `PATIENCE_S`, and says what it could not send.
+ends within `PATIENCE_S`, and says what it could not send. `prefect_record.py` is its client.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class Assignment:
-    """What to report, and where.
+    """The run to report, and the server to report it to.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Inbox:
 
 
 def main() -> None:
-    """Report the messages on standard input; print tags for MLflow, and at last any problem."""
+    """Report the messages on standard input; print tags for MLflow and any problem."""
     quiet()
     assignment = _assignment(json.loads(sys.argv[1]))
     with ExitStack() as stack:
@@ -154,7 +154,7 @@ def report(
         api, server = _connect(assignment, inbox, stack)
     except (OSError, NotPrefectError) as error:
         return f"{error}; no part of this run is on a Prefect server" if assignment.named else None
-    alive = (lambda: not server.wait(0)) if server else (lambda: True)
+    alive = (lambda: not server.wait(0.01)) if server else (lambda: True)
     flow_run = FlowRun(assignment.name, assignment.tasks)
     try:
         _retry(lambda: flow_run.create(api), api, inbox, alive)
@@ -183,12 +183,12 @@ def _connect(assignment: Assignment, inbox: Inbox, stack: ExitStack) -> tuple[Pr
             return api, None
         except (OSError, NotPrefectError) as error:
             if not assignment.fallback:
-                raise type(error)(f"Prefect at {assignment.address} does not answer: {error}") from error
+                raise OSError(f"Prefect at {assignment.address} does not answer: {error}") from error
     launcher = stack.enter_context(open_launcher())
     api, server = start_temporary_server(launcher, Path(assignment.log))
     stack.callback(end, server)
     try:
-        wait_for_server(api, START_S, lambda: not server.wait(0))
+        wait_for_server(api, START_S, lambda: not server.wait(0.01))
     except OSError as error:
         raise OSError(f"Prefect's temporary server did not start; see its log: {assignment.log}") from error
     return api, server

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from statewright.masking import mask_arguments
 from statewright.record.tracking import StageRecord
 from statewright.running.supervisor import share_lock
 from statewright.workflow import Output, Stage
@@ -46,7 +47,7 @@ class Recorder:
 
     def start(self, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
         """Open the parent run."""
-        command = " ".join(sys.argv)
+        command = mask_arguments(sys.argv)
         self._send({"do": "start", "name": name, "command": command, "tags": tags, "plan": plan})
 
     def stage(self, done: StageRecord) -> None:

@@ -126,7 +126,7 @@ def hold_server(launcher: Launcher, log: Path) -> Iterator[None]:
         return
     api, server = start_temporary_server(launcher, log)
     try:
-        wait_for_server(api, START_S, lambda: not server.wait(0))
+        wait_for_server(api, START_S, lambda: not server.wait(0.01))
         set_default("PREFECT_API_URL", api.address)
         yield
     except OSError as error:

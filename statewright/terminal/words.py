@@ -20,13 +20,23 @@ _CONTROL = re.compile(
 _NOT_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
+class _Terminal(Console):
+    """Console whose reader may leave: `statewright plan | head`."""
+
+    def on_broken_pipe(self) -> None:
+        """End a command whose results nobody reads; a run that reports to stderr continues."""
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError
+
+
 def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     """Return a console that prints every text literally, or nothing if it is quiet.
 
     Without a terminal it is wide enough for long lines. Names can hold ``[red]`` or ``:key:``, which
     Rich would read as markup and as an emoji.
     """
-    console = Console(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+    console = _Terminal(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = 240
     return console

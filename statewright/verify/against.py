@@ -21,8 +21,10 @@ from statewright.files import file_name
 from statewright.meta import Tolerance
 from statewright.planning.missing import assume_present
 from statewright.repository.contents import copy_from_cache, copy_from_commit
-from statewright.repository.declaration import Repository, open_repository, targets
+from statewright.repository.declaration import Repository, open_repository
 from statewright.repository.revisions import Revision, read_revision
+from statewright.repository.scope import select
+from statewright.request import Request, as_request
 from statewright.verify.compare import Difference, compare_paths
 from statewright.verify.reproduction import changes, find_obstacle, run_in_copy
 from statewright.verify.scratch import (
@@ -127,7 +129,7 @@ class Comparison:
 def verify_against(
     directory: Path,
     name: str,
-    names: Sequence[str],
+    wanted: Request | Sequence[str],
     done: Callable[[Agreement], None],
     say: Callable[[str], None] = lambda line: None,
     *,
@@ -137,8 +139,8 @@ def verify_against(
 
     Parameters
     ----------
-    names : sequence of str
-        Stages or files (default: every stage with a command).
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     done : callable
         Called with each result.
     run : bool
@@ -151,6 +153,7 @@ def verify_against(
     StageFailedError
         If a command fails in the copy.
     """
+    request = as_request(wanted)
     repository = open_repository(directory)
     revision = read_revision(repository, name)
     if revision.commit is None:
@@ -158,11 +161,12 @@ def verify_against(
     # Data in no commit count as those that dvc.lock records.
     revision = replace(revision, state=assume_present(revision.workflow, revision.state))
     comparison = Comparison(repository, revision, run, say)
-    wanted = targets(repository, names) or tuple(revision.workflow.stages)
+    scope = select(repository, request)
+    addresses = scope.named if request.targets else scope.order
     agree = True
-    for address in wanted:
+    for address in addresses:
         if obstacle := _obstacle(revision, address):
-            if names:
+            if request.targets:
                 raise WorkflowError(obstacle)
             if not address.endswith(".dvc"):
                 say(f"skipped: {obstacle}")

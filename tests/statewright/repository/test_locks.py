@@ -117,7 +117,7 @@ def test_a_free_lock_is_taken_without_a_message(
 ) -> None:
     with repository.locked(repository.stages["copy"]):
         pass
-    with locks.path_locks(repository.repo, repository.mutex, repository.stages["copy"]):
+    with locks.path_locks(repository.repo, repository.mutex, repository.stopped, repository.stages["copy"]):
         held = json.loads((Path(repository.repo.tmp_dir) / "rwlock").read_text())
         assert list(held["write"]) == [str(repository.root / "out.txt")]
         assert list(held["read"]) == [str(repository.root / "in.txt")]
@@ -138,7 +138,7 @@ def test_a_run_waits_for_paths_of_another_process_and_names_it(
         release_on_message(monkeypatch, partial(file.unlink, missing_ok=True)) as announced,
         repository.locked(stage)
         if how == "about to begin"
-        else locks.path_locks(repository.repo, repository.mutex, stage),
+        else locks.path_locks(repository.repo, repository.mutex, repository.stopped, stage),
     ):
         assert announced.is_set()
     other.kill()
@@ -146,6 +146,29 @@ def test_a_run_waits_for_paths_of_another_process_and_names_it(
     err = capsys.readouterr().err
     assert f"'{repository.root}/out.txt' is busy" in err
     assert f"(PID {other.pid}): dvc repro of somebody" in err
+
+
+@pytest.mark.parametrize("how", ["repository", "paths to begin", "paths to run"])
+def test_a_stopped_run_waits_no_longer(
+    repository: Repository, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "repository":
+        other = open_repository(repository.root)
+        other.repo.lock.lock()
+    else:
+        write_rwlock(repository, os.getppid())
+    stage = repository.stages["copy"]
+    with (
+        release_on_message(monkeypatch, repository.stopped.set) as announced,
+        pytest.raises(locks.WaitStoppedError, match="the run was stopped while it waited: "),
+        locks.path_locks(repository.repo, repository.mutex, repository.stopped, stage)
+        if how == "paths to run"
+        else repository.locked(stage),
+    ):
+        pytest.fail("the lock was not free")
+    assert announced.is_set()
+    if how == "repository":
+        other.repo.lock.unlock()
 
 
 def test_readers_do_not_wait_for_readers_nor_for_other_paths(repository: Repository) -> None:
@@ -179,7 +202,7 @@ def test_an_incomplete_list_of_locks_is_removed(
     stage = repository.stages["copy"]
     for take in (
         lambda: repository.locked(stage),
-        lambda: locks.path_locks(repository.repo, repository.mutex, stage),
+        lambda: locks.path_locks(repository.repo, repository.mutex, repository.stopped, stage),
     ):
         file.write_text('{"write": {"/a')
         with take():

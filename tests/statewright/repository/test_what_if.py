@@ -225,7 +225,13 @@ def test_the_command_line_plans_with_settings_and_explains(repo: Path) -> None:
     command = statewright(repo, "plan", "--set", "train.lr=0.3", "--json")
     values = json.loads(command.stdout)
     assert values["stages"]["keyed"]["reasons"] == [
-        {"kind": "param", "subject": "train.lr", "was": 0.1, "now": 0.3, "text": "train.lr 0.1 -> 0.3"}
+        {
+            "kind": "param",
+            "subject": "train.lr",
+            "was": 0.1,
+            "now": 0.3,
+            "text": "params.yaml: train.lr 0.1 -> 0.3",
+        }
     ]
     assert {"critical_path", "total_seconds", "workers"} <= values.keys()
     explanation = statewright(repo, "plan", "--set", "train.lr=0.3", "--explain", "sub/dvc.yaml:inner").stdout
@@ -233,5 +239,5 @@ def test_the_command_line_plans_with_settings_and_explains(repo: Path) -> None:
         "sub/dvc.yaml:inner may: earlier stages decide whether its command runs",
         "after after may",
         "after keyed must",
-        "train.lr 0.1 -> 0.3",
+        "params.yaml: train.lr 0.1 -> 0.3",
     ]
