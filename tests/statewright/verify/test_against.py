@@ -122,7 +122,7 @@ def test_missing_input_names_the_command(root: Path) -> None:
 
 
 def test_input_of_the_workspace_serves_if_its_hash_is_recorded(root: Path) -> None:
-    """Take an input from the workspace if the cache lost it and its bytes are the recorded ones."""
+    """Take an input from the workspace if its bytes are the recorded ones."""
     shutil.rmtree(root / ".dvc" / "cache")
     assert outcome(against(root, "make")["make"]) == {"tables": "same bytes", "score.json": "same bytes"}
 
