@@ -251,6 +251,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
     trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
+    trace.add_argument("--all", action="store_true", help="print all params, not only the 20 most relevant")
     trace.set_defaults(command=commands.trace)
 
     verify = subcommands.add_parser(
@@ -406,10 +407,6 @@ def _add_strict(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _workers(text: str) -> int | str:
-    return text if text == AUTO else _positive(text)
-
-
 def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -424,6 +421,10 @@ def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
     )
+
+
+def _workers(text: str) -> int | str:
+    return text if text == AUTO else _positive(text)
 
 
 def _positive(text: str) -> int:

@@ -76,6 +76,8 @@ def plan(options: argparse.Namespace) -> int:
         if opened:
             for line in missing_advice(session):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not options.assignments:
+            _print_metrics(session, console)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)
     return OK
@@ -85,6 +87,22 @@ def _request(options: argparse.Namespace) -> Request:
     """Return the stages that the options select, and how they are treated."""
     values = {field.name: getattr(options, field.name) for field in fields(Request) if field.name in options}
     return Request(**{**values, "targets": tuple(options.targets)})
+
+
+def _print_metrics(session: Any, console: Any) -> None:
+    """Print the metrics that differ from the last commit."""
+    from statewright.settled import SettledPlan
+
+    if not isinstance(session, SettledPlan):
+        from statewright.repository.metrics_diff import metric_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+    elif (session.root / ".statewright" / "metrics.json").exists():
+        from statewright.repository.metrics_diff import stored_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(stored_changes(session.root), console)
 
 
 def _check_recorded(options: argparse.Namespace) -> int:
@@ -160,6 +178,7 @@ def run(options: argparse.Namespace) -> int:
     if usual and (settled := recall(Path.cwd(), request)):
         if options.verbosity >= 0:
             print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+            _print_metrics(settled, terminal())
         return OK
 
     from statewright import session
@@ -298,6 +317,7 @@ def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> i
 def trace(options: argparse.Namespace) -> int:
     """Show the origin of a subject and its dependents."""
     from statewright.lineage.display import print_trace
+    from statewright.lineage.params import MAX_PARAMS
     from statewright.lineage.provenance import trace as trace_subject
     from statewright.terminal.words import terminal
 
@@ -305,7 +325,7 @@ def trace(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result.as_dict(), indent=2, default=str))
     else:
-        print_trace(result, terminal(stderr=False))
+        print_trace(result, terminal(stderr=False), most=None if options.all else MAX_PARAMS)
     return OK
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from statewright.drift import Environments, in_words
 from statewright.interpreter import differences
+from statewright.masking import mask_text, mask_value
 from statewright.planning.inputs import Inputs
 from statewright.planning.missing import assume_present, without_always
 from statewright.planning.plan import SKIP, Decision, Plan, decide
@@ -154,7 +155,7 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
         new,
         (before.commit, after.commit),
         tuple(changes),
-        {file: values for file, values in params.get("diff", {}).items() if file not in codes},
+        {file: _masked(values) for file, values in params.get("diff", {}).items() if file not in codes},
         metrics.get("diff", {}),
         tuple(dict.fromkeys(_unreadable(metrics))),
         (sum(before.sizes.values()), sum(after.sizes.values())),
@@ -261,6 +262,16 @@ def _outputs(address: str, old: Revision, new: Revision) -> tuple[OutputChange, 
     )
 
 
+def _masked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a params file without secrets, as a pull request shows them."""
+    masked = {}
+    for key, change in values.items():
+        shown = {side: mask_value(key, value) for side, value in change.items() if side != "diff"}
+        same = all(shown[side] == change[side] for side in shown)
+        masked[key] = {**shown, "diff": change["diff"]} if same and "diff" in change else shown
+    return masked
+
+
 def _unreadable(result: Mapping[str, Any]) -> list[str]:
     """Return the files that DVC could not read, or the revision if it failed."""
     return [
@@ -275,9 +286,9 @@ def _stage_values(stage: StageChange) -> dict[str, Any]:
         return [
             {
                 "kind": r.kind,
-                "subject": r.subject,
-                "was": for_json(r.was),
-                "now": for_json(r.now),
+                "subject": mask_text(r.subject),
+                "was": for_json(r.masked[0]),
+                "now": for_json(r.masked[1]),
                 "text": r.text,
             }
             for r in reasons

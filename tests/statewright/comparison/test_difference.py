@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -271,6 +272,18 @@ def test_unknown_revision_and_no_commit(root: Path, tmp_path: Path) -> None:
     empty = make_repository(tmp_path / "empty", {"dvc.yaml": "stages: {}\n"})
     with pytest.raises(WorkflowError, match="no commit to read"):
         diff(empty)
+
+
+def test_secrets_are_masked(root: Path) -> None:
+    """Show no value of a secret, in no format."""
+    write(root, {"params.yaml": "low: 1\ntrain: {rate: 0.5}\ndb: {password: 12345}\n"})
+    commit(root)
+    text = (root / "params.yaml").read_text().replace("12345", "67890")
+    write(root, {"params.yaml": text})
+    for arguments in ((), ("--json",), ("--format", "markdown")):
+        shown = statewright(root, "diff", *arguments).stdout
+        assert "db.password" in shown
+        assert not {"12345", "67890", "55545"} & set(re.findall(r"\d+", shown))
 
 
 def test_exit_code_and_markdown(root: Path) -> None:
