@@ -337,7 +337,11 @@ def trace(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Run stages twice and compare their outputs."""
+    """Run stages twice and compare their outputs, or compare with a revision."""
+    if options.against:
+        return _verify_against(options)
+    if options.no_run:
+        raise WorkflowError("--no-run compares files with a revision; add --against REV")
     from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
     from statewright.terminal.words import terminal
@@ -364,6 +368,33 @@ def verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
     return OK if identical else FAILED
+
+
+def _verify_against(options: argparse.Namespace) -> int:
+    """Compare outputs with those that a revision records."""
+    from statewright.lineage.display import print_agreement
+    from statewright.running.process import StageFailedError
+    from statewright.terminal.words import terminal
+    from statewright.verify.against import Agreement, verify_against
+
+    results: list[Agreement] = []
+    progress, console = terminal(), terminal(stderr=False)
+
+    def report(result: Agreement) -> None:
+        results.append(result)
+        if not options.json:
+            print_agreement(result, console)
+
+    try:
+        agree = verify_against(
+            Path.cwd(), options.against, _request(options), report, progress.print, run=not options.no_run
+        )
+    except StageFailedError as error:
+        progress.print(str(error), style="red", soft_wrap=True)
+        return FAILED
+    if options.json:
+        print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
+    return OK if agree else FAILED
 
 
 def config(options: argparse.Namespace) -> int:

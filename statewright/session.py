@@ -14,10 +14,11 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import meta, parameters
+from statewright.drift import Environments
 from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
 from statewright.planning.absent import absent_data, advice
-from statewright.planning.plan import SKIP, Plan, decide
+from statewright.planning.plan import SKIP, Plan, decide, note_drift
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.record.store import note_on_user_store
@@ -67,9 +68,9 @@ def open_session(directory: Path, wanted: Request | Sequence[str], *, assumed: S
     """
     request = as_request(wanted)
     with logging_accesses() as log:
-        session = _open(directory, request, assumed)
+        session, environments = _open(directory, request, assumed)
     if not assumed:
-        store(log, session.repository, session.workflow, session.plan)
+        store(log, session.repository, session.workflow, session.plan, environments)
     return session
 
 
@@ -83,7 +84,7 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
         raise WorkflowError(f"{mask_arguments(options)}: {faults[0]}; no file was changed")
 
 
-def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
+def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Session, Environments]:
     repository = open_repository(directory, request)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
@@ -94,14 +95,19 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
     state = observe(repository, workflow)
     if texts:
         state = overlay_state(repository, state, texts)
+    environments = Environments(repository.root)
+    drift = environments.drifted(
+        {a: state.stages[a].outs_was for a, stage in workflow.stages.items() if stage.cmd and stage.plain}
+    )
     plan = decide(
         workflow,
         state,
         order=scope.order,
         force=scope.order if request.force else (),
         seconds=durations.ranges(repository.root, workflow),
+        drift=drift if request.strict_environment else None,
     )
-    return Session(repository, workflow, state, plan, scope.named)
+    return Session(repository, workflow, state, note_drift(plan, drift), scope.named), environments
 
 
 @cache

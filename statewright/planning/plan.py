@@ -102,6 +102,7 @@ def decide(
     order: Sequence[str] | None = None,
     force: Collection[str] = (),
     seconds: Mapping[str, tuple[float, float]] | None = None,
+    drift: Mapping[str, tuple[str, str]] | None = None,
 ) -> Plan:
     """Decide on a verdict for each stage that `targets` need.
 
@@ -117,6 +118,9 @@ def decide(
         Addresses of stages to run even if nothing changed.
     seconds : mapping of str to (float, float)
         Address -> expected duration of the command, low and high, if there are past runs.
+    drift : mapping of str to (str, str)
+        Address -> the software that made the outputs, and the other software that is here. Each of
+        these stages runs, because the run cache holds outputs of the old software.
     """
     if order is None:
         wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
@@ -126,15 +130,32 @@ def decide(
     )
     decisions = {}
     for address in order:
-        verdict, reasons = _judge(workflow, state, expected, address, address in force)
+        extra = [Reason("forced", address)] if address in force else []
+        extra += [Reason("environment", address, *drift[address])] if drift and address in drift else []
+        verdict, reasons = _judge(workflow, state, expected, address, extra)
         time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
         decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
 
 
+def note_drift(plan: Plan, drift: Mapping[str, tuple[str, str]]) -> Plan:
+    """Return the plan with notes beside stages that other software made."""
+    decisions = {
+        address: replace(
+            decision, reasons=(*decision.reasons, Reason("environment", address, *drift[address]))
+        )
+        if decision.verdict == SKIP and address in drift
+        else decision
+        for address, decision in plan.decisions.items()
+    }
+    return Plan(decisions)
+
+
 def _judge(
-    workflow: Workflow, state: State, expected: ExpectedFiles, address: str, forced: bool
+    workflow: Workflow, state: State, expected: ExpectedFiles, address: str, extra: list[Reason]
 ) -> tuple[str, list[Reason]]:
+    """Return verdict and reasons of a stage; `extra` reasons run it anyway."""
+    forced = bool(extra)
     stage, observed = workflow.stages[address], state.stages[address]
     request = state.request
     lenient = (request.pull or request.allow_missing) and not forced
@@ -147,8 +168,7 @@ def _judge(
         return _judge_missing(stage, stage_state, expected)
     inputs = inputs_of(stage, stage_state, expected)
     own = own_reasons(stage, stage_state, inputs, expected.code_files)
-    if forced:
-        own.append(Reason("forced", stage.address))
+    own += extra
     reasons = own + [Reason("upstream", address) for address in sorted(inputs.waiting)]
     reasons += [Reason("remote", path) for path in sorted(stage_state.remote)]
     passing = passing_reasons(stage, stage_state, own, expected.code_files)
