@@ -70,7 +70,7 @@ def plan(options: argparse.Namespace) -> int:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
         console = terminal(stderr=False)
-        print_plan(session.plan, console, prediction, cores, verbose=options.verbose)
+        print_plan(session.plan.labelled, console, prediction, cores, verbose=options.verbose)
         if opened:
             for line in missing_advice(session):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)

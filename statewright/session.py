@@ -24,7 +24,7 @@ from statewright.repository.declaration import Repository, declare, open_reposit
 from statewright.repository.lock_writer import track_changes
 from statewright.repository.observation import observe
 from statewright.repository.pulling import fetch_run_cache
-from statewright.repository.scope import select
+from statewright.repository.scope import labels, select
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
 from statewright.running.limits import Limits, limits_of
@@ -97,6 +97,7 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
         force=scope.order if request.force else (),
         seconds=durations.ranges(repository.root, workflow),
     )
+    plan = replace(plan, labels=labels(repository))
     return Session(repository, workflow, state, plan, scope.named)
 
 
@@ -156,7 +157,7 @@ def run(
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
             return 0
-        print_short_plan(session.plan, console, _prediction(session, workers))
+        print_short_plan(session.plan.labelled, console, _prediction(session, workers))
         for line in missing_advice(session):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return carry_out(
@@ -269,8 +270,9 @@ def carry_out(
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     errors = terminal()  # also if the run is quiet
-    for error in result.errors.values():
-        errors.print(error, style="red", soft_wrap=True)
+    for address, error in result.errors.items():
+        text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
+        errors.print(text, style="red", soft_wrap=True)
     if not result.failed:
         track_changes(session.repository)
     if result.failed:
@@ -292,7 +294,8 @@ def _new_work(session: Session, state: State) -> Plan:
     """Return a plan for skipped stages that have work now, because a restore failed."""
     now = decide(session.workflow, state, order=tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
-    return Plan({address: now.decisions[address] for address in skipped if address in now.work})
+    work = {address: now.decisions[address] for address in skipped if address in now.work}
+    return replace(session.plan, decisions=work)
 
 
 def show_results(session: Session) -> None:

@@ -22,7 +22,7 @@ import sysconfig
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
         "folder": repository.below,
         "complete": set(plan.decisions) == set(workflow.stages),
         "default": _default(repository) if request.all_pipelines else list(plan.decisions),
+        "labels": dict(plan.labels),
         "upstream": {address: list(workflow.upstream[address]) for address in plan.decisions},
         "show": {a: list(workflow.stages[a].settings.show) for a in plan.decisions},
     }
@@ -192,6 +193,7 @@ def recall(directory: Path, wanted: Request | Sequence[str] = ()) -> SettledPlan
     workflow = Workflow(stages, upstream)
     needed = workflow.ancestors(chosen)
     plan = Plan({address: Decision(address, SKIP) for address in stages if address in needed})
+    plan = replace(plan, labels=answer["labels"])
     return SettledPlan(root, workflow, plan, request.targets)
 
 

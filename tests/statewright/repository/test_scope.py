@@ -15,7 +15,7 @@ from toys import inside, make_repository, statewright, write
 from statewright.cli import build_parser
 from statewright.commands import _request
 from statewright.repository.declaration import open_repository
-from statewright.repository.scope import select, targets
+from statewright.repository.scope import labels, select, targets
 from statewright.request import EVERYTHING, Request
 from statewright.workflow import WorkflowError
 
@@ -173,6 +173,24 @@ def test_an_error_says_what_to_type(root: Path, folder: str, request_: Request, 
     repository = open_repository(root / folder, request_)
     with pytest.raises(WorkflowError, match=message):
         select(repository, request_)
+
+
+def test_addresses_print_as_dvc_prints_them_in_the_folder(root: Path) -> None:
+    from dvc.repo import Repo
+
+    for folder in ("sub", "sub/deep", "none"):
+        printed = labels(open_repository(root / folder))
+        with inside(root / folder), Repo(str(root / folder)) as repo:
+            assert set(printed.values()) == {stage.addressing for stage in repo.index.stages}
+    assert labels(open_repository(root)) == {}
+    plan = statewright(root / "sub", "plan", "s")
+    assert [line.split()[0] for line in plan.stdout.splitlines()[:4]] == [
+        "../raw.dvc",
+        "../dvc.yaml:p",
+        "p",
+        "s",
+    ]
+    assert "after p" in plan.stdout or "never run here" in plan.stdout
 
 
 def test_a_command_takes_the_stages_of_the_users_folder(root: Path, tmp_path: Path) -> None:
