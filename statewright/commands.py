@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
     if options.check:
         return _check_recorded(options)
+    from statewright.planning.absent import advice
     from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
@@ -51,7 +52,7 @@ def plan(options: argparse.Namespace) -> int:
         request = replace(request, targets=(options.explain,))
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
     if opened := session is None:
-        from statewright.session import missing_advice, open_session, predict
+        from statewright.session import missing_data, open_session, predict
 
         session = open_session(Path.cwd(), request, assumed=options.assignments)
         limits = limits_of(session.repository.root, options.workers)
@@ -61,7 +62,8 @@ def plan(options: argparse.Namespace) -> int:
         prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
     cores = limits.cores
     if options.json:
-        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores}
+        missing = [asdict(data) for data in missing_data(session)] if opened else []
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores, "missing": missing}
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
         from statewright.terminal.explain import print_causes
@@ -72,7 +74,7 @@ def plan(options: argparse.Namespace) -> int:
         console = terminal(stderr=False)
         print_plan(session.plan.labelled, console, prediction, cores, verbose=options.verbose)
         if opened:
-            for line in missing_advice(session):
+            for line in advice(missing_data(session)):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)

@@ -16,7 +16,7 @@ from rich.console import Console
 from statewright import meta, parameters
 from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
-from statewright.planning.absent import absent_data, advice
+from statewright.planning.absent import AbsentData, absent_data, advice
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
@@ -158,7 +158,7 @@ def run(
                 print_up_to_date(root, session.workflow, session.plan, console)
             return 0
         print_short_plan(session.plan.labelled, console, _prediction(session, workers))
-        for line in missing_advice(session):
+        for line in advice(missing_data(session)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return carry_out(
             session,
@@ -184,15 +184,12 @@ def _prediction(session: Session, workers: int | str | None) -> Prediction | Non
     return predict(session, limits_of(session.repository.root, workers))
 
 
-def missing_advice(session: Session) -> list[str]:
-    """Return lines about missing data and how to fetch it.
-
-    There are none if the request already says what to do about it.
-    """
+def missing_data(session: Session) -> list[AbsentData]:
+    """Return the data that is missing, unless the request says what to do about it."""
     request = session.repository.request
     if request.pull or request.allow_missing:
         return []
-    return advice(absent_data(session.workflow, session.state, session.plan))
+    return absent_data(session.workflow, session.state, session.plan)
 
 
 @contextmanager

@@ -34,7 +34,8 @@ def absent_data(workflow: Workflow, state: State, plan: Plan) -> list[AbsentData
         stage, observed = workflow.stages[address], state.stages[address]
         found += [AbsentData(path, remote, False) for path, remote in observed.not_cached.items()]
         if stage.records_only:
-            cached = sorted(set(observed.not_on_disk) - set(observed.not_cached))
+            stored = {out.path for out in stage.outs if out.cached and observed.outs_was.get(out.path)}
+            cached = sorted(stored & observed.not_on_disk - set(observed.not_cached))
             found += [AbsentData(path, None, True) for path in cached]
     return found
 

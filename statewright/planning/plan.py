@@ -220,13 +220,17 @@ def _judge_missing(
     DVC reports that as an error. The stages that need the file cannot run either.
     """
     expected.blocked.add(stage.address)
+    in_cache = {out.path for out in stage.outs if out.cached}
     reasons = []
     for path in sorted(stage_state.not_on_disk):
         expected.unknown.add(path, stage.address)
-        remote = stage_state.not_cached.get(path)
-        fetch = "`dvc checkout` restores it from the cache"
-        if path in stage_state.not_cached:
+        if stage_state.outs_was.get(path) is None:
+            fetch = "the stage is frozen and never ran" if stage.cmd else "its hash is not recorded"
+        elif path in stage_state.not_cached:
+            remote = stage_state.not_cached[path]
             fetch = f"`dvc pull` fetches it from '{remote}'" if remote else "no remote is configured"
+        else:
+            fetch = "`dvc checkout` restores it" if path in in_cache else "DVC does not store it"
         reasons.append(Reason("missing data", path, None, fetch))
     return MAY, reasons
 
