@@ -173,6 +173,13 @@ def build_parser() -> argparse.ArgumentParser:
     init.set_defaults(command=commands.init)
 
     check = subcommands.add_parser("check", help="check that contracts, params and paths agree on every edge")
+    check.add_argument(
+        "--reads", action="store_true", help="list instead what stages were seen to read without declaring it"
+    )
+    check.add_argument(
+        "--fix", action="store_true", help="print a patch of dvc.yaml that declares these reads"
+    )
+    check.add_argument("--write", action="store_true", help="with --fix, apply the patch")
     check.set_defaults(command=commands.check)
 
     schedule = subcommands.add_parser(
@@ -242,6 +249,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
     trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
+    trace.add_argument("--all", action="store_true", help="print all params, not only the 20 most relevant")
     trace.set_defaults(command=commands.trace)
 
     verify = subcommands.add_parser(
@@ -378,10 +386,6 @@ def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     )
 
 
-def _workers(text: str) -> int | str:
-    return text if text == AUTO else _positive(text)
-
-
 def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -396,6 +400,10 @@ def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
     )
+
+
+def _workers(text: str) -> int | str:
+    return text if text == AUTO else _positive(text)
 
 
 def _positive(text: str) -> int:

@@ -22,6 +22,7 @@ from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.repository.declaration import Repository, declare, open_repository
 from statewright.repository.lock_writer import track_changes
+from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
 from statewright.repository.pulling import fetch_run_cache
 from statewright.repository.scope import labels, select
@@ -32,7 +33,8 @@ from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
-from statewright.terminal.display import new_board
+from statewright.terminal.display import ENDED, new_board
+from statewright.terminal.metrics_table import print_metrics
 from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
 from statewright.terminal.words import clock, terminal
@@ -156,8 +158,9 @@ def run(
         if not session.plan.work:
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
+                print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
             return 0
-        print_short_plan(session.plan.labelled, console, _prediction(session, workers))
+        print_short_plan(session.plan.labelled, console, predict(session, limits_of(root, workers)))
         for line in advice(missing_data(session)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return carry_out(
@@ -175,13 +178,6 @@ def predict(session: Session, limits: Limits) -> Prediction:
     reads = load_reads(session.repository.root)
     after = ordering_of(session.workflow, session.plan, reads, limits.workers).after()
     return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
-
-
-def _prediction(session: Session, workers: int | str | None) -> Prediction | None:
-    """Return the predicted schedule if a stage has a known duration."""
-    if not any(session.plan.decisions[address].seconds for address in session.plan.work):
-        return None
-    return predict(session, limits_of(session.repository.root, workers))
 
 
 def missing_data(session: Session) -> list[AbsentData]:
@@ -257,7 +253,7 @@ def carry_out(
     # Without past runs, the prediction would be made of assumptions only.
     if times and any(session.plan.decisions[address].seconds for address in session.plan.work):
         duration += f", predicted {clock(times.predicted)}"
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
+    console.print(", ".join(f"{counts[state]} {state}" for state in ENDED if state in counts) + duration)
     if result.unrecorded:
         problem = mask_text(result.unrecorded)
         console.print(f"MLflow record is incomplete: {problem}", style="yellow", markup=False)
@@ -284,6 +280,7 @@ def carry_out(
         )
     if not console.quiet:
         show_results(session)
+        print_metrics(metric_changes(session.repository, session.workflow, result.state), console)
     return 0
 
 

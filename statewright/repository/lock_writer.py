@@ -176,7 +176,7 @@ def _differs(dep: Any, hash_info: Any, tree: Any) -> bool:
 
 
 def _is_by_product(key: Sequence[str]) -> bool:
-    """Return whether a file in a folder appears there by the mere use of the folder, as bytecode does."""
+    """Return whether a file is a by-product of using its folder, as bytecode is."""
     return key[-1].endswith(".pyc") or any(part.startswith(".") or part == "__pycache__" for part in key)
 
 
