@@ -173,7 +173,7 @@ def run(options: argparse.Namespace) -> int:
     from statewright.terminal.results import print_up_to_date
     from statewright.terminal.words import terminal
 
-    if options.dry:
+    if options.dry and not options.at:
         return plan(options)
     request = _request(options)
     usual = not (options.at or options.assignments)
@@ -188,9 +188,9 @@ def run(options: argparse.Namespace) -> int:
     if options.at:
         from statewright.loop.restore import run_at
 
-        if request != Request() or options.assignments:
+        if request != Request() or options.assignments or options.dry:
             raise WorkflowError(
-                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, "
+                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, no --dry, "
                 "and no option that selects stages"
             )
         return run_at(Path.cwd(), options.at, workers=options.workers)
