@@ -14,6 +14,7 @@ from toys import commit, dvc, dvc_status, inside, lock_files, make_repository, r
 
 from statewright.cli import build_parser
 from statewright.commands import _request
+from statewright.git import git
 from statewright.planning.absent import absent_data, advice
 from statewright.request import EVERYTHING
 from statewright.session import open_session
@@ -192,3 +193,23 @@ def test_after_pull_git_and_dvc_are_clean(origin: Path, tmp_path: Path) -> None:
     outcomes = run_here(root, request=request)
     assert set(outcomes.values()) == {"restored"}
     assert dvc_status(root) == {}
+
+
+@pytest.mark.parametrize("autostage", ["true", "false"])
+def test_files_are_added_to_git_as_dvc_repro_does(tmp_path: Path, autostage: str) -> None:
+    stages = """
+        stages:
+          a: {cmd: echo 1 > a.txt, outs: [a.txt]}
+          b: {cmd: cp ../a.txt b.txt, wdir: sub, deps: [../a.txt], outs: [b.txt]}
+        """
+    by_dvc = make_repository(tmp_path / "dvc", {"dvc.yaml": stages, "sub/readme": "a folder\n"})
+    assert dvc(by_dvc, "config", "core.autostage", autostage) == 0
+    commit(by_dvc)
+    by_us = tmp_path / "ours"
+    shutil.copytree(by_dvc, by_us, symlinks=True)
+    assert dvc(by_dvc, "repro", "-q") == 0
+    with inside(by_us):
+        run_here(by_us, track=True)
+    status = git(by_us, "status", "--short")
+    assert status == git(by_dvc, "status", "--short")
+    assert ("A  dvc.lock" in status) == (autostage == "true")
