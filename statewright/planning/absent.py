@@ -51,9 +51,9 @@ def advice(missing: Iterable[AbsentData], most: int = 4) -> list[str]:
             fetch = "no remote storage is configured; `dvc remote add -d NAME URL` adds one"
         else:
             fetch = f"`dvc pull` or `statewright run --pull` fetches what the remote '{remote}' has"
-        lines.append(f"not here and not in the cache: {paths}; {fetch}")
+        lines += [f"not here and not in the cache: {paths}", f"  {fetch}"]
     if cached := [data.path for data in missing if data.cached]:
-        lines.append(f"not here, but in the cache: {_listed(cached, most)}; `dvc checkout` restores them")
+        lines += [f"not here, but in the cache: {_listed(cached, most)}", "  `dvc checkout` restores it"]
     return lines
 
 
