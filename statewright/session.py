@@ -89,7 +89,8 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
     workflow = declare(repository)
     _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
     scope = select(repository, request)
-    state = observe(repository, workflow)
+    # Data of other pipelines is not hashed, as in `dvc repro`.
+    state = observe(repository, workflow, None if request.targets else scope.order)
     if texts:
         state = overlay_state(repository, state, texts)
     plan = decide(
