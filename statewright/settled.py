@@ -22,7 +22,7 @@ import sysconfig
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +149,7 @@ def store(
         "folder": repository.below,
         "complete": set(plan.decisions) == set(workflow.stages),
         "default": _default(repository) if request.all_pipelines else list(plan.decisions),
+        "labels": dict(plan.labels),
         "upstream": {address: list(workflow.upstream[address]) for address in plan.decisions},
         "show": {a: list(workflow.stages[a].settings.show) for a in plan.decisions},
         "drift": {a: [r.was, r.now] for a, d in plan.decisions.items() for r in d.reasons},
@@ -219,6 +220,7 @@ def recall(directory: Path, wanted: Request | Sequence[str] = ()) -> SettledPlan
     workflow = Workflow(stages, upstream)
     needed = workflow.ancestors(chosen)
     plan = Plan({a: Decision(a, SKIP, _notes(a, answer["drift"])) for a in stages if a in needed})
+    plan = replace(plan, labels=answer["labels"])
     settled = SettledPlan(root, workflow, plan, request.targets, bool(answer["certain"]))
     return None if request.strict_environment and not settled.strict else settled
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from statewright.masking import mask_text
@@ -62,17 +62,37 @@ class Decision:
 
 @dataclass(frozen=True)
 class Plan:
-    """Decisions for all requested stages, in an order in which they can run."""
+    """Decisions for all requested stages, in an order in which they can run.
+
+    Parameters
+    ----------
+    labels : mapping of str to str
+        Address -> the address as DVC prints it in the user's folder, where the two differ.
+    """
 
     decisions: Mapping[str, Decision]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def work(self) -> tuple[str, ...]:
         """Addresses of the stages with another verdict than skip."""
         return tuple(address for address, d in self.decisions.items() if d.verdict != SKIP)
 
+    def label(self, address: str) -> str:
+        """Return an address as DVC prints it in the user's folder."""
+        return self.labels.get(address, address)
+
+    @property
+    def labelled(self) -> Plan:
+        """The plan with its addresses as DVC prints them in the user's folder."""
+        return Plan({self.label(address): self._labelled(d) for address, d in self.decisions.items()})
+
+    def _labelled(self, decision: Decision) -> Decision:
+        reasons = (replace(reason, subject=self.label(reason.subject)) for reason in decision.reasons)
+        return replace(decision, address=self.label(decision.address), reasons=tuple(reasons))
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values, for JSON."""
+        """Return the plan as plain values, for JSON; addresses are those at the root."""
         return {
             "stages": {
                 address: {
@@ -220,13 +240,17 @@ def _judge_missing(
     DVC reports that as an error. The stages that need the file cannot run either.
     """
     expected.blocked.add(stage.address)
+    in_cache = {out.path for out in stage.outs if out.cached}
     reasons = []
     for path in sorted(stage_state.not_on_disk):
         expected.unknown.add(path, stage.address)
-        remote = stage_state.not_cached.get(path)
-        fetch = "`dvc checkout` restores it from the cache"
-        if path in stage_state.not_cached:
+        if stage_state.outs_was.get(path) is None:
+            fetch = "the stage is frozen and never ran" if stage.cmd else "its hash is not recorded"
+        elif path in stage_state.not_cached:
+            remote = stage_state.not_cached[path]
             fetch = f"`dvc pull` fetches it from '{remote}'" if remote else "no remote is configured"
+        else:
+            fetch = "`dvc checkout` restores it" if path in in_cache else "DVC does not store it"
         reasons.append(Reason("missing data", path, None, fetch))
     return MAY, reasons
 
