@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import meta, parameters
+from statewright.configuration import read_configuration
 from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
 from statewright.planning.plan import SKIP, Plan, decide
@@ -23,6 +24,7 @@ from statewright.repository.declaration import Repository, declare, open_reposit
 from statewright.repository.observation import observe
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.running.limits import Limits, limits_of
+from statewright.running.servers import find_server, in_flow_run
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
@@ -224,6 +226,8 @@ def carry_out(
     """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import transition
 
+    if hint := _watch_hint(session):
+        console.print(hint, style="bright_black", markup=False, highlight=False)
     board = new_board(session.plan, console, verbose=verbose)
     result = transition(
         session.repository,
@@ -266,6 +270,17 @@ def carry_out(
     if not console.quiet:
         show_results(session)
     return 0
+
+
+def _watch_hint(session: Session, at_least_s: float = 30) -> str | None:
+    """Return how to watch a run in a browser, unless it is short or on a Prefect server."""
+    expected = [session.plan.decisions[address].seconds for address in session.plan.work]
+    known = [seconds for seconds in expected if seconds]
+    if len(known) == len(expected) and sum(high for _, high in known) < at_least_s:
+        return None
+    if read_configuration(session.repository.root).prefect != "auto" or in_flow_run() or find_server()[0]:
+        return None
+    return "to watch runs in a browser, start `statewright ui` first"
 
 
 def _new_work(session: Session, state: State) -> Plan:
