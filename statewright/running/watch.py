@@ -57,13 +57,20 @@ class Observation:
 
 @dataclass
 class _Command:
-    """A running command."""
+    """A running command.
+
+    Parameters
+    ----------
+    saving : dict of str to str
+        As `stale`, but the engine was saving the output: it is final unless that fails.
+    """
 
     since: int
     exact: bool
     reads: set[str] = field(default_factory=set)
     own: bool = False
     stale: dict[str, str] = field(default_factory=dict)
+    saving: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -105,6 +112,7 @@ class Watch:
         self._ancestors = cache(lambda address: workflow.ancestors([address]))
         self._stages = {a: _Stage(WAITING if a in self._place else FINISHED) for a in workflow.stages}
         self._commands: dict[str, _Command] = {}
+        self._active: set[str] = set()
         self._clock = 0
         self._producers = output_producers(workflow)
         self._paths = WatchedPaths(root, self._producers, frozenset(tracked))
@@ -124,6 +132,7 @@ class Watch:
         with self._mutex:
             self._drain()
             self._stages[address].phase = PREPARING
+            self._active.add(address)
             for command in self._commands.values():
                 command.exact = False
 
@@ -131,9 +140,10 @@ class Watch:
         """Note that the command of a stage starts."""
         with self._mutex:
             self._drain()
-            active = [a for a, s in self._stages.items() if s.phase in (PREPARING, RUNNING, SAVING)]
             self._clock += 1
-            self._commands[address] = _Command(self._clock, active == [address] and self._paths.complete)
+            self._commands[address] = _Command(
+                self._clock, self._active == {address} and self._paths.complete
+            )
             self._stages[address].phase = RUNNING
 
     def end(self, address: str) -> Observation:
@@ -142,6 +152,9 @@ class Watch:
             self._drain()
             self._stages[address].phase = SAVING
             command = self._commands.pop(address)
+            for producer, output in command.saving.items():
+                if self._stages[producer].phase != FINISHED:
+                    command.stale.setdefault(producer, output)
             return Observation(command.exact, frozenset(command.reads), command.own, dict(command.stale))
 
     def finish(self, address: str, *, failed: bool = False, again: bool = False) -> None:
@@ -152,7 +165,12 @@ class Watch:
             stage = self._stages[address]
             stage.phase = WAITING if again else FAILED if failed else FINISHED
             stage.finished = self._clock
+            self._active.discard(address)
             self._commands.pop(address, None)
+            for command in self._commands.values():
+                output = command.saving.pop(address, None)
+                if output is not None and stage.phase != FINISHED:
+                    command.stale.setdefault(address, output)
             self._paths.cover_outputs(out.path for out in self._workflow.stages[address].outs)
 
     def close(self) -> None:
@@ -213,13 +231,16 @@ class Watch:
             else:
                 if mask & inotify.OPEN:
                     command.reads.add(output)
-                if producer in self._place and self._is_doubtful(address, command, producer, state, mask):
+                if producer not in self._place or producer in self._ancestors(address):
+                    continue
+                if state.phase == SAVING:
+                    if mask & inotify.OPEN:
+                        command.saving.setdefault(producer, output)
+                elif self._is_doubtful(address, command, producer, state, mask):
                     command.stale.setdefault(producer, output)
 
     def _is_doubtful(self, address: str, command: _Command, producer: str, state: _Stage, mask: int) -> bool:
         """Return whether a report may be a read of an output that is not final."""
-        if producer in self._ancestors(address) or state.phase == SAVING:
-            return False  # while the engine saves an output, it is complete and the engine reads it
         if state.phase == RUNNING:
             explained = producer in self._rereading and address in self._ordering.observed
             return bool(mask & inotify.CLOSE_UNWRITTEN) and not explained
