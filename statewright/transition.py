@@ -138,7 +138,9 @@ def transition(
         plain = stack.enter_context(open_launcher(lock=lock))
         work = Work(
             name=name,
-            writer=lock_writer.open_lock_writer(repository, list(workflow.stages)),
+            writer=lock_writer.open_lock_writer(
+                repository, list(dict.fromkeys([*plan.decisions, *workflow.stages]))
+            ),
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),
