@@ -9,6 +9,8 @@ import pytest
 from local_runs import files_of, reproduce, run_local
 from toys import commit, dvc_status, make_repository, statewright
 
+from statewright.request import EVERYTHING
+
 FILES = {
     "dvc.yaml": """
         # The pipeline.
@@ -32,7 +34,7 @@ FILES = {
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_repository(tmp_path_factory.mktemp("reads") / "toy", FILES)
     commit(root)
-    assert not run_local(root, "auto").errors
+    assert not run_local(root, "auto", EVERYTHING).errors
     return root
 
 
@@ -58,11 +60,11 @@ def test_undeclared_reads_are_listed_patched_and_declared(observed: Path) -> Non
     assert (observed / "dvc.yaml").read_text() == before.replace(
         "# declared\n", "# declared\n    - clean.csv\n    - lib.txt\n"
     )
-    assert not run_local(observed, 4).errors
+    assert not run_local(observed, 4, EVERYTHING).errors
     assert statewright(observed, "check", "--reads").returncode == 0
     assert dvc_status(observed) == {}
     kept = files_of(observed)
-    assert reproduce(observed) == 0
+    assert reproduce(observed, "--all-pipelines") == 0
     assert files_of(observed) == kept
 
 
