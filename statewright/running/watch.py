@@ -14,23 +14,20 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from statewright.planning.ordering import Ordering, output_producers
 from statewright.running import inotify
+from statewright.running.own_opens import OwnOpens
 from statewright.running.watched_paths import WatchedPaths
 from statewright.workflow import Workflow
 
 WAITING, PREPARING, RUNNING, SAVING, FINISHED, FAILED = range(6)
-OWN_S = 2.0
-"""Seconds after which an open by this process must have been reported."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +113,8 @@ class Watch:
         self._clock = 0
         self._producers = output_producers(workflow)
         self._paths = WatchedPaths(root, self._producers, frozenset(tracked))
-        self._own: dict[str, list[float]] = {}
         self._woken, self._wake = os.pipe()
-        _observers.append(self._note_own)
+        self._own_opens = OwnOpens(self._watched_name)
         self._thread = threading.Thread(target=self._follow, name="watch", daemon=True)
         self._thread.start()
 
@@ -175,7 +171,7 @@ class Watch:
 
     def close(self) -> None:
         """End the observation."""
-        _observers.remove(self._note_own)
+        self._own_opens.close()
         os.write(self._wake, b"x")
         self._thread.join()
         self._paths.close()
@@ -208,7 +204,7 @@ class Watch:
                 self._note_output(out.path, address, inotify.OPEN | inotify.CLOSE_UNWRITTEN)
 
     def _note(self, path: str, mask: int) -> None:
-        if mask & inotify.OPEN and self._is_own(path):
+        if mask & inotify.OPEN and self._own_opens.take(path):
             return
         is_folder = bool(mask & inotify.IS_FOLDER)
         covering = self._paths.covering_outputs(path)
@@ -267,36 +263,12 @@ class Watch:
                     if unfinished and earlier and producer not in self._ancestors(address):
                         command.stale.setdefault(producer, output)
 
-    def _note_own(self, path: str) -> None:
+    def _watched_name(self, path: str) -> str | None:
+        """Return the name of a path in events, while stages run and if it can be in one."""
         if not self._commands:
-            return
-        relative = self._paths.relative(path)
-        if relative is not None and (
-            self._paths.covering_outputs(relative) or self._paths.is_watched(relative)
-        ):
-            self._own.setdefault(relative, []).append(time.monotonic())
-
-    def _is_own(self, path: str) -> bool:
-        """Return whether this process itself opened the path a moment ago."""
-        times = self._own.get(path)
-        now = time.monotonic()
-        while times:
-            if now - times.pop(0) < OWN_S:
-                return True
-        return False
-
-
-_observers: list[Any] = []
-
-
-def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if _observers and event in ("open", "os.scandir", "os.listdir"):
-        path = arguments[0]
-        if isinstance(path, str | os.PathLike):
-            text = os.fspath(path)
-            if isinstance(text, str):
-                for observer in _observers:
-                    observer(text)
+            return None
+        name = self._paths.relative(path)
+        return name if name is not None and self._paths.is_watched(name) else None
 
 
 def open_watch(
@@ -308,10 +280,6 @@ def open_watch(
     tracked: Iterable[str] = (),
 ) -> tuple[Watch | None, str | None]:
     """Return a watch, or None and the reason why this system cannot watch."""
-    if not getattr(sys, "_statewright_watch_audit", False):
-        # An audit hook cannot be removed, so the process gets one for all runs.
-        sys.addaudithook(_audit)
-        sys._statewright_watch_audit = True  # type: ignore[attr-defined]
     try:
         return Watch(root, workflow, ordering, rereading=rereading, tracked=tracked), None
     except OSError as error:

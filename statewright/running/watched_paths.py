@@ -76,8 +76,9 @@ class WatchedPaths:
         return full[len(self._root) + 1 :] if full.startswith(f"{self._root}/") else None
 
     def is_watched(self, path: str) -> bool:
-        """Return whether a path is a tracked file, or a folder above an output."""
-        return path in self.tracked or path == "" or path in self._producers.below
+        """Return whether a path is an output, in one or above one, or a tracked file."""
+        known = path == "" or path in self.tracked or path in self._producers.below
+        return known or bool(self.covering_outputs(path))
 
     def is_imported_from(self, folder: str) -> bool:
         """Return whether Python may list a folder because it imports from there."""
