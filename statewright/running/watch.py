@@ -16,7 +16,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -193,7 +193,7 @@ class Watch:
             if event.mask & inotify.OVERFLOWED:
                 self._note_loss()
             elif self._commands and event.mask & (inotify.OPEN | inotify.CLOSE_UNWRITTEN):
-                self._note(event.path, event.mask)
+                self._note(event.paths, event.mask)
 
     def _note_loss(self) -> None:
         """Treat every stage as a reader of every output: the kernel has dropped reports."""
@@ -203,21 +203,31 @@ class Watch:
             for out in stage.outs:
                 self._note_output(out.path, address, inotify.OPEN | inotify.CLOSE_UNWRITTEN)
 
-    def _note(self, path: str, mask: int) -> None:
-        if mask & inotify.OPEN and self._own_opens.take(path):
+    def _note(self, paths: Collection[str], mask: int) -> None:
+        if mask & inotify.OPEN and any(self._own_opens.take(path) for path in paths):
             return
         is_folder = bool(mask & inotify.IS_FOLDER)
-        covering = self._paths.covering_outputs(path)
-        for output, producer in covering:
-            if not (is_folder and self._stages[producer].phase == RUNNING):
+        outputs = [pair for path in paths for pair in self._paths.covering_outputs(path)]
+        declared = [pair for pair in outputs if self._is_declared(pair[1])]
+        for output, producer in declared or outputs:
+            # The engine and the producer list a folder to remove it; a reader opens its files, too.
+            if not (is_folder and self._stages[producer].phase in (PREPARING, RUNNING)):
                 self._note_output(output, producer, mask)
-        if covering or not mask & inotify.OPEN:
+        if outputs or not mask & inotify.OPEN:
             return
-        if is_folder:
-            self._note_listing(path)
-        elif path in self._paths.tracked:
-            for command in self._commands.values():
-                command.reads.add(path)
+        for path in paths:
+            if is_folder:
+                self._note_listing(path)
+            elif path in self._paths.tracked:
+                for command in self._commands.values():
+                    command.reads.add(path)
+
+    def _is_declared(self, producer: str) -> bool:
+        """Return whether a running stage is known to read the outputs of a producer."""
+        return any(
+            producer in self._workflow.upstream[address] or producer in self._ordering.needs[address]
+            for address in self._commands
+        )
 
     def _note_output(self, output: str, producer: str, mask: int) -> None:
         state = self._stages[producer]
@@ -243,7 +253,8 @@ class Watch:
         if not mask & inotify.OPEN:
             return False
         if state.phase == FINISHED:
-            return state.finished > command.since
+            # A stage that is known to read it explains the report; the output is final for all.
+            return state.finished > command.since and not self._is_declared(producer)
         return self._place[producer] < self._place[address] or state.phase == PREPARING
 
     def _note_listing(self, folder: str) -> None:

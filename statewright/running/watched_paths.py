@@ -20,9 +20,12 @@ MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CREATED | inotify.MOVED_
 
 @dataclass(frozen=True)
 class PathEvent:
-    """Kinds of access to a path of the repository; an overflow has no path."""
+    """Kinds of access to a file; an overflow has no path.
 
-    path: str
+    A file of DVC's cache can have several paths in the repository, if it is linked there.
+    """
+
+    paths: tuple[str, ...]
     mask: int
 
 
@@ -57,6 +60,7 @@ class WatchedPaths:
         self._inotify = inotify.Inotify()
         self.descriptor = self._inotify.descriptor
         self._watches: dict[int, tuple[str, ...]] = {}
+        self._folders: set[str] = set()
         self._code_folders = {_folder_of(path) for path in tracked if path.endswith(".py")}
         self.covering_outputs = lru_cache(maxsize=65536)(self._covering_outputs)
         # Outputs come first: without tracked files, the order of the stages is still safe.
@@ -102,16 +106,24 @@ class WatchedPaths:
         """Yield the events before this call, and watch new folders of outputs."""
         for event in self._inotify.read():
             if event.mask & inotify.OVERFLOWED:
-                yield PathEvent("", inotify.OVERFLOWED)
+                yield PathEvent((), inotify.OVERFLOWED)
                 continue
             if event.mask & inotify.IGNORED:
                 self._watches.pop(event.watch, None)
                 continue
+            paths = []
             for watched in self._watches.get(event.watch, ()):
+                if event.mask & inotify.IS_FOLDER and not event.name and self._has_watched_parent(watched):
+                    continue  # the watch on the folder above reports the same event
                 path = f"{watched}/{event.name}" if watched and event.name else watched or event.name
                 if event.mask & (inotify.CREATED | inotify.MOVED_HERE) and event.mask & inotify.IS_FOLDER:
                     self._cover_new_folder(path)
-                yield PathEvent(path, event.mask)
+                paths.append(path)
+            if paths:
+                yield PathEvent(tuple(paths), event.mask)
+
+    def _has_watched_parent(self, path: str) -> bool:
+        return path != "" and _folder_of(path) in self._folders
 
     def _cover_new_folder(self, path: str) -> None:
         if self.covering_outputs(path):
@@ -160,6 +172,7 @@ class WatchedPaths:
                 self.problem = "no more watches for this user (sysctl fs.inotify.max_user_watches)"
                 return False
             return True  # the path is gone by now, or not readable for a stage either
+        self._folders.add(path)
         # Two outputs with the same bytes can be links to the same file of DVC's cache.
         if path not in (paths := self._watches.get(number, ())):
             self._watches[number] = (*paths, path)
