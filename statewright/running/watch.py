@@ -174,7 +174,8 @@ class Watch:
         self._own_opens.close()
         os.write(self._wake, b"x")
         self._thread.join()
-        self._paths.close()
+        with self._mutex:  # after an interrupt, stages may still end
+            self._paths.close()
         os.close(self._woken)
         os.close(self._wake)
 

@@ -57,6 +57,7 @@ class WatchedPaths:
         self.problem: str | None = None
         self._root = str(root)
         self._producers = producers
+        self._is_closed = False
         self._inotify = inotify.Inotify()
         self.descriptor = self._inotify.descriptor
         self._watches: dict[int, tuple[str, ...]] = {}
@@ -69,7 +70,8 @@ class WatchedPaths:
             self._add(folder)
 
     def close(self) -> None:
-        """End all watches."""
+        """End all watches; later calls do nothing."""
+        self._is_closed = True
         self._inotify.close()
 
     def relative(self, path: str) -> str | None:
@@ -104,6 +106,8 @@ class WatchedPaths:
 
     def events(self) -> Iterator[PathEvent]:
         """Yield the events before this call, and watch new folders of outputs."""
+        if self._is_closed:
+            return
         for event in self._inotify.read():
             if event.mask & inotify.OVERFLOWED:
                 yield PathEvent((), inotify.OVERFLOWED)
@@ -162,6 +166,8 @@ class WatchedPaths:
 
         A link into DVC's cache is watched itself: an open is reported where it points to.
         """
+        if self._is_closed:
+            return False
         if len(self._watches) >= MOST_WATCHES:
             self.problem = f"more than {MOST_WATCHES} folders"
             return False

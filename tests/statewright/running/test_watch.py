@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -188,6 +189,21 @@ def test_the_kernel_reports_opens_and_lost_events(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         notify.add(str(tmp_path / "absent"), OPEN)
     notify.close()
+
+
+def test_a_stage_that_ends_after_the_watch_does_no_harm(tmp_path: Path, open_watch: OpenWatch) -> None:
+    watch = Watch(tmp_path, WORKFLOW, order_stages(WORKFLOW, tuple(STAGES), {}, (), 4))
+    begin(watch, "reader")
+    watch.close()
+    descriptor = os.open(tmp_path / "kept", os.O_RDWR | os.O_CREAT)  # reuses a number
+    os.write(descriptor, b"not an event of the kernel, and longer than sixteen bytes")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+
+    assert not watch.end("reader").reads
+    watch.finish("reader")
+
+    assert os.lseek(descriptor, 0, os.SEEK_CUR) == 0
+    os.close(descriptor)
 
 
 def test_too_many_folders_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
