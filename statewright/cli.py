@@ -230,6 +230,16 @@ def build_parser() -> argparse.ArgumentParser:
     durations.add_argument("--json", action="store_true", help="print the durations as JSON")
     durations.set_defaults(command=commands.durations)
 
+    record = subcommands.add_parser(
+        "record",
+        help="wait until every run is in MLflow",
+        description="A run returns when its files are final, and MLflow is written in the background. This "
+        "command waits for it, and writes what a killed process left. Use it at the end of a job whose "
+        "machine or container ends with it, such as a job of continuous integration. The exit status is 1 "
+        "if a run could not be recorded.",
+    )
+    record.set_defaults(command=commands.record)
+
     doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
     doctor.set_defaults(command=commands.doctor)
 

@@ -18,6 +18,8 @@ from statewright.request import Request
 from statewright.workflow import Workflow, WorkflowError
 
 OK, FAILED = 0, 1
+LONGEST_RECORD_S = 600.0
+"""Seconds after which `statewright record` gives up."""
 
 
 def graph(options: argparse.Namespace) -> int:
@@ -167,6 +169,7 @@ def schedule(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
+    from statewright.record.journal import is_unfinished
     from statewright.settled import recall
     from statewright.terminal.results import print_up_to_date
     from statewright.terminal.words import terminal
@@ -179,6 +182,10 @@ def run(options: argparse.Namespace) -> int:
         if options.verbosity >= 0:
             print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
             _print_metrics(settled, terminal())
+        if is_unfinished(settled.root):
+            from statewright.running.recorder import resume
+
+            resume(settled.root)
         return OK
 
     from statewright import session
@@ -402,6 +409,16 @@ def durations(options: argparse.Namespace) -> int:
     return OK
 
 
+def record(options: argparse.Namespace) -> int:
+    """Wait until every run is in MLflow."""
+    from statewright.repository.declaration import open_repository
+    from statewright.running.recorder import wait_until_recorded
+
+    problem = wait_until_recorded(open_repository(Path.cwd()).root, timeout_s=LONGEST_RECORD_S)
+    print(f"MLflow record is incomplete: {problem}" if problem else "MLflow: every run is recorded")
+    return FAILED if problem else OK
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Report what is installed, reachable and writable."""
     from statewright.doctor import examine
@@ -416,7 +433,9 @@ def ui(options: argparse.Namespace) -> int:
     """Start the servers."""
     from statewright.running.servers import serve
 
-    return serve(Path.cwd(), prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    return serve(root, prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
 
 
 def fingerprint(options: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from statewright.planning.absent import absent_data, advice
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
+from statewright.record.store import note_on_user_store
 from statewright.repository.declaration import Repository, declare, open_repository
 from statewright.repository.lock_writer import track_changes
 from statewright.repository.metrics_diff import metric_changes
@@ -29,6 +30,7 @@ from statewright.repository.scope import select
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
 from statewright.running.limits import Limits, limits_of
+from statewright.running.recorder import resume
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
@@ -158,10 +160,13 @@ def run(
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
                 print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+            resume(root)
             return 0
         print_short_plan(session.plan, console, predict(session, limits_of(root, workers)))
         for line in missing_advice(session):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if note := note_on_user_store(root):
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         return carry_out(
             session,
             workers=workers,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.repository.declaration import Repository, as_commands, read_params, relative
 from statewright.repository.errors import translate_errors
+from statewright.repository.metrics import read_metrics
 from statewright.state import LOST, UNCACHED, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
@@ -35,7 +34,7 @@ def observe(repository: Repository, workflow: Workflow) -> State:
             with translate_errors(f"stage '{address}'"):
                 stage, entry = stages[address], entries.get(address)
                 observed[address] = _observe(repository.root, stage, declared, entry, contents)
-        metrics = read_metrics(repository.root, workflow)
+        metrics = read_metrics(repository, workflow)
         return State(observed, metrics, *run_cache_queries(repository, stages), repository.request)
 
 
@@ -212,27 +211,3 @@ def fingerprint_file(stage: Stage) -> str | None:
 
 def _text_hash(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
-    """Read the numbers of the existing JSON metric files.
-
-    The result maps ``file:key.key`` to a number.
-    """
-    metrics: dict[str, float] = {}
-    for stage in workflow.stages.values():
-        for out in stage.outs:
-            path = root / out.path
-            if out.role == "metric" and path.suffix == ".json" and path.is_file():
-                # A file that a killed command left incomplete has no metrics; its stage will run again.
-                with suppress(ValueError, OverflowError):
-                    metrics.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
-    return metrics
-
-
-def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(f"{prefix}{'' if prefix.endswith(':') else '.'}{key}", item)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield prefix, float(value)

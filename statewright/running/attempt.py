@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
+from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
@@ -128,7 +130,9 @@ def attempt(work: Work, address: str) -> str:
 def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool) -> str:
     address = stage.address
     try:
-        status = lock_writer.begin(work.writer, address, force=forced)
+        # In the journal before it is in `dvc.lock`: no stage is there without a record, even after a kill.
+        announce = partial(_record, work, stage, current)
+        status = lock_writer.begin(work.writer, address, force=forced, announce=announce)
         if status == "ready":
             _run(work, stage, current)
             status = "ran"
@@ -137,15 +141,13 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
         work.stale[address] = error
         return AGAIN
     except Exception as error:
-        _record(work, stage, "failed", current)
+        _record(work, stage, current, "failed")
         lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
         cause = mask_text(explain(error) or type(error).__name__)
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
-    if status != "skipped":
-        _record(work, stage, status, current)
     return status
 
 
@@ -165,7 +167,8 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         if observation.stale:
             raise _stale_input(work, stage, observation)
         try:
-            lock_writer.finish(work.writer, stage.address, stage.rewrites)
+            announce = partial(_record, work, stage, current)
+            lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
         except lock_writer.DependencyChangedError as error:
             raise StageFailedError(_changed_dependency(stage, error)) from error
         if observation.exact:
@@ -226,7 +229,9 @@ def _params(work: Work, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
+def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
+    repository = work.writer.repository
+    stage = with_definitions(repository, stage)
     took = time.monotonic() - current.began
     work.times[stage.address] = (current.began, current.began + took)
     inputs, outputs, params = lock_writer.recorded_hashes(work.writer, stage.address)
@@ -240,7 +245,8 @@ def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
         outputs=outputs if status != "failed" else {},
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
         log=current.log if current.log.is_file() else None,
-        tags=work.flow_run,
+        tags={**work.flow_run, **artifact_tags(repository, stage)},
+        metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
     work.recorder.stage(mask_record(record))
