@@ -9,6 +9,7 @@ import pytest
 from local_runs import files_of, reproduce, run_local
 from toys import commit, dvc_status, make_repository, statewright
 
+from statewright.reads.store import load_reads
 from statewright.request import EVERYTHING
 
 FILES = {
@@ -77,3 +78,21 @@ def test_nothing_observed_is_said(tmp_path: Path) -> None:
     assert "0 of 3 stages observed, 0 undeclared reads" in listed.stdout
     assert "a stage is observed when it runs alone" in listed.stdout
     assert statewright(root, "check", "--write").returncode == 2
+
+
+def test_the_engine_its_recorder_and_git_are_no_readers(tmp_path: Path) -> None:
+    stages = "stages:\n" + "".join(
+        f"  s{n}: {{cmd: 'sleep 0.2; echo {{}} > m{n}.json; echo x > f{n}.svg', outs: [f{n}.svg], "
+        f"metrics: [m{n}.json: {{cache: false}}]}}\n"
+        for n in range(4)
+    )
+    sources = {f"src/{n}.py": f"{n}\n" for n in range(20)}
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, **sources})
+    commit(root)
+    for name in sources:
+        (root / name).write_text("edited\n")  # git reads an edited file to compare it
+
+    assert statewright(root, "run").returncode == 0
+
+    reads = load_reads(root)
+    assert {address: reads.ever(address) for address in reads.stages} == {f"s{n}": set() for n in range(4)}
