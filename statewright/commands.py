@@ -283,9 +283,9 @@ def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> i
     """List the undeclared reads, or print or apply a patch that declares them."""
     from collections import Counter
 
-    from statewright.reads.fix import apply_fix, declaration_of, make_fix
+    from statewright.reads.fix import apply_fix, make_fix
     from statewright.reads.store import load_reads
-    from statewright.reads.undeclared import undeclared_reads
+    from statewright.reads.undeclared import declaration_of, undeclared_reads
     from statewright.repository.declaration import declare, open_repository
     from statewright.repository.what_if import overlay_texts
     from statewright.terminal.display import counted
