@@ -16,10 +16,10 @@ from statewright.planning.inputs import Inputs
 from statewright.planning.missing import assume_present, without_always
 from statewright.planning.plan import SKIP, Decision, Plan, decide
 from statewright.planning.reasons import Reason, for_json, own_reasons
-from statewright.record import history
 from statewright.repository.declaration import open_repository, targets
 from statewright.repository.observation import fingerprint_file
 from statewright.repository.revisions import WORKSPACE, Revision, read_revision, value_changes
+from statewright.scheduling import durations
 from statewright.state import StageState
 from statewright.workflow import Stage
 
@@ -135,7 +135,7 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
     repository = open_repository(directory)
     before, after = read_revision(repository, old), read_revision(repository, new)
     codes = code_files(before, after)
-    changes = compare(before, after, history.durations(repository.root))
+    changes = compare(before, after, durations.ranges(repository.root, after.workflow))
     params, metrics = (value_changes(repository, kind, before, after) for kind in ("params", "metrics"))
     return RevisionDifference(
         old,
@@ -158,7 +158,7 @@ def check_recorded(directory: Path, names: Sequence[str] = ()) -> Plan:
     repository = open_repository(directory)
     revision = read_revision(repository, WORKSPACE)
     wanted = targets(repository, names)
-    return _plan(revision, history.durations(repository.root), wanted)
+    return _plan(revision, durations.ranges(repository.root, revision.workflow), wanted)
 
 
 def compare(old: Revision, new: Revision, seconds: Seconds | None = None) -> list[StageChange]:

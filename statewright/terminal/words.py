@@ -30,12 +30,15 @@ def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     Rich would read as markup and as an emoji.
     """
     # With FORCE_COLOR, as in many CI systems, Rich would draw live tables into a file.
-    real = (sys.stderr if stderr else sys.stdout).isatty() and os.environ.get("TERM") not in (
-        "dumb",
-        "unknown",
-    )
+    stream = sys.stderr if stderr else sys.stdout
+    interactive = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     console = Console(
-        stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False, force_interactive=real
+        stderr=stderr,
+        quiet=quiet,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_interactive=interactive,
     )
     if not console.is_terminal:
         console.width = 240
