@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_args, ge
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from statewright.masking import mask_value
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -199,5 +201,5 @@ def _check_document(value: Any, model: type[BaseModel], subject: str) -> BaseMod
         lines = []
         for fault in error.errors():
             where = ".".join(map(str, fault["loc"])) or "document"
-            lines.append(f"  {where}: {fault['msg']}, found {fault['input']!r:.80}")
+            lines.append(f"  {where}: {fault['msg']}, found {mask_value(where, fault['input'])!r:.80}")
         raise ContractError(f"{subject} breaks the contract {model.__name__}:\n" + "\n".join(lines)) from None

@@ -8,8 +8,10 @@ the environment of the caller and what DVC adds, nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 SETTINGS = {
     "DO_NOT_TRACK": "true",
@@ -26,6 +28,9 @@ SUPERVISOR = "statewright.running.supervisor"
 
 _LIBRARY_VARIABLES = frozenset({"_MLFLOW_TELEMETRY_SESSION_ID"}) - set(os.environ)
 """Variables that importing MLflow sets in this process; one of the caller is passed on."""
+
+REFERENCE = re.compile(r"env:([A-Z_][A-Z0-9_]*)")
+"""Params value that is taken from a variable of the environment, see `referenced_variables`."""
 
 _added: dict[str, str] = {}
 
@@ -45,6 +50,12 @@ def set_default(name: str, value: str) -> None:
         os.environ[name] = _added[name] = value
 
 
+def remove_default(name: str) -> None:
+    """Remove a variable that `set_default` has set; one of the caller stays."""
+    if name in _added and os.environ.get(name) == _added.pop(name):
+        del os.environ[name]
+
+
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return `environment` without what the engine and its libraries added."""
     return {
@@ -52,6 +63,33 @@ def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if _added.get(name) != value and name not in _LIBRARY_VARIABLES
     }
+
+
+def referenced_variables(value: Any) -> Iterator[str]:
+    """Yield the names of the variables that a params value takes from the environment.
+
+    The text ``env:NAME`` stands for the value of a variable, so that params.yaml, `dvc.lock` and all
+    records hold the name only.
+    """
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from referenced_variables(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from referenced_variables(item)
+    elif isinstance(value, str) and (reference := REFERENCE.fullmatch(value)):
+        yield reference[1]
+
+
+def resolve_references(value: Any) -> Any:
+    """Return a params value with the values of its variables; one that is not set stays a name."""
+    if isinstance(value, Mapping):
+        return {name: resolve_references(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve_references(item) for item in value]
+    if isinstance(value, str) and (reference := REFERENCE.fullmatch(value)):
+        return os.environ.get(reference[1], value)
+    return value
 
 
 def is_recorded_by_engine(root: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from statewright.contracts import ContractError, Params, check
+from statewright.environment import resolve_references
 from statewright.fingerprint import Definition, Module, Sources, stage_function
 from statewright.functions.signature import PREVIOUS, param_texts, repeated_stems
+from statewright.masking import mask_text, secret_values
 from statewright.workflow import Output, Stage, Workflow, overlaps
 
 
@@ -253,9 +256,10 @@ def _declared_blocks(stage: Stage) -> dict[str, str]:
 
 def _value_faults(stage: Stage, workflow: Workflow, key: str, model: type[Params]) -> Iterator[str]:
     try:
-        check(workflow.params.get("params.yaml", {}).get(key), model, f"params.yaml: {key}")
+        value = resolve_references(workflow.params.get("params.yaml", {}).get(key))
+        check(value, model, f"params.yaml: {key}")
     except ContractError as error:
-        yield f"{stage.address}: {error}"
+        yield mask_text(f"{stage.address}: {error}", secret_values(os.environ))
 
 
 def value_faults(root: Path, workflow: Workflow) -> list[str]:

@@ -26,7 +26,12 @@ from typing import Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
-from statewright.environment import is_recorded_by_engine, quiet
+from statewright.environment import (
+    is_recorded_by_engine,
+    quiet,
+    referenced_variables,
+    resolve_references,
+)
 from statewright.functions.signature import (
     PREVIOUS,
     input_stems,
@@ -215,7 +220,12 @@ def load_params(
         if name not in hints:
             raise WorkflowError(f"params '{key}' is declared in dvc.yaml, but no argument '{name}' takes it")
         value = params["params.yaml"].get(key)
-        arguments[name] = check(value, hints[name], f"params.yaml: {key}")
+        if unset := [name for name in referenced_variables(value) if name not in os.environ]:
+            raise WorkflowError(
+                f"params.yaml: {key} takes {', '.join(unset)} from the environment, where it is not set; "
+                f"set it, as in `export {unset[0]}=VALUE`"
+            )
+        arguments[name] = check(resolve_references(value), hints[name], f"params.yaml: {key}")
     return arguments
 
 

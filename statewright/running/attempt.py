@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from statewright.environment import referenced_variables
 from statewright.files import file_name
 from statewright.masking import mask_text, secret_values
 from statewright.planning.ordering import Ordering
@@ -173,7 +174,9 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
 
 def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:
     """Run the commands of a stage; mask secrets in output, log and error."""
-    secrets = secret_values(os.environ, _params(work, stage))
+    params = _params(work, stage)
+    variables = {f"{name} token": os.environ.get(name) for name in referenced_variables(params)}
+    secrets = secret_values(os.environ, params, variables)
 
     def show(lines: Sequence[str], unfinished: str) -> None:
         masked = mask_text("\n".join(lines), secrets).split("\n") if lines else []

@@ -50,14 +50,19 @@ class PrefectApi:
         Address of the API, such as ``http://127.0.0.1:4200/api``.
     timeout_s : float
         Longest wait for one answer.
+    token : str
+        Basic credentials of a temporary server; by default those of Prefect's settings.
     """
 
     address: str
     timeout_s: float = 5.0
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         self.headers |= {"Content-Type": "application/json", **_credentials()}
+        if self.token:
+            self.headers["Authorization"] = _basic(self.token)
 
     def identify(self) -> None:
         """Check that the server is Prefect's API of a compatible version.
@@ -118,10 +123,14 @@ def _credentials() -> dict[str, str]:
     if isinstance(custom, dict):
         headers |= {str(name): str(value) for name, value in custom.items()}
     if basic := setting("PREFECT_API_AUTH_STRING"):
-        headers["Authorization"] = "Basic " + base64.b64encode(basic.encode()).decode()
+        headers["Authorization"] = _basic(basic)
     elif key := setting("PREFECT_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
     return headers
+
+
+def _basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
 def page(address: str) -> str | None:

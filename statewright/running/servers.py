@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from statewright.environment import set_default
+from statewright.environment import remove_default, set_default
 from statewright.record.store import local_uri, store_folder, tracking_uri
 from statewright.running.launcher import Command, Launcher
 from statewright.running.prefect_api import NotPrefectError, PrefectApi, setting
@@ -37,15 +38,16 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     store = control_folder(store_folder(root))
     environment = {
         **os.environ,
+        **_own_origin(prefect_port),
         "PREFECT_API_URL": f"{prefect_url}/api",
         "PREFECT_UI_API_URL": f"{prefect_url}/api",
     }
-    prefect = [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     mlflow = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    mlflow += ["--allowed-hosts", "127.0.0.1,127.0.0.1:*,localhost,localhost:*"]
     uri = tracking_uri(root)
     mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
     mlflow += ["--default-artifact-root", (store / "artifacts").as_uri()]
-    commands = {f"{prefect_url}/api/health": [*prefect, "--port", str(prefect_port)]}
+    commands = {f"{prefect_url}/api/health": _prefect_command(prefect_port, "warning")}
     lines = [f"Prefect: {prefect_url}"]
     if find_spec("mlflow") and find_spec("flask"):
         commands[f"{mlflow_url}/health"] = [*mlflow, "--port", str(mlflow_port)]
@@ -70,6 +72,23 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
     finally:
         for process in started:
             stop(process)
+
+
+def _prefect_command(port: int, log_level: str) -> list[str]:
+    """Return the command of Prefect's server behind `prefect_guard`."""
+    command = [sys.executable, "-P", "-m", "uvicorn"]
+    command += ["--factory", "statewright.running.prefect_guard:create_app"]
+    # By default uvicorn imports from the current folder, where the user may have a `prefect.py`.
+    command += ["--app-dir", str(Path(__file__).parents[2]), "--lifespan", "on"]
+    return [*command, "--host", "127.0.0.1", "--port", str(port), "--log-level", log_level]
+
+
+def _own_origin(port: int) -> dict[str, str]:
+    """Return the settings of a server that any page on this machine's port may use, and no other."""
+    return {
+        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+    }
 
 
 def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
@@ -97,6 +116,7 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
 def start_temporary_server(launcher: Launcher, log: Path) -> tuple[PrefectApi, Command]:
     """Start a Prefect server on a free port; it ends with the launcher.
 
+    It demands a random token, which only the processes of this run get, by their environment.
     Prefect can start one itself, but imports the whole server into this process first.
 
     Parameters
@@ -106,13 +126,18 @@ def start_temporary_server(launcher: Launcher, log: Path) -> tuple[PrefectApi, C
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-    command += ["--host", "127.0.0.1", "--port", port, "--log-level", "error", "--lifespan", "on"]
-    server = launcher.start(command, env={**os.environ, **settings})
+        port = int(probe.getsockname()[1])
+    token = setting("PREFECT_API_AUTH_STRING") or secrets.token_urlsafe(32)
+    settings = {
+        **_own_origin(port),
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT_SERVER_API_AUTH_STRING": token,
+        "PREFECT_API_AUTH_STRING": token,
+    }
+    server = launcher.start(_prefect_command(port, "error"), env={**os.environ, **settings})
     threading.Thread(target=_copy, args=(server.output, log), daemon=True).start()
-    return PrefectApi(f"http://127.0.0.1:{port}/api"), server
+    return PrefectApi(f"http://127.0.0.1:{port}/api", token=token), server
 
 
 @contextmanager
@@ -128,12 +153,14 @@ def hold_server(launcher: Launcher, log: Path) -> Iterator[None]:
     try:
         wait_for_server(api, START_S, lambda: not server.wait(0.01))
         set_default("PREFECT_API_URL", api.address)
+        set_default("PREFECT_API_AUTH_STRING", api.token)
         yield
     except OSError as error:
         print(f"Prefect's temporary server did not start ({error}); see its log: {log}", file=sys.stderr)
         yield
     finally:
         os.environ.pop("PREFECT_API_URL", None)
+        remove_default("PREFECT_API_AUTH_STRING")
         end(server)
 
 

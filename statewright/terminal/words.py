@@ -23,6 +23,16 @@ _SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 _NOT_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
+class _Terminal(Console):
+    """Console whose reader may leave: `statewright plan | head`."""
+
+    def on_broken_pipe(self) -> None:
+        """End a command whose results nobody reads; a run that reports to stderr continues."""
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError
+
+
 def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     """Return a console that prints every text literally, or nothing if it is quiet.
 
@@ -32,7 +42,7 @@ def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     # With FORCE_COLOR, as in many CI systems, Rich would draw live tables into a file.
     stream = sys.stderr if stderr else sys.stdout
     interactive = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    console = Console(
+    console = _Terminal(
         stderr=stderr,
         quiet=quiet,
         markup=False,

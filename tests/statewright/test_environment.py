@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -151,3 +152,66 @@ def test_a_function_stage_records_itself_unless_a_run_does(tmp_path: Path) -> No
     with sqlite3.connect(store) as connection:
         stages = connection.execute("SELECT value FROM tags WHERE key = 'statewright.stage'").fetchall()
     assert stages == [("toy-answer",)]
+
+
+REFERENCES = {
+    "tasks/__init__.py": "",
+    "tasks/__main__.py": (HERE / "tasks" / "__main__.py").read_text(),
+    "tasks/db.py": """
+        from pydantic import Field
+        from statewright.contracts import Document, Params
+
+        class LoginParams(Params):
+            user: str
+            password: str = Field(min_length=8)
+            ports: list[int]
+
+        class Answer(Document):
+            length: int
+            port: int
+
+        def login(*, params: LoginParams) -> Answer:
+            print("connecting as", params.user, "with", params.password)
+            return Answer(length=len(params.password), port=params.ports[0])
+        """,
+    "dvc.yaml": """
+        stages:
+          db-login: {cmd: python -m tasks db-login, params: [db.login], outs: [answer.json]}
+        """,
+    "params.yaml": "db: {login: {user: ada, password: 'env:OPENING', ports: ['env:DB_PORT', 2]}}",
+}
+
+
+@pytest.mark.slow
+def test_a_params_value_from_the_environment_is_recorded_by_its_name(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repo", REFERENCES)
+    store = tmp_path / "runs.db"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(HERE),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{store}",
+        "OPENING": "VALUE_OF_OPENING",
+    }
+
+    def start(*command: str) -> subprocess.CompletedProcess[str]:
+        arguments = [sys.executable, "-P", "-m", *command]
+        return subprocess.run(
+            arguments, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    unset = start("statewright", "run")
+    assert unset.returncode == 1
+    assert "params.yaml: db.login takes DB_PORT from the environment, where it is not set" in unset.stderr
+    environment["DB_PORT"] = "5432"
+    done = start("statewright", "run")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((root / "answer.json").read_text()) == {"length": 16, "port": 5432}
+    assert "env:OPENING" in (root / "dvc.lock").read_text()
+    kept = [path for path in [*root.rglob("*"), *tmp_path.glob("runs.db*")] if path.is_file()]
+    assert [path for path in kept if b"VALUE_OF_OPENING" in path.read_bytes()] == []
+    assert start("statewright", "plan", "--json").stdout.count('"skip"') == 1
+    environment["OPENING"] = "another"  # DVC compares the name, so a new value runs nothing
+    assert "Data and pipelines are up to date" in start("dvc", "status").stdout
+    assert start("dvc", "repro", "--force").returncode == 255  # the function checks the value: 7 characters
+    fault = start("statewright", "check").stdout
+    assert "password: String should have at least 8 characters, found '***'" in fault
