@@ -84,9 +84,9 @@ def _meaning(workflow: Workflow, plan: Plan, address: str) -> str:
         return "its data is missing, and no command writes it"
     if any(reason.kind == "pull" for reason in decision.reasons):
         return "its outputs are fetched from the remote storage, no command runs"
-    stage = workflow.stages[address]
-    if decision.verdict == MAY and stage.records_only:
-        return f"{'it is frozen: ' * stage.frozen}its current files are recorded, no command runs"
+    if decision.verdict == MAY and workflow.stages[address].records_only:
+        frozen = "it is frozen: " if workflow.stages[address].frozen else ""
+        return f"{frozen}its current files are recorded, no command runs"
     if decision.verdict == MAY and own:
         return "its command runs unless the cache holds its outputs"
     return MEANING[decision.verdict]

@@ -27,7 +27,7 @@ class _Terminal(Console):
     """Console whose reader may leave: `statewright plan | head`."""
 
     def on_broken_pipe(self) -> None:
-        """End a command whose results nobody reads; a run that reports to stderr continues."""
+        """End a command whose results nobody reads; a run continues."""
         self.quiet = True
         if not self.stderr:
             raise BrokenPipeError
