@@ -130,3 +130,12 @@ def test_the_token_is_on_no_command_line(server: PrefectApi) -> None:
             continue
         assert server.token.encode() not in words
     assert "PREFECT_API_AUTH_STRING" not in os.environ
+
+
+def test_credentials_are_for_the_server_that_the_user_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.org/api")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "ada:hunter2")
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", "/absent")
+    assert PrefectApi("https://prefect.example.org/api").headers["Authorization"] == "Basic YWRhOmh1bnRlcjI="
+    assert "Authorization" not in PrefectApi("http://127.0.0.1:4200/api").headers
+    assert "hunter2" not in repr(PrefectApi("https://prefect.example.org/api"))
