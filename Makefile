@@ -17,7 +17,7 @@ run: setup  ## run the pipeline emotion, the main job (first run: minutes)
 	@echo "to browse the runs: make ui; to run every pipeline: make run-all"
 
 run-all: setup  ## run every pipeline
-	@statewright run --workers $(WORKERS)
+	@statewright run --all-pipelines --workers $(WORKERS)
 	@echo "to browse the runs: make ui"
 
 # In the order of their names: the end-to-end tests, the longest, then start early.

@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect import flow
 
 from statewright import session
+from statewright.request import Request
 
 __all__ = ["flow", "update"]
 
@@ -29,12 +30,12 @@ def update(pipeline: str, workers: int, set_params: list[str] | None, force: boo
     set_params : list of str, optional
         Changes of ``params.yaml`` to make first, such as ``emotion.train.lr=1e-3``.
     force : bool
-        Run the report even if nothing changed.
+        Run every stage even if nothing changed, as ``dvc repro --force`` does.
 
     Raises
     ------
     TransitionFailedError
         If a stage failed, with its name, cause and log.
     """
-    targets = (f"{pipeline}-report",)
-    session.run(ROOT, targets, workers=workers, assignments=set_params or (), force=force, name=pipeline)
+    request = Request((f"{pipeline}-report",), force=force)
+    session.run(ROOT, request, workers=workers, assignments=set_params or (), name=pipeline)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Tensors,
     )
     from statewright.planning.plan import Decision, Plan
+    from statewright.request import Request
     from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
     __version__: str
@@ -39,6 +40,7 @@ _MODULES = {
         "Tensors",
     ),
     "statewright.planning.plan": ("Decision", "Plan"),
+    "statewright.request": ("Request",),
     "statewright.workflow": ("Output", "Stage", "Workflow", "WorkflowError"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -48,6 +50,7 @@ __all__ = [  # noqa: RUF022 -- by use: functions, plans, declarations, contracts
     "run",
     "check",
     "trace",
+    "Request",
     "Plan",
     "Decision",
     "Workflow",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from statewright.environment import quiet
+from statewright.request import Request
 
 if TYPE_CHECKING:
     from statewright.lineage.provenance import Trace
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 def plan(
     directory: str | Path = ".",
-    targets: Sequence[str] = (),
+    targets: Sequence[str] | Request = (),
     *,
     assignments: Sequence[str] = (),
     force: bool = False,
@@ -28,12 +30,13 @@ def plan(
     ----------
     directory : path
         A folder of a DVC repository.
-    targets : sequence of str
-        Stages, files or pipelines (default: every stage).
+    targets : sequence of str or Request
+        Stages, files or pipelines (default: the `dvc.yaml` of the folder and what it needs, as
+        ``dvc repro``). A `Request` has the other options of ``dvc repro``.
     assignments : sequence of str
         Values to plan with instead of those in the params files, such as ``train.lr=1e-3``.
     force : bool
-        Plan to run the targets even if nothing changed.
+        Plan to run every taken stage even if nothing changed.
 
     Raises
     ------
@@ -43,12 +46,12 @@ def plan(
     quiet()
     from statewright.session import open_session
 
-    return open_session(Path(directory), targets, force=force, assumed=assignments).plan
+    return open_session(Path(directory), _request(targets, force), assumed=assignments).plan
 
 
 def run(
     directory: str | Path = ".",
-    targets: Sequence[str] = (),
+    targets: Sequence[str] | Request = (),
     *,
     workers: int | str | None = None,
     assignments: Sequence[str] = (),
@@ -61,14 +64,15 @@ def run(
     ----------
     directory : path
         A folder of a DVC repository.
-    targets : sequence of str
-        Stages, files or pipelines (default: every stage).
+    targets : sequence of str or Request
+        Stages, files or pipelines (default: the `dvc.yaml` of the folder and what it needs, as
+        ``dvc repro``). A `Request` has the other options of ``dvc repro``.
     workers : int or str, optional
         Cores to use, or ``auto`` (default: the setting of the repository, see docs/reference/settings.md).
     assignments : sequence of str
         Values to write to the params files first, such as ``train.lr=1e-3``.
     force : bool
-        Run the targets even if nothing changed.
+        Run every taken stage even if nothing changed.
     keep_going : bool
         After a failure, run the stages that do not need the failed one.
 
@@ -82,13 +86,17 @@ def run(
 
     status = run_session(
         Path(directory),
-        targets,
+        _request(targets, force),
         workers=workers,
         assignments=assignments,
-        force=force,
         keep_going=keep_going,
     )
     return status == 0
+
+
+def _request(targets: Sequence[str] | Request, force: bool) -> Request:
+    request = targets if isinstance(targets, Request) else Request(tuple(targets))
+    return replace(request, force=force or request.force)
 
 
 def check(directory: str | Path = ".") -> list[str]:

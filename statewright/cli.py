@@ -17,7 +17,7 @@ from statewright.masking import mask_command
 from statewright.planning.ordering import AUTO
 from statewright.workflow import WorkflowError
 
-UNUSABLE, INTERRUPTED = 2, 130
+UNUSABLE, INTERRUPTED, PIPE_CLOSED = 2, 130, 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if options.directory:
             _enter(options.directory)
-        sys.exit(command(options))
+        status = command(options)
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:
+        # `statewright plan | head`: the reader has seen enough. Python would report it again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except _user_errors() as error:
         print(f"statewright: {mask_command(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE)
@@ -58,7 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
     graph.set_defaults(command=commands.graph)
 
     plan = subcommands.add_parser("plan", help="show which stages would run and why, without running them")
-    _add_targets(plan)
+    _add_selection(plan)
+    _add_reproduction(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     plan.add_argument("--explain", metavar="STAGE", help="show the chain of causes of one stage")
     _add_assignments(plan, "plan as if this params value were set (see run --set); no file is changed")
@@ -97,7 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     diff.set_defaults(command=commands.diff)
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
-    _add_targets(run)
+    _add_selection(run)
+    _add_reproduction(run)
+    run.add_argument("--dry", action="store_true", help="print the plan and run nothing: `statewright plan`")
     _add_workers(run, "cores to use, which limits the number of parallel stages")
     _add_assignments(run, "first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable")
     run.add_argument(
@@ -106,8 +115,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ROUND",
         help="restore this round of the loop: its params, its journal, and its outputs from the cache",
     )
-    run.add_argument("--force", action="store_true", help="run the targets even if nothing changed")
     run.add_argument(
+        "-k",
         "--keep-going",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -115,7 +124,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
     _add_verbosity(run)
-    run.set_defaults(command=commands.run)
+    run.set_defaults(
+        command=commands.run, json=False, explain=None, schedule=False, svg=None, verbose=False, check=False
+    )
 
     loop = subcommands.add_parser(
         "loop",
@@ -162,6 +173,13 @@ def build_parser() -> argparse.ArgumentParser:
     init.set_defaults(command=commands.init)
 
     check = subcommands.add_parser("check", help="check that contracts, params and paths agree on every edge")
+    check.add_argument(
+        "--reads", action="store_true", help="list instead what stages were seen to read without declaring it"
+    )
+    check.add_argument(
+        "--fix", action="store_true", help="print a patch of dvc.yaml that declares these reads"
+    )
+    check.add_argument("--write", action="store_true", help="with --fix, apply the patch")
     check.set_defaults(command=commands.check)
 
     schedule = subcommands.add_parser(
@@ -231,12 +249,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
     trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
+    trace.add_argument("--all", action="store_true", help="print all params, not only the 20 most relevant")
     trace.set_defaults(command=commands.trace)
 
     verify = subcommands.add_parser(
         "verify", help="check that stages are reproducible: run them twice in scratch copies"
     )
-    verify.add_argument("targets", nargs="*", metavar="STAGE", help="stages or files (default: every stage)")
+    _add_selection(verify)
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
     verify.set_defaults(command=commands.verify)
 
@@ -293,6 +312,64 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add the targets, and the options that select stages, as ``dvc repro`` has them."""
+    parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="a stage, a dvc.yaml or .dvc file, FILE:STAGE, an output, or a pipeline (the part before the "
+        "hyphen in stage names), each with the stages that it needs; default: the dvc.yaml of this folder, "
+        "as `dvc repro`",
+    )
+    group = parser.add_argument_group("which stages", "These options have the meaning of `dvc repro`.")
+    group.add_argument(
+        "-P", "--all-pipelines", action="store_true", help="take every stage of the repository"
+    )
+    group.add_argument(
+        "-p", "--pipeline", action="store_true", help="take all stages connected with the targets"
+    )
+    group.add_argument(
+        "-s", "--single-item", action="store_true", help="take the targets only, not the stages they need"
+    )
+    group.add_argument(
+        "--downstream",
+        action="store_true",
+        help="take the targets and the stages that depend on them, not those that they need",
+    )
+    group.add_argument(
+        "-R", "--recursive", action="store_true", help="take the stages in the folders that TARGET names"
+    )
+    group.add_argument(
+        "--glob", action="store_true", help="read TARGET as a pattern of stage names, such as 'train-*'"
+    )
+
+
+def _add_reproduction(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``dvc repro`` that say how stages are treated."""
+    group = parser.add_argument_group("how they run", "These options have the meaning of `dvc repro`.")
+    group.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="run every selected stage, even if nothing changed; with -s only the targets",
+    )
+    group.add_argument(
+        "--pull", action="store_true", help="fetch missing data and earlier results from the DVC remote"
+    )
+    group.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="skip a stage if missing data is its only change: for CI without `dvc pull`",
+    )
+    group.add_argument(
+        "--no-run-cache",
+        dest="run_cache",
+        action="store_false",
+        help="run a changed stage even if the run cache has the result of the same command and inputs",
+    )
+
+
 def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--workers",
@@ -309,10 +386,6 @@ def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     )
 
 
-def _workers(text: str) -> int | str:
-    return text if text == AUTO else _positive(text)
-
-
 def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -327,6 +400,10 @@ def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="print errors only"
     )
+
+
+def _workers(text: str) -> int | str:
+    return text if text == AUTO else _positive(text)
 
 
 def _positive(text: str) -> int:

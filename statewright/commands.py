@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from statewright.workflow import WorkflowError
+from statewright.request import Request
+from statewright.workflow import Workflow, WorkflowError
 
 OK, FAILED = 0, 1
 
 
 def graph(options: argparse.Namespace) -> int:
     """List the stages of the targets."""
-    from statewright.repository.declaration import declare, describe, open_repository, targets
+    from statewright.repository.declaration import declare, describe, open_repository
+    from statewright.repository.scope import targets
     from statewright.terminal.graph import print_graph, select
     from statewright.terminal.words import terminal
 
@@ -43,12 +48,14 @@ def plan(options: argparse.Namespace) -> int:
     from statewright.terminal.plan_table import print_plan
     from statewright.terminal.words import terminal
 
-    names = [options.explain] if options.explain else options.targets
-    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), names)
-    if session is None:
-        from statewright.session import open_session, predict
+    request = _request(options)
+    if options.explain:
+        request = replace(request, targets=(options.explain,))
+    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
+    if opened := session is None:
+        from statewright.session import missing_advice, open_session, predict
 
-        session = open_session(Path.cwd(), names, assumed=options.assignments)
+        session = open_session(Path.cwd(), request, assumed=options.assignments)
         limits = limits_of(session.repository.root, options.workers)
         prediction = predict(session, limits)
     else:
@@ -64,10 +71,38 @@ def plan(options: argparse.Namespace) -> int:
         for address in session.targets:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
-        print_plan(session.plan, terminal(stderr=False), prediction, cores, verbose=options.verbose)
+        console = terminal(stderr=False)
+        print_plan(session.plan, console, prediction, cores, verbose=options.verbose)
+        if opened:
+            for line in missing_advice(session):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not options.assignments:
+            _print_metrics(session, console)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)
     return OK
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """Return the stages that the options select, and how they are treated."""
+    values = {field.name: getattr(options, field.name) for field in fields(Request) if field.name in options}
+    return Request(**{**values, "targets": tuple(options.targets)})
+
+
+def _print_metrics(session: Any, console: Any) -> None:
+    """Print the metrics that differ from the last commit."""
+    from statewright.settled import SettledPlan
+
+    if not isinstance(session, SettledPlan):
+        from statewright.repository.metrics_diff import metric_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+    elif (session.root / ".statewright" / "metrics.json").exists():
+        from statewright.repository.metrics_diff import stored_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(stored_changes(session.root), console)
 
 
 def _check_recorded(options: argparse.Namespace) -> int:
@@ -76,7 +111,7 @@ def _check_recorded(options: argparse.Namespace) -> int:
     from statewright.comparison.display import print_check
     from statewright.terminal.words import terminal
 
-    checked = check_recorded(Path.cwd(), options.targets)
+    checked = check_recorded(Path.cwd(), _request(options))
     if options.json:
         print(json.dumps(checked.as_dict(), indent=2, allow_nan=False))
     else:
@@ -136,10 +171,14 @@ def run(options: argparse.Namespace) -> int:
     from statewright.terminal.results import print_up_to_date
     from statewright.terminal.words import terminal
 
-    usual = not (options.at or options.assignments or options.force)
-    if usual and (settled := recall(Path.cwd(), options.targets)):
+    if options.dry:
+        return plan(options)
+    request = _request(options)
+    usual = not (options.at or options.assignments)
+    if usual and (settled := recall(Path.cwd(), request)):
         if options.verbosity >= 0:
             print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
+            _print_metrics(settled, terminal())
         return OK
 
     from statewright import session
@@ -147,17 +186,17 @@ def run(options: argparse.Namespace) -> int:
     if options.at:
         from statewright.loop.restore import run_at
 
-        if options.targets or options.assignments or options.force:
+        if request != Request() or options.assignments:
             raise WorkflowError(
-                f"run --at {options.at} restores a whole round; it takes no TARGET, --set or --force"
+                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, "
+                "and no option that selects stages"
             )
         return run_at(Path.cwd(), options.at, workers=options.workers)
     return session.run(
         Path.cwd(),
-        options.targets,
+        request,
         workers=options.workers,
         assignments=options.assignments,
-        force=options.force,
         keep_going=options.keep_going,
         name=options.name,
         verbosity=options.verbosity,
@@ -183,7 +222,8 @@ def loop(options: argparse.Namespace) -> int:
 def params(options: argparse.Namespace) -> int:
     """List the params of stages."""
     from statewright.functions.describe import describe_params
-    from statewright.repository.declaration import declare, open_repository, targets
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.scope import targets
     from statewright.terminal.parameters import print_parameters
     from statewright.terminal.words import terminal
 
@@ -215,8 +255,12 @@ def check(options: argparse.Namespace) -> int:
     from statewright.repository.declaration import declare, open_repository
     from statewright.terminal.words import counted
 
+    if options.write and not options.fix:
+        raise WorkflowError("check --write applies the patch of --fix; use both")
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
+    if options.reads or options.fix:
+        return _check_reads(repository.root, workflow, fix=options.fix, write=options.write)
     all_faults = faults(repository.root, workflow)
     for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
         print(f"note: {note}; the value is ignored")
@@ -226,9 +270,54 @@ def check(options: argparse.Namespace) -> int:
     return FAILED if all_faults else OK
 
 
+def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> int:
+    """List the undeclared reads, or print or apply a patch that declares them."""
+    from collections import Counter
+
+    from statewright.reads.fix import apply_fix, declaration_of, make_fix
+    from statewright.reads.store import load_reads
+    from statewright.reads.undeclared import undeclared_reads
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.what_if import overlay_texts
+    from statewright.terminal.display import counted
+
+    def accept(texts: Mapping[str, str]) -> None:
+        changed = open_repository(root)
+        overlay_texts(changed, texts)
+        declare(changed)
+
+    reads = load_reads(root)
+    commands = [address for address, stage in workflow.stages.items() if stage.cmd]
+    observed = reads.observed(workflow) & set(commands)
+    undeclared = undeclared_reads(workflow, reads, commands)
+    if not fix:
+        for read in undeclared:
+            print(read.text)
+        print(
+            f"{len(observed)} of {counted(len(commands), 'stage')} observed, "
+            f"{counted(len(undeclared), 'undeclared read')}"
+        )
+        if len(observed) < len(commands):
+            print("a stage is observed when it runs alone, as `statewright run` lets it run the first time")
+        return FAILED if undeclared else OK
+    changes = make_fix(root, undeclared, Counter(map(declaration_of, workflow.stages)), accept)
+    if write:
+        apply_fix(root, changes)
+        for file in changes.texts:
+            print(f"{file}: changed; the stages with new deps run once more")
+    else:
+        print(changes.patch, end="")
+    for sentence in changes.by_hand:
+        print(sentence, file=sys.stderr)
+    if not undeclared:
+        print("no undeclared read was observed", file=sys.stderr)
+    return FAILED if changes.by_hand or (changes.texts and not write) else OK
+
+
 def trace(options: argparse.Namespace) -> int:
     """Show the origin of a subject and its dependents."""
     from statewright.lineage.display import print_trace
+    from statewright.lineage.params import MAX_PARAMS
     from statewright.lineage.provenance import trace as trace_subject
     from statewright.terminal.words import terminal
 
@@ -236,7 +325,7 @@ def trace(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result.as_dict(), indent=2, default=str))
     else:
-        print_trace(result, terminal(stderr=False))
+        print_trace(result, terminal(stderr=False), most=None if options.all else MAX_PARAMS)
     return OK
 
 
@@ -258,7 +347,7 @@ def verify(options: argparse.Namespace) -> int:
     try:
         identical = verify_stages(
             Path.cwd(),
-            options.targets,
+            _request(options),
             lambda line: progress.print(line, highlight=False, markup=False),
             report,
         )

@@ -223,3 +223,24 @@ def _write_safetensors(tensors: Any, path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, path)
+
+
+def conflict_in(path: Path) -> str:
+    """Return a sentence about the conflict markers that a merge left in a file.
+
+    The text is empty if there are none, or if the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            numbers = [number for number, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")]
+    except OSError:
+        return ""
+    if not numbers:
+        return ""
+    if path.suffix == ".lock":
+        fix = (
+            f"choose a version of the file with `git checkout --ours {path}` or `--theirs`; a run updates it"
+        )
+    else:
+        fix = "edit the file and remove the lines that start with <<<<<<<, ======= and >>>>>>>"
+    return f"{path}, line {numbers[0]}: conflict markers of a merge (<<<<<<<); {fix}"

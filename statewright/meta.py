@@ -187,7 +187,7 @@ def ignored_values(settings: Mapping[str, StageSettings]) -> list[str]:
 
 
 def warning(settings: Mapping[str, StageSettings]) -> str:
-    """Return one line about all ignored values of the stages; empty if there are none."""
+    """Return one line about all ignored values; empty if there are none."""
     texts = ignored_values(settings)
     if not texts:
         return ""

@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from statewright.contracts import Patch
-from statewright.files import replacing
+from statewright.files import conflict_in, replacing
 from statewright.inplace import replace_value, represent_null
 from statewright.masking import mask_arguments, mask_command, mask_value
 from statewright.workflow import WorkflowError
@@ -122,6 +122,8 @@ def patched(path: Path, changes: Iterable[tuple[str, Any]]) -> tuple[list[Patch]
     except WorkflowError:
         raise
     except (YAMLError, ValueError) as error:
+        if conflict := conflict_in(path):
+            raise WorkflowError(conflict) from error
         raise WorkflowError(f"{path}: expected {path.suffix[1:]}: {error}; fix the file") from error
 
 

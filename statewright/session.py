@@ -16,18 +16,25 @@ from rich.console import Console
 from statewright import meta, parameters
 from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
+from statewright.planning.absent import absent_data, advice
 from statewright.planning.plan import SKIP, Plan, decide
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
-from statewright.repository.declaration import Repository, declare, open_repository, targets
+from statewright.repository.declaration import Repository, declare, open_repository
+from statewright.repository.lock_writer import track_changes
+from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
+from statewright.repository.pulling import fetch_run_cache
+from statewright.repository.scope import select
 from statewright.repository.what_if import overlay_state, overlay_texts
+from statewright.request import Request, as_request
 from statewright.running.limits import Limits, limits_of
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
 from statewright.state import State
-from statewright.terminal.display import new_board
+from statewright.terminal.display import ENDED, new_board
+from statewright.terminal.metrics_table import print_metrics
 from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.results import print_up_to_date, show_figures
 from statewright.terminal.words import clock, terminal
@@ -46,23 +53,20 @@ class Session:
     targets: tuple[str, ...] = ()
 
 
-def open_session(
-    directory: Path, names: Sequence[str], *, force: bool = False, assumed: Sequence[str] = ()
-) -> Session:
+def open_session(directory: Path, wanted: Request | Sequence[str], *, assumed: Sequence[str] = ()) -> Session:
     """Declare, observe and decide.
 
     Parameters
     ----------
-    names : sequence of str
-        Targets (default: everything).
-    force : bool
-        Whether to run the targets even if nothing changed.
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     assumed : sequence of str
         Assignments such as ``train.lr=1e-3`` to plan with; no file is changed.
     """
+    request = as_request(wanted)
     with logging_accesses() as log:
-        session = _open(directory, names, force, assumed)
-    if not (names or force or assumed):
+        session = _open(directory, request, assumed)
+    if not assumed:
         store(log, session.repository, session.workflow, session.plan)
     return session
 
@@ -77,26 +81,25 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
         raise WorkflowError(f"{mask_arguments(options)}: {faults[0]}; no file was changed")
 
 
-def _open(directory: Path, names: Sequence[str], force: bool, assumed: Sequence[str]) -> Session:
-    repository = open_repository(directory)
+def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
+    repository = open_repository(directory, request)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
         overlay_texts(repository, texts)
     workflow = declare(repository)
     _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
-    wanted = targets(repository, names)
+    scope = select(repository, request)
     state = observe(repository, workflow)
     if texts:
         state = overlay_state(repository, state, texts)
-    forced = (wanted or tuple(workflow.stages)) if force else ()
     plan = decide(
         workflow,
         state,
-        wanted,
-        force=forced,
+        order=scope.order,
+        force=scope.order if request.force else (),
         seconds=durations.ranges(repository.root, workflow),
     )
-    return Session(repository, workflow, state, plan, wanted)
+    return Session(repository, workflow, state, plan, scope.named)
 
 
 @cache
@@ -108,11 +111,10 @@ def _warn(text: str) -> None:
 
 def run(
     directory: Path,
-    names: Sequence[str] = (),
+    wanted: Request | Sequence[str] = (),
     *,
     workers: int | str | None = None,
     assignments: Sequence[str] = (),
-    force: bool = False,
     keep_going: bool = True,
     name: str = "statewright",
     verbosity: int = 0,
@@ -121,8 +123,8 @@ def run(
 
     Parameters
     ----------
-    names : sequence of str
-        Targets (default: everything).
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     workers : int or str, optional
         Cores to use, or ``auto`` (default: the setting of the repository).
     assignments : sequence of str
@@ -138,20 +140,28 @@ def run(
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
     console = terminal(quiet=verbosity < 0)
+    # Opening a repository changes to its root, and targets are relative to the user's folder.
+    directory = directory.absolute()
+    request = as_request(wanted)
     opened = open_repository(directory)
-    root, names = opened.root, names if opened.below == "." else targets(opened, names)
+    root = opened.root
     with exclusive_run(root, console):
+        if request.pull and request.run_cache and (problem := fetch_run_cache(opened)):
+            console.print(problem, highlight=False, markup=False, soft_wrap=True)
         if assignments:
             _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
                 was, now = (mask_value(patch.key, value) for value in (patch.was, patch.now))
                 console.print(f"{file}: {patch.key} {was} -> {now}", highlight=False, markup=False)
-        session = open_session(root, names, force=force)
+        session = open_session(directory, request)
         if not session.plan.work:
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
+                print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
             return 0
-        print_short_plan(session.plan, console, _prediction(session, workers))
+        print_short_plan(session.plan, console, predict(session, limits_of(root, workers)))
+        for line in missing_advice(session):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return carry_out(
             session,
             workers=workers,
@@ -169,11 +179,15 @@ def predict(session: Session, limits: Limits) -> Prediction:
     return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
 
 
-def _prediction(session: Session, workers: int | str | None) -> Prediction | None:
-    """Return the predicted schedule if a stage has a known duration."""
-    if not any(session.plan.decisions[address].seconds for address in session.plan.work):
-        return None
-    return predict(session, limits_of(session.repository.root, workers))
+def missing_advice(session: Session) -> list[str]:
+    """Return lines about missing data and how to fetch it.
+
+    There are none if the request already says what to do about it.
+    """
+    request = session.repository.request
+    if request.pull or request.allow_missing:
+        return []
+    return advice(absent_data(session.workflow, session.state, session.plan))
 
 
 @contextmanager
@@ -241,7 +255,7 @@ def carry_out(
     # Without past runs, the prediction would be made of assumptions only.
     if times and any(session.plan.decisions[address].seconds for address in session.plan.work):
         duration += f", predicted {clock(times.predicted)}"
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + duration, highlight=False)
+    console.print(", ".join(f"{counts[state]} {state}" for state in ENDED if state in counts) + duration)
     if result.unrecorded:
         problem = mask_text(result.unrecorded)
         console.print(f"MLflow record is incomplete: {problem}", style="yellow", markup=False)
@@ -253,6 +267,8 @@ def carry_out(
     errors = terminal()  # also if the run is quiet
     for error in result.errors.values():
         errors.print(error, style="red", soft_wrap=True)
+    if not result.failed:
+        track_changes(session.repository)
     if result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
@@ -265,12 +281,13 @@ def carry_out(
         )
     if not console.quiet:
         show_results(session)
+        print_metrics(metric_changes(session.repository, session.workflow, result.state), console)
     return 0
 
 
 def _new_work(session: Session, state: State) -> Plan:
     """Return a plan for skipped stages that have work now, because a restore failed."""
-    now = decide(session.workflow, state, tuple(session.plan.decisions))
+    now = decide(session.workflow, state, order=tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
     return Plan({address: now.decisions[address] for address in skipped if address in now.work})
 

@@ -27,14 +27,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from statewright.planning.plan import SKIP, Decision, Plan
-from statewright.workflow import Stage, Workflow
+from statewright.request import Request, as_request
+from statewright.workflow import Stage, Workflow, WorkflowError
 
 if TYPE_CHECKING:
     from statewright.repository.declaration import Repository
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
 """Upper bounds of a file system's clock tick: with fractions of a second, and with whole seconds."""
-FORMAT = 1
+FORMAT = 2
 Signature = list[int] | None
 
 
@@ -93,14 +94,15 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
     log : AccessLog
         Paths that were read to make the plan.
     """
-    settled = set(plan.decisions) == set(workflow.stages) and not any(
-        decision.verdict != SKIP or decision.reasons for decision in plan.decisions.values()
-    )
-    if not settled:
+    request = repository.request
+    usual = _is_usual(request) and not request.targets
+    if not usual or any(d.verdict != SKIP or d.reasons for d in plan.decisions.values()):
         return False
     root = repository.root
     paths = _relevant(log.paths, root)
-    for stage in repository.stages.values():
+    for address, stage in repository.stages.items():
+        if address not in plan.decisions:
+            continue
         declared = Path(stage.path)
         paths |= {str(Path(folder, "params.yaml")) for folder in (stage.wdir, declared.parent)}
         paths.add(str(declared.with_suffix(".lock")))
@@ -119,14 +121,27 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
     answer = {
         **_environment(),
         "paths": signatures,
-        "upstream": {address: list(ups) for address, ups in workflow.upstream.items()},
-        "show": {a: list(s.settings.show) for a, s in workflow.stages.items() if s.settings.show},
+        "folder": repository.below,
+        "complete": set(plan.decisions) == set(workflow.stages),
+        "default": _default(repository) if request.all_pipelines else list(plan.decisions),
+        "upstream": {address: list(workflow.upstream[address]) for address in plan.decisions},
+        "show": {a: list(workflow.stages[a].settings.show) for a in plan.decisions},
     }
     try:
         _write(folder / "settled.json", answer)
     except OSError:
         return False  # in a read-only repository every plan is made in full
     return True
+
+
+def _default(repository: Repository) -> list[str] | None:
+    """Return the stages that a command takes without targets, if any."""
+    from statewright.repository.scope import select
+
+    try:
+        return list(select(repository, Request()).order)
+    except WorkflowError:
+        return None
 
 
 def _tick(time_ns: int) -> float:
@@ -137,17 +152,25 @@ def _tick(time_ns: int) -> float:
     return COARSE_TICK_S if time_ns % 1_000_000_000 == 0 else TICK_S
 
 
-def recall(directory: Path, addresses: Sequence[str] = ()) -> SettledPlan | None:
-    """Return the stored plan if it is still valid, else None.
+def _is_usual(request: Request) -> bool:
+    """Return whether a request names stages or none, and forces none."""
+    return not request.force and request.with_ancestors
+
+
+def recall(directory: Path, wanted: Request | Sequence[str] = ()) -> SettledPlan | None:
+    """Return the stored plan if it is valid for the request, else None.
 
     Parameters
     ----------
-    addresses : sequence of str
-        Addresses of stages to plan with their ancestors (default: all stages).
+    wanted : Request or sequence of str
+        Stages to take, see `as_request`.
     """
+    request = as_request(wanted)
+    if not _is_usual(request):
+        return None
     start = Path(os.path.realpath(directory))
     root = next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
-    if root is None or (addresses and root != start):
+    if root is None or (request.targets and root != start):
         return None
     try:
         answer = json.loads((root / ".statewright" / "settled.json").read_text(encoding="utf-8"))
@@ -156,14 +179,20 @@ def recall(directory: Path, addresses: Sequence[str] = ()) -> SettledPlan | None
             return None
         upstream = {address: tuple(ups) for address, ups in answer["upstream"].items()}
         stages = {a: Stage(a, (), meta={"show": answer["show"].get(a, [])}) for a in upstream}
+        if request.all_pipelines:
+            chosen = list(stages) if answer["complete"] else None
+        elif request.targets:
+            chosen = list(request.targets) if set(request.targets) <= set(stages) else None
+        else:
+            chosen = answer["default"] if root / answer["folder"] == start else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if not set(addresses) <= set(stages):
+    if chosen is None:
         return None
     workflow = Workflow(stages, upstream)
-    wanted = workflow.ancestors(addresses) if addresses else set(stages)
-    plan = Plan({address: Decision(address, SKIP) for address in stages if address in wanted})
-    return SettledPlan(root, workflow, plan, tuple(addresses))
+    needed = workflow.ancestors(chosen)
+    plan = Plan({address: Decision(address, SKIP) for address in stages if address in needed})
+    return SettledPlan(root, workflow, plan, request.targets)
 
 
 def _write(path: Path, answer: dict[str, Any]) -> None:

@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from statewright.request import EVERYTHING, Request
 from statewright.workflow import digest
 
 ParamKey = tuple[str, str]
 """A params file and a key in it."""
+
+UNCACHED = "not in cache"
+LOST = ("deleted", UNCACHED)
+"""DVC's statuses of an output that is missing on disk or in the cache."""
 
 Hashes = Mapping[str, str | None]
 """Path -> content hash; None if the path does not exist."""
@@ -53,6 +58,10 @@ class StageState:
         Params files that do not exist.
     remote : frozenset of str
         Inputs and outputs in a remote store or another repository; only a run checks them.
+    not_on_disk : frozenset of str
+        Recorded outputs that do not exist.
+    not_cached : mapping of str to (str or None)
+        Outputs that are neither on disk nor in the cache -> name of the remote that may have them.
     """
 
     recorded: bool
@@ -69,6 +78,8 @@ class StageState:
     outs_only_uncached: frozenset[str] = frozenset()
     missing_params: frozenset[str] = frozenset()
     remote: frozenset[str] = frozenset()
+    not_on_disk: frozenset[str] = frozenset()
+    not_cached: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,12 +94,15 @@ class State:
         ``file:key`` -> number, from the current metric files.
     recall, may_recall : callable
         Queries of the run cache; the only part of the state that is not a plain value.
+    request : Request
+        Options that say how missing data and the run cache are treated.
     """
 
     stages: Mapping[str, StageState]
     metrics: Mapping[str, float] = field(default_factory=dict)
     recall: Recall = recall_nothing
     may_recall: MayRecall = match_nothing
+    request: Request = EVERYTHING
 
     @property
     def digest(self) -> str:

@@ -138,7 +138,9 @@ def transition(
         plain = stack.enter_context(open_launcher(lock=lock))
         work = Work(
             name=name,
-            writer=lock_writer.open_lock_writer(repository, list(workflow.stages)),
+            writer=lock_writer.open_lock_writer(
+                repository, list(dict.fromkeys([*plan.decisions, *workflow.stages]))
+            ),
             workflow=workflow,
             plan=plan,
             board=board or new_board(plan),
@@ -170,7 +172,7 @@ def transition(
 
 @contextmanager
 def _watching(work: Work, root: Path) -> Iterator[None]:
-    """Observe during the block what stages read; then save it and add what is not declared."""
+    """Observe what stages read during the block; then save and report it."""
     if not read_configuration(root).watch:
         yield
         return
@@ -181,11 +183,15 @@ def _watching(work: Work, root: Path) -> Iterator[None]:
         yield
     finally:
         if work.watch:
-            problem = work.watch.problem
             work.watch.close()
+            if work.watch.problem:
+                work.notices.append(f"some files of stages are not observed: {work.watch.problem}")
+        else:
+            work.notices.append(
+                f"what stages read cannot be observed here ({problem}); with --workers auto they run "
+                "one by one, in DVC's order"
+            )
         save_reads(root, work.reads, work.workflow.stages)
-        if problem:
-            work.notices.append(f"not all reads of stages can be observed: {problem}")
         ran = [address for address, outcome in work.outcomes.items() if outcome == "ran"]
         work.notices += report(undeclared_reads(work.workflow, work.reads, ran))
 

@@ -62,6 +62,11 @@ class Stage:
     plain: bool = True
     meta: Any = None
 
+    @property
+    def records_only(self) -> bool:
+        """True if DVC records the files as they are: of a data source or a frozen stage."""
+        return self.frozen or not (self.cmd or self.deps)
+
     @cached_property
     def settings(self) -> StageSettings:
         """Settings of the engine in `meta:`."""

@@ -17,9 +17,11 @@ from statewright.planning.missing import assume_present, without_always
 from statewright.planning.plan import SKIP, Decision, Plan, decide
 from statewright.planning.reasons import Reason, for_json, own_reasons
 from statewright.record import history
-from statewright.repository.declaration import open_repository, targets
+from statewright.repository.declaration import open_repository
 from statewright.repository.observation import fingerprint_file
 from statewright.repository.revisions import WORKSPACE, Revision, read_revision, value_changes
+from statewright.repository.scope import select
+from statewright.request import Request, as_request
 from statewright.state import StageState
 from statewright.workflow import Stage
 
@@ -150,15 +152,15 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
     )
 
 
-def check_recorded(directory: Path, names: Sequence[str] = ()) -> Plan:
+def check_recorded(directory: Path, wanted: Request | Sequence[str] = ()) -> Plan:
     """Return the plan of the workspace with every recorded file that is missing assumed to exist.
 
     All stages are `skip` if `dvc.lock` agrees with declarations, params and files.
     """
     repository = open_repository(directory)
     revision = read_revision(repository, WORKSPACE)
-    wanted = targets(repository, names)
-    return _plan(revision, history.durations(repository.root), wanted)
+    order = select(repository, as_request(wanted)).order
+    return _plan(revision, history.durations(repository.root), order)
 
 
 def compare(old: Revision, new: Revision, seconds: Seconds | None = None) -> list[StageChange]:
@@ -183,9 +185,9 @@ def code_files(*revisions: Revision) -> set[str]:
     return {file for stage in stages if (file := fingerprint_file(stage))}
 
 
-def _plan(revision: Revision, seconds: Seconds | None = None, wanted: Collection[str] = ()) -> Plan:
+def _plan(revision: Revision, seconds: Seconds | None = None, order: Sequence[str] | None = None) -> Plan:
     workflow = without_always(revision.workflow)
-    return decide(workflow, assume_present(workflow, revision.state), wanted, seconds=seconds)
+    return decide(workflow, assume_present(workflow, revision.state), order=order, seconds=seconds)
 
 
 def _change(

@@ -63,7 +63,7 @@ def find_rebuild_command(
         changes |= dict.fromkeys(_changed_sources(step, cmd, observed))
         _compare_params(step, observed, code_files, outs, settings, changes)
     if not changes:
-        force = "" if settings or not all(step.recorded for step in chain) else " --force"
+        force = "" if settings or not all(step.recorded for step in chain) else " --force --single-item"
         return RebuildCommand(commit, f"statewright run{_set(settings)}{force} {names}")
     notes = [f"changed since then: {_abbreviate(list(changes))}"]
     if commit is None:

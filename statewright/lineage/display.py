@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from statewright.lineage.params import MAX_PARAMS, grouped, relevant_params
 from statewright.lineage.provenance import Trace
 from statewright.lineage.walk import Dependent, Source, Step
-from statewright.masking import mask_command, mask_value
+from statewright.masking import mask_command
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
 from statewright.terminal.words import clock
@@ -33,8 +33,14 @@ SOURCE_KINDS: Mapping[str, str] = {
 }
 
 
-def print_trace(trace: Trace, console: Console) -> None:
-    """Print the subject of a trace, its history, its sources and its dependents."""
+def print_trace(trace: Trace, console: Console, *, most: int | None = MAX_PARAMS) -> None:
+    """Print the subject of a trace, its history, its sources and its dependents.
+
+    Parameters
+    ----------
+    most : int or None
+        Maximum number of params; None prints all.
+    """
     subject = trace.subject
     title = [subject.stage or subject.path or subject.name, *([show(trace.version)] if trace.version else [])]
     console.print(Text("  ".join(title), style="bold").append(f"  {trace.standing}", style="not bold"))
@@ -43,6 +49,7 @@ def print_trace(trace: Trace, console: Console) -> None:
     ]
     for step in trace.steps:
         lines += _made_by(step) if len(trace.steps) == 1 else [("made by", f"{step.stage}  {_short(step)}")]
+    lines += _params(trace, most)
     if trace.commit:
         dirty = any(step.run and step.run.dirty for step in trace.steps)
         lines.append(("commit", trace.commit[:12] + (", with uncommitted changes" if dirty else "")))
@@ -76,20 +83,23 @@ def _made_by(step: Step) -> list[tuple[str, str | Text]]:
         lines.append(("run", "no record of the run that wrote this version"))
     if step.restored is not None:
         lines.append(("restored", f"from the run cache by {_run(step.restored)}"))
-    lines += [("params", text) for text in _grouped(step.params)]
     if step.code:
         modules = dict.fromkeys(name.partition(":")[0] for name in step.code)
         lines.append(("code", f"{len(step.code)} definitions of {show_list(list(modules))}"))
     return lines
 
 
-def _grouped(params: Mapping[str, Any]) -> list[str]:
-    """Return one line for all params whose keys differ only in the last part."""
-    groups: dict[str, list[str]] = {}
-    for key, value in params.items():
-        group, _, name = key.rpartition(".")
-        groups.setdefault(group, []).append(f"{name} = {mask_value(key, value)}")
-    return [f"{group}: {', '.join(items)}" if group else ", ".join(items) for group, items in groups.items()]
+def _params(trace: Trace, most: int | None) -> list[tuple[str, str | Text]]:
+    """Return the lines of the most relevant params, by stage."""
+    params = relevant_params(trace.steps, trace.current)
+    shown = params[:most]
+    makers = {step.stage for step in trace.steps}
+    lines: list[tuple[str, str | Text]] = [
+        ("params", text if stage in makers else f"of {stage}: {text}") for stage, text in grouped(shown)
+    ]
+    if more := len(params) - len(shown):
+        lines.append(("params", f"and {more} more (--all shows them)"))
+    return lines
 
 
 def _run(run: PastRun) -> str:

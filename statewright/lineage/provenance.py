@@ -11,6 +11,7 @@ from typing import Any
 
 from statewright.git import git
 from statewright.lineage.commands import RebuildCommand, find_rebuild_command
+from statewright.lineage.params import current_params
 from statewright.lineage.subject import Subject, resolve
 from statewright.lineage.walk import (
     Dependent,
@@ -49,6 +50,8 @@ class Trace:
         The git commit of the run, or the commit that first recorded the version.
     command : str, optional
         The command that rebuilds the version.
+    current : mapping of str to object
+        Params files as they are now, with keys as in the steps.
     """
 
     subject: Subject
@@ -59,6 +62,7 @@ class Trace:
     command: str | None = None
     notes: tuple[str, ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    current: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all values, for JSON; `before` of a step holds indices into `steps`."""
@@ -143,6 +147,7 @@ def trace(directory: Path, name: str) -> Trace:
         rebuild.command,
         tuple(context.notes),
         tuple(dependent_stages),
+        current_params(workflow),
     )
 
 

@@ -77,6 +77,8 @@ class ExpectedFiles:
         Path -> contents of a params file that a stage will write, where they are known.
     unknown, restored : Producers
         Paths that stages will write with unknown contents, and paths that they will restore.
+    blocked : set of str
+        Addresses of stages that cannot run, because the data of an earlier stage is missing.
     runs : dict
         Signature of a run in the run cache -> the known inputs of each planned run that has it.
     """
@@ -86,6 +88,7 @@ class ExpectedFiles:
     contents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     unknown: Producers = field(default_factory=Producers)
     restored: Producers = field(default_factory=Producers)
+    blocked: set[str] = field(default_factory=set)
     runs: dict[Any, list[Mapping[Any, Any]]] = field(default_factory=dict)
 
 
@@ -133,7 +136,7 @@ def incomplete(stage: Stage, inputs: Inputs) -> bool:
 
 def mark_unknown(stage: Stage, expected: ExpectedFiles) -> None:
     """Note that a stage will rewrite its outputs."""
-    if stage.frozen or (not stage.cmd and not stage.deps):
+    if stage.records_only:
         return  # DVC does not change its files
     for out in stage.outs:
         expected.unknown.add(out.path, stage.address)

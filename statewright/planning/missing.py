@@ -63,4 +63,6 @@ def _complete(stage: Stage, observed: StageState, written: Hashes) -> StageState
         outs_only_uncached=frozenset(),
         missing_params=observed.missing_params - unread,
         remote=frozenset(),
+        not_on_disk=frozenset(),
+        not_cached={},
     )

@@ -1,4 +1,4 @@
-"""The order of the stages of a run: which of them must end before another may start.
+"""The order of the stages of a run: which stages wait for which.
 
 ``dvc repro`` runs one stage after the other, in an order that only the declarations fix. A stage that
 reads a file without declaring it works there because the file's producer comes first. So

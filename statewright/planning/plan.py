@@ -19,9 +19,8 @@ still skip its command:
 - an earlier stage has the same command and, relative to its own folder, the same names and bytes
   (the keys of DVC's run cache do not name the stage, so the second stage is restored);
 - the only change is an output that the cache has lost, and an earlier stage may write equal bytes;
-- the stage is frozen: DVC records the files on disk and runs nothing.
-
-For a `.dvc` file, which has no command, `must` means that its data will be recorded or fetched.
+- the stage is frozen, or a `.dvc` file: DVC records the files on disk, or fetches them, and runs nothing;
+- the data of an earlier `.dvc` file or frozen stage is missing, so the command cannot run.
 
 One exception remains: another stage may write, by coincidence, the bytes that the cache has lost.
 A stage that is planned `must` because of these bytes is then restored.
@@ -30,8 +29,8 @@ A stage that is planned `must` because of these bytes is then restored.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from statewright.masking import mask_text
@@ -45,7 +44,7 @@ from statewright.planning.inputs import (
     mark_unknown,
 )
 from statewright.planning.reasons import Reason, for_json, own_reasons, passing_reasons
-from statewright.state import StageState, State
+from statewright.state import LOST, StageState, State
 from statewright.workflow import Stage, Workflow
 
 MUST, MAY, RESTORE, SKIP = "must", "may", "restore", "skip"
@@ -100,6 +99,7 @@ def decide(
     state: State,
     targets: Collection[str] = (),
     *,
+    order: Sequence[str] | None = None,
     force: Collection[str] = (),
     seconds: Mapping[str, tuple[float, float]] | None = None,
 ) -> Plan:
@@ -111,26 +111,40 @@ def decide(
         The declared stages, and the state of the repository.
     targets : collection of str
         Addresses of stages; their ancestors are planned too (default: all stages).
+    order : sequence of str, optional
+        Addresses of exactly the stages to plan, in this order, instead of `targets`.
     force : collection of str
         Addresses of stages to run even if nothing changed.
     seconds : mapping of str to (float, float)
         Address -> expected duration of the command, low and high, if there are past runs.
     """
-    wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
+    if order is None:
+        wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
+        order = [address for address in workflow.stages if address in wanted]
     expected = ExpectedFiles(
         {path for stage_state in state.stages.values() for path in stage_state.predicted}
     )
     decisions = {}
-    for address, stage in workflow.stages.items():
-        if address in wanted:
-            verdict, reasons = _judge(stage, state, expected, address in force)
-            time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
-            decisions[address] = Decision(address, verdict, tuple(reasons), time)
+    for address in order:
+        verdict, reasons = _judge(workflow, state, expected, address, address in force)
+        time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
+        decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
 
 
-def _judge(stage: Stage, state: State, expected: ExpectedFiles, forced: bool) -> tuple[str, list[Reason]]:
-    stage_state = state.stages[stage.address]
+def _judge(
+    workflow: Workflow, state: State, expected: ExpectedFiles, address: str, forced: bool
+) -> tuple[str, list[Reason]]:
+    stage, observed = workflow.stages[address], state.stages[address]
+    request = state.request
+    lenient = (request.pull or request.allow_missing) and not forced
+    stage_state = (
+        _without_missing(observed, [state.stages[up] for up in workflow.upstream[address]])
+        if lenient
+        else observed
+    )
+    if stage.records_only and stage_state.not_on_disk:
+        return _judge_missing(stage, stage_state, expected)
     inputs = inputs_of(stage, stage_state, expected)
     own = own_reasons(stage, stage_state, inputs, expected.code_files)
     if forced:
@@ -139,7 +153,9 @@ def _judge(stage: Stage, state: State, expected: ExpectedFiles, forced: bool) ->
     reasons += [Reason("remote", path) for path in sorted(stage_state.remote)]
     passing = passing_reasons(stage, stage_state, own, expected.code_files)
     if not reasons:
-        return SKIP, passing
+        lost = [path for path, status in observed.outs.items() if status in LOST] if request.pull else []
+        mark_restored(stage, observed, {path: observed.outs_was.get(path) for path in lost}, expected)
+        return (RESTORE, [Reason("pull", path) for path in lost] + passing) if lost else (SKIP, passing)
     outs = None
     if own and not inputs.waiting and not stage_state.remote and not forced and not incomplete(stage, inputs):
         outs = state.recall(stage.address, inputs.deps, inputs.params)
@@ -147,21 +163,59 @@ def _judge(stage: Stage, state: State, expected: ExpectedFiles, forced: bool) ->
         verdict = RESTORE
         mark_restored(stage, stage_state, outs, expected)
     else:
-        verdict = MUST if own and (forced or _certain(stage, state, inputs, own, expected)) else MAY
+        runs = bool(own and stage.cmd and not stage.frozen and not expected.blocked & set(inputs.waiting))
+        verdict = MUST if runs and (forced or _certain(stage, state, inputs, own, expected)) else MAY
         mark_unknown(stage, expected)
         if verdict == MUST:
             mark_predicted(stage_state, expected)
+        if expected.blocked & set(inputs.waiting):
+            expected.blocked.add(address)
+            passing = []
     _note_run(stage, inputs, expected)
     return verdict, reasons + passing
+
+
+def _without_missing(stage_state: StageState, upstream: Sequence[StageState]) -> StageState:
+    """Return a state as ``--allow-missing`` and ``--pull`` see it.
+
+    A missing file counts as the one that its stage recorded.
+    """
+    written = {path: value for up in upstream for path, value in up.outs_was.items()}
+    return replace(
+        stage_state,
+        deps_now={
+            path: written.get(path, stage_state.deps_was.get(path)) if now is None else now
+            for path, now in stage_state.deps_now.items()
+        },
+        outs={path: "ok" if status in LOST else status for path, status in stage_state.outs.items()},
+        not_on_disk=frozenset(),
+    )
+
+
+def _judge_missing(
+    stage: Stage, stage_state: StageState, expected: ExpectedFiles
+) -> tuple[str, list[Reason]]:
+    """Return the verdict for a data source or frozen stage that lacks a file.
+
+    DVC reports that as an error. The stages that need the file cannot run either.
+    """
+    expected.blocked.add(stage.address)
+    reasons = []
+    for path in sorted(stage_state.not_on_disk):
+        expected.unknown.add(path, stage.address)
+        remote = stage_state.not_cached.get(path)
+        fetch = "`dvc checkout` restores it from the cache"
+        if path in stage_state.not_cached:
+            fetch = f"`dvc pull` fetches it from '{remote}'" if remote else "no remote is configured"
+        reasons.append(Reason("missing data", path, None, fetch))
+    return MAY, reasons
 
 
 def _certain(
     stage: Stage, state: State, inputs: Inputs, own: Collection[Reason], expected: ExpectedFiles
 ) -> bool:
     """Return whether the command of a changed stage will certainly run."""
-    if stage.frozen:
-        return False
-    if inputs.waiting and state.may_recall(stage.address, inputs.deps, inputs.params):
+    if (inputs.waiting or state.request.pull) and state.may_recall(stage.address, inputs.deps, inputs.params):
         return False
     if expected.runs and {(r.kind, r.subject) for r in own} <= _cache_only(state.stages[stage.address]):
         return False
@@ -169,7 +223,7 @@ def _certain(
     return not any(
         all(values[key] == value for key, value in run.items() if key in values)
         for run in expected.runs.get(_cache_signature(stage), ())
-        if not stage.always_changed
+        if not stage.always_changed and state.request.run_cache
     )
 
 

@@ -93,6 +93,8 @@ SENTENCES: Mapping[str, str] = {
     "remote": "{subject} is remote and is checked when the stage starts",
     "passing dependency": "{subject} differs, but an earlier stage will rewrite it",
     "passing param": "{subject} differs, but an earlier stage will rewrite it",
+    "missing data": "{subject} is missing: {now}",
+    "pull": "{subject} is missing; --pull fetches it",
     "output": "output {subject} {now}",
     "upstream": "after {subject}",
     "always": "declared to run every time",
@@ -148,8 +150,10 @@ def own_reasons(
     stage: Stage, stage_state: StageState, inputs: Inputs, code_files: Collection[str]
 ) -> list[Reason]:
     """Return the reasons of a stage itself, given the inputs that it will find."""
+    gone = {*stage_state.not_cached}
+    gone |= {path for path, status in stage_state.outs.items() if status == "deleted"}
     outs = [
-        Reason("output", path, None, status if status != "deleted" else "missing")
+        Reason("output", path, None, "missing" if path in gone else status)
         for path, status in stage_state.outs.items()
         if status != "ok"
     ]

@@ -1,1 +1,1 @@
-"""Files that stages were seen to read, and what of it is missing in their declarations."""
+"""Files that stages were seen to read, and missing declarations."""

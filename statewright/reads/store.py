@@ -1,7 +1,8 @@
-"""The file `.statewright/reads.json`: which files a stage opened when it last ran alone.
+"""The file `.statewright/reads.json`: files that stages opened.
 
-Reads belong to an address and a command: another command may read other files. The newest commands of
-an address are kept. It is safe to delete the file: the stages then run alone once more.
+A stage is observed while it runs alone. Its reads belong to an address and a command, because another
+command may read other files; the newest commands of an address are kept. It is safe to delete the file:
+the stages then run alone once more.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _engine_folder(root: Path) -> str | None:
 
 
 def fingerprinted_folders(workflow: Workflow, address: str) -> Iterable[str]:
-    """Return the folders whose code a stage sees as params from `statewright fingerprint`."""
+    """Yield the folders whose code a stage sees as params from fingerprints."""
     for ancestor in workflow.ancestors([address]):
         stage = workflow.stages[ancestor]
         if any("statewright fingerprint" in command for command in stage.cmd):

@@ -1,4 +1,4 @@
-"""Reads that a stage does not declare: they order stages, and their changes re-run nothing."""
+"""Reads that a stage does not declare: their changes re-run nothing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _is_inside(path: str, folder: str) -> bool:
 
 
 def report(reads: Collection[UndeclaredRead]) -> list[str]:
-    """Return sentences for the end of a run, with the lines to add for outputs of other stages."""
+    """Return sentences for the end of a run, with the lines to add to dvc.yaml."""
     if not reads:
         return []
     outputs = [read for read in reads if read.producer is not None]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.exceptions import NotDvcRepoError
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
@@ -24,6 +24,7 @@ from dvc.stage import Stage as DvcStage
 from statewright.repository.errors import translate_errors
 from statewright.repository.locks import repository_lock
 from statewright.repository.remotes import stand_in_for_missing
+from statewright.request import EVERYTHING, Request
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
 PROGRESS_LOGGERS = ("dvc.progress", "dvc_data.callbacks")
@@ -41,6 +42,10 @@ class Repository:
     """Set when a run is interrupted: its threads then stop to wait for locks."""
     below: str = "."
     """The folder in which the user typed the command, relative to `root`."""
+    request: Request = EVERYTHING
+    """How missing data and the run cache are treated."""
+    run_cache_fetched: bool = False
+    """Whether the run cache of the remote has been fetched, for `--pull`."""
     _stages: tuple[Any, dict[str, DvcStage]] = (None, {})
 
     @property
@@ -51,6 +56,10 @@ class Repository:
             self._stages = (index, {stage.addressing: stage for stage in index.stages})
         return self._stages[1]
 
+    def needed_by(self, stage: DvcStage) -> list[DvcStage]:
+        """Return the stages that write the dependencies of a stage."""
+        return [] if stage.frozen else list(self.repo.index.graph.successors(stage))
+
     @contextmanager
     def locked(self, stage: DvcStage | None = None) -> Iterator[None]:
         """Hold the mutex and DVC's repository lock; with `stage`, wait for its paths too."""
@@ -58,7 +67,7 @@ class Repository:
             yield
 
 
-def open_repository(directory: Path) -> Repository:
+def open_repository(directory: Path, request: Request = EVERYTHING) -> Repository:
     """Open the DVC repository around `directory` and change to its root.
 
     Raises
@@ -77,7 +86,7 @@ def open_repository(directory: Path) -> Repository:
         except NotDvcRepoError as error:
             raise WorkflowError(f"{directory}: {error}; `dvc init` creates a DVC repository") from error
     os.chdir(repo.root_dir)
-    return Repository(repo, Path(repo.root_dir), below=os.path.relpath(here, repo.root_dir))
+    return Repository(repo, Path(repo.root_dir), below=os.path.relpath(here, repo.root_dir), request=request)
 
 
 def declare(repository: Repository) -> Workflow:
@@ -217,45 +226,3 @@ def _output(out: Any, root: Path) -> Output:
     return Output(
         relative(out, root), role, bool(out.use_cache), x if isinstance(x, str) else None, bool(out.persist)
     )
-
-
-def _collect(repository: Repository, name: str) -> list[str]:
-    below = repository.below
-    local_names = (
-        [] if below == "." or Path(name).is_absolute() else [f"{below}/dvc.yaml:{name}", f"{below}/{name}"]
-    )
-    for candidate in local_names:
-        with suppress(DvcException):
-            return [info.stage.addressing for info in repository.repo.stage.collect_granular(candidate)]
-    return [info.stage.addressing for info in repository.repo.stage.collect_granular(name)]
-
-
-def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the addresses of the stages that `names` select.
-
-    A name is a stage, an output of a stage, a dvc.yaml, or a pipeline. As in DVC, the folder of the
-    user comes first. A pipeline is the common prefix of stages before a hyphen, and selects all of them.
-
-    Raises
-    ------
-    WorkflowError
-        If a name selects nothing; the message lists similar names.
-    """
-    import difflib
-
-    addresses: list[str] = []
-    for name in names:
-        try:
-            addresses += _collect(repository, name)
-        except DvcException as error:
-            if pipeline := [stage for stage in repository.stages if stage.startswith(f"{name}-")]:
-                addresses += pipeline
-                continue
-            close = difflib.get_close_matches(name, list(repository.stages), n=3)
-            hint = (
-                f"; did you mean {' or '.join(close)}?" if close else "; `statewright plan` lists the stages"
-            )
-            raise WorkflowError(
-                f"'{name}' is not a stage, output or pipeline of this repository{hint}"
-            ) from error
-    return tuple(dict.fromkeys(addresses))

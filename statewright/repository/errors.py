@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from statewright.files import conflict_in
 from statewright.workflow import WorkflowError
 
 
@@ -23,7 +24,15 @@ def translate_errors(subject: str = "") -> Iterator[None]:
     except WorkflowError:
         raise
     except Exception as error:
-        raise WorkflowError(f"{subject}: {explain(error)}" if subject else explain(error)) from error
+        text = explain(error)
+        text = conflict_named_in(text) or text
+        raise WorkflowError(f"{subject}: {text}" if subject else text) from error
+
+
+def conflict_named_in(text: str) -> str:
+    """Return a sentence about conflict markers in a file that a message names in quotes."""
+    paths = (Path(name) for name in re.findall(r"'([^'\n]+)'", text))
+    return next((found for path in paths if path.is_file() and (found := conflict_in(path))), "")
 
 
 def explain(error: BaseException) -> str:
@@ -48,6 +57,10 @@ def _message(error: BaseException) -> str:
     text = str(error)
     # ruamel explains how to disable the check in Python, which does not help the author of the file.
     text = text.partition("\n\nTo suppress this check")[0]
+    if type(error).__name__ == "MissingDataSource":
+        return (
+            f"{text}; `dvc pull` or `statewright run --pull` fetches it, `dvc checkout` if it is in the cache"
+        )
     if type(error).__module__ == "builtins" and not isinstance(error, OSError):
         return f"{type(error).__name__}: {text}"
     return text or type(error).__name__

@@ -20,6 +20,8 @@ from dvc.stage import Stage as DvcStage
 from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
+from statewright.repository.pulling import pull_inputs, pull_outputs
+from statewright.request import Request
 from statewright.workflow import digest
 
 
@@ -88,7 +90,7 @@ def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
     Returns
     -------
     str
-        ``skipped`` (the stage is unchanged), ``restored`` (from the run cache), ``done`` (DVC
+        ``skipped`` (the stage is unchanged), ``restored`` (from the run cache or the remote), ``done`` (DVC
         itself updated the stage: frozen, import or data source) or ``ready``.
     """
     stage = writer.stages[address]
@@ -98,27 +100,33 @@ def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
         writer.begun[address] = [
             (part, part.hash_info, part.meta, part.hash_name) for part in (*stage.deps, *stage.outs)
         ]
-        if not force and not _without_path_locks(stage.changed)():
+        request = writer.repository.request
+        changed = partial(_without_path_locks(stage.changed), upstream=writer.repository.needed_by(stage))
+        if not force and not changed(allow_missing=request.allow_missing):
             return "skipped"
+        if not force and request.pull and not changed(allow_missing=True) and pull_outputs(stage):
+            return "restored"
         if not isinstance(stage, PipelineStage) or stage.frozen:
-            stage.reproduce()
+            stage.reproduce(force=force, allow_missing=request.allow_missing)
             _record(writer, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
-        if not force and _restores(stage):
+        if not force and request.pull:
+            pull_inputs(stage)
+        if not force and _restores(stage, request):
             _save(writer, stage)
             return "restored"
         stage.save_deps()
         return "ready"
 
 
-def _restores(stage: PipelineStage) -> bool:
+def _restores(stage: PipelineStage, request: Request) -> bool:
     """Restore the outputs from the run cache; return whether it held the stage."""
     from dvc.stage.cache import RunCacheNotFoundError, _get_stage_hash
 
     runs = stage.repo.stage_cache
     try:
-        runs.restore(stage)
+        runs.restore(stage, run_cache=request.run_cache, pull=request.pull)
     except RunCacheNotFoundError:
         return False
     except TypeError:
@@ -168,8 +176,14 @@ def _differs(dep: Any, hash_info: Any, tree: Any) -> bool:
 
 
 def _is_by_product(key: Sequence[str]) -> bool:
-    """Return whether a file in a folder appears there by the mere use of the folder, as bytecode does."""
+    """Return whether a file is a by-product of using its folder, as bytecode is."""
     return key[-1].endswith(".pyc") or any(part.startswith(".") or part == "__pycache__" for part in key)
+
+
+def track_changes(repository: Repository) -> None:
+    """Add the files that DVC has changed to git, if `core.autostage` is set."""
+    with repository.locked(), repository.repo.scm_context(quiet=True):
+        pass  # DVC adds the files that the run has written at the end of the block
 
 
 def abandon(writer: LockWriter, address: str) -> None:
@@ -184,14 +198,15 @@ def abandon(writer: LockWriter, address: str) -> None:
 
 def _save(writer: LockWriter, stage: DvcStage) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
-    stage.save(run_cache=not uncached)
-    with _require_cached(stage):
-        _without_path_locks(stage.commit)()
+    allow_missing = writer.repository.request.allow_missing
+    stage.save(allow_missing=allow_missing, run_cache=not uncached)
+    with _require_cached(stage, allow_missing):
+        _without_path_locks(stage.commit)(allow_missing=allow_missing)
     _record(writer, stage)
 
 
 @contextmanager
-def _require_cached(stage: DvcStage) -> Iterator[None]:
+def _require_cached(stage: DvcStage, allow_missing: bool) -> Iterator[None]:
     """Raise `OSError` unless the cache holds all outputs after the block.
 
     If DVC cannot copy a file to the cache, because the disk is full for example, it only logs that.
@@ -209,8 +224,8 @@ def _require_cached(stage: DvcStage) -> Iterator[None]:
         yield
     finally:
         log.removeFilter(collect)
-    missing = [str(out) for out in stage.outs if out.use_cache and out.changed_cache()]
-    if missing:
+    outs = [out for out in stage.outs if out.use_cache and (out.exists or not allow_missing)]
+    if missing := [str(out) for out in outs if out.changed_cache()]:
         cause = failures[0] if failures else None
         raise OSError(f"{', '.join(missing)} could not be copied into DVC's cache") from cause
 

@@ -18,7 +18,7 @@ from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.repository.declaration import Repository, as_commands, read_params, relative
 from statewright.repository.errors import translate_errors
-from statewright.state import ParamKey, StageState, State
+from statewright.state import LOST, UNCACHED, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 
@@ -36,7 +36,7 @@ def observe(repository: Repository, workflow: Workflow) -> State:
                 stage, entry = stages[address], entries.get(address)
                 observed[address] = _observe(repository.root, stage, declared, entry, contents)
         metrics = read_metrics(repository.root, workflow)
-        return State(observed, metrics, *run_cache_queries(repository, stages))
+        return State(observed, metrics, *run_cache_queries(repository, stages), repository.request)
 
 
 def lock_entries(stages: Iterable[DvcStage]) -> dict[str, Mapping[str, Any]]:
@@ -76,9 +76,16 @@ def _observe(
 ) -> StageState:
     inputs = observe_inputs(root, stage, declared, entry, contents)
     states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
+    gone = {
+        relative(out, root): out
+        for out in stage.outs
+        if states.get(relative(out, root), ("ok",))[0] in LOST and not out.exists
+    }
     predicted = _predict(root, declared)
     return replace(
         inputs,
+        not_on_disk=frozenset(gone),
+        not_cached={path: _remote_of(out) for path, out in gone.items() if _is_lost(out)},
         outs={path: status for path, (status, _) in states.items()},
         outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
         predicted=predicted,
@@ -121,6 +128,17 @@ def observe_inputs(
         missing_params=frozenset(relative(dep, root) for dep in stage.params if not dep.exists),
         remote=frozenset(relative(item, root) for item in remote),
     )
+
+
+def _is_lost(out: Any) -> bool:
+    """Return whether the cache lacks an output that it should have."""
+    return bool(out.use_cache and out.hash_info and out.changed_cache())
+
+
+def _remote_of(out: Any) -> str | None:
+    """Return the name of an output's remote storage, without using the network."""
+    name = out.remote or out.repo.config["core"].get("remote")
+    return str(name) if name else None
 
 
 def _is_remote(item: Any) -> bool:
@@ -168,7 +186,7 @@ def _out_states(out: Any) -> tuple[str, bool]:
     has just cloned, it is missing.
     """
     status = next(iter(out.status().values()), "ok")
-    if status != "not in cache":
+    if status != UNCACHED:
         return status, False
     here = next(iter(out.workspace_status().values()), None)
     return ("deleted" if here == "deleted" else status), here is None

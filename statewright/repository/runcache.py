@@ -48,9 +48,12 @@ def run_cache_queries(repository: Repository, stages: Mapping[str, DvcStage]) ->
         stage = stages[address]
         if not isinstance(stage, PipelineStage) or not _uses_run_cache(stage):
             return False
+        request = repository.request
+        if request.pull and request.run_cache and not repository.run_cache_fetched:
+            return True  # a plan does not ask the remote which results it has
         with repository.locked():
-            return _lock_matches(repository, stage, deps, params) or _any_entry_matches(
-                repository, stage, deps, params, entries()
+            return _lock_matches(repository, stage, deps, params) or (
+                request.run_cache and _any_entry_matches(repository, stage, deps, params, entries())
             )
 
     return recall, may_recall
@@ -108,6 +111,8 @@ def _cached_outputs(repository: Repository, stage: Any, unchanged: bool) -> Sequ
     runs = repository.repo.stage_cache
     if unchanged and not stage.cmd_changed and all(out.hash_info for out in stage.outs):
         entry: Any = to_single_stage_lockfile(stage)
+    elif not repository.request.run_cache:
+        return None
     else:
         try:
             key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
@@ -154,6 +159,8 @@ def _lock_matches(repository: Repository, stage: Any, deps: Hashes, params: Mapp
                 return False
         elif was is None or deps.get(path, was) != was:
             return False
+    if repository.request.pull:
+        return True
     return _restorable_outputs(repository, stage, to_single_stage_lockfile(stage)) is not None
 
 

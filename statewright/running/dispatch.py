@@ -30,8 +30,9 @@ def dispatch(work: Work, limits: Limits, start: Start, *, keep_going: bool = Tru
     A stage that must run again in order (see `attempt`) waits until it can run alone.
     """
     turns = _Turns(work)
-    edges = {**work.workflow.upstream, **{address: tuple(ups) for address, ups in turns.edges.items()}}
-    tails = priorities(replace(work.workflow, upstream=edges), expected_seconds(work.plan))
+    edges = {address: tuple(ups) for address, ups in turns.edges.items()}
+    stages = {address: work.workflow.stages[address] for address in work.ordering.order}
+    tails = priorities(replace(work.workflow, stages=stages, upstream=edges), expected_seconds(work.plan))
     running: dict[str, Stage] = {}
     ended: queue.SimpleQueue[tuple[str, Future[str]]] = queue.SimpleQueue()
     while running or turns.ready:

@@ -26,7 +26,7 @@ _HEADER = struct.Struct("iIII")
 
 @dataclass(frozen=True)
 class Event:
-    """One or several kinds of access to `name` in a watched folder, or to the watched path itself."""
+    """Kinds of access to a name in a watched folder, or to the path itself."""
 
     watch: int
     mask: int
@@ -46,7 +46,7 @@ class Inotify:
         self.descriptor = _checked(_library().inotify_init1(_NON_BLOCKING | _CLOSE_ON_EXEC))
 
     def add(self, path: str, mask: int) -> int:
-        """Watch a path and return the number of the watch, which is the same for the same inode.
+        """Watch a path and return the number of the watch, one for each inode.
 
         Raises
         ------

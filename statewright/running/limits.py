@@ -49,5 +49,5 @@ class Limits:
 
 
 def limits_of(root: Path, workers: int | str | None) -> Limits:
-    """Return the limits of a run with `workers`, or else with the setting of the repository."""
+    """Return the limits of a run; `workers` is None for the repository's setting."""
     return Limits(workers=workers or read_configuration(root).workers)

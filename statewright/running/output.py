@@ -40,11 +40,15 @@ class LineReader:
         """Add output and return the lines that it finishes, without control characters."""
         *ends, rest = chunk.split(b"\n")
         finished = []
-        for piece in ends:
+        # Without a carriage return, only the first line is joined with what was there before.
+        simple = b"\r" not in chunk
+        for piece in ends[:1] if simple else ends:
             self._add(piece)
             finished.append(bytes(self._line))
             self._line.clear()
             self._returned = False
+        if simple:
+            finished += [piece[:LINE_BYTES] for piece in ends[1:]]
         self._add(rest)
         return printable(b"\n".join(finished).decode("utf-8", "replace")).split("\n") if finished else []
 

@@ -116,11 +116,11 @@ class Watch:
 
     @property
     def problem(self) -> str | None:
-        """Why some files are not watched, or None."""
+        """Reason why some files are not watched, or None."""
         return self._paths.problem
 
     def prepare(self, address: str) -> None:
-        """Note that the engine prepares a stage: it may now remove and restore its outputs."""
+        """Note that the engine now removes or restores the outputs of a stage."""
         with self._mutex:
             self._drain()
             self._stages[address].phase = PREPARING
@@ -230,7 +230,7 @@ class Watch:
         return self._place[producer] < self._place[address] or state.phase == PREPARING
 
     def _note_listing(self, folder: str) -> None:
-        """Note that a folder was listed: an output that is missing there is not seen by the reader.
+        """Note a listed folder: its reader does not see an output that is missing.
 
         Python lists the folders from which it imports, so these do not count, nor do stages whose reads
         are known.

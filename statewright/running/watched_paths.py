@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CREATED | inotify.MOVED_
 
 @dataclass(frozen=True)
 class PathEvent:
-    """Kinds of access to a path relative to the repository; the path of an overflow is empty."""
+    """Kinds of access to a path of the repository; an overflow has no path."""
 
     path: str
     mask: int
@@ -30,7 +31,7 @@ def _folder_of(path: str) -> str:
 
 
 class WatchedPaths:
-    """Watches on the outputs of all stages with their folders, and on the folders of tracked files.
+    """Watches on all outputs with their folders, and on folders of tracked files.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ class WatchedPaths:
         return tuple((output, at[output]) for output in candidates if output in at)
 
     def events(self) -> Iterator[PathEvent]:
-        """Yield all events that happened before this call, and watch new folders of outputs."""
+        """Yield the events before this call, and watch new folders of outputs."""
         for event in self._inotify.read():
             if event.mask & inotify.OVERFLOWED:
                 yield PathEvent("", inotify.OVERFLOWED)
@@ -130,18 +131,24 @@ class WatchedPaths:
             if full.is_dir():
                 self._cover_tree(output)
             elif full.is_symlink():
-                # A link into DVC's cache: an open is reported for the file that it points to.
                 self.complete &= self._add(output)
 
     def _cover_tree(self, path: str) -> None:
-        for folder, _, _ in os.walk(f"{self._root}/{path}"):
-            name = self.relative(folder)
-            if name is None or not self._add(name):
-                self.complete = False
-                return
+        if not self._add(path):
+            self.complete = False
+            return
+        with suppress(OSError), os.scandir(f"{self._root}/{path}") as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    self.complete &= self._add(f"{path}/{entry.name}")
+                elif entry.is_dir():
+                    self._cover_tree(f"{path}/{entry.name}")
 
     def _add(self, path: str) -> bool:
-        """Watch a path; return False if there are no more watches."""
+        """Watch a path; return False if there are no more watches.
+
+        A link into DVC's cache is watched itself: an open is reported where it points to.
+        """
         if len(self._watches) >= MOST_WATCHES:
             self.problem = f"more than {MOST_WATCHES} folders"
             return False

@@ -1,4 +1,4 @@
-"""Expected seconds of stages: from past runs here, a committed file, or `meta.seconds`.
+"""Expected seconds of stages, from past runs, a committed file or `meta.seconds`.
 
 A fresh clone has no past runs. The file `.statewright.durations.json`, which
 ``statewright durations --write`` makes from past runs, travels with the repository, so that the first
@@ -17,7 +17,7 @@ from statistics import median
 
 from statewright.files import replacing
 from statewright.record import history
-from statewright.workflow import Stage, Workflow, WorkflowError
+from statewright.workflow import Workflow, WorkflowError
 
 FILE = ".statewright.durations.json"
 
@@ -67,7 +67,7 @@ def expected_durations(root: Path, workflow: Workflow) -> dict[str, Duration]:
             durations[address] = Duration(*history.widened_range(past[address]), runs)
         elif address in stored:
             durations[address] = _elsewhere(stored[address], FILE)
-        elif hint := _hint(stage):
+        elif hint := stage.settings.seconds:
             durations[address] = _elsewhere(hint, "meta.seconds")
     return durations
 
@@ -79,13 +79,6 @@ def ranges(root: Path, workflow: Workflow) -> dict[str, tuple[float, float]]:
 
 def _elsewhere(seconds: float, source: str) -> Duration:
     return Duration(seconds * (1 - OTHER_MACHINE), seconds * (1 + OTHER_MACHINE), source)
-
-
-def _hint(stage: Stage) -> float:
-    """Return `meta.seconds`; `meta:` belongs to the user, so any other value is no hint."""
-    with suppress(WorkflowError):
-        return float(stage.number("seconds", 0))
-    return 0
 
 
 def read_file(root: Path) -> dict[str, float]:

@@ -85,7 +85,7 @@ class Board:
             took = f" in {clock(row.finished - row.started)}" if row.finished and row.started else ""
             # The error of a failed stage is printed once, at the end of the run.
             extra = f": {row.note}" if state in ("blocked", "waiting") and row.note else ""
-        if not self.console.is_terminal:
+        if not self.console.is_interactive:
             self._print(f"{one_line(address)}: {state}{took}{extra}\n")
 
     def output(self, address: str, lines: Sequence[str], unfinished: str = "") -> None:
@@ -93,7 +93,7 @@ class Board:
         last = next((text for text in (unfinished, *reversed(lines)) if text.strip()), None)
         if last is not None:
             self.rows[address].note = one_line(last)
-        if not lines or self.console.quiet or (self.console.is_terminal and not self.verbose):
+        if not lines or self.console.quiet or (self.console.is_interactive and not self.verbose):
             return
         prefix = f"{one_line(address)} | "
         self._print("".join(f"{prefix}{line}\n" for line in lines))
@@ -103,7 +103,7 @@ class Board:
         if self.console.quiet:
             return
         with suppress(OSError, ValueError):
-            if self.console.is_terminal:
+            if self.console.is_interactive:
                 # Not under the mutex: the live table takes Rich's lock first, and then the mutex.
                 self.console.print(Text(text.removesuffix("\n")), soft_wrap=True)
             else:
@@ -160,7 +160,7 @@ def new_board(plan: Plan, console: Console | None = None, *, verbose: bool = Fal
 @contextmanager
 def live_board(board: Board) -> Iterator[None]:
     """Show the board live during the block, if there is a terminal."""
-    if board.console.quiet or not board.console.is_terminal:
+    if board.console.quiet or not board.console.is_interactive:
         yield
         return
     with Live(get_renderable=board.table, console=board.console, refresh_per_second=4):

@@ -80,8 +80,12 @@ def _tree(workflow: Workflow, plan: Plan, address: str) -> Tree:
 def _meaning(workflow: Workflow, plan: Plan, address: str) -> str:
     decision = plan.decisions[address]
     own = [r for r in decision.reasons if r.kind not in ("upstream", "remote") and "passing" not in r.kind]
-    if decision.verdict == MAY and workflow.stages[address].frozen:
-        return "it is frozen: its current files are recorded, no command runs"
+    if any(reason.kind == "missing data" for reason in decision.reasons):
+        return "its data is missing, and no command writes it"
+    if any(reason.kind == "pull" for reason in decision.reasons):
+        return "its outputs are fetched from the remote storage, no command runs"
+    if decision.verdict == MAY and workflow.stages[address].records_only:
+        return "its current files are recorded, no command runs"
     if decision.verdict == MAY and own:
         return "its command runs unless the cache holds its outputs"
     return MEANING[decision.verdict]

@@ -46,7 +46,7 @@ def print_settings(configuration: Configuration, console: Console) -> None:
 
 
 def print_durations(durations: Mapping[str, Duration], workflow: Workflow, console: Console) -> None:
-    """Print the expected duration of each stage with a command, and where it comes from."""
+    """Print the expected duration of each stage with a command, and its source."""
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "expected", "range", "source"):
         table.add_column(name, no_wrap=True, justify="right" if name in ("expected", "range") else "left")

@@ -35,7 +35,7 @@ def print_plan(
     *,
     verbose: bool = False,
 ) -> None:
-    """Print a line for each stage: verdict, predicted time and first cause; then a summary.
+    """Print verdict, predicted time and first cause of each stage, and a summary.
 
     Parameters
     ----------
@@ -71,7 +71,9 @@ def print_short_plan(plan: Plan, console: Console, prediction: Prediction | None
 
 
 def _print(console: Console, line: Text) -> None:
-    console.print(line, width=width_of(console), soft_wrap=False)
+    for part in line.wrap(console, width_of(console)):
+        part.rstrip()
+        console.print(part, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _print_lines(plan: Plan, shown: list[str], console: Console, *, verbose: bool = False) -> None:
@@ -99,7 +101,7 @@ def _print_lines(plan: Plan, shown: list[str], console: Console, *, verbose: boo
 
 
 def first_cause(decision: Decision) -> str:
-    """Return the first cause of a decision in words, and the number of the other causes."""
+    """Return the first cause of a decision in words, and the number of others."""
     reasons = [reason for reason in decision.reasons if not reason.kind.startswith("passing")]
     own = _own(decision)
     if decision.verdict == SKIP or not reasons:
@@ -116,7 +118,7 @@ def first_cause(decision: Decision) -> str:
 
 
 def _own(decision: Decision) -> list[Reason]:
-    """Return the causes of a stage itself, without those that come from earlier stages."""
+    """Return the causes of a stage itself, without those from earlier stages."""
     return [r for r in decision.reasons if r.kind != "upstream" and not r.kind.startswith("passing")]
 
 
@@ -137,7 +139,7 @@ def why(reasons: Iterable[Reason]) -> str:
 
 
 def closing_sentence(plan: Plan, prediction: Prediction | None = None) -> str:
-    """Return how many stages will run, the cause if there is one only, and the expected time."""
+    """Return how many stages will run, their only cause, and the expected time."""
     verdicts = [decision.verdict for decision in plan.decisions.values()]
     if not plan.work:
         return f"nothing to do: {counted(len(verdicts), 'stage')} {_is(len(verdicts))} up to date"
@@ -162,7 +164,7 @@ def _only_cause(plan: Plan) -> list[str]:
 
 
 def _is_first_run(plan: Plan) -> bool:
-    """Return whether no stage has an output here; data that is tracked by itself does not count."""
+    """Return whether no stage has an output here; tracked data does not count."""
     stages = [d for a, d in plan.decisions.items() if not a.endswith(".dvc")]
     return len(stages) > 1 and all(map(_never_ran, stages))
 
@@ -180,7 +182,8 @@ def _expected_time(plan: Plan, prediction: Prediction | None) -> list[str]:
         return []
     assumed = len(prediction.assumed)
     note = f" ({assumed} assumed)" if assumed else ""
-    return [f"about {about((prediction.low, prediction.high))}{note}"]
+    time = about((prediction.low, prediction.high))
+    return [f"{'less than' + time[1:] if time[0] == '<' else 'about ' + time}{note}"]
 
 
 def _is_known(plan: Plan) -> bool:

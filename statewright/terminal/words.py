@@ -1,8 +1,10 @@
-"""Texts that several outputs share: numbers with nouns, durations, printable names."""
+"""Texts that several outputs share: counts, durations, printable names."""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
@@ -17,7 +19,18 @@ _CONTROL = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_SUSPECT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NOT_A_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+class _Terminal(Console):
+    """Console whose reader may leave: `statewright plan | head`."""
+
+    def on_broken_pipe(self) -> None:
+        """End a command whose results nobody reads; a run that reports to stderr continues."""
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError
 
 
 def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
@@ -26,7 +39,14 @@ def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     Without a terminal it is wide enough for long lines. Names can hold ``[red]`` or ``:key:``, which
     Rich would read as markup and as an emoji.
     """
-    console = Console(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+    # With FORCE_COLOR, as in many CI systems, Rich would draw live tables into a file.
+    real = (sys.stderr if stderr else sys.stdout).isatty() and os.environ.get("TERM") not in (
+        "dumb",
+        "unknown",
+    )
+    console = _Terminal(
+        stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False, force_interactive=real
+    )
     if not console.is_terminal:
         console.width = 240
     return console
@@ -39,6 +59,8 @@ def width_of(console: Console) -> int:
 
 def printable(text: str) -> str:
     """Return a text without control characters; line ends and tabs stay."""
+    if _SUSPECT.search(text) is None:
+        return text
     return _NOT_A_CHARACTER.sub("\ufffd", _CONTROL.sub("", text))
 
 
@@ -86,7 +108,7 @@ def span(seconds: tuple[float, float] | None) -> str:
 
 
 def about(seconds: tuple[float, float] | None) -> str:
-    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``, ``< 2 min``."""
+    """Return a range of durations in round numbers: ``2-5 s``, ``6-9 min``."""
     if not seconds:
         return ""
     if seconds[1] < 0.95:

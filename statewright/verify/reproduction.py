@@ -20,8 +20,10 @@ from typing import Any
 from statewright.files import file_name
 from statewright.planning.reasons import differences
 from statewright.repository import lock_writer
-from statewright.repository.declaration import Repository, declare, open_repository, relative, targets
+from statewright.repository.declaration import Repository, declare, open_repository, relative
 from statewright.repository.observation import observe
+from statewright.repository.scope import select
+from statewright.request import Request, as_request
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import StageState
 from statewright.verify.compare import Difference, compare_paths
@@ -102,7 +104,10 @@ class Verification:
 
 
 def verify_stages(
-    directory: Path, names: Sequence[str], say: Callable[[str], None], done: Callable[[Verification], None]
+    directory: Path,
+    names: Request | Sequence[str],
+    say: Callable[[str], None],
+    done: Callable[[Verification], None],
 ) -> bool:
     """Verify the selected stages, or every stage with a command.
 
@@ -120,10 +125,12 @@ def verify_stages(
     """
     repository = open_repository(directory)
     workflow = declare(repository)
-    wanted = list(targets(repository, names) or workflow.stages)
+    request = as_request(names)
+    scope = select(repository, request)
+    wanted = list(scope.named if request.targets else scope.order)
     for address in list(wanted):
         if obstacle := find_obstacle(workflow.stages[address]):
-            if names:
+            if request.targets:
                 raise WorkflowError(obstacle)
             say(f"skipped: {obstacle}")
             wanted.remove(address)

@@ -49,7 +49,7 @@ def test_each_command_of_the_page_works(weather: Path, prefect_server: str) -> N
         assert done.returncode == 0, f"{line}\n{printed[line]}"
     assert last == "statewright run", "the last command of the page is the run that fails"
     assert "fit.degree 1 -> 4" in printed["statewright plan --set fit.degree=4"]
-    assert "2 restore, 1 skip" in printed["statewright plan --set fit.degree=1"]
+    assert "2 stages will be restored and 1 is up to date" in printed["statewright plan --set fit.degree=1"]
     assert "nothing to do: 3 stages are up to date" in printed["statewright run"]
     assert "Data and pipelines are up to date." in printed["dvc status"]
     assert "score" in printed["statewright trace data/readings.csv"]

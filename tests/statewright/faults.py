@@ -79,7 +79,7 @@ class Sandbox:
 
     def start(self, *arguments: str, more: Mapping[str, str | None] | None = None, **keywords: Any) -> Run:
         """Start ``statewright run``, or another Python module, without waiting for it."""
-        command = [sys.executable, "-m", *(arguments or ("statewright", "run"))]
+        command = [sys.executable, "-m", *(arguments or ("statewright", "run", "--workers", "2"))]
         return Run(
             subprocess.Popen(
                 command,

@@ -14,7 +14,7 @@ from statewright.cli import main
 
 NAMES = {
     *("plan", "run", "check", "trace"),
-    *("Plan", "Decision", "Workflow", "Stage", "Output", "WorkflowError"),
+    *("Request", "Plan", "Decision", "Workflow", "Stage", "Output", "WorkflowError"),
     *("Table", "Params", "Document", "Tensors", "Shapes", "Feedback", "Patch", "ContractError"),
     "__version__",
 }

@@ -8,7 +8,9 @@ the oracle.
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 from ruamel.yaml import YAML
 from toys import commit, dvc, dvc_status, make_repository, plan_of, run_here, verdicts, write
 
@@ -24,6 +28,7 @@ from statewright.planning.plan import Plan
 from statewright.repository import declaration as engine
 from statewright.session import open_session
 from statewright.settled import recall
+from statewright.terminal.plan_table import print_plan
 from tests.external import external_data, external_path
 
 Status = Mapping[str, Any]
@@ -271,6 +276,19 @@ def test_the_plan_of_an_unchanged_folder_has_the_causes_of_dvc_status(
     plan = plan_of(laid_out(case))
     if status is not None:
         assert_same_causes(plan, status, laid_out(case))
+    assert_readable(plan)
+
+
+def assert_readable(plan: Plan) -> None:
+    """Assert that the printed plan has a line for each stage, none wider than 100 columns."""
+    console = Console(file=io.StringIO(), width=240, markup=False, emoji=False, highlight=False)
+    print_plan(plan, console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= 100
+    assert len(lines) <= len(plan.decisions) + 2
+    # Hashes are for `--json`.
+    assert not re.search(r"[0-9a-f]{32}|recorded: ", console.file.getvalue())
 
 
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`meta:` belongs to the user: any value is accepted, and sensible ones are understood."""
+"""`meta:` belongs to the user: any value is accepted."""
 
 from __future__ import annotations
 

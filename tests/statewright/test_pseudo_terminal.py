@@ -31,7 +31,24 @@ DECLARATION = """
     """
 
 
-def screen_after(command: list[str], folder: Path) -> list[str]:
+FAILING = """
+    stages:
+      talks:
+        cmd: >-
+          for i in 1 2 3; do echo ":smile: [red]$i"; done; printf '10%%\\r20%%\\r'; echo 1 > talks
+        outs: [talks]
+      fails:
+        cmd: echo reading; echo no such song >&2; exit 3
+        deps: [talks]
+        outs: [never]
+      needs:
+        cmd: cp never needs
+        deps: [never]
+        outs: [needs]
+    """
+
+
+def screen_after(command: list[str], folder: Path, *, status: int = 0) -> list[str]:
     """Return the lines that stand on a terminal's screen when a command has ended."""
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
@@ -52,7 +69,7 @@ def screen_after(command: list[str], folder: Path) -> list[str]:
         stream.feed(printed)
     os.close(outer)
     lines = [line.rstrip() for line in screen.display]
-    assert process.wait(60) == 0, "\n".join(lines)
+    assert process.wait(60) == status, "\n".join(lines)
     return [line for line in lines if line]
 
 
@@ -61,8 +78,38 @@ def test_the_table_is_all_that_a_run_leaves(tmp_path: Path, prefect_server: str)
     root = make_repository(tmp_path, {"dvc.yaml": DECLARATION})
     lines = screen_after([sys.executable, "-m", "statewright", "run"], root)
     text = "\n".join(lines)
-    # The plan and the table: three stages, a heading and a closing line each.
-    assert len(lines) <= 2 * (3 + 2), text
+    # One line of the plan; the table of three stages with a heading; a closing line.
+    assert len(lines) <= 1 + (3 + 1) + 1, text
+    assert lines[0] == "3 stages will run: nothing has been run here before"
     assert "file/s" not in text
     assert "it/s" not in text
     assert "3 ran" in lines[-1]
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("verbose", [False, True])
+def test_an_error_is_printed_once(tmp_path: Path, verbose: bool) -> None:
+    root = make_repository(tmp_path, {"dvc.yaml": FAILING, ".statewright.toml": 'prefect = "never"\n'})
+    options = ["-v"] if verbose else []
+    lines = screen_after([sys.executable, "-m", "statewright", "run", *options], root, status=1)
+    text = "\n".join(lines)
+    assert text.count("ended with status 3") == 1, text
+    assert text.count("no such song") == 1 + verbose, text
+    output = [line for line in lines if line.startswith(("talks | ", "fails | "))]
+    expected = [*(f"talks | :smile: [red]{n}" for n in (1, 2, 3)), "talks | 20%"]
+    assert output == ([*expected, "fails | reading", "fails | no such song"] if verbose else []), text
+    # The plan; the table and its heading; counts, error (wrapped) and advice.
+    others = [line for line in lines if line not in output]
+    assert len(others) <= 1 + (3 + 1) + 6, text
+    error = text[text.index("stage 'fails'") :].replace("\n", "")
+    log = error.partition("log: ")[2].partition(".log")[0] + ".log"
+    assert Path(log).read_text() == "reading\nno such song\n"
+
+
+@pytest.mark.end_to_end
+def test_a_quiet_run_prints_errors_only(tmp_path: Path) -> None:
+    root = make_repository(tmp_path, {"dvc.yaml": FAILING, ".statewright.toml": 'prefect = "never"\n'})
+    command = [sys.executable, "-m", "statewright", "run", "-q"]
+    assert screen_after([*command, "talks"], root) == []
+    text = "".join(screen_after(command, root, status=1))
+    assert text.startswith("stage 'fails' ended with status 3: no such song; log: ") and text.endswith(".log")

@@ -17,6 +17,7 @@ from toys import inside, make_repository, run_here, write
 
 from statewright import settled as cache
 from statewright.cli import main
+from statewright.request import Request
 from statewright.session import open_session
 from statewright.settled import recall
 
@@ -172,9 +173,11 @@ def test_a_partial_forced_or_assumed_plan_is_not_cached(settled: Path) -> None:
     path = settled / ".statewright" / "settled.json"
     path.unlink()
     with inside(settled):
-        for names, more in ((["first"], {}), ([], {"force": True}), ([], {"assumed": ["width=3"]})):
-            open_session(settled, names, **more)  # type: ignore[arg-type]
+        for request in (Request(("first",)), Request(force=True), Request(downstream=True)):
+            open_session(settled, request)
             assert not path.exists()
+        open_session(settled, [], assumed=["width=3"])
+        assert not path.exists()
 
 
 def test_a_cached_plan_does_not_import_dvc(settled: Path) -> None:

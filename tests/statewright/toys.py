@@ -15,6 +15,9 @@ from statewright.planning.plan import Plan, decide
 from statewright.repository import declaration as engine
 from statewright.repository import lock_writer
 from statewright.repository.observation import observe
+from statewright.repository.pulling import fetch_run_cache
+from statewright.repository.scope import select, targets
+from statewright.request import EVERYTHING, Request
 from statewright.running.process import run_commands
 
 HERE = Path(__file__).parents[2]
@@ -53,7 +56,7 @@ def plan_of(root: Path, names: Sequence[str] = ()) -> Plan:
     """Return the plan for the current state of a repository."""
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
-    return decide(workflow, observe(repository, workflow), engine.targets(repository, names))
+    return decide(workflow, observe(repository, workflow), targets(repository, names))
 
 
 def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
@@ -61,12 +64,16 @@ def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
     return {address: decision.verdict for address, decision in plan_of(root, names).decisions.items()}
 
 
-def run_here(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
+def run_here(root: Path, *, force: Sequence[str] = (), request: Request = EVERYTHING) -> dict[str, str]:
     """Run the planned stages one by one, as `transition` does; return the outcomes."""
-    repository = engine.open_repository(root)
+    repository = engine.open_repository(root, request)
     workflow = engine.declare(repository)
-    plan = decide(workflow, observe(repository, workflow), force=force)
-    writer = lock_writer.open_lock_writer(repository, list(workflow.stages))
+    if request.pull and request.run_cache:
+        fetch_run_cache(repository)
+    order = select(repository, request).order
+    force = order if request.force else force
+    plan = decide(workflow, observe(repository, workflow), order=order, force=force)
+    writer = lock_writer.open_lock_writer(repository, list(dict.fromkeys([*order, *workflow.stages])))
     outcomes = {}
     for address in plan.work:
         outcomes[address] = status = lock_writer.begin(writer, address, force=address in force)

@@ -97,7 +97,7 @@ def test_a_file_is_followed_down_to_its_sources(plain: tuple[Path, str]) -> None
     assert train.params == {"train.lr": 0.1, "train.n": 1, "other.yaml:seed": 0}
     assert train.run is None and train.recorded
     assert found.commit == head
-    assert found.command == "statewright run --force judge"
+    assert found.command == "statewright run --force --single-item judge"
     assert "no run was recorded in MLflow yet" in found.notes[-1]
 
 
@@ -249,7 +249,7 @@ def test_the_command_draws_trees_and_prints_json(plain: tuple[Path, str]) -> Non
     assert done.returncode == 0, done.stderr
     for line in (
         f"judged.txt  {md5(root / 'judged.txt')[:4]}  as dvc.lock records it",
-        "rebuild  statewright run --force judge",
+        "rebuild  statewright run --force --single-item judge",
         f"clean  clean.csv {md5(root / 'clean.csv')[:4]}",
         f"raw.csv {md5(root / 'raw.csv')[:4]}  in git",
         f"extra.bin {md5(root / 'extra.bin')[:4]}  tracked by extra.bin.dvc",
@@ -356,7 +356,7 @@ class TestRecorded:
         assert made.run.parent_id == ran.data.tags["mlflow.parentRunId"]
         assert made.run.seconds == pytest.approx((ran.info.end_time - ran.info.start_time) / 1000)
         assert found.commit == history["commit"] and not made.run.dirty
-        assert found.command == "statewright run --force train"
+        assert found.command == "statewright run --force --single-item train"
 
     def test_a_skipped_stage_has_the_run_from_before(self, history: dict[str, Any]) -> None:
         (ran,) = runs_of(history["root"], "clean")
@@ -458,7 +458,7 @@ def test_the_command_that_is_named_makes_the_version_again(tmp_path: Path, prefe
     assert later.returncode == 0 and md5(root / "judged.txt") != was
     now = json.loads(statewright(root, "trace", "judged.txt", "--json").stdout)
     then = json.loads(statewright(root, "trace", was, "--json").stdout)
-    assert now["command"] == "statewright run --force judge" and now["steps"][0]["params"] == {}
+    assert now["command"] == "statewright run --force --single-item judge" and now["steps"][0]["params"] == {}
     assert then["command"] == "statewright run --set train.lr=0.1 judge"
     for found, version in ((now, now["hash"]), (then, was)):
         assert found["steps"][0]["run"]["status"] == "ran" and found["steps"][0]["run"]["flow"]

@@ -40,7 +40,7 @@ def test_outputs_that_are_not_in_the_cache_are_not_recorded(
     assert lock_writer.begin(writer, "made") == "ready"
     (root / "out.txt").write_text("two\n")
     with monkeypatch.context() as patched:
-        patched.setattr(type(writer.stages["made"]).commit, "__wrapped__", lambda stage: None)
+        patched.setattr(type(writer.stages["made"]).commit, "__wrapped__", lambda stage, **_: None)
         with pytest.raises(OSError, match=r"out\.txt could not be copied into DVC's cache"):
             lock_writer.finish(writer, "made")
     lock_writer.abandon(writer, "made")

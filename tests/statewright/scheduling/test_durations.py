@@ -1,4 +1,4 @@
-"""Expected durations: their sources, the committed file, and what they do to a schedule."""
+"""Expected durations: their sources, the committed file, the schedule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from statewright.workflow import Stage, Workflow, WorkflowError
 STAGES = {
     "a": Stage("a", ("a",), meta={"seconds": 5}),
     "b": Stage("b", ("b",), meta={"seconds": "soon"}),
-    "c": Stage("c", ("c",), meta={"seconds": 7}),
+    "c": Stage("c", ("c",), meta={"seconds": "x", "statewright": {"seconds": "7s"}}),
 }
 WORKFLOW = Workflow(STAGES, dict.fromkeys(STAGES, ()))
 

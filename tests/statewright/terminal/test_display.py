@@ -159,3 +159,15 @@ def test_a_small_terminal_shows_the_running_stages_and_counts() -> None:
     board.complete = True
     console.print(board.table())
     assert len(text(console).splitlines()) == len(lines) + 101
+
+
+def test_forced_colours_do_not_draw_a_live_table_into_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CI systems often set FORCE_COLOR."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    board = new_board(PLAN)
+    with live_board(board):
+        board.update("one", "running")
+        board.output("one", ["epoch 1"])
+    assert capsys.readouterr().err.splitlines() == ["one: running", "one | epoch 1"]

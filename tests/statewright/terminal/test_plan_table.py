@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.rule import Rule
+from rich.tree import Tree
 from toys import commit, make_repository, run_here, write
 
+import statewright
 from statewright.planning.plan import Decision, Plan
 from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import schedule_plan
 from statewright.session import open_session
 from statewright.terminal.plan_table import closing_sentence, print_plan, print_short_plan
+from statewright.terminal.words import terminal
 from statewright.workflow import Stage, Workflow
 
 LR = Reason("param", "train.lr", 0.1, 0.05, file="params.yaml")
@@ -186,3 +191,16 @@ def test_the_plan_of_a_small_repository(tmp_path: Path) -> None:
     assert printed(root)[0] == "prep   must  command changed"
     (root / "data.csv").unlink()
     assert printed(root)[0] == "prep   must  data.csv is missing and no stage writes it (and 1 more)"
+
+
+def test_every_console_prints_names_literally() -> None:
+    """Make every console by `terminal`; others read `[red]` and `:key:` as markup."""
+    package = Path(statewright.__file__).parent
+    makers = [
+        p.name for p in package.rglob("*.py") if re.search(r"\bConsole\(", p.read_text(encoding="utf-8"))
+    ]
+    assert makers == ["words.py"]
+    console = terminal()
+    console.file = io.StringIO()
+    console.print("[red]a[/red] :train: b", Rule("[b]c"), Tree("[i]d"))
+    assert all(name in console.file.getvalue() for name in ("[red]a[/red] :train: b", "[b]c", "[i]d"))

@@ -1,0 +1,66 @@
+"""Stages that a command takes, and how it treats them, with the options of ``dvc repro``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Request:
+    """Stages to take; by default those of the user's `dvc.yaml`, and what they need.
+
+    Each field has the meaning of DVC's option of the same name.
+
+    Parameters
+    ----------
+    targets : tuple of str
+        Stages, `dvc.yaml` and `.dvc` files, outputs or pipelines.
+    all_pipelines : bool
+        Take every stage of the repository; `targets` are ignored.
+    pipeline : bool
+        Take all stages that are connected with the targets.
+    single_item : bool
+        Take the targets only, not the stages that they need.
+    downstream : bool
+        Take the targets and the stages that depend on them, not those that they need.
+    recursive : bool
+        Take the stages in the folders that `targets` name.
+    glob : bool
+        Read `targets` as patterns of stage names.
+    force : bool
+        Run every taken stage, even if nothing changed.
+    pull : bool
+        Fetch missing data from the remote storage.
+    allow_missing : bool
+        Skip a stage whose only change is missing data.
+    run_cache : bool
+        Whether to restore results of earlier runs with the same command and inputs.
+    """
+
+    targets: tuple[str, ...] = ()
+    all_pipelines: bool = False
+    pipeline: bool = False
+    single_item: bool = False
+    downstream: bool = False
+    recursive: bool = False
+    glob: bool = False
+    force: bool = False
+    pull: bool = False
+    allow_missing: bool = False
+    run_cache: bool = True
+
+    @property
+    def with_ancestors(self) -> bool:
+        """Whether the targets are plain names, taken with all stages that they need."""
+        return not (self.pipeline or self.single_item or self.downstream or self.recursive or self.glob)
+
+
+EVERYTHING = Request(all_pipelines=True)
+
+
+def as_request(wanted: Request | Sequence[str]) -> Request:
+    """Return a request; a sequence holds targets, and an empty one stands for every stage."""
+    if isinstance(wanted, Request):
+        return wanted
+    return Request(tuple(wanted)) if wanted else EVERYTHING
