@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from statewright.masking import mask_text, mask_value
 from statewright.planning.inputs import Inputs
 from statewright.planning.missing import assume_present, without_always
 from statewright.planning.plan import SKIP, Decision, Plan, decide
@@ -144,12 +145,20 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
         new,
         (before.commit, after.commit),
         tuple(changes),
-        {file: values for file, values in params.get("diff", {}).items() if file not in codes},
+        {file: _mask(values) for file, values in params.get("diff", {}).items() if file not in codes},
         metrics.get("diff", {}),
         tuple(dict.fromkeys(_unreadable(metrics))),
         (sum(before.sizes.values()), sum(after.sizes.values())),
         len(set(after.workflow.stages) - {change.address for change in changes}),
     )
+
+
+def _mask(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the old and new values of params without secrets."""
+    return {
+        key: {name: mask_value(key, value) for name, value in values.items()}
+        for key, values in params.items()
+    }
 
 
 def check_recorded(directory: Path, wanted: Request | Sequence[str] = ()) -> Plan:
@@ -254,9 +263,9 @@ def _stage_values(stage: StageChange) -> dict[str, Any]:
         return [
             {
                 "kind": r.kind,
-                "subject": r.subject,
-                "was": for_json(r.was),
-                "now": for_json(r.now),
+                "subject": mask_text(r.subject),
+                "was": for_json(r.masked[0]),
+                "now": for_json(r.masked[1]),
                 "text": r.text,
             }
             for r in reasons
