@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from statewright.files import file_name
+from statewright.masking import mask_text, secret_values
 from statewright.planning.reasons import differences
+from statewright.record.masking import mask_log
 from statewright.repository import lock_writer
 from statewright.repository.declaration import Repository, declare, open_repository, relative
 from statewright.repository.observation import observe
@@ -210,6 +212,7 @@ def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float
     environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
+    secrets = secret_values(os.environ)
     started = time.monotonic()
     try:
         run_commands(
@@ -221,9 +224,12 @@ def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float
         )
     except StageFailedError as error:
         raise StageFailedError(
-            f"{error}\nthe scratch copy holds only files that git lists and files that the stage declares; "
+            f"{mask_text(str(error), secrets)}\n"
+            "the scratch copy holds only files that git lists and files that the stage declares; "
             "if the stage reads another file that it does not declare in deps, add it there"
         ) from error
+    finally:
+        mask_log(log, secrets)
     return time.monotonic() - started
 
 
