@@ -85,7 +85,8 @@ def _meaning(workflow: Workflow, plan: Plan, address: str) -> str:
     if any(reason.kind == "pull" for reason in decision.reasons):
         return "its outputs are fetched from the remote storage, no command runs"
     if decision.verdict == MAY and workflow.stages[address].records_only:
-        return "its current files are recorded, no command runs"
+        frozen = "it is frozen: " if workflow.stages[address].frozen else ""
+        return f"{frozen}its current files are recorded, no command runs"
     if decision.verdict == MAY and own:
         return "its command runs unless the cache holds its outputs"
     return MEANING[decision.verdict]

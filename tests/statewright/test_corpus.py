@@ -211,7 +211,12 @@ def causes(status: Status) -> dict[str, set[tuple[str, str]]]:
     return by_stage
 
 
-ONE_KIND = {"missing dependency": "dependency", "passing dependency": "dependency", "passing param": "param"}
+ONE_KIND = {
+    "missing dependency": "dependency",
+    "passing dependency": "dependency",
+    "passing param": "param",
+    "missing data": "output",
+}
 """For DVC a missing dependency is `deleted`, even if a stage will write it."""
 
 

@@ -197,7 +197,9 @@ def test_every_console_prints_names_literally() -> None:
     """Make every console by `terminal`; others read `[red]` and `:key:` as markup."""
     package = Path(statewright.__file__).parent
     makers = [
-        p.name for p in package.rglob("*.py") if re.search(r"\bConsole\(", p.read_text(encoding="utf-8"))
+        p.name
+        for p in package.rglob("*.py")
+        if re.search(r"(?<!class )\b_?(Console|Terminal)\(", p.read_text(encoding="utf-8"))
     ]
     assert makers == ["words.py"]
     console = terminal()
