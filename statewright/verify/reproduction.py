@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -166,6 +166,7 @@ def verify(
     """Run one stage in `RUNS` fresh copies and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
+    secrets = secret_values(os.environ, {key: value for (_, key), value in observed.params_now.items()})
     originals = [repository.root / out.path for out in stage.outs]
     before = signatures(originals)
     with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
@@ -174,9 +175,8 @@ def verify(
             seconds = []
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
-                seconds.append(
-                    _run(repository, stage, copied, logs / file_name(stage.address, f".{number}.log"))
-                )
+                log = logs / file_name(stage.address, f".{number}.log")
+                seconds.append(_run(repository, stage, copied, log, secrets))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -207,12 +207,11 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *persistent]), dropped)
 
 
-def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
+def _run(repository: Repository, stage: Stage, copied: Path, log: Path, secrets: Collection[str]) -> float:
     """Run the commands of a stage in a copy as the engine does; return the seconds."""
     environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
-    secrets = secret_values(os.environ)
     started = time.monotonic()
     try:
         run_commands(
