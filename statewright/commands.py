@@ -14,6 +14,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from statewright.masking import mask_command
 from statewright.request import Request
 from statewright.workflow import Workflow, WorkflowError
 
@@ -34,7 +35,13 @@ def graph(options: argparse.Namespace) -> int:
     named = targets(repository, options.targets)
     wanted = workflow.ancestors(named) if named else set(workflow.stages)
     if options.json:
-        print(json.dumps(select(describe(repository), wanted), indent=2, default=str))
+        described = select(describe(repository), wanted)
+        for stage in described["stages"]:
+            if isinstance(stage["cmd"], list):
+                stage["cmd"] = [mask_command(line) for line in stage["cmd"]]
+            elif stage["cmd"]:
+                stage["cmd"] = mask_command(stage["cmd"])
+        print(json.dumps(described, indent=2, default=str))
     else:
         print_graph(workflow, wanted, terminal(stderr=False))
     return OK
