@@ -5,9 +5,10 @@ The result is the same repository that ``dvc repro`` leaves.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,18 +18,25 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
+from statewright.files import replacing
 from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.pulling import pull_inputs, pull_outputs
 from statewright.request import Request
 from statewright.workflow import digest
+from statewright.workspace import control_folder
 
 
 class DependencyChangedError(RuntimeError):
     """A dependency that was changed while the command ran; the message names it."""
 
 
+Announce = Callable[[str], None]
+"""Called with the status of a stage when its hashes are final, before its lock file records it."""
+
+UNFINISHED = "unfinished.json"
+"""File below `.statewright`: the entries of `dvc.lock` that a running or killed run may have added."""
 PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
@@ -60,7 +68,38 @@ def open_lock_writer(repository: Repository, order: Sequence[str]) -> LockWriter
     ordered = [stages[address] for address in order]
     with repository.locked():
         _remove_partial_copies(ordered)
-    return LockWriter(repository, stages, lock_files([s for s in ordered if isinstance(s, PipelineStage)]))
+    pipeline = [stage for stage in ordered if isinstance(stage, PipelineStage)]
+    return LockWriter(repository, stages, lock_files(pipeline, _read_unfinished(repository.root)))
+
+
+def begin_run(writer: LockWriter) -> None:
+    """Note which entries of `dvc.lock` the run may add, until `end_run`.
+
+    A killed run leaves the note. The next run then orders the entries of both runs as one ``dvc repro``
+    does, instead of adding its own at the end.
+    """
+    root = writer.repository.root
+    names = {
+        str(path): [name for name in writer.locks.order[path] if name not in (file.known or ())]
+        for path, file in writer.locks.files.items()
+    }
+    if any(names.values()):
+        path = control_folder(root / ".statewright") / UNFINISHED
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(names), encoding="utf-8")
+
+
+def end_run(writer: LockWriter) -> None:
+    """Remove the note of `begin_run`, because the run has ended by itself."""
+    (writer.repository.root / ".statewright" / UNFINISHED).unlink(missing_ok=True)
+
+
+def _read_unfinished(root: Path) -> Mapping[str, Sequence[str]]:
+    try:
+        names: dict[str, list[str]] = json.loads((root / ".statewright" / UNFINISHED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return names
 
 
 def _remove_partial_copies(stages: Sequence[DvcStage]) -> None:
@@ -84,7 +123,9 @@ def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
         yield
 
 
-def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
+def begin(
+    writer: LockWriter, address: str, *, force: bool = False, announce: Announce = lambda _: None
+) -> str:
     """Prepare a stage for its command, unless it needs none.
 
     Returns
@@ -105,16 +146,18 @@ def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
         if not force and not changed(allow_missing=request.allow_missing):
             return "skipped"
         if not force and request.pull and not changed(allow_missing=True) and pull_outputs(stage):
+            announce("restored")
             return "restored"
         if not isinstance(stage, PipelineStage) or stage.frozen:
             stage.reproduce(force=force, allow_missing=request.allow_missing)
+            announce("done")
             _record(writer, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and request.pull:
             pull_inputs(stage)
         if not force and _restores(stage, request):
-            _save(writer, stage)
+            _save(writer, stage, partial(announce, "restored"))
             return "restored"
         stage.save_deps()
         return "ready"
@@ -139,7 +182,13 @@ def _restores(stage: PipelineStage, request: Request) -> bool:
     return True
 
 
-def finish(writer: LockWriter, address: str, rewritten: Collection[str] = ()) -> None:
+def finish(
+    writer: LockWriter,
+    address: str,
+    rewritten: Collection[str] = (),
+    *,
+    announce: Announce = lambda _: None,
+) -> None:
     """Save the outputs of a finished command in the cache and record the stage.
 
     Parameters
@@ -159,7 +208,7 @@ def finish(writer: LockWriter, address: str, rewritten: Collection[str] = ()) ->
         changed = [relative(dep, writer.repository.root) for dep in stage.deps if _differs(dep, *before[dep])]
         if changed := [path for path in changed if path not in rewritten]:
             raise DependencyChangedError(", ".join(changed))
-        _save(writer, stage)
+        _save(writer, stage, partial(announce, "ran"))
 
 
 def _differs(dep: Any, hash_info: Any, tree: Any) -> bool:
@@ -196,12 +245,13 @@ def abandon(writer: LockWriter, address: str) -> None:
         part.hash_info, part.meta, part.hash_name = recorded
 
 
-def _save(writer: LockWriter, stage: DvcStage) -> None:
+def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     allow_missing = writer.repository.request.allow_missing
     stage.save(allow_missing=allow_missing, run_cache=not uncached)
     with _require_cached(stage, allow_missing):
         _without_path_locks(stage.commit)(allow_missing=allow_missing)
+    announce()
     _record(writer, stage)
 
 
