@@ -199,7 +199,8 @@ def _compare_stage(comparison: Comparison, stage: Stage) -> Agreement:
             stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
             logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
             commands = revision.commands[stage.address]
-            params = {key: value for (_, key), value in revision.state.stages[stage.address].params_now.items()}
+            values = revision.state.stages[stage.address].params_now
+            params = {key: value for (_, key), value in values.items()}
             seconds = run_in_copy(stage, commands, root, logs / file_name(stage.address, ".log"), params)
         outputs = tuple(
             _compare_output(comparison, out.path, root, recorded.get(out.path), tolerance)

@@ -218,9 +218,7 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     return copied
 
 
-def _run(
-    repository: Repository, stage: Stage, copied: Path, log: Path, params: Mapping[str, Any]
-) -> float:
+def _run(repository: Repository, stage: Stage, copied: Path, log: Path, params: Mapping[str, Any]) -> float:
     """Run the commands of a stage in a copy of the workspace; return the seconds."""
     commands = (
         (arguments, {**keywords, "cwd": os.path.relpath(keywords["cwd"], repository.root)})
