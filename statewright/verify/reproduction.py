@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -173,7 +173,7 @@ def verify(
     """Run one stage in `RUNS` fresh copies and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
-    params = {key: value for (_, key), value in observed.params_now.items()}
+    secrets = secret_values(os.environ, {key: value for (_, key), value in observed.params_now.items()})
     originals = [repository.root / out.path for out in stage.outs]
     before = signatures(originals)
     with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
@@ -183,7 +183,7 @@ def verify(
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
                 log = logs / file_name(stage.address, f".{number}.log")
-                seconds.append(_run(repository, stage, copied, log, params))
+                seconds.append(_run(repository, stage, copied, log, secrets))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -218,13 +218,13 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     return copied
 
 
-def _run(repository: Repository, stage: Stage, copied: Path, log: Path, params: Mapping[str, Any]) -> float:
+def _run(repository: Repository, stage: Stage, copied: Path, log: Path, secrets: Collection[str]) -> float:
     """Run the commands of a stage in a copy of the workspace; return the seconds."""
     commands = (
         (arguments, {**keywords, "cwd": os.path.relpath(keywords["cwd"], repository.root)})
         for arguments, keywords in lock_writer.command_lines(repository, stage.address)
     )
-    return run_in_copy(stage, commands, copied, log, params)
+    return run_in_copy(stage, commands, copied, log, secrets)
 
 
 def run_in_copy(
@@ -232,7 +232,7 @@ def run_in_copy(
     commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]],
     copied: Path,
     log: Path,
-    params: Mapping[str, Any],
+    secrets: Collection[str],
 ) -> float:
     """Run the commands of a stage in a copy as the engine does; return the seconds.
 
@@ -240,10 +240,9 @@ def run_in_copy(
     ----------
     commands : iterable
         Arguments and keywords of `Popen`; `cwd` is relative to the root of the copy.
-    params : mapping of str to object
-        Values of the params of the stage; secrets among them are masked in the log.
+    secrets : collection of str
+        Values to mask in the log and in messages.
     """
-    secrets = secret_values(os.environ, params)
     environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
@@ -258,9 +257,10 @@ def run_in_copy(
         )
     except StageFailedError as error:
         raise StageFailedError(
-            f"{mask_text(str(error), secrets)}\nthe scratch copy holds only files that git lists, files that "
-            "the stage declares, and ignored files that its command names; if the stage reads another file "
-            "that it does not declare in deps, add it there"
+            f"{mask_text(str(error), secrets)}\n"
+            "the scratch copy holds only files that git lists, files that the stage declares, and "
+            "ignored files that its command names; if the stage reads another file that it does not declare "
+            "in deps, add it there"
         ) from error
     finally:
         mask_log(log, secrets)
