@@ -218,7 +218,7 @@ def _carry_out(
         run(work, limits)
     finally:
         with suppress(WaitStoppedError):
-            result.state = observe(work.writer.repository, work.workflow)
+            result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:
