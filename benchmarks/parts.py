@@ -158,9 +158,10 @@ def _record(
 ) -> None:
     """Record a run of the experiment `benchmarks`; a failure is only printed."""
     from statewright.record import tracking
+    from statewright.record.experiment import open_record
 
     try:
-        record = tracking.open_record(ROOT, command, experiment="benchmarks")
+        record = open_record(ROOT, command, experiment="benchmarks")
         tracking.record_benchmark(record, part, between, numbers(tables), path)
     except Exception as error:
         print(f"not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)

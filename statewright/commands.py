@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from statewright.request import Request
 from statewright.workflow import Workflow, WorkflowError
 
 OK, FAILED = 0, 1
+LONGEST_RECORD_S = 600.0
+"""Seconds after which `statewright record` gives up."""
 
 
 def graph(options: argparse.Namespace) -> int:
@@ -42,6 +44,7 @@ def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
     if options.check:
         return _check_recorded(options)
+    from statewright.planning.absent import advice
     from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
@@ -53,7 +56,7 @@ def plan(options: argparse.Namespace) -> int:
         request = replace(request, targets=(options.explain,))
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
     if opened := session is None:
-        from statewright.session import missing_advice, open_session, predict
+        from statewright.session import missing_data, open_session, predict
 
         session = open_session(Path.cwd(), request, assumed=options.assignments)
         limits = limits_of(session.repository.root, options.workers)
@@ -63,7 +66,8 @@ def plan(options: argparse.Namespace) -> int:
         prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
     cores = limits.cores
     if options.json:
-        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores}
+        missing = [asdict(data) for data in missing_data(session)] if opened else []
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores, "missing": missing}
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
         from statewright.terminal.explain import print_causes
@@ -72,9 +76,9 @@ def plan(options: argparse.Namespace) -> int:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
         console = terminal(stderr=False)
-        print_plan(session.plan, console, prediction, cores, verbose=options.verbose)
+        print_plan(session.plan.labelled, console, prediction, cores, verbose=options.verbose)
         if opened:
-            for line in missing_advice(session):
+            for line in advice(missing_data(session)):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
         if not options.assignments:
             _print_metrics(session, console)
@@ -167,11 +171,12 @@ def schedule(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
+    from statewright.record.journal import is_unfinished
     from statewright.settled import recall
     from statewright.terminal.results import print_up_to_date
     from statewright.terminal.words import terminal
 
-    if options.dry:
+    if options.dry and not options.at:
         return plan(options)
     request = _request(options)
     usual = not (options.at or options.assignments)
@@ -179,6 +184,10 @@ def run(options: argparse.Namespace) -> int:
         if options.verbosity >= 0:
             print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())
             _print_metrics(settled, terminal())
+        if is_unfinished(settled.root):
+            from statewright.running.recorder import resume
+
+            resume(settled.root)
         return OK
 
     from statewright import session
@@ -186,9 +195,9 @@ def run(options: argparse.Namespace) -> int:
     if options.at:
         from statewright.loop.restore import run_at
 
-        if request != Request() or options.assignments:
+        if request != Request() or options.assignments or options.dry:
             raise WorkflowError(
-                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, "
+                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, no --dry, "
                 "and no option that selects stages"
             )
         return run_at(Path.cwd(), options.at, workers=options.workers)
@@ -330,7 +339,11 @@ def trace(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Run stages twice and compare their outputs."""
+    """Run stages twice and compare their outputs, or compare with a revision."""
+    if options.against:
+        return _verify_against(options)
+    if options.no_run:
+        raise WorkflowError("--no-run compares files with a revision; add --against REV")
     from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
     from statewright.terminal.words import terminal
@@ -357,6 +370,33 @@ def verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
     return OK if identical else FAILED
+
+
+def _verify_against(options: argparse.Namespace) -> int:
+    """Compare outputs with those that a revision records."""
+    from statewright.lineage.display import print_agreement
+    from statewright.running.process import StageFailedError
+    from statewright.terminal.words import terminal
+    from statewright.verify.against import Agreement, verify_against
+
+    results: list[Agreement] = []
+    progress, console = terminal(), terminal(stderr=False)
+
+    def report(result: Agreement) -> None:
+        results.append(result)
+        if not options.json:
+            print_agreement(result, console)
+
+    try:
+        agree = verify_against(
+            Path.cwd(), options.against, _request(options), report, progress.print, run=not options.no_run
+        )
+    except StageFailedError as error:
+        progress.print(str(error), style="red", soft_wrap=True)
+        return FAILED
+    if options.json:
+        print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
+    return OK if agree else FAILED
 
 
 def config(options: argparse.Namespace) -> int:
@@ -402,6 +442,16 @@ def durations(options: argparse.Namespace) -> int:
     return OK
 
 
+def record(options: argparse.Namespace) -> int:
+    """Wait until every run is in MLflow."""
+    from statewright.repository.declaration import open_repository
+    from statewright.running.recorder import wait_until_recorded
+
+    problem = wait_until_recorded(open_repository(Path.cwd()).root, timeout_s=LONGEST_RECORD_S)
+    print(f"MLflow record is incomplete: {problem}" if problem else "MLflow: every run is recorded")
+    return FAILED if problem else OK
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Report what is installed, reachable and writable."""
     from statewright.doctor import examine
@@ -416,7 +466,9 @@ def ui(options: argparse.Namespace) -> int:
     """Start the servers."""
     from statewright.running.servers import serve
 
-    return serve(Path.cwd(), prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    return serve(root, prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
 
 
 def fingerprint(options: argparse.Namespace) -> int:

@@ -58,9 +58,9 @@ class Result:
     schedule : Comparison or None
         Actual durations compared with the predicted ones.
     record : str or None
-        Id of the run in MLflow.
+        Beginning of the tag `statewright.record` of the runs in MLflow, which are written in the background.
     unrecorded : str or None
-        Reason why the record in MLflow is missing or incomplete.
+        Reason why this record, or an earlier one, is missing or incomplete.
     prefect_problem : str or None
         What the record in Prefect lacks.
     notices : list of str
@@ -132,7 +132,7 @@ def transition(
         record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
     remove_old_logs(control / "logs")
     with ExitStack() as stack:
-        recorder = Recorder(repository.root, lock)
+        recorder = Recorder(repository.root)
         stack.callback(_close_record, recorder, result)
         warm = stack.enter_context(open_launcher([*preload], lock)) if preload else None
         plain = stack.enter_context(open_launcher(lock=lock))
@@ -220,7 +220,7 @@ def _carry_out(
         lock_writer.end_run(work.writer)
     finally:
         with suppress(WaitStoppedError):
-            result.state = observe(work.writer.repository, work.workflow)
+            result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:

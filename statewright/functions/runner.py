@@ -22,7 +22,7 @@ import time
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from statewright import files
 from statewright.contracts import ContractError, check
@@ -40,6 +40,9 @@ from statewright.functions.signature import (
     repeated_stems,
 )
 from statewright.workflow import Stage, Workflow, WorkflowError
+
+if TYPE_CHECKING:
+    from statewright.repository.declaration import Repository
 
 
 def main(package: str | None, arguments: list[str] | None = None) -> None:
@@ -62,13 +65,13 @@ def main(package: str | None, arguments: list[str] | None = None) -> None:
     name = parser.parse_args(arguments).stage
     started = time.time()
     try:
-        stage, workflow = _declared(name)
+        repository, stage, workflow = _declared(name)
         limit_threads(int(stage.number("cpu", 1)))
         run_stage(stage, workflow.params, package)
     except (ContractError, files.FileError, WorkflowError) as error:
         sys.exit(f"stage '{name}': {error}")
     if not is_recorded_by_engine(Path.cwd()):
-        _record(stage, workflow, started)
+        _record(repository, stage, workflow, started)
 
 
 def limit_threads(number: int) -> None:
@@ -86,14 +89,14 @@ def limit_threads(number: int) -> None:
         threadpool_limits(limit)
 
 
-def _declared(name: str) -> tuple[Stage, Workflow]:
+def _declared(name: str) -> tuple[Repository, Stage, Workflow]:
     from statewright.repository.declaration import declare, open_repository
 
     repository = open_repository(Path.cwd())
     workflow = declare(repository)
     if name not in workflow.stages:
         raise WorkflowError("dvc.yaml declares no such stage; `statewright graph` lists the declared stages")
-    return workflow.stages[name], workflow
+    return repository, workflow.stages[name], workflow
 
 
 def run_stage(stage: Stage, params: Mapping[str, Mapping[str, Any]], package: str = "tasks") -> None:
@@ -250,12 +253,15 @@ def write_outputs(stage: Stage, result: Any, annotation: Any) -> None:
     files.save_all({paths[name]: value for name, value in checked.items()})
 
 
-def _record(stage: Stage, workflow: Workflow, started: float) -> None:
+def _record(repository: Repository, stage: Stage, workflow: Workflow, started: float) -> None:
     """Record a run that `dvc repro` or a person started; print errors of MLflow."""
     quiet()
     try:
         from statewright.record import tracking
+        from statewright.record.experiment import open_record
         from statewright.record.masking import mask_record
+        from statewright.record.outputs import files_of
+        from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 
         params = {
             key: workflow.params[file].get(key)
@@ -270,7 +276,10 @@ def _record(stage: Stage, workflow: Workflow, started: float) -> None:
             params=params,
             inputs={path: files.md5(Path(path)) for path in stage.deps if Path(path).is_file()},
             outputs={out.path: files.md5(Path(out.path)) for out in stage.outs},
+            tags=artifact_tags(repository, stage),
+            metrics=stage_metrics(repository, with_definitions(repository, stage)),
+            files=files_of(repository.root, with_definitions(repository, stage)),
         )
-        tracking.record_stage(tracking.open_record(Path.cwd()), mask_record(done))
+        tracking.record_stage(open_record(Path.cwd()), mask_record(done))
     except Exception as error:
         print(f"not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)

@@ -29,6 +29,7 @@ from statewright.planning.reasons import show
 from statewright.record.runs import RunHistory, maker, open_run_history
 from statewright.repository.declaration import declare, open_repository
 from statewright.repository.observation import observe
+from statewright.running.recorder import wait_until_recorded
 from statewright.state import State
 from statewright.verify.scratch import content_hashes, dvc_hash
 from statewright.workflow import Stage, Workflow
@@ -121,6 +122,7 @@ def trace(directory: Path, name: str) -> Trace:
     repository = open_repository(directory)
     workflow = declare(repository)
     state = observe(repository, workflow)
+    unrecorded = wait_until_recorded(repository.root)
     record = open_run_history(repository.root)
     code_files = fingerprint_files(workflow)
     tracked = cache(lambda: _tracked(repository.root))
@@ -135,6 +137,8 @@ def trace(directory: Path, name: str) -> Trace:
     if steps:
         rebuild = find_rebuild_command(repository.root, workflow, state, code_files, steps)
     context.notes += rebuild.notes
+    if unrecorded:
+        context.notes.append(f"MLflow record is incomplete: {unrecorded}")
     if record.absent and steps:
         context.notes.append(f"there are no records of MLflow: {record.absent}")
     dependent_stages = _find_dependents(context, subject)

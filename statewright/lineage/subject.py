@@ -13,6 +13,7 @@ from statewright.record.runs import RunHistory
 from statewright.state import State
 from statewright.workflow import Workflow, WorkflowError, overlaps
 
+METRICS_SUFFIX = re.compile(r"\.(json|toml|ya?ml)\.")
 MAX_LISTED = 12
 """Maximum number of candidates in an error."""
 
@@ -90,7 +91,8 @@ def _is_known(path: str, root: Path, workflow: Workflow) -> bool:
 def dotted(metric: str) -> str:
     """Return ``data/train.json:audio.rmse`` as ``data.train.audio.rmse``."""
     file, _, key = metric.partition(":")
-    return f"{PurePosixPath(file).with_suffix('').as_posix().replace('/', '.')}.{key}"
+    name = PurePosixPath(file).with_suffix("").as_posix().replace("/", ".")
+    return f"{name}.{key}" if key else name
 
 
 def _metrics(name: str, workflow: Workflow, state: State) -> dict[str, float]:
@@ -99,7 +101,7 @@ def _metrics(name: str, workflow: Workflow, state: State) -> dict[str, float]:
     A metric matches by its key, by the end of file and key, or by parts of them, in this order.
     """
     stages = {out.path: stage.address for stage in workflow.stages.values() for out in stage.outs}
-    wanted = name.replace(":", ".").replace("/", ".").replace(".json.", ".")
+    wanted = METRICS_SUFFIX.sub(".", name.replace(":", ".").replace("/", "."))
 
     def level(metric: str) -> int | None:
         file, _, key = metric.partition(":")

@@ -86,7 +86,6 @@ class _Loop:
     console: Console
     began: float = field(default_factory=time.monotonic)
     since: float = 0.0
-    recorder: Recorder | None = None
     history: list[Round] = field(default_factory=list)
     patches: list[Sequence[Patch]] = field(default_factory=lambda: [()])
     warnings: set[str] = field(default_factory=set)
@@ -145,7 +144,10 @@ def _run_rounds(work: _Loop) -> int:
         work.history.append(done)
         verdict = judge(work.history, work.stops)
         work.say(f"round {done.number}: score {done.score:.6g}{_gain_text(work)}; {verdict.reason}")
-        unsaved = save_round(work.root, done, session, _recorder(work), work.since)
+        recorder = Recorder(work.root)
+        unsaved = save_round(work.root, done, session, recorder, work.since)
+        if problem := recorder.close()[1]:
+            work.warn_once(f"MLflow record is incomplete: {problem}")
         if unsaved:
             work.warn_once(f"rounds are not saved as DVC experiments: {unsaved}")
         patch = [] if verdict.stop else proposed_patch(work.root, stage, done)
@@ -202,25 +204,6 @@ def _hold_server(work: _Loop) -> None:
     control = control_folder(work.root / ".statewright")
     commands = work.stack.enter_context(open_launcher(lock=control / WORKING_LOCK))
     work.stack.enter_context(hold_server(commands, control / "logs" / "prefect-server.log"))
-
-
-def _recorder(work: _Loop) -> Recorder:
-    """Return the process that records rounds in MLflow; start it for the first round.
-
-    The end of the loop prints a warning if it failed.
-    """
-    if work.recorder is None:
-        work.recorder = recorder = Recorder(
-            work.root, control_folder(work.root / ".statewright") / WORKING_LOCK
-        )
-
-        def close() -> None:
-            _, problem = recorder.close()
-            if problem:
-                work.warn_once(f"rounds are not recorded in MLflow: {problem}")
-
-        work.stack.callback(close)
-    return work.recorder
 
 
 def _number(session: Session, stage: Stage) -> int:

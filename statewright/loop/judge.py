@@ -191,8 +191,9 @@ def find_metric(name: str, metrics: Iterable[str]) -> str | None:
         If several metrics match.
     """
     metrics = list(metrics)
-    if name in metrics:
-        return name
+    for whole in (name, f"{name}:"):  # the key of a file that holds one number is empty
+        if whole in metrics:
+            return whole
     wanted = _dotted(name)
     matches = [metric for metric in metrics if f".{_dotted(metric)}".endswith(f".{wanted}")]
     if len(matches) > 1:
@@ -209,7 +210,7 @@ def unknown_metric(name: str, metrics: Iterable[str]) -> WorkflowError:
     ends = difflib.get_close_matches(_dotted(name).split(".")[-1], by_end, n=3)
     close = list(dict.fromkeys([*(by_end[end] for end in ends), *difflib.get_close_matches(name, metrics)]))
     if not metrics:
-        return WorkflowError(f"--until: no metric '{name}'; no stage has written a JSON metrics file")
+        return WorkflowError(f"--until: no metric '{name}'; no stage has written a metrics file")
     return WorkflowError(
         f"--until: no metric '{name}'; "
         + (f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(metrics[:8])}")
@@ -223,4 +224,5 @@ def _dotted(name: str) -> str:
     """
     file, colon, key = name.rpartition(":")
     path = PurePosixPath(file)
-    return ".".join([*path.parent.parts, path.stem, key]) if colon else key.replace("/", ".")
+    parts = [*path.parent.parts, path.stem, *([key] if key else [])]
+    return ".".join(parts) if colon else key.replace("/", ".")

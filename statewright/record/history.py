@@ -1,4 +1,4 @@
-"""Durations of stages in past runs, from MLflow.
+"""Durations of stages in past runs, from MLflow and from pending journals.
 
 A plan must be quick, and importing MLflow takes seconds. Therefore a local SQLite store is read
 directly, with a query for the tables of MLflow 3.17, which `pyproject.toml` pins. Any other store
@@ -7,22 +7,23 @@ is read through MLflow's client.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 
+from statewright.record.experiment import connect, experiment_name
+from statewright.record.journal import ID_TAG, StageRun, pending_runs
 from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
-from statewright.record.tracking import connect
 
 LATEST = 10
 """Number of latest runs of a stage that a prediction uses."""
 
 _QUERY = """
-SELECT tags.value, latest_metrics.value
+SELECT tags.value, latest_metrics.value, records.value
 FROM latest_metrics
 JOIN tags ON tags.run_uuid = latest_metrics.run_uuid AND tags.key = 'statewright.stage'
 JOIN runs ON runs.run_uuid = latest_metrics.run_uuid
+LEFT JOIN tags AS records ON records.run_uuid = runs.run_uuid AND records.key = 'statewright.record'
 WHERE latest_metrics.key = 'seconds' AND runs.lifecycle_stage = 'active'
 ORDER BY runs.start_time DESC
 """
@@ -37,14 +38,15 @@ def past_seconds(root: Path) -> dict[str, list[float]]:
     uri = tracking_uri(root)
     path = database_path(uri)
     if path is not None:
-        pairs = _read_database(path)
+        past = _read_database(path)
     else:
-        pairs = _read_client(uri, root) if answers(uri) else []
+        past = _read_client(uri, root) if answers(uri) else []
+    recorded = {run.record for run in past}
     seconds_of: dict[str, list[float]] = {}
-    for stage, seconds in pairs:
-        latest = seconds_of.setdefault(stage, [])
+    for run in (*(run for run in pending_runs(root) if run.record not in recorded), *past):
+        latest = seconds_of.setdefault(run.stage, [])
         if len(latest) < LATEST:
-            latest.append(seconds)
+            latest.append(run.seconds)
     return seconds_of
 
 
@@ -69,21 +71,22 @@ def widened_range(times: Collection[float]) -> tuple[float, float]:
     return min(times) / factor, max(times) * factor
 
 
-def _read_database(path: Path) -> list[tuple[str, float]]:
+def _read_database(path: Path) -> list[StageRun]:
     if not path.is_file():
         return []
     connection = connect_read_only(path)
     try:
-        return [(str(stage), float(seconds)) for stage, seconds in connection.execute(_QUERY)]
+        rows = connection.execute(_QUERY)
+        return [StageRun(record or "", str(stage), float(seconds)) for stage, seconds, record in rows]
     except sqlite3.Error:
         return []
     finally:
         connection.close()
 
 
-def _read_client(uri: str, root: Path) -> list[tuple[str, float]]:
+def _read_client(uri: str, root: Path) -> list[StageRun]:
     client = connect(uri)
-    experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
+    experiment = client.get_experiment_by_name(experiment_name(root))
     if experiment is None:
         return []
     runs = client.search_runs(
@@ -93,7 +96,7 @@ def _read_client(uri: str, root: Path) -> list[tuple[str, float]]:
         max_results=1000,
     )
     return [
-        (run.data.tags["statewright.stage"], run.data.metrics["seconds"])
+        StageRun(tags.get(ID_TAG, ""), tags["statewright.stage"], run.data.metrics["seconds"])
         for run in runs
-        if "seconds" in run.data.metrics
+        if (tags := run.data.tags) and "seconds" in run.data.metrics
     ]

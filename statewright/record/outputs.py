@@ -1,88 +1,66 @@
-"""Parts of a stage's outputs to record: numbers, series, files, small tables."""
+"""Outputs of a stage to record as files."""
 
 from __future__ import annotations
 
-import csv
-import json
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from statewright.workflow import Stage, flatten
+from statewright.record.journal import HeldFile, describe_file
+from statewright.workflow import Output, Stage
 
 SHOWN = frozenset({".json", ".html", ".svg", ".png", ".csv", ".safetensors"})
+PLOTS = frozenset({".csv", ".gif", ".jpeg", ".jpg", ".json", ".png", ".svg", ".tsv", ".yaml", ".yml"})
+"""Kinds of files that DVC draws."""
 LARGEST_FILE = 50_000_000
 LARGEST_TABLE = 64_000
 """Maximum bytes of a Parquet file that is recorded as CSV; larger tables stay in DVC only."""
+MOST_FILES = 100
+"""Maximum number of files of one folder."""
 
 
-def metrics_of(root: Path, stage: Stage) -> Iterator[tuple[str, float]]:
-    """Yield each number of the stage's JSON metrics with its dotted key."""
-    for out in stage.outs:
-        path = root / out.path
-        if out.role == "metric" and path.suffix == ".json" and path.is_file():
-            with suppress(ValueError, OverflowError):  # a stage may declare any file as a metric
-                for key, value in flatten(json.loads(path.read_text(encoding="utf-8"))):
-                    if isinstance(value, int | float) and not isinstance(value, bool):
-                        yield key or path.stem, float(value)
+def files_of(
+    root: Path, stage: Stage, hold: Callable[[Path, str, str | None], HeldFile] = describe_file
+) -> tuple[HeldFile, ...]:
+    """Return the outputs to record as files.
 
+    They are those that MLflow shows, weights, metrics and plots.
 
-def series_of(root: Path, stage: Stage) -> list[tuple[str, float, int]]:
-    """Return the numbers of CSV plots that name an x column, as (name, value, step)."""
-    series: list[tuple[str, float, int]] = []
-    for out in stage.outs:
-        path = root / out.path
-        if out.role == "plot" and out.x and path.suffix == ".csv" and path.is_file():
-            # The x column may be missing, or hold words or dates (a confusion matrix): not a step.
-            with suppress(ValueError, KeyError, TypeError, OverflowError, csv.Error):
-                series += list(_rows_by_step(path, out.x))
-    return series
+    Two files with the same name keep the folders of their paths.
 
-
-def _rows_by_step(path: Path, x: str) -> Iterator[tuple[str, float, int]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            step = int(float(row[x]))
-            yield from ((name, number, step) for name, number in _numbers(row, x))
-
-
-def _numbers(row: Mapping[str, str], x: str) -> Iterator[tuple[str, float]]:
-    for name, text in row.items():
-        try:
-            number = float(text)
-        except (TypeError, ValueError):
-            continue
-        if name != x and math.isfinite(number):
-            yield name, number
-
-
-def files_of(root: Path, stage: Stage) -> Iterator[Path]:
-    """Yield the outputs to record as files: those that MLflow shows, and weights."""
-    for out in stage.outs:
-        path = root / out.path
-        if path.suffix in SHOWN and path.is_file() and path.stat().st_size <= LARGEST_FILE:
-            yield path
-
-
-def tables_of(root: Path, stage: Stage) -> Iterator[tuple[str, str]]:
-    """Yield each small Parquet output as CSV: file name and text.
-
-    MLflow's page shows CSV. A table is skipped if CSV cannot hold its columns (lists, bytes) or if
-    it cannot be read.
+    Parameters
+    ----------
+    hold : callable
+        Keep a file, given its path, the folder of the artifact and the x column of a plot.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.csv
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError:  # the extra `functions` is not installed
-        return
-
+    columns: dict[Path, str | None] = {}
     for out in stage.outs:
-        path = root / out.path
-        if path.suffix != ".parquet" or not path.is_file() or path.stat().st_size > LARGEST_TABLE:
-            continue
-        with suppress(pa.ArrowException, OSError, UnicodeDecodeError):
-            sink = pa.BufferOutputStream()
-            pyarrow.csv.write_csv(pq.read_table(path), sink)
-            yield f"{path.stem}.csv", sink.getvalue().to_pybytes().decode("utf-8")
+        for path in _paths(root, out):
+            columns[path] = columns.get(path) or out.x
+    names = Counter(path.name for path in columns)
+    held = []
+    for path, x in columns.items():
+        inside = path.is_relative_to(root) and names[path.name] > 1
+        held.append(hold(path, path.parent.relative_to(root).as_posix() if inside else "", x))
+    return tuple(held)
+
+
+def _paths(root: Path, out: Output) -> Iterator[Path]:
+    path = root / out.path
+    if path.is_file():
+        limit = LARGEST_TABLE if path.suffix == ".parquet" else LARGEST_FILE
+        if _is_shown(path, out) and path.stat().st_size <= limit:
+            yield path
+    elif path.is_dir() and out.role != "out":
+        files = (inner for inner in sorted(path.rglob("*")) if inner.is_file())
+        shown = [inner for inner in files if _is_shown(inner, out) and inner.stat().st_size <= LARGEST_FILE]
+        yield from shown[:MOST_FILES]
+
+
+def _is_shown(path: Path, out: Output) -> bool:
+    return (
+        path.suffix in SHOWN
+        or path.suffix == ".parquet"
+        or out.role == "metric"
+        or (out.role == "plot" and path.suffix.lower() in PLOTS)
+    )

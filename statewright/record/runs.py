@@ -7,15 +7,14 @@ MLflow's client.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from statewright.record.experiment import connect, experiment_name
 from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
-from statewright.record.tracking import connect
 from statewright.state import Hashes
 
 MOST_RUNS = 1000
@@ -110,6 +109,8 @@ class PastRun:
             "commit": self.commit,
             "dirty": self.dirty if self.commit else None,
             "why": self.tags.get("statewright.reason") or None,
+            "python": self.tags.get("statewright.python"),
+            "environment": self.tags.get("statewright.environment"),
         }
 
 
@@ -182,7 +183,7 @@ def _times(start: int | None, end: int | None) -> tuple[float | None, float | No
 def _open_remote(uri: str, root: Path) -> RunHistory:
     """Read runs of the repository's experiment through MLflow's client."""
     client = connect(uri)
-    experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name)
+    experiment = client.get_experiment_by_name(experiment_name(root))
     if experiment is None:
         return _empty(f"{uri} has no experiment for this repository")
 

@@ -114,7 +114,7 @@ def database_lock(uri: str) -> Iterator[None]:
 
 
 def note_on_user_store(root: Path) -> str | None:
-    """Return how to use the MLflow store that the stages of a new repository use, if there is one.
+    """Return how to record in the MLflow store that the stages use, if any.
 
     Without `MLFLOW_TRACKING_URI`, MLflow writes to `mlflow.db` or `mlruns/` of the working directory.
     The note ends with the first record, because the repository then has a store of its own.

@@ -1,29 +1,26 @@
 """The only module that writes to MLflow.
 
 A transition is a run. Each stage that it ran or restored is a child run. Values are written in
-batches through the client to the store that `store.py` finds. MLflow's global state is not used, so
-several threads can record at once.
+batches through the client to the store that `store.py` finds. MLflow's global state is not used.
+
+A record with an id is written once: if a run of MLflow has the id as its tag, it is completed instead
+(see `journal.py`).
 """
 
 from __future__ import annotations
 
-import math
-import os
-import posixpath
-import sys
-import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from statewright.environment import set_default
-from statewright.git import git
-from statewright.masking import mask_arguments, mask_command
-from statewright.record.outputs import files_of, metrics_of, series_of, tables_of
-from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
+from statewright.record.artifacts import log_end_of, log_files
+from statewright.record.experiment import KnownRun, Record, is_temporary
+from statewright.record.journal import ID_TAG, HeldFile
+from statewright.record.plots import points_of
+from statewright.record.values import finite, log_values, texts
 from statewright.workflow import Stage, flatten
-from statewright.workspace import control_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,6 +40,10 @@ class StageRecord:
         Path -> content hash.
     used : mapping of str to float
         Measured use of resources, recorded as metrics.
+    metrics : mapping of str to float
+        Numbers of the stage's metrics files.
+    files : sequence of HeldFile
+        Outputs to record as files, plots among them.
     """
 
     stage: Stage
@@ -56,92 +57,70 @@ class StageRecord:
     log: Path | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     used: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    files: Sequence[HeldFile] = ()
 
 
-@dataclass
-class Record:
-    """Open MLflow experiment, and the parent run if there is one."""
+def find_known(record: Record, journal: str) -> dict[str, KnownRun]:
+    """Return the runs of a journal that exist, by id of the record."""
+    known: dict[str, KnownRun] = {}
+    token = None
+    while True:
+        runs = record.client.search_runs(
+            [record.experiment_id], f"tags.`{ID_TAG}` LIKE '{journal}/%'", max_results=1000, page_token=token
+        )
+        for run in runs:
+            known[run.data.tags[ID_TAG]] = KnownRun(run.info.run_id, run.info.status != "RUNNING")
+        token = runs.token
+        if not token:
+            return known
 
-    client: MlflowClient
-    experiment_id: str
-    root: Path
-    context: Mapping[str, str] = field(default_factory=dict)
-    parent_id: str | None = None
-    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+def _create_run(
+    record: Record, name: str, started: float | None, tags: Mapping[str, str], identity: str
+) -> KnownRun:
+    """Create a run, unless a run with the identity exists."""
+    if identity in record.known:
+        return record.known[identity]
+    own = {ID_TAG: identity} if identity else {}
+    run = record.client.create_run(
+        record.experiment_id,
+        start_time=None if started is None else int(started * 1000),
+        run_name=name,
+        tags=texts({**record.context, **tags, **own}),
+    )
+    return KnownRun(str(run.info.run_id), ended=False)
 
 
-def open_record(root: Path, command: str = "", experiment: str = "") -> Record:
-    """Open the experiment; create it and its database if they do not exist.
-
-    Two processes can call this at once: a file lock protects the creation of the database.
+def start_parent(
+    record: Record,
+    name: str,
+    tags: Mapping[str, str],
+    plan: Mapping[str, Any],
+    *,
+    at: float | None = None,
+    identity: str = "",
+) -> None:
+    """Start the run of a transition; later records of stages become its child runs.
 
     Parameters
     ----------
-    command : str
-        Command line to record (default: that of the process).
-    experiment : str
-        Name of the experiment (default: `MLFLOW_EXPERIMENT_NAME`, else the name of the folder).
-
-    Raises
-    ------
-    ConnectionError
-        If the store is a server that does not answer.
+    at : float, optional
+        Start in seconds since 1970 (default: now).
+    identity : str
+        Id of the record.
     """
-    uri = tracking_uri(root)
-    if not answers(uri):
-        raise ConnectionError(
-            f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
-        )
-    command = command or mask_arguments(sys.argv)
-    name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
-    location = None
-    if database_path(uri) is not None:
-        location = (control_folder(store_folder(root)) / "artifacts").as_uri()
-    with database_lock(uri):
-        client = connect(uri)
-        from mlflow.exceptions import MlflowException
-
-        existing = client.get_experiment_by_name(name)
-        if existing is None:
-            try:
-                experiment_id = client.create_experiment(name, artifact_location=location)
-                return Record(client, experiment_id, root, context_tags(root, command))
-            except MlflowException:  # a process of another checkout may have created it meanwhile
-                existing = client.get_experiment_by_name(name)
-                if existing is None:
-                    raise
-        return Record(client, existing.experiment_id, root, context_tags(root, command))
+    run = _create_run(record, name, at, {**tags, "statewright.kind": "transition"}, identity)
+    record.parent_id = run.run_id
+    if not run.ended:
+        record.client.log_dict(run.run_id, dict(plan), "plan.json")
 
 
-def connect(uri: str) -> MlflowClient:
-    """Return MLflow's client of a store, with short limits for a server that does not answer."""
-    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    # MLflow 3 refuses a folder of files (mlruns/), but the user has named one and has runs in it.
-    set_default("MLFLOW_ALLOW_FILE_STORE", "true")
-    import mlflow
-
-    if not hasattr(mlflow, "__version__"):
-        raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
-    return mlflow.MlflowClient(tracking_uri=uri)
-
-
-def start_parent(record: Record, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
-    """Start the run of a transition; later records of stages become its child runs."""
-    run = record.client.create_run(
-        record.experiment_id,
-        run_name=name,
-        tags={**record.context, **tags, "statewright.kind": "transition"},
-    )
-    record.parent_id = run.info.run_id
-    record.client.log_dict(record.parent_id, dict(plan), "plan.json")
-
-
-def record_schedule(record: Record, schedule: Mapping[str, Any]) -> None:
+def record_schedule(record: Record, schedule: Mapping[str, Any], at: float) -> None:
     """Record predicted and actual seconds, in total and by stage."""
     if record.parent_id is not None:
         whole = {"seconds.predicted": schedule["predicted"], "seconds.actual": schedule["actual"]}
-        _log(record, record.parent_id, metrics=_finite(whole.items()))
+        log_values(record.client, record.parent_id, at, metrics=finite(whole.items()))
         record.client.log_dict(record.parent_id, dict(schedule), "schedule.json")
 
 
@@ -151,20 +130,30 @@ def end_parent(
     *,
     tags: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
+    at: float | None = None,
 ) -> None:
-    """End a transition's run as FINISHED, FAILED or KILLED, with the final metrics."""
+    """End a transition's run as FINISHED, FAILED or KILLED, with the final metrics.
+
+    Parameters
+    ----------
+    at : float, optional
+        End in seconds since 1970 (default: now).
+    """
     if record.parent_id is None:
         return
-    _log(record, record.parent_id, metrics=_finite((metrics or {}).items()), tags=tags)
-    record.client.set_terminated(record.parent_id, status)
+    at = time.time() if at is None else at
+    log_values(record.client, record.parent_id, at, metrics=finite((metrics or {}).items()), tags=tags)
+    record.client.set_terminated(record.parent_id, status, end_time=int(at * 1000))
 
 
 def record_round(
-    root: Path,
-    between: tuple[float, float],
+    record: Record,
+    between: Sequence[float],
     tags: Mapping[str, str],
     plan: Mapping[str, Any],
     metrics: Mapping[str, float],
+    *,
+    identity: str = "",
 ) -> None:
     """Record a round of the loop on the run of its transition.
 
@@ -175,7 +164,6 @@ def record_round(
     between : (float, float)
         Earliest and latest start of the transition, in seconds since 1970.
     """
-    record = open_record(root)
     since, until = (int(seconds * 1000) for seconds in between)
     runs = record.client.search_runs(
         [record.experiment_id],
@@ -184,18 +172,16 @@ def record_round(
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
-    notes = {name: value[:5000] for name, value in tags.items()}
     if runs:
-        _log(record, runs[0].info.run_id, metrics=_finite(metrics.items()), tags=notes)
+        log_values(record.client, runs[0].info.run_id, between[1], metrics=finite(metrics.items()), tags=tags)
     else:
-        start_parent(record, "loop", notes, plan)
-        end_parent(record, "FINISHED", metrics=metrics)
+        start_parent(record, "loop", tags, plan, at=between[1], identity=identity)
+        end_parent(record, "FINISHED", metrics=metrics, at=between[1])
 
 
-def record_stage(record: Record, done: StageRecord) -> str:
+def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> str:
     """Record a stage as a run and return the run's id."""
     tags = {
-        **record.context,
         "statewright.kind": "stage",
         "statewright.stage": done.stage.address,
         "statewright.stage.command": "\n".join(done.stage.cmd),
@@ -208,18 +194,30 @@ def record_stage(record: Record, done: StageRecord) -> str:
     }
     if record.parent_id:
         tags["mlflow.parentRunId"] = record.parent_id
-    run = record.client.create_run(
-        record.experiment_id,
-        start_time=int(done.started * 1000),
-        run_name=done.stage.address,
-        tags={key: value[:5000] for key, value in tags.items()},
-    )
+    run = _create_run(record, done.stage.address, done.started, tags, identity)
+    if run.ended:
+        return run.run_id
     status = "FAILED" if done.status == "failed" else "FINISHED"
     try:
-        _log_stage(record, run.info.run_id, done)
-    finally:
-        record.client.set_terminated(run.info.run_id, status, end_time=int(done.finished * 1000))
-    return str(run.info.run_id)
+        _log_stage(record.client, run.run_id, done)
+    except Exception as error:
+        if not identity or not is_temporary(error):
+            record.client.set_terminated(run.run_id, status, end_time=int(done.finished * 1000))
+        raise
+    record.client.set_terminated(run.run_id, status, end_time=int(done.finished * 1000))
+    return run.run_id
+
+
+def _log_stage(client: MlflowClient, run_id: str, done: StageRecord) -> None:
+    metrics = [*finite(done.metrics.items()), *points_of(done.files)]
+    if done.status == "ran":
+        metrics.append(("seconds", done.finished - done.started, 0))
+    metrics += finite(done.used.items())
+    params = dict(flatten(done.params)) if done.params else {}
+    log_values(client, run_id, done.finished, metrics=metrics, params=params)
+    if done.log is not None:
+        log_end_of(client, run_id, done.log)
+    log_files(client, run_id, done.files)
 
 
 def record_benchmark(
@@ -232,81 +230,12 @@ def record_benchmark(
     between : (float, float)
         Start and end of the benchmark, in seconds since 1970.
     """
-    started, finished = (int(seconds * 1000) for seconds in between)
-    tags = {**record.context, "statewright.kind": "benchmark"}
-    run = record.client.create_run(record.experiment_id, start_time=started, run_name=name, tags=tags)
+    run = _create_run(record, name, between[0], {"statewright.kind": "benchmark"}, "")
     status = "FAILED"
     try:
-        _log(record, run.info.run_id, metrics=_finite(metrics.items()))
-        record.client.log_artifact(run.info.run_id, str(artifact))
+        log_values(record.client, run.run_id, between[1], metrics=finite(metrics.items()))
+        record.client.log_artifact(run.run_id, str(artifact))
         status = "FINISHED"
     finally:
-        record.client.set_terminated(run.info.run_id, status, end_time=finished)
-    return str(run.info.run_id)
-
-
-def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
-    metrics: list[tuple[str, float, int]] = []
-    if done.status in ("ran", "restored"):
-        metrics += _finite(metrics_of(record.root, done.stage))
-        metrics += series_of(record.root, done.stage)
-    if done.status == "ran":
-        metrics.append(("seconds", done.finished - done.started, 0))
-    metrics += _finite(done.used.items())
-    _log(record, run_id, metrics=metrics, params=dict(flatten(done.params)) if done.params else {})
-    if done.log is not None and done.log.is_file() and done.log.stat().st_size:
-        record.client.log_artifact(run_id, str(done.log))
-    for path in files_of(record.root, done.stage):
-        record.client.log_artifact(run_id, str(path))
-    for name, text in tables_of(record.root, done.stage):
-        record.client.log_text(run_id, text, f"tables/{name}")
-
-
-def _log(
-    record: Record,
-    run_id: str,
-    *,
-    metrics: Iterable[tuple[str, float, int]] = (),
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Write values in batches of the maximum size that MLflow accepts."""
-    import time
-
-    from mlflow.entities import Metric, Param, RunTag
-
-    now = int(time.time() * 1000)
-    values = [Metric(_key(name), value, now, step) for name, value, step in metrics]
-    settings = [Param(_key(name), str(value)[:6000]) for name, value in (params or {}).items()]
-    notes = [RunTag(name, value) for name, value in (tags or {}).items()]
-    with record.mutex:
-        for start in range(0, len(values), 1000):
-            record.client.log_batch(run_id, metrics=values[start : start + 1000])
-        for start in range(0, max(len(settings), len(notes)), 100):
-            record.client.log_batch(
-                run_id, params=settings[start : start + 100], tags=notes[start : start + 100]
-            )
-
-
-def _key(name: str) -> str:
-    """Return `name` as a valid key: allowed characters, no path outside the run."""
-    name = "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name)[:250]
-    outside = name.startswith(("/", "../")) or name in ("", ".", "..") or posixpath.normpath(name) != name
-    return f"_{name.replace('/', '_')}" if outside else name
-
-
-def _finite(items: Iterable[tuple[str, float]]) -> list[tuple[str, float, int]]:
-    return [(name, value, 0) for name, value in items if math.isfinite(value)]
-
-
-def context_tags(root: Path, command: str) -> dict[str, str]:
-    """Return tags: git commit, whether the checkout has changes, command line."""
-    tags = {"statewright.command": mask_command(command)[:500]}
-    commit = git(root, "rev-parse", "HEAD").strip()
-    if commit:
-        tags["mlflow.source.git.commit"] = commit
-        # A run itself writes these files: their changes are not changes of code or params.
-        written = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
-        changes = git(root, "status", "--porcelain", "-uno", "--", *written)
-        tags["statewright.git.dirty"] = str(bool(changes)).lower()
-    return tags
+        record.client.set_terminated(run.run_id, status, end_time=int(between[1] * 1000))
+    return run.run_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,9 @@ class DependencyChangedError(RuntimeError):
 
 UNFINISHED = "unfinished.json"
 """File below `.statewright`: the entries of `dvc.lock` that a running or killed run may have added."""
+Announce = Callable[[str], None]
+"""Called with the status of a stage when its hashes are final, before its lock file records it."""
+
 PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
@@ -120,7 +123,9 @@ def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
         yield
 
 
-def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
+def begin(
+    writer: LockWriter, address: str, *, force: bool = False, announce: Announce = lambda _: None
+) -> str:
     """Prepare a stage for its command, unless it needs none.
 
     Returns
@@ -141,16 +146,18 @@ def begin(writer: LockWriter, address: str, *, force: bool = False) -> str:
         if not force and not changed(allow_missing=request.allow_missing):
             return "skipped"
         if not force and request.pull and not changed(allow_missing=True) and pull_outputs(stage):
+            announce("restored")
             return "restored"
         if not isinstance(stage, PipelineStage) or stage.frozen:
             stage.reproduce(force=force, allow_missing=request.allow_missing)
+            announce("done")
             _record(writer, stage)
             return "done"
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and request.pull:
             pull_inputs(stage)
         if not force and _restores(stage, request):
-            _save(writer, stage)
+            _save(writer, stage, partial(announce, "restored"))
             return "restored"
         stage.save_deps()
         return "ready"
@@ -175,7 +182,13 @@ def _restores(stage: PipelineStage, request: Request) -> bool:
     return True
 
 
-def finish(writer: LockWriter, address: str, rewritten: Collection[str] = ()) -> None:
+def finish(
+    writer: LockWriter,
+    address: str,
+    rewritten: Collection[str] = (),
+    *,
+    announce: Announce = lambda _: None,
+) -> None:
     """Save the outputs of a finished command in the cache and record the stage.
 
     Parameters
@@ -195,7 +208,7 @@ def finish(writer: LockWriter, address: str, rewritten: Collection[str] = ()) ->
         changed = [relative(dep, writer.repository.root) for dep in stage.deps if _differs(dep, *before[dep])]
         if changed := [path for path in changed if path not in rewritten]:
             raise DependencyChangedError(", ".join(changed))
-        _save(writer, stage)
+        _save(writer, stage, partial(announce, "ran"))
 
 
 def _differs(dep: Any, hash_info: Any, tree: Any) -> bool:
@@ -232,12 +245,13 @@ def abandon(writer: LockWriter, address: str) -> None:
         part.hash_info, part.meta, part.hash_name = recorded
 
 
-def _save(writer: LockWriter, stage: DvcStage) -> None:
+def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     allow_missing = writer.repository.request.allow_missing
     stage.save(allow_missing=allow_missing, run_cache=not uncached)
     with _require_cached(stage, allow_missing):
         _without_path_locks(stage.commit)(allow_missing=allow_missing)
+    announce()
     _record(writer, stage)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,19 @@ from statewright.files import dump_json
 from statewright.fingerprint import fingerprints
 from statewright.repository.declaration import Repository, as_commands, read_params, relative
 from statewright.repository.errors import translate_errors
+from statewright.repository.metrics import read_metrics
 from statewright.state import LOST, UNCACHED, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 
-def observe(repository: Repository, workflow: Workflow) -> State:
-    """Observe the record and the files of every stage, and the run cache."""
+def observe(repository: Repository, workflow: Workflow, addresses: Collection[str] | None = None) -> State:
+    """Observe the record and the files of stages, and the run cache.
+
+    Parameters
+    ----------
+    addresses : collection of str, optional
+        Stages whose files are read and hashed (default: all). Of the others, only the record is read.
+    """
     from statewright.repository.runcache import run_cache_queries
 
     with repository.locked():
@@ -34,8 +39,11 @@ def observe(repository: Repository, workflow: Workflow) -> State:
         for address, declared in workflow.stages.items():
             with translate_errors(f"stage '{address}'"):
                 stage, entry = stages[address], entries.get(address)
-                observed[address] = _observe(repository.root, stage, declared, entry, contents)
-        metrics = read_metrics(repository.root, workflow)
+                if addresses is None or address in addresses:
+                    observed[address] = _observe(repository.root, stage, declared, entry, contents)
+                else:
+                    observed[address] = _observe_record(repository.root, stage, declared, entry)
+        metrics = read_metrics(repository, workflow)
         return State(observed, metrics, *run_cache_queries(repository, stages), repository.request)
 
 
@@ -88,6 +96,18 @@ def _observe(
         not_cached={path: _remote_of(out) for path, out in gone.items() if _is_lost(out)},
         outs={path: status for path, (status, _) in states.items()},
         outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
+        predicted=predicted,
+        predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
+    )
+
+
+def _observe_record(
+    root: Path, stage: DvcStage, declared: Stage, entry: Mapping[str, Any] | None
+) -> StageState:
+    predicted = _predict(root, declared)
+    return StageState(
+        recorded=entry is not None,
+        outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )
@@ -212,27 +232,3 @@ def fingerprint_file(stage: Stage) -> str | None:
 
 def _text_hash(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def read_metrics(root: Path, workflow: Workflow) -> dict[str, float]:
-    """Read the numbers of the existing JSON metric files.
-
-    The result maps ``file:key.key`` to a number.
-    """
-    metrics: dict[str, float] = {}
-    for stage in workflow.stages.values():
-        for out in stage.outs:
-            path = root / out.path
-            if out.role == "metric" and path.suffix == ".json" and path.is_file():
-                # A file that a killed command left incomplete has no metrics; its stage will run again.
-                with suppress(ValueError, OverflowError):
-                    metrics.update(_numbers(f"{out.path}:", json.loads(path.read_text(encoding="utf-8"))))
-    return metrics
-
-
-def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(f"{prefix}{'' if prefix.endswith(':') else '.'}{key}", item)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield prefix, float(value)

@@ -6,10 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from statewright.drift import Environments
 from statewright.environment import referenced_variables
 from statewright.files import file_name
 from statewright.masking import mask_text, secret_values
@@ -20,10 +23,12 @@ from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
+from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
 from statewright.running.watch import Observation, Watch
+from statewright.state import Hashes
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
@@ -74,6 +79,11 @@ class Work:
     errors: dict[str, str] = field(default_factory=dict)
     stale: dict[str, StaleInputError] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    environments: Environments = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the record of the environment in which the stages run."""
+        self.environments = Environments(self.writer.repository.root)
 
 
 class StaleInputError(StageFailedError):
@@ -109,7 +119,7 @@ def attempt(work: Work, address: str) -> str:
     if work.cancelled.is_set():
         raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
     stage = work.workflow.stages[address]
-    forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
+    forced = any(reason.kind in ("forced", "environment") for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
     outcome = "failed"
@@ -128,7 +138,9 @@ def attempt(work: Work, address: str) -> str:
 def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool) -> str:
     address = stage.address
     try:
-        status = lock_writer.begin(work.writer, address, force=forced)
+        # In the journal before it is in `dvc.lock`: no stage is there without a record, even after a kill.
+        announce = partial(_record, work, stage, current)
+        status = lock_writer.begin(work.writer, address, force=forced, announce=announce)
         if status == "ready":
             _run(work, stage, current)
             status = "ran"
@@ -137,15 +149,13 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
         work.stale[address] = error
         return AGAIN
     except Exception as error:
-        _record(work, stage, "failed", current)
+        _record(work, stage, current, "failed")
         lock_writer.abandon(work.writer, address)
         if isinstance(error, StageFailedError):
             raise
         cause = mask_text(explain(error) or type(error).__name__)
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
-    if status != "skipped":
-        _record(work, stage, status, current)
     return status
 
 
@@ -165,7 +175,8 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         if observation.stale:
             raise _stale_input(work, stage, observation)
         try:
-            lock_writer.finish(work.writer, stage.address, stage.rewrites)
+            announce = partial(_record, work, stage, current)
+            lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
         except lock_writer.DependencyChangedError as error:
             raise StageFailedError(_changed_dependency(stage, error)) from error
         if observation.exact:
@@ -226,7 +237,9 @@ def _params(work: Work, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
+def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
+    repository = work.writer.repository
+    stage = with_definitions(repository, stage)
     took = time.monotonic() - current.began
     work.times[stage.address] = (current.began, current.began + took)
     inputs, outputs, params = lock_writer.recorded_hashes(work.writer, stage.address)
@@ -240,7 +253,20 @@ def _record(work: Work, stage: Stage, status: str, current: _Attempt) -> None:
         outputs=outputs if status != "failed" else {},
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
         log=current.log if current.log.is_file() else None,
-        tags=work.flow_run,
+        tags={
+            **work.flow_run,
+            **artifact_tags(repository, stage),
+            **(_environment(work, stage, outputs) if status == "ran" else {}),
+        },
+        metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
     work.recorder.stage(mask_record(record))
+
+
+def _environment(work: Work, stage: Stage, outputs: Hashes) -> dict[str, str]:
+    """Record the environment that made the outputs, and return it as tags."""
+    here = work.environments.here
+    with suppress(OSError):  # a note is missing in the next plan, and nothing else
+        work.environments.save(stage.address, outputs)
+    return {"statewright.environment": here.digest, "statewright.python": here.python}

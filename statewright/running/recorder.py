@@ -1,58 +1,80 @@
-"""Record a run in MLflow from a separate process, without delay for the run.
+"""Record runs in MLflow from a process of their own, which outlives the run.
 
-The run sends lines of JSON and never imports MLflow. The process records every line that was sent,
-even if the run is killed: its parent run then ends as KILLED.
+::
+
+    run:       Recorder  -- lines -->  journal
+    recorder:  journals, the oldest first  -->  MLflow
+
+The run never imports MLflow and never waits for it. The recorder starts at the end of the run, or
+earlier if the run takes long. One recorder works in a repository at a time. If it is killed, the next
+run or `wait_until_recorded` starts another, which completes the record.
 """
 
 from __future__ import annotations
 
-import json
-import queue
+import fcntl
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+from urllib.parse import urlsplit
 
-from statewright.masking import mask_arguments
+from statewright.record import journal
+from statewright.record.experiment import context_tags, experiment_name
+from statewright.record.journal import Journal
+from statewright.record.outputs import files_of
 from statewright.record.tracking import StageRecord
-from statewright.running.supervisor import share_lock
-from statewright.workflow import Output, Stage
+
+LIVE_S = 5.0
+"""Seconds after which the record of a run is written while it runs, to be watched."""
+PATIENCE_S = 2.0
+"""Seconds of waiting before the first message."""
 
 
 class Recorder:
-    """The run's end of the pipe to the recording process.
+    """The run's end of the record: it appends to a journal.
 
     Parameters
     ----------
     root : Path
         The repository.
-    lock : Path
-        A lock file on which the process holds a shared lock while it runs.
     """
 
-    def __init__(self, root: Path, lock: Path) -> None:
-        self._mutex = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "statewright.running.recorder", str(root), str(lock)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            text=True,
-            encoding="utf-8",
-        )
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._journal = Journal(root, _header(root))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._problem: str | None = None
+        self._used = False
+        self._context = threading.Thread(target=lambda: None)
+        self._timer = threading.Timer(LIVE_S, self._start_process)
+        self._timer.daemon = True
 
     def start(self, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
         """Open the parent run."""
-        command = mask_arguments(sys.argv)
-        self._send({"do": "start", "name": name, "command": command, "tags": tags, "plan": plan})
+        self._timer.start()
+        at = time.time()
+
+        def send() -> None:
+            context = context_tags(self._root)
+            self._send(
+                {"do": "start", "name": name, "tags": tags, "plan": plan, "at": at, "context": context}
+            )
+
+        # Git needs longer than the first stages of many pipelines; later messages wait for it.
+        self._context = threading.Thread(target=send, name="git")
+        self._context.start()
 
     def stage(self, done: StageRecord) -> None:
         """Record a stage as a child run."""
-        self._send({"do": "stage", "done": asdict(done)})
+        files = files_of(self._root, done.stage, self._journal.hold) if done.status != "failed" else ()
+        self._send({"do": "stage", "done": asdict(replace(done, files=files))})
 
     def end(
         self,
@@ -63,7 +85,8 @@ class Recorder:
         schedule: Mapping[str, Any],
     ) -> None:
         """Close the parent run; `schedule` holds predicted and measured times."""
-        self._send({"do": "end", "failed": failed, "tags": tags, "metrics": metrics, "schedule": schedule})
+        values = {"failed": failed, "tags": tags, "metrics": metrics, "schedule": schedule}
+        self._send({"do": "end", "at": time.time(), **values})
 
     def round(
         self,
@@ -73,80 +96,135 @@ class Recorder:
         metrics: Mapping[str, float],
     ) -> None:
         """Record a round of the loop, see `tracking.record_round`."""
-        self._send({"do": "round", "between": between, "tags": tags, "plan": plan, "metrics": metrics})
+        values = {"between": between, "tags": tags, "plan": plan, "metrics": metrics}
+        self._send({"do": "round", "context": context_tags(self._root), **values})
 
     def close(self) -> tuple[str | None, str | None]:
-        """Wait until all is recorded; return the parent run's id and any problem."""
-        reply, _ = self._process.communicate()
-        try:
-            answer = json.loads(reply)
-        except ValueError:
-            return None, "the recording process was killed"
-        return answer["run"], answer["problem"]
+        """Let the record be written in the background.
+
+        Returns
+        -------
+        str or None
+            Beginning of the tag `statewright.record` of the runs, if anything is recorded.
+        str or None
+            A problem with this record, or with that of an earlier run.
+        """
+        self._timer.cancel()
+        self._join()
+        self._journal.close()
+        problem = self._problem or journal.take_problem(self._root)
+        if not self._used:
+            return None, problem
+        # A live process has not left yet: it follows this journal.
+        if self._process is None or self._process.poll() is not None:
+            self._start_process()
+        return self._journal.name, problem
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        line = json.dumps(message, default=str) + "\n"
-        assert self._process.stdin is not None
-        with self._mutex:
-            try:
-                self._process.stdin.write(line)
-                self._process.stdin.flush()
-            except BrokenPipeError:  # `close` reports it
-                return
-
-
-def main() -> None:
-    """Record all messages until the pipe closes, then print the outcome."""
-    answer, sys.stdout = sys.stdout, sys.stderr
-    messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(sys.stdin, messages), daemon=True).start()
-    share_lock(sys.argv[2])
-    run, problem = record(Path(sys.argv[1]), messages)
-    print(json.dumps({"run": run, "problem": problem}), file=answer)
-
-
-def _read(stream: IO[str], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    """Read lines at once, so that the run does not wait for MLflow."""
-    for line in stream:
-        messages.put(json.loads(line))
-    messages.put(None)
-
-
-def record(root: Path, messages: queue.SimpleQueue[dict[str, Any] | None]) -> tuple[str | None, str | None]:
-    """Write all messages to MLflow; return the parent run's id and the first problem."""
-    from statewright.record import tracking
-
-    parent: tracking.Record | None = None
-    problem: str | None = None
-    ended = False
-    while (message := messages.get()) is not None:
+        self._join()
         try:
-            if message["do"] == "round":
-                del message["do"]
-                tracking.record_round(root, **message)
-            elif message["do"] == "start":
-                parent = tracking.open_record(root, message["command"])
-                tracking.start_parent(parent, message["name"], message["tags"], message["plan"])
-            elif parent is not None and message["do"] == "stage":
-                tracking.record_stage(parent, _stage_record(message["done"]))
-            elif parent is not None:
-                ended = True
-                status = "FAILED" if message["failed"] else "FINISHED"
-                tracking.record_schedule(parent, message["schedule"])
-                tracking.end_parent(parent, status, tags=message["tags"], metrics=message["metrics"])
-        except Exception as error:
-            problem = problem or f"{type(error).__name__}: {error}".splitlines()[0]
-    if parent is not None and not ended:
-        tracking.end_parent(parent, "KILLED")
-    return parent.parent_id if parent else None, problem
+            self._journal.append(message)
+            self._used = True
+        except OSError as error:
+            self._problem = self._problem or f"the journal cannot be written: {error}"
+
+    def _join(self) -> None:
+        if self._context.ident is not None and self._context is not threading.current_thread():
+            self._context.join()
+
+    def _start_process(self) -> None:
+        with suppress(OSError):  # the next run records
+            self._process = start_process(self._root)
 
 
-def _stage_record(values: Mapping[str, Any]) -> StageRecord:
-    stage = values["stage"]
-    outs = tuple(Output(**out) for out in stage["outs"])
-    log = Path(values["log"]) if values["log"] else None
-    return StageRecord(**{**values, "stage": Stage(**{**stage, "outs": outs}), "log": log})
+def _header(root: Path) -> dict[str, str]:
+    """Return the store of this run, for a recorder in another environment.
+
+    `uri` is empty for the store of the repository. It is left out if it holds a password: such a record
+    needs a recorder whose environment names the store.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return {"experiment": experiment_name(root), **({} if urlsplit(uri).password else {"uri": uri})}
 
 
-if __name__ == "__main__":
-    main()
+def start_process(root: Path) -> subprocess.Popen[bytes]:
+    """Start a recorder that outlives this process."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "statewright.running.recording", str(root)],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _started.append(process)
+    return process
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Recorders of this process: `Popen` warns if an object is deleted while its process lives."""
+
+
+def resume(root: Path) -> None:
+    """Continue the record of past runs; print a problem with it once."""
+    if not journal.is_unfinished(root):
+        return
+    if problem := journal.take_problem(root):
+        _say(f"MLflow record is incomplete: {problem}")
+    if journal.pending(root, complete=True) and not _is_at_work(root):
+        with suppress(OSError):
+            start_process(root)
+
+
+def wait_until_recorded(
+    root: Path, *, timeout_s: float = 120.0, say: Callable[[str], None] | None = None
+) -> str | None:
+    """Wait until all ended runs are in MLflow; return a problem if they are not.
+
+    Parameters
+    ----------
+    timeout_s : float
+        Seconds after which the wait ends.
+    say : callable, optional
+        Called once with a message if the wait takes longer than a moment (default: print to stderr).
+    """
+    started, announced = time.monotonic(), False
+    process: subprocess.Popen[bytes] | None = None
+    while journal.pending(root, complete=True):
+        ended = process is not None and process.poll() is not None
+        if not ended and process is None and not _is_at_work(root):
+            process = start_process(root)
+        elif ended and not _is_at_work(root):
+            return journal.take_problem(root) or "the recording process was killed"
+        waited = time.monotonic() - started
+        if waited > timeout_s:
+            return f"still being written after {timeout_s:.0f} s"
+        if waited > PATIENCE_S and not announced:
+            announced = True
+            (say or _say)("waiting: the last run is being written to MLflow")
+        time.sleep(0.05)
+    return journal.take_problem(root)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _is_at_work(root: Path) -> bool:
+    """Return whether a recorder works in the repository."""
+    try:
+        descriptor = os.open(recorder_lock(root), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def recorder_lock(root: Path) -> Path:
+    """Return the file that a recorder locks while it works."""
+    return journal.journal_folder(root) / "lock"

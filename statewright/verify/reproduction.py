@@ -27,7 +27,14 @@ from statewright.request import Request, as_request
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import StageState
 from statewright.verify.compare import Difference, compare_paths
-from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash, signatures
+from statewright.verify.scratch import (
+    content_hashes,
+    copy_checkout,
+    copy_ignored,
+    dvc_hash,
+    ignored_inputs,
+    signatures,
+)
 from statewright.workflow import Stage, WorkflowError
 from statewright.workspace import control_folder
 
@@ -202,11 +209,32 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
         path for path in (*stage.deps, *stage.params) if "://" not in path and not Path(path).is_absolute()
     ]
     dropped = [out.path for out in stage.outs]
-    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *persistent]), dropped)
+    needed = dict.fromkeys([*inside, *persistent])
+    copied = copy_checkout(repository.root, folder, needed, dropped)
+    outputs = [relative(out, repository.root) for other in repository.stages.values() for out in other.outs]
+    copy_ignored(repository.root, copied, ignored_inputs(repository.root, stage, outputs))
+    return copied
 
 
 def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
-    """Run the commands of a stage in a copy as the engine does; return the seconds."""
+    """Run the commands of a stage in a copy of the workspace; return the seconds."""
+    commands = (
+        (arguments, {**keywords, "cwd": os.path.relpath(keywords["cwd"], repository.root)})
+        for arguments, keywords in lock_writer.command_lines(repository, stage.address)
+    )
+    return run_in_copy(stage, commands, copied, log)
+
+
+def run_in_copy(
+    stage: Stage, commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], copied: Path, log: Path
+) -> float:
+    """Run the commands of a stage in a copy as the engine does; return the seconds.
+
+    Parameters
+    ----------
+    commands : iterable
+        Arguments and keywords of `Popen`; `cwd` is relative to the root of the copy.
+    """
     environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
@@ -214,24 +242,25 @@ def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float
     try:
         run_commands(
             stage.address,
-            _moved(lock_writer.command_lines(repository, stage.address), repository.root, copied),
+            _moved(commands, copied),
             log,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment=environment,
         )
     except StageFailedError as error:
         raise StageFailedError(
-            f"{error}\nthe scratch copy holds only files that git lists and files that the stage declares; "
-            "if the stage reads another file that it does not declare in deps, add it there"
+            f"{error}\nthe scratch copy holds only files that git lists, files that the stage declares, and "
+            "ignored files that its command names; if the stage reads another file that it does not declare "
+            "in deps, add it there"
         ) from error
     return time.monotonic() - started
 
 
 def _moved(
-    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], root: Path, copied: Path
+    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], copied: Path
 ) -> Iterable[tuple[list[str] | str, Mapping[str, Any]]]:
     for arguments, keywords in commands:
-        folder = copied / os.path.relpath(keywords["cwd"], root)
+        folder = copied / keywords["cwd"]
         folder.mkdir(parents=True, exist_ok=True)
         yield arguments, {**keywords, "cwd": str(folder)}
 

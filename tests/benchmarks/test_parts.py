@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmarks import parts
 from benchmarks.parts import Omission, keep, markdown, measured, numbers, run_part
-from statewright.record import tracking
+from statewright.record.experiment import open_record
 from tasks.report.benchmark import Benchmark, BenchmarkTable, benchmark_grids
 
 SPEED = BenchmarkTable(
@@ -79,7 +79,7 @@ def test_a_run_is_printed_stored_and_recorded(
     captured = capsys.readouterr()
     assert captured.out.count("| ours |") == 2
     assert "x: skipped, the last figures are kept: no data" in captured.err
-    record = tracking.open_record(tmp_path, experiment="benchmarks")
+    record = open_record(tmp_path, experiment="benchmarks")
     [run] = record.client.search_runs([record.experiment_id])
     assert (run.info.run_name, run.info.status) == ("x", "FINISHED")
     assert run.data.metrics["other.ours.ms"] == 4.5

@@ -21,6 +21,8 @@ import pandas as pd
 import pytest
 from visit_assistant import a_photograph, service, visit
 
+from statewright.running.recorder import wait_until_recorded
+
 pytestmark = pytest.mark.end_to_end
 
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "screenshots"
@@ -67,6 +69,7 @@ def test_dvc_and_the_plan_agree_that_all_is_up_to_date(servers: Any, flow_run: d
 def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run: dict[str, Any]) -> None:
     from mlflow import MlflowClient
 
+    assert wait_until_recorded(Path(servers.checkout)) is None
     client = MlflowClient(servers.mlflow_url)
     experiment = client.get_experiment_by_name("statewright")
     assert experiment is not None

@@ -65,6 +65,9 @@ FILES = {
 }
 
 
+RECORDER = "statewright.running.recording"
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """A repository, and a folder outside of it in which its stages write a protocol."""
@@ -125,8 +128,17 @@ class Sandbox:
         return dict(yaml.safe_load(path.read_text())["stages"]) if path.exists() else {}
 
     def processes(self) -> list[psutil.Process]:
-        """Return the processes of this repository that are alive."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+        """Return the processes of this repository that are alive.
+
+        The recorder is not one of them: it outlives a run.
+        """
+        alive = [process for process in psutil.process_iter() if self._is_ours(process)]
+        return [process for process in alive if RECORDER not in command(process)]
+
+    def recorders(self) -> list[psutil.Process]:
+        """Return the processes that write to MLflow."""
+        alive = [process for process in psutil.process_iter() if self._is_ours(process)]
+        return [process for process in alive if RECORDER in command(process)]
 
     def process(self, word: str) -> psutil.Process:
         """Return the process with a word in its command line."""

@@ -7,8 +7,10 @@ import random
 import re
 import resource
 import signal
+import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from faults import FILES, Sandbox, assert_next_run_finishes, assert_sound, comma
 
 from statewright.record.history import durations
 from statewright.running.process import GRACE_S
+from statewright.running.recorder import LIVE_S, wait_until_recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.usefixtures("prefect_server")]
 
@@ -61,7 +64,9 @@ def test_the_run_is_killed_at_several_moments(sandbox: Sandbox, lock: Mapping[st
         )
         time.sleep(chance.uniform(0, 0.1))
         run.kill()
+        assert set(recorded_stages(sandbox.root)) >= set(sandbox.recorded())
     assert_next_run_finishes(sandbox, lock)
+    assert set(recorded_stages(sandbox.root)) == set(lock)
 
 
 def test_the_supervisor_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
@@ -78,14 +83,44 @@ def test_the_supervisor_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> 
 
 
 def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
-    at = sandbox.hold("held", "sleep 1")
+    """Kill it while a long run is at work, and again after the run."""
+    at = sandbox.hold("held", f"sleep {LIVE_S + 5}")
     run = sandbox.start()
     wait_for(at.exists)
-    sandbox.process("statewright.running.recorder").kill()
+    wait_for(sandbox.recorders)
+    sandbox.recorders()[0].kill()
     status, output = run.end()
-    assert status == 0
-    assert "MLflow record is incomplete: the recording process was killed" in output
+    assert status == 0, output
+    for process in sandbox.recorders():
+        process.kill()
     assert_sound(sandbox, lock)
+    assert recorded_stages(sandbox.root) == dict.fromkeys(lock, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_recorder_is_killed_at_any_moment(sandbox: Sandbox, lock: Mapping[str, Any], seed: int) -> None:
+    """Check that every stage in `dvc.lock` then has one run in MLflow."""
+    chance = random.Random(seed)
+    assert sandbox.run({"PAUSE": "0"})[0] == 0
+    for _ in range(4):
+        deadline = time.monotonic() + chance.uniform(0, 4)
+        wait_for(lambda deadline=deadline: time.monotonic() > deadline or not sandbox.recorders())
+        for process in sandbox.recorders():
+            process.kill()
+        status, output = sandbox.run()
+        assert (status, "nothing to do" in output) == (0, True)
+    assert recorded_stages(sandbox.root) == dict.fromkeys(lock, 1)
+    assert_sound(sandbox, lock)
+
+
+def recorded_stages(root: Path) -> dict[str, int]:
+    """Return the number of runs of each stage in MLflow; all runs have ended."""
+    assert wait_until_recorded(root) is None
+    with sqlite3.connect(root / ".statewright/mlflow/mlflow.db") as database:
+        active = database.execute("SELECT name FROM runs WHERE status = 'RUNNING'").fetchall()
+        stages = database.execute("SELECT value FROM tags WHERE key = 'statewright.stage'").fetchall()
+    assert not active
+    return dict(Counter(stage for (stage,) in stages))
 
 
 def test_stages_are_killed_or_fail_half_way(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:

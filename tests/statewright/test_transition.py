@@ -21,6 +21,7 @@ from toys import commit, dvc, dvc_status, lock_files, make_repository, statewrig
 
 from statewright.running.dispatch import startable
 from statewright.running.limits import Limits
+from statewright.running.recorder import wait_until_recorded
 from statewright.workflow import Stage, Workflow
 
 HERE = Path(__file__).resolve().parents[2]
@@ -187,6 +188,7 @@ class TestFirstRun:
     ) -> None:
         from mlflow import MlflowClient
 
+        assert wait_until_recorded(first.root) is None
         client = MlflowClient(tracking_uri=f"sqlite:///{first.root}/.statewright/mlflow/mlflow.db")
         experiment = client.get_experiment_by_name("repo")
         assert experiment is not None
@@ -224,8 +226,12 @@ class TestSecondRun:
         assert "listener: skipped" in second.done.stderr
         assert second.counted == ()
 
-    def test_an_unreachable_store_is_reported_and_stops_nothing(self, second: Ran) -> None:
-        assert "MLflow record is incomplete: " in second.done.stderr
+    def test_an_unreachable_store_stops_nothing_and_is_reported_by_the_next_command(
+        self, second: Ran
+    ) -> None:
+        problem = wait_until_recorded(second.root)
+        assert problem is not None and "http://127.0.0.1:9 does not answer" in problem
+        assert "1 run waits in .statewright/records" in problem
 
     def test_dvc_finds_nothing_to_do(self, second: Ran) -> None:
         assert dvc_status(second.root) == {}

@@ -18,6 +18,7 @@ from toys import HERE, commit, dvc, make_repository, run_here, statewright, writ
 from statewright.files import md5
 from statewright.lineage.provenance import Trace, trace
 from statewright.record import runs, store, tracking
+from statewright.record.experiment import open_record
 from statewright.repository import declaration as engine
 from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
@@ -298,7 +299,7 @@ def run_recorded(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     outcomes = run_here(root, force=force)
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
-    record = tracking.open_record(root)
+    record = open_record(root)
     tracking.start_parent(record, "toy", {}, {})
     state = observe(repository, workflow)
     for address, status in outcomes.items():
@@ -339,7 +340,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def runs_of(root: Path, stage: str) -> list[Any]:
     """Return the runs of a stage from MLflow's client, oldest first."""
-    client = tracking.open_record(root).client
+    client = open_record(root).client
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(ids, f"tags.`statewright.stage` = '{stage}'", order_by=["start_time ASC"])
     return list(found)
@@ -436,7 +437,7 @@ class TestRecorded:
         root = tmp_path / "songs"
         shutil.copytree(history["root"], root, symlinks=True)
         (ran,) = runs_of(root, "clean")
-        tracking.open_record(root).client.delete_run(ran.info.run_id)
+        open_record(root).client.delete_run(ran.info.run_id)
         assert ask(root, "clean.csv").steps[0].run is None
 
     def test_the_terminal_names_runs(self, history: dict[str, Any]) -> None:

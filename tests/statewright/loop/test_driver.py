@@ -21,6 +21,7 @@ from statewright.loop import driver as engine
 from statewright.loop.driver import loop
 from statewright.loop.feedback import apply_round
 from statewright.loop.judge import StopConditions, Target
+from statewright.running.recorder import wait_until_recorded
 from statewright.session import Session
 from statewright.workflow import WorkflowError
 
@@ -398,6 +399,7 @@ def test_a_loop_through_prefect(tmp_path: Path, prefect_server: str) -> None:
     # each round is a run of MLflow with the runs of its stages as children
     from mlflow import MlflowClient
 
+    assert wait_until_recorded(root) is None
     client = MlflowClient(f"sqlite:///{root / '.statewright' / 'mlflow' / 'mlflow.db'}")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     by_round = {

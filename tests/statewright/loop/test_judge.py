@@ -187,3 +187,9 @@ def test_an_unknown_metric_lists_similar_names() -> None:
     assert "did you mean out/evaluate.json:mae?" in str(unknown_metric("maee", METRICS))
     assert "there are fit/train.json:loss.rmse" in str(unknown_metric("zzz", METRICS))
     assert "no stage has written" in str(unknown_metric("zzz", ()))
+
+
+def test_a_target_may_be_a_file_that_holds_one_number() -> None:
+    metrics = ["out/num.json:", "out/other.yaml:loss"]
+    assert find_metric("out/num.json", metrics) == find_metric("num", metrics) == "out/num.json:"
+    assert find_metric("other.yaml:loss", metrics) == find_metric("loss", metrics) == "out/other.yaml:loss"

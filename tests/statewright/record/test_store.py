@@ -93,7 +93,7 @@ with database_lock(sys.argv[1]):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_the_lock_of_a_database_excludes_other_processes(tmp_path: Path, kind: str) -> None:
-    """Two repositories name the same database, one of them through a link."""
+    """Name the same database in two ways, one of them through a link."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     same = f"postgresql://nobody@nowhere/{tmp_path.name}"

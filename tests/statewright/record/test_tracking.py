@@ -16,9 +16,14 @@ import pytest
 from toys import HERE, commit, make_repository
 
 from statewright.record import history, runs, tracking
-from statewright.record.outputs import LARGEST_TABLE, tables_of
+from statewright.record.artifacts import LARGEST_LOG, log_end_of, table_as_csv
+from statewright.record.experiment import open_record
+from statewright.record.outputs import LARGEST_TABLE, files_of
 from statewright.record.store import local_uri
 from statewright.record.tracking import StageRecord
+from statewright.record.values import valid_key
+from statewright.repository.declaration import open_repository
+from statewright.repository.metrics import stage_metrics, with_definitions
 from statewright.workflow import Output, Stage, flatten
 
 STAGE = Stage(
@@ -45,6 +50,9 @@ FILES = {
 
 
 def record_of(root: Path, **more: Any) -> StageRecord:
+    repository = open_repository(root)
+    stage = with_definitions(repository, more.get("stage", STAGE))
+    wrote = more.get("status", "ran") in ("ran", "restored")
     values: dict[str, Any] = {
         "stage": STAGE,
         "status": "ran",
@@ -55,6 +63,8 @@ def record_of(root: Path, **more: Any) -> StageRecord:
         "outputs": {"score.json": "b" * 32},
         "reasons": ("song.train.lr 0.2 -> 0.1", "after song-clean"),
         "log": root / "train.log",
+        "metrics": stage_metrics(repository, stage) if wrote else {},
+        "files": files_of(root, stage) if wrote else (),
     }
     return StageRecord(**{**values, **more})
 
@@ -65,7 +75,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any
     root = make_repository(tmp_path_factory.mktemp("tracking") / "songs", FILES)
     pd.DataFrame({"city": ["a, b", None], "right": [0.5, 1.0]}).to_parquet(root / "table.parquet")
     head = commit(root)
-    record = tracking.open_record(root)
+    record = open_record(root)
     tracking.start_parent(record, "toy", {"statewright.workflow": "w"}, {"stages": {"song-train": "must"}})
     assert record.parent_id is not None
     run_id = tracking.record_stage(record, record_of(root))
@@ -87,7 +97,30 @@ def test_a_table_that_csv_cannot_hold_is_skipped(tmp_path: Path, column: Any) ->
     pd.DataFrame({"column": column}).to_parquet(tmp_path / "other.parquet")
     pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "small.parquet")
     stage = Stage("song-train", ("true",), outs=(Output("other.parquet"), Output("small.parquet")))
-    assert list(tables_of(tmp_path, stage)) == [("small.csv", '"n"\n1\n')]
+    tables = {Path(file.path).name: table_as_csv(Path(file.path)) for file in files_of(tmp_path, stage)}
+    assert {name: table for name, table in tables.items() if table} == {"small.parquet": '"n"\n1\n'}
+
+
+@pytest.mark.parametrize("size", [0, 1000, LARGEST_LOG, LARGEST_LOG + 1, 3 * LARGEST_LOG])
+def test_at_most_the_end_of_a_log_is_recorded(tmp_path: Path, size: int) -> None:
+    line = b"epoch 1 of 100\n"
+    log = tmp_path / "train.log"
+    log.write_bytes((line * (size // len(line) + 1))[:size])
+    logged: list[bytes] = []
+
+    class Client:
+        def log_artifact(self, run_id: str, path: str) -> None:
+            assert Path(path).name == "train.log"
+            logged.append(Path(path).read_bytes())
+
+    log_end_of(Client(), "r", log)  # type: ignore[arg-type]
+    if size <= LARGEST_LOG:
+        assert logged == ([log.read_bytes()] if size else [])
+        return
+    first, rest = logged[0].split(b"\n", 1)
+    assert log.read_bytes().endswith(rest) and LARGEST_LOG - len(line) <= len(rest) <= LARGEST_LOG
+    assert first == f"... {size - len(rest)} bytes before are in {log}".encode()
+    assert rest.startswith(line)
 
 
 @pytest.mark.slow
@@ -128,7 +161,7 @@ class TestRecord:
 
     def test_a_history_has_a_value_for_each_epoch_that_has_one(self, store: Any) -> None:
         root, *_, child = store
-        client = tracking.open_record(root).client
+        client = open_record(root).client
         curve = client.get_metric_history(child.info.run_id, "train loss")
         assert [(point.step, point.value) for point in curve] == [(0, 1.5), (1, 0.5), (10, 0.25)]
         curve = client.get_metric_history(child.info.run_id, "validation_loss")
@@ -136,7 +169,7 @@ class TestRecord:
 
     def test_the_log_figures_and_a_small_table_are_recorded(self, store: Any) -> None:
         root, *_, child = store
-        client = tracking.open_record(root).client
+        client = open_record(root).client
         artifacts = {a.path for a in client.list_artifacts(child.info.run_id)}
         assert artifacts == {"train.log", "score.json", "history.csv", "other.csv", "page.html", "tables"}
         assert [a.path for a in client.list_artifacts(child.info.run_id, "tables")] == ["tables/table.csv"]
@@ -151,7 +184,7 @@ class TestRecord:
 
     def test_a_failed_stage_is_recorded_without_metrics(self, store: Any) -> None:
         root = store[0]
-        record = tracking.open_record(root)
+        record = open_record(root)
         run = record.client.get_run(
             tracking.record_stage(record, record_of(root, status="failed", outputs={}))
         )
@@ -160,7 +193,7 @@ class TestRecord:
     def test_durations_are_the_widened_range_of_the_latest_runs(self, store: Any, tmp_path: Path) -> None:
         root = make_repository(tmp_path / "songs", FILES)
         assert history.durations(root) == {}
-        record = tracking.open_record(root)
+        record = open_record(root)
         assert history.durations(root) == {}
         now = time.time()
         for age, seconds in [(100, 99.0), *((50 - n, 1.0 + n) for n in range(10))]:
@@ -174,7 +207,7 @@ class TestRecord:
         root = store[0]
         uri = local_uri(root)
         assert (
-            history._read_client(uri, root)
+            [(run.stage, run.seconds) for run in history._read_client(uri, root)]
             == [("song-train", seconds) for seconds in history.past_seconds(root)["song-train"]]
             == [("song-train", 12.5)]
         )
@@ -186,7 +219,7 @@ class TestRecord:
         elsewhere = f"sqlite:///{tmp_path}/elsewhere.db"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
         monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "all songs")
-        tracking.record_stage(tracking.open_record(root), record_of(root))
+        tracking.record_stage(open_record(root), record_of(root))
         assert (tmp_path / "elsewhere.db").is_file() and not (root / ".statewright/mlflow/mlflow.db").exists()
         assert history.durations(root) == {"song-train": (6.25, 25.0)}
 
@@ -197,7 +230,7 @@ def test_a_folder_of_files_that_the_user_names_is_used(
 ) -> None:
     root = make_repository(tmp_path / "songs", FILES)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(root / "mlruns"))
-    tracking.record_stage(tracking.open_record(root), record_of(root))
+    tracking.record_stage(open_record(root), record_of(root))
     assert history.durations(root) == {"song-train": (6.25, 25.0)}
     (run,) = runs.open_run_history(root).runs("song-train")
     assert run.outputs == {"score.json": "b" * 32}
@@ -210,10 +243,11 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import test_tracking as t
 root, me = Path(sys.argv[1]), sys.argv[2]
-(root / f"ready-{me}").touch()
-while len(list(root.glob("ready-*"))) < 2:
+ready = Path(sys.argv[4])
+(ready / f"ready-{me}").touch()
+while len(list(ready.glob("ready-*"))) < 2:
     time.sleep(0.01)
-record = t.tracking.open_record(root)
+record = t.open_record(root)
 t.tracking.start_parent(record, me, {}, {})
 for n in range(5):
     t.tracking.record_stage(record, t.record_of(root, params={"n": n, "me": me}))
@@ -222,12 +256,21 @@ t.tracking.end_parent(record, "FINISHED", tags={}, metrics={f"m{n}": float(n) fo
 
 
 @pytest.mark.slow
-def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repositories", [1, 2])
+def test_two_concurrent_runs_in_a_new_store_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repositories: int
+) -> None:
     root = make_repository(tmp_path / "songs", FILES)
+    roots = {"one": root, "two": root}
+    database = root / ".statewright/mlflow/mlflow.db"
+    if repositories == 2:
+        roots["two"] = make_repository(tmp_path / "other" / "songs", FILES)
+        database = tmp_path / "shared.db"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     here = str(Path(__file__).parent)
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", RECORDER, str(root), me, here],
+            [sys.executable, "-c", RECORDER, str(roots[me]), me, here, str(tmp_path)],
             cwd=HERE,
             env={
                 **os.environ,
@@ -241,7 +284,7 @@ def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None
     for process in running:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
-    record = tracking.open_record(root)
+    record = open_record(root)
     runs = record.client.search_runs([record.experiment_id])
     assert len(record.client.search_experiments(filter_string="name = 'songs'")) == 1
     assert len(runs) == 12 and all(run.info.status == "FINISHED" for run in runs)
@@ -254,8 +297,8 @@ def test_two_concurrent_runs_in_a_new_store_lose_nothing(tmp_path: Path) -> None
         assert all(run.data.metrics["rmse.joy"] == 0.5 for run in children)
     import sqlite3
 
-    with sqlite3.connect(root / ".statewright/mlflow/mlflow.db") as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 # Without MLflow.
@@ -267,7 +310,7 @@ def test_a_server_that_does_not_answer_is_reported_at_once(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     started = time.monotonic()
     with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9 does not answer"):
-        tracking.open_record(tmp_path)
+        open_record(tmp_path)
     assert history.durations(tmp_path) == {}
     assert time.monotonic() - started < 5
 
@@ -277,8 +320,8 @@ def test_flatten_returns_leaves() -> None:
 
 
 def test_names_that_mlflow_refuses_are_replaced() -> None:
-    assert tracking._key("rmse (joy) é%") == "rmse _joy_ é_"
-    assert [tracking._key(name) for name in ("a/b", ".c", "/a", "a//b", "../a", "..", "")] == [
+    assert valid_key("rmse (joy) é%") == "rmse _joy_ é_"
+    assert [valid_key(name) for name in ("a/b", ".c", "/a", "a//b", "../a", "..", "")] == [
         *("a/b", ".c"),
         *("__a", "_a__b", "_.._a", "_..", "_"),
     ]
@@ -305,7 +348,7 @@ def test_a_metric_that_cannot_be_recorded_leaves_the_others(tmp_path: Path) -> N
         "history.csv": "epoch,loss\n1,0.5\n",
     }
     root = make_repository(tmp_path, files)
-    record = tracking.open_record(root)
+    record = open_record(root)
     run_id = tracking.record_stage(record, record_of(root, stage=Stage("odd", ("x",), outs=outs), log=None))
     data = record.client.get_run(run_id).data
     assert data.metrics == {"number": 5.0, "rmse": 0.5, "___": 1.0, "loss": 0.5, "seconds": 12.5}

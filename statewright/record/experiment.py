@@ -1,0 +1,183 @@
+"""Open the MLflow experiment of a repository, and create it if it is new."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from statewright.environment import set_default
+from statewright.git import git
+from statewright.masking import mask_arguments, mask_command
+from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
+from statewright.workspace import control_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+TEMPORARY = frozenset(
+    {
+        "INTERNAL_ERROR",
+        "PERMISSION_DENIED",
+        "REQUEST_LIMIT_EXCEEDED",
+        "TEMPORARILY_UNAVAILABLE",
+        "UNAUTHENTICATED",
+    }
+)
+"""MLflow's codes of errors that do not depend on what is written."""
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """Run of MLflow that an earlier reading of a journal has created."""
+
+    run_id: str
+    ended: bool
+
+
+@dataclass
+class Record:
+    """Open MLflow experiment, and the parent run if there is one.
+
+    Parameters
+    ----------
+    context : mapping of str to str
+        Tags of each run.
+    known : mapping of str to KnownRun
+        Runs of the current journal that exist, by id of the record.
+    """
+
+    client: MlflowClient
+    experiment_id: str
+    root: Path
+    context: Mapping[str, str] = field(default_factory=dict)
+    parent_id: str | None = None
+    known: Mapping[str, KnownRun] = field(default_factory=dict)
+
+
+def open_record(
+    root: Path,
+    command: str = "",
+    experiment: str = "",
+    *,
+    uri: str = "",
+    context: Mapping[str, str] | None = None,
+) -> Record:
+    """Open the experiment; create it and its database if they do not exist.
+
+    Processes of several repositories can call this at once: see `database_lock`.
+
+    Parameters
+    ----------
+    command : str
+        Command line to record (default: that of the process).
+    experiment : str
+        Name of the experiment (default: `MLFLOW_EXPERIMENT_NAME`, else the name of the folder).
+    uri : str
+        The store (default: see `store.py`).
+    context : mapping of str to str, optional
+        Tags of each run (default: see `context_tags`).
+
+    Raises
+    ------
+    ConnectionError
+        If the store is a server that does not answer.
+    """
+    uri = uri or tracking_uri(root)
+    if not answers(uri):
+        raise ConnectionError(
+            f"{uri} does not answer; start a server with `statewright ui`, or unset MLFLOW_TRACKING_URI"
+        )
+    path, location = database_path(uri), None
+    if path is not None:
+        location = (control_folder(store_folder(root)) / "artifacts").as_uri()
+    with database_lock(uri):
+        if path is not None:
+            _create_database(path)
+        client = connect(uri)
+        experiment_id = _experiment(client, experiment or experiment_name(root), location)
+    return Record(client, experiment_id, root, context_tags(root, command) if context is None else context)
+
+
+def _create_database(path: Path) -> None:
+    """Create a SQLite database of MLflow, unless it exists.
+
+    It gets its name when it is complete: MLflow creates the tables in dozens of steps, and cannot use a
+    database whose creation was killed.
+    """
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    connect(f"sqlite:///{temporary}")
+    if not path.exists():  # the user's own MLflow may have created it meanwhile
+        temporary.rename(path)
+    temporary.unlink(missing_ok=True)
+
+
+def experiment_name(root: Path) -> str:
+    """Return the name of the repository's experiment."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
+
+
+def _experiment(client: MlflowClient, name: str, location: str | None) -> str:
+    """Return the id of an experiment, which is created if it does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    existing = client.get_experiment_by_name(name)
+    if existing is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException:  # a process of another machine may have created it meanwhile
+            existing = client.get_experiment_by_name(name)
+            if existing is None:
+                raise
+    return str(existing.experiment_id)
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return MLflow's client of a store.
+
+    Its limits are short, so that a server that does not answer is reported soon.
+    """
+    set_default("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    set_default("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # MLflow 3 refuses a folder of files (mlruns/), but the user has named one and has runs in it.
+    set_default("MLFLOW_ALLOW_FILE_STORE", "true")
+    import mlflow
+
+    if not hasattr(mlflow, "__version__"):
+        raise ImportError("the library mlflow is not installed; the folder mlflow/ was imported in its place")
+    return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def is_temporary(error: Exception) -> bool:
+    """Return whether writing may succeed later: the store is down, closed or full."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return error.error_code in TEMPORARY
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+
+
+def context_tags(root: Path, command: str = "") -> dict[str, str]:
+    """Return tags: git commit, whether the checkout has changes, command line.
+
+    Parameters
+    ----------
+    command : str
+        Command line (default: that of the process).
+    """
+    tags = {"statewright.command": mask_command(command or mask_arguments(sys.argv))[:500]}
+    commit = git(root, "rev-parse", "HEAD").strip()
+    if commit:
+        tags["mlflow.source.git.commit"] = commit
+        # A run itself writes these files: their changes are not changes of code or params.
+        written = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
+        changes = git(root, "status", "--porcelain", "-uno", "--", *written)
+        tags["statewright.git.dirty"] = str(bool(changes)).lower()
+    return tags
