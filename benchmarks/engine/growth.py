@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmarks.engine.repositories import (
     OURS,
     Times,
     alternate,
+    check,
     clock,
     make_layers,
     make_repository,
@@ -126,6 +128,7 @@ def makespan(repository: Path) -> float:
     """Return the recorded seconds from the first start to the last end of a stage."""
     import sqlite3
 
+    check(subprocess.run([*OURS, "record"], cwd=repository, check=False).returncode)
     with sqlite3.connect(repository / ".statewright" / "mlflow" / "mlflow.db") as database:
         query = (
             "SELECT MIN(start_time), MAX(end_time) FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
