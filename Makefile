@@ -78,3 +78,4 @@ browser: setup
 
 clean:  ## remove all generated files except the environment
 	rm -rf data/raw data/emotion data/releaf data/code.json mlflow/mlflow.db mlflow/artifacts .statewright .dvc/cache .dvc/tmp
+	@git checkout --quiet -- data/emotion data/releaf || true  # the metrics are in git

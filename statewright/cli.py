@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="statewright",
-        description="Run a DVC pipeline as a state machine: planned with reasons, carried out by Prefect, "
+        description="Run a DVC pipeline as a state machine: planned with reasons, shown by Prefect, "
         "recorded in MLflow. It reads any dvc.yaml and writes the same dvc.lock as `dvc repro`.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     _add_workers(plan, "cores to plan with")
+    _add_strict(plan)
     plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
     plan.add_argument(
         "--check",
@@ -103,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     diff.set_defaults(command=commands.diff)
 
-    run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
+    run = subcommands.add_parser("run", help="run the stages that are not up to date")
     _add_selection(run)
     _add_reproduction(run)
     run.add_argument("--dry", action="store_true", help="print the plan and run nothing: `statewright plan`")
@@ -122,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=True,
         help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
+    _add_strict(run)
     run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
     _add_verbosity(run)
     run.set_defaults(
@@ -266,6 +268,17 @@ def build_parser() -> argparse.ArgumentParser:
         "verify", help="check that stages are reproducible: run them twice in scratch copies"
     )
     _add_selection(verify)
+    verify.add_argument(
+        "--against",
+        metavar="REV",
+        help="run each stage once, as REV declares it, and compare with the outputs that REV records: same "
+        "bytes, same numbers within meta.tolerance (default: 1e-6 relative), or how different",
+    )
+    verify.add_argument(
+        "--no-run",
+        action="store_true",
+        help="with --against: run nothing, compare the files of the workspace",
+    )
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
     verify.set_defaults(command=commands.verify)
 
@@ -393,6 +406,14 @@ def _add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
 def _add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="[FILE:]KEY=VALUE", help=purpose
+    )
+
+
+def _add_strict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict-environment",
+        action="store_true",
+        help="also run stages whose outputs were made with other versions of Python or its packages",
     )
 
 

@@ -10,10 +10,11 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from statewright.masking import mask_command
 from statewright.request import Request
 from statewright.workflow import Workflow, WorkflowError
 
@@ -34,7 +35,13 @@ def graph(options: argparse.Namespace) -> int:
     named = targets(repository, options.targets)
     wanted = workflow.ancestors(named) if named else set(workflow.stages)
     if options.json:
-        print(json.dumps(select(describe(repository), wanted), indent=2, default=str))
+        described = select(describe(repository), wanted)
+        for stage in described["stages"]:
+            if isinstance(stage["cmd"], list):
+                stage["cmd"] = [mask_command(line) for line in stage["cmd"]]
+            elif stage["cmd"]:
+                stage["cmd"] = mask_command(stage["cmd"])
+        print(json.dumps(described, indent=2, default=str))
     else:
         print_graph(workflow, wanted, terminal(stderr=False))
     return OK
@@ -44,6 +51,7 @@ def plan(options: argparse.Namespace) -> int:
     """Show the plan, its causes or its schedule."""
     if options.check:
         return _check_recorded(options)
+    from statewright.planning.absent import advice
     from statewright.running.limits import limits_of
     from statewright.scheduling.prediction import schedule_plan
     from statewright.settled import recall
@@ -55,7 +63,7 @@ def plan(options: argparse.Namespace) -> int:
         request = replace(request, targets=(options.explain,))
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
     if opened := session is None:
-        from statewright.session import missing_advice, open_session, predict
+        from statewright.session import missing_data, open_session, predict
 
         session = open_session(Path.cwd(), request, assumed=options.assignments)
         limits = limits_of(session.repository.root, options.workers)
@@ -65,7 +73,8 @@ def plan(options: argparse.Namespace) -> int:
         prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
     cores = limits.cores
     if options.json:
-        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores}
+        missing = [asdict(data) for data in missing_data(session)] if opened else []
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores, "missing": missing}
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
         from statewright.terminal.explain import print_causes
@@ -74,9 +83,9 @@ def plan(options: argparse.Namespace) -> int:
             print_causes(session.workflow, session.plan, address, terminal(stderr=False))
     else:
         console = terminal(stderr=False)
-        print_plan(session.plan, console, prediction, cores, verbose=options.verbose)
+        print_plan(session.plan.labelled, console, prediction, cores, verbose=options.verbose)
         if opened:
-            for line in missing_advice(session):
+            for line in advice(missing_data(session)):
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
         if not options.assignments:
             _print_metrics(session, console)
@@ -174,7 +183,7 @@ def run(options: argparse.Namespace) -> int:
     from statewright.terminal.results import print_up_to_date
     from statewright.terminal.words import terminal
 
-    if options.dry:
+    if options.dry and not options.at:
         return plan(options)
     request = _request(options)
     usual = not (options.at or options.assignments)
@@ -193,9 +202,9 @@ def run(options: argparse.Namespace) -> int:
     if options.at:
         from statewright.loop.restore import run_at
 
-        if request != Request() or options.assignments:
+        if request != Request() or options.assignments or options.dry:
             raise WorkflowError(
-                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, "
+                f"run --at {options.at} restores a whole round; it takes no TARGET, no --set, no --dry, "
                 "and no option that selects stages"
             )
         return run_at(Path.cwd(), options.at, workers=options.workers)
@@ -337,7 +346,11 @@ def trace(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Run stages twice and compare their outputs."""
+    """Run stages twice and compare their outputs, or compare with a revision."""
+    if options.against:
+        return _verify_against(options)
+    if options.no_run:
+        raise WorkflowError("--no-run compares files with a revision; add --against REV")
     from statewright.lineage.display import print_verification
     from statewright.running.process import StageFailedError
     from statewright.terminal.words import terminal
@@ -364,6 +377,33 @@ def verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
     return OK if identical else FAILED
+
+
+def _verify_against(options: argparse.Namespace) -> int:
+    """Compare outputs with those that a revision records."""
+    from statewright.lineage.display import print_agreement
+    from statewright.running.process import StageFailedError
+    from statewright.terminal.words import terminal
+    from statewright.verify.against import Agreement, verify_against
+
+    results: list[Agreement] = []
+    progress, console = terminal(), terminal(stderr=False)
+
+    def report(result: Agreement) -> None:
+        results.append(result)
+        if not options.json:
+            print_agreement(result, console)
+
+    try:
+        agree = verify_against(
+            Path.cwd(), options.against, _request(options), report, progress.print, run=not options.no_run
+        )
+    except StageFailedError as error:
+        progress.print(str(error), style="red", soft_wrap=True)
+        return FAILED
+    if options.json:
+        print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
+    return OK if agree else FAILED
 
 
 def config(options: argparse.Namespace) -> int:

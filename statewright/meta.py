@@ -30,6 +30,22 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """Largest differences of numbers that count as equal; one of both suffices.
+
+    Parameters
+    ----------
+    relative : float
+        Largest ``|a - b| / max(|a|, |b|)``.
+    absolute : float
+        Largest ``|a - b|``.
+    """
+
+    relative: float = 1e-6
+    absolute: float = 0.0
+
+
+@dataclass(frozen=True)
 class StageSettings:
     """Settings of one stage; a field is None where `meta:` does not set it.
 
@@ -45,6 +61,8 @@ class StageSettings:
         Figures and files to print at the end of a run.
     rewrites : tuple of str
         Dependencies that the command itself changes.
+    tolerance : Tolerance, optional
+        Differences of numbers that `verify --against` accepts.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -60,6 +78,7 @@ class StageSettings:
     journal: str | None = None
     show: tuple[str, ...] = ()
     rewrites: tuple[str, ...] = ()
+    tolerance: Tolerance | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -153,6 +172,15 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _tolerance(value: Any) -> Tolerance:
+    """Return a tolerance from a number, which is relative, or from a mapping."""
+    if not isinstance(value, Mapping):
+        return Tolerance(relative=_number(value))
+    if not value or set(value) - {"relative", "absolute"}:
+        raise ValueError
+    return Tolerance(**{key: _number(number) for key, number in value.items()})
+
+
 def _file(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError
@@ -177,6 +205,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "journal": (_file, "a file"),
     "show": (_texts, "a list of files, or of FILE:KEY"),
     "rewrites": (_texts, "a list of dependencies"),
+    "tolerance": (_tolerance, "a number, or {relative: NUMBER, absolute: NUMBER}"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Request:
     """Stages to take; by default those of the user's `dvc.yaml`, and what they need.
 
-    Each field has the meaning of DVC's option of the same name.
+    Each field has the meaning of DVC's option of the same name, where DVC has one.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class Request:
         Fetch missing data from the remote storage.
     allow_missing : bool
         Skip a stage whose only change is missing data.
+    strict_environment : bool
+        Run stages whose outputs were made with other software than is installed now; not in DVC.
     run_cache : bool
         Whether to restore results of earlier runs with the same command and inputs.
     """
@@ -48,6 +50,7 @@ class Request:
     force: bool = False
     pull: bool = False
     allow_missing: bool = False
+    strict_environment: bool = False
     run_cache: bool = True
 
     @property

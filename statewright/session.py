@@ -14,10 +14,12 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import meta, parameters
+from statewright.configuration import read_configuration
+from statewright.drift import Environments
 from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
-from statewright.planning.absent import absent_data, advice
-from statewright.planning.plan import SKIP, Plan, decide
+from statewright.planning.absent import AbsentData, absent_data, advice
+from statewright.planning.plan import SKIP, Plan, decide, note_drift
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.record.store import note_on_user_store
@@ -26,11 +28,12 @@ from statewright.repository.lock_writer import track_changes
 from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
 from statewright.repository.pulling import fetch_run_cache
-from statewright.repository.scope import select
+from statewright.repository.scope import labels, select
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
 from statewright.running.limits import Limits, limits_of
 from statewright.running.recorder import resume
+from statewright.running.servers import find_server, in_flow_run
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
@@ -67,9 +70,9 @@ def open_session(directory: Path, wanted: Request | Sequence[str], *, assumed: S
     """
     request = as_request(wanted)
     with logging_accesses() as log:
-        session = _open(directory, request, assumed)
+        session, environments = _open(directory, request, assumed)
     if not assumed:
-        store(log, session.repository, session.workflow, session.plan)
+        store(log, session.repository, session.workflow, session.plan, environments)
     return session
 
 
@@ -83,7 +86,7 @@ def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
         raise WorkflowError(f"{mask_arguments(options)}: {faults[0]}; no file was changed")
 
 
-def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
+def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Session, Environments]:
     repository = open_repository(directory, request)
     texts = {f: t for f, (patches, t) in parameters.assigned(repository.root, assumed).items() if patches}
     if texts:
@@ -91,17 +94,24 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> Session:
     workflow = declare(repository)
     _warn(meta.warning({address: stage.settings for address, stage in workflow.stages.items()}))
     scope = select(repository, request)
-    state = observe(repository, workflow)
+    # Data of other pipelines is not hashed, as in `dvc repro`.
+    state = observe(repository, workflow, None if request.targets else scope.order)
     if texts:
         state = overlay_state(repository, state, texts)
+    environments = Environments(repository.root)
+    drift = environments.drifted(
+        {a: state.stages[a].outs_was for a, stage in workflow.stages.items() if stage.cmd and stage.plain}
+    )
     plan = decide(
         workflow,
         state,
         order=scope.order,
         force=scope.order if request.force else (),
         seconds=durations.ranges(repository.root, workflow),
+        drift=drift if request.strict_environment else None,
     )
-    return Session(repository, workflow, state, plan, scope.named)
+    plan = replace(note_drift(plan, drift), labels=labels(repository))
+    return Session(repository, workflow, state, plan, scope.named), environments
 
 
 @cache
@@ -162,8 +172,8 @@ def run(
                 print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
             resume(root)
             return 0
-        print_short_plan(session.plan, console, predict(session, limits_of(root, workers)))
-        for line in missing_advice(session):
+        print_short_plan(session.plan.labelled, console, predict(session, limits_of(root, workers)))
+        for line in advice(missing_data(session)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         if note := note_on_user_store(root):
             console.print(note, markup=False, highlight=False, soft_wrap=True)
@@ -184,15 +194,12 @@ def predict(session: Session, limits: Limits) -> Prediction:
     return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
 
 
-def missing_advice(session: Session) -> list[str]:
-    """Return lines about missing data and how to fetch it.
-
-    There are none if the request already says what to do about it.
-    """
+def missing_data(session: Session) -> list[AbsentData]:
+    """Return the data that is missing, unless the request says what to do about it."""
     request = session.repository.request
     if request.pull or request.allow_missing:
         return []
-    return advice(absent_data(session.workflow, session.state, session.plan))
+    return absent_data(session.workflow, session.state, session.plan)
 
 
 @contextmanager
@@ -243,6 +250,8 @@ def carry_out(
     """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import transition
 
+    if hint := _watch_hint(session):
+        console.print(hint, style="bright_black", markup=False, highlight=False)
     board = new_board(session.plan, console, verbose=verbose)
     result = transition(
         session.repository,
@@ -270,8 +279,9 @@ def carry_out(
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     errors = terminal()  # also if the run is quiet
-    for error in result.errors.values():
-        errors.print(error, style="red", soft_wrap=True)
+    for address, error in result.errors.items():
+        text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
+        errors.print(text, style="red", soft_wrap=True)
     if not result.failed:
         track_changes(session.repository)
     if result.failed:
@@ -290,11 +300,23 @@ def carry_out(
     return 0
 
 
+def _watch_hint(session: Session, at_least_s: float = 30) -> str | None:
+    """Return how to watch a run in a browser, unless it is short or on a Prefect server."""
+    expected = [session.plan.decisions[address].seconds for address in session.plan.work]
+    known = [seconds for seconds in expected if seconds]
+    if len(known) == len(expected) and sum(high for _, high in known) < at_least_s:
+        return None
+    if read_configuration(session.repository.root).prefect != "auto" or in_flow_run() or find_server()[0]:
+        return None
+    return "to watch runs in a browser, start `statewright ui` first"
+
+
 def _new_work(session: Session, state: State) -> Plan:
     """Return a plan for skipped stages that have work now, because a restore failed."""
     now = decide(session.workflow, state, order=tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]
-    return Plan({address: now.decisions[address] for address in skipped if address in now.work})
+    work = {address: now.decisions[address] for address in skipped if address in now.work}
+    return replace(session.plan, decisions=work)
 
 
 def show_results(session: Session) -> None:

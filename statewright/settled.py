@@ -20,17 +20,20 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from statewright.environment import first_python
 from statewright.planning.plan import SKIP, Decision, Plan
+from statewright.planning.reasons import Reason
 from statewright.request import Request, as_request
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 if TYPE_CHECKING:
+    from statewright.drift import Environments
     from statewright.repository.declaration import Repository
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
@@ -52,12 +55,23 @@ class SettledPlan:
     """Plan of stages that are all up to date.
 
     The stages of its workflow have an address and `meta.show` only.
+
+    Parameters
+    ----------
+    certain : bool
+        Whether a change of the software of the stages would have been noticed.
     """
 
     root: Path
     workflow: Workflow
     plan: Plan
     targets: tuple[str, ...] = ()
+    certain: bool = True
+
+    @property
+    def strict(self) -> bool:
+        """True if the answer holds for ``--strict-environment`` too."""
+        return self.certain and not any(decision.reasons for decision in self.plan.decisions.values())
 
 
 _open_logs: list[AccessLog] = []
@@ -86,17 +100,27 @@ def logging_accesses() -> Iterator[AccessLog]:
         _open_logs.pop()
 
 
-def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan) -> bool:
+def store(
+    log: AccessLog,
+    repository: Repository,
+    workflow: Workflow,
+    plan: Plan,
+    environments: Environments | None = None,
+) -> bool:
     """Save the plan if all stages are up to date, and return whether it was saved.
 
     Parameters
     ----------
     log : AccessLog
         Paths that were read to make the plan.
+    environments : Environments, optional
+        The comparison of the software that made the outputs with the software that is here.
     """
     request = repository.request
     usual = _is_usual(request) and not request.targets
-    if not usual or any(d.verdict != SKIP or d.reasons for d in plan.decisions.values()):
+    if not usual or any(
+        d.verdict != SKIP or {r.kind for r in d.reasons} - {"environment"} for d in plan.decisions.values()
+    ):
         return False
     root = repository.root
     paths = _relevant(log.paths, root)
@@ -111,6 +135,7 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
                 paths.update(_below(item.fs_path))
             paths.update(_cache_paths(item))
     paths |= {str(root / ".dvc" / name) for name in ("config", "config.local")}
+    paths.update(environments.watched if environments else ())
     folder = root / ".statewright"
     new = not folder.exists()
     signatures = {path: signature(path) for path in paths}
@@ -124,8 +149,11 @@ def store(log: AccessLog, repository: Repository, workflow: Workflow, plan: Plan
         "folder": repository.below,
         "complete": set(plan.decisions) == set(workflow.stages),
         "default": _default(repository) if request.all_pipelines else list(plan.decisions),
+        "labels": dict(plan.labels),
         "upstream": {address: list(workflow.upstream[address]) for address in plan.decisions},
         "show": {a: list(workflow.stages[a].settings.show) for a in plan.decisions},
+        "drift": {a: [r.was, r.now] for a, d in plan.decisions.items() for r in d.reasons},
+        "certain": environments is None or environments.certain,
     }
     try:
         _write(folder / "settled.json", answer)
@@ -191,8 +219,14 @@ def recall(directory: Path, wanted: Request | Sequence[str] = ()) -> SettledPlan
         return None
     workflow = Workflow(stages, upstream)
     needed = workflow.ancestors(chosen)
-    plan = Plan({address: Decision(address, SKIP) for address in stages if address in needed})
-    return SettledPlan(root, workflow, plan, request.targets)
+    plan = Plan({a: Decision(a, SKIP, _notes(a, answer["drift"])) for a in stages if a in needed})
+    plan = replace(plan, labels=answer["labels"])
+    settled = SettledPlan(root, workflow, plan, request.targets, bool(answer["certain"]))
+    return None if request.strict_environment and not settled.strict else settled
+
+
+def _notes(address: str, drift: Mapping[str, Sequence[str]]) -> tuple[Reason, ...]:
+    return (Reason("environment", address, *drift[address]),) if address in drift else ()
 
 
 def _write(path: Path, answer: dict[str, Any]) -> None:
@@ -224,6 +258,7 @@ def _environment() -> dict[str, Any]:
         "python": sys.version,
         "packages": signature(sysconfig.get_path("purelib")),
         "engine": _engine(),
+        "interpreter": first_python(),
         "environment": {
             name: hashlib.sha256(os.fsencode(value)).hexdigest()  # DVC_STUDIO_TOKEN is one of them
             for name, value in sorted(os.environ.items())

@@ -214,11 +214,13 @@ def _carry_out(
         "statewright.workflow": work.workflow.digest,
     }
     work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
+    lock_writer.begin_run(work.writer)
     try:
         run(work, limits)
+        lock_writer.end_run(work.writer)
     finally:
         with suppress(WaitStoppedError):
-            result.state = observe(work.writer.repository, work.workflow)
+            result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:

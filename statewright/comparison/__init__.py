@@ -1,1 +1,1 @@
-"""Two revisions of a repository: which stages run or changed, params, metrics and sizes."""
+"""Compare two revisions: stages that run or changed, params, metrics, sizes."""

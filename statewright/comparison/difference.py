@@ -8,20 +8,23 @@ themselves are not needed: a missing file counts as the one that `dvc.lock` reco
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from statewright.drift import Environments, in_words
+from statewright.interpreter import differences
+from statewright.masking import mask_text, mask_value
 from statewright.planning.inputs import Inputs
 from statewright.planning.missing import assume_present, without_always
 from statewright.planning.plan import SKIP, Decision, Plan, decide
 from statewright.planning.reasons import Reason, for_json, own_reasons
-from statewright.record import history
 from statewright.repository.declaration import open_repository
 from statewright.repository.observation import fingerprint_file
 from statewright.repository.revisions import WORKSPACE, Revision, read_revision, value_changes
 from statewright.repository.scope import select
 from statewright.request import Request, as_request
+from statewright.scheduling import durations
 from statewright.state import StageState
 from statewright.workflow import Stage
 
@@ -30,7 +33,7 @@ Seconds = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class OutputChange:
-    """Output with different hashes in the two revisions; None where a revision lacks it."""
+    """Output with different hashes; None where a revision lacks it."""
 
     path: str
     was: str | None
@@ -55,6 +58,9 @@ class StageChange:
         Differences between the two records of the stage.
     before : bool
         Whether the older revision's plan had the same verdict for the same reasons.
+    software : pair of str, optional
+        Versions of software that made the outputs of the two revisions, where they differ and runs on
+        this machine made both.
     """
 
     address: str
@@ -65,6 +71,7 @@ class StageChange:
     outputs: tuple[OutputChange, ...] = ()
     before: bool = False
     seconds: tuple[float, float] | None = None
+    software: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,14 +144,18 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
     repository = open_repository(directory)
     before, after = read_revision(repository, old), read_revision(repository, new)
     codes = code_files(before, after)
-    changes = compare(before, after, history.durations(repository.root))
+    environments = Environments(repository.root)
+    seconds = durations.ranges(repository.root, after.workflow)
+    changes = [
+        _with_software(change, environments, before, after) for change in compare(before, after, seconds)
+    ]
     params, metrics = (value_changes(repository, kind, before, after) for kind in ("params", "metrics"))
     return RevisionDifference(
         old,
         new,
         (before.commit, after.commit),
         tuple(changes),
-        {file: values for file, values in params.get("diff", {}).items() if file not in codes},
+        {file: _masked(values) for file, values in params.get("diff", {}).items() if file not in codes},
         metrics.get("diff", {}),
         tuple(dict.fromkeys(_unreadable(metrics))),
         (sum(before.sizes.values()), sum(after.sizes.values())),
@@ -153,18 +164,18 @@ def diff(directory: Path, old: str = "HEAD", new: str = WORKSPACE) -> RevisionDi
 
 
 def check_recorded(directory: Path, wanted: Request | Sequence[str] = ()) -> Plan:
-    """Return the plan of the workspace with every recorded file that is missing assumed to exist.
+    """Return the plan of the workspace as if no recorded file were missing.
 
     All stages are `skip` if `dvc.lock` agrees with declarations, params and files.
     """
     repository = open_repository(directory)
     revision = read_revision(repository, WORKSPACE)
     order = select(repository, as_request(wanted)).order
-    return _plan(revision, history.durations(repository.root), order)
+    return _plan(revision, durations.ranges(repository.root, revision.workflow), order)
 
 
 def compare(old: Revision, new: Revision, seconds: Seconds | None = None) -> list[StageChange]:
-    """Return the stages that would run or differ, in the order of the newer revision."""
+    """Return the stages that would run or differ, in the newer order."""
     earlier, later = _plan(old), _plan(new, seconds)
     codes = code_files(old, new)
     changes = []
@@ -228,6 +239,17 @@ def _recorded(stage: Stage, was: StageState, now: StageState, codes: Collection[
     return own_reasons(then, between, inputs, codes)
 
 
+def _with_software(
+    change: StageChange, environments: Environments, old: Revision, new: Revision
+) -> StageChange:
+    if not change.outputs or change.status != "changed":
+        return change
+    was, now = (environments.of(change.address, r.state.stages[change.address].outs_was) for r in (old, new))
+    if was is None or now is None or was.digest == now.digest:
+        return change
+    return replace(change, software=in_words(differences(was, now)))
+
+
 def _outputs(address: str, old: Revision, new: Revision) -> tuple[OutputChange, ...]:
     was, now = (
         revision.state.stages[address].outs_was if address in revision.state.stages else {}
@@ -240,8 +262,18 @@ def _outputs(address: str, old: Revision, new: Revision) -> tuple[OutputChange, 
     )
 
 
+def _masked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a params file without secrets, as a pull request shows them."""
+    masked = {}
+    for key, change in values.items():
+        shown = {side: mask_value(key, value) for side, value in change.items() if side != "diff"}
+        same = all(shown[side] == change[side] for side in shown)
+        masked[key] = {**shown, "diff": change["diff"]} if same and "diff" in change else shown
+    return masked
+
+
 def _unreadable(result: Mapping[str, Any]) -> list[str]:
-    """Return the files that DVC could not read; an error of a whole revision names the revision."""
+    """Return the files that DVC could not read, or the revision if it failed."""
     return [
         file
         for revision, files in result.get("errors", {}).items()
@@ -254,9 +286,9 @@ def _stage_values(stage: StageChange) -> dict[str, Any]:
         return [
             {
                 "kind": r.kind,
-                "subject": r.subject,
-                "was": for_json(r.was),
-                "now": for_json(r.now),
+                "subject": mask_text(r.subject),
+                "was": for_json(r.masked[0]),
+                "now": for_json(r.masked[1]),
                 "text": r.text,
             }
             for r in reasons
@@ -273,4 +305,5 @@ def _stage_values(stage: StageChange) -> dict[str, Any]:
             for o in stage.outputs
         ],
         "seconds": list(stage.seconds) if stage.seconds else None,
+        "software": {"old": stage.software[0], "new": stage.software[1]} if stage.software else None,
     }

@@ -20,7 +20,7 @@ from statewright.comparison.summary import (
 from statewright.planning.plan import Plan
 from statewright.planning.reasons import Reason
 from statewright.terminal.display import COLOURS
-from statewright.terminal.words import counted
+from statewright.terminal.words import counted, one_line, width_of
 
 MAX_ROWS = 50
 """Maximum number of rows of a Markdown table: GitHub rejects a comment of over 65,536 characters."""
@@ -31,20 +31,20 @@ MARKER = "<!-- statewright diff -->"
 
 def print_difference(difference: RevisionDifference, console: Console) -> None:
     """Print the stages, params, metrics and sizes that differ."""
-    console.print(headline(difference), markup=False, highlight=False, soft_wrap=True)
+    console.print(headline(difference), soft_wrap=True)
     if rows := stage_rows(difference):
         table = _table("stage", "change", "predicted", "why")
         for row, stage in zip(rows, difference.stages, strict=True):
             style = COLOURS[stage.verdict] if stage.verdict != "skip" else ""
             table.add_row(Text(row.stage), Text(row.change, style=style), row.duration, Text(row.cause))
-        console.print(table)
+        console.print(table, width=width_of(console))
     for title, files in (("params", difference.params), ("metrics", difference.metrics)):
         if values := list(value_rows(files)):
             _print_values(title, values, console)
     if line := size_line(difference):
-        console.print(f"data: {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"data: {line}", soft_wrap=True)
     if difference.unreadable:
-        console.print(_unreadable(difference.unreadable), style="yellow", markup=False, soft_wrap=True)
+        console.print(_unreadable(difference.unreadable), style="yellow", soft_wrap=True)
 
 
 def _table(*names: str) -> Table:
@@ -59,7 +59,7 @@ def _print_values(title: str, rows: Iterable[ValueRow], console: Console) -> Non
     table = _table(title, "old", "new", "change")
     for row in rows:
         table.add_row(*(Text(text) for text in (row.name, row.old, row.new, row.change)))
-    console.print(table)
+    console.print(table, width=width_of(console))
 
 
 def _unreadable(files: Sequence[str]) -> str:
@@ -72,12 +72,12 @@ def print_check(plan: Plan, console: Console) -> None:
     stale = [decision for decision in plan.decisions.values() if decision.verdict != "skip"]
     for decision in stale:
         reasons = [reason for reason in decision.reasons if not reason.kind.startswith("passing")]
-        console.print(f"{decision.address}: {_first(reasons)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(one_line(f"{decision.address}: {_first(reasons)}"), soft_wrap=True)
     if stale:
         text = f"{counted(len(stale), 'stage')} of {len(plan.decisions)} not up to date"
-        console.print(f"{text}; `statewright run`, then commit dvc.lock", highlight=False, soft_wrap=True)
+        console.print(f"{text}; `statewright run`, then commit dvc.lock", soft_wrap=True)
     else:
-        console.print(f"{counted(len(plan.decisions), 'stage')} up to date", highlight=False)
+        console.print(f"{counted(len(plan.decisions), 'stage')} up to date")
 
 
 def _first(reasons: Sequence[Reason]) -> str:
@@ -125,7 +125,7 @@ _SPECIAL = str.maketrans(
 
 
 def _escape(text: str) -> str:
-    """Return a text that Markdown shows as it is, and in which `@name` notifies nobody."""
+    """Return a text that Markdown shows literally, without a mention."""
     return text.translate(_SPECIAL).replace("@", "@<!-- -->")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from statewright.comparison.difference import RevisionDifference, StageChange
 from statewright.planning.plan import MAY, MUST, RESTORE, SKIP
 from statewright.planning.reasons import Reason, show
-from statewright.terminal.words import counted, span
+from statewright.terminal.words import about, counted, one_line
 
 MAX_REASONS = 2
 """Maximum number of causes in a row; `--json` has all."""
@@ -50,13 +50,18 @@ def headline(difference: RevisionDifference) -> str:
     parts += [f"{statuses.count(s)} {s}" for s in ("changed", "added", "removed") if s in statuses]
     parts.append(f"{difference.unchanged} unchanged")
     text = f"{difference.old} to {difference.new}: {', '.join(parts)}"
-    return f"{text}; predicted {span(difference.seconds)}" if difference.seconds else text
+    return f"{text}; predicted {about(difference.seconds)}" if difference.seconds else text
 
 
 def stage_rows(difference: RevisionDifference) -> list[StageRow]:
     """Return a row for each stage that would run or that differs."""
     return [
-        StageRow(stage.address, _change(stage), _cause(stage, difference.old), span(stage.seconds))
+        StageRow(
+            one_line(stage.address),
+            _change(stage),
+            one_line(_cause(stage, difference.old)),
+            about(stage.seconds),
+        )
         for stage in difference.stages
     ]
 
@@ -68,6 +73,11 @@ def _change(stage: StageChange) -> str:
 
 
 def _cause(stage: StageChange, old: str) -> str:
+    software = f"; made with {stage.software[0]}, then {stage.software[1]}" if stage.software else ""
+    return _reason(stage, old) + software
+
+
+def _reason(stage: StageChange, old: str) -> str:
     if stage.verdict != SKIP:
         text = sentence(stage.reasons)
         return f"{text} (also in {old})" if stage.before else text
@@ -105,9 +115,9 @@ def value_rows(files: Mapping[str, Mapping[str, Any]]) -> Iterator[ValueRow]:
         for key, change in values.items():
             moved = change.get("diff")
             yield ValueRow(
-                f"{file}:{key}",
-                _value(change.get("old")),
-                _value(change.get("new")),
+                one_line(f"{file}:{key}"),
+                one_line(_value(change.get("old"))),
+                one_line(_value(change.get("new"))),
                 f"{moved:+.4g}" if isinstance(moved, int | float) else "",
             )
 
@@ -122,7 +132,9 @@ def size_line(difference: RevisionDifference) -> str | None:
     if not outputs:
         return None
     was, now = difference.sizes
-    return f"{counted(len(outputs), 'output')} differ; all outputs {megabytes(was)} -> {megabytes(now)}"
+    verb = "differs" if len(outputs) == 1 else "differ"
+    number = counted(len(outputs), "output")
+    return f"{number} {verb}; all outputs {megabytes(was)} -> {megabytes(now)}"
 
 
 def megabytes(size: int) -> str:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from statewright.drift import Environments, in_words
+from statewright.interpreter import differences
 from statewright.lineage.params import MAX_PARAMS, grouped, relevant_params
 from statewright.lineage.provenance import Trace
 from statewright.lineage.walk import Dependent, Source, Step
 from statewright.masking import mask_command
 from statewright.planning.reasons import show
 from statewright.record.runs import PastRun
-from statewright.terminal.words import clock
+from statewright.terminal.words import clock, counted
+from statewright.verify.against import Agreement
 from statewright.verify.reproduction import OutputComparison, Verification
 
 MAX_NAMES = 3
@@ -75,6 +79,8 @@ def _made_by(step: Step) -> list[tuple[str, str | Text]]:
         lines.append(("run", _run(step.run)))
         if step.run.parent_id:
             lines.append(("part of", f"{step.run.parent_id}{_flow(step.run)}"))
+        if python := step.run.tags.get("statewright.python"):
+            lines.append(("software", python + _drift(step.run)))
         if reason := step.run.tags.get("statewright.reason"):
             lines.append(("because", show_list(reason.split("; "), "; ")))
     elif step.known:
@@ -87,6 +93,20 @@ def _made_by(step: Step) -> list[tuple[str, str | Text]]:
         modules = dict.fromkeys(name.partition(":")[0] for name in step.code)
         lines.append(("code", f"{len(step.code)} definitions of {show_list(list(modules))}"))
     return lines
+
+
+def _drift(run: PastRun) -> str:
+    """Return how the software of a run differs from the software that is here."""
+    environments = Environments(Path.cwd())
+    was = environments.read(run.tags.get("statewright.environment"))
+    if was is None:
+        same = run.tags.get("statewright.environment") == environments.here.digest
+        return ", the same distributions as here" if same else ""
+    number = f", {counted(len(was.distributions), 'distribution')}"
+    if changes := differences(was, environments.here):
+        before, now = in_words(changes)
+        return f"{number}; made with {before}, here is {now}"
+    return f"{number}, the same as here"
 
 
 def _params(trace: Trace, most: int | None) -> list[tuple[str, str | Text]]:
@@ -208,6 +228,32 @@ def print_verification(result: Verification, console: Console) -> None:
         console.print(Text(f"  not compared with dvc.lock: {show_list(result.stale)}", style="dim"))
 
 
+def print_agreement(result: Agreement, console: Console) -> None:
+    """Print whether the outputs of a stage agree with a revision, and the differences."""
+    style = "green" if result.agrees else "bold red"
+    took = "" if result.seconds is None else f" ({clock(result.seconds)})"
+    counts = {output.verdict: 0 for output in result.outputs}
+    for output in result.outputs:
+        counts[output.verdict] += 1
+    numbers = ", ".join(f"{counted(n, 'output')} {verdict}" for verdict, n in counts.items())
+    console.print(Text(f"{result.stage}: {numbers}{took}", style=style))
+    for output in result.outputs:
+        if output.verdict == "same bytes":
+            continue
+        hashes = f"{show(output.recorded)} in {result.revision}, {show(output.hash)} here"
+        console.print(
+            Text(f"  {output.path}  {output.verdict}: {hashes}", style="" if output.agrees else "red")
+        )
+        for difference in [item for item in output.differences if not item.tolerable or output.agrees]:
+            beyond = f"; {difference.beyond} beyond the tolerance" if difference.beyond else ""
+            line = ": ".join(filter(None, (difference.where, difference.text)))
+            console.print(Text(f"      {line}{beyond}"))
+    if result.stale:
+        console.print(
+            Text(f"  dvc.lock of {result.revision} is stale: {show_list(result.stale)}", style="yellow")
+        )
+
+
 def _verdict(result: Verification) -> str:
     took = " and ".join(clock(seconds) for seconds in result.seconds)
     changed = [output.path for output in result.outputs if not output.repeatable]
@@ -217,7 +263,7 @@ def _verdict(result: Verification) -> str:
     if not result.identical:
         return (
             f"repeatable here, but not what dvc.lock records ({took}): "
-            "the recorded run used another machine or other software"
+            "the recorded run had another machine, other software or other undeclared files"
         )
     return f"identical in two runs ({took}){'' if result.stale else ', and as dvc.lock records'}"
 

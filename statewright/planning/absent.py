@@ -34,7 +34,8 @@ def absent_data(workflow: Workflow, state: State, plan: Plan) -> list[AbsentData
         stage, observed = workflow.stages[address], state.stages[address]
         found += [AbsentData(path, remote, False) for path, remote in observed.not_cached.items()]
         if stage.records_only:
-            cached = sorted(set(observed.not_on_disk) - set(observed.not_cached))
+            stored = {out.path for out in stage.outs if out.cached and observed.outs_was.get(out.path)}
+            cached = sorted(stored & observed.not_on_disk - set(observed.not_cached))
             found += [AbsentData(path, None, True) for path in cached]
     return found
 
@@ -50,9 +51,9 @@ def advice(missing: Iterable[AbsentData], most: int = 4) -> list[str]:
             fetch = "no remote storage is configured; `dvc remote add -d NAME URL` adds one"
         else:
             fetch = f"`dvc pull` or `statewright run --pull` fetches what the remote '{remote}' has"
-        lines.append(f"not here and not in the cache: {paths}; {fetch}")
+        lines += [f"not here and not in the cache: {paths}", f"  {fetch}"]
     if cached := [data.path for data in missing if data.cached]:
-        lines.append(f"not here, but in the cache: {_listed(cached, most)}; `dvc checkout` restores them")
+        lines += [f"not here, but in the cache: {_listed(cached, most)}", "  `dvc checkout` restores it"]
     return lines
 
 

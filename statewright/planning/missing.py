@@ -1,4 +1,4 @@
-"""The state as if all recorded outputs existed, to judge a checkout without its data.
+"""Judge a checkout without its data, as if all recorded outputs existed.
 
 ``dvc repro --dry --allow-missing`` asks the same question: do declarations, params, source files and
 `dvc.lock` agree? A missing file has the hash that `dvc.lock` recorded for the stage that writes it, so

@@ -94,8 +94,15 @@ def order_stages(
         ``auto``, or the number of cores.
     """
     place = {address: number for number, address in enumerate(work)}
-    needs = {a: {up for up in workflow.upstream[a] if up in place} for a in work}
+    needs: dict[str, set[str]] = {a: set() for a in work}
     follows: dict[str, set[str]] = {a: set() for a in work}
+    for address in work:
+        for up in (up for up in workflow.upstream[address] if up in place):
+            # `-s LATER EARLIER` runs them in this order, as DVC does.
+            if place[up] < place[address]:
+                needs[address].add(up)
+            else:
+                follows[up].add(address)
     producers = output_producers(workflow)
     for address in work:
         for producer in {p for path in reads.get(address, ()) for p in producers.of(path)}:

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from statewright.masking import mask_text
@@ -62,17 +62,37 @@ class Decision:
 
 @dataclass(frozen=True)
 class Plan:
-    """Decisions for all requested stages, in an order in which they can run."""
+    """Decisions for all requested stages, in an order in which they can run.
+
+    Parameters
+    ----------
+    labels : mapping of str to str
+        Address -> the address as DVC prints it in the user's folder, where the two differ.
+    """
 
     decisions: Mapping[str, Decision]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def work(self) -> tuple[str, ...]:
         """Addresses of the stages with another verdict than skip."""
         return tuple(address for address, d in self.decisions.items() if d.verdict != SKIP)
 
+    def label(self, address: str) -> str:
+        """Return an address as DVC prints it in the user's folder."""
+        return self.labels.get(address, address)
+
+    @property
+    def labelled(self) -> Plan:
+        """The plan with its addresses as DVC prints them in the user's folder."""
+        return Plan({self.label(address): self._labelled(d) for address, d in self.decisions.items()})
+
+    def _labelled(self, decision: Decision) -> Decision:
+        reasons = (replace(reason, subject=self.label(reason.subject)) for reason in decision.reasons)
+        return replace(decision, address=self.label(decision.address), reasons=tuple(reasons))
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values, for JSON."""
+        """Return the plan as plain values, for JSON; addresses are those at the root."""
         return {
             "stages": {
                 address: {
@@ -102,6 +122,7 @@ def decide(
     order: Sequence[str] | None = None,
     force: Collection[str] = (),
     seconds: Mapping[str, tuple[float, float]] | None = None,
+    drift: Mapping[str, tuple[str, str]] | None = None,
 ) -> Plan:
     """Decide on a verdict for each stage that `targets` need.
 
@@ -117,6 +138,9 @@ def decide(
         Addresses of stages to run even if nothing changed.
     seconds : mapping of str to (float, float)
         Address -> expected duration of the command, low and high, if there are past runs.
+    drift : mapping of str to (str, str)
+        Address -> the software that made the outputs, and the other software that is here. Each of
+        these stages runs, because the run cache holds outputs of the old software.
     """
     if order is None:
         wanted = workflow.ancestors(targets) if targets else set(workflow.stages)
@@ -126,15 +150,32 @@ def decide(
     )
     decisions = {}
     for address in order:
-        verdict, reasons = _judge(workflow, state, expected, address, address in force)
+        extra = [Reason("forced", address)] if address in force else []
+        extra += [Reason("environment", address, *drift[address])] if drift and address in drift else []
+        verdict, reasons = _judge(workflow, state, expected, address, extra)
         time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
         decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
 
 
+def note_drift(plan: Plan, drift: Mapping[str, tuple[str, str]]) -> Plan:
+    """Return the plan with notes beside stages that other software made."""
+    decisions = {
+        address: replace(
+            decision, reasons=(*decision.reasons, Reason("environment", address, *drift[address]))
+        )
+        if decision.verdict == SKIP and address in drift
+        else decision
+        for address, decision in plan.decisions.items()
+    }
+    return Plan(decisions)
+
+
 def _judge(
-    workflow: Workflow, state: State, expected: ExpectedFiles, address: str, forced: bool
+    workflow: Workflow, state: State, expected: ExpectedFiles, address: str, extra: list[Reason]
 ) -> tuple[str, list[Reason]]:
+    """Return verdict and reasons of a stage; `extra` reasons run it anyway."""
+    forced = bool(extra)
     stage, observed = workflow.stages[address], state.stages[address]
     request = state.request
     lenient = (request.pull or request.allow_missing) and not forced
@@ -147,8 +188,7 @@ def _judge(
         return _judge_missing(stage, stage_state, expected)
     inputs = inputs_of(stage, stage_state, expected)
     own = own_reasons(stage, stage_state, inputs, expected.code_files)
-    if forced:
-        own.append(Reason("forced", stage.address))
+    own += extra
     reasons = own + [Reason("upstream", address) for address in sorted(inputs.waiting)]
     reasons += [Reason("remote", path) for path in sorted(stage_state.remote)]
     passing = passing_reasons(stage, stage_state, own, expected.code_files)
@@ -200,13 +240,17 @@ def _judge_missing(
     DVC reports that as an error. The stages that need the file cannot run either.
     """
     expected.blocked.add(stage.address)
+    in_cache = {out.path for out in stage.outs if out.cached}
     reasons = []
     for path in sorted(stage_state.not_on_disk):
         expected.unknown.add(path, stage.address)
-        remote = stage_state.not_cached.get(path)
-        fetch = "`dvc checkout` restores it from the cache"
-        if path in stage_state.not_cached:
+        if stage_state.outs_was.get(path) is None:
+            fetch = "the stage is frozen and never ran" if stage.cmd else "its hash is not recorded"
+        elif path in stage_state.not_cached:
+            remote = stage_state.not_cached[path]
             fetch = f"`dvc pull` fetches it from '{remote}'" if remote else "no remote is configured"
+        else:
+            fetch = "`dvc checkout` restores it" if path in in_cache else "DVC does not store it"
         reasons.append(Reason("missing data", path, None, fetch))
     return MAY, reasons
 

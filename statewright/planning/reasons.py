@@ -99,6 +99,7 @@ SENTENCES: Mapping[str, str] = {
     "upstream": "after {subject}",
     "always": "declared to run every time",
     "forced": "requested with --force",
+    "environment": "made with {was}, here is {now}",
 }
 
 BRIEF: Mapping[str, str] = {"command": "command changed", "remote": "{subject} is remote"}

@@ -109,6 +109,8 @@ class PastRun:
             "commit": self.commit,
             "dirty": self.dirty if self.commit else None,
             "why": self.tags.get("statewright.reason") or None,
+            "python": self.tags.get("statewright.python"),
+            "environment": self.tags.get("statewright.environment"),
         }
 
 

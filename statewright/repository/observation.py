@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,14 @@ from statewright.state import LOST, UNCACHED, ParamKey, StageState, State
 from statewright.workflow import Stage, Workflow, digest
 
 
-def observe(repository: Repository, workflow: Workflow) -> State:
-    """Observe the record and the files of every stage, and the run cache."""
+def observe(repository: Repository, workflow: Workflow, addresses: Collection[str] | None = None) -> State:
+    """Observe the record and the files of stages, and the run cache.
+
+    Parameters
+    ----------
+    addresses : collection of str, optional
+        Stages whose files are read and hashed (default: all). Of the others, only the record is read.
+    """
     from statewright.repository.runcache import run_cache_queries
 
     with repository.locked():
@@ -33,7 +39,10 @@ def observe(repository: Repository, workflow: Workflow) -> State:
         for address, declared in workflow.stages.items():
             with translate_errors(f"stage '{address}'"):
                 stage, entry = stages[address], entries.get(address)
-                observed[address] = _observe(repository.root, stage, declared, entry, contents)
+                if addresses is None or address in addresses:
+                    observed[address] = _observe(repository.root, stage, declared, entry, contents)
+                else:
+                    observed[address] = _observe_record(repository.root, stage, declared, entry)
         metrics = read_metrics(repository, workflow)
         return State(observed, metrics, *run_cache_queries(repository, stages), repository.request)
 
@@ -87,6 +96,18 @@ def _observe(
         not_cached={path: _remote_of(out) for path, out in gone.items() if _is_lost(out)},
         outs={path: status for path, (status, _) in states.items()},
         outs_only_uncached=frozenset(path for path, (_, only) in states.items() if only),
+        predicted=predicted,
+        predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
+    )
+
+
+def _observe_record(
+    root: Path, stage: DvcStage, declared: Stage, entry: Mapping[str, Any] | None
+) -> StageState:
+    predicted = _predict(root, declared)
+    return StageState(
+        recorded=entry is not None,
+        outs_was={relative(out, root): out.hash_info.value for out in stage.outs},
         predicted=predicted,
         predicted_hashes={path: _text_hash(dump_json(value)) for path, value in predicted.items()},
     )

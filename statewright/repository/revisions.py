@@ -7,7 +7,7 @@ Nothing in the working tree changes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,11 +18,13 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.repository.declaration import Repository, declare, relative
 from statewright.repository.errors import translate_errors
+from statewright.repository.lock_writer import command_lines
 from statewright.repository.observation import lock_entries, observe, observe_inputs
 from statewright.state import StageState, State
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 WORKSPACE = "workspace"
+Command = tuple[list[str] | str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Revision:
         Records in `dvc.lock`, and the files that the revision holds.
     sizes : mapping of str to int
         Path of each output -> bytes, where `dvc.lock` or a `.dvc` file records them.
+    commands : mapping of str to sequence
+        Address -> arguments and keywords of `Popen` of each command; `cwd` is relative to the root.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Revision:
     workflow: Workflow
     state: State
     sizes: Mapping[str, int] = field(default_factory=dict)
+    commands: Mapping[str, Sequence[Command]] = field(default_factory=dict)
 
 
 def read_revision(repository: Repository, name: str) -> Revision:
@@ -69,9 +74,10 @@ def read_revision(repository: Repository, name: str) -> Revision:
             observed[address] = _with_outputs(stage, inputs)
         sizes = _sizes(stages.values(), root)
         names = {address: _address(stage, root) for address, stage in stages.items()}
+        commands = {names[a]: _commands(earlier, a, names[a]) for a, stage in stages.items() if stage.cmd}
     workflow = _renamed(declared, names)
     state = State({names[address]: value for address, value in observed.items()})
-    return Revision(name, commit, workflow, state, sizes)
+    return Revision(name, commit, workflow, state, sizes, commands)
 
 
 def resolve(repository: Repository, name: str) -> str:
@@ -93,7 +99,7 @@ def at_revision(repository: Repository, commit: str) -> Iterator[Repository]:
 
 
 def value_changes(repository: Repository, kind: str, old: Revision, new: Revision) -> dict[str, Any]:
-    """Return the changes of ``params`` or ``metrics`` as ``dvc params diff --json`` prints them.
+    """Return the changes of ``params`` or ``metrics`` as DVC prints them.
 
     The key ``errors`` of the result names the files that cannot be read.
     """
@@ -106,8 +112,22 @@ def value_changes(repository: Repository, kind: str, old: Revision, new: Revisio
     return result
 
 
+def _commands(repository: Repository, address: str, name: str) -> list[Command]:
+    return [
+        (
+            arguments,
+            {
+                **keywords,
+                "cwd": os.path.relpath(keywords["cwd"], repository.root),
+                "env": {**keywords["env"], "DVC_STAGE": name},
+            },
+        )
+        for arguments, keywords in command_lines(repository, address)
+    ]
+
+
 def _with_outputs(stage: Stage, inputs: StageState) -> StageState:
-    """Add the state of the outputs: a commit without a record of an output lacks it."""
+    """Add the state of the outputs; one without a record is missing."""
     outs = {out.path: "ok" if inputs.outs_was.get(out.path) else "not in dvc.lock" for out in stage.outs}
     return replace(inputs, outs=outs)
 
@@ -122,7 +142,7 @@ def _sizes(stages: Any, root: Path) -> dict[str, int]:
 
 
 def _address(stage: DvcStage, root: Path) -> str:
-    """Return the address of a stage from the root; DVC's own starts at the folder of the process."""
+    """Return the address of a stage from the root, not from the current folder."""
     file = os.path.relpath(stage.path, root)
     if not isinstance(stage, PipelineStage):
         return file

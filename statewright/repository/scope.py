@@ -64,6 +64,24 @@ def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage.addressing for stage in _named(repository, request))) if names else ()
 
 
+def labels(repository: Repository) -> dict[str, str]:
+    """Return address -> the address as DVC prints it in the user's folder.
+
+    At the root of the repository the two are equal, and the result is empty.
+    """
+    if repository.below == ".":
+        return {}
+    folder = repository.root / repository.below
+    return {address: _label(stage, folder) for address, stage in repository.stages.items()}
+
+
+def _label(stage: DvcStage, folder: Path) -> str:
+    path, name = os.path.relpath(stage.path, folder), getattr(stage, "name", None)
+    if not name:
+        return path
+    return str(name) if path == DECLARATION else f"{path}:{name}"
+
+
 def _steps(repository: Repository, request: Request, stages: Sequence[DvcStage]) -> list[DvcStage]:
     """Return the stages to visit, in DVC's order.
 

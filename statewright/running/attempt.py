@@ -6,11 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from statewright.drift import Environments
 from statewright.environment import referenced_variables
 from statewright.files import file_name
 from statewright.masking import mask_text, secret_values
@@ -26,6 +28,7 @@ from statewright.running.launcher import Launcher, Usage
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
 from statewright.running.watch import Observation, Watch
+from statewright.state import Hashes
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
 
@@ -76,6 +79,11 @@ class Work:
     errors: dict[str, str] = field(default_factory=dict)
     stale: dict[str, StaleInputError] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    environments: Environments = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the record of the environment in which the stages run."""
+        self.environments = Environments(self.writer.repository.root)
 
 
 class StaleInputError(StageFailedError):
@@ -111,7 +119,7 @@ def attempt(work: Work, address: str) -> str:
     if work.cancelled.is_set():
         raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
     stage = work.workflow.stages[address]
-    forced = any(reason.kind == "forced" for reason in work.plan.decisions[address].reasons)
+    forced = any(reason.kind in ("forced", "environment") for reason in work.plan.decisions[address].reasons)
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
     outcome = "failed"
@@ -246,8 +254,20 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
         outputs=outputs if status != "failed" else {},
         reasons=tuple(reason.text for reason in work.plan.decisions[stage.address].reasons),
         log=current.log if current.log.is_file() else None,
-        tags={**work.flow_run, **artifact_tags(repository, stage)},
+        tags={
+            **work.flow_run,
+            **artifact_tags(repository, stage),
+            **(_environment(work, stage, outputs) if status == "ran" else {}),
+        },
         metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
     work.recorder.stage(mask_record(record))
+
+
+def _environment(work: Work, stage: Stage, outputs: Hashes) -> dict[str, str]:
+    """Record the environment that made the outputs, and return it as tags."""
+    here = work.environments.here
+    with suppress(OSError):  # a note is missing in the next plan, and nothing else
+        work.environments.save(stage.address, outputs)
+    return {"statewright.environment": here.digest, "statewright.python": here.python}

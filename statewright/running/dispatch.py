@@ -175,4 +175,4 @@ def _block(failed: str, waiting: Collection[str], work: Work, keep_going: bool) 
         if address not in work.outcomes and (address in downstream or not keep_going):
             work.outcomes[address] = "blocked"
             relation = "needs" if address in downstream else "not started after the failure of"
-            work.board.update(address, "blocked", note=f"{relation} {failed}")
+            work.board.update(address, "blocked", note=f"{relation} {work.plan.label(failed)}")

@@ -86,7 +86,7 @@ class Board:
             # The error of a failed stage is printed once, at the end of the run.
             extra = f": {row.note}" if state in ("blocked", "waiting") and row.note else ""
         if not self.console.is_interactive:
-            self._print(f"{one_line(address)}: {state}{took}{extra}\n")
+            self._print(f"{one_line(self.plan.label(address))}: {state}{took}{extra}\n")
 
     def output(self, address: str, lines: Sequence[str], unfinished: str = "") -> None:
         """Take output of a stage: print the lines, and keep the last text as its note."""
@@ -95,7 +95,7 @@ class Board:
             self.rows[address].note = one_line(last)
         if not lines or self.console.quiet or (self.console.is_interactive and not self.verbose):
             return
-        prefix = f"{one_line(address)} | "
+        prefix = f"{one_line(self.plan.label(address))} | "
         self._print("".join(f"{prefix}{line}\n" for line in lines))
 
     def _print(self, text: str) -> None:
@@ -128,7 +128,7 @@ class Board:
             elapsed = (row.finished or time.monotonic()) - row.started if row.started else None
             note = row.note if row.state in ("running", "blocked") else ""
             table.add_row(
-                Text(shortened(one_line(address), names)),
+                Text(shortened(one_line(self.plan.label(address)), names)),
                 Text(row.state, style=COLOURS.get(row.state, "")),
                 clock(elapsed) if elapsed is not None else "",
                 about(self.plan.decisions[address].seconds),

@@ -96,7 +96,7 @@ def _label(plan: Plan, address: str, before: str, after: str) -> Text:
     decision = plan.decisions[address]
     return Text.assemble(
         before,
-        (address, "bold"),
+        (plan.label(address), "bold"),
         " ",
         (decision.verdict, COLOURS[decision.verdict]),
         (f" {span(decision.seconds)}" if decision.seconds else "", "dim"),

@@ -51,6 +51,9 @@ def print_plan(
     _print_lines(plan, shown, console, verbose=verbose)
     if folded and plan.work:
         _print(console, Text(f"{counted(len(done), 'stage')} are up to date", style="dim"))
+    if folded:
+        for line in _software_notes(plan):
+            _print(console, Text(line, style="dim"))
     _print(console, Text(closing_sentence(plan, prediction)))
     if verbose and prediction and _is_known(plan):
         cores = counted(workers, "core") if isinstance(workers, int) else f"{workers} cores"
@@ -105,7 +108,7 @@ def first_cause(decision: Decision) -> str:
     reasons = [reason for reason in decision.reasons if not reason.kind.startswith("passing")]
     own = _own(decision)
     if decision.verdict == SKIP or not reasons:
-        return ""
+        return "; ".join(one_line(r.text) for r in reasons if r.kind == "environment")
     if not own:
         return _names("after ", [one_line(reason.subject) for reason in reasons])
     missing = [r for r in own if r.kind == "output" and r.now == "missing"]
@@ -115,6 +118,17 @@ def first_cause(decision: Decision) -> str:
     # A stage that never ran has no other cause worth a word.
     extra = f" (and {more} more)" if more and own[0].kind != "new" else ""
     return one_line(own[0].brief) + extra
+
+
+def _software_notes(plan: Plan) -> list[str]:
+    """Return a line for each different software that made stages which are up to date."""
+    notes = [
+        one_line(reason.text)
+        for decision in plan.decisions.values()
+        for reason in decision.reasons
+        if decision.verdict == SKIP and reason.kind == "environment"
+    ]
+    return [f"{counted(notes.count(note), 'stage')} {note}" for note in dict.fromkeys(notes)]
 
 
 def _own(decision: Decision) -> list[Reason]:

@@ -5,11 +5,16 @@ No reader unpickles data. For a kind of file that `_READERS` does not list, only
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from statewright.meta import Tolerance
 
 MAX_FILES = 20
 """Maximum number of differing files of a folder that are compared by content."""
@@ -29,6 +34,8 @@ class Difference:
         Number of values that differ, and number of values.
     absolute, relative : float, optional
         Largest ``|a - b|`` and largest ``|a - b| / max(|a|, |b|)`` of numbers.
+    beyond : int, optional
+        Number of values that differ by more than the tolerance, if there is one.
     """
 
     where: str
@@ -37,6 +44,12 @@ class Difference:
     of: int | None = None
     absolute: float | None = None
     relative: float | None = None
+    beyond: int | None = None
+
+    @property
+    def tolerable(self) -> bool:
+        """True if all values agree within the tolerance."""
+        return self.beyond == 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields that are set, for JSON."""
@@ -44,7 +57,10 @@ class Difference:
 
 
 def compare_paths(
-    one: Path, two: Path, hashes: tuple[Mapping[str, str] | None, Mapping[str, str] | None]
+    one: Path,
+    two: Path,
+    hashes: tuple[Mapping[str, str] | None, Mapping[str, str] | None],
+    tolerance: Tolerance | None = None,
 ) -> list[Difference]:
     """Compare two files, or two folders file by file.
 
@@ -58,7 +74,7 @@ def compare_paths(
         missing = [number for number, contents in enumerate(hashes, 1) if contents is None]
         return [Difference("", f"not written by run {' and '.join(map(str, missing))}")]
     if set(first) == set(second) == {""}:
-        return compare_files(one, two)
+        return compare_files(one, two, tolerance)
     differences = []
     for number, (names, others) in enumerate(((first, second), (second, first)), 1):
         differences += [
@@ -66,7 +82,7 @@ def compare_paths(
         ]
     changed = [name for name in sorted(set(first) & set(second)) if first[name] != second[name]]
     for name in changed[:MAX_FILES]:
-        differences += [_inside(name, item) for item in compare_files(one / name, two / name)]
+        differences += [_inside(name, item) for item in compare_files(one / name, two / name, tolerance)]
     if len(changed) > MAX_FILES:
         differences.append(Difference("", f"and {len(changed) - MAX_FILES} more files that differ"))
     return differences
@@ -74,34 +90,38 @@ def compare_paths(
 
 def _inside(name: str, item: Difference) -> Difference:
     where = f"file {name}: {item.where}" if item.where else f"file {name}"
-    return Difference(where, item.text, item.count, item.of, item.absolute, item.relative)
+    return replace(item, where=where)
 
 
-def compare_files(one: Path, two: Path) -> list[Difference]:
+def compare_files(one: Path, two: Path, tolerance: Tolerance | None = None) -> list[Difference]:
     """Compare two files whose bytes differ, with the reader for their suffix."""
     reader = _READERS.get(one.suffix)
     if reader is None:
         return [Difference("", f"bytes differ; {one.stat().st_size} and {two.stat().st_size} bytes")]
     noun, read = reader
     try:
-        differences = list(_compare_all(noun, read(one), read(two)))
+        differences = list(_compare_all(noun, read(one), read(two), tolerance))
     except Exception as error:
         return [Difference("", f"bytes differ; not readable as {one.suffix}: {error}")]
-    return differences or [Difference("", "the same values in other bytes (order, metadata or compression)")]
+    same = "the same values in other bytes (order, metadata or compression)"
+    return differences or [Difference("", same, beyond=None if tolerance is None else 0)]
 
 
-def _compare_all(noun: str, first: Parts, second: Parts) -> Iterator[Difference]:
+def _compare_all(noun: str, first: Parts, second: Parts, tolerance: Tolerance | None) -> Iterator[Difference]:
     for name in dict.fromkeys([*first[0], *second[0]]):
         where = f"{noun} {name}".strip()
         if name not in first[0] or name not in second[0]:
             yield Difference(where, f"only in run {1 if name in first[0] else 2}")
-        elif difference := compare_arrays(where, first[1](name), second[1](name)):
+        elif difference := compare_arrays(where, first[1](name), second[1](name), tolerance):
             yield difference
 
 
-def compare_arrays(where: str, a: Any, b: Any) -> Difference | None:
+def compare_arrays(where: str, a: Any, b: Any, tolerance: Tolerance | None = None) -> Difference | None:
     """Compare two arrays; return None if they are equal, where NaN equals NaN."""
-    import numpy as np
+    try:
+        import numpy as np
+    except ModuleNotFoundError:  # the extra `functions` is not installed
+        return _compare_lists(where, a, b, tolerance)
 
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
@@ -125,7 +145,34 @@ def compare_arrays(where: str, a: Any, b: Any) -> Difference | None:
         text += f", in {unlike.sum()} of {a.size} values"
     else:
         text += f": {a.item():.6g} and {b.item():.6g}"
-    return Difference(where, text, int(unlike.sum()), int(a.size), largest, share)
+    beyond = None
+    if tolerance is not None:
+        bound = np.maximum(tolerance.relative * np.maximum(np.abs(x), np.abs(y)), tolerance.absolute)
+        with np.errstate(invalid="ignore"):
+            beyond = int((~(absolute <= bound)).sum())  # NaN is beyond every bound
+    return Difference(where, text, int(unlike.sum()), int(a.size), largest, share, beyond)
+
+
+def _compare_lists(where: str, a: Any, b: Any, tolerance: Tolerance | None) -> Difference | None:
+    """Compare two values, or two lists of values, without NumPy."""
+    first, second = (list(value) if isinstance(value, list) else [value] for value in (a, b))
+    if len(first) != len(second):
+        return Difference(where, f"{len(first)} rows in run 1, {len(second)} in run 2")
+    unlike = [(x, y) for x, y in zip(first, second, strict=True) if x != y and not (x != x and y != y)]
+    if not unlike:
+        return None
+    if not all(isinstance(value, float) for pair in unlike for value in pair):
+        x, y = unlike[0]
+        text = f"{len(unlike)} of {len(first)} values differ, first: {_truncate(x)} and {_truncate(y)}"
+        return Difference(where, text, len(unlike), len(first))
+    gaps = [(abs(x - y), max(abs(x), abs(y))) for x, y in unlike]
+    largest = max(math.inf if gap != gap else gap for gap, _ in gaps)
+    share = max(math.inf if gap != gap else gap / size for gap, size in gaps)
+    beyond = None
+    if tolerance is not None:
+        beyond = sum(not gap <= max(tolerance.relative * size, tolerance.absolute) for gap, size in gaps)
+    text = f"largest difference {largest:.3g} (relative {share:.2g}), in {len(unlike)} of {len(first)} values"
+    return Difference(where, text, len(unlike), len(first), largest, share, beyond)
 
 
 def _shape(array: Any) -> str:
@@ -163,11 +210,27 @@ def _parquet(path: Path) -> Parts:
     return names, lambda name: _plain(pq.read_table(path, columns=[name]).column(0))
 
 
-def _csv(path: Path) -> Parts:
-    import pyarrow.csv
-
-    table = pyarrow.csv.read_csv(path)
+def _csv(path: Path, delimiter: str = ",") -> Parts:
+    try:
+        import pyarrow.csv
+    except ModuleNotFoundError:  # the extra `functions` is not installed
+        return _plain_csv(path, delimiter)
+    table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter))
     return table.column_names, lambda name: _plain(table.column(table.column_names.index(name)))
+
+
+def _plain_csv(path: Path, delimiter: str) -> Parts:
+    with path.open(encoding="utf-8", newline="") as stream:
+        names, *rows = csv.reader(stream, delimiter=delimiter)
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    return names, lambda name: _as_numbers(columns[name])
+
+
+def _as_numbers(texts: Sequence[str]) -> Sequence[float] | Sequence[str]:
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        return texts
 
 
 def _plain(column: Any) -> Any:
@@ -237,6 +300,7 @@ def _numpy(path: Path) -> Parts:
 _READERS: Mapping[str, tuple[str, Callable[[Path], Parts]]] = {
     ".parquet": ("column", _parquet),
     ".csv": ("column", _csv),
+    ".tsv": ("column", partial(_csv, delimiter="\t")),
     ".safetensors": ("tensor", _safetensors),
     ".json": ("key", _json),
     ".npy": ("", _numpy),

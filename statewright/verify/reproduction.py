@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from statewright.files import file_name
+from statewright.masking import mask_text, secret_values
 from statewright.planning.reasons import differences
+from statewright.record.masking import mask_log
 from statewright.repository import lock_writer
 from statewright.repository.declaration import Repository, declare, open_repository, relative
 from statewright.repository.observation import observe
@@ -27,7 +29,14 @@ from statewright.request import Request, as_request
 from statewright.running.process import StageFailedError, run_commands
 from statewright.state import StageState
 from statewright.verify.compare import Difference, compare_paths
-from statewright.verify.scratch import content_hashes, copy_checkout, dvc_hash, signatures
+from statewright.verify.scratch import (
+    content_hashes,
+    copy_checkout,
+    copy_ignored,
+    dvc_hash,
+    ignored_inputs,
+    signatures,
+)
 from statewright.workflow import Stage, WorkflowError
 from statewright.workspace import control_folder
 
@@ -164,6 +173,7 @@ def verify(
     """Run one stage in `RUNS` fresh copies and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
+    secrets = secret_values(os.environ, {key: value for (_, key), value in observed.params_now.items()})
     originals = [repository.root / out.path for out in stage.outs]
     before = signatures(originals)
     with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
@@ -172,9 +182,8 @@ def verify(
             seconds = []
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
-                seconds.append(
-                    _run(repository, stage, copied, logs / file_name(stage.address, f".{number}.log"))
-                )
+                log = logs / file_name(stage.address, f".{number}.log")
+                seconds.append(_run(repository, stage, copied, log, secrets))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -202,11 +211,38 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
         path for path in (*stage.deps, *stage.params) if "://" not in path and not Path(path).is_absolute()
     ]
     dropped = [out.path for out in stage.outs]
-    return copy_checkout(repository.root, folder, dict.fromkeys([*inside, *persistent]), dropped)
+    needed = dict.fromkeys([*inside, *persistent])
+    copied = copy_checkout(repository.root, folder, needed, dropped)
+    outputs = [relative(out, repository.root) for other in repository.stages.values() for out in other.outs]
+    copy_ignored(repository.root, copied, ignored_inputs(repository.root, stage, outputs))
+    return copied
 
 
-def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
-    """Run the commands of a stage in a copy as the engine does; return the seconds."""
+def _run(repository: Repository, stage: Stage, copied: Path, log: Path, secrets: Collection[str]) -> float:
+    """Run the commands of a stage in a copy of the workspace; return the seconds."""
+    commands = (
+        (arguments, {**keywords, "cwd": os.path.relpath(keywords["cwd"], repository.root)})
+        for arguments, keywords in lock_writer.command_lines(repository, stage.address)
+    )
+    return run_in_copy(stage, commands, copied, log, secrets)
+
+
+def run_in_copy(
+    stage: Stage,
+    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]],
+    copied: Path,
+    log: Path,
+    secrets: Collection[str],
+) -> float:
+    """Run the commands of a stage in a copy as the engine does; return the seconds.
+
+    Parameters
+    ----------
+    commands : iterable
+        Arguments and keywords of `Popen`; `cwd` is relative to the root of the copy.
+    secrets : collection of str
+        Values to mask in the log and in messages.
+    """
     environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{copied / 'mlflow-verify.db'}"
@@ -214,24 +250,28 @@ def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float
     try:
         run_commands(
             stage.address,
-            _moved(lock_writer.command_lines(repository, stage.address), repository.root, copied),
+            _moved(commands, copied),
             log,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment=environment,
         )
     except StageFailedError as error:
         raise StageFailedError(
-            f"{error}\nthe scratch copy holds only files that git lists and files that the stage declares; "
-            "if the stage reads another file that it does not declare in deps, add it there"
+            f"{mask_text(str(error), secrets)}\n"
+            "the scratch copy holds only files that git lists, files that the stage declares, and "
+            "ignored files that its command names; if the stage reads another file that it does not declare "
+            "in deps, add it there"
         ) from error
+    finally:
+        mask_log(log, secrets)
     return time.monotonic() - started
 
 
 def _moved(
-    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], root: Path, copied: Path
+    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], copied: Path
 ) -> Iterable[tuple[list[str] | str, Mapping[str, Any]]]:
     for arguments, keywords in commands:
-        folder = copied / os.path.relpath(keywords["cwd"], root)
+        folder = copied / keywords["cwd"]
         folder.mkdir(parents=True, exist_ok=True)
         yield arguments, {**keywords, "cwd": str(folder)}
 

@@ -14,11 +14,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from statewright.git import git
-from statewright.workflow import WorkflowError
+from statewright.workflow import Stage, WorkflowError, overlaps
 
 _FICLONE = 0x40049409
 """The Linux request to share the blocks of a file with another until one of them is written."""
@@ -61,6 +61,37 @@ def copy_checkout(root: Path, folder: Path, needed: Iterable[str], dropped: Iter
     for path in excluded:  # a stage may rely on the existing folder of its output
         if path.parent.is_dir():
             _mirror(path.parent, folder).mkdir(parents=True, exist_ok=True)
+    _link_environments(root, copied)
+    return copied
+
+
+def copy_revision(root: Path, folder: Path, commit: str, dropped: Iterable[str]) -> Path:
+    """Check out a commit in `folder`; return the root of the copy.
+
+    The copy has its own git repository, see :func:`copy_checkout`.
+
+    Parameters
+    ----------
+    dropped : iterable of str
+        Paths, relative to `root`, that the copy must not hold: the outputs of the stage.
+
+    Raises
+    ------
+    WorkflowError
+        If git cannot check the commit out.
+    """
+    top = _git_top(root) or root
+    copied_top, copied = _mirror(top, folder), _mirror(root, folder)
+    _copy_repository(top, copied_top)
+    git(copied_top, "checkout", "--quiet", "--force", "--detach", commit, timeout_s=600)
+    if git(copied_top, "rev-parse", "HEAD").strip() != commit or not copied.is_dir():
+        raise WorkflowError(f"git cannot check out {commit[:7]} in a scratch copy; `git fsck` shows why")
+    for name in dropped:
+        path = _mirror(root / name, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
     _link_environments(root, copied)
     return copied
 
@@ -164,13 +195,53 @@ def _copy_file(source: str | Path, target: str | Path) -> None:
 
 
 def _link_environments(root: Path, copied: Path) -> None:
-    """Link virtual environments, which are too large to copy.
+    """Link folders of installed software, which are too large to copy.
 
     No stage writes to them.
     """
     for folder in root.iterdir():
-        if (folder / "pyvenv.cfg").is_file() and not (copied / folder.name).exists():
+        if _is_environment(folder) and not (copied / folder.name).exists():
             (copied / folder.name).symlink_to(folder)
+
+
+def _is_environment(folder: Path) -> bool:
+    """Return whether a folder holds installed software (venv, conda, Node)."""
+    marks = ("pyvenv.cfg", "conda-meta", "bin/python", "bin/activate")
+    return folder.name == "node_modules" or any((folder / mark).exists() for mark in marks)
+
+
+def ignored_inputs(root: Path, stage: Stage, outputs: Collection[str]) -> list[str]:
+    """Return `.env` and the ignored files that the commands of a stage name.
+
+    The environment variables of a project usually stand in `.env`, which many tools read without being
+    told. Outputs of stages are left out: a stage that reads one must declare it.
+
+    Parameters
+    ----------
+    outputs : collection of str
+        Paths of the outputs of all stages, relative to `root`.
+    """
+    words = {".env"}
+    for command in stage.cmd:
+        words |= {word.strip("'\"();") for word in command.split()}
+    paths = set()
+    for word in words - {""}:
+        path = os.path.normpath(Path(stage.wdir, word))
+        source = root / path
+        if not path.startswith("..") and source.is_file() and not any(overlaps(path, out) for out in outputs):
+            paths.add(path)
+    if not paths:
+        return []
+    listed = git(root, "-c", "core.quotePath=false", "check-ignore", "--no-index", "--", *sorted(paths))
+    return [path for path in listed.splitlines() if path in paths]
+
+
+def copy_ignored(root: Path, copied: Path, paths: Iterable[str]) -> None:
+    """Copy files into a scratch copy that does not hold them."""
+    for path in paths:
+        if not (copied / path).exists():
+            (copied / path).parent.mkdir(parents=True, exist_ok=True)
+            _copy_file(root / path, copied / path)
 
 
 def signatures(paths: Iterable[Path]) -> dict[str, tuple[int, int, int]]:

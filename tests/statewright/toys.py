@@ -19,6 +19,7 @@ from statewright.repository.pulling import fetch_run_cache
 from statewright.repository.scope import select, targets
 from statewright.request import EVERYTHING, Request
 from statewright.running.process import run_commands
+from statewright.workspace import control_folder
 
 HERE = Path(__file__).parents[2]
 
@@ -64,9 +65,12 @@ def verdicts(root: Path, names: Sequence[str] = ()) -> dict[str, str]:
     return {address: decision.verdict for address, decision in plan_of(root, names).decisions.items()}
 
 
-def run_here(root: Path, *, force: Sequence[str] = (), request: Request = EVERYTHING) -> dict[str, str]:
+def run_here(
+    root: Path, *, force: Sequence[str] = (), request: Request = EVERYTHING, track: bool = False
+) -> dict[str, str]:
     """Run the planned stages one by one, as `transition` does; return the outcomes."""
     repository = engine.open_repository(root, request)
+    control_folder(root / ".statewright")
     workflow = engine.declare(repository)
     if request.pull and request.run_cache:
         fetch_run_cache(repository)
@@ -83,6 +87,8 @@ def run_here(root: Path, *, force: Sequence[str] = (), request: Request = EVERYT
                 run_commands(address, lock_writer.command_lines(repository, address), log)
                 lock_writer.finish(writer, address)
             outcomes[address] = "ran"
+    if track:
+        lock_writer.track_changes(repository)
     return outcomes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,7 @@ FILES = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a repository whose first commit is up to date, with a file that `dvc add` tracks."""
+    """Return a repository whose first commit is up to date."""
     root = make_repository(tmp_path / "toy", FILES)
     assert dvc(root, "add", "-q", "raw") == 0
     assert dvc(root, "repro", "-q") == 0
@@ -92,7 +93,7 @@ def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def test_nothing_differs(root: Path) -> None:
-    """A committed repository without changes has an empty difference."""
+    """Find no difference in a committed repository without changes."""
     difference = diff(root)
     assert not difference.differs
     assert difference.unchanged == 4
@@ -118,7 +119,7 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("where", ["workspace", "commit"])
 def test_changed_declaration_without_a_run(root: Path, change: str, where: str) -> None:
-    """Stages that would run are those that DVC would run, in the workspace and in a commit alike."""
+    """Name the stages that DVC would run, in the workspace and in a commit."""
     CHANGES[change](root)
     new = "workspace"
     if where == "commit":
@@ -134,7 +135,7 @@ def test_changed_declaration_without_a_run(root: Path, change: str, where: str) 
 
 
 def test_recorded_change_between_commits(root: Path) -> None:
-    """After a run and a commit, stages changed and none would run; figures are those of DVC."""
+    """Report figures of DVC for stages that were run in between."""
     write(root, {"raw/c": "3\n", "params.yaml": "low: 2\ntrain: {rate: 0.5}\n"})
     assert dvc(root, "add", "-q", "raw") == 0
     assert dvc(root, "repro", "-q") == 0
@@ -163,14 +164,14 @@ def test_recorded_change_between_commits(root: Path) -> None:
 
 
 def test_added_and_removed_stage(root: Path) -> None:
-    """A stage that one revision lacks is named as added or removed."""
+    """Name a stage that one revision lacks as added or removed."""
     text = (root / "dvc.yaml").read_text()
     (root / "dvc.yaml").write_text(text.replace("  report:", "  summary:"))
     assert statuses(diff(root)) == {"summary": ("added", "must"), "report": ("removed", "skip")}
 
 
 def test_same_inputs_with_another_result(root: Path) -> None:
-    """An output that changed without a change of inputs is reported as such."""
+    """Report an output that changed without a change of inputs."""
     lock = (root / "dvc.lock").read_text()
     report = json.loads(json.dumps(diff(root).as_dict()))
     assert not report["differs"]
@@ -184,7 +185,7 @@ def test_same_inputs_with_another_result(root: Path) -> None:
 
 
 def test_stale_before_is_marked(root: Path) -> None:
-    """A stage that would also run in the older revision is no consequence of the change."""
+    """Mark a stage that would also run in the older revision."""
     CHANGES["param"](root)
     commit(root)
     write(root, {"README.md": "text\n"})
@@ -195,7 +196,7 @@ def test_stale_before_is_marked(root: Path) -> None:
 
 
 def test_fresh_clone_without_data_is_up_to_date(root: Path, tmp_path: Path) -> None:
-    """The check passes without the data, and fails when a param or an entry of the lock is stale."""
+    """Pass the check without data; fail it for a stale param or lock entry."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
     assert not check_recorded(clone).work
@@ -217,7 +218,7 @@ def test_fresh_clone_without_data_is_up_to_date(root: Path, tmp_path: Path) -> N
 
 
 def test_stage_that_always_runs_is_not_stale(root: Path) -> None:
-    """A stage that is declared to run every time does not fail the check."""
+    """Pass the check for a stage that is declared to run every time."""
     text = (root / "dvc.yaml").read_text()
     (root / "dvc.yaml").write_text(
         text.replace("outs: [report.txt]", "outs: [report.txt]\n    always_changed: true")
@@ -226,7 +227,7 @@ def test_stage_that_always_runs_is_not_stale(root: Path) -> None:
 
 
 def test_folder_of_a_git_repository(tmp_path: Path) -> None:
-    """A DVC repository below the top of git, with a dependency above it, compares equal to itself."""
+    """Compare a repository below the top of git, with dependencies outside."""
     top = tmp_path / "top"
     root = top / "part"
     root.mkdir(parents=True)
@@ -265,7 +266,7 @@ def test_folder_of_a_git_repository(tmp_path: Path) -> None:
 
 
 def test_unknown_revision_and_no_commit(root: Path, tmp_path: Path) -> None:
-    """A revision that does not exist is named in the error."""
+    """Name a revision that does not exist in the error."""
     with pytest.raises(WorkflowError, match="'nowhere' is not a revision"):
         diff(root, "nowhere")
     empty = make_repository(tmp_path / "empty", {"dvc.yaml": "stages: {}\n"})
@@ -273,8 +274,20 @@ def test_unknown_revision_and_no_commit(root: Path, tmp_path: Path) -> None:
         diff(empty)
 
 
+def test_secrets_are_masked(root: Path) -> None:
+    """Show no value of a secret, in no format."""
+    write(root, {"params.yaml": "low: 1\ntrain: {rate: 0.5}\ndb: {password: 12345}\n"})
+    commit(root)
+    text = (root / "params.yaml").read_text().replace("12345", "67890")
+    write(root, {"params.yaml": text})
+    for arguments in ((), ("--json",), ("--format", "markdown")):
+        shown = statewright(root, "diff", *arguments).stdout
+        assert "db.password" in shown
+        assert not {"12345", "67890", "55545"} & set(re.findall(r"\d+", shown))
+
+
 def test_exit_code_and_markdown(root: Path) -> None:
-    """`--exit-code` is 1 only if something differs; Markdown cannot be broken by a value."""
+    """Exit with 1 only if something differs; escape values in Markdown."""
     assert statewright(root, "diff", "--exit-code").returncode == 0
     write(root, {"params.yaml": "low: 1\ntrain: {rate: 'a|b `c` <img> @team'}\n"})
     assert statewright(root, "diff").returncode == 0

@@ -87,3 +87,10 @@ def test_constraints_never_contradict_the_serial_order(data: st.DataObject) -> N
         if name in ordering.alone:
             assert before[name] == set(work[: work.index(name)])
             assert all(name in before[later] for later in work[work.index(name) + 1 :])
+
+
+def test_single_items_keep_the_order_in_which_they_were_named() -> None:
+    flow = workflow({"early": (), "late": ("early",)})
+    for workers in ("auto", 1, 2):
+        after = order_stages(flow, ["late", "early"], {}, [], workers).after()
+        assert list(TopologicalSorter(after).static_order()) == ["late", "early"]

@@ -14,6 +14,7 @@ from toys import commit, dvc, dvc_status, inside, lock_files, make_repository, r
 
 from statewright.cli import build_parser
 from statewright.commands import _request
+from statewright.git import git
 from statewright.planning.absent import absent_data, advice
 from statewright.request import EVERYTHING
 from statewright.session import open_session
@@ -173,8 +174,10 @@ def test_a_plan_of_a_fresh_clone_says_what_is_missing_and_what_to_type(origin: P
     assert verdicts == dict.fromkeys(("raw.csv.dvc", "prep", "train", "twin", "eval"), "may")
     missing = absent_data(session.workflow, session.state, session.plan)
     assert {(data.path, data.remote, data.cached) for data in missing} == {(n, "store", False) for n in DATA}
-    (line,) = advice(missing)
-    assert "`dvc pull` or `statewright run --pull`" in line and "'store'" in line
+    assert advice(missing) == [
+        "not here and not in the cache: raw.csv, prep.csv, model.txt, twin.txt",
+        "  `dvc pull` or `statewright run --pull` fetches what the remote 'store' has",
+    ]
     assert dvc(root, "pull", "-q") == 0
     assert {d.verdict for d in open_session(root, EVERYTHING).plan.decisions.values()} == {"skip"}
 
@@ -182,8 +185,10 @@ def test_a_plan_of_a_fresh_clone_says_what_is_missing_and_what_to_type(origin: P
 def test_data_that_only_the_cache_has_is_checked_out_by_hand(origin: Path, tmp_path: Path) -> None:
     _, root = copies(origin, tmp_path, (lambda root: (root / "raw.csv").unlink(),))
     session = open_session(root, EVERYTHING)
-    (line,) = advice(absent_data(session.workflow, session.state, session.plan))
-    assert "raw.csv" in line and "`dvc checkout`" in line
+    assert advice(absent_data(session.workflow, session.state, session.plan)) == [
+        "not here, but in the cache: raw.csv",
+        "  `dvc checkout` restores it",
+    ]
 
 
 def test_after_pull_git_and_dvc_are_clean(origin: Path, tmp_path: Path) -> None:
@@ -192,3 +197,23 @@ def test_after_pull_git_and_dvc_are_clean(origin: Path, tmp_path: Path) -> None:
     outcomes = run_here(root, request=request)
     assert set(outcomes.values()) == {"restored"}
     assert dvc_status(root) == {}
+
+
+@pytest.mark.parametrize("autostage", ["true", "false"])
+def test_files_are_added_to_git_as_dvc_repro_does(tmp_path: Path, autostage: str) -> None:
+    stages = """
+        stages:
+          a: {cmd: echo 1 > a.txt, outs: [a.txt]}
+          b: {cmd: cp ../a.txt b.txt, wdir: sub, deps: [../a.txt], outs: [b.txt]}
+        """
+    by_dvc = make_repository(tmp_path / "dvc", {"dvc.yaml": stages, "sub/readme": "a folder\n"})
+    assert dvc(by_dvc, "config", "core.autostage", autostage) == 0
+    commit(by_dvc)
+    by_us = tmp_path / "ours"
+    shutil.copytree(by_dvc, by_us, symlinks=True)
+    assert dvc(by_dvc, "repro", "-q") == 0
+    with inside(by_us):
+        run_here(by_us, track=True)
+    status = git(by_us, "status", "--short")
+    assert status == git(by_dvc, "status", "--short")
+    assert ("A  dvc.lock" in status) == (autostage == "true")

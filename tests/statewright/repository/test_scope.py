@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.dependency import Dependency
 from toys import inside, make_repository, statewright, write
 
 from statewright.cli import build_parser
 from statewright.commands import _request
 from statewright.repository.declaration import open_repository
-from statewright.repository.scope import select, targets
+from statewright.repository.scope import labels, select, targets
 from statewright.request import EVERYTHING, Request
+from statewright.session import open_session
 from statewright.workflow import WorkflowError
 
 FILES = {
@@ -173,6 +175,41 @@ def test_an_error_says_what_to_type(root: Path, folder: str, request_: Request, 
     repository = open_repository(root / folder, request_)
     with pytest.raises(WorkflowError, match=message):
         select(repository, request_)
+
+
+def test_addresses_print_as_dvc_prints_them_in_the_folder(root: Path) -> None:
+    from dvc.repo import Repo
+
+    for folder in ("sub", "sub/deep", "none"):
+        printed = labels(open_repository(root / folder))
+        with inside(root / folder), Repo(str(root / folder)) as repo:
+            assert set(printed.values()) == {stage.addressing for stage in repo.index.stages}
+    assert labels(open_repository(root)) == {}
+    plan = statewright(root / "sub", "plan", "s")
+    assert [line.split()[0] for line in plan.stdout.splitlines()[:4]] == [
+        "../raw.dvc",
+        "../dvc.yaml:p",
+        "p",
+        "s",
+    ]
+    assert "after p" in plan.stdout or "never run here" in plan.stdout
+
+
+def test_data_of_other_pipelines_is_not_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "dvc.yaml": "stages:\n  a: {cmd: cp in a, deps: [in], outs: [a]}\n",
+        "other/dvc.yaml": "stages:\n  huge: {cmd: cp data h, deps: [data], outs: [h]}\n",
+        "in": "1\n",
+        "other/data": "terabytes\n",
+    }
+    root = make_repository(tmp_path / "toy", files)
+    hashed: list[str] = []
+    get_hash = Dependency.get_hash
+    monkeypatch.setattr(Dependency, "get_hash", lambda dep: (hashed.append(str(dep)), get_hash(dep))[1])
+    assert list(open_session(root, Request()).plan.decisions) == ["a"]
+    assert hashed == ["in"]
+    assert len(open_session(root, EVERYTHING).plan.decisions) == 2
+    assert sorted(hashed[1:]) == ["in", "other/data"]
 
 
 def test_a_command_takes_the_stages_of_the_users_folder(root: Path, tmp_path: Path) -> None:
