@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="statewright",
-        description="Run a DVC pipeline as a state machine: planned with reasons, carried out by Prefect, "
+        description="Run a DVC pipeline as a state machine: planned with reasons, shown by Prefect, "
         "recorded in MLflow. It reads any dvc.yaml and writes the same dvc.lock as `dvc repro`.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
@@ -104,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     diff.set_defaults(command=commands.diff)
 
-    run = subcommands.add_parser("run", help="run the stages that are not up to date, as a Prefect flow")
+    run = subcommands.add_parser("run", help="run the stages that are not up to date")
     _add_selection(run)
     _add_reproduction(run)
     run.add_argument("--dry", action="store_true", help="print the plan and run nothing: `statewright plan`")

@@ -55,7 +55,7 @@ class Configuration:
         "auto",
         "'auto', 'always' or 'never'",
         lambda value: value in ("auto", "always", "never"),
-        "run stages as Prefect tasks: if a server answers, always (with a temporary server), or never",
+        "show runs in Prefect: if there is a server, always (else with a temporary server), or never",
     )
     store: str = _setting(
         ".statewright/mlflow",

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright import meta, parameters
+from statewright.configuration import read_configuration
 from statewright.drift import Environments
 from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
@@ -32,6 +33,7 @@ from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
 from statewright.running.limits import Limits, limits_of
 from statewright.running.recorder import resume
+from statewright.running.servers import find_server, in_flow_run
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
@@ -248,6 +250,8 @@ def carry_out(
     """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import transition
 
+    if hint := _watch_hint(session):
+        console.print(hint, style="bright_black", markup=False, highlight=False)
     board = new_board(session.plan, console, verbose=verbose)
     result = transition(
         session.repository,
@@ -294,6 +298,17 @@ def carry_out(
         show_results(session)
         print_metrics(metric_changes(session.repository, session.workflow, result.state), console)
     return 0
+
+
+def _watch_hint(session: Session, at_least_s: float = 30) -> str | None:
+    """Return how to watch a run in a browser, unless it is short or on a Prefect server."""
+    expected = [session.plan.decisions[address].seconds for address in session.plan.work]
+    known = [seconds for seconds in expected if seconds]
+    if len(known) == len(expected) and sum(high for _, high in known) < at_least_s:
+        return None
+    if read_configuration(session.repository.root).prefect != "auto" or in_flow_run() or find_server()[0]:
+        return None
+    return "to watch runs in a browser, start `statewright ui` first"
 
 
 def _new_work(session: Session, state: State) -> Plan:

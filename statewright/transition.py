@@ -214,8 +214,10 @@ def _carry_out(
         "statewright.workflow": work.workflow.digest,
     }
     work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
+    lock_writer.begin_run(work.writer)
     try:
         run(work, limits)
+        lock_writer.end_run(work.writer)
     finally:
         with suppress(WaitStoppedError):
             result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)

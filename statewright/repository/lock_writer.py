@@ -5,6 +5,7 @@ The result is the same repository that ``dvc repro`` leaves.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,12 +18,14 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
+from statewright.files import replacing
 from statewright.repository.declaration import Repository, relative
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.pulling import pull_inputs, pull_outputs
 from statewright.request import Request
 from statewright.workflow import digest
+from statewright.workspace import control_folder
 
 
 class DependencyChangedError(RuntimeError):
@@ -32,6 +35,8 @@ class DependencyChangedError(RuntimeError):
 Announce = Callable[[str], None]
 """Called with the status of a stage when its hashes are final, before its lock file records it."""
 
+UNFINISHED = "unfinished.json"
+"""File below `.statewright`: the entries of `dvc.lock` that a running or killed run may have added."""
 PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 
@@ -63,7 +68,38 @@ def open_lock_writer(repository: Repository, order: Sequence[str]) -> LockWriter
     ordered = [stages[address] for address in order]
     with repository.locked():
         _remove_partial_copies(ordered)
-    return LockWriter(repository, stages, lock_files([s for s in ordered if isinstance(s, PipelineStage)]))
+    pipeline = [stage for stage in ordered if isinstance(stage, PipelineStage)]
+    return LockWriter(repository, stages, lock_files(pipeline, _read_unfinished(repository.root)))
+
+
+def begin_run(writer: LockWriter) -> None:
+    """Note which entries of `dvc.lock` the run may add, until `end_run`.
+
+    A killed run leaves the note. The next run then orders the entries of both runs as one ``dvc repro``
+    does, instead of adding its own at the end.
+    """
+    root = writer.repository.root
+    names = {
+        str(path): [name for name in writer.locks.order[path] if name not in (file.known or ())]
+        for path, file in writer.locks.files.items()
+    }
+    if any(names.values()):
+        path = control_folder(root / ".statewright") / UNFINISHED
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(names), encoding="utf-8")
+
+
+def end_run(writer: LockWriter) -> None:
+    """Remove the note of `begin_run`, because the run has ended by itself."""
+    (writer.repository.root / ".statewright" / UNFINISHED).unlink(missing_ok=True)
+
+
+def _read_unfinished(root: Path) -> Mapping[str, Sequence[str]]:
+    try:
+        names: dict[str, list[str]] = json.loads((root / ".statewright" / UNFINISHED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return names
 
 
 def _remove_partial_copies(stages: Sequence[DvcStage]) -> None:

@@ -48,7 +48,7 @@ class LockFile:
     signature: tuple[int, int, int] | None = None
     foreign: set[str] = field(default_factory=set)
 
-    def read(self) -> None:
+    def read(self, unfinished: Sequence[str] = ()) -> None:
         """Read the file again if another process has written to it."""
         now = _signature(self.path)
         if self.known is None or now != self.signature:
@@ -58,7 +58,8 @@ class LockFile:
                 self.foreign |= {name for name in self.texts if self.texts[name] != before.get(name)}
             self.signature = now
         if self.known is None:
-            self.known = frozenset(self.texts)
+            self.new = {name for name in unfinished if name in self.texts}
+            self.known = frozenset(self.texts) - self.new
 
     def write(self, entries: Mapping[str, Any], order: Sequence[str]) -> None:
         """Replace the file by one that also holds these entries."""
@@ -165,13 +166,19 @@ class LockFiles:
             stage.cmd_changed = entry.get("cmd") != stage.cmd
 
 
-def lock_files(stages: Sequence[PipelineStage]) -> LockFiles:
-    """Read the lock files of `stages`; new entries follow the order of `stages`."""
+def lock_files(stages: Sequence[PipelineStage], unfinished: Mapping[str, Sequence[str]]) -> LockFiles:
+    """Read the lock files of `stages`; new entries follow the order of `stages`.
+
+    Parameters
+    ----------
+    unfinished : mapping of str to sequence of str
+        Path of a `dvc.yaml` -> stages whose entries a killed run added; they count as new.
+    """
     locks = LockFiles({})
     for stage in stages:
         if stage.path not in locks.files:
             locks.order[stage.path] = []
             locks.files[stage.path] = LockFile(Path(stage.dvcfile._lockfile.path))
-            locks.files[stage.path].read()
+            locks.files[stage.path].read(unfinished.get(stage.path, ()))
         locks.order[stage.path].append(stage.name)
     return locks

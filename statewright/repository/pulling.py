@@ -13,6 +13,7 @@ from dvc.exceptions import CheckoutError, DvcException
 from dvc.repo import Repo
 from dvc.stage import Stage as DvcStage
 
+from statewright.masking import mask_text
 from statewright.repository.declaration import Repository
 from statewright.repository.errors import translate_errors
 
@@ -26,7 +27,7 @@ def fetch_run_cache(repository: Repository) -> str | None:
         try:
             repository.repo.stage_cache.pull(None)
         except RunCacheNotSupported as error:
-            return f"the run cache was not fetched: {error}"
+            return f"the run cache was not fetched: {mask_text(str(error))}"
     return None
 
 

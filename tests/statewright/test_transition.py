@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ from statewright.running.dispatch import startable
 from statewright.running.limits import Limits
 from statewright.running.recorder import wait_until_recorded
 from statewright.workflow import Stage, Workflow
+
+HERE = Path(__file__).resolve().parents[2]
 
 # OUT is a folder outside of the repository, where stages log their times.
 STAGES = """
@@ -200,11 +206,11 @@ class TestFirstRun:
         assert sorted(set(failed)) == ["broken", "flaky", "sleepy"]
 
     def test_recorded_durations_predict_the_next_run(self, first: Ran) -> None:
-        from statewright.record.history import durations
+        from statewright.record.history import past_seconds, widened_range
 
-        ranges = durations(first.root)
-        assert set(ranges) == HEALTHY
-        low, high = ranges["left"]
+        past = past_seconds(first.root)
+        assert set(past) == HEALTHY
+        low, high = widened_range(past["left"])
         assert 0.75 <= low < 1.5 <= high < 40  # one run: half and twice of what it took
 
 
@@ -348,3 +354,55 @@ def test_a_stage_that_fails_twice_is_not_restored(tmp_path: Path, prefect_server
     assert done.returncode == 0 and "made: ran" in done.stderr and "kept: ran" in done.stderr, done.stderr
     assert (root / "out.txt").read_text() == "good, better\n"
     assert dvc_status(root) == {}
+
+
+def test_a_run_without_a_server_neither_imports_prefect_nor_starts_a_server(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repo", {"dvc.yaml": "stages:\n  a: {cmd: echo > a, outs: [a]}\n"})
+    script = (
+        "import atexit, subprocess, sys\n"
+        "started = []\n"
+        "class Popen(subprocess.Popen):\n"
+        "    def __init__(self, command, *rest, **named):\n"
+        "        started.append(str(command))\n"
+        "        super().__init__(command, *rest, **named)\n"
+        "subprocess.Popen = Popen\n"
+        "atexit.register(lambda: print('imported:', {'prefect', 'mlflow'} & set(sys.modules)))\n"
+        "atexit.register(lambda: print('reporters:', sum('prefect' in command for command in started)))\n"
+        "from statewright.running import servers\n"
+        "servers.find_server.__defaults__ = (9,)\n"
+        "from statewright.cli import main\n"
+        "main(['run'])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment |= {"PYTHONPATH": str(HERE), "PREFECT_HOME": str(tmp_path / "prefect")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "imported: set()" in done.stdout
+    assert "reporters: 0" in done.stdout
+    assert "to watch runs in a browser, start `statewright ui` first" in done.stderr
+
+
+@pytest.mark.end_to_end
+def test_a_temporary_server_records_stages_that_ended_before_it_was_ready(tmp_path: Path) -> None:
+    files = {
+        "dvc.yaml": "stages:\n  a: {cmd: echo 1 > a, outs: [a]}\n  b: {cmd: cp a b, deps: [a], outs: [b]}\n",
+        ".statewright.toml": 'prefect = "always"\n',
+    }
+    root = make_repository(tmp_path / "repo", files)
+    home = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": ""}
+    before = datetime.now(UTC)
+    done = statewright(root, "run", environment=home)
+    after = datetime.now(UTC)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as database:
+        query = "SELECT state_type FROM flow_run"
+        deadline = time.monotonic() + 200  # on a busy machine the record is completed in the background
+        while database.execute(query).fetchall() != [("COMPLETED",)] and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert database.execute(query).fetchall() == [("COMPLETED",)]
+        query = "SELECT name, state_type, start_time, end_time FROM task_run ORDER BY start_time"
+        tasks = database.execute(query).fetchall()
+    assert [(name, state) for name, state, *_ in tasks] == [("a", "COMPLETED"), ("b", "COMPLETED")]
+    times = [datetime.fromisoformat(at).replace(tzinfo=UTC) for _, _, *both in tasks for at in both]
+    assert [before, *times, after] == sorted([before, *times, after])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toys import make_repository, run_here
+import yaml
+from toys import dvc, inside, make_repository, run_here
 
 from statewright.repository import declaration as engine
 from statewright.repository import lock_writer
@@ -54,3 +55,33 @@ def test_temporary_files_of_a_killed_copy_are_removed_and_no_others(tmp_path: Pa
         (root / name).write_text("half")
     run_here(root)
     assert {path.name for path in root.iterdir() if ".tmp" in path.name} == others
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_after_a_kill_new_entries_have_the_order_of_one_run(tmp_path: Path, killed: bool) -> None:
+    """A run that ended by itself with failures keeps the order of its entries, as DVC does."""
+    stages = {name: f"  {name}: {{cmd: echo {name} > {name}.txt, outs: [{name}.txt]}}" for name in "abcd"}
+    text = "\n".join(["stages:", *stages.values()]) + "\n"
+    root, twin = (make_repository(tmp_path / name, {"dvc.yaml": text}) for name in ("ours", "twin"))
+    assert dvc(twin, "repro") == 0
+
+    def run(*addresses: str) -> lock_writer.LockWriter:
+        writer = lock_writer.open_lock_writer(engine.open_repository(root), list("abcd"))
+        lock_writer.begin_run(writer)
+        for address in addresses:
+            assert lock_writer.begin(writer, address) == "ready"
+            (root / f"{address}.txt").write_text(f"{address}\n")
+            lock_writer.finish(writer, address)
+        return writer
+
+    with inside(root):
+        writer = run("d")
+        if not killed:
+            lock_writer.end_run(writer)
+        writer = run("c", "a", *(["b"] if killed else []))
+        lock_writer.end_run(writer)
+        assert not (root / ".statewright" / lock_writer.UNFINISHED).exists()
+    if killed:
+        assert (root / "dvc.lock").read_bytes() == (twin / "dvc.lock").read_bytes()
+    else:
+        assert list(yaml.safe_load((root / "dvc.lock").read_text())["stages"]) == ["d", "a", "c"]

@@ -307,10 +307,33 @@ def test_lost_events_are_treated_as_reads_of_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_repository(tmp_path / "toy", {"dvc.yaml": LATE, "raw.csv": "1\n"})
-    monkeypatch.setattr(WatchedPaths, "events", lambda _: iter([PathEvent("", inotify.OVERFLOWED)]))
+    monkeypatch.setattr(WatchedPaths, "events", lambda _: iter([PathEvent((), inotify.OVERFLOWED)]))
 
     with counting(tmp_path) as counts:
         run_local(root, 4)
 
     assert counts["reader"] == 2
     assert not (root / ".statewright" / "reads.json").exists()
+
+
+@pytest.mark.parametrize("links", ["copy", "hardlink", "symlink"])
+def test_declared_reads_never_make_a_stage_run_again(tmp_path: Path, links: str) -> None:
+    def stage(name: str, deps: str, seconds: float) -> str:
+        copy = f"mkdir -p {name}/in && cat s0 > {name}/in/1 && cat {deps or 's0'} > {name}/2"
+        make = f"{copy} && echo {name} | tee -a {name}/in/1 >> {name}/2"
+        return (
+            f"  {name}: {{cmd: 'echo {name} >> \"$RAN\"; {make}; sleep {seconds}', "
+            f"deps: [{deps.replace(' ', ', ') or 's0'}], outs: [{name}]}}\n"
+        )
+
+    names = {"a": "", "b": "", "c": "", "d": "a/2 b/2", "e": "b/2", "f": "d/2 c/2", "g": ""}
+    text = "stages:\n" + "".join(stage(n, deps, 0.1 * (i % 3)) for i, (n, deps) in enumerate(names.items()))
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": text, "s0": "1\n"})
+    with (root / ".dvc" / "config").open("a") as config:
+        config.write(f"[cache]\n    type = {links}\n")
+
+    for source in ("1\n", "2\n", "3\n"):
+        write(root, {"s0": source})
+        with counting(tmp_path) as counts:
+            result = run_local(root, 4)
+        assert counts == dict.fromkeys(names, 1), result.notices

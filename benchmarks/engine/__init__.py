@@ -1,0 +1,1 @@
+"""Cost of the engine compared with DVC itself: ``python -m benchmarks.engine``."""

@@ -1,0 +1,128 @@
+"""Phases of a small run: where each tenth of a second goes.
+
+A run is measured in a process of its own, in which the functions at the borders of the phases are
+wrapped by clocks. The seconds of a phase exclude the phases inside it.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engine.repositories import PYTHON, make_layers, settled
+
+PHASES: dict[str, tuple[str, ...]] = {
+    "read": (
+        "statewright.repository.declaration:open_repository",
+        "statewright.repository.declaration:declare",
+        "statewright.repository.observation:observe",
+    ),
+    "plan": ("statewright.planning.plan:decide", "statewright.scheduling.prediction:schedule_plan"),
+    "start": (
+        "statewright.running.launcher:Launcher.__init__",
+        "statewright.running.launcher:Launcher.start",
+        "statewright.repository.lock_writer:begin",
+    ),
+    "watch": ("statewright.running.watch:open_watch", "statewright.running.watch:Watch.end"),
+    "commands": ("statewright.running.process:run_commands",),
+    "commit": ("statewright.repository.lock_writer:finish",),
+    "record": (
+        "statewright.running.recorder:Recorder.__init__",
+        "statewright.running.recorder:Recorder.stage",
+        "statewright.running.recorder:Recorder.close",
+    ),
+}
+
+
+def print_phases(root: Path, repeat: int, stages: int = 8) -> None:
+    """Print the seconds of each phase for a run of trivial stages, one after the other."""
+    rows: dict[str, list[float]] = defaultdict(list)
+    for _ in range(repeat):
+        repository = make_layers(root / "phases", stages)
+        started = time.time()
+        output = subprocess.run(
+            [PYTHON, "-m", __name__, str(started)], cwd=repository, capture_output=True, text=True, check=True
+        ).stdout
+        whole = time.time() - started
+        measured = json.loads(output.splitlines()[-1])
+        measured["exit"] = whole - measured.pop("end")
+        measured["other"] = whole - sum(measured.values())
+        for phase, seconds in {**measured, "whole process": whole}.items():
+            rows[phase].append(seconds)
+        settled(repository)
+    print(f"## Where the time goes: {stages} stages of 0 s, one after the other\n")
+    print("| phase | seconds |\n| --- | ---: |")
+    for phase in ("import", *PHASES, "exit", "other", "whole process"):
+        print(f"| {phase} | {statistics.median(rows[phase]):.2f} |")
+    print(flush=True)
+
+
+class Clocks:
+    """Seconds of each phase, without those of the phases inside it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
+        self._inside = threading.local()
+
+    def wrap(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function` with a clock around it."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            outer = getattr(self._inside, "spent", 0.0)
+            self._inside.spent, started = 0.0, time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                took = time.perf_counter() - started
+                self.seconds[phase] += took - self._inside.spent
+                self._inside.spent = outer + took
+
+        return timed
+
+    def install(self) -> None:
+        """Wrap the functions of all phases, wherever they are imported."""
+        for phase, names in PHASES.items():
+            for name in names:
+                module, _, path = name.partition(":")
+                *owners, attribute = path.split(".")
+                owner: Any = import_module(module)
+                for step in owners:
+                    owner = getattr(owner, step)
+                original = getattr(owner, attribute)
+                timed = self.wrap(phase, original)
+                setattr(owner, attribute, timed)
+                for loaded in [m for n, m in sys.modules.items() if n.startswith("statewright")]:
+                    for key, value in list(vars(loaded).items()):
+                        if value is original:
+                            setattr(loaded, key, timed)
+
+
+def main() -> None:
+    """Run a repository and print the seconds of each phase as JSON."""
+    started = float(sys.argv[1])
+    import statewright.session
+    import statewright.transition  # noqa: F401
+    from statewright.cli import main as run
+
+    imported = time.time()
+    clocks = Clocks()
+    clocks.install()
+    try:
+        run(["run"])
+    except SystemExit as end:
+        if end.code:
+            raise
+    print(json.dumps({"import": imported - started, **clocks.seconds, "end": time.time() - started}))
+
+
+if __name__ == "__main__":
+    main()
