@@ -14,6 +14,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from statewright.masking import mask_command
 from statewright.request import Request
 from statewright.workflow import Workflow, WorkflowError
 
@@ -34,7 +35,13 @@ def graph(options: argparse.Namespace) -> int:
     named = targets(repository, options.targets)
     wanted = workflow.ancestors(named) if named else set(workflow.stages)
     if options.json:
-        print(json.dumps(select(describe(repository), wanted), indent=2, default=str))
+        described = select(describe(repository), wanted)
+        for stage in described["stages"]:
+            if isinstance(stage["cmd"], list):
+                stage["cmd"] = [mask_command(line) for line in stage["cmd"]]
+            elif stage["cmd"]:
+                stage["cmd"] = mask_command(stage["cmd"])
+        print(json.dumps(described, indent=2, default=str))
     else:
         print_graph(workflow, wanted, terminal(stderr=False))
     return OK
@@ -283,9 +290,9 @@ def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> i
     """List the undeclared reads, or print or apply a patch that declares them."""
     from collections import Counter
 
-    from statewright.reads.fix import apply_fix, declaration_of, make_fix
+    from statewright.reads.fix import apply_fix, make_fix
     from statewright.reads.store import load_reads
-    from statewright.reads.undeclared import undeclared_reads
+    from statewright.reads.undeclared import declaration_of, undeclared_reads
     from statewright.repository.declaration import declare, open_repository
     from statewright.repository.what_if import overlay_texts
     from statewright.terminal.display import counted

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from statewright.files import replacing
 from statewright.reads.patch import add_deps, unified_diff
-from statewright.reads.undeclared import UndeclaredRead
+from statewright.reads.undeclared import UndeclaredRead, declaration_of
 from statewright.workflow import WorkflowError
 
 Check = Callable[[Mapping[str, str]], None]
@@ -86,12 +86,6 @@ def apply_fix(root: Path, fix: Fix) -> None:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
         path.chmod(mode)
-
-
-def declaration_of(address: str) -> str:
-    """Return the file and the name under `stages:` of an address, as ``FILE:NAME``."""
-    file, _, name = address.rpartition(":")
-    return f"{file or 'dvc.yaml'}:{name.partition('@')[0]}"
 
 
 def _grouped(reads: Collection[UndeclaredRead]) -> dict[str, dict[str, list[str]]]:

@@ -14,7 +14,7 @@ from statewright.reads.tracked import fingerprinted_folders
 from statewright.workflow import Stage, Workflow
 
 MOST_REPORTED = 5
-"""Maximum number of tracked files in the report of a run; `statewright check --reads` lists all."""
+"""Maximum number of reads of each kind in the report of a run."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,24 @@ def report(reads: Collection[UndeclaredRead]) -> list[str]:
     """Return sentences for the end of a run, with the lines to add to dvc.yaml."""
     if not reads:
         return []
-    outputs = [read for read in reads if read.producer is not None]
-    files = [read for read in reads if read.producer is None]
+    outputs = [read for read in reads if read.producer is not None][:MOST_REPORTED]
+    files = [read for read in reads if read.producer is None][:MOST_REPORTED]
     lines = [read.text for read in outputs]
-    for address in dict.fromkeys(read.stage for read in outputs):
-        lines.append(f"  in dvc.yaml, under deps of {address}:")
-        lines += [f"    - {read.dep}" for read in outputs if read.stage == address]
-    lines += [read.text for read in files[:MOST_REPORTED]]
-    if len(files) > MOST_REPORTED:
-        lines.append(f"{len(files) - MOST_REPORTED} more: `statewright check --reads` lists all")
+    additions: dict[str, dict[str, None]] = {}
+    for read in outputs:
+        additions.setdefault(declaration_of(read.stage), {})[read.dep] = None
+    for declaration, deps in additions.items():
+        file, _, name = declaration.rpartition(":")
+        lines.append(f"  in {file}, under deps of {name}:")
+        lines += [f"    - {dep}" for dep in deps]
+    lines += [read.text for read in files]
+    if more := len(reads) - len(outputs) - len(files):
+        lines.append(f"{more} more: `statewright check --reads` lists all")
     lines.append("`statewright check --fix` shows these changes as a patch; with --write it applies them")
     return lines
+
+
+def declaration_of(address: str) -> str:
+    """Return the file and the name under `stages:` of an address, as ``FILE:NAME``."""
+    file, _, name = address.rpartition(":")
+    return f"{file or 'dvc.yaml'}:{name.partition('@')[0]}"

@@ -50,17 +50,6 @@ def past_seconds(root: Path) -> dict[str, list[float]]:
     return seconds_of
 
 
-def durations(root: Path) -> dict[str, tuple[float, float]]:
-    """Return a range of expected seconds for each stage with recorded runs.
-
-    Returns
-    -------
-    dict of str to (float, float)
-        Address of a stage -> lowest and highest expected duration in seconds.
-    """
-    return {stage: widened_range(times) for stage, times in past_seconds(root).items()}
-
-
 def widened_range(times: Collection[float]) -> tuple[float, float]:
     """Return the range of past durations, widened more for fewer runs.
 

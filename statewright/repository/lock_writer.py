@@ -32,11 +32,11 @@ class DependencyChangedError(RuntimeError):
     """A dependency that was changed while the command ran; the message names it."""
 
 
-UNFINISHED = "unfinished.json"
-"""File below `.statewright`: the entries of `dvc.lock` that a running or killed run may have added."""
 Announce = Callable[[str], None]
 """Called with the status of a stage when its hashes are final, before its lock file records it."""
 
+UNFINISHED = "unfinished.json"
+"""File below `.statewright`: the entries of `dvc.lock` that a running or killed run may have added."""
 PARTIAL_COPY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 
 

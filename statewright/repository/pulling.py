@@ -13,6 +13,7 @@ from dvc.exceptions import CheckoutError, DvcException
 from dvc.repo import Repo
 from dvc.stage import Stage as DvcStage
 
+from statewright.masking import mask_text
 from statewright.repository.declaration import Repository
 from statewright.repository.errors import translate_errors
 
@@ -26,12 +27,12 @@ def fetch_run_cache(repository: Repository) -> str | None:
         try:
             repository.repo.stage_cache.pull(None)
         except RunCacheNotSupported as error:
-            return f"the run cache was not fetched: {error}"
+            return f"the run cache was not fetched: {mask_text(str(error))}"
     return None
 
 
 def pull_outputs(stage: DvcStage) -> bool:
-    """Fetch and check out the outputs of a stage; return whether they are complete now."""
+    """Fetch and check out the outputs of a stage; return whether that succeeded."""
     with _inside_command(stage.repo):
         try:
             stage.repo.pull(stage.addressing)

@@ -163,6 +163,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
     with lock_writer.hold_paths(work.writer, stage.address):
         observation = Observation()
         if work.watch:
+            work.recorder.settle()
             work.watch.start(stage.address)
         try:
             current.usage = _run_commands(work, stage, current.log)

@@ -60,7 +60,10 @@ class PrefectApi:
     token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        self.headers |= {"Content-Type": "application/json", **_credentials()}
+        self.headers |= {"Content-Type": "application/json"}
+        # Only for the server that the user named: any user of this machine may listen on port 4200.
+        if self.address == setting("PREFECT_API_URL"):
+            self.headers |= _credentials()
         if self.token:
             self.headers["Authorization"] = _basic(self.token)
 

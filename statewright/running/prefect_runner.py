@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from statewright.masking import mask_text
 from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, Work, attempt
 from statewright.running.dispatch import dispatch
 from statewright.running.limits import Limits
@@ -62,7 +63,7 @@ def _task(work: Work, stage: Stage) -> Any:
         name=stage.address,
         # A function, because Prefect reads a text as a template and `foreach` can create a@{b}.
         task_run_name=lambda: stage.address,
-        description=stage.desc,
+        description=mask_text(stage.desc),
         retries=int(stage.number("retries", 0)),
         retry_delay_seconds=stage.number("retry_delay_s", DEFAULT_RETRY_DELAY_S),
         cache_policy=NO_CACHE,

@@ -71,6 +71,10 @@ class Recorder:
         self._context = threading.Thread(target=send, name="git")
         self._context.start()
 
+    def settle(self) -> None:
+        """Wait until git has read the repository: it opens files, as stages do."""
+        self._join()
+
     def stage(self, done: StageRecord) -> None:
         """Record a stage as a child run."""
         files = files_of(self._root, done.stage, self._journal.hold) if done.status != "failed" else ()

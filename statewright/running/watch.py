@@ -14,23 +14,20 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from statewright.planning.ordering import Ordering, output_producers
 from statewright.running import inotify
+from statewright.running.own_opens import OwnOpens
 from statewright.running.watched_paths import WatchedPaths
 from statewright.workflow import Workflow
 
 WAITING, PREPARING, RUNNING, SAVING, FINISHED, FAILED = range(6)
-OWN_S = 2.0
-"""Seconds after which an open by this process must have been reported."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,20 @@ class Observation:
 
 @dataclass
 class _Command:
-    """A running command."""
+    """A running command.
+
+    Parameters
+    ----------
+    saving : dict of str to str
+        As `stale`, but the engine was saving the output: it is final unless that fails.
+    """
 
     since: int
     exact: bool
     reads: set[str] = field(default_factory=set)
     own: bool = False
     stale: dict[str, str] = field(default_factory=dict)
+    saving: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -105,12 +109,12 @@ class Watch:
         self._ancestors = cache(lambda address: workflow.ancestors([address]))
         self._stages = {a: _Stage(WAITING if a in self._place else FINISHED) for a in workflow.stages}
         self._commands: dict[str, _Command] = {}
+        self._active: set[str] = set()
         self._clock = 0
         self._producers = output_producers(workflow)
         self._paths = WatchedPaths(root, self._producers, frozenset(tracked))
-        self._own: dict[str, list[float]] = {}
         self._woken, self._wake = os.pipe()
-        _observers.append(self._note_own)
+        self._own_opens = OwnOpens(self._watched_name)
         self._thread = threading.Thread(target=self._follow, name="watch", daemon=True)
         self._thread.start()
 
@@ -124,6 +128,7 @@ class Watch:
         with self._mutex:
             self._drain()
             self._stages[address].phase = PREPARING
+            self._active.add(address)
             for command in self._commands.values():
                 command.exact = False
 
@@ -131,9 +136,10 @@ class Watch:
         """Note that the command of a stage starts."""
         with self._mutex:
             self._drain()
-            active = [a for a, s in self._stages.items() if s.phase in (PREPARING, RUNNING, SAVING)]
             self._clock += 1
-            self._commands[address] = _Command(self._clock, active == [address] and self._paths.complete)
+            self._commands[address] = _Command(
+                self._clock, self._active == {address} and self._paths.complete
+            )
             self._stages[address].phase = RUNNING
 
     def end(self, address: str) -> Observation:
@@ -142,6 +148,9 @@ class Watch:
             self._drain()
             self._stages[address].phase = SAVING
             command = self._commands.pop(address)
+            for producer, output in command.saving.items():
+                if self._stages[producer].phase != FINISHED:
+                    command.stale.setdefault(producer, output)
             return Observation(command.exact, frozenset(command.reads), command.own, dict(command.stale))
 
     def finish(self, address: str, *, failed: bool = False, again: bool = False) -> None:
@@ -152,15 +161,21 @@ class Watch:
             stage = self._stages[address]
             stage.phase = WAITING if again else FAILED if failed else FINISHED
             stage.finished = self._clock
+            self._active.discard(address)
             self._commands.pop(address, None)
+            for command in self._commands.values():
+                output = command.saving.pop(address, None)
+                if output is not None and stage.phase != FINISHED:
+                    command.stale.setdefault(address, output)
             self._paths.cover_outputs(out.path for out in self._workflow.stages[address].outs)
 
     def close(self) -> None:
         """End the observation."""
-        _observers.remove(self._note_own)
+        self._own_opens.close()
         os.write(self._wake, b"x")
         self._thread.join()
-        self._paths.close()
+        with self._mutex:  # after an interrupt, stages may still end
+            self._paths.close()
         os.close(self._woken)
         os.close(self._wake)
 
@@ -179,7 +194,7 @@ class Watch:
             if event.mask & inotify.OVERFLOWED:
                 self._note_loss()
             elif self._commands and event.mask & (inotify.OPEN | inotify.CLOSE_UNWRITTEN):
-                self._note(event.path, event.mask)
+                self._note(event.paths, event.mask)
 
     def _note_loss(self) -> None:
         """Treat every stage as a reader of every output: the kernel has dropped reports."""
@@ -189,21 +204,31 @@ class Watch:
             for out in stage.outs:
                 self._note_output(out.path, address, inotify.OPEN | inotify.CLOSE_UNWRITTEN)
 
-    def _note(self, path: str, mask: int) -> None:
-        if mask & inotify.OPEN and self._is_own(path):
+    def _note(self, paths: Collection[str], mask: int) -> None:
+        if mask & inotify.OPEN and any(self._own_opens.take(path) for path in paths):
             return
         is_folder = bool(mask & inotify.IS_FOLDER)
-        covering = self._paths.covering_outputs(path)
-        for output, producer in covering:
-            if not (is_folder and self._stages[producer].phase == RUNNING):
+        outputs = [pair for path in paths for pair in self._paths.covering_outputs(path)]
+        declared = [pair for pair in outputs if self._is_declared(pair[1])]
+        for output, producer in declared or outputs:
+            # The engine and the producer list a folder to remove it; a reader opens its files, too.
+            if not (is_folder and self._stages[producer].phase in (PREPARING, RUNNING)):
                 self._note_output(output, producer, mask)
-        if covering or not mask & inotify.OPEN:
+        if outputs or not mask & inotify.OPEN:
             return
-        if is_folder:
-            self._note_listing(path)
-        elif path in self._paths.tracked:
-            for command in self._commands.values():
-                command.reads.add(path)
+        for path in paths:
+            if is_folder:
+                self._note_listing(path)
+            elif path in self._paths.tracked:
+                for command in self._commands.values():
+                    command.reads.add(path)
+
+    def _is_declared(self, producer: str) -> bool:
+        """Return whether a running stage is known to read the outputs of a producer."""
+        return any(
+            producer in self._workflow.upstream[address] or producer in self._ordering.needs[address]
+            for address in self._commands
+        )
 
     def _note_output(self, output: str, producer: str, mask: int) -> None:
         state = self._stages[producer]
@@ -213,20 +238,24 @@ class Watch:
             else:
                 if mask & inotify.OPEN:
                     command.reads.add(output)
-                if producer in self._place and self._is_doubtful(address, command, producer, state, mask):
+                if producer not in self._place or producer in self._ancestors(address):
+                    continue
+                if state.phase == SAVING:
+                    if mask & inotify.OPEN:
+                        command.saving.setdefault(producer, output)
+                elif self._is_doubtful(address, command, producer, state, mask):
                     command.stale.setdefault(producer, output)
 
     def _is_doubtful(self, address: str, command: _Command, producer: str, state: _Stage, mask: int) -> bool:
         """Return whether a report may be a read of an output that is not final."""
-        if producer in self._ancestors(address) or state.phase == SAVING:
-            return False  # while the engine saves an output, it is complete and the engine reads it
         if state.phase == RUNNING:
             explained = producer in self._rereading and address in self._ordering.observed
             return bool(mask & inotify.CLOSE_UNWRITTEN) and not explained
         if not mask & inotify.OPEN:
             return False
         if state.phase == FINISHED:
-            return state.finished > command.since
+            # A stage that is known to read it explains the report; the output is final for all.
+            return state.finished > command.since and not self._is_declared(producer)
         return self._place[producer] < self._place[address] or state.phase == PREPARING
 
     def _note_listing(self, folder: str) -> None:
@@ -246,36 +275,12 @@ class Watch:
                     if unfinished and earlier and producer not in self._ancestors(address):
                         command.stale.setdefault(producer, output)
 
-    def _note_own(self, path: str) -> None:
+    def _watched_name(self, path: str) -> str | None:
+        """Return the name of a path in events, while stages run and if it can be in one."""
         if not self._commands:
-            return
-        relative = self._paths.relative(path)
-        if relative is not None and (
-            self._paths.covering_outputs(relative) or self._paths.is_watched(relative)
-        ):
-            self._own.setdefault(relative, []).append(time.monotonic())
-
-    def _is_own(self, path: str) -> bool:
-        """Return whether this process itself opened the path a moment ago."""
-        times = self._own.get(path)
-        now = time.monotonic()
-        while times:
-            if now - times.pop(0) < OWN_S:
-                return True
-        return False
-
-
-_observers: list[Any] = []
-
-
-def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if _observers and event in ("open", "os.scandir", "os.listdir"):
-        path = arguments[0]
-        if isinstance(path, str | os.PathLike):
-            text = os.fspath(path)
-            if isinstance(text, str):
-                for observer in _observers:
-                    observer(text)
+            return None
+        name = self._paths.relative(path)
+        return name if name is not None and self._paths.is_watched(name) else None
 
 
 def open_watch(
@@ -287,10 +292,6 @@ def open_watch(
     tracked: Iterable[str] = (),
 ) -> tuple[Watch | None, str | None]:
     """Return a watch, or None and the reason why this system cannot watch."""
-    if not getattr(sys, "_statewright_watch_audit", False):
-        # An audit hook cannot be removed, so the process gets one for all runs.
-        sys.addaudithook(_audit)
-        sys._statewright_watch_audit = True  # type: ignore[attr-defined]
     try:
         return Watch(root, workflow, ordering, rereading=rereading, tracked=tracked), None
     except OSError as error:

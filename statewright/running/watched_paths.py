@@ -20,9 +20,12 @@ MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CREATED | inotify.MOVED_
 
 @dataclass(frozen=True)
 class PathEvent:
-    """Kinds of access to a path of the repository; an overflow has no path."""
+    """Kinds of access to a file; an overflow has no path.
 
-    path: str
+    A file of DVC's cache can have several paths in the repository, if it is linked there.
+    """
+
+    paths: tuple[str, ...]
     mask: int
 
 
@@ -54,9 +57,11 @@ class WatchedPaths:
         self.problem: str | None = None
         self._root = str(root)
         self._producers = producers
+        self._is_closed = False
         self._inotify = inotify.Inotify()
         self.descriptor = self._inotify.descriptor
         self._watches: dict[int, tuple[str, ...]] = {}
+        self._folders: set[str] = set()
         self._code_folders = {_folder_of(path) for path in tracked if path.endswith(".py")}
         self.covering_outputs = lru_cache(maxsize=65536)(self._covering_outputs)
         # Outputs come first: without tracked files, the order of the stages is still safe.
@@ -65,7 +70,8 @@ class WatchedPaths:
             self._add(folder)
 
     def close(self) -> None:
-        """End all watches."""
+        """End all watches; later calls do nothing."""
+        self._is_closed = True
         self._inotify.close()
 
     def relative(self, path: str) -> str | None:
@@ -76,8 +82,9 @@ class WatchedPaths:
         return full[len(self._root) + 1 :] if full.startswith(f"{self._root}/") else None
 
     def is_watched(self, path: str) -> bool:
-        """Return whether a path is a tracked file, or a folder above an output."""
-        return path in self.tracked or path == "" or path in self._producers.below
+        """Return whether a path is an output, in one or above one, or a tracked file."""
+        known = path == "" or path in self.tracked or path in self._producers.below
+        return known or bool(self.covering_outputs(path))
 
     def is_imported_from(self, folder: str) -> bool:
         """Return whether Python may list a folder because it imports from there."""
@@ -99,18 +106,28 @@ class WatchedPaths:
 
     def events(self) -> Iterator[PathEvent]:
         """Yield the events before this call, and watch new folders of outputs."""
+        if self._is_closed:
+            return
         for event in self._inotify.read():
             if event.mask & inotify.OVERFLOWED:
-                yield PathEvent("", inotify.OVERFLOWED)
+                yield PathEvent((), inotify.OVERFLOWED)
                 continue
             if event.mask & inotify.IGNORED:
                 self._watches.pop(event.watch, None)
                 continue
+            paths = []
             for watched in self._watches.get(event.watch, ()):
+                if event.mask & inotify.IS_FOLDER and not event.name and self._has_watched_parent(watched):
+                    continue  # the watch on the folder above reports the same event
                 path = f"{watched}/{event.name}" if watched and event.name else watched or event.name
                 if event.mask & (inotify.CREATED | inotify.MOVED_HERE) and event.mask & inotify.IS_FOLDER:
                     self._cover_new_folder(path)
-                yield PathEvent(path, event.mask)
+                paths.append(path)
+            if paths:
+                yield PathEvent(tuple(paths), event.mask)
+
+    def _has_watched_parent(self, path: str) -> bool:
+        return path != "" and _folder_of(path) in self._folders
 
     def _cover_new_folder(self, path: str) -> None:
         if self.covering_outputs(path):
@@ -149,6 +166,8 @@ class WatchedPaths:
 
         A link into DVC's cache is watched itself: an open is reported where it points to.
         """
+        if self._is_closed:
+            return False
         if len(self._watches) >= MOST_WATCHES:
             self.problem = f"more than {MOST_WATCHES} folders"
             return False
@@ -159,6 +178,7 @@ class WatchedPaths:
                 self.problem = "no more watches for this user (sysctl fs.inotify.max_user_watches)"
                 return False
             return True  # the path is gone by now, or not readable for a stage either
+        self._folders.add(path)
         # Two outputs with the same bytes can be links to the same file of DVC's cache.
         if path not in (paths := self._watches.get(number, ())):
             self._watches[number] = (*paths, path)

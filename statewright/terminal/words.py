@@ -27,7 +27,7 @@ class _Terminal(Console):
     """Console whose reader may leave: `statewright plan | head`."""
 
     def on_broken_pipe(self) -> None:
-        """End a command whose results nobody reads; a run that reports to stderr continues."""
+        """End a command whose results nobody reads; a run continues."""
         self.quiet = True
         if not self.stderr:
             raise BrokenPipeError
@@ -40,12 +40,15 @@ def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
     Rich would read as markup and as an emoji.
     """
     # With FORCE_COLOR, as in many CI systems, Rich would draw live tables into a file.
-    real = (sys.stderr if stderr else sys.stdout).isatty() and os.environ.get("TERM") not in (
-        "dumb",
-        "unknown",
-    )
+    stream = sys.stderr if stderr else sys.stdout
+    interactive = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     console = _Terminal(
-        stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False, force_interactive=real
+        stderr=stderr,
+        quiet=quiet,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_interactive=interactive,
     )
     if not console.is_terminal:
         console.width = 240

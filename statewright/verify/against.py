@@ -8,6 +8,7 @@ was just run on another machine.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from statewright.files import file_name
+from statewright.masking import secret_values
 from statewright.meta import Tolerance
 from statewright.planning.missing import assume_present
 from statewright.repository.contents import copy_from_cache, copy_from_commit
@@ -188,18 +190,23 @@ def _obstacle(revision: Revision, address: str) -> str | None:
 def _compare_stage(comparison: Comparison, stage: Stage) -> Agreement:
     repository, revision = comparison.repository, comparison.revision
     tolerance = stage.settings.tolerance or Tolerance()
-    recorded = revision.state.stages[stage.address].outs_was
+    observed = revision.state.stages[stage.address]
+    recorded = observed.outs_was
     with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
         root, seconds = repository.root, None
         stale: tuple[str, ...] = ()
         if comparison.run:
-            stale = tuple(changes(stage, revision.state.stages[stage.address]))
+            stale = tuple(changes(stage, observed))
             root = _copy(comparison, stage, Path(scratch) / "run")
             comparison.say(f"{stage.address}: runs in a scratch copy of {revision.name}")
             stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
             logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
             commands = revision.commands[stage.address]
-            seconds = run_in_copy(stage, commands, root, logs / file_name(stage.address, ".log"))
+            secrets = secret_values(
+                os.environ, {key: value for (_, key), value in observed.params_now.items()}
+            )
+            log = logs / file_name(stage.address, ".log")
+            seconds = run_in_copy(stage, commands, root, log, secrets)
         outputs = tuple(
             _compare_output(comparison, out.path, root, recorded.get(out.path), tolerance)
             for out in stage.outs

@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from statewright.files import file_name
+from statewright.masking import mask_text, secret_values
 from statewright.planning.reasons import differences
+from statewright.record.masking import mask_log
 from statewright.repository import lock_writer
 from statewright.repository.declaration import Repository, declare, open_repository, relative
 from statewright.repository.observation import observe
@@ -171,6 +173,7 @@ def verify(
     """Run one stage in `RUNS` fresh copies and compare the outputs."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     logs = control_folder(repository.root / ".statewright") / "logs" / f"verify-{stamp}"
+    secrets = secret_values(os.environ, {key: value for (_, key), value in observed.params_now.items()})
     originals = [repository.root / out.path for out in stage.outs]
     before = signatures(originals)
     with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
@@ -179,9 +182,8 @@ def verify(
             seconds = []
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
-                seconds.append(
-                    _run(repository, stage, copied, logs / file_name(stage.address, f".{number}.log"))
-                )
+                log = logs / file_name(stage.address, f".{number}.log")
+                seconds.append(_run(repository, stage, copied, log, secrets))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -216,17 +218,21 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     return copied
 
 
-def _run(repository: Repository, stage: Stage, copied: Path, log: Path) -> float:
+def _run(repository: Repository, stage: Stage, copied: Path, log: Path, secrets: Collection[str]) -> float:
     """Run the commands of a stage in a copy of the workspace; return the seconds."""
     commands = (
         (arguments, {**keywords, "cwd": os.path.relpath(keywords["cwd"], repository.root)})
         for arguments, keywords in lock_writer.command_lines(repository, stage.address)
     )
-    return run_in_copy(stage, commands, copied, log)
+    return run_in_copy(stage, commands, copied, log, secrets)
 
 
 def run_in_copy(
-    stage: Stage, commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]], copied: Path, log: Path
+    stage: Stage,
+    commands: Iterable[tuple[list[str] | str, Mapping[str, Any]]],
+    copied: Path,
+    log: Path,
+    secrets: Collection[str],
 ) -> float:
     """Run the commands of a stage in a copy as the engine does; return the seconds.
 
@@ -234,6 +240,8 @@ def run_in_copy(
     ----------
     commands : iterable
         Arguments and keywords of `Popen`; `cwd` is relative to the root of the copy.
+    secrets : collection of str
+        Values to mask in the log and in messages.
     """
     environment = {"DVC_ROOT": str(copied)}
     if os.environ.get("MLFLOW_TRACKING_URI"):  # the log of the stage itself belongs to no run
@@ -249,10 +257,13 @@ def run_in_copy(
         )
     except StageFailedError as error:
         raise StageFailedError(
-            f"{error}\nthe scratch copy holds only files that git lists, files that the stage declares, and "
+            f"{mask_text(str(error), secrets)}\n"
+            "the scratch copy holds only files that git lists, files that the stage declares, and "
             "ignored files that its command names; if the stage reads another file that it does not declare "
             "in deps, add it there"
         ) from error
+    finally:
+        mask_log(log, secrets)
     return time.monotonic() - started
 
 

@@ -12,6 +12,7 @@ import pytest
 from toys import HERE, dvc
 
 import statewright.transition
+from statewright.request import Request
 from statewright.running.limits import Limits
 from statewright.session import open_session
 from statewright.terminal.display import new_board
@@ -35,7 +36,7 @@ class NoRecorder:
 
 
 def run_local(
-    root: Path, workers: int | str, targets: Sequence[str] = (), *, cores: int = 4, force: bool = False
+    root: Path, workers: int | str, wanted: Request | Sequence[str] = (), *, cores: int = 4
 ) -> Result:
     """Carry out the plan of a repository; ``auto`` sees `cores` cores."""
     (root / "pyproject.toml").write_text(LOCAL)
@@ -43,7 +44,7 @@ def run_local(
         patch.setattr(statewright.transition, "Recorder", NoRecorder)
         patch.setattr(os, "cpu_count", lambda: cores)
         try:
-            session = open_session(root, targets, force=force)
+            session = open_session(root, wanted)
             board = new_board(session.plan)
             board.console.quiet = True
             return transition(
@@ -88,6 +89,6 @@ def counting(folder: Path) -> Iterator[dict[str, int]]:
         counts[name] = counts.get(name, 0) + 1
 
 
-def reproduce(root: Path) -> int:
+def reproduce(root: Path, *options: str) -> int:
     """Run a serial ``dvc repro``."""
-    return dvc(root, "repro", "--quiet")
+    return dvc(root, "repro", "--quiet", *options)

@@ -245,6 +245,8 @@ def test_no_secret_reaches_a_record_a_state_file_or_the_terminal(tmp_path: Path)
     said += (
         call("params") + call("params", "--json") + call("trace", "fetch") + call("trace", "fetch", "--json")
     )
+    said += call("diff") + call("diff", "--json") + call("diff", "--format", "markdown")
+    said += call("graph") + call("graph", "--json")
     said += call("run", "--set", "db.key.api_key=[SECRET_IN_TYPO")
     said += call("run", "--set", "db.key.api_key: SECRET_IN_TYPO")
     said += call("plan", "--set", "db.key.api_key={a: SECRET_IN_TYPE}")

@@ -206,11 +206,11 @@ class TestFirstRun:
         assert sorted(set(failed)) == ["broken", "flaky", "sleepy"]
 
     def test_recorded_durations_predict_the_next_run(self, first: Ran) -> None:
-        from statewright.record.history import durations
+        from statewright.record.history import past_seconds, widened_range
 
-        ranges = durations(first.root)
-        assert set(ranges) == HEALTHY
-        low, high = ranges["left"]
+        past = past_seconds(first.root)
+        assert set(past) == HEALTHY
+        low, high = widened_range(past["left"])
         assert 0.75 <= low < 1.5 <= high < 40  # one run: half and twice of what it took
 
 

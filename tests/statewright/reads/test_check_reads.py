@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from local_runs import files_of, reproduce, run_local
 from toys import commit, dvc_status, make_repository, statewright
+
+from statewright.reads.store import load_reads
+from statewright.request import EVERYTHING
 
 FILES = {
     "dvc.yaml": """
@@ -32,7 +37,7 @@ FILES = {
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_repository(tmp_path_factory.mktemp("reads") / "toy", FILES)
     commit(root)
-    assert not run_local(root, "auto").errors
+    assert not run_local(root, "auto", EVERYTHING).errors
     return root
 
 
@@ -58,11 +63,11 @@ def test_undeclared_reads_are_listed_patched_and_declared(observed: Path) -> Non
     assert (observed / "dvc.yaml").read_text() == before.replace(
         "# declared\n", "# declared\n    - clean.csv\n    - lib.txt\n"
     )
-    assert not run_local(observed, 4).errors
+    assert not run_local(observed, 4, EVERYTHING).errors
     assert statewright(observed, "check", "--reads").returncode == 0
     assert dvc_status(observed) == {}
     kept = files_of(observed)
-    assert reproduce(observed) == 0
+    assert reproduce(observed, "--all-pipelines") == 0
     assert files_of(observed) == kept
 
 
@@ -75,3 +80,29 @@ def test_nothing_observed_is_said(tmp_path: Path) -> None:
     assert "0 of 3 stages observed, 0 undeclared reads" in listed.stdout
     assert "a stage is observed when it runs alone" in listed.stdout
     assert statewright(root, "check", "--write").returncode == 2
+
+
+def test_the_engine_its_recorder_and_git_are_no_readers(tmp_path: Path) -> None:
+    stages = "stages:\n"
+    for n, seconds in enumerate((1.2, 0.2, 0.2, 0.2)):
+        command = f"sleep {seconds}; echo {{}} > m{n}.json; echo x > f{n}.svg"
+        outs = f"outs: [f{n}.svg], metrics: [m{n}.json: {{cache: false}}]"
+        stages += f"  s{n}: {{cmd: '{command}', {outs}}}\n"
+    sources = {f"src/{n}.py": f"{n}\n" for n in range(20)}
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, **sources})
+    commit(root)
+    for name, text in sources.items():
+        (root / name).write_text("x" * len(text))  # git reads a file of the same size to compare it
+
+    slow_git = tmp_path / "bin" / "git"
+    slow_git.parent.mkdir()
+    slow_git.write_text(
+        f'#!/bin/sh\ncase "$*" in *status*) sleep 0.7;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    slow_git.chmod(0o755)
+
+    path = f"{slow_git.parent}{os.pathsep}{os.environ['PATH']}"
+    assert statewright(root, "run", environment={"PATH": path}).returncode == 0
+
+    reads = load_reads(root)
+    assert {address: reads.ever(address) for address in reads.stages} == {f"s{n}": set() for n in range(4)}

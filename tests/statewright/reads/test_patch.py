@@ -9,9 +9,9 @@ import pytest
 import yaml
 from toys import commit, make_repository
 
-from statewright.reads.fix import apply_fix, declaration_of, make_fix
+from statewright.reads.fix import apply_fix, make_fix
 from statewright.reads.patch import add_deps, unified_diff
-from statewright.reads.undeclared import UndeclaredRead
+from statewright.reads.undeclared import UndeclaredRead, declaration_of
 from statewright.workflow import WorkflowError
 
 BLOCK = """\

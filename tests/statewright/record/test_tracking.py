@@ -49,6 +49,11 @@ FILES = {
 }
 
 
+def ranges(root: Path) -> dict[str, tuple[float, float]]:
+    """Return the range of the next duration of each stage with past runs."""
+    return {stage: history.widened_range(past) for stage, past in history.past_seconds(root).items()}
+
+
 def record_of(root: Path, **more: Any) -> StageRecord:
     repository = open_repository(root)
     stage = with_definitions(repository, more.get("stage", STAGE))
@@ -192,16 +197,16 @@ class TestRecord:
 
     def test_durations_are_the_widened_range_of_the_latest_runs(self, store: Any, tmp_path: Path) -> None:
         root = make_repository(tmp_path / "songs", FILES)
-        assert history.durations(root) == {}
+        assert ranges(root) == {}
         record = open_record(root)
-        assert history.durations(root) == {}
+        assert ranges(root) == {}
         now = time.time()
         for age, seconds in [(100, 99.0), *((50 - n, 1.0 + n) for n in range(10))]:
             done = record_of(root, started=now - age, finished=now - age + seconds, log=None)
             tracking.record_stage(record, done)
         tracking.record_stage(record, record_of(root, status="restored", log=None))
         # the run of 99 s is the eleventh
-        assert history.durations(root) == {"song-train": (pytest.approx(1 / 1.1), pytest.approx(11.0))}
+        assert ranges(root) == {"song-train": (pytest.approx(1 / 1.1), pytest.approx(11.0))}
 
     def test_the_client_returns_the_same_durations_as_the_database(self, store: Any) -> None:
         root = store[0]
@@ -221,7 +226,7 @@ class TestRecord:
         monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "all songs")
         tracking.record_stage(open_record(root), record_of(root))
         assert (tmp_path / "elsewhere.db").is_file() and not (root / ".statewright/mlflow/mlflow.db").exists()
-        assert history.durations(root) == {"song-train": (6.25, 25.0)}
+        assert ranges(root) == {"song-train": (6.25, 25.0)}
 
 
 @pytest.mark.slow
@@ -231,7 +236,7 @@ def test_a_folder_of_files_that_the_user_names_is_used(
     root = make_repository(tmp_path / "songs", FILES)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(root / "mlruns"))
     tracking.record_stage(open_record(root), record_of(root))
-    assert history.durations(root) == {"song-train": (6.25, 25.0)}
+    assert ranges(root) == {"song-train": (6.25, 25.0)}
     (run,) = runs.open_run_history(root).runs("song-train")
     assert run.outputs == {"score.json": "b" * 32}
     assert not (root / ".statewright").exists()
@@ -311,7 +316,7 @@ def test_a_server_that_does_not_answer_is_reported_at_once(
     started = time.monotonic()
     with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9 does not answer"):
         open_record(tmp_path)
-    assert history.durations(tmp_path) == {}
+    assert ranges(tmp_path) == {}
     assert time.monotonic() - started < 5
 
 

@@ -20,7 +20,7 @@ from statewright.running.watched_paths import PathEvent, WatchedPaths
 # `slow` and `clean` make clean.csv late; `reader` opens it without declaring it.
 LATE = """
 stages:
-  slow: {cmd: 'echo slow >> "$RAN"; sleep 0.6; cp raw.csv slow.csv', deps: [raw.csv], outs: [slow.csv]}
+  slow: {cmd: 'echo slow >> "$RAN"; sleep 1; cp raw.csv slow.csv', deps: [raw.csv], outs: [slow.csv]}
   clean: {cmd: 'echo clean >> "$RAN"; cp slow.csv clean.csv', deps: [slow.csv], outs: [clean.csv]}
   reader: {cmd: 'echo reader >> "$RAN"; cat clean.csv raw.csv > read.csv', deps: [raw.csv], outs: [read.csv]}
   below: {cmd: 'cp read.csv below.csv', deps: [read.csv], outs: [below.csv]}
@@ -234,9 +234,15 @@ def test_reads_are_seen_through_links_and_in_folders(tmp_path: Path, links: str)
 
 
 def test_dependency_edited_while_its_stage_runs_is_not_recorded(tmp_path: Path) -> None:
-    stages = (
-        "stages:\n  slow: {cmd: cp raw.csv out.csv; touch go; sleep 0.8, deps: [raw.csv], outs: [out.csv]}\n"
-    )
+    stages = """
+        stages:
+          slow:
+            cmd: |
+              cp raw.csv out.csv; touch go
+              for i in $(seq 400); do grep -q 2 raw.csv && break; sleep 0.05; done
+            deps: [raw.csv]
+            outs: [out.csv]
+        """
     root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, "raw.csv": "1\n"})
 
     def edit() -> None:
@@ -307,10 +313,33 @@ def test_lost_events_are_treated_as_reads_of_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_repository(tmp_path / "toy", {"dvc.yaml": LATE, "raw.csv": "1\n"})
-    monkeypatch.setattr(WatchedPaths, "events", lambda _: iter([PathEvent("", inotify.OVERFLOWED)]))
+    monkeypatch.setattr(WatchedPaths, "events", lambda _: iter([PathEvent((), inotify.OVERFLOWED)]))
 
     with counting(tmp_path) as counts:
         run_local(root, 4)
 
     assert counts["reader"] == 2
     assert not (root / ".statewright" / "reads.json").exists()
+
+
+@pytest.mark.parametrize("links", ["copy", "hardlink", "symlink"])
+def test_declared_reads_never_make_a_stage_run_again(tmp_path: Path, links: str) -> None:
+    def stage(name: str, deps: str, seconds: float) -> str:
+        copy = f"mkdir -p {name}/in && cat s0 > {name}/in/1 && cat {deps or 's0'} > {name}/2"
+        make = f"{copy} && echo {name} | tee -a {name}/in/1 >> {name}/2"
+        return (
+            f"  {name}: {{cmd: 'echo {name} >> \"$RAN\"; {make}; sleep {seconds}', "
+            f"deps: [{deps.replace(' ', ', ') or 's0'}], outs: [{name}]}}\n"
+        )
+
+    names = {"a": "", "b": "", "c": "", "d": "a/2 b/2", "e": "b/2", "f": "d/2 c/2", "g": ""}
+    text = "stages:\n" + "".join(stage(n, deps, 0.1 * (i % 3)) for i, (n, deps) in enumerate(names.items()))
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": text, "s0": "1\n"})
+    with (root / ".dvc" / "config").open("a") as config:
+        config.write(f"[cache]\n    type = {links}\n")
+
+    for source in ("1\n", "2\n", "3\n"):
+        write(root, {"s0": source})
+        with counting(tmp_path) as counts:
+            result = run_local(root, 4)
+        assert counts == dict.fromkeys(names, 1), result.notices

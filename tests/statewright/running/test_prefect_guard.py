@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from statewright.environment import caller_environment
 from statewright.running import servers
 from statewright.running.launcher import open_launcher
 from statewright.running.prefect_api import PrefectApi
@@ -130,3 +131,29 @@ def test_the_token_is_on_no_command_line(server: PrefectApi) -> None:
             continue
         assert server.token.encode() not in words
     assert "PREFECT_API_AUTH_STRING" not in os.environ
+
+
+def test_credentials_are_for_the_server_that_the_user_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.org/api")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "ada:hunter2")
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", "/absent")
+    assert PrefectApi("https://prefect.example.org/api").headers["Authorization"] == "Basic YWRhOmh1bnRlcjI="
+    assert "Authorization" not in PrefectApi("http://127.0.0.1:4200/api").headers
+    assert "hunter2" not in repr(PrefectApi("https://prefect.example.org/api"))
+
+
+@pytest.mark.slow
+def test_the_rounds_of_a_loop_share_a_server_that_stages_do_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setattr(servers, "use_running_server", lambda: False)
+    before = dict(os.environ)
+    with open_launcher() as launcher, servers.hold_server(launcher, tmp_path / "log"):
+        PrefectApi(os.environ["PREFECT_API_URL"]).post("/flows/", {"name": "ours"})
+        assert os.environ["PREFECT_API_AUTH_STRING"]
+        assert caller_environment(os.environ) == caller_environment(before)
+    assert dict(os.environ) == before

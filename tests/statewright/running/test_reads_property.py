@@ -139,7 +139,7 @@ RARE = settings(
 )
 
 
-@settings(RARE, max_examples=6)
+@settings(RARE, max_examples=3)
 @given(steps=pipelines(), edits=EDITS, workers=WORKERS)
 def test_a_run_ends_as_serial_dvc(
     template: Path, steps: list[Step], edits: list[tuple[int, str]], workers: Any
