@@ -26,7 +26,7 @@ from benchmarks.engine.repositories import (
 
 
 def print_tables(root: Path, options: argparse.Namespace, server: str) -> None:
-    """Print the tables of runs with nothing and with everything to do, and their growth."""
+    """Print the tables of runs with nothing and with everything to do."""
     growth = [size for size in options.sizes if size >= 50] + [options.largest] * bool(options.largest)
     idle, first = nothing_to_do(root, sorted({*options.sizes, *growth}), options.repeat)
     busy = everything_to_do(root, options.sizes, options.repeat, options.workers, server)

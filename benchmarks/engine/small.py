@@ -14,7 +14,7 @@ from benchmarks.engine.repositories import DVC, OURS, clock, make_repository
 
 @dataclass(frozen=True)
 class Case:
-    """A pipeline, what changes before each run, and the ratio to ``dvc repro`` to reach."""
+    """A pipeline, the change before each run, and the ratio to reach."""
 
     title: str
     declaration: str
