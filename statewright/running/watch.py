@@ -44,12 +44,15 @@ class Observation:
         Whether the stage read its own outputs.
     stale : mapping of str to str
         Producer -> an output of it that was opened before the producer had finished.
+    passed_on : mapping of str to str
+        Earlier stage of this run -> a file that it wrote and this stage read, and none declares.
     """
 
     exact: bool = False
     reads: frozenset[str] = frozenset()
     own: bool = False
     stale: Mapping[str, str] = field(default_factory=dict)
+    passed_on: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,6 +71,7 @@ class _Command:
     own: bool = False
     stale: dict[str, str] = field(default_factory=dict)
     saving: dict[str, str] = field(default_factory=dict)
+    passed_on: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -110,6 +114,7 @@ class Watch:
         self._stages = {a: _Stage(WAITING if a in self._place else FINISHED) for a in workflow.stages}
         self._commands: dict[str, _Command] = {}
         self._active: set[str] = set()
+        self._written: dict[str, set[str]] = {}
         self._clock = 0
         self._producers = output_producers(workflow)
         self._paths = WatchedPaths(root, self._producers, frozenset(tracked))
@@ -151,7 +156,9 @@ class Watch:
             for producer, output in command.saving.items():
                 if self._stages[producer].phase != FINISHED:
                     command.stale.setdefault(producer, output)
-            return Observation(command.exact, frozenset(command.reads), command.own, dict(command.stale))
+            return Observation(
+                command.exact, frozenset(command.reads), command.own, command.stale, command.passed_on
+            )
 
     def finish(self, address: str, *, failed: bool = False, again: bool = False) -> None:
         """Note that a stage is recorded, has failed, or will run again."""
@@ -193,6 +200,10 @@ class Watch:
         for event in self._paths.events():
             if event.mask & inotify.OVERFLOWED:
                 self._note_loss()
+            elif self._commands and event.mask & inotify.CLOSE_WRITTEN:
+                for path in event.paths:
+                    if not path.rpartition("/")[2].startswith("."):
+                        self._written.setdefault(path, set()).update(self._commands)
             elif self._commands and event.mask & (inotify.OPEN | inotify.CLOSE_UNWRITTEN):
                 self._note(event.paths, event.mask)
 
@@ -214,7 +225,10 @@ class Watch:
             # The engine and the producer list a folder to remove it; a reader opens its files, too.
             if not (is_folder and self._stages[producer].phase in (PREPARING, RUNNING)):
                 self._note_output(output, producer, mask)
-        if outputs or not mask & inotify.OPEN:
+        if outputs:
+            return
+        if not mask & inotify.OPEN:
+            self._note_passed_on(paths)
             return
         for path in paths:
             if is_folder:
@@ -222,6 +236,13 @@ class Watch:
             elif path in self._paths.tracked:
                 for command in self._commands.values():
                     command.reads.add(path)
+
+    def _note_passed_on(self, paths: Collection[str]) -> None:
+        """Note the read of a file that another stage has written and none declares."""
+        for path in paths:
+            for address, command in self._commands.items():
+                for writer in self._written.get(path, set()) - {address}:
+                    command.passed_on.setdefault(writer, path)
 
     def _is_declared(self, producer: str) -> bool:
         """Return whether a running stage is known to read the outputs of a producer."""
