@@ -25,9 +25,10 @@ from statewright.repository import lock_writer
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.running.launcher import Launcher, Usage
+from statewright.running.observation import Observation
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
-from statewright.running.watch import Observation, Watch
+from statewright.running.watch import Watch
 from statewright.state import Hashes
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
