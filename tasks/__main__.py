@@ -2,6 +2,11 @@
 
 import os
 
+from tasks import kernels  # first: it acts on libraries that are loaded later
+
+if __name__ == "__main__":
+    kernels.start(__package__)
+
 from statewright.functions.runner import main
 
 if __name__ == "__main__":

@@ -263,7 +263,7 @@ def _outputs(address: str, old: Revision, new: Revision) -> tuple[OutputChange, 
 
 
 def _masked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the changes of a params file without secrets, as a pull request shows them."""
+    """Return the changes of a params file without secrets."""
     masked = {}
     for key, change in values.items():
         shown = {side: mask_value(key, value) for side, value in change.items() if side != "diff"}

@@ -44,6 +44,8 @@ def main() -> None:
     """
     control = socket.socket(fileno=int(sys.argv[1]))
     lock = share_lock(sys.argv[2]) if sys.argv[2] else None
+    # At the end, so that a file of the repository replaces no installed module.
+    sys.path.append(os.getcwd())  # noqa: PTH109 -- pathlib takes longer to import
     request = serve(control, sys.argv[3:])
     if request is not None:
         if lock is not None:
