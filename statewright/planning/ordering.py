@@ -6,6 +6,7 @@ reads a file without declaring it works there because the file's producer comes 
 - a stage whose reads have never been observed runs alone: after every earlier stage of that order, and
   before every later one;
 - an observed stage and the producer of a file that it reads keep their order, declared or not;
+- a stage that reads a file which no stage declares as an output runs alone;
 - with one worker, every stage runs alone; with N workers, the declarations and what was learned count.
 """
 
@@ -79,6 +80,7 @@ def order_stages(
     reads: Mapping[str, Collection[str]],
     observed: Iterable[str],
     workers: int | str,
+    isolated: Collection[str] = (),
 ) -> Ordering:
     """Return the constraints on the stages of a run.
 
@@ -92,6 +94,8 @@ def order_stages(
         Stages whose reads are known for their current command.
     workers : int or str
         ``auto``, or the number of cores.
+    isolated : collection of str
+        Stages that always run alone.
     """
     place = {address: number for number, address in enumerate(work)}
     needs: dict[str, set[str]] = {a: set() for a in work}
@@ -113,7 +117,7 @@ def order_stages(
             else:
                 follows[producer].add(address)
     known = frozenset(observed)
-    alone = set(work) if workers == 1 else set(work) - known if workers == AUTO else set()
+    alone = set(work) if workers == 1 else set(work) - known if workers == AUTO else set(work) & set(isolated)
     return Ordering(
         tuple(work),
         {a: frozenset(ups) for a, ups in needs.items()},

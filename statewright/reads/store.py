@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ class StageReads:
         Outputs of other stages as they are declared, and files that git tracks.
     own : bool
         Whether the stage also reads its own outputs.
+    passed_on : bool
+        Whether the stage reads a file that another stage writes and none declares. Such a file cannot
+        be watched in all runs, so the stage keeps running alone.
     """
 
     command: str
     paths: tuple[str, ...] = ()
     own: bool = False
+    passed_on: bool = False
 
 
 @dataclass
@@ -64,11 +68,19 @@ class ReadStore:
 
     def observed(self, workflow: Workflow) -> frozenset[str]:
         """Return the stages whose reads are known for their current command."""
-        return frozenset(address for address, stage in workflow.stages.items() if self.of(stage))
+        known = {address: self.of(stage) for address, stage in workflow.stages.items()}
+        return frozenset(address for address, reads in known.items() if reads and not reads.passed_on)
 
-    def add(self, stage: Stage, paths: Iterable[str], *, own: bool) -> None:
+    def isolated(self, workflow: Workflow) -> frozenset[str]:
+        """Return the stages that read a file which no stage declares as an output."""
+        known = {address: self.of(stage) for address, stage in workflow.stages.items()}
+        return frozenset(address for address, reads in known.items() if reads and reads.passed_on)
+
+    def add(self, stage: Stage, paths: Iterable[str], *, own: bool, passed_on: bool = False) -> None:
         """Replace what a stage reads with its current command."""
-        new = StageReads(command_digest(stage), tuple(sorted(paths)), own)
+        known = self.of(stage)
+        passed_on |= known is not None and known.passed_on
+        new = StageReads(command_digest(stage), tuple(sorted(paths)), own, passed_on)
         before = self.stages.get(stage.address, ())
         others = tuple(reads for reads in before if reads.command != new.command)
         after = (*others, new)[-KEPT_COMMANDS:]
@@ -96,7 +108,12 @@ def load_reads(root: Path) -> ReadStore:
 
 
 def _stage_reads(values: Mapping[str, Any]) -> StageReads:
-    return StageReads(str(values["command"]), tuple(map(str, values["paths"])), bool(values["own"]))
+    return StageReads(
+        str(values["command"]),
+        tuple(map(str, values["paths"])),
+        bool(values["own"]),
+        bool(values.get("passed_on")),
+    )
 
 
 def save_reads(root: Path, store: ReadStore, addresses: Iterable[str]) -> None:
@@ -107,12 +124,7 @@ def save_reads(root: Path, store: ReadStore, addresses: Iterable[str]) -> None:
     stages = {a: store.stages[a] for a in addresses if a in store.stages}
     values = {
         "format": FORMAT,
-        "stages": {
-            address: [
-                {"command": reads.command, "paths": list(reads.paths), "own": reads.own} for reads in kept
-            ]
-            for address, kept in stages.items()
-        },
+        "stages": {address: [asdict(reads) for reads in kept] for address, kept in stages.items()},
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")

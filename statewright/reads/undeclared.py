@@ -50,7 +50,8 @@ class UndeclaredRead:
 def ordering_of(workflow: Workflow, plan: Plan, reads: ReadStore, workers: int | str) -> Ordering:
     """Return the constraints on the stages of a plan, declared and learned."""
     ever = {address: reads.ever(address) for address in plan.work}
-    return order_stages(workflow, plan.work, ever, reads.observed(workflow), workers)
+    observed, isolated = reads.observed(workflow), reads.isolated(workflow)
+    return order_stages(workflow, plan.work, ever, observed, workers, isolated)
 
 
 def undeclared_reads(

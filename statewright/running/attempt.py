@@ -25,9 +25,10 @@ from statewright.repository import lock_writer
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.running.launcher import Launcher, Usage
+from statewright.running.observation import Observation
 from statewright.running.process import StageFailedError, run_commands
 from statewright.running.recorder import Recorder
-from statewright.running.watch import Observation, Watch
+from statewright.running.watch import Watch
 from statewright.state import Hashes
 from statewright.terminal.display import Board
 from statewright.workflow import Stage, Workflow
@@ -181,7 +182,13 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         except lock_writer.DependencyChangedError as error:
             raise StageFailedError(_changed_dependency(stage, error)) from error
         if observation.exact:
-            work.reads.add(stage, observation.reads, own=observation.own)
+            passed_on = observation.passed_on
+            work.reads.add(stage, observation.reads, own=observation.own, passed_on=bool(passed_on))
+            for writer, path in passed_on.items():
+                work.notices.append(
+                    f"{stage.address} reads {path}, which {writer} writes, and no stage declares it: "
+                    f"{stage.address} runs alone until it is in outs of {writer} and deps of {stage.address}"
+                )
 
 
 def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:

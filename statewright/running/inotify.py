@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-OPEN, CLOSE_UNWRITTEN = 0x20, 0x10
-"""A file was opened; a file was closed that was open for reading only."""
+OPEN, CLOSE_UNWRITTEN, CLOSE_WRITTEN = 0x20, 0x10, 0x08
+"""A file was opened; a file was closed that was open for reading only, or for writing."""
 CREATED, MOVED_HERE, IGNORED, OVERFLOWED, IS_FOLDER = 0x100, 0x80, 0x8000, 0x4000, 0x40000000
 _NON_BLOCKING, _CLOSE_ON_EXEC = os.O_NONBLOCK, os.O_CLOEXEC
 _HEADER = struct.Struct("iIII")

@@ -16,64 +16,26 @@ import os
 import select
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
 from statewright.planning.ordering import Ordering, output_producers
 from statewright.running import inotify
+from statewright.running.observation import (
+    FAILED,
+    FINISHED,
+    PREPARING,
+    RUNNING,
+    SAVING,
+    WAITING,
+    Command,
+    Observation,
+    StageProgress,
+)
 from statewright.running.own_opens import OwnOpens
 from statewright.running.watched_paths import WatchedPaths
 from statewright.workflow import Workflow
-
-WAITING, PREPARING, RUNNING, SAVING, FINISHED, FAILED = range(6)
-
-
-@dataclass(frozen=True)
-class Observation:
-    """Files opened while the command of one stage ran.
-
-    Parameters
-    ----------
-    exact : bool
-        Whether no other stage ran, and no report was lost.
-    reads : frozenset of str
-        Outputs of other stages as declared, and files that git tracks.
-    own : bool
-        Whether the stage read its own outputs.
-    stale : mapping of str to str
-        Producer -> an output of it that was opened before the producer had finished.
-    """
-
-    exact: bool = False
-    reads: frozenset[str] = frozenset()
-    own: bool = False
-    stale: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class _Command:
-    """A running command.
-
-    Parameters
-    ----------
-    saving : dict of str to str
-        As `stale`, but the engine was saving the output: it is final unless that fails.
-    """
-
-    since: int
-    exact: bool
-    reads: set[str] = field(default_factory=set)
-    own: bool = False
-    stale: dict[str, str] = field(default_factory=dict)
-    saving: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class _Stage:
-    phase: int = FINISHED
-    finished: int = 0
 
 
 class Watch:
@@ -107,9 +69,10 @@ class Watch:
         self._rereading = frozenset(rereading)
         self._place = {address: number for number, address in enumerate(ordering.order)}
         self._ancestors = cache(lambda address: workflow.ancestors([address]))
-        self._stages = {a: _Stage(WAITING if a in self._place else FINISHED) for a in workflow.stages}
-        self._commands: dict[str, _Command] = {}
+        self._stages = {a: StageProgress(WAITING if a in self._place else FINISHED) for a in workflow.stages}
+        self._commands: dict[str, Command] = {}
         self._active: set[str] = set()
+        self._written: dict[str, set[str]] = {}
         self._clock = 0
         self._producers = output_producers(workflow)
         self._paths = WatchedPaths(root, self._producers, frozenset(tracked))
@@ -137,9 +100,7 @@ class Watch:
         with self._mutex:
             self._drain()
             self._clock += 1
-            self._commands[address] = _Command(
-                self._clock, self._active == {address} and self._paths.complete
-            )
+            self._commands[address] = Command(self._clock, self._active == {address} and self._paths.complete)
             self._stages[address].phase = RUNNING
 
     def end(self, address: str) -> Observation:
@@ -151,7 +112,9 @@ class Watch:
             for producer, output in command.saving.items():
                 if self._stages[producer].phase != FINISHED:
                     command.stale.setdefault(producer, output)
-            return Observation(command.exact, frozenset(command.reads), command.own, dict(command.stale))
+            return Observation(
+                command.exact, frozenset(command.reads), command.own, command.stale, command.passed_on
+            )
 
     def finish(self, address: str, *, failed: bool = False, again: bool = False) -> None:
         """Note that a stage is recorded, has failed, or will run again."""
@@ -193,6 +156,10 @@ class Watch:
         for event in self._paths.events():
             if event.mask & inotify.OVERFLOWED:
                 self._note_loss()
+            elif self._commands and event.mask & inotify.CLOSE_WRITTEN:
+                for path in event.paths:
+                    if not path.rpartition("/")[2].startswith("."):
+                        self._written.setdefault(path, set()).update(self._commands)
             elif self._commands and event.mask & (inotify.OPEN | inotify.CLOSE_UNWRITTEN):
                 self._note(event.paths, event.mask)
 
@@ -214,7 +181,10 @@ class Watch:
             # The engine and the producer list a folder to remove it; a reader opens its files, too.
             if not (is_folder and self._stages[producer].phase in (PREPARING, RUNNING)):
                 self._note_output(output, producer, mask)
-        if outputs or not mask & inotify.OPEN:
+        if outputs:
+            return
+        if not mask & inotify.OPEN:
+            self._note_passed_on(paths)
             return
         for path in paths:
             if is_folder:
@@ -222,6 +192,13 @@ class Watch:
             elif path in self._paths.tracked:
                 for command in self._commands.values():
                     command.reads.add(path)
+
+    def _note_passed_on(self, paths: Collection[str]) -> None:
+        """Note the read of a file that another stage has written and none declares."""
+        for path in paths:
+            for address, command in self._commands.items():
+                for writer in self._written.get(path, set()) - {address}:
+                    command.passed_on.setdefault(writer, path)
 
     def _is_declared(self, producer: str) -> bool:
         """Return whether a running stage is known to read the outputs of a producer."""
@@ -246,7 +223,9 @@ class Watch:
                 elif self._is_doubtful(address, command, producer, state, mask):
                     command.stale.setdefault(producer, output)
 
-    def _is_doubtful(self, address: str, command: _Command, producer: str, state: _Stage, mask: int) -> bool:
+    def _is_doubtful(
+        self, address: str, command: Command, producer: str, state: StageProgress, mask: int
+    ) -> bool:
         """Return whether a report may be a read of an output that is not final."""
         if state.phase == RUNNING:
             explained = producer in self._rereading and address in self._ordering.observed

@@ -15,7 +15,7 @@ from statewright.running import inotify
 
 MOST_WATCHES = 8192
 """Maximum number of watches of a run; a Linux user has at least as many."""
-MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CREATED | inotify.MOVED_HERE
+MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CLOSE_WRITTEN | inotify.CREATED | inotify.MOVED_HERE
 
 
 @dataclass(frozen=True)

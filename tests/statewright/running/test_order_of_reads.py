@@ -343,3 +343,27 @@ def test_declared_reads_never_make_a_stage_run_again(tmp_path: Path, links: str)
         with counting(tmp_path) as counts:
             result = run_local(root, 4)
         assert counts == dict.fromkeys(names, 1), result.notices
+
+
+def test_reader_of_a_file_that_no_stage_declares_keeps_running_alone(tmp_path: Path) -> None:
+    stages = """
+        stages:
+          clean:
+            cmd: sleep 0.4; cp raw.csv hidden.csv; cp raw.csv clean.csv
+            deps: [raw.csv]
+            outs: [clean.csv]
+          reader: {cmd: cat hidden.csv > read.csv; echo 1 >> log, deps: [raw.csv], outs: [read.csv]}
+          beside: {cmd: cat raw.csv > beside.csv; echo 2 >> log, deps: [raw.csv], outs: [beside.csv]}
+        """
+    ours, theirs = twins(tmp_path, {"dvc.yaml": stages, "raw.csv": "1\n"})
+
+    for source, workers in {"1\n": "auto", "2\n": "auto", "3\n": "auto", "4\n": 4}.items():
+        for root in (ours, theirs):
+            write(root, {"raw.csv": source})
+        result = run_local(ours, workers)
+        assert reproduce(theirs) == 0
+        kept, expected = files_of(ours), files_of(theirs)
+        del kept["log"], expected["log"]  # with 4 workers, two stages append to it in any order
+        assert kept == expected
+    assert any("reader reads hidden.csv, which clean writes" in notice for notice in result.notices)
+    assert not any("log" in notice for notice in result.notices)
