@@ -123,7 +123,8 @@ def pipeline(root: Path) -> Path:
     for name, text in PIPELINE.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(dedent(text))
-    copy(HERE / "tasks" / "__main__.py", root / "tasks")
+    for name in ("__main__.py", "kernels.py"):
+        copy(HERE / "tasks" / name, root / "tasks")
     subprocess.run(["git", "init", "--quiet", str(root)], check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=root, check=True)
     copy(HERE / ".dvc" / "config", root / ".dvc")

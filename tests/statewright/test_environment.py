@@ -125,6 +125,7 @@ def test_a_function_stage_records_itself_unless_a_run_does(tmp_path: Path) -> No
     files = {
         "tasks/__init__.py": "",
         "tasks/__main__.py": (HERE / "tasks" / "__main__.py").read_text(),
+        "tasks/kernels.py": (HERE / "tasks" / "kernels.py").read_text(),
         "tasks/toy.py": """
             from statewright.contracts import Document
 
@@ -157,6 +158,7 @@ def test_a_function_stage_records_itself_unless_a_run_does(tmp_path: Path) -> No
 REFERENCES = {
     "tasks/__init__.py": "",
     "tasks/__main__.py": (HERE / "tasks" / "__main__.py").read_text(),
+    "tasks/kernels.py": (HERE / "tasks" / "kernels.py").read_text(),
     "tasks/db.py": """
         from pydantic import Field
         from statewright.contracts import Document, Params

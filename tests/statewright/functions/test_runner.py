@@ -172,7 +172,8 @@ TASKS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_repository(tmp_path_factory.mktemp("runner") / "repo", TASKS)
-    shutil.copy(HERE / "tasks" / "__main__.py", root / "tasks")
+    for name in ("__main__.py", "kernels.py"):
+        shutil.copy(HERE / "tasks" / name, root / "tasks")
     return root
 
 
