@@ -18,6 +18,9 @@ from statewright.workflow import Workflow, flatten
 MAX_PARAMS = 20
 """Maximum number of params that a trace shows."""
 
+MAX_CHARACTERS = 60
+"""Maximum length of a value that a trace shows."""
+
 
 @dataclass(frozen=True)
 class TracedParam:
@@ -38,10 +41,15 @@ class TracedParam:
 
     @property
     def text(self) -> str:
-        """Last part of the key, the value, and the current value if it differs."""
+        """Last part of the key, the value, and another current value; cut if long."""
         value, now = mask_value(self.key, self.value), mask_value(self.key, self.now)
-        changed = f" (now {now})" if self.now is not None else ""
-        return f"{self.key.rpartition('.')[2]} = {value}{changed}"
+        changed = f" (now {_cut(now)})" if self.now is not None else ""
+        return f"{self.key.rpartition('.')[2]} = {_cut(value)}{changed}"
+
+
+def _cut(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 3]}..."
 
 
 def current_params(workflow: Workflow) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from toys import make_repository, run_here, statewright
 
 from statewright.lineage.display import print_trace
-from statewright.lineage.params import MAX_PARAMS, current_params, grouped, relevant_params
+from statewright.lineage.params import MAX_PARAMS, TracedParam, current_params, grouped, relevant_params
 from statewright.lineage.provenance import Trace
 from statewright.lineage.subject import Subject
 from statewright.lineage.walk import Step
@@ -83,3 +83,8 @@ def test_the_command_has_the_option(tmp_path: Path) -> None:
     text = statewright(root, "trace", "one").stdout
     assert "k24 = 24 (now 99), k0 = 0" in text and "and 5 more (--all shows them)" in text
     assert "k23 = 23" in statewright(root, "trace", "one", "--all").stdout
+
+
+def test_long_values_are_cut() -> None:
+    param = TracedParam("train", "train.layers", list(range(3000)), list(range(2999)))
+    assert param.text.startswith("layers = [0, 1, 2, ") and len(param.text) < 150
