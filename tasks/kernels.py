@@ -15,13 +15,17 @@ import sys
 
 PINS = {
     "ATEN_CPU_CAPABILITY": "avx2",
-    # On a processor that is not Intel's, MKL accepts no other value that also holds on Intel's.
-    "MKL_CBWR": "COMPATIBLE",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
 }
-"""Variables of PyTorch's own kernels, MKL, NumPy, oneDNN, and the OpenBLAS in NumPy and SciPy."""
+"""Variables of PyTorch's own kernels, NumPy, oneDNN, and the OpenBLAS in NumPy and SciPy."""
+
+MKL_PIPELINE, MKL_PIN = "emotion-", ("MKL_CBWR", "COMPATIBLE")
+"""Stages whose MKL is pinned, and the only value that holds on all processors.
+
+It makes a matrix product about three times slower, which the language model of releaf cannot afford.
+"""
 
 LATE = any(name not in os.environ for name in PINS) and not {"numpy", "torch"}.isdisjoint(sys.modules)
 """Whether a library was loaded before its kernels were pinned."""
@@ -40,6 +44,8 @@ def start(package: str) -> None:
     libraries of that process. If that process has imported this module first, they are pinned.
     """
     pin()
+    if sys.argv[1:] and sys.argv[1].startswith(MKL_PIPELINE):
+        os.environ.setdefault(*MKL_PIN)  # MKL reads it at its first product, not when it is loaded
     if LATE:
         os.execv(sys.executable, [sys.executable, "-m", package, *sys.argv[1:]])
 
