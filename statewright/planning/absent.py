@@ -32,7 +32,9 @@ def absent_data(workflow: Workflow, state: State, plan: Plan) -> list[AbsentData
     found = []
     for address in plan.decisions:
         stage, observed = workflow.stages[address], state.stages[address]
-        found += [AbsentData(path, remote, False) for path, remote in observed.not_cached.items()]
+        # Without a remote, a command that runs anyway needs no advice.
+        lost = {p: remote for p, remote in observed.not_cached.items() if remote or stage.records_only}
+        found += [AbsentData(path, remote, False) for path, remote in lost.items()]
         if stage.records_only:
             stored = {out.path for out in stage.outs if out.cached and observed.outs_was.get(out.path)}
             cached = sorted(stored & observed.not_on_disk - set(observed.not_cached))

@@ -28,7 +28,7 @@ def test_commands_of_the_workflow_exist() -> None:
             if line.strip().startswith("statewright "):
                 words = shlex.split(re.sub(r"\$\(.*?\)", "BASE", line.partition(">")[0]))
                 commands.append(build_parser().parse_args(words[1:]).command.__name__)
-    assert commands == ["diff", "plan", "run"]
+    assert commands == ["diff", "plan", "run", "record"]
 
 
 def test_no_expression_in_a_script_and_no_secret_for_a_stage() -> None:

@@ -182,6 +182,16 @@ def test_a_plan_of_a_fresh_clone_says_what_is_missing_and_what_to_type(origin: P
     assert {d.verdict for d in open_session(root, EVERYTHING).plan.decisions.values()} == {"skip"}
 
 
+def test_without_a_remote_only_data_that_no_command_writes_needs_advice(origin: Path, tmp_path: Path) -> None:
+    _, root = copies(origin, tmp_path, (fresh_clone,))
+    assert dvc(root, "remote", "remove", "store") == 0
+    session = open_session(root, EVERYTHING)
+    assert advice(absent_data(session.workflow, session.state, session.plan)) == [
+        "not here and not in the cache: raw.csv",
+        "  no remote storage is configured; `dvc remote add -d NAME URL` adds one",
+    ]
+
+
 def test_data_that_only_the_cache_has_is_checked_out_by_hand(origin: Path, tmp_path: Path) -> None:
     _, root = copies(origin, tmp_path, (lambda root: (root / "raw.csv").unlink(),))
     session = open_session(root, EVERYTHING)
