@@ -6,14 +6,15 @@ contain code, because nothing here unpickles.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +156,10 @@ def replacing(path: Path, most: int = 0o777) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.chmod(mode)  # a writer such as safetensors sets a mode of its own
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    finally:
         os.close(handle)
 
 
@@ -175,29 +178,27 @@ def _mode(path: Path) -> int | None:
 def _claim(path: Path) -> tuple[Path, int]:
     """Create a temporary file in the folder of `path`, locked until it is closed.
 
-    The lock also ends with the process, so an unlocked temporary file is left from a killed one.
+    The names are numbered, so a file that a killed process left is used again. The folder is not listed:
+    for the watch of a run, that would be a read of its files.
     """
-    prefix, suffix = f".{path.name}.", ".part"
-    with os.scandir(path.parent) as entries:
-        leftovers = [
-            entry.path for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(suffix)
-        ]
-    for name in leftovers:
-        _remove_unless_locked(name)
-    while True:
-        name = f"{path.parent}/{prefix}{secrets.token_hex(8)}{suffix}"
-        # Not by `tempfile`, whose files only the owner may read: here the kernel applies the umask.
-        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:
-            return Path(name), handle
-        os.close(handle)  # another writer removed the file as a leftover, before it was locked
-
-
-def _remove_unless_locked(name: str) -> None:
-    with suppress(OSError), Path(name).open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        Path(name).unlink()
+    for number in itertools.count():
+        name = f"{path.parent}/.{path.name}.{number}.part"
+        try:
+            # Not by `tempfile`, whose files only the owner may read: here the kernel applies the umask.
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EACCES) and os.path.lexists(name):
+                continue  # somebody else's
+            raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.lstat(name)):
+                os.ftruncate(handle, 0)
+                return Path(name), handle
+        except (BlockingIOError, FileNotFoundError):
+            pass  # another writer holds the file, or has just renamed it
+        os.close(handle)
+    raise AssertionError("unreachable")
 
 
 def _read_parquet(path: Path) -> Any:
