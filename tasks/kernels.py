@@ -2,7 +2,7 @@
 
 PyTorch, MKL, NumPy, oneDNN and OpenBLAS choose a kernel by the processor, and kernels add in different
 orders. The variables below select the kernels for AVX2, which all x86 processors of the last ten years
-have; for MKL, those that are equal on all. Most of them are read when a library is loaded. This module
+have; for MKL, those that are equal on all. Some of them are read when a library is loaded. This module
 must therefore be imported before NumPy and PyTorch: `tasks/__main__.py` does so, and `meta.preload` in
 `dvc.yaml` names it first. A value that the caller has set is kept. The number of threads, the other
 reason for another order, is `meta.cpu`.
@@ -14,17 +14,21 @@ import os
 import sys
 
 PINS = {
-    "ATEN_CPU_CAPABILITY": "avx2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
 }
-"""Variables of PyTorch's own kernels, NumPy, oneDNN, and the OpenBLAS in NumPy and SciPy."""
+"""Variables that NumPy, and the OpenBLAS in NumPy and SciPy, read when they are loaded."""
 
-MKL_PIPELINE, MKL_PIN = "emotion-", ("MKL_CBWR", "COMPATIBLE")
-"""Stages whose MKL is pinned, and the only value that holds on all processors.
+PINNED_PIPELINE = "emotion-"
+TORCH_PINS = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    # On a processor that is not Intel's, MKL accepts no other value that also holds on Intel's.
+    "MKL_CBWR": "COMPATIBLE",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+}
+"""Variables that PyTorch, MKL and oneDNN read at their first operation, for the stages of one pipeline.
 
-It makes a matrix product about three times slower, which the language model of releaf cannot afford.
+They make the language model of releaf ten times slower, since AVX2 has no operations on 16-bit numbers.
 """
 
 LATE = any(name not in os.environ for name in PINS) and not {"numpy", "torch"}.isdisjoint(sys.modules)
@@ -44,8 +48,9 @@ def start(package: str) -> None:
     libraries of that process. If that process has imported this module first, they are pinned.
     """
     pin()
-    if sys.argv[1:] and sys.argv[1].startswith(MKL_PIPELINE):
-        os.environ.setdefault(*MKL_PIN)  # MKL reads it at its first product, not when it is loaded
+    if sys.argv[1:] and sys.argv[1].startswith(PINNED_PIPELINE):
+        for name, value in TORCH_PINS.items():
+            os.environ.setdefault(name, value)
     if LATE:
         os.execv(sys.executable, [sys.executable, "-m", package, *sys.argv[1:]])
 

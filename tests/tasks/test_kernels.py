@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from statewright.running.launcher import open_launcher
-from tasks.kernels import MKL_PIN, PINS
+from tasks.kernels import PINS, TORCH_PINS
 
 ROOT = Path(__file__).parents[2]
 PROBE = """
@@ -40,7 +40,7 @@ def probe(folder: Path, preload: list[str]) -> dict[str, Any]:
     shutil.copy(ROOT / "tasks" / "kernels.py", package)
     (package / "__main__.py").write_text(PROBE)
     os.chdir(folder)
-    environment = {name: value for name, value in os.environ.items() if name not in (*PINS, MKL_PIN[0])}
+    environment = {name: value for name, value in os.environ.items() if name not in (*PINS, *TORCH_PINS)}
     environment["MKL_VERBOSE"] = "1"
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     (folder / "ready.py").write_text("import sys; print('torch' in sys.modules)")
@@ -74,7 +74,7 @@ def probe(folder: Path, preload: list[str]) -> dict[str, Any]:
 def test_kernels_of_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preload: list[str]) -> None:
     """Find the kernels for AVX2, also if the supervisor loaded the libraries."""
     monkeypatch.chdir(ROOT)
-    for name in (*PINS, MKL_PIN[0]):
+    for name in (*PINS, *TORCH_PINS):
         monkeypatch.delenv(name, raising=False)
     found = probe(tmp_path, preload)
     assert found["torch"] == "AVX2"
