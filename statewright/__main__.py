@@ -1,3 +1,3 @@
-from statewright.cli import main
+from statewright.cli import run_and_exit
 
-main()
+run_and_exit()

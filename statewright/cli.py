@@ -47,6 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
+def run_and_exit() -> None:
+    """Run the command line, and end the process without the interpreter's teardown.
+
+    The teardown of the imported libraries takes longer than many stages.
+    """
+    from statewright.running.supervisor import exit_now
+
+    try:
+        main()
+    except SystemExit as end:
+        exit_now(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
