@@ -1,4 +1,6 @@
-"""Settings of a repository: the file `.statewright.toml`, or `[tool.statewright]` in `pyproject.toml`.
+"""Settings of a repository.
+
+They stand in `.statewright.toml`, or in `pyproject.toml` under `[tool.statewright]`.
 
 Options on the command line win over the file, the file over the defaults.
 """

@@ -67,7 +67,7 @@ def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def referenced_variables(value: Any) -> Iterator[str]:
-    """Yield the names of the variables that a params value takes from the environment.
+    """Yield the names of the variables that a params value refers to.
 
     The text ``env:NAME`` stands for the value of a variable, so that params.yaml, `dvc.lock` and all
     records hold the name only.
@@ -83,7 +83,7 @@ def referenced_variables(value: Any) -> Iterator[str]:
 
 
 def resolve_references(value: Any) -> Any:
-    """Return a params value with the values of its variables; one that is not set stays a name."""
+    """Return a params value with its variables replaced, if they are set."""
     if isinstance(value, Mapping):
         return {name: resolve_references(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Stages that a command takes, and how it treats them, with the options of ``dvc repro``."""
+"""The stages of a command and how it treats them: options of ``dvc repro``."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Request:
 
     @property
     def with_ancestors(self) -> bool:
-        """Whether the targets are plain names, taken with all stages that they need."""
+        """True if the targets are plain names, taken with all stages that they need."""
         return not (self.pipeline or self.single_item or self.downstream or self.recursive or self.glob)
 
 
@@ -63,7 +63,10 @@ EVERYTHING = Request(all_pipelines=True)
 
 
 def as_request(wanted: Request | Sequence[str]) -> Request:
-    """Return a request; a sequence holds targets, and an empty one stands for every stage."""
+    """Return a request.
+
+    A sequence holds targets, and an empty one stands for every stage.
+    """
     if isinstance(wanted, Request):
         return wanted
     return Request(tuple(wanted)) if wanted else EVERYTHING

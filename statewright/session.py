@@ -188,7 +188,7 @@ def run(
 
 
 def predict(session: Session, limits: Limits) -> Prediction:
-    """Return the predicted schedule, in the order in which a run would start the stages."""
+    """Return the predicted schedule, in the order of a run."""
     reads = load_reads(session.repository.root)
     after = ordering_of(session.workflow, session.plan, reads, limits.workers).after()
     return schedule_plan(session.workflow, session.plan, limits.as_dict(), after)
@@ -301,7 +301,7 @@ def carry_out(
 
 
 def _watch_hint(session: Session, at_least_s: float = 30) -> str | None:
-    """Return how to watch a run in a browser, unless it is short or on a Prefect server."""
+    """Return how to watch a run in a browser, unless it is short."""
     expected = [session.plan.decisions[address].seconds for address in session.plan.work]
     known = [seconds for seconds in expected if seconds]
     if len(known) == len(expected) and sum(high for _, high in known) < at_least_s:

@@ -1,4 +1,4 @@
-"""Pin the kernels of the numeric libraries, so that machines compute the same digits.
+"""Pin the kernels of the numeric libraries, for equal digits on machines.
 
 PyTorch, MKL, NumPy, oneDNN and OpenBLAS choose a kernel by the processor, and kernels add in different
 orders. The variables below select the kernels for AVX2, which all x86 processors of the last ten years
@@ -34,7 +34,7 @@ def pin() -> None:
 
 
 def start(package: str) -> None:
-    """Pin the kernels; start ``python -m PACKAGE`` again if a library was loaded too early.
+    """Pin the kernels; start Python again if a library was loaded too early.
 
     A stage that is a fork of a process with preloaded modules has the environment of its caller, but the
     libraries of that process. If that process has imported this module first, they are pinned.

@@ -1,4 +1,4 @@
-"""Measure the engine beside DVC and print tables: ``python -m benchmarks.engine``.
+"""Measure the engine beside DVC: ``python -m benchmarks.engine``.
 
 Each figure is the median wall time of whole processes, run alternately (engine, DVC, engine, ...) in
 generated repositories. The output is tables in Markdown. There are no thresholds.

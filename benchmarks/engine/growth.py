@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmarks.engine.repositories import (
     OURS,
     Times,
     alternate,
+    check,
     clock,
     make_layers,
     make_repository,
@@ -24,7 +26,7 @@ from benchmarks.engine.repositories import (
 
 
 def print_tables(root: Path, options: argparse.Namespace, server: str) -> None:
-    """Print the tables of runs with nothing and with everything to do, and their growth."""
+    """Print the tables of runs with nothing and with everything to do."""
     growth = [size for size in options.sizes if size >= 50] + [options.largest] * bool(options.largest)
     idle, first = nothing_to_do(root, sorted({*options.sizes, *growth}), options.repeat)
     busy = everything_to_do(root, options.sizes, options.repeat, options.workers, server)
@@ -126,6 +128,7 @@ def makespan(repository: Path) -> float:
     """Return the recorded seconds from the first start to the last end of a stage."""
     import sqlite3
 
+    check(subprocess.run([*OURS, "record"], cwd=repository, check=False).returncode)
     with sqlite3.connect(repository / ".statewright" / "mlflow" / "mlflow.db") as database:
         query = (
             "SELECT MIN(start_time), MAX(end_time) FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "

@@ -44,7 +44,7 @@ PHASES: dict[str, tuple[str, ...]] = {
 
 
 def print_phases(root: Path, repeat: int, stages: int = 8) -> None:
-    """Print the seconds of each phase for a run of trivial stages, one after the other."""
+    """Print the seconds of each phase of a run of trivial stages."""
     rows: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeat):
         repository = make_layers(root / "phases", stages)

@@ -76,7 +76,7 @@ def clock(command: list[str], folder: Path, settings: Mapping[str, str] | None =
 
 
 def settled(folder: Path) -> None:
-    """Wait for the processes that a run leaves in the background, so that they slow down no other."""
+    """Wait for the processes that a run leaves in the background."""
     import psutil
 
     deadline = time.monotonic() + 300

@@ -229,7 +229,7 @@ def print_verification(result: Verification, console: Console) -> None:
 
 
 def print_agreement(result: Agreement, console: Console) -> None:
-    """Print whether the outputs of a stage agree with a revision, and the differences."""
+    """Print how the outputs of a stage differ from those of a revision."""
     style = "green" if result.agrees else "bold red"
     took = "" if result.seconds is None else f" ({clock(result.seconds)})"
     counts = {output.verdict: 0 for output in result.outputs}

@@ -28,7 +28,7 @@ class AbsentData:
 
 
 def absent_data(workflow: Workflow, state: State, plan: Plan) -> list[AbsentData]:
-    """Return the missing data of the planned stages that a download or a checkout can bring back."""
+    """Return the missing data of a plan that DVC can fetch or check out."""
     found = []
     for address in plan.decisions:
         stage, observed = workflow.stages[address], state.stages[address]
@@ -41,7 +41,7 @@ def absent_data(workflow: Workflow, state: State, plan: Plan) -> list[AbsentData
 
 
 def advice(missing: Iterable[AbsentData], most: int = 4) -> list[str]:
-    """Return lines that say what is missing, which remote may have it, and what to type."""
+    """Return lines about missing data: paths, remote, and what to type."""
     missing = list(missing)
     lines = []
     lost = [data for data in missing if not data.cached]

@@ -11,7 +11,11 @@ from statewright.workflow import Workflow
 LEFT_OUT_FOLDERS = frozenset(
     {".git", ".dvc", ".statewright", "__pycache__", "site-packages", "node_modules", ".venv", "venv"}
 )
-LEFT_OUT_NAMES = frozenset(
+PROJECT_FILES = frozenset(
+    {"pyproject.toml", "setup.cfg", "setup.py", "Pipfile", ".python-version", "uv.toml", "poetry.toml"}
+)
+"""Files that launchers such as ``uv run`` read, whatever they launch."""
+LEFT_OUT_NAMES = PROJECT_FILES | frozenset(
     {"dvc.yaml", ".dvcignore", ".gitignore", ".gitattributes", "package-lock.json", ".statewright.toml"}
 )
 LEFT_OUT_SUFFIXES = frozenset({".pyc", ".lock", ".dvc"})
@@ -20,7 +24,8 @@ LEFT_OUT_SUFFIXES = frozenset({".pyc", ".lock", ".dvc"})
 def tracked_files(root: Path, workflow: Workflow) -> frozenset[str]:
     """Return the files of git in `root` that can be a dependency of a stage.
 
-    Bytecode, lock files, the files of DVC and of this engine, and params files are left out.
+    Bytecode, lock files, project files, the files of DVC and of this engine, and params files are left
+    out.
     """
     listed = (name for name in git(root, "ls-files", "-z").split("\0") if name)
     params = {file for stage in workflow.stages.values() for file in stage.params} | {"params.yaml"}

@@ -9,7 +9,7 @@ its journal while it may append more, so a journal without a lock is complete, a
 message has an id, NAME/NUMBER, which is a tag of its run in MLflow: a journal that is read a second
 time records nothing twice.
 
-Files to record are linked into a folder beside the journal, because the next run may replace them
+Files to record are copied into a folder beside the journal, because the next run may replace them
 before they are recorded. Nothing here imports MLflow.
 """
 
@@ -31,8 +31,6 @@ from statewright.workspace import control_folder
 
 ID_TAG = "statewright.record"
 """Tag that holds the id of a record."""
-LARGEST_COPY = 10_000_000
-"""Maximum bytes of a file that is copied where it cannot be linked."""
 POLL_S = 0.1
 PROBLEM = "problem.txt"
 
@@ -44,7 +42,7 @@ class HeldFile:
     Parameters
     ----------
     path : str
-        The file or a link to it; its name is that of the artifact.
+        The file or a copy of it; its name is that of the artifact.
     folder : str
         Folder of the artifact, below the artifacts of the run; may be empty.
     size, modified : int
@@ -103,19 +101,15 @@ class Journal:
         here = describe_file(path, folder, x)
         with self._mutex:
             number, self._count = self._count, self._count + 1
-        link = self._folder / self.name / str(number) / path.name
+        copy = self._folder / self.name / str(number) / path.name
         try:
             self._prepare()
-            link.parent.mkdir(parents=True)
-            try:
-                os.link(path.resolve(), link)
-            except OSError:  # another file system, or one without links
-                if here.size > LARGEST_COPY:
-                    return here
-                shutil.copy2(path, link)
+            copy.parent.mkdir(parents=True)
+            # Not a link: the recorder would open an output while the reads of stages are observed.
+            shutil.copy2(path, copy)
         except OSError:
             return here
-        return replace(here, path=str(link))
+        return replace(here, path=str(copy))
 
     def close(self) -> None:
         """Declare the journal complete."""

@@ -30,7 +30,7 @@ def translate_errors(subject: str = "") -> Iterator[None]:
 
 
 def conflict_named_in(text: str) -> str:
-    """Return a sentence about conflict markers in a file that a message names in quotes."""
+    """Return a sentence about conflict markers in a file that `text` names."""
     paths = (Path(name) for name in re.findall(r"'([^'\n]+)'", text))
     return next((found for path in paths if path.is_file() and (found := conflict_in(path))), "")
 

@@ -32,7 +32,7 @@ def fetch_run_cache(repository: Repository) -> str | None:
 
 
 def pull_outputs(stage: DvcStage) -> bool:
-    """Fetch and check out the outputs of a stage; return whether they are complete now."""
+    """Fetch and check out the outputs of a stage; return whether that succeeded."""
     with _inside_command(stage.repo):
         try:
             stage.repo.pull(stage.addressing)

@@ -1,4 +1,4 @@
-"""Select the stages that a command takes, as ``dvc repro`` does with the same options.
+"""Select the stages of a command, as ``dvc repro`` does with the same options.
 
 DVC resolves a target in the user's folder: first as a stage of the `dvc.yaml` there, then as a file with
 stages. Where DVC finds nothing, a target can also be an output, a pipeline (the part of stage names
@@ -59,7 +59,7 @@ def select(repository: Repository, request: Request) -> Scope:
 
 
 def targets(repository: Repository, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the addresses of the stages that `names` select; none if there are no names."""
+    """Return the addresses of the stages that `names` select."""
     request = as_request(names)
     return tuple(dict.fromkeys(stage.addressing for stage in _named(repository, request))) if names else ()
 
@@ -146,7 +146,13 @@ def _of_target(repository: Repository, request: Request, name: str) -> list[DvcS
 
 
 def _collected(repository: Repository, request: Request, name: str, below: str | None = None) -> list[Any]:
-    """Return the stages of a target as DVC collects them in the user's folder, or in `below`."""
+    """Return the stages that DVC collects for a target.
+
+    Parameters
+    ----------
+    below : str, optional
+        Folder in which the target is resolved (default: that of the user).
+    """
     # The index has the same stages, with the hashes that a run updates.
     index = {stage: stage for stage in repository.stages.values()}
     with _inside(repository.root / (repository.below if below is None else below)):
@@ -203,7 +209,7 @@ def _unknown(repository: Repository, request: Request, name: str) -> str:
 
 @contextmanager
 def _inside(folder: Path) -> Iterator[None]:
-    """Change to `folder` for the block, because DVC resolves targets in the working directory."""
+    """Change to `folder` for the block, because DVC resolves targets there."""
     before = Path.cwd()
     os.chdir(folder)
     try:

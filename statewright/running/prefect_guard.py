@@ -1,4 +1,4 @@
-"""Prefect's server for this machine only: requests of other web pages are refused.
+"""Prefect's server, which refuses requests of other web pages.
 
 Prefect 3.8 answers requests of any origin and any host name. A page that the user visits could then
 create flow runs at ``http://127.0.0.1:4200``, and a worker would run their commands. Here a request

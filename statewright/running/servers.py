@@ -84,7 +84,7 @@ def _prefect_command(port: int, log_level: str) -> list[str]:
 
 
 def _own_origin(port: int) -> dict[str, str]:
-    """Return the settings of a server that any page on this machine's port may use, and no other."""
+    """Return the settings of a server that only its own pages may use."""
     return {
         "PREFECT__SERVER_FINAL": "1",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",

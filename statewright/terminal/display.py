@@ -115,7 +115,8 @@ class Board:
     def table(self) -> Group:
         """Return the current table, in the lines that the terminal has."""
         table = Table(box=None, pad_edge=False, expand=False)
-        for name in ("stage", "state", "elapsed", "predicted", ""):
+        predicted = any(self.plan.decisions[address].seconds for address in self.rows)
+        for name in ("stage", "state", "elapsed", *(["predicted"] if predicted else []), ""):
             table.add_column(
                 name, justify="right" if name in ("elapsed", "predicted") else "left", no_wrap=True
             )
@@ -131,7 +132,7 @@ class Board:
                 Text(shortened(one_line(self.plan.label(address)), names)),
                 Text(row.state, style=COLOURS.get(row.state, "")),
                 clock(elapsed) if elapsed is not None else "",
-                about(self.plan.decisions[address].seconds),
+                *([about(self.plan.decisions[address].seconds)] if predicted else []),
                 Text(shortened(note, max(10, width - names - 30)), style="dim", overflow="ellipsis"),
             )
         if len(shown) < len(rows):

@@ -121,7 +121,7 @@ def first_cause(decision: Decision) -> str:
 
 
 def _software_notes(plan: Plan) -> list[str]:
-    """Return a line for each different software that made stages which are up to date."""
+    """Return a line for each other software that made current outputs."""
     notes = [
         one_line(reason.text)
         for decision in plan.decisions.values()

@@ -285,7 +285,7 @@ def test_the_plan_of_an_unchanged_folder_has_the_causes_of_dvc_status(
 
 
 def assert_readable(plan: Plan) -> None:
-    """Assert that the printed plan has a line for each stage, none wider than 100 columns."""
+    """Assert that each stage has one line, none wider than 100 columns."""
     console = Console(file=io.StringIO(), width=240, markup=False, emoji=False, highlight=False)
     print_plan(plan, console)
     assert isinstance(console.file, io.StringIO)

@@ -48,16 +48,16 @@ FAILING = """
     """
 
 
-def screen_after(command: list[str], folder: Path, *, status: int = 0) -> list[str]:
-    """Return the lines that stand on a terminal's screen when a command has ended."""
+def screen_after(command: list[str], folder: Path, *, status: int = 0, height: int = LINES) -> list[str]:
+    """Return the lines that a command leaves on a terminal's screen and above it."""
     outer, inner = pty.openpty()
-    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", height, COLUMNS, 0, 0))
     environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(HERE)}
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
     )
     os.close(inner)
-    screen = pyte.Screen(COLUMNS, LINES)
+    screen = pyte.HistoryScreen(COLUMNS, height, history=1000)
     stream = pyte.ByteStream(screen)
     while True:
         try:
@@ -68,7 +68,8 @@ def screen_after(command: list[str], folder: Path, *, status: int = 0) -> list[s
             break
         stream.feed(printed)
     os.close(outer)
-    lines = [line.rstrip() for line in screen.display]
+    above = ["".join(line[column].data for column in range(COLUMNS)) for line in screen.history.top]
+    lines = [line.rstrip() for line in (*above, *screen.display)]
     assert process.wait(60) == status, "\n".join(lines)
     return [line for line in lines if line]
 
@@ -113,3 +114,16 @@ def test_a_quiet_run_prints_errors_only(tmp_path: Path) -> None:
     assert screen_after([*command, "talks"], root) == []
     text = "".join(screen_after(command, root, status=1))
     assert text.startswith("stage 'fails' ended with status 3: no such song; log: ") and text.endswith(".log")
+
+
+@pytest.mark.end_to_end
+def test_a_table_that_is_longer_than_the_screen_is_left_once(tmp_path: Path) -> None:
+    names = [f"s{n}" for n in range(15)]
+    stages = "".join(f"  {name}: {{cmd: echo 1 > {name}; sleep 0.1, outs: [{name}]}}\n" for name in names)
+    root = make_repository(
+        tmp_path, {"dvc.yaml": f"stages:\n{stages}", ".statewright.toml": 'prefect = "never"\n'}
+    )
+    lines = screen_after([sys.executable, "-m", "statewright", "run", "--workers", "2"], root, height=8)
+    text = "\n".join(lines)
+    assert [line.split()[:2] for line in lines[2:-1]] == [[name, "ran"] for name in names], text
+    assert len(lines) == 15 + 3, text

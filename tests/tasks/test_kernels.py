@@ -1,4 +1,4 @@
-"""Check that the kernels of our stages are pinned, with and without preloaded modules."""
+"""Check that the kernels of our stages are pinned, also if preloaded."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def probe(folder: Path, preload: list[str]) -> dict[str, Any]:
     ids=["plain", "pinned", "late"],
 )
 def test_kernels_of_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preload: list[str]) -> None:
-    """Find the kernels for AVX2, also if the supervisor has loaded the libraries before."""
+    """Find the kernels for AVX2, also if the supervisor loaded the libraries."""
     monkeypatch.chdir(ROOT)
     for name in PINS:
         monkeypatch.delenv(name, raising=False)

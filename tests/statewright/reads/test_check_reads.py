@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -81,18 +83,26 @@ def test_nothing_observed_is_said(tmp_path: Path) -> None:
 
 
 def test_the_engine_its_recorder_and_git_are_no_readers(tmp_path: Path) -> None:
-    stages = "stages:\n" + "".join(
-        f"  s{n}: {{cmd: 'sleep 0.2; echo {{}} > m{n}.json; echo x > f{n}.svg', outs: [f{n}.svg], "
-        f"metrics: [m{n}.json: {{cache: false}}]}}\n"
-        for n in range(4)
-    )
+    stages = "stages:\n"
+    for n, seconds in enumerate((1.2, 0.2, 0.2, 0.2)):
+        command = f"sleep {seconds}; echo {{}} > m{n}.json; echo x > f{n}.svg"
+        outs = f"outs: [f{n}.svg], metrics: [m{n}.json: {{cache: false}}]"
+        stages += f"  s{n}: {{cmd: '{command}', {outs}}}\n"
     sources = {f"src/{n}.py": f"{n}\n" for n in range(20)}
     root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, **sources})
     commit(root)
-    for name in sources:
-        (root / name).write_text("edited\n")  # git reads an edited file to compare it
+    for name, text in sources.items():
+        (root / name).write_text("x" * len(text))  # git reads a file of the same size to compare it
 
-    assert statewright(root, "run").returncode == 0
+    slow_git = tmp_path / "bin" / "git"
+    slow_git.parent.mkdir()
+    slow_git.write_text(
+        f'#!/bin/sh\ncase "$*" in *status*) sleep 0.7;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    slow_git.chmod(0o755)
+
+    path = f"{slow_git.parent}{os.pathsep}{os.environ['PATH']}"
+    assert statewright(root, "run", environment={"PATH": path}).returncode == 0
 
     reads = load_reads(root)
     assert {address: reads.ever(address) for address in reads.stages} == {f"s{n}": set() for n in range(4)}

@@ -59,7 +59,7 @@ def test_temporary_files_of_a_killed_copy_are_removed_and_no_others(tmp_path: Pa
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_after_a_kill_new_entries_have_the_order_of_one_run(tmp_path: Path, killed: bool) -> None:
-    """A run that ended by itself with failures keeps the order of its entries, as DVC does."""
+    """Keep the order of entries after failures, as DVC does."""
     stages = {name: f"  {name}: {{cmd: echo {name} > {name}.txt, outs: [{name}.txt]}}" for name in "abcd"}
     text = "\n".join(["stages:", *stages.values()]) + "\n"
     root, twin = (make_repository(tmp_path / name, {"dvc.yaml": text}) for name in ("ours", "twin"))

@@ -1,4 +1,4 @@
-"""The options of ``dvc repro`` about missing data, the run cache and force, compared with DVC itself."""
+"""The options of ``dvc repro`` on missing data, run cache and force, against DVC."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DATA = ("raw.csv", "prep.csv", "model.txt", "twin.txt")
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository whose data and run cache are in a remote, also of an earlier param."""
+    """Return a repository whose data and run cache are in a remote."""
     folder = tmp_path_factory.mktemp("options")
     root = make_repository(folder / "origin", FILES)
     for arguments in (

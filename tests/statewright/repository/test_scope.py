@@ -1,4 +1,4 @@
-"""The stages that a command takes are those that ``dvc repro`` visits with the same arguments."""
+"""The stages of a command are those that ``dvc repro`` visits."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def visited_by_dvc(folder: Path, arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the addresses of the stages that ``dvc repro`` would visit, relative to the folder."""
+    """Return the addresses of the stages that ``dvc repro`` would visit."""
     from dvc.cli import main
 
     visited: list[str] = []

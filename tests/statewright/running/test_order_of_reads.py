@@ -20,7 +20,7 @@ from statewright.running.watched_paths import PathEvent, WatchedPaths
 # `slow` and `clean` make clean.csv late; `reader` opens it without declaring it.
 LATE = """
 stages:
-  slow: {cmd: 'echo slow >> "$RAN"; sleep 0.6; cp raw.csv slow.csv', deps: [raw.csv], outs: [slow.csv]}
+  slow: {cmd: 'echo slow >> "$RAN"; sleep 1; cp raw.csv slow.csv', deps: [raw.csv], outs: [slow.csv]}
   clean: {cmd: 'echo clean >> "$RAN"; cp slow.csv clean.csv', deps: [slow.csv], outs: [clean.csv]}
   reader: {cmd: 'echo reader >> "$RAN"; cat clean.csv raw.csv > read.csv', deps: [raw.csv], outs: [read.csv]}
   below: {cmd: 'cp read.csv below.csv', deps: [read.csv], outs: [below.csv]}
@@ -234,9 +234,15 @@ def test_reads_are_seen_through_links_and_in_folders(tmp_path: Path, links: str)
 
 
 def test_dependency_edited_while_its_stage_runs_is_not_recorded(tmp_path: Path) -> None:
-    stages = (
-        "stages:\n  slow: {cmd: cp raw.csv out.csv; touch go; sleep 0.8, deps: [raw.csv], outs: [out.csv]}\n"
-    )
+    stages = """
+        stages:
+          slow:
+            cmd: |
+              cp raw.csv out.csv; touch go
+              for i in $(seq 400); do grep -q 2 raw.csv && break; sleep 0.05; done
+            deps: [raw.csv]
+            outs: [out.csv]
+        """
     root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, "raw.csv": "1\n"})
 
     def edit() -> None:

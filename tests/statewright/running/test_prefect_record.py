@@ -1,4 +1,4 @@
-"""The record of a run in Prefect, with a stand-in for its server that can hang, fail or die."""
+"""The record of a run in Prefect, with a server that can hang, fail or die."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 import pytest
-from toys import commit, make_repository
+from faults import wait_for
+from toys import commit, make_repository, statewright
 
 from statewright.record import journal
 from statewright.record.experiment import open_record
@@ -133,9 +134,10 @@ def test_files_are_recorded_as_they_were(root: Path) -> None:
         assert Path(path).read_text() == "<p>"
 
 
-def test_a_file_that_changed_in_place_is_left_out_and_reported(root: Path) -> None:
+def test_a_file_that_changed_in_the_journal_is_left_out_and_reported(root: Path) -> None:
     run(root)
-    (root / "page.html").write_text("changed")
+    for path in journal.journal_folder(root).glob("*/*/page.html"):
+        path.write_text("changed")
     record_all(root)
     problem = wait_until_recorded(root)
     assert problem is not None and "changed before they were recorded: page.html" in problem
@@ -221,8 +223,31 @@ def test_a_recorder_starts_where_none_is_at_work(root: Path, capsys: pytest.Capt
     journal.write_problem(root, "the store was down")
     resume(root)
     assert "MLflow record is incomplete: the store was down" in capsys.readouterr().err
-    assert wait_until_recorded(root) is None
+    wait_for(lambda: not journal.pending(root))
     assert len(recorded(root)) == 3
+
+
+def test_the_command_record_waits_and_reports(root: Path) -> None:
+    run(root)
+    done = statewright(root, "record")
+    assert (done.returncode, done.stdout) == (0, "MLflow: every run is recorded\n")
+    assert journal.pending(root) == [] and len(recorded(root)) == 3
+    run(root)
+    (path,) = journal.pending(root)
+    path.write_text(path.read_text().replace('"uri": ""', '"uri": "http://127.0.0.1:9"'))
+    done = statewright(root, "record")
+    assert done.returncode == 1 and "http://127.0.0.1:9 does not answer" in done.stdout
+    assert journal.pending(root) == [path]
+
+
+def test_a_run_with_nothing_to_do_completes_the_record(root: Path) -> None:
+    (root / "dvc.yaml").write_text("stages: {sing: {cmd: 'echo la > song', outs: [song]}}\n")
+    assert statewright(root, "run").returncode == 0
+    assert wait_until_recorded(root) is None
+    run(root)
+    done = statewright(root, "run")
+    assert "nothing to do" in done.stderr
+    wait_for(lambda: not journal.pending(root))
 
 
 def test_waiting_ends_when_the_recorder_cannot_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

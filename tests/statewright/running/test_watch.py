@@ -1,4 +1,4 @@
-"""Observation of opened files: whose read it may be, and whether the file was final."""
+"""Observation of opened files: the possible reader, and stale files."""
 
 from __future__ import annotations
 

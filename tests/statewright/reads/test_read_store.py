@@ -103,6 +103,7 @@ def test_files_that_are_no_dependencies_are_not_observed(tmp_path: Path) -> None
     kept = {"src/a.py": "", "table.csv": ""}
     left_out = {
         "uv.lock": "",
+        "pyproject.toml": "",
         "params.yaml": "",
         "other.yaml": "a: 1\n",
         "src/__pycache__/a.pyc": "x",
