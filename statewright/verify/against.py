@@ -34,7 +34,7 @@ from statewright.verify.scratch import (
     copy_ignored,
     copy_revision,
     dvc_hash,
-    ignored_inputs,
+    environment_files,
 )
 from statewright.workflow import Stage, WorkflowError
 from statewright.workspace import control_folder
@@ -221,7 +221,7 @@ def _copy(comparison: Comparison, stage: Stage, folder: Path) -> Path:
     dropped = [out.path for out in stage.outs]
     copied = copy_revision(repository.root, folder, revision.commit, dropped)
     outputs = [out.path for other in revision.workflow.stages.values() for out in other.outs]
-    copy_ignored(repository.root, copied, ignored_inputs(repository.root, stage, outputs))
+    copy_ignored(repository.root, copied, environment_files(repository.root, stage, outputs))
     inputs = dict(revision.state.stages[stage.address].deps_was)
     for observed in revision.state.stages.values():  # params can be in a file that a stage writes
         inputs.update({path: value for path, value in observed.outs_was.items() if path in stage.params})

@@ -34,7 +34,7 @@ from statewright.verify.scratch import (
     copy_checkout,
     copy_ignored,
     dvc_hash,
-    ignored_inputs,
+    environment_files,
     signatures,
 )
 from statewright.workflow import Stage, WorkflowError
@@ -214,7 +214,7 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     needed = dict.fromkeys([*inside, *persistent])
     copied = copy_checkout(repository.root, folder, needed, dropped)
     outputs = [relative(out, repository.root) for other in repository.stages.values() for out in other.outs]
-    copy_ignored(repository.root, copied, ignored_inputs(repository.root, stage, outputs))
+    copy_ignored(repository.root, copied, environment_files(repository.root, stage, outputs))
     return copied
 
 
@@ -259,7 +259,7 @@ def run_in_copy(
         raise StageFailedError(
             f"{mask_text(str(error), secrets)}\n"
             "the scratch copy holds only files that git lists, files that the stage declares, and "
-            "ignored files that its command names; if the stage reads another file that it does not declare "
+            ".env files; if the stage reads another file that it does not declare "
             "in deps, add it there"
         ) from error
     finally:

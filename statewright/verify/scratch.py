@@ -210,26 +210,25 @@ def _is_environment(folder: Path) -> bool:
     return folder.name == "node_modules" or any((folder / mark).exists() for mark in marks)
 
 
-def ignored_inputs(root: Path, stage: Stage, outputs: Collection[str]) -> list[str]:
-    """Return `.env` and the ignored files that the commands of a stage name.
+def environment_files(root: Path, stage: Stage, outputs: Collection[str]) -> list[str]:
+    """Return the `.env` files that git ignores, for the folder of a stage.
 
     The environment variables of a project usually stand in `.env`, which many tools read without being
-    told. Outputs of stages are left out: a stage that reads one must declare it.
+    told, and which is no dependency. Any other file that a stage reads must be declared.
 
     Parameters
     ----------
     outputs : collection of str
-        Paths of the outputs of all stages, relative to `root`.
+        Paths of the outputs of all stages, relative to `root`; none of them is returned.
     """
-    words = {".env"}
-    for command in stage.cmd:
-        words |= {word.strip("'\"();") for word in command.split()}
-    paths = set()
-    for word in words - {""}:
-        path = os.path.normpath(Path(stage.wdir, word))
-        source = root / path
-        if not path.startswith("..") and source.is_file() and not any(overlaps(path, out) for out in outputs):
-            paths.add(path)
+    paths = {
+        path
+        for folder in (".", stage.wdir)
+        for source in (root / folder).glob(".env*")
+        if source.is_file()
+        and not (path := os.path.normpath(Path(folder, source.name))).startswith("..")
+        and not any(overlaps(path, out) for out in outputs)
+    }
     if not paths:
         return []
     listed = git(root, "-c", "core.quotePath=false", "check-ignore", "--no-index", "--", *sorted(paths))
