@@ -52,7 +52,9 @@ def screen_after(command: list[str], folder: Path, *, status: int = 0, height: i
     """Return the lines that a command leaves on a terminal's screen and above it."""
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", height, COLUMNS, 0, 0))
-    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(HERE)}
+    # A caller's LINES and COLUMNS would win over the size of the terminal.
+    environment = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}
+    environment |= {"TERM": "xterm", "PYTHONPATH": str(HERE)}
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
     )
