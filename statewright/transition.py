@@ -191,7 +191,10 @@ def _watching(work: Work, root: Path) -> Iterator[None]:
                 f"what stages read cannot be observed here ({problem}); with --workers auto they run "
                 "one by one, in DVC's order"
             )
-        save_reads(root, work.reads, work.workflow.stages)
+        try:
+            save_reads(root, work.reads, work.workflow.stages)
+        except OSError as error:  # such as a full disk: the stages are observed again
+            work.notices.append(f"the reads of stages could not be saved: {error.strerror or error}")
         ran = [address for address, outcome in work.outcomes.items() if outcome == "ran"]
         work.notices += report(undeclared_reads(work.workflow, work.reads, ran))
 
