@@ -246,16 +246,17 @@ def assert_same_causes(plan: Plan, status: Status, root: Path) -> None:
     """Assert that a plan has the same direct causes as ``dvc status``.
 
     A stage that was never recorded is `new`, which replaces all its other causes. An absent params
-    file is one cause for DVC, and one cause for each of its keys here. For a stage that needs the missing
-    data of a `.dvc` file, the plan names this file as the earlier stage, and DVC the data.
+    file is one cause for DVC, and one cause for each of its keys here. Below a `.dvc` file whose data is
+    missing, the plan names the earlier stage, and DVC the files that are missing.
     """
     workflow = engine.declare(engine.open_repository(root))
     theirs, ours = causes(status), planned(plan)
-    missing = {r.subject for d in plan.decisions.values() for r in d.reasons if r.kind == "missing data"}
+    missing = [a for a, d in plan.decisions.items() if any(r.kind == "missing data" for r in d.reasons)]
+    blocked = {address for data in missing for address in workflow.downstream(data)}
     for address, stage in workflow.stages.items():
         mine, direct = ours.get(address, set()), theirs.get(address, set())
-        if any(reason.kind == "upstream" for reason in plan.decisions[address].reasons):
-            mine = mine | {("dependency", path) for path in stage.deps if path in missing}
+        if address in blocked and any(r.kind == "upstream" for r in plan.decisions[address].reasons):
+            mine = mine | {("dependency", path) for path in stage.deps if not (root / path).exists()}
         # For DVC an absent params file is one cause; the plan also names its keys.
         if gone := {path for path in stage.params if not (root / path).exists()}:
             assert {("dependency", path) for path in gone} <= mine
