@@ -65,7 +65,7 @@ FILES = {
 }
 
 
-RECORDER = "statewright.running.recording"
+RECORDER, REPORTER = "statewright.running.recording", "statewright.running.prefect_reporter"
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,10 @@ class Sandbox:
     def processes(self) -> list[psutil.Process]:
         """Return the processes of this repository that are alive.
 
-        The recorder is not one of them: it outlives a run.
+        Those that tell MLflow and Prefect of a run are not among them: they may outlive it.
         """
         alive = [process for process in psutil.process_iter() if self._is_ours(process)]
-        return [process for process in alive if RECORDER not in command(process)]
+        return [process for process in alive if not {RECORDER, REPORTER} & {*command(process)}]
 
     def recorders(self) -> list[psutil.Process]:
         """Return the processes that write to MLflow."""
