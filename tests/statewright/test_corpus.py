@@ -176,6 +176,7 @@ def test_an_invalid_file_gives_the_error_of_dvc(
 
 def say(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[Any, str, str]:
     """Run a command line and return exit status, output and errors."""
+    capsys.readouterr()  # what the set-up has printed
     with pytest.raises(SystemExit) as end:
         main(["-C", str(root), *arguments])
     return (end.value.code, *capsys.readouterr())

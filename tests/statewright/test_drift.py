@@ -15,6 +15,7 @@ from toys import make_repository, statewright, write
 from statewright import interpreter
 from statewright.drift import MAX_VERSIONS, Environments, in_words
 from statewright.interpreter import Interpreter, StageEnvironment, find_interpreter, read_environment
+from statewright.running.recorder import wait_until_recorded
 
 FILES = {
     "dvc.yaml": """
@@ -165,6 +166,7 @@ def test_plan_notes_drift_and_strict_runs(tmp_path: Path) -> None:
             ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True
         ).stdout
     )
+    assert wait_until_recorded(root) is None
     (database,) = root.rglob("mlflow.db")
     with sqlite3.connect(database) as connection:
         rows = connection.execute("SELECT value FROM tags WHERE key = 'statewright.environment'").fetchall()
