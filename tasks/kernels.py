@@ -1,4 +1,4 @@
-"""Pin the kernels of the numeric libraries, for equal digits on machines.
+"""Pin the kernels of the numeric libraries, for equal digits on all machines.
 
 PyTorch, MKL, NumPy, oneDNN and OpenBLAS choose a kernel by the processor, and kernels add in different
 orders. The variables below select the kernels for AVX2, which all x86 processors of the last ten years
@@ -32,7 +32,7 @@ They make the language model of releaf ten times slower, since AVX2 has no opera
 """
 
 LATE = any(name not in os.environ for name in PINS) and not {"numpy", "torch"}.isdisjoint(sys.modules)
-"""Whether a library was loaded before its kernels were pinned."""
+"""True if a library was loaded before its kernels were pinned."""
 
 
 def pin() -> None:

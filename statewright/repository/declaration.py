@@ -43,9 +43,9 @@ class Repository:
     below: str = "."
     """The folder in which the user typed the command, relative to `root`."""
     request: Request = EVERYTHING
-    """How missing data and the run cache are treated."""
+    """Treatment of missing data and of the run cache."""
     run_cache_fetched: bool = False
-    """Whether the run cache of the remote has been fetched, for `--pull`."""
+    """True after `--pull` has fetched the run cache of the remote."""
     _stages: tuple[Any, dict[str, DvcStage]] = (None, {})
 
     @property

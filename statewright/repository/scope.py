@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ def _collected(repository: Repository, request: Request, name: str, below: str |
     """
     # The index has the same stages, with the hashes that a run updates.
     index = {stage: stage for stage in repository.stages.values()}
-    with _inside(repository.root / (repository.below if below is None else below)):
+    with chdir(repository.root / (repository.below if below is None else below)):
         found = list(repository.repo.stage.collect(name, recursive=request.recursive, glob=request.glob))
     return [index.get(stage, stage) for stage in found]
 
@@ -205,14 +205,3 @@ def _unknown(repository: Repository, request: Request, name: str) -> str:
     close = difflib.get_close_matches(name, list(repository.stages), n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else "`statewright graph` lists the stages"
     return f"'{name}' is not a stage, output or pipeline of this repository; {hint}"
-
-
-@contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """Change to `folder` for the block, because DVC resolves targets there."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
