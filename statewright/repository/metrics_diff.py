@@ -52,11 +52,14 @@ class MetricChanges:
         Hash of that commit.
     unreadable : tuple of str
         Files whose metrics of that commit cannot be read, for example because the cache lacks them.
+    problem : str
+        Why DVC could not compare them at all; empty if it could.
     """
 
     commit: str
     changes: tuple[MetricChange, ...] = ()
     unreadable: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def metric_changes(repository: Repository, workflow: Workflow, state: State) -> MetricChanges | None:
@@ -82,7 +85,7 @@ def stored_changes(root: Path) -> MetricChanges | None:
     try:
         values = json.loads((root / ".statewright" / STORED).read_text(encoding="utf-8"))
         changes = tuple(MetricChange(**change) for change in values["changes"])
-        result = MetricChanges(values["commit"], changes, tuple(values["unreadable"]))
+        result = MetricChanges(values["commit"], changes, tuple(values["unreadable"]), values["problem"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return result if git(root, "rev-parse", "HEAD").strip() == result.commit else None
@@ -93,7 +96,10 @@ def _compare(repository: Repository, workflow: Workflow, state: State) -> Metric
     commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip()
     if not commit or not _can_differ(repository, workflow, state):
         return None
-    from dvc.repo import Repo  # not at the top: a stored comparison is read without DVC
+    # Not at the top: a stored comparison is read without DVC.
+    from dvc.repo import Repo
+
+    from statewright.repository.errors import explain
 
     logger = logging.getLogger("dvc")
     level = logger.level
@@ -102,8 +108,8 @@ def _compare(repository: Repository, workflow: Workflow, state: State) -> Metric
         # A repository of its own: the comparison switches it to files of the commit and back.
         with Repo(str(root)) as repo:
             result = repo.metrics.diff()
-    except Exception:  # a comparison must not stop the work that it follows
-        return None
+    except Exception as error:  # a comparison must not stop the work that it follows
+        return MetricChanges(commit, problem=explain(error) or type(error).__name__)
     finally:
         logger.setLevel(level)
     unreadable = _files(result.get("errors", {}))

@@ -18,6 +18,9 @@ MAX_ROWS = 10
 
 def print_metrics(changes: MetricChanges | None, console: Console) -> None:
     """Print the metrics that differ most from the last commit."""
+    if changes is not None and changes.problem:
+        problem = f"metrics were not compared with {changes.commit[:7]}: {one_line(changes.problem)}"
+        console.print(Text(problem), soft_wrap=True)
     if changes is None or not changes.changes:
         return
     ranked = sorted(changes.changes, key=_relative, reverse=True)

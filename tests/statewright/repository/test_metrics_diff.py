@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from toys import commit, dvc, make_repository, run_here, statewright, write
 
 from statewright.repository import metrics_diff
 from statewright.repository.metrics_diff import MetricChanges, metric_changes, stored_changes
 from statewright.session import open_session
 from statewright.settled import recall
+from statewright.terminal.metrics_table import print_metrics
 
 FILES = {
     "params.yaml": "{acc: 0.5, loss: 1}\n",
@@ -134,3 +137,21 @@ def test_the_stored_comparison_ends_with_the_commit(tmp_path: Path) -> None:
 def commit_of(root: Path) -> str:
     done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def test_a_comparison_that_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("the cache is damaged")
+
+    root = make_repository(tmp_path, FILES)
+    run_here(root)
+    commit(root)
+    monkeypatch.setattr("dvc.repo.metrics.Metrics.diff", fail)
+    write(root, {"extra.json": '{"x": 2}\n'})
+    changes = compared(root)
+    assert changes is not None and changes.problem == "ValueError: the cache is damaged"
+    console = Console(file=io.StringIO(), width=100)
+    print_metrics(changes, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert said == f"metrics were not compared with {changes.commit[:7]}: ValueError: the cache is damaged\n"
