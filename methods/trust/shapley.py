@@ -145,7 +145,7 @@ def permutation(
     row, rest = _checked(x, background)
     if permutations < LEAST_PERMUTATIONS:
         raise ValueError(
-            f"{permutations} permutations; expected at least {LEAST_PERMUTATIONS}: fewer give no honest interval"
+            f"{permutations} permutations; expected at least {LEAST_PERMUTATIONS}, for an honest interval"
         )
     generator = np.random.default_rng(seed)
     samples = np.empty((permutations, len(row)))
@@ -192,7 +192,7 @@ def _mean_predictions(predict: Predict, row: Floats, rest: Floats, from_row: NDA
 
 
 def _from_values(values: Floats) -> Floats:
-    players = int(len(values)).bit_length() - 1
+    players = len(values).bit_length() - 1
     masks = np.arange(len(values))
     size = np.array([int(mask).bit_count() for mask in masks])
     weight = np.array([1 / (players * comb(players - 1, k)) for k in range(players)])
