@@ -89,32 +89,44 @@ def worst_margin(layers: Layers, x: Floats, label: int, radius: float, bounds: t
 
 
 def smallest_change(
-    layers: Layers, x: Floats, target: float, low: Floats, high: Floats, *, tolerance: float = 1e-4
+    layers: Layers, x: Floats, target: float, low: Floats, high: Floats, *, tolerance: float = 2e-3
 ) -> Floats:
     r"""Return the shortest change that lifts the first output to a target.
 
     .. math:: \min \|\delta\|_2^2 \quad \text{subject to} \quad f(x + \delta) \ge t, \; l \le x + \delta \le u
 
-    The square is approximated from below by tangents, one more after each program, until the bound is
-    within `tolerance` of the length that was found.
+    The square of each input is approximated from below by tangents; each program adds those at its own
+    answer, until the bound is within a share `tolerance` of the square that was found.
 
     Raises
     ------
     ValueError
         If no input of the box reaches the target.
     """
+    if float(layers(x[None])[0, 0]) >= target:
+        return np.zeros_like(x)
     program = _encode(layers, low, high)
     inputs, variables = len(x), len(program.integral)
-    goal = np.zeros((1, variables + 1))
+    goal = np.zeros((1, variables + inputs))
     goal[0, :variables][program.last] = layers.weights[-1][0]
-    rows = [np.hstack([program.matrix, np.zeros((len(program.matrix), 1))]), goal]
+    rows = [np.hstack([program.matrix, np.zeros((len(program.matrix), inputs))]), goal]
     least = [program.low, np.array([target - layers.biases[-1][0]])]
     most = [program.high, np.array([np.inf])]
-    cost = np.r_[np.zeros(variables), 1.0]
-    limits = Bounds(np.r_[program.bounds.lb, 0.0], np.r_[program.bounds.ub, np.inf])
-    integral = np.r_[program.integral, 0]
+    cost = np.r_[np.zeros(variables), np.ones(inputs)]
+    limits = Bounds(
+        np.r_[program.bounds.lb, np.zeros(inputs)], np.r_[program.bounds.ub, np.full(inputs, np.inf)]
+    )
+    integral = np.r_[program.integral, np.zeros(inputs)]
+    tangents = np.linspace(low - x, high - x, 25)
     best, shortest = None, np.inf
-    for _ in range(500):
+    while True:
+        for change in tangents:
+            # s_i >= c_i^2 + 2 c_i (delta_i - c_i): the tangents of the squares at the change c.
+            tangent = np.zeros((inputs, variables + inputs))
+            tangent[:, :inputs], tangent[:, variables:] = np.diag(-2 * change), np.eye(inputs)
+            rows.append(tangent)
+            least.append(-(change**2) - 2 * change * x)
+            most.append(np.full(inputs, np.inf))
         constraint = LinearConstraint(np.vstack(rows), np.concatenate(least), np.concatenate(most))
         result = milp(cost, constraints=constraint, bounds=limits, integrality=integral)
         if result.x is None:
@@ -122,16 +134,9 @@ def smallest_change(
         change = result.x[:inputs] - x
         if change @ change < shortest:
             best, shortest = change, float(change @ change)
-        if shortest - result.fun <= tolerance * max(shortest, 1e-12):
-            break
-        # t >= |c|^2 + 2 c (delta - c): the tangent at the change c.
-        tangent = np.zeros((1, variables + 1))
-        tangent[0, :inputs], tangent[0, -1] = -2 * change, 1
-        rows.append(tangent)
-        least.append(np.array([-change @ change - 2 * change @ x]))
-        most.append(np.array([np.inf]))
-    assert best is not None
-    return best
+        if best is not None and shortest - result.fun <= tolerance * max(shortest, 1e-6):
+            return best
+        tangents = change[None]
 
 
 def _encode(layers: Layers, low: Floats, high: Floats) -> _Program:
