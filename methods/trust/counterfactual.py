@@ -50,7 +50,8 @@ def linear(slope: Floats, shortfall: float, x: Floats, box: Box) -> Floats | Non
     r"""Return the shortest change that raises a linear score by `shortfall`.
 
     Without active bounds :math:`\delta = s\, w / \|w\|^2`. With them,
-    :math:`\delta_i = clip(\lambda w_i)` for the one :math:`\lambda` at which the score is met, found exactly between its sorted breakpoints.
+    :math:`\delta_i` is the nearest value to :math:`\lambda w_i` within its bounds, for the one
+    :math:`\lambda` at which the score is met; it is found exactly between its sorted breakpoints.
 
     Parameters
     ----------
