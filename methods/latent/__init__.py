@@ -1,4 +1,4 @@
-"""Variational auto-encoders with a learned observation variance, and bounds on their likelihood."""
+"""Variational auto-encoders with a learned observation variance."""
 
 from methods.latent.fit import Settings, Vae, fit_vae
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from methods import training
 from methods.latent import network as net
+from methods.training import seeded
 
 ACTIVE = 0.01
 """Variance of a latent mean over rows above which the dimension is active (Burda et al., 2016)."""
@@ -71,7 +73,7 @@ class Vae:
     def encode(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return means and variances of ``q(z | x)``, each of shape (rows, width)."""
         with torch.no_grad():
-            mean, variance = self.network.encode(self._scaled(x))
+            mean, variance = self.network.encode(_scaled(x, self.centre, self.scale))
         return mean.numpy(), variance.numpy()
 
     def decode(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -88,7 +90,7 @@ class Vae:
         It is exact for a linear decoder, and the importance-weighted bound of ``samples`` draws otherwise.
         """
         with torch.no_grad():
-            scaled = self._scaled(x)
+            scaled = _scaled(x, self.centre, self.scale)
             if self.network.is_linear:
                 rows = net.exact_log_likelihood(self.network, scaled)
             else:
@@ -100,8 +102,9 @@ class Vae:
         """Count latent dimensions whose mean varies over the rows by more than `ACTIVE`."""
         return int((self.encode(x)[0].var(axis=0) > ACTIVE).sum())
 
-    def _scaled(self, x: NDArray[np.float64]) -> Tensor:
-        return torch.as_tensor((x - self.centre) / self.scale, dtype=torch.float64)
+
+def _scaled(x: NDArray[np.float64], centre: NDArray[np.float64], scale: float) -> Tensor:
+    return torch.as_tensor((x - centre) / scale, dtype=torch.float64)
 
 
 def fit_vae(
@@ -143,20 +146,15 @@ def fit_vae(
     scale = float(np.sqrt(np.mean((x - centre) ** 2)))
     if scale == 0:
         raise ValueError("fit_vae: all rows of x are equal, so there is nothing to fit")
-    rows = torch.as_tensor((x - centre) / scale, dtype=torch.float64)
     if decoder == "linear":
-        network, epochs = _fit_linear(rows, width, seed), 0
+        network, epochs = _fit_linear(_scaled(x, centre, scale), width, seed), 0
     else:
-        held = (
-            None
-            if validation is None
-            else torch.as_tensor((validation - centre) / scale, dtype=torch.float64)
-        )
-        network, epochs = _fit_perceptron(rows, held, width, seed, settings)
+        held = None if validation is None else _scaled(validation, centre, scale)
+        network, epochs = _fit_perceptron(_scaled(x, centre, scale), held, width, seed, settings)
     variance = float(network.log_noise.detach().exp()) * scale**2
     fitted = Vae(network, centre, scale, np.float64("nan"), variance, epochs)
-    mean = np.float64(fitted.row_log_likelihood(x, samples=settings.samples, seed=seed).mean())
-    return Vae(network, centre, scale, mean, variance, epochs)
+    mean = fitted.row_log_likelihood(x, samples=settings.samples, seed=seed).mean()
+    return replace(fitted, log_likelihood=np.float64(mean))
 
 
 def _checked(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
@@ -169,8 +167,8 @@ def _checked(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 
 
 def _fit_linear(x: Tensor, width: int, seed: int) -> net.Network:
-    torch.manual_seed(seed)
-    network = net.Network(x.shape[1], width, 0)
+    with seeded(seed):
+        network = net.Network(x.shape[1], width, 0)
     optimiser = torch.optim.LBFGS(
         network.parameters(), max_iter=2000, history_size=30, tolerance_grad=1e-6,
         tolerance_change=1e-8, line_search_fn="strong_wolfe",
@@ -190,37 +188,39 @@ def _fit_linear(x: Tensor, width: int, seed: int) -> net.Network:
 def _fit_perceptron(
     x: Tensor, validation: Tensor | None, width: int, seed: int, settings: Settings
 ) -> tuple[net.Network, int]:
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    if validation is None:
-        order = torch.randperm(len(x), generator=generator)
-        held = max(1, round(settings.validation * len(x)))
-        x, validation = x[order[held:]], x[order[:held]]
-    network = net.Network(x.shape[1], width, settings.hidden)
-    _start_at_principal_axes(network, x.numpy(), width)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
-    draws = torch.randn((len(validation), width), generator=generator, dtype=x.dtype)
-    best, kept, best_epoch = -np.inf, copy.deepcopy(network.state_dict()), 0
-    for epoch in range(settings.epochs):
-        weight = min(1.0, (epoch + 1) / settings.warm_up)
-        for batch in torch.randperm(len(x), generator=generator).split(settings.batch_size):
-            noise = torch.randn((len(batch), width), generator=generator, dtype=x.dtype)
-            loss = -net.evidence_bound(network, x[batch], noise, weight).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        with torch.no_grad():
-            score = float(net.evidence_bound(network, validation, draws, 1.0).mean())
-        if score > best:
-            best, kept, best_epoch = score, copy.deepcopy(network.state_dict()), epoch
-        elif epoch - best_epoch >= settings.patience:
-            break
-    network.load_state_dict(kept)
-    return network, best_epoch
+    with seeded(seed) as generator:
+        if validation is None:
+            order = torch.randperm(len(x), generator=generator)
+            held = max(1, round(settings.validation * len(x)))
+            x, validation = x[order[held:]], x[order[:held]]
+        network = net.Network(x.shape[1], width, settings.hidden)
+        _start_at_principal_axes(network, x.numpy(), width)
+        draws = torch.randn((len(validation), width), generator=generator, dtype=x.dtype)
+        divergence = 0.0
+
+        def batches(epoch: int) -> Sequence[Tensor]:
+            nonlocal divergence
+            divergence = min(1.0, epoch / settings.warm_up)
+            return torch.randperm(len(x), generator=generator).split(settings.batch_size)
+
+        def loss(rows: Tensor) -> Tensor:
+            noise = torch.randn((len(rows), width), generator=generator, dtype=x.dtype)
+            return -net.evidence_bound(network, x[rows], noise, divergence).mean()
+
+        objective = training.Objective(
+            batches,
+            loss,
+            lambda _: training.Validation(-float(net.evidence_bound(network, validation, draws, 1.0).mean())),
+            (generator,),
+        )
+        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
+        limits = training.Settings(epochs=settings.epochs, patience=settings.patience)
+        fitted = training.fit(network, optimiser, objective, limits)
+    return network, fitted.best_epoch
 
 
 def _start_at_principal_axes(network: net.Network, x: NDArray[np.float64], width: int) -> None:
-    """Set the linear parts to probabilistic PCA and its posterior (Tipping and Bishop, 1999)."""
+    """Set the linear parts to probabilistic PCA and its posterior."""
     from sklearn.decomposition import PCA
 
     axes = PCA(width, svd_solver="full").fit(x)

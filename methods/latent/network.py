@@ -1,4 +1,4 @@
-"""Encoder and decoder of a variational auto-encoder, and its evidence lower bound.
+"""A variational auto-encoder, and its evidence lower bound.
 
 ``z ~ N(0, I)`` and ``x | z ~ N(f(z), s2 I)``. The encoder gives ``q(z | x) = N(m(x), diag(v(x)))``. The
 bound of one row is ``E_q log p(x | z) - KL(q || p)`` (Kingma and Welling, 2014), summed over features,
@@ -94,7 +94,7 @@ def evidence_bound(network: Network, x: Tensor, draws: Tensor, kl_weight: float)
 
 
 def exact_log_likelihood(network: Network, x: Tensor) -> Tensor:
-    """Return ``log N(x; b, W W' + s2 I)`` of a linear decoder, shape (rows,), in nats."""
+    """Return ``log N(x; b, W W' + s2 I)`` in nats, shape (rows,)."""
     weight = network.from_latent.weight
     covariance = weight @ weight.T + network.log_noise.exp() * torch.eye(len(weight), dtype=x.dtype)
     normal = torch.distributions.MultivariateNormal(network.from_latent.bias, covariance)
@@ -102,7 +102,7 @@ def exact_log_likelihood(network: Network, x: Tensor) -> Tensor:
 
 
 def importance_bound(network: Network, x: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-    """Return the importance-weighted bound of each row in nats, shape (rows,).
+    """Return the importance-weighted bound in nats, shape (rows,).
 
     The bound is ``log 1/K sum_k p(x, z_k) / q(z_k | x)`` with ``z_k ~ q`` and K ``samples``. It rises to
     the log likelihood as K grows (Burda, Grosse and Salakhutdinov, 2016).

@@ -1,4 +1,4 @@
-"""Stage emotion-latent: a low-dimensional map of emotion, and what it gains over linear ones.
+"""Stage emotion-latent: a map of emotion, and its gain over linear ones.
 
 Each modality has one model per width. Artists are divided into three parts: the models are fitted to the
 first, their training ends by the second, and all figures are from the third.
@@ -28,7 +28,10 @@ GRID = 25
 
 
 class Split(NamedTuple):
-    """Releases of one modality by part of the artists; features in deviations of the first part."""
+    """Releases of one modality by part of the artists.
+
+    Features are in deviations of the first part.
+    """
 
     rows: pd.DataFrame
     x: NDArray[np.float64]
@@ -38,7 +41,7 @@ class Split(NamedTuple):
 
 
 def latent(features: Table[Features], *, params: LatentParams) -> LatentOutputs:
-    """Fit the models of every width, compare them with linear ones, and draw the map of width 2."""
+    """Fit every width, compare it with linear models, and return the map."""
     from methods.latent import Settings
 
     settings = Settings(
@@ -74,7 +77,10 @@ def latent(features: Table[Features], *, params: LatentParams) -> LatentOutputs:
 def split_artists(
     features: pd.DataFrame, modality: str, dimensions: tuple[str, ...], params: LatentParams
 ) -> Split:
-    """Return the releases of enough songs: years of careers for audio, albums for lyrics."""
+    """Return the releases of enough songs, by part of the artists.
+
+    These are years of careers for audio, and albums for lyrics.
+    """
     kind = "year" if modality == "audio" else "album"
     chosen = (features["kind"] == kind) & features[f"has_{modality}"]
     rows = features[chosen & (features["n_songs"] >= params.min_songs)].reset_index(drop=True)
@@ -124,9 +130,10 @@ def _compare(split: Split, width: int, params: LatentParams, settings: Settings)
 
 
 def _best_linear(x: NDArray[np.float64], width: int) -> float:
-    """Return the maximum of the likelihood of probabilistic PCA (Tipping and Bishop, 1999), nats per row.
+    """Return the largest likelihood of probabilistic PCA, nats per row.
 
-    scikit-learn's own fit divides by n - 1, so its likelihood is not exactly the maximum.
+    It is in closed form (Tipping and Bishop, 1999). scikit-learn's own fit divides by n - 1, so its
+    likelihood is not exactly the maximum.
     """
     values = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
     log_determinant = np.log(values[:width]).sum() + (len(values) - width) * np.log(values[width:].mean())
@@ -143,7 +150,7 @@ def _gaussian(split: Split) -> float:
 
 
 def paired_gain(difference: NDArray[np.float64], artist: NDArray[np.int64], params: LatentParams) -> Gain:
-    """Return the mean difference per release, with its interval over resampled artists."""
+    """Return the mean difference, with its interval over resampled artists."""
     _, index = np.unique(artist, return_inverse=True)
     weights = cluster_weights(index.max() + 1, params.draws, params.seed)
     sums, sizes = np.bincount(index, weights=difference), np.bincount(index)

@@ -1,4 +1,4 @@
-"""Check variational auto-encoders against probabilistic PCA, quadrature and closed forms."""
+"""Check variational auto-encoders against exact likelihoods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from methods.latent import network as net
 
 
 def probabilistic_pca(x: np.ndarray, width: int) -> tuple[float, float]:
-    """Return the maximum of the log likelihood per row, and its noise variance (Tipping and Bishop, 1999)."""
+    """Return the largest log likelihood per row, and its noise variance."""
     eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1].clip(min=0)
     noise = eigenvalues[width:].mean()
     log_determinant = np.log(eigenvalues[:width]).sum() + (x.shape[1] - width) * np.log(noise)

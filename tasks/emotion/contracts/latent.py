@@ -11,7 +11,7 @@ from statewright.contracts import Document, Table
 
 
 class LatentPoints(pa.DataFrameModel):
-    """One row per modality and release: its place on the two-dimensional map, with deviations."""
+    """One row per modality and release: its place on the map, with deviations."""
 
     modality: Series[str] = pa.Field(isin=["audio", "lyrics"])
     release_id: Series[int]
@@ -28,9 +28,9 @@ class LatentPoints(pa.DataFrameModel):
 
 
 class LatentGrid(pa.DataFrameModel):
-    """One row per modality, dimension and point of a grid over the map: the expected feature.
+    """One row per modality, dimension and point of a grid over the map.
 
-    Features are in standard deviations over the artists of the fit.
+    The value is the expected feature. Features are in standard deviations over the artists of the fit.
     """
 
     modality: Series[str] = pa.Field(isin=["audio", "lyrics"])
@@ -41,7 +41,10 @@ class LatentGrid(pa.DataFrameModel):
 
 
 class Gain(Document):
-    """Difference of log likelihoods per release in nats, with a 95 % interval over artists."""
+    """Difference of log likelihoods per release in nats.
+
+    The 95 % interval is over artists.
+    """
 
     value: float
     low: float
@@ -71,7 +74,10 @@ class LatentWidth(Document):
 
 
 class LatentModality(Document):
-    """One modality: rows, and models by width. `gaussian` is one normal with full covariance."""
+    """One modality: rows, and models by width.
+
+    `gaussian` is one normal distribution with full covariance.
+    """
 
     releases: int
     artists: int

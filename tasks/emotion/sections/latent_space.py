@@ -1,4 +1,4 @@
-"""Section of the report on the latent space: a map of releases, and its gain over linear models."""
+"""Section of the report on the latent space."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PANELS = {
 
 
 def finding(latent: LatentOutputs) -> list[str]:
-    """Return one sentence per modality: the gain of the map of two numbers over linear models."""
+    """Return one sentence per modality on the gain of the map."""
     return [_gains(name, one, 2) for name, one in latent.latent.modalities.items()]
 
 
 def section(selection: Selection, latent: LatentOutputs) -> Section:
-    """Return the section: the comparison, the map with careers, and what its places stand for."""
+    """Return the section: the map, what its places mean, the comparison."""
     points = latent.latent_points[latent.latent_points["modality"] == "audio"]
     text = (
         "A variational auto-encoder describes each release by a few numbers and reconstructs all measures "

@@ -1,4 +1,4 @@
-"""Figures of the latent map: careers on it, and the features that its places stand for."""
+"""Figures of the latent map: careers on it, and what its places mean."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Path(NamedTuple):
 
 
 def panels(figure: Figure, grid: pd.DataFrame, dimensions: Sequence[str]) -> None:
-    """Draw the expected features over the map, one panel per dimension, on one scale of colours."""
+    """Draw the expected features over the map, one panel per dimension."""
     axes = figure.subplots(1, len(dimensions), sharex=True, sharey=True)
     for place, dimension in zip(np.atleast_1d(axes), dimensions, strict=True):
         table = grid[grid["dimension"] == dimension].pivot(index="y", columns="x", values="value")
@@ -38,10 +38,10 @@ def panels(figure: Figure, grid: pd.DataFrame, dimensions: Sequence[str]) -> Non
 
 
 def career_map(name: str, points: pd.DataFrame, paths: Sequence[Path]) -> str:
-    """Return the map as HTML: all releases in grey, careers in colour, one radio button per artist.
+    """Return the map as HTML: all releases in grey, careers in colour.
 
-    The page has no scripts: style rules show the chosen career, at first that of the first artist, and
-    every point has a tooltip.
+    There is one radio button per artist. The page has no scripts: style rules show the chosen career,
+    at first that of the first artist, and every point has a tooltip.
     """
     from markupsafe import escape
 
