@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from methods.causal.columns import is_constant
 from methods.causal.graph import Background, Cpdag
-from methods.causal.independence import PValue, choose_test, mixed_test
+from methods.causal.independence import PValue, choose_test, mixed_test, redundant_columns
+from methods.causal.inputs import named_columns
 
 Array = np.ndarray
 
@@ -48,7 +52,8 @@ def discover(
     Parameters
     ----------
     data : array (n, p) or DataFrame
-        Rows of observations, finite; for ``fisherz`` no column a linear function of others.
+        Rows of observations, finite. Constant columns have no edges; a warning names them. Columns that
+        repeat one another are refused (`independence.redundant_columns`).
     alpha : float in (0, 1)
         Level of each test.
     names : sequence of str, optional
@@ -76,26 +81,66 @@ def discover(
     Spirtes, Glymour, Scheines (2000); Colombo and Maathuis (2014); Ramsey (2016) on MaxP; spec 3
     section 2.2 with its correction.
     """
-    from causallearn.search.ConstraintBased.PC import pc
-
-    names = getattr(data, "columns", None) if names is None else names
-    data = np.asarray(data)
-    names = tuple(names) if names is not None else tuple(f"X{i + 1}" for i in range(data.shape[-1]))
-    data = _validate(data, names, alpha)
-    test = choose_test(data) if test == "auto" else test
-    _check_test(data, names, test)
+    names, data = named_columns(data, names)
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; expected a level between 0 and 1, such as 0.01")
     background = background or Background()
     background.check(names)
-    rule = DEFAULT_RULE[test] if uc_rule is None else uc_rule
-    priority = DEFAULT_PRIORITY if uc_priority is None else uc_priority
+    columns, background = varying(data, names, background)
+    matrix = np.zeros((len(names), len(names)), dtype=int)
+    kept = tuple(names[i] for i in columns)
+    found = _pc(data[:, columns], kept, background, alpha, _Rules(test, uc_rule, uc_priority))
+    matrix[np.ix_(columns, columns)] = found
+    return Cpdag(names, matrix)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Test, collider rule and conflict rule, where None is the default."""
+
+    test: str
+    collider: int | None
+    conflict: int | None
+
+
+def _pc(data: Array, names: tuple[str, ...], background: Background, alpha: float, rules: _Rules) -> Array:
+    """Run PC on columns that are not constant."""
+    from causallearn.search.ConstraintBased.PC import pc
+
+    test = choose_test(data) if rules.test == "auto" else rules.test
+    if test not in TESTS:
+        raise ValueError(f"test is {test!r}; expected 'auto' or one of {', '.join(TESTS)}")
+    rule = DEFAULT_RULE[test] if rules.collider is None else rules.collider
+    priority = DEFAULT_PRIORITY if rules.conflict is None else rules.conflict
     _check_rule(rule, priority)
+    if len(names) < 2:
+        return np.zeros((len(names), len(names)), dtype=int)
+    _check_test(data, names, test)
     required = {frozenset((names.index(a), names.index(b))) for a, b in background.required}
     graph = pc(
         data, alpha, _register_test(), uc_rule=rule, uc_priority=priority, node_names=list(names),
         background_knowledge=_knowledge(background), show_progress=False,
         p_value=_with_required(_independence_test(data, test), required),
     )  # fmt: skip
-    return Cpdag(names, graph.G.graph.astype(int))
+    return graph.G.graph.astype(int)
+
+
+def varying(data: Array, names: tuple[str, ...], background: Background) -> tuple[Array, Background]:
+    """Return the columns that are not constant, and what the background says of them.
+
+    Warns of constant columns: they are independent of everything and have no edges.
+    """
+    constant = is_constant(data)
+    lost = [name for name, is_lost in zip(names, constant, strict=True) if is_lost]
+    if not lost:
+        return np.arange(len(names)), background
+    needed = [pair for pair in background.required if set(lost) & set(pair)]
+    if needed:
+        raise ValueError(f"the background requires {needed}, but {lost} are constant; drop these edges")
+    warnings.warn(f"columns {lost} are constant: the graph has no edge at them", stacklevel=3)
+    tiers = tuple(tuple(name for name in tier if name not in lost) for tier in background.tiers)
+    forbidden = tuple(pair for pair in background.forbidden if not set(lost) & set(pair))
+    return np.flatnonzero(~constant), replace(background, tiers=tiers, forbidden=forbidden)
 
 
 def _independence_test(data: Array, test: str) -> PValue:
@@ -132,30 +177,7 @@ def _register_test() -> str:
     return "given"
 
 
-def _validate(data: Array, names: Sequence[str], alpha: float) -> Array:
-    if data.ndim != 2 or data.shape[1] != len(names) or len(set(names)) != len(names):
-        raise ValueError(
-            f"data has shape {data.shape}; expected (n, {len(names)}) and {len(names)} different names"
-        )
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha is {alpha}; expected a level between 0 and 1, such as 0.01")
-    try:
-        data = data.astype(float)
-    except ValueError as error:
-        raise ValueError(f"data is not numeric: {error}; encode categories as integers first") from error
-    bad = [
-        name
-        for name, column in zip(names, data.T, strict=True)
-        if not np.isfinite(column).all() or np.ptp(column) == 0
-    ]
-    if bad:
-        raise ValueError(f"columns {bad} are constant or not finite; drop these columns or the rows")
-    return data
-
-
 def _check_test(data: Array, names: Sequence[str], test: str) -> None:
-    if test not in TESTS:
-        raise ValueError(f"test is {test!r}; expected 'auto' or one of {', '.join(TESTS)}")
     rows, p = data.shape
     if test in ("chisq", "gsq"):
         levels = {name: len(np.unique(column)) for name, column in zip(names, data.T, strict=True)}
@@ -165,14 +187,14 @@ def _check_test(data: Array, names: Sequence[str], test: str) -> None:
                 f"columns have too many levels for tables of {rows} rows: {too_fine}; expected at least "
                 f"{LEAST_ROWS_A_LEVEL} rows per level. Use test='fisherz' or 'mixed', or merge levels"
             )
-        return
-    if rows < p + 2:
+    elif rows < p + 2:
         raise ValueError(f"{rows} rows are too few for {p} columns; expected at least {p + 2}")
-    correlation = np.corrcoef(data, rowvar=False)
-    if test == "fisherz" and np.linalg.eigvalsh(correlation)[0] < 1e-10:
-        weights = np.abs(np.linalg.eigh(correlation)[1][:, 0])
-        collinear = [name for name, weight in zip(names, weights, strict=True) if weight > 1e-6]
-        raise ValueError(f"columns {collinear} are linear functions of one another; drop one of them")
+    redundant = [names[i] for i in redundant_columns(data, test)]
+    if redundant:
+        raise ValueError(
+            f"columns {redundant} are linear functions of one another or code the same categories; drop one "
+            "of them"
+        )
 
 
 def _check_rule(rule: int, priority: int) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import kstest, norm
 
 from methods.causal import (
@@ -21,7 +24,8 @@ from methods.causal import (
     edge_confidence,
     partial_correlation,
 )
-from methods.causal.independence import choose_test, mixed_test
+from methods.causal.columns import collinear
+from methods.causal.independence import choose_test, mixed_test, redundant_columns
 from methods.evaluation.graphs import structural_hamming_distance
 from tests.external import external_data
 
@@ -229,8 +233,6 @@ def test_an_inconsistent_background_is_refused(background, words):
 
 def test_data_that_do_not_suit_the_test_are_refused():
     data = simulated(50)
-    with pytest.raises(ValueError, match=r"sprinkler.*constant"):
-        discover(np.where([0, 0, 1, 0], 1.0, data), names=NAMES)
     with pytest.raises(ValueError, match="too many levels"):
         discover(data, names=NAMES, test="chisq")
     with pytest.raises(ValueError, match=r"'season', 'wet'.*linear functions"):
@@ -241,6 +243,93 @@ def test_data_that_do_not_suit_the_test_are_refused():
         discover(data, uc_rule=2, uc_priority=0)
     with pytest.raises(ValueError, match="encode categories"):
         discover(np.array([["a", "b"], ["b", "a"]]))
+
+
+def codes(n: int = 1500) -> np.ndarray:
+    """Draw codes of a chain a -> b -> c."""
+    rng = np.random.default_rng(12)
+    a = rng.integers(0, 3, n)
+    b = (a + (rng.random(n) < 0.2)) % 3
+    return np.column_stack([a, b, (b + (rng.random(n) < 0.2)) % 3])
+
+
+@pytest.mark.parametrize("data", [simulated(), codes(), np.c_[simulated(1500), codes()]])
+def test_a_constant_column_is_isolated(data):
+    names = [f"v{i}" for i in range(data.shape[1])]
+    alone = discover(data, names=names)
+    background = Background(tiers=[["k", *names]], forbidden=[("k", "v0")])
+    with pytest.warns(UserWarning, match=r"\['k'\] are constant"):
+        beside = discover(np.c_[data, np.full(len(data), 0.3)], names=[*names, "k"], background=background)
+    assert beside.edges == alone.edges
+    assert beside.names == (*names, "k")
+
+
+def test_a_required_edge_of_a_constant_column_is_refused():
+    background = Background(required=[("k", "season")])
+    with pytest.raises(ValueError, match=r"requires.*'k'.*constant"):
+        discover(np.c_[simulated(50), np.ones(50)], names=[*NAMES, "k"], background=background)
+
+
+@pytest.mark.parametrize("test", ["fisherz", "chisq", "gsq", "mixed"])
+def test_one_column_has_an_empty_graph(test):
+    assert discover(codes()[:, :1], test=test).edges == ()
+    with pytest.warns(UserWarning, match="constant"):
+        assert discover(np.ones((40, 3)), test=test).edges == ()
+
+
+A, B, FLAG = np.random.default_rng(6).normal(size=(3, 800)) * [[1], [1], [3]]
+CODE = np.random.default_rng(7).integers(0, 3, 800)
+REDUNDANT = {
+    "a multiple": ([A, B, 2 * A + 1], ["x", "z"]),
+    "a sum": ([A, B, A - B], ["x", "y", "z"]),
+    "far from zero": ([A, B, 1e12 - A], ["x", "z"]),
+    "a multiple beside a code": ([A, CODE, 2 * A + 1], ["x", "z"]),
+    "a mean by code": ([CODE, B, np.array([0.3, 1.7, -2.2])[CODE]], ["x", "z"]),
+    "a code beside a number": ([CODE, B, (CODE + 1) % 3], ["x", "z"]),
+    "codes": ([CODE, CODE // 2, 5 - CODE], ["x", "z"]),
+}
+
+
+@pytest.mark.parametrize("case", REDUNDANT)
+def test_redundant_columns_are_named_for_every_test(case):
+    columns, wanted = REDUNDANT[case]
+    with pytest.raises(ValueError, match=re.escape(f"columns {wanted} are linear functions")):
+        discover(np.column_stack(columns), names=["x", "y", "z"])
+
+
+def test_a_column_that_merges_levels_is_no_copy():
+    # `either` of the network asia is a function of two other codes.
+    data = np.column_stack([CODE, CODE // 2, B])
+    assert redundant_columns(data, "mixed") == []
+    assert redundant_columns(data[:, :2], "chisq") == []
+    assert len(discover(data).edges) == len(discover(data[:, :2]).edges) == 1
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6), st.sampled_from([0.0, 1e9]))
+@settings(max_examples=60, deadline=None)
+def test_collinear_names_a_relation_by_rank(seed, width, offset):
+    # The rank of the centred columns falls by one if a member of the relation is there, and only then.
+    rng = np.random.default_rng(seed)
+    data = rng.normal(size=(40, width)) * 10.0 ** rng.integers(-3, 4, width) + offset
+    assert collinear(data) == []
+    members = rng.choice(width, size=rng.integers(1, width + 1), replace=False)
+    position = int(rng.integers(width + 1))
+    standard = (data - data.mean(axis=0)) / data.std(axis=0)
+    extra = standard[:, members] @ rng.uniform(0.5, 2, len(members))
+    wider = np.insert(data, position, extra, axis=1)
+    expected = {position, *(int(m) + (m >= position) for m in members)}
+    assert set(collinear(wider)) == expected
+
+
+def test_tables_without_rows_and_wrong_names_are_refused():
+    with pytest.raises(ValueError, match=r"\(0, 3\).*one row"):
+        discover(np.zeros((0, 3)))
+    with pytest.raises(ValueError, match=r"5 rows are too few for 4 columns"):
+        discover(simulated(5))
+    with pytest.raises(ValueError, match="list of 3 different names"):
+        discover(codes(), names="abc")
+    with pytest.raises(ValueError, match="list of 3 different names"):
+        discover(codes(), names=["a", "b"])
 
 
 def test_bootstrap_draws_whole_groups():
