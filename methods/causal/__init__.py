@@ -11,8 +11,9 @@ from methods.causal.graph import Background, Cpdag, Edge, cpdag_of_dag
 from methods.causal.independence import partial_correlation
 from methods.causal.intervention import Effect, Intervention
 from methods.causal.linearity import linearity
+from methods.causal.pairs import GrangerPairs, choose_lags, granger_pairs
 from methods.causal.panel import PanelTest, panel_granger
-from methods.causal.prediction import GrangerPairs, GrangerTest, choose_lags, granger, granger_pairs
+from methods.causal.prediction import Causality, GrangerTest, WaldTest, causality, granger, instantaneous
 from methods.causal.refutation import (
     Refutation,
     placebo_treatment,
@@ -24,6 +25,7 @@ from methods.causal.structural_model import StructuralCausalModel
 
 __all__ = [
     "Background",
+    "Causality",
     "Cpdag",
     "Edge",
     "EdgeConfidence",
@@ -35,7 +37,9 @@ __all__ = [
     "Refutation",
     "Stationarity",
     "StructuralCausalModel",
+    "WaldTest",
     "bootstrap_graphs",
+    "causality",
     "choose_lags",
     "cpdag_of_dag",
     "differences_needed",
@@ -43,6 +47,7 @@ __all__ = [
     "edge_confidence",
     "granger",
     "granger_pairs",
+    "instantaneous",
     "linearity",
     "panel_granger",
     "partial_correlation",
