@@ -96,3 +96,29 @@ def equal_codes(values: Array) -> list[int]:
         _, first, codes = np.unique(column, return_index=True, return_inverse=True)
         groups.setdefault(first[codes].tobytes(), []).append(number)
     return next((group for group in groups.values() if len(group) > 1), [])
+
+
+def group_leverage(basis: Array, groups: Array) -> Array:
+    """Compute how far each group alone determines a coefficient.
+
+    Parameters
+    ----------
+    basis : array (n, k)
+        Orthonormal basis of the regressors.
+    groups : array (n,) of int
+        From 0 to g - 1.
+
+    Returns
+    -------
+    array (g,) in [0, 1]
+        Largest eigenvalue of each group's part of ``basis' basis``. It is 1 if the other groups leave a
+        coefficient undetermined: the residuals of the group then say nothing about its error.
+    """
+    count = int(groups.max()) + 1
+    if count == len(groups):
+        leverage = np.zeros(count)
+        leverage[groups] = np.square(basis).sum(axis=1)
+        return leverage
+    parts = np.zeros((count, basis.shape[1], basis.shape[1]))
+    np.add.at(parts, groups, basis[:, :, None] * basis[:, None, :])
+    return np.asarray(np.linalg.eigvalsh(parts)[:, -1])

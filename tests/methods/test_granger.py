@@ -335,3 +335,41 @@ def test_panel_finds_an_existing_effect():
     found = panel_granger(**panel(5, units=400, effect=0.2))
     assert found.test.p_value < 1e-3
     assert found.coefficients[0] == pytest.approx(0.2, abs=4 * found.std_errors[0])
+
+
+def test_level_and_unit_do_not_matter_in_a_panel():
+    # A level of 1e9 leaves seven digits of the values.
+    data = panel(3, units=60, effect=0.2)
+    plain = panel_granger(**data)
+    moved = panel_granger(**data | {"cause": 1e3 * data["cause"] + 1e9, "effect": data["effect"] - 1e9})
+    assert moved.test.f == pytest.approx(plain.test.f, rel=1e-4)
+    assert moved.coefficients[0] * 1e3 == pytest.approx(plain.coefficients[0], rel=1e-4)
+    assert moved.std_errors[0] * 1e3 == pytest.approx(plain.std_errors[0], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: {"cause": d["unit"] * 2.0}, "cause 1 is constant within units"),
+        (lambda d: {"cause": d["period"] + 1e6}, "cause 1 is constant within units"),
+        (lambda d: {"own": np.column_stack([d["own"], d["cause"]])}, "own lag 2 is .* collinear"),
+        (lambda d: {"cause": np.where(d["unit"] == 3, d["cause"], 0)}, "one unit alone"),
+        (lambda d: {"effect": 2 * d["own"] + d["unit"] - d["period"]}, "predicted exactly"),
+        (lambda d: {"weights": np.zeros(len(d["unit"]))}, "not above 0"),
+        (lambda d: {"cause": d["cause"][1:]}, "lengths"),
+    ],
+)
+def test_a_panel_without_evidence_is_refused(change, words):
+    data = panel(1, units=40)
+    with pytest.raises(ValueError, match=words):
+        panel_granger(**data | change(data), jackknife=False)
+
+
+def test_one_unit_that_decides_a_panel_is_reported():
+    data = panel(1, units=40)
+    own = data["unit"] == 7
+    rng = np.random.default_rng(0)
+    cause = np.where(own, 1000 * rng.normal(size=len(own)), rng.normal(size=len(own)))
+    effect = data["effect"] + np.where(own, cause, 0)
+    with pytest.warns(UserWarning, match="one unit decides the test"):
+        panel_granger(**data | {"cause": cause, "effect": effect}, jackknife=False)
