@@ -123,7 +123,7 @@ def panel_granger(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Columns (n, p + q + 1) of causes, own lags and the effect, with the labels of their rows."""
+    """Columns (n, p + q + 1) of causes, own lags and effect, and labels."""
 
     columns: Array
     unit: Array
@@ -151,7 +151,10 @@ def _test(rows: _Rows, p: int, limit: float, jackknife: bool) -> tuple[GrangerTe
 
 
 def _check_without(rows: _Rows, p: int, limit: float, jackknife: bool, test: GrangerTest) -> None:
-    """Refuse or warn if one unit decides: its residuals say nothing about the error it causes."""
+    """Refuse or warn if one unit decides.
+
+    The residuals of that unit say nothing about the error that it causes.
+    """
     leverage = _fit(rows, p, limit)[2]
     for unit in np.flatnonzero(leverage > HIGH_LEVERAGE):
         try:

@@ -258,6 +258,18 @@ def test_stationarity_uses_both_tests():
         stationarity(noise[:10])
 
 
+def test_stationarity_does_not_depend_on_level_and_unit():
+    walk = np.cumsum(np.random.default_rng(1).normal(size=300))
+    near, far = stationarity(walk), stationarity(1e-3 * walk + 1e5)
+    assert far.adf_p == pytest.approx(near.adf_p, rel=1e-5)
+    assert far.kpss_p == pytest.approx(near.kpss_p, rel=1e-5)
+    for line in (LINE, LINE / 7 + 1e9):
+        with pytest.raises(ValueError, match="straight line"):
+            stationarity(line)
+    with pytest.raises(ValueError, match="not all equal"):
+        stationarity(np.full(50, 0.1) + np.tile([0, 1e-17], 25))
+
+
 def test_pairs_are_differenced_ordered_and_corrected():
     rng = np.random.default_rng(4)
     steps = rng.normal(size=(250, 3))
