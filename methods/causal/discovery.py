@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,12 +14,15 @@ from methods.causal.columns import is_constant
 from methods.causal.graph import Background, Cpdag
 from methods.causal.independence import PValue, choose_test, mixed_test, redundant_columns
 from methods.causal.inputs import named_columns
+from methods.causal.scores import bic, score_graph
 
 Array = np.ndarray
 
 TESTS = ("fisherz", "chisq", "gsq", "mixed")
-DEFAULT_RULE = {"fisherz": 0, "chisq": 1, "gsq": 1, "mixed": 0}
+DEFAULT_RULES = {"fisherz": (0,), "chisq": (0, 1, 2), "gsq": (0, 1, 2), "mixed": (0,)}
 DEFAULT_PRIORITY = 4
+PRIORITIES = {0: (-1, 0, 1, 2, 3, 4), 1: (-1, 0, 1, 2, 3, 4), 2: (-1, 2, 3, 4)}
+Rules = list[tuple[int, int]]
 LEAST_ROWS_A_LEVEL = 5
 
 
@@ -44,10 +47,10 @@ def discover(
     - ``mixed``: the likelihood ratio of the degenerate Gaussian (`independence.mixed_test`).
     - ``auto``: chosen by the types of the columns (`independence.choose_test`).
 
-    By default, colliders follow from the separating sets (rule 0); for ``chisq`` and ``gsq`` from the
-    larger of the p-values with and without the middle node (rule 1). Of two colliders that contradict each
-    other, the one with the larger p-value without the middle node wins (priority 4). These defaults made
-    the fewest errors on networks with a known graph: see docs/methods/causal-discovery.md.
+    By default, colliders follow from the separating sets (rule 0). For ``chisq`` and ``gsq`` all three
+    rules are tried, and the graph with the highest BIC (`scores.bic`) is returned: the data choose, and
+    nothing is tuned to known networks. Of two colliders that contradict each other, the one with the
+    larger p-value without the middle node wins (priority 4). See docs/methods/causal-discovery.md.
 
     Parameters
     ----------
@@ -89,40 +92,41 @@ def discover(
     columns, background = varying(data, names, background)
     matrix = np.zeros((len(names), len(names)), dtype=int)
     kept = tuple(names[i] for i in columns)
-    found = _pc(data[:, columns], kept, background, alpha, _Rules(test, uc_rule, uc_priority))
-    matrix[np.ix_(columns, columns)] = found
+    data, kept = data[:, columns], tuple(names[i] for i in columns)
+    test = choose_test(data) if test == "auto" else test
+    check_columns(data, kept, test)
+    rules = _rules(test, uc_rule, uc_priority)
+    if len(kept) > 1:
+        found = _best(_pc(data, kept, background, alpha, (test, rules)), data, test)
+        matrix[np.ix_(columns, columns)] = found
     return Cpdag(names, matrix)
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """Test, collider rule and conflict rule, where None is the default."""
-
-    test: str
-    collider: int | None
-    conflict: int | None
-
-
-def _pc(data: Array, names: tuple[str, ...], background: Background, alpha: float, rules: _Rules) -> Array:
-    """Run PC on columns that are not constant."""
+def _pc(
+    data: Array, names: tuple[str, ...], background: Background, alpha: float, given: tuple[str, Rules]
+) -> list[Array]:
+    """Run PC by each rule; the tests are remembered, so that the first run does most of the work."""
     from causallearn.search.ConstraintBased.PC import pc
 
-    test = choose_test(data) if rules.test == "auto" else rules.test
-    if test not in TESTS:
-        raise ValueError(f"test is {test!r}; expected 'auto' or one of {', '.join(TESTS)}")
-    rule = DEFAULT_RULE[test] if rules.collider is None else rules.collider
-    priority = DEFAULT_PRIORITY if rules.conflict is None else rules.conflict
-    _check_rule(rule, priority)
-    if len(names) < 2:
-        return np.zeros((len(names), len(names)), dtype=int)
-    _check_test(data, names, test)
+    test, rules = given
     required = {frozenset((names.index(a), names.index(b))) for a, b in background.required}
-    graph = pc(
-        data, alpha, _register_test(), uc_rule=rule, uc_priority=priority, node_names=list(names),
-        background_knowledge=_knowledge(background), show_progress=False,
-        p_value=_with_required(_independence_test(data, test), required),
-    )  # fmt: skip
-    return graph.G.graph.astype(int)
+    p_value = _with_required(_independence_test(data, test), required)
+    graphs = [
+        pc(
+            data, alpha, _register_test(), uc_rule=rule, uc_priority=priority, node_names=list(names),
+            background_knowledge=knowledge(background), show_progress=False, p_value=p_value,
+        )
+        for rule, priority in rules
+    ]  # fmt: skip
+    return [graph.G.graph.astype(int) for graph in graphs]
+
+
+def _best(graphs: list[Array], data: Array, test: str) -> Array:
+    """Return the graph with the highest score."""
+    if len(graphs) == 1:
+        return graphs[0]
+    score = bic(data, test)
+    return max(graphs, key=lambda graph: score_graph(graph, score))
 
 
 def varying(data: Array, names: tuple[str, ...], background: Background) -> tuple[Array, Background]:
@@ -177,7 +181,12 @@ def _register_test() -> str:
     return "given"
 
 
-def _check_test(data: Array, names: Sequence[str], test: str) -> None:
+def check_columns(data: Array, names: Sequence[str], test: str) -> None:
+    """Raise ValueError if the test is unknown or columns that vary do not suit it."""
+    if test not in TESTS:
+        raise ValueError(f"test is {test!r}; expected 'auto' or one of {', '.join(TESTS)}")
+    if len(names) < 2:
+        return
     rows, p = data.shape
     if test in ("chisq", "gsq"):
         levels = {name: len(np.unique(column)) for name, column in zip(names, data.T, strict=True)}
@@ -197,15 +206,21 @@ def _check_test(data: Array, names: Sequence[str], test: str) -> None:
         )
 
 
-def _check_rule(rule: int, priority: int) -> None:
-    if rule not in (0, 1, 2) or priority not in ((-1, 2, 3, 4) if rule == 2 else (-1, 0, 1, 2, 3, 4)):
+def _rules(test: str, rule: int | None, priority: int | None) -> Rules:
+    """Return the pairs of collider rule and conflict rule to try."""
+    priority = DEFAULT_PRIORITY if priority is None else priority
+    tried = DEFAULT_RULES[test] if rule is None else (rule,)
+    rules = [(each, priority) for each in tried if priority in PRIORITIES.get(each, ())]
+    if not rules:
         raise ValueError(
             f"uc_rule {rule} with uc_priority {priority} is unknown; expected rule 0 or 1 with priority "
             "-1 to 4, or rule 2 with -1, 2, 3 or 4"
         )
+    return rules
 
 
-def _knowledge(background: Background) -> Any:
+def knowledge(background: Background) -> Any:
+    """Convert the background for causal-learn; None if it is empty."""
     from causallearn.graph.GraphNode import GraphNode
     from causallearn.utils.PCUtils.BackgroundKnowledge import BackgroundKnowledge
 

@@ -102,10 +102,8 @@ def mixed_test(data: Array) -> PValue:
     Andrews, Ramsey and Cooper, Learning high-dimensional directed acyclic graphs with mixed
     data-types, PMLR 104 (2019); Bartlett (1938).
     """
-    blocks = [_indicators(column) if is_discrete(column) else column[:, None] for column in data.T]
-    ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
-    columns = [np.arange(ends[i], ends[i + 1]) for i in range(len(blocks))]
-    correlation = np.corrcoef(np.column_stack(blocks), rowvar=False)
+    values, columns = column_blocks(data, mixed=True)
+    correlation = np.corrcoef(values, rowvar=False)
 
     def p_value(x: int, y: int, given: Sequence[int]) -> float:
         fixed = np.concatenate([columns[i] for i in given]) if len(given) else np.zeros(0, dtype=int)
@@ -124,6 +122,16 @@ def mixed_test(data: Array) -> PValue:
         return float(chi2.sf(statistic, freedom))
 
     return p_value
+
+
+def column_blocks(data: Array, *, mixed: bool) -> tuple[Array, list[Array]]:
+    """Replace discrete columns by indicators.
+
+    Returns the wider table, and the numbers of its columns that belong to each variable.
+    """
+    blocks = [_indicators(column) if mixed and is_discrete(column) else column[:, None] for column in data.T]
+    ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    return np.column_stack(blocks), [np.arange(ends[i], ends[i + 1]) for i in range(len(blocks))]
 
 
 def _indicators(column: Array) -> Array:
