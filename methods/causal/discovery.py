@@ -12,7 +12,7 @@ import numpy as np
 
 from methods.causal.columns import is_constant
 from methods.causal.graph import Background, Cpdag
-from methods.causal.independence import PValue, choose_test, mixed_test, redundant_columns
+from methods.causal.independence import PValue, choose_test, is_discrete, mixed_test, redundant_columns
 from methods.causal.inputs import named_columns
 from methods.causal.scores import bic, score_graph
 
@@ -56,7 +56,8 @@ def discover(
     ----------
     data : array (n, p) or DataFrame
         Rows of observations, finite. Constant columns have no edges; a warning names them. Columns that
-        repeat one another are refused (`independence.redundant_columns`).
+        repeat one another (`independence.redundant_columns`) are named by an error, or by a warning if
+        they are codes.
     alpha : float in (0, 1)
         Level of each test.
     names : sequence of str, optional
@@ -105,7 +106,10 @@ def discover(
 def _pc(
     data: Array, names: tuple[str, ...], background: Background, alpha: float, given: tuple[str, Rules]
 ) -> list[Array]:
-    """Run PC by each rule; the tests are remembered, so that the first run does most of the work."""
+    """Run PC by each rule.
+
+    Tests are remembered, so that the first run does most of the work.
+    """
     from causallearn.search.ConstraintBased.PC import pc
 
     test, rules = given
@@ -182,7 +186,10 @@ def _register_test() -> str:
 
 
 def check_columns(data: Array, names: Sequence[str], test: str) -> None:
-    """Raise ValueError if the test is unknown or columns that vary do not suit it."""
+    """Refuse an unknown test and columns that do not suit it.
+
+    The columns vary.
+    """
     if test not in TESTS:
         raise ValueError(f"test is {test!r}; expected 'auto' or one of {', '.join(TESTS)}")
     if len(names) < 2:
@@ -198,12 +205,16 @@ def check_columns(data: Array, names: Sequence[str], test: str) -> None:
             )
     elif rows < p + 2:
         raise ValueError(f"{rows} rows are too few for {p} columns; expected at least {p + 2}")
-    redundant = [names[i] for i in redundant_columns(data, test)]
-    if redundant:
-        raise ValueError(
-            f"columns {redundant} are linear functions of one another or code the same categories; drop one "
-            "of them"
+    redundant = redundant_columns(data, test)
+    listed = [names[i] for i in redundant]
+    if redundant and (test in ("chisq", "gsq") or all(is_discrete(data[:, i]) for i in redundant)):
+        # Two codes of rare events may agree in a sample without being copies: no reason to stop.
+        warnings.warn(
+            f"columns {listed} code the same categories: edges between them and others may be missing",
+            stacklevel=3,
         )
+    elif redundant:
+        raise ValueError(f"columns {listed} are linear functions of one another; drop one of them")
 
 
 def _rules(test: str, rule: int | None, priority: int | None) -> Rules:

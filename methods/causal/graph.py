@@ -141,7 +141,7 @@ def cpdag_of_dag(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> Cpda
 
 
 def consistent_extension(matrix: Array) -> list[list[int]]:
-    """Direct the undirected edges of a graph (p, p) without a cycle or a new collider.
+    """Direct the undirected edges without a cycle or a new collider.
 
     Nodes without children leave one after another; a node may leave if each neighbour of an undirected
     edge is adjacent to all its other neighbours. If none may, as in a graph with a cycle or with

@@ -1,4 +1,4 @@
-"""Scores of graphs: the Bayesian information criterion (BIC) of a variable given parents."""
+"""Scores of graphs: the Bayesian information criterion (BIC)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def _remembered(score: Score) -> Score:
 
 
 def _table_bic(data: Array) -> Score:
-    r"""Return ``sum N_jk log(N_jk / N_j) - log(n) / 2 q (r - 1)``, for r levels and q of the parents."""
+    r"""Build the BIC of tables.
+
+    ``sum N_jk log(N_jk / N_j) - log(n) / 2 q (r - 1)`` for r levels and q combinations of the parents'.
+    """
     codes = [np.unique(column, return_inverse=True)[1] for column in data.T]
     levels = [int(code.max()) + 1 for code in codes]
 
@@ -78,9 +81,9 @@ def _table_bic(data: Array) -> Score:
 
 
 def _gaussian_bic(data: Array, test: str) -> Score:
-    """Return the BIC of the degenerate Gaussian; that of linear regression for numbers.
+    """Build the BIC of the degenerate Gaussian.
 
-    Andrews, Ramsey and Cooper, PMLR 104 (2019).
+    It is that of linear regression for numbers. Andrews, Ramsey and Cooper, PMLR 104 (2019).
     """
     values, columns = column_blocks(data, mixed=test == "mixed")
     correlation = np.corrcoef(values, rowvar=False)
