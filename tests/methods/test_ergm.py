@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from methods import ergm
 from methods.ergm import sampling
 from methods.ergm.change import change, statistics
+from methods.ergm.goodness import Distribution
 from methods.ergm.mcmle import _newton_step
 from methods.ergm.sampling import autocorrelation_time
 from methods.ergm.state import edge_array, edges_of, make_state, toggle
@@ -370,3 +371,37 @@ def test_the_coefficient_of_a_constant_statistic_is_raised():
     step, distance = _newton_step(found, np.array([50.0, 9.0]))
     assert step[1] == pytest.approx(1.0)
     assert distance == pytest.approx(3.0, abs=0.1)
+
+
+def test_the_observed_network_is_one_more_draw_in_p_values():
+    counts = Distribution(np.arange(3.0), np.array([9.0, 2.0, 0.0]), np.tile([[5.0, 2.0, 0.0]], (19, 1)))
+    # 0 of 19 draws reach 9, so 1 of 20; all draws are equal to 2 and to 0.
+    np.testing.assert_allclose(counts.p_value, [0.1, 1.0, 1.0])
+    assert counts.overall_p_value == pytest.approx(1 / 20)
+
+
+def test_counts_that_cannot_lie_outside_are_left_out():
+    simulated = np.array([[4, 0, 0, 2], [6, 1, 0, 3], [5, 0, 0, 3]] * 20)
+    counts = Distribution(np.arange(4.0), np.array([9.0, 0.0, 0.0, 3.0]), simulated)
+    assert counts.informative().tolist() == [True, False, False, True]
+    # Pooled with the two empty values it would be 3 of 4.
+    assert counts.covered() == 0.5
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_padding_a_distribution_with_empty_values_changes_nothing(seed, empty):
+    drawn = np.random.default_rng(seed).poisson([5, 3, 1, 0.2], (40, 4)).astype(float)
+    padded = np.hstack([drawn, np.zeros((40, empty))])
+    plain, more = (Distribution(np.arange(len(x[0])), x[0], x[1:]) for x in (drawn, padded))
+    assert more.covered() == plain.covered()
+    assert more.overall_p_value == plain.overall_p_value
+
+
+def test_overall_p_values_of_the_model_itself_are_uniform():
+    # Each of 20 exchangeable draws is the observed one in turn: the p-values are a permutation of k / 20.
+    drawn = np.random.default_rng(3).poisson([5, 3, 1], (20, 3)) + np.random.default_rng(4).random((20, 3))
+    found = [
+        Distribution(np.arange(3.0), drawn[k], np.delete(drawn, k, axis=0)).overall_p_value for k in range(20)
+    ]
+    np.testing.assert_allclose(np.sort(found), np.arange(1, 21) / 20)
