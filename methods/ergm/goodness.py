@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, triu
 
 from methods.compiled import compiled
-from methods.ergm.model import ErgmFit
+from methods.ergm.result import ErgmFit
 from methods.ergm.simulation import simulate
 from methods.ergm.state import edge_array
 
