@@ -65,5 +65,23 @@ def conformal_radius(
     Returns
     -------
     (m,) float
+        Infinite where there are too few scores for the level.
+
+    Raises
+    ------
+    ValueError
+        If the calibration arrays differ in shape, or a scale is not a finite number above 0.
     """
+    if calibration_error.shape != calibration_scale.shape:
+        raise ValueError(
+            f"calibration_error has shape {calibration_error.shape} and calibration_scale "
+            f"{calibration_scale.shape}; expected one shape"
+        )
+    for name, values in (("calibration_scale", calibration_scale), ("scale", scale)):
+        invalid = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+        if len(invalid):
+            raise ValueError(
+                f"{name} is {values[invalid[0]]} in row {invalid[0]} and invalid in {len(invalid)} of "
+                f"{len(values)} rows; expected finite numbers above 0"
+            )
     return conformal_quantile(np.abs(calibration_error) / calibration_scale, level) * scale

@@ -179,7 +179,11 @@ class ChangepointParams(Params):
     years_strength: float = Field(
         description="observations that the prior covariance of a regime of music is worth", gt=0
     )
-    career_rate: float = Field(description="expected changes of a career, a priori", gt=0)
+    career_rate: float = Field(
+        description="expected changes of a career, a priori, under regimes of independent years; under "
+        "persistent regimes it is fitted",
+        gt=0,
+    )
     career_min_length: int = Field(description="minimum length in active years of a career's regime", ge=1)
     career_strength: float = Field(
         description="observations that the prior covariance of a career's regime is worth", gt=0
@@ -190,7 +194,14 @@ class ChangepointParams(Params):
         "years_min_length",
         ge=0,
     )
-    seed: int = Field(description="random seed of the shuffled careers and random placements", ge=0)
+    career_false_discovery_rate: float = Field(
+        description="expected share of careers without a change among those reported", gt=0, lt=1
+    )
+    career_simulations: int = Field(description="simulated careers without a change, for each", ge=2)
+    simulations: int = Field(
+        description="simulated series without a change, for each series of music as a whole", ge=1
+    )
+    seed: int = Field(description="random seed of simulated series and random placements", ge=0)
 
     @model_validator(mode="after")
     def _one_change_in_the_window(self) -> Self:

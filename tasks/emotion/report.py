@@ -144,9 +144,10 @@ def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, eval
         f"{int(rows['year'].min())} to {int(rows['year'].max())}. "
         "It shows when artists and popular music as a whole changed, who influenced whom, and how well the "
         "next step of a career can be predicted. "
-        f"In short, {count(metrics.certain)} of {count(metrics.careers)} careers very probably changed "
-        f"character at least once, music as a whole most probably did so {moment}, and the predictions are "
-        f"better than the best simple rule in {better} of {measures} measures."
+        f"In short, {count(metrics.changed)} of {count(metrics.careers)} careers changed character in a way "
+        f"that persistence from year to year does not explain, music as a whole most probably did so "
+        f"{moment}, and the predictions are better than the best simple rule in {better} of {measures} "
+        "measures."
     )
 
 
