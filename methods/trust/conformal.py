@@ -84,16 +84,22 @@ def conformal_radius(
     Raises
     ------
     ValueError
-        If an error is NaN, a scale is not a positive finite number, or the level is out of range.
+        If the calibration arrays differ in shape, a scale is not a finite number above 0, an error is
+        NaN, or the level is out of range.
     """
+    if calibration_error.shape != calibration_scale.shape:
+        raise ValueError(
+            f"calibration_error has shape {calibration_error.shape} and calibration_scale "
+            f"{calibration_scale.shape}; expected one shape"
+        )
     for name, values in (("calibration_scale", calibration_scale), ("scale", scale)):
-        invalid = ~((np.asarray(values, float) > 0) & np.isfinite(values))
-        if invalid.any():
+        invalid = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+        if len(invalid):
             raise ValueError(
-                f"{name} has {int(invalid.sum())} values that are not positive finite numbers, the first in "
-                f"row {int(np.argmax(invalid))}; expected scales above 0"
+                f"{name} is {values[invalid[0]]} in row {invalid[0]} and invalid in {len(invalid)} of "
+                f"{len(values)} rows; expected finite numbers above 0"
             )
-    return split_radius(np.abs(calibration_error) / calibration_scale, 1 - level) * np.asarray(scale, float)
+    return split_radius(np.abs(calibration_error) / calibration_scale, 1 - level) * scale
 
 
 def quantile_score(y: Floats, lower: Floats, upper: Floats) -> Floats:

@@ -158,9 +158,17 @@ def test_invalid_input_raises_an_error():
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
-def test_a_scale_that_is_not_positive_raises_an_error(value):
-    good, bad = np.ones(12), np.r_[np.ones(11), value]
-    with pytest.raises(ValueError, match="calibration_scale has 1 values"):
-        conformal_radius(good, bad, good, 0.9)
-    with pytest.raises(ValueError, match=r"^scale has 1 values.*row 11"):
-        conformal_radius(good, good, bad, 0.9)
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_a_scale_that_is_not_positive_is_an_error(value, calibrated):
+    scale, new = np.ones(40), np.ones(3)
+    (scale if calibrated else new)[1] = value
+    with pytest.raises(ValueError, match=r"scale is .* in row 1 and invalid in 1 of"):
+        conformal_radius(np.arange(1.0, 41.0), scale, new, 0.9)
+
+
+def test_scales_are_checked_where_the_radius_is_infinite():
+    assert np.isinf(conformal_radius(np.ones(3), np.ones(3), np.ones(2), 0.9)).all()
+    with pytest.raises(ValueError, match=r"scale is 0\.0 in row 0"):
+        conformal_radius(np.ones(3), np.ones(3), np.array([0.0, 1.0]), 0.9)
+    with pytest.raises(ValueError, match="one shape"):
+        conformal_radius(np.ones(3), np.ones(4), np.ones(2), 0.9)
