@@ -16,6 +16,7 @@ from tasks.emotion.contracts.meso import MesoOutputs
 from tasks.emotion.contracts.micro import MicroOutputs
 from tasks.emotion.contracts.report import FusionResults, IngestResults
 from tasks.emotion.contracts.tables import Forecasts
+from tasks.emotion.contracts.trust import ExplainOutputs, TrustOutputs
 from tasks.emotion.effects import EffectsOutputs
 from tasks.emotion.evaluate import EvaluateOutputs
 from tasks.emotion.network import NetworkOutputs
@@ -28,6 +29,7 @@ from tasks.emotion.sections import (
     causality,
     coverage,
     data,
+    explanation,
     forecast,
     influence,
     interventions,
@@ -37,6 +39,7 @@ from tasks.emotion.sections import (
     plane,
     scales,
     states,
+    trust_in_forecasts,
 )
 from tasks.emotion.variational import VariationalOutputs
 from tasks.report import feedback as feedback_loop
@@ -70,6 +73,8 @@ def report(
     latent: LatentOutputs,
     forecasts: Table[Forecasts],
     evaluate: EvaluateOutputs,
+    trust: TrustOutputs,
+    explain: ExplainOutputs,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -95,6 +100,8 @@ def report(
             influence.finding(network),
             forecast.finding(evaluate),
             coverage.finding(evaluate),
+            trust_in_forecasts.finding(trust),
+            explanation.finding(explain),
             ablations.finding(evaluate),
             feedback_loop.finding(feedback),
             limitations.finding(),
@@ -116,6 +123,8 @@ def report(
         influence.section(network),
         forecast.section(forecasts, evaluate, selection, params),
         coverage.section(evaluate),
+        trust_in_forecasts.section(trust),
+        explanation.section(explain),
         ablations.section(evaluate),
         feedback_loop.section(feedback),
         limitations.section(forecasts),

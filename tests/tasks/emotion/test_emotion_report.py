@@ -37,7 +37,8 @@ EVIL = "<script>alert('x')</script>"
 DIMENSIONS = {"audio": ("valence", "energy"), "lyrics": ("joy",)}
 SECTIONS = (
     "findings", "data", "music", "careers", "plane", "states", "scales", "latent", "attention", "causality",
-    "effects", "influence", "forecast", "coverage", "ablations", "feedback", "methods", "reproduce",
+    "effects", "influence", "forecast", "coverage", "trust", "explanation", "ablations",
+    "feedback", "methods", "reproduce",
 )  # fmt: skip
 
 
@@ -431,6 +432,50 @@ def mapped(artists: pd.DataFrame) -> dict[str, Any]:
     return {"latent_points": points, "latent_grid": grid, "latent": metrics}
 
 
+def trusted(artists: pd.DataFrame) -> dict[str, Any]:
+    """Return attacks, coverage by group, and explained forecasts."""
+    attacks = pd.DataFrame(
+        {"network": ["plain", "hardened"], "budget": 0.25, "moved": [0.04, 0.02], "moved_random": 0.01,
+         "moved_most": 0.05, "rmse": 0.17, "rmse_attacked": [0.2, 0.19]}
+    )  # fmt: skip
+    groups = [("all", "all"), ("genre", EVIL), ("career", "under 5 years")]
+    coverage = pd.DataFrame(
+        [{"task": "audio", "dimension": "valence", "interval": interval, "grouping": grouping, "group": group,
+          "targets": 100, "covered": 0.8, "width": 0.5, "infinite": 0, "chance": 0.85}
+         for interval in ("scaled", "adaptive") for grouping, group in groups]
+    )  # fmt: skip
+    bagging = {"member": "tree", "members": 10, "correlation": 0.5, "single": 1e-4, "bootstrap": 1e-4,
+               "formula": 6e-5, "measured": 6e-5, "independent": 1e-5, "rmse_single": 0.2,
+               "rmse_bagged": 0.18}  # fmt: skip
+    fidelity = {"targets": 10, "artists": 5, "r2": 0.97, "r2_change": 0.8}
+    trust = {"dimension": "valence", "level": 0.9, "fidelity": fidelity, "worst_group": 0.8,
+             "worst_group_name": EVIL, "worst_group_adaptive": 0.8, "comparisons": 2,
+             "groups_below_chance": 1, "groups_below_chance_adaptive": 1,
+             "coverage": {"audio_valence": 0.8}, "coverage_adaptive": {"audio_valence": 0.9}}  # fmt: skip
+    who = artists.head(2)
+    pairs = list(zip(who["artist_id"], who["artist"], strict=True))
+    parts = pd.DataFrame(
+        [{"artist_id": i, "artist": name, "time": 1990.0, "input": of, "value": 0.5, "part": part,
+          "low": part - 0.01, "high": part + 0.01}
+         for i, name in pairs for of, part in (("valence last year", -0.05), ("energy last year", 0.01))]
+    )  # fmt: skip
+    needed = pd.DataFrame(
+        [{"artist_id": i, "artist": name, "input": of, "value": 0.5, "needed": value, "change": change}
+         for i, name in pairs
+         for of, value, change in (("valence last year", 0.75, 1.5), ("energy last year", 0.51, 0.01))]
+    )  # fmt: skip
+    one = {"year": 1990, "so_far": 0.6, "forecast": 0.5, "stand_in": 0.51, "baseline": 0.54, "truth": 0.4,
+           "target": 0.61}  # fmt: skip
+    explained = [one | {"artist": pairs[0][1], "after": 0.61, "length": 1.5}]
+    explained += [one | {"artist": name, "after": None, "length": None} for _, name in pairs[1:]]
+    explain = {"dimension": "valence", "margin": 0.01, "fidelity": fidelity, "darker": 3, "candidates": 9,
+               "additivity_error": 1e-16, "within_interval": 1.0, "explained": explained}  # fmt: skip
+    return {
+        "trust_attacks": attacks, "trust_coverage": coverage, "trust_bagging": pd.DataFrame([bagging]),
+        "trust": trust, "attributions": parts, "counterfactuals": needed, "explain": explain,
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, Any]:
     """Small inputs that keep every contract of the stage, by argument."""
@@ -447,7 +492,7 @@ def inputs() -> dict[str, Any]:
         **tables, **change_tables(**tables), **fused(), **causes(), **what_if(),
         **states(tables["careers"]), **influences(),
         **judged(int(tables["artists"]["artist_id"].iloc[0])), **three_scales(tables["artists"]),
-        **mapped(tables["artists"]),
+        **mapped(tables["artists"]), **trusted(tables["artists"]),
         "scores": score_table(MIXED),
         "quarantine": pd.DataFrame([quarantine]),
         "ingest": {"tables": {"artists": counts}, "all_tables": counts},
@@ -702,3 +747,13 @@ def test_careers_that_did_not_converge_are_not_used(inputs: dict[str, Any], para
         "later years"
         not in text.split("Over a career, valence:")[1].split("How sound, words")[0].split("Each model")[0]
     )
+
+
+def test_explanations_name_the_largest_part_and_the_needed_change(page):
+    text = Reader(page).text
+    assert "above all because of valence last year (−0.050); the year then had 0.40" in text
+    assert "valence last year 0.50 → 0.75" in text
+    # A change below a tenth of a standard deviation is not listed.
+    assert "energy last year 0.50 → 0.51" not in text
+    assert "no plausible change is enough" in text
+    assert "in 1 of 2 comparisons the worst group is below what chance gives" in text
