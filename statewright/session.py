@@ -24,6 +24,7 @@ from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.record.store import note_on_user_store
 from statewright.repository.declaration import Repository, declare, open_repository
+from statewright.repository.errors import unusable_command
 from statewright.repository.lock_writer import track_changes
 from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
@@ -111,6 +112,9 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Se
         drift=drift if request.strict_environment else None,
     )
     plan = replace(note_drift(plan, drift), labels=labels(repository))
+    for address in plan.work:
+        if problem := unusable_command(repository.stages[address]):
+            _warn(f"stage '{plan.label(address)}' will fail: {problem}")
     return Session(repository, workflow, state, plan, scope.named), environments
 
 

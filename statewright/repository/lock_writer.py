@@ -20,11 +20,12 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import replacing
 from statewright.repository.declaration import Repository, relative
+from statewright.repository.errors import unusable_command
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.pulling import pull_inputs, pull_outputs
 from statewright.request import Request
-from statewright.workflow import digest
+from statewright.workflow import WorkflowError, digest
 from statewright.workspace import control_folder
 
 
@@ -310,9 +311,17 @@ def recorded_hashes(
 
 
 def command_lines(repository: Repository, address: str) -> Iterator[tuple[list[str] | str, dict[str, Any]]]:
-    """Yield arguments and keywords of `Popen` for each command, as DVC does."""
+    """Yield arguments and keywords of `Popen` for each command, as DVC does.
+
+    Raises
+    ------
+    WorkflowError
+        Before the first command, if one of them is not a text.
+    """
     from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
     stage = repository.stages[address]
+    if problem := unusable_command(stage):
+        raise WorkflowError(problem)
     for command in _enforce_cmd_list(stage.cmd):
         yield _make_cmd(get_executable(), command), prepare_kwargs(stage)
