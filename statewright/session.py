@@ -155,12 +155,17 @@ def run(
     int
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
-    console = terminal(quiet=verbosity < 0)
     # Opening a repository changes to its root, and targets are relative to the user's folder.
     directory = directory.absolute()
     request = as_request(wanted)
     opened = open_repository(directory)
     root = opened.root
+    if opened.repo.config["core"].get("interactive"):
+        request = replace(request, interactive=True)
+    if request.interactive:
+        workers = 1  # one question after the other
+    # A question is printed below the last line, where a live table would overwrite it.
+    console = terminal(quiet=verbosity < 0, live=not request.interactive)
     with exclusive_run(root, console):
         if request.pull and request.run_cache and (problem := fetch_run_cache(opened)):
             console.print(problem, highlight=False, markup=False, soft_wrap=True)
@@ -286,9 +291,12 @@ def carry_out(
     for address, error in result.errors.items():
         text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
         errors.print(text, style="red", soft_wrap=True)
-    if not result.failed:
+    ignored = result.failed and session.repository.request.ignore_errors
+    if not result.failed or ignored:
         track_changes(session.repository)
-    if result.failed:
+    if ignored:
+        console.print("these errors are ignored, as requested: the stages are not recorded as up to date")
+    elif result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
     remaining = _new_work(session, result.state)

@@ -113,7 +113,7 @@ def line_of(text: str, keys: Sequence[Any]) -> int | None:
 
 
 def unusable_command(stage: DvcStage) -> str | None:
-    """Return a sentence about the first item of `cmd` that is not a text, if there is one.
+    """Return a sentence about the first item of `cmd` that is not a text.
 
     DVC accepts a list of any items, and fails when it starts one that is not a text.
     """
@@ -126,7 +126,9 @@ def unusable_command(stage: DvcStage) -> str | None:
             # Of a stage with `foreach`, the command stands under `do`.
             lines = [line_of(text, ["stages", name, *block, *keys]) or 0 for block in ((), ("do",))]
             where = declared.name + (f", line {max(lines)}" if any(lines) else "")
-            kind = {dict: "a mapping", list: "a list"}.get(type(item), f"{item!r}, which is not a text")
+            kind = f"{item!r}, which is not a text"
+            if isinstance(item, dict | list):
+                kind = "a mapping" if isinstance(item, dict) else "a list"
             return mask_command(
                 f"item {number + 1} of cmd cannot be run ({where}): YAML reads it as {kind}; "
                 f"write it in quotes, such as - {_quoted(item)}"

@@ -125,9 +125,19 @@ def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
 
 
 def begin(
-    writer: LockWriter, address: str, *, force: bool = False, announce: Announce = lambda _: None
+    writer: LockWriter,
+    address: str,
+    *,
+    force: bool = False,
+    announce: Announce = lambda _: None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> str:
     """Prepare a stage for its command, unless it needs none.
+
+    Parameters
+    ----------
+    confirm : callable
+        Called before anything of a changed stage is changed; its error stops the stage.
 
     Returns
     -------
@@ -149,8 +159,9 @@ def begin(
         if not force and request.pull and not changed(allow_missing=True) and pull_outputs(stage):
             announce("restored")
             return "restored"
+        confirm()
         if not isinstance(stage, PipelineStage) or stage.frozen:
-            stage.reproduce(force=force, allow_missing=request.allow_missing)
+            stage.reproduce(force=force, allow_missing=request.allow_missing, no_commit=not request.commit)
             announce("done")
             _record(writer, stage)
             return "done"
@@ -248,10 +259,11 @@ def abandon(writer: LockWriter, address: str) -> None:
 
 def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
-    allow_missing = writer.repository.request.allow_missing
-    stage.save(allow_missing=allow_missing, run_cache=not uncached)
-    with _require_cached(stage, allow_missing):
-        _without_path_locks(stage.commit)(allow_missing=allow_missing)
+    request = writer.repository.request
+    stage.save(allow_missing=request.allow_missing, run_cache=request.commit and not uncached)
+    if request.commit:
+        with _require_cached(stage, request.allow_missing):
+            _without_path_locks(stage.commit)(allow_missing=request.allow_missing)
     announce()
     _record(writer, stage)
 

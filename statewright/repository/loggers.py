@@ -1,4 +1,4 @@
-"""The log messages of DVC: errors only, without progress bars and without secrets."""
+"""Log messages of DVC: errors only, without progress bars and secrets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class MaskingFormatter(logging.Formatter):
 
 
 def set_up_loggers() -> None:
-    """Let DVC log errors only, without progress bars and secrets; a second call changes nothing."""
+    """Let DVC log errors only, without progress bars and secrets.
+
+    A second call changes nothing.
+    """
     logging.getLogger("dvc").setLevel(logging.ERROR)
     for name in PROGRESS_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Commands that YAML does not read as text: one clear error, and the stages of ``dvc repro -k``."""
+"""Commands that YAML does not read as text: one clear error."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def test_the_stage_fails_and_the_others_run_as_dvc_keeps_going(tmp_path: Path) -
 
 
 def test_plan_and_check_say_it_before_the_run(tmp_path: Path) -> None:
-    root = make_repository(tmp_path / "toy", {"dvc.yaml": STAGES % "curl -H 'Authorization: Bearer hunter2hunter2'"})
+    root = make_repository(
+        tmp_path / "toy", {"dvc.yaml": STAGES % "curl -H 'Authorization: Bearer hunter2hunter2'"}
+    )
     planned, checked = statewright(root, "plan"), statewright(root, "check")
     assert "stage 'bad' will fail: item 2 of cmd" in planned.stderr
     assert planned.returncode == 0
