@@ -90,12 +90,10 @@ def nsga2(
     algorithm = NSGA2(pop_size=population)
     problem = Problem(n_var=len(low), xl=low, xu=high)
     algorithm.setup(problem, termination=("n_gen", evaluations // population), seed=seed)
-    evaluate: Callable[[Floats], Floats] | None = None
     while algorithm.has_next():
         points = algorithm.ask()
         x = points.get("X").astype(float)
-        evaluate = evaluate or _of_many(objectives, x[0])
-        values = _checked(evaluate(x), len(x))
+        values = _checked(_of_many(objectives, x), len(x))
         problem.n_obj = values.shape[1]
         Evaluator().eval(StaticProblem(problem, F=values), points)
         algorithm.tell(infills=points)
@@ -186,13 +184,14 @@ def knee(f: ArrayLike) -> int:
     return best if distance[best] > 1e-12 and (normal > 0).all() else nearest
 
 
-def _of_many(objectives: Objectives, point: Floats) -> Callable[[Floats], Floats]:
-    """Return the function of many points, from a function of one point or of many."""
+def _of_many(objectives: Objectives, x: Floats) -> Floats:
+    """Return the aims of many points, by a function of one point or of many."""
     try:
-        objectives(point.copy())
+        first = objectives(x[0].copy())
     except IndexError:  # it indexes points[:, j]
-        return lambda x: np.asarray(objectives(x), float)
-    return lambda x: np.array([np.ravel(np.asarray(objectives(row.copy()), float)) for row in x])
+        return np.asarray(objectives(x), float)
+    every = [first, *(objectives(row.copy()) for row in x[1:])]
+    return np.array([np.ravel(np.asarray(aims, float)) for aims in every])
 
 
 def _checked(values: Floats, points: int) -> Floats:
