@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from benchmarks.learning import _bagging
 from benchmarks.parts import Omission, Tables, external_data
 from methods.trust.conformal import split_radius
 from methods.trust.drift import Stream, forgetful_forecasts, online_radii, worst_window
@@ -26,6 +27,7 @@ FORGETTING, GAMMA, DECAY = (0.98, 0.99, 0.995), 0.01, 0.99
 def tables(repeat: int) -> Tables:
     """Yield tables of intervals on ELEC2 and of ensembles on UCI sets."""
     yield _electricity()
+    yield from _bagging.tables()
 
 
 def elec2(frame: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from statewright.contracts import Table
 from tasks.emotion.contracts.tables import Artists, Careers, Forecasts
-from tasks.emotion.contracts.trust import Fidelity, TrustMetrics, TrustOutputs
+from tasks.emotion.contracts.trust import BaggingSummary, Fidelity, TrustMetrics, TrustOutputs
 from tasks.emotion.forecast import stand_in
 from tasks.emotion.forecast.groups import ADAPTED, PLAIN, group_coverage
 from tasks.emotion.forecast.stand_in import StandIn, Summary
@@ -48,12 +48,12 @@ def trust(
         "hardened": stand_in.fit(summary, params.hidden, recipe, Ball(radius, low=low, high=high)),
     }
     attacks = pd.concat([attacked(name, model, summary, params) for name, model in networks.items()])
-    coverage = group_coverage(forecasts, artists, params)
+    coverage, bagging = group_coverage(forecasts, artists, params), bagged(summary, params).round(6)
     return TrustOutputs(
         attacks.reset_index(drop=True).round(5),
         coverage.round(5),
-        bagged(summary, params).round(6),
-        _metrics(networks["plain"], summary, coverage, params),
+        bagging,
+        _metrics(networks["plain"], summary, coverage, bagging, params),
     )
 
 
@@ -171,8 +171,8 @@ def _inner(group: Floats, outer: Floats, members: int, seed: int) -> list[Floats
 
 
 def _metrics(
-    model: StandIn, summary: Summary, coverage: pd.DataFrame, params: TrustParams
-) -> TrustMetrics:  # fmt: skip
+    model: StandIn, summary: Summary, coverage: pd.DataFrame, bagging: pd.DataFrame, params: TrustParams
+) -> TrustMetrics:
     keys = ["task", "dimension", "grouping"]
     worst = {
         kind: rows.loc[rows.groupby(keys)["covered"].idxmin()]
@@ -191,6 +191,10 @@ def _metrics(
         groups_below_chance_adaptive=int((worst[ADAPTED]["covered"] < worst[ADAPTED]["chance"]).sum()),
         coverage=_overall(coverage, PLAIN),
         coverage_adaptive=_overall(coverage, ADAPTED),
+        bagging=[
+            BaggingSummary(**{name: getattr(row, name) for name in BaggingSummary.model_fields})
+            for row in bagging.itertuples()
+        ],
     )
 
 

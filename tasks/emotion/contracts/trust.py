@@ -82,6 +82,16 @@ class Fidelity(Document):
     r2_change: float
 
 
+class BaggingSummary(Document):
+    """Mean variances of one kind of member, as in `BaggedVariance`."""
+
+    member: str
+    correlation: float
+    formula: float
+    measured: float
+    independent: float
+
+
 class TrustMetrics(Document):
     """Summaries of the stage.
 
@@ -102,6 +112,7 @@ class TrustMetrics(Document):
     groups_below_chance_adaptive: int
     coverage: dict[str, float]
     coverage_adaptive: dict[str, float]
+    bagging: list[BaggingSummary]
 
 
 class TrustOutputs(NamedTuple):

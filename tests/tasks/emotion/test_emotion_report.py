@@ -451,7 +451,8 @@ def trusted(artists: pd.DataFrame) -> dict[str, Any]:
     trust = {"dimension": "valence", "level": 0.9, "fidelity": fidelity, "worst_group": 0.8,
              "worst_group_name": EVIL, "worst_group_adaptive": 0.8, "comparisons": 2,
              "groups_below_chance": 1, "groups_below_chance_adaptive": 1,
-             "coverage": {"audio_valence": 0.8}, "coverage_adaptive": {"audio_valence": 0.9}}  # fmt: skip
+             "coverage": {"audio_valence": 0.8}, "coverage_adaptive": {"audio_valence": 0.9},
+             "bagging": []}  # fmt: skip
     who = artists.head(2)
     pairs = list(zip(who["artist_id"], who["artist"], strict=True))
     parts = pd.DataFrame(
