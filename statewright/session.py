@@ -22,7 +22,14 @@ from statewright.planning.plan import SKIP, Plan, decide, note_drift
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.record.store import note_on_user_store
-from statewright.repository.declaration import Repository, declare, find_root, open_repository
+from statewright.repository.declaration import (
+    Repository,
+    declare,
+    find_root,
+    is_interactive,
+    open_repository,
+)
+from statewright.repository.errors import unusable_command
 from statewright.repository.lock_writer import track_changes
 from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
@@ -112,6 +119,9 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Se
         drift=drift if request.strict_environment else None,
     )
     plan = replace(note_drift(plan, drift), labels=labels(repository))
+    for address in plan.work:
+        if problem := unusable_command(repository.stages[address]):
+            _warn(f"stage '{plan.label(address)}' will fail: {problem}")
     return Session(repository, workflow, state, plan, scope.named), environments
 
 
@@ -152,11 +162,16 @@ def run(
     int
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
-    console = terminal(quiet=verbosity < 0)
     # Opening a repository changes to its root, and targets are relative to the user's folder.
     directory = directory.absolute()
     request = as_request(wanted)
     root = find_root(directory)
+    if is_interactive(root):
+        request = replace(request, interactive=True)
+    if request.interactive:
+        workers = 1  # one question after the other
+    # A question is printed below the last line, where a live table would overwrite it.
+    console = terminal(quiet=verbosity < 0, live=not request.interactive)
     with exclusive_run(root, console):
         fetches = request.pull and request.run_cache
         if fetches and (problem := fetch_run_cache(open_repository(directory))):
@@ -283,9 +298,12 @@ def carry_out(
     for address, error in result.errors.items():
         text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
         errors.print(text, style="red", soft_wrap=True)
-    if not result.failed:
+    ignored = result.failed and session.repository.request.ignore_errors
+    if not result.failed or ignored:
         track_changes(session.repository)
-    if result.failed:
+    if ignored:
+        console.print("these errors are ignored, as requested: the stages are not recorded as up to date")
+    elif result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
     remaining = _new_work(session, result.state)

@@ -20,12 +20,13 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import replacing
 from statewright.repository.declaration import Repository, relative
+from statewright.repository.errors import unusable_command
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.pulling import pull_inputs, pull_outputs
 from statewright.repository.runcache import save_run
 from statewright.request import Request
-from statewright.workflow import digest
+from statewright.workflow import WorkflowError, digest
 from statewright.workspace import control_folder
 
 
@@ -125,9 +126,19 @@ def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
 
 
 def begin(
-    writer: LockWriter, address: str, *, force: bool = False, announce: Announce = lambda _: None
+    writer: LockWriter,
+    address: str,
+    *,
+    force: bool = False,
+    announce: Announce = lambda _: None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> str:
     """Prepare a stage for its command, unless it needs none.
+
+    Parameters
+    ----------
+    confirm : callable
+        Called before anything of a changed stage is changed; its error stops the stage.
 
     Returns
     -------
@@ -149,8 +160,9 @@ def begin(
         if not force and request.pull and not changed(True) and pull_outputs(stage):
             announce("restored")
             return "restored"
+        confirm()
         if not isinstance(stage, PipelineStage) or stage.frozen:
-            stage.reproduce(force=force, allow_missing=request.allow_missing)
+            stage.reproduce(force=force, allow_missing=request.allow_missing, no_commit=not request.commit)
             announce("done")
             _record(writer, stage)
             return "done"
@@ -266,13 +278,14 @@ def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> 
     The hashes of the dependencies are those that the caller has saved and compared.
     """
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
-    allow_missing = writer.repository.request.allow_missing
-    stage.save_outs(allow_missing=allow_missing)
+    request = writer.repository.request
+    stage.save_outs(allow_missing=request.allow_missing)
     stage.md5 = stage.compute_md5()
-    if not uncached:
-        save_run(stage)
-    with _require_cached(stage, allow_missing):
-        _without_path_locks(stage.commit)(allow_missing=allow_missing)
+    if request.commit:
+        if not uncached:
+            save_run(stage)
+        with _require_cached(stage, request.allow_missing):
+            _without_path_locks(stage.commit)(allow_missing=request.allow_missing)
     announce()
     _record(writer, stage)
 
@@ -332,9 +345,17 @@ def recorded_hashes(
 
 
 def command_lines(repository: Repository, address: str) -> Iterator[tuple[list[str] | str, dict[str, Any]]]:
-    """Yield arguments and keywords of `Popen` for each command, as DVC does."""
+    """Yield arguments and keywords of `Popen` for each command, as DVC does.
+
+    Raises
+    ------
+    WorkflowError
+        Before the first command, if one of them is not a text.
+    """
     from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
     stage = repository.stages[address]
+    if problem := unusable_command(stage):
+        raise WorkflowError(problem)
     for command in _enforce_cmd_list(stage.cmd):
         yield _make_cmd(get_executable(), command), prepare_kwargs(stage)
