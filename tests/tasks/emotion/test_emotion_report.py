@@ -186,7 +186,8 @@ def causes() -> dict[str, Any]:
     causal = {
         "graph": {"rows": 2786, "artists": 778, "edges": 2, "directed": 1, "own_past": 1,
                   "cross_past": 0, "now": 1,
-                  "mean_confidence": 0.9, "mean_adjacency": 1.0},
+                  "mean_confidence": 0.9, "mean_adjacency": 1.0,
+                  "boss": {"edges": 31, "shared": 29, "equal": 27, "cross_past": 1}},
         "granger": {name: scope | {"significant": int(name != "influencer->follower")} for name in scopes},
         "stationary": {"years": 88, "dimensions": 5, "levels": 0, "differences": 1, "after": 3},
     }  # fmt: skip
@@ -558,6 +559,8 @@ def test_the_contents_list_every_section(read: Reader):
 def test_effects_come_with_their_refutations(read: Reader):
     assert "its valence would move by +0.69 (±0.08) by energy" in read.text
     assert "The two graphs differ by up to 0.22" in read.text
+    assert "This depends on the method: a search by a score (BOSS) has 1 arrow to other" in read.text
+    assert "joins 31 pairs: 29 are joined here too, 27 of them with the same direction" in read.text
     assert "The tests reject linear equations (p 0.001)" in read.text
     assert "in energy (+0.30 against +0.01). This alone does not show influence" in read.text
 
