@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
+    # A script's `setsid statewright run &` ignores SIGINT, so that Ctrl-C ends the script only. But as
+    # the leader of a group, this process receives only a signal that is meant for it.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if options.directory:
             _enter(options.directory)

@@ -22,7 +22,7 @@ from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
-from statewright.running.attempt import Work
+from statewright.running.attempt import Replay, Work
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
 from statewright.running.local_runner import run_locally
@@ -98,6 +98,7 @@ def transition(
     tags: Mapping[str, str] | None = None,
     keep_going: bool = True,
     board: Board | None = None,
+    replay: Replay | None = None,
 ) -> Result:
     """Carry out `plan` and return the outcome of each stage and the new state.
 
@@ -110,6 +111,8 @@ def transition(
         Tags for the run in MLflow.
     keep_going : bool
         Whether to start, after a failure, the stages that do not need the failed one.
+    replay : Replay, optional
+        Decides whether a stage itself has changed a dependency (default: such a stage fails).
 
     Raises
     ------
@@ -152,6 +155,7 @@ def transition(
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
             cancelled=repository.stopped,
             ordering=ordering,
+            replay=replay,
             reads=reads,
             times=result.times,
             outcomes=result.outcomes,

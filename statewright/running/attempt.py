@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,9 +19,11 @@ from statewright.masking import mask_text, secret_values
 from statewright.planning.ordering import Ordering
 from statewright.planning.plan import Plan
 from statewright.reads.store import ReadStore
+from statewright.reads.undeclared import declaration_of
 from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
+from statewright.repository.declaration import Repository
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.request import Request
@@ -36,6 +38,10 @@ from statewright.terminal.question import confirm
 from statewright.workflow import Stage, Workflow
 
 DEFAULT_RETRY_DELAY_S = 5.0
+LONGEST_REPLAY_S = 300.0
+"""Seconds of a command that may run a second time to find out whether it changes a dependency itself."""
+Replay = Callable[[Repository, Stage, Mapping[str, Any], Callable[[], bool]], bool]
+"""Runs a stage in a copy; returns whether it makes the same changes, see `verify/replay.py`."""
 AGAIN = "again"
 """Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
 
@@ -50,6 +56,8 @@ class Work:
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
     show_log : callable
         Called with address and log of each finished attempt.
+    replay : Replay or None
+        Decides whether a stage itself has changed a dependency.
     watch : Watch or None
         Observes which files the stages open, if this system can.
     reads : ReadStore
@@ -73,6 +81,7 @@ class Work:
     warm: Launcher
     show_log: Callable[[str, Path], None]
     ordering: Ordering
+    replay: Replay | None = None
     watch: Watch | None = None
     reads: ReadStore = field(default_factory=ReadStore)
     flow_run: Mapping[str, str] = field(default_factory=dict)
@@ -202,9 +211,15 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         observation = work.watch.end(stage.address) if work.watch else observation
         if observation.stale:
             raise _stale_input(work, stage, observation)
+        announce = partial(_record, work, stage, current)
         try:
-            announce = partial(_record, work, stage, current)
-            lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
+            try:
+                lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
+            except lock_writer.DependencyChangedError as error:
+                if not _is_own_change(work, stage, current, error.before):
+                    raise
+                # Another edit since then is noticed here.
+                lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
         except lock_writer.DependencyChangedError as error:
             raise StageFailedError(_changed_dependency(stage, error)) from error
         if observation.exact:
@@ -253,11 +268,31 @@ def _stale_input(work: Work, stage: Stage, observation: Observation) -> StaleInp
     )
 
 
+def _is_own_change(work: Work, stage: Stage, current: _Attempt, before: Mapping[str, Any]) -> bool:
+    """Return whether the command itself changes these dependencies."""
+    if work.replay is None or time.monotonic() - current.began > LONGEST_REPLAY_S:
+        return False
+    work.board.update(stage.address, note=f"{', '.join(before)} changed; runs once more in a scratch copy")
+    if not work.replay(work.writer.repository, stage, before, work.cancelled.is_set):
+        return False
+    work.notices.append(
+        f"{stage.address} itself changes {', '.join(before)}: a second run, in a scratch copy, ended with "
+        f"the same bytes. {_advice(stage, before)} saves the second run"
+    )
+    return True
+
+
+def _advice(stage: Stage, files: Iterable[str]) -> str:
+    """Return the line that declares that a stage changes its dependencies."""
+    file, _, name = declaration_of(stage.address).rpartition(":")
+    return f"`meta: {{rewrites: [{', '.join(files)}]}}` in stage {name} of {file}"
+
+
 def _changed_dependency(stage: Stage, error: Exception) -> str:
     return (
         f"stage '{stage.address}': {error} changed while the command ran, so its outputs may come from "
-        "either version; nothing was recorded; run again. If the command itself writes to that file, "
-        "list it under meta.rewrites of the stage"
+        "either version; nothing was recorded; run again. If the command itself changes that file, add "
+        f"{_advice(stage, [str(error)])}"
     )
 
 
