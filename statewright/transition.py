@@ -22,7 +22,8 @@ from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
-from statewright.running.attempt import Replay, Work
+from statewright.running.attempt import Work
+from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
 from statewright.running.local_runner import run_locally

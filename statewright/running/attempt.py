@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +19,19 @@ from statewright.masking import mask_text, secret_values
 from statewright.planning.ordering import Ordering
 from statewright.planning.plan import Plan
 from statewright.reads.store import ReadStore
-from statewright.reads.undeclared import declaration_of
 from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
-from statewright.repository.declaration import Repository
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
 from statewright.request import Request
+from statewright.running.changed_inputs import (
+    LONGEST_REPLAY_S,
+    Replay,
+    error_text,
+    own_change_text,
+    signatures,
+)
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.observation import Observation
 from statewright.running.process import StageFailedError, run_commands
@@ -38,10 +43,6 @@ from statewright.terminal.question import confirm
 from statewright.workflow import Stage, Workflow
 
 DEFAULT_RETRY_DELAY_S = 5.0
-LONGEST_REPLAY_S = 300.0
-"""Seconds of a command that may run a second time to find out whether it changes a dependency itself."""
-Replay = Callable[[Repository, Stage, Mapping[str, Any], Callable[[], bool]], bool]
-"""Runs a stage in a copy; returns whether it makes the same changes, see `verify/replay.py`."""
 AGAIN = "again"
 """Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
 
@@ -66,6 +67,8 @@ class Work:
         Filled during the transition, see `Result`.
     stale : dict
         Address -> error of a stage that opened a file before its producer had finished.
+    unrepeatable : set of str
+        Stages that must not run a second time, because a dependency changed while they ran.
     notices : list of str
         Sentences to print at the end.
     """
@@ -90,6 +93,7 @@ class Work:
     outcomes: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     stale: dict[str, StaleInputError] = field(default_factory=dict)
+    unrepeatable: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
     environments: Environments = field(init=False)
 
@@ -201,6 +205,8 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         if work.watch:
             work.recorder.settle()
             work.watch.start(stage.address)
+        root = work.writer.repository.root
+        before = signatures(root, stage)
         try:
             current.usage = _run_commands(work, stage, current.log)
         except StageFailedError as error:
@@ -208,6 +214,10 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             if observation.stale and not work.cancelled.is_set():
                 raise _stale_input(work, stage, observation) from error
             raise
+        finally:
+            # Its outputs may hold what it has moved: a second run would remove them.
+            if signatures(root, stage) != before:
+                work.unrepeatable.add(stage.address)
         observation = work.watch.end(stage.address) if work.watch else observation
         if observation.stale:
             raise _stale_input(work, stage, observation)
@@ -221,7 +231,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
                 # Another edit since then is noticed here.
                 lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
         except lock_writer.DependencyChangedError as error:
-            raise StageFailedError(_changed_dependency(stage, error)) from error
+            raise StageFailedError(error_text(stage, str(error))) from error
         if observation.exact:
             passed_on = observation.passed_on
             work.reads.add(stage, observation.reads, own=observation.own, passed_on=bool(passed_on))
@@ -275,25 +285,8 @@ def _is_own_change(work: Work, stage: Stage, current: _Attempt, before: Mapping[
     work.board.update(stage.address, note=f"{', '.join(before)} changed; runs once more in a scratch copy")
     if not work.replay(work.writer.repository, stage, before, work.cancelled.is_set):
         return False
-    work.notices.append(
-        f"{stage.address} itself changes {', '.join(before)}: a second run, in a scratch copy, ended with "
-        f"the same bytes. {_advice(stage, before)} saves the second run"
-    )
+    work.notices.append(own_change_text(stage, before))
     return True
-
-
-def _advice(stage: Stage, files: Iterable[str]) -> str:
-    """Return the line that declares that a stage changes its dependencies."""
-    file, _, name = declaration_of(stage.address).rpartition(":")
-    return f"`meta: {{rewrites: [{', '.join(files)}]}}` in stage {name} of {file}"
-
-
-def _changed_dependency(stage: Stage, error: Exception) -> str:
-    return (
-        f"stage '{stage.address}': {error} changed while the command ran, so its outputs may come from "
-        "either version; nothing was recorded; run again. If the command itself changes that file, add "
-        f"{_advice(stage, [str(error)])}"
-    )
 
 
 def _params(work: Work, stage: Stage) -> dict[str, Any]:

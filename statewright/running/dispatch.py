@@ -104,7 +104,7 @@ def _must_run_again(address: str, future: Future[str], turns: _Turns, work: Work
     A stage that fails may miss a file that it does not declare: nobody sees a file being missed. So an
     unobserved stage that failed before an earlier stage had written its files runs again, too.
     """
-    if work.cancelled.is_set() or address in turns.ordering.alone:
+    if work.cancelled.is_set() or address in turns.ordering.alone or address in work.unrepeatable:
         return False
     if future.exception() is None:
         if future.result() == AGAIN:

@@ -225,7 +225,7 @@ def test_a_plan_and_an_empty_run_import_neither_prefect_nor_mlflow(settled: Path
 def test_an_ignored_interrupt_ends_a_run_that_leads_its_group(
     tmp_path: Path, leads: bool, status: int
 ) -> None:
-    """A script's `setsid statewright run &` starts with SIGINT ignored; `kill -INT` still means it."""
+    # A script's `setsid statewright run &` starts with SIGINT ignored; `kill -INT` still means it.
     command = "touch go; for i in $(seq 1200); do test -e done && break; sleep 0.05; done; touch out"
     root = make_repository(tmp_path / "toy", {"dvc.yaml": f"stages:\n  a: {{cmd: {command}, outs: [out]}}\n"})
     run = subprocess.Popen(

@@ -220,6 +220,33 @@ def test_a_failure_that_no_earlier_stage_explains_is_not_repeated(tmp_path: Path
     assert counts == {"bad": 1}
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mv in.csv out.csv",
+        "mv in.csv out.csv; false",
+        "echo more >> in.csv; false",
+        "mv in.csv out.csv; cat slow.csv",
+    ],
+)
+def test_a_stage_that_changed_its_dependency_is_not_run_again(tmp_path: Path, command: str) -> None:
+    stages = f"""
+        stages:
+          slow: {{cmd: sleep 1; cp raw.csv slow.csv, deps: [raw.csv], outs: [slow.csv]}}
+          gone: {{cmd: '{command}', deps: [in.csv], outs: [out.csv]}}
+        """
+    files = {"dvc.yaml": stages, "raw.csv": "1\n", "in.csv": "precious\n"}
+    root = make_repository(tmp_path / "toy", files)
+
+    assert run_local(root, 4).outcomes == {"slow": "ran", "gone": "failed"}
+
+    if "mv" in command:
+        assert (root / "out.csv").read_text() == "precious\n"
+    else:
+        assert (root / "in.csv").read_text() == "precious\nmore\n"
+    assert "gone" not in (root / "dvc.lock").read_text()
+
+
 def test_failed_producer_leaves_nothing_for_its_reader(tmp_path: Path) -> None:
     stages = """
         stages:
