@@ -22,7 +22,6 @@ from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
-from statewright.running.attempt import Work
 from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
@@ -33,6 +32,7 @@ from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_l
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
 from statewright.running.watch import open_watch
+from statewright.running.work import Work
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board

@@ -3,112 +3,37 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from statewright.drift import Environments
 from statewright.environment import referenced_variables
 from statewright.files import file_name
 from statewright.masking import mask_text, secret_values
-from statewright.planning.ordering import Ordering
-from statewright.planning.plan import Plan
-from statewright.reads.store import ReadStore
 from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
-from statewright.request import Request
 from statewright.running.changed_inputs import (
     LONGEST_REPLAY_S,
-    Replay,
     error_text,
     own_change_text,
     signatures,
 )
-from statewright.running.launcher import Launcher, Usage
+from statewright.running.launcher import Usage
 from statewright.running.observation import Observation
 from statewright.running.process import StageFailedError, run_commands
-from statewright.running.recorder import Recorder
-from statewright.running.watch import Watch
+from statewright.running.work import AGAIN, StaleInputError, Work
 from statewright.state import Hashes
-from statewright.terminal.display import Board
 from statewright.terminal.question import confirm
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Stage
 
 DEFAULT_RETRY_DELAY_S = 5.0
-AGAIN = "again"
-"""Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
-
-
-@dataclass
-class Work:
-    """Everything that the stages of one transition share.
-
-    Parameters
-    ----------
-    launcher, warm : Launcher
-        Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
-    show_log : callable
-        Called with address and log of each finished attempt.
-    replay : Replay or None
-        Decides whether a stage itself has changed a dependency.
-    watch : Watch or None
-        Observes which files the stages open, if this system can.
-    reads : ReadStore
-        What stages were seen to read; filled by stages that run alone.
-    times, outcomes, errors : dict
-        Filled during the transition, see `Result`.
-    stale : dict
-        Address -> error of a stage that opened a file before its producer had finished.
-    unrepeatable : set of str
-        Stages that must not run a second time, because a dependency changed while they ran.
-    notices : list of str
-        Sentences to print at the end.
-    """
-
-    name: str
-    writer: lock_writer.LockWriter
-    workflow: Workflow
-    plan: Plan
-    board: Board
-    logs: Path
-    recorder: Recorder
-    launcher: Launcher
-    warm: Launcher
-    show_log: Callable[[str, Path], None]
-    ordering: Ordering
-    replay: Replay | None = None
-    watch: Watch | None = None
-    reads: ReadStore = field(default_factory=ReadStore)
-    flow_run: Mapping[str, str] = field(default_factory=dict)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    times: dict[str, tuple[float, float]] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    stale: dict[str, StaleInputError] = field(default_factory=dict)
-    unrepeatable: set[str] = field(default_factory=set)
-    notices: list[str] = field(default_factory=list)
-    environments: Environments = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Prepare the record of the environment in which the stages run."""
-        self.environments = Environments(self.writer.repository.root)
-
-    @property
-    def request(self) -> Request:
-        """The options of the run."""
-        return self.writer.repository.request
-
-
-class StaleInputError(StageFailedError):
-    """A stage opened a file before its producer had finished; the message names both."""
 
 
 @dataclass

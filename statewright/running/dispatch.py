@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from statewright.running.attempt import AGAIN, Work
 from statewright.running.limits import Limits
+from statewright.running.work import AGAIN, Work
 from statewright.scheduling.prediction import DEMANDS, expected_seconds
 from statewright.scheduling.schedule import priorities
 from statewright.terminal.words import one_line
