@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dvc.config import Config
 from dvc.exceptions import NotDvcRepoError
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
@@ -75,13 +76,36 @@ def open_repository(directory: Path, request: Request = EVERYTHING) -> Repositor
     set_up_loggers()
     here = os.path.realpath(directory)
     stand_in_for_missing()
-    with translate_errors(str(directory)):
-        try:
-            repo = Repo(here, _wait_for_lock=True)
-        except NotDvcRepoError as error:
-            raise WorkflowError(f"{directory}: {error}; `dvc init` creates a DVC repository") from error
+    with translate_errors(str(directory)), _reporting_none(directory):
+        repo = Repo(here, _wait_for_lock=True)
     os.chdir(repo.root_dir)
     return Repository(repo, Path(repo.root_dir), below=os.path.relpath(here, repo.root_dir), request=request)
+
+
+def find_root(directory: Path) -> Path:
+    """Return the root of the DVC repository around `directory`, without opening it.
+
+    Raises
+    ------
+    WorkflowError
+        If there is none, with the command that creates one.
+    """
+    with _reporting_none(directory):
+        return Path(Repo.find_root(os.path.realpath(directory)))
+
+
+def is_interactive(root: Path) -> bool:
+    """Return whether DVC's configuration asks before each stage (`core.interactive`)."""
+    with translate_errors(str(root)):
+        return bool(Config(str(root / Repo.DVC_DIR))["core"].get("interactive"))
+
+
+@contextmanager
+def _reporting_none(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except NotDvcRepoError as error:
+        raise WorkflowError(f"{directory}: {error}; `dvc init` creates a DVC repository") from error
 
 
 def declare(repository: Repository) -> Workflow:
