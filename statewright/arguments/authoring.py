@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from statewright import commands
 from statewright.arguments.shared import Subcommands
+from statewright.commands import authoring
 
 
 def add_init(subcommands: Subcommands) -> None:
@@ -18,7 +18,7 @@ def add_init(subcommands: Subcommands) -> None:
         "get new entries. `statewright run PIPELINE` then runs it.",
     )
     init.add_argument("pipeline", help="name of the pipeline: a Python identifier, such as churn")
-    init.set_defaults(command=commands.init)
+    init.set_defaults(command=authoring.init)
 
 
 def add_fingerprint(subcommands: Subcommands) -> None:
@@ -27,4 +27,4 @@ def add_fingerprint(subcommands: Subcommands) -> None:
         "fingerprint", help="write the hashes of the code that each stage uses"
     )
     fingerprint.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
-    fingerprint.set_defaults(command=commands.fingerprint)
+    fingerprint.set_defaults(command=authoring.fingerprint)

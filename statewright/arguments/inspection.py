@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from statewright import commands
 from statewright.arguments.shared import Subcommands, add_selection, add_targets
+from statewright.commands import inspection
 
 
 def add_params(subcommands: Subcommands) -> None:
@@ -11,7 +11,7 @@ def add_params(subcommands: Subcommands) -> None:
     params = subcommands.add_parser("params", help="list the params of stages: value, type, range, meaning")
     add_targets(params)
     params.add_argument("--json", action="store_true", help="print the list as JSON")
-    params.set_defaults(command=commands.params)
+    params.set_defaults(command=inspection.params)
 
 
 def add_check(subcommands: Subcommands) -> None:
@@ -24,7 +24,7 @@ def add_check(subcommands: Subcommands) -> None:
         "--fix", action="store_true", help="print a patch of dvc.yaml that declares these reads"
     )
     check.add_argument("--write", action="store_true", help="with --fix, apply the patch")
-    check.set_defaults(command=commands.check)
+    check.set_defaults(command=inspection.check)
 
 
 def add_config(subcommands: Subcommands) -> None:
@@ -36,13 +36,13 @@ def add_config(subcommands: Subcommands) -> None:
         "docs/reference/settings.md describes each of them.",
     )
     config.add_argument("--json", action="store_true", help="print the settings as JSON")
-    config.set_defaults(command=commands.config)
+    config.set_defaults(command=inspection.config)
 
 
 def add_doctor(subcommands: Subcommands) -> None:
     """Add the command `doctor`."""
     doctor = subcommands.add_parser("doctor", help="check versions, servers and write permissions")
-    doctor.set_defaults(command=commands.doctor)
+    doctor.set_defaults(command=inspection.doctor)
 
 
 def add_trace(subcommands: Subcommands) -> None:
@@ -53,7 +53,7 @@ def add_trace(subcommands: Subcommands) -> None:
     trace.add_argument("subject", metavar="WHAT", help="a file or folder, a metric, a stage, or a hash")
     trace.add_argument("--json", action="store_true", help="print the whole trace as JSON")
     trace.add_argument("--all", action="store_true", help="print all params, not only the 20 most relevant")
-    trace.set_defaults(command=commands.trace)
+    trace.set_defaults(command=inspection.trace)
 
 
 def add_verify(subcommands: Subcommands) -> None:
@@ -74,4 +74,4 @@ def add_verify(subcommands: Subcommands) -> None:
         help="with --against: run nothing, compare the files of the workspace",
     )
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
-    verify.set_defaults(command=commands.verify)
+    verify.set_defaults(command=inspection.verify)

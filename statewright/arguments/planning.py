@@ -6,7 +6,6 @@ import argparse
 import os
 from pathlib import Path
 
-from statewright import commands
 from statewright.arguments.shared import (
     Subcommands,
     add_assignments,
@@ -18,6 +17,7 @@ from statewright.arguments.shared import (
     duration,
     positive,
 )
+from statewright.commands import planning
 
 
 def add_graph(subcommands: Subcommands) -> None:
@@ -25,7 +25,7 @@ def add_graph(subcommands: Subcommands) -> None:
     graph = subcommands.add_parser("graph", help="list the stages in order, with their inputs and outputs")
     add_targets(graph)
     graph.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
-    graph.set_defaults(command=commands.graph)
+    graph.set_defaults(command=planning.graph)
 
 
 def add_plan(subcommands: Subcommands) -> None:
@@ -46,7 +46,7 @@ def add_plan(subcommands: Subcommands) -> None:
         action="store_true",
         help="exit with 1 if dvc.lock does not agree with dvc.yaml, params and files; data may be missing",
     )
-    plan.set_defaults(command=commands.plan)
+    plan.set_defaults(command=planning.plan)
 
 
 def add_diff(subcommands: Subcommands) -> None:
@@ -72,7 +72,7 @@ def add_diff(subcommands: Subcommands) -> None:
     diff.add_argument(
         "--exit-code", action="store_true", help="exit with 1 if a stage would run or anything differs"
     )
-    diff.set_defaults(command=commands.diff)
+    diff.set_defaults(command=planning.diff)
 
 
 def add_schedule(subcommands: Subcommands) -> None:
@@ -103,7 +103,7 @@ def add_schedule(subcommands: Subcommands) -> None:
     )
     schedule.add_argument("--json", action="store_true", help="print the schedule as JSON")
     schedule.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
-    schedule.set_defaults(command=commands.schedule)
+    schedule.set_defaults(command=planning.schedule)
 
 
 def add_durations(subcommands: Subcommands) -> None:
@@ -117,4 +117,4 @@ def add_durations(subcommands: Subcommands) -> None:
     )
     durations.add_argument("--write", action="store_true", help="write the file from past runs here")
     durations.add_argument("--json", action="store_true", help="print the durations as JSON")
-    durations.set_defaults(command=commands.durations)
+    durations.set_defaults(command=planning.durations)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from statewright import commands
 from statewright.arguments.shared import (
     Subcommands,
     add_assignments,
@@ -17,6 +16,7 @@ from statewright.arguments.shared import (
     duration,
     positive,
 )
+from statewright.commands import running
 
 
 def add_run(subcommands: Subcommands) -> None:
@@ -46,7 +46,7 @@ def add_run(subcommands: Subcommands) -> None:
     )
     add_verbosity(run)
     run.set_defaults(
-        command=commands.run, json=False, explain=None, schedule=False, svg=None, verbose=False, check=False
+        command=running.run, json=False, explain=None, schedule=False, svg=None, verbose=False, check=False
     )
 
 
@@ -77,7 +77,7 @@ def add_loop(subcommands: Subcommands) -> None:
         "--ask", action="store_true", help="ask for approval of each patch, here or on Prefect's page"
     )
     add_workers(loop, "cores to use")
-    loop.set_defaults(command=commands.loop)
+    loop.set_defaults(command=running.loop)
 
 
 def add_record(subcommands: Subcommands) -> None:
@@ -90,7 +90,7 @@ def add_record(subcommands: Subcommands) -> None:
         "machine or container ends with it, such as a job of continuous integration. The exit status is 1 "
         "if a run could not be recorded.",
     )
-    record.set_defaults(command=commands.record)
+    record.set_defaults(command=running.record)
 
 
 def add_ui(subcommands: Subcommands) -> None:
@@ -102,4 +102,4 @@ def add_ui(subcommands: Subcommands) -> None:
         "--prefect-port", type=positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
     ui.add_argument("--mlflow-port", type=positive, default=5000, metavar="PORT", help="default: %(default)s")
-    ui.set_defaults(command=commands.ui)
+    ui.set_defaults(command=running.ui)
