@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import TypeAlias
 
-from statewright.planning.ordering import AUTO
+from statewright.request import AUTO
 
 Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Object to which a command is added."""
