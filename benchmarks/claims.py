@@ -18,7 +18,7 @@ METRICS = ROOT / "data" / "emotion"
 RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures" / "releaf"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
-    "variational", "latent",
+    "variational", "latent", "search",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from tasks.emotion.contracts.macro import MacroOutputs
 from tasks.emotion.contracts.meso import MesoOutputs
 from tasks.emotion.contracts.micro import MicroOutputs
 from tasks.emotion.contracts.report import FusionResults, IngestResults
+from tasks.emotion.contracts.search import SearchOutputs
 from tasks.emotion.contracts.tables import Forecasts
 from tasks.emotion.effects import EffectsOutputs
 from tasks.emotion.evaluate import EvaluateOutputs
@@ -36,6 +37,7 @@ from tasks.emotion.sections import (
     music,
     plane,
     scales,
+    search,
     states,
 )
 from tasks.emotion.variational import VariationalOutputs
@@ -70,6 +72,7 @@ def report(
     latent: LatentOutputs,
     forecasts: Table[Forecasts],
     evaluate: EvaluateOutputs,
+    searched: SearchOutputs,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -96,6 +99,7 @@ def report(
             forecast.finding(evaluate),
             coverage.finding(evaluate),
             ablations.finding(evaluate),
+            search.finding(searched),
             feedback_loop.finding(feedback),
             limitations.finding(),
         )
@@ -117,6 +121,7 @@ def report(
         forecast.section(forecasts, evaluate, selection, params),
         coverage.section(evaluate),
         ablations.section(evaluate),
+        search.section(searched),
         feedback_loop.section(feedback),
         limitations.section(forecasts),
         reproduction(),
