@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.claim import CORRECTED, OPEN, REPRODUCED
-from benchmarks.claims_learning import CLAIMS
+from benchmarks.claims_complexity import CLAIMS
 from benchmarks.learning.complexity import Growth, _operations, memories
 from benchmarks.model_sizes import layer_products
 
