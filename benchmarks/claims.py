@@ -10,12 +10,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims_language, claims_learning, claims_releaf, claims_retrieval, claims_statistics
+from benchmarks import (
+    claims_complexity,
+    claims_language,
+    claims_learning,
+    claims_releaf,
+    claims_retrieval,
+    claims_statistics,
+)
 from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
-RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures" / "releaf"
+RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
     "variational", "latent", "search",
@@ -101,6 +108,7 @@ CLAIMS = (
         OPEN,
         "Holds for independent members only; not measured yet.",
     ),
+    *claims_complexity.CLAIMS,
     Claim(
         "4 §6.1",
         "CIFAR-10 95.2 % -> 96.1 % and further benchmarks.",
@@ -125,7 +133,9 @@ def read_metrics() -> dict[str, Any]:
     """
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
-        path.stem.removesuffix("_benchmark"): _read(path) for path in sorted(FIGURES.glob("*.json"))
+        path.stem.removesuffix("_benchmark"): _read(path)
+        for folder in ("releaf", "learning")
+        for path in sorted((FIGURES / folder).glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
     return emotion | {"releaf": releaf, "benchmarks": benchmarks}
