@@ -105,7 +105,7 @@ def _reference(fit: ErgmFit, model: Model, free: NDArray[np.bool_]) -> tuple[Arr
 
 
 def _expectation(chain: Chain, coef: Array, move: Array, effective: float) -> tuple[float, float]:
-    """Return the mean of the statistics along the path and its squared standard error."""
+    """Return the mean along the path and its squared standard error."""
     found = sample(chain, coef, int(1.5 * effective), effective, chain.budget.left)
     if found.effective < 0.9 * effective:
         raise ValueError(

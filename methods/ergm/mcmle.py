@@ -184,9 +184,14 @@ def _approach(
                 reason = _slow(sampler.chain, draws, _SEARCH_EFFECTIVE)
                 break
             retune(sampler.chain, draws.simulated, worth=0.2)
-            coef, _ = _moved(coef, moving, min(1.0, trust / max(distance, 1e-12)) * step, sampler)
+            if not draws.simulated[:, moving].std(axis=0).all():
+                # Without variation there is no scale: the unit of log odds.
+                step = np.clip(step, -1.0, 1.0)
+            # With missing ties, a step that is short for the known part may be long for the networks.
+            length = max(distance, _length(draws.simulated[:, moving], step))
+            coef, _ = _moved(coef, moving, min(1.0, trust / max(length, 1e-12)) * step, sampler)
             trust = min(_TRUST, 1.5 * trust)
-            if distance < _TRUST:
+            if length < _TRUST:
                 retune(sampler.chain, draws.simulated)
                 refined = _refine(sampler, coef, effective, effort.patient)
                 if refined is not None:
@@ -265,8 +270,9 @@ def _refine(sampler: Sampler, coef: Array, effective: float, patient: bool) -> E
             return None
         at = coef.copy()
         retune(chain, draws.simulated)
-        coef, share = _moved(coef, moving, _ratio_maximum(*part[:2]), sampler)
-        if share < 1:
+        move = _ratio_maximum(*part[:2])
+        coef, share = _moved(coef, moving, move, sampler)
+        if share < 1 or _length(part.simulated, move) > _TRUST:
             return None
         if short:
             break
@@ -301,6 +307,11 @@ def _newton_step(draws: Array, given: Array) -> tuple[Array, float]:
     scaled = covariance / np.outer(scale, scale) + 1e-9 * np.eye(len(gap))
     step = np.linalg.solve(scaled, gap / scale) / scale
     return step, float(np.sqrt(max(gap @ step, 0.0)))
+
+
+def _length(draws: Array, step: NDArray[np.floating]) -> float:
+    """Return the length of a step in standard deviations of simulated networks."""
+    return float(((draws - draws.mean(axis=0)) @ step).std())
 
 
 def _covariance(given: Array) -> Array:
@@ -338,8 +349,8 @@ def _ratio_maximum(draws: Array, given: Array) -> Array:
     for _ in range(50):
         mean, covariance = _reweighted(draws, move)
         target, inner = _reweighted(given, move)
-        step = np.linalg.solve(_information(covariance, inner), target - mean)
-        move += step
+        step = np.linalg.lstsq(_information(covariance, inner), target - mean, rcond=1e-12)[0]
+        move = move + step * min(1.0, _TRUST / max(_length(draws, step), 1e-12))
         if np.abs(step * draws.std(axis=0)).max() < 1e-10:
             break
     return move

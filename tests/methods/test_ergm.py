@@ -499,7 +499,7 @@ def test_estimates_beside_an_infinite_one_maximise_the_likelihood_of_the_face():
 
 
 def maximum_over_all_graphs(rows: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Maximise the likelihood of a set of graphs; return estimate, standard error, log-likelihood."""
+    """Return estimate, standard error and log-likelihood for a set of graphs."""
 
     def log_sum(part: np.ndarray, coef: np.ndarray) -> float:
         return float(np.logaddexp.reduce(part @ coef))
@@ -594,7 +594,7 @@ def test_no_path_leads_to_a_boundary_of_dependent_ties():
 
 
 def shared_partners_of_all_graphs(n: int) -> np.ndarray:
-    """Count ties, and ties by number of shared partners from 1, in all graphs on n nodes."""
+    """Count ties, and ties by shared partners, in all graphs on n nodes."""
     pairs = list(itertools.combinations(range(n), 2))
     ties = (np.arange(2 ** len(pairs))[:, None] >> np.arange(len(pairs))) & 1
     adjacency = np.zeros((len(ties), n, n), dtype=np.int64)
