@@ -129,10 +129,14 @@ def _granger(metrics: Metrics) -> str:
 
 def _changes(metrics: Metrics) -> str:
     careers = metrics["changepoint"]["careers"]
+    persistent, levels = careers["persistent"], careers["levels"]
     return (
-        f"K ~ Poisson with exact summation over all placements. {careers['careers']:.0f} careers: "
-        f"P(K >= 1) > 0.9 in {careers['certain']:.0f}; with their years shuffled, "
-        f"in {careers['shuffled_certain']:.0f}."
+        f"K ~ Poisson with exact summation over all placements. {careers['careers']:.0f} careers: regimes of "
+        f"independent years give P(K >= 1) > 0.9 in {levels['certain']:.0f}, but in "
+        f"{levels['null_certain']:.0f} simulated ones that persist and never change. Regimes that persist "
+        f"(log evidence {persistent['log_evidence'] - levels['log_evidence']:+,.0f} nats) give "
+        f"{persistent['certain']:.0f} and {persistent['null_certain']:.1f}; {careers['changed']:.0f} careers "
+        f"changed at a false discovery rate of {careers['false_discovery_rate']:.0%}."
     )
 
 

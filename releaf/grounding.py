@@ -9,6 +9,7 @@ text. Other sentences without support are left out.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,9 +55,10 @@ def named_bins(text: str, known: Sequence[str]) -> tuple[str, ...]:
 
     Longer names are matched first, so that ``Garbage Bin`` does not count as ``Garbage`` too.
     """
-    names = []
+    # An accent may be part of its letter or a character of its own; composed, both are one letter.
+    names, text = [], unicodedata.normalize("NFC", text)
     for name in sorted(set(known), key=lambda bin_name: (-len(bin_name), bin_name)):
-        pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        pattern = re.compile(rf"(?<!\w){re.escape(unicodedata.normalize('NFC', name))}(?!\w)", re.IGNORECASE)
         if pattern.search(text):
             names.append(name)
             text = pattern.sub(" ", text)
@@ -125,7 +127,8 @@ def _all_bins(passages: Sequence[Passage]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return the words between spaces, so that only whole words match; empty if none."""
-    words = re.findall(r"\w+", _CITATION.sub("", text).lower())
+    composed = unicodedata.normalize("NFC", text)
+    words = re.findall(r"\w+", _CITATION.sub("", composed).lower())
     return f" {' '.join(words)} " if words else ""
 
 

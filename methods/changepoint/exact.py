@@ -93,19 +93,55 @@ def exact_posterior(
     Statistics and Computing 16 (2006); spec 3 section 4 with its correction.
     """
     y, weights, observed = validate_series(y, prior, rate, min_length, k_max, weights)
-    if isinstance(prior, TrendRegimes):
-        segments: Segments = TrendSegments.of(y[observed], np.flatnonzero(observed), weights[observed], prior)
-    elif isinstance(prior, NormalIndependentInverseWishart):
-        segments = IndependentSegments.of(y, weights, prior)
-    else:
-        segments = GaussianSegments.of(y, weights, prior)
-    posterior = _posterior_of(segments, rate, min_length, k_max, draws=draws, seed=seed)
+    segments = _segments_of(y, weights, observed, prior)
+    posterior = segments_posterior(segments, rate, min_length, k_max, draws=draws, seed=seed)
     return posterior if observed.all() else _with_missing(posterior, observed)
 
 
-def _posterior_of(
+def count_evidence(
+    y: Array,
+    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
+    rate: float,
+    min_length: int = 1,
+    k_max: int = 20,
+    *,
+    weights: Array | None = None,
+) -> Array:
+    """Compute ``log p(y, K = k)`` of each number of changes k.
+
+    Only the forward pass is computed, for each k that fits in the series.
+
+    The arguments and errors are those of `exact_posterior`, whose evidence is the sum and whose
+    `count_probability` is the share of each term.
+
+    Returns
+    -------
+    array (counts,)
+    """
+    y, weights, observed = validate_series(y, prior, rate, min_length, k_max, weights)
+    segments = _segments_of(y, weights, observed, prior)
+    log_prior = log_placement_prior(segments.length, rate, min_length, k_max)
+    forward, _ = forward_pass(segments, len(log_prior), min_length)
+    return np.asarray(log_prior + forward[1:, segments.length])
+
+
+def _segments_of(
+    y: Array,
+    weights: Array,
+    observed: Array,
+    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
+) -> Segments:
+    if isinstance(prior, TrendRegimes):
+        return TrendSegments.of(y[observed], np.flatnonzero(observed), weights[observed], prior)
+    if isinstance(prior, NormalIndependentInverseWishart):
+        return IndependentSegments.of(y, weights, prior)
+    return GaussianSegments.of(y, weights, prior)
+
+
+def segments_posterior(
     segments: Segments, rate: float, min_length: int, k_max: int, *, draws: int, seed: int
 ) -> ChangePointPosterior:
+    """Compute `exact_posterior` for a series with any model of its regimes."""
     length = segments.length
     log_prior = log_placement_prior(length, rate, min_length, k_max)
     forward, best = forward_pass(segments, len(log_prior), min_length)
@@ -184,13 +220,24 @@ def _with_missing(posterior: ChangePointPosterior, observed: Array) -> ChangePoi
     )
 
 
+def log_count_prior(most: int, rate: float) -> Array:
+    """Compute the log prior of ``0..most`` changes, a truncated Poisson."""
+    k = np.arange(most + 1)
+    log_poisson = k * math.log(rate) - gammaln(k + 1)
+    return np.asarray(log_poisson - np.logaddexp.reduce(log_poisson))
+
+
+def log_placements(length: int, min_length: int, k_max: int) -> Array:
+    """Compute the log number of placements of k changes, for each possible k."""
+    k = np.arange(min(k_max, length // min_length - 1) + 1)
+    free = length - (k + 1) * (min_length - 1) - 1
+    return np.asarray(gammaln(free + 1) - gammaln(k + 1) - gammaln(free - k + 1))
+
+
 def log_placement_prior(length: int, rate: float, min_length: int, k_max: int) -> Array:
     """Compute the log prior of one placement of k changes, for each possible k."""
-    k = np.arange(min(k_max, length // min_length - 1) + 1)
-    log_poisson = k * math.log(rate) - gammaln(k + 1)
-    free = length - (k + 1) * (min_length - 1) - 1
-    log_placements = gammaln(free + 1) - gammaln(k + 1) - gammaln(free - k + 1)
-    return log_poisson - np.logaddexp.reduce(log_poisson) - log_placements
+    placements = log_placements(length, min_length, k_max)
+    return log_count_prior(len(placements) - 1, rate) - placements
 
 
 def _draws(

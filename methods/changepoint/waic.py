@@ -63,7 +63,8 @@ def waic(log_likelihood: Array) -> Waic:
     Raises
     ------
     ValueError
-        If the array is not (S, n) with at least two draws, or contains NaN or +inf.
+        If the array is not (S, n) with at least two draws and one observation, or a value is not finite.
+        A log likelihood of -inf has an infinite variance, so that there is no WAIC.
 
     Warns
     -----
@@ -76,13 +77,17 @@ def waic(log_likelihood: Array) -> Waic:
     Computing 27 (2017); spec 3 section 4.3.
     """
     log_likelihood = np.asarray(log_likelihood, dtype=float)
-    if log_likelihood.ndim != 2 or len(log_likelihood) < 2:
+    if log_likelihood.ndim != 2 or len(log_likelihood) < 2 or log_likelihood.shape[1] == 0:
         raise ValueError(
-            f"log likelihood has shape {log_likelihood.shape}; expected (draws >= 2, observations)"
+            f"log likelihood has shape {log_likelihood.shape}; expected (draws >= 2, observations >= 1)"
         )
-    if not (log_likelihood < np.inf).all():
-        bad = np.flatnonzero(~(log_likelihood < np.inf).all(axis=0))[:8].tolist()
-        raise ValueError(f"log likelihood is NaN or +inf for observations {bad}; expected numbers below +inf")
+    if not np.isfinite(log_likelihood).all():
+        bad = np.flatnonzero(~np.isfinite(log_likelihood).all(axis=0))[:8].tolist()
+        raise ValueError(
+            f"log likelihood is NaN or infinite for observations {bad}; expected finite numbers. WAIC does "
+            "not exist if a draw gives an observation the probability 0: leave the observation out or use "
+            "a model that allows it"
+        )
     lppd = np.logaddexp.reduce(log_likelihood, axis=0) - math.log(len(log_likelihood))
     return waic_of_points(lppd, log_likelihood.var(axis=0))
 
@@ -93,10 +98,16 @@ def waic_of_points(lppd: Array, variances: Array) -> Waic:
     Raises
     ------
     ValueError
-        If the two arrays differ in shape.
+        If the two arrays differ in shape, or a value is not finite or a variance below 0.
     """
     if lppd.shape != variances.shape:
         raise ValueError(f"lppd has shape {lppd.shape} and variances {variances.shape}; expected the same")
+    valid = np.isfinite(lppd) & np.isfinite(variances) & (variances >= 0)
+    if not valid.all():
+        raise ValueError(
+            f"lppd or variance is invalid for observations {np.flatnonzero(~valid)[:8].tolist()}; expected "
+            "finite numbers and variances >= 0"
+        )
     pointwise = -2 * (lppd - variances)
     unreliable = np.flatnonzero(variances > UNRELIABLE_VARIANCE)
     warning = None

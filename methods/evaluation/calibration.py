@@ -54,12 +54,15 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
     Raises
     ------
     ValueError
-        If there are no rows.
+        If there are no rows or a logit is not finite.
     """
     from scipy.optimize import minimize_scalar
 
     if len(labels) == 0:
         raise ValueError("there are no rows to fit a temperature on; expected at least one")
+    if not np.isfinite(logits).all():
+        row = int(np.argwhere(~np.isfinite(logits))[0, 0])
+        raise ValueError(f"logits of row {row} are NaN or infinite; expected finite numbers")
     result = minimize_scalar(
         lambda inverse: log_loss(logits, labels, 1 / inverse),
         bounds=(1 / HIGHEST, 1 / LOWEST),
@@ -85,7 +88,17 @@ def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 
     -------
     float
         0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or a probability is outside [0, 1].
     """
+    if len(labels) == 0:
+        raise ValueError("there are no rows to measure calibration on; expected at least one")
+    # Sums of rounded softmax outputs may exceed 1 by a few units in the last place.
+    if not ((probabilities >= 0) & (probabilities <= 1 + 1e-6)).all():
+        raise ValueError("a probability is NaN or outside [0, 1]; expected probabilities, not logits")
     confidence = probabilities.max(axis=1)
     correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)

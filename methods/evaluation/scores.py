@@ -52,11 +52,26 @@ def bootstrap_mse(errors: Floats, cluster: Ints, draws: int, seed: int) -> tuple
     -------
     (m,) float, (draws, m) float
 
+    Raises
+    ------
+    ValueError
+        If there is no row, an error is not finite or the clusters have another length.
+
     References
     ----------
     Cameron, Gelbach and Miller, "Bootstrap-based improvements for inference with clustered
     errors", Review of Economics and Statistics 90 (2008): the pairs cluster bootstrap.
     """
+    if errors.ndim != 2 or len(errors) == 0 or len(cluster) != len(errors):
+        raise ValueError(
+            f"errors have shape {errors.shape} and clusters {np.shape(cluster)}; expected (n, m) and (n,), "
+            "n >= 1"
+        )
+    if not np.isfinite(errors).all():
+        row, column = np.argwhere(~np.isfinite(errors))[0].tolist()
+        raise ValueError(
+            f"the error of row {row}, model {column} is {errors[row, column]}; expected finite numbers"
+        )
     _, index = np.unique(cluster, return_inverse=True)
     size = np.bincount(index).astype(float)
     sums = np.stack([np.bincount(index, weights=column) for column in (errors**2).T], axis=1)
@@ -73,7 +88,16 @@ def percentile_interval(value: Floats, samples: Floats, level: float) -> Interva
     samples : (draws, m) float
     level : float
         Probability inside, e.g. 0.95.
+
+    Raises
+    ------
+    ValueError
+        If a sample is NaN or the level is not strictly between 0 and 1.
     """
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; expected a value between 0 and 1")
+    if np.isnan(samples).any():
+        raise ValueError(f"{int(np.isnan(samples).sum())} bootstrap samples are NaN; expected numbers")
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Interval(value, low, high)
 

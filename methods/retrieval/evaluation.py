@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.retrieval.fusion import Scores
+from methods.retrieval.fusion import Scores, require_no_nan
 
 MEASURES = ("nDCG@10", "AP", "R@100", "RR@10")
 DEPTH = 1000
@@ -37,10 +37,12 @@ def query_scores(
     Raises
     ------
     ValueError
-        If a query has no relevant document, so that no measure is defined.
+        If shapes differ, a score is NaN or a query has no relevant document, so that no measure is
+        defined.
     """
     if scores.shape != relevance.shape:
         raise ValueError(f"scores have shape {scores.shape}, relevance {relevance.shape}; expected one shape")
+    require_no_nan(scores)
     if (empty := np.flatnonzero(~(relevance > 0).any(axis=1))).size:
         raise ValueError(
             f"query {empty[0]} and {empty.size - 1} more have no relevant document; expected at least one "
@@ -86,12 +88,27 @@ def randomisation_test(
         Number of random sign patterns. The p-value is at least ``1 / (draws + 1)``. If there are no more
         patterns than draws, all patterns are used instead.
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ, there is no query or a score is not finite.
+
     References
     ----------
     Smucker, Allan and Carterette (2007).
     """
     from scipy.stats import permutation_test
 
+    if first.shape != second.shape or first.ndim != 1 or len(first) == 0:
+        raise ValueError(
+            f"scores have shapes {first.shape} and {second.shape}; expected (queries,) twice, queries >= 1"
+        )
+    finite = np.isfinite(first) & np.isfinite(second)
+    if not finite.all():
+        raise ValueError(
+            f"the scores of queries {np.flatnonzero(~finite)[:8].tolist()} are NaN or infinite; expected "
+            "finite numbers. Leave these queries out of both systems"
+        )
     difference = first - second
     if not difference.any():
         return 1.0

@@ -13,13 +13,24 @@ from numpy.typing import ArrayLike, NDArray
 Scores = NDArray[np.float64]
 
 
+def require_no_nan(scores: Scores) -> None:
+    """Raise ValueError if a score is NaN, which sorts as neither found nor missing."""
+    if np.isnan(scores).any():
+        query, document = np.argwhere(np.isnan(scores))[0].tolist()
+        raise ValueError(
+            f"the score of query {query}, document {document} is NaN; expected a number, or -inf for a "
+            "document that was not found"
+        )
+
+
 def ranks(scores: Scores, depth: int) -> NDArray[np.float64]:
     """Return the rank of each document, from 1.
 
     It is infinite if the document was not found or is beyond `depth`.
 
-    Of equal scores the earlier document comes first.
+    Of equal scores the earlier document comes first. NaN is a ValueError.
     """
+    require_no_nan(scores)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
     ranked = np.full(scores.shape, np.inf)
     positions = np.broadcast_to(np.arange(1.0, order.shape[1] + 1), order.shape)
@@ -56,7 +67,9 @@ def min_max(scores: Scores) -> Scores:
     """Return ``(score - min) / (max - min)`` of the found documents of each query.
 
     If their scores are equal, all found documents of a query get 1. A document that was not found gets 0.
+    NaN is a ValueError.
     """
+    require_no_nan(scores)
     found = np.isfinite(scores)
     low = np.where(found, scores, np.inf).min(axis=1, initial=np.inf, keepdims=True)
     high = np.where(found, scores, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)

@@ -9,6 +9,7 @@ So an expanded query with fractional weights is scored like any other.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]], vocabulary: Sequence[
 def tokenize(texts: list[str]) -> list[list[str]]:
     """Return lower-case Snowball stems of words of two characters or more.
 
-    English stop words are left out.
+    English stop words are left out. Letters are composed first (Unicode NFC): an accent that follows its
+    letter as a character of its own, as some systems write it, is not the end of a word.
     """
     if not texts:
         return []
@@ -86,7 +88,7 @@ def tokenize(texts: list[str]) -> list[list[str]]:
     import Stemmer
 
     tokens: Any = bm25s.tokenize(
-        texts,
+        [unicodedata.normalize("NFC", text) for text in texts],
         stopwords=LANGUAGE,
         stemmer=Stemmer.Stemmer(LANGUAGE),
         return_ids=False,

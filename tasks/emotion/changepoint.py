@@ -1,15 +1,18 @@
 """Stage emotion-changepoint: change points of careers, and of music as a whole.
 
-Interpretation of the posterior. *Levels* (``music``, ``charts``, careers): the years that cut the
-series into regimes of constant mean and covariance; a slow trend is cut into steps too.
-*Innovations* (``music innovations``, ``charts innovations``): the residuals of a first-order
-autoregression, so a change there is one of drift or volatility that persistence alone does not
-cause. A change that only the levels show may be persistence.
+Interpretation of the posterior. *Careers*: an artist's dimensions persist from year to year, and a yearly
+mean has the known error of its songs. A change is a new level that this persistence does not explain. A
+career is reported as changed if a test against simulated careers without a change says so.
+*Levels* (``music``, ``charts``): the years that cut the series into regimes of constant mean and
+covariance; a slow trend is cut into steps too. *Innovations* (``music innovations``, ``charts
+innovations``): the residuals of a first-order autoregression, so a change there is one of drift or
+volatility that persistence alone does not cause. A change that only the levels show may be persistence.
 """
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +23,16 @@ from pandera.typing import Series
 from statewright.contracts import Document, Table
 from tasks.emotion.contracts.tables import AUDIO, Artists, Careers, ChangeProbabilities, Years
 from tasks.emotion.params import ChangepointParams
-from tasks.emotion.series.regimes import Panel, innovations, regime_prior, standardise, unit_information_prior
+from tasks.emotion.series.career_changes import level_changes, persistent_changes
+from tasks.emotion.series.persistence import components
+from tasks.emotion.series.regimes import (
+    Panel,
+    innovations,
+    persistent_copies,
+    regime_prior,
+    standardise,
+    unit_information_prior,
+)
 
 if TYPE_CHECKING:
     from methods.changepoint import ChangePointPosterior, NormalInverseWishart, TrendRegimes
@@ -32,8 +44,8 @@ MAUCH_2015 = (1964, 1983, 1991)
 class Changes(ChangeProbabilities):
     """Probability of a change by series and year.
 
-    `*_regime` is the posterior mean of the regime mean in the feature's own unit; missing for
-    innovations.
+    `*_regime` is the posterior mean of the regime mean in the feature's own unit, for careers of the level
+    with its persistent deviation; missing for innovations.
     """
 
     regimes: Series[float] = pa.Field(alias="^(" + "|".join(AUDIO) + ")_regime$", regex=True, nullable=True)
@@ -46,6 +58,21 @@ class ChangeCounts(pa.DataFrameModel):
     artist_id: Series[float] = pa.Field(nullable=True)
     k: Series[int] = pa.Field(ge=0)
     probability: Series[float] = pa.Field(ge=0, le=1)
+
+
+class CareerTests(pa.DataFrameModel):
+    """One row per career: the evidence of a change beyond persistence.
+
+    `probability` is that of at least one change. `p_value` compares it with simulated careers without a
+    change, `adjusted` corrects for the number of careers (Benjamini and Hochberg).
+    """
+
+    series: Series[str]
+    artist_id: Series[float]
+    probability: Series[float] = pa.Field(ge=0, le=1)
+    p_value: Series[float] = pa.Field(gt=0, le=1)
+    adjusted: Series[float] = pa.Field(gt=0, le=1)
+    changed: Series[bool]
 
 
 class Landmark(Document):
@@ -81,8 +108,11 @@ class WholeMetrics(Document):
     `log_evidence` leaves the first year out, so that levels and innovations compare (in nats; the
     autoregression's slope per dimension is fitted, which flatters innovations by a few).
     `mauch_chance` is the share of random placements of as many changes as the most probable
-    segmentation has that come as near to the published years. `models` compares regimes of one
-    level with regimes of a trend and persistence, for levels only.
+    segmentation has that come as near to the published years. `persistent_chance` and
+    `persistent_changes` are for simulated series that persist and drift but do not change, for levels
+    only: the share whose changes come as near, and the mean number of changes of their most probable
+    segmentation. `models` compares regimes of one level with regimes of a trend and persistence, for
+    levels only.
     """
 
     years: int
@@ -92,25 +122,46 @@ class WholeMetrics(Document):
     log_evidence: float
     mauch: dict[str, Landmark]
     mauch_chance: float
+    persistent_chance: float | None = None
+    persistent_changes: float | None = None
     models: dict[str, RegimeModel]
+
+
+class CareerModel(Document):
+    """One model of all careers.
+
+    `certain` and `likely` count careers whose probability of a change is above 0.9 and 0.5. `null_*` is the
+    mean over sets of simulated careers, which persist but do not change. `log_evidence` is of the
+    standardised yearly means, in nats.
+    """
+
+    log_evidence: float
+    mean_probability: float
+    certain: int
+    likely: int
+    null_mean_probability: float
+    null_certain: float
+    null_likely: float
 
 
 class CareerMetrics(Document):
     """All careers.
 
-    `shuffled_*` is for the years of each career in random order, which shows the effect of noise alone.
-    `certain` and `likely` count careers whose probability of a change is above 0.9 and 0.5.
+    `changed` careers have a change that persistence does not explain, at the false discovery rate of the
+    params. `rate` is the expected number of changes of a career, fitted, and `gain` the log evidence that
+    changes at this rate add to persistence without changes. `persistent` is that model, `levels` the one of
+    regimes of independent years.
     """
 
     careers: int
+    changed: int
+    false_discovery_rate: float
+    smallest_p: float
+    rate: float
+    gain: float
     noise_ratio: float
-    prior_probability_of_change: float
-    mean_probability_of_change: float
-    shuffled_mean_probability_of_change: float
-    certain: int
-    shuffled_certain: int
-    likely: int
-    shuffled_likely: int
+    persistent: CareerModel
+    levels: CareerModel
 
 
 class ChangepointMetrics(Document):
@@ -125,6 +176,7 @@ class ChangepointOutputs(NamedTuple):
 
     changes: Table[Changes]
     change_counts: Table[ChangeCounts]
+    career_tests: Table[CareerTests]
     changepoint: ChangepointMetrics
 
 
@@ -146,11 +198,12 @@ def changepoint(
         for series, metrics in _whole(years, source, params):
             posteriors.append(series)
             whole[series.series] = metrics
-    of_careers, career_metrics = _careers(usable_careers(careers, artists, params.min_years), params)
+    of_careers, tests, career_metrics = _careers(usable_careers(careers, artists, params.min_years), params)
     posteriors += of_careers
     return ChangepointOutputs(
         pd.concat([_change_rows(series, params) for series in posteriors], ignore_index=True),
         pd.concat([_count_rows(series) for series in posteriors], ignore_index=True),
+        tests,
         ChangepointMetrics(whole=whole, careers=career_metrics),
     )
 
@@ -165,45 +218,60 @@ def usable_careers(careers: pd.DataFrame, artists: pd.DataFrame, min_years: int)
     return rows[enough].sort_values(["artist_id", "year"], ignore_index=True)
 
 
-def _careers(rows: pd.DataFrame, params: ChangepointParams) -> tuple[list[SeriesPosterior], CareerMetrics]:
-    from tqdm import tqdm
-
-    from methods.changepoint import exact_posterior
-
+def _careers(
+    rows: pd.DataFrame, params: ChangepointParams
+) -> tuple[list[SeriesPosterior], pd.DataFrame, CareerMetrics]:
     panel = standardise(rows, params.dimensions, rows["artist_id"].to_numpy())
-    prior = regime_prior(panel, params.career_strength)
-    rng = np.random.default_rng(params.seed)
-
-    def posterior_of(order: np.ndarray) -> ChangePointPosterior:
-        return exact_posterior(
-            panel.values[order], prior, params.career_rate, params.career_min_length, params.k_max,
-            weights=panel.weights[order], draws=0,
-        )  # fmt: skip
-
-    posteriors, shuffled = [], []
-    for artist_id, index in tqdm(rows.groupby("artist_id").indices.items(), desc="careers", mininterval=1):
+    spread = rows[[f"{dim}_sd" for dim in params.dimensions]].to_numpy(float) / panel.scale
+    careers = components(panel, rows["n_songs"].to_numpy(float), spread)
+    persistent = persistent_changes(careers, params)
+    levels = level_changes(panel, careers, persistent.null, params)
+    posteriors = []
+    for index, posterior in zip(careers.rows, persistent.posteriors, strict=True):
         part = panel._replace(year=panel.year[index], values=panel.values[index])
+        means = careers.values(posterior.regime_means, part.year)
+        artist = rows.iloc[index[0]]
         posteriors.append(
-            SeriesPosterior(rows["artist"].iloc[index[0]], float(artist_id), part, posterior_of(index))
+            SeriesPosterior(
+                artist["artist"], float(artist["artist_id"]), part, replace(posterior, regime_means=means)
+            )
         )
-        shuffled.append(1 - posterior_of(rng.permutation(index)).count_probability[0])
-    changed = np.array([1 - series.posterior.count_probability[0] for series in posteriors])
-    return posteriors, _career_metrics(changed, np.array(shuffled), panel.noise_ratio, params)
+    changed = np.array([1 - posterior.count_probability[0] for posterior in persistent.posteriors])
+    tests = pd.DataFrame(
+        {
+            "series": [series.series for series in posteriors],
+            "artist_id": [series.artist_id for series in posteriors],
+            "probability": changed.clip(0, 1).round(6),
+            "p_value": persistent.p_values.round(6),
+            "adjusted": persistent.adjusted.round(6),
+            "changed": persistent.adjusted <= params.career_false_discovery_rate,
+        }
+    )
+    metrics = CareerMetrics(
+        careers=len(tests),
+        changed=int(tests["changed"].sum()),
+        false_discovery_rate=params.career_false_discovery_rate,
+        smallest_p=round(float(persistent.p_values.min()), 6),
+        rate=round(persistent.rate, 6),
+        gain=round(persistent.gain, 4),
+        noise_ratio=round(panel.noise_ratio, 6),
+        persistent=_career_model(
+            changed, persistent.null_changed, persistent.log_likelihood + persistent.gain
+        ),
+        levels=_career_model(levels.changed, levels.null_changed, levels.log_evidence),
+    )
+    return posteriors, tests, metrics
 
 
-def _career_metrics(
-    changed: np.ndarray, shuffled: np.ndarray, noise_ratio: float, params: ChangepointParams
-) -> CareerMetrics:
-    return CareerMetrics(
-        careers=len(changed),
-        noise_ratio=round(noise_ratio, 6),
-        prior_probability_of_change=round(1 - float(np.exp(-params.career_rate)), 6),
-        mean_probability_of_change=round(float(changed.mean()), 6),
-        shuffled_mean_probability_of_change=round(float(shuffled.mean()), 6),
+def _career_model(changed: np.ndarray, null: np.ndarray, log_evidence: float) -> CareerModel:
+    return CareerModel(
+        log_evidence=round(log_evidence, 4),
+        mean_probability=round(float(changed.mean()), 6),
         certain=int((changed > 0.9).sum()),
-        shuffled_certain=int((shuffled > 0.9).sum()),
         likely=int((changed > 0.5).sum()),
-        shuffled_likely=int((shuffled > 0.5).sum()),
+        null_mean_probability=round(float(null.mean()), 6),
+        null_certain=round(float((null > 0.9).sum(axis=1).mean()), 4),
+        null_likely=round(float((null > 0.5).sum(axis=1).mean()), 4),
     )
 
 
@@ -223,7 +291,12 @@ def _whole(
     changes = innovations(levels)
     posterior, metrics = _fit_whole(source, levels, regime_prior(levels, params.years_strength), params)
     return [
-        (posterior, metrics.model_copy(update={"models": _models(levels, params)})),
+        (
+            posterior,
+            metrics.model_copy(
+                update={"models": _models(levels, params)} | _persistence(levels, posterior, params)
+            ),
+        ),
         _fit_whole(
             f"{source} innovations", changes, unit_information_prior(changes, params.years_strength), params
         ),
@@ -252,6 +325,31 @@ def _fit_whole(
         models={},
     )
     return SeriesPosterior(name, np.nan, panel, posterior), metrics
+
+
+def _persistence(panel: Panel, found: SeriesPosterior, params: ChangepointParams) -> dict[str, float]:
+    """Find changes of level in series that persist like this one but do not change."""
+    from methods.changepoint import exact_posterior
+
+    year, rng = panel.year, np.random.default_rng(params.seed)
+    changes = []
+    for values in persistent_copies(panel, params.simulations, rng):
+        copy = panel._replace(values=values)
+        posterior = exact_posterior(
+            values, regime_prior(copy, params.years_strength), params.years_rate, params.years_min_length,
+            params.k_max, weights=panel.weights, draws=0,
+        )  # fmt: skip
+        changes.append(year[posterior.map_locations])
+    observed = year[found.posterior.map_locations]
+    # Without a change in the series itself, every other series is as near.
+    as_near = [
+        len(observed) == 0 or (len(cuts) > 0 and bool(_distance(cuts) <= _distance(observed)))
+        for cuts in changes
+    ]
+    return {
+        "persistent_chance": round(float(np.mean(as_near)), 4),
+        "persistent_changes": round(float(np.mean([len(cuts) for cuts in changes])), 4),
+    }
 
 
 def _models(panel: Panel, params: ChangepointParams) -> dict[str, RegimeModel]:

@@ -10,6 +10,7 @@ from statewright.contracts import Feedback, Table
 from tasks.emotion.catalogue.selection import select_artists
 from tasks.emotion.causal import CausalOutputs
 from tasks.emotion.changepoint import ChangepointOutputs
+from tasks.emotion.contracts.latent import LatentOutputs
 from tasks.emotion.contracts.macro import MacroOutputs
 from tasks.emotion.contracts.meso import MesoOutputs
 from tasks.emotion.contracts.micro import MicroOutputs
@@ -30,6 +31,7 @@ from tasks.emotion.sections import (
     forecast,
     influence,
     interventions,
+    latent_space,
     limitations,
     music,
     plane,
@@ -65,6 +67,7 @@ def report(
     micro: MicroOutputs,
     meso: MesoOutputs,
     macro: MacroOutputs,
+    latent: LatentOutputs,
     forecasts: Table[Forecasts],
     evaluate: EvaluateOutputs,
     feedback: Feedback,
@@ -85,6 +88,7 @@ def report(
             careers.finding(changepoint),
             states.finding(variational),
             scales.finding(meso),
+            latent_space.finding(latent),
             attention.finding(fusion),
             causality.finding(causal),
             interventions.finding(effects),
@@ -105,6 +109,7 @@ def report(
         plane.section(selection, preprocess, params),
         states.section(selection, variational, params),
         scales.section(micro, meso, macro),
+        latent_space.section(selection, latent),
         attention.section(fusion),
         causality.section(causal, params),
         interventions.section(effects),
@@ -139,9 +144,10 @@ def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, eval
         f"{int(rows['year'].min())} to {int(rows['year'].max())}. "
         "It shows when artists and popular music as a whole changed, who influenced whom, and how well the "
         "next step of a career can be predicted. "
-        f"In short, {count(metrics.certain)} of {count(metrics.careers)} careers very probably changed "
-        f"character at least once, music as a whole most probably did so {moment}, and the predictions are "
-        f"better than the best simple rule in {better} of {measures} measures."
+        f"In short, {count(metrics.changed)} of {count(metrics.careers)} careers changed character in a way "
+        f"that persistence from year to year does not explain, music as a whole most probably did so "
+        f"{moment}, and the predictions are better than the best simple rule in {better} of {measures} "
+        "measures."
     )
 
 

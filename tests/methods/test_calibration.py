@@ -57,3 +57,16 @@ def test_scaling_corrects_overconfident_logits_and_an_empty_input_raises_an_erro
     assert scaled < 0.03 < 0.1 < raw
     with pytest.raises(ValueError, match="no rows"):
         fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_probabilities_are_an_error(value):
+    values = np.full((4, 2), 0.5)
+    values[2, 0] = value
+    labels = np.zeros(4, dtype=int)
+    with pytest.raises(ValueError, match="row 2"):
+        fit_temperature(values, labels)
+    with pytest.raises(ValueError, match="outside"):
+        expected_calibration_error(values, labels)
+    with pytest.raises(ValueError, match="no rows"):
+        expected_calibration_error(np.zeros((0, 2)), np.zeros(0, dtype=int))

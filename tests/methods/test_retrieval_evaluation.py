@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from methods.retrieval.evaluation import compare, query_scores, randomisation_test
+from methods.retrieval.fusion import min_max, ranks
 
 
 def plain(row: np.ndarray, relevance: np.ndarray) -> dict[str, float]:
@@ -70,3 +71,27 @@ def test_comparisons_are_corrected_by_holm() -> None:
     assert p_values["better"] < 0.01 < p_values["same"]
     assert compare(systems, "base", draws=2000) == p_values
     assert compare({"base": base}, "base") == {}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_are_not_numbers_are_an_error(value):
+    first, second = np.arange(5.0), np.ones(5)
+    first[3] = value
+    with pytest.raises(ValueError, match=r"queries \[3\]"):
+        randomisation_test(first, second)
+    with pytest.raises(ValueError, match=r"queries \[3\]"):
+        compare({"a": second, "b": first}, "a")
+    with pytest.raises(ValueError, match="queries >= 1"):
+        randomisation_test(np.array([]), np.array([]))
+    with pytest.raises(ValueError, match="queries >= 1"):
+        randomisation_test(np.ones(4), np.ones(1))
+
+
+def test_a_score_of_a_document_that_is_nan_is_an_error():
+    scores = np.array([[1.0, np.nan], [0.5, -np.inf]])
+    relevance = np.ones((2, 2), dtype=np.int64)
+    with pytest.raises(ValueError, match="query 0, document 1 is NaN"):
+        query_scores(scores, relevance)
+    for function in (lambda: ranks(scores, 2), lambda: min_max(scores)):
+        with pytest.raises(ValueError, match="query 0, document 1 is NaN"):
+            function()

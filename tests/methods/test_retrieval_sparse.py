@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -134,3 +135,17 @@ def test_feedback_without_hits_does_not_change_the_query() -> None:
     )
     assert isinstance(expanded, sparse.csr_array)
     np.testing.assert_array_equal(expanded.toarray(), queries.toarray())
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_composed_and_decomposed_accents_are_one_letter(form):
+    texts = [unicodedata.normalize(form, text) for text in ("crème brûlée dish", "wooden spoon", "Ångström")]
+    index = fit_bm25(texts)
+    for query_form in ("NFC", "NFD"):
+        queries = [unicodedata.normalize(query_form, text) for text in ("crème brûlée", "ångström")]
+        scores = bm25_scores(index, query_weights(index, queries))
+        # The same scores as if every text were composed: the form changes nothing.
+        composed = fit_bm25([unicodedata.normalize("NFC", text) for text in texts])
+        expected = bm25_scores(composed, query_weights(composed, ["crème brûlée", "ångström"]))
+        np.testing.assert_array_equal(scores, expected)
+        assert (scores > 0).tolist() == [[True, False, False], [False, False, True]]

@@ -43,3 +43,16 @@ def test_clusters_widen_the_interval():
 
 def test_skill_is_zero_for_the_reference_and_one_for_the_truth():
     np.testing.assert_allclose(skill(np.array([2.0, 0.0, 4.0]), np.array([2.0, 2.0, 2.0])), [0, 1, -1])
+
+
+def test_errors_that_are_not_numbers_are_named():
+    errors = np.ones((5, 2))
+    errors[3, 1] = np.nan
+    with pytest.raises(ValueError, match="row 3, model 1 is nan"):
+        bootstrap_mse(errors, np.arange(5), 10, 0)
+    with pytest.raises(ValueError, match="n >= 1"):
+        bootstrap_mse(np.ones((0, 2)), np.arange(0), 10, 0)
+    with pytest.raises(ValueError, match="1 bootstrap samples are NaN"):
+        percentile_interval(np.ones(1), np.array([[1.0], [np.nan]]), 0.9)
+    with pytest.raises(ValueError, match="level"):
+        percentile_interval(np.ones(1), np.ones((2, 1)), 95.0)

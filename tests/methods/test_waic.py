@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from methods.changepoint import waic
+from methods.changepoint.waic import waic_of_points
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -39,7 +40,22 @@ def test_there_is_no_warning_at_the_limit(recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("bad", [np.zeros(4), np.zeros((1, 4)), np.full((3, 4), np.nan)])
+@pytest.mark.parametrize("bad", [np.zeros(4), np.zeros((1, 4)), np.zeros((3, 0)), np.full((3, 4), np.nan)])
 def test_invalid_draws_are_named(bad):
-    with pytest.raises(ValueError, match=r"\(draws >= 2, observations\)|NaN"):
+    with pytest.raises(ValueError, match=r"\(draws >= 2, observations >= 1\)|NaN"):
         waic(bad)
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.inf, np.nan])
+def test_an_infinite_log_likelihood_is_an_error(value):
+    # As in R's loo: the variance of the draws, which WAIC needs, does not exist.
+    values = np.random.default_rng(0).normal(-2, 0.2, (40, 6))
+    values[7, 2] = value
+    with pytest.raises(ValueError, match=r"infinite for observations \[2\]"):
+        waic(values)
+
+
+@pytest.mark.parametrize("lppd, variance", [(-np.inf, 0.1), (np.nan, 0.1), (-1.0, np.inf), (-1.0, -0.1)])
+def test_invalid_points_are_named(lppd, variance):
+    with pytest.raises(ValueError, match=r"observations \[1\]"):
+        waic_of_points(np.array([-1.0, lppd]), np.array([0.1, variance]))

@@ -152,3 +152,10 @@ def test_the_replacement_sentence_is_about_the_city():
     assert extract("Seattle", BOTH, 1).startswith("Green Bin in Toronto")
     assert extract("Nagai", BOTH, 2) == "Rinse them."
     assert extract("Nagai", [Passage("Bare", "", ())], 1) == "Bare."
+
+
+def test_a_bin_is_named_with_composed_and_decomposed_accents():
+    composed, decomposed = "Caf\u00e9 bin", "Cafe\u0301 bin"
+    for name in (composed, decomposed):
+        for text in (composed, decomposed):
+            assert named_bins(f"Put it in the {text}.", [name]) == (name,)

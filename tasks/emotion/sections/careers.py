@@ -31,15 +31,17 @@ from tasks.report.drawing import svg
 def finding(changepoint: ChangepointOutputs) -> list[str]:
     """Return the sentence on all careers for the findings."""
     metrics = changepoint.changepoint.careers
-    ratio = metrics.certain / max(metrics.shuffled_certain, 1)
+    levels, persistent = metrics.levels, metrics.persistent
     text = (
-        f"{count(metrics.certain)} of {count(metrics.careers)} careers "
-        f"({share(metrics.certain / max(metrics.careers, 1))}) changed character with a probability above "
-        f"0.9. If the years of each career are shuffled, {count(metrics.shuffled_certain)} do, so "
+        f"{count(metrics.changed)} of {count(metrics.careers)} careers have a change that their persistence "
+        f"does not explain, of which about {share(metrics.false_discovery_rate)} are expected to be false. "
     )
-    if ratio >= 2:
-        return [f"{text}chance does not explain most of these changes ({ratio:.1f} times as many)."]
-    return [f"{text}chance may explain many of these changes."]
+    if persistent.log_evidence > levels.log_evidence:
+        text += (
+            f"A model without persistence calls {count(levels.certain)} changes certain, but also "
+            f"{levels.null_certain:.0f} in simulated careers without any."
+        )
+    return [text.strip()]
 
 
 def section(
@@ -48,19 +50,45 @@ def section(
     """Return the section: counts, selected careers drawn, surest ones listed."""
     metrics = changepoint.changepoint.careers
     text = (
-        f"Of {count(metrics.careers)} careers with enough years, {count(metrics.certain)} changed with a "
-        f"probability above 0.9 and {count(metrics.likely)} with one above 0.5. The same careers with their "
-        f"years in random order give {count(metrics.shuffled_certain)} and {count(metrics.shuffled_likely)}, "
-        f"which is what chance alone produces. {selection.note}"
+        "An artist sounds more alike in neighbouring years than in distant ones, without any change of "
+        "character, and a yearly mean of few songs scatters. A change here is a new level that neither "
+        f"explains. Of {count(metrics.careers)} careers with enough years, {count(metrics.changed)} show "
+        "one: their odds of a change are higher than those of simulated careers with the same years, songs, "
+        f"scatter and persistence (false discovery rate {share(metrics.false_discovery_rate)}). All careers "
+        f"together favour {metrics.rate:.2f} changes per career over none by {metrics.gain:.0f} nats, so "
+        f"more of them changed than can be named. {selection.note}"
     )
     return Section(
         "careers",
         "Change points in careers",
         (
             Prose(text.strip()),
+            _models(changepoint),
             _figure(selection, preprocess.careers, changepoint.changes, params),
             _surest(preprocess.artists, changepoint, params),
         ),
+    )
+
+
+def _models(changepoint: ChangepointOutputs) -> Grid:
+    metrics = changepoint.changepoint.careers
+    rows = [
+        (
+            name, f"{model.log_evidence:,.0f}", count(model.certain), f"{model.null_certain:.1f}",
+            count(model.likely), f"{model.null_likely:.1f}",
+        )
+        for name, model in (
+            ("levels that persist, and noise of songs", metrics.persistent),
+            ("levels and independent years", metrics.levels),
+        )
+    ]  # fmt: skip
+    return grid(
+        "Two models of a career, on the same yearly means. Log evidence: higher is better. Careers with a "
+        "probability of a change above 0.9 and 0.5, beside the mean number among as many simulated careers "
+        "that persist but never change: a model that finds as many there is not evidence of a change.",
+        ("a career has", "log evidence", "above 0.9", "simulated", "above 0.5", "simulated"),
+        rows,
+        text=(0,),
     )
 
 
@@ -85,9 +113,10 @@ def _figure(
         tuple(pictures),
         f"Yearly means of {joined(params.dimensions)} with 95% intervals of the mean (a year of fewer than "
         "five songs uses the typical spread of songs within a year). Hollow and pale points are possible "
-        "reissues, which the analysis excludes. The broad pale line is the mean of the period, averaged over "
-        "all segmentations. Below: the posterior probability that a new period begins in that year, over all "
-        "dimensions together; dark bars are the change points of the most probable segmentation. "
+        "reissues, which the analysis excludes. The broad pale line is the expected course "
+        "without the noise of songs, averaged over all segmentations. Below: the posterior probability that "
+        "a new period begins in that year, over all dimensions together; dark bars are the change points of "
+        "the most probable segmentation. "
         "Uncertainty: a bar near 1 is strong evidence, a bar below 0.5 is none.",
     )
 
@@ -99,21 +128,13 @@ def _most_probable(rows: pd.DataFrame) -> str:
 
 
 def _surest(artists: pd.DataFrame, changepoint: ChangepointOutputs, params: ReportParams) -> Grid:
-    changes, counts, by_id = (
-        changepoint.changes,
-        changepoint.change_counts,
-        artists.set_index("artist_id"),
-    )
-    none = counts[(counts["k"] == 0) & counts["artist_id"].notna()].set_index("artist_id")["probability"]
+    changes, by_id = changepoint.changes, artists.set_index("artist_id")
+    tests = changepoint.career_tests.set_index("artist_id")
     of_careers = changes[changes["artist_id"].notna()]
     years = of_careers.groupby("artist_id")["year"].agg(years="size", first="min", last="max")
-    years = years.assign(
-        changed=1 - none.reindex(years.index).fillna(0).clip(lower=1e-6),
-        strongest=of_careers.groupby("artist_id")["probability"].max(),
-    )
-    top = years.sort_values(["changed", "strongest", "years"], ascending=False, kind="stable").head(
-        params.careers_listed
-    )
+    years = years.assign(p_value=tests["p_value"], adjusted=tests["adjusted"], changed=tests["probability"])
+    top = years.sort_values(["p_value", "changed", "years"], ascending=[True, False, False], kind="stable")
+    top = top.head(params.careers_listed)
     rows = []
     for row in top.itertuples():
         part = of_careers[of_careers["artist_id"] == row.Index]
@@ -121,18 +142,20 @@ def _surest(artists: pd.DataFrame, changepoint: ChangepointOutputs, params: Repo
         rows.append(
             (
                 str(part["series"].iloc[0]), "" if artist is None else str(artist["genre"]),
-                count(row.years), f"{row.first}–{row.last}", share(row.changed),
+                count(row.years), f"{row.first}–{row.last}", f"{row.p_value:.4f}", f"{row.adjusted:.2f}",
+                share(row.changed),
                 joined(_changes(part)) or "—",
             )
         )  # fmt: skip
     return grid(
-        f"The {len(rows)} careers with the highest probability of at least one change, of {len(years)} "
-        "(ties: the sharpest single year first). The last column lists the changes of the most probable "
-        "segmentation: year, probability of exactly that year, and the dimension that moved most. Among this "
-        "many careers some high probabilities occur by chance; the shuffled careers above say how many.",
-        ("artist", "genre", "years", "span", "P(any change)", "most probable changes"),
+        f"The {len(rows)} careers with the strongest evidence of a change, of {len(years)}. p: the share of "
+        "simulated careers without a change, with the same years, songs and persistence, whose odds of a "
+        "change are as high. Adjusted: the false discovery rate at which the career would just be reported "
+        "(Benjamini and Hochberg). The last column lists the changes of the most probable segmentation: "
+        "year, probability of exactly that year, and the dimension that moved most.",
+        ("artist", "genre", "years", "span", "p", "adjusted", "P(any change)", "most probable changes"),
         rows,
-        text=(1, 5),
+        text=(1, 7),
     )
 
 

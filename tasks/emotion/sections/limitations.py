@@ -35,9 +35,10 @@ def section(forecasts: pd.DataFrame) -> Section:
         (
             Prose(
                 points=(
-                    "Change points: exact Bayesian posterior over all segmentations of a series into periods "
-                    "of constant mean and covariance. Years of few songs are included with a small weight. "
-                    "The result is a probability for each year, not a date.",
+                    "Change points: exact Bayesian posterior over all segmentations of a series into "
+                    "periods. Careers persist within a period and have the known noise of their songs; a "
+                    "change is reported where simulated careers without one rarely look as changed. The "
+                    "result is a probability for each year, not a date.",
                     "Fusion: one encoder per modality, attention between modalities with a time encoding, "
                     "weighted tensor fusion. A missing modality is masked, never imputed.",
                     "Forecast: a state-space model with separate parameters for each career, corrected by "

@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from tasks.emotion.changepoint import MAUCH_2015, ChangepointMetrics, ChangepointOutputs
+from tasks.emotion.changepoint import MAUCH_2015, ChangepointMetrics, ChangepointOutputs, WholeMetrics
 from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections.figures import history as draw
 from tasks.report.blocks import (
@@ -80,20 +80,48 @@ def _published(name: str, metrics: ChangepointMetrics) -> str:
     if not verdicts:
         return ""
     return (
-        f"Of the revolutions of {MAUCH} these figures {joined(verdicts)}; random changes would be as near in "
-        f"{share(whole.mauch_chance)} of cases."
+        f"Of the revolutions of {MAUCH} constant periods {joined(verdicts)}; {_as_near(whole)} would be as "
+        f"near in {share(_chance(whole))} of cases."
     )
+
+
+def _as_near(whole: WholeMetrics) -> str:
+    """Return the name of the series that the nearness is compared with."""
+    return "random changes" if whole.persistent_chance is None else "series that persist without a change"
+
+
+def _chance(whole: WholeMetrics) -> float:
+    """Return the probability of as near changes under the stricter comparison."""
+    return whole.mauch_chance if whole.persistent_chance is None else whole.persistent_chance
 
 
 def _persistence(name: str, metrics: ChangepointMetrics) -> str:
     """Return the caution where a model with persistence has the higher evidence."""
     levels, innovations = metrics.whole[name], metrics.whole.get(f"{name} innovations")
-    if innovations is None or innovations.log_evidence <= levels.log_evidence:
-        return ""
-    changes = (
-        f"has {plural(innovations.map_changes, 'abrupt change')}" if innovations.map_changes else "needs none"
-    )
-    return f"But a model in which each year depends on the year before fits better, and it {changes}."
+    texts = []
+    trends, steps = levels.models.get("trends"), levels.models.get("levels")
+    if trends is not None and steps is not None and trends.log_evidence > steps.log_evidence:
+        texts.append(
+            f"But periods with a trend and persistence fit better, by "
+            f"{trends.log_evidence - steps.log_evidence:.0f} nats, and have "
+            f"{trends.expected_changes:.1f} changes on average; near the published years "
+            f"{joined([share(value) for value in trends.near.values()])}."
+        )
+    elif innovations is not None and innovations.log_evidence > levels.log_evidence:
+        changes = (
+            f"has {plural(innovations.map_changes, 'abrupt change')}"
+            if innovations.map_changes
+            else "needs none"
+        )
+        texts.append(
+            f"But a model in which each year depends on the year before fits better, and it {changes}."
+        )
+    if levels.persistent_changes is not None:
+        texts.append(
+            f"Simulated series that persist and drift like this one but never change give "
+            f"{levels.persistent_changes:.1f} such changes on average."
+        )
+    return " ".join(texts)
 
 
 def section(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs) -> Section:
@@ -129,8 +157,8 @@ def _summary(name: str, metrics: ChangepointMetrics) -> str:
         f"{SOURCES[name]}: over {plural(whole.years, 'year')} the most probable segmentation has "
         f"{plural(whole.map_changes, 'change')} ({whole.expected_changes:.1f} on average over all "
         f"segmentations). Of the years of {MAUCH}, {joined(near) or 'none'} "
-        f"{'have' if len(near) > 1 else 'has'} a change nearby with a probability above one half. The same "
-        f"number of random changes would be as near to all three in {share(whole.mauch_chance)} of cases."
+        f"{'have' if len(near) > 1 else 'has'} a change nearby with a probability above one half. "
+        f"{_as_near(whole).capitalize()} would be as near to all three in {share(_chance(whole))} of cases."
     )
 
 

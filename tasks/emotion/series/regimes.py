@@ -90,6 +90,25 @@ def innovations(panel: Panel) -> Panel:
     )
 
 
+def persistent_copies(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw series that persist and drift like one, without a change: (draws, T, d).
+
+    Each starts at the first row and follows a first-order autoregression per dimension, whose steps are whole
+    rows of its residuals in random order, with replacement. The slopes are corrected for their bias, about
+    ``-(1 + 3 slope) / T`` (Kendall, Biometrika 41, 1954), up to a random walk.
+    """
+    before, now = panel.values[:-1], panel.values[1:]
+    centred = before - before.mean(axis=0)
+    slopes = (centred * now).sum(axis=0) / (centred**2).sum(axis=0)
+    slopes = np.minimum(slopes + (1 + 3 * slopes) / len(before), 1.0)
+    steps = (now - slopes * before)[rng.integers(len(now), size=(draws, len(now)))]
+    copies = np.empty((draws, *panel.values.shape))
+    copies[:, 0] = panel.values[0]
+    for t in range(1, len(panel.values)):
+        copies[:, t] = slopes * copies[:, t - 1] + steps[:, t - 1]
+    return copies
+
+
 def unit_information_prior(panel: Panel, strength: float) -> NormalInverseWishart:
     """Return a prior with the moments of the series; its mean is worth one row."""
     from methods.changepoint import NormalInverseWishart
