@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims_language, claims_releaf, claims_retrieval, claims_statistics
+from benchmarks import claims_language, claims_learning, claims_releaf, claims_retrieval, claims_statistics
 from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,7 +18,7 @@ METRICS = ROOT / "data" / "emotion"
 RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures" / "releaf"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
-    "variational",
+    "variational", "latent",
 )  # fmt: skip
 
 
@@ -90,7 +90,10 @@ CLAIMS = (
         (*claims_language.CLAIMS, *claims_releaf.CLAIMS, *claims_retrieval.CLAIMS),
         key=lambda claim: _section_numbers(claim.section),
     ),
-    *claims_statistics.CLAIMS,
+    *sorted(
+        (*claims_statistics.CLAIMS, *claims_learning.CLAIMS),
+        key=lambda claim: _section_numbers(claim.section),
+    ),
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     Claim(
         "3 §8.3",

@@ -20,23 +20,38 @@ def _within_songs(metrics: Metrics) -> dict[str, dict[str, Any]]:
     return rated | {f"lyrics {name}": one["hidden_section"] for name, one in micro["lyrics"].items()}
 
 
-def _densest(scores: dict[str, Any]) -> str:
-    return max(scores, key=lambda name: scores[name]["log_density"])
+def _strongest(scores: dict[str, Any], measure: str, sign: int) -> str:
+    """Return the best baseline by a measure; `sign` is -1 if smaller is better."""
+    return max((name for name in scores if name != "model"), key=lambda name: sign * scores[name][measure])
 
 
 def _micro_holds(metrics: Metrics) -> bool:
-    return all(_densest(scores) == "model" for scores in _within_songs(metrics).values())
+    """Return whether the model beats every baseline in error and in density."""
+    return all(
+        sign * scores["model"][measure] > sign * scores[_strongest(scores, measure, sign)][measure]
+        for scores in _within_songs(metrics).values()
+        for measure, sign in (("rmse", -1), ("log_density", 1))
+    )
 
 
 def _micro(metrics: Metrics) -> str:
     parts = []
     for name, scores in _within_songs(metrics).items():
-        closest = min(scores, key=lambda method: scores[method]["median_error"])
+        closest, densest = _strongest(scores, "rmse", -1), _strongest(scores, "log_density", 1)
+        model = scores["model"]
         parts.append(
-            f"{name} {scores['model']['log_density']:.2f} against {scores['song mean']['log_density']:.2f} "
-            f"(highest: {_densest(scores)}; smallest median error: {closest})"
+            f"{name}: RMSE {model['rmse']:.4g} against {scores[closest]['rmse']:.4g} ({closest}), "
+            f"log density {model['log_density']:.2f} against {scores[densest]['log_density']:.2f} ({densest})"
         )
-    return f"Mean log density of held-out sections, model against the song's mean: {'; '.join(parts)}."
+    undecided = [
+        f"{name} {one['excess_of_line']:+.1%} (standard error {one['excess_error']:.1%})"
+        for name, one in metrics["micro"]["ratings"].items()
+    ]
+    return (
+        "Held-out sections, model against the strongest baseline of each measure. "
+        f"{'; '.join(parts)}. Squared error of the model over that of a straight line between neighbours: "
+        f"{'; '.join(undecided)}."
+    )
 
 
 def _meso_holds(metrics: Metrics) -> bool:
@@ -146,23 +161,38 @@ def _fitted(metrics: Metrics, temporal: bool) -> dict[str, Any]:
     return {name: one for name, one in models.items() if (name == "between decades") is temporal}
 
 
+def _features(model: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {one['covered']:.0%} ({one['p_value']:.2f})" for name, one in model["features"].items()
+    )
+
+
+def _verdict(metrics: Metrics) -> str:
+    """Say which features the models of artists reproduce, by tests at 5 %."""
+    models = [one["features"] for one in _fitted(metrics, temporal=False).values() if one["features"]]
+    counts = {
+        name: sum(one[name]["p_value"] >= 0.05 for one in models) for name in (models[0] if models else {})
+    }
+    parts = (f"{name} in {number} of {len(models)}" for name, number in counts.items())
+    return f"Features that the models reproduce: {', '.join(parts)}."
+
+
 def _networks(metrics: Metrics) -> str:
     parts = [
-        f"{name} ({one['nodes']} artists, {one['ties']:,} ties): "
-        + (one["reason"] or f"{one['covered']:.0%}")
+        f"{name} ({one['nodes']} artists, {one['ties']:,} ties): " + (one["reason"] or _features(one))
         for name, one in _fitted(metrics, temporal=False).items()
     ]
     return (
         "Closed triples enter by geometrically weighted shared partners, within genres only: plain triangles "
-        "degenerate (tested on faux_mesa_high). Share of goodness-of-fit counts within the band of simulated "
-        f"networks, or the reason of a missing fit: {'; '.join(parts)}."
+        f"degenerate (tested on faux_mesa_high). {_verdict(metrics)} Share of the counts of each feature "
+        "within the range of 95 % of the simulated networks (p-value of the whole feature), or the reason of "
+        f"a missing fit: {'; '.join(parts)}."
     )
 
 
 def _decades(metrics: Metrics) -> str:
     parts = [
-        f"{name}: {one['ties']} ties among {one['nodes']} artists, "
-        + (one["reason"] or f"{one['covered']:.0%} of the counts within the band")
+        f"{name}: {one['ties']} ties among {one['nodes']} artists, " + (one["reason"] or _features(one))
         for name, one in _fitted(metrics, temporal=True).items()
     ]
     return f"Edges is the sum of formation and stability: edges and stability are fitted. {'; '.join(parts)}."

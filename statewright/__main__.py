@@ -1,3 +1,3 @@
-from statewright.cli import run_and_exit
+from statewright.entry import run_and_exit
 
 run_and_exit()

@@ -64,8 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="statewright",
-        description="Run a DVC pipeline as a state machine: planned with reasons, shown by Prefect, "
-        "recorded in MLflow. It reads any dvc.yaml and writes the same dvc.lock as `dvc repro`.",
+        description="Run a DVC pipeline as a state machine: planned with reasons, recorded in MLflow and, "
+        "where a server is configured or running, shown by Prefect. It reads any dvc.yaml and writes the "
+        "same dvc.lock as `dvc repro`.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="change to this folder first")
@@ -119,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = subcommands.add_parser("run", help="run the stages that are not up to date")
     _add_selection(run)
-    _add_reproduction(run)
+    _add_carrying_out(_add_reproduction(run))
     run.add_argument("--dry", action="store_true", help="print the plan and run nothing: `statewright plan`")
     _add_workers(run, "cores to use, which limits the number of parallel stages")
     _add_assignments(run, "first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable")
@@ -137,7 +138,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="after a failure, still start the stages that do not need the failed one (default: yes)",
     )
     _add_strict(run)
-    run.add_argument("--name", default="statewright", help="name of the Prefect flow (default: %(default)s)")
+    run.add_argument(
+        "--name", default="statewright", help="name of the run in MLflow and Prefect (default: %(default)s)"
+    )
     _add_verbosity(run)
     run.set_defaults(
         command=commands.run, json=False, explain=None, schedule=False, svg=None, verbose=False, check=False
@@ -280,7 +283,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify = subcommands.add_parser(
         "verify", help="check that stages are reproducible: run them twice in scratch copies"
     )
-    _add_selection(verify)
+    _add_selection(verify, "each without the stages that it needs")
     verify.add_argument(
         "--against",
         metavar="REV",
@@ -348,15 +351,17 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_selection(
+    parser: argparse.ArgumentParser, taken: str = "each with the stages that it needs"
+) -> None:
     """Add the targets, and the options that select stages, as ``dvc repro`` has them."""
     parser.add_argument(
         "targets",
         nargs="*",
         metavar="TARGET",
         help="a stage, a dvc.yaml or .dvc file, FILE:STAGE, an output, or a pipeline (the part before the "
-        "hyphen in stage names), each with the stages that it needs; default: the dvc.yaml of this folder, "
-        "as `dvc repro`",
+        f"hyphen in stage names), {taken}; default: the dvc.yaml of this folder and what it needs, as "
+        "`dvc repro`",
     )
     group = parser.add_argument_group("which stages", "These options have the meaning of `dvc repro`.")
     group.add_argument(
@@ -381,14 +386,19 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_reproduction(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``dvc repro`` that say how stages are treated."""
+def _add_reproduction(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options of ``dvc repro`` that a plan has, and return their group."""
     group = parser.add_argument_group("how they run", "These options have the meaning of `dvc repro`.")
     group.add_argument(
         "-f",
         "--force",
         action="store_true",
         help="run every selected stage, even if nothing changed; with -s only the targets",
+    )
+    group.add_argument(
+        "--force-downstream",
+        action="store_true",
+        help="also run the stages that depend on a stage that ran, even if their inputs did not change",
     )
     group.add_argument(
         "--pull", action="store_true", help="fetch missing data and earlier results from the DVC remote"
@@ -403,6 +413,25 @@ def _add_reproduction(parser: argparse.ArgumentParser) -> None:
         dest="run_cache",
         action="store_false",
         help="run a changed stage even if the run cache has the result of the same command and inputs",
+    )
+    return group
+
+
+def _add_carrying_out(group: argparse._ArgumentGroup) -> None:
+    """Add the options of ``dvc repro`` that only a run has."""
+    group.add_argument(
+        "--ignore-errors",
+        action="store_true",
+        help="after a failure, start also the stages that need the failed one; the exit status is 0",
+    )
+    group.add_argument(
+        "--no-commit",
+        dest="commit",
+        action="store_false",
+        help="record the outputs in dvc.lock, but do not store them in the cache; `dvc commit` does it later",
+    )
+    group.add_argument(
+        "-i", "--interactive", action="store_true", help="ask before each stage; stages run one by one"
     )
 
 

@@ -269,6 +269,7 @@ def check(options: argparse.Namespace) -> int:
     from statewright.functions.checks import faults
     from statewright.meta import ignored_values
     from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.errors import unusable_command
     from statewright.terminal.words import counted
 
     if options.write and not options.fix:
@@ -277,7 +278,9 @@ def check(options: argparse.Namespace) -> int:
     workflow = declare(repository)
     if options.reads or options.fix:
         return _check_reads(repository.root, workflow, fix=options.fix, write=options.write)
-    all_faults = faults(repository.root, workflow)
+    commands = {address: unusable_command(stage) for address, stage in repository.stages.items()}
+    all_faults = [f"{address}: {problem}" for address, problem in commands.items() if problem]
+    all_faults += faults(repository.root, workflow)
     for note in ignored_values({address: stage.settings for address, stage in workflow.stages.items()}):
         print(f"note: {note}; the value is ignored")
     for fault in all_faults:

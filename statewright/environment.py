@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -114,8 +113,3 @@ def is_recorded_by_engine(root: Path) -> bool:
         # The name of a process stands in parentheses and may contain any character.
         process = int(status.rpartition(b")")[2].split()[1])
     return False
-
-
-def first_python() -> str | None:
-    """Return the path of the `python` that a stage finds first, or None."""
-    return shutil.which("python")

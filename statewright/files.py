@@ -18,8 +18,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 TEXT_SUFFIXES = frozenset({".html", ".svg", ".txt", ".md"})
 
 
@@ -121,7 +119,7 @@ def md5(path: Path) -> str:
 
 def dump_json(value: Any) -> str:
     """Return canonical JSON of a value: sorted keys; NaN is an error."""
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_dump"):  # a pydantic model; to import pydantic takes longer than many runs
         value = value.model_dump(mode="json")
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 

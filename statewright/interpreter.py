@@ -19,8 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from statewright.environment import first_python
 from statewright.files import replacing
+from statewright.unchanged import first_python
 from statewright.workflow import digest
 
 TIMEOUT_S = 10

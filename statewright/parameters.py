@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from statewright.contracts import Patch
 from statewright.files import conflict_in, replacing
 from statewright.inplace import replace_value, represent_null
 from statewright.masking import mask_arguments, mask_command, mask_value
 from statewright.workflow import WorkflowError
+
+if TYPE_CHECKING:
+    from statewright.contracts import Patch
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -191,6 +193,8 @@ def _patched_toml(path: Path, text: str, changes: Iterable[tuple[str, Any]]) -> 
 
 
 def _set_all(data: Any, changes: Iterable[tuple[str, Any]], path: Path) -> list[Patch]:
+    from statewright.contracts import Patch  # with pydantic, which few runs need
+
     patches = []
     for key, value in changes:
         was, now = _set(data, key, value, path)

@@ -30,6 +30,14 @@ class Request:
         Read `targets` as patterns of stage names.
     force : bool
         Run every taken stage, even if nothing changed.
+    force_downstream : bool
+        Also run the stages that depend on a stage that ran, even if their inputs did not change.
+    interactive : bool
+        Ask before each stage; DVC's setting `core.interactive` has the same effect.
+    ignore_errors : bool
+        Run the stages that depend on a failed stage too, and count no failure.
+    commit : bool
+        Whether to store outputs in the cache.
     pull : bool
         Fetch missing data from the remote storage.
     allow_missing : bool
@@ -48,10 +56,24 @@ class Request:
     recursive: bool = False
     glob: bool = False
     force: bool = False
+    force_downstream: bool = False
+    interactive: bool = False
+    ignore_errors: bool = False
+    commit: bool = True
     pull: bool = False
     allow_missing: bool = False
     strict_environment: bool = False
     run_cache: bool = True
+
+    @property
+    def only_targets(self) -> bool:
+        """True if ``--single-item`` has an effect."""
+        return self.single_item and not (self.all_pipelines or self.pipeline)
+
+    @property
+    def beyond_targets(self) -> bool:
+        """True if more stages are asked for than those that the targets name."""
+        return not self.targets or self.all_pipelines or self.pipeline or self.downstream
 
     @property
     def with_ancestors(self) -> bool:

@@ -16,14 +16,20 @@ from rich.console import Console
 from statewright import meta, parameters
 from statewright.configuration import read_configuration
 from statewright.drift import Environments
-from statewright.functions.checks import value_faults
 from statewright.masking import mask_arguments, mask_text, mask_value
 from statewright.planning.absent import AbsentData, absent_data, advice
 from statewright.planning.plan import SKIP, Plan, decide, note_drift
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.record.store import note_on_user_store
-from statewright.repository.declaration import Repository, declare, open_repository
+from statewright.repository.declaration import (
+    Repository,
+    declare,
+    find_root,
+    is_interactive,
+    open_repository,
+)
+from statewright.repository.errors import unusable_command
 from statewright.repository.lock_writer import track_changes
 from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
@@ -78,6 +84,8 @@ def open_session(directory: Path, wanted: Request | Sequence[str], *, assumed: S
 
 def _check_assignments(root: Path, assignments: Sequence[str]) -> None:
     """Raise an error if the declarations or a params model reject the new values."""
+    from statewright.functions.checks import value_faults  # with pydantic, which few runs need
+
     repository = open_repository(root)
     texts = {f: t for f, (patches, t) in parameters.assigned(root, assignments).items() if patches}
     overlay_texts(repository, texts)
@@ -111,6 +119,9 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Se
         drift=drift if request.strict_environment else None,
     )
     plan = replace(note_drift(plan, drift), labels=labels(repository))
+    for address in plan.work:
+        if problem := unusable_command(repository.stages[address]):
+            _warn(f"stage '{plan.label(address)}' will fail: {problem}")
     return Session(repository, workflow, state, plan, scope.named), environments
 
 
@@ -151,14 +162,19 @@ def run(
     int
         0 if every stage is up to date at the end, 1 if a stage failed.
     """
-    console = terminal(quiet=verbosity < 0)
     # Opening a repository changes to its root, and targets are relative to the user's folder.
     directory = directory.absolute()
     request = as_request(wanted)
-    opened = open_repository(directory)
-    root = opened.root
+    root = find_root(directory)
+    if is_interactive(root):
+        request = replace(request, interactive=True)
+    if request.interactive:
+        workers = 1  # one question after the other
+    # A question is printed below the last line, where a live table would overwrite it.
+    console = terminal(quiet=verbosity < 0, live=not request.interactive)
     with exclusive_run(root, console):
-        if request.pull and request.run_cache and (problem := fetch_run_cache(opened)):
+        fetches = request.pull and request.run_cache
+        if fetches and (problem := fetch_run_cache(open_repository(directory))):
             console.print(problem, highlight=False, markup=False, soft_wrap=True)
         if assignments:
             _check_assignments(root, assignments)
@@ -282,9 +298,12 @@ def carry_out(
     for address, error in result.errors.items():
         text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
         errors.print(text, style="red", soft_wrap=True)
-    if not result.failed:
+    ignored = result.failed and session.repository.request.ignore_errors
+    if not result.failed or ignored:
         track_changes(session.repository)
-    if result.failed:
+    if ignored:
+        console.print("these errors are ignored, as requested: the stages are not recorded as up to date")
+    elif result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
     remaining = _new_work(session, result.state)

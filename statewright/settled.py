@@ -14,7 +14,6 @@ time in the same way instead of hashing a file again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -26,10 +25,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from statewright.environment import first_python
 from statewright.planning.plan import SKIP, Decision, Plan
 from statewright.planning.reasons import Reason
 from statewright.request import Request, as_request
+from statewright.unchanged import circumstances, find_root, read_answer, signature
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 TICK_S, COARSE_TICK_S = 0.05, 2.0
 """Upper bounds of a file system's clock tick: with fractions of a second, and with whole seconds."""
-FORMAT = 2
-Signature = list[int] | None
 
 
 @dataclass
@@ -143,15 +140,20 @@ def store(
     times = [value[2] for path, value in signatures.items() if value and not (new and path == str(root))]
     if any(log.started - time_ns / 1e9 < _tick(time_ns) for time_ns in times):
         return False
+    default = _default(repository) if request.all_pipelines else list(plan.decisions)
+    needed = workflow.ancestors(default or ()) & set(plan.decisions)
+    shown = {address: list(workflow.stages[address].settings.show) for address in plan.decisions}
     answer = {
-        **_environment(),
+        **circumstances(),
         "paths": signatures,
         "folder": repository.below,
         "complete": set(plan.decisions) == set(workflow.stages),
-        "default": _default(repository) if request.all_pipelines else list(plan.decisions),
+        "default": default,
+        # The number of stages, if `run` has nothing to print but that they are up to date.
+        "plain": 0 if any(shown[address] for address in needed) else len(needed),
         "labels": dict(plan.labels),
         "upstream": {address: list(workflow.upstream[address]) for address in plan.decisions},
-        "show": {a: list(workflow.stages[a].settings.show) for a in plan.decisions},
+        "show": shown,
         "drift": {a: [r.was, r.now] for a, d in plan.decisions.items() for r in d.reasons},
         "certain": environments is None or environments.certain,
     }
@@ -197,13 +199,11 @@ def recall(directory: Path, wanted: Request | Sequence[str] = ()) -> SettledPlan
     if not _is_usual(request):
         return None
     start = Path(os.path.realpath(directory))
-    root = next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), None)
-    if root is None or (request.targets and root != start):
+    if (folder := find_root(str(start))) is None or (request.targets and folder != str(start)):
         return None
+    root = Path(folder)
     try:
-        answer = json.loads((root / ".statewright" / "settled.json").read_text(encoding="utf-8"))
-        same = all(answer[key] == value for key, value in _environment().items())
-        if not same or any(signature(path) != stored for path, stored in answer["paths"].items()):
+        if (answer := read_answer(folder)) is None:
             return None
         upstream = {address: tuple(ups) for address, ups in answer["upstream"].items()}
         stages = {a: Stage(a, (), meta={"show": answer["show"].get(a, [])}) for a in upstream}
@@ -239,36 +239,6 @@ def _write(path: Path, answer: dict[str, Any]) -> None:
         answer["paths"][root] = signature(root)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(answer, default=str), encoding="utf-8")
-
-
-def signature(path: str) -> Signature:
-    """Return inode, size, time of the last change and mode of a path, if it exists."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 -- thousands of them, and a Path takes as long as the stat
-    except OSError:
-        return None
-    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode]
-
-
-def _environment() -> dict[str, Any]:
-    """Return the versions and environment variables that the answer depends on."""
-    names = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "GIT_CONFIG_GLOBAL", "GIT_DIR")
-    return {
-        "form": FORMAT,
-        "python": sys.version,
-        "packages": signature(sysconfig.get_path("purelib")),
-        "engine": _engine(),
-        "interpreter": first_python(),
-        "environment": {
-            name: hashlib.sha256(os.fsencode(value)).hexdigest()  # DVC_STUDIO_TOKEN is one of them
-            for name, value in sorted(os.environ.items())
-            if name in names or (name.startswith("DVC_") and name != "DVC_NO_ANALYTICS")
-        },
-    }
-
-
-def _engine() -> list[Signature]:
-    return [signature(str(path)) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
 def _relevant(paths: Iterable[str], root: Path) -> set[str]:

@@ -162,7 +162,7 @@ def transition(
         stack.enter_context(live_board(work.board))
         if in_flow_run():
             _carry_out(work, limits, result, tags or {}, partial(run_in_prefect, keep_going=keep_going))
-            if result.failed:
+            if result.failed and not repository.request.ignore_errors:
                 raise TransitionFailedError("\n".join(result.errors.values()))
         else:
             run = partial(run_locally, keep_going=keep_going, record=record)

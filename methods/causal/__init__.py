@@ -1,8 +1,9 @@
-"""Causal discovery (PC), structural causal models and Granger tests.
+"""Causal discovery (PC, BOSS), structural causal models and Granger tests.
 
-None of them proves a cause. PC is correct if no common cause is left out and the test suits the data. A
-structural model is correct if its graph is. A Granger test says that the past of one series helps to
-forecast another beyond its own past; a common cause that acts with two delays has the same result.
+None of them proves a cause. PC and BOSS are correct if no common cause is left out and the test or
+score suits the data. A structural model is correct if its graph is. A Granger test says that the past
+of one series helps to forecast another beyond its own past; a common cause that acts with two delays
+has the same result.
 """
 
 from methods.causal.confidence import EdgeConfidence, bootstrap_graphs, edge_confidence
@@ -11,8 +12,10 @@ from methods.causal.graph import Background, Cpdag, Edge, cpdag_of_dag
 from methods.causal.independence import partial_correlation
 from methods.causal.intervention import Effect, Intervention
 from methods.causal.linearity import linearity
+from methods.causal.ordering import boss
+from methods.causal.pairs import GrangerPairs, choose_lags, granger_pairs
 from methods.causal.panel import PanelTest, panel_granger
-from methods.causal.prediction import GrangerPairs, GrangerTest, choose_lags, granger, granger_pairs
+from methods.causal.prediction import Causality, GrangerTest, WaldTest, causality, granger, instantaneous
 from methods.causal.refutation import (
     Refutation,
     placebo_treatment,
@@ -24,6 +27,7 @@ from methods.causal.structural_model import StructuralCausalModel
 
 __all__ = [
     "Background",
+    "Causality",
     "Cpdag",
     "Edge",
     "EdgeConfidence",
@@ -35,7 +39,10 @@ __all__ = [
     "Refutation",
     "Stationarity",
     "StructuralCausalModel",
+    "WaldTest",
     "bootstrap_graphs",
+    "boss",
+    "causality",
     "choose_lags",
     "cpdag_of_dag",
     "differences_needed",
@@ -43,6 +50,7 @@ __all__ = [
     "edge_confidence",
     "granger",
     "granger_pairs",
+    "instantaneous",
     "linearity",
     "panel_granger",
     "partial_correlation",

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from methods.causal.columns import is_constant
 from methods.causal.graph import Background, Cpdag
-from methods.causal.independence import PValue, choose_test, mixed_test
+from methods.causal.independence import PValue, choose_test, is_discrete, mixed_test, redundant_columns
+from methods.causal.inputs import named_columns
+from methods.causal.scores import bic, score_graph
 
 Array = np.ndarray
 
 TESTS = ("fisherz", "chisq", "gsq", "mixed")
-DEFAULT_RULE = {"fisherz": 0, "chisq": 1, "gsq": 1, "mixed": 0}
+DEFAULT_RULES = {"fisherz": (0,), "chisq": (0, 1, 2), "gsq": (0, 1, 2), "mixed": (0,)}
 DEFAULT_PRIORITY = 4
+PRIORITIES = {0: (-1, 0, 1, 2, 3, 4), 1: (-1, 0, 1, 2, 3, 4), 2: (-1, 2, 3, 4)}
+Rules = list[tuple[int, int]]
 LEAST_ROWS_A_LEVEL = 5
 
 
@@ -40,15 +47,17 @@ def discover(
     - ``mixed``: the likelihood ratio of the degenerate Gaussian (`independence.mixed_test`).
     - ``auto``: chosen by the types of the columns (`independence.choose_test`).
 
-    By default, colliders follow from the separating sets (rule 0); for ``chisq`` and ``gsq`` from the
-    larger of the p-values with and without the middle node (rule 1). Of two colliders that contradict each
-    other, the one with the larger p-value without the middle node wins (priority 4). These defaults made
-    the fewest errors on networks with a known graph: see docs/methods/causal-discovery.md.
+    By default, colliders follow from the separating sets (rule 0). For ``chisq`` and ``gsq`` all three
+    rules are tried, and the graph with the highest BIC (`scores.bic`) is returned: the data choose, and
+    nothing is tuned to known networks. Of two colliders that contradict each other, the one with the
+    larger p-value without the middle node wins (priority 4). See docs/methods/causal-discovery.md.
 
     Parameters
     ----------
     data : array (n, p) or DataFrame
-        Rows of observations, finite; for ``fisherz`` no column a linear function of others.
+        Rows of observations, finite. Constant columns have no edges; a warning names them. Columns that
+        repeat one another (`independence.redundant_columns`) are named by an error, or by a warning if
+        they are codes.
     alpha : float in (0, 1)
         Level of each test.
     names : sequence of str, optional
@@ -76,26 +85,70 @@ def discover(
     Spirtes, Glymour, Scheines (2000); Colombo and Maathuis (2014); Ramsey (2016) on MaxP; spec 3
     section 2.2 with its correction.
     """
-    from causallearn.search.ConstraintBased.PC import pc
-
-    names = getattr(data, "columns", None) if names is None else names
-    data = np.asarray(data)
-    names = tuple(names) if names is not None else tuple(f"X{i + 1}" for i in range(data.shape[-1]))
-    data = _validate(data, names, alpha)
-    test = choose_test(data) if test == "auto" else test
-    _check_test(data, names, test)
+    names, data = named_columns(data, names)
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; expected a level between 0 and 1, such as 0.01")
     background = background or Background()
     background.check(names)
-    rule = DEFAULT_RULE[test] if uc_rule is None else uc_rule
-    priority = DEFAULT_PRIORITY if uc_priority is None else uc_priority
-    _check_rule(rule, priority)
+    columns, background = varying(data, names, background)
+    matrix = np.zeros((len(names), len(names)), dtype=int)
+    kept = tuple(names[i] for i in columns)
+    data, kept = data[:, columns], tuple(names[i] for i in columns)
+    test = choose_test(data) if test == "auto" else test
+    check_columns(data, kept, test)
+    rules = _rules(test, uc_rule, uc_priority)
+    if len(kept) > 1:
+        found = _best(_pc(data, kept, background, alpha, (test, rules)), data, test)
+        matrix[np.ix_(columns, columns)] = found
+    return Cpdag(names, matrix)
+
+
+def _pc(
+    data: Array, names: tuple[str, ...], background: Background, alpha: float, given: tuple[str, Rules]
+) -> list[Array]:
+    """Run PC by each rule.
+
+    Tests are remembered, so that the first run does most of the work.
+    """
+    from causallearn.search.ConstraintBased.PC import pc
+
+    test, rules = given
     required = {frozenset((names.index(a), names.index(b))) for a, b in background.required}
-    graph = pc(
-        data, alpha, _register_test(), uc_rule=rule, uc_priority=priority, node_names=list(names),
-        background_knowledge=_knowledge(background), show_progress=False,
-        p_value=_with_required(_independence_test(data, test), required),
-    )  # fmt: skip
-    return Cpdag(names, graph.G.graph.astype(int))
+    p_value = _with_required(_independence_test(data, test), required)
+    graphs = [
+        pc(
+            data, alpha, _register_test(), uc_rule=rule, uc_priority=priority, node_names=list(names),
+            background_knowledge=knowledge(background), show_progress=False, p_value=p_value,
+        )
+        for rule, priority in rules
+    ]  # fmt: skip
+    return [graph.G.graph.astype(int) for graph in graphs]
+
+
+def _best(graphs: list[Array], data: Array, test: str) -> Array:
+    """Return the graph with the highest score."""
+    if len(graphs) == 1:
+        return graphs[0]
+    score = bic(data, test)
+    return max(graphs, key=lambda graph: score_graph(graph, score))
+
+
+def varying(data: Array, names: tuple[str, ...], background: Background) -> tuple[Array, Background]:
+    """Return the columns that are not constant, and what the background says of them.
+
+    Warns of constant columns: they are independent of everything and have no edges.
+    """
+    constant = is_constant(data)
+    lost = [name for name, is_lost in zip(names, constant, strict=True) if is_lost]
+    if not lost:
+        return np.arange(len(names)), background
+    needed = [pair for pair in background.required if set(lost) & set(pair)]
+    if needed:
+        raise ValueError(f"the background requires {needed}, but {lost} are constant; drop these edges")
+    warnings.warn(f"columns {lost} are constant: the graph has no edge at them", stacklevel=3)
+    tiers = tuple(tuple(name for name in tier if name not in lost) for tier in background.tiers)
+    forbidden = tuple(pair for pair in background.forbidden if not set(lost) & set(pair))
+    return np.flatnonzero(~constant), replace(background, tiers=tiers, forbidden=forbidden)
 
 
 def _independence_test(data: Array, test: str) -> PValue:
@@ -132,30 +185,15 @@ def _register_test() -> str:
     return "given"
 
 
-def _validate(data: Array, names: Sequence[str], alpha: float) -> Array:
-    if data.ndim != 2 or data.shape[1] != len(names) or len(set(names)) != len(names):
-        raise ValueError(
-            f"data has shape {data.shape}; expected (n, {len(names)}) and {len(names)} different names"
-        )
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha is {alpha}; expected a level between 0 and 1, such as 0.01")
-    try:
-        data = data.astype(float)
-    except ValueError as error:
-        raise ValueError(f"data is not numeric: {error}; encode categories as integers first") from error
-    bad = [
-        name
-        for name, column in zip(names, data.T, strict=True)
-        if not np.isfinite(column).all() or np.ptp(column) == 0
-    ]
-    if bad:
-        raise ValueError(f"columns {bad} are constant or not finite; drop these columns or the rows")
-    return data
+def check_columns(data: Array, names: Sequence[str], test: str) -> None:
+    """Refuse an unknown test and columns that do not suit it.
 
-
-def _check_test(data: Array, names: Sequence[str], test: str) -> None:
+    The columns vary.
+    """
     if test not in TESTS:
         raise ValueError(f"test is {test!r}; expected 'auto' or one of {', '.join(TESTS)}")
+    if len(names) < 2:
+        return
     rows, p = data.shape
     if test in ("chisq", "gsq"):
         levels = {name: len(np.unique(column)) for name, column in zip(names, data.T, strict=True)}
@@ -165,25 +203,35 @@ def _check_test(data: Array, names: Sequence[str], test: str) -> None:
                 f"columns have too many levels for tables of {rows} rows: {too_fine}; expected at least "
                 f"{LEAST_ROWS_A_LEVEL} rows per level. Use test='fisherz' or 'mixed', or merge levels"
             )
-        return
-    if rows < p + 2:
+    elif rows < p + 2:
         raise ValueError(f"{rows} rows are too few for {p} columns; expected at least {p + 2}")
-    correlation = np.corrcoef(data, rowvar=False)
-    if test == "fisherz" and np.linalg.eigvalsh(correlation)[0] < 1e-10:
-        weights = np.abs(np.linalg.eigh(correlation)[1][:, 0])
-        collinear = [name for name, weight in zip(names, weights, strict=True) if weight > 1e-6]
-        raise ValueError(f"columns {collinear} are linear functions of one another; drop one of them")
+    redundant = redundant_columns(data, test)
+    listed = [names[i] for i in redundant]
+    if redundant and (test in ("chisq", "gsq") or all(is_discrete(data[:, i]) for i in redundant)):
+        # Two codes of rare events may agree in a sample without being copies: no reason to stop.
+        warnings.warn(
+            f"columns {listed} code the same categories: edges between them and others may be missing",
+            stacklevel=3,
+        )
+    elif redundant:
+        raise ValueError(f"columns {listed} are linear functions of one another; drop one of them")
 
 
-def _check_rule(rule: int, priority: int) -> None:
-    if rule not in (0, 1, 2) or priority not in ((-1, 2, 3, 4) if rule == 2 else (-1, 0, 1, 2, 3, 4)):
+def _rules(test: str, rule: int | None, priority: int | None) -> Rules:
+    """Return the pairs of collider rule and conflict rule to try."""
+    priority = DEFAULT_PRIORITY if priority is None else priority
+    tried = DEFAULT_RULES[test] if rule is None else (rule,)
+    rules = [(each, priority) for each in tried if priority in PRIORITIES.get(each, ())]
+    if not rules:
         raise ValueError(
             f"uc_rule {rule} with uc_priority {priority} is unknown; expected rule 0 or 1 with priority "
             "-1 to 4, or rule 2 with -1, 2, 3 or 4"
         )
+    return rules
 
 
-def _knowledge(background: Background) -> Any:
+def knowledge(background: Background) -> Any:
+    """Convert the background for causal-learn; None if it is empty."""
     from causallearn.graph.GraphNode import GraphNode
     from causallearn.utils.PCUtils.BackgroundKnowledge import BackgroundKnowledge
 

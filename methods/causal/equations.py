@@ -8,54 +8,75 @@ from typing import Any
 
 import numpy as np
 
+from methods.causal.columns import collinear, group_leverage, standardise
+
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Linear equation ``x = intercept + slopes . parents``, by least squares.
+    """Linear equation ``x = level + slopes . (parents - centre)``, by least squares.
 
     Attributes
     ----------
     parents : tuple of int
         Columns of the parents.
-    intercept : float
+    level : float
+        Mean of the variable.
     slopes : array (k,)
+    centre : array (k,)
+        Means of the parents. A large offset would else be subtracted from a large intercept.
     influence : array (n, 1 + k)
-        First-order influence of each row on (intercept, slopes), for any variance of the noise.
+        First-order influence of each row on (level, slopes), for any variance of the noise.
     leverage : array (n,)
         Diagonal of the hat matrix.
     """
 
     parents: tuple[int, ...]
-    intercept: float
+    level: float
     slopes: Array
+    centre: Array
     influence: Array
     leverage: Array
 
     @classmethod
     def fit(
-        cls, values: Array, own: int, parents: tuple[int, ...], names: Sequence[str], _: object = None
+        cls, values: Array, own: int, parents: tuple[int, ...], names: Sequence[str], groups: Array
     ) -> Linear:
         """Regress column `own` on the columns `parents` by least squares."""
-        design = np.column_stack([np.ones(len(values)), values[:, list(parents)]])
-        rows, k = design.shape
+        x, y = values[:, list(parents)], values[:, own]
+        rows, k = len(x), len(parents) + 1
         if rows <= k:
             raise ValueError(
                 f"{rows} rows are too few for the {k} coefficients of {names[own]}; expected at least {k + 1}"
             )
-        scale = np.abs(design).max(axis=0)
-        q, r = np.linalg.qr(design / np.where(scale == 0, 1, scale))
-        if np.abs(np.diag(r)).min() < 1e-10 * np.abs(r).max():
+        relation = [names[parents[i]] for i in collinear(x, 1e-10)]
+        if relation:
             raise ValueError(
-                f"the parents of {names[own]}, {[names[i] for i in parents]}, are linear functions of one "
-                "another or constant; remove one from the graph"
+                f"the parents of {names[own]}, {relation}, are linear functions of one another or constant; "
+                "remove one from the graph"
             )
-        solution = np.linalg.inv(r) / scale[:, None]
-        coefficients = solution @ (q.T @ values[:, own])
-        residuals = values[:, own] - design @ coefficients
+        centre, level = x.mean(axis=0), float(y.mean())
+        scale = x.std(axis=0)
+        q, r = np.linalg.qr(standardise(x))
+        q = np.column_stack([np.full(rows, rows**-0.5), q])
+        if k > 1 and group_leverage(q, groups).max() > 1 - 1e-8:
+            raise ValueError(
+                f"one row or group alone determines an effect of the parents of {names[own]}, "
+                f"{[names[i] for i in parents]}, so that its error is unknown; remove the row or a parent"
+            )
+        solution = np.zeros((k, k))
+        solution[0, 0] = rows**-0.5
+        solution[1:, 1:] = np.linalg.inv(r) / scale[:, None]
+        slopes = solution[1:, 1:] @ (q[:, 1:].T @ (y - level))
+        residuals = y - level - (x - centre) @ slopes
         influence = residuals[:, None] * (q @ solution.T)
-        return cls(parents, float(coefficients[0]), coefficients[1:], influence, np.square(q).sum(axis=1))
+        return cls(parents, level, slopes, centre, influence, np.square(q).sum(axis=1))
+
+    @property
+    def intercept(self) -> float:
+        """Value where all parents are 0."""
+        return float(self.level - self.centre @ self.slopes)
 
     def contributions(self, groups: Array) -> Array:
         """Compute each row's part (n, 1 + k) of the error of the coefficients.
@@ -72,7 +93,7 @@ class Linear:
 
     def predict(self, values: Array) -> Array:
         """Evaluate the equation in each row of all variables (n, p)."""
-        return self.intercept + values[:, list(self.parents)] @ self.slopes
+        return self.level + (values[:, list(self.parents)] - self.centre) @ self.slopes
 
 
 @dataclass(frozen=True)
@@ -83,9 +104,7 @@ class Regression:
     regressor: Any
 
     @classmethod
-    def fit(
-        cls, values: Array, own: int, parents: tuple[int, ...], names: Sequence[str], make: Callable[[], Any]
-    ) -> Regression:
+    def fit(cls, values: Array, own: int, parents: tuple[int, ...], make: Callable[[], Any]) -> Regression:
         """Fit the regressor that `make` creates."""
         return cls(parents, make().fit(values[:, list(parents)], values[:, own]))
 

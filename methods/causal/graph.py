@@ -138,3 +138,39 @@ def cpdag_of_dag(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> Cpda
     for cause, effect in edges:
         dag.add_directed_edge(nodes[cause], nodes[effect])
     return Cpdag(tuple(names), dag2cpdag(dag).graph.astype(int))
+
+
+def consistent_extension(matrix: Array) -> list[list[int]]:
+    """Direct the undirected edges without a cycle or a new collider.
+
+    Nodes without children leave one after another; a node may leave if each neighbour of an undirected
+    edge is adjacent to all its other neighbours. If none may, as in a graph with a cycle or with
+    bidirected edges, the node with the fewest children leaves, and its edges point into it.
+
+    Returns
+    -------
+    list of list of int
+        Parents of each node, in an acyclic graph.
+
+    References
+    ----------
+    Dor and Tarsi, A simple algorithm to construct a consistent extension of a partially oriented
+    graph (1992).
+    """
+    directed = (matrix == TAIL) & (matrix.T == ARROW)
+    adjacent = matrix != 0
+    parents: list[list[int]] = [[] for _ in matrix]
+    remaining = list(range(len(matrix)))
+
+    def may_leave(node: int) -> bool:
+        neighbours = [i for i in remaining if adjacent[node, i]]
+        open_ends = [i for i in neighbours if not directed[i, node]]
+        return all(adjacent[i, j] for i in open_ends for j in neighbours if i != j)
+
+    while remaining:
+        children = directed[np.ix_(remaining, remaining)].sum(axis=1)
+        free = [i for i, count in zip(remaining, children, strict=True) if not count and may_leave(i)]
+        node = free[0] if free else remaining[int(children.argmin())]
+        remaining.remove(node)
+        parents[node] = [i for i in remaining if adjacent[i, node]]
+    return parents

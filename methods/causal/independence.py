@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import chi2
 
+from methods.causal.columns import collinear, equal_codes, independent
+
 Array = np.ndarray
 PValue = Callable[[int, int, Sequence[int]], float]
 
@@ -41,6 +43,39 @@ def choose_test(data: Array) -> str:
     return "chisq" if all(discrete) else "mixed" if any(discrete) else "fisherz"
 
 
+def redundant_columns(data: Array, test: str) -> list[int]:
+    """Return columns that repeat one another, so that `test` cannot tell them apart.
+
+    Given a copy of x, every variable is independent of x, and true edges disappear.
+
+    Parameters
+    ----------
+    data : array (n, p)
+    test : {"fisherz", "chisq", "gsq", "mixed"}
+        Continuous columns are redundant if they are linear functions of one another or of the
+        indicators of discrete columns. Discrete columns are if they code the same categories; a column
+        that merges levels of another one is not.
+
+    Returns
+    -------
+    list of int
+        The columns of one relation; empty if there is none.
+    """
+    if test == "fisherz":
+        return collinear(data)
+    discrete = np.array([test != "mixed" or is_discrete(column) for column in data.T])
+    codes, numbers = np.flatnonzero(discrete), np.flatnonzero(~discrete)
+    equal = [int(codes[i]) for i in equal_codes(data[:, codes])]
+    if equal or not len(numbers):
+        return equal
+    blocks = [_indicators(data[:, i]) for i in codes]
+    indicators = np.column_stack([np.zeros((len(data), 0)), *blocks])
+    kept = independent(indicators)
+    source = np.concatenate([np.repeat(codes, [block.shape[1] for block in blocks])[kept], numbers])
+    relation = collinear(np.column_stack([indicators[:, kept], data[:, numbers]]))
+    return sorted({int(source[i]) for i in relation})
+
+
 def mixed_test(data: Array) -> PValue:
     r"""Build the likelihood-ratio test of the degenerate Gaussian, for mixed data.
 
@@ -67,10 +102,8 @@ def mixed_test(data: Array) -> PValue:
     Andrews, Ramsey and Cooper, Learning high-dimensional directed acyclic graphs with mixed
     data-types, PMLR 104 (2019); Bartlett (1938).
     """
-    blocks = [_indicators(column) if is_discrete(column) else column[:, None] for column in data.T]
-    ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
-    columns = [np.arange(ends[i], ends[i + 1]) for i in range(len(blocks))]
-    correlation = np.corrcoef(np.column_stack(blocks), rowvar=False)
+    values, columns = column_blocks(data, mixed=True)
+    correlation = np.corrcoef(values, rowvar=False)
 
     def p_value(x: int, y: int, given: Sequence[int]) -> float:
         fixed = np.concatenate([columns[i] for i in given]) if len(given) else np.zeros(0, dtype=int)
@@ -91,6 +124,16 @@ def mixed_test(data: Array) -> PValue:
     return p_value
 
 
+def column_blocks(data: Array, *, mixed: bool) -> tuple[Array, list[Array]]:
+    """Replace discrete columns by indicators.
+
+    Returns the wider table, and the numbers of its columns that belong to each variable.
+    """
+    blocks = [_indicators(column) if mixed and is_discrete(column) else column[:, None] for column in data.T]
+    ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    return np.column_stack(blocks), [np.arange(ends[i], ends[i + 1]) for i in range(len(blocks))]
+
+
 def _indicators(column: Array) -> Array:
     return (column[:, None] == np.unique(column)[1:]).astype(float)
 
@@ -103,7 +146,18 @@ def _whitener(covariance: Array) -> Array:
 
 
 def partial_correlation(data: Array, i: int, j: int, given: Sequence[int] = ()) -> float:
-    """Compute the correlation of columns i and j of `data` (n, p) given others."""
+    """Compute the correlation of columns i and j of `data` (n, p) given others.
+
+    Raises
+    ------
+    ValueError
+        If the columns are linear functions of one another or constant.
+    """
     columns = [i, j, *given]
+    relation = [columns[k] for k in collinear(data[:, columns])]
+    if relation:
+        raise ValueError(
+            f"columns {relation} are constant or linear functions of one another; leave one of them out"
+        )
     precision = np.linalg.inv(np.corrcoef(data[:, columns], rowvar=False))
     return float(-precision[0, 1] / np.sqrt(precision[0, 0] * precision[1, 1]))

@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from methods.causal.columns import check_names
 from methods.causal.graph import Cpdag
 
 Array = np.ndarray
@@ -23,16 +24,16 @@ def named_columns(
 
     Without names, columns are named by their numbers if the nodes of the graph are numbers, else X1..Xp.
     """
-    if isinstance(data, pd.DataFrame) and names is None:
-        names = list(data.columns)
-    values = np.asarray(data, dtype=float)
     if names is None:
-        names = _default_names(values.shape[-1], dag)
-    names = tuple(names)
-    if values.ndim != 2 or values.shape[1] != len(names) or len(set(names)) != len(names):
-        raise ValueError(
-            f"data has shape {values.shape}; expected (n, {len(names)}) and {len(names)} different names"
-        )
+        names = list(data.columns) if isinstance(data, pd.DataFrame) else None
+    data = np.asarray(data)
+    if data.ndim != 2 or 0 in data.shape:
+        raise ValueError(f"data has shape {data.shape}; expected (n, p) with at least one row and one column")
+    names = check_names(_default_names(data.shape[1], dag) if names is None else names, data.shape[1])
+    try:
+        values = data.astype(float)
+    except ValueError as error:
+        raise ValueError(f"data is not numeric: {error}; encode categories as integers first") from error
     bad = [name for name, column in zip(names, values.T, strict=True) if not np.isfinite(column).all()]
     if bad:
         raise ValueError(f"columns {bad} are not finite; drop the rows with missing values first")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import f as f_distribution
 
+from methods.causal.columns import resolution
 from methods.causal.equations import Linear
 from methods.causal.structural_model import StructuralCausalModel
 
@@ -29,7 +30,7 @@ def linearity(model: StructuralCausalModel) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        p-value by variable with parents; 1 if no parent has three values.
+        p-value by variable with parents; 1 if no parent has three values, or the equation fits exactly.
 
     References
     ----------
@@ -41,8 +42,9 @@ def linearity(model: StructuralCausalModel) -> dict[str, float]:
     for own, name in enumerate(model.names):
         equation = model.equations[name]
         curved = [parent for parent in equation.parents if len(np.unique(values[:, parent])) > 2]
+        exact = model.noise[:, own].std() <= max(1e-8, resolution(values[:, own])) * values[:, own].std()
         if equation.parents:
-            p_values[name] = _wald(model, values, squares[:, curved], own) if curved else 1.0
+            p_values[name] = 1.0 if exact or not curved else _wald(model, values, squares[:, curved], own)
     return p_values
 
 
@@ -50,7 +52,7 @@ def _wald(model: StructuralCausalModel, values: Array, added: Array, own: int) -
     p, k = len(model.names), added.shape[1]
     parents = (*model.equations[model.names[own]].parents, *range(p, p + k))
     names = (*model.names, *(f"square {i}" for i in range(k)))
-    fit = Linear.fit(np.column_stack([values, added]), own, parents, names)
+    fit = Linear.fit(np.column_stack([values, added]), own, parents, names, model.groups)
     count = len(np.unique(model.groups))
     by_group = np.zeros((model.groups.max() + 1, k))
     np.add.at(by_group, model.groups, fit.contributions(model.groups)[:, -k:])

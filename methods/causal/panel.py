@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from methods.causal.prediction import GrangerTest
+from methods.causal.columns import group_leverage, resolution, standardise
+from methods.causal.prediction import CERTAIN, PERFECT, UNCERTAIN, GrangerTest
 
 Array = np.ndarray
+
+# Only units above this share of a direction can determine a coefficient together with few others.
+HIGH_LEVERAGE = 0.4
 
 
 @dataclass(frozen=True)
@@ -69,62 +74,130 @@ def panel_granger(
     -------
     PanelTest
 
+    Warns
+    -----
+    UserWarning
+        If one unit decides the test.
+
     Raises
     ------
     ValueError
-        If values are not finite, or fewer units are left than there are coefficients.
+        If values are not finite, a weight is not positive, or fewer units are left than there are
+        coefficients; if a column is constant or collinear, the past predicts the effect exactly, or one
+        unit alone determines a coefficient.
 
     References
     ----------
     Dhaene and Jochmans, Review of Economic Studies 82 (2015); Juodis, Karavias and Sarafidis,
     Empirical Economics 60 (2021); spec 3 section 2.3.
     """
-    own, cause = np.atleast_2d(own.T).T, np.atleast_2d(cause.T).T
+    own, cause = (values[:, None] if values.ndim == 1 else values for values in map(np.asarray, (own, cause)))
     weights = np.ones(len(effect)) if weights is None else np.asarray(weights, dtype=float)
-    if not all(np.isfinite(values).all() for values in (effect, own, cause, weights)):
-        raise ValueError("effect, own, cause or weights is not finite; drop those rows first")
+    lengths = {len(values) for values in (effect, own, cause, unit, period, weights)}
+    if len(lengths) > 1:
+        raise ValueError(f"effect, own, cause, unit, period and weights have lengths {sorted(lengths)}")
+    if not all(np.isfinite(values).all() for values in (effect, own, cause, weights)) or min(weights) <= 0:
+        raise ValueError(
+            "effect, own, cause or weights is not finite, or a weight is not above 0; drop those rows"
+        )
     _, unit = np.unique(unit, return_inverse=True)
     order = np.lexsort((period, unit))
     order = order[np.bincount(unit)[unit[order]] >= (4 if jackknife else 2)]
     columns = np.column_stack([cause, own, effect])[order].astype(float)
-    unit, period, weights = unit[order], np.asarray(period)[order], weights[order]
+    period, weights = np.asarray(period)[order], weights[order]
+    _, unit = np.unique(unit[order], return_inverse=True)
     units, p = len(np.unique(unit)), cause.shape[1]
     if units <= columns.shape[1]:
         raise ValueError(
             f"{units} units have enough rows; expected more than {columns.shape[1]} for "
             f"{columns.shape[1] - 1} coefficients"
         )
-    estimate, influence = _fit(columns, unit, period, weights)
+    limit = max(PERFECT, float(resolution(columns).max()))
+    rows = _Rows(standardise(columns), unit, period, weights)
+    test, estimate, std_errors = _test(rows, p, limit, jackknife)
+    _check_without(rows, p, limit, jackknife, test)
+    scale = columns.std(axis=0)
+    slope_unit = scale[-1] / scale[:p]
+    return PanelTest(test, estimate * slope_unit, std_errors * slope_unit, len(columns), units)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Columns (n, p + q + 1) of causes, own lags and effect, and labels."""
+
+    columns: Array
+    unit: Array
+    period: Array
+    weights: Array
+
+    def where(self, kept: Array) -> _Rows:
+        unit = np.unique(self.unit[kept], return_inverse=True)[1]
+        return _Rows(self.columns[kept], unit, self.period[kept], self.weights[kept])
+
+
+def _test(rows: _Rows, p: int, limit: float, jackknife: bool) -> tuple[GrangerTest, Array, Array]:
+    """Test the first p columns; return their coefficients and standard errors too."""
+    estimate, influence, _ = _fit(rows, p, limit)
     if jackknife:
-        late = _is_late_half(unit)
-        halves = [_fit(columns[half], unit[half], period[half], weights[half]) for half in (~late, late)]
+        late = _is_late_half(rows.unit)
+        halves = [_fit(rows.where(half), p, limit) for half in (~late, late)]
         estimate = 2 * estimate - sum(half[0] for half in halves) / 2
         influence = 2 * influence - sum(half[1] for half in halves) / 2
-    estimate, influence = estimate[:p], influence[np.unique(unit), :p]
+    estimate, influence, units = estimate[:p], influence[:, :p], len(influence)
     covariance = units / (units - 1) * influence.T @ influence
     f = float(estimate @ np.linalg.solve(covariance, estimate)) / p
     test = GrangerTest(f, p, units - 1, float(f_distribution.sf(f, p, units - 1)))
-    return PanelTest(test, estimate, np.sqrt(np.diag(covariance)), len(columns), units)
+    return test, estimate, np.sqrt(np.diag(covariance))
 
 
-def _fit(columns: Array, unit: Array, period: Array, weights: Array) -> tuple[Array, Array]:
+def _check_without(rows: _Rows, p: int, limit: float, jackknife: bool, test: GrangerTest) -> None:
+    """Refuse or warn if one unit decides.
+
+    The residuals of that unit say nothing about the error that it causes.
+    """
+    leverage = _fit(rows, p, limit)[2]
+    for unit in np.flatnonzero(leverage > HIGH_LEVERAGE):
+        try:
+            without = _test(rows.where(rows.unit != unit), p, limit, jackknife)[0].p_value
+        except ValueError as error:
+            raise ValueError(f"one unit alone determines a coefficient; without it, {error}") from error
+        if test.p_value < CERTAIN and without > UNCERTAIN:
+            warnings.warn(
+                f"one unit decides the test: p is {test.p_value:.2g} with it and {without:.2g} without it",
+                stacklevel=3,
+            )
+
+
+def _fit(rows: _Rows, causes: int, limit: float) -> tuple[Array, Array, Array]:
     """Fit weighted least squares with levels removed.
 
-    Returns the coefficients and each unit's influence on them.
+    Returns the coefficients, each unit's influence on them, and the leverage of each unit.
     """
-    _, codes = np.unique(period, return_inverse=True)
+    _, codes = np.unique(rows.period, return_inverse=True)
     dummies = np.eye(codes.max() + 1)[codes][:, 1:]
-    centred = _centre(np.column_stack([dummies, columns]), unit, weights)
-    root = np.sqrt(weights)[:, None]
+    centred = _centre(np.column_stack([dummies, rows.columns]), rows.unit, rows.weights)
+    root = np.sqrt(rows.weights)[:, None]
     levels, kept = root * centred[:, : dummies.shape[1]], root * centred[:, dummies.shape[1] :]
     kept = kept - levels @ np.linalg.lstsq(levels, kept, rcond=None)[0]
     x, y = kept[:, :-1], kept[:, -1]
-    bread = np.linalg.inv(x.T @ x)
-    estimate = bread @ (x.T @ y)
-    scores = x * (y - x @ estimate)[:, None]
-    influence = np.zeros((unit.max() + 1, x.shape[1]))
-    np.add.at(influence, unit, scores @ bread)
-    return estimate, influence
+    limit = limit * np.sqrt(rows.weights.sum())
+    basis, triangle = np.linalg.qr(x)
+    pivots = np.abs(np.diag(triangle))
+    if pivots.min() < limit:
+        column = int(np.argmax(pivots < limit))
+        name = f"cause {column + 1}" if column < causes else f"own lag {column - causes + 1}"
+        raise ValueError(
+            f"{name} is constant within units and periods, or collinear with columns before it; leave it out"
+        )
+    residuals = y - basis @ (basis.T @ y)
+    if np.linalg.norm(residuals) < limit:
+        raise ValueError(
+            "the effect is predicted exactly by past and levels: F would be a ratio of rounding errors"
+        )
+    solution = np.linalg.inv(triangle)
+    influence = np.zeros((rows.unit.max() + 1, x.shape[1]))
+    np.add.at(influence, rows.unit, (basis * residuals[:, None]) @ solution.T)
+    return solution @ (basis.T @ y), influence, group_leverage(basis, rows.unit)
 
 
 def _centre(values: Array, unit: Array, weights: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from methods.causal.columns import is_constant
 from methods.causal.inputs import Dag, as_graph, complete_dag, named_columns
 from methods.causal.intervention import Effect
 from methods.causal.structural_model import StructuralCausalModel
@@ -40,8 +41,15 @@ class Refutation:
 
     @property
     def largest_change(self) -> float:
-        """Largest change of the effect, in its standard errors."""
-        return float(np.abs(self.perturbed - self.effect.value).max() / self.effect.std_error)
+        """Largest change of the effect, in its standard errors.
+
+        An equation without noise has no standard error: a change beyond rounding is then infinite.
+        """
+        change = float(np.abs(self.perturbed - self.effect.value).max())
+        error = self.effect.std_error
+        if error > 1e-12 * abs(self.effect.value):
+            return change / error
+        return 0.0 if change <= 1e-9 * abs(self.effect.value) else float("inf")
 
 
 def placebo_treatment(
@@ -61,12 +69,18 @@ def placebo_treatment(
     -------
     Refutation
 
+    Raises
+    ------
+    ValueError
+        If `draws` is below 1, the cause or outcome is unknown or constant, or as
+        `StructuralCausalModel.fit`.
+
     References
     ----------
     Sharma and Kiciman, DoWhy: an end-to-end library for causal inference, arXiv:2011.04216.
     """
     dag = as_graph(dag)
-    names, values = named_columns(data, options.pop("names", None), dag)
+    names, values = _checked(data, options.pop("names", None), dag, (cause, outcome), draws)
     rng, column = _generator(seed), names.index(cause)
     groups = options.get("groups")
     codes = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -89,7 +103,7 @@ def random_common_cause(
     Parameters are those of `placebo_treatment`.
     """
     dag = as_graph(dag)
-    names, values = named_columns(data, options.pop("names", None), dag)
+    names, values = _checked(data, options.pop("names", None), dag, (cause, outcome), draws)
     rng = _generator(seed)
     frame = pd.DataFrame(values, columns=list(names))
     graph = complete_dag(dag, names)
@@ -100,6 +114,24 @@ def random_common_cause(
         return frame.assign(**{"random cause": rng.normal(size=len(frame))}), with_random
 
     return _refute(frame, graph, (cause, outcome), perturb, draws, options)
+
+
+def _checked(
+    data: Array | pd.DataFrame,
+    names: Sequence[str] | None,
+    dag: nx.DiGraph,
+    ends: tuple[str, str],
+    draws: int,
+) -> tuple[tuple[str, ...], Array]:
+    names, values = named_columns(data, names, dag)
+    if draws < 1:
+        raise ValueError(f"draws is {draws}; expected at least 1")
+    for end in ends:
+        if end not in names:
+            raise ValueError(f"{end!r} is unknown; the columns are {list(names)}")
+        if is_constant(values[:, [names.index(end)]]).any():
+            raise ValueError(f"{end!r} is constant: there is no effect to test")
+    return names, values
 
 
 def _refute(
@@ -150,16 +182,24 @@ def robustness_value(partial_correlation: float) -> float:
 
     Parameters
     ----------
-    partial_correlation : float in (-1, 1)
+    partial_correlation : float in [-1, 1]
         Of cause and outcome given the other parents of the outcome.
 
     Returns
     -------
-    float in [0, 1)
+    float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If the correlation is not between -1 and 1.
 
     References
     ----------
     Cinelli and Hazlett, Journal of the Royal Statistical Society B 82 (2020).
     """
-    f2 = partial_correlation**2 / (1 - partial_correlation**2)
-    return float((np.sqrt(f2**2 + 4 * f2) - f2) / 2)
+    if not abs(partial_correlation) <= 1:
+        raise ValueError(f"partial_correlation is {partial_correlation}; expected a number from -1 to 1")
+    # RV = 2 / (1 + sqrt(1 + 4 / f^2)), written in r: no division by 0 for r = 0 and 1.
+    r2 = partial_correlation**2
+    return float(2 * abs(partial_correlation) / (abs(partial_correlation) + np.sqrt(4 - 3 * r2)))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from methods.causal.columns import ROUNDING, is_constant, standardise
+
 Array = np.ndarray
 
 
@@ -45,7 +47,7 @@ def stationarity(series: Array, level: float = 0.05) -> Stationarity:
     Raises
     ------
     ValueError
-        If the series is too short, constant or not finite.
+        If the series is too short, constant, a straight line or not finite.
 
     References
     ----------
@@ -56,10 +58,13 @@ def stationarity(series: Array, level: float = 0.05) -> Stationarity:
     from statsmodels.tsa.stattools import adfuller, kpss
 
     series = np.asarray(series, dtype=float)
-    if series.ndim != 1 or len(series) < 20 or not np.isfinite(series).all() or np.ptp(series) == 0:
+    if series.ndim != 1 or len(series) < 20 or not np.isfinite(series).all() or is_constant(series):
         raise ValueError(
             f"series has shape {series.shape}; expected 20 or more finite values (n,), not all equal"
         )
+    if np.ptp(np.diff(series)) <= ROUNDING * np.abs(series).max():
+        raise ValueError("series is a straight line, which has no noise to test; expected one with noise")
+    series = standardise(series)
     with warnings.catch_warnings():
         # statsmodels warns of a new return type (item 1 stays the p-value) and of the end of a table.
         warnings.simplefilter("ignore", FutureWarning)

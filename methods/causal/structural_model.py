@@ -79,7 +79,8 @@ class StructuralCausalModel:
         ------
         ValueError
             If the graph has a cycle, an undirected edge or an unknown name, or the data are not
-            finite, too few, or collinear among the parents of a variable.
+            finite, too few, or collinear among the parents of a variable, or one row or group alone
+            determines an effect.
 
         References
         ----------
@@ -110,8 +111,11 @@ class StructuralCausalModel:
         for name in nx.lexicographical_topological_sort(graph, key=names.index):
             own = names.index(name)
             parents = tuple(sorted(names.index(parent) for parent in graph.predecessors(name)))
-            fit = Linear.fit if regressor is None or not parents else Regression.fit
-            equations[name] = fit(values, own, parents, names, regressor)
+            equations[name] = (
+                Linear.fit(values, own, parents, names, groups)
+                if regressor is None or not parents
+                else Regression.fit(values, own, parents, regressor)
+            )
             noise[:, own] = values[:, own] - equations[name].predict(values)
         return cls(names, equations, noise, groups)
 
@@ -187,7 +191,7 @@ class StructuralCausalModel:
         """Compute the first-order influence (groups, p) of each group on each mean.
 
         With total effects T of the noise of m on j, the mean of j moves by
-        ``sum_m T_jm [1, mean of the parents of m] . d(coefficients of m)``.
+        ``sum_m T_jm [1, mean of the parents of m - centre] . d(level and slopes of m)``.
         """
         p, rows = len(self.names), len(self.noise)
         moved = np.zeros((rows, p))
@@ -196,7 +200,7 @@ class StructuralCausalModel:
             if name in values:
                 continue
             equation, own = cast(Linear, equation), self.names.index(name)
-            weight = np.concatenate([[1.0], mean[list(equation.parents)]])
+            weight = np.concatenate([[1.0], mean[list(equation.parents)] - equation.centre])
             moved[:, own] = equation.contributions(self.groups) @ weight
             weights[own, list(equation.parents)] = equation.slopes
         total = np.linalg.inv(np.eye(p) - weights)

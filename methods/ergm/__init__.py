@@ -1,7 +1,8 @@
 """Exponential random graph models (ERGM), for one network and over time."""
 
 from methods.ergm.goodness import Distribution, GoodnessOfFit, goodness_of_fit
-from methods.ergm.model import ErgmFit, McmcDiagnostics, fit
+from methods.ergm.model import fit
+from methods.ergm.result import ErgmFit, McmcDiagnostics
 from methods.ergm.sampling import DegenerateModelError
 from methods.ergm.simulation import Simulation, simulate
 from methods.ergm.temporal import fit_temporal

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, triu
 
 from methods.compiled import compiled
-from methods.ergm.model import ErgmFit
+from methods.ergm.result import ErgmFit
 from methods.ergm.simulation import simulate
 from methods.ergm.state import edge_array
 
@@ -23,8 +23,8 @@ _MOST_SOURCES = 100
 class Distribution:
     """Counts of a feature by value, observed (k,) and simulated (draws, k).
 
-    The last value of distances is infinite: pairs without a path. `p_value` is twice the share of
-    simulated counts at least as extreme as the observed one, at most 1.
+    The last value of distances is infinite: pairs without a path. P-values are those of Monte Carlo tests:
+    the observed network counts as one more draw, so that none is below ``1 / (draws + 1)``.
     """
 
     values: Array
@@ -34,14 +34,41 @@ class Distribution:
     @property
     def p_value(self) -> Array:
         """Two-sided p-value of each observed count, (k,)."""
-        above = (self.simulated >= self.observed).mean(axis=0)
-        below = (self.simulated <= self.observed).mean(axis=0)
-        return np.minimum(1.0, 2 * np.minimum(above, below))
+        above = 1 + (self.simulated >= self.observed).sum(axis=0)
+        below = 1 + (self.simulated <= self.observed).sum(axis=0)
+        return np.minimum(1.0, 2 * np.minimum(above, below) / (len(self.simulated) + 1))
+
+    @property
+    def overall_p_value(self) -> float:
+        """P-value of the whole distribution, by its largest standardised deviation.
+
+        The observed network and the draws are standardised together, so that under the model all have the
+        same chance of the largest deviation. Counts that are zero everywhere have no weight.
+        """
+        counts = np.vstack([self.observed, self.simulated])
+        spread = counts.std(axis=0)
+        deviations = np.abs(counts - counts.mean(axis=0))[:, spread > 0] / spread[spread > 0]
+        largest = deviations.max(axis=1, initial=0.0)
+        # Rounding must not separate equal deviations.
+        return float((largest >= largest[0] * (1 - 1e-12)).mean())
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
         """Return bounds (k,) of the central `level` of the simulated counts."""
         low, high = np.quantile(self.simulated, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return low, high
+
+    def informative(self, level: float = 0.95) -> NDArray[np.bool_]:
+        """Return whether each value occurs, in the data or in most simulations, (k,).
+
+        A value that was not observed and whose interval begins at zero cannot lie outside.
+        """
+        return (self.observed > 0) | (self.interval(level)[0] > 0)
+
+    def covered(self, level: float = 0.95) -> float:
+        """Return the share of informative counts inside their intervals."""
+        (low, high), use = self.interval(level), self.informative(level)
+        inside = (low <= self.observed) & (self.observed <= high)
+        return float(inside[use].mean()) if use.any() else 1.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +84,11 @@ class GoodnessOfFit:
     shared_partners: Distribution
     """Of ties i -> j: the paths i -> k -> j."""
 
+    @property
+    def features(self) -> dict[str, Distribution]:
+        """All distributions by name; they are judged one by one, not pooled."""
+        return self.degree | {"distance": self.distance, "shared partners": self.shared_partners}
+
 
 def goodness_of_fit(fit: ErgmFit, *, draws: int = 100, seed: int) -> GoodnessOfFit:
     """Compare simulated networks with the observed one.
@@ -68,7 +100,8 @@ def goodness_of_fit(fit: ErgmFit, *, draws: int = 100, seed: int) -> GoodnessOfF
 
     References
     ----------
-    Hunter, Goodreau and Handcock, JASA 103 (2008).
+    Hunter, Goodreau and Handcock, JASA 103 (2008). Besag and Clifford, Generalized Monte Carlo significance
+    tests, Biometrika 76 (1989), for the p-values.
     """
     # Without dependence, draws are independent once every tie has been proposed a few times.
     diagnostics = fit.mcmc_diagnostics

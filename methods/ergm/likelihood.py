@@ -21,6 +21,9 @@ from methods.ergm.terms import Model
 Array = NDArray[np.float64]
 
 
+NONE_MISSING = np.zeros((0, 0), dtype=bool)
+
+
 class InfiniteEstimateError(ValueError):
     """The likelihood has no maximum at finite coefficients."""
 
@@ -44,6 +47,7 @@ def maximise(
     moving: NDArray[np.bool_] | None = None,
     keep: float = 1.0,
     seed: int = 0,
+    missing: NDArray[np.bool_] = NONE_MISSING,
 ) -> Maximum:
     """Maximise a likelihood by Newton's method.
 
@@ -53,6 +57,8 @@ def maximise(
     moving : (p,) bool, the finite entries to estimate; all by default.
     exact : use the pairwise likelihood (correct if `model.dyad_independent`), else the pseudo-likelihood.
     keep : share of dyads without a tie that enter the pseudo-likelihood, with higher weight.
+    missing : (n, n) bool or empty, dyads whose state is unknown. They drop out of products over dyads; a
+        pair with one unknown tie has the sum of the probabilities of its possible states.
 
     Raises
     ------
@@ -63,11 +69,13 @@ def maximise(
 
     def evaluate(at: Array) -> tuple[float, Array, Array]:
         if exact and model.mutual >= 0:
-            return _pairs(state, model.terms, at, model.mutual)
-        return _ties(state, model.terms, at, keep, np.random.default_rng(seed))
+            return _pairs(state, model.terms, at, model.mutual, missing)
+        return _ties(state, model.terms, at, keep, np.random.default_rng(seed), missing)
 
     block = np.ix_(moving, moving)
     value, gradient, information = evaluate(coef)
+    if not moving.any():
+        return Maximum(coef, value, information, _decided(state, model.terms, coef, missing))
     initial_scale = _check_collinearity(information[block], np.array(model.names)[moving])
     for _ in range(100):
         if np.linalg.eigvalsh(information[block] / initial_scale)[0] < 1e-9:
@@ -75,7 +83,7 @@ def maximise(
         step = np.zeros(len(coef))
         step[moving] = np.linalg.solve(information[block], gradient[moving])
         if gradient @ step < 1e-20 * max(1.0, abs(value)):
-            return Maximum(coef, value, information, _decided(state, model.terms, coef))
+            return Maximum(coef, value, information, _decided(state, model.terms, coef, missing))
         scale, new = 1.0, evaluate(coef + step)
         # A sum over millions of dyads has about this precision; smaller gains are rounding errors.
         while not new[0] >= value - 1e-10 * abs(value) and scale > 1e-6:
@@ -110,33 +118,6 @@ def pseudo_share(state: State, most: float = 4e6) -> float:
     return min(1.0, most / max(state.dyads, 1))
 
 
-def ranges(state: State, model: Model) -> tuple[Array, Array]:
-    """Compute the least and greatest value (p,) of each statistic.
-
-    The bounds are exact for statistics in which no tie depends on another.
-    """
-    return _ranges(state, model.terms, len(model.names))
-
-
-@compiled
-def _ranges(state: State, terms: Terms, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    n = state.slot.shape[0]
-    low, high, delta = np.zeros(columns), np.zeros(columns), np.zeros(columns)
-    for i in range(n):
-        for j in range(0 if state.directed else i + 1, n):
-            if i == j:
-                continue
-            change(state, terms, i, j, delta)
-            if state.free.size and not state.free[i, j]:
-                if state.slot[i, j] != NO_TIE:
-                    low += delta
-                    high += delta
-                continue
-            low += np.minimum(delta, 0.0)
-            high += np.maximum(delta, 0.0)
-    return low, high
-
-
 @compiled
 def _score(coef: np.ndarray, delta: np.ndarray) -> float:
     """Compute `coef . delta`, where 0 times an infinite coefficient is 0."""
@@ -148,13 +129,13 @@ def _score(coef: np.ndarray, delta: np.ndarray) -> float:
 
 
 @compiled
-def _decided(state: State, terms: Terms, coef: np.ndarray) -> int:
-    n, count, delta = state.slot.shape[0], 0, np.zeros(coef.size)
+def _decided(state: State, terms: Terms, coef: np.ndarray, missing: np.ndarray) -> int:
+    n, count, delta = state.nodes, 0, np.zeros(coef.size)
     if np.isfinite(coef).all():
         return 0
     for i in range(n):
         for j in range(0 if state.directed else i + 1, n):
-            if i == j or (state.free.size and not state.free[i, j]):
+            if i == j or (state.free.size and not state.free[i, j]) or (missing.size and missing[i, j]):
                 continue
             change(state, terms, i, j, delta)
             count += 0 if np.isfinite(_score(coef, delta)) else 1
@@ -171,14 +152,19 @@ def _add_outer(information: np.ndarray, delta: np.ndarray, weight: float) -> Non
 
 @compiled
 def _ties(
-    state: State, terms: Terms, coef: np.ndarray, keep: float, rng: np.random.Generator
+    state: State,
+    terms: Terms,
+    coef: np.ndarray,
+    keep: float,
+    rng: np.random.Generator,
+    missing: np.ndarray,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    n, p = state.slot.shape[0], coef.size
+    n, p = state.nodes, coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
     delta = np.zeros(p)
     for i in range(n):
         for j in range(0 if state.directed else i + 1, n):
-            if i == j or (state.free.size and not state.free[i, j]):
+            if i == j or (state.free.size and not state.free[i, j]) or (missing.size and missing[i, j]):
                 continue
             tie = state.slot[i, j] != NO_TIE
             weight = 1.0
@@ -202,11 +188,13 @@ def _ties(
 
 
 @compiled
-def _pairs(state: State, terms: Terms, coef: np.ndarray, mutual: int) -> tuple[float, np.ndarray, np.ndarray]:
-    n, p = state.slot.shape[0], coef.size
+def _pairs(
+    state: State, terms: Terms, coef: np.ndarray, mutual: int, missing: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    n, p = state.nodes, coef.size
     value, gradient, information = 0.0, np.zeros(p), np.zeros((p, p))
-    states, odds, weights = np.zeros((4, p)), np.zeros(4), np.zeros(4)
-    there, back, mean = np.zeros(p), np.zeros(p), np.zeros(p)
+    states, odds, first, weights = np.zeros((4, p)), np.zeros(4), np.zeros(4), np.zeros(4)
+    there, back, mean, known = np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p)
     for i in range(n):
         for j in range(i + 1, n):
             free_there = not state.free.size or state.free[i, j]
@@ -217,6 +205,9 @@ def _pairs(state: State, terms: Terms, coef: np.ndarray, mutual: int) -> tuple[f
             change(state, terms, j, i, back)
             there[mutual] = back[mutual] = 0.0
             y_there, y_back = state.slot[i, j] != NO_TIE, state.slot[j, i] != NO_TIE
+            # A dyad outside the risk set has one state; a missing one agrees with both.
+            open_there = free_there and missing.size > 0 and missing[i, j]
+            open_back = free_back and missing.size > 0 and missing[j, i]
             for s in range(4):
                 a, b = s % 2 == 1, s >= 2
                 # Loops: temporary arrays would take most of the time.
@@ -224,18 +215,36 @@ def _pairs(state: State, terms: Terms, coef: np.ndarray, mutual: int) -> tuple[f
                     states[s, c] = (there[c] if a else 0.0) + (back[c] if b else 0.0)
                 states[s, mutual] = 1.0 if a and b else 0.0
                 possible = (free_there or a == y_there) and (free_back or b == y_back)
-                odds[s] = _score(coef, states[s]) if possible else -np.inf
-            top, total = max(max(odds[0], odds[1]), max(odds[2], odds[3])), 0.0
+                odds[s], first[s] = 0.0, 0.0 if possible else -np.inf
+                # Infinite coefficients come first: they choose the possible states.
+                for c in range(p):
+                    if np.isfinite(coef[c]):
+                        odds[s] += coef[c] * states[s, c]
+                    elif possible:
+                        first[s] += np.sign(coef[c]) * states[s, c]
+            leading = first.max()
+            for s in range(4):
+                odds[s] = odds[s] if first[s] == leading else -np.inf
+            top, total, agreeing = odds.max(), 0.0, 0.0
+            mean[:] = 0.0
+            known[:] = 0.0
             for s in range(4):
                 weights[s] = np.exp(odds[s] - top)
                 total += weights[s]
-            observed = (1 if y_there else 0) + (2 if y_back else 0)
-            value += odds[observed] - top - np.log(total)
-            for c in range(p):
-                mean[c] = 0.0
+                agrees = (open_there or (s % 2 == 1) == y_there) and (open_back or (s >= 2) == y_back)
+                for c in range(p):
+                    mean[c] += weights[s] * states[s, c]
+                    known[c] += weights[s] * states[s, c] if agrees else 0.0
+                agreeing += weights[s] if agrees else 0.0
+            value += np.log(agreeing) - np.log(total)
+            if open_there or open_back:
                 for s in range(4):
-                    mean[c] += weights[s] / total * states[s, c]
-                gradient[c] += states[observed, c] - mean[c]
+                    agrees = (open_there or (s % 2 == 1) == y_there) and (open_back or (s >= 2) == y_back)
+                    if agrees and weights[s] > 0:
+                        _add_outer(information, states[s] - known / agreeing, -weights[s] / agreeing)
+            for c in range(p):
+                mean[c] /= total
+                gradient[c] += known[c] / agreeing - mean[c]
             for s in range(4):
                 if weights[s] > 0:
                     for c in range(p):

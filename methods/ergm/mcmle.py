@@ -7,20 +7,38 @@ approximation is maximised with the observed statistics moved towards the simula
 stepping). Near the maximum, Newton's method maximises the ratio. Standard errors come from the covariance
 of the simulated statistics at the estimate, plus the error of the simulation.
 
+*Missing ties.* The likelihood is the sum over all networks that agree with the known ties. A second chain
+draws such networks; ``log mean exp((theta - theta_0) . g)`` over its draws takes the place of the first
+term, and its covariance is subtracted from the information.
+
+*Effort.* A chain that mixes slowly gets more proposals, up to the budget; a network that grows without bound
+halves the steps.
+
 References
 ----------
-Geyer and Thompson (1992); Hummel, Hunter and Handcock (2012).
+Geyer and Thompson (1992); Hummel, Hunter and Handcock (2012); Handcock and Gile, Modeling social networks
+from sampled data, AOAS 4 (2010).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.ergm.sampling import Chain, DegenerateModelError, autocorrelation_time, retune, sample
+from methods.ergm.sampling import (
+    BudgetSpentError,
+    Chain,
+    DegenerateModelError,
+    Sample,
+    autocorrelation_time,
+    place,
+    retune,
+    sample,
+)
 
 Array = NDArray[np.float64]
 
@@ -28,14 +46,21 @@ _TRUST = 1.5
 """Longest step, in standard deviations of the simulated statistics (Mahalanobis)."""
 _NEAR = 0.2
 """Distance within which importance weights are reliable."""
+_NEAR_CURVED = 0.1
+"""The same for curved models, whose last step is linear in the decay."""
 _MOST_ROUNDS = 60
-_MOST_BACK_OFFS = 6
+_MOST_BACK_OFFS = 12
+_LEAST_EFFECTIVE = 20
+"""Independent networks below which a sample gives no direction."""
+_DECAYS = (0.01, 10.0)
 
 
 class Estimate(NamedTuple):
     """Estimate by simulation.
 
-    `covariance` excludes the error of the simulation; `monte_carlo` is that error.
+    `covariance` excludes the error of the simulation; `monte_carlo` is that error. `reason` says why the
+    estimate is not the maximum; it is empty otherwise. `effective` is the size of the sample in
+    independent networks.
     """
 
     coef: Array
@@ -46,80 +71,210 @@ class Estimate(NamedTuple):
     distance: float
     interval: int
     proposals: int
+    reason: str = ""
+    effective: float = 0.0
+
+
+@dataclass
+class Sampler:
+    """Chains of all networks and, with missing ties, of those that agree with the known ties.
+
+    `observed` (1, p) are the statistics of the graph; `edges` recomputes them for other decays.
+    """
+
+    chain: Chain
+    known: Chain | None
+    observed: Array
+    restate: Callable[[Chain, Array], Array]
+
+    def draw(self, coef: Array, draws: int, effective: float, most_steps: int) -> Draws:
+        """Draw statistics of both chains at the coefficients."""
+        place(self.chain, coef)
+        if self.known is None:
+            simulated = sample(self.chain, coef, draws, effective, most_steps)
+            if self.chain.model.is_decay.any():
+                self.observed = self.restate(self.chain, coef)[None]
+            return Draws(simulated.statistics, self.observed, simulated.effective)
+        place(self.known, coef)
+        half = most_steps // 2
+        simulated = sample(self.chain, coef, draws, effective, half)
+        given: Sample = sample(self.known, coef, draws, effective, half)
+        return Draws(simulated.statistics, given.statistics, min(simulated.effective, given.effective))
+
+
+class Draws(NamedTuple):
+    """Statistics of simulated networks (m, p), and of the observed network or its completions (k, p)."""
+
+    simulated: Array
+    given: Array
+    effective: float
+
+    def only(self, moving: NDArray[np.bool_]) -> Draws:
+        """Return the columns `moving`."""
+        return Draws(self.simulated[:, moving], self.given[:, moving], self.effective)
 
 
 def estimate(
-    new_chain: Callable[[], Chain], starts: list[Array], observed: Array, effective: float, most_steps: int
+    new_sampler: Callable[[], Sampler], starts: list[Array], effective: float, most_steps: int
 ) -> Estimate:
     """Estimate from the first of `starts` that converges.
 
-    Infinite coefficients stay fixed. `new_chain` returns a chain at the observed network.
+    Infinite coefficients stay fixed. `new_sampler` returns chains at the observed network. If no start
+    converges, the rest of the budget goes to the one that came closest; the result then has a `reason`.
 
     Raises
     ------
     DegenerateModelError
-        If no start converges; the message describes the simulated networks.
+        If every start leads to networks that grow without bound.
     """
-    reasons = []
-    for start in starts:
+    reasons: list[str] = []
+    partial: list[Estimate] = []
+    for k, start in enumerate(starts):
         try:
-            return _approach(new_chain, start, observed, effective, most_steps)
+            # The last start may use all proposals that are left.
+            share = 1.0 if k == len(starts) - 1 else 0.25
+            found = _approach(new_sampler, start, effective, int(share * most_steps))
         except DegenerateModelError as error:
             reasons.append(str(error))
-    raise DegenerateModelError(" / ".join(dict.fromkeys(reasons)))
+            continue
+        if not found.reason:
+            return found
+        partial.append(found)
+    if not partial:
+        raise DegenerateModelError(" / ".join(dict.fromkeys(reasons)))
+    return min(partial, key=lambda one: (not np.isfinite(one.distance), one.distance))
 
 
 def _approach(
-    new_chain: Callable[[], Chain], start: Array, observed: Array, effective: float, most_steps: int
+    new_sampler: Callable[[], Sampler], start: Array, effective: float, most_steps: int
 ) -> Estimate:
-    moving, coef, reached = np.isfinite(start), start.copy(), None
-    chain, backed_off = new_chain(), 0
-    budget, allowed = chain.budget, chain.budget.left - most_steps // 4
+    moving, coef, sampler = np.isfinite(start), start.copy(), new_sampler()
+    budget = sampler.chain.budget
+    search, reached, trust, backed_off = _Search(sampler, budget.left - most_steps), None, _TRUST, 0
+    reason = f"{_MOST_ROUNDS} rounds did not suffice"
     for rounds in range(1, _MOST_ROUNDS + 1):
         try:
-            draws = sample(chain, coef, 400, 60, min(most_steps // 10, max(0, budget.left - allowed)))
-            retune(chain, draws, worth=0.2)
-            step, distance = _newton_step(draws[:, moving], observed[moving])
-            reached = coef.copy()
-            coef[moving] += min(1.0, _TRUST / max(distance, 1e-12)) * step
+            draws = search.draw(coef)
+            step, distance = _newton_step(*draws.only(moving)[:2])
+            reached = _Reached(coef.copy(), draws, rounds, distance)
+            if draws.effective < _LEAST_EFFECTIVE:
+                reason = _slow(sampler.chain, draws)
+                break
+            retune(sampler.chain, draws.simulated, worth=0.2)
+            coef = _moved(coef, moving, min(1.0, trust / max(distance, 1e-12)) * step, sampler)
+            trust = min(_TRUST, 1.5 * trust)
             if distance < _TRUST:
-                retune(chain, draws)
-            refined = _refine(chain, coef, observed, effective, most_steps) if distance < _TRUST else None
+                retune(sampler.chain, draws.simulated)
+                refined = _refine(sampler, coef, effective)
+                if refined is not None:
+                    return refined._replace(rounds=rounds, proposals=budget.total - budget.left)
         except DegenerateModelError:
             backed_off += 1
+            trust /= 2
             if reached is None or backed_off > _MOST_BACK_OFFS:
                 raise
-            coef[moving] = (coef + reached)[moving] / 2
-            chain = new_chain()
-            continue
-        if refined is not None:
-            return refined._replace(rounds=rounds)
-    raise DegenerateModelError(
-        f"after {_MOST_ROUNDS} rounds the simulated networks differ from the observed one by {distance:.1f} "
-        f"standard deviations: {_compare(chain, draws.mean(axis=0), observed)}"
+            coef[moving] = (coef + reached.coef)[moving] / 2
+            sampler = search.sampler = new_sampler()
+        except BudgetSpentError as error:
+            reason = str(error)
+            break
+    return _unfinished(sampler, reached or _Reached(coef, None, rounds, np.inf), reason)
+
+
+class _Reached(NamedTuple):
+    """Last coefficients with a sample, and the distance of its mean from the observed statistics."""
+
+    coef: Array
+    draws: Draws | None
+    rounds: int
+    distance: float
+
+
+@dataclass
+class _Search:
+    """Short samples of the search, with more effort where the chain mixes slowly.
+
+    `reserve` is the part of the budget that the search leaves to others.
+    """
+
+    sampler: Sampler
+    reserve: int
+    limit: int = 0
+
+    def draw(self, coef: Array) -> Draws:
+        """Draw a short sample; double its effort until it gives a direction."""
+        budget = self.sampler.chain.budget
+        while True:
+            left = budget.left - self.reserve
+            if left <= 0:
+                raise BudgetSpentError("the proposals of this start are spent")
+            self.limit = self.limit or max(1, left // 10)
+            draws = self.sampler.draw(coef, 400, 60, min(self.limit, left))
+            if draws.effective >= _LEAST_EFFECTIVE or self.limit >= left:
+                return draws
+            self.limit *= 2
+
+
+def _slow(chain: Chain, draws: Draws) -> str:
+    low, high = draws.simulated[:, 0].min(), draws.simulated[:, 0].max()
+    return (
+        f"{chain.steps:,} proposals gave {draws.effective:.0f} independent networks; expected 60; in them "
+        f"{chain.model.names[0]} ranges from {low:.4g} to {high:.4g}"
     )
 
 
-def _refine(chain: Chain, coef: Array, observed: Array, effective: float, most_steps: int) -> Estimate | None:
+def _moved(coef: Array, moving: NDArray[np.bool_], step: Array, sampler: Sampler) -> Array:
+    """Add a step; a decay changes at most threefold and stays in its range."""
+    new = coef.copy()
+    new[moving] += step
+    decays = moving & sampler.chain.model.is_decay
+    new[decays] = np.clip(new[decays], coef[decays] / 3, coef[decays] * 3).clip(*_DECAYS)
+    return new
+
+
+def _refine(sampler: Sampler, coef: Array, effective: float) -> Estimate | None:
     """Maximise the ratio itself from larger samples; return None if still far off."""
-    moving = np.isfinite(coef)
+    moving, chain = np.isfinite(coef), sampler.chain
+    curved = chain.model.is_decay[moving].any()
+    near = _NEAR_CURVED if curved else _NEAR
     first = min(effective / 4, max(effective / 8, 150 * moving.sum()))
     for wanted in (first, effective):
-        draws = sample(chain, coef, int(1.5 * wanted), wanted, most_steps)
-        interval = chain.interval
-        _, distance = _newton_step(draws[:, moving], observed[moving])
-        if distance > (_TRUST if wanted < effective else _NEAR):
+        draws = sampler.draw(coef, int(1.5 * wanted), wanted, chain.budget.left)
+        interval, part = chain.interval, draws.only(moving)
+        _, distance = _newton_step(*part[:2])
+        short = draws.effective < 0.99 * wanted
+        if short and draws.effective < _LEAST_EFFECTIVE * moving.sum():
+            raise BudgetSpentError(_slow(chain, draws))
+        if distance > (_TRUST if wanted < effective else near):
             return None
         at = coef.copy()
-        retune(chain, draws)
-        coef[moving] += _ratio_maximum(draws[:, moving], observed[moving])
-    return _summarise(draws, coef, at, distance)._replace(interval=interval, proposals=chain.steps)
+        retune(chain, draws.simulated)
+        coef = _moved(coef, moving, _ratio_maximum(*part[:2]), sampler)
+        if short:
+            break
+    reason = _at_limit(chain, coef)
+    if short and not reason:
+        reason = (
+            f"the last sample is worth {draws.effective:.0f} independent networks, expected {effective:.0f}; "
+            "the standard errors include the larger error of the simulation"
+        )
+    return _summarise(draws, coef, at, distance)._replace(interval=interval, reason=reason)
 
 
-def _newton_step(draws: Array, observed: Array) -> tuple[Array, float]:
+def _at_limit(chain: Chain, coef: Array) -> str:
+    names = [
+        name
+        for name, decay in zip(chain.model.names, np.where(chain.model.is_decay, coef, 1.0), strict=True)
+        if not _DECAYS[0] < decay < _DECAYS[1]
+    ]
+    return f"{', '.join(names)} is at a limit of its range; fix the decay" if names else ""
+
+
+def _newton_step(draws: Array, given: Array) -> tuple[Array, float]:
     """Compute the step of the normal approximation and the distance to the mean."""
-    gap = observed - draws.mean(axis=0)
-    covariance = np.atleast_2d(np.cov(draws.T))
+    given = np.atleast_2d(given)
+    gap = given.mean(axis=0) - draws.mean(axis=0)
+    covariance = _information(np.atleast_2d(np.cov(draws.T)), _covariance(given))
     # A statistic without variation in the sample has no estimate of its variance: use that of a count
     # with mean |gap|.
     stuck = np.diag(np.where(np.diag(covariance) > 0, 0.0, np.maximum(np.abs(gap), 1e-6)))
@@ -130,36 +285,60 @@ def _newton_step(draws: Array, observed: Array) -> tuple[Array, float]:
     return step, float(np.sqrt(max(gap @ step, 0.0)))
 
 
-def _weights(draws: Array, move: Array) -> Array:
+def _covariance(given: Array) -> Array:
+    """Compute the covariance of the completions of the network, 0 for one network."""
+    if len(given) == 1:
+        return np.zeros((given.shape[1], given.shape[1]))
+    return np.atleast_2d(np.cov(given.T))
+
+
+def _information(complete: Array, missing: Array) -> Array:
+    """Subtract the information of missing ties, where the rest stays positive definite.
+
+    Elsewhere that of complete networks gives a shorter step in a rising direction.
+    """
+    if not missing.any():
+        return complete
+    scale = np.sqrt(np.maximum(np.diag(complete), 1e-300))
+    rest = complete - missing
+    return rest if np.linalg.eigvalsh(rest / np.outer(scale, scale))[0] > 1e-3 else complete
+
+
+def _reweighted(draws: Array, move: Array) -> tuple[Array, Array]:
+    """Compute mean and covariance of the statistics at coefficients moved by `move`."""
     log_weights = (draws - draws.mean(axis=0)) @ move
     weights = np.exp(log_weights - log_weights.max())
-    return weights / weights.sum()
+    weights /= weights.sum()
+    mean = weights @ draws
+    centred = draws - mean
+    return mean, (weights[:, None] * centred).T @ centred
 
 
-def _ratio_maximum(draws: Array, observed: Array) -> Array:
-    """Find the move at which the reweighted mean equals the observed statistics."""
-    move = np.zeros(len(observed))
+def _ratio_maximum(draws: Array, given: Array) -> Array:
+    """Find the move at which the reweighted mean equals that of the given networks."""
+    move = np.zeros(draws.shape[1])
     for _ in range(50):
-        weights = _weights(draws, move)
-        mean = weights @ draws
-        centred = draws - mean
-        step = np.linalg.solve((weights[:, None] * centred).T @ centred, observed - mean)
+        mean, covariance = _reweighted(draws, move)
+        target, inner = _reweighted(given, move)
+        step = np.linalg.solve(_information(covariance, inner), target - mean)
         move += step
         if np.abs(step * draws.std(axis=0)).max() < 1e-10:
             break
     return move
 
 
-def _summarise(draws: Array, coef: Array, at: Array, distance: float) -> Estimate:
+def _summarise(draws: Draws, coef: Array, at: Array, distance: float) -> Estimate:
     moving = np.isfinite(coef)
-    part = draws[:, moving]
-    weights = _weights(part, (coef - at)[moving])
-    centred = part - weights @ part
-    inverse = np.linalg.inv((weights[:, None] * centred).T @ centred)
-    error = inverse @ _covariance_of_mean(part) @ inverse
+    part, move = draws.only(moving), (coef - at)[moving]
+    complete, missing = _reweighted(part.simulated, move)[1], _reweighted(part.given, move)[1]
+    inverse = np.linalg.inv(_information(complete, missing))
+    noise = _covariance_of_mean(part.simulated)
+    if len(part.given) > 1:
+        noise = noise + _covariance_of_mean(part.given)
     full, monte_carlo = np.zeros((2, len(coef), len(coef)))
-    full[np.ix_(moving, moving)], monte_carlo[np.ix_(moving, moving)] = inverse, error
-    return Estimate(coef, full, monte_carlo, draws, 0, distance, 0, 0)
+    full[np.ix_(moving, moving)] = inverse
+    monte_carlo[np.ix_(moving, moving)] = inverse @ noise @ inverse
+    return Estimate(coef, full, monte_carlo, draws.simulated, 0, distance, 0, 0, "", draws.effective)
 
 
 def _covariance_of_mean(draws: Array) -> Array:
@@ -171,6 +350,18 @@ def _covariance_of_mean(draws: Array) -> Array:
     return np.atleast_2d(np.cov(draws.T)) * np.outer(stretch, stretch)
 
 
-def _compare(chain: Chain, mean: Array, observed: Array) -> str:
-    parts = zip(chain.model.names, mean, observed, strict=True)
-    return "; ".join(f"{name} {m:.4g} simulated, {o:.4g} observed" for name, m, o in parts)
+def _unfinished(sampler: Sampler, reached: _Reached, reason: str) -> Estimate:
+    """Return the last coefficients and their sample, without standard errors."""
+    chain, p = sampler.chain, len(reached.coef)
+    unknown = np.full((p, p), np.nan)
+    draws = np.empty((0, p)) if reached.draws is None else reached.draws.simulated
+    if reached.draws is not None:
+        mean, observed = draws.mean(axis=0), reached.draws.given.mean(axis=0)
+        parts = zip(chain.model.names, mean, observed, strict=True)
+        compared = "; ".join(f"{name} {m:.4g} simulated, {o:.4g} observed" for name, m, o in parts)
+        reason += f"; the last sample differs by {reached.distance:.1f} standard deviations: {compared}"
+    return Estimate(
+        reached.coef, unknown, unknown, draws, reached.rounds, reached.distance, chain.interval,
+        chain.budget.total - chain.budget.left, reason,
+        0.0 if reached.draws is None else reached.draws.effective,
+    )  # fmt: skip

@@ -11,13 +11,14 @@ Morris, Handcock and Hunter (2008).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.compiled import compiled
-from methods.ergm.change import Terms, change
-from methods.ergm.state import NO_TIE, Node, State, has_capacity, toggle, widen
+from methods.ergm.change import Terms, change, statistics
+from methods.ergm.state import NO_TIE, Node, State, edges_of, has_capacity, toggle, widen
 from methods.ergm.terms import Model
 
 Array = NDArray[np.float64]
@@ -28,7 +29,19 @@ _CLOSING = 0.3
 
 
 class DegenerateModelError(ValueError):
-    """The model puts its probability on networks unlike the observed one."""
+    """The model puts its probability on networks unlike the observed one.
+
+    Attributes
+    ----------
+    partial : ErgmFit or None
+        State of a fit when it stopped: the last coefficients and the diagnostics of their sample.
+    """
+
+    partial: Any = None
+
+
+class BudgetSpentError(Exception):
+    """The proposals of a fit do not suffice."""
 
 
 @dataclass
@@ -42,11 +55,9 @@ class Budget:
         self.left = self.total
 
     def spend(self, steps: int) -> None:
-        """Take proposals from the budget, or raise DegenerateModelError."""
+        """Take proposals from the budget, or raise BudgetSpentError."""
         if steps > self.left:
-            raise DegenerateModelError(
-                f"the budget of {self.total:,} proposals (most_steps) is spent: the sampler hardly mixes"
-            )
+            raise BudgetSpentError(f"the budget of {self.total:,} proposals (most_steps) is spent")
         self.left -= steps
 
 
@@ -70,13 +81,26 @@ class Chain:
         self.interval = self.interval or max(32, int(self.state.ties[0]) // 2)
 
 
+def place(chain: Chain, coef: Array) -> None:
+    """Evaluate the statistics of a chain at the decays of `coef`."""
+    if not chain.model.is_decay.any():
+        return
+    chain.model = chain.model.at(coef)
+    chain.statistics = statistics(
+        chain.state.nodes, chain.state.directed, edges_of(chain.state), chain.model.terms, len(coef),
+        chain.model.with_shared,
+    )  # fmt: skip
+
+
 def advance(chain: Chain, coef: Array, steps: int) -> None:
     """Make `steps` proposals.
 
     Raises
     ------
     DegenerateModelError
-        If the network gets more ties than `state` has capacity for, or the budget is spent.
+        If the network gets more ties than `state` has capacity for.
+    BudgetSpentError
+        If the budget is spent.
     """
     _run(chain, coef, steps, steps + 1, np.empty((0, len(coef))))
 
@@ -91,11 +115,11 @@ def draw(chain: Chain, coef: Array, draws: int) -> Array:
 def _run(chain: Chain, coef: Array, steps: int, interval: int, out: Array) -> None:
     chain.budget.spend(steps)
     pending, done = np.full(2, -1), 0
-    delta = np.zeros(len(coef))
+    delta, weights = np.zeros(len(coef)), chain.model.weights(coef)
     closing = _CLOSING if chain.state.shared.size else 0.0
     while done < steps:
         done = _advance(
-            chain.state, chain.model.terms, coef, chain.rng, closing, done, steps, interval, out, delta,
+            chain.state, chain.model.terms, weights, chain.rng, closing, done, steps, interval, out, delta,
             chain.statistics, pending,
         )  # fmt: skip
         if pending[0] < 0:
@@ -129,7 +153,7 @@ def _advance(
 
     Stops early if there is no capacity for a tie, and stores that tie in `pending`.
     """
-    n, dyads = state.slot.shape[0], state.dyads
+    n, dyads = state.nodes, state.dyads
     until = interval - begin % interval
     for step in range(begin, steps):
         ties = state.ties[0]
@@ -239,16 +263,29 @@ def retune(chain: Chain, draws: Array, worth: float = 0.6) -> None:
     chain.interval = max(1, int(chain.interval * autocorrelation_time(draws).max() * worth))
 
 
-def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: int) -> Array:
+class Sample(NamedTuple):
+    """Statistics (draws, p) of simulated networks.
+
+    `effective` is the number of independent networks that they are worth, by the slowest statistic.
+    """
+
+    statistics: Array
+    effective: float
+
+
+def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: int) -> Sample:
     """Draw statistics of at least `draws` networks with a given effective size.
 
     A sample that nearly suffices is extended. A sample that is worth less than half becomes burn-in, and
-    the interval between draws grows.
+    the interval between draws grows. If `most_steps` proposals, or the chain's budget, do not suffice, the
+    sample is worth less: the caller decides what follows.
 
     Raises
     ------
     DegenerateModelError
-        If `most_steps` proposals do not suffice, or the chain's budget is spent.
+        If the network grows without bound.
+    BudgetSpentError
+        If the budget does not suffice for a first sample.
     """
     began = chain.steps
     # The chain continues from the last sample; a distant start shows as a small effective size.
@@ -256,17 +293,12 @@ def sample(chain: Chain, coef: Array, draws: int, effective: float, most_steps: 
     statistics = draw(chain, coef, draws)
     while (short := effective * autocorrelation_time(statistics).max() / len(statistics)) > 1:
         grow = short > 2
-        if grow:
-            chain.interval = int(chain.interval * min(3.0, short))
+        interval = int(chain.interval * min(3.0, short)) if grow else chain.interval
         more = draws if grow else int(np.ceil(len(statistics) * (1.1 * short - 1)))
-        if chain.steps - began + more * chain.interval > most_steps:
-            low, high = statistics.min(axis=0), statistics.max(axis=0)
-            raise DegenerateModelError(
-                f"{chain.steps - began:,} proposals gave {effective / short:.0f} independent networks; "
-                "expected "
-                f"{effective:.0f}; in them {chain.model.names[0]} ranges from {low[0]:.4g} to "
-                f"{high[0]:.4g}: the sampler does not mix"
-            )
+        cost = more * interval
+        if chain.steps - began + cost > most_steps or cost > chain.budget.left:
+            break
+        chain.interval = interval
         further = draw(chain, coef, more)
         statistics = further if grow else np.concatenate([statistics, further])
-    return statistics
+    return Sample(statistics, effective / short)

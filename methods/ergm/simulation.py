@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from methods.ergm.change import statistics
-from methods.ergm.sampling import Budget, Chain, advance, sample
+from methods.ergm.sampling import Budget, Chain, DegenerateModelError, advance, sample
 from methods.ergm.state import State, check_graph, edge_array, edges_of, make_state
 from methods.ergm.terms import Model, Term, read_terms
 
@@ -67,22 +67,29 @@ def simulate(
     Raises
     ------
     DegenerateModelError
-        If the network grows to more than three times the ties of `graph` plus 2,000.
+        If the network grows to more than three times the ties of `graph` plus 2,000, or, without an
+        `interval`, if 100 million proposals are not worth 200 independent networks.
     """
     check_graph(graph)
     model = read_terms(graph, terms)
     theta = np.array(coef, dtype=float)
-    if theta.shape != (len(model.names),) or np.isnan(theta).any() or draws < 1:
+    if theta.shape != (len(model.names),) or np.isnan(theta[~model.is_decay]).any() or draws < 1:
         raise ValueError(
             f"ergm: draws is {draws} and coef is {theta}; expected draws >= 1 and one coefficient for each "
             "of "
             f"{', '.join(model.names)}"
         )
+    model = model.at(theta)
     state, observed = initial_state(graph, model, free)
     unbounded = Budget(np.iinfo(np.int64).max)
     chain = Chain(state, model, observed, np.random.default_rng(seed), unbounded, interval=interval or 0)
     if interval is None:
-        sample(chain, theta, 400, 200, 100_000_000)
+        first = sample(chain, theta, 400, 200, 100_000_000)
+        if first.effective < 200:
+            raise DegenerateModelError(
+                f"ergm: {chain.steps:,} proposals gave {first.effective:.0f} independent networks, expected "
+                "200: the sampler does not mix at these coefficients; give interval and burn_in"
+            )
     advance(chain, theta, 16 * chain.interval if burn_in is None else burn_in)
     edges, drawn = [], np.empty((draws, len(theta)))
     for k in range(draws):
@@ -99,4 +106,4 @@ def initial_state(graph: nx.Graph, model: Model, free: ArrayLike | None) -> tupl
     if mask is not None and mask.shape != (n, n):
         raise ValueError(f"ergm: the risk set has shape {mask.shape}; expected ({n}, {n})")
     observed = statistics(n, directed, edges, model.terms, len(model.names), model.with_shared)
-    return make_state(n, directed, edges, mask, model.with_shared), observed
+    return make_state(n, directed, edges, mask, model.with_shared, model.terms.before), observed

@@ -3,6 +3,10 @@
 Lookup and random draw of a tie take constant time; adding and removing a tie i -> j takes time
 proportional to the degrees of i and j. Memory grows with the square of the number of nodes: 4 bytes per
 dyad, 2 more for models with shared partners, 1 more with a risk set.
+
+*Layers.* Operators over time evaluate terms on the union and on the intersection with the network before.
+Then there are three copies of the nodes: node i is also i + n in the union and i + 2 n in the intersection.
+A tie that existed before changes the intersection, another tie changes the union.
 """
 
 from __future__ import annotations
@@ -24,11 +28,12 @@ MOST_NODES = 20_000
 
 
 class State(NamedTuple):
-    """A network of n nodes. If undirected, `in_*` and `out_*` are the same arrays.
+    """A network of `nodes` nodes. If undirected, `in_*` and `out_*` are the same arrays.
 
     `slot[i, j]` is the position of the tie in `tails`, `heads`, or `NO_TIE`, or `FIXED_TIE` for a tie
     outside the risk set. `shared[i, j]` counts the paths i -> k -> j; it is empty if no term needs it.
-    `free[i, j]` marks the dyads at risk; it is empty if all dyads are.
+    `free[i, j]` marks the dyads at risk; it is empty if all dyads are. `before[i, j]` marks the ties of the
+    network before; it is empty without layers.
     """
 
     directed: bool
@@ -43,6 +48,8 @@ class State(NamedTuple):
     heads: NDArray[np.int32]
     ties: NDArray[np.int64]
     dyads: int
+    nodes: int
+    before: NDArray[np.bool_]
 
 
 def check_graph(graph: nx.Graph) -> None:
@@ -69,33 +76,61 @@ def edge_array(graph: nx.Graph) -> NDArray[np.int64]:
 
 
 def make_state(
-    n: int, directed: bool, edges: NDArray[np.int64], free: NDArray[np.bool_] | None, with_shared: bool
+    n: int,
+    directed: bool,
+    edges: NDArray[np.int64],
+    free: NDArray[np.bool_] | None,
+    with_shared: bool,
+    before: NDArray[np.bool_] | None = None,
 ) -> State:
     """Build a network; ties outside the risk set `free` (n, n) are never toggled."""
-    state = empty_state(n, directed, edges, free, with_shared)
+    state = empty_state(n, directed, edges, free, with_shared, before)
+    if state.before.size:
+        _add_before(state)
     _add_ties(state, edges)
     return state
 
 
 def empty_state(
-    n: int, directed: bool, edges: NDArray[np.int64], free: NDArray[np.bool_] | None, with_shared: bool
+    n: int,
+    directed: bool,
+    edges: NDArray[np.int64],
+    free: NDArray[np.bool_] | None,
+    with_shared: bool,
+    before: NDArray[np.bool_] | None = None,
 ) -> State:
     """Create a network without ties, with capacity for three times `edges`.
 
-    A sampler that exceeds the capacity has diverged.
+    A sampler that exceeds the capacity has diverged. The union with the network before is empty too.
     """
     mask = np.zeros((0, 0), dtype=bool) if free is None else _risk_set(free, directed)
-    width = min(n, 2 * int(np.bincount(edges.ravel(), minlength=n).max(initial=0)) + 16)
-    out = np.zeros((n, width), dtype=np.int32), np.zeros(n, dtype=np.int64)
-    into = (np.zeros((n, width), dtype=np.int32), np.zeros(n, dtype=np.int64)) if directed else out
+    earlier = np.zeros((0, 0), dtype=bool) if before is None else before
+    size = 3 * n if earlier.size else n
+    degrees = np.bincount(edges.ravel(), minlength=n)
+    if earlier.size:
+        degrees = degrees + np.maximum(earlier.sum(axis=0), earlier.sum(axis=1))
+    width = min(n, 2 * int(degrees.max(initial=0)) + 16)
+    out = np.zeros((size, width), dtype=np.int32), np.zeros(size, dtype=np.int64)
+    into = (np.zeros((size, width), dtype=np.int32), np.zeros(size, dtype=np.int64)) if directed else out
     dyads = n * (n - 1) if free is None else int(mask.sum())
     dyads = dyads if directed else dyads // 2
     capacity = min(dyads, 3 * len(edges) + 2000) + 1
     return State(
-        directed, np.full((n, n), NO_TIE, dtype=np.int32), np.zeros((n, n) if with_shared else (0, 0),
-        dtype=np.int16), mask, *out, *into, np.zeros(capacity, dtype=np.int32), np.zeros(capacity,
-        dtype=np.int32), np.zeros(1, dtype=np.int64), dyads,
+        directed, np.full((size, size), NO_TIE, dtype=np.int32),
+        np.zeros((size, size) if with_shared else (0, 0), dtype=np.int16), mask, *out, *into,
+        np.zeros(capacity, dtype=np.int32), np.zeros(capacity, dtype=np.int32), np.zeros(1, dtype=np.int64),
+        dyads, n, earlier,
     )  # fmt: skip
+
+
+@compiled
+def _add_before(state: State) -> None:
+    """Add the ties of the network before to the union."""
+    n = state.nodes
+    for i in range(n):
+        for j in range(0 if state.directed else i + 1, n):
+            if state.before[i, j]:
+                toggle_copy(state, i + n, j + n)
 
 
 @compiled
@@ -116,8 +151,8 @@ def _risk_set(free: NDArray[np.bool_], directed: bool) -> NDArray[np.bool_]:
 
 def widen(state: State) -> State:
     """Return the network with capacity for twice the degree."""
-    n, width = state.out_neighbours.shape
-    more = np.zeros((n, min(n, 2 * width) - width), dtype=np.int32)
+    rows, width = state.out_neighbours.shape
+    more = np.zeros((rows, min(state.nodes, 2 * width) - width), dtype=np.int32)
     out = np.hstack([state.out_neighbours, more])
     into = np.hstack([state.in_neighbours, more]) if state.directed else out
     return state._replace(out_neighbours=out, in_neighbours=into)
@@ -125,7 +160,7 @@ def widen(state: State) -> State:
 
 def edges_of(state: State) -> NDArray[np.int64]:
     """Return all ties, including fixed ones, as sorted (m, 2); i < j if undirected."""
-    rows, columns = np.nonzero(state.slot != NO_TIE)
+    rows, columns = np.nonzero(state.slot[: state.nodes, : state.nodes] != NO_TIE)
     selected = slice(None) if state.directed else rows < columns
     return np.column_stack([rows[selected], columns[selected]])
 
@@ -134,12 +169,31 @@ def edges_of(state: State) -> NDArray[np.int64]:
 def has_capacity(state: State, i: Node, j: Node) -> bool:
     """Return whether the lists of neighbours have capacity for the tie i -> j."""
     width = state.out_neighbours.shape[1]
+    if state.before.size:
+        k = layer_of(state.before, i, j) * state.nodes
+        if state.out_degree[i + k] >= width or state.in_degree[j + k] >= width:
+            return False
     return state.out_degree[i] < width and state.in_degree[j] < width
+
+
+@compiled(inline="always")
+def layer_of(before: np.ndarray, i: Node, j: Node) -> int:
+    """Return the layer that the tie i -> j changes: 1, the union, or 2, the intersection."""
+    return 2 if before[i, j] else 1
 
 
 @compiled
 def toggle(state: State, i: Node, j: Node) -> None:
-    """Add the tie i -> j, or remove it."""
+    """Add the tie i -> j, or remove it, in the network and in the layer that it changes."""
+    toggle_copy(state, i, j)
+    if state.before.size:
+        k = layer_of(state.before, i, j) * state.nodes
+        toggle_copy(state, i + k, j + k)
+
+
+@compiled
+def toggle_copy(state: State, i: Node, j: Node) -> None:
+    """Add the tie i -> j, or remove it, in one layer."""
     step = 1 if state.slot[i, j] == NO_TIE else -1
     if state.shared.size:
         _count_paths(state, i, j, step)
@@ -194,7 +248,7 @@ def _set_slot(state: State, i: Node, j: Node, where: Node) -> None:
 
 @compiled
 def _append_tie(state: State, i: Node, j: Node) -> None:
-    if state.free.size and not state.free[i, j]:
+    if i >= state.nodes or (state.free.size and not state.free[i, j]):
         _set_slot(state, i, j, FIXED_TIE)
         return
     last = state.ties[0]

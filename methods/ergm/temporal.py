@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import block_diag
 
-from methods.ergm.model import ErgmFit, fit
+from methods.ergm.model import fit
+from methods.ergm.result import ErgmFit
 from methods.ergm.terms import Term
 
 

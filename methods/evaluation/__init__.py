@@ -1,1 +1,1 @@
-"""Scores of predictions: calibration, conformal intervals, graphs, change points."""
+"""Scores of predictions: calibration, graphs, change points."""

@@ -14,16 +14,15 @@ validation loss is `patience` epochs old, then restore the best weights). Loshch
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
 
 from methods.fusion.model import Batch, CrossModalFusion, FusionOutput, Shape
+from methods.training import Cosine, Objective, Settings, Validation, fit, seeded
 
 
 @dataclass(frozen=True)
@@ -109,55 +108,38 @@ def train(
     track : callable
         Wraps the epochs, for example in a progress bar.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed) as generator:
         model = CrossModalFusion(shape)
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
-        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs)
-        history: list[Epoch] = []
-        best, best_weights = 0, copy.deepcopy(model.state_dict())
-        for number in track(range(1, recipe.epochs + 1)):
-            loss = _run_epoch(model, averaged, optimiser, training, recipe, generator)
-            schedule.step()
-            history.append(
-                _validate(cast(CrossModalFusion, averaged.module), validation, number, loss, recipe.kept)
-            )
-            if history[-1].validation_loss <= min(epoch.validation_loss for epoch in history):
-                best, best_weights = number, copy.deepcopy(averaged.module.state_dict())
-            elif number - best >= recipe.patience:
-                break
-    model.load_state_dict(best_weights)
-    return TrainingResult(model.eval(), history, best)
+        weights = pattern_weights(training.present, recipe.balance)
 
+        def batches(epoch: int) -> Sequence[Tensor]:
+            drawn = torch.multinomial(weights, len(training), replacement=True, generator=generator)
+            return drawn.split(recipe.batch_size)
 
-def _run_epoch(
-    model: CrossModalFusion,
-    averaged: AveragedModel,
-    optimiser: torch.optim.Optimizer,
-    training: Batch,
-    recipe: Recipe,
-    generator: torch.Generator,
-) -> float:
-    model.train()
-    total = 0.0
-    weights = pattern_weights(training.present, recipe.balance)
-    drawn = torch.multinomial(weights, len(training), replacement=True, generator=generator)
-    for rows in drawn.split(recipe.batch_size):
-        batch = training.take(rows)
-        visible = mask_modalities(batch.present, recipe.hide, generator)
-        masked_loss, visible_loss = losses(model(batch, visible), batch, visible)
-        loss = masked_loss + recipe.kept * visible_loss
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimiser.step()
-        averaged.update_parameters(model)
-        total += float(loss.detach()) * len(rows)
-    return total / len(training)
+        def loss(rows: Tensor) -> Tensor:
+            batch = training.take(rows)
+            visible = mask_modalities(batch.present, recipe.hide, generator)
+            masked_loss, visible_loss = losses(model(batch, visible), batch, visible)
+            return masked_loss + recipe.kept * visible_loss
+
+        fitted = fit(
+            model,
+            optimiser,
+            Objective(batches, loss, lambda judged: _validate(judged, validation, recipe.kept), (generator,)),
+            Settings(
+                epochs=recipe.epochs,
+                rate=Cosine(recipe.epochs, every=math.ceil(len(training) / recipe.batch_size)),
+                clip=recipe.clip,
+                average=recipe.average,
+                patience=recipe.patience,
+            ),
+            track=track,
+        )
+    history = [Epoch(e.epoch, e.train_loss, e.validation_loss, **e.scores) for e in fitted.history]
+    return TrainingResult(model, history, fitted.best_epoch)
 
 
 def pattern_weights(present: Tensor, balance: float) -> Tensor:
@@ -204,13 +186,11 @@ def _mean_over(squares: Tensor, known: Tensor, rows: Tensor) -> Tensor:
     return squares[rows].sum() / count.clamp_min(1.0)
 
 
-@torch.no_grad()
-def _validate(model: CrossModalFusion, batch: Batch, number: int, loss: float, kept: float) -> Epoch:
+def _validate(model: nn.Module, batch: Batch, kept: float) -> Validation:
     """Compute the validation loss.
 
     Each modality is held out in turn, from the rows that have other modalities; then none is held out.
     """
-    model.eval()
     _, visible = losses(model(batch), batch, batch.present)
     masked = torch.zeros(())
     for index in range(batch.present.shape[1]):
@@ -219,4 +199,5 @@ def _validate(model: CrossModalFusion, batch: Batch, number: int, loss: float, k
         remaining = part.present.clone()
         remaining[:, index] = False
         masked = masked + losses(model(part, remaining), part, remaining)[0]
-    return Epoch(number, loss, float(masked + kept * visible), float(masked), float(visible))
+    parts = {"validation_hidden": float(masked), "validation_shown": float(visible)}
+    return Validation(float(masked + kept * visible), parts)

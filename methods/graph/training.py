@@ -11,8 +11,6 @@ that does not overflow.
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -21,12 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE
 
 from methods.graph.encoders import Encoder, sample_neighbours
 from methods.graph.links import Links, both_directions, same_type_negatives, uniform_negatives
+from methods.training import Cosine, Objective, Settings, Validation, fit, seeded
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 Features: TypeAlias = "NDArray[np.float32] | sparse.csr_matrix"
@@ -92,16 +91,6 @@ class TrainingResult:
     best_epoch: int
 
 
-def cosine_with_warmup(epoch: int, epochs: int, warmup: int) -> float:
-    """Return the factor of the learning rate in `epoch`, counted from 0.
-
-    It is ``(t + 1) / W`` during the warm-up, then ``(1 + cos(pi (t - W) / (T - W))) / 2``.
-    """
-    if epoch < warmup:
-        return (epoch + 1) / warmup
-    return (1 + math.cos(math.pi * (epoch - warmup) / max(epochs - warmup, 1))) / 2
-
-
 def link_loss(z: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """Return the mean cross-entropy of links plus that of pairs without a link."""
     return functional.softplus(-dot(z, positive)).mean() + functional.softplus(dot(z, negative)).mean()
@@ -154,17 +143,38 @@ def train_links(
             f"negatives are '{recipe.negatives}', which needs the types of the nodes; pass types"
         )
     rng = np.random.default_rng(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         model = autoencoder(encoder())
-        state = _Training(model, as_tensor(x), train, validation, recipe, rng, types, context)
-        for epoch in track(range(recipe.epochs)):
-            state.step(epoch)
-            if epoch + 1 - state.best_epoch >= recipe.patience:
-                break
-        model.load_state_dict(state.best)
-        z = embed_nodes(model, state.x, state.message_links(train), recipe)
-    return TrainingResult(state.best, z, state.history, state.best_epoch)
+        objective = _Objective(model, as_tensor(x), train, validation, recipe, rng, types, context)
+        fitted = fit(
+            model,
+            torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay),
+            # An epoch has one batch: the whole graph.
+            Objective(
+                batches=lambda epoch: [torch.arange(1)],
+                loss=lambda rows: objective.loss(),
+                validate=lambda _: Validation(objective.validation_loss()),
+                generators=(rng,),
+            ),
+            Settings(
+                epochs=recipe.epochs,
+                rate=Cosine(recipe.epochs, recipe.warmup),
+                clip=recipe.clip,
+                patience=recipe.patience,
+            ),
+            track=track,
+        )
+        z = embed_nodes(model, objective.x, objective.message_links(train), recipe)
+    history = [
+        {
+            "epoch": epoch.epoch,
+            "learning_rate": epoch.rate,
+            "train_loss": epoch.train_loss,
+            "validation_loss": epoch.validation_loss,
+        }
+        for epoch in fitted.history
+    ]
+    return TrainingResult(model.state_dict(), z, history, fitted.best_epoch)
 
 
 def autoencoder(encoder: Encoder) -> GAE:
@@ -198,9 +208,9 @@ def message_edges(model: GAE, links: Links, recipe: Recipe, rng: np.random.Gener
     return sample_neighbours(edges, recipe.neighbours, rng) if model.encoder.name == "sage-lstm" else edges
 
 
-@dataclass
-class _Training:
-    """State of a training that changes from epoch to epoch."""
+@dataclass(frozen=True)
+class _Objective:
+    """Loss of an encoder on the training links, and on the validation links."""
 
     model: GAE
     x: Tensor
@@ -211,43 +221,12 @@ class _Training:
     types: NDArray[np.generic] | None
     context: Links | None
 
-    def __post_init__(self) -> None:
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
-        )
-        self.history: list[dict[str, float]] = []
-        self.best: dict[str, Tensor] = {}
-        self.best_loss, self.best_epoch = math.inf, 0
-
     def message_links(self, links: Links) -> Links:
         """Return `links` and the context links."""
         return links if self.context is None else np.concatenate([links, self.context], axis=1)
 
-    def step(self, epoch: int) -> None:
-        """Train for one epoch and keep the weights if the validation loss is the lowest."""
-        rate = self.recipe.learning_rate * cosine_with_warmup(epoch, self.recipe.epochs, self.recipe.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        loss, validation_loss = self._train_epoch(), self._validation_loss()
-        if not math.isfinite(loss + validation_loss):
-            raise ValueError(
-                f"epoch {epoch + 1}: loss {loss}, validation loss {validation_loss}; expected finite "
-                "numbers, lower the learning rate"
-            )
-        self.history.append(
-            {
-                "epoch": epoch + 1,
-                "learning_rate": rate,
-                "train_loss": loss,
-                "validation_loss": validation_loss,
-            }
-        )
-        if validation_loss < self.best_loss:
-            self.best_loss, self.best_epoch = validation_loss, epoch + 1
-            self.best = copy.deepcopy(self.model.state_dict())
-
-    def _train_epoch(self) -> float:
-        self.model.train()
+    def loss(self) -> Tensor:
+        """Compute the loss of predicted links and as many negatives, drawn again."""
         held_out = np.less(self.rng.random(self.train.shape[1]), self.recipe.hidden)
         predicted = self.train[:, held_out] if held_out.any() else self.train
         edges = message_edges(self.model, self.message_links(self.train[:, ~held_out]), self.recipe, self.rng)
@@ -255,11 +234,7 @@ class _Training:
         loss = link_loss(z, torch.from_numpy(predicted), torch.from_numpy(self._negatives(predicted)))
         if isinstance(self.model, VGAE):
             loss = loss + self.model.kl_loss() / self.x.shape[0]
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimiser.step()
-        return float(loss.detach())
+        return loss
 
     def _negatives(self, links: Links) -> Links:
         # Validation and test links are unknown in training, so they may be drawn like any other pair.
@@ -274,7 +249,8 @@ class _Training:
         easy = uniform_negatives(self.x.shape[0], count - len(half), known, self.rng)
         return np.concatenate([hard[:, half], easy], axis=1)
 
-    def _validation_loss(self) -> float:
+    def validation_loss(self) -> float:
+        """Compute the loss of the validation pairs."""
         z = torch.from_numpy(embed_nodes(self.model, self.x, self.message_links(self.train), self.recipe))
         positive, negative = (torch.from_numpy(part) for part in self.validation)
         return float(link_loss(z, positive, negative))

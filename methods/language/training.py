@@ -13,6 +13,7 @@ Specification 2, sections 2.3, 2.4, 6.1-6.3 and 7.6 as corrected (stop when the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from methods.language.perplexity import Example, mean_loss, negative_log_likelihood
-from methods.vision.training import rate_factor
+from methods.training import Cosine, Objective, Settings, Validation, fit, seeded
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
@@ -110,66 +111,47 @@ def fine_tune(
         raise ValueError(
             f"{len(examples)} examples and {len(held_out)} held out; expected at least one of each"
         )
-    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    optimiser = torch.optim.AdamW(weights.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    warm_up, lowest = int(recipe.warm_up * recipe.steps), recipe.lowest_rate / recipe.learning_rate
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: rate_factor(step, recipe.steps, warm_up, lowest)
-    )
-    batches = _batches(examples, recipe)
-    history: list[Check] = []
-    best, best_weights, losses = 0, _copy(weights), []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        for step in track(range(1, recipe.steps + 1)):
-            model.train()
-            losses.append(_step(model, next(batches), optimiser, weights, recipe))
-            schedule.step()
-            if step % recipe.check_every and step < recipe.steps:
-                continue
-            validation_loss = mean_loss(model, held_out)
-            history.append(Check(step, sum(losses) / len(losses), validation_loss))
-            losses = []
-            if validation_loss <= min(check.validation_loss for check in history):
-                best, best_weights = len(history), _copy(weights)
-            elif len(history) - best >= recipe.patience:
-                break
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(best_weights[name])
-    model.eval()
-    return FineTuningResult(history, history[best - 1].step)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    progress = iter(track(range(1, recipe.steps + 1)))
+    batches = _batches(len(examples), recipe)
+
+    def round_of(number: int) -> list[Tensor]:
+        """Return the batches up to the next check."""
+        return batches[(number - 1) * recipe.check_every : number * recipe.check_every]
+
+    def loss(rows: Tensor) -> Iterator[Tensor]:
+        next(progress, None)
+        batch = [examples[index] for index in rows.tolist()]
+        counted = sum(example.counted for example in batch)
+        return (negative_log_likelihood(model, example) / counted for example in batch)
+
+    with seeded(recipe.seed):
+        fitted = fit(
+            model,
+            optimiser,
+            Objective(round_of, loss, lambda judged: Validation(mean_loss(judged, held_out))),
+            Settings(
+                epochs=math.ceil(recipe.steps / recipe.check_every),
+                rate=Cosine(
+                    recipe.steps,
+                    int(recipe.warm_up * recipe.steps),
+                    recipe.lowest_rate / recipe.learning_rate,
+                ),
+                clip=recipe.clip,
+                patience=recipe.patience,
+            ),
+        )
+    history = [
+        Check(min(check.epoch * recipe.check_every, recipe.steps), check.train_loss, check.validation_loss)
+        for check in fitted.history
+    ]
+    return FineTuningResult(history, history[fitted.best_epoch - 1].step)
 
 
-def _copy(weights: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in weights.items()}
-
-
-def _batches(examples: Sequence[Example], recipe: Recipe) -> Iterator[list[Example]]:
-    """Yield batches without end: every example once, in a new order each time."""
+def _batches(examples: int, recipe: Recipe) -> list[Tensor]:
+    """Return the batches of all steps: every example once, in a new order each time."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    remaining: list[int] = []
-    while True:
-        while len(remaining) < recipe.batch_size:
-            remaining += torch.randperm(len(examples), generator=generator).tolist()
-        batch, remaining = remaining[: recipe.batch_size], remaining[recipe.batch_size :]
-        yield [examples[index] for index in batch]
-
-
-def _step(
-    model: Any,
-    batch: list[Example],
-    optimiser: torch.optim.Optimizer,
-    weights: dict[str, Any],
-    recipe: Recipe,
-) -> float:
-    counted = sum(example.counted for example in batch)
-    optimiser.zero_grad(set_to_none=True)
-    total = 0.0
-    for example in batch:
-        loss = negative_log_likelihood(model, example) / counted
-        loss.backward()
-        total += loss.item()
-    torch.nn.utils.clip_grad_norm_(weights.values(), recipe.clip)
-    optimiser.step()
-    return total
+    passes = math.ceil(recipe.steps * recipe.batch_size / examples)
+    order = torch.cat([torch.randperm(examples, generator=generator) for _ in range(passes)])
+    return list(order.split(recipe.batch_size)[: recipe.steps])

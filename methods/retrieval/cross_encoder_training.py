@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from methods.retrieval.cross_encoder import CrossEncoder, trained_weights
 from methods.retrieval.fusion import Scores
+from methods.training import Cosine, Objective, Settings, fit, seeded
 
 POOL = 8  # Groups of this many batches are sorted by length, to reduce padding.
 
@@ -145,49 +146,40 @@ def train(
         raise ValueError(
             "there is no group to train on; expected at least one with a relevant and an irrelevant document"
         )
-    generator = torch.Generator().manual_seed(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        encoder = CrossEncoder(model).train()
+    with seeded(recipe.seed) as generator:
+        encoder = CrossEncoder(model)
         rates: list[dict[str, Any]] = [
             {"params": list(encoder.head.parameters()), "lr": recipe.head_rate},
             {"params": [w for w in encoder.body.parameters() if w.requires_grad]},
         ]
         optimiser = torch.optim.AdamW(rates, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        steps_per_epoch = math.ceil(len(groups) / recipe.batch)
-        steps = recipe.epochs * steps_per_epoch
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate_factor(step, steps, int(recipe.warm_up * steps))
+        steps = recipe.epochs * math.ceil(len(groups) / recipe.batch)
+        progress = iter(track(range(steps)))
+
+        def loss(rows: Tensor) -> Tensor:
+            next(progress, None)
+            drawn = [_draw(groups[i], recipe.negatives, generator) for i in rows.tolist()]
+            return _loss(encoder, drawn, recipe.tokens)
+
+        fitted = fit(
+            encoder,
+            optimiser,
+            Objective(
+                batches=lambda epoch: list(_batches(groups, recipe.batch, generator)),
+                loss=loss,
+                generators=(generator,),
+            ),
+            Settings(
+                epochs=recipe.epochs,
+                rate=Cosine(steps, int(recipe.warm_up * steps)),
+                clip=recipe.clip,
+                bfloat16=recipe.bfloat16,
+            ),
         )
-        batches = (batch for _ in range(recipe.epochs) for batch in _batches(groups, recipe.batch, generator))
-        totals = np.zeros(recipe.epochs)
-        for step, batch in zip(track(range(steps)), batches, strict=True):
-            drawn = [_draw(groups[i], recipe.negatives, generator) for i in batch]
-            loss = _loss(encoder, drawn, recipe)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(encoder.parameters(), recipe.clip)
-            optimiser.step()
-            schedule.step()
-            totals[step // steps_per_epoch] += float(loss.detach()) * len(batch)
-    return trained_weights(encoder), (totals / len(groups)).tolist()
+    return trained_weights(encoder), [epoch.train_loss for epoch in fitted.history]
 
 
-def rate_factor(step: int, steps: int, warm_up: int) -> float:
-    """Return the share of the maximum rate at `step` of `steps`, counted from 0.
-
-    It is ``(t + 1) / T_w`` during the warm-up, then ``(1 + cos(pi s)) / 2``.
-
-    References
-    ----------
-    Specification 2, section 6.1, as corrected: ``s = (t - T_w) / (T - T_w)``.
-    """
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return (1 + math.cos(math.pi * min((step - warm_up) / max(steps - warm_up, 1), 1.0))) / 2
-
-
-def _batches(groups: list[Group], size: int, generator: torch.Generator) -> Iterator[list[int]]:
+def _batches(groups: list[Group], size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield batches of groups of similar length, each group once, in random order."""
     length = [len(group.query) + len(group.relevant) for group in groups]
     order = torch.randperm(len(groups), generator=generator).tolist()
@@ -195,7 +187,7 @@ def _batches(groups: list[Group], size: int, generator: torch.Generator) -> Iter
     ordered = [i for pool in pools for i in sorted(pool, key=lambda group: length[group])]
     batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
     for index in torch.randperm(len(batches), generator=generator).tolist():
-        yield batches[index]
+        yield torch.tensor(batches[index])
 
 
 def _draw(group: Group, negatives: int, generator: torch.Generator) -> list[tuple[str, str]]:
@@ -204,9 +196,8 @@ def _draw(group: Group, negatives: int, generator: torch.Generator) -> list[tupl
     return [(group.query, text) for text in (group.relevant, *(group.irrelevant[i] for i in chosen))]
 
 
-def _loss(encoder: CrossEncoder, drawn: list[list[tuple[str, str]]], recipe: Recipe) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-        logits = encoder([pair for group in drawn for pair in group], recipe.tokens)
+def _loss(encoder: CrossEncoder, drawn: list[list[tuple[str, str]]], tokens: int) -> Tensor:
+    logits = encoder([pair for group in drawn for pair in group], tokens)
     parts = logits.float().split([len(group) for group in drawn])
     # A group with fewer irrelevant documents than others is padded with pairs of weight 0.
     table = nn.utils.rnn.pad_sequence(list(parts), batch_first=True, padding_value=-math.inf)

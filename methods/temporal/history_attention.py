@@ -15,7 +15,6 @@ target in training), Δ years and n songs. `W` starts at zero, so training start
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+
+from methods.training import Cosine, Objective, Settings, Validation, fit, seeded, shuffled
 
 Floats32 = NDArray[np.float32]
 
@@ -191,9 +192,7 @@ def train(
     recipe : Recipe
     """
     torch.use_deterministic_algorithms(True)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed) as generator:
         model = HistoryAttention(
             histories.tokens.shape[1], histories.query.shape[1], truth.shape[1],
             recipe.width, recipe.heads, recipe.dropout,
@@ -201,7 +200,6 @@ def train(
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs)
         data = _tensors(histories)
         error = (torch.from_numpy(truth) - data["prior"]) / data["variance"].sqrt()
         weights = torch.from_numpy(weight / weight.sum())
@@ -211,28 +209,24 @@ def train(
             mean, log_variance = _apply(model, data, part)
             return (gaussian_loss(mean, log_variance, error[part]) * weights).sum(dim=-1).mean()
 
-        best, best_epoch, best_state, epochs = math.inf, 0, copy.deepcopy(model.state_dict()), []
-        for epoch in track(range(1, recipe.epochs + 1)):
-            model.train()
-            total = 0.0
-            for part in rows[torch.randperm(len(rows), generator=generator)].split(recipe.batch_size):
-                optimiser.zero_grad()
-                value = loss(part)
-                value.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimiser.step()
-                total += float(value.detach()) * len(part)
-            schedule.step()
-            model.eval()
-            with torch.no_grad():
-                held_out_loss = float(loss(held_out))
-            epochs.append(Epoch(epoch, total / len(rows), held_out_loss))
-            if held_out_loss < best:
-                best, best_epoch, best_state = held_out_loss, epoch, copy.deepcopy(model.state_dict())
-            elif epoch - best_epoch >= recipe.patience:
-                break
-        model.load_state_dict(best_state)
-        return model.eval(), epochs
+        fitted = fit(
+            model,
+            optimiser,
+            Objective(
+                shuffled(rows, recipe.batch_size, generator),
+                loss,
+                lambda _: Validation(float(loss(held_out))),
+                (generator,),
+            ),
+            Settings(
+                epochs=recipe.epochs,
+                rate=Cosine(recipe.epochs, every=math.ceil(len(rows) / recipe.batch_size)),
+                clip=1.0,
+                patience=recipe.patience,
+            ),
+            track=track,
+        )
+    return model, [Epoch(e.epoch, e.train_loss, e.validation_loss) for e in fitted.history]
 
 
 def predict(model: HistoryAttention, histories: Histories) -> tuple[Floats32, Floats32]:

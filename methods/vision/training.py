@@ -17,15 +17,14 @@ al. (2019) for mixing inner maps.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from methods.training import Cosine, Objective, Settings, Validation, fit, seeded
 from methods.vision.heads import Head, Heads, multi_task_loss
 
 Labels = Mapping[str, Tensor]
@@ -109,17 +108,6 @@ class TrainingResult:
     best_epoch: int
 
 
-def rate_factor(step: int, steps: int, warm_up: int, lowest: float) -> float:
-    """Return the share of the maximum rate at `step` of `steps`, counted from 0.
-
-    `lowest` is the share at the end of the cosine.
-    """
-    if step < warm_up:
-        return (step + 1) / warm_up
-    done = (step - warm_up) / max(steps - warm_up, 1)
-    return lowest + (1 - lowest) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
-
-
 def train(
     build: Callable[[], Classifier],
     views: Tensor,
@@ -148,9 +136,7 @@ def train(
     track : callable
         Wraps the epochs, for example in a progress bar.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed) as generator:
         model = build()
         optimiser = torch.optim.AdamW(
             [
@@ -159,56 +145,65 @@ def train(
             ],
             weight_decay=recipe.weight_decay,
         )
-        steps = recipe.epochs * math.ceil(views.shape[1] / recipe.batch_size)
-        warm_up, lowest = int(recipe.warm_up * steps), recipe.lowest_rate / recipe.learning_rate
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate_factor(step, steps, warm_up, lowest)
+
+        def batches(epoch: int) -> Sequence[Tensor]:
+            view = torch.randint(views.shape[0], (views.shape[1],), generator=generator)
+            order = torch.randperm(views.shape[1], generator=generator)
+            return torch.stack([view[order], order], dim=1).split(recipe.batch_size)
+
+        def loss(batch: Tensor) -> Tensor:
+            view, rows = batch.unbind(dim=1)
+            return _mixed_loss(
+                model, views[view, rows].float(), _rows(labels, rows), heads, recipe, generator
+            )
+
+        fitted = fit(
+            model,
+            optimiser,
+            Objective(
+                batches,
+                loss,
+                lambda judged: _validate(judged, held_out, held_out_labels, heads, recipe.smoothing),
+                (generator,),
+            ),
+            _settings(recipe, recipe.epochs * math.ceil(views.shape[1] / recipe.batch_size)),
+            track=track,
         )
-        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-        history: list[Epoch] = []
-        best, best_weights = 0, copy.deepcopy(model.state_dict())
-        for number in track(range(1, recipe.epochs + 1)):
-            loss = _run_epoch(model, averaged, optimiser, schedule, views, labels, heads, recipe, generator)
-            history.append(_validate(averaged.module, held_out, held_out_labels, heads, recipe, number, loss))
-            if history[-1].validation_loss <= min(epoch.validation_loss for epoch in history):
-                best, best_weights = number, copy.deepcopy(averaged.module.state_dict())
-            elif number - best >= recipe.patience:
-                break
-    model.load_state_dict(best_weights)
-    return TrainingResult(model.eval(), history, best)
+    history = [Epoch(e.epoch, e.train_loss, e.validation_loss, dict(e.scores)) for e in fitted.history]
+    return TrainingResult(model, history, fitted.best_epoch)
 
 
-def _run_epoch(
+def _settings(recipe: Recipe, steps: int) -> Settings:
+    return Settings(
+        epochs=recipe.epochs,
+        rate=Cosine(steps, int(recipe.warm_up * steps), recipe.lowest_rate / recipe.learning_rate),
+        average=recipe.average,
+        patience=recipe.patience,
+    )
+
+
+def _rows(labels: Labels, rows: Tensor) -> Labels:
+    return {name: values[rows] for name, values in labels.items()}
+
+
+def _mixed_loss(
     model: Classifier,
-    averaged: AveragedModel,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    views: Tensor,
+    inputs: Tensor,
     labels: Labels,
     heads: Mapping[str, Head],
     recipe: Recipe,
     generator: torch.Generator,
-) -> float:
-    model.train()
-    total, rows = 0.0, views.shape[1]
-    drawn = torch.randint(views.shape[0], (rows,), generator=generator)
-    for batch in torch.randperm(rows, generator=generator).split(recipe.batch_size):
-        inputs = views[drawn[batch], batch].float()
-        partner, share = _draw_mixup(len(batch), recipe.mix, generator)
-        if share < 1:
-            inputs = share * inputs + (1 - share) * inputs[partner]
-        logits = model(inputs)
-        loss = multi_task_loss(logits, {k: y[batch] for k, y in labels.items()}, heads, recipe.smoothing)
-        if share < 1:
-            mixed = {k: y[batch[partner]] for k, y in labels.items()}
-            loss = share * loss + (1 - share) * multi_task_loss(logits, mixed, heads, recipe.smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        averaged.update_parameters(model)
-        total += float(loss.detach()) * len(batch)
-    return total / rows
+) -> Tensor:
+    """Compute the loss of inputs that are mixed with each other."""
+    partner, share = _draw_mixup(len(inputs), recipe.mix, generator)
+    if share < 1:
+        inputs = share * inputs + (1 - share) * inputs[partner]
+    logits = model(inputs)
+    loss = multi_task_loss(logits, labels, heads, recipe.smoothing)
+    if share < 1:
+        mixed = multi_task_loss(logits, _rows(labels, partner), heads, recipe.smoothing)
+        loss = share * loss + (1 - share) * mixed
+    return loss
 
 
 def _draw_mixup(rows: int, parameter: float, generator: torch.Generator) -> tuple[Tensor, float]:
@@ -222,21 +217,15 @@ def _draw_mixup(rows: int, parameter: float, generator: torch.Generator) -> tupl
 
 
 def _validate(
-    model: nn.Module,
-    views: Tensor,
-    labels: Labels,
-    heads: Mapping[str, Head],
-    recipe: Recipe,
-    number: int,
-    loss: float,
-) -> Epoch:
+    model: nn.Module, views: Tensor, labels: Labels, heads: Mapping[str, Head], smoothing: float
+) -> Validation:
     logits = predict(model, views[:1])
     accuracy = {}
     for name, values in logits.items():
         known = labels[name] >= 0
         hits = (values.argmax(dim=1) == labels[name])[known]
         accuracy[name] = float(hits.float().mean()) if len(hits) else 0.0
-    return Epoch(number, loss, float(multi_task_loss(logits, labels, heads, recipe.smoothing)), accuracy)
+    return Validation(float(multi_task_loss(logits, labels, heads, smoothing)), accuracy)
 
 
 @torch.no_grad()

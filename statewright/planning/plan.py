@@ -44,6 +44,7 @@ from statewright.planning.inputs import (
     mark_unknown,
 )
 from statewright.planning.reasons import Reason, for_json, own_reasons, passing_reasons
+from statewright.request import Request
 from statewright.state import LOST, StageState, State
 from statewright.workflow import Stage, Workflow
 
@@ -148,11 +149,15 @@ def decide(
     expected = ExpectedFiles(
         {path for stage_state in state.stages.values() for path in stage_state.predicted}
     )
-    decisions = {}
+    decisions: dict[str, Decision] = {}
     for address in order:
         extra = [Reason("forced", address)] if address in force else []
         extra += [Reason("environment", address, *drift[address])] if drift and address in drift else []
+        before = _forcing(workflow, state.request, address, decisions)
+        extra += [Reason("forced downstream", up) for up, verdict in before.items() if verdict != MAY][:1]
         verdict, reasons = _judge(workflow, state, expected, address, extra)
+        if verdict == SKIP and before:
+            verdict, reasons = MAY, [Reason("upstream", up) for up in before]
         time = (seconds or {}).get(address) if verdict in (MUST, MAY) else None
         decisions[address] = Decision(address, verdict, tuple(reasons), time)
     return Plan(decisions)
@@ -169,6 +174,16 @@ def note_drift(plan: Plan, drift: Mapping[str, tuple[str, str]]) -> Plan:
         for address, decision in plan.decisions.items()
     }
     return Plan(decisions)
+
+
+def _forcing(
+    workflow: Workflow, request: Request, address: str, decisions: Mapping[str, Decision]
+) -> dict[str, str]:
+    """Return the stages that force `address` to run if they run, with their verdicts."""
+    if not request.force_downstream or request.only_targets:
+        return {}
+    before = {up: decisions[up].verdict for up in workflow.upstream[address] if up in decisions}
+    return {up: verdict for up, verdict in before.items() if verdict != SKIP}
 
 
 def _judge(

@@ -99,6 +99,7 @@ SENTENCES: Mapping[str, str] = {
     "upstream": "after {subject}",
     "always": "declared to run every time",
     "forced": "requested with --force",
+    "forced downstream": "after {subject}, with --force-downstream",
     "environment": "made with {was}, here is {now}",
 }
 

@@ -6,7 +6,6 @@ command of a stage runs, neither is held, only DVC's read-write locks on its pat
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dvc.config import Config
 from dvc.exceptions import NotDvcRepoError
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
@@ -23,12 +23,10 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.repository.errors import translate_errors
 from statewright.repository.locks import repository_lock
+from statewright.repository.loggers import set_up_loggers
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.request import EVERYTHING, Request
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
-
-PROGRESS_LOGGERS = ("dvc.progress", "dvc_data.callbacks")
-"""DVC draws a progress bar where the level of these loggers allows errors."""
 
 
 @dataclass
@@ -75,18 +73,39 @@ def open_repository(directory: Path, request: Request = EVERYTHING) -> Repositor
     WorkflowError
         If there is none, with the command that creates one.
     """
-    logging.getLogger("dvc").setLevel(logging.ERROR)
-    for name in PROGRESS_LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    set_up_loggers()
     here = os.path.realpath(directory)
     stand_in_for_missing()
-    with translate_errors(str(directory)):
-        try:
-            repo = Repo(here, _wait_for_lock=True)
-        except NotDvcRepoError as error:
-            raise WorkflowError(f"{directory}: {error}; `dvc init` creates a DVC repository") from error
+    with translate_errors(str(directory)), _reporting_none(directory):
+        repo = Repo(here, _wait_for_lock=True)
     os.chdir(repo.root_dir)
     return Repository(repo, Path(repo.root_dir), below=os.path.relpath(here, repo.root_dir), request=request)
+
+
+def find_root(directory: Path) -> Path:
+    """Return the root of the DVC repository around `directory`, without opening it.
+
+    Raises
+    ------
+    WorkflowError
+        If there is none, with the command that creates one.
+    """
+    with _reporting_none(directory):
+        return Path(Repo.find_root(os.path.realpath(directory)))
+
+
+def is_interactive(root: Path) -> bool:
+    """Return whether DVC's configuration asks before each stage (`core.interactive`)."""
+    with translate_errors(str(root)):
+        return bool(Config(str(root / Repo.DVC_DIR))["core"].get("interactive"))
+
+
+@contextmanager
+def _reporting_none(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except NotDvcRepoError as error:
+        raise WorkflowError(f"{directory}: {error}; `dvc init` creates a DVC repository") from error
 
 
 def declare(repository: Repository) -> Workflow:
@@ -165,7 +184,7 @@ def describe(repository: Repository) -> dict[str, Any]:
 def _describe_stage(stage: DvcStage, root: Path) -> dict[str, Any]:
     return {
         "address": stage.addressing,
-        "cmd": stage.cmd,
+        "cmd": list(as_commands(stage.cmd)) if isinstance(stage.cmd, list) else stage.cmd,
         "deps": [_plain_path(dep, root) for dep in stage.deps if dep not in stage.params],
         "params": {relative(dep, root): list(dep.params) or None for dep in stage.params},
         "outs": [_plain_path(out, root) for out in stage.outs],
@@ -216,8 +235,11 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
 
 
 def as_commands(value: Any) -> tuple[str, ...]:
-    """Return the commands of a stage, which DVC stores as one text or as a list."""
-    return tuple(value) if isinstance(value, list) else (value,) if value else ()
+    """Return the commands of a stage, which DVC stores as one text or as a list.
+
+    DVC accepts a list of any items, and fails when it starts one that is not a text.
+    """
+    return tuple(map(str, value)) if isinstance(value, list) else (value,) if value else ()
 
 
 def _output(out: Any, root: Path) -> Output:

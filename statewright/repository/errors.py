@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dvc.stage import Stage as DvcStage
+
 from statewright.files import conflict_in
+from statewright.masking import mask_command
 from statewright.workflow import WorkflowError
 
 
@@ -107,3 +110,36 @@ def line_of(text: str, keys: Sequence[Any]) -> int | None:
         except (KeyError, IndexError, TypeError, AttributeError):
             break
     return line
+
+
+def unusable_command(stage: DvcStage) -> str | None:
+    """Return a sentence about the first item of `cmd` that is not a text.
+
+    DVC accepts a list of any items, and fails when it starts one that is not a text.
+    """
+    for number, item in enumerate(stage.cmd if isinstance(stage.cmd, list) else ()):
+        if not isinstance(item, str):
+            declared = Path(stage.path)
+            text = declared.read_text(encoding="utf-8", errors="replace")
+            name = str(getattr(stage, "name", "")).partition("@")[0]
+            keys = ["cmd", number]
+            # Of a stage with `foreach`, the command stands under `do`.
+            lines = [line_of(text, ["stages", name, *block, *keys]) or 0 for block in ((), ("do",))]
+            where = declared.name + (f", line {max(lines)}" if any(lines) else "")
+            kind = f"{item!r}, which is not a text"
+            if isinstance(item, dict | list):
+                kind = "a mapping" if isinstance(item, dict) else "a list"
+            return mask_command(
+                f"item {number + 1} of cmd cannot be run ({where}): YAML reads it as {kind}; "
+                f"write it in quotes, such as - {_quoted(item)}"
+            )
+    return None
+
+
+def _quoted(item: Any) -> str:
+    """Return a command in quotes, as it was probably meant."""
+    if isinstance(item, dict):
+        item = ", ".join(f"{key}: {'' if value is None else value}".rstrip() for key, value in item.items())
+    elif isinstance(item, list):
+        item = f"[{', '.join(map(str, item))}]"
+    return "'" + str(item).replace("'", "''") + "'"

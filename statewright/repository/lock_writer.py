@@ -20,11 +20,13 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import replacing
 from statewright.repository.declaration import Repository, relative
+from statewright.repository.errors import unusable_command
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.pulling import pull_inputs, pull_outputs
+from statewright.repository.runcache import save_run
 from statewright.request import Request
-from statewright.workflow import digest
+from statewright.workflow import WorkflowError, digest
 from statewright.workspace import control_folder
 
 
@@ -124,9 +126,19 @@ def hold_paths(writer: LockWriter, address: str) -> Iterator[None]:
 
 
 def begin(
-    writer: LockWriter, address: str, *, force: bool = False, announce: Announce = lambda _: None
+    writer: LockWriter,
+    address: str,
+    *,
+    force: bool = False,
+    announce: Announce = lambda _: None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> str:
     """Prepare a stage for its command, unless it needs none.
+
+    Parameters
+    ----------
+    confirm : callable
+        Called before anything of a changed stage is changed; its error stops the stage.
 
     Returns
     -------
@@ -142,25 +154,40 @@ def begin(
             (part, part.hash_info, part.meta, part.hash_name) for part in (*stage.deps, *stage.outs)
         ]
         request = writer.repository.request
-        changed = partial(_without_path_locks(stage.changed), upstream=writer.repository.needed_by(stage))
-        if not force and not changed(allow_missing=request.allow_missing):
+        changed = partial(_is_changed, stage, writer.repository.needed_by(stage))
+        if not force and not changed(request.allow_missing):
             return "skipped"
-        if not force and request.pull and not changed(allow_missing=True) and pull_outputs(stage):
+        if not force and request.pull and not changed(True) and pull_outputs(stage):
             announce("restored")
             return "restored"
+        confirm()
         if not isinstance(stage, PipelineStage) or stage.frozen:
-            stage.reproduce(force=force, allow_missing=request.allow_missing)
+            stage.reproduce(force=force, allow_missing=request.allow_missing, no_commit=not request.commit)
             announce("done")
             _record(writer, stage)
             return "done"
-        stage.remove_outs(ignore_remove=False, force=False)
+        _without_path_locks(stage.remove_outs)(ignore_remove=False, force=False)
         if not force and request.pull:
             pull_inputs(stage)
         if not force and _restores(stage, request):
+            stage.save_deps(allow_missing=request.allow_missing)
             _save(writer, stage, partial(announce, "restored"))
             return "restored"
         stage.save_deps()
         return "ready"
+
+
+def _is_changed(stage: DvcStage, upstream: Sequence[DvcStage], allow_missing: bool) -> bool:
+    """Return the answer of DVC's `Stage.changed`, without its path locks."""
+    if stage.changed_stage():
+        return True
+    if not stage.frozen:
+        if stage.is_callback or stage.always_changed:
+            return True
+        changed_deps = _without_path_locks(stage._changed_deps)
+        if changed_deps(allow_missing=allow_missing, upstream=list(upstream)):
+            return True
+    return bool(stage.changed_outs(allow_missing=allow_missing))
 
 
 def _restores(stage: PipelineStage, request: Request) -> bool:
@@ -246,11 +273,19 @@ def abandon(writer: LockWriter, address: str) -> None:
 
 
 def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> None:
+    """Save outputs and run, as `Stage.save` of DVC, and record the stage.
+
+    The hashes of the dependencies are those that the caller has saved and compared.
+    """
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
-    allow_missing = writer.repository.request.allow_missing
-    stage.save(allow_missing=allow_missing, run_cache=not uncached)
-    with _require_cached(stage, allow_missing):
-        _without_path_locks(stage.commit)(allow_missing=allow_missing)
+    request = writer.repository.request
+    stage.save_outs(allow_missing=request.allow_missing)
+    stage.md5 = stage.compute_md5()
+    if request.commit:
+        if not uncached:
+            save_run(stage)
+        with _require_cached(stage, request.allow_missing):
+            _without_path_locks(stage.commit)(allow_missing=request.allow_missing)
     announce()
     _record(writer, stage)
 
@@ -310,9 +345,17 @@ def recorded_hashes(
 
 
 def command_lines(repository: Repository, address: str) -> Iterator[tuple[list[str] | str, dict[str, Any]]]:
-    """Yield arguments and keywords of `Popen` for each command, as DVC does."""
+    """Yield arguments and keywords of `Popen` for each command, as DVC does.
+
+    Raises
+    ------
+    WorkflowError
+        Before the first command, if one of them is not a text.
+    """
     from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
     stage = repository.stages[address]
+    if problem := unusable_command(stage):
+        raise WorkflowError(problem)
     for command in _enforce_cmd_list(stage.cmd):
         yield _make_cmd(get_executable(), command), prepare_kwargs(stage)

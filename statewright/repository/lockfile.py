@@ -15,6 +15,7 @@ from typing import Any
 from dvc.stage import PipelineStage
 
 from statewright.files import replacing
+from statewright.repository.plain_yaml import plain_yaml
 
 HEAD = "schema: '2.0'\nstages:\n"
 _ENTRY = re.compile(r"^  (?! )(?=.*:$)", re.MULTILINE)
@@ -65,7 +66,10 @@ class LockFile:
         """Replace the file by one that also holds these entries."""
         self.read()
         self.texts.update(
-            {name: as_text({"stages": {name: entry}}, "stages:") for name, entry in entries.items()}
+            {
+                name: plain_yaml({name: entry}, 1) or as_text({"stages": {name: entry}}, "stages:")
+                for name, entry in entries.items()
+            }
         )
         self.new |= set(entries) - (self.known or frozenset())
         for name in order:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from statewright.files import replacing
 from statewright.git import git
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ def metric_changes(repository: Repository, workflow: Workflow, state: State) -> 
 
     The answer is stored, so that :func:`stored_changes` can repeat it while no file changes.
     """
-    from statewright.files import replacing  # with pydantic, which a stored comparison does not need
-
     result = _compare(repository, workflow, state)
     stored = repository.root / ".statewright" / STORED
     with suppress(OSError):

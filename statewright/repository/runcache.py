@@ -22,6 +22,7 @@ from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
 from statewright.repository.declaration import Repository, relative
+from statewright.repository.plain_yaml import plain_yaml
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
 
@@ -209,6 +210,31 @@ def _any_entry_matches(
         ):
             return True
     return False
+
+
+def save_run(stage: PipelineStage) -> None:
+    """Save a finished run in the run cache, as `StageCache.save` of DVC does."""
+    from dvc.stage.cache import _can_hash, _get_cache_hash
+    from dvc.stage.serialize import to_single_stage_lockfile
+    from dvc.utils.serialize._yaml import dumps_yaml
+    from dvc_objects.fs.utils import tmp_fname
+
+    if not _can_hash(stage):
+        return
+    runs, store = stage.repo.stage_cache, stage.repo.cache.legacy
+    entry = to_single_stage_lockfile(stage)
+    value = _get_cache_hash(entry)
+    key = _get_cache_hash({**entry}, key=True)
+    known = runs._load_cache(key, value)
+    for out in runs._uncached_outs(stage, known or entry):
+        out.commit()
+    if known:
+        return
+    path = Path(runs._get_cache_path(key, value))
+    store.makedirs(str(path.parent))
+    temporary = path.parent / tmp_fname()
+    temporary.write_text(plain_yaml(entry) or dumps_yaml(entry), encoding="utf-8")
+    store.move(str(temporary), str(path))
 
 
 def may_be_cached(stage: DvcStage) -> bool:

@@ -49,9 +49,8 @@ def select(repository: Repository, request: Request) -> Scope:
     WorkflowError
         If a target selects nothing, or the folder has no `dvc.yaml`; the message says what to type.
     """
-    single = request.single_item and not (request.all_pipelines or request.pipeline)
     stages = [] if request.all_pipelines else _named(repository, request)
-    steps = stages if single else _steps(repository, request, stages)
+    steps = stages if request.only_targets else _steps(repository, request, stages)
     return Scope(
         tuple(dict.fromkeys(stage.addressing for stage in stages or steps)),
         tuple(dict.fromkeys(stage.addressing for stage in steps)),

@@ -24,6 +24,7 @@ from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
+from statewright.request import Request
 from statewright.running.launcher import Launcher, Usage
 from statewright.running.observation import Observation
 from statewright.running.process import StageFailedError, run_commands
@@ -31,6 +32,7 @@ from statewright.running.recorder import Recorder
 from statewright.running.watch import Watch
 from statewright.state import Hashes
 from statewright.terminal.display import Board
+from statewright.terminal.question import confirm
 from statewright.workflow import Stage, Workflow
 
 DEFAULT_RETRY_DELAY_S = 5.0
@@ -86,6 +88,11 @@ class Work:
         """Prepare the record of the environment in which the stages run."""
         self.environments = Environments(self.writer.repository.root)
 
+    @property
+    def request(self) -> Request:
+        """The options of the run."""
+        return self.writer.repository.request
+
 
 class StaleInputError(StageFailedError):
     """A stage opened a file before its producer had finished; the message names both."""
@@ -120,7 +127,7 @@ def attempt(work: Work, address: str) -> str:
     if work.cancelled.is_set():
         raise StageFailedError(f"stage '{address}' was not started: the run was stopped")
     stage = work.workflow.stages[address]
-    forced = any(reason.kind in ("forced", "environment") for reason in work.plan.decisions[address].reasons)
+    forced = _is_forced(work, address)
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
     outcome = "failed"
@@ -130,10 +137,21 @@ def attempt(work: Work, address: str) -> str:
         outcome = _bring_up_to_date(work, stage, current, forced)
     finally:
         if work.watch:
-            work.watch.finish(address, failed=outcome == "failed", again=outcome == AGAIN)
+            failed = outcome == "failed" and not work.request.ignore_errors
+            work.watch.finish(address, failed=failed, again=outcome == AGAIN)
         work.show_log(address, current.log)
     work.board.update(address, "waiting" if outcome == AGAIN else outcome)
     return outcome
+
+
+def _is_forced(work: Work, address: str) -> bool:
+    """Return whether a stage runs even if nothing has changed."""
+    if any(reason.kind in ("forced", "environment") for reason in work.plan.decisions[address].reasons):
+        return True
+    if not work.request.force_downstream or work.request.only_targets:
+        return False
+    # As in DVC, a stage that was restored or recorded counts as one that ran.
+    return any(work.outcomes.get(up) in ("ran", "restored", "done") for up in work.workflow.upstream[address])
 
 
 def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool) -> str:
@@ -141,7 +159,8 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
     try:
         # In the journal before it is in `dvc.lock`: no stage is there without a record, even after a kill.
         announce = partial(_record, work, stage, current)
-        status = lock_writer.begin(work.writer, address, force=forced, announce=announce)
+        ask = partial(_ask, work, address)
+        status = lock_writer.begin(work.writer, address, force=forced, announce=announce, confirm=ask)
         if status == "ready":
             _run(work, stage, current)
             status = "ran"
@@ -158,6 +177,13 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
         log = f"; log: {current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     return status
+
+
+def _ask(work: Work, address: str) -> None:
+    """Stop a stage that the user does not want to run."""
+    question = f"Run stage '{work.plan.label(address)}'?"
+    if work.request.interactive and not confirm(question, work.cancelled.is_set):
+        raise StageFailedError(f"stage '{address}' was not started: the answer was no")
 
 
 def _run(work: Work, stage: Stage, current: _Attempt) -> None:

@@ -48,7 +48,8 @@ def dispatch(work: Work, limits: Limits, start: Start, *, keep_going: bool = Tru
             continue
         turns.end(address)
         if not _succeeded(address, future, work):
-            _block(address, turns.waiting, work, keep_going)
+            if not work.request.ignore_errors:
+                _block(address, turns.waiting, work, keep_going)
             turns.drop(work.outcomes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from concurrent.futures import Future, wait
 
@@ -17,20 +18,29 @@ def run_locally(
 ) -> None:
     """Carry out the plan with one thread for each running stage.
 
-    The threads are daemons: if one of them never ends, the process can still exit.
+    A thread carries out one stage after the other: DVC opens its databases once in each thread. The
+    threads are daemons: if one of them never ends, the process can still exit.
 
     Parameters
     ----------
     record : PrefectRecord, optional
         Reports the states of the stages to Prefect.
     """
-    futures: list[Future[str]] = []
+    jobs: queue.SimpleQueue[tuple[str, Future[str]] | None] = queue.SimpleQueue()
+    running: list[Future[str]] = []
+    threads: list[threading.Thread] = []
+
+    def serve() -> None:
+        while job := jobs.get():
+            _carry_out(work, *job, record)
 
     def start(address: str) -> Future[str]:
         future: Future[str] = Future()
-        futures.append(future)
-        arguments = work, address, future, record
-        threading.Thread(target=_carry_out, args=arguments, name=address, daemon=True).start()
+        running[:] = [*(other for other in running if not other.done()), future]
+        jobs.put((address, future))
+        if len(running) > len(threads):
+            threads.append(threading.Thread(target=serve, name=f"stages-{len(threads)}", daemon=True))
+            threads[-1].start()
         return future
 
     try:
@@ -38,8 +48,11 @@ def run_locally(
     except BaseException:
         # An interrupt must reach the stages, which have their own threads and process groups.
         work.cancelled.set()
-        wait(futures, timeout=3 * GRACE_S)
+        wait(running, timeout=3 * GRACE_S)
         raise
+    finally:
+        for _ in threads:
+            jobs.put(None)
 
 
 def _carry_out(work: Work, address: str, future: Future[str], record: PrefectRecord | None) -> None:

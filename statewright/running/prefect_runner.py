@@ -19,12 +19,16 @@ from statewright.workflow import Stage
 
 def run_in_prefect(work: Work, limits: Limits, *, keep_going: bool = True) -> None:
     """Carry out the plan as tasks of the current flow run."""
+    from prefect import allow_failure
+
     futures: dict[str, Any] = {}
 
     def start(address: str) -> Future[str]:
         stage = work.workflow.stages[address]
         # Prefect draws the edges of its graph from `wait_for`.
         upstream = [futures[up] for up in work.workflow.upstream[address] if up in futures]
+        if work.request.ignore_errors:
+            upstream = [allow_failure(up) for up in upstream]
         futures[address] = submitted = _task(work, stage).submit(wait_for=upstream)
         future: Future[str] = Future()
         submitted.add_done_callback(lambda submitted: _copy_outcome(submitted, future))

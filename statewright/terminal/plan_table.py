@@ -14,6 +14,7 @@ from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import Prediction
 from statewright.terminal.display import COLOURS
 from statewright.terminal.words import about, counted, joined, one_line, padded, shortened, width_of
+from statewright.unchanged import up_to_date
 
 MOST_NAMED = 3
 """Maximum number of changed functions or earlier stages of a list; `--json` lists all."""
@@ -156,7 +157,7 @@ def closing_sentence(plan: Plan, prediction: Prediction | None = None) -> str:
     """Return how many stages will run, their only cause, and the expected time."""
     verdicts = [decision.verdict for decision in plan.decisions.values()]
     if not plan.work:
-        return f"nothing to do: {counted(len(verdicts), 'stage')} {_is(len(verdicts))} up to date"
+        return up_to_date(len(verdicts))
     parts: list[str] = []
     for verdict, words in ((MUST, "will run"), (MAY, "may run"), (RESTORE, "will be restored"), (SKIP, "")):
         if number := verdicts.count(verdict):

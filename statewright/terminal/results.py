@@ -11,7 +11,7 @@ from rich.console import Console
 
 from statewright.planning.plan import Plan
 from statewright.terminal.plan_table import NO_STAGES
-from statewright.terminal.words import counted
+from statewright.unchanged import up_to_date
 from statewright.workflow import Workflow
 
 MAX_LINES = 60
@@ -23,8 +23,7 @@ def print_up_to_date(root: Path, workflow: Workflow, plan: Plan, console: Consol
     if not plan.decisions:
         console.print(NO_STAGES, markup=False, highlight=False)
         return
-    stages, are = len(plan.decisions), "is" if len(plan.decisions) == 1 else "are"
-    console.print(f"nothing to do: {counted(stages, 'stage')} {are} up to date", highlight=False)
+    console.print(up_to_date(len(plan.decisions)), highlight=False)
     show_figures(root, workflow, plan)
 
 

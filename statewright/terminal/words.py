@@ -33,15 +33,20 @@ class _Terminal(Console):
             raise BrokenPipeError
 
 
-def terminal(*, stderr: bool = True, quiet: bool = False) -> Console:
+def terminal(*, stderr: bool = True, quiet: bool = False, live: bool = True) -> Console:
     """Return a console that prints every text literally, or nothing if it is quiet.
 
     Without a terminal it is wide enough for long lines. Names can hold ``[red]`` or ``:key:``, which
     Rich would read as markup and as an emoji.
+
+    Parameters
+    ----------
+    live : bool
+        Whether a run may draw a table that it updates, if there is a terminal.
     """
     # With FORCE_COLOR, as in many CI systems, Rich would draw live tables into a file.
     stream = sys.stderr if stderr else sys.stdout
-    interactive = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    interactive = live and stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     console = _Terminal(
         stderr=stderr,
         quiet=quiet,

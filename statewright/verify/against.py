@@ -164,11 +164,11 @@ def verify_against(
     revision = replace(revision, state=assume_present(revision.workflow, revision.state))
     comparison = Comparison(repository, revision, run, say)
     scope = select(repository, request)
-    addresses = scope.named if request.targets else scope.order
+    addresses = scope.order if request.beyond_targets else scope.named
     agree = True
     for address in addresses:
         if obstacle := _obstacle(revision, address):
-            if request.targets:
+            if not request.beyond_targets:
                 raise WorkflowError(obstacle)
             if not address.endswith(".dvc"):
                 say(f"skipped: {obstacle}")

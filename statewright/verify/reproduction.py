@@ -136,10 +136,10 @@ def verify_stages(
     workflow = declare(repository)
     request = as_request(names)
     scope = select(repository, request)
-    wanted = list(scope.named if request.targets else scope.order)
+    wanted = list(scope.order if request.beyond_targets else scope.named)
     for address in list(wanted):
         if obstacle := find_obstacle(workflow.stages[address]):
-            if request.targets:
+            if not request.beyond_targets:
                 raise WorkflowError(obstacle)
             say(f"skipped: {obstacle}")
             wanted.remove(address)

@@ -31,7 +31,7 @@ from tasks.emotion.params import NetworkParams
 if TYPE_CHECKING:
     import networkx as nx
 
-    from methods.ergm import ErgmFit
+    from methods.ergm import Distribution, ErgmFit
     from methods.ergm.terms import Term
 
 ALL, DECADES = "all genres", "between decades"
@@ -55,7 +55,8 @@ class NetworkTerms(pa.DataFrameModel):
 class NetworkFit(pa.DataFrameModel):
     """One row per model, feature and value: observed count and simulated 95 % range.
 
-    `value` is a degree, a number of shared partners or a distance (infinite: no path).
+    `value` is a degree, a number of shared partners or a distance (infinite: no path). Values that were not
+    observed and whose range begins at zero are left out: such a count cannot lie outside.
     """
 
     model: Series[str]
@@ -67,12 +68,23 @@ class NetworkFit(pa.DataFrameModel):
     p_value: Series[float] = pa.Field(ge=0, le=1)
 
 
+class FeatureMetrics(Document):
+    """Fit of a model to one feature of the network to which it was not fitted.
+
+    `covered` is the share of the `values` (rows of NetworkFit) inside the range of 95 % of the simulated
+    networks. `p_value` tests the whole distribution by its largest deviation.
+    """
+
+    values: int
+    covered: float
+    p_value: float
+
+
 class ModelMetrics(Document):
     """One model; `held` counts the fixed ties outside the risk set.
 
-    `covered` is the share of counts of features within the range of the simulated ones. `reason` says why
-    the model has no estimate (`covered` is then 0); it is empty otherwise. `effective_size` is 0 for an
-    exact estimate.
+    `reason` says why the model has no estimate (`features` is then empty); it is empty otherwise.
+    `effective_size` is 0 for an exact estimate.
     """
 
     nodes: int
@@ -82,7 +94,7 @@ class ModelMetrics(Document):
     exact: bool
     reason: str
     effective_size: int
-    covered: float
+    features: dict[str, FeatureMetrics]
 
 
 class NetworkMetrics(Document):
@@ -121,13 +133,13 @@ def network(
         _artists(genre, part, people, [("gwesp", params.decay)], params) for genre, part in within.items()
     ]
     models.append(_decades(influence, artists.set_index("artist_id"), params))
-    fits = [_goodness(model, params) for model in models]
+    fits = {model.name: _goodness(model, params) for model in models}
     return NetworkOutputs(
         pd.concat([_term_rows(model) for model in models], ignore_index=True),
-        pd.concat(fits, ignore_index=True),
+        pd.concat([_fit_rows(name, features) for name, features in fits.items()], ignore_index=True),
         NetworkMetrics(
             left_out=left_out,
-            models={m.name: _metrics(m, rows) for m, rows in zip(models, fits, strict=True)},
+            models={model.name: _metrics(model, fits[model.name]) for model in models},
         ),
     )
 
@@ -243,21 +255,22 @@ def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -
     return NetworkModel(DECADES, fitted.graph, fitted.free, fitted, "")
 
 
-def _goodness(model: NetworkModel, params: NetworkParams) -> pd.DataFrame:
+def _goodness(model: NetworkModel, params: NetworkParams) -> dict[str, Distribution]:
     from methods.ergm import goodness_of_fit
 
-    columns = list(NetworkFit.to_schema().columns)
     if model.fitted is None:
-        return pd.DataFrame({c: pd.Series(dtype="str" if c in columns[:2] else "float") for c in columns})
-    fits = goodness_of_fit(model.fitted, draws=params.draws, seed=params.seed)
-    features = fits.degree | {"distance": fits.distance, "shared partners": fits.shared_partners}
-    tables = []
+        return {}
+    return goodness_of_fit(model.fitted, draws=params.draws, seed=params.seed).features
+
+
+def _fit_rows(name: str, features: dict[str, Distribution]) -> pd.DataFrame:
+    columns = list(NetworkFit.to_schema().columns)
+    tables = [pd.DataFrame({c: pd.Series(dtype="str" if c in columns[:2] else "float") for c in columns})]
     for feature, counts in features.items():
         low, high = counts.interval()
         values = {"value": counts.values, "observed": counts.observed, "low": low, "high": high}
-        tables.append(
-            pd.DataFrame({"model": model.name, "feature": feature} | values | {"p_value": counts.p_value})
-        )
+        rows = pd.DataFrame({"model": name, "feature": feature} | values | {"p_value": counts.p_value})
+        tables.append(rows[counts.informative()])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -277,14 +290,13 @@ def _term_rows(model: NetworkModel) -> pd.DataFrame:
     )
 
 
-def _metrics(model: NetworkModel, rows: pd.DataFrame) -> ModelMetrics:
+def _metrics(model: NetworkModel, features: dict[str, Distribution]) -> ModelMetrics:
     nodes = list(model.graph.nodes)
     position = {node: k for k, node in enumerate(nodes)}
     free = np.ones((len(nodes), len(nodes)), bool) if model.free is None else model.free
     held = sum(not free[position[a], position[b]] for a, b in model.graph.edges)
     fitted = model.fitted
     diagnostics = fitted.mcmc_diagnostics if fitted else None
-    within = rows["observed"].between(rows["low"], rows["high"]).mean() if len(rows) else 0.0
     return ModelMetrics(
         nodes=len(nodes),
         ties=model.graph.number_of_edges(),
@@ -293,5 +305,12 @@ def _metrics(model: NetworkModel, rows: pd.DataFrame) -> ModelMetrics:
         exact=bool(fitted and fitted.exact),
         reason=model.reason,
         effective_size=int(diagnostics.effective_size.min()) if diagnostics else 0,
-        covered=round(float(within), 4),
+        features={
+            name: FeatureMetrics(
+                values=int(counts.informative().sum()),
+                covered=round(counts.covered(), 4),
+                p_value=round(counts.overall_p_value, 4),
+            )
+            for name, counts in features.items()
+        },
     )

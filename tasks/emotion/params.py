@@ -288,6 +288,30 @@ class MacroParams(Params):
     seed: int = Field(description="random seed", ge=0)
 
 
+class LatentParams(Params):
+    """Variational auto-encoders of releases."""
+
+    widths: tuple[int, ...] = Field(description="latent dimensions; 2 draws the map", min_length=1)
+    min_songs: int = Field(description="songs that a release needs", ge=1)
+    held_out: float = Field(description="share of artists for the figures", gt=0, lt=0.5)
+    validation: float = Field(description="share of artists that end the training", gt=0, lt=0.5)
+    hidden: int = Field(description="units of each of two hidden layers", ge=4)
+    epochs: int = Field(description="maximum number of epochs", ge=1)
+    batch_size: int = Field(description="releases per step", ge=8)
+    learning_rate: float = Field(description="step size of Adam", gt=0)
+    warm_up: int = Field(description="epochs in which the weight of the divergence rises to 1", ge=1)
+    patience: int = Field(description="epochs without a better validation bound until the end", ge=1)
+    samples: int = Field(description="draws per release of the importance-weighted bound", ge=500)
+    draws: int = Field(description="bootstrap samples of artists", ge=100)
+    seed: int = Field(description="random seed", ge=0)
+
+    @model_validator(mode="after")
+    def _one_width_is_the_map(self) -> Self:
+        if 2 not in self.widths or not all(1 <= width <= 8 for width in self.widths):
+            raise ValueError(f"widths {self.widths} must be from 1 to 8 and include 2, the width of the map")
+        return self
+
+
 class EvaluateParams(Params):
     """Intervals and coverage of the forecasts."""
 
@@ -298,6 +322,36 @@ class EvaluateParams(Params):
         description="songs from which a target counts for the column rmse_many_songs", ge=2
     )
     seed: int = Field(description="random seed")
+
+
+Range = tuple[float, float]
+"""Lowest and highest value."""
+
+
+class SearchParams(Params):
+    """Settings of a fast forecaster that are searched, and the sizes of the search."""
+
+    lasso: Range = Field(description="range of the penalty that removes weights; searched by its logarithm")
+    ridge: Range = Field(description="range of the penalty that shrinks weights; by its logarithm")
+    smooth: Range = Field(description="range of the penalty of the forecast's steps; by its logarithm")
+    half_life: Range = Field(description="range of the years in which the past counts half; by logarithm")
+    exponent: Range = Field(description="range of the power of a year's songs that weights the year")
+    pull: Range = Field(description="range of the weight, in years, of the mean of all artists; by logarithm")
+    evaluations: int = Field(description="evaluations of each search over three aims", ge=20)
+    population: int = Field(description="points of a generation of NSGA-II", ge=4)
+    weights: int = Field(
+        description="steps from 0 to 1 of each weight of a weighted sum: 3 steps give 10 sums", ge=1, le=10
+    )
+    trials: int = Field(description="evaluations of each search of the smallest error alone", ge=15)
+    seeds: int = Field(description="repetitions of each search, with seeds from 0 on", ge=3)
+
+    @model_validator(mode="after")
+    def _ranges_are_positive(self) -> Self:
+        for name in ("lasso", "ridge", "smooth", "half_life", "exponent", "pull"):
+            low, high = getattr(self, name)
+            if not low < high or low < 0 or (low == 0 and name != "exponent"):
+                raise ValueError(f"{name} is {low} to {high}; expected 0 < lowest < highest")
+        return self
 
 
 class FeedbackParams(Params):

@@ -10,6 +10,7 @@ from statewright.contracts import Feedback, Table
 from tasks.emotion.catalogue.selection import select_artists
 from tasks.emotion.causal import CausalOutputs
 from tasks.emotion.changepoint import ChangepointOutputs
+from tasks.emotion.contracts.latent import LatentOutputs
 from tasks.emotion.contracts.macro import MacroOutputs
 from tasks.emotion.contracts.meso import MesoOutputs
 from tasks.emotion.contracts.micro import MicroOutputs
@@ -30,6 +31,7 @@ from tasks.emotion.sections import (
     forecast,
     influence,
     interventions,
+    latent_space,
     limitations,
     music,
     plane,
@@ -65,6 +67,7 @@ def report(
     micro: MicroOutputs,
     meso: MesoOutputs,
     macro: MacroOutputs,
+    latent: LatentOutputs,
     forecasts: Table[Forecasts],
     evaluate: EvaluateOutputs,
     feedback: Feedback,
@@ -85,6 +88,7 @@ def report(
             careers.finding(changepoint),
             states.finding(variational),
             scales.finding(meso),
+            latent_space.finding(latent),
             attention.finding(fusion),
             causality.finding(causal),
             interventions.finding(effects),
@@ -105,6 +109,7 @@ def report(
         plane.section(selection, preprocess, params),
         states.section(selection, variational, params),
         scales.section(micro, meso, macro),
+        latent_space.section(selection, latent),
         attention.section(fusion),
         causality.section(causal, params),
         interventions.section(effects),

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from methods import ergm
 from methods.ergm import sampling
+from methods.ergm.bounds import find_boundary
 from methods.ergm.change import change, statistics
+from methods.ergm.goodness import Distribution
 from methods.ergm.mcmle import _newton_step
 from methods.ergm.sampling import autocorrelation_time
+from methods.ergm.simulation import initial_state
 from methods.ergm.state import edge_array, edges_of, make_state, toggle
 from methods.ergm.terms import read_terms
 from tests.external import external_data
@@ -24,11 +27,11 @@ BOTH = [
     "edges", "transitiveties", ("gwesp", 0.5), ("nodematch", "group"), ("nodematch", "sex", True),
     ("nodefactor", "group"), ("nodecov", "wealth"), ("absdiff", "wealth"),
 ]  # fmt: skip
-UNDIRECTED = [*BOTH, "triangle", ("gwdegree", 0.7), ("kstar", 2)]
+UNDIRECTED = [*BOTH, "triangle", ("gwdegree", 0.7), ("kstar", 2), ("degree", 2), ("degree", 0)]
 DIRECTED = [
     *BOTH, "mutual", "ttriple", "ctriple", ("nodeicov", "wealth"), ("nodeocov", "wealth"),
     ("nodeifactor", "group"), ("nodeofactor", "group"), ("gwidegree", 0.7),
-    ("gwodegree", 0.3), ("ostar", 2), ("istar", 3),
+    ("gwodegree", 0.3), ("ostar", 2), ("istar", 3), ("idegree", 1), ("odegree", 0),
 ]  # fmt: skip
 
 
@@ -98,6 +101,8 @@ def by_hand(graph: nx.Graph, term) -> list[float]:
         return [
             sum(len(list(itertools.combinations(range(d), arguments[0]))) for d in degree[name[0]].values())
         ]
+    if name.endswith("degree") and not name.startswith("gw"):
+        return [list(degree[name[0].replace("d", "k")].values()).count(arguments[0])]
     (a,) = arguments
     kind = {"gwdegree": "k", "gwidegree": "i", "gwodegree": "o"}[name]
     return [sum(np.exp(a) * (1 - (1 - np.exp(-a)) ** d) for d in degree[kind].values())]
@@ -293,14 +298,11 @@ def test_degenerate_model_is_refused():
 @pytest.mark.parametrize(
     ("most_steps", "message"),
     [
-        (
-            4_000_000,
-            r"independent networks; expected 60; in them edges ranges from .*raise most_steps",
-        ),
+        (4_000_000, r"independent networks; expected 60; in them edges ranges from .*raise most_steps"),
         (10_000, r"the budget of 10,000 proposals \(most_steps\) is spent.*raise most_steps"),
     ],
 )
-def test_proposals_are_bounded_and_the_error_names_the_bound(monkeypatch, most_steps, message):
+def test_too_few_proposals_give_a_partial_result_with_the_bound(monkeypatch, most_steps, message):
     made, run = [], sampling._advance
 
     def counted(*arguments):
@@ -309,9 +311,13 @@ def test_proposals_are_bounded_and_the_error_names_the_bound(monkeypatch, most_s
         return done
 
     monkeypatch.setattr(sampling, "_advance", counted)
-    with pytest.raises(ergm.DegenerateModelError, match=message):
-        ergm.fit(load("faux_mesa_high"), SCHOOL, seed=0, most_steps=most_steps)
+    with pytest.warns(UserWarning, match=message):
+        found = ergm.fit(load("faux_mesa_high"), SCHOOL, seed=0, most_steps=most_steps)
     assert sum(made) <= most_steps
+    assert not found.converged
+    assert np.isfinite(found.coef).all()
+    assert np.isnan(found.std_error).all()
+    assert found.mcmc_diagnostics.proposals == sum(made)
 
 
 SCHOOL = ["edges", ("nodematch", "Grade"), ("gwesp", 0.25)]
@@ -370,3 +376,103 @@ def test_the_coefficient_of_a_constant_statistic_is_raised():
     step, distance = _newton_step(found, np.array([50.0, 9.0]))
     assert step[1] == pytest.approx(1.0)
     assert distance == pytest.approx(3.0, abs=0.1)
+
+
+def test_the_observed_network_is_one_more_draw_in_p_values():
+    counts = Distribution(np.arange(3.0), np.array([9.0, 2.0, 0.0]), np.tile([[5.0, 2.0, 0.0]], (19, 1)))
+    # 0 of 19 draws reach 9, so 1 of 20; all draws are equal to 2 and to 0.
+    np.testing.assert_allclose(counts.p_value, [0.1, 1.0, 1.0])
+    assert counts.overall_p_value == pytest.approx(1 / 20)
+
+
+def test_counts_that_cannot_lie_outside_are_left_out():
+    simulated = np.array([[4, 0, 0, 2], [6, 1, 0, 3], [5, 0, 0, 3]] * 20)
+    counts = Distribution(np.arange(4.0), np.array([9.0, 0.0, 0.0, 3.0]), simulated)
+    assert counts.informative().tolist() == [True, False, False, True]
+    # Pooled with the two empty values it would be 3 of 4.
+    assert counts.covered() == 0.5
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_padding_a_distribution_with_empty_values_changes_nothing(seed, empty):
+    drawn = np.random.default_rng(seed).poisson([5, 3, 1, 0.2], (40, 4)).astype(float)
+    padded = np.hstack([drawn, np.zeros((40, empty))])
+    plain, more = (Distribution(np.arange(len(x[0])), x[0], x[1:]) for x in (drawn, padded))
+    assert more.covered() == plain.covered()
+    assert more.overall_p_value == plain.overall_p_value
+
+
+def test_overall_p_values_of_the_model_itself_are_uniform():
+    # Each of 20 exchangeable draws is the observed one in turn: the p-values are a permutation of k / 20.
+    drawn = np.random.default_rng(3).poisson([5, 3, 1], (20, 3)) + np.random.default_rng(4).random((20, 3))
+    found = [
+        Distribution(np.arange(3.0), drawn[k], np.delete(drawn, k, axis=0)).overall_p_value for k in range(20)
+    ]
+    np.testing.assert_allclose(np.sort(found), np.arange(1, 21) / 20)
+
+
+def isolate(n: int) -> nx.Graph:
+    graph = nx.path_graph(n)
+    nx.set_node_attributes(graph, {node: node for node in graph}, "id")
+    return graph
+
+
+def test_every_coefficient_may_be_infinite():
+    found = ergm.fit(isolate(9), [("nodematch", "id")], seed=1)
+    assert found.coef.tolist() == [-np.inf]
+    assert found.boundary == ("nodematch.id is 0, its smallest attainable value",)
+    same = nx.gnp_random_graph(9, 0.3, seed=1, directed=True)
+    both = ergm.fit_temporal([same, same], ["formation", "stability"], seed=1)
+    assert both.coef.tolist() == [-np.inf, np.inf]
+    assert "smallest attainable" in both.boundary[0]
+    assert "largest attainable" in both.boundary[1]
+    # All dyads are determined and count as even odds.
+    assert both.log_likelihood == pytest.approx(-72 * np.log(2))
+
+
+BOUNDS = [
+    (False, ["edges", ("gwdegree", 0.0), ("degree", 1), ("degree", 2), "triangle", ("kstar", 2)]),
+    (True, ["edges", "mutual", ("odegree", 1), ("idegree", 0), ("gwodegree", 0.0), "ttriple"]),
+]
+
+
+@pytest.mark.parametrize(("directed", "terms"), BOUNDS)
+@pytest.mark.parametrize("restricted", [False, True])
+def test_infinite_estimates_are_at_the_bounds_of_all_graphs(directed, terms, restricted):
+    n, rng = (4, np.random.default_rng(7)) if directed else (5, np.random.default_rng(8))
+    free = np.ones((n, n), dtype=bool)
+    if restricted:
+        free = rng.random((n, n)) < 0.6
+        free = free if directed else free | free.T
+    infinite = 0
+    for seed in range(25):
+        graph = with_attributes(nx.gnp_random_graph(n, 0.5, seed=seed, directed=directed))
+        rows = enumerate_statistics(n, directed, terms, free if restricted else None, graph)
+        observed = all_by_hand(graph, terms)
+        expected = np.select(
+            [observed == rows.min(axis=0), observed == rows.max(axis=0)], [-np.inf, np.inf], 0.0
+        )
+        model = read_terms(graph, terms)
+        state, found = initial_state(graph, model, free if restricted else None)
+        boundary = find_boundary(state, model, found, np.zeros((0, 0), dtype=bool))
+        # Within a risk set of an undirected graph, the bound of a count of degrees may not be attainable.
+        unsure = (model.degree >= 0) & (boundary.coef == 0) & (restricted and not directed)
+        np.testing.assert_array_equal(boundary.coef[~unsure], expected[~unsure])
+        assert [bool(text) for text in boundary.reasons] == (boundary.coef != 0).tolist()
+        infinite += int((expected != 0).sum())
+    assert infinite > 10
+
+
+def test_estimates_beside_an_infinite_one_maximise_the_likelihood_of_the_face():
+    # No node without a tie: given that, edges has the maximum over the graphs of which this also holds.
+    graph, terms = nx.Graph([(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (0, 2)]), ["edges", ("gwdegree", 0.0)]
+    rows = enumerate_statistics(5, False, terms)
+    face, coef = rows[rows[:, 1] == 5][:, :1], np.zeros(1)
+    for _ in range(50):
+        mean, covariance = moments(face, coef)
+        coef = coef + np.clip((6 - mean) / covariance[0], -1, 1)
+    found = ergm.fit(graph, terms, seed=2, effective=2000)
+    assert found.coef[1] == np.inf
+    assert found.boundary[1] == "gwdeg.fixed.0 is 5, its largest attainable value"
+    assert abs(found.coef[0] - coef[0]) < 0.1 / np.sqrt(covariance[0, 0])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from methods.retrieval.cross_encoder import build_scorer
-from methods.retrieval.cross_encoder_training import Group, Recipe, mine, rate_factor, train
+from methods.retrieval.cross_encoder_training import Group, Recipe, mine, train
 from methods.retrieval.fusion import min_max
 from methods.retrieval.rerank import blend, rerank
 
@@ -113,13 +113,6 @@ def test_groups_computed_by_hand() -> None:
         Group("r", "e", ("c", "b", "a")), Group("r", "d", ("c", "b", "a")),
     ]  # fmt: skip
     assert mine(queries, documents, scores, relevance, depth=2, positives=1) == [Group("p", "c", ("b", "d"))]
-
-
-def test_rates_rise_linearly_and_fall_as_a_cosine() -> None:
-    rates = [rate_factor(step, 10, 2) for step in range(11)]
-    assert rates[:3] == [0.5, 1.0, 1.0]
-    np.testing.assert_allclose(rates[2:], [(1 + math.cos(math.pi * s / 8)) / 2 for s in range(9)])
-    assert rate_factor(0, 1, 0) == 1.0
 
 
 def test_blends_computed_by_hand() -> None:

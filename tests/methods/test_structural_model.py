@@ -286,3 +286,68 @@ def test_invalid_data_and_interventions_are_refused():
         model.do({"m": float("nan")})
     with pytest.raises(ValueError, match="expected all of"):
         model.counterfactual({"x": 1.0}, {"m": 0.0})
+
+
+EXACT = np.random.default_rng(0).normal(size=(60, 3)) @ [[1, 0.5, 0], [0, 1, 0.3], [0, 0, 1]]
+CHAIN = [("a", "b"), ("b", "c"), ("a", "c")]
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_effects_do_not_depend_on_where_zero_lies(offset):
+    # A level of 1e9 leaves seven digits of the values.
+    moved = EXACT + np.array([offset, -offset, offset])
+    near, far = (StructuralCausalModel.fit(data, CHAIN, names=["a", "b", "c"]) for data in (EXACT, moved))
+    plain = near.effect("a", "c", low=0.5, high=2.0)
+    other = far.effect("a", "c", low=0.5 + offset, high=2.0 + offset)
+    assert other.value == pytest.approx(plain.value, abs=1e-5)
+    assert other.std_error == pytest.approx(plain.std_error, rel=1e-4)
+    assert far.equations["c"].intercept / offset == pytest.approx(
+        1 - far.equations["c"].slopes @ [1, -1], rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(20), 3)])
+def test_an_effect_that_one_row_or_group_determines_is_refused(groups):
+    data = EXACT.copy()
+    data[:, 0] = np.where(np.arange(60) < (1 if groups is None else 3), data[:, 0], 0.5)
+    with pytest.raises(ValueError, match=r"one row or group alone .* parents of c, \['a', 'b'\]"):
+        StructuralCausalModel.fit(data, CHAIN[1:], names=["a", "b", "c"], groups=groups)
+
+
+def test_collinear_parents_are_named():
+    data = np.column_stack([EXACT, 1e9 - EXACT[:, 0]])
+    with pytest.raises(ValueError, match=r"parents of c, \['a', 'd'\]"):
+        StructuralCausalModel.fit(data, [*CHAIN, ("d", "c")], names=["a", "b", "c", "d"])
+
+
+def test_an_exact_equation_has_no_curve_and_no_change():
+    a, b = EXACT[:, 0], EXACT[:, 1]
+    data = np.column_stack([a, b, 2 * a - b + 1e6])
+    model = StructuralCausalModel.fit(data, [("a", "c"), ("b", "c")], names=["a", "b", "c"])
+    assert linearity(model)["c"] == 1.0
+    assert model.effect("a", "c").value == pytest.approx(2, rel=1e-8)
+    found = random_common_cause(
+        data, [("a", "c"), ("b", "c")], "a", "c", draws=3, seed=0, names=["a", "b", "c"]
+    )
+    assert found.largest_change < 0.1
+
+
+def test_refutations_need_draws_and_columns_that_vary():
+    frame = pd.DataFrame(EXACT, columns=list("abc")).assign(k=0.1)
+    for wrong, words in (
+        ({"draws": 0}, "draws is 0"),
+        ({"cause": "x"}, "'x' is unknown"),
+        ({"cause": "k"}, "'k' is constant"),
+    ):
+        given = {"cause": "a", "draws": 2, "seed": 0} | wrong
+        with pytest.raises(ValueError, match=words):
+            placebo_treatment(frame, CHAIN, outcome="c", **given)
+
+
+def test_robustness_value_at_the_ends():
+    assert robustness_value(0.0) == 0
+    assert robustness_value(-1.0) == robustness_value(1.0) == 1
+    assert robustness_value(1 - 1e-9) == pytest.approx(1, abs=1e-8)
+    for wrong in (1.1, float("nan")):
+        with pytest.raises(ValueError, match="from -1 to 1"):
+            robustness_value(wrong)

@@ -18,7 +18,7 @@ from methods.vision.augment import Augmentation, jitter, random_views, resize
 from methods.vision.backbone import load_backbone
 from methods.vision.heads import UNLABELLED, Head, Heads, multi_task_loss, split_heads
 from methods.vision.pictures import PictureError, decode
-from methods.vision.training import Classifier, Recipe, predict, rate_factor, train
+from methods.vision.training import Classifier, Recipe, predict, train
 from methods.vision.views import rooted
 
 pytestmark = pytest.mark.slow
@@ -146,13 +146,6 @@ def test_a_seed_determines_the_weights_for_any_global_state():
     other = fit(dataclasses.replace(recipe, seed=4)).model.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["heads.heads.material.weight"], other["heads.heads.material.weight"])
-
-
-def test_the_rate_rises_linearly_and_falls_along_the_cosine_to_its_floor():
-    assert [rate_factor(step, 100, 10, 0.01) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
-    assert rate_factor(10, 100, 10, 0.01) == 1
-    assert rate_factor(55, 100, 10, 0.01) == pytest.approx(0.01 + 0.99 / 2)
-    assert rate_factor(100, 100, 10, 0.01) == pytest.approx(0.01)
 
 
 def test_normalisation_keeps_its_statistics_while_its_weights_train():

@@ -16,10 +16,12 @@ import pytest
 from toys import inside, make_repository, run_here, write
 
 from statewright import settled as cache
+from statewright import unchanged
 from statewright.cli import main
 from statewright.request import Request
 from statewright.session import open_session
 from statewright.settled import recall
+from statewright.unchanged import answer_without_planning
 
 FILES = {
     "in.txt": "in\n",
@@ -101,6 +103,90 @@ def test_a_change_drops_the_cached_plan(settled: Path, name: str) -> None:
     assert recall(settled) is None
 
 
+@pytest.fixture(scope="module")
+def ran_plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    files = FILES | {"dvc.yaml": FILES["dvc.yaml"].replace('meta: {show: ["score.json:rmse"]}', "")}
+    root = make_repository(tmp_path_factory.mktemp("plain") / "repo", files)
+    with inside(root):
+        run_here(root)
+    return root
+
+
+@pytest.fixture
+def plain(ran_plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a repository where `run` only prints that nothing is to do."""
+    root = tmp_path / "repo"
+    shutil.copytree(ran_plain, root, symlinks=True)
+    shutil.rmtree(root / ".statewright/records", ignore_errors=True)
+    time.sleep(0.1)
+    with inside(root):
+        open_session(root, [])
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_ends_the_answers_without_planning(
+    plain: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer_without_planning(["run"])
+    assert "nothing to do: 3 stages are up to date" in capsys.readouterr().err
+    CHANGES[name](plain)
+    assert not answer_without_planning(["run"])
+    assert capsys.readouterr() == ("", "")
+
+
+OTHER_ANSWERS: dict[str, Callable[[Path], Any]] = {
+    "metrics": lambda r: write(r, {".statewright/metrics.json": "{}"}),
+    "a record that waits": lambda r: write(r, {".statewright/records/1-2.jsonl": ""}),
+    "a problem of a record": lambda r: write(r, {".statewright/records/problem.txt": "full disk"}),
+    "another folder": lambda r: os.chdir(r / "folder"),
+    "no repository": lambda r: os.chdir(r.parent),
+    "a variable": lambda r: os.environ.update({"DVC_SITE_CACHE_DIR": "/elsewhere"}),
+    "another python": lambda r: os.environ.update({"PATH": str(r)}),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_ANSWERS)
+def test_other_answers_need_the_whole_command(
+    plain: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    assert answer_without_planning(["run"])
+    assert not answer_without_planning(["run", "first"])
+    OTHER_ANSWERS[name](plain)
+    assert not answer_without_planning(["run"])
+
+
+def test_figures_need_the_whole_command(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(settled)
+    shutil.rmtree(settled / ".statewright/records", ignore_errors=True)
+    assert recall(settled) is not None
+    assert not answer_without_planning(["run"])
+
+
+def test_the_command_prints_the_same_with_and_without_planning(plain: Path) -> None:
+    command = [sys.executable, "-m", "statewright", "run"]
+    outputs = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=plain, capture_output=True, text=True, check=True)
+        outputs.append((done.stdout, done.stderr))
+        (plain / ".statewright/settled.json").unlink()
+    assert outputs[0] == outputs[1] == ("", "nothing to do: 3 stages are up to date\n")
+
+
+def test_an_answer_without_planning_imports_little(plain: Path) -> None:
+    script = (
+        "import sys\nfrom statewright.unchanged import answer_without_planning\n"
+        "print(answer_without_planning(['run']))\n"
+        "print(sorted({'argparse', 'dataclasses', 'dvc', 'hashlib', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=plain, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["True", "[]"]
+
+
 def test_the_cached_plan_equals_a_full_plan(settled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def output_of(*arguments: str) -> str:
         with pytest.raises(SystemExit) as end:
@@ -136,7 +222,7 @@ def test_another_environment_drops_the_cached_plan(settled: Path, monkeypatch: p
     assert recall(settled) is None
     monkeypatch.undo()
     assert recall(settled) is not None
-    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    monkeypatch.setattr(unchanged, "FORMAT", unchanged.FORMAT + 1)
     assert recall(settled) is None
 
 

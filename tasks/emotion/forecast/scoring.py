@@ -175,7 +175,7 @@ def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> p
     """
     from scipy.stats import norm
 
-    from methods.evaluation.conformal import conformal_radius
+    from methods.trust.conformal import conformal_radius
 
     known, test = task.rows("validation"), task.rows("test")
     records = []

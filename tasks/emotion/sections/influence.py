@@ -38,6 +38,13 @@ TERMS = {
     "nodeocov.size": "size of the influencing genre (log of artists)",
     "nodeicov.named": "pairs of the influenced genre's newcomers (log)",
 }
+FEATURES = {
+    "out-degree": "followers of an artist",
+    "in-degree": "influences of an artist",
+    "distance": "distances between artists",
+    "shared partners": "artists between both ends of a tie",
+}
+LEVEL = 0.05
 SCALE_STEP = 0.1
 """Difference of energy or valence in the list of odds: a tenth of the scale, as artists differ."""
 
@@ -114,14 +121,32 @@ def _odds_texts(terms: pd.DataFrame, metrics: NetworkMetrics) -> list[str]:
             for coef in closed["coef"]
         ]
         texts.append(f"{name} ({plural(model.ties, 'tie')}): {'; '.join(parts)}.")
-    weak = [name for name, model in metrics.models.items() if not model.reason and 0 < model.covered < 0.9]
-    if weak:
-        shares = joined(f"{name} {share(metrics.models[name].covered)}" for name in weak)
-        texts.append(
-            "Of the counts to which the models were not fitted, too few lie inside the range of 95% of the "
-            f"simulated networks: {shares}. The coefficients are a description, not the process."
-        )
+    texts += _fit_texts(metrics)
     return texts
+
+
+def _fit_texts(metrics: NetworkMetrics) -> list[str]:
+    """Say for each feature which models reproduce it; features are not pooled."""
+    fitted = {name: model for name, model in metrics.models.items() if model.features}
+    texts = []
+    for feature, words in FEATURES.items():
+        parts = {name: model.features[feature] for name, model in fitted.items() if feature in model.features}
+        failed = {name: part for name, part in parts.items() if part.p_value < LEVEL}
+        if not failed:
+            texts.append(f"{words}: reproduced by all {plural(len(parts), 'model')}")
+            continue
+        shares = joined(f"{name} ({share(part.covered)})" for name, part in failed.items())
+        texts.append(
+            f"{words}: not reproduced in {len(failed)} of {plural(len(parts), 'model')}, {shares} of the "
+            "counts inside the range of 95% of the simulated networks"
+        )
+    if not texts:
+        return []
+    return [
+        f"Features to which the models were not fitted, each tested as a whole (p < {LEVEL}). "
+        f"{'; '.join(texts)}. Where a feature is not reproduced, the coefficients describe the ties but are "
+        "not the process that made them."
+    ]
 
 
 def _figure(fits: pd.DataFrame, name: str, model: ModelMetrics) -> Figure:
@@ -129,7 +154,7 @@ def _figure(fits: pd.DataFrame, name: str, model: ModelMetrics) -> Figure:
     outside = rows[~rows["observed"].between(rows["low"], rows["high"])]
     picture = svg(
         "influence-fit", (8.2, 3.2),
-        f"{name}: {len(outside)} of {len(rows)} observed counts lie outside the simulated range.",
+        f"{name}: {len(outside)} of {len(rows)} counts lie outside the simulated range.",
         partial(draw.fit, rows=rows),
     )  # fmt: skip
     return Figure(

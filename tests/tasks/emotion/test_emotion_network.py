@@ -38,6 +38,20 @@ def test_keeps_the_contracts(outputs):
     assert not outputs.network.models["Vocal"].exact
 
 
+def test_features_are_judged_one_by_one_without_empty_counts(outputs):
+    rows = outputs.network_fit
+    assert not ((rows["observed"] == 0) & (rows["low"] == 0)).any()
+    inside = rows["observed"].between(rows["low"], rows["high"])
+    for (model, feature), part in inside.groupby([rows["model"], rows["feature"]]):
+        found = outputs.network.models[model].features[feature]
+        assert (found.values, found.covered) == (len(part), pytest.approx(part.mean(), abs=1e-4))
+        assert found.p_value >= 1 / (PARAMS.draws + 1) - 1e-4
+    assert all(
+        set(m.features) == {"out-degree", "in-degree", "distance", "shared partners"}
+        for m in outputs.network.models.values()
+    )
+
+
 @pytest.mark.slow
 def test_repeats_to_the_bit(tables, outputs):
     again = network(**tables, params=PARAMS)
