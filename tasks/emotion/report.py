@@ -139,7 +139,8 @@ def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, eval
     """Return three sentences for any reader: the data, the questions, the answers."""
     rows, metrics, scores = preprocess.careers, changepoint.changepoint.careers, evaluate.evaluate
     years = joined(str(year) for year in music.years_of_change("music", changepoint.changes))
-    moment = f"around {years}" if years else "gradually"
+    jumps = years and not music.drifts("music", changepoint.changepoint)
+    moment = f"around {years}" if jumps else "gradually"
     better, measures = (
         sum(getattr(task, name) for task in (scores.audio, scores.lyrics)) for name in ("beats", "dimensions")
     )

@@ -15,7 +15,7 @@ from shipped import shipped_params
 from statewright.contracts import check
 from statewright.functions.signature import is_named_tuple
 from tasks.emotion.catalogue.selection import select_artists
-from tasks.emotion.changepoint import (
+from tasks.emotion.contracts.changes import (
     CareerMetrics,
     CareerModel,
     ChangepointMetrics,
