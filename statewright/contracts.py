@@ -14,8 +14,8 @@ Stages import this module, so it imports nothing that is slow to load and opens 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_args, get_origin
 
@@ -69,6 +69,30 @@ class Feedback(BaseModel):
     reason: str
     score: float
     patch: list[Patch] = []
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Rows that a stage has computed; they survive a stage that is killed.
+
+    A stage function takes it as the keyword argument ``progress: Progress``, skips what `rows` has,
+    and appends each further row. The result must not depend on where a run was interrupted.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows of the interrupted run in their order, with values that JSON can hold.
+    keep : callable
+        Write a row to disk.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    keep: Callable[[Mapping[str, Any]], None] = lambda row: None
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Keep one more row."""
+        self.keep(row)
+        self.rows.append(dict(row))
 
 
 if TYPE_CHECKING:

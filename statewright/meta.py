@@ -63,6 +63,8 @@ class StageSettings:
         Dependencies that the command itself changes.
     tolerance : Tolerance, optional
         Differences of numbers that `verify --against` accepts.
+    trials : str, optional
+        Output whose rows are recorded as child runs.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -79,6 +81,7 @@ class StageSettings:
     show: tuple[str, ...] = ()
     rewrites: tuple[str, ...] = ()
     tolerance: Tolerance | None = None
+    trials: str | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -206,6 +209,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "show": (_texts, "a list of files, or of FILE:KEY"),
     "rewrites": (_texts, "a list of dependencies"),
     "tolerance": (_tolerance, "a number, or {relative: NUMBER, absolute: NUMBER}"),
+    "trials": (_file, "a CSV file among the outputs"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from statewright.contracts import ContractError, Params, check
 from statewright.environment import resolve_references
 from statewright.fingerprint import Definition, Module, Sources, stage_function
+from statewright.functions.progress import is_progress
 from statewright.functions.signature import PREVIOUS, param_texts, repeated_stems
 from statewright.masking import mask_text, secret_values
 from statewright.workflow import Output, Stage, Workflow, overlaps
@@ -94,8 +95,9 @@ def read_signature(sources: Sources, address: str, package: str) -> Signature | 
         where=f"{definition.module.replace('.', '/')}.py:{node.lineno}",
         inputs=inputs,
         params={
-            argument.arg: _contract(sources, definition, argument.annotation)
+            argument.arg: contract
             for argument in node.args.kwonlyargs
+            if not is_progress(contract := _contract(sources, definition, argument.annotation))
         },
         outputs=_outputs(sources, definition, node.returns),
         groups=groups,

@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from statewright import files
-from statewright.contracts import ContractError, check
+from statewright.contracts import ContractError, Progress, check
 from statewright.environment import (
     is_recorded_by_engine,
     quiet,
     referenced_variables,
     resolve_references,
 )
+from statewright.functions import progress
 from statewright.functions.signature import (
     PREVIOUS,
     input_stems,
@@ -103,8 +104,11 @@ def run_stage(stage: Stage, params: Mapping[str, Mapping[str, Any]], package: st
     """Load and check the inputs, call the function, check and write the outputs."""
     function = find_function(stage.address, package)
     hints = typing.get_type_hints(function, include_extras=True)
-    result = function(**load_inputs(stage, function, hints, params), **load_params(stage, hints, params))
-    write_outputs(stage, result, hints["return"])
+    arguments = load_inputs(stage, function, hints, params) | load_params(stage, hints, params)
+    if hints.get(progress.ARGUMENT) is Progress:
+        arguments[progress.ARGUMENT] = progress.open_progress(Path.cwd(), stage, params)
+    write_outputs(stage, function(**arguments), hints["return"])
+    progress.close_progress(Path.cwd(), stage.address)
 
 
 def find_function(address: str, package: str = "tasks") -> Callable[..., Any]:

@@ -14,11 +14,13 @@ from statewright.record.tracking import StageRecord
 
 def mask_record(done: StageRecord) -> StageRecord:
     """Return a record without secrets; see `statewright.masking`."""
+    trials = done.stage.settings.trials
     stage = replace(
         done.stage,
         cmd=tuple(mask_command(line) for line in done.stage.cmd),
         desc=mask_text(done.stage.desc),
-        meta=None,  # it is not recorded, and may hold secrets
+        # The rest is not recorded, and may hold secrets.
+        meta=None if trials is None else {"trials": trials},
     )
     return replace(
         done,

@@ -34,13 +34,14 @@ def _points(path: Path, x: str) -> list[Point]:
     # A damaged file has no points from there on. The x column may be missing, or hold words or dates (a
     # confusion matrix): not a step.
     with suppress(ValueError, KeyError, TypeError, OverflowError, csv.Error, OSError):
-        for row in _rows(path):
+        for row in rows_of(path):
             step = int(float(row[x]))
             points += [(name, number, step) for name, number in _numbers(row, x)]
     return points
 
 
-def _rows(path: Path) -> Iterable[Mapping[str, Any]]:
+def rows_of(path: Path) -> Iterable[Mapping[str, Any]]:
+    """Return the rows of a table, or of the lists in a JSON or YAML file."""
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         return _table_rows(path, "\t" if suffix == ".tsv" else ",")

@@ -19,6 +19,7 @@ from statewright.record.artifacts import log_end_of, log_files
 from statewright.record.experiment import KnownRun, Record, is_temporary
 from statewright.record.journal import ID_TAG, HeldFile
 from statewright.record.plots import points_of
+from statewright.record.trials import trials_of
 from statewright.record.values import finite, log_values, texts
 from statewright.workflow import Stage, flatten
 
@@ -200,6 +201,7 @@ def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> st
     status = "FAILED" if done.status == "failed" else "FINISHED"
     try:
         _log_stage(record.client, run.run_id, done)
+        _record_trials(record, done, run.run_id, identity)
     except Exception as error:
         if not identity or not is_temporary(error):
             record.client.set_terminated(run.run_id, status, end_time=int(done.finished * 1000))
@@ -218,6 +220,24 @@ def _log_stage(client: MlflowClient, run_id: str, done: StageRecord) -> None:
     if done.log is not None:
         log_end_of(client, run_id, done.log)
     log_files(client, run_id, done.files)
+
+
+def _record_trials(record: Record, done: StageRecord, stage_id: str, identity: str) -> None:
+    """Record each row of the file in `meta.trials` as a child run of the stage's run."""
+    if done.status != "ran":
+        return
+    for number, trial in enumerate(trials_of(done.stage.settings.trials, done.files), 1):
+        tags = {
+            "statewright.kind": "trial",
+            "statewright.trial.stage": done.stage.address,
+            "mlflow.parentRunId": stage_id,
+        }
+        own = f"{identity}/{number}" if identity else ""
+        run = _create_run(record, f"{done.stage.address} {number}", done.started, tags, own)
+        if not run.ended:
+            metrics = finite(trial.metrics.items())
+            log_values(record.client, run.run_id, done.finished, metrics=metrics, params=trial.params)
+            record.client.set_terminated(run.run_id, "FINISHED", end_time=int(done.finished * 1000))
 
 
 def record_benchmark(

@@ -324,6 +324,36 @@ class EvaluateParams(Params):
     seed: int = Field(description="random seed")
 
 
+Range = tuple[float, float]
+"""Lowest and highest value."""
+
+
+class SearchParams(Params):
+    """Settings of a fast forecaster that are searched, and the sizes of the search."""
+
+    lasso: Range = Field(description="range of the penalty that removes weights; searched by its logarithm")
+    ridge: Range = Field(description="range of the penalty that shrinks weights; by its logarithm")
+    smooth: Range = Field(description="range of the penalty of the forecast's steps; by its logarithm")
+    half_life: Range = Field(description="range of the years in which the past counts half; by logarithm")
+    exponent: Range = Field(description="range of the power of a year's songs that weights the year")
+    pull: Range = Field(description="range of the weight, in years, of the mean of all artists; by logarithm")
+    evaluations: int = Field(description="evaluations of each search over three aims", ge=20)
+    population: int = Field(description="points of a generation of NSGA-II", ge=4)
+    weights: int = Field(
+        description="steps from 0 to 1 of each weight of a weighted sum: 3 steps give 10 sums", ge=1, le=10
+    )
+    trials: int = Field(description="evaluations of each search of the smallest error alone", ge=15)
+    seeds: int = Field(description="repetitions of each search, with seeds from 0 on", ge=3)
+
+    @model_validator(mode="after")
+    def _ranges_are_positive(self) -> Self:
+        for name in ("lasso", "ridge", "smooth", "half_life", "exponent", "pull"):
+            low, high = getattr(self, name)
+            if not low < high or low < 0 or (low == 0 and name != "exponent"):
+                raise ValueError(f"{name} is {low} to {high}; expected 0 < lowest < highest")
+        return self
+
+
 class FeedbackParams(Params):
     """Search for better parameters."""
 

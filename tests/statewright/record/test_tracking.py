@@ -18,9 +18,11 @@ from toys import HERE, commit, make_repository
 from statewright.record import history, runs, tracking
 from statewright.record.artifacts import LARGEST_LOG, log_end_of, table_as_csv
 from statewright.record.experiment import open_record
+from statewright.record.masking import mask_record
 from statewright.record.outputs import LARGEST_TABLE, files_of
 from statewright.record.store import local_uri
 from statewright.record.tracking import StageRecord
+from statewright.record.trials import trials_of
 from statewright.record.values import valid_key
 from statewright.repository.declaration import open_repository
 from statewright.repository.metrics import stage_metrics, with_definitions
@@ -128,6 +130,19 @@ def test_at_most_the_end_of_a_log_is_recorded(tmp_path: Path, size: int) -> None
     assert rest.startswith(line)
 
 
+def test_rows_of_a_search_become_params_and_metrics(tmp_path: Path) -> None:
+    (tmp_path / "trials.csv").write_text("param_lr,kind,loss,best\n0.1,a,2.5,2.5\n0.2,b,,1.5\n")
+    (tmp_path / "other.csv").write_text("loss\n1\n")
+    stage = Stage("song-search", ("true",), outs=(Output("trials.csv"), Output("other.csv")))
+    files = files_of(tmp_path, stage)
+    first, second = trials_of("trials.csv", files)
+    assert first.params == {"lr": "0.1", "kind": "a"} and first.metrics == {"loss": 2.5, "best": 2.5}
+    assert second.params == {"lr": "0.2", "kind": "b", "loss": ""} and second.metrics == {"best": 1.5}
+    assert list(trials_of(None, files)) == []
+    (tmp_path / "trials.csv").write_text("changed since\n1\n")
+    assert list(trials_of("trials.csv", files)) == []
+
+
 @pytest.mark.slow
 class TestRecord:
     def test_the_parent_run_has_the_plan_and_the_resulting_state(self, store: Any) -> None:
@@ -151,6 +166,30 @@ class TestRecord:
         assert tags["mlflow.source.git.commit"] == head and tags["statewright.git.dirty"] == "false"
         assert tags["mlflow.note.content"] == "Learns."
         assert (child.info.start_time, child.info.end_time) == (1_000_000, 1_012_500)
+
+    def test_each_trial_of_a_search_is_a_child_run_once(self, tmp_path: Path) -> None:
+        root = make_repository(tmp_path / "songs", {"trials.csv": "param_lr,loss\n0.1,2.5\n0.2,nan\n"})
+        meta = {"trials": "trials.csv", "password": "secret"}
+        stage = Stage("song-search", ("true",), outs=(Output("trials.csv"),), meta=meta)
+        values = {"stage": stage, "files": files_of(root, stage), "log": None}
+        done = mask_record(record_of(root, **values))
+        assert done.stage.meta == {"trials": "trials.csv"}
+        record = open_record(root)
+        first = tracking.record_stage(record, done, identity="journal/1")
+        record = open_record(root)
+        record.known = tracking.find_known(record, "journal")
+        assert tracking.record_stage(record, done, identity="journal/1") == first  # killed before its end
+        query = f"tags.`mlflow.parentRunId` = '{first}'"
+        runs = record.client.search_runs([record.experiment_id], query, order_by=["attributes.run_name"])
+        assert [run.info.run_name for run in runs] == ["song-search 1", "song-search 2"]
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        assert {run.data.tags["statewright.kind"] for run in runs} == {"trial"}
+        assert [run.data.params for run in runs] == [{"lr": "0.1"}, {"lr": "0.2"}]
+        assert [run.data.metrics for run in runs] == [{"loss": 2.5}, {}]
+        restored = record_of(root, **values, status="restored")
+        again = tracking.record_stage(record, restored)
+        query = f"tags.`mlflow.parentRunId` = '{again}'"
+        assert not record.client.search_runs([record.experiment_id], query)
 
     def test_params_are_leaves_and_metrics_are_numbers(self, store: Any) -> None:
         child = store[3]
