@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    claims_complexity,
     claims_language,
     claims_learning,
     claims_releaf,
@@ -22,10 +23,10 @@ from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
-RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures" / "releaf"
+RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
-    "variational", "latent", "trust", "explain",
+    "variational", "latent", "search", "trust", "explain",
 )  # fmt: skip
 
 
@@ -104,6 +105,7 @@ CLAIMS = (
     *claims_trust.CLAIMS,
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     *claims_trust.AFTER,
+    *claims_complexity.CLAIMS,
     Claim(
         "4 §6.1",
         "CIFAR-10 95.2 % -> 96.1 % and further benchmarks.",
@@ -128,7 +130,9 @@ def read_metrics() -> dict[str, Any]:
     """
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
-        path.stem.removesuffix("_benchmark"): _read(path) for path in sorted(FIGURES.glob("*.json"))
+        path.stem.removesuffix("_benchmark"): _read(path)
+        for folder in ("releaf", "learning")
+        for path in sorted((FIGURES / folder).glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
     return emotion | {"releaf": releaf, "benchmarks": benchmarks}

@@ -115,7 +115,9 @@ def _discovery(metrics: Metrics) -> str:
         "Fisher's z, sqrt(n - s - 3) atanh(r); see the tests of `methods/causal`. On "
         f"{graph['rows']:,} artist-years {graph['edges']} edges, {graph['directed']} of them directed, mean "
         f"bootstrap confidence {graph['mean_confidence']:.2f}; {graph['own_past']} lead from a dimension's "
-        f"past to itself and {graph['cross_past']} to another dimension."
+        f"past to itself and {graph['cross_past']} to another dimension. BOSS, a search by BIC, has "
+        f"{graph['boss']['edges']} edges, {graph['boss']['shared']} of them between the same pairs, and "
+        f"{graph['boss']['cross_past']} to another dimension: their absence depends on the method."
     )
 
 

@@ -7,10 +7,11 @@ such a range (a block list, a value with an anchor or an alias) is left to the c
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
@@ -65,7 +66,18 @@ def _inline(value: Any, node: Node) -> str:
         value = (SingleQuotedScalarString if node.style == "'" else DoubleQuotedScalarString)(value)
     written = io.StringIO()
     yaml.dump({"k": value}, written)
-    return written.getvalue().strip().removeprefix("{").removesuffix("}").partition(":")[2].strip()
+    text = written.getvalue().strip().removeprefix("{").removesuffix("}").partition(":")[2].strip()
+    # libyaml, with which DVC reads, rejects a colon in a text without quotes in brackets, as in a URL.
+    quoted = json.dumps(value, ensure_ascii=False, default=str)
+    return text if _is_read_as(text, value) or not _is_read_as(quoted, value) else quoted
+
+
+def _is_read_as(text: str, value: Any) -> bool:
+    """Return whether DVC's parser reads a text in brackets as a value."""
+    try:
+        return bool(YAML(typ="safe").load(f"{{k: {text}}}")["k"] == value)
+    except YAMLError:
+        return False
 
 
 def represent_null(representer: Any, _: None) -> Any:

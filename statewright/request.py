@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+AUTO = "auto"
+"""Number of workers that stands for the cores of the machine."""
+
 
 @dataclass(frozen=True)
 class Request:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -278,6 +279,7 @@ def carry_out(
         name=name,
         keep_going=keep_going,
         board=board,
+        replay=_replay,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
     times = result.schedule
@@ -317,6 +319,13 @@ def carry_out(
         show_results(session)
         print_metrics(metric_changes(session.repository, session.workflow, result.state), console)
     return 0
+
+
+def _replay(*arguments: Any) -> bool:
+    """Return whether a stage makes its changes again in a copy."""
+    from statewright.verify.replay import repeats_changes
+
+    return repeats_changes(*arguments)
 
 
 def _watch_hint(session: Session, at_least_s: float = 30) -> str | None:

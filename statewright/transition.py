@@ -22,7 +22,7 @@ from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
-from statewright.running.attempt import Work
+from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
 from statewright.running.local_runner import run_locally
@@ -32,6 +32,7 @@ from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_l
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
 from statewright.running.watch import open_watch
+from statewright.running.work import Work
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board
@@ -98,6 +99,7 @@ def transition(
     tags: Mapping[str, str] | None = None,
     keep_going: bool = True,
     board: Board | None = None,
+    replay: Replay | None = None,
 ) -> Result:
     """Carry out `plan` and return the outcome of each stage and the new state.
 
@@ -110,6 +112,8 @@ def transition(
         Tags for the run in MLflow.
     keep_going : bool
         Whether to start, after a failure, the stages that do not need the failed one.
+    replay : Replay, optional
+        Decides whether a stage itself has changed a dependency (default: such a stage fails).
 
     Raises
     ------
@@ -152,6 +156,7 @@ def transition(
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
             cancelled=repository.stopped,
             ordering=ordering,
+            replay=replay,
             reads=reads,
             times=result.times,
             outcomes=result.outcomes,

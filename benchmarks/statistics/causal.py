@@ -32,6 +32,7 @@ def tables(repeat: int) -> Tables:
     yield _granger(repeat)
     yield _structural(repeat)
     yield _discovery()
+    yield _collider_rules()
 
 
 def _discovery() -> BenchmarkTable | Omission:
@@ -75,6 +76,34 @@ def _network(folder: Path, name: str) -> tuple[list[Any], tuple[int, int, int]]:
         boss_seconds,
     ]  # fmt: skip
     return row, (min(theirs), ours, best) if theirs else (0, 0, 0)
+
+
+def _collider_rules() -> BenchmarkTable | Omission:
+    """Compare the data's choice of a rule with a choice on the other networks."""
+    folder = external_data("benchmarks/causal")
+    if isinstance(folder, Omission):
+        return folder
+    known = [name for name in DISCRETE if name not in WITHOUT_TRUTH]
+    distances = np.array([_distances(folder, name) for name in known])
+    rules, total = distances[:, :3], distances[:, :3].sum(axis=0)
+    left_out = [int(row[np.argmin(total - row)]) for row in rules]
+    rows: list[list[TextOrNumber]] = [
+        [name, *map(int, row), one] for name, row, one in zip(known, distances, left_out, strict=True)
+    ]
+    return BenchmarkTable(
+        name="collider_rules",
+        title="PC on tables, alpha 0.01: SHD of the collider rules, of the rule with the highest BIC (the "
+        "default), and of the rule with the least sum on the other networks.",
+        columns=["network", "rule 0", "rule 1", "rule 2", "highest BIC", "chosen on the others"],
+        rows=[*rows, ["sum", *map(int, distances.sum(axis=0)), sum(left_out)]],
+    )
+
+
+def _distances(folder: Path, name: str) -> list[int]:
+    data, graphs = _load(folder, name)
+    true = cpdag_of_dag(graphs["nodes"], graphs["true_edges"]).matrix
+    found = (discover(data, names=graphs["nodes"], uc_rule=rule) for rule in (0, 1, 2, None))
+    return [structural_hamming_distance(graph.matrix, true) for graph in found]
 
 
 def _load(folder: Path, name: str) -> tuple[np.ndarray, dict[str, Any]]:

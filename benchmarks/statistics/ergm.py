@@ -91,6 +91,7 @@ def _whole() -> BenchmarkTable | Omission:
             fitted = fit(graph, terms, seed=0, free=free, effective=200, most_steps=40_000_000)
             each = zip(fitted.names, fitted.coef, fitted.std_error, strict=True)
             result = "; ".join(f"{term} {coef:.3f} ({error:.3f})" for term, coef, error in each)
+            result = f"none: {fitted.reason}" if fitted.reason else result
         except DegenerateModelError as error:
             result = f"none: {error}"
         rows.append([name, time.process_time() - began, result])

@@ -1,5 +1,6 @@
 """Bayesian change-point detection in multivariate series."""
 
+from methods.changepoint.counts import CountRegimes
 from methods.changepoint.default import Detection, detect
 from methods.changepoint.exact import count_evidence, exact_posterior
 from methods.changepoint.no_change import no_change_p_value, simulate_without_change
@@ -23,6 +24,7 @@ from methods.changepoint.waic import Waic, waic
 __all__ = [
     "ChangePointPosterior",
     "ChangePrior",
+    "CountRegimes",
     "Detection",
     "NoisySeries",
     "NormalIndependentInverseWishart",

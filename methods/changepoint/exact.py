@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import gammaln
 
+from methods.changepoint.counts import CountRegimes, CountSegments
 from methods.changepoint.posterior import ChangePointPosterior
 from methods.changepoint.recursion import (
     NEGLIGIBLE,
@@ -36,10 +37,12 @@ from methods.changepoint.semi_conjugate_segments import IndependentSegments
 from methods.changepoint.trend import TrendRegimes, TrendSegments
 from methods.changepoint.waic import Waic, waic_of_points
 
+RegimePrior = NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes | CountRegimes
+
 
 def exact_posterior(
     y: Array,
-    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
+    prior: RegimePrior,
     rate: float,
     min_length: int = 1,
     k_max: int = 20,
@@ -60,7 +63,7 @@ def exact_posterior(
         Observations in order. Under Normal-inverse-Wishart regimes they must be finite (drop missing
         ones). Under regimes with a trend, a row with NaN is a missing observation: its time passes, and
         no regime begins there.
-    prior : NormalInverseWishart, NormalIndependentInverseWishart or TrendRegimes
+    prior : NormalInverseWishart, NormalIndependentInverseWishart, TrendRegimes or CountRegimes
         Prior of each regime, in d dimensions. With an independent mean each segment needs a quadrature
         (some microseconds), so the scores of all segments are stored (8 T^2 bytes); WAIC is then an
         integral over 256 quasi-random means of each regime.
@@ -72,7 +75,7 @@ def exact_posterior(
         Largest number of change points.
     weights : array (T,), optional
         Precision of each observation: its covariance is ``Sigma / weights[t]``; > 0, default 1. Under
-        regimes with a trend (T, d), of the innovations.
+        regimes with a trend (T, d), of the innovations. Counts have none.
     draws : int
         Number of independent draws; WAIC uses their segmentations.
     seed : int
@@ -100,7 +103,7 @@ def exact_posterior(
 
 def count_evidence(
     y: Array,
-    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
+    prior: RegimePrior,
     rate: float,
     min_length: int = 1,
     k_max: int = 20,
@@ -129,10 +132,12 @@ def _segments_of(
     y: Array,
     weights: Array,
     observed: Array,
-    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
+    prior: RegimePrior,
 ) -> Segments:
     if isinstance(prior, TrendRegimes):
         return TrendSegments.of(y[observed], np.flatnonzero(observed), weights[observed], prior)
+    if isinstance(prior, CountRegimes):
+        return CountSegments.of(y, prior)
     if isinstance(prior, NormalIndependentInverseWishart):
         return IndependentSegments.of(y, weights, prior)
     return GaussianSegments.of(y, weights, prior)
@@ -172,7 +177,7 @@ def segments_posterior(
 
 def validate_series(
     y: Array,
-    prior: NormalInverseWishart | NormalIndependentInverseWishart | TrendRegimes,
+    prior: RegimePrior,
     rate: float,
     min_length: int,
     k_max: int,
@@ -182,9 +187,11 @@ def validate_series(
     y = np.ascontiguousarray(y, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
     may_miss = isinstance(prior, TrendRegimes)
-    d = (prior.centre if isinstance(prior, TrendRegimes) else prior.m0).size
+    d = _dimension(prior)
     if y.ndim != 2 or y.shape[1] != d:
         raise ValueError(f"y has shape {y.shape}; expected (T, {d}), the dimension of the prior")
+    if weights is not None and isinstance(prior, CountRegimes):
+        raise ValueError("weights were given for counts; expected none, since counts have no precision")
     shape = y.shape if may_miss else (len(y),)
     weights = np.ones(shape) if weights is None else np.ascontiguousarray(weights, dtype=float)
     if weights.shape != shape or not (np.isfinite(weights) & (weights > 0)).all():
@@ -199,6 +206,12 @@ def validate_series(
     if observed.sum() < min_length:
         raise ValueError(f"y has {observed.sum()} observations, fewer than min_length = {min_length}")
     return y, weights, observed
+
+
+def _dimension(prior: RegimePrior) -> int:
+    if isinstance(prior, CountRegimes):
+        return int(prior.shape.size)
+    return int((prior.centre if isinstance(prior, TrendRegimes) else prior.m0).size)
 
 
 def _with_missing(posterior: ChangePointPosterior, observed: Array) -> ChangePointPosterior:

@@ -51,6 +51,10 @@ class TrendRegimes:
         successive steps are similar, need two. With 1, the second root is 0.
     slopes : bool
         Whether regimes may have a slope.
+    resolution : array (d,) >= 0, or float
+        Step to which the values are rounded, 0 if they are not. The expected square of the rounding error,
+        ``resolution^2 / 12``, is added to the squares of each observation: a run of equal values does not
+        show that a regime has no noise.
 
     Raises
     ------
@@ -70,10 +74,15 @@ class TrendRegimes:
     phi: tuple[float, ...] = (0.0, 0.5, 0.9, 0.99)
     order: int = 2
     slopes: bool = True
+    resolution: Array | float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("centre", "spread", "noise"):
             object.__setattr__(self, name, np.atleast_1d(np.asarray(getattr(self, name), dtype=float)))
+        resolution = np.broadcast_to(np.asarray(self.resolution, dtype=float), self.centre.shape).copy()
+        object.__setattr__(self, "resolution", resolution)
+        if not (np.isfinite(resolution).all() and (resolution >= 0).all()):
+            raise ValueError(f"resolution is {resolution.tolist()}; expected finite numbers >= 0")
         shapes = {self.centre.shape, self.spread.shape, self.noise.shape}
         if len(shapes) != 1 or self.centre.ndim != 1:
             raise ValueError(f"centre, spread and noise have shapes {shapes}; expected one shape (d,)")
@@ -101,7 +110,11 @@ class TrendRegimes:
 
         The series y is (T, d) or (T,). Centre is the median, spread the interquartile range, noise the
         median absolute difference of neighbours (less their median) over 0.954, which is the
-        innovation's standard deviation if phi is 0 and the level constant.
+        innovation's standard deviation if phi is 0 and the level constant. Resolution is the smallest
+        difference of two values; its rounding error explains no more than half of the mean square
+        difference of neighbours. The noise is at least that error. If most neighbours are equal, their
+        median difference says nothing: noise and rounding error are their root mean square difference over
+        sqrt(2).
         """
         y = np.asarray(y, dtype=float)
         y = y[:, None] if y.ndim == 1 else y
@@ -111,6 +124,11 @@ class TrendRegimes:
         low, centre, high = np.quantile(y, [0.25, 0.5, 0.75], axis=0)
         steps = np.diff(y, axis=0)
         noise = np.median(np.abs(steps - np.median(steps, axis=0)), axis=0) / 0.954
+        rough = np.sqrt((steps**2).mean(axis=0) / 2)
+        smallest = np.array([_smallest_difference(column) for column in y.T])
+        smallest = np.where(noise > 0, smallest, np.inf)
+        noise = np.where(noise > 0, noise, rough)
+        resolution = np.minimum(smallest, math.sqrt(12) * rough)
         spread = high - low
         # If most values repeat, quartiles coincide; the standard deviation replaces them.
         spread = np.where(spread > 0, spread, y.std(axis=0))
@@ -118,8 +136,16 @@ class TrendRegimes:
             raise ValueError(
                 f"dimensions {np.flatnonzero(spread <= 0).tolist()} of y are constant; drop them"
             )
-        noise = np.maximum(noise, 1e-3 * spread)
-        return cls(centre, spread, noise, **settings)
+        noise = np.maximum(noise, np.maximum(1e-3 * spread, resolution / math.sqrt(12)))
+        return cls(centre, spread, noise, **{"resolution": resolution} | settings)
+
+
+def _smallest_difference(values: Array) -> float:
+    """Return the smallest difference of two different values; 0 if there is none."""
+    gaps = np.diff(np.unique(values))
+    # Differences below the precision of the values are rounding errors of the computer.
+    gaps = gaps[gaps > 1e-9 * np.abs(values).max()]
+    return float(gaps.min(initial=np.inf)) if len(gaps) else 0.0
 
 
 @dataclass(frozen=True)
@@ -224,6 +250,7 @@ class TrendSegments:
         return trend_sums.whitening(self.times, self.weights, self.prior.roots)
 
     @property
-    def _hyper(self) -> tuple[Array, float, bool]:
-        precision = (self.prior.noise / self.prior.spread) ** 2
-        return precision, float(self.prior.freedom), self.prior.slopes
+    def _hyper(self) -> tuple[Array, float, Array, bool]:
+        prior = self.prior
+        precision, rounding = (prior.noise / prior.spread) ** 2, (prior.resolution / prior.noise) ** 2 / 12
+        return precision, float(prior.freedom), rounding, prior.slopes

@@ -119,7 +119,7 @@ def _solve(
     rise: float,
     precision: float,
     origin: float,
-    freedom: float,
+    scale: float,
     slope: bool,
     fit: Array,
 ) -> float:
@@ -149,7 +149,7 @@ def _solve(
         det = s11
         fit[0], fit[1] = s1y / s11, 0.0
     fit[2], fit[3], fit[4] = s11, s12, s22
-    fit[5] = freedom + max(syy - fit[0] * s1y - fit[1] * s2y, 0.0)
+    fit[5] = scale + max(syy - fit[0] * s1y - fit[1] * s2y, 0.0)
     return 0.5 * math.log(prior / det) + sums[_LOG]
 
 
@@ -165,6 +165,7 @@ def _kinds(
     white: Array,
     precision: float,
     freedom: float,
+    rounding: float,
     slopes: bool,
     total: Array,
     fits: Array,
@@ -177,6 +178,8 @@ def _kinds(
     middle = 0.5 * (times[first] + times[last]) - times[anchor]
     rise = times[last] - times[first]
     half = 0.5 * (freedom + last - first + 1)
+    # The expected square of the rounding error of each observation counts as if it were observed.
+    scale = freedom + rounding * (last - first + 1)
     top = -np.inf
     for p in range(sums.shape[0]):
         total[:] = sums[p]
@@ -185,7 +188,7 @@ def _kinds(
             _add(total, white[first + 1, a, p], times, y, a, first + 1, 1, anchor)
         for slope in range(1 + slopes):
             k = p * (1 + slopes) + slope
-            logs[k] = _solve(total, middle, rise, precision, y[anchor, a], freedom, slope == 1, fits[k])
+            logs[k] = _solve(total, middle, rise, precision, y[anchor, a], scale, slope == 1, fits[k])
             logs[k] -= half * math.log(fits[k, 5])
             top = max(top, logs[k])
     mass = 0.0
@@ -204,6 +207,7 @@ def score_rows(
     step: int,
     precision: Array,
     freedom: float,
+    rounding: Array,
     slopes: bool,
     constants: Array,
     jacobian: float,
@@ -231,8 +235,8 @@ def score_rows(
                 if n > 2:
                     _add_later(sums[a], white, times, y, a, last if step == 1 else first + 2, anchor)
                 score += _kinds(
-                    sums[a], times, y, a, anchor, first, last, white, precision[a], freedom, slopes,
-                    total, fits, logs,
+                    sums[a], times, y, a, anchor, first, last, white, precision[a], freedom, rounding[a],
+                    slopes, total, fits, logs,
                 )  # fmt: skip
             out[r - first_row, i + 1 if step == 1 else i] = score
             i += step
@@ -248,6 +252,7 @@ def add_regimes(
     spread: Array,
     precision: Array,
     freedom: float,
+    rounding: Array,
     slopes: bool,
     steps: Array,
 ) -> None:
@@ -275,8 +280,9 @@ def add_regimes(
                 if probabilities[r, t] == 0.0:
                     continue
                 total = _kinds(
-                    sums[a], times, y, a, s, s, i, white, precision[a], freedom, slopes, whole, fits, logs
-                )
+                    sums[a], times, y, a, s, s, i, white, precision[a], freedom, rounding[a], slopes,
+                    whole, fits, logs,
+                )  # fmt: skip
                 part[:] = 0.0
                 for k in range(kinds):
                     share = probabilities[r, t] * math.exp(logs[k] - total)
@@ -303,6 +309,7 @@ def add_points(
     shares: Array,
     precision: Array,
     freedom: float,
+    rounding: Array,
     slopes: bool,
     constants: Array,
     sums: Array,
@@ -320,7 +327,7 @@ def add_points(
             for i in range(s + 2, t):
                 _add_later(within[a], white, times, y, a, i, s)
             totals[a] = _kinds(
-                within[a], times, y, a, s, s, t - 1, white, precision[a], freedom, slopes, whole,
+                within[a], times, y, a, s, s, t - 1, white, precision[a], freedom, rounding[a], slopes, whole,
                 fits[a], logs[a],
             )  # fmt: skip
         for i in range(s, t):

@@ -1,5 +1,6 @@
 """Exponential random graph models (ERGM), for one network and over time."""
 
+from methods.ergm.bridge import add_log_likelihood
 from methods.ergm.goodness import Distribution, GoodnessOfFit, goodness_of_fit
 from methods.ergm.model import fit
 from methods.ergm.result import ErgmFit, McmcDiagnostics
@@ -14,6 +15,7 @@ __all__ = [
     "GoodnessOfFit",
     "McmcDiagnostics",
     "Simulation",
+    "add_log_likelihood",
     "fit",
     "fit_temporal",
     "goodness_of_fit",

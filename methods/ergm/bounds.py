@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 
 class Boundary(NamedTuple):
-    """Infinite coefficients (p,), 0 for others, and a sentence for each infinite one, else ""."""
+    """Infinite coefficients (p,), else 0, and a sentence for each infinite one."""
 
     coef: Array
     reasons: tuple[str, ...]
@@ -63,7 +63,7 @@ def find_boundary(state: State, model: Model, observed: Array, missing: NDArray[
 def _sums(
     state: State, terms: Terms, columns: int, missing: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum the changes of known dyads at risk: those of ties, the negative and the positive ones."""
+    """Sum changes of known dyads at risk: of ties, the negative, the positive."""
     now, low, high, delta = np.zeros(columns), np.zeros(columns), np.zeros(columns), np.zeros(columns)
     for i in range(state.nodes):
         for j in range(0 if state.directed else i + 1, state.nodes):
@@ -80,7 +80,7 @@ def _sums(
 def _moved(
     state: State, model: Model, wanted: NDArray[np.bool_], missing: NDArray[np.bool_], add: bool
 ) -> NDArray[np.bool_]:
-    """Return which statistics change while ties at risk are added, or removed, one by one."""
+    """Return which statistics change while all ties are added, or removed."""
     n, directed = state.nodes, state.directed
     width = np.zeros((len(state.slot), n), dtype=np.int32)
     width[:, : state.out_neighbours.shape[1]] = state.out_neighbours

@@ -17,7 +17,7 @@ from methods.compiled import compiled
 from methods.ergm.state import NO_TIE, Node, State, empty_state, layer_of, toggle, toggle_copy
 
 (EDGES, MUTUAL, MATCH, FACTOR_OUT, FACTOR_IN, VALUE_OUT, VALUE_IN, DIFFERENCE, MATRIX,
- PATHS_FORTH, PATHS_BACK, TIES_BY_PATHS, DEGREE_OUT, DEGREE_IN) = range(14)  # fmt: skip
+ PATHS_FORTH, PATHS_BACK, TIES_BY_PATHS, DEGREE_OUT, DEGREE_IN, TIES_BY_CYCLES) = range(15)  # fmt: skip
 """Kinds of terms; those up to `MATRIX`, except `MUTUAL`, do not depend on other ties."""
 
 
@@ -120,6 +120,8 @@ def _change_layer(state: State, terms: Terms, layer: int, a: Node, b: Node, delt
             delta[c] += state.shared[j, i]
         elif kind == TIES_BY_PATHS:
             delta[c] += _by_paths(state, terms.tables, t, i, j, tie)
+        elif kind == TIES_BY_CYCLES:
+            delta[c] += _by_cycles(state, terms.tables, t, i, j, tie)
         elif kind == DEGREE_OUT:
             degree = state.out_degree[i] - tie
             delta[c] += terms.tables[t, degree + 1] - terms.tables[t, degree]
@@ -144,6 +146,21 @@ def _by_paths(state: State, tables: np.ndarray, t: int, i: Node, j: Node, tie: i
     for k in range(state.in_degree[a]):
         h = state.in_neighbours[a, k]
         if h != b and state.slot[h, b] != NO_TIE:
+            paths = state.shared[h, j] - tie
+            total += tables[t, paths + 1] - tables[t, paths]
+    return total
+
+
+@compiled(inline="always")
+def _by_cycles(state: State, tables: np.ndarray, t: int, i: Node, j: Node, tie: int) -> float:
+    """Sum f of the paths back from the tie, and the changes of f in its cycles."""
+    total = tables[t, state.shared[j, i]]
+    # In a cycle i -> j -> h -> i, the tie h -> i gains the path i -> j -> h, and j -> h the path h -> i -> j.
+    for k in range(state.out_degree[j]):
+        h = state.out_neighbours[j, k]
+        if h != i and state.slot[h, i] != NO_TIE:
+            paths = state.shared[i, h] - tie
+            total += tables[t, paths + 1] - tables[t, paths]
             paths = state.shared[h, j] - tie
             total += tables[t, paths + 1] - tables[t, paths]
     return total

@@ -46,10 +46,12 @@ _TRUST = 1.5
 """Longest step, in standard deviations of the simulated statistics (Mahalanobis)."""
 _NEAR = 0.2
 """Distance within which importance weights are reliable."""
-_NEAR_CURVED = 0.1
-"""The same for curved models, whose last step is linear in the decay."""
+_NEAR_CURVED = 0.03
+"""The same for curved models, whose last step is linear in the decay, but not below the simulation error."""
 _MOST_ROUNDS = 60
 _MOST_BACK_OFFS = 12
+_SEARCH_EFFECTIVE = 60
+"""Independent networks of a sample of the search."""
 _LEAST_EFFECTIVE = 20
 """Independent networks below which a sample gives no direction."""
 _DECAYS = (0.01, 10.0)
@@ -77,7 +79,7 @@ class Estimate(NamedTuple):
 
 @dataclass
 class Sampler:
-    """Chains of all networks and, with missing ties, of those that agree with the known ties.
+    """Chains of all networks and of those that agree with the known ties.
 
     `observed` (1, p) are the statistics of the graph; `edges` recomputes them for other decays.
     """
@@ -103,7 +105,10 @@ class Sampler:
 
 
 class Draws(NamedTuple):
-    """Statistics of simulated networks (m, p), and of the observed network or its completions (k, p)."""
+    """Statistics of simulated networks (m, p) and of observed ones (k, p).
+
+    With missing ties, the observed ones are completions of the network.
+    """
 
     simulated: Array
     given: Array
@@ -129,11 +134,11 @@ def estimate(
     """
     reasons: list[str] = []
     partial: list[Estimate] = []
-    for k, start in enumerate(starts):
+    for start in starts:
         try:
-            # The last start may use all proposals that are left.
-            share = 1.0 if k == len(starts) - 1 else 0.25
-            found = _approach(new_sampler, start, effective, int(share * most_steps))
+            found = _approach(
+                new_sampler, start, effective, _Effort(most_steps // 4, most_steps // 10, False)
+            )
         except DegenerateModelError as error:
             reasons.append(str(error))
             continue
@@ -142,47 +147,79 @@ def estimate(
         partial.append(found)
     if not partial:
         raise DegenerateModelError(" / ".join(dict.fromkeys(reasons)))
-    return min(partial, key=lambda one: (not np.isfinite(one.distance), one.distance))
+    closest = min(partial, key=lambda one: one.distance)
+    try:
+        more = _approach(new_sampler, closest.coef, effective, _Effort(most_steps, most_steps // 10, True))
+    except DegenerateModelError:
+        return closest
+    return closest if more.distance > closest.distance and more.reason else more
+
+
+class _Effort(NamedTuple):
+    """Proposals for the search, and for each of its samples.
+
+    A `patient` search doubles the proposals of a sample until it gives a direction, and accepts a last
+    sample that is worth less than was wanted.
+    """
+
+    search: int
+    sample: int
+    patient: bool
 
 
 def _approach(
-    new_sampler: Callable[[], Sampler], start: Array, effective: float, most_steps: int
+    new_sampler: Callable[[], Sampler], start: Array, effective: float, effort: _Effort
 ) -> Estimate:
     moving, coef, sampler = np.isfinite(start), start.copy(), new_sampler()
     budget = sampler.chain.budget
-    search, reached, trust, backed_off = _Search(sampler, budget.left - most_steps), None, _TRUST, 0
+    reserve = max(0, budget.left - effort.search)
+    reached, trust, backed_off = None, _TRUST, 0
     reason = f"{_MOST_ROUNDS} rounds did not suffice"
     for rounds in range(1, _MOST_ROUNDS + 1):
         try:
-            draws = search.draw(coef)
+            draws, effort = _search(sampler, coef, effort, budget.left - reserve)
             step, distance = _newton_step(*draws.only(moving)[:2])
             reached = _Reached(coef.copy(), draws, rounds, distance)
-            if draws.effective < _LEAST_EFFECTIVE:
-                reason = _slow(sampler.chain, draws)
+            if draws.effective < (_LEAST_EFFECTIVE if effort.patient else 0.99 * _SEARCH_EFFECTIVE):
+                reason = _slow(sampler.chain, draws, _SEARCH_EFFECTIVE)
                 break
             retune(sampler.chain, draws.simulated, worth=0.2)
-            coef = _moved(coef, moving, min(1.0, trust / max(distance, 1e-12)) * step, sampler)
+            if not draws.simulated[:, moving].std(axis=0).all():
+                # Without variation there is no scale: the unit of log odds.
+                step = np.clip(step, -1.0, 1.0)
+            # With missing ties, a step that is short for the known part may be long for the networks.
+            length = max(distance, _length(draws.simulated[:, moving], step))
+            coef, _ = _moved(coef, moving, min(1.0, trust / max(length, 1e-12)) * step, sampler)
             trust = min(_TRUST, 1.5 * trust)
-            if distance < _TRUST:
+            if length < _TRUST:
                 retune(sampler.chain, draws.simulated)
-                refined = _refine(sampler, coef, effective)
+                refined = _refine(sampler, coef, effective, effort.patient)
                 if refined is not None:
-                    return refined._replace(rounds=rounds, proposals=budget.total - budget.left)
+                    return refined._replace(rounds=rounds)
         except DegenerateModelError:
             backed_off += 1
             trust /= 2
             if reached is None or backed_off > _MOST_BACK_OFFS:
                 raise
             coef[moving] = (coef + reached.coef)[moving] / 2
-            sampler = search.sampler = new_sampler()
+            sampler = new_sampler()
         except BudgetSpentError as error:
             reason = str(error)
             break
     return _unfinished(sampler, reached or _Reached(coef, None, rounds, np.inf), reason)
 
 
+def _search(sampler: Sampler, coef: Array, effort: _Effort, left: int) -> tuple[Draws, _Effort]:
+    """Draw a short sample; a patient search doubles its proposals where needed."""
+    while True:
+        draws = sampler.draw(coef, 400, _SEARCH_EFFECTIVE, max(0, min(effort.sample, left)))
+        if draws.effective >= _LEAST_EFFECTIVE or not effort.patient or effort.sample >= left:
+            return draws, effort
+        effort = effort._replace(sample=2 * effort.sample)
+
+
 class _Reached(NamedTuple):
-    """Last coefficients with a sample, and the distance of its mean from the observed statistics."""
+    """Last coefficients with a sample, and its distance from the observation."""
 
     coef: Array
     draws: Draws | None
@@ -190,66 +227,53 @@ class _Reached(NamedTuple):
     distance: float
 
 
-@dataclass
-class _Search:
-    """Short samples of the search, with more effort where the chain mixes slowly.
-
-    `reserve` is the part of the budget that the search leaves to others.
-    """
-
-    sampler: Sampler
-    reserve: int
-    limit: int = 0
-
-    def draw(self, coef: Array) -> Draws:
-        """Draw a short sample; double its effort until it gives a direction."""
-        budget = self.sampler.chain.budget
-        while True:
-            left = budget.left - self.reserve
-            if left <= 0:
-                raise BudgetSpentError("the proposals of this start are spent")
-            self.limit = self.limit or max(1, left // 10)
-            draws = self.sampler.draw(coef, 400, 60, min(self.limit, left))
-            if draws.effective >= _LEAST_EFFECTIVE or self.limit >= left:
-                return draws
-            self.limit *= 2
-
-
-def _slow(chain: Chain, draws: Draws) -> str:
+def _slow(chain: Chain, draws: Draws, wanted: float) -> str:
     low, high = draws.simulated[:, 0].min(), draws.simulated[:, 0].max()
     return (
-        f"{chain.steps:,} proposals gave {draws.effective:.0f} independent networks; expected 60; in them "
-        f"{chain.model.names[0]} ranges from {low:.4g} to {high:.4g}"
+        f"{chain.steps:,} proposals gave {draws.effective:.0f} independent networks; expected "
+        f"{wanted:.0f}; in them {chain.model.names[0]} ranges from {low:.4g} to {high:.4g}"
     )
 
 
-def _moved(coef: Array, moving: NDArray[np.bool_], step: Array, sampler: Sampler) -> Array:
-    """Add a step; a decay changes at most threefold and stays in its range."""
-    new = coef.copy()
-    new[moving] += step
-    decays = moving & sampler.chain.model.is_decay
-    new[decays] = np.clip(new[decays], coef[decays] / 3, coef[decays] * 3).clip(*_DECAYS)
-    return new
+def _moved(coef: Array, moving: NDArray[np.bool_], step: Array, sampler: Sampler) -> tuple[Array, float]:
+    """Add a step, or the part of it for which a curved model is about linear.
+
+    A decay and its weight change by at most half; the decay stays in its range. The second value is the
+    part of the step.
+    """
+    whole = np.zeros(len(coef))
+    whole[moving] = step
+    decays = np.flatnonzero(moving & sampler.chain.model.is_decay)
+    least = np.r_[np.full(len(decays), 0.2), np.full(len(decays), 0.5)]
+    curved = np.r_[decays, decays - 1]
+    most = 0.5 * np.maximum(np.abs(coef[curved]), least)
+    part = float(np.min(most / np.maximum(np.abs(whole[curved]), 1e-300), initial=1.0))
+    new = coef + np.where(moving, part * whole, 0.0)
+    new[decays] = new[decays].clip(*_DECAYS)
+    return new, part
 
 
-def _refine(sampler: Sampler, coef: Array, effective: float) -> Estimate | None:
+def _refine(sampler: Sampler, coef: Array, effective: float, patient: bool) -> Estimate | None:
     """Maximise the ratio itself from larger samples; return None if still far off."""
     moving, chain = np.isfinite(coef), sampler.chain
     curved = chain.model.is_decay[moving].any()
-    near = _NEAR_CURVED if curved else _NEAR
+    near = max(_NEAR_CURVED, 1.6 * float(np.sqrt(moving.sum() / effective))) if curved else _NEAR
     first = min(effective / 4, max(effective / 8, 150 * moving.sum()))
     for wanted in (first, effective):
         draws = sampler.draw(coef, int(1.5 * wanted), wanted, chain.budget.left)
         interval, part = chain.interval, draws.only(moving)
         _, distance = _newton_step(*part[:2])
         short = draws.effective < 0.99 * wanted
-        if short and draws.effective < _LEAST_EFFECTIVE * moving.sum():
-            raise BudgetSpentError(_slow(chain, draws))
+        if short and not (patient and draws.effective >= _LEAST_EFFECTIVE * moving.sum()):
+            raise BudgetSpentError(_slow(chain, draws, wanted))
         if distance > (_TRUST if wanted < effective else near):
             return None
         at = coef.copy()
         retune(chain, draws.simulated)
-        coef = _moved(coef, moving, _ratio_maximum(*part[:2]), sampler)
+        move = _ratio_maximum(*part[:2])
+        coef, share = _moved(coef, moving, move, sampler)
+        if share < 1 or _length(part.simulated, move) > _TRUST:
+            return None
         if short:
             break
     reason = _at_limit(chain, coef)
@@ -285,6 +309,11 @@ def _newton_step(draws: Array, given: Array) -> tuple[Array, float]:
     return step, float(np.sqrt(max(gap @ step, 0.0)))
 
 
+def _length(draws: Array, step: NDArray[np.floating]) -> float:
+    """Return the length of a step in standard deviations of simulated networks."""
+    return float(((draws - draws.mean(axis=0)) @ step).std())
+
+
 def _covariance(given: Array) -> Array:
     """Compute the covariance of the completions of the network, 0 for one network."""
     if len(given) == 1:
@@ -293,7 +322,7 @@ def _covariance(given: Array) -> Array:
 
 
 def _information(complete: Array, missing: Array) -> Array:
-    """Subtract the information of missing ties, where the rest stays positive definite.
+    """Subtract the information of missing ties, if the rest is positive definite.
 
     Elsewhere that of complete networks gives a shorter step in a rising direction.
     """
@@ -320,8 +349,8 @@ def _ratio_maximum(draws: Array, given: Array) -> Array:
     for _ in range(50):
         mean, covariance = _reweighted(draws, move)
         target, inner = _reweighted(given, move)
-        step = np.linalg.solve(_information(covariance, inner), target - mean)
-        move += step
+        step = np.linalg.lstsq(_information(covariance, inner), target - mean, rcond=1e-12)[0]
+        move = move + step * min(1.0, _TRUST / max(_length(draws, step), 1e-12))
         if np.abs(step * draws.std(axis=0)).max() < 1e-10:
             break
     return move
@@ -329,7 +358,7 @@ def _ratio_maximum(draws: Array, given: Array) -> Array:
 
 def _summarise(draws: Draws, coef: Array, at: Array, distance: float) -> Estimate:
     moving = np.isfinite(coef)
-    part, move = draws.only(moving), (coef - at)[moving]
+    part, move = draws.only(moving), coef[moving] - at[moving]
     complete, missing = _reweighted(part.simulated, move)[1], _reweighted(part.given, move)[1]
     inverse = np.linalg.inv(_information(complete, missing))
     noise = _covariance_of_mean(part.simulated)

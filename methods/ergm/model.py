@@ -192,16 +192,20 @@ def _starts(problem: Problem, seed: int) -> list[Array]:
     independent = model.independent & np.isfinite(zero)
     try:
         starts.append(start(estimated))
-    except InfiniteEstimateError:
+    except ValueError as error:
+        # Known dyads alone may not identify the terms; completions of the network may.
+        if not isinstance(error, InfiniteEstimateError) and not problem.missing.size:
+            raise
         if not independent.any():
-            return [zero]
+            return [_with_weight(zero, model)]
     if independent.any():
         try:
             starts.append(_with_weight(start(independent), model))
-        except InfiniteEstimateError:
-            # Without a finite start among them, the terms that depend on ties begin at 0.
-            starts = starts or [_with_weight(zero, model)]
-    return starts
+        except ValueError:
+            # Without a finite start, all terms begin at 0.
+            starts.append(_with_weight(zero, model))
+    # Missing ties bias the pseudo-likelihood of terms that depend on them: it comes second.
+    return starts[::-1] if problem.missing.size else starts
 
 
 def _with_weight(coef: Array, model: Model) -> Array:

@@ -36,9 +36,9 @@ def _plain(kind: int) -> Callable[..., Read]:
     return lambda graph, name: ([name], [Row(kind)])
 
 
-def _by_paths(function: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Callable[..., Read]:
+def _by_paths(kind: int, function: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Callable[..., Read]:
     def read(graph: nx.Graph, name: str) -> Read:
-        return [name], [Row(change.TIES_BY_PATHS, table=function(_counts(graph)))]
+        return [name], [Row(kind, table=function(_counts(graph)))]
 
     return read
 
@@ -51,7 +51,7 @@ def _gwesp(graph: nx.Graph, name: str, decay: float, fixed: bool = True) -> Read
 def _weighted(
     graph: nx.Graph, name: str, label: str, decay: float, fixed: bool, kinds: tuple[int, ...]
 ) -> Read:
-    """Read a geometrically weighted term, with a second column for an estimated decay."""
+    """Read a geometrically weighted term; an estimated decay has its own column."""
     if not isinstance(fixed, bool):
         raise ValueError(f"ergm: term '{name}' has fixed = {fixed!r}; expected True or False")
     table = geometric(name, decay, _counts(graph))
@@ -191,8 +191,9 @@ READERS: dict[str, tuple[Callable[..., Read], str, int, int]] = {
     "mutual": (_plain(change.MUTUAL), "directed", 0, 0),
     "triangle": (_plain(change.PATHS_FORTH), "undirected", 0, 0),
     "ctriple": (_plain(change.PATHS_BACK), "directed", 0, 0),
-    "ttriple": (_by_paths(lambda paths: paths), "directed", 0, 0),
-    "transitiveties": (_by_paths(lambda paths: paths > 0), "both", 0, 0),
+    "ttriple": (_by_paths(change.TIES_BY_PATHS, lambda paths: paths), "directed", 0, 0),
+    "transitiveties": (_by_paths(change.TIES_BY_PATHS, lambda paths: paths > 0), "both", 0, 0),
+    "cyclicalties": (_by_paths(change.TIES_BY_CYCLES, lambda paths: paths > 0), "directed", 0, 0),
     "gwesp": (_gwesp, "both", 1, 2),
     "nodematch": (_nodematch, "both", 1, 2),
     "nodefactor": (_nodefactor(_OUT[0], _IN[0]), "both", 1, 1),

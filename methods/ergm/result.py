@@ -82,11 +82,11 @@ class ErgmFit:
 
     @property
     def aic(self) -> float | None:
-        """Akaike's information criterion; None if the log-likelihood is not known."""
+        """Akaike's information criterion; None if the likelihood is not known."""
         return None if self.deviance is None else self.deviance + 2 * int(np.isfinite(self.coef).sum())
 
     @property
     def bic(self) -> float | None:
-        """Bayesian information criterion over known dyads; None if the log-likelihood is not known."""
+        """Bayesian information criterion over known dyads; None if not known."""
         parameters = int(np.isfinite(self.coef).sum())
         return None if self.deviance is None else self.deviance + parameters * float(np.log(self.dyads))

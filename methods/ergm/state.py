@@ -28,12 +28,12 @@ MOST_NODES = 20_000
 
 
 class State(NamedTuple):
-    """A network of `nodes` nodes. If undirected, `in_*` and `out_*` are the same arrays.
+    """A network of `nodes` nodes.
 
-    `slot[i, j]` is the position of the tie in `tails`, `heads`, or `NO_TIE`, or `FIXED_TIE` for a tie
-    outside the risk set. `shared[i, j]` counts the paths i -> k -> j; it is empty if no term needs it.
-    `free[i, j]` marks the dyads at risk; it is empty if all dyads are. `before[i, j]` marks the ties of the
-    network before; it is empty without layers.
+    If undirected, `in_*` and `out_*` are the same arrays. `slot[i, j]` is the position of the tie in
+    `tails`, `heads`, or `NO_TIE`, or `FIXED_TIE` for a tie outside the risk set. `shared[i, j]` counts the
+    paths i -> k -> j; it is empty if no term needs it. `free[i, j]` marks the dyads at risk; it is empty if
+    all dyads are. `before[i, j]` marks the ties of the network before; it is empty without layers.
     """
 
     directed: bool
@@ -178,13 +178,13 @@ def has_capacity(state: State, i: Node, j: Node) -> bool:
 
 @compiled(inline="always")
 def layer_of(before: np.ndarray, i: Node, j: Node) -> int:
-    """Return the layer that the tie i -> j changes: 1, the union, or 2, the intersection."""
+    """Return the layer that the tie i -> j changes: 1, union, or 2, intersection."""
     return 2 if before[i, j] else 1
 
 
 @compiled
 def toggle(state: State, i: Node, j: Node) -> None:
-    """Add the tie i -> j, or remove it, in the network and in the layer that it changes."""
+    """Add or remove the tie i -> j in the network and in its layer."""
     toggle_copy(state, i, j)
     if state.before.size:
         k = layer_of(state.before, i, j) * state.nodes

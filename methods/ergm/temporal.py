@@ -2,7 +2,8 @@
 
 References
 ----------
-Robins and Pattison (2001); Hanneke, Fu and Xing (2010).
+Robins and Pattison (2001); Hanneke, Fu and Xing (2010); Krivitsky and Handcock, A separable model for
+dynamic networks, JRSS B 76 (2014).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scipy.linalg import block_diag
 
 from methods.ergm.model import fit
 from methods.ergm.result import ErgmFit
-from methods.ergm.terms import Term
+from methods.ergm.terms import OPERATORS, Term
 
 
 def fit_temporal(
@@ -28,6 +29,7 @@ def fit_temporal(
     *,
     seed: int,
     free: Sequence[ArrayLike] | None = None,
+    missing: Sequence[ArrayLike] | None = None,
     **options: Any,
 ) -> ErgmFit:
     r"""Fit :math:`P(Y_t = y_t | y_{t-1}) \propto \exp(\theta \cdot g(y_t, y_{t-1}))`.
@@ -41,7 +43,11 @@ def fit_temporal(
     graphs : two or more networks in order of time, all directed or none. The nodes of a step are those
         of its later network; a node that was absent before had no ties.
     terms : as for `fit`, evaluated on y_t; also ``"formation"``, the ties of y_t that were not in
-        y_{t-1}, and ``"stability"``, those that were. Their sum is ``"edges"``.
+        y_{t-1}, and ``"stability"``, those that were. Their sum is ``"edges"``. ``("Form", terms)`` are
+        terms of the union of y_t and y_{t-1}, ``("Persist", terms)`` terms of their intersection, as in
+        the R package tergm: a model of these two alone is separable, and its coefficients tell why ties
+        form and why they last.
+    missing : dyads of y_t with unknown state (n_t, n_t) at each step; none by default.
     free : risk set (n_t, n_t) of each step, so one fewer than graphs; all dyads by default.
     options : further arguments of `fit`.
 
@@ -49,13 +55,14 @@ def fit_temporal(
     ------
     ValueError
         For fewer than two graphs, for directed and undirected graphs together, for edges, formation and
-        stability together; and as `fit`.
+        stability together; and as `fit`. `missing` needs a known y_{t-1}: a tie of a graph counts as such
+        at the next step.
 
     References
     ----------
     Hanneke, Fu and Xing, Discrete temporal models of social networks, EJS 4 (2010). Spec 3 section 5.2.
     """
-    _check(graphs, terms, free)
+    _check(graphs, terms, free, missing)
     steps = list(pairwise(graphs))
     whole = graphs[0].__class__()
     for t, (_, graph) in enumerate(steps):
@@ -68,11 +75,20 @@ def fit_temporal(
         "stability": ("edgecov", before, "stability"),
         "formation": ("edgecov", 1 - before, "formation"),
     }
-    expanded = [covariates.get(term, term) if isinstance(term, str) else term for term in terms]
-    return _rename(fit(whole, expanded, seed=seed, free=mask, **options))
+    expanded: list[Term] = []
+    for term in terms:
+        if not isinstance(term, str) and term[0] in OPERATORS:
+            expanded.append((*term, before))
+        else:
+            expanded.append(covariates.get(term, term) if isinstance(term, str) else term)
+    unknown = None if missing is None else _blocks([np.asarray(part, dtype=bool) for part in missing])
+    return _rename(fit(whole, expanded, seed=seed, free=mask, missing=unknown, **options))
 
 
-def _check(graphs: Sequence[nx.Graph], terms: Sequence[Term], free: Sequence[ArrayLike] | None) -> None:
+def _check(
+    graphs: Sequence[nx.Graph], terms: Sequence[Term], free: Sequence[ArrayLike] | None,
+    missing: Sequence[ArrayLike] | None,
+) -> None:  # fmt: skip
     if len(graphs) < 2 or len({graph.is_directed() for graph in graphs}) > 1:
         raise ValueError(
             f"ergm: found {len(graphs)} graphs ({', '.join(type(graph).__name__ for graph in graphs)}); "
@@ -80,8 +96,9 @@ def _check(graphs: Sequence[nx.Graph], terms: Sequence[Term], free: Sequence[Arr
         )
     if {"edges", "formation", "stability"} <= {term for term in terms if isinstance(term, str)}:
         raise ValueError("ergm: edges is the sum of formation and stability; remove one of the three")
-    if free is not None and len(free) != len(graphs) - 1:
-        raise ValueError(f"ergm: found {len(free)} risk sets; expected {len(graphs) - 1}, one per step")
+    for name, parts in (("risk sets", free), ("sets of missing dyads", missing)):
+        if parts is not None and len(parts) != len(graphs) - 1:
+            raise ValueError(f"ergm: found {len(parts)} {name}; expected {len(graphs) - 1}, one per step")
 
 
 def _ties_before(before: nx.Graph, graph: nx.Graph) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ mutual                directed     pairs with a tie both ways, each counted once
 triangle              undirected   triangles
 ttriple, ctriple      directed     ordered triples i->j, i->k, k->j; cyclic triples
 transitiveties        both         ties i->j with at least one path i->k->j
+cyclicalties          directed     ties i->j with at least one path j->k->i
 gwesp, decay          both         sum over ties of e^a (1 - (1 - e^-a)^s), s the paths i->k->j ("OTP")
 gwesp, decay, False   both         the same with an estimated decay, which starts at ``decay``
 nodematch, attr[, by] both         ties within a level; with ``True`` one statistic per level
@@ -127,7 +128,7 @@ def read_terms(graph: nx.Graph, terms: Sequence[Term]) -> Model:
     if repeated:
         raise ValueError(f"ergm: {', '.join(sorted(repeated))} given twice; remove one")
     kinds = {row.kind for row in rows}
-    paths = {change.PATHS_FORTH, change.PATHS_BACK, change.TIES_BY_PATHS}
+    paths = {change.PATHS_FORTH, change.PATHS_BACK, change.TIES_BY_PATHS, change.TIES_BY_CYCLES}
     mutual = [row.column for row in rows if row.kind == change.MUTUAL and row.layer == 0]
     degree, decay = np.full(len(names), -1), np.full(len(names), np.nan)
     for row in rows:

@@ -3,6 +3,9 @@
 A checkpoint is a folder with ``state.json``, which names the file of its tensors. Both files are written
 under a new name and flushed to the disk. Then ``state.json`` is replaced in one step, so that a process
 that is killed at any moment leaves the previous checkpoint or the new one, and never a mixture.
+
+This is the one module of the package that opens files: a state that is returned at the end would not survive
+the end of the process.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ class Objective:
     Attributes
     ----------
     batches : callable
-        Takes the number of an epoch, from 1, and returns the rows of each of its batches.
+        Takes the number of an epoch, from 1, and returns the rows of each of its batches. A training that
+        resumes within an epoch does not call it again for that epoch.
     loss : callable
         Takes the rows of a batch and returns its mean loss, a scalar with a gradient. An iterator of scalars
         is a sum of parts: each is differentiated before the next one is computed, which needs the memory of

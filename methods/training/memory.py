@@ -33,7 +33,7 @@ def recompute_layers(layers: Iterable[nn.Module]) -> None:
     """
     for layer in layers:
         # A method, unlike a closure, is bound to the copy when a model is copied for averaged weights.
-        layer.forward = MethodType(_forward, layer)  # type: ignore[method-assign]
+        layer.forward = MethodType(_forward, layer)
 
 
 def _forward(layer: nn.Module, *inputs: Any, **options: Any) -> Any:

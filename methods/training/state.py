@@ -118,7 +118,7 @@ class TrainingState:
             **_prefixed("model", changing(self.model)),
             **_prefixed("best", self.best),
             **_prefixed("random", random.tensors),
-            **_prefixed("batch", {str(index): rows for index, rows in enumerate(self.batches)}),
+            **({"batches": torch.cat(list(self.batches))} if self.batches else {}),
             **_prefixed(
                 "optimiser", {f"{i}.{key}": t for i, slot in slots.items() for key, t in slot.items()}
             ),
@@ -130,7 +130,7 @@ class TrainingState:
             tensors,
             {
                 **values,
-                "batches": len(self.batches),
+                "batches": [len(rows) for rows in self.batches],
                 "plateau": asdict(self.plateau),
                 "history": [asdict(epoch) for epoch in self.history],
                 "random": random.values,
@@ -157,8 +157,8 @@ class TrainingState:
             _assign(changing(self.average), _part(saved, "average"))
         self.best = _part(saved, "best")
         self._restore_optimiser(_part(saved, "optimiser"))
-        batches = _part(saved, "batch")
-        self.batches = [batches[str(index)] for index in range(values["batches"])]
+        sizes = values["batches"]
+        self.batches = saved.tensors["batches"].split(sizes) if sizes else ()
         for name in _PLAIN:
             setattr(self, name, values[name])
         self.plateau = PlateauState(**values["plateau"])

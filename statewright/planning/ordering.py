@@ -16,9 +16,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from statewright.planning.inputs import Producers
+from statewright.request import AUTO
 from statewright.workflow import Workflow
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)

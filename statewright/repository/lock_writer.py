@@ -31,7 +31,17 @@ from statewright.workspace import control_folder
 
 
 class DependencyChangedError(RuntimeError):
-    """A dependency that was changed while the command ran; the message names it."""
+    """A dependency that was changed while the command ran; the message names it.
+
+    Parameters
+    ----------
+    before : mapping of str to object
+        The changed dependencies, with their hashes before the command ran.
+    """
+
+    def __init__(self, before: Mapping[str, Any]) -> None:
+        super().__init__(", ".join(before))
+        self.before = before
 
 
 Announce = Callable[[str], None]
@@ -232,9 +242,12 @@ def finish(
     with writer.repository.locked():
         before = {dep: (dep.hash_info, dep.obj) for dep in stage.deps}
         stage.save_deps()
-        changed = [relative(dep, writer.repository.root) for dep in stage.deps if _differs(dep, *before[dep])]
-        if changed := [path for path in changed if path not in rewritten]:
-            raise DependencyChangedError(", ".join(changed))
+        root = writer.repository.root
+        changed = {
+            relative(dep, root): before[dep][0].value for dep in stage.deps if _differs(dep, *before[dep])
+        }
+        if changed := {path: value for path, value in changed.items() if path not in rewritten}:
+            raise DependencyChangedError(changed)
         _save(writer, stage, partial(announce, "ran"))
 
 

@@ -3,99 +3,37 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from statewright.drift import Environments
 from statewright.environment import referenced_variables
 from statewright.files import file_name
 from statewright.masking import mask_text, secret_values
-from statewright.planning.ordering import Ordering
-from statewright.planning.plan import Plan
-from statewright.reads.store import ReadStore
 from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
 from statewright.repository.errors import explain
 from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
-from statewright.request import Request
-from statewright.running.launcher import Launcher, Usage
+from statewright.running.changed_inputs import (
+    LONGEST_REPLAY_S,
+    error_text,
+    own_change_text,
+    signatures,
+)
+from statewright.running.launcher import Usage
 from statewright.running.observation import Observation
 from statewright.running.process import StageFailedError, run_commands
-from statewright.running.recorder import Recorder
-from statewright.running.watch import Watch
+from statewright.running.work import AGAIN, StaleInputError, Work
 from statewright.state import Hashes
-from statewright.terminal.display import Board
 from statewright.terminal.question import confirm
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Stage
 
 DEFAULT_RETRY_DELAY_S = 5.0
-AGAIN = "again"
-"""Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
-
-
-@dataclass
-class Work:
-    """Everything that the stages of one transition share.
-
-    Parameters
-    ----------
-    launcher, warm : Launcher
-        Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
-    show_log : callable
-        Called with address and log of each finished attempt.
-    watch : Watch or None
-        Observes which files the stages open, if this system can.
-    reads : ReadStore
-        What stages were seen to read; filled by stages that run alone.
-    times, outcomes, errors : dict
-        Filled during the transition, see `Result`.
-    stale : dict
-        Address -> error of a stage that opened a file before its producer had finished.
-    notices : list of str
-        Sentences to print at the end.
-    """
-
-    name: str
-    writer: lock_writer.LockWriter
-    workflow: Workflow
-    plan: Plan
-    board: Board
-    logs: Path
-    recorder: Recorder
-    launcher: Launcher
-    warm: Launcher
-    show_log: Callable[[str, Path], None]
-    ordering: Ordering
-    watch: Watch | None = None
-    reads: ReadStore = field(default_factory=ReadStore)
-    flow_run: Mapping[str, str] = field(default_factory=dict)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    times: dict[str, tuple[float, float]] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    stale: dict[str, StaleInputError] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
-    environments: Environments = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Prepare the record of the environment in which the stages run."""
-        self.environments = Environments(self.writer.repository.root)
-
-    @property
-    def request(self) -> Request:
-        """The options of the run."""
-        return self.writer.repository.request
-
-
-class StaleInputError(StageFailedError):
-    """A stage opened a file before its producer had finished; the message names both."""
 
 
 @dataclass
@@ -192,6 +130,8 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
         if work.watch:
             work.recorder.settle()
             work.watch.start(stage.address)
+        root = work.writer.repository.root
+        before = signatures(root, stage)
         try:
             current.usage = _run_commands(work, stage, current.log)
         except StageFailedError as error:
@@ -199,14 +139,24 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             if observation.stale and not work.cancelled.is_set():
                 raise _stale_input(work, stage, observation) from error
             raise
+        finally:
+            # Its outputs may hold what it has moved: a second run would remove them.
+            if signatures(root, stage) != before:
+                work.unrepeatable.add(stage.address)
         observation = work.watch.end(stage.address) if work.watch else observation
         if observation.stale:
             raise _stale_input(work, stage, observation)
+        announce = partial(_record, work, stage, current)
         try:
-            announce = partial(_record, work, stage, current)
-            lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
+            try:
+                lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
+            except lock_writer.DependencyChangedError as error:
+                if not _is_own_change(work, stage, current, error.before):
+                    raise
+                # Another edit since then is noticed here.
+                lock_writer.finish(work.writer, stage.address, stage.rewrites, announce=announce)
         except lock_writer.DependencyChangedError as error:
-            raise StageFailedError(_changed_dependency(stage, error)) from error
+            raise StageFailedError(error_text(stage, str(error))) from error
         if observation.exact:
             passed_on = observation.passed_on
             work.reads.add(stage, observation.reads, own=observation.own, passed_on=bool(passed_on))
@@ -253,12 +203,15 @@ def _stale_input(work: Work, stage: Stage, observation: Observation) -> StaleInp
     )
 
 
-def _changed_dependency(stage: Stage, error: Exception) -> str:
-    return (
-        f"stage '{stage.address}': {error} changed while the command ran, so its outputs may come from "
-        "either version; nothing was recorded; run again. If the command itself writes to that file, "
-        "list it under meta.rewrites of the stage"
-    )
+def _is_own_change(work: Work, stage: Stage, current: _Attempt, before: Mapping[str, Any]) -> bool:
+    """Return whether the command itself changes these dependencies."""
+    if work.replay is None or time.monotonic() - current.began > LONGEST_REPLAY_S:
+        return False
+    work.board.update(stage.address, note=f"{', '.join(before)} changed; runs once more in a scratch copy")
+    if not work.replay(work.writer.repository, stage, before, work.cancelled.is_set):
+        return False
+    work.notices.append(own_change_text(stage, before))
+    return True
 
 
 def _params(work: Work, stage: Stage) -> dict[str, Any]:

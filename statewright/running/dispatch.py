@@ -14,10 +14,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from statewright.running.attempt import AGAIN, Work
 from statewright.running.limits import Limits
+from statewright.running.work import AGAIN, Work
 from statewright.scheduling.prediction import DEMANDS, expected_seconds
 from statewright.scheduling.schedule import priorities
+from statewright.terminal.words import one_line
 from statewright.workflow import Stage, Workflow
 
 Start = Callable[[str], "Future[str]"]
@@ -101,22 +102,41 @@ def _must_run_again(address: str, future: Future[str], turns: _Turns, work: Work
     """Return whether a stage ran too early, and must run again in order.
 
     A stage that fails may miss a file that it does not declare: nobody sees a file being missed. So an
-    unobserved stage that failed before all earlier stages had ended runs again, too.
+    unobserved stage that failed before an earlier stage had written its files runs again, too.
     """
-    if work.cancelled.is_set() or address in turns.ordering.alone:
+    if work.cancelled.is_set() or address in turns.ordering.alone or address in work.unrepeatable:
         return False
     if future.exception() is None:
         if future.result() == AGAIN:
             work.notices.append(f"{work.stale[address]}; it ran again in DVC's order")
             return True
         return False
-    earlier = turns.ordering.order[: turns.ordering.order.index(address)]
-    missed = [a for a in earlier if a not in turns.ended_before[address]]
+    missed = _missed(address, turns, work)
     if address in turns.ordering.observed or not missed:
         return False
-    work.notices.append(f"{address} failed before {missed[0]} had finished; it ran again in DVC's order")
-    work.board.update(address, "waiting", note=f"failed before {missed[0]} had finished")
+    error = one_line(str(future.exception()).partition("; log:")[0])
+    work.notices.append(
+        f"{address} failed before {missed[0]} had finished, so it ran again in DVC's order; "
+        f"the first time: {error}"
+    )
+    work.board.update(address, "waiting", note=f"{error}; it runs again after {missed[0]}")
     return True
+
+
+def _missed(address: str, turns: _Turns, work: Work) -> list[str]:
+    """Return the earlier stages whose files a failed stage may have missed.
+
+    A frozen stage and a data source have no command that could miss one. An earlier stage that turned out
+    to be unchanged, or that will not run, has written none.
+    """
+    if not work.workflow.stages[address].plain:
+        return []
+    earlier = turns.ordering.order[: turns.ordering.order.index(address)]
+    return [
+        other
+        for other in earlier
+        if other not in turns.ended_before[address] and work.outcomes.get(other) not in ("skipped", "blocked")
+    ]
 
 
 def _report(ended: queue.SimpleQueue[tuple[str, Future[str]]], address: str, future: Future[str]) -> None:

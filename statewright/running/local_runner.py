@@ -6,11 +6,12 @@ import queue
 import threading
 from concurrent.futures import Future, wait
 
-from statewright.running.attempt import AGAIN, DEFAULT_RETRY_DELAY_S, Work, attempt
+from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, attempt
 from statewright.running.dispatch import dispatch
 from statewright.running.limits import Limits
 from statewright.running.prefect_record import PrefectRecord
 from statewright.running.process import GRACE_S
+from statewright.running.work import AGAIN, Work
 
 
 def run_locally(

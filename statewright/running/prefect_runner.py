@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from statewright.masking import mask_text
-from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, Work, attempt
+from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, attempt
 from statewright.running.dispatch import dispatch
 from statewright.running.limits import Limits
 from statewright.running.prefect_reporter import log_tail
+from statewright.running.work import Work
 from statewright.workflow import Stage
 
 

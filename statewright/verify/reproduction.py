@@ -178,12 +178,14 @@ def verify(
     before = signatures(originals)
     with tempfile.TemporaryDirectory(prefix="statewright-verify-") as scratch:
         try:
-            copies = [_copy(repository, stage, Path(scratch) / str(number + 1)) for number in range(RUNS)]
+            copies = [
+                copy_stage(repository, stage, Path(scratch) / str(number + 1)) for number in range(RUNS)
+            ]
             seconds = []
             for number, copied in enumerate(copies, 1):
                 say(f"{stage.address}: run {number} of {RUNS} in a scratch copy")
                 log = logs / file_name(stage.address, f".{number}.log")
-                seconds.append(_run(repository, stage, copied, log, secrets))
+                seconds.append(run_stage(repository, stage, copied, log, secrets))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -204,7 +206,8 @@ def verify(
     return Verification(stage.address, tuple(seconds), compared, stale)
 
 
-def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
+def copy_stage(repository: Repository, stage: Stage, folder: Path) -> Path:
+    """Copy the checkout with the inputs of a stage, without its outputs."""
     outs = repository.stages[stage.address].outs
     persistent = [relative(out, repository.root) for out in outs if out.persist and out.exists]
     inside = [
@@ -218,13 +221,20 @@ def _copy(repository: Repository, stage: Stage, folder: Path) -> Path:
     return copied
 
 
-def _run(repository: Repository, stage: Stage, copied: Path, log: Path, secrets: Collection[str]) -> float:
+def run_stage(
+    repository: Repository,
+    stage: Stage,
+    copied: Path,
+    log: Path,
+    secrets: Collection[str],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> float:
     """Run the commands of a stage in a copy of the workspace; return the seconds."""
     commands = (
         (arguments, {**keywords, "cwd": os.path.relpath(keywords["cwd"], repository.root)})
         for arguments, keywords in lock_writer.command_lines(repository, stage.address)
     )
-    return run_in_copy(stage, commands, copied, log, secrets)
+    return run_in_copy(stage, commands, copied, log, secrets, cancelled)
 
 
 def run_in_copy(
@@ -233,6 +243,7 @@ def run_in_copy(
     copied: Path,
     log: Path,
     secrets: Collection[str],
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> float:
     """Run the commands of a stage in a copy as the engine does; return the seconds.
 
@@ -254,6 +265,7 @@ def run_in_copy(
             log,
             timeout_s=stage.number("timeout_s", 0) or None,
             environment=environment,
+            cancelled=cancelled,
         )
     except StageFailedError as error:
         raise StageFailedError(

@@ -85,6 +85,19 @@ class ScopeMetrics(Document):
     rows: int
 
 
+class ScoreMetrics(Document):
+    """Graph by a score (BOSS) beside the graph of PC.
+
+    `shared`: pairs of variables that both graphs join; `equal`: with the same direction, or none, too.
+    `cross_past`: edges from the past of a dimension to another one.
+    """
+
+    edges: int
+    shared: int
+    equal: int
+    cross_past: int
+
+
 class GraphMetrics(Document):
     """Counts of the causal graph.
 
@@ -101,6 +114,7 @@ class GraphMetrics(Document):
     now: int
     mean_confidence: float
     mean_adjacency: float
+    boss: ScoreMetrics
 
 
 class StationarityMetrics(Document):
@@ -170,7 +184,7 @@ def causal(
 def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, GraphMetrics]:
     from tqdm import tqdm
 
-    from methods.causal import Background, bootstrap_graphs, discover, edge_confidence
+    from methods.causal import Background, bootstrap_graphs, boss, discover, edge_confidence
 
     tiers = [[f"{dim} {tier}" for dim in params.dimensions] for tier in TIERS]
     names = [name for tier in tiers for name in tier]
@@ -185,7 +199,22 @@ def _graph(rows: pd.DataFrame, params: CausalParams) -> tuple[pd.DataFrame, Grap
     )  # fmt: skip
     confidence = edge_confidence(graphs)
     table = pd.DataFrame([_edge_row(edge, learnt, confidence, data) for edge in learnt.edges])
-    return table, _graph_metrics(table, past)
+    scored = _score_metrics(boss(data, names, background, seed=params.seed), learnt)
+    return table, _graph_metrics(table, past, scored)
+
+
+def _score_metrics(scored: Cpdag, learnt: Cpdag) -> ScoreMetrics:
+    joined = np.triu((scored.matrix != 0) & (learnt.matrix != 0))
+    same = (scored.matrix == learnt.matrix) & (scored.matrix == learnt.matrix).T
+    ends = [(edge.source.rsplit(" ", 1), edge.target.rsplit(" ", 1)) for edge in scored.edges]
+    return ScoreMetrics(
+        edges=len(ends),
+        shared=int(joined.sum()),
+        equal=int((joined & same).sum()),
+        cross_past=sum(
+            target[1] == "now" and source[1] != "now" and source[0] != target[0] for source, target in ends
+        ),
+    )
 
 
 def _edge_row(edge: Edge, learnt: Cpdag, confidence: EdgeConfidence, data: np.ndarray) -> dict[str, Any]:
@@ -207,7 +236,7 @@ def _edge_row(edge: Edge, learnt: Cpdag, confidence: EdgeConfidence, data: np.nd
     }
 
 
-def _graph_metrics(table: pd.DataFrame, past: pd.DataFrame) -> GraphMetrics:
+def _graph_metrics(table: pd.DataFrame, past: pd.DataFrame, scored: ScoreMetrics) -> GraphMetrics:
     source, target = (table[end].str.rsplit(" ", n=1, expand=True) for end in ("source", "target"))
     into_now = (target[1] == "now") & (source[1] != "now")
     return GraphMetrics(
@@ -220,6 +249,7 @@ def _graph_metrics(table: pd.DataFrame, past: pd.DataFrame) -> GraphMetrics:
         now=int(((target[1] == "now") & (source[1] == "now")).sum()),
         mean_confidence=round(float(table["confidence"].mean()), 6),
         mean_adjacency=round(float(table["adjacency"].mean()), 6),
+        boss=scored,
     )
 
 

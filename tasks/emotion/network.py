@@ -213,6 +213,8 @@ def _fitted(
         )
     except DegenerateModelError as error:
         return NetworkModel(name, graph, free, None, str(error))
+    if not fitted.converged:
+        return NetworkModel(name, graph, free, None, fitted.reason)
     return NetworkModel(name, graph, free, fitted, "")
 
 

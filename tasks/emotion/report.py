@@ -15,6 +15,7 @@ from tasks.emotion.contracts.macro import MacroOutputs
 from tasks.emotion.contracts.meso import MesoOutputs
 from tasks.emotion.contracts.micro import MicroOutputs
 from tasks.emotion.contracts.report import FusionResults, IngestResults
+from tasks.emotion.contracts.search import SearchOutputs
 from tasks.emotion.contracts.tables import Forecasts
 from tasks.emotion.contracts.trust import ExplainOutputs, TrustOutputs
 from tasks.emotion.effects import EffectsOutputs
@@ -38,6 +39,7 @@ from tasks.emotion.sections import (
     music,
     plane,
     scales,
+    search,
     states,
     trust_in_forecasts,
 )
@@ -75,6 +77,7 @@ def report(
     evaluate: EvaluateOutputs,
     trust: TrustOutputs,
     explain: ExplainOutputs,
+    searched: SearchOutputs,
     feedback: Feedback,
     *,
     params: ReportParams,
@@ -103,6 +106,7 @@ def report(
             trust_in_forecasts.finding(trust),
             explanation.finding(explain),
             ablations.finding(evaluate),
+            search.finding(searched),
             feedback_loop.finding(feedback),
             limitations.finding(),
         )
@@ -126,6 +130,7 @@ def report(
         trust_in_forecasts.section(trust),
         explanation.section(explain),
         ablations.section(evaluate),
+        search.section(searched),
         feedback_loop.section(feedback),
         limitations.section(forecasts),
         reproduction(),
@@ -143,7 +148,8 @@ def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, eval
     """Return three sentences for any reader: the data, the questions, the answers."""
     rows, metrics, scores = preprocess.careers, changepoint.changepoint.careers, evaluate.evaluate
     years = joined(str(year) for year in music.years_of_change("music", changepoint.changes))
-    moment = f"around {years}" if years else "gradually"
+    jumps = years and not music.drifts("music", changepoint.changepoint)
+    moment = f"around {years}" if jumps else "gradually"
     better, measures = (
         sum(getattr(task, name) for task in (scores.audio, scores.lyrics)) for name in ("beats", "dimensions")
     )

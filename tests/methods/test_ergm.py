@@ -29,7 +29,7 @@ BOTH = [
 ]  # fmt: skip
 UNDIRECTED = [*BOTH, "triangle", ("gwdegree", 0.7), ("kstar", 2), ("degree", 2), ("degree", 0)]
 DIRECTED = [
-    *BOTH, "mutual", "ttriple", "ctriple", ("nodeicov", "wealth"), ("nodeocov", "wealth"),
+    *BOTH, "mutual", "ttriple", "ctriple", "cyclicalties", ("nodeicov", "wealth"), ("nodeocov", "wealth"),
     ("nodeifactor", "group"), ("nodeofactor", "group"), ("gwidegree", 0.7),
     ("gwodegree", 0.3), ("ostar", 2), ("istar", 3), ("idegree", 1), ("odegree", 0),
 ]  # fmt: skip
@@ -81,6 +81,8 @@ def by_hand(graph: nx.Graph, term) -> list[float]:
         return [found if name == "ttriple" else found / 3]
     if name == "transitiveties":
         return [sum(count > 0 for count in paths.values())]
+    if name == "cyclicalties":
+        return [sum(any(graph.has_edge(j, k) and graph.has_edge(k, i) for k in graph) for i, j in edges)]
     if name == "gwesp":
         (a,) = arguments
         return [sum(np.exp(a) * (1 - (1 - np.exp(-a)) ** count) for count in paths.values())]
@@ -298,7 +300,7 @@ def test_degenerate_model_is_refused():
 @pytest.mark.parametrize(
     ("most_steps", "message"),
     [
-        (4_000_000, r"independent networks; expected 60; in them edges ranges from .*raise most_steps"),
+        (4_000_000, r"did not converge: .*; the last sample differs by .*raise most_steps"),
         (10_000, r"the budget of 10,000 proposals \(most_steps\) is spent.*raise most_steps"),
     ],
 )
@@ -318,6 +320,24 @@ def test_too_few_proposals_give_a_partial_result_with_the_bound(monkeypatch, mos
     assert np.isfinite(found.coef).all()
     assert np.isnan(found.std_error).all()
     assert found.mcmc_diagnostics.proposals == sum(made)
+
+
+SLOW = [(0, 20, 0.35, ["edges", ("kstar", 2)], 600_000), (1, 24, 0.3, ["edges", "triangle"], 600_000)]
+
+
+@pytest.mark.parametrize(("seed", "n", "density", "terms", "few"), SLOW)
+def test_a_slow_chain_is_not_called_degenerate(seed, n, density, terms, few):
+    # With few proposals these were "degenerate"; with more, the same models converge.
+    graph = nx.gnp_random_graph(n, density, seed=seed)
+    longer = ergm.fit(graph, terms, seed=1, effective=500)
+    assert longer.converged
+    assert (longer.reason, np.isfinite(longer.std_error).all()) == ("", True)
+    with pytest.warns(UserWarning, match="did not converge"):
+        short = ergm.fit(graph, terms, seed=1, effective=500, most_steps=few)
+    assert "degenerate" not in short.reason
+    assert short.mcmc_diagnostics.proposals <= few
+    assert (np.abs(short.coef - longer.coef) < 2 * longer.std_error).all()
+    assert np.isfinite(short.mcmc_diagnostics.simulated_mean).all()
 
 
 SCHOOL = ["edges", ("nodematch", "Grade"), ("gwesp", 0.25)]
@@ -476,3 +496,200 @@ def test_estimates_beside_an_infinite_one_maximise_the_likelihood_of_the_face():
     assert found.coef[1] == np.inf
     assert found.boundary[1] == "gwdeg.fixed.0 is 5, its largest attainable value"
     assert abs(found.coef[0] - coef[0]) < 0.1 / np.sqrt(covariance[0, 0])
+
+
+def maximum_over_all_graphs(rows: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return estimate, standard error and log-likelihood for a set of graphs."""
+
+    def log_sum(part: np.ndarray, coef: np.ndarray) -> float:
+        return float(np.logaddexp.reduce(part @ coef))
+
+    coef = np.zeros(rows.shape[1])
+    for _ in range(200):
+        (mean, complete), (target, inner) = moments(rows, coef), moments(given, coef)
+        information = complete - inner
+        if np.linalg.eigvalsh(information)[0] < 1e-8:
+            information = complete
+        coef = coef + np.clip(np.linalg.solve(information, target - mean), -0.5, 0.5)
+    std_error = np.sqrt(np.diag(np.linalg.inv(information)))
+    return coef, std_error, log_sum(given, coef) - log_sum(rows, coef)
+
+
+def some_missing(n: int, directed: bool, seed: int) -> np.ndarray:
+    missing = np.random.default_rng(seed).random((n, n)) < 0.25
+    missing = missing if directed else np.triu(missing, 1) | np.triu(missing, 1).T
+    np.fill_diagonal(missing, False)
+    return missing
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_missing_ties_maximise_the_likelihood_of_all_completions(seed):
+    terms, missing = ["edges", ("gwesp", 0.5), ("nodematch", "sex")], some_missing(5, False, seed)
+    graph = with_attributes(nx.gnp_random_graph(5, 0.5, seed=seed + 3))
+    rows = enumerate_statistics(5, False, terms)
+    given = enumerate_statistics(5, False, terms, missing, graph)
+    coef, std_error, log_likelihood = maximum_over_all_graphs(rows, given)
+    found = ergm.add_log_likelihood(ergm.fit(graph, terms, seed=1, missing=missing), seed=2)
+    assert (np.abs(found.coef - coef) < 0.1 * std_error).all()
+    np.testing.assert_allclose(found.std_error, std_error, rtol=0.1)
+    assert found.dyads == 10 - missing.sum() // 2
+    # Half of the squared distance in standard errors is the loss beside the maximum.
+    assert abs(found.log_likelihood - log_likelihood) < 4 * found.log_likelihood_error + 0.02
+    # The state of a missing dyad is unknown, so that it has no effect.
+    flipped = graph.copy()
+    i, j = np.argwhere(np.triu(missing))[0]
+    flipped.remove_edge(i, j) if flipped.has_edge(i, j) else flipped.add_edge(i, j)
+    other = ergm.fit(flipped, terms, seed=4, missing=missing)
+    assert (np.abs(other.coef - coef) < 0.1 * std_error).all()
+
+
+def test_missing_ties_of_independent_pairs_are_exact():
+    terms, missing = ["edges", "mutual", ("nodematch", "sex")], some_missing(4, True, 8)
+    graph = with_attributes(nx.gnp_random_graph(4, 0.5, seed=3, directed=True))
+    rows = enumerate_statistics(4, True, terms)
+    given = enumerate_statistics(4, True, terms, missing, graph)
+    coef, std_error, log_likelihood = maximum_over_all_graphs(rows, given)
+    found = ergm.fit(graph, terms, seed=0, missing=missing)
+    assert found.exact
+    np.testing.assert_allclose(found.coef, coef, rtol=1e-6)
+    np.testing.assert_allclose(found.std_error, std_error, rtol=1e-6)
+    assert found.log_likelihood == pytest.approx(log_likelihood, abs=1e-8)
+
+
+def test_missing_ties_drop_out_of_independent_models():
+    graph = with_attributes(nx.gnp_random_graph(12, 0.4, seed=5))
+    missing = some_missing(12, False, 3)
+    found = ergm.fit(graph, ["edges", ("nodematch", "group")], seed=0, missing=missing)
+    known = ergm.fit(graph, ["edges", ("nodematch", "group")], seed=0, free=~missing)
+    np.testing.assert_allclose(found.coef, known.coef, rtol=1e-9)
+    assert (found.bic, found.dyads) == (pytest.approx(known.bic), known.dyads)
+
+
+@pytest.mark.parametrize(("graph", "terms"), SMALL)
+def test_bridge_has_the_likelihood_over_all_graphs(graph, terms):
+    rows = enumerate_statistics(len(graph), graph.is_directed(), terms)
+    fitted = ergm.fit(graph, terms, seed=5, effective=1000)
+    found = ergm.add_log_likelihood(fitted, seed=6, effective=2000)
+    exact = float(all_by_hand(graph, terms) @ fitted.coef - np.logaddexp.reduce(rows @ fitted.coef))
+    assert abs(found.log_likelihood - exact) < 4 * found.log_likelihood_error < 0.06
+    parameters, dyads = len(terms), found.dyads
+    assert found.aic == pytest.approx(2 * parameters - 2 * found.log_likelihood)
+    assert found.bic == pytest.approx(parameters * np.log(dyads) - 2 * found.log_likelihood)
+    assert fitted.aic is None
+
+
+def test_bridge_agrees_with_the_published_criteria():
+    # Published, by simulation: residual deviance 108.1, AIC 112.1, BIC 117.6.
+    fitted = ergm.fit(load("flomarriage"), ["edges", "triangle"], seed=1, effective=1000)
+    found = ergm.add_log_likelihood(fitted, seed=2)
+    np.testing.assert_allclose([found.deviance, found.aic, found.bic], [108.1, 112.1, 117.6], atol=0.15)
+
+
+def test_no_path_leads_to_a_boundary_of_dependent_ties():
+    graph = nx.cycle_graph(8)
+    fitted = ergm.fit(graph, ["edges", "triangle"], seed=1, effective=500)
+    assert fitted.coef[1] == -np.inf
+    with pytest.raises(ValueError, match="triangle has an infinite coefficient"):
+        ergm.add_log_likelihood(fitted, seed=1)
+
+
+def shared_partners_of_all_graphs(n: int) -> np.ndarray:
+    """Count ties, and ties by shared partners, in all graphs on n nodes."""
+    pairs = list(itertools.combinations(range(n), 2))
+    ties = (np.arange(2 ** len(pairs))[:, None] >> np.arange(len(pairs))) & 1
+    adjacency = np.zeros((len(ties), n, n), dtype=np.int64)
+    for k, (i, j) in enumerate(pairs):
+        adjacency[:, i, j] = adjacency[:, j, i] = ties[:, k]
+    shared = adjacency @ adjacency
+    counts = [
+        sum((shared[:, i, j] == s) & (adjacency[:, i, j] == 1) for i, j in pairs) for s in range(1, n - 1)
+    ]
+    return np.column_stack([ties.sum(axis=1), *counts]).astype(float)
+
+
+@pytest.mark.parametrize(("seed", "start"), [(23, 0.5), (48, 0.2)])
+def test_estimated_decay_maximises_the_curved_likelihood(seed, start):
+    from scipy.optimize import minimize
+
+    graph, s = nx.gnp_random_graph(6, 0.55, seed=seed), np.arange(1, 5)
+    rows = shared_partners_of_all_graphs(6)
+    shared = [len(set(graph[i]) & set(graph[j])) for i, j in graph.edges]
+    observed = np.array([graph.number_of_edges(), *(shared.count(k) for k in s)], dtype=float)
+
+    def natural(theta: np.ndarray) -> np.ndarray:
+        return np.r_[theta[0], theta[1] * np.exp(theta[2]) * (1 - (1 - np.exp(-theta[2])) ** s)]
+
+    def loss(theta: np.ndarray) -> float:
+        return float(np.logaddexp.reduce(rows @ natural(theta)) - observed @ natural(theta))
+
+    bounds = [(-9, 9), (-9, 9), (0.02, 6)]
+    starts = itertools.product((-1, 0), (-0.5, 0.5), (0.3, 1))
+    best = min((minimize(loss, x, bounds=bounds) for x in starts), key=lambda result: result.fun)
+    found = ergm.fit(graph, ["edges", ("gwesp", start, False)], seed=1)
+    jacobian = np.column_stack(
+        [(natural(best.x + step) - natural(best.x - step)) / 2e-6 for step in 1e-6 * np.eye(3)]
+    )
+    information = jacobian.T @ moments(rows, natural(best.x))[1] @ jacobian
+    std_error = np.sqrt(np.diag(np.linalg.inv(information)))
+    assert found.names == ("edges", "gwesp", "gwesp.decay")
+    assert found.converged
+    assert (np.abs(found.coef - best.x) < 0.15 * std_error).all()
+    np.testing.assert_allclose(found.std_error, std_error, rtol=0.2)
+    likelihood = ergm.add_log_likelihood(found, seed=2, effective=500)
+    assert abs(likelihood.log_likelihood + best.fun) < 4 * likelihood.log_likelihood_error + 0.02
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.booleans(), st.integers(4, 7), st.floats(0.2, 0.8), st.integers(0, 10_000))
+def test_operators_are_terms_of_union_and_intersection(directed, n, density, seed):
+    before, graph = (
+        with_attributes(nx.gnp_random_graph(n, density, seed=seed + k, directed=directed)) for k in (0, 1)
+    )
+    inner = DIRECTED if directed else UNDIRECTED
+    terms = [*inner, ("Form", inner, before), ("Persist", inner, before)]
+    model, rng = read_terms(graph, terms), np.random.default_rng(seed)
+    state, found = initial_state(graph, model, None)
+    delta = np.zeros(len(model.names))
+
+    def expected() -> np.ndarray:
+        union, both = graph.copy(), nx.create_empty_copy(graph)
+        union.add_edges_from(before.edges)
+        both.add_edges_from(edge for edge in graph.edges if before.has_edge(*edge))
+        return np.concatenate([all_by_hand(each, inner) for each in (graph, union, both)])
+
+    np.testing.assert_allclose(found, expected(), atol=1e-9)
+    for _ in range(8):
+        i, j = (int(k) for k in rng.choice(n, 2, replace=False))
+        change(state, model.terms, i, j, delta)
+        toggle(state, i, j)
+        old, sign = expected(), -1 if graph.has_edge(i, j) else 1
+        graph.remove_edge(i, j) if sign < 0 else graph.add_edge(i, j)
+        np.testing.assert_allclose(sign * delta, expected() - old, atol=1e-9)
+
+
+def test_separable_models_of_edges_are_two_log_odds():
+    monks = [load(f"samplk{t}", directed=True) for t in (1, 2, 3)]
+    found = ergm.fit_temporal(monks, [("Form", ["edges"]), ("Persist", ["edges"])], seed=0)
+    plain = ergm.fit_temporal(monks, ["formation", "stability"], seed=0)
+    assert found.names == ("Form~edges", "Persist~edges")
+    np.testing.assert_allclose(found.coef, plain.coef, rtol=1e-9)
+    assert found.log_likelihood == pytest.approx(plain.log_likelihood)
+
+
+@pytest.mark.slow
+def test_separable_model_of_the_monks_as_published():
+    # Summary of tergm's own example (statnet/tergm, issue 27): estimates, errors, residual deviances.
+    inner = ["edges", "mutual", "cyclicalties", "transitiveties"]
+    published = {
+        "Form": [(-3.4623, 0.3412), (2.0444, 0.4059), (-0.1432, 0.1970), (0.3975, 0.2353)],
+        "Persist": [(0.2080, 0.2990), (0.7987, 0.5042), (-0.1886, 0.2455), (0.5051, 0.2794)],
+    }
+    monks = [load(f"samplk{t}", directed=True) for t in (1, 2, 3)]
+    found = ergm.fit_temporal(monks, [(name, inner) for name in published], seed=0, effective=1000)
+    coef, std_error = np.array([*published["Form"], *published["Persist"]]).T
+    assert found.names[1] == "Form~mutual"
+    assert (np.abs(found.coef - coef) < 0.1 * std_error).all()
+    np.testing.assert_allclose(found.std_error, std_error, rtol=0.06)
+    likelihood = ergm.add_log_likelihood(found, seed=1, effective=100)
+    np.testing.assert_allclose(likelihood.deviance, 240.0 + 136.8, atol=0.6)
+    assert likelihood.null_deviance == pytest.approx(693.1 + 155.3, abs=0.1)

@@ -17,6 +17,7 @@ from statewright.running.limits import Limits
 from statewright.session import open_session
 from statewright.terminal.display import new_board
 from statewright.transition import Result, transition
+from statewright.verify.replay import repeats_changes
 
 LOCAL = "[tool.statewright]\nprefect = 'never'\n"
 
@@ -54,6 +55,7 @@ def run_local(
                 session.plan,
                 Limits(workers=workers, ram_gb=64),
                 board=board,
+                replay=repeats_changes,
             )
         finally:
             os.chdir(HERE)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -215,3 +217,29 @@ def test_a_plan_and_an_empty_run_import_neither_prefect_nor_mlflow(settled: Path
         check=True,
     )
     assert "imported: set()" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("leads", "status"), [(True, 130), (False, 0)], ids=["own group", "group of a script"]
+)
+def test_an_ignored_interrupt_ends_a_run_that_leads_its_group(
+    tmp_path: Path, leads: bool, status: int
+) -> None:
+    # A script's `setsid statewright run &` starts with SIGINT ignored; `kill -INT` still means it.
+    command = "touch go; for i in $(seq 1200); do test -e done && break; sleep 0.05; done; touch out"
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": f"stages:\n  a: {{cmd: {command}, outs: [out]}}\n"})
+    run = subprocess.Popen(
+        [sys.executable, "-m", "statewright", "run"],
+        cwd=root,
+        stderr=subprocess.DEVNULL,
+        start_new_session=leads,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    deadline = time.monotonic() + 60
+    while not (root / "go").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    if not leads:
+        (root / "done").touch()
+    assert run.wait(50) == status
+    assert (root / "out").exists() != leads

@@ -113,6 +113,30 @@ def test_a_number_is_written_as_the_type_that_it_replaces(path: Path) -> None:
         apply(path, [("emotion.train.epochs", 1.5)])
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sqlite:////home/me/x.db",
+        "http://h:1/?a={b}",
+        "a: b",
+        "x #y",
+        "[1",
+        "1e-3",
+        "no",
+        "ü:ö",
+        'q"u:o',
+        "a:",
+    ],
+)
+def test_a_text_set_in_brackets_is_read_as_that_text(tmp_path: Path, value: str) -> None:
+    """Compare with the parser with which DVC reads params."""
+    path = tmp_path / "params.yaml"
+    path.write_text("db: {url: x, urls: [y, z], n: 1}   # kept\n")
+    apply(path, [("db.url", value), ("db.urls", ["plain", value])])
+    assert YAML(typ="safe").load(path.read_text()) == {"db": {"url": value, "urls": ["plain", value], "n": 1}}
+    assert path.read_text().endswith(", n: 1}   # kept\n")
+
+
 def test_an_equal_value_is_no_change(path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert apply(path, [("emotion.train.epochs", 80)]) == []

@@ -23,7 +23,7 @@ from torch import Tensor, distributed, nn
 
 
 def split_layers(layers: Sequence[nn.Module], processes: int) -> list[nn.Sequential]:
-    """Divide layers into one run of neighbours per process, of sizes that differ by 1.
+    """Divide layers into a run of neighbours per process, of nearly equal size.
 
     Raises
     ------

@@ -49,6 +49,11 @@ def finding(causal: CausalOutputs) -> list[str]:
         else f"to itself and, by {plural(graph.cross_past, 'arrow')}, to other dimensions"
     )
     text = f"In the causal graph the past of each emotional dimension of an artist leads {targets}."
+    if graph.boss.cross_past != graph.cross_past:
+        text += (
+            f" This depends on the method: a search by a score (BOSS) has "
+            f"{plural(graph.boss.cross_past, 'arrow')} to other dimensions."
+        )
     scope = causal.causal.granger.get("influencer->follower")
     if scope is None:
         return [text]
@@ -105,7 +110,10 @@ def _text(metrics: CausalMetrics) -> str:
     text = (
         f"From an artist's past to its present the graph has {plural(graph.own_past, 'arrow')} from a "
         f"dimension to itself and {count(graph.cross_past)} to another dimension; {count(graph.now)} join "
-        "dimensions of one year. "
+        "dimensions of one year. A search by a score instead of tests (BOSS) joins "
+        f"{plural(graph.boss.edges, 'pair')}: {count(graph.boss.shared)} are joined here too, "
+        f"{count(graph.boss.equal)} of them with the same direction; it has {count(graph.boss.cross_past)} "
+        "from the past to another dimension. "
     )
     tests = [
         f"{count(scope.significant)} of {count(scope.tests)} ({SCOPES.get(name, name)})"

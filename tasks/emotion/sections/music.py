@@ -6,7 +6,8 @@ from functools import partial
 
 import pandas as pd
 
-from tasks.emotion.changepoint import MAUCH_2015, ChangepointMetrics, ChangepointOutputs, WholeMetrics
+from tasks.emotion.changepoint import MAUCH_2015, ChangepointOutputs
+from tasks.emotion.contracts.changes import ChangepointMetrics, WholeMetrics
 from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections.figures import history as draw
 from tasks.report.blocks import (
@@ -34,7 +35,7 @@ def finding(changepoint: ChangepointOutputs) -> list[str]:
         " ".join(
             text
             for text in (
-                _changes(name, changepoint.changes),
+                _changes(name, changepoint.changes, metrics),
                 _published(name, metrics),
                 _persistence(name, metrics),
             )
@@ -44,18 +45,27 @@ def finding(changepoint: ChangepointOutputs) -> list[str]:
     ]
 
 
+def drifts(name: str, metrics: ChangepointMetrics) -> bool:
+    """Return whether periods with a trend and persistence fit better than levels."""
+    models = metrics.whole[name].models
+    return {"trends", "levels"} <= set(models) and (
+        models["trends"].log_evidence > models["levels"].log_evidence
+    )
+
+
 def years_of_change(name: str, changes: pd.DataFrame) -> list[int]:
     """Return the change points of the most probable segmentation of a series."""
     rows = changes[(changes["series"] == name) & changes["is_map"]].sort_values("year")
     return [int(year) for year in rows["year"]]
 
 
-def _changes(name: str, changes: pd.DataFrame) -> str:
+def _changes(name: str, changes: pd.DataFrame, metrics: ChangepointMetrics) -> str:
     rows = changes[changes["series"] == name].sort_values("year")
     cuts = [f"{row.year} ({share(row.probability)})" for row in rows[rows["is_map"]].itertuples()]
     if not cuts:
         return f"{SOURCES[name]} shows no change in its most probable segmentation."
-    text = f"{SOURCES[name]} changed character most probably in {joined(cuts)}."
+    verb = "would split into constant periods" if drifts(name, metrics) else "changed character"
+    text = f"{SOURCES[name]} {verb} most probably in {joined(cuts)}."
     regimes = rows.filter(regex="_regime$")
     move = (regimes.iloc[-1] - regimes.iloc[0]).dropna()
     if len(move):
@@ -99,8 +109,8 @@ def _persistence(name: str, metrics: ChangepointMetrics) -> str:
     """Return the caution where a model with persistence has the higher evidence."""
     levels, innovations = metrics.whole[name], metrics.whole.get(f"{name} innovations")
     texts = []
-    trends, steps = levels.models.get("trends"), levels.models.get("levels")
-    if trends is not None and steps is not None and trends.log_evidence > steps.log_evidence:
+    if drifts(name, metrics):
+        trends, steps = levels.models["trends"], levels.models["levels"]
         texts.append(
             f"But periods with a trend and persistence fit better, by "
             f"{trends.log_evidence - steps.log_evidence:.0f} nats, and have "

@@ -1,4 +1,4 @@
-"""Two processes that compare their gradients and weights with those of one process."""
+"""Two processes that compare gradients and weights with those of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = 11
 
 
 def data() -> tuple[Tensor, Tensor, Tensor]:
-    """Return inputs, targets, and which targets count: more of them in the first rows."""
+    """Return inputs, targets, and which targets count: most in the first rows."""
     draw = torch.Generator().manual_seed(1)
     x = torch.randn(ROWS, 5, generator=draw, dtype=torch.float64)
     y = torch.randn(ROWS, 3, generator=draw, dtype=torch.float64)
@@ -88,7 +88,7 @@ def data_parallel_differences() -> dict[str, float]:
 
 
 def whole_training_difference() -> float:
-    """Return the difference of weights after 5 epochs with batches of 4, 4 and 3 rows."""
+    """Return the difference of weights after 5 epochs of 4, 4 and 3 rows."""
     x, y, _ = data()
 
     def trained(wrap: Callable[[nn.Module], nn.Module], share: Callable) -> nn.Module:

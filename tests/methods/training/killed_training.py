@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,12 +65,17 @@ def train(folder: Path, *, every: int = 1, on_update: Callable[[], None] = lambd
         return fit(model, optimiser, objective, settings, checkpoint=Checkpoint(folder, every))
 
 
-def train_until_killed(folder: Path, every: int, updates: object) -> None:
-    """Train in a process of its own, and count the updates for the one that kills it."""
+def train_until_killed(folder: Path, every: int, updates: object, target: int) -> None:
+    """Train in a process of its own, and count updates for its killer.
+
+    It waits in the update after `target`, so that a slow killer never finds the training ended.
+    """
     torch.set_num_threads(1)
 
     def count() -> None:
         updates.value += 1
+        while updates.value > target + 1:
+            time.sleep(0.001)
 
     train(folder, every=every, on_update=count)
 

@@ -54,10 +54,10 @@ def test_a_training_killed_at_random_moments_ends_with_the_same_bits(
 ):
     draw, kills = random.Random(every), 0
     while True:
-        updates = processes.Value("i", 0)
-        process = processes.Process(target=script.train_until_killed, args=(tmp_path, every, updates))
+        updates, target, end = processes.Value("i", 0), draw.randint(1, 12), time.monotonic() + SECONDS
+        arguments = (tmp_path, every, updates, target)
+        process = processes.Process(target=script.train_until_killed, args=arguments, daemon=True)
         process.start()
-        target, end = draw.randint(1, 12), time.monotonic() + SECONDS
         while updates.value < target and process.is_alive():
             assert time.monotonic() < end
             time.sleep(0.0005)

@@ -13,7 +13,7 @@ import pytest
 from toys import commit, dvc, dvc_status, inside, lock_files, make_repository, run_here, write
 
 from statewright.cli import build_parser
-from statewright.commands import _request
+from statewright.commands.planning import request_of
 from statewright.git import git
 from statewright.planning.absent import absent_data, advice
 from statewright.request import EVERYTHING
@@ -146,7 +146,7 @@ def test_a_run_ends_as_dvc_repro(
     by_dvc, by_us = copies(origin, tmp_path, STATES[state])
     expected = outcome(by_dvc, dvc_in(by_dvc, "repro", "-q", *options) != 0)
     monkeypatch.setenv("RAN", str(by_us / "ran"))
-    request = _request(build_parser().parse_args(["run", *options]))
+    request = request_of(build_parser().parse_args(["run", *options]))
     plan = open_session(by_us, request).plan.decisions
     with inside(by_us):
         try:
@@ -203,7 +203,7 @@ def test_data_that_only_the_cache_has_is_checked_out_by_hand(origin: Path, tmp_p
 
 def test_after_pull_git_and_dvc_are_clean(origin: Path, tmp_path: Path) -> None:
     _, root = copies(origin, tmp_path, (fresh_clone,))
-    request = _request(build_parser().parse_args(["run", "--pull"]))
+    request = request_of(build_parser().parse_args(["run", "--pull"]))
     outcomes = run_here(root, request=request)
     assert set(outcomes.values()) == {"restored"}
     assert dvc_status(root) == {}

@@ -13,7 +13,7 @@ from local_runs import counting, files_of, reproduce, run_local
 from toys import commit, lock_files, make_repository, write
 
 from statewright.cli import build_parser
-from statewright.commands import _request
+from statewright.commands.planning import request_of
 from statewright.session import open_session
 
 FILES = {
@@ -47,7 +47,7 @@ def twins(tmp_path: Path) -> tuple[Path, Path]:
 def run_both(twins: tuple[Path, Path], tmp_path: Path, options: Sequence[str]) -> tuple[bool, bool]:
     """Run both, compare files, locks and commands; return whether each failed."""
     ours, theirs = twins
-    request = _request(build_parser().parse_args(["run", *options]))
+    request = request_of(build_parser().parse_args(["run", *options]))
     plan = open_session(ours, request).plan.decisions
     with counting(tmp_path) as counts:
         result = run_local(ours, "auto", request)

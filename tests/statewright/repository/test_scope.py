@@ -14,7 +14,7 @@ from dvc.dependency import Dependency
 from toys import inside, make_repository, statewright, write
 
 from statewright.cli import build_parser
-from statewright.commands import _request
+from statewright.commands.planning import request_of
 from statewright.repository.declaration import open_repository
 from statewright.repository.scope import labels, select, targets
 from statewright.request import EVERYTHING, Request
@@ -117,7 +117,7 @@ def visited_by_dvc(folder: Path, arguments: Sequence[str], monkeypatch: pytest.M
 
 def visited_by_us(folder: Path, arguments: Sequence[str]) -> list[str]:
     """Return the addresses that we take, written in the same way."""
-    request = _request(build_parser().parse_args(["run", *arguments]))
+    request = request_of(build_parser().parse_args(["run", *arguments]))
     repository = open_repository(folder, request)
     stages = [repository.stages[address] for address in select(repository, request).order]
     return [os.path.relpath(stage.path, folder) + f":{getattr(stage, 'name', '')}" for stage in stages]

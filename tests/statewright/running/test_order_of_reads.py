@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import shutil
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -191,6 +192,61 @@ def test_reader_runs_again_if_the_producer_finished_meanwhile(tmp_path: Path) ->
     assert counts == {"clean": 1, "reader": 2}
 
 
+def test_a_failure_that_no_earlier_stage_explains_is_not_repeated(tmp_path: Path) -> None:
+    stages = """
+        stages:
+          same: {cmd: 'echo same >> "$RAN"; cp fixed.csv same.csv', deps: [fixed.csv], outs: [same.csv]}
+          slow: {cmd: sleep 1; cp raw.csv slow.csv, deps: [raw.csv], outs: [slow.csv]}
+          ice: {cmd: echo 1 > ice.csv, deps: [raw.csv], outs: [ice.csv], frozen: true}
+          bad: {cmd: 'echo bad >> "$RAN"; echo reason; exit 7', deps: [raw.csv], outs: [bad.csv]}
+        """
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, "raw.csv": "1\n", "fixed.csv": "1\n"})
+
+    with counting(tmp_path) as counts:
+        result = run_local(root, 4)
+
+    # `bad` may have missed a file of `slow`: it runs again, and the first error is in the notice.
+    assert counts == {"same": 1, "bad": 2}
+    told = "\n".join(result.notices)
+    assert "bad failed before slow had finished" in told or "bad failed before same had finished" in told
+    assert "ended with status 7: reason" in told
+    # A frozen stage has no command that could have missed one.
+    assert "ice failed" not in told
+    assert result.outcomes["ice"] == "failed"
+
+    write(root, {"raw.csv": "1\n"})
+    with counting(tmp_path) as counts:
+        assert run_local(root, 4, ["same", "bad"]).outcomes["bad"] == "failed"
+    assert counts == {"bad": 1}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mv in.csv out.csv",
+        "mv in.csv out.csv; false",
+        "echo more >> in.csv; false",
+        "mv in.csv out.csv; cat slow.csv",
+    ],
+)
+def test_a_stage_that_changed_its_dependency_is_not_run_again(tmp_path: Path, command: str) -> None:
+    stages = f"""
+        stages:
+          slow: {{cmd: sleep 1; cp raw.csv slow.csv, deps: [raw.csv], outs: [slow.csv]}}
+          gone: {{cmd: '{command}', deps: [in.csv], outs: [out.csv]}}
+        """
+    files = {"dvc.yaml": stages, "raw.csv": "1\n", "in.csv": "precious\n"}
+    root = make_repository(tmp_path / "toy", files)
+
+    assert run_local(root, 4).outcomes == {"slow": "ran", "gone": "failed"}
+
+    if "mv" in command:
+        assert (root / "out.csv").read_text() == "precious\n"
+    else:
+        assert (root / "in.csv").read_text() == "precious\nmore\n"
+    assert "gone" not in (root / "dvc.lock").read_text()
+
+
 def test_failed_producer_leaves_nothing_for_its_reader(tmp_path: Path) -> None:
     stages = """
         stages:
@@ -277,6 +333,69 @@ def test_stage_that_declares_to_rewrite_its_dependency_is_recorded_as_by_dvc(tmp
     reproduce(theirs)
 
     assert files_of(ours) == files_of(theirs)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo z >> in.txt; cp in.txt out.txt",
+        "cp in.txt out.txt; for i in 1 2 3; do echo $i >> in.txt; done",
+        "truncate -s 1 in.txt; cp in.txt out.txt",
+        "sort -r -o in.txt in.txt; cp in.txt out.txt; echo 5 > folder/x; echo 6 | tee folder/y",
+        "sed -i s/3/4/ in.txt; cp in.txt out.txt",
+        "cat in.txt made.txt > new; mv new in.txt; cp in.txt out.txt",
+        "echo 8 >> made.txt; cp made.txt out.txt",
+        "echo z >> in.txt; cp in.txt out.txt; false",
+        "mv in.txt out.txt",
+    ],
+)
+def test_a_command_that_changes_its_dependency_is_recorded_as_by_dvc(tmp_path: Path, command: str) -> None:
+    stages = f"""
+        stages:
+          make: {{cmd: echo 7 > made.txt, outs: [made.txt]}}
+          self:
+            cmd: |
+              {command}
+            deps: [in.txt, folder, made.txt]
+            outs: [out.txt]
+        """
+    files = {"dvc.yaml": stages, "in.txt": "1\n3\n", "folder/x": "a\n", "folder/y": "b\n"}
+    ours, theirs = twins(tmp_path, files)
+
+    result = run_local(ours, "auto")
+    failed = reproduce(theirs, "-k") != 0
+
+    kept, expected = files_of(ours), files_of(theirs)
+    kept.pop(".gitignore"), expected.pop(".gitignore", None)  # DVC removes the entries after a failure
+    assert kept == expected
+    assert result.failed == failed, result.errors
+    assert failed or any("`meta: {rewrites: [" in notice for notice in result.notices)
+
+
+@pytest.mark.parametrize("own", ["", "echo own >> in.txt; ", "date +%s%N > in.txt; "])
+@pytest.mark.parametrize("edit", ["echo 2 > in.txt", "echo 2 >> in.txt", "echo 2 > new; mv new in.txt"])
+def test_an_edit_of_somebody_else_is_never_taken_for_a_change_of_the_command(
+    tmp_path: Path, edit: str, own: str
+) -> None:
+    stages = f"""
+        stages:
+          self:
+            cmd: |
+              cp in.txt out.txt; {own}touch go
+              for i in $(seq 100); do test -e done && break; sleep 0.05; done
+            deps: [in.txt]
+            outs: [out.txt]
+        """
+    root = make_repository(tmp_path / "toy", {"dvc.yaml": stages, "in.txt": "1\n", ".gitignore": "go\n"})
+    commit(root)
+    waiting = f"for i in $(seq 400); do test -e go && break; sleep 0.02; done; {edit}; touch done"
+
+    with subprocess.Popen(["sh", "-c", waiting], cwd=root):
+        result = run_local(root, 1)
+
+    assert "in.txt changed while the command ran" in result.errors["self"]
+    assert "add `meta: {rewrites: [in.txt]}` in stage self of dvc.yaml" in result.errors["self"]
+    assert not (root / "dvc.lock").exists()
 
 
 def test_bytecode_in_a_declared_folder_is_no_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

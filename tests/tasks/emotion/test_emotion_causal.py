@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from shipped import shipped_params
 
+from methods.causal import cpdag_of_dag
 from statewright.contracts import check
-from tasks.emotion.causal import CausalOutputs, _corrected, causal
+from tasks.emotion.causal import CausalOutputs, _corrected, _score_metrics, causal
 from tasks.emotion.params import CausalParams
 from tasks.emotion.series.panels import (
     artist_years,
@@ -139,6 +140,23 @@ def test_a_planted_effect_is_in_graph_and_tests(planted):
     first = within.loc[within["f"].idxmax()]
     assert (first["cause"], first["effect"]) == ("valence", "energy")
     assert first["coefficient"] > 0.3
+
+
+def test_pc_and_boss_agree_on_a_planted_effect(planted):
+    graph = planted.causal.graph
+    assert 0 <= graph.boss.equal <= graph.boss.shared <= min(graph.edges, graph.boss.edges)
+    assert graph.boss.shared > 0.7 * graph.edges
+    assert graph.boss.cross_past >= 1
+
+
+def test_agreement_counts_pairs_and_directions():
+    names = ("a last", "b last", "b now")
+    learnt = cpdag_of_dag(names, [("a last", "b now"), ("b last", "b now")])
+    scored = cpdag_of_dag(names, [("a last", "b now"), ("a last", "b last")])
+    assert _score_metrics(scored, learnt).model_dump() == {
+        "edges": 2, "shared": 1, "equal": 0, "cross_past": 1,
+    }  # fmt: skip
+    assert _score_metrics(learnt, learnt).equal == 2
 
 
 def test_no_edge_points_back_in_time(planted):

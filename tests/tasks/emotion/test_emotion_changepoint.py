@@ -20,6 +20,7 @@ from tasks.emotion.changepoint import (
     usable_careers,
 )
 from tasks.emotion.params import ChangepointParams
+from tasks.emotion.sections import music
 from tasks.emotion.series.persistence import components, song_variances
 from tasks.emotion.series.regimes import innovations, persistent_copies, standardise
 
@@ -133,6 +134,22 @@ def test_charts_change_near_the_published_years_only_without_persistence(outputs
     # Series that persist and drift without a change are cut by constant years as often as the charts.
     assert charts.persistent_changes > 0.5 * charts.map_changes
     assert charts.persistent_chance > charts.mauch_chance / 2
+
+
+def test_findings_say_what_the_better_model_says(outputs):
+    all_music, charts = music.finding(outputs)
+    trends = outputs.changepoint.whole["charts"].models["trends"]
+    for text in (all_music, charts):
+        assert "would split into constant periods" in text
+        assert "series that persist without a change would be as near" in text
+    assert f"and have {trends.expected_changes:.1f} changes on average" in charts
+    levels = outputs.changepoint.whole["charts"].model_copy(
+        update={"models": {**outputs.changepoint.whole["charts"].models, "trends": trends.model_copy(
+            update={"log_evidence": -1e6})}}
+    )  # fmt: skip
+    metrics = outputs.changepoint.model_copy(update={"whole": outputs.changepoint.whole | {"charts": levels}})
+    assert not music.drifts("charts", metrics)
+    assert "changed character most probably in" in music.finding(outputs._replace(changepoint=metrics))[1]
 
 
 def test_careers_without_a_change_are_not_reported(outputs):

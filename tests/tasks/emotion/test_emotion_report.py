@@ -15,7 +15,7 @@ from shipped import shipped_params
 from statewright.contracts import check
 from statewright.functions.signature import is_named_tuple
 from tasks.emotion.catalogue.selection import select_artists
-from tasks.emotion.changepoint import (
+from tasks.emotion.contracts.changes import (
     CareerMetrics,
     CareerModel,
     ChangepointMetrics,
@@ -37,7 +37,7 @@ EVIL = "<script>alert('x')</script>"
 DIMENSIONS = {"audio": ("valence", "energy"), "lyrics": ("joy",)}
 SECTIONS = (
     "findings", "data", "music", "careers", "plane", "states", "scales", "latent", "attention", "causality",
-    "effects", "influence", "forecast", "coverage", "trust", "explanation", "ablations",
+    "effects", "influence", "forecast", "coverage", "trust", "explanation", "ablations", "search",
     "feedback", "methods", "reproduce",
 )  # fmt: skip
 
@@ -187,7 +187,8 @@ def causes() -> dict[str, Any]:
     causal = {
         "graph": {"rows": 2786, "artists": 778, "edges": 2, "directed": 1, "own_past": 1,
                   "cross_past": 0, "now": 1,
-                  "mean_confidence": 0.9, "mean_adjacency": 1.0},
+                  "mean_confidence": 0.9, "mean_adjacency": 1.0,
+                  "boss": {"edges": 31, "shared": 29, "equal": 27, "cross_past": 1}},
         "granger": {name: scope | {"significant": int(name != "influencer->follower")} for name in scopes},
         "stationary": {"years": 88, "dimensions": 5, "levels": 0, "differences": 1, "after": 3},
     }  # fmt: skip
@@ -405,6 +406,34 @@ def three_scales(artists: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def searched() -> dict[str, Any]:
+    """Return a front; only the search of the error alone is surely better."""
+    setting = {"lasso": 0.01, "ridge": 0.1, "smooth": 1.0, "half_life": 10.0, "exponent": 0.5, "pull": 1.0}
+    front = pd.DataFrame(
+        {"error": [0.9375, 0.953, 0.99], "step": [0.2, 0.1, 0.15], "share": [1.0, 0.25, 0.1], "norm": 2.0,
+         "error_others": 0.961, "step_others": 0.125, "knee": [False, True, False]} | setting
+    )  # fmt: skip
+    trials = pd.DataFrame(
+        {"param_seed": np.repeat([0, 1], 6), "trial": np.tile(np.arange(1, 7), 2), "error": 0.97,
+         "best": np.linspace(0.99, 0.95, 12)} | {f"param_{name}": value for name, value in setting.items()}
+    )  # fmt: skip
+    point = {"error": 0.953, "step": 0.1, "share": 0.25, "weights": 27, "error_others": 0.961,
+             "step_others": 0.125}  # fmt: skip
+    gain = {"mean": 0.005, "low": -0.001, "high": 0.011, "wins": 6}
+    volumes = {"hypervolume": [0.03, 0.04], "mean": 0.035}
+    metrics = {
+        "artists": 243, "artists_others": 242, "targets": 393, "targets_others": 379, "evaluations": 200,
+        "seeds": 8, "weights": 10, "front": 3, "front_hypervolume": 0.04, "front_hypervolume_others": 0.04,
+        "norm_share_correlation": 0.6,
+        "strategies": {"NSGA-II": volumes | {"gain": gain}, "random search": volumes | {"gain": None},
+                       "weighted sums": volumes | {"gain": gain | {"mean": -0.004, "high": -0.002}}},
+        "knee": point, "best": point | {"error": 0.9375, "weights": 108},
+        "bayesian": {"trials": 40, "bayesian": [0.95, 0.94], "random": [0.96, 0.955],
+                     "gain": gain | {"low": 0.001}, "error_others": 0.95},
+    }  # fmt: skip
+    return {"search_front": front, "search_trials": trials, "search": metrics}
+
+
 def mapped(artists: pd.DataFrame) -> dict[str, Any]:
     """Return a latent map with the artists on it, and the figures of its models."""
     rows = [(i, year, 0.1 * year - 198) for i in artists["artist_id"] for year in (1980.0, 1981.0)]
@@ -493,6 +522,7 @@ def inputs() -> dict[str, Any]:
         **tables, **change_tables(**tables), **fused(), **causes(), **what_if(),
         **states(tables["careers"]), **influences(),
         **judged(int(tables["artists"]["artist_id"].iloc[0])), **three_scales(tables["artists"]),
+        **searched(),
         **mapped(tables["artists"]), **trusted(tables["artists"]),
         "scores": score_table(MIXED),
         "quarantine": pd.DataFrame([quarantine]),
@@ -594,6 +624,17 @@ def test_elements_nest_and_identifiers_are_unique_and_found(read: Reader, page: 
     assert set(read.all("aria-labelledby")) <= set(names)
 
 
+def test_the_search_says_which_strategy_is_surely_better(read: Reader):
+    assert (
+        "the front of NSGA-II is not surely different from that of random search (+0.0050, −0.0010 to 0.0110)"
+        in read.text
+    )
+    assert "the front of weighted sums is worse than that of random search" in read.text
+    assert "40 trials by expected improvement on a Gaussian process is better than that of" in read.text
+    assert "uses 27 weights and has an error of 0.953" in read.text
+    assert "242 artists that the search did not use, the errors are 0.961" in read.text
+
+
 def test_the_contents_list_every_section(read: Reader):
     sections = [attrs["id"] for tag, attrs in read.tags if tag == "section"]
     assert tuple(sections) == SECTIONS
@@ -604,6 +645,8 @@ def test_the_contents_list_every_section(read: Reader):
 def test_effects_come_with_their_refutations(read: Reader):
     assert "its valence would move by +0.69 (±0.08) by energy" in read.text
     assert "The two graphs differ by up to 0.22" in read.text
+    assert "This depends on the method: a search by a score (BOSS) has 1 arrow to other" in read.text
+    assert "joins 31 pairs: 29 are joined here too, 27 of them with the same direction" in read.text
     assert "The tests reject linear equations (p 0.001)" in read.text
     assert "in energy (+0.30 against +0.01). This alone does not show influence" in read.text
 

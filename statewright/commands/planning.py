@@ -1,0 +1,190 @@
+"""Commands that show what would run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from statewright.commands import FAILED, OK
+from statewright.masking import mask_command
+from statewright.request import Request
+
+
+def graph(options: argparse.Namespace) -> int:
+    """List the stages of the targets."""
+    from statewright.repository.declaration import declare, describe, open_repository
+    from statewright.repository.scope import targets
+    from statewright.terminal.graph import print_graph, select
+    from statewright.terminal.words import terminal
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    named = targets(repository, options.targets)
+    wanted = workflow.ancestors(named) if named else set(workflow.stages)
+    if options.json:
+        described = select(describe(repository), wanted)
+        for stage in described["stages"]:
+            if isinstance(stage["cmd"], list):
+                stage["cmd"] = [mask_command(line) for line in stage["cmd"]]
+            elif stage["cmd"]:
+                stage["cmd"] = mask_command(stage["cmd"])
+        print(json.dumps(described, indent=2, default=str))
+    else:
+        print_graph(workflow, wanted, terminal(stderr=False))
+    return OK
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Show the plan, its causes or its schedule."""
+    if options.check:
+        return _check_recorded(options)
+    from statewright.planning.absent import advice
+    from statewright.running.limits import limits_of
+    from statewright.scheduling.prediction import schedule_plan
+    from statewright.settled import recall
+    from statewright.terminal.plan_table import print_plan
+    from statewright.terminal.words import terminal
+
+    request = request_of(options)
+    if options.explain:
+        request = replace(request, targets=(options.explain,))
+    session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
+    if opened := session is None:
+        from statewright.session import missing_data, open_session, predict
+
+        session = open_session(Path.cwd(), request, assumed=options.assignments)
+        limits = limits_of(session.repository.root, options.workers)
+        prediction = predict(session, limits)
+    else:
+        limits = limits_of(session.root, options.workers)
+        prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
+    cores = limits.cores
+    if options.json:
+        missing = [asdict(data) for data in missing_data(session)] if opened else []
+        values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores, "missing": missing}
+        print(json.dumps(values, indent=2, allow_nan=False))
+    elif options.explain:
+        from statewright.terminal.explain import print_causes
+
+        for address in session.targets:
+            print_causes(session.workflow, session.plan, address, terminal(stderr=False))
+    else:
+        console = terminal(stderr=False)
+        print_plan(session.plan.labelled, console, prediction, cores, verbose=options.verbose)
+        if opened:
+            for line in advice(missing_data(session)):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if not options.assignments:
+            print_differing_metrics(session, console)
+    if session.plan.work and (options.schedule or options.svg):
+        _draw_plan(options, prediction, cores)
+    return OK
+
+
+def request_of(options: argparse.Namespace) -> Request:
+    """Return the stages that the options select, and how they are treated."""
+    values = {field.name: getattr(options, field.name) for field in fields(Request) if field.name in options}
+    return Request(**{**values, "targets": tuple(options.targets)})
+
+
+def print_differing_metrics(session: Any, console: Any) -> None:
+    """Print the metrics that differ from the last commit."""
+    from statewright.settled import SettledPlan
+
+    if not isinstance(session, SettledPlan):
+        from statewright.repository.metrics_diff import metric_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+    elif (session.root / ".statewright" / "metrics.json").exists():
+        from statewright.repository.metrics_diff import stored_changes
+        from statewright.terminal.metrics_table import print_metrics
+
+        print_metrics(stored_changes(session.root), console)
+
+
+def _check_recorded(options: argparse.Namespace) -> int:
+    """Fail unless `dvc.lock` agrees with declarations, params and files."""
+    from statewright.comparison.difference import check_recorded
+    from statewright.comparison.display import print_check
+    from statewright.terminal.words import terminal
+
+    checked = check_recorded(Path.cwd(), request_of(options))
+    if options.json:
+        print(json.dumps(checked.as_dict(), indent=2, allow_nan=False))
+    else:
+        print_check(checked, terminal(stderr=False))
+    return FAILED if checked.work else OK
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare two revisions."""
+    from statewright.comparison.difference import diff as compare_revisions
+    from statewright.comparison.display import markdown, print_difference
+    from statewright.terminal.words import terminal
+
+    difference = compare_revisions(Path.cwd(), options.old, options.new)
+    if options.format == "json":
+        print(json.dumps(difference.as_dict(), indent=2, allow_nan=False))
+    elif options.format == "markdown":
+        print(markdown(difference), end="")
+    else:
+        print_difference(difference, terminal(stderr=False))
+    return FAILED if options.exit_code and difference.differs else OK
+
+
+def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None:
+    from statewright.terminal.gantt import plan_chart, save_svg, show
+    from statewright.terminal.words import terminal
+
+    chart = plan_chart(prediction, cores)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if not options.json:
+        show(chart, terminal(stderr=False))
+
+
+def schedule(options: argparse.Namespace) -> int:
+    """Solve a scheduling problem from a PSPLIB file."""
+    from statewright.scheduling.psplib import read_psplib
+    from statewright.scheduling.schedule import solve
+    from statewright.terminal.gantt import problem_chart, save_svg, show
+    from statewright.terminal.words import terminal
+
+    problem = read_psplib(options.file)
+    schedule = solve(problem, seconds=options.seconds, workers=options.workers)
+    chart = problem_chart(problem, schedule, options.file.name)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if options.json:
+        print(json.dumps(schedule.as_dict()))
+    else:
+        show(chart, terminal(stderr=False))
+    return OK
+
+
+def durations(options: argparse.Namespace) -> int:
+    """Print or write the expected durations of stages."""
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.scheduling import durations as expected
+    from statewright.terminal.parameters import print_durations
+    from statewright.terminal.words import clock, counted, terminal
+
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    if options.write:
+        changed = expected.write_file(repository.root, workflow)
+        for address, seconds in changed.items():
+            print(f"{address}: {clock(seconds) if seconds else 'removed'}")
+        print(f"{expected.FILE}: {counted(len(changed), 'change')}")
+        return OK
+    expected.read_file(repository.root)  # a damaged file is an error here only
+    known = expected.expected_durations(repository.root, workflow)
+    if options.json:
+        print(json.dumps(expected.as_dict(known, workflow), indent=2))
+    else:
+        print_durations(known, workflow, terminal(stderr=False))
+    return OK

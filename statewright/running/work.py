@@ -1,0 +1,89 @@
+"""State that the stages of one transition share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from statewright.drift import Environments
+from statewright.planning.ordering import Ordering
+from statewright.planning.plan import Plan
+from statewright.reads.store import ReadStore
+from statewright.repository import lock_writer
+from statewright.request import Request
+from statewright.running.changed_inputs import Replay
+from statewright.running.launcher import Launcher
+from statewright.running.process import StageFailedError
+from statewright.running.recorder import Recorder
+from statewright.running.watch import Watch
+from statewright.terminal.display import Board
+from statewright.workflow import Workflow
+
+AGAIN = "again"
+"""Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
+
+
+@dataclass
+class Work:
+    """Everything that the stages of one transition share.
+
+    Parameters
+    ----------
+    launcher, warm : Launcher
+        Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
+    show_log : callable
+        Called with address and log of each finished attempt.
+    replay : Replay or None
+        Decides whether a stage itself has changed a dependency.
+    watch : Watch or None
+        Observes which files the stages open, if this system can.
+    reads : ReadStore
+        What stages were seen to read; filled by stages that run alone.
+    times, outcomes, errors : dict
+        Filled during the transition, see `Result`.
+    stale : dict
+        Address -> error of a stage that opened a file before its producer had finished.
+    unrepeatable : set of str
+        Stages that must not run a second time, because a dependency changed while they ran.
+    notices : list of str
+        Sentences to print at the end.
+    """
+
+    name: str
+    writer: lock_writer.LockWriter
+    workflow: Workflow
+    plan: Plan
+    board: Board
+    logs: Path
+    recorder: Recorder
+    launcher: Launcher
+    warm: Launcher
+    show_log: Callable[[str, Path], None]
+    ordering: Ordering
+    replay: Replay | None = None
+    watch: Watch | None = None
+    reads: ReadStore = field(default_factory=ReadStore)
+    flow_run: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    times: dict[str, tuple[float, float]] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    stale: dict[str, StaleInputError] = field(default_factory=dict)
+    unrepeatable: set[str] = field(default_factory=set)
+    notices: list[str] = field(default_factory=list)
+    environments: Environments = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the record of the environment in which the stages run."""
+        self.environments = Environments(self.writer.repository.root)
+
+    @property
+    def request(self) -> Request:
+        """The options of the run."""
+        return self.writer.repository.request
+
+
+class StaleInputError(StageFailedError):
+    """A stage opened a file before its producer had finished; the message names both."""
