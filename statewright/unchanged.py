@@ -118,13 +118,16 @@ def first_python() -> str | None:
 
 
 def _modules(folder: str) -> Iterator[str]:
-    """Yield the modules below a folder."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".py"):
-                yield entry.path
-            elif entry.is_dir() and entry.name != "__pycache__":
-                yield from _modules(entry.path)
+    """Yield the modules below a folder; none if it cannot be listed."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.endswith(".py"):
+            yield entry.path
+        elif entry.is_dir() and entry.name != "__pycache__":
+            yield from _modules(entry.path)
 
 
 def _digest(value: str) -> str:

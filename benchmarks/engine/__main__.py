@@ -7,9 +7,11 @@ generated repositories. The output is tables in Markdown. There are no threshold
 from __future__ import annotations
 
 import argparse
+import compileall
 import tempfile
 from pathlib import Path
 
+import statewright
 from benchmarks.engine import growth, phases, small
 from benchmarks.engine.repositories import prefect_server
 
@@ -34,6 +36,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="cores for statewright run")
     options = parser.parse_args()
     parts = options.parts or PARTS
+    # As the installer has compiled DVC: with PYTHONDONTWRITEBYTECODE, each process would do it again.
+    compileall.compile_dir(statewright.__path__[0], quiet=1)
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
         root = Path(folder)
         if "small" in parts:
