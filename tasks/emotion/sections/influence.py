@@ -131,6 +131,8 @@ def _fit_texts(metrics: NetworkMetrics) -> list[str]:
     texts = []
     for feature, words in FEATURES.items():
         parts = {name: model.features[feature] for name, model in fitted.items() if feature in model.features}
+        if not parts:
+            continue
         failed = {name: part for name, part in parts.items() if part.p_value < LEVEL}
         if not failed:
             texts.append(f"{words}: reproduced by all {plural(len(parts), 'model')}")

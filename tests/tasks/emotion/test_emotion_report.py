@@ -257,7 +257,7 @@ def states(careers: pd.DataFrame) -> dict[str, Any]:
 
 
 def influences() -> dict[str, Any]:
-    """Return two fitted networks of low coverage, and one without an estimate."""
+    """Return two networks of which one feature fits badly, and one without an estimate."""
     term = {"statistic": 5.0, "std_error": 0.25, "p_value": 0.0001}
     terms = [("all genres", "nodematch.genre", 1.5), ("all genres", "mutual", -np.inf)]
     terms += [("Jazz", "absdiff.energy", -2.0), ("Jazz", "gwesp.OTP.fixed.0.25", 0.5)]
@@ -268,8 +268,10 @@ def influences() -> dict[str, Any]:
         for feature in ("out-degree", "in-degree", "shared partners") for value in (0.0, 1.0)
     ]  # fmt: skip
     model = {"nodes": 66, "ties": 213, "dyads": 2677, "held": 5, "exact": False, "reason": "",
-             "effective_size": 1000, "covered": 0.5}  # fmt: skip
-    refused = model | {"reason": "The chain ran away.", "covered": 0.0}
+             "effective_size": 1000,
+             "features": {"out-degree": {"values": 2, "covered": 1.0, "p_value": 0.5},
+                          "shared partners": {"values": 2, "covered": 0.5, "p_value": 0.01}}}  # fmt: skip
+    refused = model | {"reason": "The chain ran away.", "features": {}}
     return {
         "network_terms": pd.DataFrame([term | {"model": m, "term": t, "coef": c} for m, t, c in terms]),
         "network_fit": pd.DataFrame(fits),
@@ -766,7 +768,11 @@ def test_error_bars_are_those_of_a_mean():
 
 def test_influence_reports_low_coverage_and_missing_estimates(read: Reader):
     assert "Blues: no estimate. The chain ran away." in read.text
-    assert "simulated networks: all genres 50% and Jazz 50%" in read.text
+    assert "followers of an artist: reproduced by all 2 models" in read.text
+    assert (
+        "artists between both ends of a tie: not reproduced in 2 of 2 models, all genres (50%) and Jazz (50%)"
+    ) in read.text
+    assert "distances between artists" not in read.text
     # exp(1.5) and exp(-0.2): a tenth of the scale of energy.
     assert "odds times 4.48" in read.text
     assert "odds times 0.82" in read.text
