@@ -257,7 +257,7 @@ def states(careers: pd.DataFrame) -> dict[str, Any]:
 
 
 def influences() -> dict[str, Any]:
-    """Return two networks of which one feature fits badly, and one without an estimate."""
+    """Return two networks with a feature that fits badly, and one of no estimate."""
     term = {"statistic": 5.0, "std_error": 0.25, "p_value": 0.0001}
     terms = [("all genres", "nodematch.genre", 1.5), ("all genres", "mutual", -np.inf)]
     terms += [("Jazz", "absdiff.energy", -2.0), ("Jazz", "gwesp.OTP.fixed.0.25", 0.5)]
