@@ -198,7 +198,7 @@ def _stale_input(work: Work, stage: Stage, observation: Observation) -> StaleInp
     producer, output = next(iter(observation.stale.items()))
     work.board.update(stage.address, note=f"opened {output} before {producer} had finished")
     return StaleInputError(
-        f"{stage.address}, or a stage that ran at the same time, opened {output} before {producer} "
+        f"{stage.address}, or another program at the same time, opened {output} before {producer} "
         "had finished, so its outputs were not recorded"
     )
 

@@ -22,7 +22,7 @@ class Observation:
     own : bool
         Whether the stage read its own outputs.
     stale : mapping of str to str
-        Producer -> an output of it that was opened before the producer had finished.
+        Producer -> an output of it, or the folder of one, that was opened before it had finished.
     passed_on : mapping of str to str
         Earlier stage of this run -> a file that it wrote and this stage read, and none declares.
     """

@@ -245,14 +245,14 @@ class Watch:
         """
         if self._paths.is_imported_from(folder):
             return
-        for output, producer in self._paths.outputs_in(folder):
+        for _, producer in self._paths.outputs_in(folder):
             state = self._stages[producer]
             for address, command in self._commands.items():
                 if address != producer and address not in self._ordering.observed:
                     unfinished = state.phase not in (FINISHED, SAVING)
                     earlier = self._place.get(producer, 0) < self._place[address]
                     if unfinished and earlier and producer not in self._ancestors(address):
-                        command.stale.setdefault(producer, output)
+                        command.stale.setdefault(producer, folder or "the top folder")
 
     def _watched_name(self, path: str) -> str | None:
         """Return the name of a path in events, while stages run and if it can be in one."""

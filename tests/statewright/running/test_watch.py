@@ -151,7 +151,7 @@ def test_a_listing_misses_outputs_that_are_not_made_yet(tmp_path: Path, open_wat
     watch = open_watch()
     begin(watch, "reader")
     shell(tmp_path, "ls data")
-    assert watch.end("reader").stale == {"made": "data/made.csv"}
+    assert watch.end("reader").stale == {"made": "data"}
 
     known = open_watch(observed=("reader",))
     begin(known, "reader")
