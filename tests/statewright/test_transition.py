@@ -397,16 +397,19 @@ def test_a_temporary_server_records_stages_that_ended_before_it_was_ready(tmp_pa
     after = datetime.now(UTC)
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as database:
-        query = "SELECT state_type FROM flow_run"
+        flows = "SELECT state_type FROM flow_run"
+        query = "SELECT name, state_type, start_time, end_time FROM task_run ORDER BY start_time"
         deadline = time.monotonic() + 200  # on a busy machine the record is completed in the background
-        states = []
-        while states != [("COMPLETED",)] and time.monotonic() < deadline:
+        states, tasks = [], []
+        # The server stores the state of a task run a moment after that of the flow run.
+        while (
+            [*states, *(task[1:2] for task in tasks)] != 3 * [("COMPLETED",)]
+        ) and time.monotonic() < deadline:
             time.sleep(0.2)
             with suppress(sqlite3.OperationalError):  # the server has not created its tables yet
-                states = database.execute(query).fetchall()
+                states = database.execute(flows).fetchall()
+                tasks = database.execute(query).fetchall()
         assert states == [("COMPLETED",)]
-        query = "SELECT name, state_type, start_time, end_time FROM task_run ORDER BY start_time"
-        tasks = database.execute(query).fetchall()
     assert [(name, state) for name, state, *_ in tasks] == [("a", "COMPLETED"), ("b", "COMPLETED")]
     times = [datetime.fromisoformat(at).replace(tzinfo=UTC) for _, _, *both in tasks for at in both]
     assert [before, *times, after] == sorted([before, *times, after])
