@@ -5,6 +5,10 @@ Each stage is a task with the name of the stage. Its logs, states and retries ap
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -17,11 +21,15 @@ from statewright.running.prefect_reporter import log_tail
 from statewright.running.work import Work
 from statewright.workflow import Stage
 
+PATIENCE_S = 10.0
+"""Seconds after the end of the flow in which Prefect may still send its last events."""
+
 
 def run_in_prefect(work: Work, limits: Limits, *, keep_going: bool = True) -> None:
     """Carry out the plan as tasks of the current flow run."""
     from prefect import allow_failure
 
+    bound_exit(PATIENCE_S)
     futures: dict[str, Any] = {}
 
     def start(address: str) -> Future[str]:
@@ -41,6 +49,30 @@ def run_in_prefect(work: Work, limits: Limits, *, keep_going: bool = True) -> No
         # An interrupt must reach the stages, which have their own threads and process groups.
         work.cancelled.set()
         raise
+
+
+def bound_exit(patience_s: float) -> threading.Thread:
+    """End this process with status 1 if its exit takes longer than `patience_s`.
+
+    At exit, Prefect sends each waiting event again and again, without limit, if its server has died.
+    """
+
+    def watch() -> None:
+        # Prefect waits at the start of the exit, which no public call shows.
+        while not getattr(threading, "_SHUTTING_DOWN", False):
+            time.sleep(0.2)
+        time.sleep(patience_s)
+        print(
+            f"statewright: Prefect's server did not accept the last events within {patience_s:g} s; "
+            "the stages themselves are recorded",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)
+
+    thread = threading.Thread(target=watch, name="bound-exit", daemon=True)
+    thread.start()
+    return thread
 
 
 def _copy_outcome(submitted: Any, future: Future[str]) -> None:
