@@ -73,7 +73,7 @@ def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run
     client = MlflowClient(servers.mlflow_url)
     experiment = client.get_experiment_by_name("statewright")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    runs = client.search_runs([experiment.experiment_id], max_results=2000)
     transitions = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
     assert sorted(run.info.run_name for run in transitions) == ["emotion", "releaf"]
     parent = next(run for run in transitions if run.info.run_name == "emotion")
