@@ -8,6 +8,9 @@ r"""Marginal likelihood of many short Gaussian processes, with its gradient.
 The process and the career's own coefficients ``Z_i b_i``, ``b_i ~ N(0, diag(tau^2))``, are integrated
 out exactly; a_i and l_i are summed over nodes that all careers share. A sampler therefore sees
 hyperparameters only. Careers are short: the Cholesky factors are small and need no padding.
+
+Fast math is off: it lets the compiler reorder sums, and then a function that numba has just compiled and
+the same one from its cache differ in the last digit, which a sampler turns into another chain.
 Specification 3, section 1.2.3; Rasmussen and Williams,
 Gaussian Processes for Machine Learning (2006), equations 2.30 and 5.9.
 """
@@ -19,9 +22,6 @@ import numpy as np
 from methods.compiled import compiled
 
 Array = np.ndarray
-
-# sums may be reordered for vector instructions; infinities keep their meaning
-FAST = {"reassoc", "contract", "arcp"}
 
 
 @compiled
@@ -41,7 +41,7 @@ def covariance(
     return whole
 
 
-@compiled(fastmath=FAST)
+@compiled
 def cholesky(matrix: Array) -> bool:
     """Replace a lower triangle by its Cholesky factor.
 
@@ -62,7 +62,7 @@ def cholesky(matrix: Array) -> bool:
     return True
 
 
-@compiled(fastmath=FAST)
+@compiled
 def _inverse_transposed(factor: Array, out: Array) -> None:
     """Fill `out` with ``L^-T``, row k being column k of ``L^-1``."""
     n = len(factor)
@@ -75,7 +75,7 @@ def _inverse_transposed(factor: Array, out: Array) -> None:
             out[k, j] = total / factor[j, j]
 
 
-@compiled(fastmath=FAST)
+@compiled
 def _node(
     known: Array,
     correlation: Array,
