@@ -145,9 +145,9 @@ def fit(
         )
     import nutpie
 
-    from methods.pytensor_setup import without_blas
+    from methods.pytensor_setup import configure_pytensor
 
-    without_blas()
+    configure_pytensor()
     compiled = nutpie.compile_pymc_model(model(careers, priors or Priors()))
     trace = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, cores=1, seed=seed, progress_bar=progress,

@@ -70,9 +70,9 @@ def sample(
     import arviz
     import nutpie
 
-    from methods.pytensor_setup import without_blas
+    from methods.pytensor_setup import configure_pytensor
 
-    without_blas()
+    configure_pytensor()
     compiled = nutpie.compile_pymc_model(_pymc_model(careers, prior or Prior()))
     trace = nutpie.sample(
         compiled, target_accept=0.99, draws=draws, tune=tune, chains=chains, cores=1, seed=seed,

@@ -295,7 +295,7 @@ def test_no_warning_of_a_missing_blas():
     import sys
 
     # where it is not set, the first look at the setting searches and warns
-    code = "from methods.pytensor_setup import without_blas; without_blas(); import pytensor; "
+    code = "from methods.pytensor_setup import configure_pytensor; configure_pytensor(); import pytensor; "
     code += "assert pytensor.config.blas__ldflags == ''"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
