@@ -7,39 +7,11 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from benchmarks.learning.search import FUNCTIONS, branin, hartmann
 from methods.search.bayesian import Trial, first_points, maximise
 from methods.search.gaussian_process import fit, predict
 
-BRANIN_BOX = [(-5.0, 10.0), (0.0, 15.0)]
-BRANIN_BEST = -0.39788735772973816
-HARTMANN_BEST = 3.3223680114155147
-"""Maxima of both functions (Picheny, Wagner and Ginsbourger 2013; https://www.sfu.ca/~ssurjano)."""
-WEIGHTS = np.array([1.0, 1.2, 3.0, 3.2])
-STEEPNESS = np.array(
-    [
-        [10, 3, 17, 3.5, 1.7, 8],
-        [0.05, 10, 17, 0.1, 8, 14],
-        [3, 3.5, 1.7, 10, 17, 8],
-        [17, 8, 0.05, 10, 0.1, 14],
-    ]
-)
-PLACES = 1e-4 * np.array(
-    [
-        [1312, 1696, 5569, 124, 8283, 5886],
-        [2329, 4135, 8307, 3736, 1004, 9991],
-        [2348, 1451, 3522, 2883, 3047, 6650],
-        [4047, 8828, 8732, 5743, 1091, 381],
-    ]
-)
-
-
-def branin(x: np.ndarray) -> float:
-    quadratic = x[1] - 5.1 / (4 * np.pi**2) * x[0] ** 2 + 5 / np.pi * x[0] - 6
-    return -float(quadratic**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x[0]) + 10)
-
-
-def hartmann(x: np.ndarray) -> float:
-    return float(WEIGHTS @ np.exp(-(STEEPNESS * (x - PLACES) ** 2).sum(axis=1)))
+(_, BRANIN_BOX, _, BRANIN_BEST), (_, _, _, HARTMANN_BEST) = FUNCTIONS["branin"], FUNCTIONS["hartmann6"]
 
 
 def best(trials: list[Trial]) -> float:

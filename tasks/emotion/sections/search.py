@@ -128,7 +128,8 @@ def _verdict(search: SearchOutputs) -> str:
         "combinations of aims that it beats. At equal numbers of evaluations, "
         f"{'; '.join(sentences)}. For the error alone, the result of {metrics.bayesian.trials} trials by "
         f"expected improvement on a Gaussian process is {_compared(gain)} that of as many random settings: "
-        f"the error is lower by {signed(gain.mean, 4)} ({interval(gain.low, gain.high, 4)})."
+        f"the error of random search minus its own is {signed(gain.mean, 4)} "
+        f"({interval(gain.low, gain.high, 4)})."
     )
 
 
