@@ -140,6 +140,24 @@ def choose(
     return Choice(chosen, scores, tuple(picked), score, best - score, fold_regret, held_out, fold)
 
 
+def choose_once(data: Data, names: Sequence[str], settings: Settings, folds: int = 5) -> str:
+    """Return the operator that cross-validation picks, without its regret."""
+    fold = assign_folds(data, folds, settings.seed)
+    variance = max(float(np.var(data.y)), 1e-300)
+    parts = []
+    for index in range(folds):
+        rows = np.flatnonzero(fold == index)
+        predicted = _predict(data, fold == index, names, settings)
+        parts.append(
+            {
+                name: choice_losses(values[rows], data.y[rows], data.problem, variance)
+                for name, values in predicted.items()
+            }
+        )
+    order = np.concatenate([np.flatnonzero(fold == index) for index in range(folds)])
+    return pick(joined_losses(parts, names), None if data.groups is None else data.groups[order])
+
+
 def joined_losses(parts: Sequence[Mapping[str, Floats]], names: Sequence[str]) -> dict[str, Floats]:
     """Return the row losses of all parts as one array per operator."""
     return {name: np.concatenate([part[name] for part in parts]) for name in names}

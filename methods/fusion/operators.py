@@ -12,6 +12,9 @@ be missing, in training and in prediction.
 | late-average | mean of the experts of the present modalities |
 | late-stacked | weights of the experts, fitted on held-out predictions for each set of modalities |
 | boosting | gradient boosting of all columns |
+| tensor | weighted tensor fusion of encoded modalities |
+| interaction | low-rank products of all modalities, beside their sum |
+| attention | attention between the modalities, then weighted tensor fusion |
 
 and the baselines ``prior`` and ``only:MODALITY``.
 """
@@ -28,7 +31,8 @@ from methods.fusion.experts import class_prior
 from methods.fusion.late import fit_experts, fit_late
 from methods.fusion.views import Fitted, Floats, Ints, Problem, Views, rows_of
 
-OPERATORS = ("late-average", "early", "late-stacked", "boosting")
+NEURAL = ("tensor", "interaction", "attention")
+OPERATORS = ("late-average", "early", "late-stacked", "boosting", *NEURAL)
 """Operators from the simplest to the most complex: a tie goes to the earlier one."""
 
 ONLY = "only:"
@@ -109,6 +113,10 @@ def fit_all(
             result[name] = fit_early(views, targets, problem, settings.seed)
         elif name == "boosting":
             result[name] = fit_boosting(views, targets, problem, settings.seed)
+        elif name in NEURAL:
+            from methods.fusion.neural import fit_neural
+
+            result[name] = fit_neural(name, views, targets, problem, settings.seed, groups)
         elif name == "prior":
             result[name] = _fit_prior(targets, problem)
         else:
