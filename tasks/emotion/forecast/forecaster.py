@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.emotion.forecast.history import Releases, histories
-from tasks.emotion.forecast.members import Filtered, members
+from tasks.emotion.forecast.members import MEMBERS, Filtered, members
 from tasks.emotion.forecast.targets import Task
 from tasks.emotion.params import TrainParams
 
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 Floats = np.ndarray
 
-CANDIDATES = ("trend", "steady", "cross", "trees", "boosting", "autoregression", "attention")
-"""Candidates: filter with a moving population, filter without, ridge over all filters, network.
+CANDIDATES = ("trend", "steady", "cross", *MEMBERS, "attention")
+"""Candidates: filter with a moving population, filter without, ridge over all filters, members, network."""
 
-`trees`, `boosting` and `autoregression` are those of `tasks.emotion.forecast.members`.
+PRIOR = {"autoregression": 2.0}
+"""Weights to which those of the candidates are shrunk, relative to 1 of the others.
+
+Artists held out in turn are of the years that the candidates learn from, and later years differ: what depends
+least on the years counts twice.
 """
 
 COHORT = 10
@@ -121,11 +125,13 @@ def fit_variant(
 def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
     """Return the weights of the candidates, one row per dimension.
 
-    They are estimated from the training targets that each candidate was not trained on.
+    They are estimated from the training targets that each candidate was not trained on, and shrunk to
+    `PRIOR`.
     """
     from methods.temporal.stacking import simplex_weights
 
     learn, truth = base.task.rows("train"), base.task.panel.mean
+    prior = np.array([PRIOR.get(name, 1.0) for name in candidates])
     return np.array(
         [
             simplex_weights(
@@ -133,6 +139,7 @@ def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params
                 truth[learn, j],
                 1 / (variance[learn, j] + base.noise[learn, j]),
                 params.stack_strength,
+                prior / prior.sum(),
             )
             for j in range(base.task.targets)
         ]

@@ -1,8 +1,9 @@
-"""Regressions that correct the state-space models, and one that does not use them.
+"""Regressions that correct the state-space models, and two that do not use them.
 
-Extremely randomised trees and gradient boosting learn the error of the mean of both filters; they see what
-a filter of one dimension does not: the other dimensions, the number of songs, the genre. An autoregression
-with the artist's mean knows nothing of trends, and so has other errors than the rest.
+Extremely randomised trees learn the error of the filter with a moving population, gradient boosting that
+of the mean of both filters; they see what a filter of one dimension does not: the other dimensions, the
+number of songs, the genre. Two more are baselines with artists held out in turn, an autoregression with the
+artist's mean and boosting of the history: they know nothing of the filters, and so have other errors.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from methods.temporal.population_filter import FilterResult
 
 Floats = np.ndarray
+
+MEMBERS = ("trees", "boosting", "boosting-history", "autoregression")
 
 LEAST_GENRE = 30
 """Training targets from which a genre is an input of its own."""
@@ -41,21 +44,27 @@ def members(known: Filtered) -> Mapping[str, Floats]:
 
     A training row is forecast by models that did not learn from its artist.
     """
-    from methods.temporal.baselines import history_summary
+    from methods.temporal.baselines import boosting, history_summary
     from methods.temporal.cross_fit import cross_fit
 
     task, learn = known.task, known.task.rows("train")
-    with np.errstate(invalid="ignore"):
-        summary = np.nan_to_num(history_summary(task.panel))
-    columns: dict[str, list[Floats]] = {name: [] for name in ("trees", "boosting", "autoregression")}
+    history = history_summary(task.panel)
+    summary, equal = np.nan_to_num(history), np.ones(len(task.time))
+    columns: dict[str, list[Floats]] = {name: [] for name in MEMBERS}
     for j in range(task.targets):
-        filtered = (known.trend[j].forecast + known.steady[j].forecast) / 2
+        trend, steady = known.trend[j].forecast, known.steady[j].forecast
         x, y, weight = inputs(known, summary, j), task.panel.mean[:, j], known.precision[:, j]
-        for name, make in (("trees", _trees), ("boosting", _boosting)):
+        for name, make, filtered in (
+            ("trees", _trees, trend),
+            ("boosting", _boosting, (trend + steady) / 2),
+        ):
             correction = cross_fit(
                 lambda fold, make=make: make(known.seed + fold), x, y - filtered, weight, learn, known.fold
             )
             columns[name].append(filtered + correction)
+        columns["boosting-history"].append(
+            cross_fit(lambda fold: boosting(known.seed + fold), history, y, equal, learn, known.fold)
+        )
         own = summary[:, [j, 2 * len(task.dimensions) + j]]
         columns["autoregression"].append(
             cross_fit(lambda _: _least_squares(), own, y, weight, learn, known.fold)
@@ -86,7 +95,7 @@ def inputs(known: Filtered, summary: Floats, j: int) -> Floats:
 def _trees(seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesRegressor
 
-    return ExtraTreesRegressor(100, min_samples_leaf=10, max_features=0.4, random_state=seed, n_jobs=2)
+    return ExtraTreesRegressor(100, min_samples_leaf=20, max_features=0.4, random_state=seed, n_jobs=2)
 
 
 def _boosting(seed: int) -> Any:
