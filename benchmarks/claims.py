@@ -18,6 +18,7 @@ from benchmarks import (
     claims_retrieval,
     claims_statistics,
     claims_trust,
+    claims_workflow,
 )
 from benchmarks.claim import CORRECTED, OPEN, RUN, UNTESTABLE, Claim, Metrics
 
@@ -85,6 +86,7 @@ def _section_numbers(section: str) -> list[int]:
 
 CLAIMS = (
     Claim("1 §4.2", "Attention preserves information entropy.", CORRECTED, _entropy, RUN),
+    *claims_workflow.CLAIMS,
     Claim(
         "1 §8.1", "Accuracy 85.2 % -> 93.7 %, efficiency, scalability.", UNTESTABLE, _against_baselines, RUN
     ),
@@ -131,7 +133,7 @@ def read_metrics() -> dict[str, Any]:
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
         path.stem.removesuffix("_benchmark"): _read(path)
-        for folder in ("releaf", "learning")
+        for folder in ("releaf", "learning", "engine")
         for path in sorted((FIGURES / folder).glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
