@@ -7,6 +7,7 @@ oracle of `optimize_workflow` on graphs of at most 7 stages with whole seconds.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,12 +148,14 @@ def _recorded_runs(root: Path) -> BenchmarkTable | Omission:
     With the durations that were measured, it also compares the run with its best schedule on 2 cores.
     """
     uri = tracking_uri(root)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     runs = list(_schedules(root, uri)) if answers(uri) else []
     rows: list[list[str | int | float | None]] = []
     graph = workflow_graph(root) if runs else WorkflowGraph({})
     for began, record in runs:
         seconds = {a: s["actual"] for a, s in record["stages"].items() if s["actual"] is not None}
-        if len(seconds) > 1 and set(seconds) <= set(graph.seconds):
+        complete = len(seconds) == len(record["stages"])  # else a stage failed, or was up to date
+        if complete and len(seconds) > 1 and set(seconds) <= set(graph.seconds):
             predicted, actual = record["predicted"], record["actual"]
             best, rule = _hindsight(graph, seconds)
             rows.append([began, len(seconds), predicted, actual, predicted / actual, best, rule])
