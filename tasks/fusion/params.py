@@ -83,3 +83,20 @@ class PreprocessParams(Params):
     test_share: float = Field(gt=0, lt=1, description="share of the rows that is held out for the test")
     rare: int = Field(ge=1, description="a text value in fewer development rows is encoded as (rare)")
     seed: int = Field(description="seed of the division, if neither split nor time gives it")
+
+
+class CharacteriseParams(Params):
+    """Settings of the description of the modalities."""
+
+    components: int = Field(ge=1, description="principal components that are tested for normality and drift")
+    seed: int = Field(description="seed of the folds of the classifier that looks for drift")
+
+
+class RecogniseParams(Params):
+    """Settings of the choice of a family."""
+
+    most_columns: int = Field(ge=1, description="a wider modality is modelled by so many components")
+    most_components: int = Field(ge=1, description="largest number of components of a mixture")
+    most_rows: int = Field(ge=20, description="rows that are used, drawn at random from more")
+    folds: int = Field(ge=2, description="parts of the cross-validation")
+    seed: int = Field(description="seed of rows, folds and starts")

@@ -71,6 +71,8 @@ def _arrays(records: pd.DataFrame, schema: Schema, encoded: dict[str, Encoded]) 
         arrays["y"] = records["target"].to_numpy(float)
     arrays["group"] = group_codes(records)
     arrays["row"] = np.arange(len(records), dtype=np.int64)
+    if "time" in records and pd.api.types.is_numeric_dtype(records["time"].dtype):
+        arrays["time"] = records["time"].to_numpy(float)
     for number in range(len(schema.levels)):
         arrays[f"level.{number}"] = pd.factorize(records[f"level.{number}"], sort=True)[0].astype(np.int64)
     return arrays

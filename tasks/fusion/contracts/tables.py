@@ -53,7 +53,7 @@ class Split(pa.DataFrameModel):
 
 
 class Column(Document):
-    """One column of a modality and the kind of its values; a date counts days since 1970."""
+    """One column of a modality; a date counts days since 1970."""
 
     name: str
     kind: Kind
@@ -146,7 +146,8 @@ Views = Annotated[Tensors, Shapes({"y": ("rows",), "group": ("rows",), "row": ("
 """Tensors ``x.MODALITY`` (rows, columns), float64, NaN where a cell is missing.
 
 `y` is the number of the class or the value, `group` numbers the groups (every row its own without
-groups), `row` is the row in `records`, and ``level.0``, ... number the values of the levels.
+groups), `row` is the row in `records`, `time` the number of the time column if there is one, and
+``level.0``, ... number the groups of the levels, -1 where missing.
 """
 
 
