@@ -31,7 +31,7 @@ def commands() -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy this repository, without outputs, and put the two tables of the page there."""
+    """Copy this repository without outputs, and add the two tables."""
     root = copy_checkout(ROOT, tmp_path_factory.mktemp("fuse"), [], ["data/fusion"])
     project = root / "pyproject.toml"
     project.write_text(project.read_text().replace('prefect = "always"', 'prefect = "never"'))
