@@ -1,4 +1,4 @@
-"""Stage fusion-feedback: propose a patch to ``params.yaml`` with its reason, or stop.
+"""Stage fusion-feedback: propose a patch to ``params.yaml``, or stop.
 
 A move is proposed only where the last round gives a reason for it:
 
@@ -81,7 +81,8 @@ def moves(
     if evaluate.chosen.startswith("late-") and start[LANDMARKS] < rows:
         yield (
             {**start, LANDMARKS: more},
-            f"Use {more} landmarks: the experts of “{evaluate.chosen}” use {start[LANDMARKS]} of {rows} rows.",
+            f"Use {more} landmarks: the experts of “{evaluate.chosen}” use {start[LANDMARKS]} of {rows} "
+            "rows.",
         )
     picks = list(dict.fromkeys(choice.picked))
     if len(picks) > 1 and start[FOLDS] < MOST_FOLDS:

@@ -92,11 +92,13 @@ def test_an_observed_read_stops_the_loop_after_its_round(tmp_path: Path) -> None
     looped = statewright(root, "loop", "--rounds", "3")
     assert looped.returncode == 2, looped.stderr
     assert "stage 'fit' (needed by feedback) was observed to read test.txt, a holdout of" in looped.stderr
+    assert "add it to deps" not in looped.stderr
     assert (root / "params.yaml").read_text() == "n: 1\n"  # no patch was applied
     assert json.loads((root / "journal.json").read_text()) == []
     checked = statewright(root, "check", "--reads")
     assert checked.returncode == 1
     assert "was observed to read test.txt, a holdout" in checked.stdout
+    assert "test.txt" not in statewright(root, "check", "--fix").stdout
     again = statewright(root, "loop")
     assert again.returncode == 2
     assert "round" not in again.stderr  # refused before the first round

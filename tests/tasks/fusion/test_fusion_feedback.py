@@ -75,7 +75,7 @@ def test_an_unsure_choice_gets_more_folds_and_experts_more_landmarks() -> None:
 
 
 def simulate(score: Any, drops: Any, rounds: int = 12) -> tuple[list[tuple[FuseParams, float]], Feedback]:
-    """Run the loop on a known score; return the states with their score, and the last feedback."""
+    """Run the loop on a known score; return its states and the last feedback."""
     fuse, journal, tried = fuse_params(), [], []
     for number in range(1, rounds + 1):
         tried.append((fuse, score(fuse)))
