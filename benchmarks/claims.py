@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import (
     claims_complexity,
+    claims_fusion,
     claims_language,
     claims_learning,
     claims_releaf,
@@ -90,12 +91,7 @@ CLAIMS = (
     Claim(
         "1 §8.1", "Accuracy 85.2 % -> 93.7 %, efficiency, scalability.", UNTESTABLE, _against_baselines, RUN
     ),
-    Claim(
-        "1 §8.2",
-        "Overall complexity O(n m d log n).",
-        CORRECTED,
-        "Full attention costs O(n^2 d) per head; the exponents are not measured yet.",
-    ),
+    *claims_fusion.CLAIMS,
     *sorted(
         (*claims_language.CLAIMS, *claims_releaf.CLAIMS, *claims_retrieval.CLAIMS),
         key=lambda claim: _section_numbers(claim.section),
@@ -133,7 +129,7 @@ def read_metrics() -> dict[str, Any]:
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
         path.stem.removesuffix("_benchmark"): _read(path)
-        for folder in ("releaf", "learning", "engine")
+        for folder in ("releaf", "learning", "engine", "fusion")
         for path in sorted((FIGURES / folder).glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
