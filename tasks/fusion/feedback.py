@@ -20,7 +20,7 @@ from typing import Any
 
 from statewright.contracts import Feedback
 from tasks.fusion.contracts.characterise import Characterisation
-from tasks.fusion.contracts.results import ChoiceMetrics, EvaluateMetrics
+from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
 from tasks.fusion.params import FeedbackParams, FuseParams
 from tasks.report.blocks import joined
 from tasks.rounds import Journal, Trials, Values, difference, replay
@@ -31,7 +31,7 @@ LEAST_MODALITIES = 2
 
 
 def feedback(
-    evaluate: EvaluateMetrics,
+    evaluate: Evaluation,
     choice: ChoiceMetrics,
     characterise: Characterisation,
     fusion_journal: Journal,
@@ -40,7 +40,7 @@ def feedback(
     fuse: FuseParams,
 ) -> Feedback:
     """Propose the next state of the search, or stop."""
-    score = round(1 - evaluate.scores[evaluate.chosen].mean, 6)
+    score = round(1 - evaluate.scores[evaluate.chosen], 6)
     trials = replay(fusion_journal.root, current(fuse), score)
     best = trials.best(params.least_gain)
     now, start = trials.states[-1], trials.states[best]
@@ -66,10 +66,11 @@ def current(fuse: FuseParams) -> dict[str, Any]:
 
 
 def moves(
-    start: Values, evaluate: EvaluateMetrics, choice: ChoiceMetrics, rows: int
+    start: Values, evaluate: Evaluation, choice: ChoiceMetrics, rows: int
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield each state that the last round gives a reason to try, with the reason."""
-    drops = sorted(evaluate.permuted.items(), key=lambda item: item[1].mean)
+    parts = evaluate.modalities
+    drops = sorted(((name, part.permuted) for name, part in parts.items()), key=lambda item: item[1].mean)
     for name, drop in drops:
         if drop.high < 0 and name not in start[WITHOUT] and len(drops) > LEAST_MODALITIES:
             yield (

@@ -100,21 +100,3 @@ class RecogniseParams(Params):
     most_rows: int = Field(ge=20, description="rows that are used, drawn at random from more")
     folds: int = Field(ge=2, description="parts of the cross-validation")
     seed: int = Field(description="seed of rows, folds and starts")
-
-
-class FuseParams(Params):
-    """Operators, and the nested cross-validation that chooses among them."""
-
-    operators: tuple[str, ...] = Field(description="ways to fuse that are compared", min_length=1)
-    without: tuple[str, ...] = Field(description="modalities that are not used, although they are ingested")
-    landmarks: int = Field(ge=10, description="rows that span the features of a modality's expert")
-    folds: int = Field(ge=3, description="outer folds of the nested cross-validation")
-    seed: int = Field(description="seed of folds and starts")
-    threads: int = Field(ge=1, description="processes among which trainings are divided")
-
-
-class FeedbackParams(Params):
-    """Search for better parameters."""
-
-    patience: int = Field(ge=1, description="rounds without a gain after which the search stops")
-    least_gain: float = Field(ge=0, description="rise of the score on resplits that counts as a gain")

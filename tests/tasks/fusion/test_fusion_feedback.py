@@ -8,7 +8,7 @@ import pytest
 
 from statewright.contracts import Feedback
 from tasks.fusion.contracts.characterise import Characterisation
-from tasks.fusion.contracts.results import ChoiceMetrics, EvaluateMetrics
+from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
 from tasks.fusion.feedback import FOLDS, LANDMARKS, WITHOUT, feedback
 from tasks.fusion.params import FeedbackParams, FuseParams
 from tasks.rounds import Journal
@@ -26,22 +26,31 @@ def interval(mean: float, half: float = 0.01) -> dict[str, float]:
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
-def evaluated(score: float, drops: dict[str, float], chosen: str = "early") -> EvaluateMetrics:
-    return EvaluateMetrics.model_validate(
+def evaluated(score: float, drops: dict[str, float], chosen: str = "early") -> Evaluation:
+    return Evaluation.model_validate(
         {
-            "chosen": chosen, "resplits": 20, "scores": {chosen: interval(score)}, "against": {},
-            "permuted": {name: interval(drop) for name, drop in drops.items()},
-            "absent": {}, "importance": {}, "calibration": None, "coverage": None,
+            "chosen": chosen, "resplits": 20, "rows": ROWS, "scores": {chosen: score}, "gains": {},
+            "best_single": "a", "helps": "yes", "alpha": 0.1,
+            "modalities": {
+                name: {"importance": None, "permuted": interval(drop), "absent": drop, "absent_early": None,
+                       "alone": 0.5}
+                for name, drop in drops.items()
+            },
+            "reliability": {"raw": None, "calibrated": None, "temperature": 1.0, "radius": None,
+                            "coverage": 0.9, "size": None},
         }
     )  # fmt: skip
 
 
 def chosen_by(picks: list[str]) -> ChoiceMetrics:
-    return ChoiceMetrics(chosen=picks[0], folds=5, score=0.9, regret=0.0, scores={}, picked=picks)
+    return ChoiceMetrics(
+        chosen=picks[0], rows=ROWS, folds=5, order=["early"], means={}, scores={}, picked=picks, score=0.9,
+        regret=0.0, fold_regret=[],
+    )  # fmt: skip
 
 
 def propose(
-    evaluate: EvaluateMetrics,
+    evaluate: Evaluation,
     picks: list[str],
     rounds: list[dict[str, Any]] | None = None,
     **fuse: Any,
