@@ -11,7 +11,7 @@ from statewright.contracts import Document, Table
 
 
 class FusedRows(pa.DataFrameModel):
-    """One row per row of records, operator and class: prediction of a model without the row's fold.
+    """One row per record, operator and class: prediction without the row's fold.
 
     `label` is the number of the class, -1 for regression; `value` is its probability, or the predicted value.
     """
@@ -60,7 +60,7 @@ class OperatorDetails(Document):
 
 
 class Attention(Document):
-    """Weights of every operator that has some, and the names of the modalities in their order."""
+    """Weights of every operator that has some; `modalities` are in order."""
 
     modalities: list[str]
     operators: dict[str, OperatorDetails]
