@@ -93,8 +93,8 @@ class SnapshotRecipe:
     width: int = 32
     dropout: float = 0.2
     epochs: int = 40
-    patience: int = 8
-    learning_rate: float = 1e-2
+    patience: int = 12
+    learning_rate: float = 3e-2
     weight_decay: float = 1e-3
     seed: int = 0
 
@@ -105,7 +105,8 @@ class WeightedEncoder(nn.Module):
     def __init__(self, name: str, features: int, width: int, out: int, dropout: float) -> None:
         super().__init__()
         self.name, self.dropout = name, dropout
-        self.first, self.last = weighted_layer(name, features, width), weighted_layer(name, width, out)
+        self.first = weighted_layer(name, features, width)
+        self.last = weighted_layer(name, width, out, last=True)
         self.own = nn.Linear(features, out)
 
     def forward(self, x: Tensor, edges: Tensor, weight: Tensor) -> Tensor:

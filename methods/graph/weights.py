@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+HEADS = 4
 
 
 def genre_similarity(links: Links, genre: Ints, genres: int) -> Floats:
@@ -72,12 +73,12 @@ def tie_weights(similarity: Floats, years_apart: Floats, half_life: float) -> Fl
     return np.asarray(similarity * 2.0 ** (-np.abs(years_apart) / half_life))
 
 
-def weighted_layer(name: str, width_in: int, width_out: int) -> nn.Module:
+def weighted_layer(name: str, width_in: int, width_out: int, *, last: bool = False) -> nn.Module:
     """Return a layer of PyG that takes a weight of each edge.
 
     ``gcn``: ``D^-1/2 (A + I) D^-1/2 H W`` with weighted A. ``sage``: ``W_1 h_i + W_2 sum_j w_ij h_j / sum_j
     w_ij``; call it with weights that sum to 1 for each receiver, see `mean_weights`. ``gat``: four heads, of
-    which the attention also reads the weight.
+    which the attention also reads the weight; they are concatenated, or averaged in the `last` layer.
 
     Raises
     ------
@@ -91,7 +92,8 @@ def weighted_layer(name: str, width_in: int, width_out: int) -> nn.Module:
     if name == "sage":
         return GraphConv(width_in, width_out, aggr="add")
     if name == "gat":
-        return GATConv(width_in, width_out // 4, heads=4, edge_dim=1)
+        width = width_out if last else width_out // HEADS
+        return GATConv(width_in, width, heads=HEADS, concat=not last, edge_dim=1)
     raise ValueError(f"unknown layer '{name}'; expected gcn, sage or gat")
 
 
@@ -110,11 +112,19 @@ def mean_weights(edges: Tensor, weight: Tensor, nodes: int) -> Tensor:
     return weight / total[edges[1]]
 
 
-def permute_ties(links: Links, block: Ints, rng: np.random.Generator, *, rounds: int = 20) -> Links:
+def contained(values: Ints, among: Ints) -> NDArray[np.bool_]:
+    """Return which values are in a sorted array; for many small calls, unlike `isin`."""
+    if not len(among):
+        return np.zeros(values.shape, bool)
+    place = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    return np.asarray(among[place] == values)
+
+
+def permute_ties(links: Links, block: Ints, rng: np.random.Generator, *, rounds: int = 12) -> Links:
     """Exchange the targets of ties at random within blocks; all degrees stay.
 
-    In each round the ties of a block are paired at random, and a pair exchanges its targets if this makes
-    neither a self loop nor a tie twice (Maslov and Sneppen, 2002, with a block).
+    In each round the ties of a block are paired at random, and half of the pairs exchange their targets if
+    this makes neither a self loop nor a tie twice (Maslov and Sneppen, 2002, with a block).
 
     Parameters
     ----------
@@ -125,7 +135,7 @@ def permute_ties(links: Links, block: Ints, rng: np.random.Generator, *, rounds:
         target as block, each source keeps the genres and decades that it is tied to.
     rng : Generator
     rounds : int
-        Each tie takes part in about one proposal a round.
+        Each tie takes part in about one proposal in two rounds.
     """
     source, target = links[0], links[1].copy()
     nodes = int(links.max()) + 1 if links.size else 0
@@ -137,11 +147,13 @@ def permute_ties(links: Links, block: Ints, rng: np.random.Generator, *, rounds:
         # Pairs alternate, so that the last tie of an odd block is not left out in each round.
         order = np.roll(order, int(rng.integers(2)))
         first, second = order[0::2], order[1::2]
-        same = block[first] == block[second]
+        # Were all pairs to exchange, a small block would only reach even permutations.
+        same = (block[first] == block[second]) & (rng.random(len(first)) < 0.5)
         first, second = first[same], second[same]
         proposed = np.stack([source[first] * nodes + target[second], source[second] * nodes + target[first]])
         _, inverse, times = np.unique(proposed, return_inverse=True, return_counts=True)
-        new = ~np.isin(proposed, source * nodes + target) & (times[inverse].reshape(proposed.shape) == 1)
+        new = ~contained(proposed, np.sort(source * nodes + target))
+        new &= times[inverse].reshape(proposed.shape) == 1
         loop = (source[first] == target[second]) | (source[second] == target[first])
         accepted = new.all(axis=0) & ~loop
         a, b = first[accepted], second[accepted]

@@ -329,7 +329,9 @@ class InfluenceParams(Params):
     negatives: int = Field(description="other artists among which a tie is ranked", ge=10)
     ranked: int = Field(description="ties that are ranked, at most", ge=20)
     seeds: int = Field(description="repetitions, each with other negatives, halves and weights", ge=2)
-    width: int = Field(description="width of the states of a graph network", ge=4, multiple_of=4)
+    width: int = Field(
+        description="width of the states of a graph network and the attention", ge=4, multiple_of=4
+    )
     epochs: int = Field(description="maximum number of epochs of a graph network", ge=1)
     history: int = Field(description="earlier ties of an artist that the attention reads", ge=1)
     attention_epochs: int = Field(description="maximum number of epochs of the attention", ge=1)

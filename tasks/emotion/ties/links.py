@@ -185,7 +185,12 @@ def _attention(problem: Problem) -> Iterator[tuple[str, Scores]]:
     judged, params = problem.judged, problem.params
     lookup = _Lookup(problem)
     recipe = Recipe(
-        events=params.history, epochs=params.attention_epochs, batch_size=1024, patience=3, seed=problem.seed
+        events=params.history,
+        width=params.width,
+        epochs=params.attention_epochs,
+        batch_size=1024,
+        patience=3,
+        seed=problem.seed,
     )
     resemblance = partial(likeness, problem.people)
     model = LinkPredictor(judged.events, recipe, lookup.features, resemblance, LIKENESS).fit(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from methods.graph.links import pair_keys, same_type_negatives
 from methods.graph.temporal import Events, Pairs, pair_features
+from methods.graph.weights import contained
 from tasks.emotion.params import InfluenceParams
 from tasks.emotion.ties.people import DECADE, Genres, People, content, split_decades
 
@@ -134,7 +135,7 @@ def negatives(
     wrong = np.arange(len(source))
     for _ in range(TRIES):
         a, b = source[wrong], target[wrong]
-        known = np.isin(pair_keys(np.stack([a, b]), len(people.table)), taken)
+        known = contained(pair_keys(np.stack([a, b]), len(people.table)), taken)
         wrong = wrong[(people.began[b] > people.began[a]) | (a == b) | known]
         if not len(wrong):
             return Pairs(source, target, time)

@@ -65,7 +65,7 @@ def plain_features(people: People) -> Floats:
     return np.column_stack([np.eye(len(people.genres))[people.genre], np.eye(len(decades))[decade]])
 
 
-def neighbour_features(people: People, links: Ints, known: Ints, y: Floats, base: Floats) -> Floats:
+def neighbour_features(links: Ints, known: Ints, y: Floats, base: Floats) -> Floats:
     """Describe the neighbours of each artist by their mean sound, beyond `base`.
 
     Parameters
@@ -140,7 +140,7 @@ def mean_of_influencers(links: Ints, y: Floats, known: Ints, fallback: Floats) -
 
 def with_neighbours(people: People, links: Ints, one: Sample, plain: Floats, expected: Floats) -> Floats:
     """Fit the ridge regression that also reads the neighbours' sound."""
-    near = neighbour_features(people, links, one.known, one.y, expected)
+    near = neighbour_features(links, one.known, one.y, expected)
     return ridge(np.column_stack([plain, near]), one.y, one.known)
 
 
@@ -164,7 +164,7 @@ def graph_network(
         torch.tensor(one.y - expected).float(),
     )
     recipe = SnapshotRecipe(
-        layer, width=params.width, epochs=2 * params.epochs, patience=20, learning_rate=1e-2, seed=seed
+        layer, width=params.width, epochs=params.epochs, patience=params.epochs, seed=seed
     )
     fitted = predict_values(graph, one.train, one.validation, recipe)
     return replace(fitted, values=expected + fitted.values)
