@@ -21,14 +21,10 @@ from tasks.emotion.contracts.influence import (
     InfluenceOutputs,
     Leak,
     LinkSetting,
-    NullGain,
-    Sound,
-    SoundModel,
 )
 from tasks.emotion.contracts.raw import RawArtists
 from tasks.emotion.contracts.tables import Influence
 from tasks.emotion.params import InfluenceParams
-from tasks.emotion.ties import sound
 from tasks.emotion.ties.comparison import average_precision, paired, reciprocal_ranks
 from tasks.emotion.ties.links import (
     ATTENTION,
@@ -43,6 +39,7 @@ from tasks.emotion.ties.links import (
 )
 from tasks.emotion.ties.people import Genres, People, genre_tables, read_people
 from tasks.emotion.ties.settings import KINDS, SETTINGS, Judged, describe, judged_pairs
+from tasks.emotion.ties.sound_scores import judge_sound
 
 Floats = NDArray[np.float64]
 PERFECT = 0.999
@@ -76,7 +73,7 @@ def influence(
         tables.append(table)
         if setting == SETTINGS[-1]:
             examples = _example_rows(people, repetitions[0], network)
-    nulls, summary = _sound(people, genres, params)
+    sound = judge_sound(people, genres, params)
     metrics = InfluenceMetrics(
         artists=len(people.table),
         ties=people.links.shape[1],
@@ -87,10 +84,14 @@ def influence(
             kind: _leak(*found) for kind, found in pair_leaks(people, params.validation_from, params).items()
         },
         settings=settings,
-        sound=summary,
+        sound=sound.summary,
     )
     return InfluenceOutputs(
-        pd.concat(tables, ignore_index=True), pd.concat(links, ignore_index=True), examples, nulls, metrics
+        pd.concat(tables, ignore_index=True),
+        pd.concat(links, ignore_index=True),
+        examples,
+        sound.nulls,
+        metrics,
     )
 
 
@@ -249,99 +250,3 @@ def _example_rows(people: People, one: Repetition, network: str) -> pd.DataFrame
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _sound(people: People, genres: Genres, params: InfluenceParams) -> tuple[pd.DataFrame, Sound]:
-    """Judge all models of sound, and two of them on permuted networks."""
-    samples = [sound.sample(people, params, params.seed + k) for k in range(params.seeds)]
-    checks: dict[str, list[float]] = {}
-    errors: dict[str, list[Floats]] = {}
-    for number, one in enumerate(samples):
-        models = dict(sound.baselines(people, one))
-        for name, layer in sound.LAYERS.items():
-            values = sound.graph_network(
-                people, genres, people.links, one, layer, params, params.seed + number
-            )
-            models[name], loss = values.values, values.validation_loss
-            checks.setdefault(name, []).append(loss)
-        for name, predicted in models.items():
-            errors.setdefault(name, []).append((predicted - one.y)[one.held_out] ** 2)
-    best = min(checks, key=lambda name: float(np.mean(checks[name])))
-    artist = np.concatenate([one.held_out for one in samples])
-    squared = {name: np.concatenate(parts) for name, parts in errors.items()}
-    base, near = squared["ridge, genre and decade"], squared["ridge, with neighbours"]
-    models_summary = {
-        name: SoundModel(
-            mse={
-                dimension: round(float(value), 4)
-                for dimension, value in zip(params.dimensions, part.mean(axis=0), strict=True)
-            },
-            gain=_gain(part, base, artist, params),
-            over_neighbours=_gain(part, near, artist, params),
-        )
-        for name, part in squared.items()
-    }
-    rows = _null_rows(people, genres, samples[0], best, params)
-    nulls = {
-        model: {kind: _null(rows, model, kind) for kind in sound.NULLS}
-        for model in ("ridge, with neighbours", best)
-    }
-    return rows, Sound(held_out=len(np.unique(artist)), network=best, models=models_summary, nulls=nulls)
-
-
-def _gain(part: Floats, base: Floats, artist: NDArray[np.int64], params: InfluenceParams) -> Difference:
-    """Return ``1 - MSE / MSE of base`` over all dimensions, resampling artists."""
-    _, row = np.unique(artist, return_inverse=True)
-    ours, rival = (np.bincount(row, weights=one.mean(axis=1)) for one in (part, base))
-    weight = cluster_weights(row.max() + 1, params.draws, params.seed)
-    low, high = np.quantile(1 - (weight @ ours) / (weight @ rival), [0.025, 0.975])
-    return Difference(
-        value=round(float(1 - ours.sum() / rival.sum()), 4),
-        low=round(float(low), 4),
-        high=round(float(high), 4),
-    )
-
-
-def _null_rows(
-    people: People, genres: Genres, one: sound.Sample, best: str, params: InfluenceParams
-) -> pd.DataFrame:
-    """Return the gain of two models on the network and on permuted ones."""
-    plain = sound.plain_features(people)
-    expected = sound.ridge(plain, one.y, one.known)
-    base = ((expected - one.y)[one.held_out] ** 2).mean()
-
-    def gain(values: Floats) -> float:
-        return float(1 - ((values - one.y)[one.held_out] ** 2).mean() / base)
-
-    def near(links: NDArray[np.int64]) -> float:
-        return gain(sound.with_neighbours(people, links, one, plain, expected))
-
-    def network(links: NDArray[np.int64]) -> float:
-        layer = sound.LAYERS[best]
-        return gain(sound.graph_network(people, genres, links, one, layer, params, params.seed).values)
-
-    rows = [
-        ("ridge, with neighbours", "real", 0, near(people.links)),
-        (best, "real", 0, network(people.links)),
-    ]
-    for number, kind in enumerate(sound.NULLS):
-        rng = np.random.default_rng([params.seed, number])
-        for draw in range(params.permutations):
-            links = sound.permuted(people, kind, rng)
-            rows.append(("ridge, with neighbours", kind, draw, near(links)))
-            if draw < params.network_permutations:
-                rows.append((best, kind, draw, network(links)))
-    return pd.DataFrame(rows, columns=["model", "kind", "draw", "gain"]).round({"gain": 5})
-
-
-def _null(rows: pd.DataFrame, model: str, kind: str) -> NullGain:
-    own = rows[rows["model"] == model]
-    real = float(own.loc[own["kind"] == "real", "gain"].iloc[0])
-    permuted = own.loc[own["kind"] == kind, "gain"]
-    return NullGain(
-        real=round(real, 4),
-        permuted=round(float(permuted.mean()), 4),
-        highest=round(float(permuted.max()), 4),
-        p_value=round((1 + int((permuted >= real).sum())) / (1 + len(permuted)), 4),
-        draws=len(permuted),
-    )

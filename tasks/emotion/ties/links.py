@@ -19,7 +19,7 @@ from methods.graph.temporal import (
     pair_features,
 )
 from tasks.emotion.params import InfluenceParams
-from tasks.emotion.ties.people import LIKENESS, Genres, People, likeness, node_features, weights
+from tasks.emotion.ties.people import LEAST_WEIGHT, LIKENESS, Genres, People, likeness, node_features, weights
 from tasks.emotion.ties.settings import KINDS, Described, Judged
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _snapshot(
     )
     nodes = len(people.table)
     features = [node_features(people, now, links[:, events.time < now]) for now in moments]
-    graph = snapshots(features, links, np.maximum(weight, 1e-6), events.time, moments)
+    graph = snapshots(features, links, np.maximum(weight, LEAST_WEIGHT), events.time, moments)
     source, target = (
         torch.as_tensor(np.concatenate([one[side] for one in pairs]) + at * nodes) for side in (0, 1)
     )

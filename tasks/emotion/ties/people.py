@@ -19,6 +19,8 @@ GENRE_FEATURES = ("same genre", "similarity of genres", "share of the genre", "d
 DECADE = 10.0
 LIKENESS = 3
 """Columns of `likeness`."""
+LEAST_WEIGHT = 1e-6
+"""Least weight of a tie in a graph network, where weights must be positive."""
 CLIP = 3.0
 """Largest standardised sound, in standard deviations."""
 

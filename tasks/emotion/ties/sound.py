@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from methods.graph.weights import permute_ties
 from tasks.emotion.params import InfluenceParams
-from tasks.emotion.ties.people import DECADE, Genres, People, weights
+from tasks.emotion.ties.people import DECADE, LEAST_WEIGHT, Genres, People, weights
 
 if TYPE_CHECKING:
     from methods.graph.values import PredictedValues
@@ -144,16 +144,25 @@ def with_neighbours(people: People, links: Ints, one: Sample, plain: Floats, exp
     return ridge(np.column_stack([plain, near]), one.y, one.known)
 
 
-def graph_network(
-    people: People, genres: Genres, links: Ints, one: Sample, layer: str, params: InfluenceParams, seed: int
-) -> PredictedValues:
+class NetworkSettings(NamedTuple):
+    """Layer of a graph network, the weights of its ties, and its training."""
+
+    layer: str
+    genres: Genres
+    params: InfluenceParams
+    seed: int
+
+
+def graph_network(people: People, links: Ints, one: Sample, settings: NetworkSettings) -> PredictedValues:
     """Fit a graph network to what genre and decade leave, and return all values."""
     import torch
 
     from methods.graph.snapshots import SnapshotRecipe
     from methods.graph.values import ValueGraph, predict_values
 
-    weight = np.maximum(weights(people._replace(links=links), genres, params.half_life), 1e-6)
+    params = settings.params
+    weight = weights(people._replace(links=links), settings.genres, params.half_life)
+    weight = np.maximum(weight, LEAST_WEIGHT)
     plain = plain_features(people)
     expected = ridge(plain, one.y, one.known)
     degrees = [np.log1p(np.bincount(ends, minlength=len(people.table))) for ends in links]
@@ -164,7 +173,11 @@ def graph_network(
         torch.tensor(one.y - expected).float(),
     )
     recipe = SnapshotRecipe(
-        layer, width=params.width, epochs=params.epochs, patience=params.epochs, seed=seed
+        settings.layer,
+        width=params.width,
+        epochs=params.epochs,
+        patience=params.epochs,
+        seed=settings.seed,
     )
     fitted = predict_values(graph, one.train, one.validation, recipe)
     return replace(fitted, values=expected + fitted.values)
