@@ -28,7 +28,7 @@ METRICS = ROOT / "data" / "emotion"
 RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
-    "variational", "latent", "search", "trust", "explain",
+    "influence_metrics", "variational", "latent", "search", "trust", "explain",
 )  # fmt: skip
 
 
