@@ -79,7 +79,11 @@ def tables(units: Units) -> Tables:
         return
     split = read_events(path)
     seeds = [units.measure(f"messages {seed}", partial(_judged, split, seed)) for seed in range(SEEDS)]
-    models = list(dict.fromkeys(key.partition(" | ")[0] for key in seeds[0] if " minus " not in key))
+    models = {key.partition(" | ")[0] for key in seeds[0] if " minus " not in key}
+    means = [
+        [name, *(float(np.mean([one[f"{name} | {column}"] for one in seeds])) for column in COLUMNS)]
+        for name in sorted(models)
+    ]
     yield BenchmarkTable(
         name="messages",
         title=f"Messages between students, the last 15 % of the time, mean of {SEEDS} seeds: area under "
@@ -87,10 +91,7 @@ def tables(units: Units) -> Tables:
         f"reciprocal rank of {RANKED:,} messages among {RANKED_NEGATIVES} random others. Every model is "
         "fitted with random negatives. Goal: 0.945 random, 0.760 historical.",
         columns=["model", *COLUMNS],
-        rows=[
-            [name, *(float(np.mean([one[f"{name} | {column}"] for one in seeds])) for column in COLUMNS)]
-            for name in models
-        ],
+        rows=sorted(means, key=lambda row: row[1 + COLUMNS.index("random")], reverse=True),
     )
     yield BenchmarkTable(
         name="differences",

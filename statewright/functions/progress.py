@@ -41,7 +41,7 @@ def progress_folder(root: Path, address: str) -> Path:
 
 
 def open_progress(root: Path, stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> Progress:
-    """Return the rows and files of an unfinished run of the same inputs, params and code.
+    """Return what an unfinished run with the same inputs, params and code kept.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Kill stage releaf-graph while it trains, and compare the resumed run byte by byte."""
+"""Kill stage releaf-graph while it trains, and compare the resumed run."""
 
 from __future__ import annotations
 
