@@ -174,6 +174,37 @@ def test_a_second_run_gives_the_same(preprocessed, small, done):
         np.testing.assert_array_equal(array, again.adapter[name])
 
 
+def test_an_interrupted_run_resumes_its_training(preprocessed, small, done, tmp_path, monkeypatch):
+    from methods.training import checkpoint as files
+    from methods.training import loop
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupting(*arguments):
+        write(*arguments)
+        raise Interrupted
+
+    def counted(*arguments):
+        updates.append(1)
+        update(*arguments)
+
+    write, update, updates = files.write, loop._update, []
+    tables = (preprocessed.cards, preprocessed.passages, preprocessed.items)
+    monkeypatch.setattr("tasks.releaf.adapt.CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr(files, "write", interrupting)
+    with pytest.raises(Interrupted):
+        adapt(*tables, params=small, progress=Progress(folder=tmp_path))
+    monkeypatch.setattr(files, "write", write)
+    monkeypatch.setattr(loop, "_update", counted)
+    resumed = adapt(*tables, params=small, progress=Progress(folder=tmp_path))
+    assert len(updates) == 1  # of four, three were before the checkpoint
+    assert resumed.adapt == done.adapt
+    pd.testing.assert_frame_equal(resumed.adapt_history, done.adapt_history)
+    for name, array in done.adapter.items():
+        np.testing.assert_array_equal(array, resumed.adapter[name])
+
+
 def test_the_error_names_a_missing_model_layer_or_file(preprocessed, small, tmp_path):
     tables = (preprocessed.cards, preprocessed.passages, preprocessed.items)
     for change, message in [
