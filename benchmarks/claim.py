@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Metrics = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 REPRODUCED, CORRECTED, UNTESTABLE = "reproduced", "corrected", "not testable here"
 OPEN = "not measured yet"
@@ -32,3 +33,14 @@ class Claim:
             part if isinstance(part, str) else part(metrics) for part in (self.verdict, self.finding)
         )
         return f"| {self.section} | {self.claim} | {verdict} | {finding} | {self.command} |"
+
+
+def benchmark_rows(metrics: Metrics, part: str, name: str) -> list[Row]:
+    """Return the rows of a table of a benchmark; none if not measured."""
+    tables = metrics["benchmarks"].get(part, {"tables": []})["tables"]
+    return [
+        dict(zip(table["columns"], row, strict=True))
+        for table in tables
+        if table["name"] == name
+        for row in table["rows"]
+    ]

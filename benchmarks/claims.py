@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import (
     claims_complexity,
     claims_fusion,
+    claims_graphs,
     claims_language,
     claims_learning,
     claims_releaf,
@@ -98,7 +99,7 @@ CLAIMS = (
         key=lambda claim: _section_numbers(claim.section),
     ),
     *sorted(
-        (*claims_statistics.CLAIMS, *claims_learning.CLAIMS),
+        (*claims_statistics.CLAIMS, *claims_learning.CLAIMS, *claims_graphs.CLAIMS),
         key=lambda claim: _section_numbers(claim.section),
     ),
     *claims_trust.CLAIMS,

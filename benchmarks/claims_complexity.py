@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, Claim, Metrics
+from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, Claim, Metrics, Row, benchmark_rows
 
 COMPLEXITY = "`python -m benchmarks.learning complexity`"
 TESTS = "`pytest tests/methods/training`"
@@ -13,15 +12,8 @@ TOLERANCE = 0.25
 """Largest difference of an exponent from the claimed one that counts as equal."""
 
 
-def _rows(metrics: Metrics, name: str) -> list[dict[str, Any]]:
-    """Return the rows of a table of the part `complexity`, by column."""
-    tables = metrics["benchmarks"].get("complexity", {"tables": []})["tables"]
-    return [
-        dict(zip(table["columns"], row, strict=True))
-        for table in tables
-        if table["name"] == name
-        for row in table["rows"]
-    ]
+def _rows(metrics: Metrics, name: str) -> list[Row]:
+    return benchmark_rows(metrics, "complexity", name)
 
 
 def _exponents(name: str) -> tuple[Any, Any]:
@@ -43,12 +35,12 @@ def _exponents(name: str) -> tuple[Any, Any]:
     return verdict, finding
 
 
-def _exponent(row: Mapping[str, Any]) -> str:
+def _exponent(row: Row) -> str:
     claimed = f"{row['exponent claimed']:.0f}"
     return f"{row['what']} in {row['size']} ({row['where']}) {row['exponent']:.2f} ({claimed})"
 
 
-def _largest(metrics: Metrics) -> dict[str, Any] | None:
+def _largest(metrics: Metrics) -> Row | None:
     rows = _rows(metrics, "checkpointing")
     return max(rows, key=lambda row: row["layers"]) if rows else None
 

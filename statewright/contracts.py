@@ -73,7 +73,7 @@ class Feedback(BaseModel):
 
 @dataclass(frozen=True)
 class Progress:
-    """Rows that a stage has computed; they survive a stage that is killed.
+    """Rows and files of a stage; they survive a stage that is killed.
 
     A stage function takes it as the keyword argument ``progress: Progress``, skips what `rows` has,
     and appends each further row. The result must not depend on where a run was interrupted.
@@ -84,10 +84,14 @@ class Progress:
         Rows of the interrupted run in their order, with values that JSON can hold.
     keep : callable
         Write a row to disk.
+    folder : Path, optional
+        Folder for files of the stage, such as the checkpoints of a training. It may not exist yet. None
+        if the function is called outside a run.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     keep: Callable[[Mapping[str, Any]], None] = lambda row: None
+    folder: Path | None = None
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Keep one more row."""

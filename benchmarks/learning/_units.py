@@ -1,4 +1,4 @@
-"""Keep the figures of a long benchmark unit by unit, so that a run resumes where another ended.
+"""Keep the figures of a long benchmark by unit, so that it resumes.
 
 A unit is what is measured at once, such as one model with one seed. Its figures are written when it is
 finished. A unit with figures is not measured again; delete the file to measure all.

@@ -115,10 +115,11 @@ _PARTS = ("before", "after")
 
 
 def _train(read: dict[str, pd.DataFrame], params: AdaptParams) -> tuple[AdaptSummary, list[TextOrNumber]]:
+    from statewright.contracts import Progress
     from tasks.releaf.adapt import adapt
 
     began = time.process_time()
-    result = adapt(read["cards"], read["passages"], read["items"], params=params)
+    result = adapt(read["cards"], read["passages"], read["items"], params=params, progress=Progress())
     seconds, summary = time.process_time() - began, result.adapt
     loss = float(result.adapt_history["validation_loss"].min())
     sizes = [summary.rank, summary.alpha, summary.trainable, summary.steps, summary.best_step]

@@ -117,7 +117,7 @@ class NodeClassifier(nn.Module):
 
 
 def _dropout(x: Tensor, share: float, training: bool) -> Tensor:
-    """Drop values of a matrix; of a sparse one the stored values, since a dropped 0 is 0."""
+    """Drop values of a matrix; of a sparse one, of the values that it stores."""
     if not x.is_sparse:
         return functional.dropout(x, share, training)
     values = functional.dropout(x.values(), share, training)

@@ -25,7 +25,7 @@ from torch_geometric.nn import GAE, VGAE
 
 from methods.graph.encoders import Encoder, sample_neighbours
 from methods.graph.links import Links, both_directions, same_type_negatives, uniform_negatives
-from methods.training import Cosine, Objective, Settings, Validation, fit, seeded
+from methods.training import Checkpoint, Cosine, Objective, Settings, Validation, fit, seeded
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 Features: TypeAlias = "NDArray[np.float32] | sparse.csr_matrix"
@@ -111,6 +111,7 @@ def train_links(
     types: NDArray[np.generic] | None = None,
     context: Links | None = None,
     track: Track = iter,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train an encoder to separate links from other pairs.
 
@@ -132,6 +133,8 @@ def train_links(
         Links that carry messages but are never predicted.
     track : callable
         Wraps the epochs, for example in a progress bar.
+    checkpoint : Checkpoint, optional
+        Where the training saves its state, and resumes.
 
     Raises
     ------
@@ -162,6 +165,7 @@ def train_links(
                 clip=recipe.clip,
                 patience=recipe.patience,
             ),
+            checkpoint=checkpoint,
             track=track,
         )
         z = embed_nodes(model, objective.x, objective.message_links(train), recipe)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from methods.language.perplexity import Example, mean_loss, negative_log_likelihood
-from methods.training import Cosine, Objective, Settings, Validation, fit, seeded
+from methods.training import Checkpoint, Cosine, Objective, Settings, Validation, fit, seeded
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
@@ -88,6 +88,7 @@ def fine_tune(
     recipe: Recipe,
     *,
     track: Track = iter,
+    checkpoint: Checkpoint | None = None,
 ) -> FineTuningResult:
     """Train the weights that require a gradient.
 
@@ -101,6 +102,8 @@ def fine_tune(
     recipe : Recipe
     track : callable
         Wraps the steps, for example in a progress bar.
+    checkpoint : Checkpoint, optional
+        Where the training saves its state, and resumes.
 
     Raises
     ------
@@ -141,6 +144,7 @@ def fine_tune(
                 clip=recipe.clip,
                 patience=recipe.patience,
             ),
+            checkpoint=checkpoint,
         )
     history = [
         Check(min(check.epoch * recipe.check_every, recipe.steps), check.train_loss, check.validation_loss)

@@ -168,7 +168,7 @@ def fit(
             _update(state, objective, settings)
             save()
         _end_epoch(state, objective, settings)
-        save(end=True)
+        save(end=state.stopped or epoch == settings.epochs)
         if state.stopped:
             break
     state.restore_best()

@@ -1,8 +1,9 @@
-"""Rows that a stage has computed, kept until it ends.
+"""Rows and files that a stage has computed, kept until it ends.
 
 A stage function with the keyword argument ``progress: Progress`` appends a row after each costly step.
-The rows are in ``.statewright/progress/STAGE.jsonl``. If the stage is killed, its next run receives
-them, unless an input, a param or the fingerprint of the code has changed. The file is removed when
+The rows are in ``.statewright/progress/STAGE.jsonl``, and files that the stage writes itself, such as the
+checkpoints of a training, in ``.statewright/progress/STAGE.files``. If the stage is killed, its next run
+receives both, unless an input, a param or the fingerprint of the code has changed. They are removed when
 the outputs are written.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,13 @@ def progress_file(root: Path, address: str) -> Path:
     return root / ".statewright" / "progress" / files.file_name(address, ".jsonl")
 
 
+def progress_folder(root: Path, address: str) -> Path:
+    """Return the folder of the files of a stage."""
+    return root / ".statewright" / "progress" / files.file_name(address, ".files")
+
+
 def open_progress(root: Path, stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> Progress:
-    """Return the rows of an unfinished run with the same inputs, params and code.
+    """Return what an unfinished run with the same inputs, params and code kept.
 
     Parameters
     ----------
@@ -44,7 +51,11 @@ def open_progress(root: Path, stage: Stage, params: Mapping[str, Mapping[str, An
         File -> key -> value of all params files.
     """
     path, key = progress_file(root, stage.address), _key(stage, params)
+    folder = progress_folder(root, stage.address).absolute()
     rows = _read(path, key)
+    if rows is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        rows = []
     control_folder(root / ".statewright")
     path.parent.mkdir(exist_ok=True)
     # Written again without a last line that is incomplete, as a process leaves it that is killed.
@@ -56,12 +67,13 @@ def open_progress(root: Path, stage: Stage, params: Mapping[str, Mapping[str, An
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    return Progress(rows, keep)
+    return Progress(rows, keep, folder)
 
 
 def close_progress(root: Path, address: str) -> None:
-    """Remove the rows of a stage that has written its outputs."""
+    """Remove the rows and files of a stage that has written its outputs."""
     progress_file(root, address).unlink(missing_ok=True)
+    shutil.rmtree(progress_folder(root, address), ignore_errors=True)
 
 
 def _key(stage: Stage, params: Mapping[str, Mapping[str, Any]]) -> str:
@@ -83,14 +95,14 @@ def _content(path: Path) -> Any:
     return files.md5(path) if path.is_file() else None
 
 
-def _read(path: Path, key: str) -> list[dict[str, Any]]:
-    """Return the rows of a file with this key, up to the first invalid line."""
+def _read(path: Path, key: str) -> list[dict[str, Any]] | None:
+    """Return the rows up to the first invalid line, or None without this key."""
     if not path.is_file():
-        return []
+        return None
     rows: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             rows.append(json.loads(line))
         except ValueError:
             break
-    return rows[1:] if rows and rows[0] == {"key": key} else []
+    return rows[1:] if rows and rows[0] == {"key": key} else None

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from statewright.contracts import ContractError, Shapes, Table, Tensors
+from statewright.contracts import ContractError, Progress, Shapes, Table, Tensors
 from tasks.releaf.adapter.examples import Question, ask, card_set
 from tasks.releaf.adapter.scores import (
     AdaptSummary,
@@ -25,6 +25,7 @@ from tasks.releaf.adapter.scores import (
 from tasks.releaf.adapter.texts import full_texts
 from tasks.releaf.contracts.tables import Cards, Items, Passages
 from tasks.releaf.params import AdaptParams
+from tasks.training import checkpoint
 
 if TYPE_CHECKING:
     from methods.language.model import LanguageModel
@@ -44,6 +45,9 @@ RECIPE = {
     "patience",
     "seed",
 }
+CHECKPOINT_EVERY = 10
+"""Steps of about a second between two checkpoints."""
+
 NOT_MEASURED = "not measured (WikiText-2 does not ship; set its folder in releaf.adapt.texts)"
 
 
@@ -72,7 +76,12 @@ class Examples:
 
 
 def adapt(
-    cards: Table[Cards], passages: Table[Passages], items: Table[Items], *, params: AdaptParams
+    cards: Table[Cards],
+    passages: Table[Passages],
+    items: Table[Items],
+    *,
+    params: AdaptParams,
+    progress: Progress,
 ) -> AdaptOutputs:
     """Train an adapter on the cards, and evaluate it on held-out cards and items.
 
@@ -92,7 +101,7 @@ def adapt(
     torch.use_deterministic_algorithms(True)
     examples = _examples(cards, passages, items, _load(params), params)
     before = _evaluate(Generator(_load(params)), examples, params)
-    adapted, tuned = _tune(examples, params)
+    adapted, tuned = _tune(examples, params, progress)
     arrays, size = adapter_arrays(adapted), adapter_size(adapted)
     difference = _merged_difference(adapted, arrays, examples.questions, params)
     del adapted
@@ -226,7 +235,7 @@ def _text(text: str, tokenizer: Any) -> Example:
     return Example((tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]))
 
 
-def _tune(examples: Examples, params: AdaptParams) -> tuple[Any, FineTuningResult]:
+def _tune(examples: Examples, params: AdaptParams, progress: Progress) -> tuple[Any, FineTuningResult]:
     from methods.language.lora import add_adapter
     from methods.language.training import Recipe, fine_tune
 
@@ -245,7 +254,14 @@ def _tune(examples: Examples, params: AdaptParams) -> tuple[Any, FineTuningResul
     except ValueError as error:
         raise ContractError(f"releaf.adapt.targets: {error}") from error
     recipe = Recipe(**params.model_dump(include=RECIPE))
-    return adapted, fine_tune(adapted, examples.training, examples.validation, recipe, track=track)
+    return adapted, fine_tune(
+        adapted,
+        examples.training,
+        examples.validation,
+        recipe,
+        track=track,
+        checkpoint=checkpoint(progress, "adapter", CHECKPOINT_EVERY),
+    )
 
 
 def _evaluate(

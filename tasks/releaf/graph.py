@@ -19,17 +19,23 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from statewright.contracts import Document, Shapes, Table, Tensors
+from statewright.contracts import Document, Progress, Shapes, Table, Tensors
 from tasks.releaf.contracts.tables import Links, Nodes
 from tasks.releaf.links.inputs import EASY, SAME_TYPE, Graph, negatives_of, node_features, read_graph
 from tasks.releaf.links.reasons import Recommendations, recommendations
 from tasks.releaf.links.tables import ALL, LinkScoresTable, baseline_scorer, dot_scorer, score_table
 from tasks.releaf.params import GraphParams
+from tasks.training import checkpoint
 
 if TYPE_CHECKING:
     from methods.graph.encoders import Encoder
     from methods.graph.links import Negatives
     from methods.graph.training import Recipe, TrainingResult
+    from methods.training import Checkpoint
+
+
+CHECKPOINT_EVERY = 10
+"""Epochs of about a second between two checkpoints."""
 
 
 class NodeScores(pa.DataFrameModel):
@@ -122,11 +128,16 @@ class GraphOutputs(NamedTuple):
     graph_history: Table[History]
 
 
-def graph(nodes: Table[Nodes], links: Table[Links], *, params: GraphParams) -> GraphOutputs:
+def graph(
+    nodes: Table[Nodes], links: Table[Links], *, params: GraphParams, progress: Progress
+) -> GraphOutputs:
     """Train the encoders, score them on held-out links, and recommend new links."""
     nodes, network = read_graph(nodes, links, params)
     x = node_features(nodes, network, params)
-    trained = {name: fit(name, x, network, params) for name in (params.encoder, *params.compared)}
+    trained = {
+        name: fit(name, x, network, params, checkpoint(progress, name, CHECKPOINT_EVERY))
+        for name in (params.encoder, *params.compared)
+    }
     learnt = dot_scorer({name: run.embeddings for name, run in trained.items()})
     given = baseline_scorer(network)
     validation, test = (
@@ -164,7 +175,9 @@ def new_encoder(name: str, nodes: int, given: int, params: GraphParams) -> Encod
     return Encoder(name, inputs, widths, dropout=params.dropout, heads=params.heads)
 
 
-def fit(name: str, x: np.ndarray, network: Graph, params: GraphParams) -> TrainingResult:
+def fit(
+    name: str, x: np.ndarray, network: Graph, params: GraphParams, saved: Checkpoint | None = None
+) -> TrainingResult:
     """Train one encoder; validation links against training-like negatives stop it."""
     from tqdm import tqdm
 
@@ -179,6 +192,7 @@ def fit(name: str, x: np.ndarray, network: Graph, params: GraphParams) -> Traini
         types=network.types,
         context=network.context,
         track=partial(tqdm, desc=name, mininterval=1),
+        checkpoint=saved,
     )  # fmt: skip
 
 

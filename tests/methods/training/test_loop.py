@@ -142,6 +142,22 @@ def test_mixed_precision_multiplies_in_bfloat16_and_updates_in_float32():
     assert mixed.history[-1].train_loss == pytest.approx(exact.history[-1].train_loss, rel=0.05)
 
 
+def test_mixed_precision_learns_what_full_precision_learns():
+    """Compare predictions: bfloat16 has 8 bits, a relative error of 2^-9 a product."""
+    precise, model = network(0.0), network(0.0)
+    model.load_state_dict(precise.state_dict())
+    for trained, bfloat16 in ((precise, False), (model, True)):
+        _, fitted = train(
+            Objective(lambda epoch: [torch.arange(40)], None),
+            Settings(150, Cosine(150), bfloat16=bfloat16), trained, rate=0.02,
+        )  # fmt: skip
+        assert fitted.history[-1].train_loss < 0.05 * fitted.history[0].train_loss
+    with torch.no_grad():
+        gap = (model(X) - precise(X)).square().mean().sqrt() / Y.std()
+    assert gap < 0.01
+    assert gap > 0
+
+
 def test_a_plateau_and_a_schedule_multiply():
     _, fitted = train(losses(3, 3, 3, 3, 1, 1), Settings(6, Cosine(6), Plateau(0.5, patience=1)))
     scales = [1, 1, 1, 0.5, 0.5, 0.5]

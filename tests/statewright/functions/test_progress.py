@@ -80,6 +80,24 @@ def test_rows_are_kept_exactly_until_the_stage_ends(here: Path) -> None:
     assert kept(here) == []
 
 
+def test_files_are_kept_until_the_stage_ends_or_its_params_change(here: Path) -> None:
+    folder = open_progress(here, STAGE, PARAMS).folder
+    assert folder is not None
+    assert folder.is_absolute()
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "state.json").write_text("{}")
+    again = open_progress(here, STAGE, PARAMS)
+    assert again.folder == folder
+    assert (folder / "state.json").exists()
+    other = {"params.yaml": {"song.search": {"trials": 9}}}
+    open_progress(here, STAGE, other)
+    assert not folder.exists()
+    folder.mkdir()
+    close_progress(here, STAGE.address)
+    assert not folder.exists()
+
+
 def test_a_line_that_was_being_written_is_dropped(here: Path) -> None:
     open_progress(here, STAGE, PARAMS).append({"x": 1})
     with progress_file(here, STAGE.address).open("a") as file:

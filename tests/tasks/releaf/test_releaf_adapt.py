@@ -14,7 +14,7 @@ from shipped import shipped_params
 
 from releaf.grounding import citations
 from releaf.prompt import Passage
-from statewright.contracts import ContractError, check
+from statewright.contracts import ContractError, Progress, check
 from tasks.releaf.adapt import AdaptOutputs, adapt
 from tasks.releaf.adapter.examples import (
     CardSet,
@@ -61,7 +61,9 @@ def small(tiny_folder) -> AdaptParams:
 
 @pytest.fixture(scope="module")
 def done(preprocessed, small) -> AdaptOutputs:
-    return adapt(preprocessed.cards, preprocessed.passages, preprocessed.items, params=small)
+    return adapt(
+        preprocessed.cards, preprocessed.passages, preprocessed.items, params=small, progress=Progress()
+    )
 
 
 def test_no_training_text_names_a_test_item(card_sets, preprocessed):
@@ -164,10 +166,43 @@ def test_the_summary_agrees_with_the_adapter(done):
 
 
 def test_a_second_run_gives_the_same(preprocessed, small, done):
-    again = adapt(preprocessed.cards, preprocessed.passages, preprocessed.items, params=small)
+    again = adapt(
+        preprocessed.cards, preprocessed.passages, preprocessed.items, params=small, progress=Progress()
+    )
     assert again.adapt == done.adapt and again.adapter_card == done.adapter_card
     for name, array in done.adapter.items():
         np.testing.assert_array_equal(array, again.adapter[name])
+
+
+def test_an_interrupted_run_resumes_its_training(preprocessed, small, done, tmp_path, monkeypatch):
+    from methods.training import checkpoint as files
+    from methods.training import loop
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupting(*arguments):
+        write(*arguments)
+        raise Interrupted
+
+    def counted(*arguments):
+        updates.append(1)
+        update(*arguments)
+
+    write, update, updates = files.write, loop._update, []
+    tables = (preprocessed.cards, preprocessed.passages, preprocessed.items)
+    monkeypatch.setattr("tasks.releaf.adapt.CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr(files, "write", interrupting)
+    with pytest.raises(Interrupted):
+        adapt(*tables, params=small, progress=Progress(folder=tmp_path))
+    monkeypatch.setattr(files, "write", write)
+    monkeypatch.setattr(loop, "_update", counted)
+    resumed = adapt(*tables, params=small, progress=Progress(folder=tmp_path))
+    assert len(updates) == 1  # of four, three were before the checkpoint
+    assert resumed.adapt == done.adapt
+    pd.testing.assert_frame_equal(resumed.adapt_history, done.adapt_history)
+    for name, array in done.adapter.items():
+        np.testing.assert_array_equal(array, resumed.adapter[name])
 
 
 def test_the_error_names_a_missing_model_layer_or_file(preprocessed, small, tmp_path):
@@ -178,13 +213,17 @@ def test_the_error_names_a_missing_model_layer_or_file(preprocessed, small, tmp_
         ({"texts": str(tmp_path)}, r"releaf.adapt.texts: .*waste_answers.parquet not found"),
     ]:
         with pytest.raises(ContractError, match=message):
-            adapt(*tables, params=small.model_copy(update=change))
+            adapt(*tables, params=small.model_copy(update=change), progress=Progress())
 
 
 def test_the_full_tier_reads_further_texts(preprocessed, small, external_data: Callable[..., Path]):
     folder = external_data("text")
     tables = (preprocessed.cards, preprocessed.passages, preprocessed.items)
-    found = adapt(*tables, params=small.model_copy(update={"texts": str(folder), "wikitext_tokens": 300}))
+    found = adapt(
+        *tables,
+        params=small.model_copy(update={"texts": str(folder), "wikitext_tokens": 300}),
+        progress=Progress(),
+    )
     assert found.adapt.learnt_from["texts"] == 6
     assert set(found.adapt.perplexity) >= {"waste answers", "wikitext2"}
     assert found.adapt.forgetting == "measured by the perplexity of 300 tokens of WikiText-2"

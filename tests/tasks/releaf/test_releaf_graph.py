@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from shipped import shipped_params
 
-from statewright.contracts import ContractError, check
+from statewright.contracts import ContractError, Progress, check
 from tasks.releaf.graph import GraphOutputs, graph
 from tasks.releaf.links.inputs import EASY, MATCHED, SAME_TYPE, WHOLE, negatives_of, node_features, read_graph
 from tasks.releaf.links.reasons import NO_PATH, in_words, relation_phrases
@@ -67,7 +67,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def made(tables: tuple[pd.DataFrame, pd.DataFrame]) -> GraphOutputs:
-    return graph(*tables, params=QUICK)
+    return graph(*tables, params=QUICK, progress=Progress())
 
 
 def small() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -143,7 +143,8 @@ def test_recommendations_are_new_links_and_their_paths_exist(made: GraphOutputs,
 def test_a_second_run_gives_the_same_and_another_seed_does_not() -> None:
     params = QUICK.model_copy(update={"validation": 0.2, "test": 0.2, "kinds": ("reuse",), "epochs": 5})
     first, again, other = (
-        graph(*small(), params=params.model_copy(update={"seed": seed})) for seed in (0, 0, 1)
+        graph(*small(), params=params.model_copy(update={"seed": seed}), progress=Progress())
+        for seed in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(again.link_scores, first.link_scores)
     pd.testing.assert_frame_equal(again.recommendations, first.recommendations)
@@ -194,13 +195,15 @@ def broken() -> Iterator[tuple]:
 @pytest.mark.parametrize(("nodes", "links", "message"), list(broken()))
 def test_inconsistent_tables_are_an_error(nodes: pd.DataFrame, links: pd.DataFrame, message: str) -> None:
     with pytest.raises(ContractError, match=message):
-        graph(nodes, links, params=QUICK)
+        graph(nodes, links, params=QUICK, progress=Progress())
 
 
 def test_the_error_names_a_missing_node_type() -> None:
     with pytest.raises(ValueError, match="no node of type 'unicorn'; expected one of bin, item, reuse"):
         graph(
-            *small(), params=QUICK.model_copy(update={"kinds": ("unicorn",), "validation": 0.2, "test": 0.2})
+            *small(),
+            params=QUICK.model_copy(update={"kinds": ("unicorn",), "validation": 0.2, "test": 0.2}),
+            progress=Progress(),
         )
 
 
@@ -209,6 +212,7 @@ def test_on_the_whole_graph_the_model_beats_every_baseline_against_hard_negative
     found = graph(
         *shipped_graph(),
         params=shipped_params(GraphParams, "releaf.graph", encoder="sage-mean", compared=(), epochs=120),
+        progress=Progress(),
     )
     assert found.graph.test[SAME_TYPE].beats
     assert found.graph.test[MATCHED].beats
