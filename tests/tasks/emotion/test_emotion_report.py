@@ -899,6 +899,7 @@ def test_careers_that_did_not_converge_are_not_used(inputs: dict[str, Any], para
 def test_explanations_name_the_largest_part_and_the_needed_change(page):
     text = Reader(page).text
     assert "above all because of valence last year (−0.050); the year then had 0.40" in text
+    assert "The part is that of a small network that reproduces the forecasts (R² " in text
     assert "valence last year 0.50 → 0.75" in text
     # A change below a tenth of a standard deviation is not listed.
     assert "energy last year 0.50 → 0.51" not in text
