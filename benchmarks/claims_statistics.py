@@ -197,7 +197,13 @@ def _decades(metrics: Metrics) -> str:
         f"{name}: {one['ties']} ties among {one['nodes']} artists, " + (one["reason"] or _features(one))
         for name, one in _fitted(metrics, temporal=True).items()
     ]
-    return f"Edges is the sum of formation and stability: edges and stability are fitted. {'; '.join(parts)}."
+    # Metrics of before the comparison have none.
+    candidates = metrics["network"].get("comparisons", {}).get("between decades", {})
+    criteria = "; ".join(f"{name} {one['aic']:.0f} and {one['bic']:.0f}" for name, one in candidates.items())
+    return (
+        f"Edges is the sum of formation and stability: edges and stability are fitted. {'; '.join(parts)}."
+        + (f" AIC and BIC: {criteria}." if criteria else "")
+    )
 
 
 def _monte_carlo(metrics: Metrics) -> str:

@@ -13,6 +13,11 @@ metrics hold the reason.
 *Between decades.* A tie between two artists occurs once, in the follower's decade, and cannot persist. A tie
 between genres can: genre g influences genre h in a decade if enough pairs lead from artists of g to
 newcomers of h. These networks use all pairs, with or without a career in sound.
+
+*Comparison.* Within a genre, the model with closed triples is compared with the model without them, by AIC
+and BIC. The likelihood of the first is known up to the error of a simulation (bridge sampling). Between
+decades, three models are compared: ties with the same causes whether they form or persist, the same with
+reciprocity, and the separable model, in which forming and persisting have their own coefficients.
 """
 
 from __future__ import annotations
@@ -26,6 +31,13 @@ from pandera.typing import Series
 
 from statewright.contracts import Document, Table
 from tasks.emotion.contracts.tables import Artists, Careers, Influence
+from tasks.emotion.networks.comparison import (
+    SEPARABLE,
+    Candidate,
+    is_closure,
+    over_time,
+    with_and_without_triples,
+)
 from tasks.emotion.params import NetworkParams
 
 if TYPE_CHECKING:
@@ -98,10 +110,14 @@ class ModelMetrics(Document):
 
 
 class NetworkMetrics(Document):
-    """All models; `left_out` counts artists of pairs without a career or decade."""
+    """All models; `left_out` counts artists of pairs without a career or decade.
+
+    `comparisons` has the candidate models of each network.
+    """
 
     left_out: int
     models: dict[str, ModelMetrics]
+    comparisons: dict[str, dict[str, Candidate]]
 
 
 class NetworkOutputs(NamedTuple):
@@ -132,14 +148,30 @@ def network(
     models += [
         _artists(genre, part, people, [("gwesp", params.decay)], params) for genre, part in within.items()
     ]
-    models.append(_decades(influence, artists.set_index("artist_id"), params))
+    graphs = genre_networks(influence, artists.set_index("artist_id"), params)
+    between = _decades(graphs, params)
+    separable = over_time(graphs, between, params)
+    models.append(NetworkModel(DECADES, between.graph, between.free, between, ""))
     fits = {model.name: _goodness(model, params) for model in models}
+    comparisons = {
+        model.name: with_and_without_triples(model.fitted, params)
+        for model in models
+        if model.fitted and any(is_closure(term) for term in model.fitted.terms)
+    }
+    comparisons[DECADES] = separable.candidates
     return NetworkOutputs(
-        pd.concat([_term_rows(model) for model in models], ignore_index=True),
+        pd.concat(
+            [
+                *(_term_rows(model.name, model.fitted) for model in models),
+                _term_rows(f"{DECADES}, {SEPARABLE}", separable.separable),
+            ],
+            ignore_index=True,
+        ),
         pd.concat([_fit_rows(name, features) for name, features in fits.items()], ignore_index=True),
         NetworkMetrics(
             left_out=left_out,
             models={model.name: _metrics(model, fits[model.name]) for model in models},
+            comparisons=comparisons,
         ),
     )
 
@@ -247,14 +279,12 @@ def genre_networks(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkPar
     return graphs
 
 
-def _decades(pairs: pd.DataFrame, people: pd.DataFrame, params: NetworkParams) -> NetworkModel:
+def _decades(graphs: list[nx.DiGraph], params: NetworkParams) -> ErgmFit:
     from methods.ergm import fit_temporal
 
-    graphs = genre_networks(pairs, people, params)
     # With the term edges, the coefficient of stability is the advantage of a persistent tie over a new one.
     terms: list[Term] = ["edges", "stability", "mutual", ("nodeocov", "size"), ("nodeicov", "named")]
-    fitted = fit_temporal(graphs, terms, seed=params.seed)
-    return NetworkModel(DECADES, fitted.graph, fitted.free, fitted, "")
+    return fit_temporal(graphs, terms, seed=params.seed)
 
 
 def _goodness(model: NetworkModel, params: NetworkParams) -> dict[str, Distribution]:
@@ -276,13 +306,12 @@ def _fit_rows(name: str, features: dict[str, Distribution]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _term_rows(model: NetworkModel) -> pd.DataFrame:
-    fitted = model.fitted
+def _term_rows(name: str, fitted: ErgmFit | None) -> pd.DataFrame:
     if fitted is None:
         return pd.DataFrame(columns=["model", "term", "statistic", "coef", "std_error", "p_value"])
     return pd.DataFrame(
         {
-            "model": model.name,
+            "model": name,
             "term": fitted.names,
             "statistic": np.round(fitted.statistics, 6),
             "coef": np.round(fitted.coef, 6),

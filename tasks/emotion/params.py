@@ -230,6 +230,8 @@ class NetworkParams(Params):
     effective: float = Field(description="independent networks that the final sample must be worth", ge=100)
     most_steps: int = Field(description="maximum number of proposals of a fit", ge=1_000_000)
     draws: int = Field(description="simulated networks for the goodness of fit", ge=20)
+    bridges: int = Field(description="nodes of the integral of a simulated likelihood", ge=4)
+    bridge_effective: float = Field(description="independent networks at each of these nodes", ge=50)
     seed: int = Field(description="random seed", ge=0)
 
 

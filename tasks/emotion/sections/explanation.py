@@ -21,7 +21,8 @@ def finding(explain: ExplainOutputs) -> list[str]:
     return [
         f"{first.artist} was predicted to turn darker in {first.year} ({metrics.dimension} "
         f"{first.forecast:.2f}, so far {first.so_far:.2f}) above all because of {lowest['input']} "
-        f"({signed(lowest['part'], 3)}); the year then had {first.truth:.2f}."
+        f"({signed(lowest['part'], 3)}); the year then had {first.truth:.2f}. The part is that of a small "
+        f"network that reproduces the forecasts (R² {metrics.fidelity.r2:.3f}), not of the forecaster itself."
     ]
 
 
@@ -62,9 +63,9 @@ def section(explain: ExplainOutputs) -> Section:
             ),
             Figure(
                 pictures,
-                "Shapley values of the inputs, largest first: how much each moves the prediction above "
-                "(blue) or below (red) that of a typical artist, with the 95% interval of the estimate from "
-                "random orders.",
+                "Shapley values of the inputs of the network, largest first: how much each moves the "
+                "prediction above (blue) or below (red) that of a typical artist, with the 95% interval of "
+                "the estimate from random orders.",
             ),
             grid(
                 "What would have to differ: the smallest change of what was measured, in standard "

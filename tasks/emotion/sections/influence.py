@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.emotion.network import ALL, DECADES, ModelMetrics, NetworkMetrics, NetworkOutputs
+from tasks.emotion.networks.comparison import PAIRS, SEPARABLE, TRIPLES, Candidate
 from tasks.emotion.sections.figures import influence as draw
 from tasks.report.blocks import (
     Figure,
@@ -37,6 +38,12 @@ TERMS = {
     "stability": "present a decade before",
     "nodeocov.size": "size of the influencing genre (log of artists)",
     "nodeicov.named": "pairs of the influenced genre's newcomers (log)",
+    "Form~edges": "new: any pair at all",
+    "Form~nodeocov.size": "new: size of the influencing genre (log of artists)",
+    "Form~nodeicov.named": "new: pairs of the influenced genre's newcomers (log)",
+    "Persist~edges": "lasting: any pair at all",
+    "Persist~nodeocov.size": "lasting: size of the influencing genre (log of artists)",
+    "Persist~nodeicov.named": "lasting: pairs of the influenced genre's newcomers (log)",
 }
 FEATURES = {
     "out-degree": "followers of an artist",
@@ -45,6 +52,12 @@ FEATURES = {
     "shared partners": "artists between both ends of a tie",
 }
 LEVEL = 0.05
+CAUSES = {
+    "nodeocov.size": "the artists in the influencing genre",
+    "nodeicov.named": "the pairs of the influenced genre's newcomers",
+}
+CLEAR = 2.0
+"""Smallest difference of AIC or BIC that counts (Kass and Raftery 1995: less is hardly worth a mention)."""
 SCALE_STEP = 0.1
 """Difference of energy or valence in the list of odds: a tenth of the scale, as artists differ."""
 
@@ -73,7 +86,83 @@ def section(network: NetworkOutputs) -> Section:
             Prose(points=tuple(_odds_texts(terms, metrics))),
             *([_figure(fits, drawn[-1], metrics.models[drawn[-1]])] if drawn else []),
             _table(terms),
+            Prose(points=tuple(_comparison_texts(metrics, terms))),
+            _comparison_table(metrics),
         ),
+    )
+
+
+def _comparison_texts(metrics: NetworkMetrics, terms: pd.DataFrame) -> list[str]:
+    """Say which candidate each network supports."""
+    texts = []
+    for name, candidates in metrics.comparisons.items():
+        if name == DECADES:
+            texts.append(_decades_text(candidates, terms))
+            continue
+        pairs, triples = candidates[PAIRS], candidates[TRIPLES]
+        error = 2 * triples.log_likelihood_error
+        gains = joined(
+            f"{key.upper()} {'lower' if gain > 0 else 'higher'} by {abs(gain):.1f}"
+            for key, gain in (("aic", pairs.aic - triples.aic), ("bic", pairs.bic - triples.bic))
+        )
+        texts.append(
+            f"{name}: with closed triples {gains} (standard error of the simulation {error:.1f}). "
+            f"{_verdict(pairs, triples)}"
+        )
+    return texts
+
+
+def _verdict(pairs: Candidate, triples: Candidate) -> str:
+    """Compare both criteria with twice the error of their difference."""
+    error = 4 * triples.log_likelihood_error
+    gains = pairs.aic - triples.aic, pairs.bic - triples.bic
+    if min(gains) > max(error, CLEAR):
+        return "Ties within the genre depend on each other beyond what their artists explain."
+    if max(gains) < -max(error, CLEAR):
+        return "The artists explain the ties without closed triples."
+    return "The criteria do not decide between the two."
+
+
+def _decades_text(candidates: dict[str, Candidate], terms: pd.DataFrame) -> str:
+    aic = min(candidates, key=lambda name: candidates[name].aic)
+    bic = min(candidates, key=lambda name: candidates[name].bic)
+    chosen = f"both criteria choose the model {aic}" if aic == bic else f"AIC chooses {aic}, BIC {bic}"
+    parts = []
+    for term, cause in CAUSES.items():
+        forming, lasting = (
+            _odds(terms, f"{DECADES}, {SEPARABLE}", f"{kind}~{term}", float(np.log(2)))
+            for kind in ("Form", "Persist")
+        )
+        if forming and lasting:
+            parts.append(
+                f"with twice {cause}, the odds that a tie forms are times {forming[0]:.2f} "
+                f"({interval(forming[1], forming[2], 2)}), and that it lasts times {lasting[0]:.2f} "
+                f"({interval(lasting[1], lasting[2], 2)})"
+            )
+    apart = f" In the model {SEPARABLE}, {'; '.join(parts)}." if parts else ""
+    return f"{DECADES}: {chosen}.{apart}"
+
+
+def _comparison_table(metrics: NetworkMetrics) -> Grid:
+    rows = [
+        (
+            network,
+            name,
+            count(one.parameters),
+            f"{one.log_likelihood:.1f}",
+            f"±{one.log_likelihood_error:.2f}" if one.log_likelihood_error else "exact",
+            f"{one.aic:.1f}",
+            f"{one.bic:.1f}",
+        )
+        for network, candidates in metrics.comparisons.items()
+        for name, one in candidates.items()
+    ]
+    return grid(
+        "Candidate models of the same ties. Lower AIC and BIC are better; BIC punishes parameters more. The "
+        "error is the standard error of the log likelihood by simulation (bridge sampling).",
+        ("network", "model", "parameters", "log likelihood", "error", "AIC", "BIC"),
+        rows,
+        text=(1,),
     )
 
 

@@ -54,9 +54,10 @@ def section(trust: TrustOutputs) -> Section:
             ),
             Figure(
                 (Picture(picture),),
-                "Left: mean movement of the forecast under the worst and under random changes within the "
-                "budget. Right: RMSE on test years if the changes are chosen against the truth. Solid: "
-                f"network {NETWORKS['plain']}; dashed: {NETWORKS['hardened']}.",
+                "Attacks on the network in place of the forecaster. Left: mean movement of the forecast "
+                "under the worst and under random changes within the budget. Right: RMSE on test years if "
+                f"the changes are chosen against the truth. Solid: network {NETWORKS['plain']}; dashed: "
+                f"{NETWORKS['hardened']}.",
             ),
             _groups(trust),
             _bagging(trust.trust_bagging),
