@@ -176,7 +176,7 @@ class Judgement(Document):
 
     chosen: str
     rows: int
-    drift: dict[str, Drift | None]
+    drift: dict[str, Drift | None] = {}
     scores: dict[str, float]
     gains: dict[str, IntervalFigures]
     calibration: CalibrationFigures | None
