@@ -6,8 +6,10 @@ from typing import ClassVar, Literal, NamedTuple
 
 import pandera.pandas as pa
 from pandera.typing import Series
+from pydantic import Field
 
 from statewright.contracts import Document, Table
+from tasks.fusion.contracts.characterise import Drift
 
 
 class FusedRows(pa.DataFrameModel):
@@ -169,11 +171,13 @@ class Judgement(Document):
     """The chosen operator and every baseline on the held-out test rows, once.
 
     `gains` are differences of the score of the chosen operator to each baseline, with a 95 % interval over
-    rows (over groups if there are any).
+    rows (over groups if there are any). `drift` compares the test rows with the development rows, for each
+    modality.
     """
 
     chosen: str
     rows: int
+    drift: dict[str, Drift | None] = Field(default_factory=dict)
     scores: dict[str, float]
     gains: dict[str, IntervalFigures]
     calibration: CalibrationFigures | None
