@@ -244,8 +244,8 @@ def _sound(sound: Sound) -> str:
         f"sound of its influencers and followers saves {share(near.gain.value)} of the squared error "
         f"(95% interval {interval(100 * near.gain.low, 100 * near.gain.high, 0)}%) of "
         f"{count(sound.held_out)} held-out artists. {sound.network}, the best graph network by validation, "
-        f"saves {share(network.gain.value)}; against the regression that is {_beside(network.over_neighbours)}. "
-        f"In the regression {one_side}."
+        f"saves {share(network.gain.value)}; against the regression that is "
+        f"{_beside(network.over_neighbours)}. In the regression {one_side}."
     )
 
 

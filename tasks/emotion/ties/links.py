@@ -85,8 +85,8 @@ def _tabular(problem: Problem) -> Iterator[tuple[str, Scores]]:
         "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         "boosted trees": partial(
             HistGradientBoostingClassifier,
-            max_iter=150,
-            learning_rate=0.07,
+            max_iter=100,
+            learning_rate=0.1,
             early_stopping=False,
             random_state=problem.seed,
         ),
