@@ -1,8 +1,8 @@
 """Predict links over time by attention over the last events of both nodes.
 
-    h_j   = MLP(token of event j)
+    h_j   = ReLU(V token of event j)
     a_ij  = softmax_j LeakyReLU(a . [W q_i || W h_j])          over the last k events of node i before t
-    z_i   = sum_j a_ij W h_j
+    z_i   = sum_j a_ij W h_j = W sum_j a_ij h_j
     P(link i, j at t) = sigmoid(MLP([z_i || z_j || features of the pair]))
 
 The attention is that of Velickovic et al. (2018) over neighbours strictly earlier than the event
@@ -84,8 +84,8 @@ class TemporalAttention(nn.Module):
         if recipe.width % recipe.heads:
             raise ValueError(f"width is {recipe.width}; expected a multiple of the {recipe.heads} heads")
         width, self.heads, self.with_features = recipe.width, recipe.heads, recipe.with_features
-        self.embed = nn.Sequential(nn.Linear(token, width), nn.ReLU(), nn.Linear(width, width))
-        self.project = nn.Linear(width, width, bias=False)
+        self.embed = nn.Sequential(nn.Linear(token, width), nn.ReLU())
+        self.project = nn.Linear(width, width)
         self.query = nn.Parameter(torch.zeros(2, self.heads))
         self.key = nn.Parameter(torch.randn(self.heads, width // self.heads) * (width // self.heads) ** -0.5)
         read = 2 * width + (features if recipe.with_features else 0)
@@ -96,13 +96,19 @@ class TemporalAttention(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return the logit of each pair."""
-        h = self.project(self.embed(inputs.tokens)).unflatten(-1, (self.heads, -1))
+        h = self.embed(inputs.tokens)
+        # W is linear: a . W h = (W' a) . h and sum a W h = W sum a h need no product of W with each event
+        matrix = self.project.weight.unflatten(0, (self.heads, -1))
+        bias = self.project.bias.unflatten(0, (self.heads, -1))
+        score = h @ torch.einsum("hd,hdw->wh", self.key, matrix) + (self.key * bias).sum(-1)
         # a . [W q || W h] is a sum of two terms; the one of the query differs by end of the pair only
-        weight = functional.leaky_relu((h * self.key).sum(-1) + self.query[None, :, None], NEGATIVE_SLOPE)
+        weight = functional.leaky_relu(score + self.query[None, :, None], NEGATIVE_SLOPE)
         exists = inputs.exists[..., None]
         # a node without events has no neighbour to attend to: its state is 0
         weight = weight.masked_fill(~exists, -1e9).softmax(dim=2) * exists
-        state = (weight[..., None] * h).sum(2).flatten(1)
+        pooled = weight.transpose(2, 3) @ h
+        state = torch.einsum("nshw,hdw->nshd", pooled, matrix) + bias * weight.sum(2)[..., None]
+        state = state.flatten(1)
         parts = [state, inputs.features] if self.with_features else [state]
         result: Tensor = self.score(torch.cat(parts, -1)).squeeze(-1)
         return result

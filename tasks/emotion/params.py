@@ -153,8 +153,14 @@ class TrainParams(Params):
     history: int = Field(description="earlier releases that a forecast uses", ge=1, le=200)
     folds: int = Field(description="groups of artists held out in turn: networks per task", ge=2, le=20)
     noise_strength: float = Field(description="songs that the pooled spread within a release counts as", gt=0)
+    noise_rows: float = Field(
+        description="releases that the average noise counts as in the noise expected of an artist's next",
+        gt=0,
+    )
     ridge: float = Field(description="penalty, in targets, of the regression over all dimensions", gt=0)
-    stack_strength: float = Field(description="targets that equal weights of the candidates count as", ge=0)
+    stack_strength: float = Field(
+        description="targets that the fixed weights of the candidates count as", ge=0
+    )
     ablations: bool = Field(description="whether the variants without a modality are trained too")
     seed: int = Field(description="random seed")
     threads: int = Field(

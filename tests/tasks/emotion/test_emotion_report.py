@@ -370,7 +370,7 @@ def judged(artist: int) -> dict[str, Any]:
         [
             {"task": task, "dimension": dimension, "interval": kind, "level": level, "covered": level - 0.05,
              "covered_low": level - 0.06, "covered_high": level - 0.04, "width": 0.5}
-            for task, dimension in pairs for kind in ("constant", "scaled", "gaussian")
+            for task, dimension in pairs for kind in ("constant", "scaled", "gaussian", "adaptive")
             for level in (0.8, 0.9)
         ]
     )  # fmt: skip
@@ -579,7 +579,8 @@ def inputs() -> dict[str, Any]:
         ),
         "album_loadings": pd.DataFrame([loadings]), "career_parameters": pd.DataFrame([parameter]),
         "evaluate": {"score": 0.05, "validation_loss": 0.9, "audio": task_score,
-                     "lyrics": task_score | {"beats": 0, "dimensions": 1}, "coverage_90": {}},
+                     "lyrics": task_score | {"beats": 0, "dimensions": 1}, "coverage_90": {},
+                     "coverage_90_fixed": {}},
         "feedback": {"stop": False, "reason": "Try more.", "score": 0.9,
                      "patch": [{"key": "emotion.train.lr", "was": 0.002, "now": 0.004}]},
     }  # fmt: skip
@@ -763,7 +764,7 @@ def test_sentences_contain_the_figures_of_the_inputs(read: Reader):
         "the natural gradient 60 steps and the plain gradient more than 1,500 (then 513.7 nats short)",
         "constant periods confirm 1964 (88%) and do not confirm 1983 (25%); random changes would be as near",
         "None of 25 tests finds that the emotion of an influencer helps to forecast that of the follower",
-        "nominal level of 90% contain 85.0% to 85.0%",
+        "nominal level of 90% that adapt from year to year contain 85.0% to 85.0%",
         "the intervals are too narrow in 3",
         "After this round the feedback stage proposes a change. Reason: Try more.",
     ):
