@@ -92,7 +92,8 @@ def _ties(influenced: InfluenceOutputs, setting: str) -> str:
         f"{WORDS[setting]}, the best graph model ({one.network}) ranks a true influencer among {AMONG} "
         f"others with a mean reciprocal rank of {ours:.3f}, and {one.rival} with {rival:.3f}. "
         f"{_verdict(one.mrr, one.network)}. The best single figure ({simple.idxmax()}) has "
-        f"{simple.max():.3f}. The average precision differs by {_figures(one.ap)}."
+        f"{simple.max():.3f}. The average precision differs by {_figures(one.ap)}. Temporal attention "
+        f"differs from {one.rival} by {_figures(one.attention)} in mean reciprocal rank."
     )
 
 

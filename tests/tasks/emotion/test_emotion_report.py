@@ -302,7 +302,8 @@ def followed(artists: pd.DataFrame) -> dict[str, Any]:
     loss = {"value": -0.03, "low": -0.05, "high": -0.01}
     leak = {"feature": "earlier links", "ap": 1.0, "leak": True}
     setting = {"train": 100, "validation": 50, "test": 40, "followers": 9, "network": "GAT",
-               "rival": "boosted trees, 14 and content", "mrr": gain, "ap": gain, "weights": loss,
+               "rival": "boosted trees, 14 and content", "mrr": gain, "ap": gain, "attention": loss,
+               "weights": loss,
                "leaks": {"random": leak | {"ap": 0.75, "leak": False}}}  # fmt: skip
     near = {"mse": {"valence": 0.5, "energy": 0.25}, "gain": gain | {"value": 0.25}, "over_neighbours": gain}
     null = {"real": 0.25, "permuted": 0.005, "highest": 0.02, "p_value": 0.3333, "draws": 2}
