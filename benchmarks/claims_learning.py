@@ -33,9 +33,8 @@ def _linear(metrics: Metrics) -> str:
 
 
 def _tie_weights(metrics: Metrics) -> str:
-    parts = "; ".join(
-        f"{name} {_gain(one['weights'])}" for name, one in metrics["influence_metrics"]["settings"].items()
-    )
+    settings = metrics["influence_metrics"]["settings"]
+    parts = "; ".join(f"{name} {_difference(one['weights'])}" for name, one in settings.items())
     return (
         "The data have no strength of collaboration. A weight is 1 for a tie, times the similarity of "
         "genres, times 2^(-years apart / half-life). Change of the mean reciprocal rank of later ties by "
@@ -45,15 +44,15 @@ def _tie_weights(metrics: Metrics) -> str:
 
 def _ties(metrics: Metrics) -> str:
     parts = "; ".join(
-        f"{name}, {one['network']} over {one['rival']}: mean reciprocal rank {_gain(one['mrr'])}, average "
-        f"precision {_gain(one['ap'])}"
+        f"{name}, {one['network']} over {one['rival']}: mean reciprocal rank {_difference(one['mrr'])}, "
+        f"average precision {_difference(one['ap'])}; temporal attention over the same: mean reciprocal "
+        f"rank {_difference(one['attention'])}"
         for name, one in metrics["influence_metrics"]["settings"].items()
     )
     return (
         "Neighbours must be strictly earlier than the event. Ties to followers of later decades, best "
         "network and strongest other model by validation, differences with 95 % intervals over followers: "
-        f"{parts}. "
-        "Negatives that are pairs of another time leak, because a tie occurs once."
+        f"{parts}. Negatives that are pairs of another time leak, because a tie occurs once."
     )
 
 
@@ -63,17 +62,17 @@ def _sound_of_ties(metrics: Metrics) -> str:
     null = sound["nulls"]["ridge, with neighbours"]["same degrees, genres and decades"]
     return (
         f"Squared error of the sound of {sound['held_out']} held-out artists, share saved beyond genre and "
-        f"decade: {sound['network']} {_gain(best['gain'])}; ridge regression on the neighbours' means "
-        f"{_gain(near['gain'])}. {sound['network']} over that regression: {_gain(best['over_neighbours'])}. "
-        f"On {null['draws']} networks with permuted influencers of the same genres and decades the "
-        f"regression saves {null['permuted']:+.4f} on average, {null['highest']:+.4f} at most."
+        f"decade: {sound['network']} {_difference(best['gain'])}; ridge regression on the neighbours' means "
+        f"{_difference(near['gain'])}. {sound['network']} over that regression: "
+        f"{_difference(best['over_neighbours'])}. On {null['draws']} networks with permuted influencers of "
+        f"the same genres and decades the regression saves {null['permuted']:+.4f} on average, "
+        f"{null['highest']:+.4f} at most."
     )
 
 
 def _ties_verdict(metrics: Metrics) -> str:
     settings = metrics["influence_metrics"]["settings"].values()
-    ahead = all(one["mrr"]["low"] > 0 and one["ap"]["low"] > 0 for one in settings)
-    return REPRODUCED if ahead else CORRECTED
+    return REPRODUCED if all(one["attention"]["low"] > 0 for one in settings) else CORRECTED
 
 
 def _front(metrics: Metrics) -> str:
@@ -121,6 +120,10 @@ def _improvement(metrics: Metrics) -> str:
 
 def _gain(gain: Metrics) -> str:
     return f"{gain['mean']:+.4f}, {gain['low']:+.4f} to {gain['high']:+.4f}"
+
+
+def _difference(gain: Metrics) -> str:
+    return f"{gain['value']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
 
 
 def _verdict_of(gain: Metrics) -> str:

@@ -11,6 +11,7 @@ has its features only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,21 +33,32 @@ class Snapshots:
 
     Attributes
     ----------
-    x : Tensor of shape (m n, d)
-        Features of the n nodes at each of m moments.
+    x : Tensor of shape (r, d)
+        Features of the nodes that exist at each of m moments.
     edges : Tensor of shape (2, E)
         Both directions of each tie, by rows of `x`.
     weight : Tensor of shape (E,)
         Positive weights.
+    row : Tensor of shape (m, n)
+        Row of `x` of each node at each moment; that of a node that does not exist has no meaning.
     """
 
     x: Tensor
     edges: Tensor
     weight: Tensor
+    row: Tensor
+
+
+class TimedLinks(NamedTuple):
+    """Ties of shape (2, E), with weight and time of shape (E,)."""
+
+    links: Links
+    weight: Floats
+    time: Floats
 
 
 def snapshots(
-    features: list[Floats], links: Links, weight: Floats, time: Floats, moments: Floats
+    features: list[Floats], exists: NDArray[np.bool_], ties: TimedLinks, moments: Floats
 ) -> Snapshots:
     """Return the network of ties strictly before each moment.
 
@@ -54,21 +66,23 @@ def snapshots(
     ----------
     features : list of ndarray of shape (n, d)
         Features of the nodes at each moment.
-    links : ndarray of shape (2, E)
-    weight, time : ndarray of shape (E,)
+    exists : ndarray of shape (m, n)
+        Whether a node exists at each moment; all nodes of a tie exist after it.
+    ties : TimedLinks
     moments : ndarray of shape (m,)
     """
-    nodes = len(features[0])
+    row = exists.cumsum().reshape(exists.shape) - 1
     parts, weights = [], []
     for number, moment in enumerate(moments):
-        earlier = time < moment
-        ends = links[:, earlier] + number * nodes
+        earlier = ties.time < moment
+        ends = row[number][ties.links[:, earlier]]
         parts += [ends, ends[::-1]]
-        weights += [weight[earlier], weight[earlier]]
+        weights += [ties.weight[earlier], ties.weight[earlier]]
     return Snapshots(
-        torch.tensor(np.concatenate(features)).float(),
+        torch.tensor(np.concatenate(features)[exists.ravel()]).float(),
         torch.as_tensor(np.concatenate(parts, axis=1)),
         torch.tensor(np.concatenate(weights)).float(),
+        torch.as_tensor(row),
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-HEADS = 4
+HEADS = 2
 
 
 def genre_similarity(links: Links, genre: Ints, genres: int) -> Floats:
@@ -77,7 +77,7 @@ def weighted_layer(name: str, width_in: int, width_out: int, *, last: bool = Fal
     """Return a layer of PyG that takes a weight of each edge.
 
     ``gcn``: ``D^-1/2 (A + I) D^-1/2 H W`` with weighted A. ``sage``: ``W_1 h_i + W_2 sum_j w_ij h_j / sum_j
-    w_ij``; call it with weights that sum to 1 for each receiver, see `mean_weights`. ``gat``: four heads, of
+    w_ij``; call it with weights that sum to 1 for each receiver, see `mean_weights`. ``gat``: two heads, of
     which the attention also reads the weight; they are concatenated, or averaged in the `last` layer.
 
     Raises

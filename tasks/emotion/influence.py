@@ -160,6 +160,7 @@ def _setting(repetitions: list[Repetition], chosen: tuple[str, str], params: Inf
         rival=rival,
         mrr=_rank_gain(repetitions, (network, rival), params),
         ap=_precision_gain(repetitions, (network, rival), params),
+        attention=_rank_gain(repetitions, (ATTENTION, rival), params),
         weights=_rank_gain(repetitions, ("GCN", "GCN without weights"), params),
         leaks=repetitions[0].leaks,
     )

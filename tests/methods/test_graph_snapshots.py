@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 import torch
 
-from methods.graph.snapshots import JudgedPairs, SnapshotRecipe, fit_snapshots, snapshots
+from methods.graph.snapshots import JudgedPairs, SnapshotRecipe, TimedLinks, fit_snapshots, snapshots
 from methods.graph.values import ValueGraph, predict_values
 
 NODES = 60
 
 
 def test_a_moment_has_the_ties_strictly_before_it() -> None:
-    links = np.array([[0, 1, 2], [1, 2, 3]])
-    weight, time = np.array([0.1, 0.2, 0.3]), np.array([0.0, 1.0, 2.0])
-    features = [np.full((4, 1), moment) for moment in (1.0, 2.0)]
-    graph = snapshots(features, links, weight, time, np.array([1.0, 2.0]))
+    ties = TimedLinks(np.array([[0, 1, 2], [1, 2, 3]]), np.array([0.1, 0.2, 0.3]), np.array([0.0, 1.0, 2.0]))
+    features = [np.arange(4.0)[:, None] + moment for moment in (10.0, 20.0)]
+    exists = np.array([[True, True, False, False], [True, True, True, False]])
+    graph = snapshots(features, exists, ties, np.array([1.0, 2.0]))
     found = {
         (int(a), int(b), round(float(w), 3)) for (a, b), w in zip(graph.edges.T, graph.weight, strict=True)
     }
-    # Nodes of the second moment are rows 4 to 7.
-    assert found == {(0, 1, 0.1), (1, 0, 0.1), (4, 5, 0.1), (5, 4, 0.1), (5, 6, 0.2), (6, 5, 0.2)}
-    assert graph.x[:, 0].tolist() == [1.0] * 4 + [2.0] * 4
+    # Rows 0 and 1 are the nodes of the first moment, 2 to 4 those of the second.
+    assert found == {(0, 1, 0.1), (1, 0, 0.1), (2, 3, 0.1), (3, 2, 0.1), (3, 4, 0.2), (4, 3, 0.2)}
+    assert graph.x[:, 0].tolist() == [10.0, 11.0, 20.0, 21.0, 22.0]
+    assert graph.row[exists].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("layer", ["gcn", "sage", "gat"])
@@ -38,7 +39,11 @@ def test_later_ties_do_not_change_a_prediction(layer: str) -> None:
     pairs = JudgedPairs(
         torch.arange(20), torch.arange(20, 40), torch.randn(20, 3), torch.tensor([0.0, 1.0] * 10)
     )
-    graphs = [snapshots(features, one, np.ones(100), time, np.array([3.0])) for one in (links, changed)]
+    exists = np.ones((1, NODES), bool)
+    graphs = [
+        snapshots(features, exists, TimedLinks(one, np.ones(100), time), np.array([3.0]))
+        for one in (links, changed)
+    ]
     recipe = SnapshotRecipe(layer, width=8, epochs=2)
     first, second = (fit_snapshots((graph, pairs), (graph, pairs), recipe) for graph in graphs)
     with torch.no_grad():
@@ -53,7 +58,8 @@ def test_ties_of_neighbours_predict_a_tie() -> None:
     target = 2 * rng.integers(NODES // 2, size=400) + camp[source]
     marked = np.arange(NODES) < 20  # the camp of these nodes is shown, the other nodes are all alike
     features = [np.column_stack([marked & (camp == 0), marked & (camp == 1)]).astype(float)]
-    graph = snapshots(features, np.stack([source, target]), np.ones(400), np.zeros(400), np.ones(1))
+    ties = TimedLinks(np.stack([source, target]), np.ones(400), np.zeros(400))
+    graph = snapshots(features, np.ones((1, NODES), bool), ties, np.ones(1))
 
     def pairs(seed: int) -> JudgedPairs:
         a, b = np.random.default_rng(seed).integers(20, NODES, size=(2, 200))

@@ -235,3 +235,14 @@ def test_attention_is_the_equation() -> None:
         expected.append(model.score(torch.cat([*ends, features[pair]])).squeeze())
     ours = model(Inputs(rows, exists, features))
     torch.testing.assert_close(ours, torch.stack(expected), rtol=0, atol=1e-12)
+
+
+def test_a_token_compares_the_partner_of_an_event_with_the_other_node() -> None:
+    events = Events(np.array([0, 2, 1]), np.array([1, 0, 3]), np.array([0.0, 1.0, 2.0]), 4)
+    pairs = Pairs(np.array([0]), np.array([3]), np.array([3.0]))
+    model = LinkPredictor(
+        events, Recipe(events=3), resemblance=lambda a, b: np.stack([a, b], -1).astype(float), width=2
+    )
+    found = model.inputs(pairs).tokens[0, :, :, -2:].tolist()
+    # Node 0 had events with 2 and 1, node 3 with 1; where there is no event, all columns are 0.
+    assert found == [[[2, 3], [1, 3], [0, 0]], [[1, 0], [0, 0], [0, 0]]]

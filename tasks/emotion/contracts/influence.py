@@ -109,7 +109,8 @@ class LinkSetting(Document):
     """One setting: counts, the chosen models, and their differences on test ties.
 
     Models are chosen by validation: `network` among those that learn from the network by layers or
-    attention, `rival` among all others. A difference is `network` minus `rival`.
+    attention, `rival` among all others. A difference is `network` minus `rival`; `attention` is that of the
+    temporal attention in reciprocal rank, and `weights` what weights change in that of the GCN.
     """
 
     train: int
@@ -120,6 +121,7 @@ class LinkSetting(Document):
     rival: str
     mrr: Difference
     ap: Difference
+    attention: Difference
     weights: Difference
     leaks: dict[str, Leak]
 

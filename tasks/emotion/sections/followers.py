@@ -6,7 +6,14 @@ from functools import partial
 
 import pandas as pd
 
-from tasks.emotion.contracts.influence import Difference, InfluenceOutputs, LinkSetting, NullGain, Sound
+from tasks.emotion.contracts.influence import (
+    SETTING_NAMES,
+    Difference,
+    InfluenceOutputs,
+    LinkSetting,
+    NullGain,
+    Sound,
+)
 from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections.figures import followers as draw
 from tasks.report.blocks import (
@@ -45,16 +52,17 @@ def section(influenced: InfluenceOutputs, preprocess: PreprocessOutputs) -> Sect
     """Return the section: the map, the predictions, what the ties say of the sound."""
     metrics, table = influenced.influence_metrics, influenced.influence_models
     flows = draw.flows(preprocess.influence, preprocess.artists)
-    points = tuple(_ties(influenced, setting) for setting in metrics.settings)
+    settings = [name for name in SETTING_NAMES if name in metrics.settings]
+    points = tuple(_ties(influenced, setting) for setting in settings)
     return Section(
         "followers",
         "Who follows whom",
         (
             Prose(_task(influenced)),
             *([_map(flows)] if len(flows) else []),
-            Prose(points=(*points, _weights(metrics.settings), *_negatives(influenced))),
+            Prose(points=(*points, _by_kind(table), _weights(metrics.settings), *_negatives(influenced))),
             _models(table),
-            *(_grid(table, setting, one) for setting, one in metrics.settings.items()),
+            *(_grid(table, setting, metrics.settings[setting]) for setting in settings),
             _examples(influenced.influence_examples),
             Prose(points=(_sound(metrics.sound), *_null_texts(metrics.sound))),
             _nulls(influenced.influence_nulls),
@@ -84,7 +92,22 @@ def _ties(influenced: InfluenceOutputs, setting: str) -> str:
         f"{WORDS[setting]}, the best graph model ({one.network}) ranks a true influencer among {AMONG} "
         f"others with a mean reciprocal rank of {ours:.3f}, and {one.rival} with {rival:.3f}. "
         f"{_verdict(one.mrr, one.network)}. The best single figure ({simple.idxmax()}) has "
-        f"{simple.max():.3f}. The average precision differs by {_figures(one.ap)}."
+        f"{simple.max():.3f}. The average precision differs by {_figures(one.ap)}. Temporal attention "
+        f"differs from {one.rival} by {_figures(one.attention)} in mean reciprocal rank."
+    )
+
+
+def _by_kind(table: pd.DataFrame) -> str:
+    parts = []
+    for setting, rows in table.groupby("setting", sort=False):
+        best = [rows.loc[rows[f"ap_{kind}"].idxmax()] for kind in KINDS]
+        names = joined(
+            f"{kind} {row['model']} ({row[f'ap_{kind}']:.2f})" for kind, row in zip(KINDS, best, strict=True)
+        )
+        parts.append(f"{setting}, {names}")
+    return (
+        "Highest average precision by kind of negatives (all models learn from random ones): "
+        f"{'; '.join(parts)}."
     )
 
 
@@ -213,12 +236,17 @@ def _examples(table: pd.DataFrame) -> Grid:
 
 def _sound(sound: Sound) -> str:
     near, network = sound.models[NEIGHBOURS], sound.models[sound.network]
+    one_side = joined(
+        f"{side} alone save {share(sound.models[f'ridge, with {side}'].gain.value)}"
+        for side in ("influencers", "followers")
+    )
     return (
         "The ties of an artist say more of its sound than its genre and decade: a regression on the mean "
         f"sound of its influencers and followers saves {share(near.gain.value)} of the squared error "
         f"(95% interval {interval(100 * near.gain.low, 100 * near.gain.high, 0)}%) of "
-        f"{count(sound.held_out)} held-out artists. {sound.network}, the best graph network, saves "
-        f"{share(network.gain.value)}; against the regression that is {_beside(network.over_neighbours)}."
+        f"{count(sound.held_out)} held-out artists. {sound.network}, the best graph network by validation, "
+        f"saves {share(network.gain.value)}; against the regression that is "
+        f"{_beside(network.over_neighbours)}. In the regression {one_side}."
     )
 
 
@@ -274,7 +302,7 @@ def _sound_table(sound: Sound) -> Grid:
             signed(100 * one.gain.value, 1) + "%",
             f"{signed(100 * one.gain.low, 1)}% to {signed(100 * one.gain.high, 1)}%",
         )
-        for name, one in sound.models.items()
+        for name, one in sorted(sound.models.items(), key=lambda item: item[1].gain.value)
     ]
     return grid(
         "Squared error of the mean sound of held-out artists, by dimension, in units of the variance over "

@@ -85,8 +85,8 @@ def _tabular(problem: Problem) -> Iterator[tuple[str, Scores]]:
         "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         "boosted trees": partial(
             HistGradientBoostingClassifier,
-            max_iter=150,
-            learning_rate=0.07,
+            max_iter=100,
+            learning_rate=0.1,
             early_stopping=False,
             random_state=problem.seed,
         ),
@@ -150,7 +150,7 @@ def _snapshot(
     """Return the network at each moment of some pairs, and the pairs."""
     import torch
 
-    from methods.graph.snapshots import JudgedPairs, snapshots
+    from methods.graph.snapshots import JudgedPairs, TimedLinks, snapshots
 
     people, judged = problem.people, problem.judged
     pairs = [judged.pairs[name] for name in names]
@@ -162,18 +162,16 @@ def _snapshot(
     weight = (
         weights(ordered, problem.genres, problem.params.half_life) if weighted else np.ones(links.shape[1])
     )
-    nodes = len(people.table)
     features = [node_features(people, now, links[:, events.time < now]) for now in moments]
-    graph = snapshots(features, links, np.maximum(weight, LEAST_WEIGHT), events.time, moments)
-    source, target = (
-        torch.as_tensor(np.concatenate([one[side] for one in pairs]) + at * nodes) for side in (0, 1)
-    )
+    ties = TimedLinks(links, np.maximum(weight, LEAST_WEIGHT), events.time)
+    graph = snapshots(features, people.began <= moments[:, None], ties, moments)
+    source, target = (graph.row[at, np.concatenate([one[side] for one in pairs])] for side in (0, 1))
     static = np.concatenate([_features(problem, name) for name in names])
-    ties = np.concatenate([np.full(len(judged.pairs[n].time), float(len(n.split()) == 1)) for n in names])
+    y = np.concatenate([np.full(len(judged.pairs[n].time), float(len(n.split()) == 1)) for n in names])
     return (
         graph,
         JudgedPairs(
-            source, target, torch.tensor((static - scale[0]) / scale[1]).float(), torch.tensor(ties).float()
+            source, target, torch.tensor((static - scale[0]) / scale[1]).float(), torch.tensor(y).float()
         ),
         names,
     )

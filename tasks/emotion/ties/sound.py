@@ -116,7 +116,14 @@ def baselines(people: People, one: Sample) -> Iterator[tuple[str, Floats]]:
     expected = ridge(plain, y, known)
     yield "ridge, genre and decade", expected
     yield "mean of influencers", mean_of_influencers(people.links, y, known, genre)
-    yield "ridge, with neighbours", with_neighbours(people, people.links, one, plain, expected)
+    near = neighbour_features(people.links, known, y, expected)
+    width = y.shape[1]
+    for side, columns in (
+        ("influencers", [*range(width), 2 * width]),
+        ("followers", [*range(width, 2 * width), 2 * width + 1]),
+    ):
+        yield f"ridge, with {side}", ridge(np.column_stack([plain, near[:, columns]]), y, known)
+    yield "ridge, with neighbours", with_neighbours(people.links, one, plain, expected)
 
 
 def group_means(group: Ints, y: Floats, known: Ints) -> Floats:
@@ -138,7 +145,7 @@ def mean_of_influencers(links: Ints, y: Floats, known: Ints, fallback: Floats) -
     return np.where(number[:, None] > 0, sums / np.maximum(number, 1.0)[:, None], fallback)
 
 
-def with_neighbours(people: People, links: Ints, one: Sample, plain: Floats, expected: Floats) -> Floats:
+def with_neighbours(links: Ints, one: Sample, plain: Floats, expected: Floats) -> Floats:
     """Fit the ridge regression that also reads the neighbours' sound."""
     near = neighbour_features(links, one.known, one.y, expected)
     return ridge(np.column_stack([plain, near]), one.y, one.known)

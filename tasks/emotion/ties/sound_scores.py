@@ -88,7 +88,7 @@ def _null_rows(people: People, one: sound.Sample, best: str, settings: sound.Net
         return float(1 - ((values - one.y)[one.held_out] ** 2).mean() / base)
 
     def near(links: Ints) -> float:
-        return gain(sound.with_neighbours(people, links, one, plain, expected))
+        return gain(sound.with_neighbours(links, one, plain, expected))
 
     def network(links: Ints) -> float:
         return gain(sound.graph_network(people, links, one, settings).values)

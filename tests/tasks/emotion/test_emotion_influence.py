@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shipped import shipped_params
 from sklearn.metrics import average_precision_score
 
+from benchmarks.claims_learning import CLAIMS
 from methods.graph.scores import ranked_scores
 from statewright.contracts import Table, check
 from tasks.emotion.contracts.influence import (
@@ -220,3 +221,13 @@ def test_outputs_fit_their_contracts(outputs: InfluenceOutputs) -> None:
     best = metrics.sound.models["ridge, genre and decade"]
     assert best.gain.value == 0
     assert outputs.influence_nulls.groupby("kind").size()["same degrees"] == 19 + 2
+
+
+def test_claims_quote_the_metrics(outputs: InfluenceOutputs) -> None:
+    metrics = outputs.influence_metrics.model_dump()
+    rows = [
+        claim.row({"influence_metrics": metrics}) for claim in CLAIMS if claim.section.startswith("3 §3.3")
+    ]
+    assert len(rows) == 3
+    assert f"{metrics['settings']['newcomers']['mrr']['value']:+.4f}" in rows[2]
+    assert f"{metrics['sound']['models']['ridge, with neighbours']['gain']['value']:+.4f}" in rows[1]
