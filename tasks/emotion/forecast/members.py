@@ -29,7 +29,7 @@ LEAST_GENRE = 30
 
 @dataclass(frozen=True)
 class Filtered:
-    """A task with its filters, (n, d) precisions of its values, and the folds of its artists."""
+    """A task with its filters, (n, d) precisions of its values, and folds of artists."""
 
     task: Task
     trend: list[FilterResult]
