@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,3 +77,23 @@ def moments(values: NDArray[np.float64]) -> Moments:
         skewness=np.where(varies, skewness, np.nan),
         kurtosis=np.where(varies, kurtosis, np.nan),
     )
+
+
+def corrected_skewness(g1: float, n: int) -> float:
+    r"""Correct the skewness for few observations.
+
+    .. math:: G_1 = g_1 \sqrt{n (n - 1)} / (n - 2)
+
+    It is NaN if n < 3. It is unbiased for a normal law (Joanes and Gill, 1998).
+    """
+    return g1 * math.sqrt(n * (n - 1)) / (n - 2) if n > 2 else math.nan
+
+
+def corrected_kurtosis(g2: float, n: int) -> float:
+    r"""Correct the kurtosis for few observations.
+
+    .. math:: G_2 = \frac{n - 1}{(n - 2)(n - 3)} ((n + 1) g_2 + 6)
+
+    `g2` and the result are in excess of 3. The result is NaN if n < 4, and is unbiased for a normal law.
+    """
+    return (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * g2 + 6) if n > 3 else math.nan

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from statewright.contracts import ContractError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy import Table as Relation
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,23 @@ def read_table(
     return cells
 
 
+def column_names(source: str, name: str, *, block: str) -> list[str]:
+    """Return the columns of a table in its order, without reading its rows.
+
+    Parameters and errors are those of `read_table`.
+    """
+    if "://" in source:
+        return _database_columns(source, name, block)
+    path = _find(Path(source), name, block)
+    if path.stat().st_size == 0:
+        raise ContractError(f"{path} is empty (0 bytes), expected a table; write the file again")
+    if path.suffix == ".parquet":
+        return _parquet_columns(path)
+    _check_utf8(path)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return next(csv.reader(stream), [])
+
+
 def _read_file(path: Path, columns: list[str]) -> Cells:
     if path.stat().st_size == 0:
         raise ContractError(f"{path} is empty (0 bytes), expected a table; write the file again")
@@ -99,8 +119,8 @@ def _find(folder: Path, name: str, block: str) -> Path:
             return path
     raise ContractError(
         f"{' and '.join(map(str, candidates))} not found, expected the table '{Path(name).stem}'; add the "
-        f"file, or give its path under {block}.tables in params.yaml (for a table that you do not have, the "
-        "absolute path of the table in data/source of this repository)"
+        f"file, or give its path under {_tables_of(block)} in params.yaml (for a table that you do not "
+        "have, the absolute path of the table in data/source of this repository)"
     )
 
 
@@ -124,6 +144,18 @@ def _read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
         present = file.schema_arrow.names
         _require(columns, present, str(path))
         return file.read(columns=columns).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise ContractError(
+            f"{path} is not a complete Parquet file ({str(error).splitlines()[0]}); copy or write it again"
+        ) from error
+
+
+def _parquet_columns(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.ParquetFile(path).schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise ContractError(
             f"{path} is not a complete Parquet file ({str(error).splitlines()[0]}); copy or write it again"
@@ -179,6 +211,26 @@ def _check_utf8(path: Path) -> None:
 def _read_database(url: str, name: str, columns: list[str], order: list[str], block: str) -> Cells:
     import sqlalchemy as sql
 
+    with _connect(url, name, block) as (connection, place):
+        table = _relation(connection, name, place, block)
+        _require(columns, list(table.columns.keys()), f"{place} table {name}")
+        query = sql.select(*(table.c[column] for column in columns))
+        frame = pd.DataFrame(
+            connection.execute(query.order_by(*(table.c[key] for key in order))).all(), columns=columns
+        )
+        return Cells(frame, f"{place} table {name}", typed=False)
+
+
+def _database_columns(url: str, name: str, block: str) -> list[str]:
+    with _connect(url, name, block) as (connection, place):
+        return list(_relation(connection, name, place, block).columns.keys())
+
+
+@contextmanager
+def _connect(url: str, name: str, block: str) -> Iterator[tuple[Connection, str]]:
+    """Open a database; yield the connection and the URL without a password."""
+    import sqlalchemy as sql
+
     try:
         address = sql.engine.make_url(url)
     except sql.exc.ArgumentError as error:
@@ -197,8 +249,7 @@ def _read_database(url: str, name: str, columns: list[str], order: list[str], bl
     engine = sql.create_engine(address)
     try:
         with engine.connect() as connection:
-            frame = _read_relation(connection, name, columns, order, masked_url, block)
-            return Cells(frame, f"{masked_url} table {name}", typed=False)
+            yield connection, masked_url
     except sql.exc.SQLAlchemyError as error:
         raise ContractError(
             f"{masked_url} table {name} cannot be read: {str(error).splitlines()[0]}"
@@ -207,20 +258,20 @@ def _read_database(url: str, name: str, columns: list[str], order: list[str], bl
         engine.dispose()
 
 
-def _read_relation(
-    connection: Connection, name: str, columns: list[str], order: list[str], masked_url: str, block: str
-) -> pd.DataFrame:
+def _relation(connection: Connection, name: str, place: str, block: str) -> Relation:
     import sqlalchemy as sql
 
     inspector = sql.inspect(connection)
     present = [*inspector.get_table_names(), *inspector.get_view_names()]
     if name not in present:
         raise ContractError(
-            f"{masked_url}: table '{name}' not found; the database has "
+            f"{place}: table '{name}' not found; the database has "
             f"{', '.join(sorted(present)) or 'no tables'}; "
-            f"name the right one under {block}.tables in params.yaml"
+            f"name the right one under {_tables_of(block)} in params.yaml"
         )
-    table = sql.Table(name, sql.MetaData(), autoload_with=connection)
-    _require(columns, list(table.columns.keys()), f"{masked_url} table {name}")
-    query = sql.select(*(table.c[column] for column in columns)).order_by(*(table.c[key] for key in order))
-    return pd.DataFrame(connection.execute(query).all(), columns=columns)
+    return sql.Table(name, sql.MetaData(), autoload_with=connection)
+
+
+def _tables_of(block: str) -> str:
+    """Return the params that name the tables."""
+    return "fusion.ingest.modalities" if block == "fusion.ingest" else f"{block}.tables"

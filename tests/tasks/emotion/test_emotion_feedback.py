@@ -6,8 +6,9 @@ import pytest
 from shipped import shipped_params
 
 from tasks.emotion.evaluate import EvaluateMetrics, TaskScore
-from tasks.emotion.feedback import MOVES, Journal, current, feedback
+from tasks.emotion.feedback import MOVES, current, feedback
 from tasks.emotion.params import FeedbackParams, FusionParams, TrainParams
+from tasks.rounds import Journal
 
 SCORE = TaskScore(
     targets=1, skill=0, skill_over_best_baseline=0, beats=0, beats_surely=0, dimensions=1,

@@ -1,0 +1,1 @@
+"""Benchmarks of the fusion of modalities."""

@@ -1,0 +1,15 @@
+"""The fusion pipeline as a Prefect flow; see ``flows/pipeline.py``."""
+
+from __future__ import annotations
+
+from flows.pipeline import flow, update
+
+
+@flow(name="fusion")
+def fusion(workers: int = 2, set_params: list[str] | None = None, force: bool = False) -> None:
+    """Bring every stage of the fusion pipeline up to date."""
+    update("fusion", workers, set_params, force)
+
+
+if __name__ == "__main__":
+    fusion()

@@ -1,0 +1,1 @@
+"""Reading, checking, joining and encoding of a user's tables."""
