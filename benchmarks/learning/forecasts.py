@@ -44,7 +44,7 @@ ISSUE = ("cross", "trees", "boosting", "trend", "steady", "autoregression")
 
 @dataclass(frozen=True)
 class Window:
-    """A task with its training and scored targets, and the releases that networks see."""
+    """A task with training and scored targets, and the releases of its artists."""
 
     task: Task
     known: Releases
@@ -107,7 +107,7 @@ def windows(folder: Path) -> dict[str, Window]:
 
 
 def shortened(task: Task, start: int, stop: int) -> Task:
-    """Keep the rows before `stop`; targets from `start` on are scored, earlier ones learnt."""
+    """Drop rows from `stop` on; score targets from `start` on, learn the others."""
     keep = task.panel.block < stop
     unit = np.unique(task.panel.unit[keep], return_inverse=True)[1]
     rows = {name: value[keep] for name, value in vars(task.panel).items()} | {"unit": unit}

@@ -33,8 +33,8 @@ class Move:
 MOVES = (
     Move("emotion.train.ridge", 7.5, 960.0),
     Move("emotion.train.lr", 2.5e-4, 1.6e-2),
-    Move("emotion.train.stack_strength", 6.25, 400.0),
-    Move("emotion.train.noise_strength", 1.25, 40.0),
+    Move("emotion.train.stack_strength", 125.0, 8000.0),
+    Move("emotion.train.noise_strength", 25.0, 800.0),
     Move("emotion.train.dropout", 0.05, 0.6),
     Move("emotion.train.width", 16, 64, whole=True),
     Move("emotion.train.history", 6, 48, whole=True),

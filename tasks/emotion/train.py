@@ -1,9 +1,10 @@
 """Stage emotion-train: learn to forecast an artist's next emotional state.
 
     careers, albums -> state-space model of each dimension -> Theta_i   (methods.temporal.population_filter)
+    ridge, trees, boosting, autoregression <----------------------|     (tasks.emotion.forecast.members)
     states, features --------------> attention over the past <----'    (methods.temporal.history_attention)
                                           |
-              four forecasts a dimension -> convex combination           (methods.temporal.stacking)
+              eight forecasts a dimension -> convex combination          (methods.temporal.stacking)
 
 All parameters, including the weights of the combination, are learnt from targets of the training
 period: networks and regressions by holding out groups of artists in turn, weights from the forecasts

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.temporal.panel import Panel, before, expected_noise, noise_variance, position, previous
+from methods.temporal.panel import (
+    Panel,
+    before,
+    expected_noise,
+    noise_variance,
+    position,
+    previous,
+    with_cohorts,
+)
 
 
 def make(seed: int = 0, rows: int = 60, units: int = 7) -> Panel:
@@ -64,3 +72,13 @@ def test_an_unsorted_panel_or_one_with_nan_is_refused():
     mean[3, 1] = np.nan
     with pytest.raises(ValueError, match="row 3, column 1"):
         Panel(**{**vars(panel), "mean": mean})
+
+
+def test_a_cohort_is_a_group_and_the_period_of_the_first_row():
+    panel = make(rows=300, units=40)
+    first = pd.Series(panel.block).groupby(panel.unit).transform("min")
+    names = pd.Series(panel.group).astype(str) + "/" + (first // 10).astype(int).astype(str)
+    found = with_cohorts(panel, 10.0)
+    assert pd.crosstab(names.to_numpy(), found.group).gt(0).sum(axis=1).eq(1).all()
+    assert found.groups == names.nunique() > panel.groups
+    np.testing.assert_array_equal(found.unit, panel.unit)

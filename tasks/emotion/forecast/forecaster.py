@@ -49,7 +49,7 @@ model of the task's own series.
 
 @dataclass(frozen=True)
 class Base:
-    """State-space models of a task, filtered series, folds of its artists, regressions."""
+    """Filters of a task, their forecasts, folds of artists, and regressions."""
 
     task: Task
     noise: Floats

@@ -42,5 +42,5 @@ def adaptive_radius(known: Errors, new: Errors, level: float) -> Floats:
     """
     from methods.trust.drift import Scores, block_radii
 
-    scores = [Scores(np.abs(part.error) / part.sd, np.floor(part.time)) for part in (known, new)]
-    return new.sd * block_radii(*scores, 1 - level, gamma=GAMMA, decay=DECAY)
+    past, later = (Scores(np.abs(part.error) / part.sd, np.floor(part.time)) for part in (known, new))
+    return np.asarray(new.sd * block_radii(past, later, 1 - level, gamma=GAMMA, decay=DECAY))

@@ -8,8 +8,9 @@ artist's mean and boosting of the history: they know nothing of the filters, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ LEAST_GENRE = 30
 
 @dataclass(frozen=True)
 class Filtered:
-    """A task with its filters, (n, d) precisions of its values, and the folds of its artists."""
+    """A task with its filters, (n, d) precisions of its values, and folds of artists."""
 
     task: Task
     trend: list[FilterResult]
@@ -59,11 +60,11 @@ def members(known: Filtered) -> Mapping[str, Floats]:
             ("boosting", _boosting, (trend + steady) / 2),
         ):
             correction = cross_fit(
-                lambda fold, make=make: make(known.seed + fold), x, y - filtered, weight, learn, known.fold
+                partial(_seeded, make, known.seed), x, y - filtered, weight, learn, known.fold
             )
             columns[name].append(filtered + correction)
         columns["boosting-history"].append(
-            cross_fit(lambda fold: boosting(known.seed + fold), history, y, equal, learn, known.fold)
+            cross_fit(partial(_seeded, boosting, known.seed), history, y, equal, learn, known.fold)
         )
         own = summary[:, [j, 2 * len(task.dimensions) + j]]
         columns["autoregression"].append(
@@ -90,6 +91,10 @@ def inputs(known: Filtered, summary: Floats, j: int) -> Floats:
             genre[:, genre[task.rows("train")].sum(axis=0) >= LEAST_GENRE],
         ]
     )  # fmt: skip
+
+
+def _seeded(make: Callable[[int], Any], seed: int, fold: int) -> Any:
+    return make(seed + fold)
 
 
 def _trees(seed: int) -> Any:

@@ -184,14 +184,13 @@ def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> p
     for j, dimension in enumerate(TARGETS[task.name]):
         error, scale = task.panel.mean[:, j] - forecast[:, j], sd[:, j]
         same = np.ones_like(scale)
+        past, new = (Errors(error[rows], scale[rows], task.time[rows]) for rows in (known, test))
         for level in params.coverage_levels:
             radii = {
                 "constant": conformal_radius(error[known], same[known], same[test], level),
                 "scaled": conformal_radius(error[known], scale[known], scale[test], level),
                 "gaussian": norm.ppf((1 + level) / 2) * scale[test],
-                "adaptive": adaptive_radius(
-                    *(Errors(error[rows], scale[rows], task.time[rows]) for rows in (known, test)), level
-                ),
+                "adaptive": adaptive_radius(past, new, level),
             }
             for name, radius in radii.items():
                 inside = (np.abs(error[test]) <= radius).astype(float)
