@@ -65,6 +65,8 @@ class Choice:
         In units of the score, >= 0 up to luck: a changing pick can beat the best fixed operator.
     fold_regret : (folds,)
         Against the best operator of each fold; its mean exceeds `regret`, more so on small folds.
+    means : dict of str to float
+        Score of each operator on all outer rows.
     held_out : dict of str to (rows, classes) or (rows,)
         Predictions of the outer folds.
     fold : (rows,) of int
@@ -76,6 +78,7 @@ class Choice:
     score: float
     regret: float
     fold_regret: Floats
+    means: dict[str, float]
     held_out: dict[str, Floats]
     fold: Ints
 
@@ -130,14 +133,16 @@ def choose(
     chosen = pick(joined_losses(judged, names), None if data.groups is None else data.groups[order])
     scores = {name: np.array([1 - part[name].mean() for part in outer]) for name in names}
     score = 1 - float(np.concatenate([part[name] for part, name in zip(outer, picked, strict=True)]).mean())
-    best = max(1 - float(values.mean()) for values in pooled.values())
+    means = {name: 1 - float(values.mean()) for name, values in pooled.items()}
     fold_best = np.max(np.stack(list(scores.values())), axis=0)
     fold_regret = fold_best - np.array([scores[name][i] for i, name in enumerate(picked)])
     held_out = {
         name: np.stack([predicted[(int(fold[row]),)][name][row] for row in range(len(fold))])
         for name in names
     }
-    return Choice(chosen, scores, tuple(picked), score, best - score, fold_regret, held_out, fold)
+    return Choice(
+        chosen, scores, tuple(picked), score, max(means.values()) - score, fold_regret, means, held_out, fold
+    )
 
 
 def choose_once(data: Data, names: Sequence[str], settings: Settings, folds: int = 5) -> str:
@@ -235,3 +240,17 @@ def _predict(data: Data, test: Bools, names: Sequence[str], settings: Settings) 
 
 def _rank(name: str) -> int:
     return OPERATORS.index(name) if name in OPERATORS else -1
+
+
+def sample(data: Data, most: int, seed: int) -> Ints:
+    """Draw at most `most` rows at random, whole groups if there are any, in order."""
+    count = rows_of(data.views)
+    if count <= most:
+        return np.arange(count)
+    generator = np.random.default_rng(seed)
+    if data.groups is None:
+        return np.sort(generator.permutation(count)[:most])
+    _, member, sizes = np.unique(data.groups, return_inverse=True, return_counts=True)
+    order = generator.permutation(len(sizes))
+    used = order[: max(int((np.cumsum(sizes[order]) <= most).sum()), 1)]
+    return np.flatnonzero(np.isin(member, used))

@@ -11,7 +11,7 @@ from statewright.contracts import Document, Table
 
 
 class FusedRows(pa.DataFrameModel):
-    """One row per row of records, operator and class: prediction of a model without the row's fold.
+    """One row per record, operator and class: prediction without the row's fold.
 
     `label` is the number of the class, -1 for regression; `value` is its probability, or the predicted value.
     """
@@ -32,9 +32,12 @@ class ChoiceMetrics(Document):
     Scores are accuracies, or R². `scores` has one figure per outer fold, `means` over all rows, and `picked`
     the operator that the other folds pick. `score` is that of the picked operators, `regret` the distance to
     the best operator in hindsight over all folds, `fold_regret` to the best of each fold. `rows` were used.
+    The modalities in `without` were not, and must not be by a user of the choice; `landmarks` is a setting.
     """
 
     chosen: str
+    without: list[str]
+    landmarks: int
     rows: int
     folds: int
     order: list[str]
@@ -60,7 +63,7 @@ class OperatorDetails(Document):
 
 
 class Attention(Document):
-    """Weights of every operator that has some, and the names of the modalities in their order."""
+    """Weights of every operator that has some; `modalities` are in order."""
 
     modalities: list[str]
     operators: dict[str, OperatorDetails]
