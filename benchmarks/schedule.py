@@ -1,6 +1,8 @@
-"""Schedulers on PSPLIB: ``python -m benchmarks.schedule [--set j30]``.
+"""Schedulers on PSPLIB and workflows, ``python -m benchmarks.schedule``.
 
-The instances and their best known makespans are the external data `benchmarks/scheduling`, see
+The set `workflows` compares the optimised workflow with the list of all schedules, and predictions with
+recorded runs; its tables are stored in `benchmarks/figures/engine`. The other sets are of PSPLIB. Their
+instances and their best known makespans are the external data `benchmarks/scheduling`, see
 `benchmarks.parts.external_data`. The output is a Markdown table; stderr gets one line for each instance.
 """
 
@@ -14,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.parts import Omission, external_data
+from benchmarks import workflows
+from benchmarks.parts import Omission, external_data, run_part
 from statewright.scheduling.psplib import read_psplib
 from statewright.scheduling.schedule import list_schedule, solve
 
 SECONDS = {"j30": 10.0, "j60": 10.0, "j120": 20.0}
 """Default time limit in seconds for each instance of a set."""
+
+WORKFLOWS = "workflows"
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,26 @@ def main() -> None:
     """Schedule each instance of the chosen sets and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--set", action="append", choices=SECONDS, dest="sets", help="repeatable (default: all)"
+        "--set",
+        action="append",
+        choices=[*SECONDS, WORKFLOWS],
+        dest="sets",
+        help="repeatable (default: all)",
     )
     parser.add_argument("--seconds", type=float, help="limit of each search (default: 10; 20 for j120)")
     parser.add_argument("--workers", type=int, default=1, help="threads of the search (default: 1)")
     options = parser.parse_args()
+    sets = options.sets or [*SECONDS, WORKFLOWS]
+    if WORKFLOWS in sets:
+        run_part("engine", WORKFLOWS, workflows.tables(), f"python -m benchmarks.schedule --set {WORKFLOWS}")
+        sets.remove(WORKFLOWS)
+    if not sets:
+        return
     folder = external_data("benchmarks/scheduling")
     if isinstance(folder, Omission):
         sys.exit(folder.reason)
     lines = []
-    for name in options.sets or SECONDS:
+    for name in sets:
         seconds = SECONDS[name] if options.seconds is None else options.seconds
         rows = [_judge(folder, *known, seconds, options.workers) for known in _known(folder, name)]
         lines.append(_summary(name, rows, seconds))

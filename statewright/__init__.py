@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from statewright.api import check, plan, run, trace
+    from statewright.api import check, optimize_workflow, plan, run, trace, workflow_graph
     from statewright.contracts import (
         ContractError,
         Document,
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     )
     from statewright.planning.plan import Decision, Plan
     from statewright.request import Request
+    from statewright.scheduling.optimization import Constraints, WorkflowGraph
+    from statewright.scheduling.schedule import Schedule
     from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
     __version__: str
 
 _MODULES = {
-    "statewright.api": ("check", "plan", "run", "trace"),
+    "statewright.api": ("check", "optimize_workflow", "plan", "run", "trace", "workflow_graph"),
     "statewright.contracts": (
         "ContractError",
         "Document",
@@ -41,6 +43,8 @@ _MODULES = {
     ),
     "statewright.planning.plan": ("Decision", "Plan"),
     "statewright.request": ("Request",),
+    "statewright.scheduling.optimization": ("Constraints", "WorkflowGraph"),
+    "statewright.scheduling.schedule": ("Schedule",),
     "statewright.workflow": ("Output", "Stage", "Workflow", "WorkflowError"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -50,9 +54,14 @@ __all__ = [  # noqa: RUF022 -- by use: functions, plans, declarations, contracts
     "run",
     "check",
     "trace",
+    "workflow_graph",
+    "optimize_workflow",
     "Request",
     "Plan",
     "Decision",
+    "WorkflowGraph",
+    "Constraints",
+    "Schedule",
     "Workflow",
     "Stage",
     "Output",

@@ -13,6 +13,8 @@ from statewright.request import Request
 if TYPE_CHECKING:
     from statewright.lineage.provenance import Trace
     from statewright.planning.plan import Plan
+    from statewright.scheduling.optimization import Constraints, WorkflowGraph
+    from statewright.scheduling.schedule import Schedule
 
 
 def plan(
@@ -126,3 +128,59 @@ def trace(subject: str, directory: str | Path = ".") -> Trace:
     from statewright.lineage.provenance import trace as trace_subject
 
     return trace_subject(Path(directory), subject)
+
+
+def workflow_graph(directory: str | Path = ".", targets: Sequence[str] | Request = ()) -> WorkflowGraph:
+    """Return the stages of a repository with seconds, precedence and demands.
+
+    It is the graph of a full run: also a stage that is up to date is in it. The seconds are those of
+    ``statewright durations``; a stage without past runs gets the median of the others.
+
+    Parameters
+    ----------
+    directory : path
+        A folder of a DVC repository.
+    targets : sequence of str or Request
+        Stages, files or pipelines, as for `plan`.
+
+    Raises
+    ------
+    WorkflowError
+        If the repository or its declarations cannot be read.
+    """
+    quiet()
+    from statewright.scheduling.durations import expected_durations
+    from statewright.scheduling.optimization import graph_of
+    from statewright.session import open_session
+
+    session = open_session(Path(directory), _request(targets, False))
+    durations = expected_durations(session.repository.root, session.workflow)
+    expected = {address: duration.expected for address, duration in durations.items()}
+    return graph_of(session.workflow, session.plan.decisions, expected)
+
+
+def optimize_workflow(
+    graph: WorkflowGraph, constraints: Constraints | None = None, *, seconds: float = 10.0
+) -> Schedule:
+    """Return the schedule of minimum makespan that satisfies the constraints.
+
+    No stage runs. OR-Tools (``pip install 'statewright[schedule]'``) searches and proves.
+
+    Parameters
+    ----------
+    graph : WorkflowGraph
+        Stages with seconds, precedence and demands; `workflow_graph` reads those of a repository.
+    constraints : Constraints, optional
+        Capacities, pairs apart and a deadline (default: none).
+    seconds : float
+        Time limit of the search; the result is never worse than list scheduling.
+
+    Raises
+    ------
+    WorkflowError
+        If graph and constraints contradict each other, or if no schedule that meets the deadline was
+        found.
+    """
+    from statewright.scheduling.optimization import optimize_workflow as optimize
+
+    return optimize(graph, constraints, seconds=seconds)

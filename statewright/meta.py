@@ -65,6 +65,8 @@ class StageSettings:
         Differences of numbers that `verify --against` accepts.
     trials : str, optional
         Output whose rows are recorded as child runs.
+    holdout : tuple of str
+        Outputs that no stage of a loop may read, as under `outs`.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -82,6 +84,7 @@ class StageSettings:
     rewrites: tuple[str, ...] = ()
     tolerance: Tolerance | None = None
     trials: str | None = None
+    holdout: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -210,6 +213,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "rewrites": (_texts, "a list of dependencies"),
     "tolerance": (_tolerance, "a number, or {relative: NUMBER, absolute: NUMBER}"),
     "trials": (_file, "a CSV file among the outputs"),
+    "holdout": (_texts, "a list of outputs"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

@@ -17,7 +17,7 @@ from statewright.configuration import read_configuration
 from statewright.planning.plan import Plan
 from statewright.reads.store import load_reads, save_reads
 from statewright.reads.tracked import tracked_files
-from statewright.reads.undeclared import ordering_of, report, undeclared_reads
+from statewright.reads.undeclared import observed_holdout_reads, ordering_of, report, undeclared_reads
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
@@ -201,6 +201,7 @@ def _watching(work: Work, root: Path) -> Iterator[None]:
         except OSError as error:  # such as a full disk: the stages are observed again
             work.notices.append(f"the reads of stages could not be saved: {error.strerror or error}")
         ran = [address for address, outcome in work.outcomes.items() if outcome == "ran"]
+        work.notices += [r.text for r in observed_holdout_reads(work.workflow, work.reads) if r.stage in ran]
         work.notices += report(undeclared_reads(work.workflow, work.reads, ran))
 
 

@@ -1,7 +1,8 @@
 """Benchmarks of the fusion of modalities.
 
-``python -m benchmarks.fusion [PART ...]``. Each part prints tables in Markdown, and stores them in
-`benchmarks/figures/fusion` and in MLflow. No threshold makes it fail.
+``python -m benchmarks.fusion [PART ...]``. Each part measures the operators and their baselines on one data
+set in one run, prints tables in Markdown, and stores them in `benchmarks/figures/fusion` and in MLflow. No
+threshold makes it fail.
 """
 
 from __future__ import annotations

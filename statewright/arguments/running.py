@@ -59,6 +59,8 @@ def add_loop(subcommands: Subcommands) -> None:
         epilog="A feedback stage is any stage with `meta: {journal: FILE.json}` that depends on that file\n"
         '(the journal of past rounds) and writes a JSON file {"stop": false, "reason": "why", "score": 0.3,\n'
         '"patch": [{"key": "train.lr", "was": 0.1, "now": 0.05}]}. A lower score is better.\n'
+        "No stage of the loop may read an output that `meta: {holdout: [FILE]}` names on its stage; if one\n"
+        "does, the loop is refused, or stops after the round in which the read was observed.\n"
         "When the loop ends, the state of the best round is restored. `statewright run --at ROUND`\n"
         "restores any other round.",
     )

@@ -61,6 +61,7 @@ def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> i
     """List the undeclared reads, or print or apply a patch that declares them."""
     from collections import Counter
 
+    from statewright.planning.holdout import feedback_stages, holdout_reads
     from statewright.reads.fix import apply_fix, make_fix
     from statewright.reads.store import load_reads
     from statewright.reads.undeclared import declaration_of, undeclared_reads
@@ -78,15 +79,16 @@ def _check_reads(root: Path, workflow: Workflow, *, fix: bool, write: bool) -> i
     observed = reads.observed(workflow) & set(commands)
     undeclared = undeclared_reads(workflow, reads, commands)
     if not fix:
-        for read in undeclared:
-            print(read.text)
+        holdout = holdout_reads(workflow, feedback_stages(workflow), reads.known(workflow))
+        for sentence in [*(read.text for read in undeclared), *(read.text for read in holdout)]:
+            print(sentence)
         print(
             f"{len(observed)} of {counted(len(commands), 'stage')} observed, "
             f"{counted(len(undeclared), 'undeclared read')}"
         )
         if len(observed) < len(commands):
             print("a stage is observed when it runs alone, as `statewright run` lets it run the first time")
-        return FAILED if undeclared else OK
+        return FAILED if undeclared or holdout else OK
     changes = make_fix(root, undeclared, Counter(map(declaration_of, workflow.stages)), accept)
     if write:
         apply_fix(root, changes)

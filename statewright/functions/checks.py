@@ -22,6 +22,7 @@ from statewright.fingerprint import Definition, Module, Sources, stage_function
 from statewright.functions.progress import is_progress
 from statewright.functions.signature import PREVIOUS, param_texts, repeated_stems
 from statewright.masking import mask_text, secret_values
+from statewright.planning.holdout import feedback_stages, holdout_reads, unknown_holdouts
 from statewright.workflow import Output, Stage, Workflow, overlaps
 
 
@@ -66,6 +67,8 @@ def faults(root: Path, workflow: Workflow) -> list[str]:
         sentences += _signature_faults(stage, signature, workflow)
         sentences += _param_faults(root, stage, signature, workflow)
     sentences += _edge_faults(sources, workflow, signatures)
+    sentences += unknown_holdouts(workflow)
+    sentences += [read.text for read in holdout_reads(workflow, feedback_stages(workflow), {})]
     return sentences
 
 

@@ -50,7 +50,9 @@ from statewright.loop.judge import (
 )
 from statewright.loop.restore import restore_round
 from statewright.loop.snapshot import current_files, save_current_state, save_round
+from statewright.planning.holdout import require_unread
 from statewright.planning.plan import RESTORE, SKIP, decide
+from statewright.reads.store import load_reads
 from statewright.repository.declaration import open_repository
 from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
@@ -226,9 +228,12 @@ def _required_stages(work: _Loop, session: Session, stage: Stage, *, ran: bool =
     Raises
     ------
     WorkflowError
-        If several metrics have the name, or none has although all metric files exist.
+        If several metrics have the name, or none has although all metric files exist; or if a stage
+        reads a holdout, by `dvc.yaml` or as it was observed.
     """
     target, metrics = work.stops.target, session.state.metrics
+    reads = load_reads(work.root).known(session.workflow)
+    require_unread(session.workflow, [stage.address], reads)
     if target is None:
         return [stage.address]
     makers = {
@@ -240,7 +245,9 @@ def _required_stages(work: _Loop, session: Session, stage: Stage, *, ran: bool =
     name = find_metric(target.metric, metrics)
     if name:
         work.stops = replace(work.stops, target=replace(target, metric=name))
-        return [stage.address, makers[name.rpartition(":")[0]]]
+        ends = [stage.address, makers[name.rpartition(":")[0]]]
+        require_unread(session.workflow, ends, reads)
+        return ends
     if ran or all((work.root / path).is_file() for path in makers):
         raise unknown_metric(target.metric, metrics)
     return [stage.address, *makers.values()]

@@ -66,6 +66,10 @@ class ReadStore:
         """Return what a stage has read with any of its kept commands."""
         return {path for reads in self.stages.get(address, ()) for path in reads.paths}
 
+    def known(self, workflow: Workflow) -> dict[str, tuple[str, ...]]:
+        """Return what each stage was observed to read with its current command."""
+        return {a: known.paths for a, stage in workflow.stages.items() if (known := self.of(stage))}
+
     def observed(self, workflow: Workflow) -> frozenset[str]:
         """Return the stages whose reads are known for their current command."""
         known = {address: self.of(stage) for address, stage in workflow.stages.items()}

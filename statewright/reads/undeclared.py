@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from statewright.planning.holdout import HoldoutRead, feedback_stages, holdout_reads
 from statewright.planning.inputs import Producers
 from statewright.planning.ordering import Ordering, order_stages, output_producers
 from statewright.planning.plan import Plan
@@ -57,14 +58,25 @@ def ordering_of(workflow: Workflow, plan: Plan, reads: ReadStore, workers: int |
 def undeclared_reads(
     workflow: Workflow, reads: ReadStore, addresses: Iterable[str]
 ) -> tuple[UndeclaredRead, ...]:
-    """Return the undeclared reads of some stages: first outputs, then files of git."""
+    """Return the undeclared reads of some stages: first outputs, then files of git.
+
+    A holdout that a stage of a loop reads is not among them, because it must not become a dependency.
+    """
     producers = output_producers(workflow)
+    forbidden = {(read.stage, read.read) for read in observed_holdout_reads(workflow, reads)}
     found: list[UndeclaredRead] = []
     for address in addresses:
         stage = workflow.stages[address]
         if known := reads.of(stage):
-            found += _of_stage(workflow, stage, known.paths, producers)
+            paths = [path for path in known.paths if (address, path) not in forbidden]
+            found += _of_stage(workflow, stage, paths, producers)
     return tuple(sorted(found, key=lambda read: read.producer is None))
+
+
+def observed_holdout_reads(workflow: Workflow, reads: ReadStore) -> list[HoldoutRead]:
+    """Return the observed reads of holdouts by stages of the loops."""
+    found = holdout_reads(workflow, feedback_stages(workflow), reads.known(workflow))
+    return [read for read in found if not read.declared]
 
 
 def _of_stage(

@@ -10,31 +10,14 @@ The loss is that of the validation years. The test years decide nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, RootModel
-
-from statewright.contracts import Feedback, Patch
+from statewright.contracts import Feedback
 from tasks.emotion.evaluate import EvaluateMetrics
 from tasks.emotion.params import FeedbackParams, FusionParams, TrainParams
-
-
-class Round(BaseModel):
-    """One round: its score, and the patch that was applied after it."""
-
-    model_config = ConfigDict(extra="allow")
-
-    round: int
-    time: str
-    patch: list[Patch]
-    reason: str
-    score: float
-
-
-class Journal(RootModel[list[Round]]):
-    """Earlier rounds, oldest first."""
+from tasks.rounds import Journal, Trials, Values, difference, replay
 
 
 @dataclass(frozen=True)
@@ -59,24 +42,6 @@ MOVES = (
     Move("emotion.fusion.learning_rate", 5e-4, 8e-3),
     Move("emotion.fusion.dropout", 0.025, 0.4),
 )
-
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Trials:
-    """States tried so far, the current one last, and the loss of each."""
-
-    states: Sequence[Values]
-    scores: Sequence[float]
-
-    def best(self, least_gain: float) -> int:
-        """Return the index of the last state that improved the best by `least_gain`."""
-        best = 0
-        for index, score in enumerate(self.scores):
-            if score < self.scores[best] - least_gain:
-                best = index
-        return best
 
 
 def feedback(
@@ -114,21 +79,6 @@ def current(train: TrainParams, fusion: FusionParams) -> dict[str, Any]:
     return {move.key: getattr(blocks[move.key.split(".")[1]], move.key.split(".")[2]) for move in MOVES}
 
 
-def replay(rounds: list[Round], values: Values, score: float) -> Trials:
-    """Reconstruct the states by undoing the patches, newest first.
-
-    If a parameter was edited by hand in between, the search starts at that state.
-    """
-    states, scores = [dict(values)], [score]
-    for entry in reversed(rounds):
-        changes = [patch for patch in entry.patch if patch.key in values]
-        if not changes or any(states[0][patch.key] != patch.now for patch in changes):
-            break
-        states.insert(0, {**states[0], **{patch.key: patch.was for patch in changes}})
-        scores.insert(0, entry.score)
-    return Trials(states, scores)
-
-
 def propose(trials: Trials, best: int, step: float) -> tuple[Move, Values] | None:
     """Return the first move from the best state to a state not tried, or None."""
     start = trials.states[best]
@@ -162,11 +112,6 @@ def _moved(move: Move, value: float, factor: float) -> Iterator[tuple[Move, Any]
     moved = round(value * factor) if move.whole else float(f"{value * factor:.4g}")
     if move.low <= moved <= move.high and moved != value:
         yield move, moved
-
-
-def difference(now: Values, target: Values) -> list[Patch]:
-    """Return the patch from one state to another."""
-    return [Patch(key=key, was=now[key], now=target[key]) for key in now if now[key] != target[key]]
 
 
 def describe(trials: Trials, best: int) -> str:

@@ -100,3 +100,26 @@ class RecogniseParams(Params):
     most_rows: int = Field(ge=20, description="rows that are used, drawn at random from more")
     folds: int = Field(ge=2, description="parts of the cross-validation")
     seed: int = Field(description="seed of rows, folds and starts")
+
+
+class FuseParams(Params):
+    """Choice of the operator."""
+
+    operators: tuple[str, ...] = Field(
+        description="operators to compare, the simplest first: it is preferred in a tie", min_length=1
+    )
+    folds: int = Field(description="folds of the nested cross-validation", ge=3, le=20)
+    most_rows: int = Field(description="rows above which a random part of them makes the choice", ge=100)
+    processes: int = Field(description="processes that train at the same time", ge=1, le=64)
+    seed: int = Field(description="random seed", ge=0)
+
+
+class EvaluateParams(Params):
+    """Resplits of the development rows, and intervals of the decisions."""
+
+    resplits: int = Field(description="random divisions into training and test rows", ge=2, le=1000)
+    test_share: float = Field(description="share of the test rows of a division", gt=0, lt=1)
+    most_rows: int = Field(description="rows above which a random part of them is used", ge=100)
+    alpha: float = Field(description="share of decisions whose set may lack the target", gt=0, lt=1)
+    processes: int = Field(description="processes that train at the same time", ge=1, le=64)
+    seed: int = Field(description="random seed", ge=0)

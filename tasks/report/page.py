@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasks.report.blocks import Section
 
 STYLE = """
-:root { --ink: #1d2329; --soft: #4b555f; --line: #d5dade; --paper: #fff; --tint: #f4f6f8; --link: #00528a; }
+:root { color-scheme: light dark; --ink: #1d2329; --soft: #4b555f; --line: #d5dade; --paper: #fff; --tint: #f4f6f8; --link: #00528a; --best: #e3f0f8; }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; -webkit-text-size-adjust: 100%; }
 body { margin: 0; color: var(--ink); background: var(--paper); line-height: 1.55;
@@ -30,7 +30,7 @@ nav { background: var(--tint); border: 1px solid var(--line); border-radius: .4r
 nav h2 { font-size: .95rem; margin: 0 0 .3rem; padding: 0; border: 0; }
 nav ol { margin: 0; padding-left: 1.5rem; columns: 15rem; column-gap: 2.5rem; font-size: .92rem; }
 nav li { overflow-wrap: anywhere; }
-.skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: #fff;
+.skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: var(--paper);
   padding: .5rem; }
 .findings { background: var(--tint); border-left: 4px solid #0072b2; border-radius: 0 .4rem .4rem 0;
   padding: .7rem 1.2rem .7rem 2.2rem;
@@ -62,7 +62,7 @@ tbody th { font-weight: 500; white-space: normal; min-width: 7.5rem; }
 td { white-space: pre; }
 td.words { white-space: normal; }
 td.words:last-child { min-width: 14rem; }
-.best { background: #e3f0f8; }
+.best { background: var(--best); }
 .best::first-line { font-weight: 700; }
 .best::before { content: "★ "; }
 pre { background: var(--tint); border: 1px solid var(--line); border-radius: .4rem; padding: .8rem 1rem;
@@ -72,6 +72,10 @@ footer { margin: 3rem auto 2rem; color: var(--soft); font-size: .88rem; border-t
   padding-top: 1rem; }
 @media (max-width: 40rem) { body { font-size: 1rem; } h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; }
   header, main, footer { padding-left: 1rem; padding-right: 1rem; } }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ec; --soft: #b3bcc4; --line: #3a424a; --paper: #14181c; --tint: #1d2329; --link: #7cc0f5;
+    --best: #123a52; }
+  figure svg { background: #fff; border-radius: .3rem; } }
 @media print { nav, .skip { display: none; } body { font-size: 10pt; }
   header, main, footer { max-width: none; padding: 0; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }

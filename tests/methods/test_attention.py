@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.attention import (
+    AdaptiveAttention,
     MultiHeadAttention,
     TrendedEncoding,
     normalised_entropy,
@@ -98,31 +99,126 @@ def test_entropy_reaches_its_bound_at_uniform_weights_only(keys, hidden):
         assert float(normalised_entropy(certain, mask)) == 0.0
 
 
-def test_multi_head_equals_torch_with_the_same_weights():
-    ours = MultiHeadAttention(width=12, heads=3).double()
-    oracle = torch.nn.MultiheadAttention(12, 3, batch_first=True).double()
+def pair(width: int, heads: int, source: int) -> tuple[MultiHeadAttention, torch.nn.MultiheadAttention]:
+    """Return our module and that of torch, with the same weights in float64."""
+    ours = MultiHeadAttention(width, heads, source).double()
+    oracle = torch.nn.MultiheadAttention(width, heads, kdim=source, vdim=source, batch_first=True).double()
     parts = (ours.query, ours.key, ours.value)
     with torch.no_grad():
-        oracle.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+        if source == width:
+            oracle.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+        else:
+            oracle.q_proj_weight.copy_(ours.query.weight)
+            oracle.k_proj_weight.copy_(ours.key.weight)
+            oracle.v_proj_weight.copy_(ours.value.weight)
         oracle.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
         oracle.out_proj.load_state_dict(ours.output.state_dict())
+    return ours, oracle
+
+
+@pytest.mark.parametrize("source", [12, 5], ids=["one width", "cross-modal"])
+def test_multi_head_and_its_gradients_equal_torch_with_the_same_weights(source):
+    ours, oracle = pair(12, 3, source)
     generator = torch.Generator().manual_seed(1)
-    queries = torch.randn(5, 2, 12, generator=generator, dtype=torch.float64)
-    keys = torch.randn(5, 4, 12, generator=generator, dtype=torch.float64)
+    queries, pull = torch.randn(2, 5, 2, 12, generator=generator, dtype=torch.float64)
+    keys = torch.randn(5, 4, source, generator=generator, dtype=torch.float64)
     mask = torch.tensor([[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0], [0, 1, 1, 0]]).bool()
+    results, inputs = [], []
+    for attend in (
+        lambda q, k: ours(q, k, mask),
+        lambda q, k: oracle(q, k, k, key_padding_mask=~mask, average_attn_weights=False),
+    ):
+        q, k = queries.clone().requires_grad_(), keys.clone().requires_grad_()
+        tokens, weights = attend(q, k)
+        ((tokens * pull).sum() + weights.square().sum()).backward()
+        results.append((tokens, weights))
+        inputs.append((q.grad, k.grad))
+    parts = (ours.query, ours.key, ours.value)
+    if source == 12:
+        weights = [(torch.cat([part.weight.grad for part in parts]), oracle.in_proj_weight.grad)]
+    else:
+        theirs = (oracle.q_proj_weight, oracle.k_proj_weight, oracle.v_proj_weight)
+        weights = [(part.weight.grad, other.grad) for part, other in zip(parts, theirs, strict=True)]
+    gradients = [
+        *zip(*inputs, strict=True),
+        *weights,
+        (torch.cat([part.bias.grad for part in parts]), oracle.in_proj_bias.grad),
+        (ours.output.weight.grad, oracle.out_proj.weight.grad),
+        (ours.output.bias.grad, oracle.out_proj.bias.grad),
+    ]
+    for mine, other in [*zip(*results, strict=True), *gradients]:
+        assert mine.abs().max() > 0
+        assert torch.allclose(mine, other, rtol=0, atol=1e-12)
+
+
+def test_a_mask_by_query_equals_torch():
+    ours, oracle = pair(8, 2, 8)
+    generator = torch.Generator().manual_seed(2)
+    queries = torch.randn(3, 4, 8, generator=generator, dtype=torch.float64)
+    keys = torch.randn(3, 5, 8, generator=generator, dtype=torch.float64)
+    mask = torch.rand(3, 4, 5, generator=generator) < 0.5
+    mask[..., 0] = True
     tokens, weights = ours(queries, keys, mask)
     expected, expected_weights = oracle(
-        queries, keys, keys, key_padding_mask=~mask, average_attn_weights=False
+        queries, keys, keys, attn_mask=~mask.repeat_interleave(2, dim=0), average_attn_weights=False
     )
-    assert torch.allclose(tokens, expected, atol=1e-12)
-    assert torch.allclose(weights, expected_weights, atol=1e-12)
+    assert torch.allclose(tokens, expected, rtol=0, atol=1e-12)
+    assert torch.allclose(weights, expected_weights, rtol=0, atol=1e-12)
+    ratio = normalised_entropy(weights, mask)
+    alone = normalised_entropy(weights[:, :, 1:2], mask[:, 1])
+    assert torch.equal(ratio[:, :, 1:2], alone)
 
 
-def test_the_error_names_the_item_without_a_key():
-    tokens = torch.zeros(3, 1, 2, 4)
-    mask = torch.tensor([[True, True], [False, False], [True, False]])
-    with pytest.raises(ValueError, match="item 1 of the batch has no key"):
-        scaled_dot_product(tokens, tokens, tokens, mask)
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+@settings(max_examples=30, deadline=None)
+@given(problems(), st.integers(0, 3))
+def test_a_row_without_a_key_is_zero_and_changes_no_other_row(problem, index):
+    """Require finite gradients too, which are exactly 0 where nothing is read."""
+    query, key, value, mask = (part.clone() for part in problem)
+    index %= len(mask)
+    before, _ = scaled_dot_product(query, key, value, mask)
+    mask[index] = False
+    inputs = [part.requires_grad_() for part in (query, key, value)]
+    with torch.autograd.detect_anomaly(check_nan=True):
+        attended, weights = scaled_dot_product(*inputs, mask)
+        (attended.sin().sum() + weights.square().sum()).backward()
+    assert (attended[index] == 0).all() and (weights[index] == 0).all()
+    others = torch.arange(len(mask)) != index
+    assert torch.equal(attended[others], before[others])
+    for part in inputs:
+        assert part.grad.isfinite().all() and (part.grad[index] == 0).all()
+    assert (normalised_entropy(weights, mask)[index] == 1).all()
+
+
+def test_the_module_returns_zeros_where_torch_returns_nan():
+    ours, oracle = pair(4, 2, 4)
+    tokens = torch.randn(2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    mask = torch.tensor([[True, False, True], [False, False, False]])
+    expected, _ = oracle(tokens, tokens, tokens, key_padding_mask=~mask)
+    assert expected[1].isnan().all()
+    attended, weights = ours(tokens, tokens, mask)
+    assert torch.allclose(attended[0], expected[0], rtol=0, atol=1e-12)
+    assert (attended[1] == 0).all() and (weights[1] == 0).all()
+    ours.zero_grad()
+    attended.square().sum().backward()
+    assert all(part.grad.isfinite().all() for part in ours.parameters())
+
+
+def test_the_adaptive_module_is_the_formula():
+    """Compare with ``sigma(W Attention + b)`` written out for one head, by numpy."""
+    module = AdaptiveAttention(MultiHeadAttention(4, 1, 3), torch.sigmoid).double()
+    generator = torch.Generator().manual_seed(4)
+    queries = torch.randn(1, 2, 4, generator=generator, dtype=torch.float64)
+    keys = torch.randn(1, 5, 3, generator=generator, dtype=torch.float64)
+    part = {name: value.detach().numpy() for name, value in module.attention.named_parameters()}
+
+    def project(name, tokens):
+        return tokens[0].numpy() @ part[f"{name}.weight"].T + part[f"{name}.bias"]
+
+    scores = np.exp(project("query", queries) @ project("key", keys).T / 2)
+    read = scores / scores.sum(1, keepdims=True) @ project("value", keys)
+    expected = 1 / (1 + np.exp(-(read @ part["output.weight"].T + part["output.bias"])))
+    assert module(queries, keys)[0][0].detach().numpy() == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.floats(-20, 20), st.integers(1, 6).map(lambda half: 2 * half), st.floats(-1, 1), st.floats(-1, 1))

@@ -13,7 +13,8 @@ import statewright
 from statewright.cli import main
 
 NAMES = {
-    *("plan", "run", "check", "trace"),
+    *("plan", "run", "check", "trace", "workflow_graph", "optimize_workflow"),
+    *("WorkflowGraph", "Constraints", "Schedule"),
     *("Request", "Plan", "Decision", "Workflow", "Stage", "Output", "WorkflowError"),
     *("Table", "Params", "Document", "Tensors", "Shapes", "Feedback", "Patch", "ContractError"),
     "__version__",
@@ -32,7 +33,7 @@ def test_a_function_keeps_its_name_when_the_engine_is_loaded() -> None:
     import statewright.session
 
     assert statewright.session
-    for name in ("plan", "run", "check", "trace"):
+    for name in ("plan", "run", "check", "trace", "workflow_graph", "optimize_workflow"):
         assert getattr(statewright, name).__module__ == "statewright.api"
 
 

@@ -6,8 +6,9 @@ import pytest
 from shipped import shipped_params
 
 from tasks.emotion.evaluate import EvaluateMetrics, TaskScore
-from tasks.emotion.feedback import MOVES, Journal, current, feedback
+from tasks.emotion.feedback import MOVES, current, feedback
 from tasks.emotion.params import FeedbackParams, FusionParams, TrainParams
+from tasks.rounds import Journal
 
 SCORE = TaskScore(
     targets=1, skill=0, skill_over_best_baseline=0, beats=0, beats_surely=0, dimensions=1,
@@ -16,7 +17,14 @@ SCORE = TaskScore(
 
 
 def metrics(loss: float, test_score: float = 0.0) -> EvaluateMetrics:
-    return EvaluateMetrics(score=test_score, validation_loss=loss, audio=SCORE, lyrics=SCORE, coverage_90={})
+    return EvaluateMetrics(
+        score=test_score,
+        validation_loss=loss,
+        audio=SCORE,
+        lyrics=SCORE,
+        coverage_90={},
+        coverage_90_fixed={},
+    )
 
 
 def simulate(loss, rounds: int = 60, params: FeedbackParams | None = None, test_score: float = 0.0):

@@ -1,0 +1,135 @@
+"""Networks of the neural operators: components of the modalities in, scores out.
+
+Every network takes the principal components of each modality and the mask of the present ones, and returns
+one score for each class, or one value. An absent modality has no effect on them.
+
+| network | model |
+| --- | --- |
+| `TensorNetwork` | `sum_i alpha_i T_i (x) W_i` of encoded modalities, then a linear map |
+| `InteractionNetwork` | low-rank products of all modalities, beside their sum |
+| `AttentionNetwork` | attention between the modalities, weighted fusion, then a linear map |
+| `HierarchyNetwork` | attention from the result to modalities to components |
+
+References
+----------
+Specification 1 §2.2, §3.1 and §4.1.1, as corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from methods.attention import AdaptiveAttention, MultiHeadAttention, normalised_entropy
+from methods.fusion.interaction import InteractionFusion
+from methods.fusion.tensor import WeightedTensorFusion
+
+Vectors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """Scores of a batch, and the weights that explain them.
+
+    Attributes
+    ----------
+    scores : (rows, outputs)
+    alpha : (rows, modalities), optional
+        Share of each modality, 0 where absent.
+    entropy : mapping of str to (rows,)
+        Normalised entropy of the attention of each query, mean over the heads.
+    attention : mapping of str to (rows, queries, keys)
+    """
+
+    scores: Tensor
+    alpha: Tensor | None = None
+    entropy: Mapping[str, Tensor] = field(default_factory=dict)
+    attention: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Encoders(nn.Module):
+    """One encoder per modality: ``LayerNorm(gelu(W x + b))``."""
+
+    def __init__(self, columns: Mapping[str, int], width: int, dropout: float) -> None:
+        super().__init__()
+        self.names = tuple(columns)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Linear(count, width), nn.GELU(), nn.LayerNorm(width), nn.Dropout(dropout))
+            for count in columns.values()
+        )
+
+    def forward(self, vectors: Vectors) -> list[Tensor]:
+        """Return the token of each modality, (rows, width)."""
+        return [layer(vectors[name]) for name, layer in zip(self.names, self.layers, strict=True)]
+
+
+class TensorNetwork(nn.Module):
+    """Weighted tensor fusion of encoded modalities."""
+
+    def __init__(self, columns: Mapping[str, int], width: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.encoders = Encoders(columns, width, dropout)
+        self.fusion = WeightedTensorFusion(dict.fromkeys(columns, (width,)), width)
+        # Weights of norm 1 shrink the variance by their number of columns; the result gets it back.
+        self.scale = float(width**0.5 * len(columns))
+        self.result = nn.Linear(width, outputs)
+
+    def forward(self, vectors: Vectors, present: Tensor) -> NetworkOutput:
+        """Compute the scores of a batch."""
+        tokens = dict(zip(self.encoders.names, self.encoders(vectors), strict=True))
+        fused = self.fusion(tokens, present)
+        return NetworkOutput(self.result(self.scale * fused.vector), fused.alpha)
+
+
+class InteractionNetwork(nn.Module):
+    """Products of all modalities of low rank, beside a linear map of each."""
+
+    def __init__(self, columns: Mapping[str, int], rank: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.names = tuple(columns)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.ModuleList(nn.Linear(count, outputs) for count in columns.values())
+        self.product = InteractionFusion(columns, outputs, rank)
+
+    def forward(self, vectors: Vectors, present: Tensor) -> NetworkOutput:
+        """Compute the scores of a batch."""
+        dropped = {name: self.dropout(vectors[name]) for name in self.names}
+        parts = [
+            layer(dropped[name]).masked_fill(~present[:, index, None], 0.0)
+            for index, (name, layer) in enumerate(zip(self.names, self.linear, strict=True))
+        ]
+        return NetworkOutput(torch.stack(parts).sum(dim=0) + self.product(dropped, present))
+
+
+class AttentionNetwork(nn.Module):
+    """Attention between the modalities, then their weighted fusion."""
+
+    def __init__(
+        self, columns: Mapping[str, int], width: int, heads: int, outputs: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.encoders = Encoders(columns, width, dropout)
+        self.modality = nn.Parameter(0.02 * torch.randn(len(columns), width))
+        self.attention = AdaptiveAttention(MultiHeadAttention(width, heads))
+        self.fusion = WeightedTensorFusion(dict.fromkeys(columns, (width,)), width)
+        self.scale = float(width**0.5 * len(columns))
+        self.result = nn.Linear(width, outputs)
+
+    def forward(self, vectors: Vectors, present: Tensor) -> NetworkOutput:
+        """Compute the scores of a batch."""
+        tokens = torch.stack(self.encoders(vectors), dim=1) + self.modality
+        tokens = tokens.masked_fill(~present[..., None], 0.0)
+        attended, weights = self.attention(tokens, tokens, present)
+        mixed = tokens + attended
+        names = self.encoders.names
+        fused = self.fusion({name: mixed[:, index] for index, name in enumerate(names)}, present)
+        entropy = normalised_entropy(weights, present).mean(dim=1)
+        return NetworkOutput(
+            self.result(self.scale * fused.vector),
+            fused.alpha,
+            {name: entropy[:, index] for index, name in enumerate(names)},
+            {"modalities": weights.mean(dim=1)},
+        )

@@ -1,0 +1,105 @@
+"""Stage fusion-report: one HTML page on whether and how to fuse the tables.
+
+Every sentence, figure and table is computed from the inputs; the page needs nothing outside itself.
+"""
+
+from __future__ import annotations
+
+from statewright.contracts import Feedback
+from tasks.fusion.contracts.fuse import Attention, ChoiceMetrics, EvaluateOutputs, Judgement
+from tasks.fusion.contracts.report import Descriptions, Tables
+from tasks.fusion.sections import choice as chosen
+from tasks.fusion.sections import data, failures, modalities, scores, shape
+from tasks.fusion.sections.words import score_name
+from tasks.report import feedback as feedback_loop
+from tasks.report.blocks import (
+    Commands,
+    Prose,
+    ReportOutputs,
+    Section,
+    count,
+    findings,
+    findings_text,
+    joined,
+)
+from tasks.report.page import page
+
+
+def report(
+    tables: Tables,
+    described: Descriptions,
+    choice: ChoiceMetrics,
+    attention: Attention,
+    evaluated: EvaluateOutputs,
+    judge: Judgement,
+    feedback: Feedback,
+) -> ReportOutputs:
+    """Return the page and its findings."""
+    schema, classes = tables.schema, tables.schema.classes
+    evaluate, decisions = evaluated.evaluate, evaluated.decisions
+    points = [
+        *scores.finding(evaluate, judge, classes),
+        *chosen.finding(choice, classes),
+        *modalities.finding(evaluate),
+        *data.finding(schema, tables.preprocess),
+        *shape.finding(described),
+        *failures.finding(tables.records, decisions, classes),
+        *feedback_loop.finding(feedback),
+    ]
+    sections = (
+        findings(points),
+        data.section(schema, tables.ingest, tables.preprocess, tables.quarantine),
+        chosen.section(choice, classes),
+        scores.section(evaluate, judge, classes),
+        modalities.section(evaluate, attention, classes),
+        failures.section(tables.records, decisions, classes),
+        shape.section(described),
+        feedback_loop.section(feedback),
+        reproduction(),
+    )
+    title = f"Predicting “{schema.target}” from {joined(schema.modalities)}"
+    return ReportOutputs(
+        page(
+            title,
+            summary(tables, judge),
+            sections,
+            "Written by the stage fusion-report. The page is one file and loads nothing from the network.",
+        ),
+        findings_text(title, points),
+    )
+
+
+def summary(tables: Tables, judge: Judgement) -> str:
+    """Return the question of the page and its answer on the held-out rows."""
+    schema = tables.schema
+    name = score_name(schema.classes)
+    return (
+        f"Can “{schema.target}” be predicted from {joined(schema.modalities)}, and is it worth having all of "
+        f"them? This page answers for {count(tables.ingest.records)} records. The chosen model, "
+        f"“{judge.chosen}”, has an {name} of {judge.scores[judge.chosen]:.3f} on {count(judge.rows)} rows "
+        "that no choice has seen."
+    )
+
+
+def reproduction() -> Section:
+    """Return the section on the commands that reproduce the page."""
+    return Section(
+        "reproduce",
+        "How to reproduce this page",
+        (
+            Prose(
+                "The stages declared in dvc.yaml compute every number above from the tables that "
+                "fusion.ingest in params.yaml names. dvc.lock holds the hash of every file, and MLflow the "
+                "record of each run."
+            ),
+            Commands(
+                (
+                    "statewright plan fusion           # the stages that would run, with reasons",
+                    "statewright run fusion            # the whole pipeline, then this page",
+                    "statewright loop fusion-feedback  # improve the params in rounds",
+                    "dvc repro fusion-report           # the same pipeline with DVC alone",
+                )
+            ),
+            Prose("The same inputs and parameters give the same page, byte for byte. It needs no network."),
+        ),
+    )

@@ -1,0 +1,86 @@
+"""Section of the report on the shape of each modality, and on drift."""
+
+from __future__ import annotations
+
+from tasks.fusion.contracts.characterise import FamilyOfModality, ModalitySummary
+from tasks.fusion.contracts.report import Descriptions
+from tasks.report.blocks import Prose, Section, count, grid, interval, joined
+
+FAMILIES = {
+    "normal": "normal",
+    "student": "Student's t",
+    "mixture": "mixture of {} normals",
+    "factors": "{} factors",
+}
+SIGNIFICANT = 0.05
+
+
+def finding(described: Descriptions) -> list[str]:
+    """Return the sentence on drift, if there is any."""
+    drifting = _drifting(described)
+    if not drifting:
+        return []
+    return [f"Later rows differ from earlier ones in {joined(drifting)}: scores on new rows may be lower."]
+
+
+def section(described: Descriptions) -> Section:
+    """Return the section: rank, tails, family and drift of each modality."""
+    summary, families = described.characterise, described.recognise.modalities
+    order = "time" if summary.order == "time" else "the order of the table"
+    dependent = [
+        name
+        for name, part in summary.modalities.items()
+        if part.absent_p is not None and part.absent_p < SIGNIFICANT
+    ]
+    sentence = (
+        f"Whether {joined(dependent)} is present depends on the target: its absence is information, which "
+        "may not exist in later data."
+        if dependent
+        else "No modality's absence depends on the target."
+        if any(part.absent_p is not None for part in summary.modalities.values())
+        else ""
+    )
+    return Section(
+        "shape",
+        "What the modalities look like",
+        (
+            Prose(
+                "Moments and families describe the development rows only. Drift compares the last fifth of "
+                f"them, by {order}, with the rest: an AUC of 0.5 means that a classifier cannot tell them "
+                f"from each other. {sentence}"
+            ),
+            grid(
+                "Shape of each modality. “Effective rank”: number of directions that carry its variance. "
+                "“Skewed”: columns with |G1| > 1. “Heavy tails”: columns with an excess kurtosis G2 > 1. "
+                "“Family”: highest likelihood of held-out rows.",
+                ("modality", "columns", "effective rank", "skewed", "heavy tails", "family", "drift (AUC)"),
+                [
+                    (
+                        name,
+                        count(part.columns),
+                        f"{part.effective_rank:.1f}",
+                        count(part.skewed_columns),
+                        count(part.heavy_columns),
+                        _family(families.get(name)),
+                        _drift(part),
+                    )
+                    for name, part in summary.modalities.items()
+                ],
+                text=(5,),
+            ),
+        ),
+    )
+
+
+def _family(family: FamilyOfModality | None) -> str:
+    return "too few rows" if family is None else FAMILIES[family.family].format(family.size)
+
+
+def _drift(part: ModalitySummary) -> str:
+    drift = part.drift
+    return "–" if drift is None else f"{drift.auc:.2f} ({interval(drift.auc_low, drift.auc_high, 2)})"
+
+
+def _drifting(described: Descriptions) -> list[str]:
+    modalities = described.characterise.modalities
+    return [name for name, part in modalities.items() if part.drift and part.drift.auc_low > 0.5]
