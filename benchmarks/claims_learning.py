@@ -32,6 +32,50 @@ def _linear(metrics: Metrics) -> str:
     )
 
 
+def _tie_weights(metrics: Metrics) -> str:
+    parts = "; ".join(
+        f"{name} {_gain(one['weights'])}" for name, one in metrics["influence_metrics"]["settings"].items()
+    )
+    return (
+        "The data have no strength of collaboration. A weight is 1 for a tie, times the similarity of "
+        "genres, times 2^(-years apart / half-life). Change of the mean reciprocal rank of later ties by "
+        f"these weights in the GCN, with 95 % intervals over followers: {parts}."
+    )
+
+
+def _ties(metrics: Metrics) -> str:
+    parts = "; ".join(
+        f"{name}, {one['network']} over {one['rival']}: mean reciprocal rank {_gain(one['mrr'])}, average "
+        f"precision {_gain(one['ap'])}"
+        for name, one in metrics["influence_metrics"]["settings"].items()
+    )
+    return (
+        "Neighbours must be strictly earlier than the event. Ties to followers of later decades, best "
+        "network and strongest other model by validation, differences with 95 % intervals over followers: "
+        f"{parts}. "
+        "Negatives that are pairs of another time leak, because a tie occurs once."
+    )
+
+
+def _sound_of_ties(metrics: Metrics) -> str:
+    sound = metrics["influence_metrics"]["sound"]
+    best, near = sound["models"][sound["network"]], sound["models"]["ridge, with neighbours"]
+    null = sound["nulls"]["ridge, with neighbours"]["same degrees, genres and decades"]
+    return (
+        f"Squared error of the sound of {sound['held_out']} held-out artists, share saved beyond genre and "
+        f"decade: {sound['network']} {_gain(best['gain'])}; ridge regression on the neighbours' means "
+        f"{_gain(near['gain'])}. {sound['network']} over that regression: {_gain(best['over_neighbours'])}. "
+        f"On {null['draws']} networks with permuted influencers of the same genres and decades the "
+        f"regression saves {null['permuted']:+.4f} on average, {null['highest']:+.4f} at most."
+    )
+
+
+def _ties_verdict(metrics: Metrics) -> str:
+    settings = metrics["influence_metrics"]["settings"].values()
+    ahead = all(one["mrr"]["low"] > 0 and one["ap"]["low"] > 0 for one in settings)
+    return REPRODUCED if ahead else CORRECTED
+
+
 def _front(metrics: Metrics) -> str:
     search = metrics["search"]
     gains = "; ".join(
@@ -86,6 +130,29 @@ def _verdict_of(gain: Metrics) -> str:
 CLAIMS = (
     Claim("3 §3.2", "A variational auto-encoder finds latent emotional states.", CORRECTED, _latent, RUN),
     Claim("3 §3.2.3", "The loss is squared error plus divergence.", CORRECTED, _linear, RUN),
+    Claim(
+        "3 §3.3.1",
+        "Weights from collaboration, genre and time describe influence.",
+        lambda metrics: (
+            REPRODUCED
+            if all(one["weights"]["low"] > 0 for one in metrics["influence_metrics"]["settings"].values())
+            else CORRECTED
+        ),
+        _tie_weights,
+        RUN,
+    ),
+    Claim(
+        "3 §3.3.2",
+        "Graph convolutions predict an artist's emotion from the network.",
+        lambda metrics: _verdict_of(
+            metrics["influence_metrics"]["sound"]["models"][metrics["influence_metrics"]["sound"]["network"]][
+                "over_neighbours"
+            ]
+        ),
+        _sound_of_ties,
+        RUN,
+    ),
+    Claim("3 §3.3.3", "Temporal graph attention models dynamic influence.", _ties_verdict, _ties, RUN),
     Claim(
         "3 §7.1",
         "NSGA-II approximates the front of accuracy, consistency and sparsity.",

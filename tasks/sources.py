@@ -119,8 +119,7 @@ def _find(folder: Path, name: str, block: str) -> Path:
             return path
     raise ContractError(
         f"{' and '.join(map(str, candidates))} not found, expected the table '{Path(name).stem}'; add the "
-        f"file, or give its path under {_tables_of(block)} in params.yaml (for a table that you do not "
-        "have, the absolute path of the table in data/source of this repository)"
+        f"file, or give its path under {_tables_of(block)} in params.yaml{_spare_table(block)}"
     )
 
 
@@ -143,7 +142,9 @@ def _read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
         file = pq.ParquetFile(path)
         present = file.schema_arrow.names
         _require(columns, present, str(path))
-        return file.read(columns=columns).to_pandas()
+        frame = file.read(columns=columns).to_pandas()
+        # pandas stores an index as a column, and restores it as an index.
+        return frame.reset_index()[columns] if list(frame.columns) != columns else frame
     except (pa.ArrowException, OSError) as error:
         raise ContractError(
             f"{path} is not a complete Parquet file ({str(error).splitlines()[0]}); copy or write it again"
@@ -155,7 +156,8 @@ def _parquet_columns(path: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
-        return list(pq.ParquetFile(path).schema_arrow.names)
+        names = pq.ParquetFile(path).schema_arrow.names
+        return [name for name in names if not name.startswith("__index_level_")]
     except (pa.ArrowException, OSError) as error:
         raise ContractError(
             f"{path} is not a complete Parquet file ({str(error).splitlines()[0]}); copy or write it again"
@@ -275,3 +277,9 @@ def _relation(connection: Connection, name: str, place: str, block: str) -> Rela
 def _tables_of(block: str) -> str:
     """Return the params that name the tables."""
     return "fusion.ingest.modalities" if block == "fusion.ingest" else f"{block}.tables"
+
+
+def _spare_table(block: str) -> str:
+    if block == "fusion.ingest":
+        return ""
+    return " (for a table that you do not have, the absolute path of one in data/source of this repository)"

@@ -1,6 +1,6 @@
-"""Causal discovery (PC, BOSS), structural causal models and Granger tests.
+"""Causal discovery (PC, BOSS, GES), structural causal models and Granger tests.
 
-None of them proves a cause. PC and BOSS are correct if no common cause is left out and the test or
+None of them proves a cause. The graphs are correct if no common cause is left out and the test or
 score suits the data. A structural model is correct if its graph is. A Granger test says that the past
 of one series helps to forecast another beyond its own past; a common cause that acts with two delays
 has the same result.
@@ -8,6 +8,7 @@ has the same result.
 
 from methods.causal.confidence import EdgeConfidence, bootstrap_graphs, edge_confidence
 from methods.causal.discovery import discover
+from methods.causal.equivalence import ges
 from methods.causal.graph import Background, Cpdag, Edge, cpdag_of_dag
 from methods.causal.independence import partial_correlation
 from methods.causal.intervention import Effect, Intervention
@@ -48,6 +49,7 @@ __all__ = [
     "differences_needed",
     "discover",
     "edge_confidence",
+    "ges",
     "granger",
     "granger_pairs",
     "instantaneous",

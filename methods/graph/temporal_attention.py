@@ -1,8 +1,8 @@
 """Predict links over time by attention over the last events of both nodes.
 
-    h_j   = MLP(token of event j)
+    h_j   = ReLU(V token of event j)
     a_ij  = softmax_j LeakyReLU(a . [W q_i || W h_j])          over the last k events of node i before t
-    z_i   = sum_j a_ij W h_j
+    z_i   = sum_j a_ij W h_j = W sum_j a_ij h_j
     P(link i, j at t) = sigmoid(MLP([z_i || z_j || features of the pair]))
 
 The attention is that of Velickovic et al. (2018) over neighbours strictly earlier than the event
@@ -27,6 +27,7 @@ from methods.graph.temporal import Events, History, Pairs, Recent, pair_features
 from methods.training import Cosine, Objective, Settings, Validation, fit, seeded, shuffled
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 TOKEN = 7
 """Columns of a token."""
 
@@ -78,13 +79,13 @@ class Inputs:
 class TemporalAttention(nn.Module):
     """Attention over the last events of both nodes of a pair."""
 
-    def __init__(self, features: int, recipe: Recipe) -> None:
+    def __init__(self, features: int, recipe: Recipe, token: int = TOKEN) -> None:
         super().__init__()
         if recipe.width % recipe.heads:
             raise ValueError(f"width is {recipe.width}; expected a multiple of the {recipe.heads} heads")
         width, self.heads, self.with_features = recipe.width, recipe.heads, recipe.with_features
-        self.embed = nn.Sequential(nn.Linear(TOKEN, width), nn.ReLU(), nn.Linear(width, width))
-        self.project = nn.Linear(width, width, bias=False)
+        self.embed = nn.Sequential(nn.Linear(token, width), nn.ReLU())
+        self.project = nn.Linear(width, width)
         self.query = nn.Parameter(torch.zeros(2, self.heads))
         self.key = nn.Parameter(torch.randn(self.heads, width // self.heads) * (width // self.heads) ** -0.5)
         read = 2 * width + (features if recipe.with_features else 0)
@@ -95,13 +96,19 @@ class TemporalAttention(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return the logit of each pair."""
-        h = self.project(self.embed(inputs.tokens)).unflatten(-1, (self.heads, -1))
+        h = self.embed(inputs.tokens)
+        # W is linear: a . W h = (W' a) . h and sum a W h = W sum a h need no product of W with each event
+        matrix = self.project.weight.unflatten(0, (self.heads, -1))
+        bias = self.project.bias.unflatten(0, (self.heads, -1))
+        score = h @ torch.einsum("hd,hdw->wh", self.key, matrix) + (self.key * bias).sum(-1)
         # a . [W q || W h] is a sum of two terms; the one of the query differs by end of the pair only
-        weight = functional.leaky_relu((h * self.key).sum(-1) + self.query[None, :, None], NEGATIVE_SLOPE)
+        weight = functional.leaky_relu(score + self.query[None, :, None], NEGATIVE_SLOPE)
         exists = inputs.exists[..., None]
         # a node without events has no neighbour to attend to: its state is 0
         weight = weight.masked_fill(~exists, -1e9).softmax(dim=2) * exists
-        state = (weight[..., None] * h).sum(2).flatten(1)
+        pooled = weight.transpose(2, 3) @ h
+        state = torch.einsum("nshw,hdw->nshd", pooled, matrix) + bias * weight.sum(2)[..., None]
+        state = state.flatten(1)
         parts = [state, inputs.features] if self.with_features else [state]
         result: Tensor = self.score(torch.cat(parts, -1)).squeeze(-1)
         return result
@@ -144,22 +151,50 @@ def _share(of: Recent, among: Recent) -> Floats:
 class LinkPredictor:
     """A fitted model.
 
+    Parameters
+    ----------
+    describe : callable
+        Returns the features of pairs, shape (n, d), from events strictly earlier than each.
+    resemblance : callable, optional
+        Takes two arrays of nodes of equal shape and returns how they resemble each other, with one more axis
+        of `width`. It is added to each token: the partner of the event beside the other node of the pair.
+    width : int
+        Columns of `resemblance`.
+
     Attributes
     ----------
     validation : list of float
         Validation loss by epoch.
     """
 
-    def __init__(self, events: Events, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        events: Events,
+        recipe: Recipe,
+        describe: Callable[[Events, Pairs], Floats] = pair_features,
+        resemblance: Callable[[Ints, Ints], Floats] | None = None,
+        width: int = 0,
+    ) -> None:
         self.events, self.recipe, self.history = events, recipe, History(events)
+        self.describe, self.resemblance, self.width = describe, resemblance, width
         self.mean, self.deviation = np.zeros(1), np.ones(1)
         self.validation: list[float] = []
 
     def inputs(self, pairs: Pairs) -> Inputs:
         """Return the tensors of pairs."""
         rows, exists = tokens(self.history, pairs, self.recipe.events)
-        features = (pair_features(self.events, pairs) - self.mean) / self.deviation
+        if self.resemblance is not None:
+            rows = np.concatenate([rows, self._resembling(pairs, exists)], axis=-1)
+        features = (self.describe(self.events, pairs) - self.mean) / self.deviation
         return Inputs(torch.from_numpy(rows), torch.from_numpy(exists), torch.tensor(features).float())
+
+    def _resembling(self, pairs: Pairs, exists: NDArray[np.bool_]) -> NDArray[np.float32]:
+        assert self.resemblance is not None
+        parts = []
+        for own, other in ((pairs.source, pairs.target), (pairs.target, pairs.source)):
+            partner = np.maximum(self.history.recent(own, pairs.time, self.recipe.events).partner, 0)
+            parts.append(self.resemblance(partner, np.broadcast_to(other[:, None], partner.shape)))
+        return np.asarray(np.stack(parts, axis=1) * exists[..., None], np.float32)
 
     def predict(self, pairs: Pairs, size: int = 8192) -> Floats:
         """Return the logits of pairs, shape (n,)."""
@@ -176,13 +211,13 @@ class LinkPredictor:
         track: Callable[[Iterable[int]], Iterable[int]] = iter,
     ) -> LinkPredictor:
         """Fit to events and other pairs; end by the loss on later ones."""
-        features = pair_features(self.events, joined(*train))
+        features = self.describe(self.events, joined(*train))
         self.mean, self.deviation = features.mean(0), features.std(0) + 1e-9
         inputs, later = self.inputs(joined(*train)), self.inputs(joined(*validation))
         y, y_later = labels(*train), labels(*validation)
         recipe = self.recipe
         with seeded(recipe.seed) as generator:
-            self.model = TemporalAttention(features.shape[1], recipe)
+            self.model = TemporalAttention(features.shape[1], recipe, TOKEN + self.width)
             steps = recipe.epochs * -(-len(y) // recipe.batch_size)
             fitted = fit(
                 self.model,

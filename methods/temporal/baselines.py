@@ -78,6 +78,14 @@ def history_summary(panel: Panel) -> Floats:
     return np.hstack([last, before_last, average, spread, order])
 
 
+def boosting(seed: int) -> HistGradientBoostingRegressor:
+    """Return the untrained model of `gradient_boosting`."""
+    return HistGradientBoostingRegressor(
+        max_iter=100, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=40,
+        early_stopping=False, random_state=seed,
+    )  # fmt: skip
+
+
 def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) -> Floats:
     """Forecast by gradient boosting on `history_summary`, one model per dimension.
 
@@ -96,11 +104,7 @@ def gradient_boosting(panel: Panel, learn: Mask, columns: list[int], seed: int) 
     x = history_summary(panel)
     out = np.empty((len(x), len(columns)))
     for place, column in enumerate(columns):
-        model = HistGradientBoostingRegressor(
-            max_iter=100, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=40,
-            early_stopping=False, random_state=seed,
-        )  # fmt: skip
         # on small tables threads wait for each other longer than they work
         with threadpool_limits(limits=1):
-            out[:, place] = model.fit(x[learn], panel.mean[learn, column]).predict(x)
+            out[:, place] = boosting(seed).fit(x[learn], panel.mean[learn, column]).predict(x)
     return out

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from methods.temporal.panel import Floats, Ints
 
@@ -66,3 +70,41 @@ def cross_fit_ridge(
         forecast[~learn] += fitted[~learn]
     forecast[~learn] /= len(coefficients)
     return forecast, np.array(coefficients)
+
+
+def cross_fit(
+    make: Callable[[int], Any], x: Floats, y: Floats, weight: Floats, learn: NDArray[np.bool_], fold: Ints
+) -> Floats:
+    """Forecast each learning row by a regression without its fold.
+
+    The forecast of other rows is the mean over folds, which is bagging over units without replacement.
+
+    Parameters
+    ----------
+    make : callable
+        Returns an untrained regressor of scikit-learn for a fold; the number is a seed.
+    x : (n, k) float
+    y : (n,) float
+    weight : (n,) float
+        > 0, relative to their mean.
+    learn : (n,) bool
+    fold : (n,) int
+
+    Returns
+    -------
+    (n,) float
+    """
+    forecast = np.zeros(len(y))
+    parts = int(fold.max()) + 1
+    # on small tables threads wait for each other longer than they work
+    with threadpool_limits(limits=1):
+        for part in range(parts):
+            use, held_out = learn & (fold != part), learn & (fold == part)
+            model = make(part).fit(x[use], y[use], sample_weight=weight[use] / weight[use].mean())
+            if hasattr(model, "n_jobs"):
+                # threads would add up the trees of a forest in any order, and so round differently
+                model.set_params(n_jobs=1)
+            fitted = model.predict(x)
+            forecast[held_out] = fitted[held_out]
+            forecast[~learn] += fitted[~learn] / parts
+    return forecast

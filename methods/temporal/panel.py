@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,22 @@ def previous(values: Floats, unit: Ints) -> Floats:
 def position(unit: Ints) -> Ints:
     """Count, for each row, the earlier rows of its unit."""
     return np.rint(before(np.ones(len(unit)), unit)).astype(np.int64)
+
+
+def with_cohorts(panel: Panel, years: float) -> Panel:
+    """Divide each group into cohorts: units whose first rows lie in the same period.
+
+    Parameters
+    ----------
+    panel : Panel
+    years : float
+        Length of a period in units of `block`, > 0.
+    """
+    first = np.full(panel.units, np.inf)
+    np.minimum.at(first, panel.unit, panel.block)
+    pairs = np.column_stack([panel.group, np.floor(first[panel.unit] / years).astype(np.int64)])
+    cohort = np.unique(pairs, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+    return replace(panel, group=cohort)
 
 
 def noise_variance(panel: Panel, learn: NDArray[np.bool_], strength: float) -> Floats:

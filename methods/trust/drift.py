@@ -43,6 +43,14 @@ class Stream:
     error: Floats
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Non-conformity scores and the block of time of each, (n,) float both."""
+
+    value: Floats
+    block: Floats
+
+
 def forgetful_forecasts(x: Floats, y: Floats, forgetting: float, *, ridge: float = 1e-6) -> Floats:
     r"""Forecast each row by weighted least squares on the rows before it.
 
@@ -122,6 +130,56 @@ def online_radii(scores: Floats, alpha: float, *, gamma: float, decay: float) ->
         error[t] = score > radius[t]
         current += gamma * (alpha - error[t])
     return Stream(radius, level, error)
+
+
+def block_radii(known: Scores, new: Scores, alpha: float, *, gamma: float, decay: float) -> Floats:
+    r"""Return the radius of each new score, from the scores of earlier blocks.
+
+    As `online_radii`, for targets that become known block by block (year by year): those of one block share
+    the level and the quantile of what was known before it, and then
+
+    .. math:: \alpha_{b+1} = \alpha_b + \gamma \sum_{i \in b} (\alpha - e_i)
+
+    Parameters
+    ----------
+    known : Scores
+        Scores before the first new block, for example of validation years.
+    new : Scores
+        Each block is later than those of `known`; the order of rows does not matter.
+    alpha : float
+        Target rate of errors, strictly between 0 and 1.
+    gamma : float
+        Step of the level for one score, >= 0; 0 keeps it.
+    decay : float
+        Weight of a score relative to one a block later, above 0 and at most 1.
+
+    Returns
+    -------
+    (n,) float
+        In the order of `new`; infinite where the level is 0 or less or there are too few scores, and
+        minus infinity (no value is inside) where the level is 1 or more.
+    """
+    if not 0 < decay <= 1:
+        raise ValueError(f"decay is {decay}; expected above 0 and at most 1")
+    if len(known.block) and len(new.block) and known.block.max() >= new.block.min():
+        raise ValueError(
+            f"known scores go up to block {known.block.max():g}, new ones start at {new.block.min():g}; "
+            "expected later ones"
+        )
+    values, blocks = known.value, known.block
+    radius, level = np.empty(len(new.value)), alpha
+    for block in np.unique(new.block):
+        rows = new.block == block
+        if level <= 0:
+            quantile = math.inf
+        elif level >= 1:
+            quantile = -math.inf
+        else:
+            quantile = weighted_quantile(values, decay ** (block - blocks), level)
+        radius[rows] = quantile
+        level += gamma * float(np.sum(alpha - (new.value[rows] > quantile)))
+        values, blocks = np.r_[values, new.value[rows]], np.r_[blocks, new.block[rows]]
+    return radius
 
 
 def worst_window(covered: Floats, width: int) -> float:

@@ -20,6 +20,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from methods.training import Cosine, Objective, Settings, fit, shuffled
 from methods.trust.attacks import Ball, frozen, maximise
 
 RowLoss = Callable[[Tensor, Tensor], Tensor]
@@ -72,35 +73,35 @@ def train(
         Mean loss of each epoch.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    updates = recipe.epochs * -(-len(x) // recipe.batch_size)
+    fitted = fit(
+        model,
+        torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay),
+        Objective(
+            shuffled(torch.arange(len(x)), recipe.batch_size, generator),
+            lambda rows: _mixed_loss(model, (x[rows], y[rows]), loss, ball, recipe),
+            generators=(generator,),
+        ),
+        Settings(recipe.epochs, Cosine(updates)),
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, recipe.epochs * -(-len(x) // recipe.batch_size)
-    )
-    model.train()
-    losses = []
-    for _ in range(recipe.epochs):
-        total = 0.0
-        for rows in torch.randperm(len(x), generator=generator).split(recipe.batch_size):
-            inputs, targets = x[rows], y[rows]
-            value = loss(model(inputs), targets).mean()
-            if ball is not None and recipe.clean_share < 1:
-                with frozen(model):
-                    worst = maximise(
-                        partial(_row_loss, model, loss, targets), inputs, ball,
-                        steps=recipe.steps, restarts=1, seed=recipe.seed,
-                    )  # fmt: skip
-                hard = loss(model(worst), targets).mean()
-                value = recipe.clean_share * value + (1 - recipe.clean_share) * hard
-            optimiser.zero_grad()
-            value.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(value.detach()) * len(rows)
-        losses.append(total / len(x))
-    model.eval()
-    return losses
+    return [epoch.train_loss for epoch in fitted.history]
+
+
+def _mixed_loss(
+    model: nn.Module, batch: tuple[Tensor, Tensor], loss: RowLoss, ball: Ball | None, recipe: Recipe
+) -> Tensor:
+    """Return the loss of a batch, of which a part is that of its worst inputs."""
+    inputs, targets = batch
+    clean = loss(model(inputs), targets).mean()
+    if ball is None or recipe.clean_share == 1:
+        return clean
+    with frozen(model):
+        worst = maximise(
+            partial(_row_loss, model, loss, targets), inputs, ball,
+            steps=recipe.steps, restarts=1, seed=recipe.seed,
+        )  # fmt: skip
+    hard = loss(model(worst), targets).mean()
+    return recipe.clean_share * clean + (1 - recipe.clean_share) * hard
 
 
 def _row_loss(model: nn.Module, loss: RowLoss, targets: Tensor, inputs: Tensor) -> Tensor:

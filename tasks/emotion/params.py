@@ -153,8 +153,14 @@ class TrainParams(Params):
     history: int = Field(description="earlier releases that a forecast uses", ge=1, le=200)
     folds: int = Field(description="groups of artists held out in turn: networks per task", ge=2, le=20)
     noise_strength: float = Field(description="songs that the pooled spread within a release counts as", gt=0)
+    noise_rows: float = Field(
+        description="releases that the average noise counts as in the noise expected of an artist's next",
+        gt=0,
+    )
     ridge: float = Field(description="penalty, in targets, of the regression over all dimensions", gt=0)
-    stack_strength: float = Field(description="targets that equal weights of the candidates count as", ge=0)
+    stack_strength: float = Field(
+        description="targets that the fixed weights of the candidates count as", ge=0
+    )
     ablations: bool = Field(description="whether the variants without a modality are trained too")
     seed: int = Field(description="random seed")
     threads: int = Field(
@@ -309,6 +315,45 @@ class LatentParams(Params):
     def _one_width_is_the_map(self) -> Self:
         if 2 not in self.widths or not all(1 <= width <= 8 for width in self.widths):
             raise ValueError(f"widths {self.widths} must be from 1 to 8 and include 2, the width of the map")
+        return self
+
+
+class InfluenceParams(Params):
+    """Ties of influence over time, and emotion predicted from the network."""
+
+    validation_from: int = Field(
+        description="year: ties of followers that began before it are for training", ge=1900, le=2100
+    )
+    test_from: int = Field(
+        description="year: ties of followers that began from it on are for testing, those between for "
+        "validation",
+        ge=1900,
+        le=2100,
+    )
+    half_life: float = Field(description="years between both ends that halve the weight of a tie", gt=0)
+    known_share: float = Field(description="share of a follower's ties that are known", gt=0, lt=1)
+    negatives: int = Field(description="other artists among which a tie is ranked", ge=10)
+    ranked: int = Field(description="ties that are ranked, at most", ge=20)
+    seeds: int = Field(description="repetitions, each with other negatives, halves and weights", ge=2)
+    width: int = Field(
+        description="width of the states of a graph network and the attention", ge=4, multiple_of=4
+    )
+    epochs: int = Field(description="maximum number of epochs of a graph network", ge=1)
+    history: int = Field(description="earlier ties of an artist that the attention reads", ge=1)
+    attention_epochs: int = Field(description="maximum number of epochs of the attention", ge=1)
+    examples: int = Field(description="followers whose predicted influencers are listed", ge=1, le=20)
+    dimensions: Names = Field(description="dimensions of sound that are predicted", min_length=1)
+    held_out: float = Field(description="share of artists whose sound is predicted", gt=0, lt=0.5)
+    validation: float = Field(description="share of artists that end the training", gt=0, lt=0.5)
+    permutations: int = Field(description="permuted networks for the ridge regression", ge=19)
+    network_permutations: int = Field(description="permuted networks for the best graph network", ge=2)
+    draws: int = Field(description="bootstrap samples of followers or artists", ge=100)
+    seed: int = Field(description="random seed", ge=0)
+
+    @model_validator(mode="after")
+    def _validation_before_test(self) -> Self:
+        if self.validation_from >= self.test_from:
+            raise ValueError("validation_from must be earlier than test_from")
         return self
 
 

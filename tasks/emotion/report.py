@@ -10,6 +10,7 @@ from statewright.contracts import Feedback, Table
 from tasks.emotion.catalogue.selection import select_artists
 from tasks.emotion.causal import CausalOutputs
 from tasks.emotion.changepoint import ChangepointOutputs
+from tasks.emotion.contracts.influence import InfluenceOutputs
 from tasks.emotion.contracts.latent import LatentOutputs
 from tasks.emotion.contracts.macro import MacroOutputs
 from tasks.emotion.contracts.meso import MesoOutputs
@@ -31,6 +32,7 @@ from tasks.emotion.sections import (
     coverage,
     data,
     explanation,
+    followers,
     forecast,
     influence,
     interventions,
@@ -69,6 +71,7 @@ def report(
     effects: EffectsOutputs,
     variational: VariationalOutputs,
     network: NetworkOutputs,
+    influenced: InfluenceOutputs,
     micro: MicroOutputs,
     meso: MesoOutputs,
     macro: MacroOutputs,
@@ -101,6 +104,7 @@ def report(
             causality.finding(causal),
             interventions.finding(effects),
             influence.finding(network),
+            followers.finding(influenced),
             forecast.finding(evaluate),
             coverage.finding(evaluate),
             trust_in_forecasts.finding(trust),
@@ -125,6 +129,7 @@ def report(
         causality.section(causal, params),
         interventions.section(effects),
         influence.section(network),
+        followers.section(influenced, preprocess),
         forecast.section(forecasts, evaluate, selection, params),
         coverage.section(evaluate),
         trust_in_forecasts.section(trust),

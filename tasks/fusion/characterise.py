@@ -25,7 +25,7 @@ from tasks.fusion.contracts.tables import Schema, ViewColumns, Views
 from tasks.fusion.contracts.views import modality_arrays
 from tasks.fusion.params import CharacteriseParams
 from tasks.fusion.tables.absence import absence_p, patterns
-from tasks.fusion.tables.components import filled, present_rows, principal, standardised
+from tasks.fusion.tables.components import complete_or_filled, filled, present_rows, principal, standardised
 
 SIGNIFICANT = 0.05
 LATER = 0.2
@@ -111,7 +111,7 @@ def _modality(
     table = _moments(rows)
     table["psi"] = _psi(rows[~later[present]], rows[later[present]]).round(5)
     table["ks_p"] = shift.holm(shift.kolmogorov_smirnov(rows[~later[present]], rows[later[present]])).round(6)
-    complete = filled(rows)
+    complete, share_filled = complete_or_filled(view)
     covariance = shape.covariance(complete)
     drift = compare(view[~later], view[later], params)
     # The standard errors of skewness and kurtosis under normality are near sqrt(6 / n) and sqrt(24 / n).
@@ -119,6 +119,7 @@ def _modality(
         rows=int(present.sum()),
         columns=view.shape[1],
         cells_missing=round(float(np.isnan(rows).mean()), 5),
+        cells_filled=round(share_filled, 5),
         shrinkage=round(covariance.shrinkage, 5),
         effective_rank=round(covariance.effective_rank, 3),
         skewed_columns=int((table["G1"].abs() > 1).sum()),

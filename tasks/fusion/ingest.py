@@ -25,10 +25,8 @@ from tasks.fusion.params import IngestParams, names
 from tasks.fusion.tables.kinds import is_list, spread, typed
 from tasks.fusion.tables.leaks import class_leak, is_constant, value_leaks
 from tasks.fusion.tables.reading import BLOCK, Faults, Plan, plan, read_tables
+from tasks.fusion.tables.target import read_target
 from tasks.sources import Cells
-
-LEAST_OF_A_CLASS = 5
-MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
     target = target.loc[keys]
     parts = {name: Part(part.frame.reindex(keys), part.columns, part.dropped) for name, part in parts.items()}
     parts = _without_constants(parts, params, faults)
-    _refuse_leaks(parts, target, params)
+    _refuse_leaks(parts, target, tables, params)
     records = pd.DataFrame({"key": keys.astype("str"), "target": target.to_numpy()})
     for role, column in _role_columns(params).items():
         records[role] = _role(tables[planned.roles[column]], column, keys)
@@ -78,55 +76,6 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
     return IngestOutputs(
         records, _schema(params, target, parts), quarantine, _metrics(counts, parts, records, quarantine)
     )
-
-
-def read_target(cells: Cells, params: IngestParams, faults: Faults) -> pd.Series:
-    """Return the target by key, and quarantine rows without one.
-
-    It is text for classes, else a number.
-    """
-    column, table = params.target.column, params.target.table
-    frame = cells.frame
-    values = frame[column]
-    result = typed(values, params.most_quarantined)
-    if params.target.task == "regression":
-        if result.kind == "category":
-            raise ContractError(
-                f"{cells.place}: the target '{column}' has text (row {values.first_valid_index()}), expected "
-                f"numbers; convert it, or set {BLOCK}.target.task to classification"
-            )
-        labels = result.values
-    else:
-        labels = values.map(_label, na_action="ignore")
-    missing = labels.isna()
-    reasons = pd.Series("has no target", frame.index[missing], dtype=object)
-    if params.target.task == "classification":
-        reasons = pd.concat([reasons, _rare(labels.dropna(), cells.place, column)])
-    faults.add(table, column, reasons, "row", values)
-    kept = labels.drop(index=reasons.index)
-    if kept.nunique() < 2:
-        raise ContractError(
-            f"{cells.place}: the target '{column}' has {kept.nunique()} different values in {len(kept)} "
-            f"usable rows, expected at least two; correct {BLOCK}.target in params.yaml"
-        )
-    return pd.Series(kept.to_numpy(), index=pd.Index(frame.loc[kept.index, "(key)"]), name="target")
-
-
-def _label(value: object) -> str | None:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip() or None
-
-
-def _rare(labels: pd.Series, place: str, column: str) -> pd.Series:
-    counts = labels.value_counts()
-    if len(counts) > MOST_CLASSES:
-        raise ContractError(
-            f"{place}: the target '{column}' has {len(counts)} classes, expected at most {MOST_CLASSES}; set "
-            f"{BLOCK}.target.task to regression, or group the classes"
-        )
-    few = labels[labels.map(counts) < LEAST_OF_A_CLASS]
-    return few.map(lambda label: f"is of a class with {counts[label]} rows, fewer than {LEAST_OF_A_CLASS}")
 
 
 def _sorted_keys(keys: pd.Index) -> pd.Index:
@@ -214,8 +163,16 @@ def _codes(values: pd.Series) -> np.ndarray:
     return np.where(codes < 0, np.nan, codes)
 
 
-def _refuse_leaks(parts: dict[str, Part], target: pd.Series, params: IngestParams) -> None:
+def _refuse_leaks(
+    parts: dict[str, Part], target: pd.Series, tables: dict[str, Cells], params: IngestParams
+) -> None:
     total = sum(len(part.columns) for part in parts.values())
+    known = {f"{name}.{column.name}" for name, part in parts.items() for column in part.columns}
+    if unknown := sorted(set(params.allowed) - known):
+        raise ContractError(
+            f"{BLOCK}.allowed: found '{unknown[0]}', expected MODALITY.COLUMN of a used column, such as "
+            f"'{sorted(known)[0]}'; correct params.yaml"
+        )
     leaks = []
     for name, part in parts.items():
         table = np.column_stack([_codes(part.frame[column.name]) for column in part.columns])
@@ -224,18 +181,20 @@ def _refuse_leaks(parts: dict[str, Part], target: pd.Series, params: IngestParam
             rules = {i: class_leak(table[:, i], labels, total) for i in range(table.shape[1])}
         else:
             rules = value_leaks(table, target.to_numpy(float))
+        columns = {part.columns[i].name: rule for i, rule in rules.items() if rule}
         leaks += [
-            (f"{name}.{part.columns[i].name}", part.columns[i].name, name, rule)
-            for i, rule in rules.items()
-            if rule and f"{name}.{part.columns[i].name}" not in params.allowed
+            (name, column, rule)
+            for column, rule in columns.items()
+            if f"{name}.{column}" not in params.allowed
         ]
     if leaks:
-        full, column, name, rule = leaks[0]
-        more = f" ({len(leaks) - 1} more: {', '.join(leak[0] for leak in leaks[1:6])})" if leaks[1:] else ""
+        name, column, rule = leaks[0]
+        others = ", ".join(f"{leak[0]}.{leak[1]}" for leak in leaks[1:6])
+        more = f" ({len(leaks) - 1} more: {others})" if others else ""
         raise ContractError(
-            f"table '{params.modalities[name].table}': column '{column}' {rule}{more}; if it is known only "
-            f"with the target, add it to {BLOCK}.modalities.{name}.without in params.yaml, otherwise add "
-            f"'{full}' to {BLOCK}.allowed"
+            f"{tables[params.modalities[name].table].place}: column '{column}' {rule}{more}; if it is "
+            f"known only with the target, add it to {BLOCK}.modalities.{name}.without in params.yaml, "
+            f"otherwise add '{name}.{column}' to {BLOCK}.allowed"
         )
 
 
@@ -295,7 +254,7 @@ def _metrics(
 ) -> IngestMetrics:
     present = {name: part.frame.notna() for name, part in parts.items()}
     complete = np.logical_and.reduce([cells.any(axis=1).to_numpy() for cells in present.values()])
-    reasons = quarantine["reason"].str.replace(r"\d+(, | )?", "N ", regex=True).str.split(":").str[0]
+    reasons = quarantine["reason"].str.replace(r"\d+", "N", regex=True).str.split(":").str[0]
     return IngestMetrics(
         tables=counts,
         modalities={

@@ -15,7 +15,7 @@ from tasks.fusion.contracts.characterise import Candidate, FamilyOfModality, Rec
 from tasks.fusion.contracts.tables import Views
 from tasks.fusion.contracts.views import modality_arrays
 from tasks.fusion.params import RecogniseParams
-from tasks.fusion.tables.components import filled, present_rows, principal, standardised
+from tasks.fusion.tables.components import complete_or_filled, principal, standardised
 
 LEAST_ROWS = 20
 
@@ -33,15 +33,14 @@ def recognise(views: Views, *, params: RecogniseParams) -> Recognition:
 
 
 def _family(view: np.ndarray, params: RecogniseParams) -> FamilyOfModality | None:
-    rows = view[present_rows(view)]
+    rows, share_filled = complete_or_filled(view)
     if len(rows) > params.most_rows:
         rows = rows[np.sort(np.random.default_rng(params.seed).choice(len(rows), params.most_rows, False))]
     most = min(params.most_columns, len(rows) // 4)
     if len(rows) < LEAST_ROWS:
         return None
-    table = filled(rows)
-    scores = principal(table, most)
-    columns = standardised(table)
+    scores = principal(rows, most)
+    columns = standardised(rows)
     # Columns that depend on each other have no density, so they too are replaced by components.
     wide = columns.shape[1] > most or np.linalg.matrix_rank(columns) < columns.shape[1]
     space = scores.values if wide else columns
@@ -52,16 +51,19 @@ def _family(view: np.ndarray, params: RecogniseParams) -> FamilyOfModality | Non
         folds=params.folds,
         with_factors=not wide,
     )
-    return _document(choice, wide, space, scores.share if wide else 1.0)
+    return _document(choice, wide, space, scores.share if wide else 1.0, share_filled)
 
 
-def _document(choice: Choice, wide: bool, space: np.ndarray, share: float) -> FamilyOfModality:
+def _document(
+    choice: Choice, wide: bool, space: np.ndarray, share: float, share_filled: float
+) -> FamilyOfModality:
     return FamilyOfModality(
         family=choice.chosen.family,
         size=choice.chosen.size,
         space="principal components" if wide else "columns",
         dimensions=space.shape[1],
         rows=len(space),
+        cells_filled=round(share_filled, 5),
         variance_kept=round(share, 4),
         bic_components=choice.bic_components,
         candidates={

@@ -23,6 +23,7 @@ from methods.causal import (
     cpdag_of_dag,
     discover,
     edge_confidence,
+    ges,
     partial_correlation,
 )
 from methods.causal.columns import collinear
@@ -244,6 +245,41 @@ def test_boss_has_the_highest_score_of_all_dags(kind):
     ]
     found = boss(data, names=list("abcd"), seed=0)
     assert score_graph(found.matrix, score) == pytest.approx(max(every), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "tables", "mixed"])
+def test_ges_has_the_highest_score_of_all_dags(kind):
+    data = small(kind, 0)
+    score = bic(data)
+    best = max(
+        sum(score(i, [j for j in range(4) if (j, i) in edges]) for i in range(4))
+        for edges in ({("abcd".index(a), "abcd".index(b)) for a, b in dag} for dag in dags("abcd"))
+    )
+    assert score_graph(ges(data).matrix, score) == pytest.approx(best, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ges_equals_that_of_causal_learn_on_numbers(seed):
+    # Their BIC of numbers is ours up to a constant; eight variables, random edges.
+    from causallearn.search.ScoreBased.GES import ges as reference
+
+    rng = np.random.default_rng(seed)
+    weights = np.tril(rng.uniform(0.3, 0.9, (8, 8)) * (rng.random((8, 8)) < 0.35), -1)
+    data = np.linalg.solve(np.eye(8) - weights, rng.normal(size=(8, 600))).T
+    found = ges(data)
+    np.testing.assert_array_equal(found.matrix, reference(data)["G"].graph)
+    assert np.abs(found.matrix).sum() > 8
+
+
+def test_ges_finds_a_known_graph_isolates_constants_and_refuses_copies():
+    with pytest.warns(UserWarning, match="constant"):
+        found = ges(np.c_[simulated(), np.ones(4000)], names=[*NAMES, "k"])
+    assert set(found.edges) == TRUTH
+    assert ges(simulated()[:, :1]).edges == ()
+    with pytest.raises(ValueError, match="linear functions"):
+        ges(np.c_[simulated(50), simulated(50)[:, 0]])
+    with pytest.raises(ValueError, match="missing values"):
+        ges(np.where(simulated(50) > 1, np.nan, simulated(50)))
 
 
 def test_scores_equal_regressions_and_tables():

@@ -11,8 +11,8 @@ from external import external_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.trust.conformal import adaptive_levels, split_radius
-from methods.trust.drift import forgetful_forecasts, online_radii, worst_window
+from methods.trust.conformal import adaptive_levels, split_radius, weighted_quantile
+from methods.trust.drift import Scores, block_radii, forgetful_forecasts, online_radii, worst_window
 
 
 def test_forecasts_equal_weighted_least_squares_on_the_earlier_rows():
@@ -74,3 +74,31 @@ def test_elec2_is_covered_in_the_long_run_and_in_every_window():
     assert worst_window(covered, 250) >= 0.85
     assert np.mean(2 * radius[BURN_IN:]) <= 0.30
     assert math.isfinite(radius[BURN_IN:].max())
+
+
+def test_blocks_of_one_score_are_the_stream_with_the_same_memory():
+    scores = np.abs(np.random.default_rng(0).standard_t(3, size=400))
+    stream = online_radii(scores, 0.1, gamma=0.01, decay=0.98)
+    blocks = np.arange(400.0)
+    known, new = Scores(scores[:0], blocks[:0]), Scores(scores, blocks)
+    np.testing.assert_array_equal(block_radii(known, new, 0.1, gamma=0.01, decay=0.98), stream.radius)
+
+
+def test_a_block_is_covered_by_what_was_known_before_it():
+    rng = np.random.default_rng(1)
+    blocks = np.repeat(np.arange(40.0), 50)
+    values = np.abs(rng.normal(size=2000)) * (1 + blocks / 20)
+    known, new = Scores(values[:500], blocks[:500]), Scores(values[500:], blocks[500:])
+    radius = block_radii(known, new, 0.1, gamma=0.01, decay=0.9)
+    # Every row of a block has one radius; the first is the weighted quantile of what is known.
+    assert len(np.unique(radius)) <= 30
+    first = weighted_quantile(known.value, 0.9 ** (10 - known.block), 0.1)
+    np.testing.assert_array_equal(radius[:50], first)
+    order = rng.permutation(len(radius))
+    shuffled = block_radii(known, Scores(new.value[order], new.block[order]), 0.1, gamma=0.01, decay=0.9)
+    np.testing.assert_array_equal(shuffled, radius[order])
+    # The scale of the scores triples; a radius calibrated once loses coverage, the adaptive one does not.
+    assert np.mean(new.value <= np.quantile(known.value, 0.9)) < 0.75
+    assert np.mean(new.value <= radius) == pytest.approx(0.9, abs=0.015)
+    with pytest.raises(ValueError, match="expected later ones"):
+        block_radii(new, known, 0.1, gamma=0.01, decay=0.9)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
-from methods.temporal.cross_fit import cross_fit_ridge, folds_of
+from methods.temporal.cross_fit import cross_fit, cross_fit_ridge, folds_of
 from methods.temporal.stacking import simplex_weights
 
 
@@ -15,14 +16,16 @@ def data(seed: int):
 
 
 @pytest.mark.parametrize("strength", [0.0, 50.0, 1e6])
-def test_simplex_weights_equal_a_general_solver(strength):
+@pytest.mark.parametrize("prior", [None, (0.4, 0.3, 0.2, 0.1)])
+def test_simplex_weights_equal_a_general_solver(strength, prior):
     x, y, p = data(3)
-    found = simplex_weights(x, y, p, strength)
+    found = simplex_weights(x, y, p, strength, None if prior is None else np.array(prior))
+    centre = 0.25 if prior is None else np.array(prior)
     share = p / p.sum()
     scale = np.sum(share * (x.mean(axis=1) - y) ** 2)
 
     def loss(w):
-        return np.sum(share * (x @ w - y) ** 2) / scale + strength / len(y) * np.sum((w - 0.25) ** 2)
+        return np.sum(share * (x @ w - y) ** 2) / scale + strength / len(y) * np.sum((w - centre) ** 2)
 
     best = minimize(
         loss, np.full(4, 0.25), method="SLSQP", bounds=[(0, 1)] * 4,
@@ -66,3 +69,24 @@ def test_cross_fitted_forecasts_do_not_use_their_own_fold():
     after, _ = cross_fit_ridge(x, y + 9 * (fold == 2), p, learn, fold, 1.0)
     np.testing.assert_array_equal(before[fold == 2], after[fold == 2])
     assert not np.allclose(before[fold == 1], after[fold == 1])
+
+
+def test_other_rows_get_the_mean_of_the_regressions_of_the_folds():
+    r = np.random.default_rng(2)
+    x, p = r.normal(size=(120, 4)), r.uniform(0.5, 2, 120)
+    y = x[:, 0] ** 2 + r.normal(size=120)
+    fold, learn = folds_of(np.arange(120) // 4, 3, 0), np.arange(120) < 90
+
+    def make(seed: int, jobs: int = 2) -> ExtraTreesRegressor:
+        return ExtraTreesRegressor(20, min_samples_leaf=3, random_state=seed, n_jobs=jobs)
+
+    found = cross_fit(make, x, y, p, learn, fold)
+    others = np.zeros(30)
+    for part in range(3):
+        use, out = learn & (fold != part), learn & (fold == part)
+        model = make(part, 1).fit(x[use], y[use], sample_weight=p[use] / p[use].mean())
+        np.testing.assert_array_equal(found[out], model.predict(x[out]))
+        others += model.predict(x[~learn]) / 3
+    np.testing.assert_allclose(found[~learn], others, rtol=1e-12)
+    again = cross_fit(make, x, np.where(learn & (fold != 1), y, 99.0), p, learn, fold)
+    np.testing.assert_array_equal(found[learn & (fold == 1)], again[learn & (fold == 1)])

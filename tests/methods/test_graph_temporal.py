@@ -10,10 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch_geometric.nn import SAGEConv
 
-from methods.graph.nodes import RECIPES, Graph, classify_nodes
+from methods.graph.encoders import NEGATIVE_SLOPE
+from methods.graph.nodes import RECIPES, Graph, NodeClassifier, ProjectedSAGE, _dropout, classify_nodes
 from methods.graph.temporal import Events, History, Pairs, negative_targets, pair_features
-from methods.graph.temporal_attention import LinkPredictor, Recipe, tokens
+from methods.graph.temporal_attention import TOKEN, Inputs, LinkPredictor, Recipe, TemporalAttention, tokens
 
 
 @st.composite
@@ -171,3 +173,65 @@ def test_nodes_are_classified_from_two_labels_each() -> None:
     unlabelled = Graph(graph.x, graph.edges, torch.full_like(y, -1), 2)
     with pytest.raises(ValueError, match="a node for training has no class"):
         classify_nodes(unlabelled, train, validation, RECIPES["gcn"], seed=0)
+
+
+def citations() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(40, 30, generator=generator, dtype=torch.float64)
+    return x * (x > 0.8), torch.randint(40, (2, 120), generator=generator)
+
+
+def test_projecting_before_the_mean_is_the_layer_of_pyg() -> None:
+    x, edges = citations()
+    theirs, ours = SAGEConv(30, 4).double(), ProjectedSAGE(30, 4).double()
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(x, edges), theirs(x, edges), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gcn", "sage", "gat"])
+def test_sparse_features_give_the_outputs_and_gradients_of_dense_ones(name: str) -> None:
+    x, edges = citations()
+    model = NodeClassifier(30, 3, RECIPES[name]).double().eval()
+    results = []
+    for features in (x, x.to_sparse_coo().coalesce()):
+        model.zero_grad()
+        logits = model(features, edges)
+        logits.square().sum().backward()
+        results.append([logits.detach(), *(torch.clone(weight.grad) for weight in model.parameters())])
+    for dense, sparse in zip(*results, strict=True):
+        torch.testing.assert_close(sparse, dense, rtol=0, atol=1e-10)
+
+
+def test_dropout_of_sparse_features_keeps_their_mean() -> None:
+    x = torch.ones(200, 100).to_sparse_coo().coalesce()
+    dropped = _dropout(x, 0.25, training=True).values()
+    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.75])
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.02)  # 5 standard errors
+    assert torch.equal(_dropout(x, 0.25, training=False).values(), x.values())
+
+
+def test_attention_is_the_equation() -> None:
+    generator = torch.Generator().manual_seed(0)
+    recipe = Recipe(events=3, width=8, heads=2, dropout=0.0)
+    model = TemporalAttention(5, recipe).double().eval()
+    with torch.no_grad():
+        model.query.normal_(generator=generator)
+    rows = torch.randn(4, 2, 3, TOKEN, generator=generator, dtype=torch.float64)
+    exists = torch.tensor([[3, 2], [0, 1], [1, 0], [0, 0]])[..., None] > torch.arange(3)
+    features = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+    expected = []
+    for pair in range(4):
+        ends = []
+        for side in (0, 1):
+            tokens_of = rows[pair, side][exists[pair, side]]
+            state = torch.zeros(2, 4, dtype=torch.float64)
+            if len(tokens_of):
+                h = model.project(torch.relu(model.embed[0](tokens_of))).view(-1, 2, 4)
+                for head in (0, 1):
+                    logit = h[:, head] @ model.key[head] + model.query[side, head]
+                    share = torch.softmax(torch.where(logit > 0, logit, NEGATIVE_SLOPE * logit), 0)
+                    state[head] = share @ h[:, head]
+            ends.append(state.flatten())
+        expected.append(model.score(torch.cat([*ends, features[pair]])).squeeze())
+    ours = model(Inputs(rows, exists, features))
+    torch.testing.assert_close(ours, torch.stack(expected), rtol=0, atol=1e-12)

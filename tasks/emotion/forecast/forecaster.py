@@ -1,4 +1,4 @@
-"""Forecaster of a task: state-space models, regression, networks, combination."""
+"""Forecaster of a task: state-space models, regressions, networks, combination."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.emotion.forecast.history import Releases, histories
+from tasks.emotion.forecast.members import MEMBERS, Filtered, members
 from tasks.emotion.forecast.targets import Task
 from tasks.emotion.params import TrainParams
 
@@ -18,8 +19,18 @@ if TYPE_CHECKING:
 
 Floats = np.ndarray
 
-CANDIDATES = ("trend", "steady", "cross", "attention")
-"""Candidates: filter with a moving population, filter without, ridge over all filters, network."""
+CANDIDATES = ("trend", "steady", "cross", *MEMBERS, "attention")
+"""Candidates: filter with a moving population, filter without, ridge over all filters, members, network."""
+
+PRIOR = {"autoregression": 2.0}
+"""Weights to which those of the candidates are shrunk, relative to 1 of the others.
+
+Artists held out in turn are of the years that the candidates learn from, and later years differ: what depends
+least on the years counts twice.
+"""
+
+COHORT = 10
+"""Years of the debuts of artists of one genre who share a level in the state-space models."""
 
 VARIANTS: dict[str, tuple[str, ...] | None] = {
     "statewright": (),
@@ -29,7 +40,7 @@ VARIANTS: dict[str, tuple[str, ...] | None] = {
     "no-state": ("state",),
     "state-space": None,
 }
-"""Variant -> inputs that the network lacks; None: no network and no ridge.
+"""Variant -> inputs that the network lacks; None: the state-space models alone.
 
 The fused state mixes all modalities, so it is removed with each one. Every variant has the state-space
 model of the task's own series.
@@ -38,7 +49,7 @@ model of the task's own series.
 
 @dataclass(frozen=True)
 class Base:
-    """State-space models of a task, filtered series, and the folds of its artists."""
+    """State-space models of a task, filtered series, folds of its artists, regressions."""
 
     task: Task
     noise: Floats
@@ -46,6 +57,7 @@ class Base:
     fits: dict[str, list[Fit]]
     filtered: dict[str, list[FilterResult]]
     fold: Floats
+    members: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -63,23 +75,27 @@ class Variant:
 def fit_base(task: Task, params: TrainParams) -> Base:
     """Fit the state-space models, with and without a moving population.
 
-    They are fitted to the training period.
+    They are fitted to the training period. Artists of one genre and decade of debut share a level.
     """
     from tqdm import tqdm
 
     from methods.temporal.cross_fit import folds_of
-    from methods.temporal.panel import expected_noise, noise_variance
+    from methods.temporal.panel import expected_noise, noise_variance, with_cohorts
     from methods.temporal.population_filter import fit_dimensions
 
     noise = noise_variance(task.panel, task.learnable, params.noise_strength)
+    panel = with_cohorts(task.panel, COHORT)
     fits, filtered = {}, {}
     for name, trend in (("trend", True), ("steady", False)):
         track = partial(tqdm, desc=f"{task.name}: state-space model, {name}", mininterval=1)
         fits[name], filtered[name] = fit_dimensions(
-            task.panel, noise, task.learnable, task.rows("train"), trend=trend, track=track
+            panel, noise, task.learnable, task.rows("train"), trend=trend, track=track
         )
-    next_noise = expected_noise(task.panel, noise, task.learnable, params.noise_strength)
-    return Base(task, noise, next_noise, fits, filtered, folds_of(task.panel.unit, params.folds, params.seed))
+    next_noise = expected_noise(task.panel, noise, task.learnable, params.noise_rows)
+    fold = folds_of(task.panel.unit, params.folds, params.seed)
+    precision = 1 / (_column_stack(filtered["trend"], "variance") + noise)
+    known = Filtered(task, filtered["trend"], filtered["steady"], precision, fold, params.seed)
+    return Base(task, noise, next_noise, fits, filtered, fold, members(known))
 
 
 def fit_variant(
@@ -93,6 +109,7 @@ def fit_variant(
     epochs: list[dict[str, Any]] = []
     if without is not None:
         forecasts["cross"], tensors = cross_dimension(base, params)
+        forecasts |= base.members
         forecasts["attention"], factor, networks, epochs = attention(
             base, known, forecasts["cross"], without, name, params
         )
@@ -108,11 +125,13 @@ def fit_variant(
 def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params: TrainParams) -> Floats:
     """Return the weights of the candidates, one row per dimension.
 
-    They are estimated from the training targets that each candidate was not trained on.
+    They are estimated from the training targets that each candidate was not trained on, and shrunk to
+    `PRIOR`.
     """
     from methods.temporal.stacking import simplex_weights
 
     learn, truth = base.task.rows("train"), base.task.panel.mean
+    prior = np.array([PRIOR.get(name, 1.0) for name in candidates])
     return np.array(
         [
             simplex_weights(
@@ -120,6 +139,7 @@ def stack(base: Base, candidates: Mapping[str, Floats], variance: Floats, params
                 truth[learn, j],
                 1 / (variance[learn, j] + base.noise[learn, j]),
                 params.stack_strength,
+                prior / prior.sum(),
             )
             for j in range(base.task.targets)
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tasks.emotion.forecast.intervals import Errors, adaptive_radius
 from tasks.emotion.forecast.scoring import OURS
 from tasks.emotion.params import TrustParams
 
@@ -12,7 +13,7 @@ Floats = np.ndarray
 
 PLAIN, BY_GENRE, ADAPTED = "scaled", "scaled by genre", "adaptive"
 GROUPINGS = ("genre", "career", "past forecasts")
-GAMMA, DECAY, SIMULATIONS = 0.01, 0.99, 500
+SIMULATIONS = 500
 
 
 def group_coverage(forecasts: pd.DataFrame, artists: pd.DataFrame, params: TrustParams) -> pd.DataFrame:
@@ -68,32 +69,12 @@ def _radii(known: pd.DataFrame, test: pd.DataFrame, params: TrustParams) -> dict
         "one width": conformal_radius(error, one, np.ones_like(new), params.level),
         PLAIN: common,
         BY_GENRE: by_genre,
-        ADAPTED: _adaptive(known, test, params),
+        ADAPTED: adaptive_radius(
+            Errors(error, sd, known["time"].to_numpy(float)),
+            Errors(test["error"].to_numpy(float), new, test["time"].to_numpy(float)),
+            params.level,
+        ),
     }
-
-
-def _adaptive(known: pd.DataFrame, test: pd.DataFrame, params: TrustParams) -> Floats:
-    """Return half-widths that learn from each year before they are used in the next.
-
-    The targets of one year share the level and the scores of earlier years: none of them is known before
-    the others.
-    """
-    from methods.trust.conformal import weighted_quantile
-
-    past = known.assign(score=known["error"].abs() / known["sd"], when=np.floor(known["time"]))
-    now = test.assign(score=test["error"].abs() / test["sd"], when=np.floor(test["time"]))
-    scores, times = past["score"].to_numpy(), past["when"].to_numpy()
-    radius, alpha = np.empty(len(now)), 1 - params.level
-    level = alpha
-    for year in np.unique(now["when"]):
-        rows = (now["when"] == year).to_numpy()
-        weights = DECAY ** (10 * (year - times))
-        quantile = weighted_quantile(scores, weights, level) if 0 < level < 1 else np.inf
-        radius[rows] = quantile * now["sd"].to_numpy()[rows]
-        new = now["score"].to_numpy()[rows]
-        level += GAMMA * float(np.sum(alpha - (new > quantile)))
-        scores, times = np.r_[scores, new], np.r_[times, np.full(rows.sum(), year)]
-    return radius
 
 
 def _coverage(test: pd.DataFrame, radius: Floats, grouping: str, params: TrustParams) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tasks.emotion.forecast.intervals import Errors, adaptive_radius
 from tasks.emotion.forecast.targets import TARGETS, Task
 from tasks.emotion.params import EvaluateParams
 
@@ -171,7 +172,8 @@ def ablate(task: Task, models: dict[str, Floats], part: str, params: EvaluatePar
 def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> pd.DataFrame:
     """Measure coverage and width on test years.
 
-    The intervals are calibrated on the validation years.
+    The intervals are calibrated on the validation years; the adaptive ones also use the errors of the test
+    years before that of a target.
     """
     from scipy.stats import norm
 
@@ -187,13 +189,15 @@ def cover(task: Task, forecast: Floats, sd: Floats, params: EvaluateParams) -> p
                 "constant": conformal_radius(error[known], same[known], same[test], level),
                 "scaled": conformal_radius(error[known], scale[known], scale[test], level),
                 "gaussian": norm.ppf((1 + level) / 2) * scale[test],
+                "adaptive": adaptive_radius(
+                    *(Errors(error[rows], scale[rows], task.time[rows]) for rows in (known, test)), level
+                ),
             }
             for name, radius in radii.items():
                 inside = (np.abs(error[test]) <= radius).astype(float)
                 low, high = _coverage_interval(inside, task.artist_id[test], params)
-                records.append(
-                    (task.name, dimension, name, level, inside.mean(), low, high, float(np.mean(2 * radius)))
-                )
+                width = np.mean(2 * radius[np.isfinite(radius)])
+                records.append((task.name, dimension, name, level, inside.mean(), low, high, float(width)))
     return pd.DataFrame(records, columns=COVERAGE_COLUMNS)
 
 

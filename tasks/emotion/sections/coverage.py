@@ -13,21 +13,23 @@ INTERVALS = {
     "constant": "conformal, one width",
     "scaled": "conformal, scaled",
     "gaussian": "the model's own (Gaussian)",
+    "adaptive": "adaptive",
 }
 
 
 def finding(evaluate: EvaluateOutputs) -> list[str]:
     """Return the sentence on intervals near 90 % for the findings."""
     table = evaluate.coverage
-    rows = table[(table["interval"] == "scaled") & ((table["level"] - 0.9).abs() < 0.051)]
+    rows = table[(table["interval"] == "adaptive") & ((table["level"] - 0.9).abs() < 0.051)]
     rows = rows[rows["level"] == rows["level"].min()]
     if rows.empty:
         return ["Coverage near 90% was not measured."]
     correct = ((rows["covered_low"] <= rows["level"]) & (rows["level"] <= rows["covered_high"])).sum()
     narrow = (rows["covered_high"] < rows["level"]).sum()
     return [
-        f"Forecast intervals with a nominal level of {share(rows['level'].iloc[0])} contain "
-        f"{rows['covered'].min():.1%} to {rows['covered'].max():.1%} of the test targets. The coverage is "
+        f"Forecast intervals with a nominal level of {share(rows['level'].iloc[0])} that adapt from year to "
+        f"year contain {rows['covered'].min():.1%} to {rows['covered'].max():.1%} of the test targets. The "
+        "coverage is "
         f"correct, within sampling error, in {correct} of {plural(len(rows), 'dimension')}; the intervals "
         f"are too narrow in {narrow}."
     ]
@@ -63,14 +65,17 @@ def section(evaluate: EvaluateOutputs) -> Section:
         (
             Prose(
                 f"{sentence} Conformal intervals are calibrated on the validation years: their coverage is "
-                "correct if the test years are like those years, and too low where music has changed since."
+                "correct if the test years are like those years, and too low where music has changed since. "
+                "Adaptive intervals of a test year also use the errors of the test years before it, which "
+                "are known by then; the forecasts are the same."
             ),
             Figure(
                 (Picture(picture),),
                 "Share of test targets inside their interval, by dimension, for nominal levels of "
                 f"{joined(share(level) for level in levels)} (dashed). Grey squares: conformal intervals of "
                 "one width; blue dots: conformal intervals scaled by the model's own uncertainty; red "
-                "triangles: Gaussian intervals from the model's uncertainty alone.",
+                "triangles: Gaussian intervals from the model's uncertainty alone; green diamonds: scaled "
+                "intervals that adapt to the errors of earlier test years.",
             ),
             grid(
                 f"Coverage of the {share(middle)} intervals on the test years, with a 95% interval over "

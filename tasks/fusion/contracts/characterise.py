@@ -64,14 +64,16 @@ class Drift(Document):
 class ModalitySummary(Document):
     """One modality in the development rows.
 
-    `cells_missing` is the share in the rows that have the modality; these cells are replaced by the mean
-    for the covariance and the tests. `shrinkage` is 0 for the sample covariance. `absent_p` (Holm) tests
+    `cells_missing` is the share in the rows that have the modality. Covariance and tests use complete rows
+    if at least half of the rows are complete; else `cells_filled` is the share of cells that are replaced by
+    the mean. `shrinkage` is 0 for the sample covariance. `absent_p` (Holm) tests
     whether the absence of the modality depends on the target.
     """
 
     rows: int
     columns: int
     cells_missing: float
+    cells_filled: float
     shrinkage: float
     effective_rank: float
     skewed_columns: int
@@ -135,6 +137,7 @@ class FamilyOfModality(Document):
 
     `size` is the number of components of a mixture, or of factors. `space` is what was modelled: columns,
     or the first principal components of a wide modality, for which factor analysis is no candidate.
+    `cells_filled` is the share of cells that are replaced by the mean, if few rows are complete.
     """
 
     family: Literal["normal", "student", "mixture", "factors"]
@@ -142,6 +145,7 @@ class FamilyOfModality(Document):
     space: Literal["columns", "principal components"]
     dimensions: int
     rows: int
+    cells_filled: float
     variance_kept: float
     bic_components: int
     candidates: dict[str, Candidate]

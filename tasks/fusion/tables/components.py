@@ -35,6 +35,19 @@ def filled(view: Floats) -> Floats:
     return np.where(np.isnan(view), np.nanmean(view, axis=0), view)
 
 
+def complete_or_filled(view: Floats) -> tuple[Floats, float]:
+    """Return a table without missing cells, and the share of cells that were filled in.
+
+    The table has the complete rows if they are at least half of those with the modality: a mean in place
+    of a missing cell gives a law heavy tails. Otherwise missing cells are replaced by the mean.
+    """
+    rows = view[present_rows(view)]
+    whole = ~np.isnan(rows).any(axis=1)
+    if whole.sum() >= max(len(rows) / 2, 2):
+        return rows[whole], 0.0
+    return filled(rows), float(np.isnan(rows).mean())
+
+
 def standardised(table: Floats) -> Floats:
     """Return columns with mean 0 and deviation 1, without constant columns."""
     deviation = table - table.mean(axis=0)

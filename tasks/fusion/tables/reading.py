@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,6 +15,7 @@ from tasks.fusion.tables.kinds import text_of
 from tasks.sources import Cells, column_names, read_table
 
 BLOCK = "fusion.ingest"
+WHOLE = re.compile(r"^(-?\d+)\.0+$")
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def read_tables(
 def _with_key(frame: pd.DataFrame, table: str, key: list[str], faults: Faults) -> pd.DataFrame:
     if not key:
         return frame.assign(**{"(key)": frame.index.astype(str)})
-    parts = [frame[column].map(_key_text, na_action="ignore") for column in key]
+    parts = [frame[column].map(key_text, na_action="ignore") for column in key]
     missing = pd.concat(parts, axis=1).isna().any(axis=1)
     faults.add(table, ", ".join(key), pd.Series("has no key", frame.index[missing], dtype=object), "row")
     joined = parts[0].astype(object)
@@ -208,8 +210,7 @@ def _with_key(frame: pd.DataFrame, table: str, key: list[str], faults: Faults) -
     return frame.loc[first.index].assign(**{"(key)": first})
 
 
-def _key_text(value: object) -> str | None:
-    """Return a key as text, the same for 7, 7.0 and the text 7."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip() or None
+def key_text(value: object) -> str | None:
+    """Return a key or a class as text, the same for 7, 7.0 and their text."""
+    text = str(value).strip()
+    return WHOLE.sub(r"\1", text) or None

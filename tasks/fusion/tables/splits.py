@@ -93,7 +93,7 @@ def _by_time(records: pd.DataFrame, schema: Schema, params: PreprocessParams) ->
     # Rows of one moment stay together; the first moment is never in the test.
     start = 1 + int(np.argmin(np.abs(later[1:] - params.test_share))) if len(moments) > 1 else 1
     test = time.to_numpy() >= moments[start] if len(moments) > 1 else np.zeros(len(time), bool)
-    use = np.where(test, "test", "train")
+    use = np.where(test, "test", "train").astype("<U6")  # as wide as the word unused
     if schema.groups is None:
         return Division(use, "time")
     groups = group_codes(records)

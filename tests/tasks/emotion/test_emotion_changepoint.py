@@ -21,6 +21,7 @@ from tasks.emotion.changepoint import (
 )
 from tasks.emotion.params import ChangepointParams
 from tasks.emotion.sections import music
+from tasks.emotion.series.career_changes import persistent_changes
 from tasks.emotion.series.persistence import components, song_variances
 from tasks.emotion.series.regimes import innovations, persistent_copies, standardise
 
@@ -164,6 +165,45 @@ def test_careers_without_a_change_are_not_reported(outputs):
     probability = tests.set_index("artist_id")["probability"]
     unchanged = outputs.change_counts.dropna(subset="artist_id").query("k == 0").set_index("artist_id")
     np.testing.assert_allclose(1 - probability[unchanged.index], unchanged["probability"], atol=2e-6)
+
+
+def persistent_careers(careers: int, seed: int) -> pd.DataFrame:
+    """Draw careers with a level, an Ornstein-Uhlenbeck process and noise of songs.
+
+    The variances are those of the maximum of the likelihood on the real careers, in units of the songs'.
+    """
+    rng, parts = np.random.default_rng(seed), []
+    for artist in range(careers):
+        year = np.sort(rng.choice(np.arange(1960, 2000), rng.integers(10, 22), replace=False))
+        n = rng.integers(2, 30, len(year))
+        process = 0.21 * 0.92 ** np.abs(year[:, None] - year)
+        factor = np.linalg.cholesky(1.0 + process + np.diag(0.05 + 1.0 / n))
+        values = factor @ rng.normal(size=(len(year), 4))
+        table = {"artist_id": artist, "year": year, "n_songs": n}
+        for a, dim in enumerate(DIMENSIONS):
+            table[f"{dim}_mean"] = values[:, a]
+            table[f"{dim}_sd"] = np.sqrt(rng.chisquare(n - 1) / (n - 1))
+        parts.append(pd.DataFrame(table))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.slow
+def test_simulated_careers_without_a_change_are_not_called_changed():
+    # The model is fitted to the simulated careers themselves. Ten further careers have a step of two.
+    rows = persistent_careers(70, seed=5)
+    late = rows["year"] >= rows.groupby("artist_id")["year"].transform("median")
+    stepped = late & (rows["artist_id"] >= 60)
+    rows.loc[stepped, [f"{dim}_mean" for dim in DIMENSIONS]] += 2.0
+    panel = standardise(rows, DIMENSIONS, rows["artist_id"].to_numpy())
+    spread = rows[[f"{dim}_sd" for dim in DIMENSIONS]].to_numpy(float) / panel.scale
+    params = shipped_params(ChangepointParams, "emotion.changepoint", career_simulations=2)
+    found = persistent_changes(components(panel, rows["n_songs"].to_numpy(float), spread), params)
+    changed = np.array([1 - posterior.count_probability[0] for posterior in found.posteriors])
+    # Under regimes of constant years 40 to 51 of 558 such careers are certain, 8 %.
+    assert np.sum(changed[:60] > 0.9) <= 2
+    assert np.mean(found.adjusted[60:] <= params.career_false_discovery_rate) >= 0.8
+    # Expected are 10 % of false discoveries among about 11.
+    assert np.sum(found.adjusted[:60] <= params.career_false_discovery_rate) <= 4
 
 
 def test_components_are_uncorrelated_and_turn_back(tables):

@@ -17,7 +17,14 @@ SCORE = TaskScore(
 
 
 def metrics(loss: float, test_score: float = 0.0) -> EvaluateMetrics:
-    return EvaluateMetrics(score=test_score, validation_loss=loss, audio=SCORE, lyrics=SCORE, coverage_90={})
+    return EvaluateMetrics(
+        score=test_score,
+        validation_loss=loss,
+        audio=SCORE,
+        lyrics=SCORE,
+        coverage_90={},
+        coverage_90_fixed={},
+    )
 
 
 def simulate(loss, rounds: int = 60, params: FeedbackParams | None = None, test_score: float = 0.0):

@@ -13,7 +13,8 @@ from methods.temporal.baselines import last_value, unit_mean
 from statewright.contracts import ContractError, check
 from tasks.emotion.contracts.trust import ExplainOutputs, TrustOutputs
 from tasks.emotion.explain import explain
-from tasks.emotion.forecast import groups, stand_in
+from tasks.emotion.forecast import stand_in
+from tasks.emotion.forecast.intervals import Errors, adaptive_radius
 from tasks.emotion.forecast.scoring import OURS
 from tasks.emotion.forecast.targets import TARGETS, audio_task
 from tasks.emotion.params import ExplainParams, SplitParams, TrustParams
@@ -105,9 +106,17 @@ def test_adaptive_intervals_use_earlier_years_only(forecasts):
         error=lambda frame: frame["truth"] - frame["forecast"]
     )
     known, test = rows[rows["split"] == "validation"], rows[rows["split"] == "test"]
-    radius = groups._adaptive(known, test, TRUST)
+
+    def radii(frame: pd.DataFrame) -> np.ndarray:
+        past, new = (
+            Errors(*(part[name].to_numpy(float) for name in ("error", "sd", "time")))
+            for part in (known, frame)
+        )
+        return adaptive_radius(past, new, TRUST.level)
+
+    radius = radii(test)
     later = test["time"] >= 2010
-    other = groups._adaptive(known, test.assign(error=test["error"].where(~later, 9.0)), TRUST)
+    other = radii(test.assign(error=test["error"].where(~later, 9.0)))
     first = (test["time"] <= 2010).to_numpy()
     np.testing.assert_array_equal(radius[first], other[first])
     assert (other[~first] > radius[~first]).any()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION
+from tasks.report.drawing import BLUE, GREEN, GREY, INK, PALE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,14 +160,15 @@ def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str])
 def coverage(figure: Figure, rows: pd.DataFrame) -> None:
     """Draw measured and nominal coverage of the intervals, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
-    kinds = {"constant": ("s", GREY), "scaled": ("o", BLUE), "gaussian": ("^", VERMILION)}
+    kinds = {"constant": ("s", GREY), "scaled": ("o", BLUE), "gaussian": ("^", VERMILION),
+             "adaptive": ("D", GREEN)}  # fmt: skip
     for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
         part = rows[rows["task"] == task]
         dimensions, levels = list(dict.fromkeys(part["dimension"])), sorted(set(part["level"]))
         for index, (kind, (marker, colour)) in enumerate(kinds.items()):
             some = part[part["interval"] == kind].set_index(["dimension", "level"])
             for column, level in enumerate(levels):
-                x = np.arange(len(dimensions)) + 0.22 * (index - 1)
+                x = np.arange(len(dimensions)) + 0.18 * (index - 1.5)
                 y = some["covered"].reindex([(name, level) for name in dimensions]).to_numpy(float)
                 axes.plot(x, y, marker, color=colour, markersize=4.5, label=None if column else kind)
         for level in levels:
@@ -179,7 +180,7 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
         for index in range(len(dimensions)):
             axes.axvline(index + 0.5, color=PALE, linewidth=0.8)
         axes.set_xlim(-0.5, len(dimensions) - 0.5)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:

@@ -1,0 +1,1 @@
+"""Ties of influence between artists: who follows whom, and their sound."""
