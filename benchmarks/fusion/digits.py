@@ -19,7 +19,7 @@ def tables(repeat: int) -> Tables:
         return
     for share, goal in GOALS.items():
         splits = random_splits(data, SPLITS, 1 - share, seed=0)
-        folds, choices = (3, 3) if share > 0.5 else (4, SPLITS)
+        folds, choices = (3, 2) if share > 0.5 else (4, 5)
         study = measure(Study(data, splits, folds=folds, choices=choices))
         name = f"digits_{round(100 * share)}"
         label = f"Digits, {SPLITS} stratified splits, {share:.0%} of the labels"

@@ -22,12 +22,17 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from methods.attention import AdaptiveAttention, MultiHeadAttention, normalised_entropy
+from methods.attention.hierarchy import HierarchicalAttention
 from methods.fusion.interaction import InteractionFusion
 from methods.fusion.tensor import WeightedTensorFusion
 
 Vectors = Mapping[str, Tensor]
+
+LEAVES = 8
+"""Components of a modality that the hierarchy reads: one token each."""
 
 
 @dataclass(frozen=True)
@@ -132,4 +137,42 @@ class AttentionNetwork(nn.Module):
             fused.alpha,
             {name: entropy[:, index] for index, name in enumerate(names)},
             {"modalities": weights.mean(dim=1)},
+        )
+
+
+class HierarchyNetwork(nn.Module):
+    """Attention from the result to the modalities, then to their components."""
+
+    parents: Tensor
+
+    def __init__(
+        self, columns: Mapping[str, int], width: int, heads: int, outputs: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.names = tuple(columns)
+        self.counts = [min(count, LEAVES) for count in columns.values()]
+        leaves = sum(self.counts)
+        self.direction = nn.Parameter(torch.randn(leaves, width))
+        self.offset = nn.Parameter(0.5 * torch.randn(leaves, width))
+        parents = [index for index, count in enumerate(self.counts) for _ in range(count)]
+        self.attention = HierarchicalAttention(width, heads, [parents, [0] * len(columns)])
+        self.register_buffer("parents", torch.tensor(parents))
+        self.dropout = nn.Dropout(dropout)
+        self.result = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+
+    def forward(self, vectors: Vectors, present: Tensor) -> NetworkOutput:
+        """Compute the scores of a batch."""
+        values = [vectors[name][:, :count] for name, count in zip(self.names, self.counts, strict=True)]
+        tokens = functional.gelu(torch.cat(values, dim=1)[..., None] * self.direction + self.offset)
+        output = self.attention(self.dropout(tokens), present[:, self.parents])
+        top, below = output.levels
+        entropy = {"result": normalised_entropy(top.weights, top.mask).mean(dim=1)[:, 0]}
+        parts = normalised_entropy(below.weights, below.mask).mean(dim=1)
+        entropy |= {name: parts[:, index] for index, name in enumerate(self.names)}
+        adjacency = top.adjacency()
+        return NetworkOutput(
+            self.result(output.tokens[:, 0]),
+            adjacency[:, 0],
+            entropy,
+            {"modalities": adjacency, "components": below.adjacency()},
         )

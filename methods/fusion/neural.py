@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from methods.fusion.networks import (
     AttentionNetwork,
+    HierarchyNetwork,
     InteractionNetwork,
     NetworkOutput,
     TensorNetwork,
@@ -48,7 +49,7 @@ class Budget:
         Probability that a present modality is masked in training.
     """
 
-    updates: int = 500
+    updates: int = 400
     components: int = 32
     width: int = 32
     heads: int = 4
@@ -89,7 +90,7 @@ class Reduction:
 def fit_neural(
     name: str, views: Views, y: Floats, problem: Problem, seed: int, groups: Ints | None = None
 ) -> Fitted:
-    """Fit a network: tensor, interaction or attention.
+    """Fit a network: tensor, interaction, attention or hierarchy.
 
     A share of the rows (or groups) validates the training, and does not train.
     """
@@ -146,7 +147,7 @@ def _train(
         validate=lambda _: Validation(float(loss_of(validation, shown[validation]))),
         generators=(generator,),
     )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=budget.rate, weight_decay=budget.decay)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=budget.rate, weight_decay=budget.decay, fused=True)
     rate = Cosine(steps=epochs * updates, warm_up=updates)
     fit(network, optimiser, objective, Settings(epochs, rate=rate, clip=1.0, patience=max(epochs // 3, 3)))
 
@@ -158,7 +159,9 @@ def _network(name: str, columns: Mapping[str, int], outputs: int, budget: Budget
         return InteractionNetwork(columns, budget.rank, outputs, budget.dropout)
     if name == "attention":
         return AttentionNetwork(columns, budget.width, budget.heads, outputs, budget.dropout)
-    raise ValueError(f"there is no network {name}; expected tensor, interaction or attention")
+    if name == "hierarchy":
+        return HierarchyNetwork(columns, budget.width, budget.heads, outputs, budget.dropout)
+    raise ValueError(f"there is no network {name}; expected tensor, interaction, attention or hierarchy")
 
 
 def _tensors(views: Views, reductions: Mapping[str, Reduction]) -> tuple[dict[str, Tensor], Tensor]:

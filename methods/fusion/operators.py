@@ -15,6 +15,7 @@ be missing, in training and in prediction.
 | tensor | weighted tensor fusion of encoded modalities |
 | interaction | low-rank products of all modalities, beside their sum |
 | attention | attention between the modalities, then weighted tensor fusion |
+| hierarchy | attention from the result to modalities to components |
 
 and the baselines ``prior`` and ``only:MODALITY``.
 """
@@ -31,7 +32,7 @@ from methods.fusion.experts import class_prior
 from methods.fusion.late import fit_experts, fit_late
 from methods.fusion.views import Fitted, Floats, Ints, Problem, Views, rows_of
 
-NEURAL = ("tensor", "interaction", "attention")
+NEURAL = ("tensor", "interaction", "attention", "hierarchy")
 OPERATORS = ("late-average", "early", "late-stacked", "boosting", *NEURAL)
 """Operators from the simplest to the most complex: a tie goes to the earlier one."""
 
