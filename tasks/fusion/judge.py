@@ -9,9 +9,11 @@ import numpy as np
 
 from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation, Judgement
 from tasks.fusion.contracts.tables import Schema, Views
+from tasks.fusion.contracts.views import modality_arrays
 from tasks.fusion.evaluate import BASELINES, coverage
 from tasks.fusion.params import FuseParams
 from tasks.fusion.supervised import calibration_figures, interval_figures, mean_of, read_data
+from tasks.fusion.tables.drift import compare
 
 
 def judge(
@@ -55,6 +57,10 @@ def judge(
     return Judgement(
         chosen=choice.chosen,
         rows=len(test.y),
+        drift={
+            name: compare(view, holdout[f"x.{name}"], seed=params.seed)
+            for name, view in modality_arrays(views).items()
+        },
         scores={name: mean_of((1 - values).tolist()) for name, values in losses.items()},
         gains=gains,
         calibration=calibration_figures(calibration(final, test.y.astype(int)))

@@ -8,6 +8,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
+from tasks.fusion.contracts.characterise import Drift
 
 
 class FusedRows(pa.DataFrameModel):
@@ -172,11 +173,13 @@ class Judgement(Document):
     """The chosen operator and every baseline on the held-out test rows, once.
 
     `gains` are differences of the score of the chosen operator to each baseline, with a 95 % interval over
-    rows (over groups if there are any).
+    rows (over groups if there are any). `drift` compares the test rows with the development rows, for each
+    modality.
     """
 
     chosen: str
     rows: int
+    drift: dict[str, Drift | None]
     scores: dict[str, float]
     gains: dict[str, IntervalFigures]
     calibration: CalibrationFigures | None
