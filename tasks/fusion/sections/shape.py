@@ -54,22 +54,16 @@ def section(described: Descriptions, judge: Judgement) -> Section:
         (
             Prose(
                 "Moments and families describe the development rows only. Drift compares the last fifth of "
-                f"them, by {order}, with the rest, and the test rows with all of them: an AUC of 0.5 means that a classifier cannot tell them "
-                f"from each other. {sentence}"
+                f"them, by {order}, with the rest, and the test rows with all of them: an AUC of 0.5 means "
+                f"that a classifier cannot tell them from each other. {sentence}"
             ),
             grid(
                 "Shape of each modality. “Effective rank”: number of directions that carry its variance. "
                 "“Skewed”: columns with |G1| > 1. “Heavy tails”: columns with an excess kurtosis G2 > 1. "
                 "“Family”: highest likelihood of held-out rows.",
                 (
-                    "modality",
-                    "columns",
-                    "effective rank",
-                    "skewed",
-                    "heavy tails",
-                    "family",
-                    "later rows (AUC)",
-                    "test rows (AUC)",
+                    *("modality", "columns", "effective rank", "skewed", "heavy tails", "family"),
+                    *("later rows (AUC)", "test rows (AUC)"),
                 ),
                 [
                     (

@@ -85,8 +85,8 @@ def descriptions() -> Descriptions:
         "skewed_columns": 2, "heavy_columns": 1, "normality": None, "drift": DRIFT, "absent_p": 0.001,
     }  # fmt: skip
     family = {
-        "family": "mixture", "size": 3, "cells_filled": 0.0, "space": "columns", "dimensions": 7, "rows": 33, "variance_kept": 1.0,
-        "bic_components": 3, "candidates": {},
+        "family": "mixture", "size": 3, "cells_filled": 0.0, "space": "columns", "dimensions": 7,
+        "rows": 33, "variance_kept": 1.0, "bic_components": 3, "candidates": {},
     }  # fmt: skip
     summary = {
         "rows": 33, "order": "row", "modalities": dict.fromkeys(NAMES, part), "patterns": {}, "levels": {},
