@@ -16,7 +16,6 @@ from statewright.contracts import ContractError
 from tasks.fusion.contracts.characterise import (
     Characterisation,
     CharacteriseOutputs,
-    Drift,
     LevelSummary,
     ModalitySummary,
     Normality,
@@ -26,8 +25,8 @@ from tasks.fusion.contracts.views import modality_arrays
 from tasks.fusion.params import CharacteriseParams
 from tasks.fusion.tables.absence import absence_p, patterns
 from tasks.fusion.tables.components import complete_or_filled, filled, present_rows, principal, standardised
+from tasks.fusion.tables.drift import compare, stability
 
-SIGNIFICANT = 0.05
 LATER = 0.2
 LEAST_ROWS = 10
 
@@ -67,37 +66,6 @@ def later_rows(views: Views) -> np.ndarray:
     return np.asarray(rank >= round((1 - LATER) * len(rank)))
 
 
-def compare(reference: np.ndarray, current: np.ndarray, params: CharacteriseParams) -> Drift | None:
-    """Compare two samples of the rows of one modality, NaN where a cell is missing.
-
-    Returns
-    -------
-    Drift or None
-        None if a sample has fewer than ten rows with the modality.
-    """
-    first, second = reference[present_rows(reference)], current[present_rows(current)]
-    if min(len(first), len(second)) < LEAST_ROWS:
-        return None
-    p = shift.holm(shift.kolmogorov_smirnov(first, second))
-    together = principal(filled(np.vstack([first, second])), params.components).values
-    result = shift.two_samples(together[: len(first)], together[len(first) :], seed=params.seed)
-    return Drift(
-        psi_largest=round(float(_psi(first, second).max()), 4),
-        columns=int((p < SIGNIFICANT).sum()),
-        auc=round(result.auc, 4),
-        auc_low=round(result.low, 4),
-        auc_high=round(result.high, 4),
-    )
-
-
-def _psi(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    values = []
-    for a, b in zip(first.T, second.T, strict=True):
-        known_a, known_b = a[~np.isnan(a)], b[~np.isnan(b)]
-        values.append(shift.psi(known_a, known_b) if len(known_a) and len(known_b) else 0.0)
-    return np.array(values)
-
-
 def _modality(
     view: np.ndarray, later: np.ndarray, params: CharacteriseParams
 ) -> tuple[pd.DataFrame, np.ndarray, ModalitySummary]:
@@ -109,11 +77,11 @@ def _modality(
         )
     rows = view[present]
     table = _moments(rows)
-    table["psi"] = _psi(rows[~later[present]], rows[later[present]]).round(5)
+    table["psi"] = stability(rows[~later[present]], rows[later[present]]).round(5)
     table["ks_p"] = shift.holm(shift.kolmogorov_smirnov(rows[~later[present]], rows[later[present]])).round(6)
     complete, share_filled = complete_or_filled(view)
     covariance = shape.covariance(complete)
-    drift = compare(view[~later], view[later], params)
+    drift = compare(view[~later], view[later], components=params.components, seed=params.seed)
     # The standard errors of skewness and kurtosis under normality are near sqrt(6 / n) and sqrt(24 / n).
     summary = ModalitySummary(
         rows=int(present.sum()),

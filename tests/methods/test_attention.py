@@ -80,6 +80,7 @@ def test_entropy_is_between_zero_and_log_n(problem):
     for item in range(len(weights)):
         row = weights[item, 0, 0].numpy()
         entropy = -sum(a * math.log(a) for a in row if a > 0)
+        assert 0 <= entropy <= math.log(count[item]) + 1e-12  # the bound itself, without our clamp
         expected = entropy / math.log(count[item]) if count[item] > 1 else 1.0
         assert float(ratio[item, 0, 0]) == pytest.approx(expected, abs=1e-9)
 

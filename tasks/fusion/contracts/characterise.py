@@ -48,10 +48,10 @@ class Normality(Document):
 
 
 class Drift(Document):
-    """Later against earlier development rows.
+    """Difference of later and earlier rows, or of test and development rows.
 
     `columns` counts columns with a Kolmogorov-Smirnov p-value (Holm) below 0.05. `auc` with its 95 %
-    interval is that of a classifier that tells later rows from earlier ones; 0.5 without drift.
+    interval is that of a classifier that distinguishes the samples; 0.5 without drift.
     """
 
     psi_largest: float

@@ -8,6 +8,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import Document, Table
+from tasks.fusion.contracts.characterise import Drift
 
 
 class FusedRows(pa.DataFrameModel):
@@ -32,9 +33,12 @@ class ChoiceMetrics(Document):
     Scores are accuracies, or R². `scores` has one figure per outer fold, `means` over all rows, and `picked`
     the operator that the other folds pick. `score` is that of the picked operators, `regret` the distance to
     the best operator in hindsight over all folds, `fold_regret` to the best of each fold. `rows` were used.
+    The modalities in `without` were not, and must not be by a user of the choice; `landmarks` is a setting.
     """
 
     chosen: str
+    without: list[str]
+    landmarks: int
     rows: int
     folds: int
     order: list[str]
@@ -169,11 +173,13 @@ class Judgement(Document):
     """The chosen operator and every baseline on the held-out test rows, once.
 
     `gains` are differences of the score of the chosen operator to each baseline, with a 95 % interval over
-    rows (over groups if there are any).
+    rows (over groups if there are any). `drift` compares the test rows with the development rows, for each
+    modality.
     """
 
     chosen: str
     rows: int
+    drift: dict[str, Drift | None]
     scores: dict[str, float]
     gains: dict[str, IntervalFigures]
     calibration: CalibrationFigures | None

@@ -36,7 +36,7 @@ def filled(view: Floats) -> Floats:
 
 
 def complete_or_filled(view: Floats) -> tuple[Floats, float]:
-    """Return a table without missing cells, and the share of cells that were filled in.
+    """Return a table without missing cells, and the share of filled cells.
 
     The table has the complete rows if they are at least half of those with the modality: a mean in place
     of a missing cell gives a law heavy tails. Otherwise missing cells are replaced by the mean.

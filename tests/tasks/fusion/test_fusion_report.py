@@ -80,7 +80,8 @@ def tables(classes: list[str]) -> Tables:
 def descriptions() -> Descriptions:
     drift = {"psi_largest": 0.1, "columns": 0, "auc": 0.51, "auc_low": 0.4, "auc_high": 0.6}
     part = {
-        "rows": 33, "columns": 7, "cells_missing": 0.1, "shrinkage": 0.2, "effective_rank": 3.4,
+        "rows": 33, "columns": 7, "cells_missing": 0.1, "cells_filled": 0.1, "shrinkage": 0.2,
+        "effective_rank": 3.4,
         "skewed_columns": 2, "heavy_columns": 1, "normality": None, "drift": drift, "absent_p": 0.001,
     }  # fmt: skip
     family = {
@@ -144,7 +145,8 @@ def inputs(classes: list[str], gain: float = 0.05) -> dict[str, Any]:
                         "coverage": 0.907, "size": 1.25},
     }  # fmt: skip
     choice = {
-        "chosen": "late-stacked", "rows": 33, "folds": 5, "order": ["early", "late-stacked"],
+        "chosen": "late-stacked", "without": [], "landmarks": 600, "rows": 33, "folds": 5,
+        "order": ["early", "late-stacked"],
         "means": {"late-stacked": 0.912, "early": 0.902}, "score": 0.905, "regret": 0.0031,
         "scores": {"late-stacked": [0.9, 0.92, 0.91, 0.9, 0.93], "early": [0.9, 0.91, 0.9, 0.9, 0.9]},
         "picked": ["late-stacked"] * 4 + ["early"], "fold_regret": [0.0] * 5,
@@ -274,6 +276,16 @@ def test_the_graph_goes_from_the_result_to_the_modalities_that_it_reads() -> Non
     graph = attention_graph(made.modalities, made.operators["attention"])
     np.testing.assert_allclose(graph.adjacency[1], [[0.9, 0.1], [0.4, 0.6]])
     np.testing.assert_allclose(graph.rollout(), [[0.8 * 0.9 + 0.2 * 0.4, 0.8 * 0.1 + 0.2 * 0.6]])
+
+
+def test_the_components_of_a_hierarchy_are_named_after_their_modality() -> None:
+    levels = {"modalities": [[0.7, 0.3]], "components": [[0.6, 0.4, 0.0, 0.0], [0.0, 0.0, 0.9, 0.1]]}
+    details = fuse.OperatorDetails(
+        importance={"gene": 0.7, "image": 0.3}, entropy={}, levels=levels, parameters={}
+    )
+    graph = attention_graph(list(NAMES), details)
+    assert graph.levels == (("result",), NAMES, ("gene 1", "gene 2", "image 1", "image 2"))
+    np.testing.assert_allclose(graph.rollout(), [[0.42, 0.28, 0.27, 0.03]])
 
 
 def test_the_same_inputs_give_the_same_bytes(html: str) -> None:
