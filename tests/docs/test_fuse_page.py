@@ -76,7 +76,7 @@ def test_the_block_of_the_page_is_valid() -> None:
 
 
 def test_the_messages_of_the_page_are_those_of_the_stages() -> None:
-    """Find each quoted part of a message in the source, whose texts are split over lines."""
+    """Find each quoted part of a message in the source of the stages."""
     files = [*(ROOT / "tasks" / "fusion").rglob("*.py"), ROOT / "tasks" / "sources.py"]
     source = "".join(re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8")) for path in files)
     section = PAGE.partition("## If a stage refuses")[2].partition("\n## ")[0]
