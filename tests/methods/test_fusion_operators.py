@@ -104,7 +104,7 @@ def test_networks_predict_with_missing_cells_rows_and_modalities(name: str) -> N
     assert_learns(name, BINARY)
 
 
-def assert_learns(name: str, problem: Problem) -> None:
+    """Check the score on complete rows, and that absent modalities give numbers."""
     """Check the score on complete rows, and that absent modalities give finite predictions."""
     views, y = simulated(300, 8, noise=0.2)
     y = (y > 0).astype(float) if problem.classes else y
