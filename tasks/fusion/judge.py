@@ -58,7 +58,7 @@ def judge(
         chosen=choice.chosen,
         rows=len(test.y),
         drift={
-            name: compare(view, holdout[f"x.{name}"], seed=params.seed)
+            name: compare(view, holdout[f"x.{name}"], seed=fuse.seed)
             for name, view in modality_arrays(views).items()
         },
         scores={name: mean_of((1 - values).tolist()) for name, values in losses.items()},

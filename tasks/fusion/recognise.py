@@ -2,7 +2,7 @@
 
 A modality with more columns than `fusion.recognise.most_columns` is modelled by its first principal
 components. These are fitted once, before the cross-validation: the choice is between laws of the scores,
-not between numbers of components.
+not between numbers of components. Columns with two values are left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ def recognise(views: Views, *, params: RecogniseParams) -> Recognition:
 
 
 def _family(view: np.ndarray, params: RecogniseParams) -> FamilyOfModality | None:
-    rows, share_filled = complete_or_filled(view)
+    # A column of two values, such as one of a text column, has no density.
+    continuous = np.array([len(np.unique(column[~np.isnan(column)])) > 2 for column in view.T])
+    if not continuous.any():
+        return None
+    rows, share_filled = complete_or_filled(view[:, continuous])
     if len(rows) > params.most_rows:
         rows = rows[np.sort(np.random.default_rng(params.seed).choice(len(rows), params.most_rows, False))]
     most = min(params.most_columns, len(rows) // 4)

@@ -152,7 +152,10 @@ class FamilyOfModality(Document):
 
 
 class Recognition(Document):
-    """Family of each modality that has enough rows; `too_few` names the others."""
+    """Family of each modality.
+
+    `too_few` names those with fewer than 20 rows, or without a column of more than two values.
+    """
 
     modalities: dict[str, FamilyOfModality]
     too_few: list[str]

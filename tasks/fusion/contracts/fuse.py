@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import pandera.pandas as pa
 from pandera.typing import Series
+from pydantic import Field
 
 from statewright.contracts import Document, Table
 from tasks.fusion.contracts.characterise import Drift
@@ -179,7 +180,7 @@ class Judgement(Document):
 
     chosen: str
     rows: int
-    drift: dict[str, Drift | None]
+    drift: dict[str, Drift | None] = Field(default_factory=dict)
     scores: dict[str, float]
     gains: dict[str, IntervalFigures]
     calibration: CalibrationFigures | None

@@ -140,10 +140,15 @@ def test_modalities_get_their_family_in_their_space() -> None:
     wide = draw("student", 800, columns=3, seed=0) @ random.normal(size=(3, 40))
     few = random.normal(size=(800, 2))
     few[15:] = np.nan
+    flags = random.integers(0, 2, size=(800, 3)).astype(float)
     made = recognised(
-        student=draw("student", 800, seed=0), factors=draw("factors", 800, seed=1), wide=wide, few=few
+        student=np.column_stack([draw("student", 800, seed=0), flags[:, 0]]),
+        factors=draw("factors", 800, seed=1),
+        wide=wide,
+        few=few,
+        flags=flags,
     )
-    assert made.too_few == ["few"]
+    assert made.too_few == ["few", "flags"]
     family = {name: (found.family, found.size, found.space) for name, found in made.modalities.items()}
     assert family == {
         "factors": ("factors", 2, "columns"),
