@@ -81,24 +81,27 @@ def _split(study: Study, index: int) -> Split:
 
 
 def references(train: Data) -> dict[str, Fitted]:
-    """Return the usual baselines with the default penalty of scikit-learn.
+    """Return the usual baselines with the default penalty of scikit-learn."""
+    return {CONCATENATION: fit_concatenation(train), LOGISTIC: _fit_late_logistic(train)}
 
-    Concatenation has the mean where a cell is missing; the late one averages the regressions of all
-    modalities, and gives an absent one the mean of its columns too.
-    """
+
+def fit_concatenation(train: Data) -> Fitted:
+    """Fit a regression on all standardised columns, with mean imputation."""
+    scaler = Scaler.fit(concatenated(train.views))
+    model = _plain(scaler.apply(concatenated(train.views)), train)
+    return Fitted(CONCATENATION, lambda views: _output(model, scaler.apply(concatenated(views)), train))
+
+
+def _fit_late_logistic(train: Data) -> Fitted:
+    """Average the regressions of all modalities; an absent one has its means."""
     scalers = {name: Scaler.fit(x) for name, x in train.views.items()}
-    scaled = {name: scalers[name].apply(x) for name, x in train.views.items()}
-    joint = _plain(concatenated(scaled), train)
-    single = {name: _plain(x, train) for name, x in scaled.items()}
+    single = {name: _plain(scalers[name].apply(x), train) for name, x in train.views.items()}
 
-    def predict_joint(views: Mapping[str, Floats]) -> Floats:
-        return _output(joint, np.hstack([scalers[name].apply(views[name]) for name in scalers]), train)
-
-    def predict_late(views: Mapping[str, Floats]) -> Floats:
+    def predict(views: Mapping[str, Floats]) -> Floats:
         parts = [_output(single[name], scalers[name].apply(views[name]), train) for name in scalers]
         return np.asarray(np.mean(parts, axis=0))
 
-    return {CONCATENATION: Fitted(CONCATENATION, predict_joint), LOGISTIC: Fitted(LOGISTIC, predict_late)}
+    return Fitted(LOGISTIC, predict)
 
 
 def _plain(x: Floats, train: Data):  # type: ignore[no-untyped-def]

@@ -92,21 +92,19 @@ class TensorNetwork(nn.Module):
 class InteractionNetwork(nn.Module):
     """Products of all modalities of low rank, beside a linear map of each."""
 
-    def __init__(self, columns: Mapping[str, int], rank: int, outputs: int, dropout: float) -> None:
+    def __init__(self, columns: Mapping[str, int], rank: int, outputs: int) -> None:
         super().__init__()
         self.names = tuple(columns)
-        self.dropout = nn.Dropout(dropout)
         self.linear = nn.ModuleList(nn.Linear(count, outputs) for count in columns.values())
         self.product = InteractionFusion(columns, outputs, rank)
 
     def forward(self, vectors: Vectors, present: Tensor) -> NetworkOutput:
         """Compute the scores of a batch."""
-        dropped = {name: self.dropout(vectors[name]) for name in self.names}
         parts = [
-            layer(dropped[name]).masked_fill(~present[:, index, None], 0.0)
+            layer(vectors[name]).masked_fill(~present[:, index, None], 0.0)
             for index, (name, layer) in enumerate(zip(self.names, self.linear, strict=True))
         ]
-        return NetworkOutput(torch.stack(parts).sum(dim=0) + self.product(dropped, present))
+        return NetworkOutput(torch.stack(parts).sum(dim=0) + self.product(vectors, present))
 
 
 class AttentionNetwork(nn.Module):

@@ -156,7 +156,7 @@ def _network(name: str, columns: Mapping[str, int], outputs: int, budget: Budget
     if name == "tensor":
         return TensorNetwork(columns, budget.width, outputs, budget.dropout)
     if name == "interaction":
-        return InteractionNetwork(columns, budget.rank, outputs, budget.dropout)
+        return InteractionNetwork(columns, budget.rank, outputs)
     if name == "attention":
         return AttentionNetwork(columns, budget.width, budget.heads, outputs, budget.dropout)
     if name == "hierarchy":

@@ -47,11 +47,12 @@ def evaluate(
     from methods.fusion.operators import Settings, baselines
     from methods.fusion.resplits import random_splits, resplit_scores
 
-    data = read_data(views, schema)
+    data = read_data(views, schema, choice.without)
     used = data.take(sample(data, params.most_rows, params.seed))
     names = list(dict.fromkeys([choice.chosen, *BASELINES, *baselines(data.views)]))
     splits = random_splits(used, params.resplits, params.test_share, params.seed)
-    resplits = resplit_scores(used, names, Settings(seed=params.seed), splits, params.processes)
+    settings = Settings(seed=params.seed, landmarks=choice.landmarks)
+    resplits = resplit_scores(used, names, settings, splits, params.processes)
     scores = {name: mean_of([part.scores[name] for part in resplits]) for name in names}
     single = max((f"only:{m}" for m in data.views), key=lambda name: scores[name])
     gains = {

@@ -27,7 +27,7 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
     from methods.fusion.choice import choose, sample
     from methods.fusion.operators import Settings, fit_all
 
-    data = read_data(views, schema)
+    data = read_data(views, schema, params.without)
     if len(data.views) < 2:
         raise ContractError(
             f"views.safetensors has the modality {', '.join(data.views) or '(none)'} only; expected two or "
@@ -41,7 +41,7 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
             f"views.safetensors has {units} {'rows' if used.groups is None else 'groups'}; expected at least "
             f"fusion.fuse.folds = {params.folds}"
         )
-    settings = Settings(seed=params.seed)
+    settings = Settings(seed=params.seed, landmarks=params.landmarks)
     choice = choose(used, params.operators, settings, params.folds, params.processes)
     fitted = fit_all(params.operators, used.views, used.y, used.problem, settings, used.groups)
     details = {
@@ -62,6 +62,8 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
         Attention(modalities=list(data.views), operators=details),
         ChoiceMetrics(
             chosen=choice.chosen,
+            without=list(params.without),
+            landmarks=params.landmarks,
             rows=len(rows),
             folds=params.folds,
             order=list(params.operators),

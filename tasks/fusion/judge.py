@@ -23,7 +23,7 @@ def judge(
     choice: ChoiceMetrics,
     evaluate: Evaluation,
     *,
-    params: FuseParams,
+    fuse: FuseParams,
 ) -> Judgement:
     """Fit on all development rows, and score on the test rows."""
     from methods.fusion.operators import Settings, baselines, fit_all
@@ -36,9 +36,10 @@ def judge(
         tempered,
     )
 
-    data, test = read_data(views, schema), read_data(holdout, schema)
+    data, test = (read_data(part, schema, choice.without) for part in (views, holdout))
     names = list(dict.fromkeys([choice.chosen, *BASELINES, *baselines(data.views)]))
-    fitted = fit_all(names, data.views, data.y, data.problem, Settings(seed=params.seed), data.groups)
+    settings = Settings(seed=fuse.seed, landmarks=choice.landmarks)
+    fitted = fit_all(names, data.views, data.y, data.problem, settings, data.groups)
     predicted = {name: operator.predict(test.views) for name, operator in fitted.items()}
     variance = max(float(np.var(test.y)), 1e-300)
     losses = {name: row_losses(values, test.y, data.problem, variance) for name, values in predicted.items()}
@@ -57,7 +58,7 @@ def judge(
         chosen=choice.chosen,
         rows=len(test.y),
         drift={
-            name: compare(view, holdout[f"x.{name}"], seed=params.seed)
+            name: compare(view, holdout[f"x.{name}"], seed=fuse.seed)
             for name, view in modality_arrays(views).items()
         },
         scores={name: mean_of((1 - values).tolist()) for name, values in losses.items()},

@@ -110,6 +110,8 @@ class FuseParams(Params):
     )
     folds: int = Field(description="folds of the nested cross-validation", ge=3, le=20)
     most_rows: int = Field(description="rows above which a random part of them makes the choice", ge=100)
+    without: tuple[str, ...] = Field(description="modalities that are not used, although they are ingested")
+    landmarks: int = Field(description="rows that span the features of a modality's expert", ge=10)
     processes: int = Field(description="processes that train at the same time", ge=1, le=64)
     seed: int = Field(description="random seed", ge=0)
 
@@ -123,3 +125,10 @@ class EvaluateParams(Params):
     alpha: float = Field(description="share of decisions whose set may lack the target", gt=0, lt=1)
     processes: int = Field(description="processes that train at the same time", ge=1, le=64)
     seed: int = Field(description="random seed", ge=0)
+
+
+class FeedbackParams(Params):
+    """Search for better parameters."""
+
+    patience: int = Field(ge=1, description="rounds without a gain after which the search stops")
+    least_gain: float = Field(ge=0, description="rise of the score on resplits that counts as a gain")

@@ -42,7 +42,7 @@ def report(
         *chosen.finding(choice, classes),
         *modalities.finding(evaluate),
         *data.finding(schema, tables.preprocess),
-        *shape.finding(described),
+        *shape.finding(described, judge),
         *failures.finding(tables.records, decisions, classes),
         *feedback_loop.finding(feedback),
     ]
@@ -53,7 +53,7 @@ def report(
         scores.section(evaluate, judge, classes),
         modalities.section(evaluate, attention, classes),
         failures.section(tables.records, decisions, classes),
-        shape.section(described),
+        shape.section(described, judge),
         feedback_loop.section(feedback),
         reproduction(),
     )

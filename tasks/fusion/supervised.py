@@ -10,21 +10,34 @@ import pandas as pd
 from methods.fusion.choice import Data
 from methods.fusion.scores import Calibration, Decisions, Interval
 from methods.fusion.views import CLASSIFICATION, REGRESSION, Floats, Problem
+from statewright.contracts import ContractError
 from tasks.fusion.contracts.fuse import CalibrationFigures, IntervalFigures
 from tasks.fusion.contracts.tables import Schema
 from tasks.fusion.contracts.views import modality_arrays
 
 
-def read_data(views: Mapping[str, np.ndarray], schema: Schema) -> Data:
+def read_data(views: Mapping[str, np.ndarray], schema: Schema, without: Sequence[str] = ()) -> Data:
     """Return the modalities, targets and groups of a file of views.
 
     Groups are used only if some group has several rows.
+
+    Raises
+    ------
+    ContractError
+        If a modality that is left out does not exist.
     """
+    modalities = modality_arrays(views)
+    if unknown := sorted(set(without) - set(modalities)):
+        raise ContractError(
+            f"fusion.fuse.without names {', '.join(unknown)}, which is not a modality; expected one of "
+            f"{', '.join(modalities)}, correct it in params.yaml"
+        )
+    used = {name: view for name, view in modalities.items() if name not in without}
     classes = len(schema.classes)
     problem = Problem(CLASSIFICATION, classes) if classes else Problem(REGRESSION, 0)
     groups = np.asarray(views["group"], dtype=np.int64)
     grouped = len(np.unique(groups)) < len(groups)
-    return Data(modality_arrays(views), np.asarray(views["y"], float), problem, groups if grouped else None)
+    return Data(used, np.asarray(views["y"], float), problem, groups if grouped else None)
 
 
 def prediction_rows(held_out: Mapping[str, Floats], row: np.ndarray, fold: np.ndarray) -> pd.DataFrame:

@@ -34,9 +34,12 @@ class ChoiceMetrics(Document):
     Scores are accuracies, or R². `scores` has one figure per outer fold, `means` over all rows, and `picked`
     the operator that the other folds pick. `score` is that of the picked operators, `regret` the distance to
     the best operator in hindsight over all folds, `fold_regret` to the best of each fold. `rows` were used.
+    The modalities in `without` were not, and must not be by a user of the choice; `landmarks` is a setting.
     """
 
     chosen: str
+    without: list[str]
+    landmarks: int
     rows: int
     folds: int
     order: list[str]

@@ -94,21 +94,27 @@ def section(evaluate: Evaluation, attention: Attention, classes: list[str]) -> S
 
 
 def attention_graph(modalities: list[str], details: OperatorDetails) -> AttentionGraph:
-    """Return the weights alpha and the attention between modalities as a graph.
+    """Return the weights alpha and the attention below the modalities as a graph.
 
-    The result reads the modalities, and each of them reads all. A row is scaled to the sum 1: rows of data
-    without a modality give it no weight.
+    The result reads the modalities; each of them reads all modalities, or its own components. A row is
+    scaled to the sum 1: rows of data without a modality give it no weight.
     """
+    matrices = [np.array(weights) for weights in details.levels.values()]
+    if not matrices or len(matrices[0]) != 1:
+        matrices.insert(0, np.array([[details.importance[name] for name in modalities]]))
     levels: list[tuple[str, ...]] = [("result",)]
-    adjacency = []
-    if details.importance:
-        levels.append(tuple(modalities))
-        adjacency.append(np.array([[details.importance.get(name, 0.0) for name in modalities]]))
-    for weights in map(np.array, details.levels.values()):
-        if details.importance and weights.shape == (len(modalities), len(modalities)):
-            levels.append(tuple(modalities))
-            adjacency.append(weights)
-    return AttentionGraph(tuple(levels), tuple(_scaled(weights) for weights in adjacency))
+    for weights in matrices:
+        same = weights.shape[1] == len(modalities)
+        levels.append(tuple(modalities) if same else _components(levels[-1], weights))
+    return AttentionGraph(tuple(levels), tuple(_scaled(weights) for weights in matrices))
+
+
+def _components(parents: tuple[str, ...], weights: np.ndarray) -> tuple[str, ...]:
+    """Name each node after the only parent that reads it, with its number."""
+    owner = weights.argmax(axis=0)
+    return tuple(
+        f"{parents[parent]} {int((owner[:place] == parent).sum()) + 1}" for place, parent in enumerate(owner)
+    )
 
 
 def _scaled(weights: np.ndarray) -> np.ndarray:
@@ -133,7 +139,7 @@ def _attention(attention: Attention, chosen: str) -> list[Block]:
         Figure(
             (Picture(picture),),
             f"Attention of “{name}” ({which}) from the result to the modalities"
-            + (", and from each modality to those that it reads" if len(graph.levels) > 2 else "")
+            + (", and from these to what they read" if len(graph.levels) > 2 else "")
             + "; the width of a line is the mean weight. Weights say where a model looks, not what causes "
             "the answer: compare them with the drops above.",
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tasks.fusion.contracts.characterise import FamilyOfModality, ModalitySummary
+from collections.abc import Mapping
+
+from tasks.fusion.contracts.characterise import Drift, FamilyOfModality
+from tasks.fusion.contracts.fuse import Judgement
 from tasks.fusion.contracts.report import Descriptions
 from tasks.report.blocks import Prose, Section, count, grid, interval, joined
 
@@ -15,15 +18,20 @@ FAMILIES = {
 SIGNIFICANT = 0.05
 
 
-def finding(described: Descriptions) -> list[str]:
+def finding(described: Descriptions, judge: Judgement) -> list[str]:
     """Return the sentence on drift, if there is any."""
-    drifting = _drifting(described)
-    if not drifting:
-        return []
-    return [f"Later rows differ from earlier ones in {joined(drifting)}: scores on new rows may be lower."]
+    parts = {name: part.drift for name, part in described.characterise.modalities.items()}
+    sentences = []
+    if later := _drifting(parts):
+        sentences.append(
+            f"Later rows differ from earlier ones in {joined(later)}: scores on new rows may be lower."
+        )
+    if test := _drifting(judge.drift):
+        sentences.append(f"The test rows differ from the development rows in {joined(test)}.")
+    return sentences
 
 
-def section(described: Descriptions) -> Section:
+def section(described: Descriptions, judge: Judgement) -> Section:
     """Return the section: rank, tails, family and drift of each modality."""
     summary, families = described.characterise, described.recognise.modalities
     order = "time" if summary.order == "time" else "the order of the table"
@@ -46,14 +54,17 @@ def section(described: Descriptions) -> Section:
         (
             Prose(
                 "Moments and families describe the development rows only. Drift compares the last fifth of "
-                f"them, by {order}, with the rest: an AUC of 0.5 means that a classifier cannot tell them "
-                f"from each other. {sentence}"
+                f"them, by {order}, with the rest, and the test rows with all of them: an AUC of 0.5 means "
+                f"that a classifier cannot tell them from each other. {sentence}"
             ),
             grid(
                 "Shape of each modality. “Effective rank”: number of directions that carry its variance. "
                 "“Skewed”: columns with |G1| > 1. “Heavy tails”: columns with an excess kurtosis G2 > 1. "
                 "“Family”: highest likelihood of held-out rows.",
-                ("modality", "columns", "effective rank", "skewed", "heavy tails", "family", "drift (AUC)"),
+                (
+                    *("modality", "columns", "effective rank", "skewed", "heavy tails", "family"),
+                    *("later rows (AUC)", "test rows (AUC)"),
+                ),
                 [
                     (
                         name,
@@ -62,7 +73,8 @@ def section(described: Descriptions) -> Section:
                         count(part.skewed_columns),
                         count(part.heavy_columns),
                         _family(families.get(name)),
-                        _drift(part),
+                        _drift(part.drift),
+                        _drift(judge.drift.get(name)),
                     )
                     for name, part in summary.modalities.items()
                 ],
@@ -76,11 +88,9 @@ def _family(family: FamilyOfModality | None) -> str:
     return "too few rows" if family is None else FAMILIES[family.family].format(family.size)
 
 
-def _drift(part: ModalitySummary) -> str:
-    drift = part.drift
+def _drift(drift: Drift | None) -> str:
     return "–" if drift is None else f"{drift.auc:.2f} ({interval(drift.auc_low, drift.auc_high, 2)})"
 
 
-def _drifting(described: Descriptions) -> list[str]:
-    modalities = described.characterise.modalities
-    return [name for name, part in modalities.items() if part.drift and part.drift.auc_low > 0.5]
+def _drifting(parts: Mapping[str, Drift | None]) -> list[str]:
+    return [name for name, drift in parts.items() if drift and drift.auc_low > 0.5]

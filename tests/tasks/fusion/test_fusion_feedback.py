@@ -18,8 +18,8 @@ DESCRIBED = Characterisation(rows=ROWS, order="row", modalities={}, patterns={},
 
 
 def fuse_params(**changes: Any) -> FuseParams:
-    values = {"operators": ("early",), "without": (), "landmarks": 600, "folds": 5, "seed": 0, "threads": 1}
-    return FuseParams(**(values | changes))
+    values = {"operators": ("early",), "without": (), "landmarks": 600, "folds": 5, "most_rows": 3000}
+    return FuseParams(**({"processes": 1, "seed": 0} | values | changes))
 
 
 def interval(mean: float, half: float = 0.01) -> dict[str, float]:
@@ -44,8 +44,8 @@ def evaluated(score: float, drops: dict[str, float], chosen: str = "early") -> E
 
 def chosen_by(picks: list[str]) -> ChoiceMetrics:
     return ChoiceMetrics(
-        chosen=picks[0], rows=ROWS, folds=5, order=["early"], means={}, scores={}, picked=picks, score=0.9,
-        regret=0.0, fold_regret=[],
+        chosen=picks[0], without=[], landmarks=600, rows=ROWS, folds=5, order=["early"], means={},
+        scores={}, picked=picks, score=0.9, regret=0.0, fold_regret=[],
     )  # fmt: skip
 
 

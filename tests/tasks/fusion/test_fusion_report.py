@@ -33,6 +33,7 @@ SECTIONS = [
     "reproduce",
 ]
 NAMES = ("gene", "image")
+DRIFT = {"psi_largest": 0.1, "columns": 0, "auc": 0.51, "auc_low": 0.4, "auc_high": 0.8}
 
 
 def interval(mean: float, half: float = 0.01) -> dict[str, float]:
@@ -78,14 +79,14 @@ def tables(classes: list[str]) -> Tables:
 
 
 def descriptions() -> Descriptions:
-    drift = {"psi_largest": 0.1, "columns": 0, "auc": 0.51, "auc_low": 0.4, "auc_high": 0.6}
     part = {
-        "rows": 33, "columns": 7, "cells_missing": 0.1, "shrinkage": 0.2, "effective_rank": 3.4,
-        "skewed_columns": 2, "heavy_columns": 1, "normality": None, "drift": drift, "absent_p": 0.001,
+        "rows": 33, "columns": 7, "cells_missing": 0.1, "cells_filled": 0.1, "shrinkage": 0.2,
+        "effective_rank": 3.4,
+        "skewed_columns": 2, "heavy_columns": 1, "normality": None, "drift": DRIFT, "absent_p": 0.001,
     }  # fmt: skip
     family = {
-        "family": "mixture", "size": 3, "space": "columns", "dimensions": 7, "rows": 33, "variance_kept": 1.0,
-        "bic_components": 3, "candidates": {},
+        "family": "mixture", "size": 3, "cells_filled": 0.0, "space": "columns", "dimensions": 7,
+        "rows": 33, "variance_kept": 1.0, "bic_components": 3, "candidates": {},
     }  # fmt: skip
     summary = {
         "rows": 33, "order": "row", "modalities": dict.fromkeys(NAMES, part), "patterns": {}, "levels": {},
@@ -144,7 +145,8 @@ def inputs(classes: list[str], gain: float = 0.05) -> dict[str, Any]:
                         "coverage": 0.907, "size": 1.25},
     }  # fmt: skip
     choice = {
-        "chosen": "late-stacked", "rows": 33, "folds": 5, "order": ["early", "late-stacked"],
+        "chosen": "late-stacked", "without": [], "landmarks": 600, "rows": 33, "folds": 5,
+        "order": ["early", "late-stacked"],
         "means": {"late-stacked": 0.912, "early": 0.902}, "score": 0.905, "regret": 0.0031,
         "scores": {"late-stacked": [0.9, 0.92, 0.91, 0.9, 0.93], "early": [0.9, 0.91, 0.9, 0.9, 0.9]},
         "picked": ["late-stacked"] * 4 + ["early"], "fold_regret": [0.0] * 5,
@@ -153,7 +155,7 @@ def inputs(classes: list[str], gain: float = 0.05) -> dict[str, Any]:
         "chosen": "late-stacked", "rows": 7,
         "scores": dict(zip(names, (0.857, 0.9, 0.8, 0.7, 0.5), strict=True)),
         "gains": {n: interval(0.1, 0.2) for n in names[1:]}, "calibration": quality, "coverage": 0.857,
-        "size": 1.5,
+        "size": 1.5, "drift": {"gene": DRIFT | {"auc": 0.71, "auc_low": 0.66}, "image": None},
     }  # fmt: skip
     return {
         "tables": tables(classes),
@@ -221,6 +223,8 @@ def test_the_numbers_of_the_inputs_are_on_the_page(html: str) -> None:
         "gene 0.72 and image 0.99",  # entropy
         "mixture of 3 normals",
         "too few rows",
+        "The test rows differ from the development rows in gene.",
+        "0.71 (0.66 to 0.80)",
         "(2 of 33 rows are wrong)",
     ):
         assert words in text, words
@@ -274,6 +278,16 @@ def test_the_graph_goes_from_the_result_to_the_modalities_that_it_reads() -> Non
     graph = attention_graph(made.modalities, made.operators["attention"])
     np.testing.assert_allclose(graph.adjacency[1], [[0.9, 0.1], [0.4, 0.6]])
     np.testing.assert_allclose(graph.rollout(), [[0.8 * 0.9 + 0.2 * 0.4, 0.8 * 0.1 + 0.2 * 0.6]])
+
+
+def test_the_components_of_a_hierarchy_are_named_after_their_modality() -> None:
+    levels = {"modalities": [[0.7, 0.3]], "components": [[0.6, 0.4, 0.0, 0.0], [0.0, 0.0, 0.9, 0.1]]}
+    details = fuse.OperatorDetails(
+        importance={"gene": 0.7, "image": 0.3}, entropy={}, levels=levels, parameters={}
+    )
+    graph = attention_graph(list(NAMES), details)
+    assert graph.levels == (("result",), NAMES, ("gene 1", "gene 2", "image 1", "image 2"))
+    np.testing.assert_allclose(graph.rollout(), [[0.42, 0.28, 0.27, 0.03]])
 
 
 def test_the_same_inputs_give_the_same_bytes(html: str) -> None:

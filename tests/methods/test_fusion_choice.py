@@ -1,0 +1,145 @@
+"""Choice of an operator, intervals over resplits, calibrated decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from methods.fusion.choice import Data, assign_folds, choose, pick, sample
+from methods.fusion.operators import Settings, fit
+from methods.fusion.resplits import random_splits, resplit_scores
+from methods.fusion.scores import calibration, clustered_error, corrected_interval, decide, row_losses
+from methods.fusion.views import Problem, take
+
+BINARY, VALUE = Problem("classification", 2), Problem("regression", 0)
+NAMES = ("late-average", "early", "late-stacked")
+
+
+def simulated(rows: int, seed: int, groups: int | None = None) -> Data:
+    rng = np.random.default_rng(seed)
+    views = {"a": rng.normal(size=(rows, 2)), "b": rng.normal(size=(rows, 2))}
+    y = (views["a"][:, 0] + views["b"][:, 0] + rng.normal(size=rows) > 0).astype(float)
+    return Data(views, y, BINARY, None if groups is None else rng.integers(groups, size=rows))
+
+
+def test_nested_scores_are_those_of_an_explicit_double_loop() -> None:
+    data = simulated(60, 0)
+    choice = choose(data, NAMES, Settings(), folds=3)
+
+    def predicted(name: str, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        operator = fit(name, take(data.views, train), data.y[train], BINARY, Settings())
+        return operator.predict(take(data.views, test))
+
+    for outer in range(3):
+        train, test = np.flatnonzero(choice.fold != outer), np.flatnonzero(choice.fold == outer)
+        inner: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
+        for name in NAMES:
+            chance = predicted(name, train, test)
+            correct = float((chance.argmax(axis=1) == data.y[test]).mean())
+            assert choice.scores[name][outer] == pytest.approx(correct)
+            np.testing.assert_allclose(choice.held_out[name][test], chance)
+            for held in (fold for fold in range(3) if fold != outer):
+                rows = np.flatnonzero(choice.fold == held)
+                both = np.flatnonzero((choice.fold != outer) & (choice.fold != held))
+                chance = predicted(name, both, rows)
+                inner[name].append(0.5 * ((chance - np.eye(2)[data.y[rows].astype(int)]) ** 2).sum(axis=1))
+        assert choice.picked[outer] == pick({name: np.concatenate(parts) for name, parts in inner.items()})
+    picked = [choice.scores[name][i] for i, name in enumerate(choice.picked)]
+    assert choice.score == pytest.approx(np.average(picked, weights=np.bincount(choice.fold)))
+    assert choice.regret == pytest.approx(max(choice.means.values()) - choice.score)
+
+
+def test_a_tie_goes_to_the_simpler_operator_and_a_clear_gain_does_not() -> None:
+    noise = np.random.default_rng(1).normal(size=400)
+    difference = noise - noise.mean()
+    error = difference.std(ddof=1) / 20
+    close = {"late-average": 2 + difference + 0.9 * error, "boosting": np.full(400, 2.0)}
+    clear = {"late-average": 2 + difference + 1.1 * error, "boosting": np.full(400, 2.0)}
+    assert pick(close) == "late-average"
+    assert pick(clear) == "boosting"
+
+
+def test_a_group_is_never_divided() -> None:
+    data = simulated(200, 2, groups=25)
+    assert data.groups is not None
+    fold = assign_folds(data, 4, seed=0)
+    assert all(len(np.unique(fold[data.groups == group])) == 1 for group in np.unique(data.groups))
+    for train, test in random_splits(data, 5, 0.25, seed=0):
+        assert not set(data.groups[train]) & set(data.groups[test])
+    rows = sample(data, 80, seed=0)
+    assert 0 < len(rows) <= 80
+    assert not set(data.groups[rows]) & set(np.delete(data.groups, rows))
+
+
+def test_the_corrected_interval_without_overlap_is_that_of_the_t_test() -> None:
+    from scipy.stats import t, ttest_1samp
+
+    differences = np.random.default_rng(3).normal(0.1, 1, size=20)
+    naive = corrected_interval(differences, 1e-12)
+    expected = ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert (naive.low, naive.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    wide = corrected_interval(differences, 0.25)
+    half = t.ppf(0.975, 19) * np.sqrt((1 / 20 + 1 / 3) * differences.var(ddof=1))
+    assert wide.high - wide.mean == pytest.approx(half)
+
+
+def test_the_corrected_interval_covers_where_the_naive_one_does_not() -> None:
+    rng = np.random.default_rng(4)
+    covered = {0.2: 0, 1e-12: 0}
+    for _ in range(200):
+        gains = rng.choice([-1.0, 1.0], size=100)  # of rows, with the expectation 0
+        means = np.array([gains[rng.permutation(100)[:20]].mean() for _ in range(20)])
+        for share in covered:
+            interval = corrected_interval(means, share)
+            covered[share] += interval.low <= 0 <= interval.high
+    assert covered[0.2] > 170
+    assert covered[1e-12] < 150
+
+
+def test_a_clustered_error_of_equal_rows_is_that_of_the_groups() -> None:
+    values = np.random.default_rng(5).normal(size=30)
+    repeated, groups = np.repeat(values, 4), np.repeat(np.arange(30), 4)
+    assert clustered_error(repeated, groups) == pytest.approx(values.std(ddof=1) / np.sqrt(30))
+    assert clustered_error(values, None) == pytest.approx(values.std(ddof=1) / np.sqrt(30))
+
+
+def test_decisions_are_calibrated_and_cover() -> None:
+    rng = np.random.default_rng(6)
+    logits = rng.normal(size=(4000, 3))
+    truth = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y = np.array([rng.choice(3, p=p) for p in truth])
+    sharp = truth**3 / (truth**3).sum(axis=1, keepdims=True)
+    decisions = decide(sharp[2000:], sharp[:2000], y[:2000], Problem("classification", 3), alpha=0.1)
+    assert decisions.temperature == pytest.approx(3.0, abs=0.4)
+    assert calibration(decisions.predicted, y[2000:]).error < 0.04
+    assert calibration(sharp[2000:], y[2000:]).error > 0.1
+    covered = decisions.predicted[np.arange(2000), y[2000:]] >= 1 - decisions.radius
+    assert covered.mean() == pytest.approx(0.9, abs=0.02)
+    noise = rng.normal(size=4000)
+    value = decide(np.zeros(2000), np.zeros(2000), noise[:2000], VALUE, alpha=0.2)
+    assert (np.abs(noise[2000:]) <= value.radius).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_scores_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import brier_score_loss, log_loss, r2_score
+
+    rng = np.random.default_rng(7)
+    chance, y = rng.random(200), rng.integers(2, size=200)
+    figures = calibration(np.column_stack([1 - chance, chance]), y)
+    assert figures.brier == pytest.approx(2 * brier_score_loss(y, chance))
+    assert figures.log_loss == pytest.approx(log_loss(y, chance))
+    values, predicted = rng.normal(size=50), rng.normal(size=50)
+    losses = row_losses(predicted, values, VALUE, float(values.var()))
+    assert 1 - losses.mean() == pytest.approx(r2_score(values, predicted))
+
+
+def test_a_permuted_noise_modality_costs_nothing_and_a_needed_one_does() -> None:
+    rng = np.random.default_rng(8)
+    views = {"signal": rng.normal(size=(300, 2)), "noise": rng.normal(size=(300, 2))}
+    data = Data(views, (views["signal"][:, 0] > 0).astype(float), BINARY)
+    parts = resplit_scores(data, ["late-stacked"], Settings(), random_splits(data, 4, 0.3, seed=0))
+    drop = {
+        m: np.mean([p.scores["late-stacked"] - p.permuted["late-stacked"][m] for p in parts]) for m in views
+    }
+    assert drop["signal"] > 0.3
+    assert abs(drop["noise"]) < 0.05
