@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -208,5 +209,5 @@ def filters(task: Task) -> Forecasts:
     return out
 
 
-def _params() -> dict[str, dict[str, object]]:
+def _params() -> dict[str, dict[str, Any]]:
     return dict(YAML(typ="safe").load((ROOT / "params.yaml").read_text("utf-8"))["emotion"])
