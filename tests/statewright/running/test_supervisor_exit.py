@@ -30,7 +30,7 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_stage_ends_with_its_exit_code(name: str) -> None:
-    """Leave a pool open: it must not keep the stage running (`timeout` ends the wait)."""
+    """Leave a pool open: it must not keep the stage running."""
     program, output = PROGRAMS[name]
     done = subprocess.run(
         [sys.executable, "-c", f"{BEGIN}{program}exit_now(3)"],
