@@ -28,7 +28,7 @@ def commands() -> list[list[str]]:
     """Return the words of each command of the page, in its order."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     lines = "\n".join(text for kind, text in blocks if not kind).replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines]
+    return [shlex.split(line) for line in lines if line.strip()]
 
 
 @pytest.fixture(scope="module")
