@@ -26,7 +26,8 @@ def section(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> Secti
     """Return the section: resplits with paired intervals, the test rows, calibration."""
     names = sorted(evaluate.scores, key=lambda name: -evaluate.scores[name])
     score = score_name(classes)
-    others = [name for name in names if name in evaluate.gains]
+    # The prior is so far behind that it would squeeze the others; the table has it.
+    others = [name for name in names if name in evaluate.gains and name != "prior"]
     table = pd.DataFrame([evaluate.gains[name].model_dump() for name in others], index=others) * 100
     alt = f"Gain of {evaluate.chosen} in points, with its interval: " + joined(
         f"over {name} {difference(evaluate.gains[name])}" for name in others
