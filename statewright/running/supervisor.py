@@ -191,9 +191,9 @@ def exit_now(code: int) -> None:
 
     The teardown takes longer than many stages.
     """
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    # As the interpreter does: pools of threads and processes, such as joblib's, end their threads in a
+    # callback of this function. Joining the threads without it would wait for a pool forever.
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

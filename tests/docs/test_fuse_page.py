@@ -26,9 +26,9 @@ OPERATORS = r"(  fuse:\n    operators: )\[.*?\]"
 
 def commands() -> list[list[str]]:
     """Return the words of each command of the page, in its order."""
-    blocks = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    lines = "\n".join(text for kind, text in blocks if not kind).replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.strip()]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,14 @@ def test_the_messages_of_the_page_are_those_of_the_stages() -> None:
     assert [part for part in parts if part not in source] == []
 
 
+def test_the_page_has_four_commands() -> None:
+    found = commands()
+    assert [words[:2] for words in found] == [
+        ["statewright", name] for name in ("run", "check", "plan", "loop")
+    ]
+    assert found[0].count("--set") == 5
+
+
 @pytest.mark.slow
 def test_every_command_of_the_page_works(checkout: Path) -> None:
     names = []
@@ -95,7 +103,7 @@ def test_every_command_of_the_page_works(checkout: Path) -> None:
         done = run(checkout, words)
         assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
         names.append(words[1])
-    assert names == ["run", "check", "plan", "loop"]
+    assert len(names) == 4
     report = (checkout / "data" / "fusion" / "report.html").read_text(encoding="utf-8")
     for word in ("means", "worst", "malignant", "569"):
         assert word in report
