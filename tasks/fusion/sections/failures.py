@@ -54,7 +54,13 @@ def _rows(worst: pd.DataFrame, keys: pd.Series, classes: list[str]) -> Block:
             "set of classes that should contain the truth.",
             ("key", "truth", "decision", "probability", "plausible"),
             [
-                (str(keys.iloc[row.row]), row.target, row.decision, f"{row.probability:.3f}", row.classes)
+                (
+                    str(keys.iloc[row.row]),
+                    row.target,
+                    row.decision,
+                    f"{row.probability:.3f}",
+                    row.classes or "none",
+                )
                 for row in worst.itertuples()
             ],
             text=(1, 2, 4),

@@ -123,10 +123,10 @@ def _scaled(weights: np.ndarray) -> np.ndarray:
 
 
 def _attention(attention: Attention, chosen: str) -> list[Block]:
-    """Return the figure of the chosen operator, or of the one with the most levels."""
-    candidates = {name: part for name, part in attention.operators.items() if part.importance}
+    """Return the figure of the chosen operator if it attends, else of the deepest."""
+    candidates = {name: part for name, part in attention.operators.items() if part.levels}
     if not candidates:
-        return [Prose("No compared operator weighs the modalities, so there is no attention graph.")]
+        return [Prose("No compared operator has attention, so there is no attention graph.")]
     name = max(candidates, key=lambda key: (key == chosen, len(candidates[key].levels)))
     details = candidates[name]
     graph = graph_drawing.largest(attention_graph(attention.modalities, details))

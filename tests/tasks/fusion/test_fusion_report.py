@@ -290,5 +290,13 @@ def test_the_components_of_a_hierarchy_are_named_after_their_modality() -> None:
     np.testing.assert_allclose(graph.rollout(), [[0.42, 0.28, 0.27, 0.03]])
 
 
+def test_the_graph_of_an_operator_that_was_not_chosen_says_so(html: str) -> None:
+    """`late-stacked` weighs the modalities, but only `attention` attends."""
+    assert "Attention of “attention” (which was compared but not chosen)" in Page(html).text
+    made = inputs(["a", "b"])
+    made["attention"].operators.pop("attention")
+    assert "No compared operator has attention" in Page(report(**made).report).text
+
+
 def test_the_same_inputs_give_the_same_bytes(html: str) -> None:
     assert report(**inputs(["a", "b"])).report == html
