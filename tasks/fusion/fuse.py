@@ -48,10 +48,7 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
         name: OperatorDetails(
             importance=_rounded(operator.details.importance),
             entropy=_rounded(operator.details.entropy),
-            levels={
-                level: np.asarray(weights).round(5).tolist()
-                for level, weights in operator.details.attention.items()
-            },
+            levels=[np.asarray(weights).round(5).tolist() for weights in operator.details.attention.values()],
             parameters=_rounded(operator.details.parameters),
         )
         for name, operator in fitted.items()

@@ -55,12 +55,12 @@ class OperatorDetails(Document):
     """Weights of one operator that was fitted on all development rows.
 
     `importance` is alpha, with sum 1. `entropy` is H / log n of the attention of each query. `levels` are the
-    mean attention matrices by name, rows are queries.
+    mean attention matrices in the order from the result to the columns, rows are queries.
     """
 
     importance: dict[str, float]
     entropy: dict[str, float]
-    levels: dict[str, list[list[float]]]
+    levels: list[list[list[float]]]
     parameters: dict[str, float]
 
 

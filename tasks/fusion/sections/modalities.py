@@ -99,7 +99,7 @@ def attention_graph(modalities: list[str], details: OperatorDetails) -> Attentio
     The result reads the modalities; each of them reads all modalities, or its own components. A row is
     scaled to the sum 1: rows of data without a modality give it no weight.
     """
-    matrices = [np.array(weights) for weights in details.levels.values()]
+    matrices = [np.array(weights) for weights in details.levels]
     if not matrices or len(matrices[0]) != 1:
         matrices.insert(0, np.array([[details.importance[name] for name in modalities]]))
     levels: list[tuple[str, ...]] = [("result",)]

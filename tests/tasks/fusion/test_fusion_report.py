@@ -101,11 +101,11 @@ def descriptions() -> Descriptions:
 ATTENTION = {
     "modalities": list(NAMES),
     "operators": {
-        "tensor": {"importance": {"gene": 0.5, "image": 0.5}, "entropy": {}, "levels": {}, "parameters": {}},
+        "tensor": {"importance": {"gene": 0.5, "image": 0.5}, "entropy": {}, "levels": [], "parameters": {}},
         "attention": {
             "importance": {"gene": 0.8, "image": 0.2}, "entropy": {"gene": 0.72, "image": 0.99},
             # A fifth of the rows lack the image: its row sums to 0.8.
-            "levels": {"modalities": [[0.9, 0.1], [0.32, 0.48]]}, "parameters": {},
+            "levels": [[[0.9, 0.1], [0.32, 0.48]]], "parameters": {},
         },
     },
 }  # fmt: skip
@@ -281,7 +281,7 @@ def test_the_graph_goes_from_the_result_to_the_modalities_that_it_reads() -> Non
 
 
 def test_the_components_of_a_hierarchy_are_named_after_their_modality() -> None:
-    levels = {"modalities": [[0.7, 0.3]], "components": [[0.6, 0.4, 0.0, 0.0], [0.0, 0.0, 0.9, 0.1]]}
+    levels = [[[0.7, 0.3]], [[0.6, 0.4, 0.0, 0.0], [0.0, 0.0, 0.9, 0.1]]]
     details = fuse.OperatorDetails(
         importance={"gene": 0.7, "image": 0.3}, entropy={}, levels=levels, parameters={}
     )
