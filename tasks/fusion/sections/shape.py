@@ -25,6 +25,9 @@ def finding(described: Descriptions, judge: Judgement) -> list[str]:
     if later := _drifting(parts):
         sentences.append(
             f"Later rows differ from earlier ones in {joined(later)}: scores on new rows may be lower."
+            if described.characterise.order == "time"
+            else f"The rows of the tables are in an order, for example by class: the last fifth differs from the "
+            f"others in {joined(later)}."
         )
     if test := _drifting(judge.drift):
         sentences.append(f"The test rows differ from the development rows in {joined(test)}.")
