@@ -26,8 +26,8 @@ def finding(described: Descriptions, judge: Judgement) -> list[str]:
         sentences.append(
             f"Later rows differ from earlier ones in {joined(later)}: scores on new rows may be lower."
             if described.characterise.order == "time"
-            else f"The rows of the tables are in an order, for example by class: the last fifth differs from the "
-            f"others in {joined(later)}."
+            else "The rows of the tables are in an order, for example by class: the last fifth differs from "
+            f"the others in {joined(later)}."
         )
     if test := _drifting(judge.drift):
         sentences.append(f"The test rows differ from the development rows in {joined(test)}.")
