@@ -41,6 +41,13 @@ SMALL_ADAPTER = [
     "releaf.adapt.asked=8",
     "releaf.adapt.wikitext_tokens=1000",
 ]
+# Fusion trains eight operators many times; two operators show that the pipeline works.
+SMALL_FUSION = [
+    "fusion.fuse.operators=[late-average, early]",
+    "fusion.fuse.folds=3",
+    "fusion.evaluate.resplits=2",
+    "fusion.recognise.most_components=2",
+]
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def flow_run(servers: Servers) -> dict[str, Any]:
-    """The finished run of the emotion deployment, after which the releaf one ran."""
+    """The finished run of the emotion deployment, after which the others ran."""
     servers.run("prefect", "work-pool", "create", "local", "--type", "process")
     servers.run("prefect", "--no-prompt", "deploy", "--all")
     with (servers.checkout.parent / "worker.log").open("wb") as sink:
@@ -164,12 +171,13 @@ def flow_run(servers: Servers) -> dict[str, Any]:
         )
     try:
         run = run_deployment(servers, "emotion/nightly")
-        other = run_deployment(
-            servers, "releaf/nightly", "--param", f"set_params={json.dumps(SMALL_ADAPTER)}"
-        )
-        assert other["state_type"] == "COMPLETED", (servers.checkout.parent / "worker.log").read_text()
-        # Tests restore the checkout with git: the smaller adapter belongs to it.
-        servers.run("git", *IDENTITY, "commit", "-qam", "train a smaller adapter")
+        for pipeline, smaller in (("releaf", SMALL_ADAPTER), ("fusion", SMALL_FUSION)):
+            other = run_deployment(
+                servers, f"{pipeline}/nightly", "--param", f"set_params={json.dumps(smaller)}"
+            )
+            assert other["state_type"] == "COMPLETED", (servers.checkout.parent / "worker.log").read_text()
+        # Tests restore the checkout with git: the smaller trainings belong to it.
+        servers.run("git", *IDENTITY, "commit", "-qam", "train less")
         return run
     finally:
         stop(worker)

@@ -43,7 +43,11 @@ def test_every_flow_is_deployed_with_a_schedule(servers: Any, flow_run: dict[str
     deployments = servers.prefect("/deployments/filter", {})
     crons = {d["entrypoint"]: d["schedules"][0]["schedule"]["cron"] for d in deployments}
     assert {d["name"] for d in deployments} == {"nightly"}
-    assert crons == {"flows/emotion.py:emotion": "0 3 * * *", "flows/releaf.py:releaf": "30 3 * * *"}
+    assert crons == {
+        "flows/emotion.py:emotion": "0 3 * * *",
+        "flows/releaf.py:releaf": "30 3 * * *",
+        "flows/fusion.py:fusion": "0 4 * * *",
+    }
 
 
 def test_a_worker_runs_the_deployment_to_completion(servers: Any, flow_run: dict[str, Any]) -> None:
@@ -75,7 +79,7 @@ def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=2000)
     transitions = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
-    assert sorted(run.info.run_name for run in transitions) == ["emotion", "releaf"]
+    assert sorted(run.info.run_name for run in transitions) == ["emotion", "fusion", "releaf"]
     parent = next(run for run in transitions if run.info.run_name == "emotion")
     assert parent.data.tags["prefect.flow_run"] == flow_run["id"]
     assert flow_run["id"] in parent.data.tags["prefect.link"]
