@@ -6,7 +6,6 @@ mean of its column over the training rows.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -158,9 +157,3 @@ def patterns(shown: Bools) -> Iterator[tuple[Bools, Ints]]:
     distinct, member = np.unique(shown, axis=0, return_inverse=True)
     for index, pattern in enumerate(distinct):
         yield pattern, np.flatnonzero(member.ravel() == index)
-
-
-def subsets(names: Sequence[str], least: int = 1) -> Iterator[tuple[str, ...]]:
-    """Yield every set of at least `least` names, small sets first."""
-    for size in range(least, len(names) + 1):
-        yield from itertools.combinations(names, size)
