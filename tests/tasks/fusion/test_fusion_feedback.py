@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from statewright.contracts import Feedback
-from tasks.fusion.contracts.characterise import Characterisation
+from tasks.fusion.contracts.characterise import Characterisation, LittleTest
 from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
 from tasks.fusion.feedback import FOLDS, LANDMARKS, WITHOUT, feedback
 from tasks.fusion.params import FeedbackParams, FuseParams
 from tasks.rounds import Journal
 
 ROWS = 2000
-DESCRIBED = Characterisation(rows=ROWS, order="row", modalities={}, patterns={}, levels={}, within_share=None)
+LITTLE = LittleTest(patterns=1, chi2=None, degrees=None, p=None, not_applied="no cell is missing")
+DESCRIBED = Characterisation(
+    rows=ROWS, order="row", modalities={}, patterns={}, little=LITTLE, levels={}, within_share=None
+)
 
 
 def fuse_params(**changes: Any) -> FuseParams:
