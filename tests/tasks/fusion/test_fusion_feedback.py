@@ -91,7 +91,8 @@ def simulate(
 ) -> tuple[list[tuple[FuseParams, float]], Feedback]:
     """Run the loop on a known score; return its states and last feedback.
 
-    A command runs `each` rounds at most. A command that runs out of rounds returns to its best state, and the journal says so.
+    A command runs at most `each` rounds. If it runs out of them, it returns to its best state, and the
+    journal says so.
     """
     fuse, journal, tried = fuse_params(), [], []
     for number in range(1, rounds + 1):
