@@ -7,17 +7,12 @@ from typing import Any
 import pytest
 
 from statewright.contracts import Feedback
-from tasks.fusion.contracts.characterise import Characterisation, LittleTest
 from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
 from tasks.fusion.feedback import FOLDS, LANDMARKS, WITHOUT, current, feedback
 from tasks.fusion.params import FeedbackParams, FuseParams
 from tasks.rounds import Journal, difference
 
 ROWS = 2000
-LITTLE = LittleTest(patterns=1, chi2=None, degrees=None, p=None, not_applied="no cell is missing")
-DESCRIBED = Characterisation(
-    rows=ROWS, order="row", modalities={}, patterns={}, little=LITTLE, levels={}, within_share=None
-)
 
 
 def fuse_params(**changes: Any) -> FuseParams:
@@ -60,7 +55,7 @@ def propose(
 ) -> Feedback:
     params = FeedbackParams(patience=3, least_gain=0.001)
     return feedback(
-        evaluate, chosen_by(picks), DESCRIBED, Journal(rounds or []), params=params, fuse=fuse_params(**fuse)
+        evaluate, chosen_by(picks), Journal(rounds or []), params=params, fuse=fuse_params(**fuse)
     )
 
 
@@ -83,7 +78,9 @@ def test_an_unsure_choice_gets_more_folds_and_experts_more_landmarks() -> None:
     assert propose(evaluated(0.9, {"a": 0.2}), ["early", "boosting"], folds=10).stop
     experts = propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"])
     assert [(patch.key, patch.now) for patch in experts.patch] == [(LANDMARKS, 1200)]
-    assert propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"], landmarks=ROWS).stop
+    # A model is trained on 1,600 of the 2,000 rows: more landmarks would be the same model.
+    assert not propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"], landmarks=1599).stop
+    assert propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"], landmarks=1600).stop
 
 
 def simulate(
@@ -137,7 +134,7 @@ def test_moves_without_a_gain_are_reverted_and_the_loop_ends_at_the_best_state()
 
 def test_gains_are_kept() -> None:
     tried, _ = simulate(lambda fuse: 0.8 + 0.1 * (fuse.landmarks / 4800), lambda _: {"a": 0.2, "b": 0.2})
-    assert tried[-1][0].landmarks == 2400  # above 2,000 rows there is no reason to double
+    assert tried[-1][0].landmarks == 2400  # above 1,600 training rows there is no reason to double
 
 
 @pytest.mark.parametrize("each", [2, 3, 4])
