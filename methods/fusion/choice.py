@@ -28,6 +28,7 @@ import numpy as np
 from methods.fusion.operators import OPERATORS, Settings, fit_all
 from methods.fusion.scores import choice_losses, clustered_error, row_losses
 from methods.fusion.views import Bools, Floats, Ints, Problem, Views, rows_of, take
+from methods.fusion.workers import call_each
 
 Loss: TypeAlias = Callable[[Floats, Floats, Problem, float], Floats]
 
@@ -220,11 +221,7 @@ def _predictions(
     processes: int,
 ) -> list[dict[str, Floats]]:
     """Predict the excluded folds by models without them; other rows are NaN."""
-    from joblib import Parallel, delayed
-
-    return list(
-        Parallel(n_jobs=processes)(delayed(_predict)(data, np.isin(fold, out), *model) for out in excluded)
-    )
+    return call_each(_predict, [(data, np.isin(fold, out), *model) for out in excluded], processes)
 
 
 def _predict(data: Data, test: Bools, names: Sequence[str], settings: Settings) -> dict[str, Floats]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from methods.fusion.choice import Data, assign_folds, choose, pick, sample
 from methods.fusion.operators import Settings, fit
 from methods.fusion.resplits import random_splits, resplit_scores
 from methods.fusion.scores import calibration, clustered_error, corrected_interval, decide, row_losses
 from methods.fusion.views import Problem, take
+from methods.fusion.workers import call_each
 
 BINARY, VALUE = Problem("classification", 2), Problem("regression", 0)
 NAMES = ("late-average", "early", "late-stacked")
@@ -137,9 +139,39 @@ def test_a_permuted_noise_modality_costs_nothing_and_a_needed_one_does() -> None
     rng = np.random.default_rng(8)
     views = {"signal": rng.normal(size=(300, 2)), "noise": rng.normal(size=(300, 2))}
     data = Data(views, (views["signal"][:, 0] > 0).astype(float), BINARY)
-    parts = resplit_scores(data, ["late-stacked"], Settings(), random_splits(data, 4, 0.3, seed=0))
-    drop = {
-        m: np.mean([p.scores["late-stacked"] - p.permuted["late-stacked"][m] for p in parts]) for m in views
-    }
+    splits = random_splits(data, 4, 0.3, seed=0)
+    parts = resplit_scores(data, ["late-stacked", "prior"], Settings(), splits, ["late-stacked"])
+    drop = {m: np.mean([part.drops["late-stacked"].permuted[m] for part in parts]) for m in views}
     assert drop["signal"] > 0.3
     assert abs(drop["noise"]) < 0.05
+    # Without the signal, the operator is no better than the shares of the classes.
+    lost = np.mean([part.drops["late-stacked"].absent["signal"] for part in parts])
+    gain = np.mean([part.scores["late-stacked"] - part.scores["prior"] for part in parts])
+    assert lost == pytest.approx(gain, abs=0.1)
+
+
+def test_the_number_of_processes_changes_no_byte() -> None:
+    data = simulated(60, 9)
+    names = ["late-stacked", "early", "boosting"]
+    alone, divided = (choose(data, names, Settings(), folds=3, processes=n) for n in (1, 2))
+    assert {name: x.tobytes() for name, x in alone.held_out.items()} == {
+        name: x.tobytes() for name, x in divided.held_out.items()
+    }
+    assert (alone.chosen, alone.picked, alone.regret) == (divided.chosen, divided.picked, divided.regret)
+    splits = random_splits(data, 2, 0.3, seed=1)
+    one, two = (resplit_scores(data, names, Settings(), splits, names, processes=n) for n in (1, 2))
+    assert one == two
+
+
+def _threads(_: int) -> set[int]:
+    return {int(library["num_threads"]) for library in threadpool_info()}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_call_has_one_thread_although_the_stage_has_two(
+    monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threadpool_limits(2):
+        assert 2 in _threads(0)
+        assert call_each(_threads, [(0,), (1,)], processes) == [{1}, {1}]
