@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.fusion._fits import CONCATENATION, EVERY, LOGISTIC, Task, split_predictions
 from benchmarks.fusion._sets import GivenSplit, mosi
-from benchmarks.fusion._study import CONCATENATION, references
 from benchmarks.parts import Omission, Tables
 from methods.fusion import context as sequences
 from methods.fusion.choice import Data
-from methods.fusion.operators import OPERATORS, Settings, fit_all
-from methods.fusion.views import Floats, Scaler, take, without
+from methods.fusion.operators import OPERATORS
+from methods.fusion.views import Floats, Scaler, take
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 SEEDS = 5
@@ -34,7 +34,7 @@ def tables(repeat: int) -> Tables:
     rows: list[list[TextOrNumber]] = []
     lost: dict[str, tuple[float, float]] = {}
     for name, runs in _all_scores(given).items():
-        found = np.array([_accuracies(given, scores[None], context) for scores in runs])
+        found = np.array([_accuracies(given, scores[EVERY], context) for scores in runs])
         rows.append([name, *map(float, found.mean(axis=0)), float(found[:, 1].std())])
         full = float(found[:, 0].mean())
         absent = [_accuracies(given, scores[m], context)[0] for scores in runs for m in scores if m]
@@ -60,20 +60,18 @@ def tables(repeat: int) -> Tables:
     )
 
 
-def _all_scores(given: GivenSplit) -> dict[str, list[dict[str | None, Floats]]]:
+def _all_scores(given: GivenSplit) -> dict[str, list[dict[str, Floats]]]:
     """Return log odds of the test rows by operator, seed and absent modality."""
     train, views = given.data.take(given.train), take(given.data.views, given.test)
-    result: dict[str, list[dict[str | None, Floats]]] = {}
-    for seed in range(SEEDS):
-        fitted = fit_all(OPERATORS, train.views, train.y, train.problem, Settings(seed=seed))
-        if seed == 0:
-            fitted |= references(train)
-        for name, operator in fitted.items():
-            versions = {None: views} | {m: without(views, [m]) for m in views}
-            scores = {key: _log_odds(operator.predict(part)) for key, part in versions.items()}
-            result.setdefault(name, []).append(scores)
-    result["class means, all modalities"] = [{None: _class_means(train, views, list(views))}]
-    result["class means, text"] = [{None: _class_means(train, views, ["text"])}]
+    tasks = [Task(train, views, seed, folds=0) for seed in range(SEEDS)]
+    result: dict[str, list[dict[str, Floats]]] = {}
+    for seed, found in enumerate(split_predictions(tasks, processes=2)):
+        for name, predictions in found.items():
+            if name in OPERATORS or (name in (CONCATENATION, LOGISTIC) and seed == 0):
+                scores = {key: _log_odds(values) for key, values in predictions.test.items()}
+                result.setdefault(name, []).append(scores)
+    result["class means, all modalities"] = [{EVERY: _class_means(train, views, list(views))}]
+    result["class means, text"] = [{EVERY: _class_means(train, views, ["text"])}]
     return result
 
 
