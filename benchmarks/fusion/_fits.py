@@ -24,11 +24,15 @@ EVERY = ""
 SOURCES = {
     "late": ("late", "experts"),
     "early": ("columns",),
-    "boosting": ("columns",),
+    "boosting": ("columns", "reduced"),
     "references": (),
     **dict.fromkeys(NEURAL, ("neural", "networks", "training", "tensor", "interaction")),
 }
 """Modules of `methods.fusion` that make the predictions of each family of operators."""
+
+
+RETRAINED = ("late", "early", "references")
+"""Families that are trained again without each modality; boosting does so itself, networks mask."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,14 @@ class Predictions:
     test : dict of str to (test rows, classes) or (test rows,)
         By the model of all modalities.
     retrained : dict of str to array like those of `test`
-        By models that were trained without the modality; empty for networks.
-    held_out : dict of str to (training rows, classes) or (training rows,)
-        By models of all modalities without the fold of the row; empty without folds.
+        By models that were trained without the modality; empty for boosting and networks.
+    held_out : (training rows, classes) or (training rows,), optional
+        By models of all modalities without the fold of the row; absent without folds.
     """
 
     test: dict[str, Floats]
     retrained: dict[str, Floats]
-    held_out: dict[str, Floats]
+    held_out: Floats | None
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,13 @@ def _predictions(task: Task, family: str) -> dict[str, Predictions]:
     train = task.train
     fitted = _fit(family, train, task.seed)
     retrained: dict[str, dict[str, Floats]] = {name: {} for name in fitted}
-    for absent in task.test if family not in NEURAL else ():
+    for absent in task.test if family in RETRAINED else ():
         part = Data(_others(train.views, absent), train.y, train.problem, train.groups)
         for name, operator in _fit(family, part, task.seed).items():
             retrained[name][absent] = operator.predict(_others(task.test, absent))
-    held_out = _held_out(task, family) if task.folds else {name: {} for name in fitted}
+    held_out = _held_out(task, family) if task.folds else {}
     return {
-        name: Predictions(_by_absent(operator, task.test), retrained.get(name, {}), held_out[name])
+        name: Predictions(_by_absent(operator, task.test), retrained.get(name, {}), held_out.get(name))
         for name, operator in fitted.items()
     }
 
@@ -122,16 +126,16 @@ def _others(views: Views, absent: str) -> dict[str, Floats]:
     return {m: x for m, x in views.items() if m != absent}
 
 
-def _held_out(task: Task, family: str) -> dict[str, dict[str, Floats]]:
+def _held_out(task: Task, family: str) -> dict[str, Floats]:
     fold = task.fold()
     shape = (len(fold), task.train.problem.classes) if task.train.problem.classes else (len(fold),)
-    result: dict[str, dict[str, Floats]] = {}
+    result: dict[str, Floats] = {}
     for index in range(task.folds):
         out = fold == index
         fitted = _fit(family, task.train.take(np.flatnonzero(~out)), task.seed)
         for name, operator in fitted.items():
-            for key, values in _by_absent(operator, take(task.train.views, out)).items():
-                result.setdefault(name, {}).setdefault(key, np.full(shape, np.nan))[out] = values
+            values = result.setdefault(name, np.full(shape, np.nan))
+            values[out] = operator.predict(take(task.train.views, out))
     return result
 
 

@@ -97,7 +97,7 @@ def chosen(task: Task, predictions: Mapping[str, Predictions]) -> str:
     train = task.train
     variance = max(float(np.var(train.y)), 1e-300)
     losses = {
-        name: choice_losses(predictions[name].held_out[EVERY], train.y, train.problem, variance)
+        name: choice_losses(predictions[name].held_out, train.y, train.problem, variance)
         for name in OPERATORS
     }
     return pick(losses, train.groups)

@@ -11,7 +11,7 @@ be missing, in training and in prediction.
 | early | columns beside each other, mean imputation, penalised linear model |
 | late-average | mean of the experts of the present modalities |
 | late-stacked | weights of the experts, fitted on held-out predictions for each set of modalities |
-| boosting | gradient boosting of all columns |
+| boosting | gradient boosting of all columns, or of those of the present modalities |
 | tensor | weighted tensor fusion of encoded modalities |
 | interaction | low-rank products of all modalities, beside their sum |
 | attention | attention between the modalities, then weighted tensor fusion |
@@ -30,6 +30,7 @@ import numpy as np
 from methods.fusion.columns import fit_boosting, fit_early
 from methods.fusion.experts import class_prior
 from methods.fusion.late import fit_experts, fit_late
+from methods.fusion.reduced import fit_reduced
 from methods.fusion.views import Fitted, Floats, Ints, Problem, Views, rows_of
 
 NEURAL = ("tensor", "interaction", "attention", "hierarchy")
@@ -113,7 +114,9 @@ def fit_all(
         elif name == "early":
             result[name] = fit_early(views, targets, problem, settings.seed)
         elif name == "boosting":
-            result[name] = fit_boosting(views, targets, problem, settings.seed)
+            result[name] = fit_reduced(
+                lambda part, rows: fit_boosting(part, targets[rows], problem, settings.seed), views
+            )
         elif name in NEURAL:
             from methods.fusion.neural import fit_neural
 
