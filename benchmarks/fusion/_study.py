@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.fusion._fits import CONCATENATION, EVERY, Predictions, Task, split_predictions
-from methods.fusion.choice import Data, pick
+from methods.fusion.blend import BLEND, combined, fit_weights
+from methods.fusion.choice import Data
 from methods.fusion.operators import OPERATORS
-from methods.fusion.scores import calibration, choice_losses, corrected_interval, row_losses
+from methods.fusion.scores import calibration, corrected_interval, row_losses
 from methods.fusion.views import Floats, Ints, take
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
@@ -23,9 +24,10 @@ class Split:
     ----------
     lost, retrained : dict of str to float
         Mean score over the modalities when one is absent from the test rows only, and from the training
-        rows too; NaN for networks, which are not trained again.
-    chosen : str
-        Operator that the training rows choose; empty without a choice.
+        rows too; NaN for operators that are not trained again.
+    weights : dict of str to float
+        Weights of the operators in the blend, from held-out predictions of the training rows; empty without
+        folds.
     """
 
     score: dict[str, float]
@@ -33,7 +35,7 @@ class Split:
     log_loss: dict[str, float]
     lost: dict[str, float]
     retrained: dict[str, float]
-    chosen: str
+    weights: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Study:
     Attributes
     ----------
     folds : int
-        Folds of the choice within the training rows; 0 for none.
+        Folds of the held-out predictions within the training rows; 0 for no blend.
     """
 
     data: Data
@@ -66,6 +68,9 @@ def measure(study: Study, processes: int = 2) -> list[Split]:
 
 
 def _split(task: Task, predictions: Mapping[str, Predictions], data: Data, test: Ints) -> Split:
+    weights = blend_weights(task, predictions)
+    if weights:
+        predictions = {**predictions, BLEND: blended(predictions, weights)}
     y = data.y[test]
     variance = max(float(np.var(data.y)), 1e-300)
 
@@ -88,19 +93,22 @@ def _split(task: Task, predictions: Mapping[str, Predictions], data: Data, test:
             name: float(np.mean([score(values) for values in found.retrained.values()] or [np.nan]))
             for name, found in predictions.items()
         },
-        chosen(task, predictions) if task.folds else "",
+        weights,
     )
 
 
-def chosen(task: Task, predictions: Mapping[str, Predictions]) -> str:
-    """Return the operator that the held-out predictions of the training rows choose."""
-    train = task.train
-    variance = max(float(np.var(train.y)), 1e-300)
-    losses = {
-        name: choice_losses(predictions[name].held_out, train.y, train.problem, variance)
-        for name in OPERATORS
-    }
-    return pick(losses, train.groups)
+def blend_weights(task: Task, predictions: Mapping[str, Predictions]) -> dict[str, float]:
+    """Return the weights that the held-out predictions of the training rows give."""
+    parts = {name: predictions[name].held_out for name in OPERATORS}
+    held_out = {name: values for name, values in parts.items() if values is not None}
+    return fit_weights(held_out, task.train.y, task.train.problem) if held_out else {}
+
+
+def blended(predictions: Mapping[str, Predictions], weights: Mapping[str, float]) -> Predictions:
+    """Return the predictions of the blend."""
+    absent = predictions[next(iter(weights))].test
+    test = {key: combined({name: predictions[name].test[key] for name in weights}, weights) for key in absent}
+    return Predictions(test, {}, None)
 
 
 def _auc(predicted: Floats, y: Floats) -> float:
@@ -141,7 +149,7 @@ def lost_table(name: str, title: str, splits: Sequence[Split]) -> BenchmarkTable
     """
     base = float(np.mean([s.score[CONCATENATION] - s.lost[CONCATENATION] for s in splits]))
     rows: list[list[TextOrNumber]] = []
-    for operator in [*OPERATORS, CONCATENATION]:
+    for operator in (name for name in (*OPERATORS, BLEND, CONCATENATION) if name in splits[0].score):
         full, lost, retrained = (
             float(np.mean([figures[operator] for figures in parts]))
             for parts in zip(*((s.score, s.lost, s.retrained) for s in splits), strict=True)
@@ -157,16 +165,18 @@ def lost_table(name: str, title: str, splits: Sequence[Split]) -> BenchmarkTable
 
 
 def regret_table(name: str, title: str, label: str, splits: Sequence[Split]) -> BenchmarkTable:
-    """Return the regret of the choice against the best operator over all splits."""
+    """Return the regret of the blend against the best operator over all splits."""
     mean = {operator: float(np.mean([s.score[operator] for s in splits])) for operator in OPERATORS}
     best = max(OPERATORS, key=lambda operator: mean[operator])
-    score = float(np.mean([s.score[s.chosen] for s in splits]))
-    most = max(OPERATORS, key=lambda operator: sum(s.chosen == operator for s in splits))
-    columns = ["splits of", "chosen most often", "best in hindsight", "chosen", "best", "regret, points"]
+    score = float(np.mean([s.score[BLEND] for s in splits]))
+    share = {operator: np.mean([s.weights.get(operator, 0.0) for s in splits]) for operator in OPERATORS}
+    most = sorted((o for o in OPERATORS if share[o] > 0), key=lambda operator: -share[operator])[:3]
+    weights = ", ".join(f"{operator} {share[operator]:.2f}" for operator in most)
+    columns = ["splits of", "largest mean weights", "best in hindsight", "blend", "best", "regret, points"]
     return BenchmarkTable(
         name=name,
         title=title,
         columns=columns,
-        rows=[[label, most, best, score, mean[best], 100 * (mean[best] - score)]],
-        decimals={"chosen": 4, "best": 4, "regret, points": 2},
+        rows=[[label, weights, best, score, mean[best], 100 * (mean[best] - score)]],
+        decimals={"blend": 4, "best": 4, "regret, points": 2},
     )

@@ -17,16 +17,18 @@ be missing, in training and in prediction.
 | attention | attention between the modalities, then weighted tensor fusion |
 | hierarchy | attention from the result to modalities to components |
 
-and the baselines ``prior`` and ``only:MODALITY``.
+and the baselines ``prior`` and ``only:MODALITY``. A ``blend`` has weights for the operators, which the choice
+between them has found (`methods.fusion.choice`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from methods.fusion.blend import BLEND, fit_blend
 from methods.fusion.columns import fit_boosting, fit_early
 from methods.fusion.experts import class_prior
 from methods.fusion.late import fit_experts, fit_late
@@ -49,10 +51,13 @@ class Settings:
     seed : int
     landmarks : int
         Rows that span the features of an expert.
+    weights : mapping of str to float
+        Weights of the operators in the blend, with sum 1.
     """
 
     seed: int = 0
     landmarks: int = 600
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit(
@@ -68,7 +73,7 @@ def fit(
     Parameters
     ----------
     name : str
-        One of `OPERATORS`, ``prior`` or ``only:MODALITY``.
+        One of `OPERATORS`, ``blend``, ``prior`` or ``only:MODALITY``.
     views : mapping of str to (rows, columns_i) float
         NaN where a cell is missing.
     y : (rows,)
@@ -101,6 +106,11 @@ def fit_all(
             f"{rows_of(views)} rows of views and {np.isfinite(targets).sum()} known targets of "
             f"{len(targets)}; expected a target in each row"
         )
+    if BLEND in names:
+        members = dict.fromkeys([*(name for name in names if name != BLEND), *settings.weights])
+        fitted = fit_all(list(members), views, targets, problem, settings, groups)
+        fitted[BLEND] = fit_blend(fitted, settings.weights)
+        return {name: fitted[name] for name in names}
     experts = None
     result = {}
     for name in names:
