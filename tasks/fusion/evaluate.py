@@ -51,7 +51,7 @@ def evaluate(
     used = data.take(sample(data, params.most_rows, params.seed))
     names = list(dict.fromkeys([choice.chosen, *BASELINES, *baselines(data.views)]))
     splits = random_splits(used, params.resplits, params.test_share, params.seed)
-    settings = Settings(seed=params.seed, landmarks=choice.landmarks)
+    settings = Settings(seed=params.seed, landmarks=choice.landmarks, weights=choice.weights)
     resplits = resplit_scores(used, names, settings, splits, (choice.chosen, "early"), params.processes)
     scores = {name: mean_of([part.scores[name] for part in resplits]) for name in names}
     single = max((f"only:{m}" for m in data.views), key=lambda name: scores[name])

@@ -5,7 +5,7 @@ A move is proposed only where the last round gives a reason for it:
 | move | reason |
 | --- | --- |
 | leave a modality out | exchanging its rows surely raises the score |
-| twice as many landmarks | the experts of the chosen operator use fewer landmarks than there are rows |
+| twice as many landmarks | the experts of an operator with a weight use fewer landmarks than rows |
 | ten folds | the outer folds pick different operators |
 
 A move that did not raise the score on resplits by `least_gain` is reverted together with the next one, and no
@@ -79,17 +79,19 @@ def moves(
                 f"by {-100 * drop.high:.1f} or more with 95% confidence.",
             )
     more = 2 * start[LANDMARKS]
-    if evaluate.chosen.startswith("late-") and start[LANDMARKS] < rows:
+    experts = [name for name in choice.weights if name.startswith("late-")]
+    if experts and start[LANDMARKS] < rows:
         yield (
             {**start, LANDMARKS: more},
-            f"Use {more} landmarks: the experts of “{evaluate.chosen}” use {start[LANDMARKS]} of {rows} "
-            "rows.",
+            f"Use {more} landmarks: the experts of {joined(f'“{name}”' for name in experts)} use "
+            f"{start[LANDMARKS]} of {rows} rows.",
         )
     picks = list(dict.fromkeys(choice.picked))
     if len(picks) > 1 and start[FOLDS] < MOST_FOLDS:
         yield (
             {**start, FOLDS: MOST_FOLDS},
-            f"Use {MOST_FOLDS} folds: the outer folds pick {joined(picks)}, so the choice is not sure.",
+            f"Use {MOST_FOLDS} folds: in the outer folds the largest weight goes to {joined(picks)}, so the "
+            "weights are not sure.",
         )
 
 

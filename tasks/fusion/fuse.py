@@ -17,7 +17,7 @@ from tasks.fusion.supervised import prediction_rows, read_data
 
 
 def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
-    """Score every operator, choose one, and fit all of them for their weights.
+    """Score every operator, weigh them, and fit all of them to explain them.
 
     Raises
     ------
@@ -59,6 +59,7 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
         Attention(modalities=list(data.views), operators=details),
         ChoiceMetrics(
             chosen=choice.chosen,
+            weights=choice.weights,
             without=list(params.without),
             landmarks=params.landmarks,
             rows=len(rows),

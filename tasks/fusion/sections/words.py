@@ -14,6 +14,7 @@ OPERATORS = {
     "interaction": "products of all modalities beside their sum",
     "attention": "attention between the modalities",
     "hierarchy": "attention from columns to modalities to the result",
+    "blend": "the weighted mean of several operators",
     "prior": "no modality: the most common class, or the mean",
 }
 ONLY = "only:"

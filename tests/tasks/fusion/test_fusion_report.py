@@ -145,8 +145,8 @@ def inputs(classes: list[str], gain: float = 0.05) -> dict[str, Any]:
                         "coverage": 0.907, "size": 1.25},
     }  # fmt: skip
     choice = {
-        "chosen": "late-stacked", "without": [], "landmarks": 600, "rows": 33, "folds": 5,
-        "order": ["early", "late-stacked"],
+        "chosen": "late-stacked", "weights": {"late-stacked": 1.0}, "without": [], "landmarks": 600,
+        "rows": 33, "folds": 5, "order": ["early", "late-stacked"],
         "means": {"late-stacked": 0.912, "early": 0.902}, "score": 0.905, "regret": 0.0031,
         "scores": {"late-stacked": [0.9, 0.92, 0.91, 0.9, 0.93], "early": [0.9, 0.91, 0.9, 0.9, 0.9]},
         "picked": ["late-stacked"] * 4 + ["early"], "fold_regret": [0.0] * 5,
