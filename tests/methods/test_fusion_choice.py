@@ -56,6 +56,9 @@ def test_nested_scores_are_those_of_an_explicit_double_loop() -> None:
     assert choice.score == pytest.approx(truth.mean())
     assert choice.regret == pytest.approx(max(choice.means[name] for name in NAMES) - choice.score)
     assert choice.weights == fit_weights({name: choice.held_out[name] for name in NAMES}, data.y, BINARY)
+    whole = fit("late-stacked", data.views, data.y, BINARY, Settings()).details
+    assert choice.details["late-stacked"].importance == pytest.approx(whole.importance)
+    assert choice.details["late-stacked"].parameters == pytest.approx(whole.parameters)
 
 
 def test_the_weights_of_two_operators_have_a_closed_form() -> None:
