@@ -18,7 +18,7 @@ TREES = 200
 """Trees of the boosting over all classes; more classes have fewer rounds, so that the time is similar."""
 
 BIN_ROWS, BINS = 20, (63, 255)
-"""Rows of a bin of the boosting, and bounds of the bins of a column: their number sets the cost of a split."""
+"""Rows of a bin of the boosting, and bounds of the bins of a column, which set the cost of a split."""
 
 
 def fit_early(views: Views, y: Floats, problem: Problem, seed: int) -> Fitted:

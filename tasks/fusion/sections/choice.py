@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from tasks.fusion.contracts.fuse import ChoiceMetrics
-from tasks.fusion.sections.words import described, score_name
-from tasks.report.blocks import Cell, Prose, Section, count, grid, joined, plural
+from tasks.fusion.sections.words import described, drawn, score_name
+from tasks.report.blocks import Cell, Prose, Section, grid, joined, plural
 
 
 def finding(choice: ChoiceMetrics, classes: list[str]) -> list[str]:
@@ -26,7 +26,7 @@ def finding(choice: ChoiceMetrics, classes: list[str]) -> list[str]:
     ]
 
 
-def section(choice: ChoiceMetrics, classes: list[str]) -> Section:
+def section(choice: ChoiceMetrics, classes: list[str], developed: int) -> Section:
     """Return the section: operators by fold, and the weights."""
     means = choice.means
     best = max(means.values())
@@ -49,8 +49,8 @@ def section(choice: ChoiceMetrics, classes: list[str]) -> Section:
                 f"favour. {sentence}"
             ),
             grid(
-                f"{score_name(classes).capitalize()} of each operator on {count(choice.rows)} rows, each by "
-                "a model without its fold; higher is better. "
+                f"{score_name(classes).capitalize()} of each operator on "
+                f"{drawn(choice.rows, developed)}, each by a model without its fold; higher is better. "
                 f"Regret of the choice: {choice.regret:.4f}.",
                 ("operator", "what it does", "all rows", "lowest fold", "highest fold"),
                 [
