@@ -109,7 +109,7 @@ def fit_all(
     if BLEND in names:
         members = dict.fromkeys([*(name for name in names if name != BLEND), *settings.weights])
         fitted = fit_all(list(members), views, targets, problem, settings, groups)
-        fitted[BLEND] = fit_blend(fitted, settings.weights)
+        fitted[BLEND] = fit_blend(fitted, settings.weights, views)
         return {name: fitted[name] for name in names}
     experts = None
     result = {}
