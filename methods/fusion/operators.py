@@ -125,7 +125,9 @@ def fit_all(
             result[name] = fit_early(views, targets, problem, settings.seed)
         elif name == "boosting":
             result[name] = fit_reduced(
-                lambda part, rows: fit_boosting(part, targets[rows], problem, settings.seed), views
+                lambda part, rows: fit_boosting(part, targets[rows], problem, settings.seed),
+                views,
+                _fit_prior(targets, problem),
             )
         elif name in NEURAL:
             from methods.fusion.neural import fit_neural
