@@ -26,7 +26,8 @@ import numpy as np
 from methods.fusion.blend import BLEND, combined, fit_weights
 from methods.fusion.operators import Settings, fit_all
 from methods.fusion.scores import row_losses
-from methods.fusion.views import Bools, Floats, Ints, Problem, Views, rows_of, take
+from methods.fusion.views import Bools, Details, Floats, Ints, Problem, Views, rows_of, take
+from methods.fusion.workers import call_each
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Choice:
     held_out : dict of str to (rows, classes) or (rows,)
         Predictions of the outer folds.
     fold : (rows,) of int
+    details : dict of str to Details
+        Figures of each operator fitted on all rows.
     """
 
     chosen: str
@@ -82,6 +85,15 @@ class Choice:
     means: dict[str, float]
     held_out: dict[str, Floats]
     fold: Ints
+    details: dict[str, Details]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Predictions of the rows that a training excluded, NaN elsewhere, and details."""
+
+    predicted: dict[str, Floats]
+    details: dict[str, Details]
 
 
 def choose(
@@ -107,11 +119,12 @@ def choose(
     if folds < 3:
         raise ValueError(f"{folds} folds; expected at least 3, so that two can be held out of a training")
     fold = assign_folds(data, folds, settings.seed)
-    excluded: list[tuple[int, ...]] = [(i,) for i in range(folds)]
+    # The largest training is the first, so that no process waits for it in the end.
+    excluded: list[tuple[int, ...]] = [(), *((i,) for i in range(folds))]
     excluded += itertools.combinations(range(folds), 2)
-    predicted = dict(
-        zip(excluded, _predictions(data, fold, excluded, (names, settings), processes), strict=True)
-    )
+    work = [(data, np.isin(fold, out), names, settings) for out in excluded]
+    trained = dict(zip(excluded, call_each(_train, work, processes), strict=True))
+    predicted = {out: training.predicted for out, training in trained.items()}
     held_out = {
         name: np.stack([predicted[(int(i),)][name][row] for row, i in enumerate(fold)]) for name in names
     }
@@ -145,6 +158,7 @@ def choose(
         means=means,
         held_out=held_out,
         fold=fold,
+        details=trained[()].details,
     )
 
 
@@ -174,30 +188,16 @@ def assign_folds(data: Data, folds: int, seed: int) -> Ints:
     return fold
 
 
-def _predictions(
-    data: Data,
-    fold: Ints,
-    excluded: Sequence[tuple[int, ...]],
-    model: tuple[Sequence[str], Settings],
-    processes: int,
-) -> list[dict[str, Floats]]:
-    """Predict the excluded folds by models without them; other rows are NaN."""
-    from joblib import Parallel, delayed
-
-    return list(
-        Parallel(n_jobs=processes)(delayed(_predict)(data, np.isin(fold, out), *model) for out in excluded)
-    )
-
-
-def _predict(data: Data, test: Bools, names: Sequence[str], settings: Settings) -> dict[str, Floats]:
+def _train(data: Data, test: Bools, names: Sequence[str], settings: Settings) -> Training:
+    """Fit without the test rows, and predict them."""
     train, later = data.take(np.flatnonzero(~test)), take(data.views, np.flatnonzero(test))
     fitted = fit_all(names, train.views, train.y, data.problem, settings, train.groups)
     result = {}
-    for name, operator in fitted.items():
+    for name, operator in fitted.items() if test.any() else ():
         predicted = operator.predict(later)
         result[name] = np.full((len(data.y), *predicted.shape[1:]), np.nan)
         result[name][test] = predicted
-    return result
+    return Training(result, {name: operator.details for name, operator in fitted.items()})
 
 
 def sample(data: Data, most: int, seed: int) -> Ints:

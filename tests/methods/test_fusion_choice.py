@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from methods.fusion.blend import BLEND, combined, fit_weights
 from methods.fusion.choice import Data, assign_folds, choose, sample
@@ -11,6 +12,7 @@ from methods.fusion.operators import Settings, fit, fit_all
 from methods.fusion.resplits import random_splits, resplit_scores
 from methods.fusion.scores import calibration, clustered_error, corrected_interval, decide, row_losses
 from methods.fusion.views import Problem, take
+from methods.fusion.workers import call_each
 
 BINARY, VALUE = Problem("classification", 2), Problem("regression", 0)
 NAMES = ("late-average", "early", "late-stacked")
@@ -54,6 +56,9 @@ def test_nested_scores_are_those_of_an_explicit_double_loop() -> None:
     assert choice.score == pytest.approx(truth.mean())
     assert choice.regret == pytest.approx(max(choice.means[name] for name in NAMES) - choice.score)
     assert choice.weights == fit_weights({name: choice.held_out[name] for name in NAMES}, data.y, BINARY)
+    whole = fit("late-stacked", data.views, data.y, BINARY, Settings()).details
+    assert choice.details["late-stacked"].importance == pytest.approx(whole.importance)
+    assert choice.details["late-stacked"].parameters == pytest.approx(whole.parameters)
 
 
 def test_the_weights_of_two_operators_have_a_closed_form() -> None:
@@ -210,9 +215,39 @@ def test_a_permuted_noise_modality_costs_nothing_and_a_needed_one_does() -> None
     rng = np.random.default_rng(8)
     views = {"signal": rng.normal(size=(300, 2)), "noise": rng.normal(size=(300, 2))}
     data = Data(views, (views["signal"][:, 0] > 0).astype(float), BINARY)
-    parts = resplit_scores(data, ["late-stacked"], Settings(), random_splits(data, 4, 0.3, seed=0))
-    drop = {
-        m: np.mean([p.scores["late-stacked"] - p.permuted["late-stacked"][m] for p in parts]) for m in views
-    }
+    splits = random_splits(data, 4, 0.3, seed=0)
+    parts = resplit_scores(data, ["late-stacked", "prior"], Settings(), splits, ["late-stacked"])
+    drop = {m: np.mean([part.drops["late-stacked"].permuted[m] for part in parts]) for m in views}
     assert drop["signal"] > 0.3
     assert abs(drop["noise"]) < 0.05
+    # Without the signal, the operator is no better than the shares of the classes.
+    lost = np.mean([part.drops["late-stacked"].absent["signal"] for part in parts])
+    gain = np.mean([part.scores["late-stacked"] - part.scores["prior"] for part in parts])
+    assert lost == pytest.approx(gain, abs=0.1)
+
+
+def test_the_number_of_processes_changes_no_byte() -> None:
+    data = simulated(60, 9)
+    names = ["late-stacked", "early", "boosting"]
+    alone, divided = (choose(data, names, Settings(), folds=3, processes=n) for n in (1, 2))
+    assert {name: x.tobytes() for name, x in alone.held_out.items()} == {
+        name: x.tobytes() for name, x in divided.held_out.items()
+    }
+    assert (alone.chosen, alone.picked, alone.regret) == (divided.chosen, divided.picked, divided.regret)
+    splits = random_splits(data, 2, 0.3, seed=1)
+    one, two = (resplit_scores(data, names, Settings(), splits, names, processes=n) for n in (1, 2))
+    assert one == two
+
+
+def _threads(_: int) -> set[int]:
+    return {int(library["num_threads"]) for library in threadpool_info()}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_call_has_one_thread_although_the_stage_has_two(
+    monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threadpool_limits(2):
+        assert 2 in _threads(0)
+        assert call_each(_threads, [(0,), (1,)], processes) == [{1}, {1}]
