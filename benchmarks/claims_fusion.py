@@ -60,7 +60,6 @@ def _choice_figures(metrics: Metrics) -> str:
         regret += [f"{row['splits of']} {row['regret, points']:.2f}" for row in rows]
         parts = {row["operator"]: row for row in _rows(metrics, f"{name}_lost", part)}
         if "avoidable loss" in parts.get(AVERAGE, {}):
-            average, base = parts[AVERAGE], parts[BASE]
             figures = [
                 f"{row['loss']:.3f} of {row['all modalities']:.3f} (avoidable {row['avoidable loss']:.3f})"
                 for row in (parts[AVERAGE], parts[BASE])

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.fusion._fits import CONCATENATION, EVERY, Predictions, Task, split_predictions
-from methods.fusion.blend import BLEND, combined, fit_weights
+from methods.fusion.blend import BLEND, combined, fit_weights, weights_by_rows
 from methods.fusion.choice import Data
 from methods.fusion.operators import OPERATORS
 from methods.fusion.scores import calibration, corrected_interval, row_losses
-from methods.fusion.views import Floats, Ints, take
+from methods.fusion.views import Floats, Ints, present, take, without
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 
 
@@ -70,7 +70,7 @@ def measure(study: Study, processes: int = 2) -> list[Split]:
 def _split(task: Task, predictions: Mapping[str, Predictions], data: Data, test: Ints) -> Split:
     weights = blend_weights(task, predictions)
     if weights:
-        predictions = {**predictions, BLEND: blended(predictions, weights)}
+        predictions = {**predictions, BLEND: blended(task, predictions, weights)}
     y = data.y[test]
     variance = max(float(np.var(data.y)), 1e-300)
 
@@ -104,10 +104,14 @@ def blend_weights(task: Task, predictions: Mapping[str, Predictions]) -> dict[st
     return fit_weights(held_out, task.train.y, task.train.problem) if held_out else {}
 
 
-def blended(predictions: Mapping[str, Predictions], weights: Mapping[str, float]) -> Predictions:
+def blended(task: Task, predictions: Mapping[str, Predictions], weights: Mapping[str, float]) -> Predictions:
     """Return the predictions of the blend."""
-    absent = predictions[next(iter(weights))].test
-    test = {key: combined({name: predictions[name].test[key] for name in weights}, weights) for key in absent}
+    seen, test = present(task.train.views), {}
+    for key, values in predictions[next(iter(weights))].test.items():
+        test[key] = np.empty_like(values)
+        shown = present(without(task.test, [key]))
+        for rows, used in weights_by_rows(weights, seen, shown):
+            test[key][rows] = combined({name: predictions[name].test[key][rows] for name in used}, used)
     return Predictions(test, {}, None)
 
 

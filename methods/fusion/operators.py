@@ -86,7 +86,8 @@ def fit(
     Raises
     ------
     ValueError
-        If the operator does not exist, the numbers of rows differ, or a target is missing.
+        If the operator does not exist, the numbers of rows differ, a target is missing, or the blend has no
+        weights.
     """
     return fit_all([name], views, y, problem, settings, groups)[name]
 
@@ -107,9 +108,11 @@ def fit_all(
             f"{len(targets)}; expected a target in each row"
         )
     if BLEND in names:
+        if not settings.weights:
+            raise ValueError("the blend has no weights; expected those of a choice in Settings(weights=...)")
         members = dict.fromkeys([*(name for name in names if name != BLEND), *settings.weights])
         fitted = fit_all(list(members), views, targets, problem, settings, groups)
-        fitted[BLEND] = fit_blend(fitted, settings.weights)
+        fitted[BLEND] = fit_blend(fitted, settings.weights, views)
         return {name: fitted[name] for name in names}
     experts = None
     result = {}
@@ -125,7 +128,9 @@ def fit_all(
             result[name] = fit_early(views, targets, problem, settings.seed)
         elif name == "boosting":
             result[name] = fit_reduced(
-                lambda part, rows: fit_boosting(part, targets[rows], problem, settings.seed), views
+                lambda part, rows: fit_boosting(part, targets[rows], problem, settings.seed),
+                views,
+                _fit_prior(targets, problem),
             )
         elif name in NEURAL:
             from methods.fusion.neural import fit_neural

@@ -24,7 +24,7 @@ SEEN = 0.1
 """Share of the training rows from which on the full model knows a set of modalities."""
 
 
-def fit_reduced(fit: Callable[[Views, Ints], Fitted], views: Views) -> Fitted:
+def fit_reduced(fit: Callable[[Views, Ints], Fitted], views: Views, nothing: Fitted) -> Fitted:
     """Fit a model of all modalities, and others where rows lack some of them.
 
     Parameters
@@ -33,11 +33,8 @@ def fit_reduced(fit: Callable[[Views, Ints], Fitted], views: Views) -> Fitted:
         Takes views of some modalities, and the numbers of their rows among the training rows.
     views : mapping of str to (rows, columns_i)
         Training rows.
-
-    Returns
-    -------
-    Fitted
-        Rows without any modality get the prediction of the full model.
+    nothing : Fitted
+        Predicts rows without any modality.
     """
     names, shown = tuple(views), present(views)
     full = fit(views, np.arange(len(shown)))
@@ -45,7 +42,9 @@ def fit_reduced(fit: Callable[[Views, Ints], Fitted], views: Views) -> Fitted:
     @cache
     def model(pattern: tuple[bool, ...]) -> Fitted:
         marks = np.array(pattern)
-        if not marks.any() or (shown == marks).all(axis=1).mean() >= SEEN:
+        if not marks.any():
+            return nothing
+        if (shown == marks).all(axis=1).mean() >= SEEN:
             return full
         rows = np.flatnonzero(shown[:, marks].any(axis=1))
         return fit(take(_kept(views, pattern), rows), rows) if len(rows) > 1 else full
@@ -56,7 +55,7 @@ def fit_reduced(fit: Callable[[Views, Ints], Fitted], views: Views) -> Fitted:
         for pattern, rows in patterns(present(ordered)):
             key = tuple(bool(mark) for mark in pattern)
             used = model(key)
-            some = take(ordered if used is full else _kept(ordered, key), rows)
+            some = take(ordered if used is full or used is nothing else _kept(ordered, key), rows)
             parts.append(used.predict(some))
             order.append(rows)
         if not parts:

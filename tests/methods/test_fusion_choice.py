@@ -107,6 +107,23 @@ def test_a_blend_predicts_the_weighted_mean_of_its_operators() -> None:
     assert fitted[BLEND].details.importance == alone["late-average"].details.importance
 
 
+def test_a_blend_without_a_modality_is_that_of_the_operators_trained_for_it() -> None:
+    data, later = simulated(80, 3), simulated(20, 4).views
+    lost = {"a": later["a"], "b": np.where(np.arange(20)[:, None] < 8, np.nan, later["b"])}
+    weights = {"late-average": 0.5, "late-stacked": 0.2, "early": 0.3}
+    fitted = fit_all([BLEND, *weights], data.views, data.y, BINARY, Settings(weights=weights))
+    values = {name: fitted[name].predict(lost) for name in weights}
+    native = (0.5 * values["late-average"] + 0.2 * values["late-stacked"]) / 0.7
+    every = 0.7 * native + 0.3 * values["early"]
+    expected = np.where(np.arange(20)[:, None] < 8, native, every)
+    np.testing.assert_allclose(fitted[BLEND].predict(lost), expected)
+    often = take(data.views, slice(None))
+    often["b"][:20] = np.nan  # a quarter of the training rows: every operator has seen the loss
+    fitted = fit_all([BLEND, *weights], often, data.y, BINARY, Settings(weights=weights))
+    every = combined({name: fitted[name].predict(lost) for name in weights}, weights)
+    np.testing.assert_allclose(fitted[BLEND].predict(lost), every)
+
+
 def test_a_blend_is_better_than_the_best_operator_where_they_err_on_different_rows() -> None:
     rng = np.random.default_rng(5)
     gains = []

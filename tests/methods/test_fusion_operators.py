@@ -176,10 +176,12 @@ def test_a_network_trains_and_predicts_on_one_thread(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_operator_or_modality_is_an_error_that_names_the_known_ones() -> None:
     views, y = simulated(20, 11)
-    with pytest.raises(ValueError, match=r"no operator blend; expected one of late-average.*only:b"):
-        fit("blend", views, y, VALUE, Settings())
+    with pytest.raises(ValueError, match=r"no operator mixture; expected one of late-average.*only:b"):
+        fit("mixture", views, y, VALUE, Settings())
     with pytest.raises(ValueError, match="only:c"):
         fit("only:c", views, y, VALUE, Settings())
+    with pytest.raises(ValueError, match="the blend has no weights"):
+        fit("blend", views, y, VALUE, Settings())
 
 
 def test_patterns_partition_the_rows() -> None:

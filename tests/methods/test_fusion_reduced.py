@@ -60,12 +60,12 @@ def test_only_the_rows_that_have_the_modalities_train_a_reduced_model() -> None:
         mean = float(y[rows].mean())
         return Fitted("mean", lambda later: np.full(rows_of(later), mean))
 
-    model = fit_reduced(fit_mean, views)
+    model = fit_reduced(fit_mean, views, Fitted("nothing", lambda later: np.full(rows_of(later), -1.0)))
     later = take(views_of(6, 5)[0], slice(0, 6))
     predicted: Floats = model.predict(without(later, ["a"]))  # half of the rows train with this loss
     assert predicted == pytest.approx(np.full(6, y.mean()))
     assert model.predict(without(later, ["b", "c"])) == pytest.approx(np.full(6, y[60:].mean()))
-    assert model.predict(without(later, ["a", "b", "c"])) == pytest.approx(np.full(6, y.mean()))
+    assert model.predict(without(later, ["a", "b", "c"])) == pytest.approx(np.full(6, -1.0))
     model.predict(without(later, ["b", "c"]))
     assert [names for names, _ in calls] == [("a", "b", "c"), ("a",)]
     np.testing.assert_array_equal(calls[1][1], np.arange(60, 100))
