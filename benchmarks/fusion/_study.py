@@ -62,12 +62,13 @@ def measure(study: Study, processes: int = 2) -> list[Split]:
     ]
     predictions = split_predictions(tasks, processes)
     return [
-        _split(task, found, data, test)
+        score_split(task, found, data, test)
         for task, found, (_, test) in zip(tasks, predictions, study.splits, strict=True)
     ]
 
 
-def _split(task: Task, predictions: Mapping[str, Predictions], data: Data, test: Ints) -> Split:
+def score_split(task: Task, predictions: Mapping[str, Predictions], data: Data, test: Ints) -> Split:
+    """Score the operators and their blend on the test rows of a split."""
     weights = blend_weights(task, predictions)
     if weights:
         predictions = {**predictions, BLEND: blended(task, predictions, weights)}
