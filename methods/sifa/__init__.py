@@ -1,0 +1,1 @@
+"""Symmetric information fields: layers with a symmetry, their geometry, training and judgement."""
