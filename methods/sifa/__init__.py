@@ -1,0 +1,1 @@
+"""Symmetric information fields: groups, metrics, optimisers and information."""
