@@ -1,1 +1,1 @@
-"""Symmetric information fields: groups, metrics, optimisers and information."""
+"""Symmetric information fields: layers with a symmetry, their geometry, training and judgement."""
