@@ -14,7 +14,7 @@ from methods.trust.black_box import Budget, random_search, robustness
 
 
 def linear(classes: int, features: int, seed: int):
-    """Return a linear model with float64 weights, random rows, and its own classes of them."""
+    """Return the weights of a linear model, random rows, and its classes of them."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(classes, features, generator=generator, dtype=torch.float64)
     x = torch.rand(60, features, generator=generator, dtype=torch.float64)
