@@ -156,24 +156,29 @@ def robustness(
     """
     if list(radii) != sorted(radii):
         raise ValueError(f"radii are {list(radii)}; expected ascending values")
-    labels = torch.as_tensor(y)
-    standing = {kind: torch.ones(len(labels), dtype=torch.bool) for kind in ("gradient", "black box")}
+    inputs, labels = torch.as_tensor(x), torch.as_tensor(y)
+
+    def climb(points: Tensor, classes: Tensor, radius: float) -> Tensor:
+        return pgd(
+            model, points, classes, radius=radius, steps=budget.steps, restarts=budget.restarts, seed=seed,
+            bounds=bounds,
+        )  # fmt: skip
+
+    def search(points: Tensor, classes: Tensor, radius: float) -> Tensor:
+        return random_search(
+            model, points, classes, radius=radius, queries=budget.queries, seed=seed, bounds=bounds
+        )
+
+    standing = [torch.ones(len(labels), dtype=torch.bool) for _ in range(2)]
     results = []
     for radius in radii:
-        points = {
-            "gradient": pgd(
-                model, x, labels, radius=radius, steps=budget.steps, restarts=budget.restarts, seed=seed,
-                bounds=bounds,
-            ),
-            "black box": random_search(
-                model, x, labels, radius=radius, queries=budget.queries, seed=seed, bounds=bounds
-            ),
-        }  # fmt: skip
-        with frozen(model), torch.no_grad():
-            for kind, point in points.items():
-                standing[kind] &= (margin(model(point), labels) < 0).cpu()
-        gradient, black_box = standing["gradient"], standing["black box"]
-        shares = [float(kept.double().mean()) for kept in (gradient, black_box, gradient & black_box)]
+        for attack, kept in zip((climb, search), standing, strict=True):
+            rows = torch.nonzero(kept)[:, 0]
+            if len(rows):
+                point = attack(inputs[rows], labels[rows], radius)
+                with frozen(model), torch.no_grad():
+                    kept[rows] = (margin(model(point), labels[rows]) < 0).cpu()
+        shares = [float(kept.double().mean()) for kept in (*standing, standing[0] & standing[1])]
         results.append(Robustness(float(radius), *shares))
     return results
 

@@ -47,7 +47,8 @@ def run_cell(data: Rows, cell: Cell, params: TrainParams) -> TrainOutputs:
     seconds = time.process_time() - started
     predictions = trained.predict(x[judged])
     score = scorer(cell.data)
-    attacked = judged[: params.attacked]
+    rows = judged[: params.attacked] if classes > 1 else judged[:0]
+    attack = attacked_scores(cell.data, trained, x[rows], y[rows], params)
     scores = CellScores(
         data=cell.data,
         variant=cell.variant,
@@ -56,7 +57,8 @@ def run_cell(data: Rows, cell: Cell, params: TrainParams) -> TrainOutputs:
         score=score(predictions, y[judged]),
         train_score=score(trained.predict(x[learned]), y[learned]),
         **calibration(predictions, y[judged], classes),
-        attack=attacked_scores(trained, x[attacked], y[attacked], params) if classes > 1 else {},
+        attack=attack.robust,
+        attack_gradient=attack.gradient,
         shift={
             name: score(trained.predict(moved), y[judged])
             for name, moved in shifted(cell.data, x[judged], params.seed).items()
@@ -83,12 +85,14 @@ def calibration(probabilities: Array, y: NDArray[Any], classes: int) -> dict[str
     """Return log loss, Brier score and calibration error, or null for a regression."""
     if classes == 1:
         return {"log_loss": None, "brier": None, "ece": None}
-    from methods.evaluation.calibration import expected_calibration_error
+    from methods.evaluation.calibration import (
+        brier_score,
+        equal_mass_calibration_error,
+        probability_log_loss,
+    )
 
-    rows = np.arange(len(y))
-    certain = np.eye(classes)[y]
     return {
-        "log_loss": float(-np.log(np.clip(probabilities[rows, y], 1e-12, 1)).mean()),
-        "brier": float(np.square(probabilities - certain).sum(1).mean()),
-        "ece": expected_calibration_error(probabilities, y),
+        "log_loss": probability_log_loss(probabilities, y),
+        "brier": brier_score(probabilities, y),
+        "ece": equal_mass_calibration_error(probabilities, y),
     }

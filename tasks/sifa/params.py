@@ -55,6 +55,9 @@ class TrainParams(Params):
     friction: float = Field(gt=0, le=100, description="factor of the friction of the conformal leapfrog")
     attacked: int = Field(ge=0, le=2000, description="test rows that are attacked; 0: no attack")
     radii: tuple[float, ...] = Field(description="largest changes of a pixel or point, in its unit")
+    steps: int = Field(ge=1, le=1000, description="gradients of an ascent of the attack")
+    restarts: int = Field(ge=1, le=100, description="ascents of the attack, from different starts")
+    queries: int = Field(ge=1, le=100_000, description="scores of the attack without gradients")
     seed: int = Field(ge=0, description="seed of the attacks and shifts")
 
 
