@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from tasks.sifa.contracts.rows import Rows
 from tasks.sifa.contracts.train import CellScores, TrainOutputs
 from tasks.sifa.params import Cell, TrainParams
 from tasks.sifa.shifts import attacked_scores, shifted
+
+if TYPE_CHECKING:
+    from methods.sifa.model import Task
 
 Array = NDArray[np.float64]
 
@@ -67,9 +70,30 @@ def run_cell(data: Rows, cell: Cell, params: TrainParams) -> TrainOutputs:
         flops=trained.flops,
         seconds=round(seconds, 3),
         losses=[float(loss) for loss in trained.losses],
+        validation=_validation(cell, x[learned], y[learned], task, params),
     )
-    tensors = {"row": judged, "prediction": np.asarray(predictions, float)}
+    tensors = {"row": judged, "target": y[judged], "prediction": np.asarray(predictions, float)}
     return TrainOutputs(scores=scores, predictions=tensors)
+
+
+def _validation(cell: Cell, x: Array, y: NDArray[Any], task: Task, params: TrainParams) -> float | None:
+    """Return the loss on held-out training rows, for the whole architecture only.
+
+    sifa-feedback chooses by it, so that no test row decides.
+    """
+    if cell.variant != "sifa" or not params.validation:
+        return None
+    from methods.sifa.model import Settings, train
+
+    order = np.random.default_rng(cell.seed).permutation(len(y))
+    held_out = max(1, round(params.validation * len(y)))
+    judged, learned = order[:held_out], order[held_out:]
+    settings = Settings(params.effort, params.information, params.rate, params.friction)
+    trained = train(cell.variant, cell.data, x[learned], y[learned], task, seed=cell.seed, settings=settings)
+    predictions = trained.predict(x[judged])
+    if task.kind == "classification":
+        return float((predictions.argmax(1) != y[judged]).mean())
+    return float(np.square(predictions - y[judged]).mean() / y[learned].var())
 
 
 def scorer(name: str) -> Callable[[Array, NDArray[Any]], float]:

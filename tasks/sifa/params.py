@@ -58,6 +58,9 @@ class TrainParams(Params):
     steps: int = Field(ge=1, le=1000, description="gradients of an ascent of the attack")
     restarts: int = Field(ge=1, le=100, description="ascents of the attack, from different starts")
     queries: int = Field(ge=1, le=100_000, description="scores of the attack without gradients")
+    validation: float = Field(
+        ge=0, lt=1, description="share of the training rows held out for sifa-feedback; 0: none"
+    )
     seed: int = Field(ge=0, description="seed of the attacks and shifts")
 
 

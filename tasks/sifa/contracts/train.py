@@ -18,7 +18,8 @@ class CellScores(Document):
     counts if neither PGD with several starts nor a search without gradients breaks it. `attack_gradient` is
     that under PGD alone, empty for a model without a gradient; where it is larger, gradients are masked.
     `shift` is the score by the name of the shift. `seconds` is the CPU time of the training, `losses` the
-    training loss after each epoch.
+    training loss after each epoch. `validation` is the error rate, or the squared error over the variance, on
+    training rows that a second training held out; null for every variant but `sifa`.
     """
 
     data: str
@@ -37,10 +38,12 @@ class CellScores(Document):
     flops: int
     seconds: float
     losses: list[float]
+    validation: float | None
 
 
-Predictions = Annotated[Tensors, Shapes({"row": ("rows",)}, more=True)]
-"""Test rows of the seed (`row`, int64) and `prediction`: (rows, classes) probabilities or (rows,) means."""
+Predictions = Annotated[Tensors, Shapes({"row": ("rows",), "target": ("rows",)}, more=True)]
+"""Test rows of the seed (`row`, int64), their `target`, and `prediction`: (rows, classes) probabilities or
+(rows,) means."""
 
 
 class TrainOutputs(NamedTuple):
