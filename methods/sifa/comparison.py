@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ def row_interval(losses: Losses, combine: Combine, *, draws: int, seed: int, lev
     return Interval(mean, float(low), float(high))
 
 
-def verdict(by_seed: Interval, by_row: Interval) -> str:
+def verdict(by_seed: Interval, by_row: Interval) -> Literal["gain", "loss", "not shown"]:
     """Return "gain" or "loss" if both intervals are on one side of 0, else "not shown"."""
     if min(by_seed.low, by_row.low) > 0:
         return "gain"

@@ -70,3 +70,19 @@ class Cell(Params):
     data: str
     variant: str
     seed: int
+
+
+class EvaluateParams(Params):
+    """Intervals of differences."""
+
+    draws: int = Field(ge=100, le=100_000, description="resamples of the test rows")
+    seed: int = Field(ge=0, description="seed of the resamples")
+
+
+class FeedbackParams(Params):
+    """Search for better settings of the training."""
+
+    patience: int = Field(ge=1, description="rounds without a gain after which the search stops")
+    least_gain: float = Field(
+        ge=0, description="fall of the loss on held-out training rows that counts as a gain"
+    )
