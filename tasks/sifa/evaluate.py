@@ -1,4 +1,4 @@
-"""Stage sifa-evaluate: ablations, baselines, robustness, calibration and sample efficiency.
+"""Stage sifa-evaluate: ablations, baselines, robustness and calibration.
 
 Every figure is of test rows, but `validation`, which is of training rows only and which sifa-feedback reads.
 """
@@ -112,7 +112,7 @@ def _variant_scores(cells: BySeed) -> VariantScores:
 
 
 def _ablation(variant: str, results: Results, params: EvaluateParams) -> Ablation:
-    """Return the change from the whole architecture to that without one part, for each set."""
+    """Return the change by removing one part of the architecture, for each set."""
     present = {name: cells for name, cells in results.items() if {WHOLE, variant} <= set(cells)}
     # The symmetry of the last set is false: there, removing it is an improvement by design.
     pooled = [
@@ -179,8 +179,8 @@ def _error(measure: str, score: float) -> float:
 
 
 def _efficiency(results: Results, preprocess: PreprocessMetrics) -> dict[str, Efficiency]:
-    """Return errors with few and more training rows, and the rows that match the architecture."""
-    from methods.sifa.comparison import equivalent_rows
+    """Return errors by training rows, and the rows that match the architecture."""
+    from methods.sifa.intervals import equivalent_rows
 
     if not set(SIZES) <= set(results) or any(WHOLE not in results[name] for name in SIZES):
         return {}
@@ -226,7 +226,7 @@ def _validation(results: Results) -> ValidationMetrics:
 
 
 def _course(losses: list[float]) -> tuple[float, float]:
-    """Return the rises in the second half, and the fall in the last tenth, over the whole fall."""
+    """Return rises in the second half and the late fall, over the whole fall."""
     curve = np.asarray(losses)
     fall = curve[0] - curve.min() if len(curve) > 1 else 0.0
     if fall <= 0:

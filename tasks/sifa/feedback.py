@@ -1,4 +1,4 @@
-"""Stage sifa-feedback: propose a patch to the training of the architecture, or stop.
+"""Stage sifa-feedback: propose a patch to the training, or stop.
 
 A move is proposed only where the last round gives a reason for it:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -12,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from statewright.contracts import ContractError, Tensors, check
-from statewright.files import load
 from tasks.sifa.contracts.evaluate import Difference, SeedInterval
 from tasks.sifa.contracts.train import CellScores, Predictions
 from tasks.sifa.params import EvaluateParams, MatrixParams
 
 if TYPE_CHECKING:
-    from methods.sifa.comparison import Interval
+    from methods.sifa.intervals import Interval
 
 Array = NDArray[np.float64]
 
@@ -58,12 +58,14 @@ def read_results(folder: Path, matrix: MatrixParams) -> Results:
 
 
 def _read(cell: Path) -> Result:
+    from safetensors.numpy import load_file
+
     scores, predictions = cell / "scores.json", cell / "predictions.safetensors"
     if missing := [path for path in (scores, predictions) if not path.is_file()]:
         raise ContractError(f"{missing[0]} is missing; run the stage that trains the cell {cell.name}")
     return Result(
-        check(load(scores), CellScores, str(scores)),
-        check(load(predictions), Predictions, str(predictions)),
+        check(json.loads(scores.read_text(encoding="utf-8")), CellScores, str(scores)),
+        check(load_file(predictions), Predictions, str(predictions)),
     )
 
 
@@ -96,7 +98,7 @@ def row_losses(result: Result) -> Array:
 
 def difference(first: BySeed, second: BySeed, params: EvaluateParams) -> Difference:
     """Return the improvement from one variant to another on the seeds of both."""
-    from methods.sifa.comparison import Losses, row_interval, verdict
+    from methods.sifa.intervals import Losses, row_interval, verdict
 
     pairs = [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
     combine = improvement(pairs[0][0].scores.measure)
@@ -131,7 +133,7 @@ def difference(first: BySeed, second: BySeed, params: EvaluateParams) -> Differe
 
 def seeds_interval(differences: list[float]) -> SeedInterval:
     """Return the mean and t interval of paired differences."""
-    from methods.sifa.comparison import seed_interval
+    from methods.sifa.intervals import seed_interval
 
     interval = seed_interval(differences)
     return SeedInterval(
@@ -146,7 +148,7 @@ def mean_of(values: list[float | None]) -> float | None:
 
 
 def _as_interval(interval: SeedInterval) -> Interval:
-    from methods.sifa.comparison import Interval
+    from methods.sifa.intervals import Interval
 
     return Interval(interval.mean, interval.low, interval.high)
 

@@ -35,8 +35,9 @@ class SeedInterval(Document):
 
 
 class VariantScores(Document):
-    """Means over the seeds of one variant on one set; `spread` is the standard deviation of the score.
+    """Means over the seeds of one variant on one set.
 
+    `spread` is the standard deviation of the score.
     Log loss, Brier score and calibration error (15 bins of equal mass) are null for a regression.
     """
 
@@ -79,8 +80,9 @@ class Ablation(Document):
 
 
 class Robustness(Document):
-    """Accuracy of one variant by radius, and the largest share of rows that only the random search breaks.
+    """Accuracy of one variant by radius of the attack.
 
+    `masked` is the largest share of rows that only the random search breaks.
     `gain` is the improvement from the plain transformer to this variant in points, by seed, for each radius;
     empty for the plain transformer.
     """
@@ -92,7 +94,7 @@ class Robustness(Document):
 
 
 class Shifted(Document):
-    """Score under a shift, and its change in points of accuracy or percent of the error."""
+    """Score under a shift, and its change in points or percent of the error."""
 
     score: float
     change: float

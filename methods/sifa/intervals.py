@@ -1,4 +1,4 @@
-r"""Compare two models: by seed, by test row, and by the training rows that one would need.
+r"""Compare two models: by seed, by test row, and by training rows needed.
 
 A difference of scores has two sources of chance: the seed (division, weights, batches) and the test rows.
 `seed_interval` takes a t interval over the paired differences of seeds. `row_interval` resamples test rows,
@@ -116,7 +116,10 @@ def row_interval(losses: Losses, combine: Combine, *, draws: int, seed: int, lev
 
 
 def verdict(by_seed: Interval, by_row: Interval) -> Literal["gain", "loss", "not shown"]:
-    """Return "gain" or "loss" if both intervals are on one side of 0, else "not shown"."""
+    """Return "gain" or "loss" if both intervals exclude 0, else "not shown".
+
+    Both must be on the same side of 0.
+    """
     if min(by_seed.low, by_row.low) > 0:
         return "gain"
     return "loss" if max(by_seed.high, by_row.high) < 0 else "not shown"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from methods.sifa.comparison import (
+from methods.sifa.intervals import (
     Interval,
     Losses,
     equivalent_rows,
