@@ -115,7 +115,10 @@ def cyclic(n: int) -> Group:
 
 
 def dihedral(n: int) -> Group:
-    """Return the n rotations of `cyclic` and their products with the reflection of the second axis."""
+    """Return the rotations of `cyclic` and their products with a reflection.
+
+    The reflection reverses the second axis.
+    """
     turns = _turns(_positive("n", n))
     return Group(np.concatenate([turns, turns @ np.diag([1.0, -1.0])]))
 
@@ -138,7 +141,7 @@ def permutations(n: int) -> Group:
 
 
 def rotations(generators: ArrayLike, limit: int = 1_000) -> Group:
-    """Return the group that the matrix exponentials of skew-symmetric generators generate.
+    """Return the group that exponentials of skew-symmetric matrices generate.
 
     Parameters
     ----------
@@ -164,7 +167,14 @@ def rotations(generators: ArrayLike, limit: int = 1_000) -> Group:
 
 
 def generated(matrices: ArrayLike, limit: int = 1_000) -> Group:
-    """Return the smallest group that has the given invertible matrices of finite order.
+    """Return the smallest group that has the given matrices.
+
+    Parameters
+    ----------
+    matrices : (k, d, d)
+        Invertible, and some power of each is the identity matrix.
+    limit : int
+        Largest number of elements.
 
     Raises
     ------
@@ -194,7 +204,7 @@ def _orders(n: int) -> Floats:
 
 
 def _exact(matrices: Floats) -> Floats:
-    """Replace entries within 1e-14 of a whole number by it: right angles then have no rounding at all."""
+    """Round entries within 1e-14 of a whole number: right angles become exact."""
     whole = np.round(matrices) + 0.0  # no negative zero
     return np.where(np.abs(matrices - whole) < 1e-14, whole, matrices)
 
@@ -253,7 +263,7 @@ def _identity(matrices: Floats) -> int:
 
 
 def _inverses(table: Indices, identity: int) -> Indices:
-    is_identity = (table == identity) & (table.T == identity)
+    is_identity = np.equal(table, identity) & np.equal(table.T, identity)
     without = np.flatnonzero(~is_identity.any(axis=1))
     if len(without):
         raise ValueError(f"no inverse: no element times element {without[0]} is the identity matrix")
@@ -261,9 +271,9 @@ def _inverses(table: Indices, identity: int) -> Indices:
 
 
 def _require_associative(table: Indices, identity: int) -> None:
-    """Test ``(x a) y = x (a y)`` for elements a whose products are all elements (Light's test).
+    """Test ``(x a) y = x (a y)`` for elements a that generate the group.
 
-    Matrix products are associative, but equality up to a tolerance need not be.
+    This is Light's test. Matrix products are associative, but equality up to a tolerance need not be.
     """
     reached = np.zeros(len(table), dtype=bool)
     reached[identity] = True

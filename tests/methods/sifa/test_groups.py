@@ -1,4 +1,4 @@
-"""Compare groups with their definitions, and check that sets which are no group are refused."""
+"""Compare groups with their definitions, and refuse sets that are no group."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def test_a_set_that_is_no_group_is_refused(matrices, message):
 
 
 def test_equality_that_is_not_transitive_is_refused():
-    """Products of elements 2e-12 apart are ambiguous, and no table of such products is a group."""
+    # Products of elements 2e-12 apart are ambiguous.
     near = np.stack([np.eye(1), np.eye(1) * (1 + 2e-12)])
-    with pytest.raises(ValueError, match="not closed|no inverse|not associative"):
+    with pytest.raises(ValueError, match=r"not closed|no inverse|not associative"):
         Group(near)
 
 
