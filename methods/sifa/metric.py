@@ -85,8 +85,8 @@ def low_rank_covariance(keys: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         Variances within the clusters, 0 or more. With ``diag(U U')`` they sum to the variances of the keys.
     """
     centred = keys - keys.mean(-2, keepdim=True)
-    share = weights.mean(-2)  # (..., r)
-    means = (centred.mT @ weights) / (keys.shape[-2] * share.clamp_min(1e-12)).unsqueeze(-2)  # (..., d, r)
+    share = weights.mean(-2).clamp_min(1e-12)  # an empty cluster has a gradient too
+    means = (centred.mT @ weights) / (keys.shape[-2] * share).unsqueeze(-2)
     factor = means * share.sqrt().unsqueeze(-2)
     within = centred.square().mean(-2) - factor.square().sum(-1)
     return factor, within.clamp_min(0.0)
@@ -112,8 +112,10 @@ class MetricTemperature(nn.Module):
     def metric(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return factor (..., d, r) and diagonal (..., d) for keys (..., n, d)."""
         width = keys.shape[-1]
-        scale = keys.std(dim=(-2, -1), correction=0, keepdim=True).clamp_min(FLOOR)
-        factor, within = low_rank_covariance(keys, torch.softmax(keys / scale @ self.clusters, dim=-1))
+        centred = keys - keys.mean(-2, keepdim=True)
+        # not std: its gradient is not a number where all keys are equal
+        scale = (centred.square().mean((-2, -1), keepdim=True) + FLOOR**2).sqrt()
+        factor, within = low_rank_covariance(keys, torch.softmax(centred / scale @ self.clusters, dim=-1))
         return factor / math.sqrt(width), within / width + FLOOR
 
     def forward(self, keys: Tensor) -> Tensor:
