@@ -1,1 +1,1 @@
-"""Symmetric information fields: layers with a symmetry, their geometry, training and judgement."""
+"""Symmetric information fields: layers with a symmetry, and what they rest on."""
