@@ -34,9 +34,11 @@ from statewright.environment import (
 )
 from statewright.functions import progress
 from statewright.functions.signature import (
+    CELL,
     PREVIOUS,
     input_stems,
     is_named_tuple,
+    name_of,
     param_texts,
     repeated_stems,
 )
@@ -114,14 +116,15 @@ def run_stage(stage: Stage, params: Mapping[str, Mapping[str, Any]], package: st
 def find_function(address: str, package: str = "tasks") -> Callable[..., Any]:
     """Return the function of a stage.
 
-    The function of ``P-F`` is ``F`` in ``PACKAGE/P/F.py`` or ``PACKAGE/P.py``.
+    The function of ``P-F`` is ``F`` in ``PACKAGE/P/F.py`` or ``PACKAGE/P.py``, also for the cells
+    ``P-F@...`` of a matrix.
 
     Raises
     ------
     WorkflowError
         If neither file has the function; the message names both.
     """
-    pipeline, _, name = address.partition("-")
+    pipeline, _, name = address.partition("@")[0].partition("-")
     name = name.replace("-", "_")
     for module_name in (f"{package}.{pipeline}.{name}", f"{package}.{pipeline}"):
         try:
@@ -143,7 +146,9 @@ def load_inputs(
     hints: Mapping[str, Any],
     params: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Load each positional argument from the dependency of its stem and check it.
+    """Load each positional argument from the dependency of its name and check it.
+
+    The name is the stem; see `name_of` for a cell of a matrix.
 
     An argument annotated with a NamedTuple, such as another stage's outputs, takes one dependency for
     each field. A dependency whose path is the value of a param (a watched folder) needs no argument.
@@ -156,11 +161,11 @@ def load_inputs(
     code = function.__code__
     where = f"{code.co_filename}:{code.co_firstlineno}"
     names = code.co_varnames[: code.co_argcount]
-    if repeated := repeated_stems(stage.deps):
+    if repeated := repeated_stems(stage.deps, stage.cell):
         raise WorkflowError(
             f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one of the files"
         )
-    by_stem = {Path(path).stem: path for path in stage.deps}
+    by_stem = {name_of(path, stage.cell): path for path in stage.deps}
     persistent = {PREVIOUS + Path(out.path).stem: out.path for out in stage.outs if out.persist}
     persistent = {name: path for name, path in persistent.items() if name in names and name not in by_stem}
     stems = {name: () if name in persistent else input_stems(name, hints[name]) for name in names}
@@ -218,10 +223,12 @@ def load_params(
     """Load the declared blocks of ``params.yaml`` and check them.
 
     The stage's own block is the argument `params`. The name of any other argument is the last part
-    of the block's key.
+    of the block's key. The argument `cell` takes the values of a cell of a matrix.
     """
-    own = stage.address.replace("-", ".", 1).replace("-", "_")
+    own = stage.group.replace("-", ".", 1).replace("-", "_")
     arguments = {}
+    if stage.cell and CELL in hints:
+        arguments[CELL] = check(dict(stage.cell), hints[CELL], f"dvc.yaml: cell of {stage.address}")
     for key in stage.params.get("params.yaml", ()):
         name = "params" if key == own else key.rpartition(".")[2]
         if name not in hints:
@@ -241,7 +248,7 @@ def write_outputs(stage: Stage, result: Any, annotation: Any) -> None:
 
     If one value is invalid, nothing is written.
     """
-    paths = {Path(out.path).stem: Path(out.path) for out in stage.outs}
+    paths = {name_of(out.path, stage.cell): Path(out.path) for out in stage.outs}
     if is_named_tuple(annotation):
         contracts = typing.get_type_hints(annotation, include_extras=True)
         values = {name: getattr(result, name) for name in annotation._fields}

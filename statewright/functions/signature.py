@@ -12,12 +12,26 @@ PREVIOUS = "previous_"
 """Prefix of the argument that takes the last version of a persistent output of that stem."""
 
 
-def repeated_stems(paths: Iterable[str]) -> list[str]:
-    """Return the stems that occur more than once in `paths`.
+CELL = "cell"
+"""Keyword argument that takes the values of a cell of a matrix, by axis."""
+
+
+def name_of(path: str, cell: Mapping[str, Any]) -> str:
+    """Return the name by which a stage function knows a file.
+
+    It is the stem. In a cell of a matrix, a stem that is the value of an axis differs between the cells, and
+    the name is that of the axis.
+    """
+    stem = PurePosixPath(path).stem
+    return next((axis for axis, value in cell.items() if str(value) == stem), stem)
+
+
+def repeated_stems(paths: Iterable[str], cell: Mapping[str, Any]) -> list[str]:
+    """Return the names that occur more than once in `paths`.
 
     Such files are ambiguous, because an argument names a file by its stem.
     """
-    stems = [PurePosixPath(path).stem for path in paths]
+    stems = [name_of(path, cell) for path in paths]
     return sorted({stem for stem in stems if stems.count(stem) > 1})
 
 

@@ -231,7 +231,22 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
         always_changed=bool(stage.always_changed or stage.is_callback),
         plain=isinstance(stage, PipelineStage) and not stage.frozen,
         meta=stage.meta,
+        cell=_cell(stage),
     )
+
+
+def _cell(stage: DvcStage) -> dict[str, Any]:
+    """Return axis -> value of a stage that `matrix` or `foreach` made, else nothing.
+
+    The axis of `foreach` is `item`, unless its items are mappings.
+    """
+    group, _, key = (stage.name or "").partition("@") if isinstance(stage, PipelineStage) else ("", "", "")
+    if not key:
+        return {}
+    item = stage.dvcfile.resolver.definitions[group].normalized_iterable[key]
+    values = item if isinstance(item, Mapping) else {"item": item}
+    # DVC wraps the values that come from a params file.
+    return {axis: getattr(value, "value", value) for axis, value in values.items()}
 
 
 def as_commands(value: Any) -> tuple[str, ...]:
