@@ -57,6 +57,12 @@ class TrainParams(Params):
     friction: float = Field(gt=0, le=100, description="factor of the friction of the conformal leapfrog")
     attacked: int = Field(ge=0, le=2000, description="test rows that are attacked; 0: no attack")
     radii: tuple[float, ...] = Field(description="largest changes of a pixel or point, in its unit")
+    steps: int = Field(ge=1, le=1000, description="gradients of an ascent of the attack")
+    restarts: int = Field(ge=1, le=100, description="ascents of the attack, from different starts")
+    queries: int = Field(ge=1, le=100_000, description="scores of the attack without gradients")
+    validation: float = Field(
+        ge=0, lt=1, description="share of the training rows held out for sifa-feedback; 0: none"
+    )
     seed: int = Field(ge=0, description="seed of the attacks and shifts")
 
 
@@ -100,3 +106,19 @@ class Cell(Params):
     data: str
     variant: str
     seed: int
+
+
+class EvaluateParams(Params):
+    """Intervals of differences."""
+
+    draws: int = Field(ge=100, le=100_000, description="resamples of the test rows")
+    seed: int = Field(ge=0, description="seed of the resamples")
+
+
+class FeedbackParams(Params):
+    """Search for better settings of the training."""
+
+    patience: int = Field(ge=1, description="rounds without a gain after which the search stops")
+    least_gain: float = Field(
+        ge=0, description="fall of the loss on held-out training rows that counts as a gain"
+    )
