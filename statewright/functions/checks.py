@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from statewright.contracts import ContractError, Params, check
 from statewright.environment import resolve_references
@@ -23,7 +23,7 @@ from statewright.functions.progress import is_progress
 from statewright.functions.signature import CELL, PREVIOUS, name_of, param_texts, repeated_stems
 from statewright.masking import mask_text, secret_values
 from statewright.planning.holdout import feedback_stages, holdout_reads, unknown_holdouts
-from statewright.workflow import Output, Stage, Workflow, overlaps
+from statewright.workflow import Output, Stage, Workflow
 
 
 @dataclass(frozen=True)
@@ -177,15 +177,17 @@ def _is_named_tuple(node: ast.ClassDef) -> bool:
 
 
 def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
-    made = {out.path for stage in workflow.stages.values() for out in stage.outs}
+    made = {PurePosixPath(out.path) for stage in workflow.stages.values() for out in stage.outs}
+    holding = {folder for path in made for folder in path.parents} | made
     for address, stage in workflow.stages.items():
         for path in stage.deps:
-            is_made = any(overlaps(path, out) for out in made)
+            inner = PurePosixPath(path)
+            is_made = inner in holding or not made.isdisjoint(inner.parents)
             # A check stays offline: a remote path such as s3://... is not looked up.
             if not is_made and "://" not in path and not (root / path).exists():
                 yield f"{address}: {path} does not exist and no stage writes it; create it, or correct `deps`"
         for file, keys in stage.params.items():
-            for key in keys if file not in made else ():
+            for key in keys if PurePosixPath(file) not in made else ():
                 if key not in workflow.params.get(file, {}):
                     yield f"{address}: {file} has no key '{key}'; add it, or correct `params` in dvc.yaml"
 

@@ -93,12 +93,10 @@ def limit_threads(number: int) -> None:
 
 
 def _declared(name: str) -> tuple[Repository, Stage, Workflow]:
-    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.declaration import declare_one, open_repository
 
     repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    if name not in workflow.stages:
-        raise WorkflowError("dvc.yaml declares no such stage; `statewright graph` lists the declared stages")
+    workflow = declare_one(repository, name)
     return repository, workflow.stages[name], workflow
 
 
