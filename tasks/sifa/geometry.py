@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from methods.sifa.comparison import Problem
     from methods.sifa.measurement import Measurement
 
-TASKS = ("digits", "signals", "molecules")
+TASKS = ("digits-mlp", "signals-mlp", "molecules-mlp")
 
 INTENSITIES = 16
 """Largest value of a pixel as it was counted; the rows have shares of it."""
@@ -41,8 +41,8 @@ def geometry(digits500: Rows, signals: Rows, molecules: Rows, *, params: Geometr
         gaps[name] = _gap(models)
     return Geometry(
         gaps=gaps,
-        matrices=_matrices(tasks["digits"], params),
-        distances=_distances(digits500, tasks["digits"], params),
+        matrices=_matrices(tasks["digits-mlp"], params),
+        distances=_distances(digits500, tasks["digits-mlp"], params),
         curvature=_curvatures(),
     )
 

@@ -69,7 +69,7 @@ class TrainParams(Params):
 class OptimisersParams(Params):
     """Comparison of optimisers by the same random search."""
 
-    tasks: tuple[Literal["digits", "signals", "molecules", "logistic"], ...] = Field(
+    tasks: tuple[Literal["digits-mlp", "signals-mlp", "molecules-mlp", "digits-logistic"], ...] = Field(
         min_length=1, description="learning tasks: one axis of the matrix"
     )
     optimisers: tuple[Literal["adamw", "sgd", "kfac", "leapfrog"], ...] = Field(
