@@ -91,7 +91,8 @@ def _deterministic() -> BenchmarkTable:
         rows.append([n, ksg(x, np.tanh(x)), ksg(x, np.exp(x / 10)), float(np.log(n))])
     return BenchmarkTable(
         name="deterministic",
-        title="Neighbours on the input and the output of two deterministic layers. The truth is infinite; the "
+        title="Neighbours on the input and the output of two deterministic layers. The truth is infinite; "
+        "the "
         "estimates count rows.",
         columns=["rows", "tanh(x)", "exp(x / 10)", "log n"],
         rows=rows,
