@@ -218,7 +218,14 @@ def _with_metric(levels: Sequence[_Level], field: Field, seed: int) -> list[_Lev
             for kind, gradients in fisher_metric(tokens, stored, level.scale, weights, values).items()
         }
         after.append(
-            _Level(level.scale, level.standard, level.projection, metric, _stretched(stored, metric), level.symmetry)
+            _Level(
+                level.scale,
+                level.standard,
+                level.projection,
+                metric,
+                _stretched(stored, metric),
+                level.symmetry,
+            )
         )
     return after
 
