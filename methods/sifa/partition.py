@@ -1,4 +1,4 @@
-"""Estimate partition coefficient and refractivity from the atoms.
+"""Estimate partition coefficient and molar refractivity of a molecule from its atoms.
 
     log P = sum over atoms of a contribution by type,     refractivity likewise
 
@@ -72,7 +72,7 @@ class _Atom:
 
 
 def contributions(given: Graphs) -> Floats:
-    """Return log P and refractivity by heavy atom, hydrogens included.
+    """Return log P and molar refractivity that each heavy atom and its hydrogens contribute.
 
     Parameters
     ----------

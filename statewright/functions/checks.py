@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from statewright.contracts import ContractError, Params, check
 from statewright.environment import resolve_references
@@ -23,7 +23,7 @@ from statewright.functions.progress import is_progress
 from statewright.functions.signature import CELL, PREVIOUS, name_of, param_texts, repeated_stems
 from statewright.masking import mask_text, secret_values
 from statewright.planning.holdout import feedback_stages, holdout_reads, unknown_holdouts
-from statewright.workflow import Output, Stage, Workflow, overlaps
+from statewright.workflow import Output, Stage, Workflow
 
 
 @dataclass(frozen=True)
@@ -177,24 +177,26 @@ def _is_named_tuple(node: ast.ClassDef) -> bool:
 
 
 def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
-    made = {out.path for stage in workflow.stages.values() for out in stage.outs}
+    made = {PurePosixPath(out.path) for stage in workflow.stages.values() for out in stage.outs}
+    holding = {folder for path in made for folder in path.parents} | made
     for address, stage in workflow.stages.items():
         for path in stage.deps:
-            is_made = any(overlaps(path, out) for out in made)
+            inner = PurePosixPath(path)
+            is_made = inner in holding or not made.isdisjoint(inner.parents)
             # A check stays offline: a remote path such as s3://... is not looked up.
             if not is_made and "://" not in path and not (root / path).exists():
                 yield f"{address}: {path} does not exist and no stage writes it; create it, or correct `deps`"
         for file, keys in stage.params.items():
-            for key in keys if file not in made else ():
+            for key in keys if PurePosixPath(file) not in made else ():
                 if key not in workflow.params.get(file, {}):
                     yield f"{address}: {file} has no key '{key}'; add it, or correct `params` in dvc.yaml"
 
 
 def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
-    stems = {name_of(path, stage.cell) for path in stage.deps}
+    stems = {name_of(path, stage.cell, signature.inputs) for path in stage.deps}
     previous = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
     for paths in (stage.deps, [out.path for out in stage.outs]):
-        for stem in repeated_stems(paths, stage.cell):
+        for stem in repeated_stems(paths):
             yield f"{stage.address}: several files in dvc.yaml have the stem '{stem}'; rename one"
     for name in signature.inputs:
         if name in previous and name not in stems:
@@ -205,10 +207,10 @@ def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) ->
             yield f"{stage.address}: {signature.where}: no dependency has the stem of {taker}"
     if signature.inputs:
         texts = param_texts(stage, workflow.params)
-        from_params = {name_of(path, stage.cell) for path in stage.deps if path in texts}
+        from_params = {name_of(path, stage.cell, signature.inputs) for path in stage.deps if path in texts}
         for stem in sorted(stems - from_params - set(signature.inputs)):
             yield f"{stage.address}: {signature.where}: no argument takes the dependency '{stem}'"
-    outs = {name_of(out.path, stage.cell) for out in stage.outs}
+    outs = {name_of(out.path, stage.cell, signature.outputs) for out in stage.outs}
     returned = set(signature.outputs)
     if returned == {""} and len(outs) == 1:
         return
@@ -320,12 +322,13 @@ def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, 
     produced = {}
     for address, signature in signatures.items():
         for out in workflow.stages[address].outs:
-            stem = name_of(out.path, workflow.stages[address].cell)
+            stem = name_of(out.path, workflow.stages[address].cell, signature.outputs)
             contract = signature.outputs.get(stem) or signature.outputs.get("")
             produced[out.path] = (address, contract)
     for address, signature in signatures.items():
         for path in workflow.stages[address].deps:
-            expected = signature.inputs.get(name_of(path, workflow.stages[address].cell))
+            cell = workflow.stages[address].cell
+            expected = signature.inputs.get(name_of(path, cell, signature.inputs))
             if expected is None or path not in produced:
                 continue
             producer, contract = produced[path]

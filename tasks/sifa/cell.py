@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from tasks.sifa.contracts.rows import Rows
 from tasks.sifa.contracts.train import CellScores, TrainOutputs
 from tasks.sifa.params import Cell, TrainParams
 from tasks.sifa.shifts import attacked_scores, shifted
+
+if TYPE_CHECKING:
+    from methods.sifa.model import Task
 
 Array = NDArray[np.float64]
 
@@ -47,7 +50,8 @@ def run_cell(data: Rows, cell: Cell, params: TrainParams) -> TrainOutputs:
     seconds = time.process_time() - started
     predictions = trained.predict(x[judged])
     score = scorer(cell.data)
-    attacked = judged[: params.attacked]
+    rows = judged[: params.attacked] if classes > 1 else judged[:0]
+    attack = attacked_scores(cell.data, trained, x[rows], y[rows], params)
     scores = CellScores(
         data=cell.data,
         variant=cell.variant,
@@ -56,7 +60,8 @@ def run_cell(data: Rows, cell: Cell, params: TrainParams) -> TrainOutputs:
         score=score(predictions, y[judged]),
         train_score=score(trained.predict(x[learned]), y[learned]),
         **calibration(predictions, y[judged], classes),
-        attack=attacked_scores(trained, x[attacked], y[attacked], params) if classes > 1 else {},
+        attack=attack.robust,
+        attack_gradient=attack.gradient,
         shift={
             name: score(trained.predict(moved), y[judged])
             for name, moved in shifted(cell.data, x[judged], params.seed).items()
@@ -65,9 +70,30 @@ def run_cell(data: Rows, cell: Cell, params: TrainParams) -> TrainOutputs:
         flops=trained.flops,
         seconds=round(seconds, 3),
         losses=[float(loss) for loss in trained.losses],
+        validation=_validation(cell, x[learned], y[learned], task, params),
     )
-    tensors = {"row": judged, "prediction": np.asarray(predictions, float)}
+    tensors = {"row": judged, "target": y[judged], "prediction": np.asarray(predictions, float)}
     return TrainOutputs(scores=scores, predictions=tensors)
+
+
+def _validation(cell: Cell, x: Array, y: NDArray[Any], task: Task, params: TrainParams) -> float | None:
+    """Return the loss on held-out training rows, for the whole architecture only.
+
+    sifa-feedback chooses by it, so that no test row decides.
+    """
+    if cell.variant != "sifa" or not params.validation:
+        return None
+    from methods.sifa.model import Settings, train
+
+    order = np.random.default_rng(cell.seed).permutation(len(y))
+    held_out = max(1, round(params.validation * len(y)))
+    judged, learned = order[:held_out], order[held_out:]
+    settings = Settings(params.effort, params.information, params.rate, params.friction)
+    trained = train(cell.variant, cell.data, x[learned], y[learned], task, seed=cell.seed, settings=settings)
+    predictions = trained.predict(x[judged])
+    if task.kind == "classification":
+        return float((predictions.argmax(1) != y[judged]).mean())
+    return float(np.square(predictions - y[judged]).mean() / y[learned].var())
 
 
 def scorer(name: str) -> Callable[[Array, NDArray[Any]], float]:
@@ -83,12 +109,14 @@ def calibration(probabilities: Array, y: NDArray[Any], classes: int) -> dict[str
     """Return log loss, Brier score and calibration error, or null for a regression."""
     if classes == 1:
         return {"log_loss": None, "brier": None, "ece": None}
-    from methods.evaluation.calibration import expected_calibration_error
+    from methods.evaluation.calibration import (
+        brier_score,
+        equal_mass_calibration_error,
+        probability_log_loss,
+    )
 
-    rows = np.arange(len(y))
-    certain = np.eye(classes)[y]
     return {
-        "log_loss": float(-np.log(np.clip(probabilities[rows, y], 1e-12, 1)).mean()),
-        "brier": float(np.square(probabilities - certain).sum(1).mean()),
-        "ece": expected_calibration_error(probabilities, y),
+        "log_loss": probability_log_loss(probabilities, y),
+        "brier": brier_score(probabilities, y),
+        "ece": equal_mass_calibration_error(probabilities, y),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,51 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def attacked_scores(trained: Trained, x: Array, y: NDArray[Any], params: TrainParams) -> dict[str, float]:
-    """Return the accuracy under attack by radius; empty for a model without gradient."""
-    return {}
+class AttackScores(NamedTuple):
+    """Accuracy by radius: under both attacks, and under that along the gradient."""
+
+    robust: dict[str, float]
+    gradient: dict[str, float]
+
+
+def attacked_scores(
+    name: str, trained: Trained, x: Array, y: NDArray[Any], params: TrainParams
+) -> AttackScores:
+    """Return the accuracy under attack by radius.
+
+    A model without a gradient is attacked by the random search alone.
+    """
+    import torch
+
+    from methods.trust.black_box import Budget, random_search, robustness
+
+    if not len(x):
+        return AttackScores({}, {})
+    labels = torch.as_tensor(y)
+    # Points of signals have no range; pixels do.
+    bounds = None if name == "signals" else (0.0, 1.0)
+    if trained.module is not None:
+        kind = next(trained.module.parameters()).dtype
+        results = robustness(
+            trained.module, torch.as_tensor(x, dtype=kind), labels, radii=sorted(params.radii),
+            budget=Budget(params.steps, params.restarts, params.queries), seed=params.seed, bounds=bounds,
+        )  # fmt: skip
+        return AttackScores(
+            {f"{r.radius:g}": r.robust for r in results}, {f"{r.radius:g}": r.gradient for r in results}
+        )
+
+    def logits(points: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(np.log(np.clip(trained.predict(points.numpy()), 1e-12, 1)))
+
+    inputs, standing = torch.as_tensor(x, dtype=torch.float64), np.ones(len(x), dtype=bool)
+    robust = {}
+    for radius in sorted(params.radii):
+        found = random_search(
+            logits, inputs, labels, radius=radius, queries=params.queries, seed=params.seed, bounds=bounds
+        )
+        standing &= trained.predict(found.numpy()).argmax(axis=1) == y
+        robust[f"{radius:g}"] = float(standing.mean())
+    return AttackScores(robust, {})
 
 
 def shifted(name: str, x: Array, seed: int) -> Mapping[str, Array]:
