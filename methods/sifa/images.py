@@ -96,7 +96,7 @@ class TurnedConvolution(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (rows, inputs * elements, side, side) to (rows, outputs * elements, side, side)."""
+        """Map (rows, inputs * elements, side, side) to as many outputs."""
         turns = []
         for element in range(self.order):
             filters = torch.rot90(self.weight, element * 4 // self.order, (-2, -1))
