@@ -5,14 +5,14 @@
     of graphs    token = facts + place in the file (plain), or + the count of each bond;  b(bond_ij)
     graph        messages along bonds only (GAT, GCN)
 
-`attention` sees distances or bonds alone, so it is invariant under motions and renumbering; `plain` has to learn
-that from examples, or from turned copies of them (`turned`). All end in a sum over atoms.
+`attention` sees distances or bonds alone, so it is invariant under motions and renumbering; `plain` has to
+learn that from examples, or from turned copies of them (`turned`). All end in a sum over atoms.
 
 References
 ----------
 Vaswani et al. (2017), Attention is all you need; Ying et al. (2021), Do transformers really perform badly for
-graph representation?, for a bias of the attention by the relation of two nodes; Velickovic et al. (2018), Graph
-attention networks.
+graph representation?, for a bias of the attention by the relation of two nodes; Velickovic et al. (2018),
+Graph attention networks.
 """
 
 from __future__ import annotations
@@ -85,25 +85,27 @@ class AtomTransformer(nn.Module):
         self.view, self.places = view, places
         if places:
             self.embed = nn.ModuleList(nn.Embedding(largest, width) for largest in LARGEST_FACTS)
-            self.place = nn.Embedding(places, width) if view == "plain" else nn.Embedding(CODES, width)
-            self.bias = nn.Embedding(CODES, HEADS) if view == "attention" else None
+            self.place: nn.Embedding | nn.Linear = nn.Embedding(places if view == "plain" else CODES, width)
+            self.bias: nn.Embedding | nn.Linear | None = (
+                nn.Embedding(CODES, HEADS) if view == "attention" else None
+            )
         else:
             self.embed = nn.ModuleList([nn.Embedding(ELEMENTS, width)])
             self.place = nn.Linear(3 if view == "plain" else RADII * len(COVALENT), width)
             self.bias = nn.Linear(RADII, HEADS) if view == "attention" else None
-        layer = nn.TransformerEncoderLayer(width, HEADS, 2 * width, 0.0, batch_first=True, norm_first=True)
-        self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+        self.layers = nn.ModuleList(Block(width) for _ in range(LAYERS))
         self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map molecules of shape (n, atoms, 4) or (n, places, 7 + places) to (n,) standardised means."""
+        """Map molecules, (n, atoms, 4) or (n, places, 7 + places), to (n,) means."""
         present = x[..., 0] > 0
         h, bias = self._of_graph(x) if self.places else self._of_coordinates(x, present)
         mask = torch.zeros_like(present, dtype=h.dtype).masked_fill(~present, -math.inf)[:, None, None, :]
         mask = mask.expand(-1, HEADS, x.shape[1], -1)
         if bias is not None:
             mask = mask + bias.permute(0, 3, 1, 2)
-        h = self.layers(h, mask=mask.reshape(-1, x.shape[1], x.shape[1]))
+        for layer in self.layers:
+            h = layer(h, mask)
         return (self.head(h)[..., 0] * present).sum(1) / math.sqrt(10)
 
     def _of_graph(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -127,6 +129,27 @@ class AtomTransformer(nn.Module):
         kinds = torch.stack([numbers == element for element in COVALENT], -1).to(h.dtype)
         sums = torch.einsum("nijr,nij,njk->nikr", radial, other.to(h.dtype), kinds).flatten(2)
         return h + self.place(sums), self.bias(radial)
+
+
+class Block(nn.Module):
+    """Attention with an additive bias, then a network of each token.
+
+    torch's own encoder layer has no bias for each head and pair outside of training.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.network = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+
+    def forward(self, h: Tensor, bias: Tensor) -> Tensor:
+        """Map tokens (n, atoms, width) with a bias (n, heads, atoms, atoms)."""
+        n, atoms, width = h.shape
+        q, k, v = self.project(self.before(h)).view(n, atoms, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        h = h + self.out(mixed.transpose(1, 2).reshape(n, atoms, width))
+        return h + self.network(self.between(h))
 
 
 def radial_functions(r: Tensor) -> Tensor:
@@ -182,7 +205,7 @@ def bound(x: Tensor) -> Tensor:
 
 
 def fit_network(build: Callable[[], nn.Module], x: Floats, y: Floats, recipe: Recipe, *, seed: int) -> Fitted:
-    """Train a network on standardised values by the mean absolute error smoothed near 0.
+    """Train a network on standardised values by a smoothed absolute error.
 
     Parameters
     ----------
@@ -211,7 +234,7 @@ def fit_network(build: Callable[[], nn.Module], x: Floats, y: Floats, recipe: Re
             Objective(shuffled(torch.arange(len(y)), recipe.batch, generator), loss, generators=(generator,)),
             LoopSettings(recipe.epochs, rate=Cosine(updates, warm_up=updates // 20), clip=1.0),
         )
-    return Fitted(model.eval(), mean, sd, tuple(epoch.loss for epoch in fitted.history))
+    return Fitted(model.eval(), mean, sd, tuple(epoch.train_loss for epoch in fitted.history))
 
 
 @dataclass(frozen=True)
@@ -232,7 +255,7 @@ class Fitted:
 
 
 def turned(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Return molecules turned or reflected about the origin, each by an orthogonal matrix of its own."""
+    """Turn or reflect each molecule about the origin by a random matrix."""
     q, r = torch.linalg.qr(torch.randn(len(x), 3, 3, generator=generator))
     # With positive diagonal of r the matrices are uniform (Mezzadri 2007).
     q = q * r.diagonal(dim1=-2, dim2=-1).sign()[:, None, :]

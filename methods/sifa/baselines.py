@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.sifa.model import Array, Settings, Task, Trained
+from methods.sifa.model import Array, Parts, Settings, Task, Trained
 from methods.sifa.networks import Transformer, convolutional, perceptron
 from methods.sifa.size import count_flops, count_parameters, width_for
 
@@ -68,7 +68,7 @@ def train(
     from methods.training import seeded
 
     with seeded(seed) as generator:
-        model = build(variant, name_of_set, x.shape[1:], task.classes)
+        model = build(variant, x.shape[1:], task.classes)
         model(torch.zeros(2, *x.shape[1:]))  # layers that take the width of their first input
         augment = variant == "augmented"
         return train_network(
@@ -83,13 +83,13 @@ def images_of(x: Array) -> Sequence[Array]:
     return [np.roll(x, shift, axis=1) for shift in SHIFTS]
 
 
-def build(variant: str, name_of_set: str, shape: tuple[int, ...], classes: int) -> nn.Module:
+def build(variant: str, shape: tuple[int, ...], classes: int) -> nn.Module:
     """Return an untrained network of a variant."""
     if variant == "cnn":
         return convolutional(shape, classes)
     if variant == "mlp":
         return perceptron(shape, classes)
-    parameters, flops = reference_size(name_of_set)
+    parameters, flops = reference_size(shape, classes)
     sizes = {
         "parameters": lambda width: count_parameters(Transformer(shape, classes, width)),
         "flops": lambda width: count_flops(Transformer(shape, classes, width), torch.zeros(1, *shape)),
@@ -98,9 +98,16 @@ def build(variant: str, name_of_set: str, shape: tuple[int, ...], classes: int) 
     return Transformer(shape, classes, width_for(sizes[measure], wanted, range(8, 257, 4)))
 
 
-def reference_size(name_of_set: str) -> tuple[int, int]:
-    """Return parameters and operations of the architecture on a set."""
-    return 20_000, 2_000_000
+def reference_size(shape: tuple[int, ...], classes: int) -> tuple[int, int]:
+    """Return parameters and operations of the architecture for examples of a shape."""
+    from methods.sifa import images, signals
+
+    whole = (
+        images.PictureField(classes, Parts(), images.Size())
+        if len(shape) == 2
+        else signals.SignalField(shape[0], classes, Parts(), signals.Size())
+    )
+    return count_parameters(whole), count_flops(whole, torch.zeros(1, *shape))
 
 
 def train_network(

@@ -30,6 +30,7 @@ from methods.sifa.graph_environments import (
     RING,
     Floats,
     Graphs,
+    Ints,
     environments,
 )
 from methods.sifa.partition import contributions
@@ -98,17 +99,16 @@ class _Facts:
 
     def bonds(self, chosen: Mask) -> Floats:
         """Return how many chosen bonds each atom has."""
-        count: Floats = np.bincount(self.given.source[chosen], minlength=len(self.number)).astype(float)
-        return count
+        return np.asarray(np.bincount(self.given.source[chosen], minlength=len(self.number)), np.float64)
 
     def near(self, mask: Mask) -> Floats:
         """Return how many neighbours of each atom are in the mask."""
         return self.bonds(mask[self.given.target])
 
-    def total(self, values: Floats | Mask) -> Floats:
+    def total(self, values: Floats | Ints | Mask) -> Floats:
         """Return the sum over the atoms of each molecule."""
-        sums: Floats = np.bincount(self.given.owner, values.astype(float), self.given.molecules)
-        return sums
+        sums = np.bincount(self.given.owner, values.astype(float), self.given.molecules)
+        return np.asarray(sums, np.float64)
 
     def masses(self) -> Floats:
         """Return the mass of each atom with its hydrogens."""
@@ -136,7 +136,7 @@ def _polar_areas(atom: _Facts) -> Floats:
 
 
 def _rotatable(atom: _Facts) -> Floats:
-    """Return the single bonds outside rings between atoms that both go on, amides not counted."""
+    """Return the single bonds outside rings whose ends both go on, no amides."""
     given = atom.given
     goes_on = (atom.heavy >= 2) & (atom.triples == 0)
     amide = atom.carbonyl[given.source] & atom.amide_nitrogen()[given.target]
@@ -159,17 +159,20 @@ def _groups(atom: _Facts) -> list[Mask]:
     nitro = n & (atom.near(o) >= 2)
     return [
         hydroxyl & ~at_ring & (atom.near(atom.carbonyl) == 0), hydroxyl & at_ring, acid, ester,
-        atom.carbonyl & (amides == 1), atom.carbonyl & (atom.near(atom.carbon) >= 1) & (amides == 0) & ~acid & ~ester,
-        single & (atom.near(atom.carbonyl) == 0), amine & (atom.hydrogens >= 2), amine & (atom.hydrogens < 2), nitro,
+        atom.carbonyl & (amides == 1),
+        atom.carbonyl & (atom.near(atom.carbon) >= 1) & (amides == 0) & ~acid & ~ester,
+        single & (atom.near(atom.carbonyl) == 0), amine & (atom.hydrogens >= 2),
+        amine & (atom.hydrogens < 2), nitro,
         n & (atom.triples > 0), atom.carbonyl & (amides >= 2), n & atom.aromatic & (atom.hydrogens == 0),
-        n & atom.aromatic & (atom.hydrogens > 0), s & (atom.near(atom.oxo) >= 2), s & (atom.heavy == 2) & ~atom.aromatic,
+        n & atom.aromatic & (atom.hydrogens > 0), s & (atom.near(atom.oxo) >= 2),
+        s & (atom.heavy == 2) & ~atom.aromatic,
         atom.carbon & (atom.triples > 0), atom.carbon & (atom.doubles > 0) & ~atom.carbonyl,
         (atom.number == 17) & at_ring,
     ]  # fmt: skip
 
 
 def _hydrogen_bonds(atom: _Facts) -> list[Floats]:
-    """Return donors within two bonds of an acceptor, and the smaller of donors and acceptors."""
+    """Return the donors near an acceptor, and the pairs of both."""
     donor = atom.polar & (atom.hydrogens > 0)
     two_away = atom.near(atom.near(atom.polar) > 1) > 0
     donors, acceptors = atom.total(donor), atom.total(atom.polar)
@@ -177,7 +180,7 @@ def _hydrogen_bonds(atom: _Facts) -> list[Floats]:
 
 
 def _shapes(given: Graphs) -> Floats:
-    """Return rings, distinct, diameter, mean path, two connectivities and branches of each molecule."""
+    """Return rings, distinct, diameter, mean path, connectivities, branches."""
     features = environments(given, 3).features
     # One irrational combination marks a class: equal atoms have equal sums up to rounding.
     marks = (features @ np.sqrt(np.arange(2.0, features.shape[1] + 2))).round(6)

@@ -125,3 +125,48 @@ def geodesic(
     length = float(speeds.mean())
     spread = float(np.ptp(speeds) / length) if length > 0 else 0.0
     return Geodesic(length, states[:, :size].numpy(), spread)
+
+
+def curvature(ab: float, ac: float, bc: float, am: float) -> float:
+    """Return the curvature of the surface on which four distances agree.
+
+    a, b and c are corners of a triangle and m is the middle of the side bc. On a surface of constant
+    curvature K
+
+        cos(k ab) + cos(k ac) = 2 cos(k bc / 2) cos(k am),    k = sqrt(K), cosh for K < 0
+
+    which tends to the parallelogram law for K = 0. Inside of a triangle the curvature must not change.
+
+    Parameters
+    ----------
+    ab, ac, bc, am : float
+        Distances, greater than 0.
+
+    Raises
+    ------
+    ValueError
+        If no curvature in the range of the triangle's size agrees.
+    """
+    from scipy.optimize import brentq
+
+    longest = max(ab, ac, bc, am)
+
+    def cosine(value: float, side: float) -> float:
+        """Return (cos(k side) - 1) / K, which is finite at K = 0."""
+        square = value * side**2
+        if abs(square) < 1e-6:
+            return -(side**2) / 2 * (1 - square / 12)
+        return float((np.cos(np.sqrt(square)) if square > 0 else np.cosh(np.sqrt(-square))) - 1) / value
+
+    def fault(value: float) -> float:
+        half, middle = cosine(value, bc / 2), cosine(value, am)
+        return cosine(value, ab) + cosine(value, ac) - 2 * (half + middle + value * half * middle)
+
+    limit = (np.pi / longest) ** 2 / 2
+    try:
+        return float(brentq(fault, -limit, limit, xtol=1e-12))
+    except ValueError as error:
+        raise ValueError(
+            f"no curvature between {-limit:.3g} and {limit:.3g} agrees with the distances "
+            f"{ab:.6g}, {ac:.6g}, {bc:.6g} and {am:.6g}"
+        ) from error

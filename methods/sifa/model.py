@@ -163,19 +163,19 @@ def train(
     """
     arguments = (variant, name_of_set, x, y, task)
     if name_of_set in PICTURES and variant in ABLATIONS:
-        from methods.sifa import images  # type: ignore[attr-defined,unused-ignore]
+        from methods.sifa import images
 
         return images.train(*arguments, seed=seed, settings=settings)
     if name_of_set == "signals" and variant in ABLATIONS:
-        from methods.sifa import signals  # type: ignore[attr-defined,unused-ignore]
+        from methods.sifa import signals
 
         return signals.train(*arguments, seed=seed, settings=settings)
     if name_of_set == "molecules":
-        from methods.sifa import molecules  # type: ignore[attr-defined,unused-ignore]
+        from methods.sifa import molecules
 
         return molecules.train(*arguments, seed=seed, settings=settings)
     if name_of_set in GRAPHS:
-        from methods.sifa import molecular_graphs  # type: ignore[attr-defined,unused-ignore]
+        from methods.sifa import molecular_graphs
 
         return molecular_graphs.train(*arguments, seed=seed, settings=settings)
     if name_of_set in PICTURES or name_of_set == "signals":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from statewright.contracts import Params
@@ -62,6 +64,40 @@ class TrainParams(Params):
         ge=0, lt=1, description="share of the training rows held out for sifa-feedback; 0: none"
     )
     seed: int = Field(ge=0, description="seed of the attacks and shifts")
+
+
+class OptimisersParams(Params):
+    """Comparison of optimisers by the same random search."""
+
+    tasks: tuple[Literal["digits-mlp", "signals-mlp", "molecules-mlp", "digits-logistic"], ...] = Field(
+        min_length=1, description="learning tasks: one axis of the matrix"
+    )
+    optimisers: tuple[Literal["adamw", "sgd", "kfac", "leapfrog"], ...] = Field(
+        min_length=1, description="optimisers: the other axis of the matrix"
+    )
+    trials: int = Field(ge=1, le=1000, description="random settings of each search")
+    budgets: tuple[int, ...] = Field(min_length=1, description="gradient evaluations of a training, rising")
+    repetitions: int = Field(ge=2, le=100, description="seeds with which each choice is trained again")
+    seed: int = Field(ge=0, description="seed of the search; the repetitions have the next ones")
+
+
+class GeometryParams(Params):
+    """Fisher matrices and distances that are measured."""
+
+    rows: tuple[int, ...] = Field(min_length=1, description="training rows of the measured models")
+    steps: tuple[int, ...] = Field(
+        min_length=1, description="updates after which a model is measured, rising"
+    )
+    repetitions: int = Field(ge=2, le=100, description="seeds of weights, rows and batches")
+    measured: int = Field(ge=20, le=2000, description="training rows of which the Fisher matrix is the mean")
+    seed: int = Field(ge=0, description="first seed")
+
+
+class OptimiserCell(Params):
+    """Values of one cell of the matrix of optimisers."""
+
+    task: str
+    optimiser: Literal["adamw", "sgd", "kfac", "leapfrog"]
 
 
 class Cell(Params):
