@@ -2,7 +2,7 @@
 
     lifted:     convolution with each filter turned to 0, 90, 180 and 270 degrees     8 x 8 pixels, 4 elements
     convolved:  convolutions over pixels and elements, block means                     4 x 4 tokens
-    attended:   tokens + SymmetricInformationField(tokens), at 4 x 4 and at 2 x 2 tokens
+    attended:   tokens + gain * (attention of the tokens + attention of their 2 x 2 blocks), a convolution
     pooled:     mean over tokens, then the largest element; logits
 
 Each layer commutes with the turns, which move pixels and permute elements. Only the last step drops the
@@ -45,13 +45,28 @@ MORE_ROWS = Recipe(epochs=60, batch=50, rate=4e-3, decay=0.05, step=0.3, frictio
 
 @dataclass(frozen=True)
 class Size:
-    """Channels of both stages for each of the four elements, and other sizes."""
+    """Sizes of the network, and what keeps it from learning few rows by heart.
+
+    Attributes
+    ----------
+    first, second : int
+        Channels of both stages for each of the four elements.
+    heads, rank, positions : int
+        Attention maps, rank of the metric, features of the positions.
+    gain, drop : float
+        Factor of what attention adds to the tokens, and the part of the pictures of a batch for which it adds
+        nothing (stochastic depth). With 100 rows full attention costs accuracy.
+    dropout, smoothing : float
+        Of the pooled features, and of the labels.
+    """
 
     first: int = 12
     second: int = 24
     heads: int = 4
     rank: int = 2
     positions: int = 16
+    gain: float = 0.1
+    drop: float = 0.5
     dropout: float = 0.3
     smoothing: float = 0.1
 
@@ -81,7 +96,7 @@ class TurnedConvolution(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (rows, inputs * elements, side, side) to (rows, outputs * elements, side, side)."""
+        """Map (rows, inputs * elements, side, side) to as many outputs."""
         turns = []
         for element in range(self.order):
             filters = torch.rot90(self.weight, element * 4 // self.order, (-2, -1))
@@ -142,9 +157,9 @@ class PictureField(nn.Module):
             positions=size.positions,
         )
         self.after = stage(second, second, order)
-        self.renormalise = parts.renormalise
+        self.renormalise, self.gain, self.drop = parts.renormalise, size.gain, size.drop
         self.dropout = nn.Dropout(size.dropout)
-        self.head = nn.Linear(second * (2 if parts.renormalise else 1), classes)
+        self.head = nn.Linear(second, classes)
         for side in (4, 2):
             points = torch.tensor(grid_positions(side), dtype=torch.get_default_dtype())[None]
             self.register_buffer(f"positions{side}", points, persistent=False)
@@ -152,11 +167,15 @@ class PictureField(nn.Module):
     def features(self, pictures: Tensor) -> Tensor:
         """Return the pooled features, (rows, channels), of pictures, (rows, side, side)."""
         grid = self.stem(pictures[:, None])
-        fine = self.after(self._attended(grid)).mean((2, 3))
+        change = self._change(grid)
         if self.renormalise:
             blocks = coarsen_grid(grid.movedim(1, -1), 2).values.movedim(-1, 1)
-            fine = torch.cat([fine, self._attended(blocks).mean((2, 3))], dim=1)
-        return fine.unflatten(1, (-1, self.order)).amax(-1)
+            change = change + functional.interpolate(self._change(blocks), scale_factor=2.0)
+        if self.training:
+            kept = torch.rand(len(grid), 1, 1, 1, dtype=grid.dtype) >= self.drop
+            change = change * kept / (1 - self.drop)
+        tokens = self.after(grid + self.gain * change)
+        return tokens.mean((2, 3)).unflatten(1, (-1, self.order)).amax(-1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Map pooled features to logits."""
@@ -167,11 +186,12 @@ class PictureField(nn.Module):
         """Map (rows, side, side) to (rows, classes) logits."""
         return self.logits(self.features(pictures))
 
-    def _attended(self, grid: Tensor) -> Tensor:
+    def _change(self, grid: Tensor) -> Tensor:
+        """Return what attention adds to a grid of tokens."""
         side = grid.shape[-1]
-        positions = getattr(self, f"positions{side}")
-        tokens = self.field(self.before(grid).flatten(2).mT, positions)
-        return grid + tokens.mT.unflatten(2, (side, side))
+        tokens = self.before(grid).flatten(2).mT
+        attended: Tensor = self.field(tokens, getattr(self, f"positions{side}"))
+        return attended.mT.unflatten(2, (side, side))
 
 
 def train(

@@ -93,7 +93,7 @@ def low_rank_covariance(keys: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class MetricTemperature(nn.Module):
-    """Temperature of attention from the low-rank plus diagonal Fisher metric of its keys.
+    """Compute the temperature of attention from the Fisher metric of its keys.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ from methods.sifa.regularise import bottleneck
 from methods.sifa.renormalise import coarsen_tokens
 from methods.training import seeded
 
-RECIPE = Recipe(epochs=24, batch=100, rate=6e-3, decay=0.05, step=0.3, friction=0.35, potential=5e-4)
+RECIPE = Recipe(epochs=12, batch=100, rate=6e-3, decay=0.05, step=0.3, friction=0.35, potential=5e-4)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_every_variant_learns_where_a_bump_points(variant):
     x = 0.2 * generator.standard_normal((300, 40))
     for row, (kind, place) in enumerate(zip(y, generator.integers(40, size=300), strict=True)):
         x[row, (place + np.arange(4)) % 40] += bump[kind]
-    quick = Settings(effort=0.5)
+    quick = Settings(effort=1.0)
     trained = train(variant, "signals", x[:200], y[:200], Task("classification", 2), seed=0, settings=quick)
     probabilities = trained.predict(x[200:])
     assert np.allclose(probabilities.sum(1), 1)
