@@ -18,7 +18,7 @@ from benchmarks import (
     claims_learning,
     claims_releaf,
     claims_retrieval,
-    claims_sifa_geometry,
+    claims_sifa,
     claims_statistics,
     claims_trust,
     claims_workflow,
@@ -27,8 +27,7 @@ from benchmarks.claim import CORRECTED, OPEN, RUN, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
-SIFA = ROOT / "data" / "sifa"
-RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures"
+RELEAF, SIFA, FIGURES = ROOT / "data" / "releaf", ROOT / "data" / "sifa", ROOT / "benchmarks" / "figures"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
     "influence_metrics", "variational", "latent", "search", "trust", "explain",
@@ -75,14 +74,7 @@ CLAIMS = (
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     *claims_trust.AFTER,
     *claims_complexity.CLAIMS,
-    *claims_sifa_geometry.CLAIMS,
-    Claim(
-        "4 §6.1",
-        "CIFAR-10 95.2 % -> 96.1 % and further benchmarks.",
-        OPEN,
-        "The pipeline `sifa` is not built yet.",
-    ),
-    Claim("4 §6.4", "Ablations cost 1.5 to 3.1 points of accuracy.", OPEN, "As above."),
+    *claims_sifa.CLAIMS,
     Claim(
         "5 §7",
         "About 1,500 evaluations reach the optimum, random search 100,000.",
@@ -96,7 +88,7 @@ def read_metrics() -> dict[str, Any]:
     """Read the metrics of the pipelines and of the benchmarks.
 
     The metrics of the emotion stages are under their names, those of the pipelines `releaf` and `sifa` under
-    these, and the benchmarks that were run, by part, under `benchmarks`.
+    the name of the pipeline, and the benchmarks that were run, by part, under `benchmarks`.
     """
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {

@@ -75,7 +75,7 @@ def train_machine(
     def predict(points: Array) -> Array:
         full = np.zeros((len(points), len(rows)))
         full[:, machine.support_] = gram(points, used, gamma)
-        return softmax(_columns(machine.decision_function(full)), temperature)
+        return np.asarray(softmax(_columns(machine.decision_function(full)), temperature), np.float64)
 
     images = len(orbit(x[:1])) if form == "averaged" else 1
     return Trained(

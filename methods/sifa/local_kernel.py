@@ -140,7 +140,8 @@ def local_kernels(a: Tokens, b: Tokens, length: float, halvings: int = 0) -> Flo
 def aligned(a: Tokens, b: Tokens, length: float, halvings: int = 0) -> Floats:
     """Return the kernels of the trivial group: equal places meet.
 
-    They are sums over equal places of tokens of one kind. Parameters and the result are those of `local_kernels`; the place of a token is its number within its set.
+    They are sums over equal places of tokens of one kind. Parameters and the result are those
+    of `local_kernels`; the place of a token is its number within its set.
     """
     kernels = np.zeros((halvings + 1, a.sets, b.sets))
     place_a, place_b = _places(a), _places(b)

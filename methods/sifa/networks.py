@@ -3,8 +3,8 @@
 References
 ----------
 Vaswani et al., "Attention is all you need", NeurIPS (2017), with normalisation before each part (Xiong et
-al., ICML 2020). Greydanus and Kobak, "Scaling down deep learning with MNIST-1D", ICML (2024): the convolutional
-network of the signals.
+al., ICML 2020). Greydanus and Kobak, "Scaling down deep learning with MNIST-1D", ICML (2024): the
+convolutional network of the signals.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ def tokens_of(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """One layer of a transformer: attention among the tokens, then a perceptron for each."""
+    """One layer of a transformer: attention among tokens, then a perceptron.
 
-    def __init__(self, width: int, heads: int) -> None:
+    Causal attention sees no later token; the perceptron is `expansion` times as wide.
+    """
+
+    def __init__(self, width: int, heads: int, *, expansion: int = 2, causal: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.before = nn.LayerNorm(width)
         self.project = nn.Linear(width, 3 * width)
         self.combine = nn.Linear(width, width)
         self.perceptron = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            nn.LayerNorm(width),
+            nn.Linear(width, expansion * width),
+            nn.GELU(),
+            nn.Linear(expansion * width, width),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,7 +50,7 @@ class Block(nn.Module):
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in self.project(self.before(x)).chunk(3, dim=2)
         )
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
         x = x + self.combine(mixed.transpose(1, 2).flatten(2))
         return x + self.perceptron(x)
 

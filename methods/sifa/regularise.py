@@ -39,7 +39,7 @@ def bottleneck(
     Parameters
     ----------
     representation : (n, width) float
-        Of the rows of one batch, at least 4, after pooling.
+        Of the rows of one batch, after pooling.
     x : (n, ...) float
         Inputs; no gradient flows into them.
     y : (n,)
@@ -52,8 +52,10 @@ def bottleneck(
     Returns
     -------
     scalar
-        About -keep to 1.
+        About -keep to 1; 0 for a last batch of fewer than 4 rows, from which nothing can be measured.
     """
+    if len(representation) < FEWEST:
+        return representation.sum() * 0
     target = one_hot(y.long(), classes) if classes > 1 else y
     target = target.reshape(len(y), -1).to(representation)
     kernel = centred_kernel(representation)

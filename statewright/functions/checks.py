@@ -193,10 +193,10 @@ def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
 
 
 def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
-    stems = {name_of(path, stage.cell) for path in stage.deps}
+    stems = {name_of(path, stage.cell, signature.inputs) for path in stage.deps}
     previous = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
     for paths in (stage.deps, [out.path for out in stage.outs]):
-        for stem in repeated_stems(paths, stage.cell):
+        for stem in repeated_stems(paths):
             yield f"{stage.address}: several files in dvc.yaml have the stem '{stem}'; rename one"
     for name in signature.inputs:
         if name in previous and name not in stems:
@@ -207,10 +207,10 @@ def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) ->
             yield f"{stage.address}: {signature.where}: no dependency has the stem of {taker}"
     if signature.inputs:
         texts = param_texts(stage, workflow.params)
-        from_params = {name_of(path, stage.cell) for path in stage.deps if path in texts}
+        from_params = {name_of(path, stage.cell, signature.inputs) for path in stage.deps if path in texts}
         for stem in sorted(stems - from_params - set(signature.inputs)):
             yield f"{stage.address}: {signature.where}: no argument takes the dependency '{stem}'"
-    outs = {name_of(out.path, stage.cell) for out in stage.outs}
+    outs = {name_of(out.path, stage.cell, signature.outputs) for out in stage.outs}
     returned = set(signature.outputs)
     if returned == {""} and len(outs) == 1:
         return
@@ -322,12 +322,13 @@ def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, 
     produced = {}
     for address, signature in signatures.items():
         for out in workflow.stages[address].outs:
-            stem = name_of(out.path, workflow.stages[address].cell)
+            stem = name_of(out.path, workflow.stages[address].cell, signature.outputs)
             contract = signature.outputs.get(stem) or signature.outputs.get("")
             produced[out.path] = (address, contract)
     for address, signature in signatures.items():
         for path in workflow.stages[address].deps:
-            expected = signature.inputs.get(name_of(path, workflow.stages[address].cell))
+            cell = workflow.stages[address].cell
+            expected = signature.inputs.get(name_of(path, cell, signature.inputs))
             if expected is None or path not in produced:
                 continue
             producer, contract = produced[path]

@@ -159,15 +159,16 @@ def load_inputs(
     code = function.__code__
     where = f"{code.co_filename}:{code.co_firstlineno}"
     names = code.co_varnames[: code.co_argcount]
-    if repeated := repeated_stems(stage.deps, stage.cell):
+    if repeated := repeated_stems(stage.deps):
         raise WorkflowError(
             f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one of the files"
         )
-    by_stem = {name_of(path, stage.cell): path for path in stage.deps}
+    stems = {stem for name in names for stem in input_stems(name, hints[name])}
+    by_stem = {name_of(path, stage.cell, stems): path for path in stage.deps}
     persistent = {PREVIOUS + Path(out.path).stem: out.path for out in stage.outs if out.persist}
     persistent = {name: path for name, path in persistent.items() if name in names and name not in by_stem}
-    stems = {name: () if name in persistent else input_stems(name, hints[name]) for name in names}
-    needed = {stem: name for name, group in stems.items() for stem in group}
+    groups = {name: () if name in persistent else input_stems(name, hints[name]) for name in names}
+    needed = {stem: name for name, group in groups.items() for stem in group}
     if missing := [_describe(stem, name) for stem, name in needed.items() if stem not in by_stem]:
         raise WorkflowError(
             f"{where}: no dependency in dvc.yaml has the stem of {', '.join(missing)}; "
@@ -189,7 +190,7 @@ def load_inputs(
             arguments[name] = load_previous(Path(persistent[name]), hints[name])
         elif is_named_tuple(hints[name]):
             contracts = typing.get_type_hints(hints[name], include_extras=True)
-            arguments[name] = hints[name](**{stem: load(stem, contracts[stem]) for stem in stems[name]})
+            arguments[name] = hints[name](**{stem: load(stem, contracts[stem]) for stem in groups[name]})
         else:
             arguments[name] = load(name, hints[name])
     return arguments
@@ -246,7 +247,8 @@ def write_outputs(stage: Stage, result: Any, annotation: Any) -> None:
 
     If one value is invalid, nothing is written.
     """
-    paths = {name_of(out.path, stage.cell): Path(out.path) for out in stage.outs}
+    fields = annotation._fields if is_named_tuple(annotation) else ()
+    paths = {name_of(out.path, stage.cell, fields): Path(out.path) for out in stage.outs}
     if is_named_tuple(annotation):
         contracts = typing.get_type_hints(annotation, include_extras=True)
         values = {name: getattr(result, name) for name in annotation._fields}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,22 +16,23 @@ CELL = "cell"
 """Keyword argument that takes the values of a cell of a matrix, by axis."""
 
 
-def name_of(path: str, cell: Mapping[str, Any]) -> str:
+def name_of(path: str, cell: Mapping[str, Any], names: Container[str]) -> str:
     """Return the name by which a stage function knows a file.
 
-    It is the stem. In a cell of a matrix, a stem that is the value of an axis differs between the cells, and
-    the name is that of the axis.
+    It is the stem. In a cell of a matrix, a stem that is the value of an axis differs between the cells: the
+    name is that of the axis, if it is among the `names` of the function and the stem is not.
     """
     stem = PurePosixPath(path).stem
-    return next((axis for axis, value in cell.items() if str(value) == stem), stem)
+    axes = (axis for axis, value in cell.items() if str(value) == stem and axis in names)
+    return stem if stem in names else next(axes, stem)
 
 
-def repeated_stems(paths: Iterable[str], cell: Mapping[str, Any]) -> list[str]:
-    """Return the names that occur more than once in `paths`.
+def repeated_stems(paths: Iterable[str]) -> list[str]:
+    """Return the stems that occur more than once in `paths`.
 
     Such files are ambiguous, because an argument names a file by its stem.
     """
-    stems = [name_of(path, cell) for path in paths]
+    stems = [PurePosixPath(path).stem for path in paths]
     return sorted({stem for stem in stems if stems.count(stem) > 1})
 
 

@@ -136,7 +136,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             current.usage = _run_commands(work, stage, current.log)
         except StageFailedError as error:
             observation = work.watch.end(stage.address) if work.watch else observation
-            if observation.stale and not work.cancelled.is_set():
+            if observation.is_doubtful and not work.cancelled.is_set():
                 raise _stale_input(work, stage, observation) from error
             raise
         finally:
@@ -144,7 +144,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             if signatures(root, stage) != before:
                 work.unrepeatable.add(stage.address)
         observation = work.watch.end(stage.address) if work.watch else observation
-        if observation.stale:
+        if observation.is_doubtful:
             raise _stale_input(work, stage, observation)
         announce = partial(_record, work, stage, current)
         try:
@@ -195,6 +195,13 @@ def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:
 
 
 def _stale_input(work: Work, stage: Stage, observation: Observation) -> StaleInputError:
+    if not observation.stale:
+        producer, output = next(iter(observation.unseen.items()))
+        work.board.update(stage.address, note=f"may have read {output} before {producer} had finished")
+        return StaleInputError(
+            f"{stage.address} ran while {producer} made {output} faster than its files could be watched, and "
+            "may have read them, so its outputs were not recorded"
+        )
     producer, output = next(iter(observation.stale.items()))
     work.board.update(stage.address, note=f"opened {output} before {producer} had finished")
     return StaleInputError(

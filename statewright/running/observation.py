@@ -25,6 +25,9 @@ class Observation:
         Producer -> an output of it, or the folder of one, that was opened before it had finished.
     passed_on : mapping of str to str
         Earlier stage of this run -> a file that it wrote and this stage read, and none declares.
+    unseen : mapping of str to str
+        As `stale`, but the output is a new folder that the command names, and whose files it may have
+        read before the folder was watched.
     """
 
     exact: bool = False
@@ -32,6 +35,12 @@ class Observation:
     own: bool = False
     stale: Mapping[str, str] = field(default_factory=dict)
     passed_on: Mapping[str, str] = field(default_factory=dict)
+    unseen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """True if the command may have read an output that was not final."""
+        return bool(self.stale or self.unseen)
 
 
 @dataclass
@@ -51,6 +60,7 @@ class Command:
     stale: dict[str, str] = field(default_factory=dict)
     saving: dict[str, str] = field(default_factory=dict)
     passed_on: dict[str, str] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -8,11 +8,15 @@ inotify reports that a file was opened, not by which process. So
 
 A producer opens its own outputs, too. While its command runs, only a file that is closed after reading
 counts, and not if the producer was seen to read its own outputs and the other stage was observed.
+
+A new folder is watched a few milliseconds after it was made. If it already holds files then, a stage whose
+reads are not known counts as their reader if its command names the folder.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import threading
 import time
@@ -35,7 +39,7 @@ from statewright.running.observation import (
 )
 from statewright.running.own_opens import OwnOpens
 from statewright.running.watched_paths import WatchedPaths
-from statewright.workflow import Workflow
+from statewright.workflow import Stage, Workflow
 
 
 class Watch:
@@ -113,7 +117,12 @@ class Watch:
                 if self._stages[producer].phase != FINISHED:
                     command.stale.setdefault(producer, output)
             return Observation(
-                command.exact, frozenset(command.reads), command.own, command.stale, command.passed_on
+                exact=command.exact,
+                reads=frozenset(command.reads),
+                own=command.own,
+                stale=command.stale,
+                passed_on=command.passed_on,
+                unseen=command.unseen,
             )
 
     def finish(self, address: str, *, failed: bool = False, again: bool = False) -> None:
@@ -156,6 +165,8 @@ class Watch:
         for event in self._paths.events():
             if event.mask & inotify.OVERFLOWED:
                 self._note_loss()
+            elif not event.mask:
+                self._note_unseen(event.paths)
             elif self._commands and event.mask & inotify.CLOSE_WRITTEN:
                 for path in event.paths:
                     if not path.rpartition("/")[2].startswith("."):
@@ -170,6 +181,16 @@ class Watch:
         for address, stage in self._workflow.stages.items():
             for out in stage.outs:
                 self._note_output(out.path, address, inotify.OPEN | inotify.CLOSE_UNWRITTEN)
+
+    def _note_unseen(self, folders: Collection[str]) -> None:
+        """Note new folders that held files before they were watched."""
+        for output, producer in {pair for path in folders for pair in self._paths.covering_outputs(path)}:
+            for address, command in self._commands.items():
+                known = address in self._ordering.observed or producer in self._ancestors(address)
+                if address == producer or known or self._stages[producer].phase == FINISHED:
+                    continue
+                if _is_named(output, self._workflow.stages[address]):
+                    command.unseen.setdefault(producer, output)
 
     def _note(self, paths: Collection[str], mask: int) -> None:
         if mask & inotify.OPEN and any(self._own_opens.take(path) for path in paths):
@@ -260,6 +281,13 @@ class Watch:
             return None
         name = self._paths.relative(path)
         return name if name is not None and self._paths.is_watched(name) else None
+
+
+def _is_named(output: str, stage: Stage) -> bool:
+    """Return whether the command of a stage names a path, or one inside of it."""
+    names = {output, os.path.relpath(output, stage.wdir)}
+    pattern = rf"(?<![\w./-])(?:\./)?(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w.-])"
+    return any(re.search(pattern, command) for command in stage.cmd)
 
 
 def open_watch(

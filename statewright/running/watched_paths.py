@@ -20,9 +20,10 @@ MASK = inotify.OPEN | inotify.CLOSE_UNWRITTEN | inotify.CLOSE_WRITTEN | inotify.
 
 @dataclass(frozen=True)
 class PathEvent:
-    """Kinds of access to a file; an overflow has no path.
+    """Kinds of access to a file.
 
-    A file of DVC's cache can have several paths in the repository, if it is linked there.
+    An overflow has no path. Mask 0 is a new folder that already holds files when its watch begins. A file of
+    DVC's cache can have several paths in the repository, if it is linked there.
     """
 
     paths: tuple[str, ...]
@@ -122,12 +123,17 @@ class WatchedPaths:
                 path = f"{watched}/{event.name}" if watched and event.name else watched or event.name
                 if event.mask & (inotify.CREATED | inotify.MOVED_HERE) and event.mask & inotify.IS_FOLDER:
                     self._cover_new_folder(path)
+                    if self._holds_files(path):
+                        yield PathEvent((path,), 0)
                 paths.append(path)
             if paths:
                 yield PathEvent(tuple(paths), event.mask)
 
     def _has_watched_parent(self, path: str) -> bool:
         return path != "" and _folder_of(path) in self._folders
+
+    def _holds_files(self, path: str) -> bool:
+        return any(files for _, _, files in os.walk(f"{self._root}/{path}"))
 
     def _cover_new_folder(self, path: str) -> None:
         if self.covering_outputs(path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np  # noqa: F401 - Tensors names it
+
 from tasks.sifa.cell import run_cell
 from tasks.sifa.contracts.rows import Rows
 from tasks.sifa.contracts.train import TrainOutputs

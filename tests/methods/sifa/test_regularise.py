@@ -141,7 +141,11 @@ def test_the_term_falls_when_the_nuisance_is_removed():
     assert math.isfinite(float(value))
 
 
-def test_too_few_rows_raise_an_error():
+def test_too_few_rows_raise_an_error_but_a_short_last_batch_costs_nothing():
+    rows = torch.randn(3, 2, requires_grad=True)
+    value = bottleneck(rows, torch.randn(3, 5), torch.tensor([0, 1, 0]), classes=2)
+    value.backward()
+    assert value.item() == 0 and bool((rows.grad == 0).all())
     with pytest.raises(ValueError, match="3 rows; expected at least 4"):
         dependence(torch.zeros(3, 1), torch.zeros(3, 1))
     with pytest.raises(ValueError, match="equal numbers"):

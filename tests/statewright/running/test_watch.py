@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,9 +35,14 @@ def open_watch(tmp_path: Path) -> Iterator[OpenWatch]:
         (tmp_path / name).write_text("1\n")
     opened: list[Watch] = []
 
-    def watch(observed: tuple[str, ...] = (), rereading: tuple[str, ...] = ()) -> Watch:
-        ordering = order_stages(WORKFLOW, tuple(STAGES), {}, observed, 4)
-        opened.append(Watch(tmp_path, WORKFLOW, ordering, rereading=rereading, tracked=["src/lib.py"]))
+    def watch(
+        observed: tuple[str, ...] = (),
+        rereading: tuple[str, ...] = (),
+        stages: Mapping[str, Stage] = types.MappingProxyType({}),
+    ) -> Watch:
+        workflow = Workflow({**STAGES, **stages}, WORKFLOW.upstream)
+        ordering = order_stages(workflow, tuple(STAGES), {}, observed, 4)
+        opened.append(Watch(tmp_path, workflow, ordering, rereading=rereading, tracked=["src/lib.py"]))
         return opened[-1]
 
     yield watch
@@ -81,6 +88,48 @@ def test_a_new_folder_of_an_output_is_watched(tmp_path: Path, open_watch: OpenWa
     shell(tmp_path, "cat parts/deep/er/2.csv")
 
     assert watch.end("reader").reads == {"parts"}
+
+
+@pytest.mark.parametrize(
+    ("command", "wdir", "observed", "unseen"),
+    [
+        ("cat parts/1.csv > read.csv", ".", (), {"made": "parts"}),
+        ("cat ./parts/1.csv > read.csv", ".", (), {"made": "parts"}),
+        ("cat ../parts/1.csv > read.csv", "data", (), {"made": "parts"}),
+        ("cat parts/1.csv > read.csv", ".", ("reader",), {}),
+        ("python -m parts.read other/parts --parts", ".", (), {}),
+    ],
+    ids=["named", "named below .", "named from a folder", "known reads", "not named"],
+)
+def test_files_that_appear_before_they_are_watched_make_a_reader_doubtful(
+    tmp_path: Path,
+    open_watch: OpenWatch,
+    command: str,
+    wdir: str,
+    observed: tuple[str, ...],
+    unseen: dict[str, str],
+) -> None:
+    watch = open_watch(observed, stages={"reader": replace(STAGES["reader"], cmd=(command,), wdir=wdir)})
+    begin(watch, "made")
+    shell(tmp_path, "rm -r parts")
+    begin(watch, "reader")
+    with watch._mutex:  # the thread that watches new folders comes too late
+        shell(tmp_path, "mkdir parts && echo 1 > parts/1.csv && cat parts/1.csv > read.csv")
+        observation = watch.end("reader")
+
+    assert not observation.stale
+    assert observation.unseen == unseen
+    assert observation.is_doubtful == bool(unseen)
+
+
+def test_an_empty_new_folder_makes_no_reader_doubtful(tmp_path: Path, open_watch: OpenWatch) -> None:
+    watch = open_watch(stages={"reader": replace(STAGES["reader"], cmd=("ls parts",))})
+    begin(watch, "made")
+    shell(tmp_path, "rm -r parts")
+    begin(watch, "reader")
+    shell(tmp_path, "mkdir parts")
+
+    assert not watch.end("reader").is_doubtful
 
 
 @pytest.mark.parametrize("phase", ["waiting", "preparing", "running", "finished"])
