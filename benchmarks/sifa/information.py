@@ -58,7 +58,7 @@ def labelled_truth(shift: float) -> float:
 
 
 def _estimators() -> BenchmarkTable:
-    rows = []
+    rows: list[list[str | int | float | None]] = []
     for r in CORRELATIONS:
         pairs = [gaussians(r, ROWS, seed) for seed in range(SEEDS)]
         near = [ksg(x, y) for x, y in pairs]
@@ -124,7 +124,7 @@ def _masking() -> BenchmarkTable:
     generator = torch.Generator().manual_seed(3)
     weight = torch.randn(2, 8, generator=generator, dtype=torch.float64)
     x = torch.rand(500, 8, generator=generator, dtype=torch.float64)
-    rows = []
+    rows: list[list[str | int | float | None]] = []
     for name, smooth in (("linear", True), ("linear after a sawtooth", False)):
 
         def model(point: torch.Tensor, smooth: bool = smooth) -> torch.Tensor:
@@ -153,7 +153,7 @@ def _representations() -> BenchmarkTable:
         name="representations",
         title=f"Pooled features of networks on {TRAINED} turned digits, on {JUDGED} other rows, means over "
         f"{CRITICS} seeds: information with the label in {COMPONENTS} principal components (nats, 3 "
-        f"neighbours; the label has {np.log(10):.3f}), the same of permuted labels, information with the first principal "
+        f"neighbours; the label has {np.log(10):.3f}), the same of permuted labels, information with the first "
         f"component of the input after noise of {NOISE:g} standard deviations, and normalised dependence.",
         columns=["variant", "accuracy", "label", "permuted", "input, noised", "D(input)", "D(label)"],
         rows=rows,
