@@ -24,8 +24,8 @@ PUBLISHED = 1.88
 RATE, LOWEST, WARM_UP, EVALUATED = 1e-3, 1e-4, 100, 200
 
 
+class CharacterModel(nn.Module):
     """Causal transformer over characters; output weights are the embedding."""
-    """Causal transformer over characters, with the output weights tied to the embedding."""
 
     def __init__(self, characters: int) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ PATCH = 2
 
 
 def tokens_of(x: Tensor) -> Tensor:
-    """Return (rows, tokens, features): patches of 2 x 2 pixels, or four points of a signal."""
+    """Return (rows, tokens, features): patches, or four points of a signal."""
     if x.ndim == 3:
         patches = x.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH)
         return patches.reshape(len(x), -1, PATCH * PATCH)
