@@ -5,24 +5,14 @@
     of graphs    token = facts + place in the file (plain), or + the count of each bond;  b(bond_ij)
     graph        messages along bonds only (GAT, GCN)
 
-<<<<<<< HEAD
 `attention` sees distances or bonds alone, so it is invariant under motions and renumbering; `plain` has to
 learn that from examples, or from turned copies of them (`turned`). All end in a sum over atoms.
-=======
-`attention` sees distances or bonds alone, so it is invariant under motions and renumbering; `plain` has to learn
-that from examples, or from turned copies of them (`turned`). All end in a sum over atoms.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 References
 ----------
 Vaswani et al. (2017), Attention is all you need; Ying et al. (2021), Do transformers really perform badly for
-<<<<<<< HEAD
 graph representation?, for a bias of the attention by the relation of two nodes; Velickovic et al. (2018),
 Graph attention networks.
-=======
-graph representation?, for a bias of the attention by the relation of two nodes; Velickovic et al. (2018), Graph
-attention networks.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 """
 
 from __future__ import annotations
@@ -95,45 +85,27 @@ class AtomTransformer(nn.Module):
         self.view, self.places = view, places
         if places:
             self.embed = nn.ModuleList(nn.Embedding(largest, width) for largest in LARGEST_FACTS)
-<<<<<<< HEAD
             self.place: nn.Embedding | nn.Linear = nn.Embedding(places if view == "plain" else CODES, width)
             self.bias: nn.Embedding | nn.Linear | None = (
                 nn.Embedding(CODES, HEADS) if view == "attention" else None
             )
-=======
-            self.place = nn.Embedding(places, width) if view == "plain" else nn.Embedding(CODES, width)
-            self.bias = nn.Embedding(CODES, HEADS) if view == "attention" else None
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
         else:
             self.embed = nn.ModuleList([nn.Embedding(ELEMENTS, width)])
             self.place = nn.Linear(3 if view == "plain" else RADII * len(COVALENT), width)
             self.bias = nn.Linear(RADII, HEADS) if view == "attention" else None
-<<<<<<< HEAD
         self.layers = nn.ModuleList(Block(width) for _ in range(LAYERS))
         self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map molecules, (n, atoms, 4) or (n, places, 7 + places), to (n,) means."""
-=======
-        layer = nn.TransformerEncoderLayer(width, HEADS, 2 * width, 0.0, batch_first=True, norm_first=True)
-        self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
-        self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map molecules of shape (n, atoms, 4) or (n, places, 7 + places) to (n,) standardised means."""
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
         present = x[..., 0] > 0
         h, bias = self._of_graph(x) if self.places else self._of_coordinates(x, present)
         mask = torch.zeros_like(present, dtype=h.dtype).masked_fill(~present, -math.inf)[:, None, None, :]
         mask = mask.expand(-1, HEADS, x.shape[1], -1)
         if bias is not None:
             mask = mask + bias.permute(0, 3, 1, 2)
-<<<<<<< HEAD
         for layer in self.layers:
             h = layer(h, mask)
-=======
-        h = self.layers(h, mask=mask.reshape(-1, x.shape[1], x.shape[1]))
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
         return (self.head(h)[..., 0] * present).sum(1) / math.sqrt(10)
 
     def _of_graph(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -159,7 +131,6 @@ class AtomTransformer(nn.Module):
         return h + self.place(sums), self.bias(radial)
 
 
-<<<<<<< HEAD
 class Block(nn.Module):
     """Attention with an additive bias, then a network of each token.
 
@@ -181,8 +152,6 @@ class Block(nn.Module):
         return h + self.network(self.between(h))
 
 
-=======
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 def radial_functions(r: Tensor) -> Tensor:
     """Return Gaussian functions of distances, (..., radii)."""
     centres = torch.linspace(0.5, FARTHEST, RADII, dtype=r.dtype)
@@ -236,11 +205,7 @@ def bound(x: Tensor) -> Tensor:
 
 
 def fit_network(build: Callable[[], nn.Module], x: Floats, y: Floats, recipe: Recipe, *, seed: int) -> Fitted:
-<<<<<<< HEAD
     """Train a network on standardised values by a smoothed absolute error.
-=======
-    """Train a network on standardised values by the mean absolute error smoothed near 0.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
     Parameters
     ----------
@@ -269,11 +234,7 @@ def fit_network(build: Callable[[], nn.Module], x: Floats, y: Floats, recipe: Re
             Objective(shuffled(torch.arange(len(y)), recipe.batch, generator), loss, generators=(generator,)),
             LoopSettings(recipe.epochs, rate=Cosine(updates, warm_up=updates // 20), clip=1.0),
         )
-<<<<<<< HEAD
     return Fitted(model.eval(), mean, sd, tuple(epoch.train_loss for epoch in fitted.history))
-=======
-    return Fitted(model.eval(), mean, sd, tuple(epoch.loss for epoch in fitted.history))
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 
 @dataclass(frozen=True)
@@ -294,11 +255,7 @@ class Fitted:
 
 
 def turned(x: Tensor, generator: torch.Generator) -> Tensor:
-<<<<<<< HEAD
     """Turn or reflect each molecule about the origin by a random matrix."""
-=======
-    """Return molecules turned or reflected about the origin, each by an orthogonal matrix of its own."""
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     q, r = torch.linalg.qr(torch.randn(len(x), 3, 3, generator=generator))
     # With positive diagonal of r the matrices are uniform (Mezzadri 2007).
     q = q * r.diagonal(dim1=-2, dim2=-1).sign()[:, None, :]

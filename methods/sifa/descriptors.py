@@ -30,10 +30,7 @@ from methods.sifa.graph_environments import (
     RING,
     Floats,
     Graphs,
-<<<<<<< HEAD
     Ints,
-=======
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     environments,
 )
 from methods.sifa.lipophilicity import contributions
@@ -102,28 +99,16 @@ class _Facts:
 
     def bonds(self, chosen: Mask) -> Floats:
         """Return how many chosen bonds each atom has."""
-<<<<<<< HEAD
         return np.asarray(np.bincount(self.given.source[chosen], minlength=len(self.number)), np.float64)
-=======
-        count: Floats = np.bincount(self.given.source[chosen], minlength=len(self.number)).astype(float)
-        return count
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
     def near(self, mask: Mask) -> Floats:
         """Return how many neighbours of each atom are in the mask."""
         return self.bonds(mask[self.given.target])
 
-<<<<<<< HEAD
     def total(self, values: Floats | Ints | Mask) -> Floats:
         """Return the sum over the atoms of each molecule."""
         sums = np.bincount(self.given.owner, values.astype(float), self.given.molecules)
         return np.asarray(sums, np.float64)
-=======
-    def total(self, values: Floats | Mask) -> Floats:
-        """Return the sum over the atoms of each molecule."""
-        sums: Floats = np.bincount(self.given.owner, values.astype(float), self.given.molecules)
-        return sums
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
     def masses(self) -> Floats:
         """Return the mass of each atom with its hydrogens."""
@@ -151,11 +136,7 @@ def _polar_areas(atom: _Facts) -> Floats:
 
 
 def _rotatable(atom: _Facts) -> Floats:
-<<<<<<< HEAD
     """Return the single bonds outside rings whose ends both go on, no amides."""
-=======
-    """Return the single bonds outside rings between atoms that both go on, amides not counted."""
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     given = atom.given
     goes_on = (atom.heavy >= 2) & (atom.triples == 0)
     amide = atom.carbonyl[given.source] & atom.amide_nitrogen()[given.target]
@@ -178,7 +159,6 @@ def _groups(atom: _Facts) -> list[Mask]:
     nitro = n & (atom.near(o) >= 2)
     return [
         hydroxyl & ~at_ring & (atom.near(atom.carbonyl) == 0), hydroxyl & at_ring, acid, ester,
-<<<<<<< HEAD
         atom.carbonyl & (amides == 1),
         atom.carbonyl & (atom.near(atom.carbon) >= 1) & (amides == 0) & ~acid & ~ester,
         single & (atom.near(atom.carbonyl) == 0), amine & (atom.hydrogens >= 2),
@@ -186,23 +166,13 @@ def _groups(atom: _Facts) -> list[Mask]:
         n & (atom.triples > 0), atom.carbonyl & (amides >= 2), n & atom.aromatic & (atom.hydrogens == 0),
         n & atom.aromatic & (atom.hydrogens > 0), s & (atom.near(atom.oxo) >= 2),
         s & (atom.heavy == 2) & ~atom.aromatic,
-=======
-        atom.carbonyl & (amides == 1), atom.carbonyl & (atom.near(atom.carbon) >= 1) & (amides == 0) & ~acid & ~ester,
-        single & (atom.near(atom.carbonyl) == 0), amine & (atom.hydrogens >= 2), amine & (atom.hydrogens < 2), nitro,
-        n & (atom.triples > 0), atom.carbonyl & (amides >= 2), n & atom.aromatic & (atom.hydrogens == 0),
-        n & atom.aromatic & (atom.hydrogens > 0), s & (atom.near(atom.oxo) >= 2), s & (atom.heavy == 2) & ~atom.aromatic,
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
         atom.carbon & (atom.triples > 0), atom.carbon & (atom.doubles > 0) & ~atom.carbonyl,
         (atom.number == 17) & at_ring,
     ]  # fmt: skip
 
 
 def _hydrogen_bonds(atom: _Facts) -> list[Floats]:
-<<<<<<< HEAD
     """Return the donors near an acceptor, and the pairs of both."""
-=======
-    """Return donors within two bonds of an acceptor, and the smaller of donors and acceptors."""
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     donor = atom.polar & (atom.hydrogens > 0)
     two_away = atom.near(atom.near(atom.polar) > 1) > 0
     donors, acceptors = atom.total(donor), atom.total(atom.polar)
@@ -210,11 +180,7 @@ def _hydrogen_bonds(atom: _Facts) -> list[Floats]:
 
 
 def _shapes(given: Graphs) -> Floats:
-<<<<<<< HEAD
     """Return rings, distinct, diameter, mean path, connectivities, branches."""
-=======
-    """Return rings, distinct, diameter, mean path, two connectivities and branches of each molecule."""
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     features = environments(given, 3).features
     # One irrational combination marks a class: equal atoms have equal sums up to rounding.
     marks = (features @ np.sqrt(np.arange(2.0, features.shape[1] + 2))).round(6)

@@ -38,11 +38,7 @@ LEAST_NOISE = 1e-9
 
 @dataclass(frozen=True)
 class Search:
-<<<<<<< HEAD
     """Settings of the search for the weights of the scales.
-=======
-    """How the weights of the scales are found.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
     Attributes
     ----------
@@ -115,33 +111,21 @@ def criterion(weights: Tensor, noise: Tensor, kernels: Tensor, y: Tensor, *, inf
 
 
 def fit(kernels: Floats, y: Floats, search: Search, *, seed: int) -> Field:
-<<<<<<< HEAD
     """Find the weights of the scales, then the coefficients.
-=======
-    """Find the weights of the scales on a sample of the rows, then the coefficients on all rows.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
     Parameters
     ----------
     kernels : (scales, n, n) float array
-<<<<<<< HEAD
         Symmetric, positive semi-definite. The weights are found on a sample of the rows.
-=======
-        Symmetric, positive semi-definite.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     y : (n,) float array
     search : Search
     seed : int
         Of the sample.
     """
     mean, sd = float(y.mean()), float(y.std())
-<<<<<<< HEAD
     if sd == 0:
         # The evidence of a constant has no maximum: the field is its mean.
         return Field(np.zeros(len(y)), np.ones(len(kernels)), search.noise, mean, ())
-=======
-    sd = sd if sd > 0 else 1.0
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     values = (y - mean) / sd
     # Spread of the field of each scale over the rows: what all rows share is the mean, whatever its weight.
     units = np.maximum(np.einsum("sii->s", kernels) / len(y) - kernels.mean((1, 2)), 1e-12)
@@ -161,26 +145,15 @@ def _search(kernels: Tensor, y: Tensor, search: Search) -> tuple[tuple[float, ..
     start[-1] = float(np.log(search.noise))
     logs = nn.Parameter(start)
 
-<<<<<<< HEAD
     def closure() -> float:
-=======
-    def closure() -> Tensor:
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
         optimiser.zero_grad()
         sizes = logs.exp()
         loss = criterion(sizes[:-1], sizes[-1] + LEAST_NOISE, kernels, y, information=search.information)
         loss.backward()
-<<<<<<< HEAD
         return float(loss.detach())
 
     optimiser = _optimiser(logs, search)
     losses = [float(optimiser.step(closure)) for _ in range(search.steps)]
-=======
-        return loss
-
-    optimiser = _optimiser(logs, search)
-    losses = [optimiser.step(closure).item() for _ in range(search.steps)]
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     return tuple(losses), logs.detach().exp().numpy()
 
 

@@ -7,17 +7,10 @@
     metric  distances of a kind of tokens are |x - x'|_g with the Fisher metric of a first field,
             g = E[grad f grad f'] / sd^2 + ridge, divided by the d-th root of its determinant
 
-<<<<<<< HEAD
 A normal distribution with mean f(x) and fixed spread has the Fisher information grad f grad f' / sd^2 about
 its input, so g measures how far two tokens are apart in nats as the values see them. Its unit determinant is
 the temperature exp(-slogdet / (2 d)) of metric-adaptive attention: only the shape of the metric acts, the
 length scales are the evidence's.
-=======
-A normal distribution with mean f(x) and fixed spread has the Fisher information grad f grad f' / sd^2 about its
-input, so g measures how far two tokens are apart in nats as the values see them. Its unit determinant is the
-temperature exp(-slogdet / (2 d)) of metric-adaptive attention: only the shape of the metric acts, the length
-scales are the evidence's.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 References
 ----------
@@ -28,11 +21,7 @@ backpropagation-free machine learning models, Science 383, for kernels with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-<<<<<<< HEAD
 from dataclasses import dataclass, field
-=======
-from dataclasses import dataclass
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,11 +82,7 @@ class Options:
 
     symmetry: bool = True
     metric: bool = False
-<<<<<<< HEAD
     search: Search = field(default_factory=Search)
-=======
-    search: Search = Search()
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 
 @dataclass(frozen=True)
@@ -142,7 +127,6 @@ class FittedField:
             parts.append(self.field.predict(np.concatenate(kernels)))
         return np.concatenate(parts)
 
-<<<<<<< HEAD
     def flops(self) -> int:
         """Return the operations of the kernels of one set of average size."""
         total = 0.0
@@ -152,8 +136,6 @@ class FittedField:
             total += pairs * (2 * level.stored.features.shape[1] + 4 + 4 * level.scale.halvings)
         return int(total)
 
-=======
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 def fit_field(scales: Sequence[Scale], x: Floats, y: Floats, options: Options, *, seed: int) -> FittedField:
     """Fit a field to values of sets.
@@ -169,19 +151,11 @@ def fit_field(scales: Sequence[Scale], x: Floats, y: Floats, options: Options, *
         Of the rows that the weights of the scales, and the metric, are found on.
     """
     levels = [_level(scale, x, options) for scale in scales]
-<<<<<<< HEAD
     fitted = fit(_square(levels), y, options.search, seed=seed)
     if options.metric:
         levels = _with_metric(levels, fitted, seed)
         fitted = fit(_square(levels), y, options.search, seed=seed)
     return FittedField(tuple(levels), fitted)
-=======
-    field = fit(_square(levels), y, options.search, seed=seed)
-    if options.metric:
-        levels = _with_metric(levels, field, seed)
-        field = fit(_square(levels), y, options.search, seed=seed)
-    return FittedField(tuple(levels), field)
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 
 def fisher_metric(tokens: Tokens, stored: Tokens, scale: Scale, weights: Floats, values: Floats) -> Metrics:
@@ -253,7 +227,6 @@ def _with_metric(levels: Sequence[_Level], field: Field, seed: int) -> list[_Lev
             for kind, gradients in fisher_metric(tokens, stored, level.scale, weights, values).items()
         }
         after.append(
-<<<<<<< HEAD
             _Level(
                 level.scale,
                 level.standard,
@@ -262,9 +235,6 @@ def _with_metric(levels: Sequence[_Level], field: Field, seed: int) -> list[_Lev
                 _stretched(stored, metric),
                 level.symmetry,
             )
-=======
-            _Level(level.scale, level.standard, level.projection, metric, _stretched(stored, metric), level.symmetry)
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
         )
     return after
 

@@ -1,20 +1,10 @@
-<<<<<<< HEAD
 """Describe the atoms of a molecular graph whatever their order.
-=======
-"""Describe the atoms of a molecular graph, and the whole graph, without its drawing order.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
     h_i^0     = one-hot element, neighbours, charge, hydrogens, aromatic, in ring, hybridisation
     h_i^(r+1) = sum over neighbours j, apart for each type of bond, of h_j^r          (r + 1 bonds away)
     x_i^r     = (h_i^0, ..., h_i^r), the environment of atom i out to r bonds
 
-<<<<<<< HEAD
 The sums do not change when the atoms are numbered differently.
-=======
-The sums do not change when the atoms are numbered differently. Coarse-graining makes a group of each ring
-system, of each other unsaturated or charged set of bonded atoms with what is bound to it only, and of each
-remaining atom; the descriptors count such facts for the whole molecule.
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
 
 References
 ----------
@@ -107,11 +97,7 @@ def first_facts(given: Graphs) -> Floats:
 
 
 def environments(given: Graphs, radius: int) -> Tokens:
-<<<<<<< HEAD
     """Return the description of each atom out to `radius` bonds; kind: element."""
-=======
-    """Return the description of each atom out to `radius` bonds; the kind of a token is its element."""
->>>>>>> d983e9297d4a06ba4fe6eeb4e42b32f70839036e
     h = first_facts(given)
     layers, weight = [h], 1.0
     for _ in range(radius):
