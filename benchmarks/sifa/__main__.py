@@ -1,7 +1,7 @@
 """Benchmarks of symmetric information fields: every variant on each set.
 
-``python -m benchmarks.sifa [SET ...] --seeds 10`` trains every variant of the sets with each seed, prints tables
-in Markdown, and stores them in `benchmarks/figures/sifa` and in MLflow. A finished cell is kept, so that a
+``python -m benchmarks.sifa [SET ...] --seeds 10`` trains every variant of the sets with each seed, prints
+tables in Markdown, and stores them in `benchmarks/figures/sifa` and in MLflow. A finished cell is kept, so that a
 command that was stopped resumes. The other parts (``layers``, ``shakespeare``) take ``--repeat``.
 No threshold makes it fail.
 """

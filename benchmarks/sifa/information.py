@@ -1,4 +1,4 @@
-"""Information: estimators against the truth, decimation, and attacks on a masked gradient."""
+"""Information: estimators, decimation, masked gradients, trained networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from benchmarks.parts import Tables
 from methods.sifa.contrastive import info_nce_bound
-from methods.sifa.information import binned, ksg, mixed
+from methods.sifa.information import binned, ksg, mixed, noised, permuted
+from methods.sifa.regularise import dependence
 from methods.sifa.renormalise import coarse_coupling, coupling, decimate, ising_chains
 from methods.trust.black_box import Budget, robustness
 from tasks.report.benchmark import BenchmarkTable
@@ -20,14 +21,17 @@ ROWS, SEEDS, CRITICS = 1_000, 20, 3
 CORRELATIONS = (0.0, 0.3, 0.6, 0.9, 0.99)
 SHIFTS = (1.0, 3.0)
 BATCH = 64
+VARIANTS = ("sifa", "no-information", "no-symmetry")
+TRAINED, JUDGED, COMPONENTS, NOISE = 100, 1_000, 5, 0.5
 
 
 def tables(repeat: int) -> Tables:
-    """Yield tables of estimators, of deterministic layers, of couplings and of masking."""
+    """Yield tables of estimators, layers, couplings, masking and representations."""
     yield _estimators()
     yield _deterministic()
     yield _couplings()
     yield _masking()
+    yield _representations()
 
 
 def gaussians(r: float, rows: int, seed: int) -> tuple[Floats, Floats]:
@@ -92,8 +96,7 @@ def _deterministic() -> BenchmarkTable:
     return BenchmarkTable(
         name="deterministic",
         title="Neighbours on the input and the output of two deterministic layers. The truth is infinite; "
-        "the "
-        "estimates count rows.",
+        "the estimates count rows.",
         columns=["rows", "tanh(x)", "exp(x / 10)", "log n"],
         rows=rows,
     )
@@ -138,3 +141,52 @@ def _masking() -> BenchmarkTable:
         columns=["model", "PGD", "random search", "both", "masked"],
         rows=rows,
     )
+
+
+def _representations() -> BenchmarkTable:
+    """Train on turned digits, and measure the pooled features of the test rows."""
+    rows: list[list[str | int | float | None]] = []
+    for variant in VARIANTS:
+        figures = np.array([_features(variant, seed) for seed in range(CRITICS)])
+        rows.append([variant, *figures.mean(axis=0).tolist()])
+    return BenchmarkTable(
+        name="representations",
+        title=f"Pooled features of networks on {TRAINED} turned digits, on {JUDGED} other rows, means over "
+        f"{CRITICS} seeds: information with the label in {COMPONENTS} principal components (nats, 3 "
+        f"neighbours; the label has {np.log(10):.3f}), the same of permuted labels, information with the first principal "
+        f"component of the input after noise of {NOISE:g} standard deviations, and normalised dependence.",
+        columns=["variant", "accuracy", "label", "permuted", "input, noised", "D(input)", "D(label)"],
+        rows=rows,
+    )
+
+
+def _features(variant: str, seed: int) -> list[float]:
+    from sklearn.datasets import load_digits
+    from sklearn.decomposition import PCA
+
+    from methods.sifa.model import Settings, Task, train
+
+    pictures, labels = load_digits(return_X_y=True)
+    generator = np.random.default_rng(seed)
+    turns = generator.integers(4, size=len(labels))
+    x = np.stack(
+        [np.rot90(picture.reshape(8, 8) / 16, turn) for picture, turn in zip(pictures, turns, strict=True)]
+    )
+    order = generator.permutation(len(labels))
+    learned, judged = order[:TRAINED], order[TRAINED : TRAINED + JUDGED]
+    task = Task("classification", 10)
+    trained = train(variant, "digits", x[learned], labels[learned], task, seed=seed, settings=Settings())
+    inputs, y = torch.as_tensor(x[judged], dtype=torch.float32), labels[judged]
+    with torch.no_grad():
+        features = trained.module.features(inputs).double()  # type: ignore[union-attr,operator]
+    main = PCA(COMPONENTS, random_state=0).fit_transform(features.numpy())
+    parts = permuted(lambda a, b, s: mixed(a, np.asarray(b), 3, s), main, y, permutations=9, seed=seed)
+    first = PCA(1, random_state=0).fit_transform(inputs.flatten(1).numpy())
+    return [
+        float((trained.predict(x[judged]).argmax(axis=1) == y).mean()),
+        parts.estimate,
+        parts.null,
+        ksg(first, noised(main, NOISE, seed)),
+        float(dependence(features, inputs.flatten(1).double())),
+        float(dependence(features, torch.eye(10, dtype=torch.float64)[torch.as_tensor(y)])),
+    ]

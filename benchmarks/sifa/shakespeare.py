@@ -1,8 +1,8 @@
 """Tiny Shakespeare by characters, at nanoGPT's setting for a CPU: parity, no gain.
 
 Four layers, four heads, width 128, context 64, batches of 12, 2,000 updates, no dropout. Its README states a
-validation loss of 1.88. The text has no symmetry, so the trivial group is the right one, and the architecture is
-a causal transformer: the figure shows that its training is sound, and nothing else.
+validation loss of 1.88. The text has no symmetry, so the trivial group is the right one, and the
+architecture is a causal transformer: the figure shows that its training is sound, and nothing else.
 """
 
 from __future__ import annotations

@@ -57,24 +57,21 @@ def optimisers(
 
 
 def _result(trial: Trial, validation: float, losses: list[Loss], budget: int, diverged: int) -> SearchResult:
-    from scipy import stats
+    from methods.sifa.intervals import seed_interval
 
-    test = np.array([loss.test for loss in losses])
-    finite = bool(np.isfinite(test).all())
-    mean = float(test.mean()) if finite else None
-    half = (
-        float(stats.t.ppf(0.975, len(test) - 1) * test.std(ddof=1) / math.sqrt(len(test))) if finite else 0.0
-    )
+    test = [loss.test for loss in losses]
+    finite = all(math.isfinite(value) for value in test)
+    interval = seed_interval(test) if finite else None
     return SearchResult(
         budget=budget,
         rate=trial.rate,
         momentum=trial.momentum,
         damping=trial.damping,
         validation=validation,
-        test=[value if math.isfinite(value) else None for value in test.tolist()],
-        mean=mean,
-        lower=None if mean is None else mean - half,
-        upper=None if mean is None else mean + half,
+        test=[value if math.isfinite(value) else None for value in test],
+        mean=None if interval is None else interval.mean,
+        lower=None if interval is None else interval.low,
+        upper=None if interval is None else interval.high,
         train=float(np.mean([loss.train for loss in losses])) if finite else None,
         diverged=diverged,
     )
