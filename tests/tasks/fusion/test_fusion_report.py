@@ -91,6 +91,7 @@ def descriptions() -> Descriptions:
     summary = {
         "rows": 33, "order": "row", "modalities": dict.fromkeys(NAMES, part), "patterns": {}, "levels": {},
         "within_share": None,
+        "little": {"patterns": 3, "chi2": 35.106, "degrees": 14, "p": 0.00142, "not_applied": None},
     }  # fmt: skip
     return Descriptions(
         check(summary, Characterisation, "characterise"),
@@ -225,6 +226,7 @@ def test_the_numbers_of_the_inputs_are_on_the_page(html: str) -> None:
         "too few rows",
         "The test rows differ from the development rows in gene.",
         "0.71 (0.66 to 0.80)",
+        "chi-square 35.1 with 14 degrees of freedom in 3 patterns, p 0.001: rows with missing cells differ",
         "(2 of 33 rows are wrong)",
     ):
         assert words in text, words
