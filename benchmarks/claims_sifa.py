@@ -162,7 +162,7 @@ def _compared(metrics: Metrics) -> str:
 
 
 def _heavy_ball(metrics: Metrics) -> str:
-    """Count where the leapfrog is surely ahead of, and surely behind, each other optimiser."""
+    """Count where the leapfrog is surely ahead of each other optimiser, or behind."""
     rows = benchmark_rows(metrics, "optimisers", "optimisers")
     counts = []
     for name in ("AdamW", "SGD", "K-FAC"):
@@ -174,8 +174,8 @@ def _heavy_ball(metrics: Metrics) -> str:
         f"pairs of task and budget: {', '.join(counts)}."
     )
     return (
-        "Without friction the loss does not settle; with friction and the unit metric the optimiser is the heavy "
-        f"ball, to 1e-12 (tests). {measured if rows else 'The comparison is not run yet.'}"
+        "Without friction the loss does not settle; with friction and the unit metric the optimiser is the "
+        f"heavy ball, to 1e-12 (tests). {measured if rows else 'The comparison is not run yet.'}"
     )
 
 
