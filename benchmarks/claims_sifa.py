@@ -162,7 +162,7 @@ def _compared(metrics: Metrics) -> str:
 
 
 def _heavy_ball(metrics: Metrics) -> str:
-    """Count where the leapfrog is surely ahead of, and surely behind, each other optimiser."""
+    """Count the intervals without 0, ahead of and behind each other optimiser."""
     rows = benchmark_rows(metrics, "optimisers", "optimisers")
     counts = []
     for name in ("AdamW", "SGD", "K-FAC"):
@@ -170,8 +170,9 @@ def _heavy_ball(metrics: Metrics) -> str:
         ends = [[float(end) for end in gain.partition("(")[2].rstrip(")").split(" to ")] for gain in gains]
         counts.append(f"{name} {sum(low > 0 for low, _ in ends)} and {sum(high < 0 for _, high in ends)}")
     measured = (
-        f"After equal searches the diagonal Fisher metric is surely ahead and surely behind, of {len(rows)} "
-        f"pairs of task and budget: {', '.join(counts)}."
+        f"With a diagonal Fisher metric, of {len(rows)} pairs of task and budget, ahead and behind with an "
+        f"interval without 0: {', '.join(counts)}. The intervals are over seeds of training, for one draw "
+        "of the trials."
     )
     return (
         "Without friction the loss does not settle; with friction and the unit metric the optimiser is the "

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.sifa.augmentation import jittered
 from methods.sifa.model import Array, Parts, Settings, Task, Trained
 from methods.sifa.networks import Transformer, convolutional, perceptron
 from methods.sifa.size import count_flops, count_parameters, width_for
@@ -125,7 +126,7 @@ def train_network(
     Parameters
     ----------
     augment : bool
-        Whether each row of a batch is moved by a random element of the group.
+        Whether each row of a batch is moved by a random element of the group, and a picture a little too.
     """
     from methods.training import Cosine, Objective, fit, shuffled
     from methods.training import Settings as Loop
@@ -141,6 +142,8 @@ def train_network(
         if augment:
             element = torch.randint(len(images), (len(rows),), generator=generator)
             batch = images[element, rows]
+            if batch.ndim == 3:  # as the architecture does
+                batch = jittered(batch, generator)
         return functional.cross_entropy(model(batch), labels[rows])
 
     objective = Objective(
