@@ -5,7 +5,7 @@ A move is proposed only where the last round gives a reason for it:
 | move | reason |
 | --- | --- |
 | leave a modality out | exchanging its rows surely raises the score |
-| twice as many landmarks | the experts of the chosen operator use a part of their training rows only |
+| twice as many landmarks | the experts of an operator with a weight use a part of their training rows only |
 | ten folds | the outer folds pick different operators |
 
 A move that did not raise the score on resplits by `least_gain` is reverted together with the next one, and no
@@ -76,17 +76,19 @@ def moves(start: Values, evaluate: Evaluation, choice: ChoiceMetrics) -> Iterato
             )
     # An expert has no more landmarks than training rows, so that a larger number would change nothing.
     more, rows = 2 * start[LANDMARKS], choice.rows - choice.rows // choice.folds
-    if evaluate.chosen.startswith("late-") and start[LANDMARKS] < rows:
+    experts = [name for name in choice.weights if name.startswith("late-")]
+    if experts and start[LANDMARKS] < rows:
         yield (
             {**start, LANDMARKS: more},
-            f"Use {more} landmarks: the experts of “{evaluate.chosen}” use {start[LANDMARKS]} of {rows} "
-            "training rows.",
+            f"Use {more} landmarks: the experts of {joined(f'“{name}”' for name in experts)} use "
+            f"{start[LANDMARKS]} of {rows} training rows.",
         )
     picks = list(dict.fromkeys(choice.picked))
     if len(picks) > 1 and start[FOLDS] < MOST_FOLDS:
         yield (
             {**start, FOLDS: MOST_FOLDS},
-            f"Use {MOST_FOLDS} folds: the outer folds pick {joined(picks)}, so the choice is not sure.",
+            f"Use {MOST_FOLDS} folds: in the outer folds the largest weight goes to {joined(picks)}, so the "
+            "weights are not sure.",
         )
 
 

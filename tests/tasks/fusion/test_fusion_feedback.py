@@ -42,8 +42,8 @@ def evaluated(score: float, drops: dict[str, float], chosen: str = "early") -> E
 
 def chosen_by(picks: list[str]) -> ChoiceMetrics:
     return ChoiceMetrics(
-        chosen=picks[0], without=[], landmarks=600, rows=ROWS, folds=5, order=["early"], means={},
-        scores={}, picked=picks, score=0.9, regret=0.0, fold_regret=[],
+        chosen=picks[0], weights={picks[0]: 1.0}, without=[], landmarks=600, rows=ROWS, folds=5,
+        order=["early"], means={}, scores={}, picked=picks, score=0.9, regret=0.0, fold_regret=[],
     )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_a_modality_that_may_cost_and_one_of_two_are_kept() -> None:
 def test_an_unsure_choice_gets_more_folds_and_experts_more_landmarks() -> None:
     unsure = propose(evaluated(0.9, {"a": 0.2}), ["early", "boosting", "early"])
     assert [(patch.key, patch.now) for patch in unsure.patch] == [(FOLDS, 10)]
-    assert "the outer folds pick early and boosting" in unsure.reason
+    assert "the largest weight goes to early and boosting" in unsure.reason
     assert propose(evaluated(0.9, {"a": 0.2}), ["early", "boosting"], folds=10).stop
     experts = propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"])
     assert [(patch.key, patch.now) for patch in experts.patch] == [(LANDMARKS, 1200)]
