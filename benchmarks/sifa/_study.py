@@ -33,7 +33,7 @@ DECIMALS = {"score": 4, "spread": 4, "gain of sifa": 4, "low": 4, "high": 4, "se
 
 
 def study(name: str, seeds: int) -> Tables:
-    """Yield the table of a set: scores, and paired gains with Student's 95 % interval by seed."""
+    """Yield the table of a set: scores, and gains paired by seed."""
     cells = {
         variant: [_cell(name, variant, seed, seeds) for seed in range(seeds)] for variant in variants(name)
     }
@@ -90,7 +90,7 @@ def _mean(scores: list[dict[str, Any]], key: str) -> float | None:
 
 
 def _cell(name: str, variant: str, seed: int, seeds: int) -> dict[str, Any]:
-    """Return the scores of a cell, from disk if it was trained before with equal params and code."""
+    """Return the scores of a cell, from disk if it was trained before."""
     from tasks.sifa.cell import run_cell
 
     params = TrainParams(**_params()["train"] | {"validation": 0.0})

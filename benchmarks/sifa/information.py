@@ -154,8 +154,8 @@ def _representations() -> BenchmarkTable:
         title=f"Pooled features of networks on {TRAINED} turned digits, on {JUDGED} other rows, means over "
         f"{CRITICS} seeds: information with the label in {COMPONENTS} principal components (nats, 3 "
         f"neighbours; the label has {np.log(10):.3f}), the same of permuted labels, information with the "
-        f"first principal component of the input after noise of {NOISE:g} standard deviations, and "
-        f"normalised dependence.",
+        f"first component of the input after noise of {NOISE:g} standard deviations, and normalised "
+        "dependence.",
         columns=["variant", "accuracy", "label", "permuted", "input, noised", "D(input)", "D(label)"],
         rows=rows,
     )

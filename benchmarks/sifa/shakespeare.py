@@ -1,4 +1,4 @@
-"""Tiny Shakespeare by characters, at nanoGPT's setting for a CPU: parity, no gain.
+"""Tiny Shakespeare by characters at nanoGPT's setting: parity, no gain.
 
 Four layers, four heads, width 128, context 64, batches of 12, 2,000 updates, no dropout. Its README states a
 validation loss of 1.88. The text has no symmetry, so the trivial group is the right one, and the
@@ -25,7 +25,7 @@ RATE, LOWEST, WARM_UP, EVALUATED = 1e-3, 1e-4, 100, 200
 
 
 class CharacterModel(nn.Module):
-    """Causal transformer over characters, with the output weights tied to the embedding."""
+    """Causal transformer over characters; output weights are the embedding."""
 
     def __init__(self, characters: int) -> None:
         super().__init__()

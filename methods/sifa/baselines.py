@@ -78,7 +78,7 @@ def train(
 
 
 def images_of(x: Array) -> Sequence[Array]:
-    """Return rows under each element of the group: quarter turns, or small movements of a signal."""
+    """Return rows under each element of the group, the identity first."""
     if x.ndim == 3:
         return [np.rot90(x, turns, axes=(1, 2)) for turns in range(4)]
     return [np.roll(x, shift, axis=1) for shift in SHIFTS]

@@ -33,7 +33,7 @@ from methods.sifa.graph_environments import (
     Ints,
     environments,
 )
-from methods.sifa.partition import contributions
+from methods.sifa.lipophilicity import contributions
 
 Mask = NDArray[np.bool_]
 

@@ -118,12 +118,13 @@ def local_kernels(a: Tokens, b: Tokens, length: float, halvings: int = 0) -> Flo
     kernels = np.zeros((halvings + 1, a.sets, b.sets))
     for kind in np.intersect1d(a.kind, b.kind):
         rows, stored = np.flatnonzero(a.kind == kind), np.flatnonzero(b.kind == kind)
-        keys, squares = b.features[stored], np.square(b.features[stored]).sum(1)
-        starts, owners = _runs(b.owner[stored])
         for k in range(0, len(rows), BLOCK):
             block = rows[k : k + BLOCK]
-            queries = a.features[block]
-            distances = np.square(queries).sum(1)[:, None] + squares - 2 * queries @ keys.T
+            if a is b:
+                stored = rows[b.owner[rows] >= b.owner[block[0]]]
+            queries, keys = a.features[block], b.features[stored]
+            starts, owners = _runs(b.owner[stored])
+            distances = np.square(queries).sum(1)[:, None] + np.square(keys).sum(1) - 2 * queries @ keys.T
             np.maximum(distances, 0, out=distances)
             distances *= -1 / (2 * length**2)
             weights = np.exp(distances, out=distances)
@@ -134,6 +135,9 @@ def local_kernels(a: Tokens, b: Tokens, length: float, halvings: int = 0) -> Flo
                     weights **= 2
                 sums = np.add.reduceat(np.add.reduceat(weights, starts_a, 0), starts, 1)
                 kernels[level][np.ix_(owners_a, owners)] += sums
+    if a is b:
+        # Only pairs of a set with itself and with later ones are complete above: the rest is their mirror.
+        kernels = np.triu(kernels) + np.triu(kernels, 1).transpose(0, 2, 1)
     return kernels
 
 

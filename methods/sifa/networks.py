@@ -1,4 +1,4 @@
-"""Networks without a built-in symmetry: a plain transformer, a convolutional network, a perceptron.
+"""Networks without a built-in symmetry.
 
 References
 ----------
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 PATCH = 2
-"""Side of a patch of a picture, and number of points of a token of a signal times one half."""
+"""Side of a patch of a picture, and half the points of a token of a signal."""
 
 
 def tokens_of(x: Tensor) -> Tensor:
-    """Return (rows, tokens, features): patches of 2 x 2 pixels, or four points of a signal."""
+    """Return (rows, tokens, features): patches, or four points of a signal."""
     if x.ndim == 3:
         patches = x.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH)
         return patches.reshape(len(x), -1, PATCH * PATCH)
@@ -56,7 +56,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Plain transformer over the patches of a picture, or over the points of a signal, four by four.
+    """Plain transformer over the patches of a picture, or pieces of a signal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sizes of models: parameters, operations, and the width that gives a wanted size."""
+"""Parameters and operations of models, and the width for a wanted size."""
 
 from __future__ import annotations
 

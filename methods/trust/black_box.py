@@ -175,7 +175,7 @@ def robustness(
         for attack, kept in zip((climb, search), standing, strict=True):
             rows = torch.nonzero(kept)[:, 0]
             if len(rows):
-                point = attack(inputs[rows], labels[rows], radius)
+                point = attack(inputs[rows], labels[rows], radius) if radius else inputs[rows]
                 with frozen(model), torch.no_grad():
                     kept[rows] = (margin(model(point), labels[rows]) < 0).cpu()
         shares = [float(kept.double().mean()) for kept in (*standing, standing[0] & standing[1])]

@@ -137,21 +137,21 @@ def _attack(variants: Mapping[str, BySeed]) -> dict[str, Robustness]:
 
 def _robustness(cells: BySeed, plain: BySeed | None) -> Robustness:
     scores = [cell.scores for cell in cells.values()]
+    radii = [radius for radius in scores[0].attack if float(radius)]
     gain = {}
-    for radius in scores[0].attack if plain else ():
+    for radius in radii if plain else ():
         gain[radius] = seeds_interval(
             [100 * (cells[s].scores.attack[radius] - plain[s].scores.attack[radius]) for s in cells if plain]
         )
     by_gradient = [score.attack_gradient for score in scores]
     masked = [
         float(np.mean([score.attack_gradient[radius] - score.attack[radius] for score in scores]))
-        for radius in (scores[0].attack if all(by_gradient) else ())
+        for radius in (radii if all(by_gradient) else ())
     ]
     return Robustness(
-        clean=round(float(np.mean([score.score for score in scores])), 5),
+        clean=round(float(np.mean([score.attack["0"] for score in scores])), 5),
         attacked={
-            radius: round(float(np.mean([score.attack[radius] for score in scores])), 5)
-            for radius in scores[0].attack
+            radius: round(float(np.mean([score.attack[radius] for score in scores])), 5) for radius in radii
         },
         gain=gain,
         masked=round(max(masked), 5) if masked else None,

@@ -26,7 +26,7 @@ class AttackScores(NamedTuple):
 def attacked_scores(
     name: str, trained: Trained, x: Array, y: NDArray[Any], params: TrainParams
 ) -> AttackScores:
-    """Return the accuracy under attack by radius.
+    """Return the accuracy under attack by radius, and without one at radius 0.
 
     A model without a gradient is attacked by the random search alone.
     """
@@ -37,12 +37,13 @@ def attacked_scores(
     if not len(x):
         return AttackScores({}, {})
     labels = torch.as_tensor(y)
+    radii = sorted({0.0, *params.radii})
     # Points of signals have no range; pixels do.
     bounds = None if name == "signals" else (0.0, 1.0)
     if trained.module is not None:
         kind = next(trained.module.parameters()).dtype
         results = robustness(
-            trained.module, torch.as_tensor(x, dtype=kind), labels, radii=sorted(params.radii),
+            trained.module, torch.as_tensor(x, dtype=kind), labels, radii=radii,
             budget=Budget(params.steps, params.restarts, params.queries), seed=params.seed, bounds=bounds,
         )  # fmt: skip
         return AttackScores(
@@ -54,7 +55,7 @@ def attacked_scores(
 
     inputs, standing = torch.as_tensor(x, dtype=torch.float64), np.ones(len(x), dtype=bool)
     robust = {}
-    for radius in sorted(params.radii):
+    for radius in radii:
         found = random_search(
             logits, inputs, labels, radius=radius, queries=params.queries, seed=params.seed, bounds=bounds
         )

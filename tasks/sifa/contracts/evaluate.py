@@ -82,7 +82,8 @@ class Ablation(Document):
 class Robustness(Document):
     """Accuracy of one variant by radius of the attack.
 
-    `masked` is the largest share of rows that only the random search breaks.
+    `clean` is that of the same rows without an attack. `masked` is the largest share of rows that only the
+    random search breaks; null for a model without a gradient, whose figures are upper bounds.
     `gain` is the improvement from the plain transformer to this variant in points, by seed, for each radius;
     empty for the plain transformer.
     """

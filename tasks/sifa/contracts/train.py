@@ -14,12 +14,13 @@ class CellScores(Document):
 
     `score` is the accuracy, or the mean absolute error (molecules) or root mean square error (solubility) in
     the unit of the set, as `measure` says. Log loss is in nats, `ece` has 15 bins of equal mass; these and
-    the Brier score are null for a regression. `attack` is the accuracy by the radius of the attack: a row
-    counts if neither PGD with several starts nor a search without gradients breaks it. `attack_gradient` is
-    that under PGD alone, empty for a model without a gradient; where it is larger, gradients are masked.
-    `shift` is the score by the name of the shift. `seconds` is the CPU time of the training, `losses` the
-    training loss after each epoch. `validation` is the error rate, or the squared error over the variance, on
-    training rows that a second training held out; null for every variant but `sifa`.
+    the Brier score are null for a regression. `attack` is the accuracy by the radius of the attack (0: none):
+    a row counts if neither PGD with several starts nor a search without gradients breaks it.
+    `attack_gradient` is that under PGD alone, empty for a model without a gradient; where it is larger,
+    gradients are masked. `shift` is the score by the name of the shift. `seconds` is the CPU time of the
+    training, `losses` the training loss after each epoch. `validation` is the error rate, or the squared
+    error over the variance, on training rows that a second training held out; null for every variant but
+    `sifa`.
     """
 
     data: str

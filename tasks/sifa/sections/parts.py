@@ -1,4 +1,4 @@
-"""Sections of the report on the questions: does a part of the architecture pay?"""
+"""Sections of the report on whether each part of the architecture pays."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def finding(question: Question, evaluate: Evaluation) -> list[str]:
 
 
 def answer(question: Question, ablation: Ablation) -> str:
-    """Return a sentence: where removing the part loses, where it gains, where neither is shown."""
+    """Return where removing the part loses, gains, or shows no difference."""
     verdicts: dict[str, list[str]] = {"loss": [], "gain": [], "not shown": []}
     for name, difference in ablation.changes.items():
         verdicts[difference.verdict].append(f"{set_name(name)} {change(difference)}")

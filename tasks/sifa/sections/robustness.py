@@ -1,4 +1,4 @@
-"""Section of the report on attacks, shifts, sample efficiency and the false symmetry."""
+"""Section of the report on attacks, shifts and sample efficiency."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ WHOLE = "sifa"
 
 
 def finding(evaluate: Evaluation) -> list[str]:
-    """Return one sentence for each set: the architecture beside the strongest baseline."""
+    """Return, for each set, the architecture beside the strongest baseline."""
     sentences = []
     for name, scores in evaluate.sets.items():
         if not scores.strongest:
@@ -28,7 +28,7 @@ def finding(evaluate: Evaluation) -> list[str]:
 
 
 def section(evaluate: Evaluation) -> Section:
-    """Return the section: for each set, every variant with its size, cost and calibration."""
+    """Return the section: every variant of each set, its size and calibration."""
     blocks: list[Block] = [
         Prose(
             "Every variant of a set is trained on the same rows, with the same seeds, and scored on the same "

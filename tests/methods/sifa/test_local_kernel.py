@@ -29,6 +29,7 @@ def test_the_kernel_is_the_sum_over_pairs_of_one_kind(monkeypatch):
     kernels = local_kernels(a, b, 3.0, 2)
     for level, length in enumerate((3.0, 1.5, 0.75)):
         np.testing.assert_allclose(kernels[level], by_pairs(a, b, length), atol=1e-12)
+    np.testing.assert_allclose(local_kernels(a, a, 3.0)[0], by_pairs(a, a, 3.0), atol=1e-12)
     assert np.linalg.eigvalsh(local_kernels(a, a, 1.0)[0]).min() > -1e-12
 
 

@@ -32,8 +32,8 @@ def test_a_measurement_has_the_losses_and_traces_of_its_model(task: Problem) -> 
     smaller = with_rows(task, 40, 1)
     *_, model = trained_models(smaller, (5, 60), 1)
     assert (late.rows, late.steps, late.seed) == (40, 60, 1)
-    assert late.train == pytest.approx(float(mean_loss(model, smaller.train, "classification")))
-    assert late.test == pytest.approx(float(mean_loss(model, task.test, "classification")))
+    assert late.train == pytest.approx(mean_loss(model, smaller.train, "classification").item())
+    assert late.test == pytest.approx(mean_loss(model, task.test, "classification").item())
     part = smaller.train.x[:25]
     assert late.exact == pytest.approx(float(fisher_matrix(model, part, "classification").trace()), rel=1e-5)
     found = fisher_matrix(model, part, "classification", "empirical", smaller.train.y[:25])

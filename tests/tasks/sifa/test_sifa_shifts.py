@@ -12,7 +12,7 @@ from tasks.sifa.params import TrainParams
 from tasks.sifa.shifts import attacked_scores, shifted
 
 PARAMS = TrainParams(
-    effort=1.0, information=0.1, rate=1.0, friction=1.0, attacked=40, radii=(0.2, 0.0, 0.05), steps=5,
+    effort=1.0, information=0.1, rate=1.0, friction=1.0, attacked=40, radii=(0.2, 0.05), steps=5,
     restarts=2, queries=40, validation=0.0, seed=0,
 )  # fmt: skip
 

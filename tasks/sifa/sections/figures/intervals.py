@@ -1,4 +1,4 @@
-"""Figures of differences with intervals, and of accuracy against the radius of an attack."""
+"""Figures of differences with intervals, and of curves by name."""
 
 from __future__ import annotations
 
