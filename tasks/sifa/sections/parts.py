@@ -100,7 +100,7 @@ def section(question: Question, evaluate: Evaluation, *further: Block) -> Sectio
     )
     alt = f"Change by removing {question.part}: " + joined(f"{set_name(n)} {change(d)}" for n, d in rows)
     picture = svg(
-        question.key, (7.6, 0.9 + 0.42 * len(rows)), alt,
+        question.key, (7.6, 1.4 + 0.42 * len(rows)), alt,
         partial(draw.differences, table=table, label="change: points, or percent of the error saved"),
     )  # fmt: skip
     return Section(
