@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from statistics import median
-from typing import Any
+from benchmarks.claim import CORRECTED, OPEN, Claim, Metrics, Row, benchmark_rows
+from benchmarks.recorded import factor, like_with_like
 
-from benchmarks.claim import CORRECTED, OPEN, Claim, Metrics
-
-COMMAND = "`python -m benchmarks.schedule --set workflows`"
-
-
-def _rows(metrics: Metrics, name: str) -> list[dict[str, Any]]:
-    """Return the rows of a table of the part `workflows`, by column."""
-    tables = metrics["benchmarks"].get("workflows", {"tables": []})["tables"]
-    return [
-        dict(zip(table["columns"], row, strict=True))
-        for table in tables
-        if table["name"] == name
-        for row in table["rows"]
-    ]
+COMMAND = "`python -m benchmarks.schedule --set workflows --rerun fusion`"
 
 
 def _verdict(metrics: Metrics) -> str:
-    rows = _rows(metrics, "random workflows")
+    rows = benchmark_rows(metrics, "workflows", "random workflows")
     return CORRECTED if rows and rows[0]["equal"] == rows[0]["graphs"] else OPEN
 
 
 def _finding(metrics: Metrics) -> str:
-    rows = _rows(metrics, "random workflows")
+    rows = benchmark_rows(metrics, "workflows", "random workflows")
     if not rows:
         return "Not measured on this machine yet."
     graphs = rows[0]
@@ -37,17 +24,34 @@ def _finding(metrics: Metrics) -> str:
         f"({graphs['deadline impossible']:,} with an impossible deadline), and is never worse than list "
         f"scheduling (a property; shorter in {graphs['shorter than list scheduling']:,})."
     )
-    runs = _rows(metrics, "recorded runs")
-    if not runs:
-        return text
-    factor = median(max(run["ratio"], 1 / run["ratio"]) for run in runs)
-    loss = max(run["rule s"] / run["best s"] - 1 for run in runs)
-    noun = "run" if len(runs) == 1 else "runs"
-    return (
-        f"{text} Predicted and actual makespan of {len(runs)} recorded {noun} of our pipelines differ by a "
-        f"median factor of {factor:.2f}; with the measured durations the rule of the engine is at most "
-        f"{loss:.1%} longer than the optimum."
-    )
+    return text + _prediction(benchmark_rows(metrics, "workflows", "recorded runs"))
+
+
+def _prediction(runs: list[Row]) -> str:
+    """Compare predictions with recorded runs, each figure under its own load."""
+    if not runs or "replayed s" not in runs[0]:
+        return ""
+    loss = max(run["replayed s"] / run["best s"] - 1 for run in runs)
+    sentences = [
+        f" With the durations that were measured in a run, the engine's rule gives its makespan within a "
+        f"median factor of {factor(runs, 'replayed s'):.3f} ({_count(runs, 'recorded run')} of our "
+        f"pipelines) and is at most {loss:.1%} longer than the optimum."
+    ]
+    if pairs := like_with_like(runs):
+        sentences.append(
+            f"With those of the previous run at the same load: {factor(pairs, 'from previous s'):.2f} "
+            f"({_count(pairs, 'run')})."
+        )
+    if known := [run for run in runs if not run["assumed"]]:
+        sentences.append(
+            "Predictions made before the run, from past runs at any load: "
+            f"{factor(known, 'predicted s'):.2f} ({_count(known, 'run')})."
+        )
+    return " ".join(sentences)
+
+
+def _count(rows: list[Row], noun: str) -> str:
+    return f"{len(rows)} {noun}{'' if len(rows) == 1 else 's'}"
 
 
 CLAIMS = (Claim("1 §7.2", "Listing all schedules finds the best one.", _verdict, _finding, COMMAND),)

@@ -1,7 +1,8 @@
 """Schedulers on PSPLIB and workflows, ``python -m benchmarks.schedule``.
 
 The set `workflows` compares the optimised workflow with the list of all schedules, and predictions with
-recorded runs; its tables are stored in `benchmarks/figures/engine`. The other sets are of PSPLIB. Their
+recorded runs; its tables are stored in `benchmarks/figures/engine`. With ``--rerun fusion`` it makes the
+runs first; leave the machine alone meanwhile. The other sets are of PSPLIB. Their
 instances and their best known makespans are the external data `benchmarks/scheduling`, see
 `benchmarks.parts.external_data`. The output is a Markdown table; stderr gets one line for each instance.
 """
@@ -17,7 +18,8 @@ from pathlib import Path
 from statistics import mean, median
 
 from benchmarks import workflows
-from benchmarks.parts import Omission, external_data, run_part
+from benchmarks.parts import ROOT, Omission, external_data, run_part
+from benchmarks.recorded import rerun
 from statewright.scheduling.psplib import read_psplib
 from statewright.scheduling.schedule import list_schedule, solve
 
@@ -53,9 +55,17 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, help="limit of each search (default: 10; 20 for j120)")
     parser.add_argument("--workers", type=int, default=1, help="threads of the search (default: 1)")
+    parser.add_argument(
+        "--rerun",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="run the target three times by force before the records are read; repeatable",
+    )
     options = parser.parse_args()
     sets = options.sets or [*SECONDS, WORKFLOWS]
     if WORKFLOWS in sets:
+        rerun(ROOT, options.rerun)
         run_part("engine", WORKFLOWS, workflows.tables(), f"python -m benchmarks.schedule --set {WORKFLOWS}")
         sets.remove(WORKFLOWS)
     if not sets:

@@ -1,4 +1,4 @@
-"""Optimised workflows against all schedules; predictions against past runs.
+"""Optimised workflows against the list of all schedules.
 
 Specification 1 §7.2 lists every schedule and keeps the cheapest. :func:`shortest` does so; it is the
 oracle of `optimize_workflow` on graphs of at most 7 stages with whole seconds.
@@ -6,21 +6,17 @@ oracle of `optimize_workflow` on graphs of at most 7 stages with whole seconds.
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
-from statistics import median
-from typing import Any
 
-from benchmarks.parts import ROOT, Omission, Tables
+from benchmarks.parts import ROOT, Tables
+from benchmarks.recorded import recorded_table
 from statewright import Constraints, WorkflowError, WorkflowGraph, optimize_workflow, workflow_graph
-from statewright.record.experiment import connect, experiment_name
-from statewright.record.store import answers, tracking_uri
+from statewright.request import AUTO
+from statewright.running.limits import Limits
 from statewright.scheduling.problem import Problem
-from statewright.scheduling.schedule import Schedule, dispatch, list_schedule
+from statewright.scheduling.schedule import Schedule, list_schedule
 from tasks.report.benchmark import BenchmarkTable
 
 GRAPHS, MOST_STAGES = 1000, 7
@@ -100,9 +96,9 @@ def optimum(graph: WorkflowGraph, constraints: Constraints) -> float | None:
 
 
 def tables(count: int = GRAPHS) -> Tables:
-    """Yield the table of random workflows, and that of the recorded runs."""
+    """Yield the tables of random workflows and of the recorded runs."""
     yield _random_workflows(count)
-    yield _recorded_runs(ROOT)
+    yield recorded_table(ROOT, workflow_graph(ROOT), Limits(workers=AUTO).as_dict())
 
 
 def _random_workflows(count: int) -> BenchmarkTable:
@@ -140,60 +136,3 @@ def _by_rules(graph: WorkflowGraph, constraints: Constraints) -> Schedule:
     return list_schedule(
         Problem(graph.seconds, graph.after, graph.demands, constraints.capacities, constraints.apart)
     )
-
-
-def _recorded_runs(root: Path) -> BenchmarkTable | Omission:
-    """Compare the makespan of each recorded run with its prediction.
-
-    With the durations that were measured, it also compares the run with its best schedule on 2 cores.
-    """
-    uri = tracking_uri(root)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    runs = list(_schedules(root, uri)) if answers(uri) else []
-    rows: list[list[str | int | float | None]] = []
-    graph = workflow_graph(root) if runs else WorkflowGraph({})
-    for began, record in runs:
-        seconds = {a: s["actual"] for a, s in record["stages"].items() if s["actual"] is not None}
-        complete = len(seconds) == len(record["stages"])  # else a stage failed, or was up to date
-        if complete and len(seconds) > 1 and set(seconds) <= set(graph.seconds):
-            predicted, actual = record["predicted"], record["actual"]
-            best, rule = _hindsight(graph, seconds)
-            rows.append([began, len(seconds), predicted, actual, predicted / actual, best, rule])
-    if not rows:
-        return Omission("no run of several stages is recorded here; `statewright run --force` makes one")
-    ratio = median(max(row[4], 1 / row[4]) for row in rows if isinstance(row[4], float))
-    seconds_columns = ("predicted s", "actual s", "best s", "rule s")
-    return BenchmarkTable(
-        name="recorded runs",
-        title=(
-            "Predicted and actual makespan of the recorded runs, and with the measured durations on 2 cores "
-            f"the best schedule and that of the engine's rule. Median factor of a prediction: {ratio:.2f}."
-        ),
-        columns=["run", "stages", "predicted s", "actual s", "ratio", "best s", "rule s"],
-        rows=rows,
-        decimals=dict.fromkeys(seconds_columns, 1) | {"ratio": 2},
-    )
-
-
-def _hindsight(graph: WorkflowGraph, seconds: dict[str, float]) -> tuple[float, float]:
-    """Return the makespans of the best schedule and of the engine's rule."""
-    taken = WorkflowGraph(
-        seconds,
-        {a: [up for up in graph.after[a] if up in seconds] for a in seconds},
-        {a: {"cpu": min(2.0, graph.demands[a]["cpu"])} for a in seconds},
-    )
-    rule = dispatch(Problem(taken.seconds, taken.after, taken.demands, {"cpu": 2.0}))
-    return optimize_workflow(taken, Constraints({"cpu": 2.0})).makespan, rule.makespan
-
-
-def _schedules(root: Path, uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the time and the schedule of each recorded run, the oldest first."""
-    client = connect(uri)
-    experiment = client.get_experiment_by_name(experiment_name(root))
-    if experiment is None:
-        return
-    runs = client.search_runs([experiment.experiment_id], "metrics.`seconds.predicted` > 0", max_results=50)
-    for run in reversed(runs):
-        path = Path(client.download_artifacts(run.info.run_id, "schedule.json"))
-        began = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.info.start_time / 1000))
-        yield began, json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Measure all operators on splits of one data set, and tabulate them."""
+"""Score the operators on splits of one data set, and tabulate them."""
 
 from __future__ import annotations
 
@@ -7,117 +7,112 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from methods.fusion.choice import Data, choose_once
-from methods.fusion.operators import OPERATORS, Settings, baselines, fit_all
-from methods.fusion.resplits import score_views
-from methods.fusion.scores import calibration, corrected_interval
-from methods.fusion.views import Fitted, Floats, Ints, Scaler, concatenated, take, without
+from benchmarks.fusion._fits import CONCATENATION, EVERY, Predictions, Task, split_predictions
+from methods.fusion.blend import BLEND, combined, fit_weights, weights_by_rows
+from methods.fusion.choice import Data
+from methods.fusion.operators import OPERATORS
+from methods.fusion.scores import calibration, corrected_interval, row_losses
+from methods.fusion.views import Floats, Ints, present, take, without
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
-
-CONCATENATION, LOGISTIC, CHOSEN = "concatenation, C = 1", "late, logistic", "chosen by cross-validation"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Figures of one split by operator; `lost` is the score without a modality."""
+    """Figures of one split by operator.
+
+    Attributes
+    ----------
+    lost, retrained : dict of str to float
+        Mean score over the modalities when one is absent from the test rows only, and from the training
+        rows too; NaN for operators that are not trained again.
+    weights : dict of str to float
+        Weights of the operators in the blend, from held-out predictions of the training rows; empty without
+        folds.
+    """
 
     score: dict[str, float]
     auc: dict[str, float]
     log_loss: dict[str, float]
     lost: dict[str, float]
-    chosen: str
+    retrained: dict[str, float]
+    weights: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Data set, its splits and the operators that are compared."""
+    """Data set with its splits.
+
+    Attributes
+    ----------
+    folds : int
+        Folds of the held-out predictions within the training rows; 0 for no blend.
+    """
 
     data: Data
     splits: Sequence[tuple[Ints, Ints]]
-    operators: Sequence[str] = OPERATORS
     folds: int = 5
-    choices: int = 10
-    """Number of splits for which the choice is also made."""
 
 
 def measure(study: Study, processes: int = 2) -> list[Split]:
     """Fit and score every operator on every split."""
-    from joblib import Parallel, delayed
+    data = study.data
+    tasks = [
+        Task(data.take(train), take(data.views, test), index, study.folds)
+        for index, (train, test) in enumerate(study.splits)
+    ]
+    predictions = split_predictions(tasks, processes)
+    return [
+        _split(task, found, data, test)
+        for task, found, (_, test) in zip(tasks, predictions, study.splits, strict=True)
+    ]
 
-    work = [delayed(_split)(study, index) for index in range(len(study.splits))]
-    return list(Parallel(n_jobs=processes)(work))
 
+def _split(task: Task, predictions: Mapping[str, Predictions], data: Data, test: Ints) -> Split:
+    weights = blend_weights(task, predictions)
+    if weights:
+        predictions = {**predictions, BLEND: blended(task, predictions, weights)}
+    y = data.y[test]
+    variance = max(float(np.var(data.y)), 1e-300)
 
-def _split(study: Study, index: int) -> Split:
-    import torch
+    def score(predicted: Floats) -> float:
+        return 1 - float(row_losses(predicted, y, data.problem, variance).mean())
 
-    torch.set_num_threads(1)
-    train_rows, test = study.splits[index]
-    data, train = study.data, study.data.take(train_rows)
-    settings = Settings(seed=index)
-    names = [*study.operators, *baselines(data.views)]
-    fitted = fit_all(names, train.views, train.y, data.problem, settings, train.groups)
-    fitted |= references(train)
-    views = take(data.views, test)
-    absent = [without(views, [m]) for m in views]
-    auc, log_loss = {}, {}
-    for name, operator in fitted.items():
-        if data.problem.classes:
-            predicted = operator.predict(views)
-            log_loss[name] = calibration(predicted, data.y[test].astype(int)).log_loss
-            if data.problem.classes == 2:
-                auc[name] = _auc(predicted, data.y[test])
-    chosen = choose_once(train, study.operators, settings, study.folds) if index < study.choices else ""
+    full = {name: found.test[EVERY] for name, found in predictions.items()}
+    classes = data.problem.classes
     return Split(
-        {name: score_views(operator, views, data, test) for name, operator in fitted.items()},
-        auc,
-        log_loss,
+        {name: score(values) for name, values in full.items()},
+        {name: _auc(values, y) for name, values in full.items()} if classes == 2 else {},
+        {name: calibration(values, y.astype(int)).log_loss for name, values in full.items()}
+        if classes
+        else {},
         {
-            name: float(np.mean([score_views(operator, part, data, test) for part in absent]))
-            for name, operator in fitted.items()
+            name: float(np.mean([score(values) for absent, values in found.test.items() if absent != EVERY]))
+            for name, found in predictions.items()
         },
-        chosen,
+        {
+            name: float(np.mean([score(values) for values in found.retrained.values()] or [np.nan]))
+            for name, found in predictions.items()
+        },
+        weights,
     )
 
 
-def references(train: Data) -> dict[str, Fitted]:
-    """Return the usual baselines with the default penalty of scikit-learn."""
-    return {CONCATENATION: fit_concatenation(train), LOGISTIC: _fit_late_logistic(train)}
+def blend_weights(task: Task, predictions: Mapping[str, Predictions]) -> dict[str, float]:
+    """Return the weights that the held-out predictions of the training rows give."""
+    parts = {name: predictions[name].held_out for name in OPERATORS}
+    held_out = {name: values for name, values in parts.items() if values is not None}
+    return fit_weights(held_out, task.train.y, task.train.problem) if held_out else {}
 
 
-def fit_concatenation(train: Data) -> Fitted:
-    """Fit a regression on all standardised columns, with mean imputation."""
-    scaler = Scaler.fit(concatenated(train.views))
-    model = _plain(scaler.apply(concatenated(train.views)), train)
-    return Fitted(CONCATENATION, lambda views: _output(model, scaler.apply(concatenated(views)), train))
-
-
-def _fit_late_logistic(train: Data) -> Fitted:
-    """Average the regressions of all modalities; an absent one has its means."""
-    scalers = {name: Scaler.fit(x) for name, x in train.views.items()}
-    single = {name: _plain(scalers[name].apply(x), train) for name, x in train.views.items()}
-
-    def predict(views: Mapping[str, Floats]) -> Floats:
-        parts = [_output(single[name], scalers[name].apply(views[name]), train) for name in scalers]
-        return np.asarray(np.mean(parts, axis=0))
-
-    return Fitted(LOGISTIC, predict)
-
-
-def _plain(x: Floats, train: Data):  # type: ignore[no-untyped-def]
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    if train.problem.classes:
-        return LogisticRegression(max_iter=500).fit(x, train.y.astype(int))
-    return Ridge().fit(x, train.y)
-
-
-def _output(model, x: Floats, train: Data) -> Floats:  # type: ignore[no-untyped-def]
-    if not train.problem.classes:
-        return np.asarray(model.predict(x), float)
-    result = np.zeros((len(x), train.problem.classes))
-    result[:, model.classes_] = model.predict_proba(x)
-    return result
+def blended(task: Task, predictions: Mapping[str, Predictions], weights: Mapping[str, float]) -> Predictions:
+    """Return the predictions of the blend."""
+    seen, test = present(task.train.views), {}
+    for key, values in predictions[next(iter(weights))].test.items():
+        test[key] = np.empty_like(values)
+        shown = present(without(task.test, [key]))
+        for rows, used in weights_by_rows(weights, seen, shown):
+            test[key][rows] = combined({name: predictions[name].test[key][rows] for name in used}, used)
+    return Predictions(test, {}, None)
 
 
 def _auc(predicted: Floats, y: Floats) -> float:
@@ -151,37 +146,41 @@ def accuracy_table(name: str, title: str, splits: Sequence[Split], test_share: f
 
 
 def lost_table(name: str, title: str, splits: Sequence[Split]) -> BenchmarkTable:
-    """Return the score without one modality, beside that of concatenation."""
+    """Return the score without a modality, beside that of retrained models.
+
+    An avoidable loss is the score of the operator trained without the modality, minus the score of the
+    operator that has lost it. It is 0 if nothing is gained by training again.
+    """
     base = float(np.mean([s.score[CONCATENATION] - s.lost[CONCATENATION] for s in splits]))
     rows: list[list[TextOrNumber]] = []
-    for operator in [*OPERATORS, CONCATENATION]:
-        if operator in splits[0].score:
-            full = float(np.mean([s.score[operator] for s in splits]))
-            lost = float(np.mean([s.lost[operator] for s in splits]))
-            rows.append([operator, full, lost, full - lost, (full - lost) / base])
+    for operator in (name for name in (*OPERATORS, BLEND, CONCATENATION) if name in splits[0].score):
+        full, lost, retrained = (
+            float(np.mean([figures[operator] for figures in parts]))
+            for parts in zip(*((s.score, s.lost, s.retrained) for s in splits), strict=True)
+        )
+        row: list[TextOrNumber] = [operator, full, lost, full - lost, (full - lost) / base]
+        known = np.isfinite(retrained)
+        rows.append([*row, retrained if known else None, retrained - lost if known else None])
     columns = ["operator", "all modalities", "one absent", "loss", "share of concatenation's"]
+    columns += ["trained without it", "avoidable loss"]
     return BenchmarkTable(
         name=name, title=title, columns=columns, rows=rows, decimals=dict.fromkeys(columns[1:], 4)
     )
 
 
-def regret_table(
-    name: str, title: str, parts: Mapping[str, Sequence[Split]], operators: Sequence[str] = OPERATORS
-) -> BenchmarkTable:
-    """Return the regret against the best operator over all splits."""
-    rows: list[list[TextOrNumber]] = []
-    for label, all_splits in parts.items():
-        splits = [split for split in all_splits if split.chosen]
-        mean = {o: float(np.mean([s.score[o] for s in splits])) for o in operators}
-        best = max(mean, key=lambda o: mean[o])
-        chosen = float(np.mean([s.score[s.chosen] for s in splits]))
-        most = max(operators, key=lambda o: sum(s.chosen == o for s in splits))
-        rows.append([label, most, best, chosen, mean[best], 100 * (mean[best] - chosen)])
-    columns = ["splits of", "chosen most often", "best in hindsight", "chosen", "best", "regret, points"]
+def regret_table(name: str, title: str, label: str, splits: Sequence[Split]) -> BenchmarkTable:
+    """Return the regret of the blend against the best operator over all splits."""
+    mean = {operator: float(np.mean([s.score[operator] for s in splits])) for operator in OPERATORS}
+    best = max(OPERATORS, key=lambda operator: mean[operator])
+    score = float(np.mean([s.score[BLEND] for s in splits]))
+    share = {operator: np.mean([s.weights.get(operator, 0.0) for s in splits]) for operator in OPERATORS}
+    most = sorted((o for o in OPERATORS if share[o] > 0), key=lambda operator: -share[operator])[:3]
+    weights = ", ".join(f"{operator} {share[operator]:.2f}" for operator in most)
+    columns = ["splits of", "largest mean weights", "best in hindsight", "blend", "best", "regret, points"]
     return BenchmarkTable(
         name=name,
         title=title,
         columns=columns,
-        rows=rows,
-        decimals={"chosen": 4, "best": 4, "regret, points": 2},
+        rows=[[label, weights, best, score, mean[best], 100 * (mean[best] - score)]],
+        decimals={"blend": 4, "best": 4, "regret, points": 2},
     )

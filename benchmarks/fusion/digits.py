@@ -8,19 +8,19 @@ from benchmarks.parts import Omission, Tables
 from methods.fusion.resplits import random_splits
 
 SPLITS = 10
-GOALS = {0.8: 0.985, 0.02: 0.93}
+GOALS = {0.02: 0.93, 0.8: 0.985}
 
 
 def tables(repeat: int) -> Tables:
-    """Yield scores, absent modalities and regret at 80 % and at 2 % of the labels."""
+    """Yield scores, absent modalities and regret at 2 % and at 80 % of the labels."""
     data = digits()
     if isinstance(data, Omission):
         yield data
         return
     for share, goal in GOALS.items():
         splits = random_splits(data, SPLITS, 1 - share, seed=0)
-        folds, choices = (3, 2) if share > 0.5 else (4, 5)
-        study = measure(Study(data, splits, folds=folds, choices=choices))
+        folds = 3 if share > 0.5 else 4
+        study = measure(Study(data, splits, folds=folds))
         name = f"digits_{round(100 * share)}"
         label = f"Digits, {SPLITS} stratified splits, {share:.0%} of the labels"
         yield accuracy_table(
@@ -32,7 +32,7 @@ def tables(repeat: int) -> Tables:
         yield lost_table(f"{name}_lost", f"{label}: one view absent at test. Goal: share at most 0.5.", study)
         yield regret_table(
             f"{name}_regret",
-            f"{label}: regret of the choice by {folds}-fold cross-validation on {choices} of the splits. "
-            "Goal: 0.5 points.",
-            {label: study},
+            f"{label}: regret of the choice by {folds}-fold cross-validation. Goal: 0.5 points.",
+            f"digits, {share:.0%}",
+            study,
         )

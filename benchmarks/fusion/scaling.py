@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
+from benchmarks.fusion._fits import CONCATENATION, fit_concatenation
 from benchmarks.fusion._sets import digits
-from benchmarks.fusion._study import CONCATENATION, fit_concatenation
 from benchmarks.parts import Omission, Tables
 from methods.fusion.choice import Data
 from methods.fusion.operators import Settings, fit

@@ -40,6 +40,8 @@ SINGLE_CLIENT = ("/v1/write", "/v1/ratings")
 """Endpoints that are measured with one client."""
 TOO_MANY_REQUESTS = 429
 Request = dict[str, Any]
+Round = tuple[list[float], Counter[int], float]
+"""Latencies of successes in seconds, counts of other statuses, total seconds."""
 
 
 def tables(repeat: int) -> Tables:
@@ -133,8 +135,7 @@ def _batches(names: list[tuple[str, str]], repeat: int) -> BenchmarkTable:
                 rounds = [
                     asyncio.run(_drive(address, endpoints[path], CLIENTS[-1], SECONDS)) for _ in range(repeat)
                 ]
-                found = np.median([_quantiles(seconds, took) for seconds, _, took in rounds], axis=0)
-                rows.append([path, most, *found.tolist(), sum(codes.total() for _, codes, _ in rounds)])
+                rows.append([path, most, *_middle(rounds), sum(codes.total() for _, codes, _ in rounds)])
     return BenchmarkTable(
         name="batches",
         title=f"{CLIENTS[-1]} clients by maximum batch size, {SECONDS:g} s a round, no question repeated.",
@@ -154,11 +155,9 @@ def _load(address: str, endpoints: dict[str, Callable[[], Request]], repeat: int
         asyncio.run(_drive(address, make, 1, 0.01))  # the language model is loaded with the first request
         for clients in (1,) if path in SINGLE_CLIENT else CLIENTS:
             rounds = [asyncio.run(_drive(address, make, clients, SECONDS)) for _ in range(repeat)]
-            found = [_quantiles(seconds, took) for seconds, _, took in rounds]
-            middle = [float(np.median([one[k] for one in found])) for k in range(4)]
             refused = sum(codes[TOO_MANY_REQUESTS] for _, codes, _ in rounds)
             failed = sum(codes.total() for _, codes, _ in rounds) - refused
-            rows.append([path, clients, *middle, failed, refused, SPECIFIED.get(path)])
+            rows.append([path, clients, *_middle(rounds), failed, refused, SPECIFIED.get(path)])
     return BenchmarkTable(
         name="load",
         title=f"Load on loopback, {SECONDS:g} s a round, no question repeated.",
@@ -196,9 +195,7 @@ def _pictures(path: Path) -> Callable[[], Request]:
     }
 
 
-async def _drive(
-    address: str, make: Callable[[], Request], clients: int, seconds: float
-) -> tuple[list[float], Counter[int], float]:
+async def _drive(address: str, make: Callable[[], Request], clients: int, seconds: float) -> Round:
     """Return latencies of successes, counts of other statuses, and total seconds."""
     import httpx
 
@@ -221,9 +218,15 @@ async def _drive(
         return taken, others, time.perf_counter() - began
 
 
-def _quantiles(seconds: list[float], took: float) -> list[float]:
-    p50, p95, p99 = 1000 * np.quantile(seconds, (0.5, 0.95, 0.99))
-    return [p50, p95, p99, len(seconds) / took]
+def _middle(rounds: list[Round]) -> list[float | None]:
+    """Return the medians of p50, p95 and p99 in ms and of successes per second.
+
+    A round without a success, such as one in which every request is refused, has a rate and no latency;
+    if there is no other round, the latencies are None.
+    """
+    latencies = [np.quantile(seconds, (0.5, 0.95, 0.99)) for seconds, _, _ in rounds if seconds]
+    middle = (1000 * np.median(latencies, axis=0)).tolist() if latencies else [None, None, None]
+    return [*middle, float(np.median([len(seconds) / took for seconds, _, took in rounds]))]
 
 
 def _cache(address: str, names: list[tuple[str, str]], asked: int = 3000) -> BenchmarkTable:

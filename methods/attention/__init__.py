@@ -2,6 +2,7 @@
 
 `multi_head` has attention with masks, its adaptive module and its entropy, and `encoding` that of time.
 `hierarchy` attends from columns to modalities to the result, and `graph` describes that as a graph.
+`few_keys` has the same attention, fast for the few keys of a fusion.
 `multilevel` is attention over a long sequence at the cost O(n log n).
 """
 

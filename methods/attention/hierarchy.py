@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from methods.attention.few_keys import attend_shared
 from methods.attention.graph import AttentionGraph
 from methods.attention.multi_head import MultiHeadAttention
 
@@ -122,8 +123,7 @@ class _Level(nn.Module):
 
     def forward(self, tokens: Tensor, present: Tensor) -> tuple[Tensor, LevelWeights]:
         mask = self.children_of & present[:, None, :]
-        queries = self.queries.expand(len(tokens), -1, -1)
-        attended, weights = self.attention(queries, self.norm(tokens), mask)
+        attended, weights = attend_shared(self.attention, self.queries, self.norm(tokens), mask)
         updated = attended + self.update(attended)
         return updated.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0), LevelWeights(weights, mask)
 

@@ -2,6 +2,7 @@
 
 from methods.characterise.families import Choice, Score, recognise
 from methods.characterise.levels import aggregate, intraclass, nested_shares
+from methods.characterise.missing import Little, NormalFit, little, normal_fit
 from methods.characterise.shape import Covariance, Mardia, covariance, mardia
 from methods.characterise.shift import TwoSamples, holm, kolmogorov_smirnov, psi, two_samples
 from methods.characterise.student import StudentT, fit_student, student_log_density
@@ -9,7 +10,9 @@ from methods.characterise.student import StudentT, fit_student, student_log_dens
 __all__ = [
     "Choice",
     "Covariance",
+    "Little",
     "Mardia",
+    "NormalFit",
     "Score",
     "StudentT",
     "TwoSamples",
@@ -19,8 +22,10 @@ __all__ = [
     "holm",
     "intraclass",
     "kolmogorov_smirnov",
+    "little",
     "mardia",
     "nested_shares",
+    "normal_fit",
     "psi",
     "recognise",
     "student_log_density",

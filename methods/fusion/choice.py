@@ -1,35 +1,33 @@
-"""Choose an operator by nested cross-validation, with its regret.
+"""Choose a blend of operators by nested cross-validation, with its regret.
 
-For each outer fold, every operator is scored on the other folds by inner cross-validation, one is picked,
-and all are scored on the outer fold. A model without folds i and j serves the inner validation of both, so
-that K folds cost K (K + 1) / 2 trainings of an operator in place of K^2.
+For each outer fold, every operator predicts the other folds by inner cross-validation, these predictions
+give the weights of a blend, and all are scored on the outer fold. A model without folds i and j serves the
+inner validation of both, so that K folds cost K (K + 1) / 2 trainings of an operator in place of K^2.
 
-    picked   the operator with the lowest Brier score or squared error, or the simplest one that is not
-             worse than it by more than one standard error of their paired difference
-    regret   score of the best operator in hindsight on all outer folds, minus the score of the picked ones
+    weights  those of the blend with the lowest Brier score or squared error; one operator may have all
+    regret   score of the best operator in hindsight on all outer folds, minus the score of the blends
 
-The choice for use is the same rule on the outer predictions of all rows.
+The weights for use are those of the outer predictions of all rows.
 
 References
 ----------
 Varma and Simon, "Bias in error estimation when using cross-validation for model selection", BMC
-Bioinformatics 7 (2006). Breiman et al. (1984), §3.4.3, for the rule of one standard error.
+Bioinformatics 7 (2006). `methods.fusion.blend` for the weights.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from methods.fusion.operators import OPERATORS, Settings, fit_all
-from methods.fusion.scores import choice_losses, clustered_error, row_losses
-from methods.fusion.views import Bools, Floats, Ints, Problem, Views, rows_of, take
-
-Loss: TypeAlias = Callable[[Floats, Floats, Problem, float], Floats]
+from methods.fusion.blend import BLEND, combined, fit_weights
+from methods.fusion.operators import Settings, fit_all
+from methods.fusion.scores import row_losses
+from methods.fusion.views import Bools, Details, Floats, Ints, Problem, Views, rows_of, take
+from methods.fusion.workers import call_each
 
 
 @dataclass(frozen=True)
@@ -54,25 +52,31 @@ class Choice:
     Attributes
     ----------
     chosen : str
-        Operator for use.
+        ``blend``, or the operator that has all the weight.
+    weights : dict of str to float
+        Weights of the operators for use, with sum 1.
     scores : dict of str to (folds,)
-        Accuracy or R² on each outer fold.
+        Accuracy or R² of each operator, and of the blend, on each outer fold.
     picked : tuple of str
-        Operator that the inner folds pick, for each outer fold.
+        Operator with the largest weight by the inner folds, for each outer fold.
     score : float
-        Score of the picked operators on all outer rows: what a user can expect of the procedure.
+        Score of the blends on all outer rows: what a user can expect of the procedure.
     regret : float
-        In units of the score, >= 0 up to luck: a changing pick can beat the best fixed operator.
+        Against the best operator on all outer rows, in units of the score. It is negative if blending
+        gains.
     fold_regret : (folds,)
         Against the best operator of each fold; its mean exceeds `regret`, more so on small folds.
     means : dict of str to float
-        Score of each operator on all outer rows.
+        Score of each operator, and of the blend, on all outer rows.
     held_out : dict of str to (rows, classes) or (rows,)
         Predictions of the outer folds.
     fold : (rows,) of int
+    details : dict of str to Details
+        Figures of each operator fitted on all rows.
     """
 
     chosen: str
+    weights: dict[str, float]
     scores: dict[str, Floats]
     picked: tuple[str, ...]
     score: float
@@ -81,18 +85,27 @@ class Choice:
     means: dict[str, float]
     held_out: dict[str, Floats]
     fold: Ints
+    details: dict[str, Details]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Predictions of the rows that a training excluded, NaN elsewhere, and details."""
+
+    predicted: dict[str, Floats]
+    details: dict[str, Details]
 
 
 def choose(
     data: Data, names: Sequence[str], settings: Settings, folds: int = 5, processes: int = 1
 ) -> Choice:
-    """Choose one of the named operators.
+    """Choose weights of the named operators.
 
     Parameters
     ----------
     data : Data
     names : sequence of str
-        Operators; their order in `OPERATORS` is that of their simplicity.
+        Operators.
     settings : Settings
     folds : int
     processes : int
@@ -106,84 +119,47 @@ def choose(
     if folds < 3:
         raise ValueError(f"{folds} folds; expected at least 3, so that two can be held out of a training")
     fold = assign_folds(data, folds, settings.seed)
-    excluded: list[tuple[int, ...]] = [(i,) for i in range(folds)]
+    # The largest training is the first, so that no process waits for it in the end.
+    excluded: list[tuple[int, ...]] = [(), *((i,) for i in range(folds))]
     excluded += itertools.combinations(range(folds), 2)
-    predicted = dict(
-        zip(excluded, _predictions(data, fold, excluded, (names, settings), processes), strict=True)
-    )
-    variance = max(float(np.var(data.y)), 1e-300)
-
-    def losses(outer: tuple[int, ...], test: int, loss: Loss = row_losses) -> dict[str, Floats]:
-        rows = np.flatnonzero(fold == test)
-        return {
-            name: loss(values[rows], data.y[rows], data.problem, variance)
-            for name, values in predicted[outer].items()
-        }
-
-    outer = [losses((i,), i) for i in range(folds)]
-    picked = []
-    for i in range(folds):
-        others = [j for j in range(folds) if j != i]
-        inner = [losses((min(i, j), max(i, j)), j, choice_losses) for j in others]
-        rows = np.concatenate([np.flatnonzero(fold == j) for j in others])
-        picked.append(pick(joined_losses(inner, names), None if data.groups is None else data.groups[rows]))
-    order = np.concatenate([np.flatnonzero(fold == i) for i in range(folds)])
-    pooled = joined_losses(outer, names)
-    judged = [losses((i,), i, choice_losses) for i in range(folds)]
-    chosen = pick(joined_losses(judged, names), None if data.groups is None else data.groups[order])
-    scores = {name: np.array([1 - part[name].mean() for part in outer]) for name in names}
-    score = 1 - float(np.concatenate([part[name] for part, name in zip(outer, picked, strict=True)]).mean())
-    means = {name: 1 - float(values.mean()) for name, values in pooled.items()}
-    fold_best = np.max(np.stack(list(scores.values())), axis=0)
-    fold_regret = fold_best - np.array([scores[name][i] for i, name in enumerate(picked)])
+    work = [(data, np.isin(fold, out), names, settings) for out in excluded]
+    trained = dict(zip(excluded, call_each(_train, work, processes), strict=True))
+    predicted = {out: training.predicted for out, training in trained.items()}
     held_out = {
-        name: np.stack([predicted[(int(fold[row]),)][name][row] for row in range(len(fold))])
-        for name in names
+        name: np.stack([predicted[(int(i),)][name][row] for row, i in enumerate(fold)]) for name in names
     }
-    return Choice(
-        chosen, scores, tuple(picked), score, max(means.values()) - score, fold_regret, means, held_out, fold
-    )
-
-
-def choose_once(data: Data, names: Sequence[str], settings: Settings, folds: int = 5) -> str:
-    """Return the operator that cross-validation picks, without its regret."""
-    fold = assign_folds(data, folds, settings.seed)
+    blended, picked = np.empty_like(held_out[names[0]]), []
+    for i in range(folds):
+        inner = {name: np.empty_like(values) for name, values in held_out.items()}
+        for j in (j for j in range(folds) if j != i):
+            for name, values in predicted[(min(i, j), max(i, j))].items():
+                inner[name][fold == j] = values[fold == j]
+        weights = fit_weights(take(inner, fold != i), data.y[fold != i], data.problem)
+        blended[fold == i] = combined(take(held_out, fold == i), weights)
+        picked.append(max(weights, key=lambda name: weights[name]))
+    weights = fit_weights(held_out, data.y, data.problem)
+    held_out[BLEND] = blended
     variance = max(float(np.var(data.y)), 1e-300)
-    parts = []
-    for index in range(folds):
-        rows = np.flatnonzero(fold == index)
-        predicted = _predict(data, fold == index, names, settings)
-        parts.append(
-            {
-                name: choice_losses(values[rows], data.y[rows], data.problem, variance)
-                for name, values in predicted.items()
-            }
-        )
-    order = np.concatenate([np.flatnonzero(fold == index) for index in range(folds)])
-    return pick(joined_losses(parts, names), None if data.groups is None else data.groups[order])
-
-
-def joined_losses(parts: Sequence[Mapping[str, Floats]], names: Sequence[str]) -> dict[str, Floats]:
-    """Return the row losses of all parts as one array per operator."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
-
-
-def pick(losses: Mapping[str, Floats], groups: Ints | None = None) -> str:
-    """Return the simplest operator within one standard error of the best one.
-
-    Parameters
-    ----------
-    losses : mapping of str to (rows,)
-        Row losses on the same rows.
-    groups : (rows,) int, optional
-        Rows of one group are not independent.
-    """
-    best = min(losses, key=lambda name: (float(losses[name].mean()), _rank(name)))
-    for name in sorted(losses, key=_rank):
-        difference = losses[name] - losses[best]
-        if float(difference.mean()) <= clustered_error(difference, groups):
-            return name
-    return best
+    losses = {name: row_losses(values, data.y, data.problem, variance) for name, values in held_out.items()}
+    means = {name: 1 - float(values.mean()) for name, values in losses.items()}
+    scores = {
+        name: np.array([1 - values[fold == i].mean() for i in range(folds)])
+        for name, values in losses.items()
+    }
+    best = np.max([scores[name] for name in names], axis=0)
+    return Choice(
+        chosen=BLEND if len(weights) > 1 else next(iter(weights)),
+        weights=weights,
+        scores=scores,
+        picked=tuple(picked),
+        score=means[BLEND],
+        regret=max(means[name] for name in names) - means[BLEND],
+        fold_regret=best - scores[BLEND],
+        means=means,
+        held_out=held_out,
+        fold=fold,
+        details=trained[()].details,
+    )
 
 
 def assign_folds(data: Data, folds: int, seed: int) -> Ints:
@@ -212,34 +188,16 @@ def assign_folds(data: Data, folds: int, seed: int) -> Ints:
     return fold
 
 
-def _predictions(
-    data: Data,
-    fold: Ints,
-    excluded: Sequence[tuple[int, ...]],
-    model: tuple[Sequence[str], Settings],
-    processes: int,
-) -> list[dict[str, Floats]]:
-    """Predict the excluded folds by models without them; other rows are NaN."""
-    from joblib import Parallel, delayed
-
-    return list(
-        Parallel(n_jobs=processes)(delayed(_predict)(data, np.isin(fold, out), *model) for out in excluded)
-    )
-
-
-def _predict(data: Data, test: Bools, names: Sequence[str], settings: Settings) -> dict[str, Floats]:
+def _train(data: Data, test: Bools, names: Sequence[str], settings: Settings) -> Training:
+    """Fit without the test rows, and predict them."""
     train, later = data.take(np.flatnonzero(~test)), take(data.views, np.flatnonzero(test))
     fitted = fit_all(names, train.views, train.y, data.problem, settings, train.groups)
     result = {}
-    for name, operator in fitted.items():
+    for name, operator in fitted.items() if test.any() else ():
         predicted = operator.predict(later)
         result[name] = np.full((len(data.y), *predicted.shape[1:]), np.nan)
         result[name][test] = predicted
-    return result
-
-
-def _rank(name: str) -> int:
-    return OPERATORS.index(name) if name in OPERATORS else -1
+    return Training(result, {name: operator.details for name, operator in fitted.items()})
 
 
 def sample(data: Data, most: int, seed: int) -> Ints:

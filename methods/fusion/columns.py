@@ -17,6 +17,9 @@ PENALTY_ROWS, PENALTY_FOLDS = 500, 3
 TREES = 200
 """Trees of the boosting over all classes; more classes have fewer rounds, so that the time is similar."""
 
+BIN_ROWS, BINS = 20, (63, 255)
+"""Rows of a bin of the boosting, and bounds of the bins of a column, which set the cost of a split."""
+
 
 def fit_early(views: Views, y: Floats, problem: Problem, seed: int) -> Fitted:
     """Fit a logistic or ridge regression on all columns, with mean imputation.
@@ -60,6 +63,7 @@ def fit_boosting(views: Views, y: Floats, problem: Problem, seed: int) -> Fitted
         "max_iter": max(TREES // max(problem.classes, 3), 30),
         "max_features": min(1.0, max(0.1, 30 / x.shape[1])),
         "min_samples_leaf": min(20, max(len(x) // 10, 2)),
+        "max_bins": int(np.clip(len(x) // BIN_ROWS, *BINS)),
         "early_stopping": False,
         "random_state": seed,
     }

@@ -23,7 +23,7 @@ Useful. Specification 1 §2.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,13 @@ class Difference:
 
 
 def permutation_drop(
-    losses: Callable[[Views], Array], views: Views, permuted: Collection[str], *, seed: int, repeats: int = 10
+    losses: Callable[[Views], Array],
+    views: Views,
+    permuted: Collection[str],
+    *,
+    seed: int | Sequence[int],
+    repeats: int = 10,
+    base: Array | None = None,
 ) -> Difference:
     """Measure how much the loss rises if modalities are permuted among the rows.
 
@@ -54,9 +60,11 @@ def permutation_drop(
         Test rows. NaN where a value is missing; a row is permuted as a whole.
     permuted : collection of str
         Modalities that are permuted, all by the same permutation.
-    seed : int
+    seed : int or sequence of int
     repeats : int
         Number of permutations. More of them remove the noise of the permutations, not that of the rows.
+    base : (rows,), optional
+        Losses of the intact modalities, if they are known.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def permutation_drop(
     if unknown := sorted(set(permuted) - set(views)):
         raise ValueError(f"unknown modality {', '.join(unknown)}; expected some of {', '.join(views)}")
     rng = np.random.default_rng(seed)
-    base = losses(views)
+    base = losses(views) if base is None else base
     total = np.zeros(len(base))
     for _ in range(repeats):
         order = rng.permutation(len(base))

@@ -11,25 +11,28 @@ be missing, in training and in prediction.
 | early | columns beside each other, mean imputation, penalised linear model |
 | late-average | mean of the experts of the present modalities |
 | late-stacked | weights of the experts, fitted on held-out predictions for each set of modalities |
-| boosting | gradient boosting of all columns |
+| boosting | gradient boosting of all columns, or of those of the present modalities |
 | tensor | weighted tensor fusion of encoded modalities |
 | interaction | low-rank products of all modalities, beside their sum |
 | attention | attention between the modalities, then weighted tensor fusion |
 | hierarchy | attention from the result to modalities to components |
 
-and the baselines ``prior`` and ``only:MODALITY``.
+and the baselines ``prior`` and ``only:MODALITY``. A ``blend`` has weights for the operators, which the choice
+between them has found (`methods.fusion.choice`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from methods.fusion.blend import BLEND, fit_blend
 from methods.fusion.columns import fit_boosting, fit_early
 from methods.fusion.experts import class_prior
 from methods.fusion.late import fit_experts, fit_late
+from methods.fusion.reduced import fit_reduced
 from methods.fusion.views import Fitted, Floats, Ints, Problem, Views, rows_of
 
 NEURAL = ("tensor", "interaction", "attention", "hierarchy")
@@ -48,10 +51,13 @@ class Settings:
     seed : int
     landmarks : int
         Rows that span the features of an expert.
+    weights : mapping of str to float
+        Weights of the operators in the blend, with sum 1.
     """
 
     seed: int = 0
     landmarks: int = 600
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit(
@@ -67,7 +73,7 @@ def fit(
     Parameters
     ----------
     name : str
-        One of `OPERATORS`, ``prior`` or ``only:MODALITY``.
+        One of `OPERATORS`, ``blend``, ``prior`` or ``only:MODALITY``.
     views : mapping of str to (rows, columns_i) float
         NaN where a cell is missing.
     y : (rows,)
@@ -80,7 +86,8 @@ def fit(
     Raises
     ------
     ValueError
-        If the operator does not exist, the numbers of rows differ, or a target is missing.
+        If the operator does not exist, the numbers of rows differ, a target is missing, or the blend has no
+        weights.
     """
     return fit_all([name], views, y, problem, settings, groups)[name]
 
@@ -100,6 +107,13 @@ def fit_all(
             f"{rows_of(views)} rows of views and {np.isfinite(targets).sum()} known targets of "
             f"{len(targets)}; expected a target in each row"
         )
+    if BLEND in names:
+        if not settings.weights:
+            raise ValueError("the blend has no weights; expected those of a choice in Settings(weights=...)")
+        members = dict.fromkeys([*(name for name in names if name != BLEND), *settings.weights])
+        fitted = fit_all(list(members), views, targets, problem, settings, groups)
+        fitted[BLEND] = fit_blend(fitted, settings.weights, views)
+        return {name: fitted[name] for name in names}
     experts = None
     result = {}
     for name in names:
@@ -113,7 +127,11 @@ def fit_all(
         elif name == "early":
             result[name] = fit_early(views, targets, problem, settings.seed)
         elif name == "boosting":
-            result[name] = fit_boosting(views, targets, problem, settings.seed)
+            result[name] = fit_reduced(
+                lambda part, rows: fit_boosting(part, targets[rows], problem, settings.seed),
+                views,
+                _fit_prior(targets, problem),
+            )
         elif name in NEURAL:
             from methods.fusion.neural import fit_neural
 

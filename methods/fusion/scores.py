@@ -70,20 +70,6 @@ def row_losses(predicted: Floats, y: Floats | Ints, problem: Problem, variance: 
     return np.asarray((predicted - y) ** 2 / variance)
 
 
-def choice_losses(predicted: Floats, y: Floats | Ints, problem: Problem, variance: float) -> Floats:
-    """Return the loss of each row by which operators are chosen.
-
-    It is half the Brier score, or the squared error in units of the variance.
-
-    The Brier score is proper and bounded, and has a smaller variance than the number of errors, so that it
-    separates two operators on fewer rows.
-    """
-    if problem.classes:
-        indicators = problem.targets(y)
-        return np.asarray(0.5 * ((predicted - indicators) ** 2).sum(axis=1))
-    return row_losses(predicted, y, problem, variance)
-
-
 def calibration(probabilities: Floats, y: Ints) -> Calibration:
     """Return log loss in nats, Brier score and calibration error."""
     labels = np.asarray(y, int)

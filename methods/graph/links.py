@@ -120,6 +120,28 @@ def split_links(
     return Split(train_links, validation_links, test_links)
 
 
+def unknown_links(source: Ints, known: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark the links of each source that are not known, at random.
+
+    Of k links, ``round(known k)`` are known, but at least one; so a single link is always known.
+
+    Parameters
+    ----------
+    source : ndarray of shape (E,)
+        Source of each link.
+    known : float
+        Share of the links that are known, 0 to 1.
+    rng : Generator
+    """
+    order = np.lexsort((rng.random(len(source)), source))
+    _, start, size = np.unique(source[order], return_index=True, return_counts=True)
+    rank = np.arange(len(source)) - np.repeat(start, size)
+    first = np.maximum(1, np.round(known * size))
+    result = np.zeros(len(source), bool)
+    result[order] = rank >= np.repeat(first, size)
+    return result
+
+
 def both_directions(links: Links) -> Links:
     """Return the edge index (2, 2 E) of both directions, sorted by receiving node."""
     edges = np.concatenate([links, links[::-1]], axis=1)

@@ -25,7 +25,7 @@ PENALTIES = (1.0, 10.0, 100.0)
 SCALES = (0.5, 1.0, 2.0)
 MOST_SEARCHED = 600
 """Number of rows above which penalty and scale are not searched."""
-MOST_TRAINED = 6000
+MOST_TRAINED = 4000
 """Number of rows above which a random part of the augmented rows is used."""
 
 

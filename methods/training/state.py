@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ class TrainingState:
         rates = [group["lr"] for group in optimiser.param_groups]
         return cls(model, optimiser, average, _copy(changing(model)), rates)
 
-    @property
+    @cached_property
     def learnt(self) -> dict[str, Tensor]:
         """Weights of the model that require a gradient."""
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}

@@ -23,7 +23,7 @@ from tasks.fusion.contracts.characterise import (
 from tasks.fusion.contracts.tables import Schema, ViewColumns, Views
 from tasks.fusion.contracts.views import modality_arrays
 from tasks.fusion.params import CharacteriseParams
-from tasks.fusion.tables.absence import absence_p, patterns
+from tasks.fusion.tables.absence import absence_p, completely_at_random, patterns
 from tasks.fusion.tables.components import complete_or_filled, filled, present_rows, principal, standardised
 from tasks.fusion.tables.drift import compare, stability
 
@@ -53,6 +53,7 @@ def characterise(
             order="time" if "time" in views else "row",
             modalities=summaries,
             patterns=patterns(arrays),
+            little=completely_at_random(np.hstack(list(arrays.values()))),
             levels=levels,
             within_share=within,
         ),

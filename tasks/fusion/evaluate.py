@@ -51,8 +51,8 @@ def evaluate(
     used = data.take(sample(data, params.most_rows, params.seed))
     names = list(dict.fromkeys([choice.chosen, *BASELINES, *baselines(data.views)]))
     splits = random_splits(used, params.resplits, params.test_share, params.seed)
-    settings = Settings(seed=params.seed, landmarks=choice.landmarks)
-    resplits = resplit_scores(used, names, settings, splits, params.processes)
+    settings = Settings(seed=params.seed, landmarks=choice.landmarks, weights=choice.weights)
+    resplits = resplit_scores(used, names, settings, splits, (choice.chosen, "early"), params.processes)
     scores = {name: mean_of([part.scores[name] for part in resplits]) for name in names}
     single = max((f"only:{m}" for m in data.views), key=lambda name: scores[name])
     gains = {
@@ -100,9 +100,9 @@ def _modalities(
                 if resplits[0].importance[chosen]
                 else None
             ),
-            permuted=_interval([p.scores[chosen] - p.permuted[chosen][m] for p in resplits], params),
-            absent=mean_of([p.scores[chosen] - p.absent[chosen][m] for p in resplits]),
-            absent_early=mean_of([p.scores["early"] - p.absent["early"][m] for p in resplits]),
+            permuted=_interval([p.drops[chosen].permuted[m] for p in resplits], params),
+            absent=mean_of([p.drops[chosen].absent[m] for p in resplits]),
+            absent_early=mean_of([p.drops["early"].absent[m] for p in resplits]),
             alone=mean_of([p.scores[f"only:{m}"] for p in resplits]),
         )
         for m in names

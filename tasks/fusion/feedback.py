@@ -5,7 +5,7 @@ A move is proposed only where the last round gives a reason for it:
 | move | reason |
 | --- | --- |
 | leave a modality out | exchanging its rows surely raises the score |
-| twice as many landmarks | the experts of the chosen operator use fewer landmarks than there are rows |
+| twice as many landmarks | the experts of an operator with a weight use a part of their training rows only |
 | ten folds | the outer folds pick different operators |
 
 A move that did not raise the score on resplits by `least_gain` is reverted together with the next one, and no
@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from statewright.contracts import Feedback
-from tasks.fusion.contracts.characterise import Characterisation
 from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
 from tasks.fusion.params import FeedbackParams, FuseParams
 from tasks.report.blocks import joined
@@ -33,7 +32,6 @@ LEAST_MODALITIES = 2
 def feedback(
     evaluate: Evaluation,
     choice: ChoiceMetrics,
-    characterise: Characterisation,
     fusion_journal: Journal,
     *,
     params: FeedbackParams,
@@ -47,7 +45,7 @@ def feedback(
     verdict = describe(trials, best)
     since = len(trials.states) - 1 - best
     if since < params.patience:
-        for target, reason in moves(start, evaluate, choice, characterise.rows):
+        for target, reason in moves(start, evaluate, choice):
             if target not in trials.states:
                 return Feedback(
                     stop=False, reason=f"{verdict} {reason}", score=score, patch=difference(now, target)
@@ -65,9 +63,7 @@ def current(fuse: FuseParams) -> dict[str, Any]:
     return {WITHOUT: list(fuse.without), LANDMARKS: fuse.landmarks, FOLDS: fuse.folds}
 
 
-def moves(
-    start: Values, evaluate: Evaluation, choice: ChoiceMetrics, rows: int
-) -> Iterator[tuple[dict[str, Any], str]]:
+def moves(start: Values, evaluate: Evaluation, choice: ChoiceMetrics) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield each state that the last round gives a reason to try, with the reason."""
     parts = evaluate.modalities
     drops = sorted(((name, part.permuted) for name, part in parts.items()), key=lambda item: item[1].mean)
@@ -78,18 +74,21 @@ def moves(
                 f"Leave out {name}: exchanging its rows raises the score by {-100 * drop.mean:.1f} points, "
                 f"by {-100 * drop.high:.1f} or more with 95% confidence.",
             )
-    more = 2 * start[LANDMARKS]
-    if evaluate.chosen.startswith("late-") and start[LANDMARKS] < rows:
+    # An expert has no more landmarks than training rows, so that a larger number would change nothing.
+    more, rows = 2 * start[LANDMARKS], choice.rows - choice.rows // choice.folds
+    experts = [name for name in choice.weights if name.startswith("late-")]
+    if experts and start[LANDMARKS] < rows:
         yield (
             {**start, LANDMARKS: more},
-            f"Use {more} landmarks: the experts of “{evaluate.chosen}” use {start[LANDMARKS]} of {rows} "
-            "rows.",
+            f"Use {more} landmarks: the experts of {joined(f'“{name}”' for name in experts)} use "
+            f"{start[LANDMARKS]} of {rows} training rows.",
         )
     picks = list(dict.fromkeys(choice.picked))
     if len(picks) > 1 and start[FOLDS] < MOST_FOLDS:
         yield (
             {**start, FOLDS: MOST_FOLDS},
-            f"Use {MOST_FOLDS} folds: the outer folds pick {joined(picks)}, so the choice is not sure.",
+            f"Use {MOST_FOLDS} folds: in the outer folds the largest weight goes to {joined(picks)}, so the "
+            "weights are not sure.",
         )
 
 

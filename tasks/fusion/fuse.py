@@ -17,7 +17,7 @@ from tasks.fusion.supervised import prediction_rows, read_data
 
 
 def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
-    """Score every operator, choose one, and fit all of them for their weights.
+    """Score every operator, weigh them, and fit all of them to explain them.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
         If there are fewer rows or groups than folds, or one modality only.
     """
     from methods.fusion.choice import choose, sample
-    from methods.fusion.operators import Settings, fit_all
+    from methods.fusion.operators import Settings
 
     data = read_data(views, schema, params.without)
     if len(data.views) < 2:
@@ -43,22 +43,22 @@ def fuse(views: Views, schema: Schema, *, params: FuseParams) -> FuseOutputs:
         )
     settings = Settings(seed=params.seed, landmarks=params.landmarks)
     choice = choose(used, params.operators, settings, params.folds, params.processes)
-    fitted = fit_all(params.operators, used.views, used.y, used.problem, settings, used.groups)
     details = {
         name: OperatorDetails(
-            importance=_rounded(operator.details.importance),
-            entropy=_rounded(operator.details.entropy),
-            levels=[np.asarray(weights).round(5).tolist() for weights in operator.details.attention.values()],
-            parameters=_rounded(operator.details.parameters),
+            importance=_rounded(figures.importance),
+            entropy=_rounded(figures.entropy),
+            levels=[np.asarray(weights).round(5).tolist() for weights in figures.attention.values()],
+            parameters=_rounded(figures.parameters),
         )
-        for name, operator in fitted.items()
-        if operator.details.importance or operator.details.entropy or operator.details.attention
+        for name, figures in choice.details.items()
+        if figures.importance or figures.entropy or figures.attention
     }
     return FuseOutputs(
         prediction_rows(choice.held_out, np.asarray(views["row"])[rows], choice.fold),
         Attention(modalities=list(data.views), operators=details),
         ChoiceMetrics(
             chosen=choice.chosen,
+            weights=choice.weights,
             without=list(params.without),
             landmarks=params.landmarks,
             rows=len(rows),

@@ -38,7 +38,7 @@ def judge(
 
     data, test = (read_data(part, schema, choice.without) for part in (views, holdout))
     names = list(dict.fromkeys([choice.chosen, *BASELINES, *baselines(data.views)]))
-    settings = Settings(seed=fuse.seed, landmarks=choice.landmarks)
+    settings = Settings(seed=fuse.seed, landmarks=choice.landmarks, weights=choice.weights)
     fitted = fit_all(names, data.views, data.y, data.problem, settings, data.groups)
     predicted = {name: operator.predict(test.views) for name, operator in fitted.items()}
     variance = max(float(np.var(test.y)), 1e-300)

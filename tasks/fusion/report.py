@@ -49,8 +49,8 @@ def report(
     sections = (
         findings(points),
         data.section(schema, tables.ingest, tables.preprocess, tables.quarantine),
-        chosen.section(choice, classes),
-        scores.section(evaluate, judge, classes),
+        chosen.section(choice, classes, tables.preprocess.development),
+        scores.section(evaluate, judge, classes, tables.preprocess.development),
         modalities.section(evaluate, attention, classes),
         failures.section(tables.records, decisions, classes),
         shape.section(described, judge),

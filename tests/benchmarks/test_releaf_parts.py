@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -114,32 +116,68 @@ def test_each_measure_of_the_item_graph_has_a_table():
     assert hits.rows[0][5] == pytest.approx(0.2)
 
 
-@pytest.fixture
-def unreliable_server() -> Iterator[str]:
-    """Address of a server that answers, refuses and fails in turn."""
-    codes = cycle([204, 429, 500])
+@contextmanager
+def server(*codes: int) -> Iterator[str]:
+    """Serve these statuses in turn; yield the address."""
+    statuses = cycle(codes)
 
-    class Unreliable(BaseHTTPRequestHandler):
+    class Answers(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.send_response(next(codes))
+            self.send_response(next(statuses))
             self.end_headers()
 
         def log_message(self, *args: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Unreliable) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with HTTPServer(("127.0.0.1", 0), Answers) as answers:
+        Thread(target=answers.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{answers.server_port}"
+        answers.shutdown()
 
 
-def test_refused_requests_are_counted_separately(unreliable_server: str, monkeypatch: pytest.MonkeyPatch):
-    taken, others, took = asyncio.run(load._drive(unreliable_server, lambda: {"url": "/v1/ratings"}, 1, 0.2))
-    assert set(others) == {429, 500} and abs(others[429] - others[500]) <= 1
-    assert len(taken) >= others[429] and took >= 0.2
-    monkeypatch.setattr(load, "SECONDS", 0.1)
-    [row] = load._load(unreliable_server, {"/v1/ratings": lambda: {"url": "/v1/ratings"}}, 2).rows
-    assert row[:2] == ["/v1/ratings", 1] and row[6] > 0 and row[7] > 0 and row[8] is None
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the load test see a clock that moves 10 ms each time it is read.
+
+    A success takes three readings, another answer two, so that the requests of a round do not depend on
+    the speed of this machine.
+    """
+    ticks = count()
+    monkeypatch.setattr(load, "time", SimpleNamespace(perf_counter=lambda: next(ticks) / 100))
+
+
+def ratings() -> dict[str, Any]:
+    return {"url": "/v1/ratings"}
+
+
+@pytest.mark.usefixtures("clock")
+def test_refused_requests_are_counted_separately(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(load, "SECONDS", 0.7)
+    with server(204, 429, 500) as address:
+        taken, others, took = asyncio.run(load._drive(address, ratings, 1, 0.7))
+        assert (len(taken), others) == (10, {429: 10, 500: 10})
+        assert taken == pytest.approx([0.01] * 10) and took == pytest.approx(0.72)
+        [row] = load._load(address, {"/v1/ratings": ratings}, 2).rows
+    assert row == [
+        "/v1/ratings",
+        1,
+        *[pytest.approx(10)] * 3,
+        pytest.approx(10 / 0.72, rel=0.1),
+        20,
+        20,
+        None,
+    ]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_round_without_a_success_has_no_latency(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(load, "SECONDS", 0.06)
+    with server(429) as address:
+        [row] = load._load(address, {"/v1/ratings": ratings}, 2).rows
+    assert row == ["/v1/ratings", 1, None, None, None, 0.0, 0, 6, None]
+    # Of three rounds, one has a success: its latencies, and the middle rate.
+    rounds: list[load.Round] = [([], Counter({429: 1}), 1.0), ([0.25], Counter(), 1.0), ([], Counter(), 1.0)]
+    assert load._middle(rounds) == [250, 250, 250, 0]
 
 
 def question(shares: dict[str, float], streams: set[str], nearest: float, *scores: float) -> reasons.Question:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 from methods.fusion import context as sequences
+from methods.fusion import neural
 from methods.fusion.experts import fit_expert, fit_ridge
 from methods.fusion.late import fit_experts, fit_late
+from methods.fusion.networks import Dropout, NetworkOutput, Vectors
 from methods.fusion.operators import NEURAL, OPERATORS, Settings, fit, fit_all
 from methods.fusion.views import Problem, Scaler, patterns, present, take, without
 
@@ -138,12 +141,47 @@ def test_products_are_found_by_the_interaction_and_not_by_an_average() -> None:
     assert correct["late-average"] < 0.65
 
 
+def test_dropout_keeps_the_mean_and_the_share_of_torch() -> None:
+    x, dropout = torch.ones(200_000), Dropout(0.2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        dropped = dropout(x)
+        oracle = torch.nn.Dropout(0.2)(x)
+    assert dropped.unique().tolist() == oracle.unique().tolist() == [0.0, 1.25]
+    # The standard error of either share is .0009.
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.2, abs=0.004)
+    assert torch.equal(dropout.eval()(x), x)
+
+
+def test_a_network_trains_and_predicts_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+
+    class Watched(neural.InteractionNetwork):
+        def forward(self, vectors: Vectors, present: torch.Tensor) -> NetworkOutput:
+            counts.append(torch.get_num_threads())
+            return super().forward(vectors, present)
+
+    monkeypatch.setattr(neural, "InteractionNetwork", Watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        views, y = simulated(30, 14)
+        fit("interaction", views, y, VALUE, Settings()).predict(views)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert len(counts) > 10
+    assert set(counts) == {1}
+
+
 def test_an_unknown_operator_or_modality_is_an_error_that_names_the_known_ones() -> None:
     views, y = simulated(20, 11)
-    with pytest.raises(ValueError, match=r"no operator blend; expected one of late-average.*only:b"):
-        fit("blend", views, y, VALUE, Settings())
+    with pytest.raises(ValueError, match=r"no operator mixture; expected one of late-average.*only:b"):
+        fit("mixture", views, y, VALUE, Settings())
     with pytest.raises(ValueError, match="only:c"):
         fit("only:c", views, y, VALUE, Settings())
+    with pytest.raises(ValueError, match="the blend has no weights"):
+        fit("blend", views, y, VALUE, Settings())
 
 
 def test_patterns_partition_the_rows() -> None:

@@ -20,6 +20,7 @@ from methods.graph.links import (
     same_type_negatives,
     split_links,
     uniform_negatives,
+    unknown_links,
 )
 from methods.graph.recommend import shortest_paths, top_targets
 from methods.graph.scores import link_scores, ranked_scores
@@ -257,3 +258,22 @@ def test_shortest_paths_equal_networkx_and_prefer_nodes_with_few_links(seed: int
             for p in nx.all_shortest_paths(graph, source, target)
         ]
         assert np.log([graph.degree[n] for n in path[1:]]).sum() == pytest.approx(min(rest))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.floats(0.1, 0.9), st.integers(0, 99))
+def test_a_share_of_the_links_of_each_source_is_known(sizes: list[int], share: float, seed: int) -> None:
+    source = np.repeat(np.arange(len(sizes)), sizes)
+    unknown = unknown_links(source, share, np.random.default_rng(seed))
+    for number, size in enumerate(sizes):
+        known = int((~unknown[source == number]).sum())
+        assert known == min(size, max(1, round(share * size)))
+
+
+def test_each_link_of_a_source_is_known_equally_often() -> None:
+    source = np.array([1, 0, 1, 1, 1])
+    rng = np.random.default_rng(0)
+    unknown = sum(unknown_links(source, 0.5, rng).astype(int) for _ in range(1000))
+    # Two of four links: 500 expected, deviation 16. The only link of source 0 is always known.
+    assert unknown[1] == 0
+    assert (abs(np.delete(unknown, 1) - 500) < 80).all()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.graph.links import pair_keys, same_type_negatives
+from methods.graph.links import pair_keys, same_type_negatives, unknown_links
 from methods.graph.temporal import Events, Pairs, pair_features
 from methods.graph.weights import contained
 from tasks.emotion.params import InfluenceParams
@@ -52,7 +52,7 @@ def judged_pairs(people: People, setting: str, params: InfluenceParams, seed: in
     time = people.time
     asked = np.ones(len(time), bool)
     if setting == "half known":
-        asked = later_half(follower, params.known_share, rng)
+        asked = unknown_links(follower, params.known_share, rng)
         time = time + asked * DECADE / 2
     order = np.argsort(time, kind="stable")
     events = Events(follower[order], influencer[order], time[order], len(people.table))
@@ -88,20 +88,6 @@ def example_pairs(people: People, ties: Pairs, events: Events, examples: int) ->
         target = np.flatnonzero(fits)
         parts.append(Pairs(np.full(len(target), follower), target, np.full(len(target), now)))
     return Pairs(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-
-
-def later_half(follower: Ints, known: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Mark the ties of each follower that are to be judged, at random.
-
-    Of k ties, ``round(known k)`` are known, but at least one; so a single tie is never judged.
-    """
-    order = np.lexsort((rng.random(len(follower)), follower))
-    _, start, size = np.unique(follower[order], return_index=True, return_counts=True)
-    rank = np.arange(len(follower)) - np.repeat(start, size)
-    first = np.maximum(1, np.round(known * size))
-    result = np.zeros(len(follower), bool)
-    result[order] = rank >= np.repeat(first, size)
-    return result
 
 
 def negatives(

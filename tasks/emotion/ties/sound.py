@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.graph.means import group_means, neighbour_features, target_means
 from methods.graph.weights import permute_ties
 from tasks.emotion.params import InfluenceParams
 from tasks.emotion.ties.people import DECADE, LEAST_WEIGHT, Genres, People, weights
@@ -27,7 +28,7 @@ ALPHAS = np.logspace(-1, 4, 11)
 """Candidate penalties of the ridge regressions, chosen by generalised cross-validation."""
 NULLS = ("same degrees", "same degrees, genres and decades")
 PRIOR = 2.0
-"""Neighbours that the mean of an artist's genre counts as, in the mean of its neighbours."""
+"""Artists that an expected sound counts as, in the mean of neighbours or of a genre."""
 
 
 class Sample(NamedTuple):
@@ -65,38 +66,6 @@ def plain_features(people: People) -> Floats:
     return np.column_stack([np.eye(len(people.genres))[people.genre], np.eye(len(decades))[decade]])
 
 
-def neighbour_features(links: Ints, known: Ints, y: Floats, base: Floats) -> Floats:
-    """Describe the neighbours of each artist by their mean sound, beyond `base`.
-
-    Parameters
-    ----------
-    links : ndarray of shape (2, E)
-        Follower and influencer.
-    known : ndarray of int
-        Artists whose sound is known.
-    y, base : ndarray of shape (n, k)
-        Sound, and the sound that is expected without ties. The means are of ``y - base`` over known
-        influencers, and over known followers, with `PRIOR` neighbours of 0; so nobody's own sound enters.
-
-    Returns
-    -------
-    (n, 2 k + 2) float
-        Both means, and the logarithms of both numbers of ties.
-    """
-    size = len(y)
-    mask = np.zeros(size)
-    mask[known] = 1.0
-    rest = np.where(mask[:, None] > 0, y - base, 0.0)
-    parts, counts = [], []
-    for own, other in ((links[0], links[1]), (links[1], links[0])):
-        sums, number = np.zeros_like(rest), np.zeros(size)
-        np.add.at(sums, own, rest[other])
-        np.add.at(number, own, mask[other])
-        parts.append(sums / (number + PRIOR)[:, None])
-        counts.append(np.log1p(np.bincount(own, minlength=size)))
-    return np.column_stack([*parts, *counts])
-
-
 def ridge(x: Floats, y: Floats, known: Ints) -> Floats:
     """Fit a ridge regression to known artists and return the values of all."""
     from sklearn.linear_model import RidgeCV
@@ -110,13 +79,13 @@ def baselines(people: People, one: Sample) -> Iterator[tuple[str, Floats]]:
     """Yield each baseline with its predictions for all artists, shape (n, k)."""
     y, known = one.y, one.known
     yield "mean", np.zeros_like(y) + y[known].mean(axis=0)
-    genre = group_means(people.genre, y, known)
+    genre = group_means(people.genre, known, y, prior=PRIOR)
     yield "mean of the genre", genre
     plain = plain_features(people)
     expected = ridge(plain, y, known)
     yield "ridge, genre and decade", expected
-    yield "mean of influencers", mean_of_influencers(people.links, y, known, genre)
-    near = neighbour_features(people.links, known, y, expected)
+    yield "mean of influencers", target_means(people.links, known, y, genre)
+    near = neighbour_features(people.links, known, y, expected, prior=PRIOR)
     width = y.shape[1]
     for side, columns in (
         ("influencers", [*range(width), 2 * width]),
@@ -126,28 +95,9 @@ def baselines(people: People, one: Sample) -> Iterator[tuple[str, Floats]]:
     yield "ridge, with neighbours", with_neighbours(people.links, one, plain, expected)
 
 
-def group_means(group: Ints, y: Floats, known: Ints) -> Floats:
-    """Return the mean of each node's group over known nodes, shrunk to that of all."""
-    sums, number = np.zeros((group.max() + 1, y.shape[1])), np.zeros(group.max() + 1)
-    np.add.at(sums, group[known], y[known])
-    np.add.at(number, group[known], 1.0)
-    overall = y[known].mean(axis=0)
-    return np.asarray(((sums + PRIOR * overall) / (number + PRIOR)[:, None])[group])
-
-
-def mean_of_influencers(links: Ints, y: Floats, known: Ints, fallback: Floats) -> Floats:
-    """Return the mean sound of known influencers, or `fallback` without one."""
-    mask = np.zeros(len(y))
-    mask[known] = 1.0
-    sums, number = np.zeros_like(y), np.zeros(len(y))
-    np.add.at(sums, links[0], np.where(mask[links[1], None] > 0, y[links[1]], 0.0))
-    np.add.at(number, links[0], mask[links[1]])
-    return np.where(number[:, None] > 0, sums / np.maximum(number, 1.0)[:, None], fallback)
-
-
 def with_neighbours(links: Ints, one: Sample, plain: Floats, expected: Floats) -> Floats:
     """Fit the ridge regression that also reads the neighbours' sound."""
-    near = neighbour_features(links, one.known, one.y, expected)
+    near = neighbour_features(links, one.known, one.y, expected, prior=PRIOR)
     return ridge(np.column_stack([plain, near]), one.y, one.known)
 
 

@@ -96,6 +96,20 @@ class LevelSummary(Document):
     icc: float | None
 
 
+class LittleTest(Document):
+    """Test of whether cells are missing completely at random, over all columns.
+
+    `patterns` counts the different sets of columns that rows have; a modality that is absent is a set
+    without its columns. `not_applied` is the reason why there is no `chi2`.
+    """
+
+    patterns: int
+    chi2: float | None
+    degrees: int | None
+    p: float | None
+    not_applied: str | None
+
+
 class Characterisation(Document):
     """Summary of the development rows.
 
@@ -107,6 +121,7 @@ class Characterisation(Document):
     order: Literal["time", "row"]
     modalities: dict[str, ModalitySummary]
     patterns: dict[str, int]
+    little: LittleTest
     levels: dict[str, LevelSummary]
     within_share: float | None
 

@@ -31,13 +31,17 @@ class FusedRows(pa.DataFrameModel):
 class ChoiceMetrics(Document):
     """Nested cross-validation on the development rows.
 
-    Scores are accuracies, or R². `scores` has one figure per outer fold, `means` over all rows, and `picked`
-    the operator that the other folds pick. `score` is that of the picked operators, `regret` the distance to
-    the best operator in hindsight over all folds, `fold_regret` to the best of each fold. `rows` were used.
+    Scores are accuracies, or R². `scores` has one figure per outer fold, `means` over all rows; both have the
+    operators in `order` and the blend, whose weights for a fold are those of the other folds. `picked` is the
+    operator with the largest of them. `score` is that of the blend, `regret` its distance to the best
+    operator in hindsight over all folds, `fold_regret` to the best of each fold; negative if the blend is
+    better. `weights` are those of all folds, for use; `chosen` is "blend", or the only operator that has one.
+    `rows` were used.
     The modalities in `without` were not, and must not be by a user of the choice; `landmarks` is a setting.
     """
 
     chosen: str
+    weights: dict[str, float]
     without: list[str]
     landmarks: int
     rows: int

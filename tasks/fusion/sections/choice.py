@@ -1,54 +1,61 @@
-"""Section of the report on the chosen operator and why."""
+"""Section of the report on the chosen operators and why."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from tasks.fusion.contracts.fuse import ChoiceMetrics
-from tasks.fusion.sections.words import described, score_name
-from tasks.report.blocks import Cell, Prose, Section, count, grid, joined, plural
+from tasks.fusion.sections.words import described, drawn, score_name
+from tasks.report.blocks import Cell, Prose, Section, grid, joined, plural
 
 
 def finding(choice: ChoiceMetrics, classes: list[str]) -> list[str]:
-    """Return the sentence on the operator and what the choice costs."""
+    """Return the sentence on the weights and what the choice costs."""
+    points = 100 * choice.regret
+    cost = (
+        f"costs {points:.1f} points against"
+        if points > 0
+        else f"gains {-points:.1f} points over"
+        if points < 0
+        else "costs nothing against"
+    )
     return [
-        f"Of {plural(len(choice.scores), 'way')} to fuse, nested cross-validation chooses “{choice.chosen}” "
-        f"({described(choice.chosen)}). A user of the whole procedure can expect an {score_name(classes)} of "
-        f"{choice.score:.3f}; choosing costs {100 * max(choice.regret, 0):.1f} points against the best "
-        "operator in hindsight."
+        f"Of {plural(len(choice.order), 'way')} to fuse, nested cross-validation gives a weight to "
+        f"{_weights(choice)}. A user of the whole procedure can expect an {score_name(classes)} of "
+        f"{choice.score:.3f}; choosing so {cost} the best operator in hindsight."
     ]
 
 
-def section(choice: ChoiceMetrics, classes: list[str]) -> Section:
-    """Return the section: operators by fold, and the picks of the folds."""
+def section(choice: ChoiceMetrics, classes: list[str], developed: int) -> Section:
+    """Return the section: operators by fold, and the weights."""
     means = choice.means
     best = max(means.values())
     picks = Counter(choice.picked)
-    sure = len(picks) == 1
     sentence = (
-        f"All {plural(choice.folds, 'outer fold')} pick it."
-        if sure and choice.chosen in picks
-        else "The outer folds pick "
+        f"In all {plural(choice.folds, 'outer fold')} it goes to the same one."
+        if len(picks) == 1
+        else "In the outer folds it goes to "
         + joined(f"“{name}” ({plural(number, 'time')})" for name, number in picks.most_common())
         + ": the data hardly separate these operators."
     )
     return Section(
         "choice",
-        "The chosen operator, and why",
+        "The chosen operators, and why",
         (
             Prose(
-                f"“{choice.chosen}” means: {described(choice.chosen)}. Every operator was trained without "
-                "each fold and scored on it. The chosen one has the lowest loss, or is simpler than the one "
-                f"with the lowest loss and not worse by more than one standard error. {sentence}"
+                "Every operator was trained without each fold and predicted it. The weights are those whose "
+                "weighted mean of these predictions has the lowest loss; an operator with less than 5% is "
+                f"left out. They are: {_weights(choice)}. The largest weight shows which operator the data "
+                f"favour. {sentence}"
             ),
             grid(
-                f"{score_name(classes).capitalize()} of each operator on {count(choice.rows)} rows, each by "
-                "a model without its fold; higher is better. "
+                f"{score_name(classes).capitalize()} of each operator on "
+                f"{drawn(choice.rows, developed)}, each by a model without its fold; higher is better. "
                 f"Regret of the choice: {choice.regret:.4f}.",
                 ("operator", "what it does", "all rows", "lowest fold", "highest fold"),
                 [
                     (
-                        name + (" (chosen)" if name == choice.chosen else ""),
+                        name + (" (chosen)" if name in (choice.chosen, *choice.weights) else ""),
                         described(name),
                         Cell(f"{means[name]:.3f}", best=means[name] == best),
                         f"{min(scores):.3f}",
@@ -60,3 +67,8 @@ def section(choice: ChoiceMetrics, classes: list[str]) -> Section:
             ),
         ),
     )
+
+
+def _weights(choice: ChoiceMetrics) -> str:
+    ordered = sorted(choice.weights.items(), key=lambda item: -item[1])
+    return joined(f"“{name}” ({described(name)}; {100 * weight:.0f}%)" for name, weight in ordered)

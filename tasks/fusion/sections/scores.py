@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasks.fusion.contracts.fuse import CalibrationFigures, Evaluation, IntervalFigures, Judgement
 from tasks.fusion.sections.figures import scores as draw
-from tasks.fusion.sections.words import ONLY, described, difference, score_name
+from tasks.fusion.sections.words import ONLY, described, difference, drawn, score_name
 from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, count, grid, joined, share
 from tasks.report.drawing import svg
 
@@ -22,7 +22,7 @@ def finding(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> list[
     ]
 
 
-def section(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> Section:
+def section(evaluate: Evaluation, judge: Judgement, classes: list[str], developed: int) -> Section:
     """Return the section: resplits with paired intervals, the test rows, calibration."""
     names = sorted(evaluate.scores, key=lambda name: -evaluate.scores[name])
     score = score_name(classes)
@@ -42,7 +42,7 @@ def section(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> Secti
         "Scores beside every baseline",
         (
             Prose(
-                f"{count(evaluate.rows)} development rows were divided {count(evaluate.resplits)} times at "
+                f"{drawn(evaluate.rows, developed)} were divided {count(evaluate.resplits)} times at "
                 "random; the chosen operator and every baseline were trained on the same part and scored on "
                 "the same rest. Differences are paired, and their intervals correct for the training rows "
                 "that the divisions share. A difference whose interval contains 0 is no difference."

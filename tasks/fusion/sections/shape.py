@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks.fusion.contracts.characterise import Drift, FamilyOfModality
+from tasks.fusion.contracts.characterise import Drift, FamilyOfModality, LittleTest
 from tasks.fusion.contracts.fuse import Judgement
 from tasks.fusion.contracts.report import Descriptions
 from tasks.report.blocks import Prose, Section, count, grid, interval, joined
@@ -60,6 +60,7 @@ def section(described: Descriptions, judge: Judgement) -> Section:
                 f"them, by {order}, with the rest, and the test rows with all of them: an AUC of 0.5 means "
                 f"that a classifier cannot tell them from each other. {sentence}"
             ),
+            Prose(_at_random(summary.little)),
             grid(
                 "Shape of each modality. “Effective rank”: number of directions that carry its variance. "
                 "“Skewed”: columns with |G1| > 1. “Heavy tails”: columns with an excess kurtosis G2 > 1. "
@@ -84,6 +85,28 @@ def section(described: Descriptions, judge: Judgement) -> Section:
                 text=(5,),
             ),
         ),
+    )
+
+
+def _at_random(test: LittleTest) -> str:
+    """Return what Little's test says of the missing cells."""
+    if test.not_applied is not None:
+        return (
+            "Little's test of whether cells are missing completely at random does not apply: "
+            f"{test.not_applied}."
+        )
+    assert test.p is not None
+    verdict = (
+        "rows with missing cells differ from the others, so that leaving them out, or means in their place, "
+        "may bias a result"
+        if test.p < SIGNIFICANT
+        else "no difference between rows with and without missing cells is found, which does not exclude "
+        "that cells are missing by their own values"
+    )
+    return (
+        f"Little's test of whether cells are missing completely at random: chi-square {test.chi2:.1f} with "
+        f"{count(test.degrees or 0)} degrees of freedom in {count(test.patterns)} patterns, "
+        f"p {'below 0.001' if test.p < 0.001 else f'{test.p:.3f}'}: {verdict}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.fusion.contracts.fuse import IntervalFigures
-from tasks.report.blocks import interval, signed
+from tasks.report.blocks import count, interval, signed
 
 OPERATORS = {
     "early": "all columns beside each other, one linear model",
@@ -14,6 +14,7 @@ OPERATORS = {
     "interaction": "products of all modalities beside their sum",
     "attention": "attention between the modalities",
     "hierarchy": "attention from columns to modalities to the result",
+    "blend": "the weighted mean of several operators",
     "prior": "no modality: the most common class, or the mean",
 }
 ONLY = "only:"
@@ -34,3 +35,9 @@ def score_name(classes: list[str]) -> str:
 def difference(value: IntervalFigures) -> str:
     """Format a paired difference in points: ``+1.2 (0.3 to 2.1)``."""
     return f"{signed(100 * value.mean, 1)} ({interval(100 * value.low, 100 * value.high, 1)})"
+
+
+def drawn(rows: int, developed: int) -> str:
+    """Return the number of used rows, and of how many they are a random part."""
+    part = f" (drawn at random from {count(developed)})" if rows < developed else ""
+    return f"{count(rows)} development rows{part}"

@@ -1,16 +1,20 @@
-"""Absence of modalities, together and with the target."""
+"""Absence of modalities and cells: together, with the target, at random."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.characterise.missing import little, missing_patterns
 from methods.characterise.shift import holm
+from tasks.fusion.contracts.characterise import LittleTest
 from tasks.fusion.contracts.tables import Task
 from tasks.fusion.tables.components import present_rows
 
 Floats = NDArray[np.float64]
 MOST_PATTERNS = 12
+ROWS_PER_PATTERN, ROWS_PER_COLUMN, MOST_COLUMNS = 10, 3, 200
+"""Limits of Little's test: its law is asymptotic, and the time of a step grows with columns cubed."""
 
 
 def patterns(arrays: dict[str, Floats]) -> dict[str, int]:
@@ -61,3 +65,40 @@ def absence_p(arrays: dict[str, Floats], target: NDArray[np.generic], task: Task
             p[name] = float(mannwhitneyu(target[present], target[~present]).pvalue)
     adjusted = holm(np.array(list(p.values())))
     return {name: round(float(value), 6) for name, value in zip(p, adjusted, strict=True)}
+
+
+def completely_at_random(table: Floats) -> LittleTest:
+    """Test whether cells are missing completely at random, or say why not.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n, d)
+        Columns of all modalities; NaN where a cell or a whole modality is missing.
+    """
+    rows, columns = int((~np.isnan(table)).any(axis=1).sum()), table.shape[1]
+    number = len(missing_patterns(table))
+    reason = None
+    if not np.isnan(table).any():
+        reason = "no cell is missing"
+    elif number == 1:
+        reason = "all rows have the same columns"
+    elif columns > MOST_COLUMNS:
+        reason = f"there are {columns} columns, more than {MOST_COLUMNS}"
+    elif rows < ROWS_PER_COLUMN * columns:
+        reason = f"{rows} rows are fewer than {ROWS_PER_COLUMN} for each of {columns} columns"
+    elif rows < ROWS_PER_PATTERN * number:
+        reason = f"{rows} rows are fewer than {ROWS_PER_PATTERN} for each of {number} patterns"
+    else:
+        try:
+            test = little(table)
+        except ValueError as error:
+            reason = str(error)
+        else:
+            return LittleTest(
+                patterns=number,
+                chi2=round(test.statistic, 3),
+                degrees=test.degrees,
+                p=round(test.p, 6),
+                not_applied=None,
+            )
+    return LittleTest(patterns=number, chi2=None, degrees=None, p=None, not_applied=reason)

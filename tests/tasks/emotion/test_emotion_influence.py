@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from shipped import shipped_params
 from sklearn.metrics import average_precision_score
 
@@ -27,7 +25,7 @@ from tasks.emotion.ties import sound
 from tasks.emotion.ties.comparison import average_precision, paired, reciprocal_ranks
 from tasks.emotion.ties.links import pair_leaks
 from tasks.emotion.ties.people import People, genre_tables, node_features, read_people
-from tasks.emotion.ties.settings import SETTINGS, Judged, describe, judged_pairs, later_half
+from tasks.emotion.ties.settings import SETTINGS, Judged, describe, judged_pairs
 
 QUICK = {"ranked": 20, "negatives": 10, "epochs": 2, "attention_epochs": 1, "examples": 2,
          "permutations": 19, "network_permutations": 2, "draws": 100, "width": 8}  # fmt: skip
@@ -104,16 +102,6 @@ def test_matched_negatives_share_genre_and_decade_with_the_influencer(people: Pe
         assert (people.genre[u], people.began[u]) in kinds[f]
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.floats(0.1, 0.9), st.integers(0, 99))
-def test_a_share_of_the_ties_of_each_follower_is_known(sizes: list[int], share: float, seed: int) -> None:
-    follower = np.repeat(np.arange(len(sizes)), sizes)
-    later = later_half(follower, share, np.random.default_rng(seed))
-    for number, size in enumerate(sizes):
-        known = int((~later[follower == number]).sum())
-        assert known == min(size, max(1, round(share * size)))
-
-
 def test_pairs_of_another_time_are_a_leak(people: People, params: InfluenceParams) -> None:
     feature, score = pair_leaks(people, params.validation_from, params)["historical"]
     assert score > 0.999, feature
@@ -127,22 +115,6 @@ def test_node_features_count_the_earlier_ties(people: People) -> None:
     assert x[artist, :first].argmax() == people.genre[artist]
     assert x[artist, first + 2] == pytest.approx(np.log1p((earlier[1] == artist).sum()))
     assert x[artist, first + 1] == pytest.approx(np.log1p((earlier[0] == artist).sum()))
-
-
-def test_neighbours_are_averaged_as_in_a_loop_and_nobody_reads_itself(people: People) -> None:
-    rng = np.random.default_rng(0)
-    y, base = rng.normal(size=(2, len(people.table), 2))
-    known = rng.permutation(len(y))[:1500]
-    x = sound.neighbour_features(people.links, known, y, base)
-    for artist in rng.permutation(len(y))[:40]:
-        own = [u for f, u in people.links.T if f == artist and u in set(known)]
-        total = sum(((y - base)[u] for u in own), np.zeros(2))
-        np.testing.assert_allclose(x[artist, :2], total / (len(own) + sound.PRIOR), atol=1e-12)
-        other = y.copy()
-        other[artist] += 9
-        np.testing.assert_array_equal(
-            sound.neighbour_features(people.links, known, other, base)[artist], x[artist]
-        )
 
 
 def test_permuted_networks_keep_the_genres_and_decades_of_influencers(people: People) -> None:

@@ -12,7 +12,12 @@ from shipped import shipped_params
 from methods.characterise.simulate import draw
 from statewright.contracts import ContractError, Table, check
 from tasks.fusion.characterise import characterise
-from tasks.fusion.contracts.characterise import CharacteriseOutputs, ColumnMoments, Recognition
+from tasks.fusion.contracts.characterise import (
+    CharacteriseOutputs,
+    ColumnMoments,
+    LittleTest,
+    Recognition,
+)
 from tasks.fusion.contracts.tables import Modality, Schema, ViewColumns
 from tasks.fusion.params import CharacteriseParams, RecogniseParams
 from tasks.fusion.recognise import recognise
@@ -97,6 +102,50 @@ def test_an_absence_that_depends_on_the_class_is_found() -> None:
     assert sum(found.patterns.values()) == ROWS
     both = ~np.isnan(told[:, 0]) & ~np.isnan(random_gaps[:, 0])
     assert found.patterns["gaps + told + whole"] == both.sum()
+
+
+def missing_at_random(**views: np.ndarray) -> LittleTest:
+    arrays = {f"x.{name}": view for name, view in views.items()}
+    rows = len(next(iter(views.values())))
+    return described({**arrays, "y": np.resize([0, 1], rows)}).characterise.little
+
+
+def test_absent_modalities_are_patterns_of_the_test_by_little() -> None:
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=(2, ROWS, 2))
+    by_chance, by_value = second.copy(), second.copy()
+    by_chance[random.uniform(size=ROWS) < 0.3] = np.nan
+    by_value[first[:, 0] + random.normal(size=ROWS) > 1] = np.nan
+    chance, value = (missing_at_random(first=first, second=part) for part in (by_chance, by_value))
+    assert (chance.patterns, chance.degrees, chance.not_applied) == (2, 2, None)
+    assert chance.p is not None
+    assert chance.p > 0.01
+    assert value.p is not None
+    assert value.p < 1e-6
+    # Two patterns and a complete modality: the sum of squares between them, by Hotelling.
+    gone = np.isnan(by_value[:, 0])
+    apart = first[gone].mean(axis=0) - first[~gone].mean(axis=0)
+    inverse = np.linalg.inv(np.cov(first, rowvar=False, bias=True))
+    expected = gone.mean() * (~gone).sum() * apart @ inverse @ apart
+    assert value.chi2 == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_test_by_little_says_why_it_does_not_apply() -> None:
+    random = np.random.default_rng(0)
+    view = random.normal(size=(ROWS, 8))
+    gaps = np.where(random.uniform(size=(ROWS, 8)) < 0.3, np.nan, view)
+    few = np.vstack([view[:20], np.full((3, 8), np.nan)])
+    wide = random.normal(size=(ROWS, 201))
+    wide[:100, 0] = np.nan
+    for words, test in (
+        ("no cell is missing", missing_at_random(m=view)),
+        ("fewer than 10 for each of", missing_at_random(m=gaps)),
+        ("20 rows are fewer than 3 for each of 16 columns", missing_at_random(m=few[2:], n=few[:-2])),
+        ("all rows have the same columns", missing_at_random(m=few)),
+        ("201 columns, more than 200", missing_at_random(m=wide)),
+    ):
+        assert words in (test.not_applied or ""), words
+        assert test.p is None
 
 
 def test_levels_of_songs_albums_and_artists_have_their_simulated_shares() -> None:

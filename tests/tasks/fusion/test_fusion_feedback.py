@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 
 from statewright.contracts import Feedback
-from tasks.fusion.contracts.characterise import Characterisation
 from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
-from tasks.fusion.feedback import FOLDS, LANDMARKS, WITHOUT, feedback
+from tasks.fusion.feedback import FOLDS, LANDMARKS, WITHOUT, current, feedback
 from tasks.fusion.params import FeedbackParams, FuseParams
-from tasks.rounds import Journal
+from tasks.rounds import Journal, difference
 
 ROWS = 2000
-DESCRIBED = Characterisation(rows=ROWS, order="row", modalities={}, patterns={}, levels={}, within_share=None)
 
 
 def fuse_params(**changes: Any) -> FuseParams:
@@ -44,8 +42,8 @@ def evaluated(score: float, drops: dict[str, float], chosen: str = "early") -> E
 
 def chosen_by(picks: list[str]) -> ChoiceMetrics:
     return ChoiceMetrics(
-        chosen=picks[0], without=[], landmarks=600, rows=ROWS, folds=5, order=["early"], means={},
-        scores={}, picked=picks, score=0.9, regret=0.0, fold_regret=[],
+        chosen=picks[0], weights={picks[0]: 1.0}, without=[], landmarks=600, rows=ROWS, folds=5,
+        order=["early"], means={}, scores={}, picked=picks, score=0.9, regret=0.0, fold_regret=[],
     )  # fmt: skip
 
 
@@ -57,7 +55,7 @@ def propose(
 ) -> Feedback:
     params = FeedbackParams(patience=3, least_gain=0.001)
     return feedback(
-        evaluate, chosen_by(picks), DESCRIBED, Journal(rounds or []), params=params, fuse=fuse_params(**fuse)
+        evaluate, chosen_by(picks), Journal(rounds or []), params=params, fuse=fuse_params(**fuse)
     )
 
 
@@ -76,15 +74,23 @@ def test_a_modality_that_may_cost_and_one_of_two_are_kept() -> None:
 def test_an_unsure_choice_gets_more_folds_and_experts_more_landmarks() -> None:
     unsure = propose(evaluated(0.9, {"a": 0.2}), ["early", "boosting", "early"])
     assert [(patch.key, patch.now) for patch in unsure.patch] == [(FOLDS, 10)]
-    assert "the outer folds pick early and boosting" in unsure.reason
+    assert "the largest weight goes to early and boosting" in unsure.reason
     assert propose(evaluated(0.9, {"a": 0.2}), ["early", "boosting"], folds=10).stop
     experts = propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"])
     assert [(patch.key, patch.now) for patch in experts.patch] == [(LANDMARKS, 1200)]
-    assert propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"], landmarks=ROWS).stop
+    # A model is trained on 1,600 of the 2,000 rows: more landmarks would be the same model.
+    assert not propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"], landmarks=1599).stop
+    assert propose(evaluated(0.9, {"a": 0.2}, "late-average"), ["late-average"], landmarks=1600).stop
 
 
-def simulate(score: Any, drops: Any, rounds: int = 12) -> tuple[list[tuple[FuseParams, float]], Feedback]:
-    """Run the loop on a known score; return its states and the last feedback."""
+def simulate(
+    score: Any, drops: Any, rounds: int = 30, each: int = 30
+) -> tuple[list[tuple[FuseParams, float]], Feedback]:
+    """Run the loop on a known score; return its states and last feedback.
+
+    A command runs at most `each` rounds. If it runs out of them, it returns to its best state, and the
+    journal says so.
+    """
     fuse, journal, tried = fuse_params(), [], []
     for number in range(1, rounds + 1):
         tried.append((fuse, score(fuse)))
@@ -94,12 +100,17 @@ def simulate(score: Any, drops: Any, rounds: int = 12) -> tuple[list[tuple[FuseP
         )  # fmt: skip
         if said.stop:
             return tried, said
-        patch = [change.model_dump() for change in said.patch]
-        journal.append(
-            {"round": number, "time": "", "reason": said.reason, "score": said.score, "patch": patch}
-        )
         changes = {change.key.rpartition(".")[2]: change.now for change in said.patch}
-        fuse = FuseParams(**(fuse.model_dump() | changes))
+        following = FuseParams(**(fuse.model_dump() | changes))
+        patch = [change.model_dump() for change in said.patch]
+        if number % each == 0:
+            following = max(tried[-each:], key=lambda pair: pair[1])[0]
+            patch = [change.model_dump() for change in difference(current(fuse), current(following))]
+        if patch:
+            journal.append(
+                {"round": number, "time": "", "reason": said.reason, "score": said.score, "patch": patch}
+            )
+        fuse = following
     raise AssertionError("the loop did not stop")
 
 
@@ -123,4 +134,24 @@ def test_moves_without_a_gain_are_reverted_and_the_loop_ends_at_the_best_state()
 
 def test_gains_are_kept() -> None:
     tried, _ = simulate(lambda fuse: 0.8 + 0.1 * (fuse.landmarks / 4800), lambda _: {"a": 0.2, "b": 0.2})
-    assert tried[-1][0].landmarks == 2400  # above 2,000 rows there is no reason to double
+    assert tried[-1][0].landmarks == 2400  # above 1,600 training rows there is no reason to double
+
+
+@pytest.mark.parametrize("each", [2, 3, 4])
+def test_a_loop_that_ran_out_of_rounds_resumes_and_tries_no_state_twice(each: int) -> None:
+    """Only leaving out both noise modalities helps."""
+
+    def score(fuse: FuseParams) -> float:
+        return 0.9 + 0.02 * len(fuse.without) - 0.01 * (fuse.landmarks > 600) - 0.005 * (fuse.folds > 5)
+
+    def drops(fuse: FuseParams) -> dict[str, float]:
+        noise = {"n": -0.03, "m": -0.02}
+        return {name: noise.get(name, 0.2) for name in ("a", "b", "n", "m") if name not in fuse.without}
+
+    tried, _ = simulate(score, drops, each=each)
+    final, best = tried[-1]
+    assert best == max(value for _, value in tried)
+    assert final.without == ("m", "n")
+    # A state that lost is never tried again, and the two that may help are tried.
+    losing = [fuse for fuse, _ in tried if fuse.landmarks > 600 or fuse.folds > 5]
+    assert sorted((fuse.landmarks, fuse.folds) for fuse in losing) == [(600, 10), (1200, 5)]

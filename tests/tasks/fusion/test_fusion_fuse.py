@@ -65,11 +65,11 @@ def test_every_row_is_predicted_once_by_a_model_without_it(
     check(fused.fused, Table[FusedRows], "fused")
     labels = 2 if task == "classification" else 1
     counts = fused.fused.groupby("operator").size()
-    assert counts.to_dict() == dict.fromkeys(FUSE.operators, ROWS * labels)
+    assert counts.to_dict() == dict.fromkeys([*FUSE.operators, "blend"], ROWS * labels)
     assert sorted(fused.fused["row"].unique()) == list(range(7, ROWS + 7))
     assert set(fused.choice.picked) <= set(FUSE.operators)
     assert fused.choice.regret == pytest.approx(
-        max(fused.choice.means.values()) - fused.choice.score, abs=1e-4
+        max(fused.choice.means[name] for name in FUSE.operators) - fused.choice.means["blend"], abs=1e-4
     )
 
 

@@ -19,6 +19,7 @@ from tasks.fusion.contracts.tables import IngestMetrics, PreprocessMetrics, Sche
 from tasks.fusion.report import report
 from tasks.fusion.sections.figures.attention import largest
 from tasks.fusion.sections.modalities import attention_graph
+from tasks.fusion.sections.words import drawn
 
 EVIL = "<script>alert('x')</script>"
 SECTIONS = [
@@ -91,6 +92,7 @@ def descriptions() -> Descriptions:
     summary = {
         "rows": 33, "order": "row", "modalities": dict.fromkeys(NAMES, part), "patterns": {}, "levels": {},
         "within_share": None,
+        "little": {"patterns": 3, "chi2": 35.106, "degrees": 14, "p": 0.00142, "not_applied": None},
     }  # fmt: skip
     return Descriptions(
         check(summary, Characterisation, "characterise"),
@@ -145,8 +147,8 @@ def inputs(classes: list[str], gain: float = 0.05) -> dict[str, Any]:
                         "coverage": 0.907, "size": 1.25},
     }  # fmt: skip
     choice = {
-        "chosen": "late-stacked", "without": [], "landmarks": 600, "rows": 33, "folds": 5,
-        "order": ["early", "late-stacked"],
+        "chosen": "late-stacked", "weights": {"late-stacked": 1.0}, "without": [], "landmarks": 600,
+        "rows": 33, "folds": 5, "order": ["early", "late-stacked"],
         "means": {"late-stacked": 0.912, "early": 0.902}, "score": 0.905, "regret": 0.0031,
         "scores": {"late-stacked": [0.9, 0.92, 0.91, 0.9, 0.93], "early": [0.9, 0.91, 0.9, 0.9, 0.9]},
         "picked": ["late-stacked"] * 4 + ["early"], "fold_regret": [0.0] * 5,
@@ -225,9 +227,15 @@ def test_the_numbers_of_the_inputs_are_on_the_page(html: str) -> None:
         "too few rows",
         "The test rows differ from the development rows in gene.",
         "0.71 (0.66 to 0.80)",
+        "chi-square 35.1 with 14 degrees of freedom in 3 patterns, p 0.001: rows with missing cells differ",
         "(2 of 33 rows are wrong)",
     ):
         assert words in text, words
+
+
+def test_a_random_part_of_the_rows_is_named_as_such() -> None:
+    assert drawn(3000, 8000) == "3,000 development rows (drawn at random from 8,000)"
+    assert drawn(1600, 1600) == "1,600 development rows"
 
 
 def test_the_best_on_the_held_out_rows_is_marked_although_it_was_not_chosen(html: str) -> None:
