@@ -39,8 +39,8 @@ from methods.training import seeded
 TURNED_SETS = ("digits", "digits500")
 """Sets whose pictures are turned at random, in training and test rows."""
 
-RECIPE = Recipe(epochs=160, batch=50, rate=4e-3, decay=0.05, step=0.3, friction=0.35, potential=1e-3)
-MORE_ROWS = Recipe(epochs=60, batch=50, rate=4e-3, decay=0.05, step=0.3, friction=0.35, potential=1e-3)
+RECIPE = Recipe(epochs=160, batch=50, rate=4e-3, decay=0.05, step=0.45, friction=0.35, potential=1e-3)
+MORE_ROWS = Recipe(epochs=80, batch=50, rate=4e-3, decay=0.05, step=0.3, friction=0.35, potential=3e-3)
 
 
 @dataclass(frozen=True)
