@@ -18,6 +18,7 @@ from benchmarks import (
     claims_learning,
     claims_releaf,
     claims_retrieval,
+    claims_sifa,
     claims_statistics,
     claims_trust,
     claims_workflow,
@@ -26,7 +27,7 @@ from benchmarks.claim import CORRECTED, OPEN, RUN, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
-RELEAF, FIGURES = ROOT / "data" / "releaf", ROOT / "benchmarks" / "figures"
+RELEAF, SIFA, FIGURES = ROOT / "data" / "releaf", ROOT / "data" / "sifa", ROOT / "benchmarks" / "figures"
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
     "influence_metrics", "variational", "latent", "search", "trust", "explain",
@@ -73,13 +74,7 @@ CLAIMS = (
     Claim("3 §8.2", "Conformal coverage of at least 1 - alpha.", CORRECTED, _coverage, RUN),
     *claims_trust.AFTER,
     *claims_complexity.CLAIMS,
-    Claim(
-        "4 §6.1",
-        "CIFAR-10 95.2 % -> 96.1 % and further benchmarks.",
-        OPEN,
-        "The pipeline `sifa` is not built yet.",
-    ),
-    Claim("4 §6.4", "Ablations cost 1.5 to 3.1 points of accuracy.", OPEN, "As above."),
+    *claims_sifa.CLAIMS,
     Claim(
         "5 §7",
         "About 1,500 evaluations reach the optimum, random search 100,000.",
@@ -90,19 +85,20 @@ CLAIMS = (
 
 
 def read_metrics() -> dict[str, Any]:
-    """Read the metrics of both pipelines and of the benchmarks.
+    """Read the metrics of the pipelines and of the benchmarks.
 
-    The metrics of the emotion stages are under their names, those of the pipeline `releaf` under `releaf`,
-    and the benchmarks that were run, by part, under `benchmarks`.
+    The metrics of the emotion stages are under their names, those of the pipelines `releaf` and `sifa` under
+    the name of the pipeline, and the benchmarks that were run, by part, under `benchmarks`.
     """
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
         path.stem.removesuffix("_benchmark"): _read(path)
-        for folder in ("releaf", "learning", "engine", "fusion")
+        for folder in ("releaf", "learning", "engine", "fusion", "sifa")
         for path in sorted((FIGURES / folder).glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
-    return emotion | {"releaf": releaf, "benchmarks": benchmarks}
+    sifa = {path.stem: _read(path) for path in sorted(SIFA.glob("*.json"))}
+    return emotion | {"releaf": releaf, "sifa": sifa, "benchmarks": benchmarks}
 
 
 def _read(path: Path) -> Any:

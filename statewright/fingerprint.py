@@ -107,8 +107,11 @@ class Sources:
 
 
 def stage_function(stage: str, package: str = "tasks") -> tuple[str, ...]:
-    """Return the dotted names of the function of `stage`, in order of precedence."""
-    pipeline, _, function = stage.partition("-")
+    """Return the dotted names of the function of `stage`, in order of precedence.
+
+    All cells of a matrix have the function of their declaration: the part after the ``@`` does not count.
+    """
+    pipeline, _, function = stage.partition("@")[0].partition("-")
     function = function.replace("-", "_")
     return f"{package}.{pipeline}.{function}.{function}", f"{package}.{pipeline}.{function}"
 

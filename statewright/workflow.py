@@ -48,6 +48,8 @@ class Stage:
         Contents of `meta:`, as the user wrote them; `settings` holds what the engine reads in it.
     plain : bool
         Whether the stage is a command with files: not frozen, no import, no data source.
+    cell : mapping of str to object
+        Axis -> value, if `matrix` or `foreach` in ``dvc.yaml`` makes several stages of one declaration.
     """
 
     address: str
@@ -61,6 +63,12 @@ class Stage:
     always_changed: bool = False
     plain: bool = True
     meta: Any = None
+    cell: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """Name under `stages:`: the address without the cell of a matrix."""
+        return self.address.partition("@")[0]
 
     @property
     def records_only(self) -> bool:
@@ -111,7 +119,7 @@ class Workflow:
         """Hash of stages, edges and params: workflows with equal digests do the same."""
         stages = [asdict(stage) for stage in self.stages.values()]
         for stage in stages:
-            del stage["meta"], stage["desc"]
+            del stage["meta"], stage["desc"], stage["cell"]  # the address names the cell
             for out in stage["outs"]:
                 if not out["persist"]:
                     del out["persist"]  # keep the digests that were recorded before the field existed

@@ -2,7 +2,9 @@
 
 References
 ----------
-Guo et al. (2017), On calibration of modern neural networks.
+Guo et al. (2017), On calibration of modern neural networks. Nguyen and O'Connor (2015), Posterior
+calibration and exploratory analysis for natural language processing models: bins of equal mass. Brier
+(1950), Verification of forecasts expressed in terms of probability.
 """
 
 from __future__ import annotations
@@ -94,15 +96,92 @@ def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 
     ValueError
         If there are no rows or a probability is outside [0, 1].
     """
+    _check(probabilities, labels)
+    confidence = probabilities.max(axis=1)
+    bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    return _mean_gap(probabilities, labels, bin_index)
+
+
+def equal_mass_calibration_error(probabilities: Floats, labels: Ints, bins: int = 15) -> float:
+    """Compute the calibration error over bins with equal numbers of rows.
+
+    Bins of equal width leave most bins empty where a model is sure of itself. Here the edges are quantiles
+    of the largest probability of each row. Rows with equal confidence share a bin, so the value does not
+    depend on the order of rows, and there may be fewer bins.
+
+    Parameters
+    ----------
+    probabilities : (n, classes) of float
+    labels : (n,) of int
+    bins : int
+        At least 1.
+
+    Returns
+    -------
+    float
+        0 to 1. It is above 0 by chance for a calibrated model, by about ``0.4 sqrt(bins / n)`` at most.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or a probability is outside [0, 1].
+    """
+    _check(probabilities, labels)
+    confidence = probabilities.max(axis=1)
+    edges = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="lower"))
+    return _mean_gap(probabilities, labels, np.searchsorted(edges, confidence, side="left"))
+
+
+def brier_score(probabilities: Floats, labels: Ints) -> float:
+    """Compute ``mean_i sum_c (p_ic - [y_i = c])^2``, 0 to 2.
+
+    Parameters
+    ----------
+    probabilities : (n, classes) of float
+    labels : (n,) of int
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or a probability is outside [0, 1].
+    """
+    _check(probabilities, labels)
+    certain = np.eye(probabilities.shape[1])[labels]
+    return float(np.square(probabilities - certain).sum(axis=1).mean())
+
+
+def probability_log_loss(probabilities: Floats, labels: Ints, floor: float = 1e-12) -> float:
+    """Compute the mean negative log probability of the true class, in nats.
+
+    Parameters
+    ----------
+    probabilities : (n, classes) of float
+    labels : (n,) of int
+    floor : float
+        Lowest probability, so that one certain error does not make the mean infinite.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or a probability is outside [0, 1].
+    """
+    _check(probabilities, labels)
+    given = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(given, floor, 1)).mean())
+
+
+def _check(probabilities: Floats, labels: Ints) -> None:
+    """Raise an error if there are no rows or a value is not a probability."""
     if len(labels) == 0:
         raise ValueError("there are no rows to measure calibration on; expected at least one")
     # Sums of rounded softmax outputs may exceed 1 by a few units in the last place.
     if not ((probabilities >= 0) & (probabilities <= 1 + 1e-6)).all():
         raise ValueError("a probability is NaN or outside [0, 1]; expected probabilities, not logits")
-    confidence = probabilities.max(axis=1)
+
+
+def _mean_gap(probabilities: Floats, labels: Ints, bin_index: Ints) -> float:
     correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_index, weights=correct - confidence, minlength=bins)
+    gaps = np.bincount(bin_index, weights=correct - probabilities.max(axis=1))
     return float(np.abs(gaps).sum() / len(labels))
 
 

@@ -13,17 +13,17 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from statewright.contracts import ContractError, Params, check
 from statewright.environment import resolve_references
 from statewright.fingerprint import Definition, Module, Sources, stage_function
 from statewright.functions.progress import is_progress
-from statewright.functions.signature import PREVIOUS, param_texts, repeated_stems
+from statewright.functions.signature import CELL, PREVIOUS, name_of, param_texts, repeated_stems
 from statewright.masking import mask_text, secret_values
 from statewright.planning.holdout import feedback_stages, holdout_reads, unknown_holdouts
-from statewright.workflow import Output, Stage, Workflow, overlaps
+from statewright.workflow import Output, Stage, Workflow
 
 
 @dataclass(frozen=True)
@@ -177,21 +177,23 @@ def _is_named_tuple(node: ast.ClassDef) -> bool:
 
 
 def _path_faults(root: Path, workflow: Workflow) -> Iterator[str]:
-    made = {out.path for stage in workflow.stages.values() for out in stage.outs}
+    made = {PurePosixPath(out.path) for stage in workflow.stages.values() for out in stage.outs}
+    holding = {folder for path in made for folder in path.parents} | made
     for address, stage in workflow.stages.items():
         for path in stage.deps:
-            is_made = any(overlaps(path, out) for out in made)
+            inner = PurePosixPath(path)
+            is_made = inner in holding or not made.isdisjoint(inner.parents)
             # A check stays offline: a remote path such as s3://... is not looked up.
             if not is_made and "://" not in path and not (root / path).exists():
                 yield f"{address}: {path} does not exist and no stage writes it; create it, or correct `deps`"
         for file, keys in stage.params.items():
-            for key in keys if file not in made else ():
+            for key in keys if PurePosixPath(file) not in made else ():
                 if key not in workflow.params.get(file, {}):
                     yield f"{address}: {file} has no key '{key}'; add it, or correct `params` in dvc.yaml"
 
 
 def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
-    stems = {Path(path).stem for path in stage.deps}
+    stems = {name_of(path, stage.cell, signature.inputs) for path in stage.deps}
     previous = {PREVIOUS + Path(out.path).stem: out for out in stage.outs}
     for paths in (stage.deps, [out.path for out in stage.outs]):
         for stem in repeated_stems(paths):
@@ -205,10 +207,10 @@ def _signature_faults(stage: Stage, signature: Signature, workflow: Workflow) ->
             yield f"{stage.address}: {signature.where}: no dependency has the stem of {taker}"
     if signature.inputs:
         texts = param_texts(stage, workflow.params)
-        from_params = {Path(path).stem for path in stage.deps if path in texts}
+        from_params = {name_of(path, stage.cell, signature.inputs) for path in stage.deps if path in texts}
         for stem in sorted(stems - from_params - set(signature.inputs)):
             yield f"{stage.address}: {signature.where}: no argument takes the dependency '{stem}'"
-    outs = {Path(out.path).stem for out in stage.outs}
+    outs = {name_of(out.path, stage.cell, signature.outputs) for out in stage.outs}
     returned = set(signature.outputs)
     if returned == {""} and len(outs) == 1:
         return
@@ -237,6 +239,9 @@ def _previous_faults(stage: Stage, signature: Signature, name: str, out: Output)
 
 def _param_faults(root: Path, stage: Stage, signature: Signature, workflow: Workflow) -> Iterator[str]:
     declared = _declared_blocks(stage)
+    if CELL in signature.params and CELL not in declared:
+        yield from _cell_faults(root, stage, signature)
+        signature = replace(signature, params={k: v for k, v in signature.params.items() if k != CELL})
     for name in sorted(set(signature.params) ^ set(declared)):
         side = "dvc.yaml declares no params for" if name in signature.params else "no argument takes"
         yield f"{stage.address}: {signature.where}: {side} '{name}'"
@@ -248,12 +253,27 @@ def _param_faults(root: Path, stage: Stage, signature: Signature, workflow: Work
         yield from _value_faults(stage, workflow, declared[name], model)
 
 
+def _cell_faults(root: Path, stage: Stage, signature: Signature) -> Iterator[str]:
+    """Yield the faults of the argument that takes the values of a cell of a matrix."""
+    where = f"{stage.address}: {signature.where}"
+    model = params_model(root, signature, CELL)
+    if not stage.cell:
+        yield f"{where}: '{CELL}' takes a cell, but the stage has no `matrix` in dvc.yaml"
+    elif model is None:
+        yield f"{where}: '{CELL}' is not annotated with a Params model"
+    else:
+        try:
+            check(dict(stage.cell), model, "dvc.yaml: its cell")
+        except ContractError as error:
+            yield f"{stage.address}: {error}"
+
+
 def _declared_blocks(stage: Stage) -> dict[str, str]:
     """Return argument -> key of params.yaml.
 
     The argument of the stage's own block is `params`; that of another block is the last part of its key.
     """
-    own = stage.address.replace("-", ".", 1).replace("-", "_")
+    own = stage.group.replace("-", ".", 1).replace("-", "_")
     return {
         "params" if key == own else key.rpartition(".")[2]: key for key in stage.params.get("params.yaml", ())
     }
@@ -302,11 +322,13 @@ def _edge_faults(sources: Sources, workflow: Workflow, signatures: Mapping[str, 
     produced = {}
     for address, signature in signatures.items():
         for out in workflow.stages[address].outs:
-            contract = signature.outputs.get(Path(out.path).stem) or signature.outputs.get("")
+            stem = name_of(out.path, workflow.stages[address].cell, signature.outputs)
+            contract = signature.outputs.get(stem) or signature.outputs.get("")
             produced[out.path] = (address, contract)
     for address, signature in signatures.items():
         for path in workflow.stages[address].deps:
-            expected = signature.inputs.get(Path(path).stem)
+            cell = workflow.stages[address].cell
+            expected = signature.inputs.get(name_of(path, cell, signature.inputs))
             if expected is None or path not in produced:
                 continue
             producer, contract = produced[path]

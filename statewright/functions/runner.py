@@ -34,9 +34,11 @@ from statewright.environment import (
 )
 from statewright.functions import progress
 from statewright.functions.signature import (
+    CELL,
     PREVIOUS,
     input_stems,
     is_named_tuple,
+    name_of,
     param_texts,
     repeated_stems,
 )
@@ -91,12 +93,10 @@ def limit_threads(number: int) -> None:
 
 
 def _declared(name: str) -> tuple[Repository, Stage, Workflow]:
-    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.declaration import declare_one, open_repository
 
     repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    if name not in workflow.stages:
-        raise WorkflowError("dvc.yaml declares no such stage; `statewright graph` lists the declared stages")
+    workflow = declare_one(repository, name)
     return repository, workflow.stages[name], workflow
 
 
@@ -114,14 +114,15 @@ def run_stage(stage: Stage, params: Mapping[str, Mapping[str, Any]], package: st
 def find_function(address: str, package: str = "tasks") -> Callable[..., Any]:
     """Return the function of a stage.
 
-    The function of ``P-F`` is ``F`` in ``PACKAGE/P/F.py`` or ``PACKAGE/P.py``.
+    The function of ``P-F`` is ``F`` in ``PACKAGE/P/F.py`` or ``PACKAGE/P.py``, also for the cells
+    ``P-F@...`` of a matrix.
 
     Raises
     ------
     WorkflowError
         If neither file has the function; the message names both.
     """
-    pipeline, _, name = address.partition("-")
+    pipeline, _, name = address.partition("@")[0].partition("-")
     name = name.replace("-", "_")
     for module_name in (f"{package}.{pipeline}.{name}", f"{package}.{pipeline}"):
         try:
@@ -143,7 +144,9 @@ def load_inputs(
     hints: Mapping[str, Any],
     params: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Load each positional argument from the dependency of its stem and check it.
+    """Load each positional argument from the dependency of its name and check it.
+
+    The name is the stem; see `name_of` for a cell of a matrix.
 
     An argument annotated with a NamedTuple, such as another stage's outputs, takes one dependency for
     each field. A dependency whose path is the value of a param (a watched folder) needs no argument.
@@ -160,11 +163,12 @@ def load_inputs(
         raise WorkflowError(
             f"several dependencies in dvc.yaml have the stem {', '.join(repeated)}; rename one of the files"
         )
-    by_stem = {Path(path).stem: path for path in stage.deps}
+    stems = {stem for name in names for stem in input_stems(name, hints[name])}
+    by_stem = {name_of(path, stage.cell, stems): path for path in stage.deps}
     persistent = {PREVIOUS + Path(out.path).stem: out.path for out in stage.outs if out.persist}
     persistent = {name: path for name, path in persistent.items() if name in names and name not in by_stem}
-    stems = {name: () if name in persistent else input_stems(name, hints[name]) for name in names}
-    needed = {stem: name for name, group in stems.items() for stem in group}
+    groups = {name: () if name in persistent else input_stems(name, hints[name]) for name in names}
+    needed = {stem: name for name, group in groups.items() for stem in group}
     if missing := [_describe(stem, name) for stem, name in needed.items() if stem not in by_stem]:
         raise WorkflowError(
             f"{where}: no dependency in dvc.yaml has the stem of {', '.join(missing)}; "
@@ -186,7 +190,7 @@ def load_inputs(
             arguments[name] = load_previous(Path(persistent[name]), hints[name])
         elif is_named_tuple(hints[name]):
             contracts = typing.get_type_hints(hints[name], include_extras=True)
-            arguments[name] = hints[name](**{stem: load(stem, contracts[stem]) for stem in stems[name]})
+            arguments[name] = hints[name](**{stem: load(stem, contracts[stem]) for stem in groups[name]})
         else:
             arguments[name] = load(name, hints[name])
     return arguments
@@ -218,10 +222,12 @@ def load_params(
     """Load the declared blocks of ``params.yaml`` and check them.
 
     The stage's own block is the argument `params`. The name of any other argument is the last part
-    of the block's key.
+    of the block's key. The argument `cell` takes the values of a cell of a matrix.
     """
-    own = stage.address.replace("-", ".", 1).replace("-", "_")
+    own = stage.group.replace("-", ".", 1).replace("-", "_")
     arguments = {}
+    if stage.cell and CELL in hints:
+        arguments[CELL] = check(dict(stage.cell), hints[CELL], f"dvc.yaml: cell of {stage.address}")
     for key in stage.params.get("params.yaml", ()):
         name = "params" if key == own else key.rpartition(".")[2]
         if name not in hints:
@@ -241,7 +247,8 @@ def write_outputs(stage: Stage, result: Any, annotation: Any) -> None:
 
     If one value is invalid, nothing is written.
     """
-    paths = {Path(out.path).stem: Path(out.path) for out in stage.outs}
+    fields = annotation._fields if is_named_tuple(annotation) else ()
+    paths = {name_of(out.path, stage.cell, fields): Path(out.path) for out in stage.outs}
     if is_named_tuple(annotation):
         contracts = typing.get_type_hints(annotation, include_extras=True)
         values = {name: getattr(result, name) for name in annotation._fields}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,6 +10,21 @@ from statewright.workflow import Stage, flatten
 
 PREVIOUS = "previous_"
 """Prefix of the argument that takes the last version of a persistent output of that stem."""
+
+
+CELL = "cell"
+"""Keyword argument that takes the values of a cell of a matrix, by axis."""
+
+
+def name_of(path: str, cell: Mapping[str, Any], names: Container[str]) -> str:
+    """Return the name by which a stage function knows a file.
+
+    It is the stem. In a cell of a matrix, a stem that is the value of an axis differs between the cells: the
+    name is that of the axis, if it is among the `names` of the function and the stem is not.
+    """
+    stem = PurePosixPath(path).stem
+    axes = (axis for axis, value in cell.items() if str(value) == stem and axis in names)
+    return stem if stem in names else next(axes, stem)
 
 
 def repeated_stems(paths: Iterable[str]) -> list[str]:

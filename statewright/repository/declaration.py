@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
+from dvc.stage.exceptions import StageNotFound
 
 from statewright.repository.errors import translate_errors
 from statewright.repository.locks import repository_lock
@@ -118,18 +119,48 @@ def declare(repository: Repository) -> Workflow:
     """
     with translate_errors():
         graph, order = _ordered(repository)
-    stages = {stage.addressing: _stage(stage, repository.root) for stage in order}
+        cells = _cells(order)
+    stages = {
+        stage.addressing: _stage(stage, repository.root, cells.get(stage.addressing, {})) for stage in order
+    }
     upstream = {
         stage.addressing: tuple(sorted(other.addressing for other in graph.successors(stage)))
         for stage in order
     }
+    return Workflow(stages, upstream, _params(order, repository.root))
+
+
+def declare_one(repository: Repository, address: str) -> Workflow:
+    """Read one stage as DVC resolves it, without the others and without edges.
+
+    It takes a fraction of the time of `declare` where a matrix makes hundreds of stages.
+
+    Raises
+    ------
+    WorkflowError
+        If ``dvc.yaml`` does not declare the stage, or with DVC's message.
+    """
+    path, _, name = address.rpartition(":")
+    with translate_errors():
+        try:
+            stage = repository.repo.stage.load_one(path or None, name)
+        except StageNotFound:
+            raise WorkflowError(
+                "dvc.yaml declares no such stage; `statewright graph` lists the declared stages"
+            ) from None
+        cell = _cells([stage]).get(address, {})
+    params = _params([stage], repository.root)
+    return Workflow({address: _stage(stage, repository.root, cell)}, {address: ()}, params)
+
+
+def _params(stages: Iterable[DvcStage], root: Path) -> dict[str, dict[str, Any]]:
     params: dict[str, dict[str, Any]] = {}
     files: dict[str, Any] = {}
-    for stage in order:
+    for stage in stages:
         with translate_errors(f"stage '{stage.addressing}'"):
             for dep in stage.params:
-                params.setdefault(relative(dep, repository.root), {}).update(read_params(dep, files))
-    return Workflow(stages, upstream, params)
+                params.setdefault(relative(dep, root), {}).update(read_params(dep, files))
+    return params
 
 
 def read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
@@ -217,7 +248,7 @@ def relative(item: Any, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
 
 
-def _stage(stage: DvcStage, root: Path) -> Stage:
+def _stage(stage: DvcStage, root: Path, cell: Mapping[str, Any]) -> Stage:
     params = {relative(dep, root): tuple(dep.params) for dep in stage.params}
     return Stage(
         address=stage.addressing,
@@ -231,7 +262,30 @@ def _stage(stage: DvcStage, root: Path) -> Stage:
         always_changed=bool(stage.always_changed or stage.is_callback),
         plain=isinstance(stage, PipelineStage) and not stage.frozen,
         meta=stage.meta,
+        cell=cell,
     )
+
+
+def _cells(stages: Iterable[DvcStage]) -> dict[str, dict[str, Any]]:
+    """Return address -> axis -> value of the stages that `matrix` or `foreach` made.
+
+    The axis of `foreach` is `item`, unless its items are mappings.
+    """
+    files: dict[str, Any] = {}  # each stage of DVC would parse its dvc.yaml again
+    cells = {}
+    for stage in stages:
+        group, _, key = (
+            (stage.name or "").partition("@") if isinstance(stage, PipelineStage) else ("", "", "")
+        )
+        if not key:
+            continue
+        if stage.path not in files:
+            files[stage.path] = stage.dvcfile.resolver.definitions
+        item = files[stage.path][group].normalized_iterable[key]
+        values = item if isinstance(item, Mapping) else {"item": item}
+        # DVC wraps the values that come from a params file.
+        cells[stage.addressing] = {axis: getattr(value, "value", value) for axis, value in values.items()}
+    return cells
 
 
 def as_commands(value: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ yet, so this module uses the hashes that the plan expects. It follows the rules 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,7 +22,7 @@ from typing import Any
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-from statewright.repository.declaration import Repository, relative
+from statewright.repository.declaration import Repository, as_commands, relative
 from statewright.repository.plain_yaml import plain_yaml
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
@@ -185,10 +186,12 @@ def _any_entry_matches(
     known = {name: deps[path] for name, path in names.items() if path in deps}
     files = {dep.def_path for dep in stage.deps if dep not in stage.params}
     outs = {out.def_path for out in stage.outs}
-    # Parsing YAML is slow, so entries whose text lacks a known hash are not parsed.
-    hashes = [str(value) for value in known.values()]
+    # Parsing YAML is slow, so entries are not parsed whose text lacks a known hash or a word of the command.
+    # YAML quotes and folds a command, but never within such a word.
+    words = re.findall(r"[A-Za-z0-9@./_-]{3,}", " ".join(as_commands(stage.cmd)))
+    needed = [*words, *(str(value) for value in known.values())]
     for text in entries:
-        if not all(value in text for value in hashes):
+        if not all(value in text for value in needed):
             continue
         try:
             entry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text, "run cache"))

@@ -169,7 +169,9 @@ class Watch:
                 self._note_unseen(event.paths)
             elif self._commands and event.mask & inotify.CLOSE_WRITTEN:
                 for path in event.paths:
-                    if not path.rpartition("/")[2].startswith("."):
+                    name = path.rpartition("/")[2]
+                    # The engine writes dvc.lock while stages run; the runner of a stage reads it.
+                    if not name.startswith(".") and name != "dvc.lock":
                         self._written.setdefault(path, set()).update(self._commands)
             elif self._commands and event.mask & (inotify.OPEN | inotify.CLOSE_UNWRITTEN):
                 self._note(event.paths, event.mask)

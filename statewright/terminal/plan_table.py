@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -24,6 +24,9 @@ MOST_UP_TO_DATE = 5
 
 MOST_BEFORE_RUN = 8
 """Maximum number of lines of the plan that `run` prints before it starts."""
+
+MOST_CELLS = 8
+"""Number of equal cells of a matrix above which a plan prints one line for all of them."""
 
 NO_STAGES = "no stage is declared; `dvc stage add` or `statewright init PIPELINE` declares one"
 
@@ -49,7 +52,8 @@ def print_plan(
     done = [a for a, decision in plan.decisions.items() if decision.verdict == SKIP]
     folded = not verbose and len(done) > MOST_UP_TO_DATE
     shown = [a for a in plan.decisions if not (folded and plan.decisions[a].verdict == SKIP)]
-    _print_lines(plan, shown, console, verbose=verbose)
+    labels = {a: a for a in shown} if verbose else _labels(plan, shown)
+    _print_lines(plan, labels, console, verbose=verbose)
     if folded and plan.work:
         _print(console, Text(f"{counted(len(done), 'stage')} are up to date", style="dim"))
     if folded:
@@ -68,7 +72,7 @@ def print_short_plan(plan: Plan, console: Console, prediction: Prediction | None
     # A cause that all stages share is in the closing sentence.
     if len(set(causes.values())) > 1 and not _is_first_run(plan):
         shown = list(causes)[:MOST_BEFORE_RUN]
-        _print_lines(plan, shown, console)
+        _print_lines(plan, {a: a for a in shown}, console)
         if more := len(causes) - len(shown):
             _print(console, Text(f"and {counted(more, 'other stage')} (`statewright plan` lists all)", "dim"))
     _print(console, Text(closing_sentence(plan, prediction)))
@@ -80,15 +84,37 @@ def _print(console: Console, line: Text) -> None:
         console.print(part, no_wrap=True, overflow="ignore", crop=False)
 
 
-def _print_lines(plan: Plan, shown: list[str], console: Console, *, verbose: bool = False) -> None:
-    width = width_of(console)
-    times = {a: about(plan.decisions[a].seconds) for a in shown}
-    names = min(max((cell_len(one_line(a)) for a in shown), default=0), 2 * width // 5)
+def _labels(plan: Plan, shown: list[str]) -> dict[str, str]:
+    """Return the stages that get a line, and the name on it.
+
+    Many cells of a matrix with the same verdict and cause share the line of the first one.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for address in shown:
+        decision = plan.decisions[address]
+        group, at, _ = address.partition("@")
+        groups.setdefault((group, decision.verdict, first_cause(decision)) if at else (address,), []).append(
+            address
+        )
+    labels = {}
+    for cells in groups.values():
+        if len(cells) > MOST_CELLS:
+            labels[cells[0]] = f"{cells[0].partition('@')[0]}@... ({len(cells)} cells)"
+        else:
+            labels |= {address: address for address in cells}
+    return {address: labels[address] for address in shown if address in labels}
+
+
+def _print_lines(plan: Plan, labels: Mapping[str, str], console: Console, *, verbose: bool = False) -> None:
+    width, shown = width_of(console), list(labels)
+    # The line of many cells has no time: that of the first one would mislead.
+    times = {a: about(plan.decisions[a].seconds) if labels[a] == a else "" for a in shown}
+    names = min(max((cell_len(one_line(a)) for a in labels.values()), default=0), 2 * width // 5)
     verdicts = max((len(plan.decisions[a].verdict) for a in shown), default=0)
     longest = max(map(len, times.values()), default=0)
     for address in shown:
         decision = plan.decisions[address]
-        line = Text(padded(one_line(address), names) + "  ")
+        line = Text(padded(one_line(labels[address]), names) + "  ")
         line.append(padded(decision.verdict, verdicts), style=COLOURS[decision.verdict])
         if longest:
             line.append(f"  {times[address]:>{longest}}")

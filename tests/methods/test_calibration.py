@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import brier_score_loss, confusion_matrix
 from sklearn.metrics import log_loss as reference_loss
 
 from methods.evaluation.calibration import (
+    brier_score,
     confusion,
+    equal_mass_calibration_error,
     expected_calibration_error,
     fit_temperature,
     log_loss,
+    probability_log_loss,
     softmax,
 )
 
@@ -70,3 +73,61 @@ def test_values_that_are_not_probabilities_are_an_error(value):
         expected_calibration_error(values, labels)
     with pytest.raises(ValueError, match="no rows"):
         expected_calibration_error(np.zeros((0, 2)), np.zeros(0, dtype=int))
+
+
+def test_bins_of_equal_mass_counted_by_hand():
+    # Two bins of two rows: confidences 0.6 and 0.7, one correct; 0.8 and 0.9, both correct.
+    probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.8, 0.2], [0.9, 0.1]])
+    labels = np.array([0, 0, 0, 0])
+    expected = (1 / 2) * abs(0.5 - 0.65) + (1 / 2) * abs(1 - 0.85)
+    assert equal_mass_calibration_error(probabilities, labels, bins=2) == pytest.approx(expected, abs=1e-12)
+
+
+def test_bins_of_equal_mass_agree_with_sorted_parts_and_ignore_the_order_of_rows():
+    logits, labels = draws(600, 2.0, 4)
+    probabilities = softmax(logits)
+    order = probabilities.max(axis=1).argsort()
+    gaps = [
+        abs((probabilities[part].argmax(1) == labels[part]).mean() - probabilities[part].max(1).mean())
+        for part in np.array_split(order, 15)
+    ]
+    # Parts of 40 rows each, so that all have the same weight.
+    assert equal_mass_calibration_error(probabilities, labels) == pytest.approx(np.mean(gaps), abs=1e-12)
+    shuffled = np.random.default_rng(0).permutation(600)
+    assert equal_mass_calibration_error(probabilities[shuffled], labels[shuffled]) == pytest.approx(
+        equal_mass_calibration_error(probabilities, labels), abs=1e-12
+    )
+
+
+def test_equal_confidences_share_one_bin():
+    labels = np.array([0] * 70 + [1] * 30)
+    certain = np.tile([0.7, 0.3], (100, 1))
+    assert equal_mass_calibration_error(certain, labels) == pytest.approx(0, abs=1e-12)
+    assert equal_mass_calibration_error(np.tile([0.9, 0.1], (100, 1)), labels) == pytest.approx(0.2, abs=1e-9)
+
+
+def test_bins_of_equal_mass_see_a_fault_that_bins_of_equal_width_average_away():
+    # Above 14/15 every row shares one bin of equal width; half are over-confident, half under-confident.
+    high, low = np.tile([0.999, 0.001], (500, 1)), np.tile([0.95, 0.05], (500, 1))
+    probabilities = np.vstack([high, low])
+    labels = np.array([0] * 451 + [1] * 49 + [0] * 500)
+    assert expected_calibration_error(probabilities, labels) < 0.03
+    assert equal_mass_calibration_error(probabilities, labels) > 0.07
+
+
+def test_brier_score_and_loss_of_probabilities_agree_with_sklearn():
+    logits, labels = draws(300, 1.0, 5)
+    probabilities = softmax(logits)
+    assert probability_log_loss(probabilities, labels) == pytest.approx(log_loss(logits, labels), abs=1e-12)
+    assert probability_log_loss(probabilities, labels) == pytest.approx(
+        reference_loss(labels, probabilities), abs=1e-12
+    )
+    two = softmax(logits[:, :2])
+    expected = 2 * brier_score_loss(labels % 2, two[:, 1])
+    assert brier_score(two, labels % 2) == pytest.approx(expected, abs=1e-12)
+    assert probability_log_loss(np.array([[0.0, 1.0]]), np.array([0])) == pytest.approx(-np.log(1e-12))
+    for score in (brier_score, probability_log_loss, equal_mass_calibration_error):
+        with pytest.raises(ValueError, match="no rows"):
+            score(np.zeros((0, 3)), np.zeros(0, dtype=int))
+        with pytest.raises(ValueError, match="outside"):
+            score(np.array([[1.5, -0.5]]), np.array([0]))

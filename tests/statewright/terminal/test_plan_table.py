@@ -103,6 +103,17 @@ def test_many_stages_up_to_date_are_one_line() -> None:
     assert shown(Plan(done)) == ["nothing to do: 22 stages are up to date"]
 
 
+def test_many_equal_cells_of_a_matrix_are_one_line() -> None:
+    new = [Decision(f"fit@{k}", "must", (Reason("new", f"fit@{k}"),), (2.0, 3.0)) for k in range(12)]
+    other = [Decision("fit@odd", "must", (LR,)), Decision("fit", "must", (LR,))]
+    plan = Plan({decision.address: decision for decision in [*new[:5], *other, *new[5:]]})
+    names = [line.partition("  ")[0].strip() for line in shown(plan)[:-1]]
+    assert names == ["fit@... (12 cells)", "fit@odd", "fit"]
+    assert sum("fit@" in line for line in shown(plan, verbose=True)) >= 13
+    few = Plan({decision.address: decision for decision in new[:8]})
+    assert sum("fit@" in line for line in shown(few)) == 8
+
+
 def test_a_run_prints_at_most_ten_lines() -> None:
     plan = Plan(
         {f"s{n}": Decision(f"s{n}", "must", (Reason("dependency", f"d{n}", "a", "b"),)) for n in range(40)}

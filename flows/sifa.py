@@ -1,0 +1,15 @@
+"""The sifa pipeline as a Prefect flow; see ``flows/pipeline.py``."""
+
+from __future__ import annotations
+
+from flows.pipeline import flow, update
+
+
+@flow(name="sifa")
+def sifa(workers: int = 2, set_params: list[str] | None = None, force: bool = False) -> None:
+    """Bring every stage of the sifa pipeline up to date."""
+    update("sifa", workers, set_params, force)
+
+
+if __name__ == "__main__":
+    sifa()

@@ -1,0 +1,1 @@
+"""Symmetric information fields: layers with a symmetry, and what they rest on."""
