@@ -24,6 +24,8 @@ GOALS = {
     "sixnine": "the architecture loses, because the symmetry is false",
 }
 """Sets, and the goal of each."""
+FULL = {"signals": 4000, "molecules_test": 1500}
+"""Rows of the full study; the pipeline uses fewer."""
 WHOLE = "sifa"
 COLUMNS = [
     "variant", "seeds", "score", "spread", "gain of sifa", "low", "high", "log loss", "calibration",
@@ -55,7 +57,7 @@ def variants(name: str) -> list[str]:
     """Return the variants of a set, those of the matrix in params.yaml."""
     matrix = MatrixParams(**_params()["matrix"])
     further = matrix.graph_variants if name in matrix.graphs else matrix.grid_variants
-    return [*matrix.variants, *further]
+    return [*matrix.variants, *matrix.ablations, *further]
 
 
 def _row(variant: str, scores: list[dict[str, Any]], whole: list[dict[str, Any]]) -> list[TextOrNumber]:
@@ -132,7 +134,7 @@ def _params() -> dict[str, Any]:
     from ruamel.yaml import YAML
 
     block: dict[str, Any] = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["sifa"]
-    return block
+    return block | {"preprocess": block["preprocess"] | FULL}
 
 
 @cache

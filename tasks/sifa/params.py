@@ -12,12 +12,12 @@ from statewright.contracts import Params
 class MatrixParams(Params):
     """Cells of the trainings in ``dvc.yaml``: sets, variants and seeds."""
 
-    data: tuple[str, ...] = Field(
-        min_length=1, description="sets, each with all variants of the architecture"
-    )
+    data: tuple[str, ...] = Field(min_length=1, description="all sets")
     variants: tuple[str, ...] = Field(
-        min_length=1, description="the architecture, without each part, and the baselines of every set"
+        min_length=1, description="the architecture, and what every set compares it with"
     )
+    ablated: tuple[str, ...] = Field(description="sets on which further parts are removed")
+    ablations: tuple[str, ...] = Field(description="the architecture without one of these parts")
     grids: tuple[str, ...] = Field(description="pictures and signals, which have baselines of their own")
     grid_variants: tuple[str, ...] = Field(description="baselines of pictures and signals only")
     graphs: tuple[str, ...] = Field(description="molecules, which have baselines of their own")

@@ -46,6 +46,7 @@ def read_results(folder: Path, matrix: MatrixParams) -> Results:
     """
     cells = [
         *product(matrix.data, matrix.variants),
+        *product(matrix.ablated, matrix.ablations),
         *product(matrix.grids, matrix.grid_variants),
         *product(matrix.graphs, matrix.graph_variants),
     ]

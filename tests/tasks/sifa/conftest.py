@@ -25,6 +25,8 @@ def matrix() -> MatrixParams:
     return MatrixParams(
         data=("digits",),
         variants=("svc",),
+        ablated=(),
+        ablations=(),
         grids=(),
         grid_variants=(),
         graphs=(),

@@ -24,7 +24,9 @@ ROWS = 400
 def matrix(**changes) -> MatrixParams:
     values = {
         "data": ("digits", "digits500", "solubility", "sixnine"),
-        "variants": VARIANTS,
+        "variants": VARIANTS[:-1],
+        "ablated": ("digits", "digits500", "solubility", "sixnine"),
+        "ablations": VARIANTS[-1:],
         "grids": ("digits",),
         "grid_variants": ("cnn",),
         "graphs": ("solubility",),
