@@ -119,6 +119,9 @@ def stage_function(stage: str, package: str = "tasks") -> tuple[str, ...]:
 def fingerprints(root: Path, package: str = "tasks") -> dict[str, dict[str, str]]:
     """Return the hashes of the definitions that each stage function reaches.
 
+    `dvc.lock` repeats them for each cell of a matrix. So a function that takes a `cell` has one hash for each
+    module, labelled ``module:*``.
+
     Returns
     -------
     dict of str to dict of str to str
@@ -133,11 +136,29 @@ def fingerprints(root: Path, package: str = "tasks") -> dict[str, dict[str, str]
     hashes = {}
     hashed = cache(_hash)
     for stage, definition in sorted(_stages(sources, package), key=lambda pair: pair[0]):
-        hashes[stage] = {
+        labelled = {
             reached.label: hashed(reached.node)
             for reached in sorted(closure(sources, definition), key=lambda d: d.label)
         }
+        hashes[stage] = _by_module(labelled) if _takes_cell(definition.node) else labelled
     return hashes
+
+
+def _takes_cell(function: ast.AST) -> bool:
+    return isinstance(function, ast.FunctionDef) and "cell" in {
+        argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)
+    }
+
+
+def _by_module(hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return one hash for each module of labelled definitions."""
+    modules: dict[str, list[str]] = {}
+    for label, value in hashes.items():
+        modules.setdefault(label.partition(":")[0], []).append(f"{label} {value}")
+    return {
+        f"{module}:*": hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+        for module, lines in modules.items()
+    }
 
 
 def _stages(sources: Sources, package: str) -> Iterator[tuple[str, Definition]]:

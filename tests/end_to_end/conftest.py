@@ -48,6 +48,28 @@ SMALL_FUSION = [
     "fusion.evaluate.resplits=2",
     "fusion.recognise.most_components=2",
 ]
+# The matrix of sifa has 150 trainings; a few short ones show that the pipeline works.
+SMALL_SIFA = [
+    "sifa.matrix.data=[digits, solubility]",
+    "sifa.matrix.variants=[sifa, plain]",
+    "sifa.matrix.ablated=[digits]",
+    "sifa.matrix.ablations=[no-renormalisation]",
+    "sifa.matrix.grids=[digits]",
+    "sifa.matrix.grid_variants=[svc]",
+    "sifa.matrix.graphs=[solubility]",
+    "sifa.matrix.graph_variants=[forest]",
+    "sifa.matrix.seeds=[0, 1]",
+    "sifa.train.effort=0.02",
+    "sifa.train.attacked=10",
+    "sifa.optimisers.tasks=[digits-logistic]",
+    "sifa.optimisers.optimisers=[adamw, leapfrog]",
+    "sifa.optimisers.trials=2",
+    "sifa.optimisers.budgets=[10]",
+    "sifa.optimisers.repetitions=2",
+    "sifa.geometry.rows=[100, 200]",
+    "sifa.geometry.steps=[10, 20]",
+    "sifa.geometry.measured=20",
+]
 
 
 @dataclass(frozen=True)
@@ -171,7 +193,11 @@ def flow_run(servers: Servers) -> dict[str, Any]:
         )
     try:
         run = run_deployment(servers, "emotion/nightly")
-        for pipeline, smaller in (("releaf", SMALL_ADAPTER), ("fusion", SMALL_FUSION)):
+        for pipeline, smaller in (
+            ("releaf", SMALL_ADAPTER),
+            ("fusion", SMALL_FUSION),
+            ("sifa", SMALL_SIFA),
+        ):
             other = run_deployment(
                 servers, f"{pipeline}/nightly", "--param", f"set_params={json.dumps(smaller)}"
             )

@@ -150,6 +150,17 @@ def test_a_stage_reaches_names_across_modules(tree: Path) -> None:
     assert set(found["short-beep"]) == {"tasks/short:beep", "methods/scale:RATE"}
 
 
+def test_a_cell_of_a_matrix_has_one_hash_for_each_module(tree: Path) -> None:
+    whole = fingerprints(tree)["song-sing"]
+    edit(tree, "tasks/song/sing.py", "*, params: Params)", "*, params: Params, cell: object = None)")
+    cells = fingerprints(tree)["song-sing"]
+
+    assert set(cells) == {f"{label.partition(':')[0]}:*" for label in whole}
+    edit(tree, "methods/scale.py", "return x * by", "return x * by * 1")
+    changed = fingerprints(tree)["song-sing"]
+    assert {label for label in cells if cells[label] != changed[label]} == {"methods/scale:*"}
+
+
 NO_CHANGE = {
     "a comment": ("tasks/song/hum.py", "# softly", "# loudly, and at length"),
     "a docstring": ("tasks/song/sing.py", '"""Sing everything."""', '"""Sing everything twice."""'),
