@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -16,6 +21,7 @@ from methods.fusion.workers import call_each
 
 BINARY, VALUE = Problem("classification", 2), Problem("regression", 0)
 NAMES = ("late-average", "early", "late-stacked")
+NEW_PROCESS = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
 
 
 def simulated(rows: int, seed: int, groups: int | None = None) -> Data:
@@ -227,6 +233,13 @@ def test_a_permuted_noise_modality_costs_nothing_and_a_needed_one_does() -> None
 
 
 def test_the_number_of_processes_changes_no_byte() -> None:
+    # In a new process: after other tests, the libraries of this one may use other kernels than its children.
+    code = "import test_fusion_choice as tests; tests.compare_numbers_of_processes()"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, env=NEW_PROCESS, check=True)
+
+
+def compare_numbers_of_processes() -> None:
+    """Compare the results of one and of two processes."""
     data = simulated(60, 9)
     names = ["late-stacked", "early", "boosting"]
     alone, divided = (choose(data, names, Settings(), folds=3, processes=n) for n in (1, 2))

@@ -200,7 +200,10 @@ def test_validation_has_no_figure_of_test_rows(outputs, cells, preprocess, tmp_p
         for seed in SEEDS:
             write_cell(tmp_path, "digits", variant, seed, 0.5)
     worse = evaluate(
-        tmp_path, preprocess, params=PARAMS, matrix=matrix(data=("digits",), grids=(), graphs=())
+        tmp_path,
+        preprocess,
+        params=PARAMS,
+        matrix=matrix(data=("digits",), ablated=("digits",), grids=(), graphs=()),
     )
     assert worse.validation.sets["digits"] == figures.sets["digits"]
     assert worse.evaluate.sets["digits"].variants["sifa"].score == 0.5
@@ -216,6 +219,6 @@ def test_a_missing_cell_and_other_test_rows_raise_an_error(cells, preprocess, tm
     file = tmp_path / "digits-plain-1" / "predictions.safetensors"
     target = np.zeros(ROWS, dtype=np.int64)
     save_file({"row": np.arange(ROWS), "target": target, "prediction": np.eye(3)[target]}, file)
-    few = matrix(data=("digits",), variants=("sifa", "plain"), grids=(), graphs=(), seeds=(0, 1))
+    few = matrix(data=("digits",), variants=("sifa", "plain"), ablated=(), grids=(), graphs=(), seeds=(0, 1))
     with pytest.raises(ContractError, match="different test rows"):
         evaluate(tmp_path, preprocess, params=PARAMS, matrix=few)
