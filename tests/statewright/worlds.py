@@ -103,7 +103,7 @@ class World:
                 stage["params"] = ["p", "q"]
                 commands = [f"({read}; grep b: params.yaml) > {out}"]
             case "made":
-                commands = [f"(echo k: 1; echo v: $({read} | tr -d '\\n:')) > {out}"]
+                commands = [f"(echo k: 1; echo v: $({read} | tr -d '\\r\\n:')) > {out}"]
             case "no inputs":
                 stage["deps"] = []
                 commands = [f"echo {node.filter} > {out}"]
