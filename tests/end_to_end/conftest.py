@@ -48,7 +48,7 @@ SMALL_FUSION = [
     "fusion.evaluate.resplits=2",
     "fusion.recognise.most_components=2",
 ]
-# The matrix of sifa has 150 trainings; a few short ones show that the pipeline works.
+# The matrix of sifa has 189 trainings; a few short ones show that the pipeline works.
 SMALL_SIFA = [
     "sifa.matrix.data=[digits, solubility]",
     "sifa.matrix.variants=[sifa, plain]",
