@@ -11,7 +11,7 @@ RUN_SIFA = "`statewright run sifa`"
 STAND_INS = {
     "digits": "turned digits, n = 100",
     "digits500": "turned digits, n = 500",
-    "signals": "MNIST-1D",
+    "signals": "MNIST-1D, N = 1,000",
     "molecules": "QM7, N = 1,000",
     "solubility": "ESOL by scaffold",
     "sixnine": "6 and 9, a false symmetry",
@@ -174,9 +174,10 @@ def _heavy_ball(metrics: Metrics) -> str:
         f"interval without 0: {', '.join(counts)}. The intervals are over seeds of training, for one draw "
         "of the trials."
     )
+    unmeasured = "The study of ten seeds is not run yet; five seeds are in docs/methods/sifa-optimiser.md."
     return (
         "Without friction the loss does not settle; with friction and the unit metric the optimiser is the "
-        f"heavy ball, to 1e-12 (tests). {measured if rows else 'The comparison is not run yet.'}"
+        f"heavy ball, to 1e-12 (tests). {measured if rows else unmeasured}"
     )
 
 

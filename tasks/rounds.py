@@ -6,13 +6,13 @@ the params that may move, by full key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, RootModel
 
-from statewright.contracts import Patch
+from statewright.contracts import Feedback, Patch
 
 Values = Mapping[str, Any]
 
@@ -62,6 +62,42 @@ def replay(rounds: Sequence[Round], values: Values, score: float) -> Trials:
         states.insert(0, {**states[0], **{patch.key: patch.was for patch in changes}})
         scores.insert(0, entry.score)
     return Trials(states, scores)
+
+
+def next_round(
+    trials: Trials,
+    best: int,
+    moves: Iterable[tuple[Values, str]],
+    *,
+    patience: int,
+    verdict: str,
+    exhausted: str = "No move has a reason",
+) -> Feedback:
+    """Propose a state that was not tried, or return to the best one, or stop.
+
+    Parameters
+    ----------
+    best : int
+        Index of the state where the moves start.
+    moves : iterable of (mapping, str)
+        States with the reason to try them; read only within the patience.
+    patience : int
+        Rounds without a gain after which no move is proposed.
+    verdict, exhausted : str
+        Sentence on the trials so far; words for the case that no move is left.
+    """
+    now, start, score = trials.states[-1], trials.states[best], trials.scores[-1]
+    since = len(trials.states) - 1 - best
+    if since < patience:
+        for target, reason in moves:
+            if target not in trials.states:
+                patch = difference(now, target)
+                return Feedback(stop=False, reason=f"{verdict} {reason}", score=score, patch=patch)
+    why = exhausted if since < patience else f"No gain in {since} rounds"
+    if back := difference(now, start):
+        reason = f"{verdict} {why}: return to the best state."
+        return Feedback(stop=False, reason=reason, score=score, patch=back)
+    return Feedback(stop=True, reason=f"{verdict} {why}.", score=score)
 
 
 def difference(now: Values, target: Values) -> list[Patch]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.parts import ROOT, Omission, external_data
+from benchmarks.parts import ROOT, Omission, Tables, external_data
 from methods.fusion.scores import corrected_interval
 from methods.sifa.model import Settings, Task, Trained, train
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
@@ -147,6 +147,28 @@ def compare(data: Molecules, comparison: Comparison) -> BenchmarkTable:
     return BenchmarkTable(
         name=comparison.name, title=comparison.title, columns=COLUMNS, rows=rows, decimals={"seconds": 1}
     )
+
+
+GRAPH_MODELS = (
+    "sifa", "mixture", "no-symmetry", "no-metric", "no-information", "no-symplectic", "no-renormalisation",
+    "forest", "boosted", "kernel", "mlp", "attention", "plain", "gat", "gcn",
+)  # fmt: skip
+
+
+def graph_tables(
+    path: Path | Omission, title: str, unit: str, goals: tuple[float, float], set_name: str
+) -> Tables:
+    """Yield the errors of every model on a set of graphs, by scaffold and at random."""
+    if isinstance(path, Omission):
+        yield path
+        return
+    data = read_graphs(path)
+    for split, goal, divisions in zip(
+        ("scaffold", "random"), goals, (by_scaffold(data), grouped(data)), strict=True
+    ):
+        text = f"{title}, {split} split. Root mean square error, {unit}. Goal: at most {goal}."
+        name = f"{title.lower()}_{split}"
+        yield compare(data, Comparison(name, text, set_name, GRAPH_MODELS, divisions, root_square))
 
 
 def fitted(data: Molecules, set_name: str, model: str, division: Division) -> Trained:

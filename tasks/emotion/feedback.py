@@ -17,7 +17,7 @@ from typing import Any
 from statewright.contracts import Feedback
 from tasks.emotion.evaluate import EvaluateMetrics
 from tasks.emotion.params import FeedbackParams, FusionParams, TrainParams
-from tasks.rounds import Journal, Trials, Values, difference, replay
+from tasks.rounds import Journal, Trials, Values, next_round, replay
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,14 @@ def feedback(
     score = evaluate.validation_loss
     trials = replay(journal.root, current(train, fusion), score)
     best = trials.best(params.least_gain)
-    now, start = trials.states[-1], trials.states[best]
-    since = len(trials.states) - 1 - best
-    verdict = describe(trials, best)
-    proposal = None if since >= params.patience else propose(trials, best, params.step)
-    if proposal is not None:
-        move, target = proposal
-        reason = f"{verdict} Next: {move.key} {start[move.key]} -> {target[move.key]}."
-        return Feedback(stop=False, reason=reason, score=score, patch=difference(now, target))
-    why = "No move is left" if since < params.patience else f"No gain in {since} rounds"
-    back = difference(now, start)
-    if back:
-        return Feedback(
-            stop=False, reason=f"{verdict} {why}: return to the best state.", score=score, patch=back
-        )
-    return Feedback(stop=True, reason=f"{verdict} {why}.", score=score)
+    return next_round(
+        trials,
+        best,
+        proposals(trials, best, params.step),
+        patience=params.patience,
+        verdict=describe(trials, best),
+        exhausted="No move is left",
+    )
 
 
 def current(train: TrainParams, fusion: FusionParams) -> dict[str, Any]:
@@ -79,14 +72,11 @@ def current(train: TrainParams, fusion: FusionParams) -> dict[str, Any]:
     return {move.key: getattr(blocks[move.key.split(".")[1]], move.key.split(".")[2]) for move in MOVES}
 
 
-def propose(trials: Trials, best: int, step: float) -> tuple[Move, Values] | None:
-    """Return the first move from the best state to a state not tried, or None."""
+def proposals(trials: Trials, best: int, step: float) -> Iterator[tuple[Values, str]]:
+    """Yield the states one move from the best state, with the move in words."""
     start = trials.states[best]
     for move, value in [*repeated(trials, best, step), *moves(start, step)]:
-        state = {**start, move.key: value}
-        if state not in trials.states:
-            return move, state
-    return None
+        yield {**start, move.key: value}, f"Next: {move.key} {start[move.key]} -> {value}."
 
 
 def repeated(trials: Trials, best: int, step: float) -> Iterator[tuple[Move, Any]]:

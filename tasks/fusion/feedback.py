@@ -22,7 +22,7 @@ from statewright.contracts import Feedback
 from tasks.fusion.contracts.fuse import ChoiceMetrics, Evaluation
 from tasks.fusion.params import FeedbackParams, FuseParams
 from tasks.report.blocks import joined
-from tasks.rounds import Journal, Trials, Values, difference, replay
+from tasks.rounds import Journal, Trials, Values, next_round, replay
 
 WITHOUT, LANDMARKS, FOLDS = "fusion.fuse.without", "fusion.fuse.landmarks", "fusion.fuse.folds"
 MOST_FOLDS = 10
@@ -41,21 +41,13 @@ def feedback(
     score = round(1 - evaluate.scores[evaluate.chosen], 6)
     trials = replay(fusion_journal.root, current(fuse), score)
     best = trials.best(params.least_gain)
-    now, start = trials.states[-1], trials.states[best]
-    verdict = describe(trials, best)
-    since = len(trials.states) - 1 - best
-    if since < params.patience:
-        for target, reason in moves(start, evaluate, choice):
-            if target not in trials.states:
-                return Feedback(
-                    stop=False, reason=f"{verdict} {reason}", score=score, patch=difference(now, target)
-                )
-    why = "No move has a reason" if since < params.patience else f"No gain in {since} rounds"
-    if back := difference(now, start):
-        return Feedback(
-            stop=False, reason=f"{verdict} {why}: return to the best state.", score=score, patch=back
-        )
-    return Feedback(stop=True, reason=f"{verdict} {why}.", score=score)
+    return next_round(
+        trials,
+        best,
+        moves(trials.states[best], evaluate, choice),
+        patience=params.patience,
+        verdict=describe(trials, best),
+    )
 
 
 def current(fuse: FuseParams) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from statewright.contracts import Feedback
-from tasks.rounds import Journal, Trials, Values, difference, replay
+from tasks.rounds import Journal, Trials, Values, next_round, replay
 from tasks.sifa.contracts.evaluate import ValidationMetrics
 from tasks.sifa.params import FeedbackParams, TrainParams
 
@@ -38,21 +38,13 @@ def feedback(
     score = validation.loss
     trials = replay(sifa_journal.root, current(train), score)
     best = trials.best(params.least_gain)
-    now, start = trials.states[-1], trials.states[best]
-    text = describe(trials, best)
-    since = len(trials.states) - 1 - best
-    if since < params.patience:
-        for target, reason in moves(start, validation):
-            if target not in trials.states:
-                return Feedback(
-                    stop=False, reason=f"{text} {reason}", score=score, patch=difference(now, target)
-                )
-    why = "No move has a reason" if since < params.patience else f"No gain in {since} rounds"
-    if back := difference(now, start):
-        return Feedback(
-            stop=False, reason=f"{text} {why}: return to the best state.", score=score, patch=back
-        )
-    return Feedback(stop=True, reason=f"{text} {why}.", score=score)
+    return next_round(
+        trials,
+        best,
+        moves(trials.states[best], validation),
+        patience=params.patience,
+        verdict=describe(trials, best),
+    )
 
 
 def current(train: TrainParams) -> dict[str, Any]:
