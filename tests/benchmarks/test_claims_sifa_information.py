@@ -28,11 +28,12 @@ def test_information_names_rows_and_both_variants():
 def test_robustness_is_open_until_it_is_measured():
     empty = {"sifa": {}}
     assert (_robustness(empty), _attacked(empty)) == ("Not measured yet.", OPEN)
-    gain = {"0.05": {"mean": 20.5, "low": -3.0, "high": 44.0}}
-    variants = {"sifa": {"gain": gain}, "plain": {"gain": {}}}
-    scores = {"variants": {"sifa": {"ece": 0.1}, "plain": {"ece": 0.2}}}
-    metrics = {"sifa": {"evaluate": {"attack": {"digits": variants}, "sets": {"digits": scores}}}}
+    variants = {"sifa": 0.78, "no-symmetry": 0.53, "no-information": 0.99, "plain": 0.04, "svc": 0.84}
+    attack = {variant: {"attacked": {"0.05": value, "0.1": 0.0}} for variant, value in variants.items()}
+    scores = {"variants": {variant: {"ece": 0.1 * value} for variant, value in variants.items()}}
+    metrics = {"sifa": {"evaluate": {"attack": {"digits": attack}, "sets": {"digits": scores}}}}
     assert _attacked(metrics) == CORRECTED
-    text = _robustness(metrics)
-    assert "n = 100: +20.5 points (-3.0 to 44.0) within radius 0.05" in text
-    assert "calibration error 0.100 against 0.200" in text
+    assert (
+        "n = 100, radius 0.05: sifa 0.780 (0.078), svc 0.840 (0.084), no-symmetry 0.530 (0.053), "
+        "plain 0.040 (0.004)."
+    ) in _robustness(metrics)
