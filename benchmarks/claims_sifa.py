@@ -210,7 +210,7 @@ def _robustness(metrics: Metrics) -> str:
     evaluated = _evaluated(metrics)
     sentences = []
     for name, variants in evaluated.get("attack", {}).items():
-        baselines = [variant for variant in variants if variant != "sifa" and not variant.startswith("no-")]
+        baselines = [v for v in variants if v != "sifa" and not v.startswith("no-")]
         if "sifa" not in variants or not baselines:
             continue
         radius = next(iter(variants["sifa"]["attacked"]))
@@ -229,8 +229,8 @@ def _robustness(metrics: Metrics) -> str:
     return (
         "Accuracy under PGD with several starts and a search without gradients, and in brackets the "
         "calibration error: the architecture, the baseline that is most robust, the architecture without "
-        f"symmetry, the plain transformer. {'; '.join(sentences)}. Support vector and kernel machines have no "
-        "gradient here and face the search alone, which flatters them."
+        f"symmetry, the plain transformer. {'; '.join(sentences)}. Support vector and kernel machines have "
+        "no gradient here and face the search alone, which flatters them."
     )
 
 
