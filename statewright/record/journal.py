@@ -115,6 +115,8 @@ class Journal:
         """Declare the journal complete."""
         with self._mutex:
             if self._file is not None:
+                # Closing alone would leave the lock to a process that another thread has just forked.
+                fcntl.flock(self._file, fcntl.LOCK_UN)
                 os.close(self._file)
                 self._file = None
 

@@ -51,6 +51,16 @@ sys.stdin.read()
 """
 
 
+def test_a_closed_journal_is_complete_although_a_fork_holds_its_file(tmp_path: Path) -> None:
+    writer = Journal(tmp_path, {})
+    writer.append({"do": "start"})
+    assert writer._file is not None
+    inherited = os.dup(writer._file)  # as in a child between fork and exec
+    writer.close()
+    assert pending(tmp_path, complete=True) == pending(tmp_path) != []
+    os.close(inherited)
+
+
 def test_a_journal_is_complete_when_its_writer_is_killed(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path)],
