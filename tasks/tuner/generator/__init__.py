@@ -1,0 +1,1 @@
+"""Generator of data pipelines: a specification in, a typed program for one engine out."""
