@@ -1,4 +1,4 @@
-"""Compare what a generated program does with what was asked, by a smoothed divergence.
+"""Compare a program with its specification by a smoothed divergence.
 
 ::
 

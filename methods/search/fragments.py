@@ -1,4 +1,4 @@
-"""Predict the cost of a program from its fragments, by attention between its layers.
+"""Predict the cost of a program by attention between its fragments.
 
 A program is a sequence of positions (engine, threads, batch size, operators), and each position has
 alternative fragments. The fragment `c_i` at position `i` asks the fragments before it and the features of
@@ -79,7 +79,7 @@ class CostModel:
         return self.scores(programs).sum(axis=1)
 
     def scores(self, programs: Programs) -> Floats:
-        """Return the score of each position, (n, positions, costs); their sum is the prediction."""
+        """Return scores, (n, positions, costs); their sum is the prediction."""
         import torch
 
         with torch.no_grad():
@@ -87,9 +87,10 @@ class CostModel:
         return np.asarray(scores.numpy(), np.float64)
 
     def weights(self, programs: Programs) -> Floats:
-        """Return attention weights, mean over heads, (n, positions, features + positions).
+        """Return the weights of attention, (n, positions, features + positions).
 
-        The first keys are features, the others positions; a position reads earlier ones only.
+        They are means over heads. The first keys are features, the others positions; a position reads earlier
+        ones only.
         """
         import torch
 

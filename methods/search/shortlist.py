@@ -54,7 +54,7 @@ class Choice:
 
 
 def regret(costs: Floats) -> Floats:
-    """Return the largest ratio of a program's costs to the lowest ones, (n,), at least 1.
+    """Return the largest ratio of each cost to the lowest one, (n,), at least 1.
 
     It is 1 if one program is the best in every cost, such as CPU and wall seconds.
     """
@@ -62,7 +62,10 @@ def regret(costs: Floats) -> Floats:
 
 
 def indicators(fragments: Whole) -> Floats:
-    """Return indicators of fragments, and of each with that at the first position, (n, columns)."""
+    """Return indicators of fragments and pairs, (n, columns).
+
+    A pair is a fragment with the one at the first position.
+    """
     single = [fragments[:, [i]] == np.unique(fragments[:, i]) for i in range(fragments.shape[1])]
     first, *others = single
     pairs = [(first[:, :, None] & other[:, None, :]).reshape(len(fragments), -1) for other in others]
@@ -117,12 +120,12 @@ def choose(fragments: Whole, predicted: Floats, measure: Measure, budget: int) -
 
 
 def searched(budget: int) -> int:
-    """Return how many of the measurements are for the search, the rest for verification."""
+    """Return how many measurements search; the others verify."""
     return max(1, budget - round(VERIFIED * budget))
 
 
 def verify(order: list[int], costs: list[Floats], measure: Measure, budget: int) -> Choice:
-    """Measure the best few again in turns until the budget is spent; choose the lowest mean.
+    """Measure the best few again in turns; choose the lowest mean.
 
     Every sampler gets the same verification, so that their results differ by the search only.
     """

@@ -17,7 +17,7 @@ VOCABULARY = sum(POSITIONS)
 
 
 def log_costs(rows: float) -> np.ndarray:
-    """Return costs in which the third position matters with one engine only, and grows with the rows."""
+    """Return costs in which the third position matters with two engines only."""
     engine, threads, batch = (ALL - OFFSETS).T
     interaction = np.where(engine == 1, 0.5 * batch, np.where(engine == 2, -0.4 * batch, 0.0))
     cpu = np.array([0.0, 0.8, 0.4])[engine] * (rows - 4) + interaction
