@@ -1,0 +1,73 @@
+"""Stage tuner-generate: write every program of one specification for one engine."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.tuner.contracts.measure import GenerateOutputs, GenerateSummary
+from tasks.tuner.generator.configuration import configurations
+from tasks.tuner.params import GenerateCell, MatrixParams
+
+if TYPE_CHECKING:
+    from tasks.tuner.generator.plan import Plan
+
+WORDS = {
+    "filter": ("filter", "where", "query", "loc", "HAVING", "WHERE"),
+    "join": ("join", "merge", "JOIN"),
+    "group": ("group_by", "groupby", "GROUP BY"),
+    "sort": ("sort", "sort_values", "ORDER BY"),
+}
+"""Words of a program that tell an operation, of the engines together."""
+
+
+def generate(*, cell: GenerateCell, matrix: MatrixParams) -> GenerateOutputs:
+    """Write the programs twice; count lines, functions, classes and operations."""
+    from methods.search.alignment import alignment
+    from tasks.tuner.generator.generate import emit, layout, load_plan
+
+    plan = load_plan(Path(matrix.folder) / f"{cell.spec}.yaml")
+    space = configurations([cell.engine], matrix.threads, matrix.batch_sizes)
+    texts = [emit(plan, configuration).text() for configuration in space]
+    again = [emit(load_plan(Path(matrix.folder) / f"{cell.spec}.yaml"), c).text() for c in space]
+    trees = [ast.parse(text) for text in texts]
+    asked = operations(plan)
+    scores = [alignment(written(text), asked) for text in texts]
+    functions = [sum(isinstance(node, ast.FunctionDef) for node in ast.walk(tree)) for tree in trees]
+    classes = [sum(isinstance(node, ast.ClassDef) for node in ast.walk(tree)) for tree in trees]
+    lines = [len(text.splitlines()) for text in texts]
+    summary = GenerateSummary(
+        spec=cell.spec,
+        engine=cell.engine,
+        programs=len(texts),
+        distinct=len({text.partition("from __future__")[2] for text in texts}),
+        lines=[min(lines), max(lines)],
+        functions=[min(functions), max(functions)],
+        classes=[min(classes), max(classes)],
+        alignment=[round(min(scores), 4), round(max(scores), 4)],
+        digest=hashlib.sha256("".join(texts).encode()).hexdigest(),
+        same_bytes=texts == again,
+    )
+    return GenerateOutputs(layout(texts[0]), summary)
+
+
+def operations(plan: Plan) -> Counter[str]:
+    """Count the operations that a specification asks for."""
+    kinds = (type(step).__name__.lower() for table in plan.tables for step in table.steps)
+    return Counter(dict.fromkeys(WORDS, 0)) + Counter(kind for kind in kinds if kind in WORDS)
+
+
+def written(text: str) -> Counter[str]:
+    """Count the operations in a program, from the second layer on."""
+    body = text.partition("2. Functions")[2]
+    import re
+
+    return Counter(
+        {
+            name: sum(len(re.findall(rf"(?<![\w.]){word}\b|\.{word}\b", body)) for word in words)
+            for name, words in WORDS.items()
+        }
+    )
