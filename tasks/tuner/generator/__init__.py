@@ -1,1 +1,1 @@
-"""Generator of data pipelines: a specification in, a typed program for one engine out."""
+"""Generator of data pipelines: typed programs from a specification."""

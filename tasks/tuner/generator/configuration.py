@@ -1,4 +1,4 @@
-"""Configuration of a generated program: engine, threads, batch size and operators.
+"""Configuration of a program: engine, threads, batch size and operators.
 
 Every configuration of one specification computes the same table; they differ in time and memory.
 """
