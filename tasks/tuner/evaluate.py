@@ -90,7 +90,7 @@ def _evaluate_cell(
         equal=choice.chosen == choice.best or all(value.low <= 1 for value in optimum.values()),
         within=max(cpu.median, wall.median) <= params.tolerance,
         peak_mb={
-            name: round(peak_memory(bench, program) / 1e6, 1)
+            name: round(peak_memory(bench, program), 1)
             for name, program in (("choice", choice.chosen), ("optimum", choice.best), ("default", DEFAULT))
         },
     )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.tuner.generator.configuration import Configuration
+from tasks.tuner.generator.execute import DONE, Limits, execute
 from tasks.tuner.generator.plan import Plan
 
 Floats = NDArray[np.float64]
@@ -148,22 +149,17 @@ def interleaved(running: Timer, numbers: Sequence[int], rounds: int, seed: int) 
     return costs
 
 
-def peak_memory(bench: Bench, number: int) -> int:
-    """Return the peak memory in bytes of a fresh process that runs one program.
+def peak_memory(bench: Bench, number: int) -> float:
+    """Return the peak memory in MiB of a fresh process that runs one program.
 
     Raises
     ------
     ProgramFailedError
         If the program ends with an error.
     """
-    words = ["--data", str(bench.data), "--out", str(bench.out(number))]
-    process = subprocess.Popen(
-        [sys.executable, str(bench.programs[number]), *words],
-        env=environment(bench.configurations[number].threads),
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise ProgramFailedError(f"{bench.programs[number]} ended with {process.returncode}")
-    return usage.ru_maxrss * 1024
+    limits = Limits(seconds=300.0, threads=bench.configurations[number].threads)
+    text = bench.programs[number].read_text(encoding="utf-8")
+    execution = execute(text, bench.data, bench.out(number), limits)
+    if execution.status != DONE:
+        raise ProgramFailedError(f"{bench.programs[number]}: {execution.status}: {execution.error}")
+    return execution.peak_mb
