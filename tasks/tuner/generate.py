@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +16,13 @@ from tasks.tuner.params import GenerateCell, MatrixParams
 if TYPE_CHECKING:
     from tasks.tuner.generator.plan import Plan
 
-WORDS = {
-    "filter": ("filter", "where", "query", "loc", "HAVING", "WHERE"),
-    "join": ("join", "merge", "JOIN"),
-    "group": ("group_by", "groupby", "GROUP BY"),
-    "sort": ("sort", "sort_values", "ORDER BY"),
+CALLS = {
+    "filter": r"\.filter\(|= frame\[frame\[|return frame\[|WHERE",
+    "join": r"\.join\(|= join\(|= lookup\w*\(|\bJOIN\b",
+    "group": r"\.group_by\(|\.groupby\(|GROUP BY",
+    "sort": r"\.sort\(|\.sort_values\(|ORDER BY",
 }
-"""Words of a program that tell an operation, of the engines together."""
+"""Regular expression of each operation in a program of any engine."""
 
 
 def generate(*, cell: GenerateCell, matrix: MatrixParams) -> GenerateOutputs:
@@ -57,17 +58,10 @@ def generate(*, cell: GenerateCell, matrix: MatrixParams) -> GenerateOutputs:
 def operations(plan: Plan) -> Counter[str]:
     """Count the operations that a specification asks for."""
     kinds = (type(step).__name__.lower() for table in plan.tables for step in table.steps)
-    return Counter(dict.fromkeys(WORDS, 0)) + Counter(kind for kind in kinds if kind in WORDS)
+    return Counter(kind for kind in kinds if kind in CALLS)
 
 
 def written(text: str) -> Counter[str]:
-    """Count the operations in a program, from the second layer on."""
-    body = text.partition("2. Functions")[2]
-    import re
-
-    return Counter(
-        {
-            name: sum(len(re.findall(rf"(?<![\w.]){word}\b|\.{word}\b", body)) for word in words)
-            for name, words in WORDS.items()
-        }
-    )
+    """Count the operations in the functions that read sources and make tables."""
+    body = text[text.find("\ndef read_") :].partition(". Main")[0]
+    return Counter({name: len(re.findall(pattern, body)) for name, pattern in CALLS.items()})
