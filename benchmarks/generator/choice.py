@@ -32,6 +32,7 @@ from tasks.tuner.params import (
     MatrixParams,
     MeasureCell,
     MeasureParams,
+    ProgramsParams,
 )
 from tasks.tuner.sections.attention import ATTENTION, SPECIFIED, regrets
 from tasks.tuner.sections.words import configuration_name
@@ -46,6 +47,7 @@ def tables(repeat: int) -> Tables:
     """Yield the choice beside the optimum, the searches, and the imports."""
     blocks = _params()
     matrix = MatrixParams.model_validate({**blocks["matrix"], "rows": list(ROWS)})
+    programs = ProgramsParams.model_validate(blocks["programs"])
     measured = MeasureParams.model_validate({**blocks["measure"], "rounds": max(2, repeat)})
     chosen, evaluated = (
         ChooseParams.model_validate(blocks["choose"]),
@@ -53,10 +55,10 @@ def tables(repeat: int) -> Tables:
     )
     shipped = ingest(params=IngestParams.model_validate(blocks["ingest"]))
     for spec, rows in product(matrix.specs, matrix.rows):
-        _measure(spec, rows, shipped, measured, matrix)
-    choices = choose(FOLDER, params=chosen, evaluate=evaluated, matrix=matrix)
+        _measure(MeasureCell(spec=spec, rows=rows), shipped, measured, programs)
+    choices = choose(FOLDER, params=chosen, evaluate=evaluated, matrix=matrix, programs=programs)
     evaluation = evaluate(
-        shipped.careers, shipped.artists, choices, params=evaluated, measure=measured, matrix=matrix
+        shipped.careers, shipped.artists, choices, params=evaluated, measure=measured, programs=programs
     )
     yield _choice(choices, evaluation)
     yield _searches(choices)
@@ -72,16 +74,15 @@ def _params() -> Mapping[str, Any]:
 
 
 def _measure(
-    spec: str, rows: int, shipped: IngestOutputs, params: MeasureParams, matrix: MatrixParams
+    cell: MeasureCell, shipped: IngestOutputs, params: MeasureParams, programs: ProgramsParams
 ) -> None:
     """Measure one table, unless its figures are kept."""
-    folder = FOLDER / f"{spec}-{rows}"
+    folder = FOLDER / f"{cell.spec}-{cell.rows}"
     if (folder / "summary.json").is_file():
         return
-    if rows >= LARGE:
+    if cell.rows >= LARGE:
         params = params.model_copy(update={"rounds": 2})
-    cell = MeasureCell(spec=spec, rows=rows)
-    outputs = measure(shipped.careers, shipped.artists, cell=cell, params=params, matrix=matrix)
+    outputs = measure(shipped.careers, shipped.artists, cell=cell, params=params, programs=programs)
     folder.mkdir(parents=True, exist_ok=True)
     files.save_all({folder / "times.parquet": outputs.times, folder / "summary.json": outputs.summary})
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from tasks.tuner.contracts.choose import CellChoice, Choices, SearchScores, Shares
 from tasks.tuner.generator.configuration import Configuration, configurations
 from tasks.tuner.measured import Measured, read_measured
-from tasks.tuner.params import ChooseParams, EvaluateParams, MatrixParams
+from tasks.tuner.params import ChooseParams, EvaluateParams, MatrixParams, ProgramsParams
 
 if TYPE_CHECKING:
     from methods.search.fragments import CostModel
@@ -40,9 +40,16 @@ class Predictions:
     model: CostModel
 
 
-def choose(measure: Path, *, params: ChooseParams, evaluate: EvaluateParams, matrix: MatrixParams) -> Choices:
+def choose(
+    measure: Path,
+    *,
+    params: ChooseParams,
+    evaluate: EvaluateParams,
+    matrix: MatrixParams,
+    programs: ProgramsParams,
+) -> Choices:
     """Choose for each cell; compare attention with other predictions and searches."""
-    space = configurations(matrix.engines, matrix.threads, matrix.batch_sizes)
+    space = configurations(programs.engines, programs.threads, programs.batch_sizes)
     cells = read_measured(measure, matrix, len(space))
     found = {}
     for cell in tqdm(cells, desc="cells"):

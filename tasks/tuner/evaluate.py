@@ -17,7 +17,7 @@ from statewright.contracts import Table
 from tasks.tuner.contracts.choose import CellChoice, CellEvaluation, Choices, Evaluation, Ratio
 from tasks.tuner.contracts.tables import Artists, Careers
 from tasks.tuner.generator.configuration import configurations
-from tasks.tuner.params import EvaluateParams, MatrixParams, MeasureParams
+from tasks.tuner.params import EvaluateParams, MeasureParams, ProgramsParams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +35,14 @@ def evaluate(
     *,
     params: EvaluateParams,
     measure: MeasureParams,
-    matrix: MatrixParams,
+    programs: ProgramsParams,
 ) -> Evaluation:
     """Return ratios of the choice to the best programs, with their intervals."""
     cells = {}
     for key, choice in tqdm(choices.cells.items(), desc="cells"):
         with tempfile.TemporaryDirectory() as name:
             tables = (careers, artists)
-            cells[key] = _evaluate_cell(choice, tables, Path(name), params, measure, matrix)
+            cells[key] = _evaluate_cell(choice, tables, Path(name), params, measure, programs)
     return Evaluation(
         tolerance=params.tolerance,
         rounds=params.rounds,
@@ -59,21 +59,21 @@ def _evaluate_cell(
     folder: Path,
     params: EvaluateParams,
     measure: MeasureParams,
-    matrix: MatrixParams,
+    programs: ProgramsParams,
 ) -> CellEvaluation:
     from tasks.tuner.generator.generate import load_plan
     from tasks.tuner.generator.tables import scaled, write_tables
     from tasks.tuner.generator.timing import interleaved, peak_memory, timer, write_programs
 
-    plan = load_plan(Path(matrix.folder) / f"{choice.spec}.yaml")
-    space = configurations(matrix.engines, matrix.threads, matrix.batch_sizes)
+    plan = load_plan(Path(programs.folder) / f"{choice.spec}.yaml")
+    space = configurations(programs.engines, programs.threads, programs.batch_sizes)
     write_tables(scaled(tables[0], choice.rows, measure.seed), tables[1], folder / "data")
     repeats = measure.repeats if choice.rows <= measure.small else 1
     bench = write_programs(plan, space, folder / "data", folder / "programs", repeats)
-    programs = sorted({choice.chosen, choice.best, choice.best_cpu, choice.best_wall, DEFAULT})
+    numbers = sorted({choice.chosen, choice.best, choice.best_cpu, choice.best_wall, DEFAULT})
     with timer(bench) as running:
-        costs = interleaved(running, programs, params.rounds, params.seed)
-    logs = dict(zip(programs, np.log(costs).transpose(1, 0, 2), strict=True))
+        costs = interleaved(running, numbers, params.rounds, params.seed)
+    logs = dict(zip(numbers, np.log(costs).transpose(1, 0, 2), strict=True))
 
     def ratio(program: int, other: int, cost: int) -> Ratio:
         return paired_ratio(logs[program][:, cost] - logs[other][:, cost], params)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tasks.tuner.contracts.measure import GenerateOutputs, GenerateSummary
 from tasks.tuner.generator.configuration import configurations
-from tasks.tuner.params import GenerateCell, MatrixParams
+from tasks.tuner.params import GenerateCell, ProgramsParams
 
 if TYPE_CHECKING:
     from tasks.tuner.generator.plan import Plan
@@ -25,15 +25,15 @@ CALLS = {
 """Regular expression of each operation in a program of any engine."""
 
 
-def generate(*, cell: GenerateCell, matrix: MatrixParams) -> GenerateOutputs:
+def generate(*, cell: GenerateCell, programs: ProgramsParams) -> GenerateOutputs:
     """Write the programs twice; count lines, functions, classes and operations."""
     from methods.search.alignment import alignment
     from tasks.tuner.generator.generate import emit, layout, load_plan
 
-    plan = load_plan(Path(matrix.folder) / f"{cell.spec}.yaml")
-    space = configurations([cell.engine], matrix.threads, matrix.batch_sizes)
+    plan = load_plan(Path(programs.folder) / f"{cell.spec}.yaml")
+    space = configurations([cell.engine], programs.threads, programs.batch_sizes)
     texts = [emit(plan, configuration).text() for configuration in space]
-    again = [emit(load_plan(Path(matrix.folder) / f"{cell.spec}.yaml"), c).text() for c in space]
+    again = [emit(load_plan(Path(programs.folder) / f"{cell.spec}.yaml"), c).text() for c in space]
     trees = [ast.parse(text) for text in texts]
     asked = operations(plan)
     scores = [alignment(written(text), asked) for text in texts]

@@ -16,7 +16,7 @@ from statewright.contracts import Table
 from tasks.tuner.contracts.measure import MeasureOutputs, MeasureSummary
 from tasks.tuner.contracts.tables import Artists, Careers
 from tasks.tuner.generator.configuration import configurations
-from tasks.tuner.params import MatrixParams, MeasureCell, MeasureParams
+from tasks.tuner.params import MeasureCell, MeasureParams, ProgramsParams
 
 MOST_COMPARED = 10_000
 """Rows of the tables up to which all results are compared."""
@@ -28,15 +28,15 @@ def measure(
     *,
     cell: MeasureCell,
     params: MeasureParams,
-    matrix: MatrixParams,
+    programs: ProgramsParams,
 ) -> MeasureOutputs:
     """Time every configuration, each program once in a round."""
     from tasks.tuner.generator.generate import load_plan
     from tasks.tuner.generator.tables import features, scaled, write_tables
     from tasks.tuner.generator.timing import interleaved, timer, write_programs
 
-    plan = load_plan(Path(matrix.folder) / f"{cell.spec}.yaml")
-    space = configurations(matrix.engines, matrix.threads, matrix.batch_sizes)
+    plan = load_plan(Path(programs.folder) / f"{cell.spec}.yaml")
+    space = configurations(programs.engines, programs.threads, programs.batch_sizes)
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data"
         write_tables(scaled(careers, cell.rows, params.seed), artists, data)
@@ -49,10 +49,10 @@ def measure(
         compared = results if cell.rows <= MOST_COMPARED else results[:1]
         first = _sorted(results[0])
         equal = sum(_equal(_sorted(path), first) for path in compared)
-    rounds, programs = np.indices(costs.shape[:2])
+    rounds, numbers = np.indices(costs.shape[:2])
     times = pd.DataFrame(
         {
-            "program": programs.ravel(),
+            "program": numbers.ravel(),
             "round": rounds.ravel(),
             "cpu": costs[..., 0].ravel(),
             "wall": costs[..., 1].ravel(),

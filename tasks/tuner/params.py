@@ -64,14 +64,19 @@ class FeedbackParams(Params):
 
 
 class MatrixParams(Params):
-    """Specifications, tables and configurations of the generator."""
+    """Cells of the measurements in ``dvc.yaml``."""
+
+    specs: tuple[str, ...] = Field(min_length=2, description="names of the specifications")
+    rows: tuple[int, ...] = Field(min_length=2, description="rows of the tables that are measured")
+
+
+class ProgramsParams(Params):
+    """Specifications of the generator, and the configurations of each one."""
 
     folder: str = Field(description="folder with NAME.yaml for each specification")
-    specs: tuple[str, ...] = Field(min_length=2, description="names of the specifications")
     engines: tuple[Literal["pandas", "polars", "duckdb"], ...] = Field(
         min_length=1, description="engines for which programs are generated"
     )
-    rows: tuple[int, ...] = Field(min_length=2, description="rows of the tables that are measured")
     threads: tuple[int, ...] = Field(min_length=1, description="numbers of threads of a program")
     batch_sizes: tuple[int, ...] = Field(min_length=1, description="rows of a batch; 0: no batches")
 

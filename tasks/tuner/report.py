@@ -29,9 +29,10 @@ from tasks.tuner.contracts.policy import PolicyMetrics
 from tasks.tuner.contracts.search import SearchMetrics
 from tasks.tuner.contracts.tables import IngestMetrics
 from tasks.tuner.measured import read_summary
-from tasks.tuner.params import MatrixParams
-from tasks.tuner.sections import attention, choice, programs, samplers
+from tasks.tuner.params import MatrixParams, ProgramsParams
+from tasks.tuner.sections import attention, choice, samplers
 from tasks.tuner.sections import policy as learnt
+from tasks.tuner.sections import programs as written
 
 TITLE = "Does each step of the tuner pay?"
 
@@ -47,10 +48,11 @@ def report(
     feedback: Feedback,
     *,
     matrix: MatrixParams,
+    programs: ProgramsParams,
 ) -> ReportOutputs:
     """Return the page and its findings."""
     measured = [read_summary(measure / f"{spec}-{rows}") for spec, rows in product(matrix.specs, matrix.rows)]
-    cells = [generate / f"{spec}-{engine}" for spec, engine in product(matrix.specs, matrix.engines)]
+    cells = [generate / f"{spec}-{engine}" for spec, engine in product(matrix.specs, programs.engines)]
     generated = [read_generated(cell) for cell in cells]
     shown = {cells[-1].name: (cells[-1] / "program.txt").read_text(encoding="utf-8")}
     points = [
@@ -58,7 +60,7 @@ def report(
         *attention.finding(choices),
         *samplers.finding(search),
         *learnt.finding(policy),
-        *programs.finding(measured),
+        *written.finding(measured),
         *feedback_loop.finding(feedback),
     ]
     sections = (
@@ -67,7 +69,7 @@ def report(
         attention.section(choices),
         samplers.section(search),
         learnt.section(policy),
-        programs.section(generated, measured, shown),
+        written.section(generated, measured, shown),
         data(ingest),
         feedback_loop.section(feedback),
         reproduction(),
