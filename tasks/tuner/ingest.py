@@ -38,4 +38,5 @@ def ingest(*, params: IngestParams) -> IngestOutputs:
         tables=counts,
         reasons={str(reason): int(number) for reason, number in reasons.value_counts().sort_index().items()},
     )
-    return IngestOutputs(*(table.kept for table in checked), quarantine=quarantine, ingest=metrics)
+    careers, artists = (table.kept for table in checked)
+    return IngestOutputs(careers, artists, quarantine, metrics)

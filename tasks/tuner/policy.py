@@ -19,7 +19,7 @@ def policy(*, params: PolicyParams) -> PolicyMetrics:
         carried_to=params.carried_to,
         episodes=params.checkpoints[-1],
         one_bit=expected_time(lambda _: 1, n),
-        fixed=min(expected_time(lambda _, k=k: k, n) for k in actions),
+        fixed=min(expected_time(best_policy(n, [action]), n) for action in actions),
         best=expected_time(best, n),
         best_bits=list(best.bits),
         seeds=[_learn(seed, params) for seed in tqdm(params.seeds, desc="seeds")],

@@ -39,7 +39,7 @@ def search(*, params: SearchParams) -> SearchOutputs:
     """
     from tasks.tuner.problems import problem
 
-    problems = {}
+    problems: dict[str, ProblemScores] = {}
     for name in tqdm(params.problems, desc="problems"):
         instances = [problem(name, params.dimension, instance) for instance in range(params.instances)]
         draws = [
@@ -133,7 +133,7 @@ def _finite(value: float) -> float | None:
 def _validation(params: SearchParams) -> ValidationMetrics:
     from tasks.tuner.problems import problem
 
-    by_problem = {}
+    by_problem: dict[str, float] = {}
     for name in params.problems:
         losses = []
         for number in range(VALIDATION, VALIDATION + params.instances):
