@@ -1,4 +1,4 @@
-"""The choice of a program: its space, its evaluations, and what a prediction has seen."""
+"""The choice of a program: space, evaluations, and unseen tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROGRAMS = ProgramsParams(
 
 
 def costs(rows: int, seed: int, noise: float = 0.0) -> np.ndarray:
-    """Return costs in which pandas is the best on small tables, and duckdb with two threads on large ones."""
+    """Return costs with pandas best on small tables, and duckdb on large ones."""
     size = np.log10(rows)
     cpu = np.array(
         [
