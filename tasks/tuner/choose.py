@@ -68,7 +68,10 @@ def choose(
 def predict(
     cell: Measured, others: Sequence[Measured], space: Sequence[Configuration], params: ChooseParams
 ) -> Predictions:
-    """Predict the costs of a cell from the measurements of others."""
+    """Predict the costs of a cell from the measurements of others.
+
+    Attention learns what the mean of the other tables leaves: how the costs of a program depend on features.
+    """
     from methods.search.fragments import Programs, fit
     from tasks.tuner.generator.choose import encode
 
@@ -78,15 +81,16 @@ def predict(
         np.concatenate([part.features for part in parts]),
         parts[0].vocabulary,
     )
-    logs = np.concatenate([np.log(other.means) for other in others])
+    centred = [np.log(other.means) - np.log(other.means).mean(axis=0) for other in others]
+    average = np.mean(centred, axis=0)
+    left = np.concatenate([logs - average for logs in centred])
     groups = np.repeat(np.arange(len(others)), len(space))
     target = encode(space, cell.features)
     models = [
-        fit(together, logs, groups, seed=params.seed, epochs=params.epochs, attend=attend)
+        fit(together, left, groups, seed=params.seed, epochs=params.epochs, attend=attend)
         for attend in (True, False)
     ]
-    average = np.mean([np.log(other.means) - np.log(other.means).mean(axis=0) for other in others], axis=0)
-    predicted = [*(model.predict(target) for model in models), average]
+    predicted = [*(average + model.predict(target) for model in models), average]
     return Predictions(dict(zip(NAMES, predicted, strict=True)), models[0])
 
 

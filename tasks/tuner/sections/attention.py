@@ -74,7 +74,8 @@ def section(choices: Choices) -> Section:
         Prose(
             "A fragment of a program (engine, threads, batch size, execution, columns, filters) attends "
             "over the "
-            "fragments chosen before it and over features of the tables; its score is a predicted cost. The "
+            "fragments chosen before it and over features of the tables; its score is a part of the "
+            "predicted cost, beside the mean of other tables. The "
             "prediction of a table is learnt from other specifications on tables of other sizes. Every "
             "search "
             f"has {cells[0].budget} measurements, of which the last part measures its best three again."
