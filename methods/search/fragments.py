@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 WIDTH, HEADS, HIDDEN = 16, 2, 32
+FARTHEST = 2.5
+"""Largest standardised feature: a network knows nothing far from what it has seen."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,19 @@ class Programs:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation by which features are standardised."""
+    """Mean and standard deviation by which features are standardised.
+
+    A feature that never varied says nothing: it is 0. One far outside the measured range is `FARTHEST`.
+    """
 
     mean: Floats
     deviation: Floats
 
     def __call__(self, features: Floats) -> Floats:
         """Return standardised features."""
-        return (features - self.mean) / self.deviation
+        varied = self.deviation > 0
+        values = (features - self.mean) / np.where(varied, self.deviation, 1.0)
+        return np.clip(np.where(varied, values, 0.0), -FARTHEST, FARTHEST)
 
 
 @dataclass(frozen=True)
@@ -139,8 +146,7 @@ def fit(
         raise ValueError("a log cost is not finite; leave out programs that failed")
     _, number = np.unique(groups, return_inverse=True)
     centred = log_costs - _group_means(log_costs, number)[number]
-    deviation = programs.features.std(axis=0)
-    scale = Scale(programs.features.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+    scale = Scale(programs.features.mean(axis=0), programs.features.std(axis=0))
     torch.manual_seed(seed)
     network = _network(programs, log_costs.shape[1], attend)
     inputs = _tensors(programs, scale)

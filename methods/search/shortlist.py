@@ -5,8 +5,10 @@ the measured one::
 
     log cost = prediction + x' b + noise,    b ~ N(0, PRIOR^2 I),   noise ~ N(0, NOISE^2)
 
-with `x` the indicators of fragments and of pairs of a fragment with that at the first position. The next
-program has the lowest `mean - deviation`. The last part of the budget measures the best few again, in turns,
+with `x` the indicators of fragments and of pairs of a fragment with that at the first position; those at the
+first position (the engine) count `FIRST` times. First, the best predicted program of each engine is measured,
+so that a prediction that is wrong for one is found out. Then the next program has the lowest
+`mean - deviation`. The last part of the budget measures the best few again, in turns,
 and the choice is the lowest mean of its own measurements: the prediction decides what is measured, never what
 is chosen.
 
@@ -31,6 +33,8 @@ Measure = Callable[[int], Floats]
 
 PRIOR, NOISE = 0.4, 0.15
 """Standard deviations of a coefficient and of a measurement, in units of a log cost."""
+FIRST = 2.5
+"""Factor of the prior deviation of the fragments at the first position."""
 VERIFIED = 0.4
 """Share of the budget with which the best few are measured again."""
 FINALISTS = 3
@@ -64,12 +68,12 @@ def regret(costs: Floats) -> Floats:
 def indicators(fragments: Whole) -> Floats:
     """Return indicators of fragments and pairs, (n, columns).
 
-    A pair is a fragment with the one at the first position.
+    A pair is a fragment with the one at the first position. The value is 1, or `FIRST` at that position.
     """
     single = [fragments[:, [i]] == np.unique(fragments[:, i]) for i in range(fragments.shape[1])]
     first, *others = single
     pairs = [(first[:, :, None] & other[:, None, :]).reshape(len(fragments), -1) for other in others]
-    return np.concatenate([*single, *pairs], axis=1).astype(np.float64)
+    return np.concatenate([FIRST * first, *others, *pairs], axis=1).astype(np.float64)
 
 
 def posterior(x: Floats, measured: list[int], residuals: Floats) -> tuple[Floats, Floats]:
@@ -102,6 +106,7 @@ def choose(fragments: Whole, predicted: Floats, measure: Measure, budget: int) -
     if budget < 2:
         raise ValueError(f"the budget is {budget}; expected at least 2 measurements")
     x = indicators(fragments)
+    engines = fragments[:, 0]
     order: list[int] = []
     costs: list[Floats] = []
     for _ in range(searched(budget)):
@@ -114,6 +119,8 @@ def choose(fragments: Whole, predicted: Floats, measure: Measure, budget: int) -
             optimistic = predicted
         value = regret(np.exp(optimistic))
         value[order] = np.inf
+        if new := set(engines.tolist()) - set(engines[order].tolist()):
+            value[~np.isin(engines, list(new))] = np.inf
         order.append(int(np.argmin(value)))
         costs.append(measure(order[-1]))
     return verify(order, costs, measure, budget)

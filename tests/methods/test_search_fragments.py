@@ -83,6 +83,12 @@ def test_equal_seeds_give_equal_predictions(model):
     assert np.array_equal(model.predict(programs(4.0)), again.predict(programs(4.0)))
 
 
+def test_a_feature_that_never_varied_changes_nothing(model):
+    usual = programs(4.0)
+    other = Programs(usual.fragments, np.add(usual.features, [0.0, 50.0]), VOCABULARY)
+    assert np.array_equal(model.predict(usual), model.predict(other))
+
+
 def test_a_constant_feature_and_bad_costs_are_handled():
     assert np.isfinite(fitted([3.0]).predict(programs(3.0))).all()
     broken = log_costs(3.0)

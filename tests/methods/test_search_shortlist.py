@@ -7,7 +7,17 @@ from itertools import product
 import numpy as np
 import pytest
 
-from methods.search.shortlist import NOISE, PRIOR, choose, indicators, posterior, regret, searched, verify
+from methods.search.shortlist import (
+    FIRST,
+    NOISE,
+    PRIOR,
+    choose,
+    indicators,
+    posterior,
+    regret,
+    searched,
+    verify,
+)
 
 PROGRAMS = np.array(list(product(range(3), range(3, 5), range(5, 9), range(9, 13))))
 
@@ -34,7 +44,7 @@ def test_the_correction_is_bayesian_linear_regression():
 def test_indicators_name_each_fragment_and_each_pair_with_the_first():
     x = indicators(PROGRAMS)
     assert x.shape == (96, 3 + 2 + 4 + 4 + 3 * (2 + 4 + 4))
-    assert (x.sum(axis=1) == 4 + 3).all()
+    assert (x.sum(axis=1) == FIRST + 3 + 3).all()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -51,6 +61,18 @@ def test_a_wrong_prediction_is_overruled_by_measurements():
     choice = choose(PROGRAMS, -np.log(costs), lambda program: costs[program], 48)
     assert regret(costs)[choice.order[0]] == regret(costs).max() > 10
     assert regret(costs)[choice.chosen] < 2
+
+
+def test_the_best_predicted_program_of_each_engine_is_measured_first():
+    costs = additive(1)
+    predicted = np.log(costs) + 5.0 * (PROGRAMS[:, [0]] != 0)
+    choice = choose(PROGRAMS, predicted, lambda program: costs[program], 14)
+    assert sorted(PROGRAMS[list(choice.order[:3]), 0]) == [0, 1, 2]
+    for program in choice.order[:3]:
+        same = PROGRAMS[:, 0] == PROGRAMS[program, 0]
+        assert costs[program, 0] == costs[same, 0].min()
+    # Wrong by a constant for two engines, right within each: the measurements find it out.
+    assert choice.chosen == np.argmin(regret(costs))
 
 
 def test_verification_undoes_a_lucky_measurement():
