@@ -45,7 +45,7 @@ def finding(choices: Choices) -> list[str]:
     others = {name: value for name, value in means.items() if name != ATTENTION}
     best = min(others, key=lambda name: others[name])
     verdict = "adds to it" if means[ATTENTION] < others[best] else "does not improve on it"
-    parts = joined(f"{value.mean:.2f} by {name}" for name, value in choices.shares.items())
+    parts = joined(f"{_part(name, choices.shares[name].mean)} by {name}" for name in SPECIFIED)
     return [
         f"At equal measurements, attention chooses programs with {means[ATTENTION]:.3f} times the "
         "seconds of the "
@@ -143,9 +143,14 @@ def _shares(choices: Choices) -> Block:
             (
                 name,
                 f"{SPECIFIED[name]:.2f}",
-                signed(value.mean, 2) if name != "genetic search" else f"{value.mean:.2f}",
+                _part(name, value.mean),
                 interval(value.low, value.high, 2),
             )
-            for name, value in choices.shares.items()
+            for name, value in ((name, choices.shares[name]) for name in SPECIFIED)
         ],
     )
+
+
+def _part(name: str, value: float) -> str:
+    """Format a part; the first step adds to nothing, so it has no sign."""
+    return f"{value:.2f}" if name == "genetic search" else signed(value, 2)

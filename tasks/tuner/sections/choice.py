@@ -22,9 +22,8 @@ def finding(choices: Choices, evaluation: Evaluation) -> list[str]:
         f"{plural(total, 'table')}, and of the least wall seconds on {evaluation.within_wall}.",
         f"Measured again in turns, the choice is the exhaustive optimum, or not shown to be slower, on "
         f"{evaluation.equal} of {total}.",
-        f"The choice needs between 1/{max(gains):.1f} and 1/{min(gains):.1f} of the CPU seconds of the "
-        "default "
-        "program for pandas.",
+        f"The default program for pandas needs {min(gains):.1f} to {max(gains):.1f} times the CPU seconds of "
+        "the choice.",
     ]
 
 

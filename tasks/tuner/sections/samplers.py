@@ -118,7 +118,8 @@ def _equivalent(value: Equivalent) -> tuple[str, str, str]:
         return f"more than {count(value.draws)}" if number is None else count(number)
 
     reached = f"{value.reached} of {value.instances}"
-    return text(value.needed), f"{text(value.low)} to {text(value.high)}", reached
+    bounds = "–" if value.low is None else f"{text(value.low)} to {text(value.high)}"
+    return text(value.needed), bounds, reached
 
 
 def _share(value: float | None) -> str:
