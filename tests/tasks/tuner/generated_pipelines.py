@@ -1,4 +1,4 @@
-"""Random pipelines, each with the rows that it must give, and a process that runs programs.
+"""Random pipelines with the rows that they must give, and a process to run them.
 
 A strategy builds the text of an expression together with a Python function that computes it, so the oracle
 shares neither parser nor plan with the generator.
@@ -7,6 +7,7 @@ shares neither parser nor plan with the generator.
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import os
 import re
@@ -104,7 +105,9 @@ for line in sys.stdin:
 
 
 class Worker:
-    """A process that runs one program after another: imports of the engines cost most of the time.
+    """A process that runs one program after another.
+
+    Imports of the engines cost most of the time.
 
     It is a process of its own because the tests' process may fork, which polars does not survive.
     """
@@ -165,9 +168,8 @@ def distinct_names(count: int) -> st.SearchStrategy[list[str]]:
 
 def reference(name: str, draw: st.DrawFn) -> str:
     """Return the text that refers to a column."""
-    plain = name.isidentifier() and name.isascii()
-    keywords = ("class", "None", "True", "False")
-    return name if plain and name not in keywords and draw(st.booleans()) else f"col({name!r})"
+    plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+    return name if plain and draw(st.booleans()) else f"col({name!r})"
 
 
 def constant(value: Any) -> str:
@@ -383,9 +385,12 @@ def ordered(rows: list[Row], keys: list[tuple[str, bool]]) -> list[Row]:
 
 
 @st.composite
-def pipelines(draw: st.DrawFn) -> Pipeline:
-    """Return a pipeline over two small tables, with random names, and its rows."""
-    drawn = draw(distinct_names(16))
+def pipelines(draw: st.DrawFn, first: str) -> Pipeline:
+    """Return a pipeline over two small tables, with random names, and its rows.
+
+    Its steps are one of the kind `first` and up to three others.
+    """
+    drawn = draw(distinct_names(20))
     kinds = (*TYPES, *draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=1)))
     left = dict(zip(drawn[:6], kinds, strict=True))
     right = dict(zip(drawn[6:10], ("integer", "string", "float", "date"), strict=True))
@@ -393,8 +398,8 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
     inputs = {"t": (left, draw(tables(left))), "u": (right, draw(tables(right)))}
     schema, rows = dict(left), [dict(row) for row in inputs["t"][1]]
     steps: list[dict[str, Any]] = []
-    kinds_of_step = ["filter", "derive", "join", "group", "sort", "select", "rename", "union"]
-    for kind in draw(st.lists(st.sampled_from(kinds_of_step), min_size=1, max_size=4, unique=True)):
+    more = draw(st.lists(st.sampled_from(sorted(_STEPS)), max_size=3, unique=True))
+    for kind in dict.fromkeys(draw(st.permutations([first, *more]))):
         found = draw(_STEPS[kind](schema, rows, inputs, fresh))
         if found is not None:
             added, schema, rows = found
@@ -418,12 +423,12 @@ def _filter(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: A
 
 @st.composite
 def _derive(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: Any) -> Any:
-    # A new column, and one that replaces another: both read the columns before the step.
-    targets = {next(fresh): draw(st.sampled_from(TYPES)), draw(st.sampled_from(list(schema))): None}
+    # New columns, and one that replaces another: all read the columns before the step.
+    targets = [next(fresh), next(fresh), next(fresh), draw(st.sampled_from(list(schema)))]
     values = {}
     kinds = {}
-    for name, kind in targets.items():
-        kinds[name] = kind or draw(st.sampled_from(TYPES))
+    for name in targets:
+        kinds[name] = draw(st.sampled_from(TYPES))
         values[name] = draw(expressions(schema, kinds[name]))
     made = [{**row, **{name: value.value(row) for name, value in values.items()}} for row in rows]
     return [{"derive": {name: value.text for name, value in values.items()}}], {**schema, **kinds}, made
@@ -456,7 +461,7 @@ def _join(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: Any
 @st.composite
 def _group(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: Any) -> Any:
     by = draw(st.lists(st.sampled_from(list(schema)), max_size=2, unique=True))
-    count = draw(st.integers(0 if by else 1, 2))
+    count = draw(st.integers(0 if by else 1, 4))
     aggregates: dict[str, str] = {}
     functions: dict[str, Callable[[list[Row]], Any]] = {}
     kinds = {name: schema[name] for name in by}
@@ -475,7 +480,7 @@ def _group(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: An
 
 @st.composite
 def _aggregates(draw: st.DrawFn, schema: Any) -> Any:
-    """Return the text of an aggregate, its type, and its function of the rows of a group."""
+    """Return the text of an aggregate, its type, and its function of rows."""
     function = draw(st.sampled_from(["sum", "mean", "min", "max", "count", "count_distinct", "rows"]))
     where = draw(st.none() | expressions(schema, "boolean", 2))
     kept = (lambda rows: [row for row in rows if where.value(row) is True]) if where else list
@@ -512,11 +517,7 @@ def _aggregates(draw: st.DrawFn, schema: Any) -> Any:
 
 @st.composite
 def _sort(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: Any) -> Any:
-    # Engines round a mean or a quotient alike, but -0.0 and 0.0 are one key: only exact keys are sorted by.
-    exact = [name for name, kind in schema.items() if kind not in ("float", "boolean")]
-    if not exact or "float" in schema.values():
-        return None
-    keys = [(name, draw(st.booleans())) for name in draw(st.permutations(exact))[:2]]
+    keys = [(name, draw(st.booleans())) for name in draw(st.permutations(list(schema)))[:2]]
     rest = [(name, False) for name in schema if name not in dict(keys)]
     limit = draw(st.integers(0, 4))
     texts = [f"{name} desc" if descending else name for name, descending in keys]

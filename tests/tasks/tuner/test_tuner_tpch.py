@@ -239,7 +239,7 @@ def test_queries_equal_the_answers(
     queries: tuple[str, ...],
     tmp_path: Path,
 ) -> None:
-    """Every query of an engine equals SQLite, and the published answer where there is one.
+    """Compare each query with SQLite, and with the published answer if any.
 
     Both sides keep their order: each query but the one-row ones sorts by a key without ties.
     """
