@@ -265,7 +265,7 @@ def python_text(text: str) -> str:
     if plain and "\\" not in text and '"""' not in text:
         return f'"""\n{text}\n"""'
     ended = [f"{line}\n" for line in lines[:-1]] + lines[-1:]
-    return "(" + " ".join(repr(line.replace(BREAK, "\n")) for line in ended) + ")"
+    return " ".join(repr(line.replace(BREAK, "\n")) for line in ended)
 
 
 def _indented(text: str) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import ast
 import difflib
 import math
-import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 INTEGER, FLOAT, STRING, BOOLEAN, DATE = "integer", "float", "string", "boolean", "date"
 TYPES = (INTEGER, FLOAT, STRING, BOOLEAN, DATE)
@@ -118,6 +118,10 @@ class Aggregate:
     type: str
 
 
+Convert = Callable[[ast.expr], Expression]
+Tree = TypeVar("Tree", Expression, Aggregate)
+
+
 def parse_expression(text: str, columns: Mapping[str, str]) -> Expression:
     """Parse an expression over columns of given types.
 
@@ -133,7 +137,7 @@ def parse_expression(text: str, columns: Mapping[str, str]) -> Expression:
     ExpressionError
         If the text is not an expression of the language, a column does not exist, or types do not fit.
     """
-    return _guarded(text, lambda node: _convert(node, text, columns))
+    return _guarded(text, lambda node, source: _convert(node, source, columns))
 
 
 def parse_condition(text: str, columns: Mapping[str, str]) -> Expression:
@@ -158,7 +162,7 @@ def parse_aggregate(name: str, text: str, columns: Mapping[str, str]) -> Aggrega
     ExpressionError
         As `parse_expression`, and if the outermost call is not one aggregate.
     """
-    return _guarded(text, lambda node: _aggregate(name, node, text, columns))
+    return _guarded(text, lambda node, source: _aggregate(name, node, source, columns))
 
 
 def columns_of(expression: Expression | None) -> frozenset[str]:
@@ -199,7 +203,7 @@ def unknown(kind: str, name: str, known: Mapping[str, object] | tuple[str, ...])
     return f"there is no {kind} {name!r}; {hint}"
 
 
-def _guarded(text: str, convert):  # type: ignore[no-untyped-def]
+def _guarded(text: str, convert: Callable[[ast.expr, str], Tree]) -> Tree:
     """Parse with `ast`, and turn each of its many errors into one kind."""
     if len(text) > LONGEST:
         raise ExpressionError(f"the expression has {len(text)} characters; at most {LONGEST} are allowed")
@@ -207,8 +211,9 @@ def _guarded(text: str, convert):  # type: ignore[no-untyped-def]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Parentheses: an expression may continue on the next line.
-            node = ast.parse(f"({text}\n)", mode="eval").body
-        return convert(node)
+            source = f"({text}\n)"
+            node = ast.parse(source, mode="eval").body
+        return convert(node, source)
     except SyntaxError as error:
         raise ExpressionError(f"{text!r} is not a valid expression: {error.msg}") from None
     except (RecursionError, MemoryError):
@@ -278,8 +283,8 @@ def check_text(value: str) -> None:
 
 
 def _column(node: ast.Name, text: str, columns: Mapping[str, str]) -> Column:
-    if not node.id.isascii() and unicodedata.normalize("NFKC", text) != text:
-        # The parser of Python normalises names, so the name may be another one than was written.
+    if ast.get_source_segment(text, node) != node.id:
+        # The parser of Python normalises names: this is another one than was written.
         raise ExpressionError(f"write col({node.id!r}) instead of the bare name, which Python normalises")
     return _named(node.id, columns)
 
@@ -310,7 +315,7 @@ def _unary(sign: ast.unaryop, value: Expression) -> Expression:
     raise ExpressionError(f"the sign does not fit a value of type {value.type}; expected a number")
 
 
-def _compare(node: ast.Compare, below) -> Expression:  # type: ignore[no-untyped-def]
+def _compare(node: ast.Compare, below: Convert) -> Expression:
     """Return a comparison, or all those of a chain such as `0 < x <= 1`."""
     operands = [node.left, *node.comparators]
     parts = []
@@ -336,7 +341,7 @@ def _not(value: Expression) -> Operation:
     return Operation("not", (value,), BOOLEAN)
 
 
-def _member(value: Expression, options: ast.expr, below) -> Member:  # type: ignore[no-untyped-def]
+def _member(value: Expression, options: ast.expr, below: Convert) -> Member:
     if not isinstance(options, ast.List | ast.Tuple) or not options.elts:
         raise ExpressionError("'in' needs a list of constants, such as x in ['a', 'b']")
     found = [below(option) for option in options.elts]

@@ -543,11 +543,10 @@ def _rename(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: A
     return [{"rename": new}], {new.get(name, name): kind for name, kind in schema.items()}, made
 
 
-@st.composite
-def _union(draw: st.DrawFn, schema: Any, rows: list[Row], inputs: Any, fresh: Any) -> Any:
+def _union(schema: Any, rows: list[Row], inputs: Any, fresh: Any) -> Any:
     if schema != inputs["t"][0]:
-        return None
-    return [{"union": ["t"]}], schema, rows + [dict(row) for row in inputs["t"][1]]
+        return st.none()
+    return st.just(([{"union": ["t"]}], schema, rows + [dict(row) for row in inputs["t"][1]]))
 
 
 _STEPS: dict[str, Callable[..., Any]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from tasks.tuner.generator.plan import resolve
 from tasks.tuner.generator.spec import parse_spec
 
 RELATIVE = 1e-9
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    started = Worker(tmp_path_factory.mktemp("worker"))
-    yield started
-    started.close()
 
 
 def dump(value: Any) -> str:
