@@ -58,6 +58,8 @@ COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.GtE: ">=",
 }
 
+MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
 
 class ExpressionError(ValueError):
     """An expression that cannot be parsed, or whose types do not fit."""
@@ -333,6 +335,9 @@ def _compare(node: ast.Compare, below: Convert) -> Expression:
             pair = _unify((below(left), below(right)), f"'{sign}'")
             if pair[0].type == BOOLEAN and sign not in ("==", "!="):
                 raise ExpressionError(f"'{sign}' does not order truth values; expected == or !=")
+            if isinstance(pair[0], Literal) and not isinstance(pair[1], Literal):
+                # The constant second, as linters want it.
+                sign, pair = MIRRORED.get(sign, sign), (pair[1], pair[0])
             parts.append(Operation(sign, pair, BOOLEAN))
     return all_of(tuple(parts))
 
