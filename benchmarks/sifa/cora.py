@@ -113,7 +113,7 @@ def _words(graph: Graph) -> sparse.csr_matrix:
 
 
 def table(predicted: dict[str, np.ndarray], graph: Graph, parts: Parts) -> BenchmarkTable:
-    """Return accuracies in percent, and gains of the field paired by seed and by node.
+    """Return accuracies in percent, and gains paired by seed and by node.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Networks on atoms with as many parameters, or operations, as the field over atoms.
+"""Networks on atoms with the parameters, or operations, of the field.
 
 The pipeline compares the field of QM7 and ESOL with networks of one width. Here each network has the width
 whose parameters are nearest to those of the field, that of the pipeline, and the width whose operations for
@@ -64,7 +64,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Setting:
-    """A set of molecules, its divisions, and how an error is measured.
+    """A set of molecules, its divisions and its measure of error.
 
     `graph` says that the rows are graphs of bonds, whose values need no energies of elements and whose
     divisions are one division with several seeds.
@@ -86,7 +86,7 @@ class Setting:
 
 
 def tables(repeat: int) -> Tables:
-    """Yield the errors at equal parameters and operations; repetitions change nothing."""
+    """Yield the errors at equal cost; repetitions change nothing."""
     torch.set_num_threads(1)
     paths = {
         "molecules": shipped("molecules.parquet", "figures/molecules.parquet"),
