@@ -28,7 +28,8 @@ References
 Hooke and Jeeves, "Direct search solution of numerical and statistical problems", JACM 8 (1961), for the
 coordinate moves. Igel, Suttorp and Hansen, "A computational efficient covariance matrix update and a
 (1+1)-CMA for evolution strategies", GECCO 2006. Press, Smith and Lewis, "Train short, test long: attention
-with linear biases", ICLR 2022. Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", Annals of
+with linear biases", ICLR 2022. Fialho, Da Costa, Schoenauer and Sebag, "Analyzing bandit-based adaptive
+operator selection mechanisms", Annals of
 Mathematics and Artificial Intelligence 60 (2010), for rewards of operators.
 """
 
