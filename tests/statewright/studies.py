@@ -12,7 +12,6 @@ from toys import commit, make_repository
 
 from statewright.tuning import driver
 from statewright.tuning.checkout import Checkout
-from statewright.tuning.pool import Pool
 from statewright.tuning.setup import Search
 from statewright.tuning.study import Study, Trial
 from statewright.tuning.trial import DONE, FAILED, READY, Job, Outcome, Task
@@ -95,8 +94,8 @@ class FakePool:
         Returns the outcome of a job: its metrics, or the reason of a failure.
     """
 
-    def __init__(self, evaluate: Callable[[Job], Mapping[str, float] | str], sources: Mapping[str, str]) -> None:
-        self.evaluate, self.sources = evaluate, sources
+    def __init__(self, evaluate: Callable[[Job], Mapping[str, float] | str]) -> None:
+        self.evaluate = evaluate
         self.workers: list[Any] = []
         self.answers: list[Outcome] = []
         self.most = 0
@@ -104,7 +103,7 @@ class FakePool:
     def start(self, task: Task, log: Path) -> None:
         """Add a worker, which is ready."""
         self.workers.append(FakeWorker(task))
-        self.answers.append(Outcome(READY, DONE, sources=dict(self.sources)))
+        self.answers.append(Outcome(READY, DONE, sources={}))
 
     def idle(self) -> list[Any]:
         """Return the workers that wait."""
@@ -162,7 +161,7 @@ def tune_here(
     pools: list[FakePool] = []
 
     def pool() -> FakePool:
-        pools.append(FakePool(answer, {}))
+        pools.append(FakePool(answer))
         return pools[-1]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -172,7 +171,7 @@ def tune_here(
         given = {"target": "train", "metric": "loss", "space": root / "space.yaml", "sampler": "random"}
         search = Search(**{**({} if options.get("resume") else given), **options})
         status = driver.tune(root, search)
-    return status, pools[-1] if pools else FakePool(answer, {})
+    return status, pools[-1] if pools else FakePool(answer)
 
 
 def events_of(root: Path, name: str = "train") -> list[dict[str, Any]]:
@@ -188,6 +187,3 @@ def study_of(*trials: Trial, direction: str = "min", budget: int = 50, **more: A
     return Study(
         "s", "train", METRIC, direction, {"x": Float(0, 1)}, "random", budget, 0, tuple(trials), **more
     )
-
-
-__all__ = ["FakePool", "Killed", "Pool", "events_of", "make_toy", "study_of", "tune_here"]

@@ -49,7 +49,7 @@ def test_a_metric_is_found_by_the_end_of_its_name(toy: Path) -> None:
     for name in ("score.json:val.loss", "val.loss", "loss"):
         assert resolved(toy, name) == "score.json:val.loss"
     for name in ("score.json:los", "los"):
-        with pytest.raises(WorkflowError, match=r"did you mean score.json:val.loss.*`statewright run train` f"):
+        with pytest.raises(WorkflowError, match=r"did you mean score.json:val.loss.*`statewright run train`"):
             resolved(toy, name)
 
 
@@ -60,7 +60,7 @@ def test_a_metrics_file_that_does_not_exist_yet_needs_no_more_than_its_key(toy: 
 
 
 def test_a_metric_that_no_stage_of_the_trial_writes_is_refused(toy: Path) -> None:
-    with pytest.raises(WorkflowError, match=r"no stage of the target writes other.json; they write score.json"):
+    with pytest.raises(WorkflowError, match=r"target writes other.json; they write score.json"):
         resolved(toy, "other.json:loss")
     with pytest.raises(WorkflowError, match="no stage of the target declares a metrics file"):
         resolved(toy, "loss", "prep")
@@ -68,7 +68,7 @@ def test_a_metric_that_no_stage_of_the_trial_writes_is_refused(toy: Path) -> Non
 
 def test_a_name_of_several_metrics_is_refused(toy: Path) -> None:
     (toy / "score.json").write_text('{"val": {"loss": 1.5}, "test": {"loss": 2}}')
-    with pytest.raises(WorkflowError, match=r"'loss' may be any of score.json:test.loss, score.json:val.loss"):
+    with pytest.raises(WorkflowError, match=r"may be any of score.json:test.loss, score.json:val.loss"):
         resolved(toy, "loss")
 
 
@@ -101,9 +101,9 @@ HOLDOUT = {
 def test_a_holdout_may_be_neither_the_metric_nor_read(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repo", HOLDOUT)
     assert resolved(root, "fit.json:loss", "fit") == "fit.json:loss"
-    with pytest.raises(WorkflowError, match=r"exam.json is a holdout of stage 'exam', which no search may read"):
+    with pytest.raises(WorkflowError, match=r"exam.json is a holdout of stage 'exam', which no search"):
         resolved(root, "exam.json:loss", "exam")
-    with pytest.raises(WorkflowError, match="stage 'judge' declares test.txt, a holdout of stage 'split'"):
+    with pytest.raises(WorkflowError, match=r"stage 'judge' declares test.txt, a holdout of stage 'split'"):
         resolved(root, "judge.json:loss", "judge")
     # the metric of an earlier stage does not help: the target reads it
     with pytest.raises(WorkflowError, match="a holdout of stage 'split'"):
@@ -116,7 +116,7 @@ def test_an_observed_read_of_a_holdout_is_refused(tmp_path: Path) -> None:
     reads = ReadStore()
     reads.add(session.workflow.stages["fit"], ["test.txt"], own=False)
     save_reads(root, reads, session.workflow.stages)
-    with pytest.raises(WorkflowError, match="stage 'fit' was observed to read test.txt, a holdout"):
+    with pytest.raises(WorkflowError, match=r"stage 'fit' was observed to read test.txt, a holdout"):
         resolved(root, "fit.json:loss", "fit")
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from studies import study_of
 
-from statewright.tuning.stops import FLAT_AFTER, MOST_FAILURES, MOST_REPEATS, all_failed, since_best, stop_reason
+from statewright.tuning.stops import (
+    FLAT_AFTER,
+    MOST_FAILURES,
+    MOST_REPEATS,
+    all_failed,
+    since_best,
+    stop_reason,
+)
 from statewright.tuning.study import AGAIN, DONE, FAILED, REPEATED, SEARCH, Trial
 
 

@@ -90,7 +90,7 @@ def test_a_journal_that_is_cut_anywhere_has_its_complete_lines(
 
 
 def test_a_missing_study_names_the_others(tmp_path: Path) -> None:
-    with pytest.raises(WorkflowError, match="no study 'a' in .*; `statewright tune` makes one"):
+    with pytest.raises(WorkflowError, match=r"no study 'a' in .*; `statewright tune` makes one"):
         read_study(tmp_path, "a")
     journal = Journal(tmp_path, "b")
     journal.begin(study_of())
