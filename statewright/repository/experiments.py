@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,13 @@ def _is_cached(out: Any) -> bool:
     return bool(current and current.value) and bool(out.cache.exists(current.value))
 
 
-def check_out(repository: Repository) -> tuple[list[str], list[str]]:
+def check_out(repository: Repository, wanted: Collection[str] | None = None) -> tuple[list[str], list[str]]:
     """Restore the recorded outputs from the cache, including those that git tracks.
+
+    Parameters
+    ----------
+    wanted : collection of str, optional
+        Paths of the outputs to restore (default: all).
 
     Returns
     -------
@@ -71,7 +76,7 @@ def check_out(repository: Repository) -> tuple[list[str], list[str]]:
     with repository.locked():
         for out in _recorded_outputs(repository):
             path = relative(out, repository.root)
-            if not out.workspace_status():
+            if (wanted is not None and path not in wanted) or not out.workspace_status():
                 continue
             if out.changed_cache():
                 missing.append(path)

@@ -45,10 +45,13 @@ class Recorder:
     ----------
     root : Path
         The repository.
+    silent : bool
+        Whether to record nothing.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, silent: bool = False) -> None:
         self._root = root
+        self._silent = silent
         self._journal = Journal(root, _header(root))
         self._process: subprocess.Popen[bytes] | None = None
         self._problem: str | None = None
@@ -59,6 +62,8 @@ class Recorder:
 
     def start(self, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
         """Open the parent run."""
+        if self._silent:
+            return
         self._timer.start()
         at = time.time()
 
@@ -78,6 +83,8 @@ class Recorder:
 
     def stage(self, done: StageRecord) -> None:
         """Record a stage as a child run."""
+        if self._silent:
+            return
         files = files_of(self._root, done.stage, self._journal.hold) if done.status != "failed" else ()
         self._send({"do": "stage", "done": asdict(replace(done, files=files))})
 
@@ -141,6 +148,8 @@ class Recorder:
         return self._journal.name, problem
 
     def _send(self, message: Mapping[str, Any]) -> None:
+        if self._silent:
+            return
         self._join()
         try:
             self._journal.append(message)

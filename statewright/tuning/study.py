@@ -5,7 +5,7 @@ The journal `.statewright/tune/NAME.jsonl` has one JSON object a line, each writ
     {"event": "study", ...}       the search: target, metric, space, sampler, budget
     {"event": "asked", ...}       a trial that starts
     {"event": "trial", ...}       the same trial, finished
-    {"event": "resumed", ...}     a new budget
+    {"event": "resumed", ...}     new limits
 
 A kill at any time loses at most the last, incomplete line. A trial that was asked and has not finished
 starts again; see `in_flight`.
@@ -124,6 +124,10 @@ class Study:
         Maximum number of trials, all kinds and repeated ones included.
     seed_param : str or None
         Param that holds the seed of the pipeline, if it is known.
+    patience : int or None
+        Number of trials without a better value after which the study ends.
+    stop_at : float or None
+        Value that ends the study when the best reaches it.
     sources : dict of str to str
         What the result depends on beside the space: name -> digest. A study with other sources cannot be
         resumed.
@@ -139,6 +143,8 @@ class Study:
     seed: int
     trials: tuple[Trial, ...] = ()
     seed_param: str | None = None
+    patience: int | None = None
+    stop_at: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -236,7 +242,7 @@ def _study(events: Iterable[Mapping[str, Any]]) -> Study:
         elif study and kind == "trial":
             study = replace(study, trials=(*study.trials, Trial(**values)))
         elif study and kind == "resumed":
-            study = replace(study, budget=values["budget"])
+            study = replace(study, **values)
     assert study is not None
     return study
 
@@ -281,9 +287,9 @@ class Journal:
         del values["trials"]
         self._append("study", values)
 
-    def resume(self, budget: int) -> None:
-        """Write that a study resumes with a budget."""
-        self._append("resumed", {"budget": budget})
+    def resume(self, study: Study) -> None:
+        """Write the limits with which a study resumes."""
+        self._append("resumed", {name: getattr(study, name) for name in ("budget", "patience", "stop_at")})
 
     def ask(self, trial: Trial) -> None:
         """Write that a trial starts."""
