@@ -22,8 +22,10 @@ MARKS = {
 
 def draw_history(study: Study, width: float) -> str:
     """Return the plot of the value of each trial over its number."""
-    values = [float(trial.value) for trial in study.trials if trial.status == DONE and trial.value is not None]
-    low, high = _range(values, study.sign)
+    values = [
+        float(trial.value) for trial in study.trials if trial.status == DONE and trial.value is not None
+    ]
+    low, high = shown_range(values, study.sign)
     left, right, bottom = 62.0, width - 14, float(TOP + HEIGHT)
     x = Scale(0, max((trial.number for trial in study.trials), default=1) or 1, left + 10, right - 10)
     y = Scale(low, high, bottom, TOP)
@@ -45,9 +47,17 @@ def draw_history(study: Study, width: float) -> str:
             worst = bottom if study.sign < 0 else TOP
             place = y.at(trial.value) if trial.value is not None else worst
             parts.append(mark(shape, x.at(trial.number), place, style, _tip(trial)))
-    names = [("line", "best", "best so far"), *([("line", "default", "value of the defaults")] if default else [])]
+    names = [
+        ("line", "best", "best so far"),
+        *([("line", "default", "value of the defaults")] if default else []),
+    ]
     parts_of_legend, end = legend([*names, *(MARKS[kind] for kind in kinds)], 12, bottom + FOOT + 10, width)
-    return document(width, end + 4, _alt(study, values, len(values) - sum(map(y.holds, values))), [*parts, *parts_of_legend])
+    return document(
+        width,
+        end + 4,
+        _alt(study, values, len(values) - sum(map(y.holds, values))),
+        [*parts, *parts_of_legend],
+    )
 
 
 def best_so_far(study: Study) -> list[tuple[int, float]]:
@@ -61,8 +71,8 @@ def best_so_far(study: Study) -> list[tuple[int, float]]:
     return improvements
 
 
-def _range(values: Sequence[float], sign: float) -> tuple[float, float]:
-    """Return the ends of the axis, with a margin."""
+def shown_range(values: Sequence[float], sign: float) -> tuple[float, float]:
+    """Return the ends of an axis for values, with a margin; far worse ones are outside."""
     if not values:
         return 0.0, 1.0
     ordered = sorted(values, key=lambda value: sign * value)
@@ -93,9 +103,8 @@ def _axes(x: Scale, y: Scale, name: str, edges: tuple[float, float, float]) -> l
     for value in y.ticks():
         parts.append(line(left, y.at(value), right, y.at(value), "grid"))
         parts.append(text(left - 6, y.at(value) + 4, number(value), "note", "end"))
-    for value in x.ticks(8 if right > 500 else 4):
-        if value == round(value):
-            parts.append(text(x.at(value), bottom + 18, str(round(value)), "note", "middle"))
+    numbers = [value for value in x.ticks(8 if right > 500 else 4) if value == round(value)]
+    parts += [text(x.at(value), bottom + 18, str(round(value)), "note", "middle") for value in numbers]
     parts.append(line(left, bottom, right, bottom, "axis"))
     parts.append(text((left + right) / 2, bottom + 36, "trial", "note", "middle"))
     parts.append(text(4, 11, name, "note"))

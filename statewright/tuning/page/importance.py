@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from statewright.tuning.page.svg import document, number, shortened, text
+from statewright.tuning.page.svg import CHARACTER, document, number, shortened, text
 from statewright.tuning.study import DONE, Study
 
 if TYPE_CHECKING:
@@ -108,15 +108,19 @@ def draw_importance(study: Study, found: Importances, width: float) -> str:
     if not found.shares:
         alt = f"No importance of params: {found.reason}"
         return document(width, 40, alt, [text(12, 25, found.reason, "note")])
-    left = min(0.42 * width, 6.6 * max(map(len, found.shares)) + 20)
+    left = min(0.42 * width, CHARACTER * max(map(len, found.shares)) + 20)
     parts = []
     for row, (name, share) in enumerate(found.shares.items()):
         y = 8 + row * ROW
         length = max(1.0, share * (width - left - 60))
         parts.append(text(left - 8, y + 15, shortened(name, left - 16), "", "end"))
-        parts.append(f'<rect class="mark" x="{left:.1f}" y="{y + 3}" width="{length:.1f}" height="{ROW - 10}"/>')
+        parts.append(
+            f'<rect class="mark" x="{left:.1f}" y="{y + 3}" width="{length:.1f}" height="{ROW - 10}"/>'
+        )
         parts.append(text(left + length + 6, y + 15, number(share), "note"))
     ordered = ", ".join(f"{name} {number(share)}" for name, share in found.shares.items())
     trials = sum(trial.status == DONE for trial in study.trials)
-    alt = f"Share of the variation of {study.metric} that each param explains, over {trials} trials: {ordered}"
+    alt = (
+        f"Share of the variation of {study.metric} that each param explains, over {trials} trials: {ordered}"
+    )
     return document(width, 16 + ROW * len(found.shares), alt, parts)

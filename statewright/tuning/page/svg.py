@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-CHARACTER = 6.6
+CHARACTER = 7.1
 """Width of a character of the labels, in pixels."""
 STYLE = """
 svg{font:12px system-ui,sans-serif;--ink:#1b2733;--faint:#5d6b78;--grid:#dde3e9;--paper:#fff;
 --mark:#2167a8;--best:#b3470b;--poor:#8a8f98}
-svg text{fill:var(--ink)} svg .note{fill:var(--faint)} svg .paper{fill:var(--paper)}
+svg text{fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+svg .note{fill:var(--faint)} svg .paper{fill:var(--paper)}
 svg .grid{stroke:var(--grid)} svg .axis{stroke:var(--faint)} svg .mark{fill:var(--mark)}
 svg .best{stroke:var(--best);fill:none;stroke-width:2} svg .bestfill{fill:var(--best)}
 svg .again{stroke:var(--best);fill:var(--paper);stroke-width:1.5}
@@ -58,16 +59,18 @@ class Scale:
     def ticks(self, most: int = 5) -> list[float]:
         """Return at most `most` round values between the ends."""
         if self.log and self.high / self.low >= 100:
-            powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
+            powers = range(
+                math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1
+            )
             step = max(1, math.ceil(len(powers) / most))
             return [10.0**power for power in powers][::step]
         span = self.high - self.low
         if span <= 0:
             return [self.low]
         power = 10.0 ** math.floor(math.log10(span / most))
-        step = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= most)
-        first = math.ceil(self.low / step - 1e-9)
-        return [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        width = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= most)
+        first = math.ceil(self.low / width - 1e-9)
+        return [k * width for k in range(first, math.floor(self.high / width + 1e-9) + 1)]
 
 
 def number(value: float) -> str:
@@ -122,7 +125,9 @@ def mark(shape: str, x: float, y: float, kind: str, tip: str = "") -> str:
     return f'<path class="{kind}" d="{outlines[shape]}">{title}</path>'
 
 
-def legend(items: Sequence[tuple[str, str, str]], left: float, top: float, width: float) -> tuple[list[str], float]:
+def legend(
+    items: Sequence[tuple[str, str, str]], left: float, top: float, width: float
+) -> tuple[list[str], float]:
     """Return marks with their names, in as many lines as they need, and the bottom of the last line.
 
     Parameters
