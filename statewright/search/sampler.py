@@ -16,6 +16,7 @@ A sampler minimises. `ask` proposes a config, `tell` reports its value:
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ import numpy as np
 
 from statewright.search.space import Config, Space, check_space, key, to_unit
 
-SAMPLERS = ("random", "genetic")
+SAMPLERS = ("random", "genetic", "tpe", "cmaes", "gp")
 
 
 class Sampler(Protocol):
@@ -133,6 +134,7 @@ def make_sampler(name: str, space: Space, *, budget: int, seed: int) -> Sampler:
         If a package of the sampler is missing; the message has the command that installs it.
     """
     from statewright.search import peers
+    from statewright.search.gaussian_process import GaussianProcess
     from statewright.search.genetic import Genetic, default_population
 
     if budget < 1:
@@ -142,4 +144,22 @@ def make_sampler(name: str, space: Space, *, budget: int, seed: int) -> Sampler:
             return peers.Random(space, seed=seed)
         case "genetic":
             return Genetic(space, population=default_population(budget), seed=seed)
+        case "tpe":
+            return peers.TreeParzen(space, seed=seed)
+        case "cmaes":
+            return peers.CmaEs(space, seed=seed)
+        case "gp":
+            return GaussianProcess(space, seed=seed)
     raise ValueError(f"the sampler is {name!r}; expected one of {', '.join(SAMPLERS)}")
+
+
+def load_package(module: str, extra: str) -> Any:
+    """Import a package that an extra of the engine brings."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ModuleNotFoundError(
+            f"the sampler needs {module}: pip install 'statewright[{extra}]'", name=module
+        ) from None

@@ -159,7 +159,7 @@ def from_unit(space: Space, point: ArrayLike) -> Config:
     values = {
         name: decode(entry, share) for (name, entry), share in zip(space.items(), coordinates, strict=True)
     }
-    return {name: value for name, value in values.items() if _is_active(space, name, values)}
+    return {name: value for name, value in values.items() if is_active(space, name, values)}
 
 
 def to_unit(space: Space, config: Mapping[str, Any], absent: float = 0.5) -> Floats:
@@ -309,12 +309,12 @@ def _as_values(entry: Entry, wanted: Any) -> Sequence[Any]:
     return wanted if isinstance(wanted, list | tuple) and not _has_value(entry, wanted) else [wanted]
 
 
-def _is_active(space: Space, name: str, values: Mapping[str, Any]) -> bool:
+def is_active(space: Space, name: str, values: Mapping[str, Any]) -> bool:
     """Return whether an entry's conditions hold, and those of the entries they name."""
     return all(
         parent in values
         and any(is_same(values[parent], value) for value in _as_values(space[parent], wanted))
-        and _is_active(space, parent, values)
+        and is_active(space, parent, values)
         for parent, wanted in (space[name].when or {}).items()
     )
 
@@ -324,7 +324,7 @@ def _check_names(space: Space, config: Mapping[str, Any]) -> None:
         if name not in space:
             raise ValueError(f"the config has {name!r}, which is not an entry of the space")
     for name in space:
-        if (name in config) != _is_active(space, name, config):
+        if (name in config) != is_active(space, name, config):
             state = "has" if name in config else "lacks"
             raise ValueError(f"the config {state} {name!r} against its condition ({space[name].when})")
 
