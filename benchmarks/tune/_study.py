@@ -191,7 +191,7 @@ def table(name: str, title: str, rows: list[list[TextOrNumber]]) -> BenchmarkTab
     ]
     return BenchmarkTable(
         name=name,
-        title=f"{title} Differences are on unseen data, with 95 % paired intervals; an interval with 0 inside is "
+        title=f"{title} Differences are on unseen data, with 95 % paired intervals; one with 0 inside is "
         "no difference.",
         columns=columns,
         rows=rows,

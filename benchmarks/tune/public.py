@@ -10,6 +10,7 @@ import importlib.util
 import random
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,12 +28,12 @@ COMMITS = {
     WINE: "4ab6c41d80970521e52d09b750583056b5a76bf1",
 }
 CANCER_SPACE = """\
-train_model.n_estimators: {low: 1, high: 60, log: true}
-train_model.max_depth: {low: 1, high: 12}
-train_model.min_samples_split: {low: 2, high: 20}
-train_model.min_samples_leaf: {low: 1, high: 10}
-train_model.max_features: [sqrt, log2, null]
-train_model.bootstrap: [true, false]
+dvc_demo/params.yaml:train_model.n_estimators: {low: 1, high: 60, log: true}
+dvc_demo/params.yaml:train_model.max_depth: {low: 1, high: 12}
+dvc_demo/params.yaml:train_model.min_samples_split: {low: 2, high: 20}
+dvc_demo/params.yaml:train_model.min_samples_leaf: {low: 1, high: 10}
+dvc_demo/params.yaml:train_model.max_features: [sqrt, log2, null]
+dvc_demo/params.yaml:train_model.bootstrap: [true, false]
 """
 WINE_SPACE = """\
 estimators.ElasticNet.params.alpha: {low: 0.0001, high: 2.0, log: true}
@@ -83,7 +84,9 @@ def _wine(root: Path) -> Case:
         import joblib
 
         model = joblib.load(case.root / "saved_models/model.joblib")
-        predicted = np.ravel(model.predict(unseen[:, :-1]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the rows here have no names
+            predicted = np.ravel(model.predict(unseen[:, :-1]))
         return Unseen(np.column_stack([unseen[:, -1], predicted]))
 
     return Case(
@@ -111,16 +114,18 @@ def _cancer(root: Path) -> Case:
     def judge(case: Case) -> Unseen:
         import joblib
 
-        folder = case.root / "data/model"
-        scaled = joblib.load(folder / "scaler.joblib").transform(unseen[:, :-1])
+        folder = case.root / "dvc_demo/data/model"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scaled = joblib.load(folder / "scaler.joblib").transform(unseen[:, :-1])
         model = joblib.load(folder / "random_forest_model.joblib")
         return Unseen(np.column_stack([unseen[:, -1], model.predict_proba(scaled)[:, 1]]))
 
     return Case(
         "lefos99/dvc-demo",
-        root / "dvc_demo",
-        "evaluate_model",
-        "data/model/evaluation/metrics.json:test_roc_auc",
+        root,
+        "dvc_demo/dvc.yaml:evaluate_model",
+        "dvc_demo/data/model/evaluation/metrics.json:test_roc_auc",
         "max",
         CANCER_SPACE,
         _one_minus_area,
