@@ -15,7 +15,13 @@ from statewright.repository.errors import translate_errors
 
 
 def share_cache(repository: Repository, copied: Path) -> None:
-    """Make a copy of the checkout at `copied` use the cache and the local settings of the original."""
+    """Make a copy of the checkout use the original's cache and settings.
+
+    Parameters
+    ----------
+    copied : Path
+        Root of the repository in the copy.
+    """
     repo = repository.repo
     folder = copied / Path(repo.dvc_dir).relative_to(repository.root)
     folder.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,7 @@ def _needed(session: Session, restored: tuple[str, ...]) -> Iterator[str]:
 
 
 def _is_written(path: str, written: set[str]) -> bool:
-    """Return whether a stage writes a path, or a file in that folder or a folder around it."""
+    """Return whether a stage writes a path, a part of it, or a folder around it."""
     parents = {path, *(parent.as_posix() for parent in Path(path).parents)}
     return bool(parents & written) or any(out.startswith(f"{path}/") for out in written)
 

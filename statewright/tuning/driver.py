@@ -28,14 +28,16 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from statewright.masking import mask_arguments
+from statewright.planning.metric_names import find_metric
 from statewright.repository.declaration import open_repository
 from statewright.request import AUTO
 from statewright.session import Session
 from statewright.terminal.words import joined, terminal
 from statewright.tuning.checkout import folder_of, make_checkout
+from statewright.tuning.metric import OPTION
 from statewright.tuning.missing_file import advice, lacking_file
 from statewright.tuning.pool import Pool, Worker
-from statewright.tuning.proposals import Proposals, earlier, open_sampler, repeated, tell
+from statewright.tuning.proposals import Proposals, earlier, repeated, tell
 from statewright.tuning.report import print_end
 from statewright.tuning.setup import Prepared, Search, prepare, study_name
 from statewright.tuning.sources import changed_sources, split_name
@@ -179,15 +181,15 @@ def _exclusive(root: Path, name: str) -> Iterator[None]:
 def _run(root: Path, search: Search, prepared: Prepared, hooks: Hooks, console: Console) -> tuple[Study, str]:
     """Run trials until a stop condition holds; return the study and the reason."""
     study = prepared.study
-    unfinished = deque(in_flight(root, study.name))
+    unfinished = deque(() if prepared.is_new else in_flight(root, study.name))
     proposals = Proposals(
-        open_sampler(study),
+        prepared.sampler,
         prepared.default,
         prepared.seed,
         unfinished,
         len(study.trials) + len(unfinished),
     )
-    journal, pool = Journal(root, study.name), Pool()
+    journal, pool = Journal(root, study.name, new=prepared.is_new), Pool()
     work = _Work(
         root,
         study,
@@ -320,13 +322,34 @@ def _judged(work: _Work, trial: Trial, outcome: Outcome) -> Trial:
     if prune and outcome.status != DONE:
         return replace(trial, status=PRUNED, value=prune.value, reason=prune.reason)
     if outcome.status != DONE:
-        return replace(trial, status=FAILED, reason=outcome.reason or "the trial was stopped")
+        reason = outcome.reason.replace(f"{work.root}/", "")
+        return replace(trial, status=FAILED, reason=reason or "the trial was stopped")
+    if trial.kind == DEFAULT and work.study.metric not in outcome.metrics:
+        _complete_metric(work, outcome)
     value = outcome.metrics.get(work.study.metric)
     if value is None:
         return replace(trial, status=FAILED, reason=_no_metric(work.study, outcome))
     if not math.isfinite(value):
         return replace(trial, status=FAILED, reason=f"{work.study.metric} is {value}")
     return replace(trial, status=DONE, value=value)
+
+
+def _complete_metric(work: _Work, outcome: Outcome) -> None:
+    """Complete the name of a metric whose file the first trial has written.
+
+    Raises
+    ------
+    WorkflowError
+        If the file has no such metric, or several.
+    """
+    study = work.study
+    file, _, key = study.metric.rpartition(":")
+    written = [name for name in outcome.metrics if name.startswith(f"{file}:")]
+    metric = find_metric(key, written, OPTION)
+    if metric is None:
+        raise WorkflowError(f"{OPTION} {study.metric}: {_no_metric(study, outcome)}")
+    work.study = replace(study, metric=metric)
+    work.journal.resolve(metric)
 
 
 def _no_metric(study: Study, outcome: Outcome) -> str:
@@ -356,7 +379,7 @@ def _refuse_undeclared(work: _Work, trial: Trial, worker: Worker) -> None:
                 continue
             stage = work.session.workflow.stages[address]
             if path := lacking_file(log, stage, work.root, worker.root):
-                raise WorkflowError(f"{advice(address, path)}; log: {log}")
+                raise WorkflowError(f"{advice(address, path)}; log: {log.relative_to(work.root)}")
 
 
 def _finish(work: _Work, trial: Trial) -> None:

@@ -1,7 +1,8 @@
-"""The metric of a study: its full name, the stage that writes it, and the better direction."""
+"""The metric of a study: its full name and the better direction."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Mapping
 
@@ -46,6 +47,7 @@ def resolve_metric(session: Session, name: str) -> str:
     """
     makers = metrics_files(session)
     known = [metric for metric in session.state.metrics if _maker(metric.rpartition(":")[0], makers)]
+    name = _from_root(session, name, makers)
     metric = find_metric(name, known, OPTION) or _future_metric(session, name, makers, known)
     file = metric.rpartition(":")[0]
     maker = _maker(file, makers)
@@ -56,7 +58,7 @@ def resolve_metric(session: Session, name: str) -> str:
 
 
 def refuse_holdouts(session: Session, file: str) -> None:
-    """Raise an error if the metric's file is a holdout, or a stage of the trial reads one.
+    """Raise an error if a holdout is the metric, or is read by a stage.
 
     Raises
     ------
@@ -80,6 +82,13 @@ def metrics_files(session: Session) -> dict[str, str]:
         stage = with_definitions(session.repository, session.workflow.stages[address])
         files.update({out.path: address for out in stage.outs if out.role == "metric"})
     return files
+
+
+def _from_root(session: Session, name: str, makers: Mapping[str, str]) -> str:
+    """Return a name whose file is relative to the user's folder with the path from the root."""
+    file, colon, key = name.rpartition(":")
+    path = posixpath.normpath(posixpath.join(session.repository.below, file))
+    return f"{path}:{key}" if colon and not _maker(file, makers) and _maker(path, makers) else name
 
 
 def _maker(file: str, makers: Mapping[str, str]) -> str | None:
@@ -132,9 +141,9 @@ def _unwritten(session: Session, name: str, file: str, makers: Mapping[str, str]
 
 
 def assumed_direction(metric: str) -> str | None:
-    """Return the better direction by the words of a metric's key; None if they do not tell."""
-    file, _, key = metric.rpartition(":")
-    for text in (key.rpartition(".")[2], key, file):
+    """Return the better direction by the words of a key; None if they do not tell."""
+    key = metric.rpartition(":")[2]
+    for text in (key.rpartition(".")[2], key):
         words = set(re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", text).lower()))
         low, high = bool(words & LOWER), bool(words & HIGHER)
         if low != high:

@@ -18,12 +18,16 @@ MOST_BYTES = 1_000_000
 
 
 def lacking_file(log: Path, stage: Stage, root: Path, copied: Path) -> str | None:
-    """Return a file that a log names, that exists in `root` and not in `copied`; relative to `root`.
+    """Return a file that a log names and that a checkout lacks.
+
+    The path is relative to the repository.
 
     Parameters
     ----------
     log : Path
         Output of the failed stage.
+    root, copied : Path
+        The repository, where the file exists, and the checkout, where it does not.
     """
     try:
         with log.open("rb") as stream:
@@ -42,7 +46,7 @@ def lacking_file(log: Path, stage: Stage, root: Path, copied: Path) -> str | Non
 
 
 def _relative(name: str, wdir: str, copied: Path) -> str | None:
-    """Return a name that a stage printed, relative to the repository; None if it leads out of it."""
+    """Return a printed name as a path in the repository; None if it is not one."""
     if name.startswith(str(copied)):
         return os.path.relpath(name, copied)
     path = os.path.normpath(Path(wdir, name.rstrip(".")))

@@ -1,4 +1,4 @@
-"""The workers of a study: processes with a scratch checkout each, from the side of the driver."""
+"""The workers of a study: processes with a scratch checkout each."""
 
 from __future__ import annotations
 
@@ -77,7 +77,10 @@ class Pool:
         self._write(self.running()[number], {"stop": number})
 
     def outcomes(self, timeout_s: float) -> Iterator[Outcome]:
-        """Yield the outcomes that arrive in time; that of a dead worker says so, and it is replaced."""
+        """Yield the outcomes that arrive in time.
+
+        That of a dead worker is a failure, and the worker is started again.
+        """
         for key, _ in self.selector.select(timeout_s):
             worker: Worker = key.data
             assert worker.process.stdout is not None
@@ -112,7 +115,7 @@ class Pool:
         self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
 
     def _replace(self, worker: Worker) -> Iterator[Outcome]:
-        """Yield the failure of a dead worker, and start it again unless it never was ready."""
+        """Yield the failure of a dead worker; start it again if it was ready."""
         assert worker.process.stdout is not None
         self.selector.unregister(worker.process.stdout)
         worker.process.stdout.close()

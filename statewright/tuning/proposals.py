@@ -1,4 +1,4 @@
-"""The next trial: unfinished ones, then the defaults, then what the sampler proposes."""
+"""The next trial: an unfinished one, the defaults, or what the sampler proposes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_sampler(study: Study) -> Sampler:
 
 
 def tell(sampler: Sampler, study: Study, trial: Trial) -> None:
-    """Tell the value of a trial; a value of the defaults outside the space is not told."""
+    """Tell the value of a trial, unless its params are outside the space."""
     if trial.kind != AGAIN and search_space().contains(study.space, trial.config):
         sampler.tell(trial.config, None if trial.value is None else study.sign * trial.value)
 

@@ -47,7 +47,7 @@ def patch_path(root: Path, name: str) -> Path:
 
 
 def best_patch(root: Path, study: Study) -> BestPatch | None:
-    """Return the change from the params as they stand to the best ones; None if there is none.
+    """Return the change to the best params; None if there is none.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def best_sentence(study: Study, best: Candidate) -> str:
 
 
 def print_end(root: Path, study: Study, reason: str, apply: bool, lines: Sequence[str]) -> int:
-    """Print what a study found, write its patch, apply it if asked, and return the exit status."""
+    """Print what a study found, write its patch, and return the exit status."""
     console = terminal()
     _say(console, f"study {study.name}: {reason}; {_counts(study)}")
     best = study.best

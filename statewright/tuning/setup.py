@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,11 +18,15 @@ from statewright.planning.metric_names import find_metric
 from statewright.session import Session, open_session
 from statewright.terminal.words import counted, joined
 from statewright.tuning.metric import assumed_direction, refuse_holdouts, resolve_metric
-from statewright.tuning.proposals import SAMPLERS
+from statewright.tuning.proposals import SAMPLERS, open_sampler
 from statewright.tuning.sources import changed_sources, sources_of, split_name
-from statewright.tuning.space_file import check_params, defaults, read_space, value_at
-from statewright.tuning.study import DEFAULT, Study, read_study, study_names, study_path
+from statewright.tuning.space_checks import check_params, value_at
+from statewright.tuning.space_file import defaults, read_space
+from statewright.tuning.study import DEFAULT, Study, read_study, study_names
 from statewright.workflow import WorkflowError
+
+if TYPE_CHECKING:
+    from statewright.search.sampler import Sampler
 
 DEFAULT_BUDGET, DEFAULT_SAMPLER, DEFAULT_SEED = 50, "hybrid", 0
 
@@ -74,13 +78,14 @@ class Prepared:
 
     study: Study
     session: Session
+    sampler: Sampler
     default: Mapping[str, Any]
     seed: int | None
     is_new: bool
 
 
 def study_name(root: Path, search: Search) -> str:
-    """Return the name of a study: as given, after its target, or the only one to resume.
+    """Return the name of a study: given, that of the target, or the only one.
 
     Raises
     ------
@@ -111,11 +116,9 @@ def prepare(directory: Path, root: Path, search: Search, console: Console) -> Pr
         If an option, the space, the metric or the repository does not allow a trial.
     """
     name = study_name(root, search)
-    exists = study_path(root, name).exists()
     if search.resume:
         return _resumed(root, read_study(root, name), search)
-    if exists:
-        study = read_study(root, name)
+    if name in study_names(root) and (study := read_study(root, name)).candidates:
         raise WorkflowError(
             f"study '{name}' exists, with {counted(len(study.trials), 'trial')}: `statewright tune --name "
             f"{name} --resume` continues it, `--name OTHER` starts another"
@@ -125,7 +128,7 @@ def prepare(directory: Path, root: Path, search: Search, console: Console) -> Pr
         _say(
             console, "each value is that of a single run; --seed-param KEY repeats the best with other seeds"
         )
-    _say_dirty(root, console)
+    _say_dirty(root, search.space, console)
     return prepared
 
 
@@ -158,7 +161,7 @@ def _new(directory: Path, root: Path, search: Search, console: Console) -> Prepa
         stop_at=search.stop_at,
         sources=sources_of(session, controlled),
     )
-    return Prepared(study, session, defaults(file.space, current), seed, True)
+    return Prepared(study, session, open_sampler(study), defaults(file.space, current), seed, True)
 
 
 def _resumed(root: Path, study: Study, search: Search) -> Prepared:
@@ -201,7 +204,8 @@ def _resumed(root: Path, study: Study, search: Search) -> Prepared:
         if (value := getattr(search, name)) is not None
     }
     default = first.config if first else defaults(study.space, current)
-    return Prepared(replace(study, **limits), session, default, first.seed if first else seed, False)
+    study = replace(study, **limits)
+    return Prepared(study, session, open_sampler(study), default, first.seed if first else seed, False)
 
 
 def _require_same(study: Study, option: str, given: Any, recorded: Any) -> None:
@@ -254,9 +258,9 @@ def _seed_value(root: Path, name: str | None, space: Mapping[str, Any]) -> int |
     return value
 
 
-def _say_dirty(root: Path, console: Console) -> None:
+def _say_dirty(root: Path, space: Path | None, console: Console) -> None:
     status = git(root, "-c", "core.quotePath=false", "status", "--porcelain", "--", ".")
-    names = [line[3:] for line in status.splitlines()]
+    names = [name for line in status.splitlines() if root / (name := line[3:]) != space]
     if names:
         shown = joined(names[:3]) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
         _say(console, f"uncommitted changes are part of every trial: {shown}")

@@ -1,5 +1,6 @@
-"""What the value of a trial depends on beside its params: commands, files and other params.
+"""The sources of a study: what its trials depend on beside the searched params.
 
+They are commands, files and other params.
 A study compares trials, so these must be equal for all of them: when a worker has copied the checkout, and
 when a study resumes.
 """
@@ -51,13 +52,13 @@ def _params(file: str, key: str, value: Any, space: Collection[str]) -> Mapping[
 
 
 def _is_set(entry: str, file: str, name: str) -> bool:
-    """Return whether an entry of the space sets a params key or the mapping around it."""
+    """Return whether an entry of the space sets a params key or a part of it."""
     owner, key = split_name(entry)
     return owner == file and (name == key or name.startswith(f"{key}."))
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return file and key of a param as a space names it: ``key`` or ``file:key``."""
+    """Return file and key of a param named ``key`` or ``file:key``."""
     match = re.fullmatch(r"(?:(.*):)?([^:]*)", name)
     assert match is not None
     return match[1] or "params.yaml", match[2]

@@ -1,4 +1,4 @@
-"""Read a space from a YAML file: params of the pipeline, each with the values to try.
+"""Read a space from a YAML file: params, each with the values to try.
 
 ::
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.comments import CommentedMap
 
-from statewright import parameters
 from statewright.tuning.sources import split_name
-from statewright.workflow import Stage, Workflow, WorkflowError
+from statewright.workflow import WorkflowError
 
 if TYPE_CHECKING:
     from statewright.search.space import Choice, Float, Integer, Space
@@ -122,7 +120,7 @@ def _load(path: Path, shown: Path) -> CommentedMap:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without the comments of its file; a text such as 1e-3 is a number."""
+    """Return a value without the comments of its file."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -160,7 +158,7 @@ def _entry(file: SpaceFile, name: str, value: Any) -> Float | Integer | Choice:
 
 
 def _check_values(values: Any) -> None:
-    """Raise an error for a value that a journal in JSON cannot hold, such as a date."""
+    """Raise an error for a value that JSON cannot hold, as a date."""
     if json.loads(json.dumps(values, default=str)) != values:
         raise ValueError(f"{values!r} has a value that is not a number, a text, a list or true or false")
 
@@ -194,79 +192,6 @@ def _log(value: Mapping[str, Any]) -> bool:
     if not isinstance(log, bool):
         raise ValueError(f"log is {log!r}; expected true or false")
     return log
-
-
-def check_params(file: SpaceFile, root: Path, workflow: Workflow, stages: Sequence[str]) -> dict[str, Any]:
-    """Check the entries against the params files and the stages; return the values as they stand.
-
-    Parameters
-    ----------
-    stages : sequence of str
-        Addresses of the stages of a trial.
-
-    Raises
-    ------
-    WorkflowError
-        If a params file has no such key, a value has another type than the current one, or no stage reads
-        the param; with file and line.
-    """
-    current = {}
-    for name, entry in file.space.items():
-        owner, key = split_name(name)
-        try:
-            for value in _values_of(entry):
-                parameters.preview(root / owner, [(key, value)])
-        except WorkflowError as error:
-            raise file.fault(name, _shortened(str(error), root)) from error
-        current[name] = value_at(root / owner, key)
-        if type(current[name]) is int and type(entry).__name__ == "Float":
-            raise file.fault(
-                name,
-                f"'{key}' is {current[name]} (int) in {owner}, and the range is of floats; write "
-                f"`type: integer` in the range, or {current[name]}.0 in {owner}",
-            )
-        if not any(_reads(workflow.stages[address], owner, key) for address in stages):
-            raise file.fault(name, _unread(workflow, owner, key))
-    return current
-
-
-def _values_of(entry: Float | Integer | Choice) -> Sequence[Any]:
-    values: Sequence[Any] | None = getattr(entry, "values", None)
-    return (entry.low, entry.high) if values is None else values  # type: ignore[union-attr]
-
-
-def _shortened(text: str, root: Path) -> str:
-    return text.replace(f"{root}/", "")
-
-
-def value_at(path: Path, key: str) -> Any:
-    """Return the value of a key of a params file."""
-    text = path.read_text(encoding="utf-8")
-    readers: Mapping[str, Any] = {".json": json.loads, ".toml": tomllib.loads}
-    value = readers.get(path.suffix, YAML(typ="safe").load)(text)
-    for part in key.split("."):
-        value = value[part]
-    return value
-
-
-def _reads(stage: Stage, file: str, key: str) -> bool:
-    """Return whether a stage declares a param, a mapping around it, or its file."""
-    if any(file == dep or file.startswith(f"{dep}/") for dep in stage.deps):
-        return True
-    keys = stage.params.get(file)
-    if keys is None:
-        return False
-    return not keys or any(
-        key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in keys
-    )
-
-
-def _unread(workflow: Workflow, file: str, key: str) -> str:
-    readers = [a for a, stage in workflow.stages.items() if _reads(stage, file, key)]
-    text = f"no stage of the target has '{key}' of {file} in its params, so it changes nothing"
-    if readers:
-        return f"{text}; {readers[0]} has it: `statewright tune {readers[0]}`, or a stage that needs it"
-    return f"{text}; add it under `params:` of the stage that reads it, in dvc.yaml"
 
 
 def defaults(space: Space, current: Mapping[str, Any]) -> dict[str, Any]:

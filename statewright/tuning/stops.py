@@ -1,4 +1,4 @@
-"""When a study ends: a pure function of its trials and limits."""
+"""The end of a study: a pure function of its trials and limits."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ The journal `.statewright/tune/NAME.jsonl` has one JSON object a line, each writ
     {"event": "study", ...}       the search: target, metric, space, sampler, budget
     {"event": "asked", ...}       a trial that starts
     {"event": "trial", ...}       the same trial, finished
+    {"event": "resolved", ...}    the whole name of the metric
     {"event": "resumed", ...}     new limits
 
 A kill at any time loses at most the last, incomplete line. A trial that was asked and has not finished
@@ -241,14 +242,14 @@ def _study(events: Iterable[Mapping[str, Any]]) -> Study:
             study = Study(**{**values, "space": _space(values["space"]), "trials": ()})
         elif study and kind == "trial":
             study = replace(study, trials=(*study.trials, Trial(**values)))
-        elif study and kind == "resumed":
+        elif study and kind in ("resumed", "resolved"):
             study = replace(study, **values)
     assert study is not None
     return study
 
 
 def in_flight(root: Path, name: str) -> list[Trial]:
-    """Return the trials of a killed study that started and have not finished, without a result."""
+    """Return the trials that started and have not finished."""
     asked: dict[int, Trial] = {}
     for event in _events(study_path(root, name)):
         values = {key: value for key, value in event.items() if key != "event"}
@@ -260,7 +261,7 @@ def in_flight(root: Path, name: str) -> list[Trial]:
 
 
 def _events(path: Path) -> list[dict[str, Any]]:
-    """Return the complete lines of a journal; a kill can leave the last one incomplete."""
+    """Return the events of the complete lines; a kill may have cut the last."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     except FileNotFoundError:
@@ -274,11 +275,13 @@ def _events(path: Path) -> list[dict[str, Any]]:
 class Journal:
     """The writing end of a journal; each event is on disk when the call returns."""
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(self, root: Path, name: str, *, new: bool = False) -> None:
         path = study_path(root, name)
         control_folder(root / ".statewright")
         path.parent.mkdir(exist_ok=True)
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        if new:  # a study in which no trial succeeded
+            os.ftruncate(self._handle, 0)
         self._drop_incomplete_line()
 
     def begin(self, study: Study) -> None:
@@ -290,6 +293,10 @@ class Journal:
     def resume(self, study: Study) -> None:
         """Write the limits with which a study resumes."""
         self._append("resumed", {name: getattr(study, name) for name in ("budget", "patience", "stop_at")})
+
+    def resolve(self, metric: str) -> None:
+        """Write the whole name of the metric, once its file exists."""
+        self._append("resolved", {"metric": metric})
 
     def ask(self, trial: Trial) -> None:
         """Write that a trial starts."""

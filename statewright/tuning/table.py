@@ -1,4 +1,4 @@
-"""Progress of a study: a live table in a terminal, a line for each finished trial elsewhere."""
+"""Progress of a study: a live table in a terminal, a line a trial elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_ROWS = 15
 
 @dataclass
 class Board:
-    """What the table shows; the driver sets it, the display reads it."""
+    """State of the table: the driver sets it, the display reads it."""
 
     study: Study
     console: Console

@@ -49,7 +49,7 @@ _LOG = re.compile(r"; log: (\S.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker does: the stages, and how many of them run side by side.
+    """The task of a worker: checkout, stages, and the params that trials set.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _prepare(task: Task) -> Outcome:
 
 
 def _requests(lines: IO[str], jobs: queue.SimpleQueue[Job | None], current: _Current) -> None:
-    """Pass jobs on, and stop the running trial when asked to or when the driver has died."""
+    """Pass jobs on; stop the running trial if asked to or if the driver has died."""
     for line in lines:
         message = json.loads(line)
         if "stop" in message:
