@@ -123,7 +123,9 @@ class Refinement:
         self._root = _root(self._covariance)
         self._rates = {"coordinate": 0.2, "attended": 0.2}
         self._mean_gain = 0.0
-        self.kinds: tuple[Kind, ...] = ("coordinate",) if without == "attention" else ("coordinate", "attended")
+        self.kinds: tuple[Kind, ...] = (
+            ("coordinate",) if without == "attention" else ("coordinate", "attended")
+        )
         self.learner = Linear(_identity, np.tile([1.0, 0.0, 0.0], (len(self.kinds), 1)), slowest=SLOWEST)
 
     def propose(self, active: NDArray[np.bool_], rng: np.random.Generator) -> Move:
@@ -158,7 +160,9 @@ class Refinement:
             if success and move.normal is not None:
                 self._accept(move.normal)
         reward = min(gain / self._mean_gain, REWARD) if self._mean_gain > 0 else 0.0
-        self._mean_gain = gain if self._mean_gain == 0 else self._mean_gain + MEMORY * (gain - self._mean_gain)
+        self._mean_gain = (
+            gain if self._mean_gain == 0 else self._mean_gain + MEMORY * (gain - self._mean_gain)
+        )
         learn(self.learner, move.state, self.kinds.index(move.kind), Step(reward, self._state()), DISCOUNT)
         self.note(move.point, cost)
 
