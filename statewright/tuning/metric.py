@@ -85,7 +85,7 @@ def metrics_files(session: Session) -> dict[str, str]:
 
 
 def _from_root(session: Session, name: str, makers: Mapping[str, str]) -> str:
-    """Return a name whose file is relative to the user's folder with the path from the root."""
+    """Return a name with the path from the root instead of the user's folder."""
     file, colon, key = name.rpartition(":")
     path = posixpath.normpath(posixpath.join(session.repository.below, file))
     return f"{path}:{key}" if colon and not _maker(file, makers) and _maker(path, makers) else name
@@ -110,21 +110,23 @@ def _future_metric(session: Session, name: str, makers: Mapping[str, str], known
             f"{OPTION} {name}: no stage of the target declares a metrics file; add "
             "`metrics: [FILE.json]` to a stage in dvc.yaml"
         )
-    decisions = session.plan.decisions
-    pending = {path for path, address in makers.items() if decisions[address].verdict != SKIP}
-    if not colon and len(makers) == 1 and pending:
-        return f"{next(iter(makers))}:{key}"
-    maker = _maker(file, makers) if colon else None
-    if maker and decisions[maker].verdict != SKIP and not any(m.startswith(f"{file}:") for m in known):
-        return name
-    if colon and maker is None:
+    if not colon and len(makers) == 1:
+        file = next(iter(makers))
+    maker = _maker(file, makers)
+    if maker is None and colon:
         raise _unwritten(session, name, file, makers)
-    if not known:
+    if maker is None and not known:
         raise WorkflowError(
             f"{OPTION} {name}: no metrics file exists yet, so the whole name is needed, as in "
             f"{OPTION} {next(iter(makers))}:{key}"
         )
-    raise unknown_metric(name, known, OPTION)
+    pending = maker is not None and session.plan.decisions[maker].verdict != SKIP
+    if not pending:
+        raise unknown_metric(name, known, OPTION)
+    if any(metric.startswith(f"{file}:") for metric in known):
+        step = f"if {maker} writes it now, `statewright run {maker}` first"
+        raise WorkflowError(f"{unknown_metric(name, known, OPTION)}; {step}")
+    return f"{file}:{key}"
 
 
 def _unwritten(session: Session, name: str, file: str, makers: Mapping[str, str]) -> WorkflowError:
