@@ -61,6 +61,20 @@ def add_tune(subcommands: Subcommands) -> None:
     how.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="trials that run side by side (default: 1)"
     )
+    how.add_argument(
+        "--prune",
+        nargs="?",
+        const="",
+        metavar="FILE:COLUMN",
+        help="stop poor trials by the intermediate values in a CSV or TSV file that a stage appends to "
+        "(default file: DVCLive's for the metric)",
+    )
+    how.add_argument(
+        "--no-experiments",
+        dest="experiments",
+        action="store_false",
+        help="do not keep each trial as a DVC experiment",
+    )
     ends = parser.add_argument_group("when to stop")
     ends.add_argument(
         "--budget",

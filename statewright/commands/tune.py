@@ -8,9 +8,20 @@ from pathlib import Path
 
 def tune(options: argparse.Namespace) -> int:
     """Search for the params with the best metric."""
+    from statewright.tuning.driver import Hooks
     from statewright.tuning.driver import tune as search
+    from statewright.tuning.pruning import Pruner
+    from statewright.tuning.recording import Recording
     from statewright.tuning.setup import Search
 
+    recording = Recording(options.experiments)
+    pruner = None if options.prune is None else Pruner(options.prune)
+    hooks = Hooks(
+        begun=(*((pruner.begun,) if pruner else ()), recording.begun),
+        finished=(*((pruner.finished,) if pruner else ()), recording.finished),
+        ended=(recording.ended,),
+        prune=pruner,
+    )
     return search(
         Path.cwd(),
         Search(
@@ -30,4 +41,5 @@ def tune(options: argparse.Namespace) -> int:
             apply=options.apply,
             quiet=options.verbosity < 0,
         ),
+        hooks,
     )

@@ -144,3 +144,38 @@ def _git(root: Path, *arguments: str, index: Path | None = None) -> str:
         ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=True
     )
     return completed.stdout.strip()
+
+
+def save_experiment_of_copy(
+    root: Path, copied: Path, name: str, message: str, files: Iterable[str]
+) -> str | None:
+    """Save the state of a scratch copy as a DVC experiment of the repository that it is a copy of.
+
+    The commit is built in the copy, and only its objects and its reference come here: files, index and
+    branches of the user stay unchanged. The outputs are restored from the cache that both share.
+
+    Parameters
+    ----------
+    root, copied : Path
+        The DVC repository, and its copy with the same commit (see `verify.scratch`).
+    files : iterable of str
+        Paths of files to save beside the tracked ones, relative to both.
+
+    Returns
+    -------
+    str or None
+        The reason why it was not saved, or None if it was.
+    """
+    from dvc.repo.experiments.refs import ExpRefInfo
+
+    unsaved = save_experiment(copied, name, message, files)
+    if unsaved:
+        return unsaved
+    try:
+        reference = str(ExpRefInfo(_git(copied, "rev-parse", "HEAD"), name))
+        source = _git(copied, "rev-parse", "--show-toplevel")
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        _git(root, "-c", "gc.auto=0", "fetch", *options, source, f"+{reference}:{reference}")
+    except subprocess.CalledProcessError as error:
+        return f"git {error.cmd[-1]}: {error.stderr.strip() or error.returncode}"
+    return None

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from statewright.record import journal
 from statewright.record.experiment import context_tags, experiment_name
 from statewright.record.journal import Journal
 from statewright.record.outputs import files_of
+from statewright.record.studies import StudyRecord, TrialRecord, masked_trial
 from statewright.record.tracking import StageRecord
 
 LIVE_S = 5.0
@@ -109,6 +110,21 @@ class Recorder:
         """Record a round of the loop, see `tracking.record_round`."""
         values = {"between": between, "tags": tags, "plan": plan, "metrics": metrics}
         self._send({"do": "round", "context": context_tags(self._root), **values})
+
+    def study(self, study: StudyRecord) -> None:
+        """Open the parent run of a search, or continue it."""
+        self._timer.start()
+        self._send({"do": "study", "study": asdict(study), "context": context_tags(self._root)})
+
+    def trial(self, key: str, trial: TrialRecord) -> None:
+        """Record a trial of the search with a key."""
+        self._send({"do": "trial", "key": key, "trial": asdict(masked_trial(trial))})
+
+    def end_study(self, metrics: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:
+        """Close the parent run of a search, with files such as its page."""
+        held = [asdict(self._journal.hold(path)) for path in files]
+        values = {"at": time.time(), "metrics": metrics, "tags": tags, "files": held}
+        self._send({"do": "end study", **values})
 
     def close(self) -> tuple[str | None, str | None]:
         """Let the record be written in the background.

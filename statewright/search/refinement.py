@@ -27,8 +27,9 @@ References
 ----------
 Hooke and Jeeves, "Direct search solution of numerical and statistical problems", JACM 8 (1961), for the
 coordinate moves. Igel, Suttorp and Hansen, "A computational efficient covariance matrix update and a
-(1+1)-CMA for evolution strategies", GECCO 2006. Press, Smith and Lewis, "Train short, test long: attention with linear
-biases", ICLR 2022. Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", Annals of
+(1+1)-CMA for evolution strategies", GECCO 2006. Press, Smith and Lewis, "Train short, test long: attention
+with linear biases", ICLR 2022. Fialho, Da Costa, Schoenauer and Sebag, "Analyzing bandit-based adaptive
+operator selection mechanisms", Annals of
 Mathematics and Artificial Intelligence 60 (2010), for rewards of operators.
 """
 
@@ -226,5 +227,4 @@ def _root(covariance: Floats) -> Floats:
     """Return the lower triangular root of a covariance, which may be singular."""
     dimensions = len(covariance)
     jitter = 1e-10 * float(np.trace(covariance)) / dimensions
-    root: Floats = np.linalg.cholesky(covariance + jitter * np.eye(dimensions))
-    return root
+    return np.asarray(np.linalg.cholesky(covariance + jitter * np.eye(dimensions)), np.float64)

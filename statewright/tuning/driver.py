@@ -224,10 +224,11 @@ def _start_workers(work: _Work, prepared: Prepared, count: int) -> None:
     All copies are made before the first trial: an edit in the meantime is noticed, and later ones are not
     part of the study.
     """
-    space, session = list(work.study.space), prepared.session
+    study, session = work.study, prepared.session
+    space = [*study.space, *([study.seed_param] if study.seed_param else [])]
     files = dict.fromkeys(split_name(name)[0] for name in space)
     texts = {file: (work.root / file).read_bytes().decode("utf-8") for file in files}
-    folder = folder_of(work.root, work.study.name)
+    folder = folder_of(work.root, study.name)
     checkouts = [make_checkout(session, folder / f"checkout-{number}") for number in range(1, count + 1)]
     for number, checkout in enumerate(checkouts, 1):
         task = Task(

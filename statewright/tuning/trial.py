@@ -56,7 +56,7 @@ class Task:
     root : str
         The repository in the scratch checkout.
     space : list of str
-        Params that the trials set.
+        Params that the trials set, that of the seed included.
     outputs : list of str
         Outputs to restore from the cache before the first trial.
     texts : dict of str to str
