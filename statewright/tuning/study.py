@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ DONE, FAILED, PRUNED, REPEATED = "done", "failed", "pruned", "repeated"
 DEFAULT, SEARCH, AGAIN = "default", "search", "again"
 """Kind of a trial: params as they stand, proposed by the sampler, or the best ones with another seed."""
 MINIMUM, MAXIMUM = "min", "max"
+AGAIN_RUNS = 3
+"""Number of runs with other seeds whose mean counts."""
 
 
 @dataclass(frozen=True)
@@ -173,13 +176,13 @@ class Study:
     def best(self) -> Candidate | None:
         """The params with the best value; the first of several.
 
-        In a study with a seed param, only params that ran with other seeds count, by the mean of these
-        runs: the lucky draw that made them the best is left out.
+        In a study with a seed param, only params with `AGAIN_RUNS` runs with other seeds count, or those
+        with the most such runs, by the mean of these runs: the lucky draw that made them the best is left
+        out.
         """
-        candidates = list(self.candidates.values())
-        settled = {config_key(trial.config) for trial in self._finished if trial.kind == AGAIN}
-        if settled:
-            candidates = [item for item in candidates if config_key(item.config) in settled]
+        again = Counter(config_key(trial.config) for trial in self._finished if trial.kind == AGAIN)
+        most = min(AGAIN_RUNS, max(again.values(), default=0))
+        candidates = [item for item in self.candidates.values() if again[config_key(item.config)] >= most]
         return min(candidates, key=lambda item: (self.sign * item.value, item.number), default=None)
 
     @property

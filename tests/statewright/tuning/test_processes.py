@@ -136,7 +136,7 @@ def wait_until_no_trial_runs(root: Path) -> None:
         folders = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                folders.append(os.readlink(process / "cwd"))
+                folders.append(str((process / "cwd").readlink()))
             except OSError:
                 continue
         if not any(name.startswith(folder) for name in folders):
