@@ -42,7 +42,7 @@ def next_repeat(study: Study, running: Iterable[Trial]) -> Repeat | None:
     running : iterable of Trial
         Trials that have not finished.
     """
-    if study.seed_param is None:
+    if not study.is_noisy:
         return None
     started = [trial for trial in (*study.trials, *running) if trial.kind == AGAIN]
     for first in _worth_it(study):

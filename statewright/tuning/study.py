@@ -173,6 +173,15 @@ class Study:
         return self.candidates.get(config_key(first.config)) if first else None
 
     @property
+    def is_noisy(self) -> bool:
+        """True unless other seeds are known to give the value of the defaults."""
+        if self.seed_param is None:
+            return False
+        first = next((trial for trial in self._finished if trial.kind == DEFAULT), None)
+        again = [trial for trial in self._finished if first and _repeats(trial, first)]
+        return first is None or len(again) < AGAIN_RUNS or any(t.value != first.value for t in again)
+
+    @property
     def best(self) -> Candidate | None:
         """The params with the best value; the first of several.
 
@@ -180,7 +189,9 @@ class Study:
         with the most such runs, by the mean of these runs: the lucky draw that made them the best is left
         out.
         """
-        again = Counter(config_key(trial.config) for trial in self._finished if trial.kind == AGAIN)
+        again = Counter(
+            config_key(trial.config) for trial in self._finished if trial.kind == AGAIN and self.is_noisy
+        )
         most = min(AGAIN_RUNS, max(again.values(), default=0))
         candidates = [item for item in self.candidates.values() if again[config_key(item.config)] >= most]
         return min(candidates, key=lambda item: (self.sign * item.value, item.number), default=None)
@@ -196,6 +207,10 @@ class Study:
     @property
     def _finished(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.status == DONE and trial.value is not None]
+
+
+def _repeats(trial: Trial, first: Trial) -> bool:
+    return trial.kind == AGAIN and config_key(trial.config) == config_key(first.config)
 
 
 def _candidate(trials: list[Trial]) -> Candidate:

@@ -53,11 +53,10 @@ def test_a_lucky_run_is_dropped_as_soon_as_its_mean_is_worse() -> None:
     assert next_of(*lucky, trial(5, None, 0.1, AGAIN, 8, status=FAILED)) is None
 
 
-@pytest.mark.parametrize("noise", [0.0, 20.0])
 def test_the_reported_best_is_a_mean_of_fresh_runs(
-    tmp_path: Path, noise: float, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = make_toy(tmp_path / "toy")
+    root, noise = make_toy(tmp_path / "toy"), 20.0
     runs: list[tuple[str, int]] = []
 
     def evaluate(params: dict[str, Any]) -> float:
@@ -83,3 +82,15 @@ def test_the_reported_best_is_a_mean_of_fresh_runs(
     err = capsys.readouterr().err
     assert f"(the mean of {AGAIN_RUNS} runs, {min(best.values):.6g} to {max(best.values):.6g})" in err
     assert "a single run" not in err
+    assert len(study.trials) in range(37, 41)
+
+
+def test_a_seed_without_effect_costs_the_runs_of_the_defaults_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_toy(tmp_path / "toy")
+    assert tune_here(root, budget=12, seed_param="seed")[0] == 0
+    study = read_study(root, "train")
+    assert [trial.kind for trial in study.trials] == [DEFAULT, *[AGAIN] * AGAIN_RUNS, *[SEARCH] * 8]
+    assert study.best is not None and study.best.value == min(loss_of(t.config) for t in study.trials)
+    assert "(other seeds give the same) in trial " in capsys.readouterr().err

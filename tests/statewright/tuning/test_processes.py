@@ -1,4 +1,4 @@
-"""Studies with real workers: checkouts, the cache, kills, and the table in a terminal."""
+"""Studies with real workers: checkouts, the cache, kills, and the table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
-    """The pipeline with data that DVC tracks and an ignored file that a stage declares."""
+    """The pipeline with data of DVC and an ignored file that a stage declares."""
     files = {
         **FILES,
         ".gitignore": "rows.txt\nscore.json\nextra.txt\nsecret.txt\n",

@@ -121,7 +121,8 @@ def test_the_best_of_a_noisy_study_is_the_mean_of_fresh_runs() -> None:
     lucky = [trial(1, 0.1, 0.1), *(trial(2 + n, value, 0.1, AGAIN) for n, value in enumerate((0.4, 0.6)))]
     steady = [trial(5, 0.2, 0.2), *(trial(6 + n, 0.3, 0.2, AGAIN) for n in range(AGAIN_RUNS))]
     single = trial(20, 0.05, 0.3)  # the luckiest of all, and never run again
-    study = study_of(trial(0, 0.5, 0.0, DEFAULT), *lucky, *steady, single)
+    trials = (trial(0, 0.5, 0.0, DEFAULT), *lucky, *steady, single)
+    study = study_of(*trials, seed_param="seed")
     assert study.best is not None
     assert (study.best.number, study.best.value) == (5, pytest.approx(0.3))
     # before any params have all their runs, those with the most count
