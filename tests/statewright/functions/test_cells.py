@@ -98,7 +98,14 @@ def test_one_stage_is_declared_as_among_all(root: Path) -> None:
 
 def test_a_stage_starts_without_reading_the_lock_file(root: Path) -> None:
     workflow = declared(root)
-    write(root, {"dvc.lock": "damaged: [", "sub/dvc.yaml": FILES["dvc.yaml"], "sub/params.yaml": FILES["params.yaml"]})
+    write(
+        root,
+        {
+            "dvc.lock": "damaged: [",
+            "sub/dvc.yaml": FILES["dvc.yaml"],
+            "sub/params.yaml": FILES["params.yaml"],
+        },
+    )
     repository = open_repository(root)
     assert declare_one(repository, "reed-tune@ann-1").stages == {
         "reed-tune@ann-1": workflow.stages["reed-tune@ann-1"]
