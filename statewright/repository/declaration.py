@@ -158,7 +158,7 @@ def declare_one(repository: Repository, address: str) -> Workflow:
 
 
 def _load_unlocked(repo: Repo, path: str, name: str) -> tuple[DvcStage, Any]:
-    """Return a stage without the hashes of ``dvc.lock``, and the definitions of its file.
+    """Return a stage without its entry in ``dvc.lock``, and its definitions.
 
     The second is None for a ``.dvc`` file.
     """
