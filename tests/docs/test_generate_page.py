@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.tuner.generator.expressions import AGGREGATES, FUNCTIONS, OTHER_FUNCTIONS
+from tasks.tuner.generator.parser import AGGREGATES, FUNCTIONS, OTHER_FUNCTIONS
 from tasks.tuner.generator.spec import Step
 
 ROOT = Path(__file__).parents[2]

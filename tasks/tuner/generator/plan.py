@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from tasks.tuner.generator.expressions import (
-    NULL,
-    Aggregate,
-    Expression,
-    ExpressionError,
-    parse_aggregate,
-    parse_condition,
-    parse_expression,
-    unknown,
-)
+from tasks.tuner.generator.expressions import NULL, Aggregate, Expression, ExpressionError, unknown
+from tasks.tuner.generator.parser import parse_aggregate, parse_condition, parse_expression
 from tasks.tuner.generator.spec import LocatedError, Location, Spec
 from tasks.tuner.generator.spec import Step as SpecStep
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from generated_pipelines import Worker
+from program_worker import Worker
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated_pipelines import ARROW, Pipeline, Row, Worker, pipelines
+from generated_pipelines import Pipeline, pipelines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from program_worker import Worker
+from random_expressions import ARROW, Row
 
 from tasks.tuner.generator.configuration import ENGINES, Configuration, configurations
 from tasks.tuner.generator.generate import emit

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from generated_pipelines import Worker
+from program_worker import Worker
 
 from tasks.emotion.params import PreprocessParams
 from tasks.emotion.preprocess import flag_careers, stack_years

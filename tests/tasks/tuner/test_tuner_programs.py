@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated_pipelines import HOSTILE
+from random_expressions import HOSTILE
 
 from tasks.tuner.generator.configuration import Configuration, configurations
 from tasks.tuner.generator.execute import Limits, execute

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated_pipelines import Worker
+from program_worker import Worker
 
 from tasks.tuner.generator.configuration import Configuration
 from tasks.tuner.generator.generate import emit
