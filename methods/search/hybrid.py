@@ -1,4 +1,4 @@
-"""Genetic search, then Q-learning; in `statewright.search.hybrid`, which the wheel ships."""
+"""Genetic search, then Q-learning; defined in `statewright.search.hybrid`."""
 
 from statewright.search.hybrid import Hybrid
 

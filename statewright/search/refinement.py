@@ -1,4 +1,6 @@
-r"""Q-learning of moves around the best point (specification 5, "Reinforcement learning layer").
+r"""Q-learning of moves around the best point.
+
+The second layer of specification 5, with the third as one kind of its moves.
 
 A move adds a delta to the best point on the unit cube, each component in [-0.1, 0.1]:
 
@@ -7,13 +9,13 @@ A move adds a delta to the best point on the unit cube, each component in [-0.1,
 - **attended**: a Gaussian step whose covariance attends over the accepted moves,
 
   .. math::
-      C = \sum_{i=0}^{t} \alpha_i\, p_i p_i^T, \qquad
-      \alpha = \mathrm{softmax}(\text{scores}), \qquad \text{score}_i = b_i - c\,(t - i)
+      C = \alpha_0 C_0 + \sum_{i=1}^{t} \alpha_i\, p_i p_i^T, \qquad
+      \alpha = \mathrm{softmax}(s), \qquad s_i = b - c\,(t - i)
 
-  with :math:`p_i` the smoothed i-th accepted move and :math:`p_0 p_0^T` the scatter of the genetic stage's
-  best points. Scores that fall linearly with age are those of ALiBi; they have no content term. The sum
-  can be updated (`_accept`), and is the covariance of the (1+1)-CMA-ES. Its step grows by 1.5 at a success and
-  shrinks by 1.5^(-1/4) otherwise, so that one step in five succeeds.
+  with :math:`p_i` the smoothed i-th accepted move and :math:`C_0` the scatter of the genetic stage's best
+  points (with another b). Scores that fall linearly with age are those of ALiBi; they have no content term.
+  The sum is updated move by move, and is the covariance of the (1+1)-CMA-ES. The step grows by 1.5 at
+  a success and shrinks by 1.5^(-1/4) otherwise, so that about one in five succeeds.
 
 Q-learning chooses between the two. **State**: the recent success rates of both. **Action**: the kind of
 move. **Reward**: the gain divided by the recent mean gain, at most 20: the values fall by orders of
@@ -24,9 +26,10 @@ because the reward for a kind of move changes while the search approaches the op
 References
 ----------
 Hooke and Jeeves, "Direct search solution of numerical and statistical problems", JACM 8 (1961), for the
-coordinate moves. Igel, Suttorp and Hansen, "A computational efficient covariance matrix update and a (1+1)-CMA
-for evolution strategies", GECCO 2006. Press, Smith and Lewis, "Train short, test long: attention with linear
-biases", ICLR 2022. Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", Annals of
+coordinate moves. Igel, Suttorp and Hansen, "A computational efficient covariance matrix update and a
+(1+1)-CMA for evolution strategies", GECCO 2006. Press, Smith and Lewis, "Train short, test long: attention
+with linear biases", ICLR 2022. Fialho, Da Costa, Schoenauer and Sebag, "Analyzing bandit-based adaptive
+operator selection mechanisms", Annals of
 Mathematics and Artificial Intelligence 60 (2010), for rewards of operators.
 """
 
@@ -123,7 +126,9 @@ class Refinement:
         self._root = _root(self._covariance)
         self._rates = {"coordinate": 0.2, "attended": 0.2}
         self._mean_gain = 0.0
-        self.kinds: tuple[Kind, ...] = ("coordinate",) if without == "attention" else ("coordinate", "attended")
+        self.kinds: tuple[Kind, ...] = (
+            ("coordinate",) if without == "attention" else ("coordinate", "attended")
+        )
         self.learner = Linear(_identity, np.tile([1.0, 0.0, 0.0], (len(self.kinds), 1)), slowest=SLOWEST)
 
     def propose(self, active: NDArray[np.bool_], rng: np.random.Generator) -> Move:
@@ -158,7 +163,9 @@ class Refinement:
             if success and move.normal is not None:
                 self._accept(move.normal)
         reward = min(gain / self._mean_gain, REWARD) if self._mean_gain > 0 else 0.0
-        self._mean_gain = gain if self._mean_gain == 0 else self._mean_gain + MEMORY * (gain - self._mean_gain)
+        self._mean_gain = (
+            gain if self._mean_gain == 0 else self._mean_gain + MEMORY * (gain - self._mean_gain)
+        )
         learn(self.learner, move.state, self.kinds.index(move.kind), Step(reward, self._state()), DISCOUNT)
         self.note(move.point, cost)
 
@@ -220,4 +227,4 @@ def _root(covariance: Floats) -> Floats:
     """Return the lower triangular root of a covariance, which may be singular."""
     dimensions = len(covariance)
     jitter = 1e-10 * float(np.trace(covariance)) / dimensions
-    return np.linalg.cholesky(covariance + jitter * np.eye(dimensions))
+    return np.asarray(np.linalg.cholesky(covariance + jitter * np.eye(dimensions)), np.float64)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -26,7 +27,7 @@ import numpy as np
 
 from statewright.search.space import Config, Space, check_space, key, to_unit
 
-SAMPLERS = ("random", "genetic", "tpe", "cmaes", "gp")
+SAMPLERS = ("hybrid", "random", "genetic", "tpe", "cmaes", "gp")
 
 
 class Sampler(Protocol):
@@ -136,10 +137,13 @@ def make_sampler(name: str, space: Space, *, budget: int, seed: int) -> Sampler:
     from statewright.search import peers
     from statewright.search.gaussian_process import GaussianProcess
     from statewright.search.genetic import Genetic, default_population
+    from statewright.search.hybrid import Hybrid
 
     if budget < 1:
         raise ValueError(f"the budget is {budget}; expected at least 1 evaluation")
     match name:
+        case "hybrid":
+            return Hybrid(space, budget=budget, seed=seed)
         case "random":
             return peers.Random(space, seed=seed)
         case "genetic":
@@ -156,7 +160,10 @@ def make_sampler(name: str, space: Space, *, budget: int, seed: int) -> Sampler:
 def load_package(module: str, extra: str) -> Any:
     """Import a package that an extra of the engine brings."""
     try:
-        return importlib.import_module(module)
+        # torch warns of its own use of what it deprecates.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
