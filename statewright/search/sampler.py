@@ -27,7 +27,7 @@ import numpy as np
 
 from statewright.search.space import Config, Space, check_space, key, to_unit
 
-SAMPLERS = ("random", "genetic", "tpe", "cmaes", "gp")
+SAMPLERS = ("hybrid", "random", "genetic", "tpe", "cmaes", "gp")
 
 
 class Sampler(Protocol):
@@ -137,10 +137,13 @@ def make_sampler(name: str, space: Space, *, budget: int, seed: int) -> Sampler:
     from statewright.search import peers
     from statewright.search.gaussian_process import GaussianProcess
     from statewright.search.genetic import Genetic, default_population
+    from statewright.search.hybrid import Hybrid
 
     if budget < 1:
         raise ValueError(f"the budget is {budget}; expected at least 1 evaluation")
     match name:
+        case "hybrid":
+            return Hybrid(space, budget=budget, seed=seed)
         case "random":
             return peers.Random(space, seed=seed)
         case "genetic":
