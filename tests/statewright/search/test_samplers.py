@@ -249,9 +249,7 @@ def test_the_gaussian_process_beats_random_search() -> None:
     assert median("gp", NUMBERS, distance, 15, 3) < 0.5 * median("random", NUMBERS, distance, 15)
 
 
-def median(
-    name: str, space: Space, value: Callable[[Config], float], count: int, seeds: int = 20
-) -> float:
+def median(name: str, space: Space, value: Callable[[Config], float], count: int, seeds: int = 20) -> float:
     """Return the median over seeds of the best value of a number of trials."""
     samplers = [make_sampler(name, space, budget=count, seed=seed) for seed in range(seeds)]
     return float(np.median([min(map(value, search(sampler, count, value))) for sampler in samplers]))
