@@ -16,7 +16,7 @@ from statewright import parameters
 
 @contextmanager
 def our_copy(fixed: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield a clone of the last commit, with the outputs of the cache and some params changed."""
+    """Yield a clone of the last commit with outputs and some params changed."""
     with TemporaryDirectory() as folder:
         root = Path(folder) / "statewright"
         _call("git", "clone", "--quiet", str(ROOT), str(root), folder=ROOT)

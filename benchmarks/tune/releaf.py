@@ -1,4 +1,4 @@
-"""Tune the photograph classifier: validation photographs for the search, test photographs to compare."""
+"""Tune the photograph classifier; compare on the test photographs."""
 
 from __future__ import annotations
 
