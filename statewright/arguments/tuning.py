@@ -19,9 +19,9 @@ example:
     train.trees: {low: 10, high: 300, when: {train.model: forest}}
     conf/data.yaml:window: [7, 14, 28]              # a key of another params file
 
-Each trial runs the stages that TARGET needs in a scratch checkout, uncommitted changes included. What a
-param does not change comes from DVC's cache. Your files stay as they are: the best params come as a
-patch, which --apply writes. The first trial has the params as they stand.
+Each trial runs the stages that TARGET needs in a scratch checkout, uncommitted changes included.
+What a param does not change comes from DVC's cache. Your files stay as they are: the best params
+come as a patch, which --apply writes. The first trial has the params as they stand.
 Ctrl-C, or a kill, loses nothing: `statewright tune --name NAME --resume` continues.
 """
 
@@ -31,7 +31,7 @@ def add_tune(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "tune",
         help="search for the params that give the best metric",
-        description="Search for the params of a pipeline that give the best metric. It works on any DVC "
+        description="Search for the params of a pipeline that give the best metric. It works on any DVC\n"
         "repository, with commands of any language.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EXAMPLE,

@@ -271,7 +271,7 @@ def _dispatch(work: _Work) -> None:
             _finish(work, repeated(trial, first))
             if _stop_reason(work):
                 return
-        elif any(other.config == trial.config for other in work.running.values()):
+        elif any(_same(other, trial) for other in work.running.values()):
             work.repeats.append(trial)
         else:
             worker = idle.popleft()
@@ -279,6 +279,10 @@ def _dispatch(work: _Work) -> None:
             work.running[trial.number] = trial
             work.board.started(trial)
             work.pool.send(worker, Job(trial.number, changes_of(_params(work.study, trial)), str(logs)))
+
+
+def _same(one: Trial, two: Trial) -> bool:
+    return (one.config, one.seed) == (two.config, two.seed)
 
 
 def _params(study: Study, trial: Trial) -> Mapping[str, object]:
@@ -312,7 +316,7 @@ def _take(work: _Work, outcome: Outcome) -> None:
         trial = hook(work.root, work.study, trial, worker.root)
     del work.running[trial.number]
     _finish(work, trial)
-    for other in [other for other in work.repeats if other.config == trial.config]:
+    for other in [other for other in work.repeats if _same(other, trial)]:
         work.repeats.remove(other)
         _finish(work, repeated(other, trial))
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from statewright.tuning.again import next_repeat
 from statewright.tuning.space_file import search_space
-from statewright.tuning.study import AGAIN, DEFAULT, REPEATED, SEARCH, Study, Trial, config_key
+from statewright.tuning.study import AGAIN, AGAIN_RUNS, DEFAULT, REPEATED, SEARCH, Study, Trial, config_key
 from statewright.workflow import WorkflowError
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Proposals:
             return self._new(dict(self.default), DEFAULT)
         if not study.trials:
             return None  # the defaults first, alone: what they compute, the others find in the cache
+        if repeat := next_repeat(study, running.values()):
+            return replace(self._new(repeat.config, AGAIN), seed=repeat.seed)
+        if study.is_noisy and study.budget - self.count <= AGAIN_RUNS:
+            return None  # whatever it found could not run again
         return self._new(self.sampler.ask(), SEARCH)
 
     def _new(self, config: dict[str, Any], kind: str) -> Trial:

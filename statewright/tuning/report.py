@@ -88,7 +88,11 @@ def _shown(key: str, value: object) -> object:
 
 def best_sentence(study: Study, best: Candidate) -> str:
     """Return what the best params reach, and what they gain over the defaults."""
-    runs = "a single run" if best.is_single_run else f"the mean of {counted(len(best.values), 'run')}"
+    runs = "a single run"
+    if study.seed_param and not study.is_noisy:
+        runs = "other seeds give the same"
+    if not best.is_single_run:
+        runs = f"the mean of {len(best.values)} runs, {min(best.values):.6g} to {max(best.values):.6g}"
     text = f"{study.metric} is {best.value:.6g} ({runs}) in trial {best.number}"
     default = study.default
     if default is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from statewright.terminal.words import counted
-from statewright.tuning.study import AGAIN, DONE, MINIMUM, REPEATED, Study, Trial
+from statewright.tuning.again import next_repeat
+from statewright.tuning.study import AGAIN, AGAIN_RUNS, DONE, MINIMUM, REPEATED, Study, Trial
 
 MOST_FAILURES = 5
 """Number of failed trials, with none that succeeded, after which a study ends."""
@@ -26,6 +27,9 @@ def stop_reason(study: Study) -> str | None:
     since = since_best(study)
     if study.patience is not None and since >= study.patience:
         return f"no better value in {counted(since, 'trial')}"
+    left = study.budget - len(study.trials)
+    if study.is_noisy and study.trials and left <= AGAIN_RUNS and next_repeat(study, ()) is None:
+        return f"the last {counted(left, 'trial')} of the budget could not run a better result again"
     if _repeats(study) >= MOST_REPEATS:
         return f"the sampler proposed only params that were tried, {MOST_REPEATS} times in a row"
     return None

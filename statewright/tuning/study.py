@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ DONE, FAILED, PRUNED, REPEATED = "done", "failed", "pruned", "repeated"
 DEFAULT, SEARCH, AGAIN = "default", "search", "again"
 """Kind of a trial: params as they stand, proposed by the sampler, or the best ones with another seed."""
 MINIMUM, MAXIMUM = "min", "max"
+AGAIN_RUNS = 3
+"""Number of runs with other seeds whose mean counts."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +173,27 @@ class Study:
         return self.candidates.get(config_key(first.config)) if first else None
 
     @property
+    def is_noisy(self) -> bool:
+        """True unless other seeds are known to give the value of the defaults."""
+        if self.seed_param is None:
+            return False
+        first = next((trial for trial in self._finished if trial.kind == DEFAULT), None)
+        again = [trial for trial in self._finished if first and _repeats(trial, first)]
+        return first is None or len(again) < AGAIN_RUNS or any(t.value != first.value for t in again)
+
+    @property
     def best(self) -> Candidate | None:
         """The params with the best value; the first of several.
 
-        In a study with a seed param, only params that ran with other seeds count, by the mean of these
-        runs: the lucky draw that made them the best is left out.
+        In a study with a seed param, only params with `AGAIN_RUNS` runs with other seeds count, or those
+        with the most such runs, by the mean of these runs: the lucky draw that made them the best is left
+        out.
         """
-        candidates = list(self.candidates.values())
-        settled = {config_key(trial.config) for trial in self._finished if trial.kind == AGAIN}
-        if settled:
-            candidates = [item for item in candidates if config_key(item.config) in settled]
+        again = Counter(
+            config_key(trial.config) for trial in self._finished if trial.kind == AGAIN and self.is_noisy
+        )
+        most = min(AGAIN_RUNS, max(again.values(), default=0))
+        candidates = [item for item in self.candidates.values() if again[config_key(item.config)] >= most]
         return min(candidates, key=lambda item: (self.sign * item.value, item.number), default=None)
 
     @property
@@ -193,6 +207,10 @@ class Study:
     @property
     def _finished(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.status == DONE and trial.value is not None]
+
+
+def _repeats(trial: Trial, first: Trial) -> bool:
+    return trial.kind == AGAIN and config_key(trial.config) == config_key(first.config)
 
 
 def _candidate(trials: list[Trial]) -> Candidate:

@@ -14,6 +14,7 @@ from studies import study_of
 from statewright.search.space import Choice, Float, Integer
 from statewright.tuning.study import (
     AGAIN,
+    AGAIN_RUNS,
     DEFAULT,
     DONE,
     FAILED,
@@ -117,19 +118,16 @@ def test_the_best_is_the_first_with_the_best_value(direction: str, best: int) ->
 
 
 def test_the_best_of_a_noisy_study_is_the_mean_of_fresh_runs() -> None:
-    study = study_of(
-        trial(0, 0.5, 0.0, DEFAULT),
-        trial(1, 0.1, 0.1),  # lucky: its other runs are worse
-        trial(2, 0.4, 0.1, AGAIN),
-        trial(3, 0.6, 0.1, AGAIN),
-        trial(4, 0.05, 0.3),  # luckier, but nobody has run it again
-        trial(5, 0.2, 0.2),
-        trial(6, 0.3, 0.2, AGAIN),
-    )
+    lucky = [trial(1, 0.1, 0.1), *(trial(2 + n, value, 0.1, AGAIN) for n, value in enumerate((0.4, 0.6)))]
+    steady = [trial(5, 0.2, 0.2), *(trial(6 + n, 0.3, 0.2, AGAIN) for n in range(AGAIN_RUNS))]
+    single = trial(20, 0.05, 0.3)  # the luckiest of all, and never run again
+    trials = (trial(0, 0.5, 0.0, DEFAULT), *lucky, *steady, single)
+    study = study_of(*trials, seed_param="seed")
     assert study.best is not None
-    assert (study.best.number, study.best.value) == (5, 0.3)
-    again = replace(study, trials=study.trials[:5]).best
-    assert again is not None and again.values == (0.4, 0.6) and again.value == 0.5
+    assert (study.best.number, study.best.value) == (5, pytest.approx(0.3))
+    # before any params have all their runs, those with the most count
+    few = replace(study, trials=(*study.trials[:4], single)).best
+    assert few is not None and few.values == (0.4, 0.6) and few.value == 0.5
 
 
 def test_repeated_trials_are_counted_apart() -> None:
