@@ -32,7 +32,7 @@ def tables(repeat: int) -> Tables:
         "emotion.fusion.draws": 100,
         "emotion.fusion.pca_iterations": 20,
     }
-    with our_copy(fixed) as root:
+    with our_copy("emotion", fixed) as root:
         case = Case(
             "emotion-fusion",
             root,
