@@ -30,6 +30,8 @@ def share_cache(repository: Repository, copied: Path) -> None:
         with Config(str(folder), local_dvc_dir=str(folder)).edit("local", validate=False) as settings:
             for section, values in own.items():
                 settings.setdefault(section, {}).update(values)
+            # DVC's databases about a folder; in the copy they are removed with it.
+            settings.setdefault("core", {})["site_cache_dir"] = str(folder / "tmp" / "site")
             if not repo.config["cache"].get("local"):
                 settings["cache"]["dir"] = str(Path(repo.cache.local_cache_dir).resolve())
 

@@ -11,6 +11,7 @@ The outputs come from the cache. A file that the stages declare and git ignores 
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,11 +49,22 @@ def make_checkout(session: Session, folder: Path) -> Checkout:
     Raises
     ------
     WorkflowError
-        If data that the stages need is missing; the message says how to get it.
+        If data that the stages need is missing, or the disk is full; the message says what to do.
     """
-    repository, root = session.repository, session.repository.root
     if missing := _missing(session):
         raise WorkflowError("\n".join(advice(missing)))
+    try:
+        return _copy(session, folder)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise WorkflowError(
+            f"no space for scratch checkouts in {folder.parent}; free some, or use fewer --workers"
+        ) from error
+
+
+def _copy(session: Session, folder: Path) -> Checkout:
+    repository, root = session.repository, session.repository.root
     if folder.exists():
         shutil.rmtree(folder)
     cached = [out.path for stage in session.workflow.stages.values() for out in stage.outs if out.cached]
