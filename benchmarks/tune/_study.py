@@ -1,4 +1,4 @@
-"""Tune a pipeline with several samplers, and judge the results on data that no search saw."""
+"""Tune a pipeline with several samplers, and judge on unseen data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tune the fusion of emotions: validation years for the search, test years for the comparison."""
+"""Tune the fusion of emotions on validation years; compare on test years."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from benchmarks.tune._ours import our_copy
 from benchmarks.tune._study import Case, Unseen, compare, table
 from statewright import parameters
 
-BUDGET, SEARCHES = 12, 1
-EPOCHS = 20
+BUDGET, SEARCHES = 10, 1
+EPOCHS = 12
 TEST_SEEDS = range(1, 6)
 SPACE = """\
 emotion.fusion.learning_rate: {low: 0.0005, high: 0.03, log: true}
@@ -32,7 +32,7 @@ def tables(repeat: int) -> Tables:
         "emotion.fusion.draws": 100,
         "emotion.fusion.pca_iterations": 20,
     }
-    with our_copy(fixed) as root:
+    with our_copy("emotion", fixed) as root:
         case = Case(
             "emotion-fusion",
             root,
@@ -53,7 +53,7 @@ def tables(repeat: int) -> Tables:
 
 
 def _judge(case: Case) -> Unseen:
-    """Return the RMSE in the test years of trainings with other seeds than that of the search."""
+    """Return the RMSE in the test years of trainings with fresh seeds."""
     scores = []
     for seed in TEST_SEEDS:
         parameters.apply(case.root / "params.yaml", [("emotion.fusion.seed", seed)])

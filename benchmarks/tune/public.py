@@ -1,4 +1,6 @@
-"""Tune two public DVC repositories as they are; a third of their rows is removed before any search.
+"""Tune two public DVC repositories.
+
+A third of their rows is removed before any search, and used for the comparison.
 
 Both are git clones in the folder of external data, see docs/external-data.md. Their files are read there.
 """
@@ -144,7 +146,7 @@ def _one_minus_area(rows: Floats) -> float:
 
 
 def _hold_out(path: Path, label: str = "", drop: str = "") -> Floats:
-    """Remove a third of the rows of a CSV file and return their numbers, the target last.
+    """Remove a third of the rows of a file; return them, the target last.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ Ostermeier, "Completely derandomized self-adaptation in evolution strategies", E
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -110,9 +111,10 @@ class TreeParzen:
         if isinstance(entry, Choice):
             values[name] = entry.values[trial.suggest_categorical(name, tuple(range(len(entry.values))))]
         elif isinstance(entry, Integer):
-            values[name] = trial.suggest_int(name, entry.low, entry.high, log=entry.log)
+            values[name] = int(trial.suggest_int(name, entry.low, entry.high, log=entry.log))
         else:
-            values[name] = trial.suggest_float(name, entry.low, entry.high, log=entry.log)
+            # optuna may return a number of numpy.
+            values[name] = float(trial.suggest_float(name, entry.low, entry.high, log=entry.log))
 
     def _distribution(self, name: str) -> Any:
         entry, kinds = self._space[name], self._optuna.distributions
@@ -180,7 +182,7 @@ class CmaEs:
         points, costs = zip(*self._told, strict=True)
         finite = [number for number in costs if number < math.inf]
         # pycma warns of infinite values; it uses ranks.
-        worst = np.nextafter(max(finite, default=0.0), math.inf)
+        worst = min(math.nextafter(max(finite, default=0.0), math.inf), sys.float_info.max)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._strategy.tell(list(points), [min(number, worst) for number in costs])

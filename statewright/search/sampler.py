@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -159,7 +160,10 @@ def make_sampler(name: str, space: Space, *, budget: int, seed: int) -> Sampler:
 def load_package(module: str, extra: str) -> Any:
     """Import a package that an extra of the engine brings."""
     try:
-        return importlib.import_module(module)
+        # torch warns of its own use of what it deprecates.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise

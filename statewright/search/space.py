@@ -339,5 +339,7 @@ def _stretch(low: float, high: float, share: float, log: bool) -> float:
 def _shrink(low: float, high: float, value: float, log: bool) -> float:
     if log:
         low, high, value = math.log(low), math.log(high), math.log(value)
-    # Halves, because the difference of two finite bounds may be infinite.
-    return min(max((value / 2 - low / 2) / (high / 2 - low / 2), 0.0), 1.0)
+    if math.isinf(high - low):
+        low, high, value = low / 2, high / 2, value / 2
+    # The logarithms of two neighbouring floats may be equal.
+    return min(max((value - low) / (high - low), 0.0), 1.0) if low < high else 0.5

@@ -73,7 +73,7 @@ def commands() -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create the repository of the page, with its space and its declaration of a holdout."""
+    """Create the repository of the page, with its space and holdout."""
     space, declared = blocks("yaml")
     train = f"""\
   train:

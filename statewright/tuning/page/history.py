@@ -72,7 +72,7 @@ def best_so_far(study: Study) -> list[tuple[int, float]]:
 
 
 def shown_range(values: Sequence[float], sign: float) -> tuple[float, float]:
-    """Return the ends of an axis for values, with a margin; far worse ones are outside."""
+    """Return the ends of an axis; values that are far worse are outside."""
     if not values:
         return 0.0, 1.0
     ordered = sorted(values, key=lambda value: sign * value)

@@ -1,4 +1,4 @@
-"""Parallel coordinates: an axis for each param and one for the metric, a line for each trial.
+"""Parallel coordinates: an axis for each param, a line for each trial.
 
 On a narrow page the axes lie below one another, and the lines run downwards.
 """
