@@ -43,8 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"statewright: {mask_command(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
-        print("statewright: interrupted; `statewright run` resumes", file=sys.stderr)
+        print(f"statewright: interrupted{_resumption(options)}", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _resumption(options: argparse.Namespace) -> str:
+    """Return the command that resumes an interrupted one, after a semicolon.
+
+    A command that changes nothing has none.
+    """
+    name = options.command.__name__
+    if name not in ("run", "loop"):
+        return ""
+    # A loop continues with its feedback stage; a run finds by itself which stages are left.
+    words = [name, *([options.target] if name == "loop" and options.target else [])]
+    return f"; `statewright {' '.join(words)}` resumes"
 
 
 def run_and_exit() -> None:

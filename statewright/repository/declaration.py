@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dvc.config import Config
+from dvc.dvcfile import PROJECT_FILE, ProjectFile, load_file
 from dvc.exceptions import NotDvcRepoError
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
@@ -28,6 +29,8 @@ from statewright.repository.loggers import set_up_loggers
 from statewright.repository.remotes import stand_in_for_missing
 from statewright.request import EVERYTHING, Request
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
+
+_ABSENT = object()
 
 
 @dataclass
@@ -133,7 +136,8 @@ def declare(repository: Repository) -> Workflow:
 def declare_one(repository: Repository, address: str) -> Workflow:
     """Read one stage as DVC resolves it, without the others and without edges.
 
-    It takes a fraction of the time of `declare` where a matrix makes hundreds of stages.
+    It takes a fraction of the time of `declare` where a matrix makes hundreds of stages. Each cell does
+    this when it starts, so ``dvc.yaml`` is parsed once, and ``dvc.lock``, which is larger, is not read.
 
     Raises
     ------
@@ -143,19 +147,30 @@ def declare_one(repository: Repository, address: str) -> Workflow:
     path, _, name = address.rpartition(":")
     with translate_errors():
         try:
-            stage = repository.repo.stage.load_one(path or None, name)
+            stage, definitions = _load_unlocked(repository.repo, path or PROJECT_FILE, name)
         except StageNotFound:
             raise WorkflowError(
                 "dvc.yaml declares no such stage; `statewright graph` lists the declared stages"
             ) from None
-        cell = _cells([stage]).get(address, {})
+        cell = _cells([stage], {stage.path: definitions}).get(address, {})
     params = _params([stage], repository.root)
     return Workflow({address: _stage(stage, repository.root, cell)}, {address: ()}, params)
 
 
+def _load_unlocked(repo: Repo, path: str, name: str) -> tuple[DvcStage, Any]:
+    """Return a stage without its entry in ``dvc.lock``, and its definitions.
+
+    The second is None for a ``.dvc`` file.
+    """
+    file: Any = load_file(repo, path)
+    # DVC caches the contents of the lock file in this attribute.
+    vars(file)["lockfile_contents"] = {}
+    return file.stages[name], file.resolver.definitions if isinstance(file, ProjectFile) else None
+
+
 def _params(stages: Iterable[DvcStage], root: Path) -> dict[str, dict[str, Any]]:
     params: dict[str, dict[str, Any]] = {}
-    files: dict[str, Any] = {}
+    files: dict[Any, Any] = {}
     for stage in stages:
         with translate_errors(f"stage '{stage.addressing}'"):
             for dep in stage.params:
@@ -163,23 +178,26 @@ def _params(stages: Iterable[DvcStage], root: Path) -> dict[str, dict[str, Any]]
     return params
 
 
-def read_params(dep: Any, files: dict[str, Any]) -> Mapping[str, Any]:
+def read_params(dep: Any, files: dict[Any, Any]) -> Mapping[str, Any]:
     """Read the params of one stage from a params file, as DVC does.
 
-    `files` caches the parsed files, so that each is parsed once for all stages.
+    `files` caches the parsed files, and the values of their keys, for all stages: the search for one key
+    visits the whole file, and the cells of a matrix have the same keys.
     """
     import dpath
     from dvc.dependency.param import read_param_file
 
-    if dep.fs_path not in files:
-        if dep.exists and not dep.isdir():
-            files[dep.fs_path] = read_param_file(dep.repo.fs, dep.fs_path)
-        else:
-            files[dep.fs_path] = dep.read_params()
-    contents, values = files[dep.fs_path], {}
+    path = dep.fs_path
+    if path not in files:
+        files[path] = (
+            read_param_file(dep.repo.fs, path) if dep.exists and not dep.isdir() else dep.read_params()
+        )
+    contents, values = files[path], {}
     for key in dep.params:
-        with suppress(KeyError):
-            values[key] = dpath.get(contents, key, separator=".")
+        if (path, key) not in files:
+            files[path, key] = dpath.get(contents, key, separator=".", default=_ABSENT)
+        if files[path, key] is not _ABSENT:
+            values[key] = files[path, key]
     # DVC reads no params from a file that holds a list or a number, and reports that when the stage runs.
     return values if dep.params else contents if isinstance(contents, Mapping) else {}
 
@@ -266,12 +284,13 @@ def _stage(stage: DvcStage, root: Path, cell: Mapping[str, Any]) -> Stage:
     )
 
 
-def _cells(stages: Iterable[DvcStage]) -> dict[str, dict[str, Any]]:
+def _cells(stages: Iterable[DvcStage], known: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
     """Return address -> axis -> value of the stages that `matrix` or `foreach` made.
 
-    The axis of `foreach` is `item`, unless its items are mappings.
+    The axis of `foreach` is `item`, unless its items are mappings. `known` maps the path of a file to its
+    definitions, if it has been parsed.
     """
-    files: dict[str, Any] = {}  # each stage of DVC would parse its dvc.yaml again
+    files = dict(known or {})  # each stage of DVC would parse its dvc.yaml again
     cells = {}
     for stage in stages:
         group, _, key = (

@@ -34,7 +34,7 @@ def observe(repository: Repository, workflow: Workflow, addresses: Collection[st
     with repository.locked():
         stages = repository.stages
         entries = lock_entries(stages.values())
-        contents: dict[str, Any] = {}
+        contents: dict[Any, Any] = {}
         observed = {}
         for address, declared in workflow.stages.items():
             with translate_errors(f"stage '{address}'"):
@@ -80,7 +80,7 @@ def _observe(
     stage: DvcStage,
     declared: Stage,
     entry: Mapping[str, Any] | None,
-    contents: dict[str, Any],
+    contents: dict[Any, Any],
 ) -> StageState:
     inputs = observe_inputs(root, stage, declared, entry, contents)
     states = {relative(out, root): _out_states(out) for out in stage.outs if not _is_remote(out)}
@@ -118,7 +118,7 @@ def observe_inputs(
     stage: DvcStage,
     declared: Stage,
     entry: Mapping[str, Any] | None,
-    contents: dict[str, Any],
+    contents: dict[Any, Any],
 ) -> StageState:
     """Observe the record of a stage and its inputs, but not its outputs.
 
@@ -191,7 +191,7 @@ def _current_hash(dep: Any) -> str | None:
     return value.value if value else None
 
 
-def _current_params(stage: DvcStage, root: Path, contents: dict[str, Any]) -> dict[ParamKey, Any]:
+def _current_params(stage: DvcStage, root: Path, contents: dict[Any, Any]) -> dict[ParamKey, Any]:
     params: dict[ParamKey, Any] = {}
     for dep in stage.params:
         values = read_params(dep, contents)

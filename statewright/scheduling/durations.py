@@ -17,12 +17,13 @@ from statistics import median
 
 from statewright.files import replacing
 from statewright.record import history
+from statewright.scheduling.prediction import middle
 from statewright.workflow import Workflow, WorkflowError
 
 FILE = ".statewright.durations.json"
 
-OTHER_MACHINE = 1 / 3
-"""Share by which a stage may be faster or slower here than on the machine of the file."""
+OTHER_MACHINE = 1.5
+"""Factor by which a stage may be faster or slower here than on the machine of the file."""
 
 UNCHANGED = 1.25
 """Factor below which a new duration does not replace that of the file."""
@@ -46,8 +47,8 @@ class Duration:
 
     @property
     def expected(self) -> float:
-        """Middle of the range."""
-        return (self.low + self.high) / 2
+        """Middle of the range, by `middle`."""
+        return middle(self.low, self.high)
 
 
 def expected_durations(root: Path, workflow: Workflow) -> dict[str, Duration]:
@@ -78,7 +79,7 @@ def ranges(root: Path, workflow: Workflow) -> dict[str, tuple[float, float]]:
 
 
 def _elsewhere(seconds: float, source: str) -> Duration:
-    return Duration(seconds * (1 - OTHER_MACHINE), seconds * (1 + OTHER_MACHINE), source)
+    return Duration(seconds / OTHER_MACHINE, seconds * OTHER_MACHINE, source)
 
 
 def read_file(root: Path) -> dict[str, float]:

@@ -22,7 +22,8 @@ from tasks.sifa.contracts.evaluate import (
     ValidationMetrics,
     VariantScores,
 )
-from tasks.sifa.contracts.rows import PreprocessMetrics
+from tasks.sifa.contracts.rows import PreprocessMetrics, Rows
+from tasks.sifa.distance import by_similarity
 from tasks.sifa.params import EvaluateParams, MatrixParams
 from tasks.sifa.results import (
     BySeed,
@@ -45,12 +46,19 @@ SPECIFICATION: Mapping[str, float | None] = {
 }
 """Change of the accuracy in points by specification 4 §6.4, which has no figure for the metric."""
 FALSE_SYMMETRY = "sixnine"
+GRAPHS = "solubility"
+"""Set of molecular graphs whose test molecules have other scaffolds."""
 SIZES = ("digits", "digits500")
 """One set with few and with more training rows."""
 
 
 def evaluate(
-    train: Path, preprocess: PreprocessMetrics, *, params: EvaluateParams, matrix: MatrixParams
+    train: Path,
+    preprocess: PreprocessMetrics,
+    solubility: Rows,
+    *,
+    params: EvaluateParams,
+    matrix: MatrixParams,
 ) -> EvaluateOutputs:
     """Compare the cells of the matrix."""
     results = read_results(train, matrix)
@@ -63,6 +71,11 @@ def evaluate(
             },
             attack={name: attack for name, variants in results.items() if (attack := _attack(variants))},
             shift={name: shift for name, variants in results.items() if (shift := _shift(variants))},
+            similarity=(
+                by_similarity(results[GRAPHS], WHOLE, _baselines(results[GRAPHS]), solubility, params)
+                if WHOLE in results.get(GRAPHS, {})
+                else None
+            ),
             efficiency=_efficiency(results, preprocess),
             false_symmetry=(
                 difference(false[NO_SYMMETRY], false[WHOLE], params)
@@ -83,7 +96,7 @@ def _set_scores(
 ) -> SetScores:
     variants = results[name]
     scores = {variant: _variant_scores(cells) for variant, cells in variants.items()}
-    baselines = [variant for variant in variants if variant != WHOLE and variant not in SPECIFICATION]
+    baselines = _baselines(variants)
     better = max if is_accuracy(variants[WHOLE]) else min
     return SetScores(
         measure=next(iter(variants[WHOLE].values())).scores.measure,
@@ -92,6 +105,10 @@ def _set_scores(
         strongest=better(baselines, key=lambda variant: scores[variant].score) if baselines else "",
         gains={variant: difference(variants[variant], variants[WHOLE], params) for variant in baselines},
     )
+
+
+def _baselines(variants: Mapping[str, BySeed]) -> list[str]:
+    return [variant for variant in variants if variant != WHOLE and variant not in SPECIFICATION]
 
 
 def _variant_scores(cells: BySeed) -> VariantScores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -217,6 +218,29 @@ def test_a_plan_and_an_empty_run_import_neither_prefect_nor_mlflow(settled: Path
         check=True,
     )
     assert "imported: set()" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "copy"], "; `statewright run` resumes"),
+        (["loop"], "; `statewright loop` resumes"),
+        (["loop", "song-feedback", "--rounds", "2"], "; `statewright loop song-feedback` resumes"),
+        (["plan"], ""),
+    ],
+)
+def test_an_interrupted_command_names_the_one_that_resumes_it(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    interrupted.__name__ = arguments[0]
+    module = "planning" if arguments[0] == "plan" else "running"
+    monkeypatch.setattr(f"statewright.commands.{module}.{arguments[0]}", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert (end.value.code, capsys.readouterr().err) == (130, f"statewright: interrupted{hint}\n")
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,26 @@ class Efficiency(Document):
     equivalent: float | None
 
 
+class SimilarityShift(Document):
+    """Errors on molecules by similarity to the nearest training molecule, of 0 to 1.
+
+    `nearest` is the median similarity of the test molecules, `within` that of a training molecule to the
+    nearest other one, `known_rings` the share of test molecules whose ring system occurs in training. The
+    test molecules are divided in thirds, the least similar first: `bounds` are the similarities of each, and
+    `errors` the errors of each variant. `correlation` is the rank correlation of error and similarity, null
+    where all errors are equal. `gains` are the improvements from each baseline to the architecture on the
+    least similar third.
+    """
+
+    nearest: float
+    within: float
+    known_rings: float
+    bounds: list[tuple[float, float]]
+    errors: dict[str, list[float]]
+    correlation: dict[str, float | None]
+    gains: dict[str, Difference]
+
+
 class Evaluation(Document):
     """Answers to the questions of the specification, by set."""
 
@@ -121,6 +141,7 @@ class Evaluation(Document):
     ablations: dict[str, Ablation]
     attack: dict[str, dict[str, Robustness]]
     shift: dict[str, dict[str, dict[str, Shifted]]]
+    similarity: SimilarityShift | None
     efficiency: dict[str, Efficiency]
     false_symmetry: Difference | None
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from statewright.contracts import check
-from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, count, grid, joined
+from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, count, grid, joined, signed
 from tasks.report.drawing import svg
 from tasks.sifa.contracts.geometry import Geometry
 from tasks.sifa.contracts.optimisers import Comparison, SearchResult
@@ -100,7 +100,7 @@ def blocks(comparisons: Sequence[Comparison]) -> list[Block]:
 def geometry_section(geometry: Geometry) -> Section:
     """Return the section on what theorems 1 and 2 speak of, measured."""
     gaps = [
-        (task, *("–" if value is None else f"{value:+.2f}" for value in (
+        (task, *("–" if value is None else signed(value, 2) for value in (
             figures.bound, figures.rows_alone, figures.at_equal_rows, figures.empirical_at_equal_rows
         )))
         for task, figures in geometry.gaps.items()
@@ -112,7 +112,7 @@ def geometry_section(geometry: Geometry) -> Section:
             Prose(
                 "The theorems of the specification are not proven here. Theorem 1 assumes that every "
                 "exponential family is curved negatively; the sectional curvatures, computed from distances, "
-                f"are {joined(f'{name} {value:+.3f}' for name, value in geometry.curvature.items())}. "
+                f"are {joined(f'{name} {signed(value)}' for name, value in geometry.curvature.items())}. "
                 f"Theorem 2 "
                 "bounds the generalisation gap by the trace of the Fisher matrix and an unknown constant; "
                 "the "
@@ -146,7 +146,7 @@ def geometry_section(geometry: Geometry) -> Section:
                 [
                     (
                         family, f"{row.mean:.2f}", f"{row.smallest:.2f}", f"{row.largest:.2f}",
-                        joined(map(str, row.nearest)), f"{row.with_confusion:+.2f}",
+                        joined(map(str, row.nearest)), signed(row.with_confusion, 2),
                     )
                     for family, row in geometry.distances.items()
                 ],

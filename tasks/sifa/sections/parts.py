@@ -7,11 +7,23 @@ from functools import partial
 
 import pandas as pd
 
-from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, grid, joined, plural, signed
+from tasks.report.blocks import (
+    Block,
+    Cell,
+    Figure,
+    Picture,
+    Prose,
+    Section,
+    grid,
+    interval,
+    joined,
+    plural,
+    signed,
+)
 from tasks.report.drawing import svg
 from tasks.sifa.contracts.evaluate import Ablation, Evaluation
 from tasks.sifa.sections.figures import intervals as draw
-from tasks.sifa.sections.words import change, set_name
+from tasks.sifa.sections.words import change, set_name, unit
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ QUESTIONS = (
     Question(
         "metric", "Does a Fisher metric in attention pay?", "no-metric", "the Fisher metric",
         "Attention is scaled by a low-rank Fisher metric of its input, with the temperature "
-        "exp(-slogdet / 2d). The variant without it has the usual scale.",
+        "exp(−slogdet / 2d). The variant without it has the usual scale.",
     ),
     Question(
         "coarse", "Does coarse-graining pay?", "no-renormalisation", "coarse-graining",
@@ -61,27 +73,33 @@ def finding(question: Question, evaluate: Evaluation) -> list[str]:
     ablation = evaluate.ablations.get(question.variant)
     if ablation is None:
         return []
-    return [f"{question.title} {answer(question, ablation)}"]
+    return [f"{question.title} {answer(question, ablation, evaluate)}"]
 
 
-def answer(question: Question, ablation: Ablation) -> str:
-    """Return where removing the part loses, gains, or shows no difference."""
-    verdicts: dict[str, list[str]] = {"loss": [], "gain": [], "not shown": []}
+def answer(question: Question, ablation: Ablation, evaluate: Evaluation) -> str:
+    """Return where the part pays, costs or shows no difference, then the figures."""
+    sets: dict[str, list[str]] = {"loss": [], "gain": [], "not shown": []}
     for name, difference in ablation.changes.items():
-        verdicts[difference.verdict].append(f"{set_name(name)} {change(difference)}")
-    if not verdicts["loss"] and not verdicts["gain"]:
+        sets[difference.verdict].append(name)
+    unclear = len(sets["not shown"])
+    if not sets["loss"] and not sets["gain"]:
         return (
-            f"Not shown: on none of {plural(len(ablation.changes), 'set')} does removing {question.part} "
-            "change the score beyond its intervals."
+            f"Not shown: on none of {plural(unclear, 'set')} does removing {question.part} change the score "
+            "beyond its intervals."
         )
-    sentences = []
-    if verdicts["loss"]:
-        sentences.append(f"It pays on {joined(verdicts['loss'])}, the change by removing {question.part}.")
-    if verdicts["gain"]:
-        sentences.append(f"It costs on {joined(verdicts['gain'])}.")
-    if verdicts["not shown"]:
-        sentences.append(f"On the other {plural(len(verdicts['not shown']), 'set')} no difference is shown.")
-    return " ".join(sentences)
+    clauses = []
+    if sets["loss"]:
+        clauses.append(f"it pays on {joined(set_name(name) for name in sets['loss'])}")
+    if sets["gain"]:
+        clauses.append(f"it costs on {joined(set_name(name) for name in sets['gain'])}")
+    if unclear:
+        clauses.append(f"on the other {plural(unclear, 'set')} no difference is shown")
+    verdict = "; ".join(clauses)
+    figures = joined(
+        f"{change(ablation.changes[name], unit(evaluate.sets[name].measure))} on {set_name(name)}"
+        for name in (*sets["loss"], *sets["gain"])
+    )
+    return f"{verdict[0].upper()}{verdict[1:]}. Removing {question.part} changes the score by {figures}."
 
 
 def section(question: Question, evaluate: Evaluation, *further: Block) -> Section:
@@ -94,20 +112,17 @@ def section(question: Question, evaluate: Evaluation, *further: Block) -> Sectio
             (Prose(f"Not measured: “{question.variant}” is not in the matrix."),),
         )
     rows = list(ablation.changes.items())
-    table = pd.DataFrame(
-        [{"mean": d.mean, "low": d.low, "high": d.high} for _, d in rows],
-        index=[set_name(n) for n, _ in rows],
-    )
     alt = f"Change by removing {question.part}: " + joined(f"{set_name(n)} {change(d)}" for n, d in rows)
     picture = svg(
-        question.key, (7.6, 1.4 + 0.42 * len(rows)), alt,
-        partial(draw.differences, table=table, label="change: points, or percent of the error saved"),
+        question.key, (7.6, 1.9 + 0.42 * len(rows)), alt,
+        partial(draw.differences, panels=_panels(ablation, evaluate)),
     )  # fmt: skip
     return Section(
         question.key,
         question.title,
         (
-            Prose(f"{question.method} {answer(question, ablation)}{_specified(ablation)}"),
+            Prose(f"{answer(question, ablation, evaluate)}{_specified(ablation)}"),
+            Prose(question.method),
             Figure(
                 (Picture(picture),),
                 f"Change of the test score by removing {question.part}, with 95% intervals by seed. Left "
@@ -136,13 +151,27 @@ def section(question: Question, evaluate: Evaluation, *further: Block) -> Sectio
     )
 
 
+def _panels(ablation: Ablation, evaluate: Evaluation) -> dict[str, pd.DataFrame]:
+    """Return the differences in points and those in percent, each with its axis label."""
+    tables = {}
+    for label, accuracy in (("points of accuracy", True), ("percent of the error saved", False)):
+        chosen = {
+            set_name(name): {"mean": value.mean, "low": value.low, "high": value.high}
+            for name, value in ablation.changes.items()
+            if (evaluate.sets[name].measure == "accuracy") == accuracy
+        }
+        if chosen:
+            tables[label] = pd.DataFrame.from_dict(chosen, orient="index")
+    return tables
+
+
 def _specified(ablation: Ablation) -> str:
     if ablation.specification is None:
         return ""
     ours = ablation.accuracy
     measured = (
         f"; ours, over the classifications with a true symmetry, is {signed(ours.mean, 1)} "
-        f"({ours.low:.1f} to {ours.high:.1f})"
+        f"({interval(ours.low, ours.high, 1)})"
         if ours
         else ""
     )

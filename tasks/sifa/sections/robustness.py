@@ -4,17 +4,42 @@ from __future__ import annotations
 
 from functools import partial
 
-from tasks.report.blocks import Block, Figure, Picture, Prose, Section, count, grid, joined
+from tasks.report.blocks import (
+    Block,
+    Cell,
+    Figure,
+    Picture,
+    Prose,
+    Section,
+    count,
+    grid,
+    joined,
+    share,
+    signed,
+)
 from tasks.report.drawing import svg
 from tasks.sifa.contracts.evaluate import Evaluation
 from tasks.sifa.sections.figures import intervals as draw
 from tasks.sifa.sections.words import change, set_name, variant_name
 
 DRAWN = ("sifa", "no-symmetry", "plain", "cnn")
+WHOLE, NO_PART = "sifa", ("no-symmetry",)
+"""The architecture, and the ablation that is a baseline of robustness."""
+EXTRAPOLATED = 100
+"""Multiple of the larger size above which a number of rows is not printed."""
 
 
 def finding(evaluate: Evaluation) -> list[str]:
-    """Return the sentence on the set whose symmetry is false."""
+    """Return the answers on attacks, distant molecules, rows and a false symmetry."""
+    return [
+        *_attack_answer(evaluate),
+        *_similarity_answer(evaluate),
+        *_efficiency_answer(evaluate),
+        *_false_symmetry(evaluate),
+    ]
+
+
+def _false_symmetry(evaluate: Evaluation) -> list[str]:
     false = evaluate.false_symmetry
     if false is None:
         return []
@@ -29,14 +54,115 @@ def finding(evaluate: Evaluation) -> list[str]:
 def section(evaluate: Evaluation) -> Section:
     """Return the section: attacks by radius, shifts, efficiency, the false symmetry."""
     blocks: list[Block] = [
-        *(Prose(sentence) for sentence in finding(evaluate)),
+        *(Prose(sentence) for sentence in _attack_answer(evaluate)),
         *_attacks(evaluate),
         *_shifts(evaluate),
+        *(Prose(sentence) for sentence in _similarity_answer(evaluate)),
+        *_similarity(evaluate),
+        *(Prose(sentence) for sentence in _efficiency_answer(evaluate)),
         *_efficiency(evaluate),
+        *(Prose(sentence) for sentence in _false_symmetry(evaluate)),
     ]
     return Section(
         "robustness", "Robustness, shift and sample efficiency", tuple(blocks) or (Prose("Not measured."),)
     )
+
+
+def _attack_answer(evaluate: Evaluation) -> list[str]:
+    """Return the accuracy at the smallest radius beside the most robust other model.
+
+    A model without a gradient is left out, because its figure is an upper bound.
+    """
+    sentences = []
+    for name, variants in evaluate.attack.items():
+        others = {
+            variant: value.attacked
+            for variant, value in variants.items()
+            if value.masked is not None and (variant in NO_PART or not variant.startswith("no-"))
+        }
+        ours = others.pop(WHOLE, None)
+        if not ours or not others:
+            continue
+        radius = min(ours, key=float)
+        best = max(others, key=lambda variant: others[variant][radius])
+        sentences.append(
+            f"{ours[radius]:.2f} on {set_name(name)} (the most robust other: {variant_name(best)}, "
+            f"{others[best][radius]:.2f})"
+        )
+    if not sentences:
+        return []
+    return [f"Under the smallest attack the architecture keeps an accuracy of {joined(sentences)}."]
+
+
+def _similarity_answer(evaluate: Evaluation) -> list[str]:
+    """Return whether the architecture errs more on unlike molecules, and who errs less."""
+    shift = evaluate.similarity
+    if shift is None:
+        return []
+    far, near = shift.errors[WHOLE][0], shift.errors[WHOLE][-1]
+    worse = "more" if far > near else "less"
+    text = (
+        f"The architecture errs {worse} on molecules that are unlike the training ones: its error of the "
+        f"solubility is {far:.2f} on the third that is least similar and {near:.2f} on the most similar."
+    )
+    better = [name for name, gain in shift.gains.items() if gain.verdict == "loss"]
+    if better:
+        names = joined(
+            f"{variant_name(name)} ({shift.errors[name][0]:.2f})"
+            for name in sorted(better, key=lambda name: shift.errors[name][0])
+        )
+        text += f" There it loses to {names}, by more than the intervals."
+    return [text]
+
+
+def _similarity(evaluate: Evaluation) -> list[Block]:
+    shift = evaluate.similarity
+    if shift is None:
+        return []
+    lowest = [min(errors[third] for errors in shift.errors.values()) for third in range(len(shift.bounds))]
+    order = sorted(shift.errors, key=lambda name: shift.errors[name][0])
+    return [
+        grid(
+            "Error of the solubility (log mol/L) on thirds of the test molecules, by similarity to the "
+            "nearest training molecule (Tanimoto, environments of two bonds); its rank correlation with the "
+            "similarity; and the gain of the architecture over a baseline on the least similar third, in "
+            f"percent. The median similarity is {shift.nearest:.2f} for a test molecule and "
+            f"{shift.within:.2f} between a training molecule and the nearest other one; "
+            f"{share(shift.known_rings)} of the test molecules have a ring system that occurs in training.",
+            (
+                "variant",
+                *(f"similarity {low:.2f} to {high:.2f}" for low, high in shift.bounds),
+                "correlation",
+                "gain, least similar",
+            ),
+            [
+                (
+                    variant_name(name),
+                    *(Cell(f"{e:.2f}", best=e == lowest[i]) for i, e in enumerate(shift.errors[name])),
+                    "–" if (value := shift.correlation[name]) is None else signed(value, 2),
+                    change(shift.gains[name]) if name in shift.gains else "–",
+                )
+                for name in order
+            ],
+        )
+    ]
+
+
+def _efficiency_answer(evaluate: Evaluation) -> list[str]:
+    """Return the rows that the strongest other variants need for the same error."""
+    needed = {
+        name: value.equivalent
+        for name, value in evaluate.efficiency.items()
+        if name != WHOLE and value.equivalent is not None
+    }
+    if WHOLE not in evaluate.efficiency or not needed:
+        return []
+    few = evaluate.efficiency[WHOLE].rows[0]
+    best = min(needed, key=lambda name: needed[name])
+    return [
+        f"With {count(few)} training rows the architecture has the error for which the next best variant, "
+        f"{variant_name(best)}, needs {count(round(needed[best]))}."
+    ]
 
 
 def _attacks(evaluate: Evaluation) -> list[Block]:
@@ -84,7 +210,7 @@ def _attacks(evaluate: Evaluation) -> list[Block]:
 
 def _shifts(evaluate: Evaluation) -> list[Block]:
     rows = [
-        (f"{set_name(name)}: {variant_name(variant)}", shift, f"{value.score:.3f}", f"{value.change:+.1f}")
+        (f"{set_name(name)}: {variant_name(variant)}", shift, f"{value.score:.3f}", signed(value.change, 1))
         for name, variants in evaluate.shift.items()
         for variant, shifts in variants.items()
         for shift, value in shifts.items()
@@ -106,6 +232,7 @@ def _efficiency(evaluate: Evaluation) -> list[Block]:
     if not evaluate.efficiency:
         return []
     few, more = next(iter(evaluate.efficiency.values())).rows
+    most = EXTRAPOLATED * more
     return [
         grid(
             f"Error rate on turned digits after {count(few)} and {count(more)} training rows, and the rows "
@@ -117,9 +244,15 @@ def _efficiency(evaluate: Evaluation) -> list[Block]:
                 (
                     variant_name(variant),
                     *(f"{error:.3f}" for error in value.errors),
-                    "–" if value.equivalent is None else count(round(value.equivalent)),
+                    _needed(value.equivalent, most),
                 )
                 for variant, value in evaluate.efficiency.items()
             ],
         )
     ]
+
+
+def _needed(rows: float | None, most: float) -> str:
+    if rows is None:
+        return "–"
+    return count(round(rows)) if rows <= most else f"over {count(most)}"

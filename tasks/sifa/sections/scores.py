@@ -20,7 +20,7 @@ def finding(evaluate: Evaluation) -> list[str]:
             scores.gains[scores.strongest].verdict
         ]
         sentences.append(
-            f"{set_name(name).capitalize()} ({scores.measure}): the architecture has {ours:.3f}, {verdict} "
+            f"{set_name(name).capitalize()}, {scores.measure}: the architecture has {ours:.3f}, {verdict} "
             f"the "
             f"strongest baseline, {variant_name(scores.strongest)}, with {best:.3f}."
         )

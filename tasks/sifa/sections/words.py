@@ -6,8 +6,8 @@ from tasks.report.blocks import interval, signed
 from tasks.sifa.contracts.evaluate import Difference
 
 SETS = {
-    "digits": "turned digits, few rows",
-    "digits500": "turned digits, more rows",
+    "digits": "turned digits (few rows)",
+    "digits500": "turned digits (more rows)",
     "signals": "one-dimensional digits",
     "molecules": "heat of formation of molecules",
     "solubility": "solubility of molecules",
@@ -43,6 +43,11 @@ def variant_name(name: str) -> str:
     return VARIANTS.get(name, name)
 
 
-def change(value: Difference) -> str:
-    """Format a difference with its interval by seed: ``+1.2 (0.3 to 2.1)``."""
-    return f"{signed(value.mean, 1)} ({interval(value.low, value.high, 1)})"
+def unit(measure: str) -> str:
+    """Return the unit of a difference: points of accuracy, or percent of the error."""
+    return " points" if measure == "accuracy" else "% of the error"
+
+
+def change(value: Difference, unit: str = "") -> str:
+    """Format a difference with its interval by seed: ``+1.2 points (0.3 to 2.1)``."""
+    return f"{signed(value.mean, 1)}{unit} ({interval(value.low, value.high, 1)})"

@@ -96,6 +96,24 @@ def test_one_stage_is_declared_as_among_all(root: Path) -> None:
             declare_one(open_repository(root), name)
 
 
+def test_a_stage_starts_without_reading_the_lock_file(root: Path) -> None:
+    workflow = declared(root)
+    write(
+        root,
+        {
+            "dvc.lock": "damaged: [",
+            "sub/dvc.yaml": FILES["dvc.yaml"],
+            "sub/params.yaml": FILES["params.yaml"],
+        },
+    )
+    repository = open_repository(root)
+    assert declare_one(repository, "reed-tune@ann-1").stages == {
+        "reed-tune@ann-1": workflow.stages["reed-tune@ann-1"]
+    }
+    (other,) = declare_one(repository, "sub/dvc.yaml:reed-tune@ann-1").stages.values()
+    assert (other.wdir, dict(other.cell)) == ("sub", {"player": "ann", "trial": 1})
+
+
 def test_a_file_that_an_argument_names_keeps_its_name(root: Path) -> None:
     text = FILES["oboes/reed.py"].replace("tune(player: Length", "tune(ann: Length, bob: Length")
     declaration = FILES["dvc.yaml"].replace('"raw/${item.player}.json"', "raw/ann.json, raw/bob.json")

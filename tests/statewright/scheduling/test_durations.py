@@ -15,6 +15,7 @@ from statewright.scheduling.durations import (
     FILE,
     Duration,
     expected_durations,
+    ranges,
     read_file,
     write_file,
 )
@@ -66,6 +67,16 @@ def test_past_runs_win_over_the_file_and_the_file_over_the_hint(record: Path) ->
     assert expected_durations(record, WORKFLOW)["a"] == Duration(
         pytest.approx(8 / 1.5), pytest.approx(18.0), "2 runs here"
     )
+
+
+def test_a_stage_that_ran_once_is_expected_to_take_as_long_again(record: Path) -> None:
+    add_runs(record, "a", 12.0)
+    add_runs(record, "b", 2.0, 8.0)
+    known = expected_durations(record, WORKFLOW)
+    assert known["a"].expected == pytest.approx(12)
+    assert known["b"].expected == pytest.approx(4)  # half of the longer, twice the shorter
+    plan = Plan({a: Decision(a, "must", (), seconds) for a, seconds in ranges(record, WORKFLOW).items()})
+    assert expected_seconds(plan) == pytest.approx({"a": 12, "b": 4, "c": 7})
 
 
 def test_the_file_has_rounded_medians_and_changes_only_with_them(record: Path) -> None:
@@ -126,14 +137,14 @@ def test_a_clone_is_predicted_from_the_committed_file(tmp_path: Path) -> None:
     commit(root)
     decisions = open_session(root, []).plan.decisions
     assert {a: d.seconds for a, d in decisions.items()} == {
-        "one": (pytest.approx(20), pytest.approx(40)),
-        "two": (pytest.approx(60), pytest.approx(120)),
+        "one": (pytest.approx(20), pytest.approx(45)),
+        "two": (pytest.approx(60), pytest.approx(135)),
     }
     printed = statewright(root, "durations").stdout.splitlines()
     assert [line.split() for line in printed] == [
         ["stage", "expected", "range", "source"],
-        ["one", "30", "s", "20-40", "s", FILE],
-        ["two", "1:30", "1-2", "min", "meta.seconds"],
+        ["one", "30", "s", "20-45", "s", FILE],
+        ["two", "1:30", "1-2.2", "min", "meta.seconds"],
     ]
     answer = json.loads(statewright(root, "durations", "--json").stdout)
     assert answer["one"]["seconds"] == pytest.approx(30)

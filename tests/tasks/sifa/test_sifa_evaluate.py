@@ -110,8 +110,20 @@ def preprocess() -> PreprocessMetrics:
 
 
 @pytest.fixture(scope="module")
-def outputs(cells, preprocess):
-    return evaluate(cells, preprocess, params=PARAMS, matrix=matrix())
+def solubility() -> dict[str, np.ndarray]:
+    """Chains of 1 to 10 carbon atoms; the training molecules are the shortest."""
+    x = np.zeros((ROWS + 200, 10, 17))
+    for number, chain in enumerate(x):
+        length = 1 + number * 10 // len(x)
+        chain[:length, :2] = 6, 4
+        for atom in range(length - 1):
+            chain[atom, 7 + atom + 1] = chain[atom + 1, 7 + atom] = 1
+    return {"x": x, "y": np.arange(len(x)) / 100} | {f"train.{seed}": np.arange(60) for seed in SEEDS}
+
+
+@pytest.fixture(scope="module")
+def outputs(cells, preprocess, solubility):
+    return evaluate(cells, preprocess, solubility, params=PARAMS, matrix=matrix())
 
 
 def test_ablations_have_the_intervals_of_the_paired_t_test(outputs):
@@ -188,7 +200,40 @@ def test_shifts_and_sample_efficiency(outputs):
     assert "cnn" not in outputs.evaluate.efficiency
 
 
-def test_validation_has_no_figure_of_test_rows(outputs, cells, preprocess, tmp_path):
+def test_errors_of_molecules_by_similarity_to_the_training_set(outputs, solubility, tmp_path):
+    similarity = outputs.evaluate.similarity
+    # All training molecules are one atom, no molecule has a ring, and the errors do not depend on the row.
+    assert (similarity.within, similarity.known_rings) == (1, 1)
+    assert similarity.errors["sifa"] == pytest.approx([0.1] * 3)
+    assert abs(similarity.correlation["sifa"]) < 0.1  # of rounding errors
+    assert similarity.gains["forest"].mean == pytest.approx(-25, abs=0.01)
+    assert set(similarity.gains) == {"plain", "mlp", "forest"}
+    for seed in SEEDS:
+        write_cell(tmp_path, "solubility", "sifa", seed, 0.1)
+        cell = tmp_path / f"solubility-sifa-{seed}"
+        row = np.arange(ROWS) + 100 * seed
+        # The longer a chain, the less it is like one atom; 3 and 4 atoms are equally near, and 5 and more.
+        atoms = 1 + row * 10 // (ROWS + 200)
+        prediction = row / 100 + np.array([1, 2, 3, 3, 5, 5, 5, 5, 5, 5])[atoms - 1]
+        save_file(
+            {"row": row, "target": row / 100, "prediction": prediction}, cell / "predictions.safetensors"
+        )
+    chosen = matrix(
+        data=("solubility",), variants=("sifa",), ablated=(), grids=(), graphs=(), graph_variants=()
+    )
+    figures = PreprocessMetrics(
+        sets={"solubility": SetFigures(rows=600, train=60, test=ROWS, classes=1, shape=[10, 17])}
+    )
+    longer = evaluate(tmp_path, figures, solubility, params=PARAMS, matrix=chosen).evaluate.similarity
+    assert longer.errors["sifa"] == sorted(longer.errors["sifa"], reverse=True)
+    assert longer.errors["sifa"][0] == pytest.approx(5)
+    assert longer.correlation["sifa"] < -0.75  # -1 but for rounding errors, which break ties
+    # Chains of 5 and more atoms have 6 environments, one atom has 2 (itself, and nothing around it), and
+    # both have the atom.
+    assert longer.bounds[0] == pytest.approx((1 / 7, 1 / 7), abs=1e-5) and longer.bounds[2][1] == 1
+
+
+def test_validation_has_no_figure_of_test_rows(outputs, cells, preprocess, solubility, tmp_path):
     figures = outputs.validation
     assert figures.loss == pytest.approx((0.1 + 0.1 + 0.1 + 0.3) / 4)
     assert figures.sets["digits"].gap == pytest.approx(0.1 - 0.05)
@@ -202,17 +247,19 @@ def test_validation_has_no_figure_of_test_rows(outputs, cells, preprocess, tmp_p
     worse = evaluate(
         tmp_path,
         preprocess,
+        solubility,
         params=PARAMS,
         matrix=matrix(data=("digits",), ablated=("digits",), grids=(), graphs=()),
     )
     assert worse.validation.sets["digits"] == figures.sets["digits"]
     assert worse.evaluate.sets["digits"].variants["sifa"].score == 0.5
+    assert worse.evaluate.similarity is None
     assert worse.evaluate.efficiency == {} and worse.evaluate.false_symmetry is None
 
 
-def test_a_missing_cell_and_other_test_rows_raise_an_error(cells, preprocess, tmp_path):
+def test_a_missing_cell_and_other_test_rows_raise_an_error(cells, preprocess, solubility, tmp_path):
     with pytest.raises(ContractError, match=r"digits-sifa-5/scores\.json is missing"):
-        evaluate(cells, preprocess, params=PARAMS, matrix=matrix(seeds=(0, 5)))
+        evaluate(cells, preprocess, solubility, params=PARAMS, matrix=matrix(seeds=(0, 5)))
     for variant in ("sifa", "plain"):
         for seed in (0, 1):
             write_cell(tmp_path, "digits", variant, seed, 0.1)
@@ -221,4 +268,4 @@ def test_a_missing_cell_and_other_test_rows_raise_an_error(cells, preprocess, tm
     save_file({"row": np.arange(ROWS), "target": target, "prediction": np.eye(3)[target]}, file)
     few = matrix(data=("digits",), variants=("sifa", "plain"), ablated=(), grids=(), graphs=(), seeds=(0, 1))
     with pytest.raises(ContractError, match="different test rows"):
-        evaluate(tmp_path, preprocess, params=PARAMS, matrix=few)
+        evaluate(tmp_path, preprocess, solubility, params=PARAMS, matrix=few)

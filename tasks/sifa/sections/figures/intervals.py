@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 COLOURS = (BLUE, VERMILION, GREY, INK)
 
 
-def differences(figure: Figure, table: pd.DataFrame, label: str) -> None:
-    """Draw one row per set: a difference with its interval, and the line of 0.
+def differences(figure: Figure, panels: Mapping[str, pd.DataFrame]) -> None:
+    """Draw a panel for each unit, so that no unit stretches the axis of another.
+
+    A panel has one row per set: a difference with its interval, and the line of 0.
 
     Parameters
     ----------
-    table : DataFrame
-        Index: names, the first on top. Columns `mean`, `low`, `high`.
+    panels : mapping of str to DataFrame
+        Label of the axis -> table. Index: names, the first on top. Columns `mean`, `low`, `high`.
     """
-    axes = figure.subplots()
-    axes.axvline(0, color=INK, linewidth=0.8)
-    for place, (_, row) in enumerate(table.iterrows()):
-        axes.plot([row["low"], row["high"]], [place, place], color=BLUE, linewidth=2)
-        axes.plot(row["mean"], place, "o", color=BLUE, markersize=5)
-    axes.set_yticks(range(len(table)), [str(name) for name in table.index])
-    axes.set(xlabel=label, ylim=(len(table) - 0.4, -0.6))
+    heights = [0.8 + len(table) for table in panels.values()]
+    rows = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
+    for axes, (label, table) in zip(rows[:, 0], panels.items(), strict=True):
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for place, (_, row) in enumerate(table.iterrows()):
+            axes.plot([row["low"], row["high"]], [place, place], color=BLUE, linewidth=2)
+            axes.plot(row["mean"], place, "o", color=BLUE, markersize=5)
+        axes.set_yticks(range(len(table)), [str(name) for name in table.index])
+        axes.set(xlabel=label, ylim=(len(table) - 0.4, -0.6))
 
 
 def curves(figure: Figure, lines: Mapping[str, Mapping[float, float]], axis: tuple[str, str]) -> None:
