@@ -20,7 +20,7 @@ from pathlib import Path
 from statewright.files import file_name
 from statewright.planning.absent import AbsentData, absent_data, advice
 from statewright.repository.declaration import relative
-from statewright.repository.sharing import restorable, share_cache
+from statewright.repository.sharing import outside, restorable, share_cache
 from statewright.session import Session
 from statewright.verify.scratch import copy_checkout, copy_ignored, environment_files
 from statewright.workflow import WorkflowError
@@ -109,6 +109,7 @@ def _needed(session: Session, restored: tuple[str, ...]) -> Iterator[str]:
     stages = [session.workflow.stages[address] for address in session.plan.decisions]
     written = {out.path for stage in session.workflow.stages.values() for out in stage.outs}
     for stage in stages:
+        yield from outside(session.repository, stage.address).values()
         for path in (*stage.deps, *stage.params):
             local = "://" not in path and not Path(path).is_absolute()
             if local and not _is_written(path, written):
