@@ -29,7 +29,7 @@ def tables(repeat: int) -> Tables:
     one = [expected_time(lambda ones: 1, n) / least[n] for n in least]
     rows.append(["always one bit", one[0], one[0], one[1], one[1]])
     yield BenchmarkTable(
-        name="leading ones",
+        name="leading-ones",
         title=f"Exact expected time over the least one with {ACTIONS} bits ({least[50]:.1f} iterations for "
         f"50 bits, {least[100]:.1f} for 100), learned on 50 bits and carried to 100; median and largest of "
         f"{len(seeds)} seeds.",
