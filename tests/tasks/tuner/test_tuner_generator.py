@@ -73,7 +73,7 @@ CHOICES = {engine: st.sampled_from(configurations([engine], (1,), (0, 3))) for e
 
 
 @pytest.mark.parametrize("step", ["derive", "filter", "group", "join", "sort", "union"])
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data())
 def test_engines_give_the_rows_of_plain_python(worker: Worker, step: str, data: st.DataObject) -> None:
     pipeline = data.draw(pipelines(step))
