@@ -279,7 +279,7 @@ def carry_out(
         name=name,
         keep_going=keep_going,
         board=board,
-        replay=_replay,
+        replay=replay,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
     times = result.schedule
@@ -308,7 +308,7 @@ def carry_out(
     elif result.failed:
         console.print("fix the error and run again; completed stages are skipped")
         return 1
-    remaining = _new_work(session, result.state)
+    remaining = new_work(session, result.state)
     if remaining.work:
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
@@ -321,7 +321,7 @@ def carry_out(
     return 0
 
 
-def _replay(*arguments: Any) -> bool:
+def replay(*arguments: Any) -> bool:
     """Return whether a stage makes its changes again in a copy."""
     from statewright.verify.replay import repeats_changes
 
@@ -339,7 +339,7 @@ def _watch_hint(session: Session, at_least_s: float = 30) -> str | None:
     return "to watch runs in a browser, start `statewright ui` first"
 
 
-def _new_work(session: Session, state: State) -> Plan:
+def new_work(session: Session, state: State) -> Plan:
     """Return a plan for skipped stages that have work now, because a restore failed."""
     now = decide(session.workflow, state, order=tuple(session.plan.decisions))
     skipped = [a for a, decision in session.plan.decisions.items() if decision.verdict == SKIP]

@@ -100,6 +100,7 @@ def transition(
     keep_going: bool = True,
     board: Board | None = None,
     replay: Replay | None = None,
+    recorded: bool = True,
 ) -> Result:
     """Carry out `plan` and return the outcome of each stage and the new state.
 
@@ -114,6 +115,8 @@ def transition(
         Whether to start, after a failure, the stages that do not need the failed one.
     replay : Replay, optional
         Decides whether a stage itself has changed a dependency (default: such a stage fails).
+    recorded : bool
+        Whether MLflow and Prefect get a run; without, the caller records the transition.
 
     Raises
     ------
@@ -131,12 +134,12 @@ def transition(
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     record: PrefectRecord | None = None
-    if not in_flow_run():
+    if recorded and not in_flow_run():
         prefect = read_configuration(repository.root).prefect
         record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
     remove_old_logs(control / "logs")
     with ExitStack() as stack:
-        recorder = Recorder(repository.root)
+        recorder = Recorder(repository.root, silent=not recorded)
         stack.callback(_close_record, recorder, result)
         warm = stack.enter_context(open_launcher([*preload], lock)) if preload else None
         plain = stack.enter_context(open_launcher(lock=lock))

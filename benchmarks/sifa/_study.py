@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts import ROOT, Tables
+from benchmarks.sifa._cells import code_key
 from statewright import files
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber
 from tasks.sifa.contracts.rows import PreprocessOutputs
@@ -96,7 +97,7 @@ def _cell(name: str, variant: str, seed: int, seeds: int) -> dict[str, Any]:
     from tasks.sifa.cell import run_cell
 
     params = TrainParams(**_params()["train"] | {"validation": 0.0})
-    key = files_key(name, variant)
+    key = code_key("tasks.sifa.cell.run_cell", _params())
     path = ROOT / ".statewright" / "benchmarks" / "sifa" / key / f"{name}-{variant}-{seed}.json"
     if path.is_file():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -107,26 +108,6 @@ def _cell(name: str, variant: str, seed: int, seeds: int) -> dict[str, Any]:
     files.save(result.scores, path)
     print(f"{name} {variant} {seed}: {result.scores.score:.4f} in {result.scores.seconds:.1f} s", flush=True)
     return result.scores.model_dump()
-
-
-@cache
-def files_key(name: str, variant: str) -> str:
-    """Return a hash of the params and of the code that trains a cell."""
-    from statewright.fingerprint import Sources, closure
-    from statewright.workflow import digest
-
-    sources = Sources(ROOT)
-    start = sources.find("tasks.sifa.cell.run_cell")
-    if start is None:
-        raise LookupError("tasks/sifa/cell.py has no function run_cell")
-    code = sorted(definition.label + _text(definition.node) for definition in closure(sources, start))
-    return digest([_params(), code])[:16]
-
-
-def _text(node: Any) -> str:
-    import ast
-
-    return ast.unparse(node)
 
 
 @cache

@@ -8,7 +8,8 @@ A = E[a a'] are the inputs of a linear layer and G = E[g g'] the derivatives by 
     A + pi sqrt(damping) I,    G + sqrt(damping) / pi I,    pi^2 = (tr A / dim A) / (tr G / dim G)
 
 Between two refreshes the factors are constant, and this is the conformal leapfrog with the metric A (x) G,
-lr = h^2 and momentum = exp(-gamma h): a baseline, and the same dynamics with a better metric.
+lr = h^2 and momentum = exp(-gamma h). At a refresh K-FAC keeps its velocity, and the leapfrog
+(`methods.sifa.kronecker_leapfrog`) its momentum: the two part there.
 
 References
 ----------
@@ -65,17 +66,7 @@ class KFAC(torch.optim.Optimizer):
                 f"found lr = {lr}, momentum = {momentum}, damping = {damping}, refresh = {refresh}; expected "
                 "lr > 0, momentum of 0 to below 1, damping > 0 and refresh >= 1"
             )
-        self._layers = {
-            name: layer
-            for name, layer in model.named_modules()
-            if isinstance(layer, nn.Linear) and layer.weight.requires_grad
-        }
-        known = {id(value) for layer in self._layers.values() for value in layer.parameters()}
-        for name, value in model.named_parameters():
-            if value.requires_grad and id(value) not in known:
-                raise ValueError(
-                    f"parameter '{name}' belongs to no linear layer; K-FAC expects linear layers only"
-                )
+        self._layers = linear_layers(model)
         self._measure = measure
         defaults = {"lr": lr, "momentum": momentum, "damping": damping, "refresh": refresh, "steps": 0}
         super().__init__([value for value in model.parameters() if value.requires_grad], defaults)
@@ -99,17 +90,36 @@ class KFAC(torch.optim.Optimizer):
             with torch.enable_grad():
                 measured = self._measure()
             for name, layer in self._layers.items():
-                _renew(self.state[layer.weight], measured[name], group["damping"])
+                renew(self.state[layer.weight], measured[name], group["damping"])
         for layer in self._layers.values():
             state = self.state[layer.weight]
-            natural = state["outputs_inverse"] @ _joined(layer) @ state["inputs_inverse"]
+            natural = state["outputs_inverse"] @ joined_gradient(layer) @ state["inputs_inverse"]
             state["velocity"] = group["momentum"] * state.get("velocity", 0.0) + natural
-            width = layer.in_features
-            layer.weight.sub_(state["velocity"][:, :width], alpha=group["lr"])
-            if layer.bias is not None:
-                layer.bias.sub_(state["velocity"][:, width], alpha=group["lr"])
+            move(layer, state["velocity"], -group["lr"])
         group["steps"] += 1
         return loss
+
+
+def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """Return the trained linear layers by name.
+
+    Raises
+    ------
+    ValueError
+        If a trained parameter belongs to another layer.
+    """
+    layers = {
+        name: layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Linear) and layer.weight.requires_grad
+    }
+    known = {id(value) for layer in layers.values() for value in layer.parameters()}
+    for name, value in model.named_parameters():
+        if value.requires_grad and id(value) not in known:
+            raise ValueError(
+                f"parameter '{name}' belongs to no linear layer; K-FAC expects linear layers only"
+            )
+    return layers
 
 
 def damped_inverses(factors: Factors, damping: float) -> tuple[Tensor, Tensor]:
@@ -124,7 +134,7 @@ def damped_inverses(factors: Factors, damping: float) -> tuple[Tensor, Tensor]:
     )
 
 
-def _joined(layer: nn.Linear) -> Tensor:
+def joined_gradient(layer: nn.Linear) -> Tensor:
     """Return the gradient of the weights with that of the bias as the last column."""
     gradient = layer.weight.grad
     if gradient is None:
@@ -136,8 +146,15 @@ def _joined(layer: nn.Linear) -> Tensor:
     return torch.cat([gradient, layer.bias.grad[:, None]], dim=1)
 
 
-def _renew(state: dict[str, Any], measured: Factors, damping: float) -> None:
-    """Average the factors with those before, up to about 20 of them."""
+def move(layer: nn.Linear, direction: Tensor, length: float) -> None:
+    """Add a multiple of a direction, in the layout of `joined_gradient`."""
+    layer.weight.add_(direction[:, : layer.in_features], alpha=length)
+    if layer.bias is not None:
+        layer.bias.add_(direction[:, layer.in_features], alpha=length)
+
+
+def renew(state: dict[str, Any], measured: Factors, damping: float) -> None:
+    """Average the factors with those before, up to about 20, and invert them."""
     count = state["count"] = state.get("count", 0) + 1
     share = max(1 / count, 0.05)
     for name, value in (("inputs", measured.inputs), ("outputs", measured.outputs)):

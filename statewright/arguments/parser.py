@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from statewright.arguments import authoring, inspection, planning, running
+from statewright.arguments import authoring, inspection, planning, running, tuning
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         planning.add_diff,
         running.add_run,
         running.add_loop,
+        tuning.add_tune,
         inspection.add_params,
         authoring.add_init,
         inspection.add_check,

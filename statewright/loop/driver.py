@@ -43,14 +43,13 @@ from statewright.loop.judge import (
     StopConditions,
     Verdict,
     best_round,
-    find_metric,
     gain,
     judge,
-    unknown_metric,
 )
 from statewright.loop.restore import restore_round
 from statewright.loop.snapshot import current_files, save_current_state, save_round
 from statewright.planning.holdout import require_unread
+from statewright.planning.metric_names import find_metric, unknown_metric
 from statewright.planning.plan import RESTORE, SKIP, decide
 from statewright.reads.store import load_reads
 from statewright.repository.declaration import open_repository

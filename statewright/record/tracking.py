@@ -77,7 +77,7 @@ def find_known(record: Record, journal: str) -> dict[str, KnownRun]:
             return known
 
 
-def _create_run(
+def create_run(
     record: Record, name: str, started: float | None, tags: Mapping[str, str], identity: str
 ) -> KnownRun:
     """Create a run, unless a run with the identity exists."""
@@ -111,7 +111,7 @@ def start_parent(
     identity : str
         Id of the record.
     """
-    run = _create_run(record, name, at, {**tags, "statewright.kind": "transition"}, identity)
+    run = create_run(record, name, at, {**tags, "statewright.kind": "transition"}, identity)
     record.parent_id = run.run_id
     if not run.ended:
         record.client.log_dict(run.run_id, dict(plan), "plan.json")
@@ -195,7 +195,7 @@ def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> st
     }
     if record.parent_id:
         tags["mlflow.parentRunId"] = record.parent_id
-    run = _create_run(record, done.stage.address, done.started, tags, identity)
+    run = create_run(record, done.stage.address, done.started, tags, identity)
     if run.ended:
         return run.run_id
     status = "FAILED" if done.status == "failed" else "FINISHED"
@@ -233,7 +233,7 @@ def _record_trials(record: Record, done: StageRecord, stage_id: str, identity: s
             "mlflow.parentRunId": stage_id,
         }
         own = f"{identity}/{number}" if identity else ""
-        run = _create_run(record, f"{done.stage.address} {number}", done.started, tags, own)
+        run = create_run(record, f"{done.stage.address} {number}", done.started, tags, own)
         if not run.ended:
             metrics = finite(trial.metrics.items())
             log_values(record.client, run.run_id, done.finished, metrics=metrics, params=trial.params)
@@ -250,7 +250,7 @@ def record_benchmark(
     between : (float, float)
         Start and end of the benchmark, in seconds since 1970.
     """
-    run = _create_run(record, name, between[0], {"statewright.kind": "benchmark"}, "")
+    run = create_run(record, name, between[0], {"statewright.kind": "benchmark"}, "")
     status = "FAILED"
     try:
         log_values(record.client, run.run_id, between[1], metrics=finite(metrics.items()))

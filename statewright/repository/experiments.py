@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,13 @@ def _is_cached(out: Any) -> bool:
     return bool(current and current.value) and bool(out.cache.exists(current.value))
 
 
-def check_out(repository: Repository) -> tuple[list[str], list[str]]:
+def check_out(repository: Repository, wanted: Collection[str] | None = None) -> tuple[list[str], list[str]]:
     """Restore the recorded outputs from the cache, including those that git tracks.
+
+    Parameters
+    ----------
+    wanted : collection of str, optional
+        Paths of the outputs to restore (default: all).
 
     Returns
     -------
@@ -71,7 +76,7 @@ def check_out(repository: Repository) -> tuple[list[str], list[str]]:
     with repository.locked():
         for out in _recorded_outputs(repository):
             path = relative(out, repository.root)
-            if not out.workspace_status():
+            if (wanted is not None and path not in wanted) or not out.workspace_status():
                 continue
             if out.changed_cache():
                 missing.append(path)
@@ -139,3 +144,38 @@ def _git(root: Path, *arguments: str, index: Path | None = None) -> str:
         ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=True
     )
     return completed.stdout.strip()
+
+
+def save_experiment_of_copy(
+    root: Path, copied: Path, name: str, message: str, files: Iterable[str]
+) -> str | None:
+    """Save the state of a scratch copy as a DVC experiment of the repository that it is a copy of.
+
+    The commit is built in the copy, and only its objects and its reference come here: files, index and
+    branches of the user stay unchanged. The outputs are restored from the cache that both share.
+
+    Parameters
+    ----------
+    root, copied : Path
+        The DVC repository, and its copy with the same commit (see `verify.scratch`).
+    files : iterable of str
+        Paths of files to save beside the tracked ones, relative to both.
+
+    Returns
+    -------
+    str or None
+        The reason why it was not saved, or None if it was.
+    """
+    from dvc.repo.experiments.refs import ExpRefInfo
+
+    unsaved = save_experiment(copied, name, message, files)
+    if unsaved:
+        return unsaved
+    try:
+        reference = str(ExpRefInfo(_git(copied, "rev-parse", "HEAD"), name))
+        source = _git(copied, "rev-parse", "--show-toplevel")
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        _git(root, "-c", "gc.auto=0", "fetch", *options, source, f"+{reference}:{reference}")
+    except subprocess.CalledProcessError as error:
+        return f"git {error.cmd[-1]}: {error.stderr.strip() or error.returncode}"
+    return None

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from statewright.record import journal
 from statewright.record.experiment import context_tags, experiment_name
 from statewright.record.journal import Journal
 from statewright.record.outputs import files_of
+from statewright.record.studies import StudyRecord, TrialRecord, masked_trial
 from statewright.record.tracking import StageRecord
 
 LIVE_S = 5.0
@@ -44,10 +45,13 @@ class Recorder:
     ----------
     root : Path
         The repository.
+    silent : bool
+        Whether to record nothing.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, silent: bool = False) -> None:
         self._root = root
+        self._silent = silent
         self._journal = Journal(root, _header(root))
         self._process: subprocess.Popen[bytes] | None = None
         self._problem: str | None = None
@@ -58,6 +62,8 @@ class Recorder:
 
     def start(self, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
         """Open the parent run."""
+        if self._silent:
+            return
         self._timer.start()
         at = time.time()
 
@@ -77,6 +83,8 @@ class Recorder:
 
     def stage(self, done: StageRecord) -> None:
         """Record a stage as a child run."""
+        if self._silent:
+            return
         files = files_of(self._root, done.stage, self._journal.hold) if done.status != "failed" else ()
         self._send({"do": "stage", "done": asdict(replace(done, files=files))})
 
@@ -103,6 +111,21 @@ class Recorder:
         values = {"between": between, "tags": tags, "plan": plan, "metrics": metrics}
         self._send({"do": "round", "context": context_tags(self._root), **values})
 
+    def study(self, study: StudyRecord) -> None:
+        """Open the parent run of a search, or continue it."""
+        self._timer.start()
+        self._send({"do": "study", "study": asdict(study), "context": context_tags(self._root)})
+
+    def trial(self, key: str, trial: TrialRecord) -> None:
+        """Record a trial of the search with a key."""
+        self._send({"do": "trial", "key": key, "trial": asdict(masked_trial(trial))})
+
+    def end_study(self, metrics: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:
+        """Close the parent run of a search, with files such as its page."""
+        held = [asdict(self._journal.hold(path)) for path in files]
+        values = {"at": time.time(), "metrics": metrics, "tags": tags, "files": held}
+        self._send({"do": "end study", **values})
+
     def close(self) -> tuple[str | None, str | None]:
         """Let the record be written in the background.
 
@@ -125,6 +148,8 @@ class Recorder:
         return self._journal.name, problem
 
     def _send(self, message: Mapping[str, Any]) -> None:
+        if self._silent:
+            return
         self._join()
         try:
             self._journal.append(message)

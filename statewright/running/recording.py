@@ -12,7 +12,7 @@ from typing import Any
 
 from statewright.environment import quiet
 from statewright.masking import mask_text
-from statewright.record import experiment, journal, tracking
+from statewright.record import experiment, journal, studies, tracking
 from statewright.record.journal import HeldFile
 from statewright.record.store import local_uri, tracking_uri
 from statewright.record.tracking import StageRecord
@@ -87,7 +87,8 @@ def record_journal(root: Path, path: Path) -> tuple[bool, str | None]:
                 )
                 record.known = tracking.find_known(record, path.stem)
             _record(record, message, f"{path.stem}/{message['id']}")
-            open_parent = message["do"] == "start" or (open_parent and message["do"] != "end")
+            begins, ends = message["do"] in ("start", "study"), message["do"] in ("end", "end study")
+            open_parent = begins or (open_parent and not ends)
         except Exception as error:
             problem = problem or mask_text(f"{type(error).__name__}: {error}".splitlines()[0])
             if record is None or experiment.is_temporary(error):
@@ -104,6 +105,13 @@ def _record(record: Any, message: Mapping[str, Any], identity: str) -> None:
         )
     elif message["do"] == "stage":
         tracking.record_stage(record, _stage_record(message["done"]), identity=identity)
+    elif message["do"] == "study":
+        studies.start_study(record, studies.StudyRecord(**message["study"]))
+    elif message["do"] == "trial":
+        studies.record_trial(record, message["key"], studies.TrialRecord(**message["trial"]))
+    elif message["do"] == "end study":
+        files = [HeldFile(**file) for file in message["files"]]
+        studies.end_study(record, message["at"], message["metrics"], message["tags"], files)
     elif message["do"] == "round":
         values = {key: message[key] for key in ("between", "tags", "plan", "metrics")}
         tracking.record_round(record, **values, identity=identity)

@@ -72,7 +72,7 @@ class OptimisersParams(Params):
     tasks: tuple[Literal["digits-mlp", "signals-mlp", "molecules-mlp", "digits-logistic"], ...] = Field(
         min_length=1, description="learning tasks: one axis of the matrix"
     )
-    optimisers: tuple[Literal["adamw", "sgd", "kfac", "leapfrog"], ...] = Field(
+    optimisers: tuple[Literal["adamw", "sgd", "kfac", "leapfrog", "kfac-leapfrog"], ...] = Field(
         min_length=1, description="optimisers: the other axis of the matrix"
     )
     trials: int = Field(ge=1, le=1000, description="random settings of each search")
@@ -97,7 +97,7 @@ class OptimiserCell(Params):
     """Values of one cell of the matrix of optimisers."""
 
     task: str
-    optimiser: Literal["adamw", "sgd", "kfac", "leapfrog"]
+    optimiser: Literal["adamw", "sgd", "kfac", "leapfrog", "kfac-leapfrog"]
 
 
 class Cell(Params):

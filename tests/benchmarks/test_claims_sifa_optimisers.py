@@ -19,6 +19,10 @@ def test_gains_are_counted_by_their_intervals() -> None:
     assert f"| {CORRECTED} |" in row
     assert "of 2 pairs of task and budget" in row
     assert ": AdamW 1 and 0, SGD 0 and 1, K-FAC 0 and 2. " in row
+    assert "metric of K-FAC" not in row
+    tables = [study["tables"][0], {"name": "kronecker", "columns": COLUMNS, "rows": ROWS[1:]}]
+    row = claim.row({"sifa": {}, "benchmarks": {"optimisers": {"tables": tables}}})
+    assert "With the metric of K-FAC: AdamW 0 and 0, SGD 0 and 1, K-FAC 0 and 1." in row
     without = claim.row({"sifa": {}, "benchmarks": {}})
     assert f"| {OPEN} |" in without
     assert "is not run yet" in without

@@ -207,7 +207,7 @@ def test_a_plan_and_an_empty_run_import_neither_prefect_nor_mlflow(settled: Path
         "import sys\nfrom statewright.cli import main\n"
         "for line in (['plan'], ['run']):\n"
         "    try:\n        main(line)\n    except SystemExit as end:\n        assert end.code == 0\n"
-        "print('imported:', {'prefect', 'mlflow', 'pandas'} & set(sys.modules))\n"
+        "print('imported:', {'prefect', 'mlflow', 'pandas', 'numpy'} & set(sys.modules))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

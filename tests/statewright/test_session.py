@@ -48,8 +48,8 @@ def test_a_skipped_stage_after_a_failed_restore_is_planned_again() -> None:
 
     plan = Plan({"first": Decision("first", RESTORE), "second": Decision("second", SKIP)})
     opened = session.Session(None, workflow, after("m"), plan)  # type: ignore[arg-type]
-    assert session._new_work(opened, after("m")).work == ()
-    assert session._new_work(opened, after("other")).work == ("second",)
+    assert session.new_work(opened, after("m")).work == ()
+    assert session.new_work(opened, after("other")).work == ("second",)
 
 
 def test_a_half_written_metric_does_not_block_the_plan(tmp_path: Path) -> None:

@@ -367,7 +367,7 @@ def test_a_run_without_a_server_neither_imports_prefect_nor_starts_a_server(tmp_
         "        started.append(str(command))\n"
         "        super().__init__(command, *rest, **named)\n"
         "subprocess.Popen = Popen\n"
-        "atexit.register(lambda: print('imported:', {'prefect', 'mlflow'} & set(sys.modules)))\n"
+        "atexit.register(lambda: print('imported:', {'prefect', 'mlflow', 'numpy'} & set(sys.modules)))\n"
         "atexit.register(lambda: print('reporters:', sum('prefect' in command for command in started)))\n"
         "from statewright.running import servers\n"
         "servers.find_server.__defaults__ = (9,)\n"

@@ -13,12 +13,11 @@ from statewright.loop.judge import (
     StopConditions,
     Target,
     best_round,
-    find_metric,
     gain,
     judge,
     parse_target,
-    unknown_metric,
 )
+from statewright.planning.metric_names import find_metric, unknown_metric
 from statewright.workflow import WorkflowError
 
 METRICS = ("out/evaluate.json:loss.rmse", "out/evaluate.json:mae", "fit/train.json:loss.rmse", "top.json:n")

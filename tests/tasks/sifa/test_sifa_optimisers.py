@@ -24,7 +24,7 @@ def sets(outputs: PreprocessOutputs) -> dict:
     return {name: getattr(outputs, name) for name in ("digits500", "signals", "molecules")}
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd", "kfac", "leapfrog"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "kfac", "leapfrog", "kfac-leapfrog"])
 def test_a_choice_is_repeated_with_other_seeds(preprocessed: PreprocessOutputs, name: str) -> None:
     cell = OptimiserCell(task="digits-logistic", optimiser=name)  # type: ignore[arg-type]
     found = optimisers(**sets(preprocessed), cell=cell, params=PARAMS)

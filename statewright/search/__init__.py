@@ -1,0 +1,1 @@
+"""Search for the params that give the least value: spaces, samplers, noise."""

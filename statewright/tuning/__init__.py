@@ -1,0 +1,1 @@
+"""Search for the params of a pipeline that give the best metric."""
