@@ -1,0 +1,1 @@
+"""Stages of the tuner, and its generator of data pipelines."""

@@ -1,0 +1,1 @@
+"""Generator of data pipelines: typed programs from a specification."""
