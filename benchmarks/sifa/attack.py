@@ -56,7 +56,7 @@ def tables(repeat: int) -> Tables:
 
 
 def by_steps(trained: Trained, x: np.ndarray, y: np.ndarray, seed: int) -> list[float]:
-    """Return accuracy without attack, by steps, of the search alone, and the masked share."""
+    """Return the accuracies of a row of the table, and the masked share."""
     if trained.module is None:
         raise ValueError("the model has no gradient; expected one with a module")
     kind = next(trained.module.parameters()).dtype

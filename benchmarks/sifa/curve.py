@@ -59,7 +59,7 @@ def gain(ours: NDArray[np.float64], other: NDArray[np.float64]) -> str:
 
 
 def division(labels: NDArray[np.int64], size: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return training rows with the classes in proportion, and the test rows of the seed."""
+    """Return training rows, classes in proportion, and the test rows of a seed."""
     from sklearn.model_selection import train_test_split
 
     split = partial(train_test_split, random_state=seed)

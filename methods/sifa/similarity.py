@@ -1,4 +1,4 @@
-r"""Similarity of molecular graphs: how far test molecules are from the training ones.
+r"""Similarity of molecular graphs: distance from the training molecules.
 
 The fingerprint of a molecule is the set of the environments of its atoms out to two bonds, each written as a
 Weisfeiler-Lehman hash of elements and bonds. Two fingerprints are compared by

@@ -68,8 +68,13 @@ def probe(folder: Path, preload: list[str]) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "preload",
-    [[], ["toy_stages.kernels", "numpy", "torch"], ["numpy", "torch"]],
-    ids=["plain", "pinned", "late"],
+    [
+        [],
+        ["toy_stages.kernels", "numpy", "torch"],
+        ["toy_stages.kernels", "numpy", "torch._dynamo"],
+        ["numpy", "torch"],
+    ],
+    ids=["plain", "pinned", "optimiser", "late"],
 )
 def test_kernels_of_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preload: list[str]) -> None:
     """Find the kernels for AVX2, also if the supervisor loaded the libraries."""

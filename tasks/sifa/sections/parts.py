@@ -152,7 +152,7 @@ def section(question: Question, evaluate: Evaluation, *further: Block) -> Sectio
 
 
 def _panels(ablation: Ablation, evaluate: Evaluation) -> dict[str, pd.DataFrame]:
-    """Return the differences in points and those in percent, each with its axis label."""
+    """Return the differences in points and those in percent, by axis label."""
     tables = {}
     for label, accuracy in (("points of accuracy", True), ("percent of the error saved", False)):
         chosen = {

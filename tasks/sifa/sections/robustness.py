@@ -22,7 +22,13 @@ from tasks.sifa.contracts.evaluate import Evaluation
 from tasks.sifa.sections.figures import intervals as draw
 from tasks.sifa.sections.words import change, set_name, variant_name
 
-DRAWN = ("sifa", "no-symmetry", "plain", "cnn")
+DRAWN = {
+    "sifa": "architecture",
+    "no-symmetry": "without symmetry",
+    "plain": "plain transformer",
+    "cnn": "convolutional network",
+}
+"""Variants of the figure, in the order of its colours, with short names."""
 WHOLE, NO_PART = "sifa", ("no-symmetry",)
 """The architecture, and the ablation that is a baseline of robustness."""
 EXTRAPOLATED = 100
@@ -86,16 +92,16 @@ def _attack_answer(evaluate: Evaluation) -> list[str]:
         radius = min(ours, key=float)
         best = max(others, key=lambda variant: others[variant][radius])
         sentences.append(
-            f"{ours[radius]:.2f} on {set_name(name)} (the most robust other: {variant_name(best)}, "
-            f"{others[best][radius]:.2f})"
+            f"{ours[radius]:.2f} within radius {radius} on {set_name(name)}, and the most robust other "
+            f"{others[best][radius]:.2f}: {variant_name(best)}"
         )
     if not sentences:
         return []
-    return [f"Under the smallest attack the architecture keeps an accuracy of {joined(sentences)}."]
+    return [f"Under attack, the architecture keeps an accuracy of {'; '.join(sentences)}."]
 
 
 def _similarity_answer(evaluate: Evaluation) -> list[str]:
-    """Return whether the architecture errs more on unlike molecules, and who errs less."""
+    """Return whether the architecture errs more on unlike molecules."""
     shift = evaluate.similarity
     if shift is None:
         return []
@@ -111,7 +117,7 @@ def _similarity_answer(evaluate: Evaluation) -> list[str]:
             f"{variant_name(name)} ({shift.errors[name][0]:.2f})"
             for name in sorted(better, key=lambda name: shift.errors[name][0])
         )
-        text += f" There it loses to {names}, by more than the intervals."
+        text += f" On the least similar it loses to {names}, by more than the intervals."
     return [text]
 
 
@@ -131,7 +137,7 @@ def _similarity(evaluate: Evaluation) -> list[Block]:
             f"{share(shift.known_rings)} of the test molecules have a ring system that occurs in training.",
             (
                 "variant",
-                *(f"similarity {low:.2f} to {high:.2f}" for low, high in shift.bounds),
+                *(f"{low:.2f} to {high:.2f}" for low, high in shift.bounds),
                 "correlation",
                 "gain, least similar",
             ),
@@ -149,7 +155,7 @@ def _similarity(evaluate: Evaluation) -> list[Block]:
 
 
 def _efficiency_answer(evaluate: Evaluation) -> list[str]:
-    """Return the rows that the strongest other variants need for the same error."""
+    """Return the rows that the next best variant needs for the same error."""
     needed = {
         name: value.equivalent
         for name, value in evaluate.efficiency.items()
@@ -171,9 +177,9 @@ def _attacks(evaluate: Evaluation) -> list[Block]:
     radii: list[str] = []
     for name, variants in evaluate.attack.items():
         lines = {
-            variant_name(variant): {0.0: value.clean} | {float(r): a for r, a in value.attacked.items()}
-            for variant, value in variants.items()
-            if variant in DRAWN
+            label: {0.0: value.clean} | {float(r): a for r, a in value.attacked.items()}
+            for variant, label in DRAWN.items()
+            if (value := variants.get(variant))
         }
         alt = f"Accuracy under attack on {set_name(name)}: " + joined(
             f"{variant} {min(line.values()):.2f} at the largest radius" for variant, line in lines.items()

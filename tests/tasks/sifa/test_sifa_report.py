@@ -164,12 +164,10 @@ def test_robustness_distance_and_rows_are_answered_beside_the_best_other_model(
 ) -> None:
     findings = " ".join(outputs[1].split())
     # Neither an ablation nor a model without a gradient is the other model.
-    assert (
-        "keeps an accuracy of 0.40 on turned digits (few rows) (the most robust other: convolutional"
-        in findings
-    )
+    assert "keeps an accuracy of 0.40 within radius 0.1 on turned digits (few rows)" in findings
+    assert "the most robust other 0.30: convolutional network." in findings
     assert "1.20 on the third that is least similar and 0.60 on the most similar" in findings
-    assert "There it loses to kernel machine (0.90), by more than the intervals." in findings
+    assert "On the least similar it loses to kernel machine (0.90), by more than the intervals." in findings
     assert "the next best variant, support vector machine, needs 321." in findings
     assert "over 50,000" in outputs[0]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, INK, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREY, INK, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,4 +51,5 @@ def curves(figure: Figure, lines: Mapping[str, Mapping[float, float]], axis: tup
         places = sorted(line)
         axes.plot(places, [line[place] for place in places], "o-", color=colour, label=name, markersize=4)
     axes.set(xlabel=axis[0], ylabel=axis[1])
-    label_once(axes)
+    axes.locator_params(axis="x", nbins=5)
+    figure.legend(loc="outside upper left", ncols=2)
