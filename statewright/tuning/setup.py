@@ -270,7 +270,7 @@ def _say_dirty(root: Path, space: Path | None, console: Console) -> None:
 
 
 def _say_demands(session: Session, workers: int, console: Console) -> None:
-    """Say if the trials that run side by side may need more memory or GPUs than there are."""
+    """Say if parallel trials may need more memory or GPUs than there are."""
     stages = [session.workflow.stages[address] for address in session.plan.decisions]
     capacities = (("ram_gb", "GiB of memory", installed_ram_gb()), ("gpu", "GPU", installed_gpus()))
     for key, unit, capacity in capacities:
