@@ -33,6 +33,7 @@ from statewright.session import Session
 from statewright.terminal.words import terminal
 from statewright.tuning.checkout import folder_of, make_checkout
 from statewright.tuning.hooks import Hooks, Prune
+from statewright.tuning.journal import Journal
 from statewright.tuning.outcomes import check_ready, completed_metric, judged, refuse_undeclared
 from statewright.tuning.pool import Pool
 from statewright.tuning.proposals import Proposals, earlier, repeated, tell
@@ -46,7 +47,6 @@ from statewright.tuning.study import (
     DONE,
     FAILED,
     SEARCH,
-    Journal,
     Study,
     Trial,
     in_flight,
