@@ -178,6 +178,11 @@ def interval(case: Case, worse: list[Outcome], better: list[Outcome], seed: int 
     return f"{whole:.4g} [{low:.4g}, {high:.4g}]"
 
 
+def searches(count: int) -> str:
+    """Return a number of searches in words."""
+    return "1 search a sampler" if count == 1 else f"{count} searches a sampler"
+
+
 def table(name: str, title: str, rows: list[list[TextOrNumber]]) -> BenchmarkTable:
     """Return the table of a part."""
     columns = [

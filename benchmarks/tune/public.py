@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.parts import Omission, Tables, external_data
-from benchmarks.tune._study import Case, Floats, Unseen, compare, table
+from benchmarks.tune._study import Case, Floats, Unseen, compare, searches, table
 
 BUDGET = 15
 HELD_OUT = 1 / 3
@@ -70,7 +70,7 @@ def tables(repeat: int) -> Tables:
     if rows:
         yield table(
             "public",
-            f"Two public repositories, {BUDGET} trials, {repeat} searches. spatra94/ml-ops: RMSE of the "
+            f"Two public repositories, {BUDGET} trials, {searches(repeat)}. spatra94/ml-ops: RMSE of the "
             "quality of wines; lefos99/dvc-demo: 1 - area under the ROC curve of tumours (validation: the "
             "area), where the defaults are one tree of depth 1. Unseen: a third of the rows, removed before "
             "the search.",

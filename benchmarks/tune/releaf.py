@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.parts import Tables
 from benchmarks.tune._ours import our_copy
-from benchmarks.tune._study import Case, Unseen, compare, table
+from benchmarks.tune._study import Case, Unseen, compare, searches, table
 
 BUDGET = 10
 SPACE = """\
@@ -37,7 +37,7 @@ def tables(repeat: int) -> Tables:
         )
         yield table(
             "releaf",
-            f"Log loss of the material in a photograph, one network, {BUDGET} trials, {repeat} searches. "
+            f"Log loss of the material in a photograph, one network, {BUDGET} trials, {searches(repeat)}. "
             "Unseen: the test photographs.",
             compare(case, budget=BUDGET, seeds=repeat),
         )
