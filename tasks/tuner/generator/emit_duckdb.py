@@ -38,6 +38,8 @@ import duckdb
 """
 TYPES = {"integer": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE"}
 SIGNS = {"==": "=", "!=": "<>"}
+BREAK = "\0"
+"""Stands for a line break inside a name or text, which no indentation may change; NUL is in neither."""
 
 
 def emit(plan: Plan, configuration: Configuration) -> Program:
@@ -229,7 +231,7 @@ def sql(expression: Expression, typed: bool = True) -> str:
         "ends_with": "suffix({}, {})",
     }
     if operator in simple:
-        return simple[operator].replace("{}", "\0").replace("\0", parts[0], 1).replace("\0", parts[-1])
+        return simple[operator].format(*parts)
     return f"{operator}({', '.join(parts)})"
 
 
@@ -242,7 +244,7 @@ def literal(value: Value, kind: str, typed: bool = True) -> str:
     if isinstance(value, date):
         return f"DATE '{value.isoformat()}'"
     if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
+        return "'" + value.replace("'", "''").replace("\n", BREAK) + "'"
     if kind == "float":
         # Without an exponent, 0.07 is a decimal.
         return repr(float(value)) + ("" if "e" in repr(float(value)) else "e0")
@@ -251,17 +253,19 @@ def literal(value: Value, kind: str, typed: bool = True) -> str:
 
 def quoted(name: str) -> str:
     """Return a name as SQL, in quotes, which are doubled inside."""
-    return '"' + name.replace('"', '""') + '"'
+    return '"' + name.replace('"', '""').replace("\n", BREAK) + '"'
 
 
 def python_text(text: str) -> str:
     """Return a Python literal of a text, in lines unless one needs an escape."""
-    plain = all(line.isprintable() for line in text.split("\n")) and "\\" not in text and '"""' not in text
     if "\n" not in text:
-        return repr(text)
-    if plain and not any(line.endswith(" ") for line in text.split("\n")):
+        return repr(text.replace(BREAK, "\n"))
+    lines = text.split("\n")
+    plain = all(line.isprintable() and not line.endswith(" ") for line in lines)
+    if plain and "\\" not in text and '"""' not in text:
         return f'"""\n{text}\n"""'
-    return "(" + " ".join(repr(line) for line in text.splitlines(keepends=True)) + ")"
+    ended = [f"{line}\n" for line in lines[:-1]] + lines[-1:]
+    return " ".join(repr(line.replace(BREAK, "\n")) for line in ended)
 
 
 def _indented(text: str) -> str:

@@ -39,6 +39,7 @@ from tasks.tuner.generator.program import (
 
 # The variable is set first: polars reads it when it is imported.
 IMPORTS = """import argparse
+import csv
 import os
 from collections.abc import Sequence
 from datetime import date

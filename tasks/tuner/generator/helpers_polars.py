@@ -20,7 +20,10 @@ TEXTS = (
 ''',
     '''def scan_csv(path: Path, columns: list[str]) -> pl.LazyFrame:
     """Open a CSV file, each field as text; an empty one is null."""
-    return check_columns(path, pl.scan_csv(path, infer_schema=False, glob=False), columns)
+    # polars keeps the doubled quotes of a name in quotes.
+    with path.open(encoding="utf-8", newline="") as file:
+        names = next(csv.reader(file), [])
+    return check_columns(path, pl.scan_csv(path, infer_schema=False, new_columns=names, glob=False), columns)
 ''',
     '''def text(name: str) -> pl.Expr:
     """Return a column of text; empty text of a CSV file is null."""

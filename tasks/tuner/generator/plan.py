@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from tasks.tuner.generator.expressions import (
-    NULL,
-    Aggregate,
-    Expression,
-    ExpressionError,
-    parse_aggregate,
-    parse_condition,
-    parse_expression,
-    unknown,
-)
+from tasks.tuner.generator.expressions import NULL, Aggregate, Expression, ExpressionError, unknown
+from tasks.tuner.generator.parser import parse_aggregate, parse_condition, parse_expression
 from tasks.tuner.generator.spec import LocatedError, Location, Spec
 from tasks.tuner.generator.spec import Step as SpecStep
 
@@ -308,13 +300,14 @@ def _check_once(names: list[str], place: Location) -> None:
 
 def _check_columns(names: tuple[str, ...], place: Location) -> None:
     """Refuse two names that only differ in case: to SQL they are one."""
-    seen: dict[str, str] = {}
+    known: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other is not name:
+        folded = name.casefold()
+        if folded in known:
             raise LocatedError(
-                place, f"the columns {other!r} and {name!r} have one name when case is ignored"
+                place, f"the columns {known[folded]!r} and {name!r} have one name when case is ignored"
             )
+        known[folded] = name
 
 
 def _check_name(name: str, schemas: Mapping[str, Schema], place: Location) -> None:

@@ -203,6 +203,8 @@ def parse_spec(text: str, name: str = "the specification") -> tuple[Spec, Docume
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise SpecError(f"{name}{line}: this is not valid YAML: {error.problem}") from None
+    except SpecError:
+        raise
     except (YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"{name}: this is not valid YAML: {error}") from None
     document = Document(name, data)

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import random
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -278,6 +279,16 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ModuleNotFoundError, match=rf"{module}: pip install 'statewright\[{extra}\]'"):
         make_sampler(name, MIXED, budget=10, seed=0)
+
+
+def test_the_engine_loads_no_package_of_the_samplers() -> None:
+    # `statewright run` works, and starts fast, where they are not installed.
+    code = (
+        "import sys, statewright.api, statewright.cli, statewright.entry;"
+        "print([name for name in ('numpy', 'optuna', 'cma', 'torch') if name in sys.modules])"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
 
 
 def test_the_names_of_the_methods_are_the_same_objects() -> None:
