@@ -13,13 +13,12 @@ The user's tree is read once and never written, unless the best params are to be
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,30 +26,27 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from statewright.files import file_name
 from statewright.masking import mask_arguments
-from statewright.planning.metric_names import find_metric
 from statewright.repository.declaration import open_repository
 from statewright.request import AUTO
 from statewright.session import Session
-from statewright.terminal.words import joined, terminal
+from statewright.terminal.words import terminal
 from statewright.tuning.checkout import folder_of, make_checkout
-from statewright.tuning.metric import OPTION
-from statewright.tuning.missing_file import advice, lacking_file
-from statewright.tuning.pool import Pool, Worker
+from statewright.tuning.hooks import Hooks, Prune
+from statewright.tuning.journal import Journal
+from statewright.tuning.outcomes import check_ready, completed_metric, judged, refuse_undeclared
+from statewright.tuning.pool import Pool
 from statewright.tuning.proposals import Proposals, earlier, repeated, tell
 from statewright.tuning.report import print_end
 from statewright.tuning.setup import Prepared, Search, prepare, study_name
-from statewright.tuning.sources import changed_sources, split_name
+from statewright.tuning.sources import split_name
 from statewright.tuning.space_file import changes_of
 from statewright.tuning.stops import all_failed, stop_reason
 from statewright.tuning.study import (
     DEFAULT,
     DONE,
     FAILED,
-    PRUNED,
     SEARCH,
-    Journal,
     Study,
     Trial,
     in_flight,
@@ -64,37 +60,6 @@ from statewright.workspace import control_folder
 FAILURE, INTERRUPTED = 1, 130
 TICK_S = 0.25
 """Seconds between two looks at intermediate metrics."""
-
-
-@dataclass(frozen=True)
-class Prune:
-    """The decision to stop a poor trial: the last intermediate value, and why."""
-
-    value: float | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Functions that a study calls.
-
-    Parameters
-    ----------
-    begun : tuple of callables
-        Called with the study before the first trial, also when it resumes.
-    finished : tuple of callables
-        Called with study, trial and checkout after each trial that ran, before it is in the journal; they
-        return the trial, possibly with the name of an experiment.
-    ended : tuple of callables
-        Called with the study at its end; they return lines to print.
-    prune : callable, optional
-        Called several times a second with study, running trial and checkout; returns whether to stop it.
-    """
-
-    begun: tuple[Callable[[Path, Study], None], ...] = ()
-    finished: tuple[Callable[[Path, Study, Trial, Path], Trial], ...] = ()
-    ended: tuple[Callable[[Path, Study], list[str]], ...] = ()
-    prune: Callable[[Study, Trial, Path], Prune | None] | None = None
 
 
 @dataclass
@@ -122,7 +87,7 @@ class _Work:
     pruned: dict[int, Prune] = field(default_factory=dict)
 
 
-def tune(directory: Path, search: Search, hooks: Hooks = Hooks()) -> int:
+def tune(directory: Path, search: Search, hooks: Hooks | None = None) -> int:
     """Search for the params with the best metric, and print them as a patch.
 
     Returns
@@ -136,6 +101,7 @@ def tune(directory: Path, search: Search, hooks: Hooks = Hooks()) -> int:
         If the space, the metric or the target cannot be used, before the first trial; or if another
         process runs the study.
     """
+    hooks = hooks or Hooks()
     console = terminal(quiet=search.quiet)
     root = open_repository(directory).root
     name = study_name(root, search)
@@ -280,7 +246,7 @@ def _dispatch(work: _Work) -> None:
             work.repeats.append(trial)
         else:
             worker = idle.popleft()
-            logs = folder_of(work.root, work.study.name) / "logs" / f"trial-{trial.number:04}"
+            logs = _logs(work, trial)
             work.running[trial.number] = trial
             work.board.started(trial)
             work.pool.send(worker, Job(trial.number, changes_of(_params(work.study, trial)), str(logs)))
@@ -308,15 +274,17 @@ def _take(work: _Work, outcome: Outcome) -> None:
     if outcome.status == REFUSED:
         raise WorkflowError(outcome.reason)
     if outcome.number == READY:
-        _check_ready(work, outcome)
+        check_ready(work.study, outcome)
         return
     trial = work.running[outcome.number]
     worker = next(worker for worker in work.pool.workers if worker.last == outcome.number)
     finished = time.time()
     trial = replace(trial, metrics=outcome.metrics, finished=finished, seconds=finished - trial.started)
-    trial = _judged(work, trial, outcome)
+    if trial.kind == DEFAULT and outcome.status == DONE:
+        _complete_metric(work, outcome)
+    trial = judged(work.root, work.study, trial, outcome, work.pruned.pop(trial.number, None))
     if trial.status == FAILED and trial.kind == DEFAULT:
-        _refuse_undeclared(work, trial, worker)
+        refuse_undeclared(work.root, work.session, _logs(work, trial), worker.root)
     for hook in work.hooks.finished:
         trial = hook(work.root, work.study, trial, worker.root)
     del work.running[trial.number]
@@ -326,70 +294,16 @@ def _take(work: _Work, outcome: Outcome) -> None:
         _finish(work, repeated(other, trial))
 
 
-def _judged(work: _Work, trial: Trial, outcome: Outcome) -> Trial:
-    """Return a trial with status, value and reason."""
-    prune = work.pruned.pop(trial.number, None)
-    if prune and outcome.status != DONE:
-        return replace(trial, status=PRUNED, value=prune.value, reason=prune.reason)
-    if outcome.status != DONE:
-        reason = outcome.reason.replace(f"{work.root}/", "")
-        return replace(trial, status=FAILED, reason=reason or "the trial was stopped")
-    if trial.kind == DEFAULT and work.study.metric not in outcome.metrics:
-        _complete_metric(work, outcome)
-    value = outcome.metrics.get(work.study.metric)
-    if value is None:
-        return replace(trial, status=FAILED, reason=_no_metric(work.study, outcome))
-    if not math.isfinite(value):
-        return replace(trial, status=FAILED, reason=f"{work.study.metric} is {value}")
-    return replace(trial, status=DONE, value=value)
-
-
 def _complete_metric(work: _Work, outcome: Outcome) -> None:
-    """Complete the name of a metric whose file the first trial has written.
-
-    Raises
-    ------
-    WorkflowError
-        If the file has no such metric, or several.
-    """
-    study = work.study
-    file, _, key = study.metric.rpartition(":")
-    written = [name for name in outcome.metrics if name.startswith(f"{file}:")]
-    metric = find_metric(key, written, OPTION)
-    if metric is None:
-        raise WorkflowError(f"{OPTION} {study.metric}: {_no_metric(study, outcome)}")
-    work.study = replace(study, metric=metric)
-    work.journal.resolve(metric)
+    metric = completed_metric(work.study, outcome)
+    if metric != work.study.metric:
+        work.study = replace(work.study, metric=metric)
+        work.journal.resolve(metric)
 
 
-def _no_metric(study: Study, outcome: Outcome) -> str:
-    file = study.metric.rpartition(":")[0]
-    keys = [name.rpartition(":")[2] for name in outcome.metrics if name.startswith(f"{file}:")]
-    there = f"it has {', '.join(keys[:8])}" if keys else "the file has no numbers"
-    return f"the stages ran and wrote no number {study.metric}; {there}"
-
-
-def _check_ready(work: _Work, outcome: Outcome) -> None:
-    if outcome.status != DONE:
-        raise WorkflowError(f"a scratch checkout cannot be used: {outcome.reason}")
-    if changed := changed_sources(work.study.sources, outcome.sources):
-        shown = joined(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
-        raise WorkflowError(
-            f"a scratch checkout differs from the repository in {shown}: a file changed while it was copied, "
-            f"or git does not list it; `statewright tune --name {work.study.name} --resume` tries again"
-        )
-
-
-def _refuse_undeclared(work: _Work, trial: Trial, worker: Worker) -> None:
-    """Raise an error if the defaults failed because a checkout lacks a file."""
-    logs = folder_of(work.root, work.study.name) / "logs" / f"trial-{trial.number:04}"
-    for log in sorted(logs.glob("*.log")):
-        for address in work.session.plan.decisions:
-            if log.name != file_name(address, ".log"):
-                continue
-            stage = work.session.workflow.stages[address]
-            if path := lacking_file(log, stage, work.root, worker.root):
-                raise WorkflowError(f"{advice(address, path)}; log: {log.relative_to(work.root)}")
+def _logs(work: _Work, trial: Trial) -> Path:
+    """Return the folder for the logs of a trial's failed stages."""
+    return folder_of(work.root, work.study.name) / "logs" / f"trial-{trial.number:04}"
 
 
 def _finish(work: _Work, trial: Trial) -> None:

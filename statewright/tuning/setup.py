@@ -15,6 +15,7 @@ from rich.console import Console
 from statewright import parameters
 from statewright.git import git
 from statewright.planning.metric_names import find_metric
+from statewright.running.limits import installed_gpus, installed_ram_gb
 from statewright.session import Session, open_session
 from statewright.terminal.words import counted, joined
 from statewright.tuning.metric import assumed_direction, refuse_holdouts, resolve_metric
@@ -129,6 +130,7 @@ def prepare(directory: Path, root: Path, search: Search, console: Console) -> Pr
             console, "each value is that of a single run; --seed-param KEY repeats the best with other seeds"
         )
     _say_dirty(root, search.space, console)
+    _say_demands(prepared.session, search.workers, console)
     return prepared
 
 
@@ -265,6 +267,20 @@ def _say_dirty(root: Path, space: Path | None, console: Console) -> None:
     if names:
         shown = joined(names[:3]) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
         _say(console, f"uncommitted changes are part of every trial: {shown}")
+
+
+def _say_demands(session: Session, workers: int, console: Console) -> None:
+    """Say if parallel trials may need more memory or GPUs than there are."""
+    stages = [session.workflow.stages[address] for address in session.plan.decisions]
+    capacities = (("ram_gb", "GiB of memory", installed_ram_gb()), ("gpu", "GPU", installed_gpus()))
+    for key, unit, capacity in capacities:
+        demand = max((stage.number(key, 0) for stage in stages), default=0)
+        if workers > 1 and demand * workers > capacity:
+            _say(
+                console,
+                f"{workers} trials at once may need {demand * workers:g} {unit} (meta.{key}), and there is "
+                f"{capacity:.3g}: fewer --workers are safe",
+            )
 
 
 def _say(console: Console, text: str) -> None:

@@ -10,7 +10,7 @@ MOST_FAILURES = 5
 """Number of failed trials, with none that succeeded, after which a study ends."""
 MOST_REPEATS = 25
 """Number of repeated trials in a row after which nothing new is expected of the sampler."""
-FLAT_AFTER = 12
+FLAT_AFTER = 20
 """Number of equal values, with no other, after which the params are taken to change nothing."""
 
 

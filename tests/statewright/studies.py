@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from toys import commit, make_repository
 
-from statewright.tuning import driver
+from statewright.tuning import driver, outcomes
 from statewright.tuning.checkout import Checkout
 from statewright.tuning.setup import Search
 from statewright.tuning.study import Study, Trial
@@ -169,7 +169,7 @@ def tune_here(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "Pool", pool)
         patch.setattr(driver, "make_checkout", lambda session, folder: Checkout(folder, ()))
-        patch.setattr(driver, "changed_sources", lambda before, now: [])
+        patch.setattr(outcomes, "changed_sources", lambda before, now: [])
         given = {"target": "train", "metric": "loss", "space": root / "space.yaml", "sampler": "random"}
         search = Search(**{**({} if options.get("resume") else given), **options})
         status = driver.tune(root, search)

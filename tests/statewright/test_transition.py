@@ -20,9 +20,11 @@ from typing import Any
 import pytest
 from toys import commit, dvc, dvc_status, lock_files, make_repository, statewright, verdicts
 
+from statewright import transition as engine
 from statewright.running.dispatch import startable
 from statewright.running.limits import Limits
 from statewright.running.recorder import wait_until_recorded
+from statewright.session import open_session
 from statewright.workflow import Stage, Workflow
 
 HERE = Path(__file__).resolve().parents[2]
@@ -382,6 +384,20 @@ def test_a_run_without_a_server_neither_imports_prefect_nor_starts_a_server(tmp_
     assert "imported: set()" in done.stdout
     assert "reporters: 0" in done.stdout
     assert "to watch runs in a browser, start `statewright ui` first" in done.stderr
+
+
+def test_a_transition_that_is_not_recorded_leaves_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = {"dvc.yaml": "stages:\n  a: {cmd: echo > a, outs: [a]}\n"}
+    root = make_repository(tmp_path / "repo", {**declared, ".statewright.toml": "prefect = 'always'\n"})
+    monkeypatch.setattr(engine, "start_record", lambda *_: pytest.fail("a record in Prefect was started"))
+    session = open_session(root, [])
+    result = engine.transition(
+        session.repository, session.workflow, session.state, session.plan, Limits(workers=1), recorded=False
+    )
+    assert result.outcomes == {"a": "ran"} and result.record is None
+    assert not (root / ".statewright" / "records").exists()
 
 
 @pytest.mark.end_to_end

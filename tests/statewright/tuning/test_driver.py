@@ -13,7 +13,7 @@ from filelock import FileLock
 from studies import METRIC, PARAMS, Killed, events_of, loss_of, make_toy, tune_here
 from toys import write
 
-from statewright.tuning import driver
+from statewright.tuning import driver, setup
 from statewright.tuning.driver import Hooks, Search
 from statewright.tuning.study import DEFAULT, FAILED, REPEATED, Study, Trial, read_study
 from statewright.tuning.trial import REFUSED, Outcome
@@ -252,6 +252,19 @@ def test_an_observed_read_of_a_holdout_ends_the_study(toy: Path) -> None:
     with pytest.raises(WorkflowError, match=r"was observed to read test.txt, a holdout"):
         tune_here(toy, lambda params: refused)
     assert read_study(toy, "train").trials == ()
+
+
+def test_demands_of_parallel_trials_are_said(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "installed_ram_gb", lambda: 16.0)
+    demanding = "cmd: python train.py\n    meta: {ram_gb: 6}"
+    write(toy, {"dvc.yaml": (toy / "dvc.yaml").read_text().replace("cmd: python train.py", demanding)})
+    assert tune_here(toy, budget=2, workers=2)[0] == 0
+    assert "GiB" not in capsys.readouterr().err
+    assert tune_here(toy, budget=2, workers=3, name="three")[0] == 0
+    said = "3 trials at once may need 18 GiB of memory (meta.ram_gb), and there is 16: fewer --workers are"
+    assert said in capsys.readouterr().err
 
 
 def test_hooks_see_every_trial_that_ran(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

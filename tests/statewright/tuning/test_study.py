@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from studies import study_of
 
 from statewright.search.space import Choice, Float, Integer
+from statewright.tuning.journal import Journal
 from statewright.tuning.study import (
     AGAIN,
     AGAIN_RUNS,
@@ -20,7 +21,6 @@ from statewright.tuning.study import (
     FAILED,
     REPEATED,
     SEARCH,
-    Journal,
     Trial,
     in_flight,
     read_study,
