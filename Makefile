@@ -77,5 +77,5 @@ browser: setup
 	  || echo "no Chromium, and it cannot be installed here: the browser tests will be skipped"
 
 clean:  ## remove all generated files except the environment
-	rm -rf data/raw data/emotion data/releaf data/fusion data/sifa data/code.json mlflow/mlflow.db mlflow/artifacts .statewright .dvc/cache .dvc/tmp
-	@git checkout --quiet -- data/emotion data/releaf data/fusion data/sifa || true  # the metrics are in git
+	rm -rf data/raw data/emotion data/releaf data/fusion data/sifa data/tuner data/code.json mlflow/mlflow.db mlflow/artifacts .statewright .dvc/cache .dvc/tmp
+	@git checkout --quiet -- data/emotion data/releaf data/fusion data/sifa data/tuner || true  # the metrics are in git

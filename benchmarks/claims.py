@@ -21,13 +21,17 @@ from benchmarks import (
     claims_sifa,
     claims_statistics,
     claims_trust,
+    claims_tuner,
     claims_workflow,
 )
-from benchmarks.claim import CORRECTED, OPEN, RUN, Claim, Metrics
+from benchmarks.claim import CORRECTED, RUN, Claim, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "data" / "emotion"
 RELEAF, SIFA, FIGURES = ROOT / "data" / "releaf", ROOT / "data" / "sifa", ROOT / "benchmarks" / "figures"
+TUNER = ROOT / "data" / "tuner"
+TUNER_METRICS = ("ingest", "policy", "search", "validation")
+"""Metrics of the tuner that are in git; the others have seconds."""
 NAMES = (
     "fusion", "evaluate", "micro", "meso", "macro", "changepoint", "causal", "effects", "network",
     "influence_metrics", "variational", "latent", "search", "trust", "explain",
@@ -75,30 +79,26 @@ CLAIMS = (
     *claims_trust.AFTER,
     *claims_complexity.CLAIMS,
     *claims_sifa.CLAIMS,
-    Claim(
-        "5 §7",
-        "About 1,500 evaluations reach the optimum, random search 100,000.",
-        OPEN,
-        "The pipeline `tuner` is not built yet.",
-    ),
+    *claims_tuner.CLAIMS,
 )
 
 
 def read_metrics() -> dict[str, Any]:
     """Read the metrics of the pipelines and of the benchmarks.
 
-    The metrics of the emotion stages are under their names, those of the pipelines `releaf` and `sifa` under
-    the name of the pipeline, and the benchmarks that were run, by part, under `benchmarks`.
+    The metrics of the emotion stages are under their names, those of the pipelines `releaf`, `sifa` and
+    `tuner` under the name of the pipeline, and the benchmarks that were run, by part, under `benchmarks`.
     """
     releaf = {path.stem: _read(path) for path in sorted(RELEAF.glob("*.json"))}
     benchmarks = {
         path.stem.removesuffix("_benchmark"): _read(path)
-        for folder in ("releaf", "learning", "engine", "fusion", "sifa")
+        for folder in ("releaf", "learning", "engine", "fusion", "sifa", "generator", "search")
         for path in sorted((FIGURES / folder).glob("*.json"))
     }
     emotion = {name: _read(METRICS / f"{name}.json") for name in NAMES}
     sifa = {path.stem: _read(path) for path in sorted(SIFA.glob("*.json"))}
-    return emotion | {"releaf": releaf, "sifa": sifa, "benchmarks": benchmarks}
+    tuner = {path.stem: _read(path) for path in sorted(TUNER.glob("*.json")) if path.stem in TUNER_METRICS}
+    return emotion | {"releaf": releaf, "sifa": sifa, "tuner": tuner, "benchmarks": benchmarks}
 
 
 def _read(path: Path) -> Any:

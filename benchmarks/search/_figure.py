@@ -14,7 +14,7 @@ TARGETS = np.logspace(2, -8, 51)
 
 
 def reached(traces: Sequence[Floats], budgets: Sequence[int]) -> Floats:
-    """Return the share of pairs of run and target reached at each number of evaluations.
+    """Return the share of run-target pairs reached at each number of evaluations.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def tables(repeat: int) -> Tables:
     small = _traces(SMALL_SAMPLERS, count, SMALL)
     yield _medians("small", SMALL_SAMPLERS, small, count, SMALL)
     for peer in ("tpe", "random"):
-        yield _tests(f"small {peer}", peer, small)
+        yield _tests(f"small-{peer}", peer, small)
 
 
 def _traces(names: Sequence[str], count: int, budget: int) -> Traces:
@@ -131,7 +131,7 @@ def _ablations(traces: Traces, count: int) -> BenchmarkTable:
 
 
 def _shares(traces: Traces) -> BenchmarkTable:
-    """Return how much of the gain each stage brings, and the genetic search by generation 30."""
+    """Return how much of the gain each stage brings."""
     population = default_population(BUDGET)
     first, thirty = round(SHARE * BUDGET) - 1, GENERATION * 20 - 1
     rows: list[list[TextOrNumber]] = []

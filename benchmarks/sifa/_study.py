@@ -97,7 +97,7 @@ def _cell(name: str, variant: str, seed: int, seeds: int) -> dict[str, Any]:
     from tasks.sifa.cell import run_cell
 
     params = TrainParams(**_params()["train"] | {"validation": 0.0})
-    key = code_key("tasks.sifa.cell.run_cell", _params())
+    key = files_key(name, variant)
     path = ROOT / ".statewright" / "benchmarks" / "sifa" / key / f"{name}-{variant}-{seed}.json"
     if path.is_file():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -108,6 +108,12 @@ def _cell(name: str, variant: str, seed: int, seeds: int) -> dict[str, Any]:
     files.save(result.scores, path)
     print(f"{name} {variant} {seed}: {result.scores.score:.4f} in {result.scores.seconds:.1f} s", flush=True)
     return result.scores.model_dump()
+
+
+@cache
+def files_key(name: str, variant: str) -> str:
+    """Return a hash of the params and of the code that trains a cell."""
+    return code_key("tasks.sifa.cell.run_cell", _params())
 
 
 @cache

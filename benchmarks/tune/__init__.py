@@ -1,1 +1,1 @@
-"""Benchmarks of `statewright tune`: defaults, random search, TPE and the hybrid on pipelines."""
+"""Benchmarks of `statewright tune` on pipelines."""

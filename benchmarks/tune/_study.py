@@ -1,4 +1,4 @@
-"""Tune a pipeline with several samplers, and judge the results on data that no search saw."""
+"""Tune a pipeline with several samplers, and judge on unseen data."""
 
 from __future__ import annotations
 
@@ -176,6 +176,11 @@ def interval(case: Case, worse: list[Outcome], better: list[Outcome], seed: int 
         half = float(t.ppf((1 + LEVEL) / 2, count - 1) * np.std(units, ddof=1) / np.sqrt(count))
         low, high = whole - half, whole + half
     return f"{whole:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def searches(count: int) -> str:
+    """Return a number of searches in words."""
+    return "1 search a sampler" if count == 1 else f"{count} searches a sampler"
 
 
 def table(name: str, title: str, rows: list[list[TextOrNumber]]) -> BenchmarkTable:

@@ -1,4 +1,6 @@
-"""Tune two public DVC repositories as they are; a third of their rows is removed before any search.
+"""Tune two public DVC repositories.
+
+A third of their rows is removed before any search, and used for the comparison.
 
 Both are git clones in the folder of external data, see docs/external-data.md. Their files are read there.
 """
@@ -17,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.parts import Omission, Tables, external_data
-from benchmarks.tune._study import Case, Floats, Unseen, compare, table
+from benchmarks.tune._study import Case, Floats, Unseen, compare, searches, table
 
 BUDGET = 15
 HELD_OUT = 1 / 3
@@ -68,7 +70,7 @@ def tables(repeat: int) -> Tables:
     if rows:
         yield table(
             "public",
-            f"Two public repositories, {BUDGET} trials, {repeat} searches. spatra94/ml-ops: RMSE of the "
+            f"Two public repositories, {BUDGET} trials, {searches(repeat)}. spatra94/ml-ops: RMSE of the "
             "quality of wines; lefos99/dvc-demo: 1 - area under the ROC curve of tumours (validation: the "
             "area), where the defaults are one tree of depth 1. Unseen: a third of the rows, removed before "
             "the search.",
@@ -144,7 +146,7 @@ def _one_minus_area(rows: Floats) -> float:
 
 
 def _hold_out(path: Path, label: str = "", drop: str = "") -> Floats:
-    """Remove a third of the rows of a CSV file and return their numbers, the target last.
+    """Remove a third of the rows of a file; return them, the target last.
 
     Parameters
     ----------

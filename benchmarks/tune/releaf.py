@@ -1,4 +1,4 @@
-"""Tune the photograph classifier: validation photographs for the search, test photographs to compare."""
+"""Tune the photograph classifier; compare on the test photographs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pandas as pd
 
 from benchmarks.parts import Tables
 from benchmarks.tune._ours import our_copy
-from benchmarks.tune._study import Case, Unseen, compare, table
+from benchmarks.tune._study import Case, Unseen, compare, searches, table
 
-BUDGET = 15
+BUDGET = 10
 SPACE = """\
 releaf.vision.learning_rate: {low: 0.0001, high: 0.02, log: true}
 releaf.vision.weight_decay: {low: 0.001, high: 0.5, log: true}
@@ -23,7 +23,7 @@ releaf.vision.batch_size: [32, 64, 128]
 
 def tables(repeat: int) -> Tables:
     """Yield the table of `repeat` searches a sampler."""
-    with our_copy({"releaf.vision.seeds": [0]}) as root:
+    with our_copy("releaf", {"releaf.vision.seeds": [0]}) as root:
         case = Case(
             "releaf-vision",
             root,
@@ -37,7 +37,7 @@ def tables(repeat: int) -> Tables:
         )
         yield table(
             "releaf",
-            f"Log loss of the material in a photograph, one network, {BUDGET} trials, {repeat} searches. "
+            f"Log loss of the material in a photograph, one network, {BUDGET} trials, {searches(repeat)}. "
             "Unseen: the test photographs.",
             compare(case, budget=BUDGET, seeds=repeat),
         )

@@ -1,4 +1,4 @@
-"""Studies of `statewright tune` in MLflow: a parent run, and a child run for each trial.
+"""Studies in MLflow: a parent run, and a child run for each trial.
 
 A trial has the id ``tune/KEY/NUMBER``. A resumed study sends its trials again: those that MLflow has
 are left as they are, and the parent run continues.

@@ -149,7 +149,7 @@ def _git(root: Path, *arguments: str, index: Path | None = None) -> str:
 def save_experiment_of_copy(
     root: Path, copied: Path, name: str, message: str, files: Iterable[str]
 ) -> str | None:
-    """Save the state of a scratch copy as a DVC experiment of the repository that it is a copy of.
+    """Save the state of a scratch copy as an experiment of its original.
 
     The commit is built in the copy, and only its objects and its reference come here: files, index and
     branches of the user stay unchanged. The outputs are restored from the cache that both share.

@@ -181,7 +181,7 @@ class _Search:
         return Outcome(self._best, value, error, luckiest, self.evaluations, self.from_cache, found, reason)
 
     def _noise(self, spread: float) -> float:
-        """Return the standard error of the first proposals; without noise, they have none."""
+        """Return the standard error of the first proposals, 0 without noise."""
         return 0.0 if self._noisy is False else spread
 
     def _draw(self, config: Config) -> float:

@@ -11,6 +11,7 @@ The outputs come from the cache. A file that the stages declare and git ignores 
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 from statewright.files import file_name
 from statewright.planning.absent import AbsentData, absent_data, advice
 from statewright.repository.declaration import relative
-from statewright.repository.sharing import restorable, share_cache
+from statewright.repository.sharing import outside, restorable, share_cache
 from statewright.session import Session
 from statewright.verify.scratch import copy_checkout, copy_ignored, environment_files
 from statewright.workflow import WorkflowError
@@ -48,11 +49,22 @@ def make_checkout(session: Session, folder: Path) -> Checkout:
     Raises
     ------
     WorkflowError
-        If data that the stages need is missing; the message says how to get it.
+        If data that the stages need is missing, or the disk is full; the message says what to do.
     """
-    repository, root = session.repository, session.repository.root
     if missing := _missing(session):
         raise WorkflowError("\n".join(advice(missing)))
+    try:
+        return _copy(session, folder)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise WorkflowError(
+            f"no space for scratch checkouts in {folder.parent}; free some, or use fewer --workers"
+        ) from error
+
+
+def _copy(session: Session, folder: Path) -> Checkout:
+    repository, root = session.repository, session.repository.root
     if folder.exists():
         shutil.rmtree(folder)
     cached = [out.path for stage in session.workflow.stages.values() for out in stage.outs if out.cached]
@@ -97,6 +109,7 @@ def _needed(session: Session, restored: tuple[str, ...]) -> Iterator[str]:
     stages = [session.workflow.stages[address] for address in session.plan.decisions]
     written = {out.path for stage in session.workflow.stages.values() for out in stage.outs}
     for stage in stages:
+        yield from outside(session.repository, stage.address).values()
         for path in (*stage.deps, *stage.params):
             local = "://" not in path and not Path(path).is_absolute()
             if local and not _is_written(path, written):

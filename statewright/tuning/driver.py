@@ -27,6 +27,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from statewright.files import file_name
 from statewright.masking import mask_arguments
 from statewright.planning.metric_names import find_metric
 from statewright.repository.declaration import open_repository
@@ -53,6 +54,7 @@ from statewright.tuning.study import (
     Study,
     Trial,
     in_flight,
+    study_path,
 )
 from statewright.tuning.table import Board, live_table
 from statewright.tuning.trial import READY, REFUSED, Job, Outcome, Task
@@ -136,15 +138,18 @@ def tune(directory: Path, search: Search, hooks: Hooks = Hooks()) -> int:
     """
     console = terminal(quiet=search.quiet)
     root = open_repository(directory).root
-    with _exclusive(root, study_name(root, search)):
-        prepared = prepare(directory, root, search, console)
-        study = prepared.study
+    name = study_name(root, search)
+    with _exclusive(root, name):
         try:
+            prepared = prepare(directory, root, search, console)
+            study = prepared.study
             reason = stop_reason(study)
             if reason is None:
                 study, reason = _run(root, search, prepared, hooks, console)
         except KeyboardInterrupt:
-            text = f"interrupted; `statewright tune --name {study.name} --resume` resumes"
+            begun = study_path(root, name).exists()
+            text = f"interrupted; `statewright tune --name {name} --resume` resumes"
+            text = text if begun else "interrupted before the first trial"
             terminal().print(text, highlight=False, markup=False, soft_wrap=True)
             return INTERRUPTED
         lines = [line for hook in hooks.ended for line in hook(root, study)]
@@ -380,7 +385,7 @@ def _refuse_undeclared(work: _Work, trial: Trial, worker: Worker) -> None:
     logs = folder_of(work.root, work.study.name) / "logs" / f"trial-{trial.number:04}"
     for log in sorted(logs.glob("*.log")):
         for address in work.session.plan.decisions:
-            if log.stem != address.replace("/", "_").replace(":", "_"):
+            if log.name != file_name(address, ".log"):
                 continue
             stage = work.session.workflow.stages[address]
             if path := lacking_file(log, stage, work.root, worker.root):

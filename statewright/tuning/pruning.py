@@ -40,7 +40,7 @@ STEPS = frozenset({"step", "epoch", "iteration", "timestamp"})
 
 @dataclass(frozen=True)
 class Reports:
-    """Where a stage writes its intermediate values.
+    """Location of the intermediate values of a stage.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Rungs:
     trials: dict[int, optuna.Trial] = field(default_factory=dict)
 
     def report(self, number: int, values: Sequence[float]) -> int | None:
-        """Report the values of a trial; return the number of the row at which it must stop, or None."""
+        """Report the values of a trial; return the row at which it must stop."""
         if number not in self.trials:
             self.trials[number] = self.study.ask()
         trial = self.trials[number]
@@ -170,7 +170,7 @@ def open_rungs(study: Study, path: Path) -> Rungs:
 
 
 def find_reports(root: Path, study: Study, option: str) -> Reports:
-    """Return the file of intermediate values that an option names, or DVCLive's for the metric.
+    """Return the file of intermediate values: as named, or that of DVCLive.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class Recording:
     _unsaved: str | None = None
 
     def begun(self, root: Path, study: Study) -> None:
-        """Note the files of an experiment, and send the trials of an earlier session again."""
+        """Note the files of an experiment; send earlier trials again."""
         if self.experiments:
             self._files = _files_to_save(root)
         self._recorder = Recorder(root)

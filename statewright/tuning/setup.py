@@ -139,7 +139,8 @@ def _new(directory: Path, root: Path, search: Search, console: Console) -> Prepa
             "`statewright tune train --metric loss --space space.yaml`"
         )
     _check_sampler(search.sampler or DEFAULT_SAMPLER)
-    file = read_space(search.space, Path(os.path.relpath(search.space, directory)))
+    shown = os.path.relpath(search.space, directory)
+    file = read_space(search.space, search.space if shown.startswith("..") else Path(shown))
     session = open_session(directory, [search.target])
     stages = list(session.plan.decisions)
     current = check_params(file, root, session.workflow, stages)

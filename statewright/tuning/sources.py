@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from statewright.repository.sharing import outside
 from statewright.session import Session
 from statewright.workflow import digest, flatten
 
@@ -36,7 +37,9 @@ def sources_of(session: Session, space: Collection[str]) -> dict[str, str]:
     for address in session.plan.decisions:
         stage, observed = workflow.stages[address], session.state.stages[address]
         found[f"command of {address}"] = [stage.cmd, stage.wdir]
-        found.update({path: value for path, value in observed.deps_now.items() if path not in made})
+        beside = outside(session.repository, address)
+        deps = observed.deps_now.items()
+        found.update({beside.get(path, path): value for path, value in deps if path not in made})
         for (file, key), value in observed.params_now.items():
             if file not in made:
                 found.update(_params(file, key, value, space))

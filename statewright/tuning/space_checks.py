@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,39 @@ def check_params(file: SpaceFile, root: Path, workflow: Workflow, stages: Sequen
         read = any(_reads(workflow.stages[address], owner, key) for address in stages)
         if not read and not _is_template(root, workflow, stages, name, entry, current[name]):
             raise file.fault(name, _unread(workflow, owner, key))
+    _check_models(file, root, workflow, stages)
     return current
+
+
+def _check_models(file: SpaceFile, root: Path, workflow: Workflow, stages: Sequence[str]) -> None:
+    """Raise an error for a value that the params model of a stage function rejects."""
+    from statewright.functions.checks import value_faults  # with pydantic, which few studies need
+
+    limited = Workflow({address: workflow.stages[address] for address in stages}, {}, workflow.params)
+    if value_faults(root, limited):
+        return  # the params as they stand: the first trial says so
+    for name, entry in file.space.items():
+        owner, key = split_name(name)
+        blocks = workflow.params.get(owner, {})
+        for value in _values_of(entry):
+            changed = {
+                block: _with_value(content, key.removeprefix(f"{block}."), value)
+                for block, content in blocks.items()
+                if key.startswith(f"{block}.")
+            }
+            if not changed:
+                break
+            params = {**workflow.params, owner: {**blocks, **changed}}
+            if faults := value_faults(root, replace(limited, params=params)):
+                raise file.fault(name, faults[0])
+
+
+def _with_value(content: Any, key: str, value: Any) -> Any:
+    """Return a block of params with another value of a key."""
+    first, dot, rest = key.partition(".")
+    if not isinstance(content, Mapping):
+        return content
+    return {**content, first: _with_value(content.get(first), rest, value) if dot else value}
 
 
 def _values_of(entry: Entry) -> Sequence[Any]:

@@ -32,6 +32,7 @@ from statewright.environment import quiet
 from statewright.files import file_name
 from statewright.planning.holdout import require_unread
 from statewright.reads.store import load_reads
+from statewright.repository.declaration import open_repository
 from statewright.repository.experiments import check_out
 from statewright.running.limits import Limits
 from statewright.running.process import GRACE_S
@@ -209,8 +210,7 @@ def _prepare(task: Task) -> Outcome:
     """Restore the outputs of the checkout, and return what it holds."""
     root = Path(task.root)
     _reset(task)
-    session = open_session(root, task.targets)
-    check_out(session.repository, task.outputs)
+    check_out(open_repository(root), task.outputs)
     session = open_session(root, task.targets)
     return Outcome(READY, DONE, sources=sources_of(session, task.space))
 

@@ -70,6 +70,27 @@ SMALL_SIFA = [
     "sifa.geometry.steps=[10, 20]",
     "sifa.geometry.measured=20",
 ]
+# The tuner times 96 programs on 12 tables; two engines on two small tables show that the pipeline works.
+SMALL_TUNER = [
+    "tuner.policy.checkpoints=[10, 50]",
+    "tuner.policy.seeds=[0, 1]",
+    "tuner.search.problems=[sphere]",
+    "tuner.search.budget=60",
+    "tuner.search.checkpoints=[20, 60]",
+    "tuner.search.instances=2",
+    "tuner.search.random_draws=1000",
+    "tuner.matrix.specs=[mood_by_genre, bright_years]",
+    "tuner.programs.engines=[pandas, polars]",
+    "tuner.matrix.rows=[1000, 2000]",
+    "tuner.programs.threads=[1]",
+    "tuner.programs.batch_sizes=[0]",
+    "tuner.measure.rounds=2",
+    "tuner.measure.repeats=1",
+    "tuner.choose.share=0.3",
+    "tuner.choose.epochs=20",
+    "tuner.choose.repetitions=2",
+    "tuner.evaluate.rounds=5",
+]
 
 
 @dataclass(frozen=True)
@@ -197,6 +218,7 @@ def flow_run(servers: Servers) -> dict[str, Any]:
             ("releaf", SMALL_ADAPTER),
             ("fusion", SMALL_FUSION),
             ("sifa", SMALL_SIFA),
+            ("tuner", SMALL_TUNER),
         ):
             other = run_deployment(
                 servers, f"{pipeline}/nightly", "--param", f"set_params={json.dumps(smaller)}"

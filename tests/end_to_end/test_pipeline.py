@@ -48,6 +48,7 @@ def test_every_flow_is_deployed_with_a_schedule(servers: Any, flow_run: dict[str
         "flows/releaf.py:releaf": "30 3 * * *",
         "flows/fusion.py:fusion": "0 4 * * *",
         "flows/sifa.py:sifa": "30 4 * * *",
+        "flows/tuner.py:tuner": "0 5 * * *",
     }
 
 
@@ -80,7 +81,13 @@ def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=2000)
     transitions = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
-    assert sorted(run.info.run_name for run in transitions) == ["emotion", "fusion", "releaf", "sifa"]
+    assert sorted(run.info.run_name for run in transitions) == [
+        "emotion",
+        "fusion",
+        "releaf",
+        "sifa",
+        "tuner",
+    ]
     parent = next(run for run in transitions if run.info.run_name == "emotion")
     assert parent.data.tags["prefect.flow_run"] == flow_run["id"]
     assert flow_run["id"] in parent.data.tags["prefect.link"]

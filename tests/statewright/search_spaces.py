@@ -53,8 +53,8 @@ def holds(space: Space, config: dict[str, Any], name: str) -> bool:
 
 
 @st.composite
+def entries(draw: st.DrawFn, width: float = 0.0) -> Entry:
     """Draw an entry without a condition; `width` is the least relative float range."""
-    """Draw an entry without a condition; `width` is the least relative range of floats."""
     kind = draw(st.sampled_from(["float", "log float", "integer", "log integer", "choice"]))
     if kind == "choice":
         pairs = draw(st.lists(SCALARS, min_size=1, max_size=5, unique_by=lambda value: (type(value), value)))

@@ -91,10 +91,10 @@ class FakePool:
     Parameters
     ----------
     evaluate : callable
-        Returns the outcome of a job: its metrics, or the reason of a failure.
+        Returns the metrics of a job, the reason of a failure, or a whole outcome.
     """
 
-    def __init__(self, evaluate: Callable[[Job], Mapping[str, float] | str]) -> None:
+    def __init__(self, evaluate: Callable[[Job], Mapping[str, float] | str | Outcome]) -> None:
         self.evaluate = evaluate
         self.workers: list[Any] = []
         self.answers: list[Outcome] = []
@@ -118,7 +118,9 @@ class FakePool:
         worker.job = worker.last = job.number
         self.most = max(self.most, len(self.running()))
         result = self.evaluate(job)
-        if isinstance(result, str):
+        if isinstance(result, Outcome):
+            self.answers.append(result)
+        elif isinstance(result, str):
             self.answers.append(Outcome(job.number, FAILED, reason=result))
         else:
             self.answers.append(Outcome(job.number, DONE, metrics=dict(result)))
@@ -149,14 +151,14 @@ def params_of(job: Job) -> dict[str, Any]:
 
 def tune_here(
     root: Path,
-    evaluate: Callable[[dict[str, Any]], float | str] = loss_of,
+    evaluate: Callable[[dict[str, Any]], float | str | Outcome] = loss_of,
     **options: Any,
 ) -> tuple[int, FakePool]:
     """Run a study in this process; a trial is a call of `evaluate` with its params."""
 
-    def answer(job: Job) -> Mapping[str, float] | str:
+    def answer(job: Job) -> Mapping[str, float] | str | Outcome:
         result = evaluate(params_of(job))
-        return result if isinstance(result, str) else {METRIC: result}
+        return result if isinstance(result, str | Outcome) else {METRIC: result}
 
     pools: list[FakePool] = []
 

@@ -10,6 +10,8 @@ from statewright.tuning.study import AGAIN, DEFAULT, DONE, FAILED, PRUNED, Study
 TOP, HEIGHT, FOOT = 16, 250, 44
 SHARE_SHOWN = 0.85
 """Share of the values, from the best on, that the axis holds; worse ones are drawn at its end."""
+TAIL, TAIL_OF_DEFAULTS = 2, 10
+"""Distance from the best value that the axis still holds, in spreads of that share."""
 MARKS = {
     "done": ("circle", "mark", "trial"),
     "default": ("diamond", "bestfill", "defaults"),
@@ -25,7 +27,7 @@ def draw_history(study: Study, width: float) -> str:
     values = [
         float(trial.value) for trial in study.trials if trial.status == DONE and trial.value is not None
     ]
-    low, high = shown_range(values, study.sign)
+    low, high = shown_range(study)
     left, right, bottom = 62.0, width - 14, float(TOP + HEIGHT)
     x = Scale(0, max((trial.number for trial in study.trials), default=1) or 1, left + 10, right - 10)
     y = Scale(low, high, bottom, TOP)
@@ -71,15 +73,20 @@ def best_so_far(study: Study) -> list[tuple[int, float]]:
     return improvements
 
 
-def shown_range(values: Sequence[float], sign: float) -> tuple[float, float]:
-    """Return the ends of an axis for values, with a margin; far worse ones are outside."""
+def shown_range(study: Study) -> tuple[float, float]:
+    """Return the ends of an axis for the values; those far worse are outside."""
+    values = [
+        float(trial.value) for trial in study.trials if trial.status == DONE and trial.value is not None
+    ]
     if not values:
         return 0.0, 1.0
-    ordered = sorted(values, key=lambda value: sign * value)
+    ordered = sorted(values, key=lambda value: study.sign * value)
     kept = ordered[: max(2, round(SHARE_SHOWN * len(ordered)))]
     typical = abs(kept[-1] - kept[0])
     # A tail that is near is shown: only values that would squeeze the others are left outside.
-    kept = [value for value in ordered if abs(value - kept[0]) <= 2 * typical] or kept
+    kept = [value for value in ordered if abs(value - kept[0]) <= TAIL * typical] or kept
+    if study.default and abs(study.default.value - kept[0]) <= TAIL_OF_DEFAULTS * typical:
+        kept.append(study.default.value)
     margin = 0.06 * (max(kept) - min(kept)) or abs(kept[0]) * 0.05 or 1.0
     return min(kept) - margin, max(kept) + margin
 

@@ -1,4 +1,4 @@
-"""How much of the variation of the metric each param explains.
+"""Importance of params: shares of the variation of the metric.
 
 The method is functional ANOVA on a random forest (Hutter, Hoos, Leyton-Brown 2014, "An efficient
 approach for assessing hyperparameter importance", ICML), as optuna implements it. The importance of a
@@ -78,7 +78,7 @@ def _varies(entry: Float | Integer | Choice) -> bool:
 
 
 def _holds(entry: Float | Integer | Choice, value: Any) -> bool:
-    """Return whether a value is in the range of its entry; the defaults may be outside."""
+    """Return whether a value is in the range of its entry."""
     if (values := getattr(entry, "values", None)) is not None:
         return any(value == other and type(value) is type(other) for other in values)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""The page of a study: one HTML file that loads nothing, and its plots as SVG files."""
+"""The page of a study: an HTML file that loads nothing, and SVG files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parallel coordinates: an axis for each param and one for the metric, a line for each trial.
+"""Parallel coordinates: an axis for each param, a line for each trial.
 
 On a narrow page the axes lie below one another, and the lines run downwards.
 """
@@ -53,7 +53,7 @@ def draw_parallel(study: Study, width: float) -> str:
     narrow = width < NARROW
     start, end = (44.0, width - 26) if narrow else (MARGIN + LENGTH, float(MARGIN))
     axes = [_axis(name, entry, start, end) for name, entry in study.space.items()]
-    axes.append(_metric_axis(study, ordered, start, end))
+    axes.append(_metric_axis(study, start, end))
     step = 76.0 if narrow else (width - 140) / max(1, len(axes) - 1)
     places = [40.0 + step * k if narrow else 60.0 + step * k for k in range(len(axes))]
     parts: list[str] = []
@@ -90,8 +90,8 @@ def _axis(name: str, entry: Any, start: float, end: float) -> _Axis:
     )
 
 
-def _metric_axis(study: Study, ordered: list[Candidate], start: float, end: float) -> _Axis:
-    low, high = shown_range([item.value for item in ordered], study.sign)
+def _metric_axis(study: Study, start: float, end: float) -> _Axis:
+    low, high = shown_range(study)
     scale = Scale(low, high, start, end)
     name = study.metric.rpartition(":")[2]
     return _Axis(name, scale, ((scale.at(low), number(low)), (scale.at(high), number(high))))

@@ -1,4 +1,4 @@
-"""Parts of a chart as SVG: scales, axes and marks. A chart takes its colours from `STYLE`."""
+"""Parts of a chart as SVG: scales, lines, marks and a legend."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def number(value: float) -> str:
 
 
 def shortened(text: str, width: float) -> str:
-    """Return the end of a text that fits into a width in pixels; dotted keys differ at their ends."""
+    """Return the end of a text that fits into a width in pixels."""
     most = max(4, int(width / CHARACTER))
     return text if len(text) <= most else f"…{text[-(most - 1) :]}"
 
@@ -128,7 +128,7 @@ def mark(shape: str, x: float, y: float, kind: str, tip: str = "") -> str:
 def legend(
     items: Sequence[tuple[str, str, str]], left: float, top: float, width: float
 ) -> tuple[list[str], float]:
-    """Return marks with their names, in as many lines as they need, and the bottom of the last line.
+    """Return marks with their names, and the bottom of the last line.
 
     Parameters
     ----------

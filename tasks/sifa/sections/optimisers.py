@@ -15,7 +15,13 @@ from tasks.sifa.contracts.optimisers import Comparison, SearchResult
 from tasks.sifa.sections.figures import intervals as draw
 
 OURS = "leapfrog"
-NAMES = {"adamw": "AdamW", "sgd": "SGD with momentum", "kfac": "K-FAC", OURS: "conformal leapfrog"}
+NAMES = {
+    "adamw": "AdamW",
+    "sgd": "SGD with momentum",
+    "kfac": "K-FAC",
+    OURS: "conformal leapfrog",
+    "kfac-leapfrog": "conformal leapfrog, metric of K-FAC",
+}
 
 
 def read_comparisons(folder: Path) -> list[Comparison]:

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import random
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -239,23 +240,19 @@ def distance(config: Config) -> float:
 
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in ("random", "gp")])
 def test_samplers_beat_random_search(name: str) -> None:
-    assert median(name, NUMBERS, distance, 60) < 0.5 * median("random", NUMBERS, distance, 60)
-
-
-# CMA-ES takes a choice for an ordered axis, and loses to random search there.
-@pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in ("random", "cmaes", "gp")])
-def test_samplers_beat_random_search_of_a_mixed_space(name: str) -> None:
-    assert median(name, MIXED, loss, 60) < 0.8 * median("random", MIXED, loss, 60)
+    seeds = 5 if name == "tpe" else 20
+    assert median(name, NUMBERS, distance, 60, seeds) < 0.5 * median("random", NUMBERS, distance, 60)
+    assert median(name, MIXED, loss, 60, seeds) < 0.7 * median("random", MIXED, loss, 60)
 
 
 @pytest.mark.slow
 def test_the_gaussian_process_beats_random_search() -> None:
-    assert median("gp", NUMBERS, distance, 15) < 0.5 * median("random", NUMBERS, distance, 15)
+    assert median("gp", NUMBERS, distance, 15, 3) < 0.5 * median("random", NUMBERS, distance, 15)
 
 
-def median(name: str, space: Space, value: Callable[[Config], float], count: int) -> float:
-    """Return the median over three seeds of the best value."""
-    samplers = [make_sampler(name, space, budget=count, seed=seed) for seed in range(3)]
+def median(name: str, space: Space, value: Callable[[Config], float], count: int, seeds: int = 20) -> float:
+    """Return the median over seeds of the best value of a number of trials."""
+    samplers = [make_sampler(name, space, budget=count, seed=seed) for seed in range(seeds)]
     return float(np.median([min(map(value, search(sampler, count, value))) for sampler in samplers]))
 
 
@@ -282,6 +279,16 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ModuleNotFoundError, match=rf"{module}: pip install 'statewright\[{extra}\]'"):
         make_sampler(name, MIXED, budget=10, seed=0)
+
+
+def test_the_engine_loads_no_package_of_the_samplers() -> None:
+    # `statewright run` works, and starts fast, where they are not installed.
+    code = (
+        "import sys, statewright.api, statewright.cli, statewright.entry;"
+        "print([name for name in ('numpy', 'optuna', 'cma', 'torch') if name in sys.modules])"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
 
 
 def test_the_names_of_the_methods_are_the_same_objects() -> None:

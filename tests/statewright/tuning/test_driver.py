@@ -16,6 +16,7 @@ from toys import write
 from statewright.tuning import driver
 from statewright.tuning.driver import Hooks, Search
 from statewright.tuning.study import DEFAULT, FAILED, REPEATED, Study, Trial, read_study
+from statewright.tuning.trial import REFUSED, Outcome
 from statewright.workflow import WorkflowError
 
 
@@ -244,6 +245,13 @@ def test_a_search_that_cannot_start_is_refused_before_the_first_trial(
     with pytest.raises(WorkflowError, match=fault):
         tune_here(toy, lambda params: pytest.fail("a trial ran"), **options)
     assert not list((toy / ".statewright").rglob("*.jsonl"))
+
+
+def test_an_observed_read_of_a_holdout_ends_the_study(toy: Path) -> None:
+    refused = Outcome(0, REFUSED, reason="stage 'train' was observed to read test.txt, a holdout")
+    with pytest.raises(WorkflowError, match=r"was observed to read test.txt, a holdout"):
+        tune_here(toy, lambda params: refused)
+    assert read_study(toy, "train").trials == ()
 
 
 def test_hooks_see_every_trial_that_ran(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

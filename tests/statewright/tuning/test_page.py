@@ -1,4 +1,4 @@
-"""The page of a study: plots that show the trials, in one file that loads nothing."""
+"""The page of a study: plots of the trials, in one file."""
 
 from __future__ import annotations
 

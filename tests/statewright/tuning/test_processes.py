@@ -118,6 +118,25 @@ def test_a_study_survives_kill_9_and_ctrl_c(toy: Path, tmp_path: Path) -> None:
     assert all(asked.count(trial.number) == 1 for trial in killed.trials)
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_killed_fails_its_trial_only(tmp_path: Path) -> None:
+    kills = """
+        import json, os, re, signal
+        k = int(re.search(r"k: (\\S+)", open("params.yaml").read())[1])
+        status = open(f"/proc/{os.getppid()}/status").read()  # the supervisor's parent is the worker
+        if k == 3:
+            os.kill(int(re.search(r"PPid:\\s+(\\d+)", status)[1]), signal.SIGKILL)
+        json.dump({"val": {"loss": k}}, open("score.json", "w"))
+        """
+    files = {"train.py": kills, "space.yaml": "train.k: [2, 3, 5]\n"}
+    root = make_toy(tmp_path / "toy", files)
+    done = statewright(root, *TUNE, "--budget", "9", environment=environment(tmp_path / "ran"))
+    assert done.returncode == 0, done.stderr
+    by_value = {trial.config["train.k"]: trial for trial in read_study(root, "train").trials[::-1]}
+    assert {k: trial.status for k, trial in by_value.items()} == {2: DONE, 3: "failed", 5: DONE}
+    assert "the process of the trial was killed by signal SIGKILL" in by_value[3].reason
+
+
 def wait_for(root: Path, trials: int) -> None:
     """Wait until a study has that many finished trials."""
     deadline = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""Successive halving: the rule against a direct one, and a real stage that is stopped."""
+"""Successive halving: the rule, and a real stage that is stopped."""
 
 from __future__ import annotations
 

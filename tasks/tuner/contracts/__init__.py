@@ -1,0 +1,1 @@
+"""Contracts of the files of the pipeline tuner."""
