@@ -195,7 +195,7 @@ def _aggregate(aggregate: Aggregate) -> str:
 def sql(expression: Expression, typed: bool = True) -> str:
     """Return the SQL of an expression, in parentheses where it has an operator.
 
-    A constant beside a column needs no type; `typed` gives it one.
+    A constant on one side of a sign takes the type of the other; `typed` gives it one.
     """
     if isinstance(expression, Column):
         return quoted(expression.name)
@@ -207,7 +207,8 @@ def sql(expression: Expression, typed: bool = True) -> str:
             f"({sql(expression.value)} IN ({', '.join(literal(v, kind, False) for v in expression.options)}))"
         )
     operator = expression.operator
-    typed = all(isinstance(part, Literal) for part in expression.arguments)
+    signs = ("+", "-", "*", "/", "//", "%", "==", "!=", "<", "<=", ">", ">=")
+    typed = operator not in signs or all(isinstance(part, Literal) for part in expression.arguments)
     parts = tuple(sql(part, typed) for part in expression.arguments)
     if operator in ("and", "or"):
         return "(" + f" {operator.upper()} ".join(parts) + ")"

@@ -74,6 +74,8 @@ VALUES: dict[str, Any] = {
     "coalesce(n, i)": 7,
     "null_if(i, 7)": None,
     "null_if(i, n)": 7,
+    "null_if(0, i)": 0,
+    "coalesce(0, i)": 0,
     # Text: order by code point, patterns without an escape, positions from 1.
     "s < 'a'": True,
     "s < 'Zo'": False,
@@ -132,7 +134,9 @@ def test_operators_have_one_meaning(worker: Worker, choice: Configuration) -> No
     path = write(worker, "one", {name: pa.array([ROW[name]], ARROW[kind]) for name, kind in COLUMNS.items()})
     names = {f"v{number}": text for number, text in enumerate(VALUES)}
     spec = specification(path, COLUMNS, {"derive": names}, {"select": list(names)})
-    found = run(worker, spec, choice).to_pylist()[0]
+    table = run(worker, spec, choice)
+    found = table.to_pylist()[0]
+    assert {kind for kind in table.schema.types if pa.types.is_integer(kind)} == {pa.int64()}
     assert {text: found[name] for name, text in names.items()} == VALUES
 
 
