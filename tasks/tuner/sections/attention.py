@@ -44,14 +44,30 @@ def finding(choices: Choices) -> list[str]:
     means = regrets(choices)
     others = {name: value for name, value in means.items() if name != ATTENTION}
     best = min(others, key=lambda name: others[name])
-    verdict = "adds to it" if means[ATTENTION] < others[best] else "does not improve on it"
+    low, high = ratio_interval(choices, ATTENTION, best)
+    if high < 1:
+        verdict = "attention is better"
+    elif low > 1:
+        verdict = "attention is worse"
+    else:
+        verdict = "no difference is shown"
     parts = joined(f"{_part(name, choices.shares[name].mean)} by {name}" for name in SPECIFIED)
     return [
-        f"At equal measurements, attention chooses programs with {means[ATTENTION]:.3f} times the "
-        "seconds of the "
-        f"optimum; the best other search ({best}) has {others[best]:.3f}: attention {verdict}.",
+        f"At equal measurements, attention chooses programs with {means[ATTENTION]:.3f} times the seconds of "
+        f"the optimum; the best other search ({best}) has {others[best]:.3f}: {verdict} (ratio "
+        f"{interval(low, high)} over {len(choices.cells)} tables).",
         f"Of the optimum, {parts}; the specification states 0.80, 0.15 and 0.05.",
     ]
+
+
+def ratio_interval(choices: Choices, first: str, second: str) -> tuple[float, float]:
+    """Return Student's 95 % interval of the geometric mean ratio of two regrets, paired by table."""
+    from scipy.stats import t
+
+    pairs = [(cell.searches[first].regret, cell.searches[second].regret) for cell in choices.cells.values()]
+    logs = np.diff(np.log(pairs)[:, ::-1])[:, 0]
+    half = t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else np.inf
+    return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
 
 
 def section(choices: Choices) -> Section:

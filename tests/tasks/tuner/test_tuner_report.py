@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from statewright.contracts import ContractError, Feedback
 from tasks.tuner.contracts.choose import Choices, Evaluation
@@ -15,6 +17,7 @@ from tasks.tuner.contracts.search import SearchMetrics
 from tasks.tuner.contracts.tables import IngestMetrics
 from tasks.tuner.params import MatrixParams, ProgramsParams
 from tasks.tuner.report import report
+from tasks.tuner.sections.attention import finding, ratio_interval
 
 MATRIX = MatrixParams(specs=("mood", "years"), rows=(1000, 2000))
 PROGRAMS = ProgramsParams(folder="specs", engines=("pandas", "polars"), threads=(1,), batch_sizes=(0,))
@@ -152,10 +155,29 @@ def test_every_question_has_a_section_and_every_goal_its_figure(tmp_path):
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-@pytest.mark.parametrize(("regret", "verdict"), [(1.2, "adds to it"), (1.5, "does not improve on it")])
+@pytest.mark.parametrize(("regret", "verdict"), [(1.2, "attention is better"), (1.5, "attention is worse")])
 def test_attention_that_loses_is_reported_as_losing(tmp_path, regret, verdict):
     _, findings = made(tmp_path, attention=regret)
-    assert f"(genetic) has 1.400: attention {verdict}" in " ".join(findings.split())
+    assert f"(genetic) has 1.400: {verdict} (ratio" in " ".join(findings.split())
+
+
+def test_searches_that_win_on_some_tables_each_are_not_ranked():
+    found = choices(1.2)
+    for number, (name, cell) in enumerate(found.cells.items()):
+        better = {"attention": 1.0, "genetic": 1.1} if number % 2 else {"attention": 1.1, "genetic": 1.0}
+        searches = {
+            key: value.model_copy(update={"regret": better.get(key, 2.0)})
+            for key, value in cell.searches.items()
+        }
+        found.cells[name] = cell.model_copy(update={"searches": searches})
+    regrets = [
+        [cell.searches[key].regret for key in ("attention", "genetic")] for cell in found.cells.values()
+    ]
+    logs = np.log([first / second for first, second in regrets])
+    low, high = ratio_interval(found, "attention", "genetic")
+    reference = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(np.log([low, high]), reference, rtol=1e-12)
+    assert "no difference is shown" in finding(found)[0]
 
 
 def test_the_same_inputs_give_the_same_page(tmp_path):
