@@ -61,7 +61,7 @@ def finding(choices: Choices) -> list[str]:
 
 
 def ratio_interval(choices: Choices, first: str, second: str) -> tuple[float, float]:
-    """Return Student's 95 % interval of the geometric mean ratio of two regrets, paired by table."""
+    """Return the 95 % interval of the mean ratio of regrets, paired by table."""
     from scipy.stats import t
 
     pairs = [(cell.searches[first].regret, cell.searches[second].regret) for cell in choices.cells.values()]
