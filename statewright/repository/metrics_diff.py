@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -112,6 +113,9 @@ def _compare(repository: Repository, workflow: Workflow, state: State) -> Metric
     finally:
         logger.setLevel(level)
     unreadable = _files(result.get("errors", {}))
+    if unreadable:
+        # DVC reports a file that is new since the commit as an error, too.
+        unreadable &= _existing(root, repository, unreadable)
     changes = tuple(
         MetricChange(file, key, values.get("old"), values.get("new"))
         for file, keys in result.get("diff", {}).items()
@@ -124,6 +128,14 @@ def _compare(repository: Repository, workflow: Workflow, state: State) -> Metric
 def _files(errors: Mapping[str, Any]) -> set[str]:
     """Return the files that DVC could not read at one of the revisions."""
     return {str(f) for error in errors.values() if isinstance(error, Mapping) for f in error}
+
+
+def _existing(root: Path, repository: Repository, files: Iterable[str]) -> set[str]:
+    """Return the files that the last commit has in git or in its lock files."""
+    paths = re.findall(r"^ *- path: ['\"]?(.+?)['\"]?$", _committed_locks(root, repository), re.MULTILINE)
+    endings = tuple(f"/{path}" for path in paths)  # each is relative to the folder of its stage
+    in_git = git(root, "ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *files).split("\0")
+    return {file for file in files if file in in_git or f"/{file}".endswith(endings)}
 
 
 def _can_differ(repository: Repository, workflow: Workflow, state: State) -> bool:

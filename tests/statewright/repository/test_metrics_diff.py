@@ -103,6 +103,24 @@ def test_a_metric_whose_old_value_is_lost_is_not_shown_as_new(tmp_path: Path) ->
     assert (changes.changes, changes.unreadable) == ((), ("cached.yaml",))
 
 
+def test_a_metric_of_a_stage_that_had_not_run_is_new_and_not_lost(tmp_path: Path) -> None:
+    root = make_repository(tmp_path, FILES)
+    run_here(root)
+    stage = """
+          late:
+            cmd: 'echo "f1: 3" > sub/late.yaml'
+            metrics: [sub/late.yaml]
+        """
+    write(root, {"dvc.yaml": FILES["dvc.yaml"].rstrip() + stage, "sub/keep": ""})
+    commit(root)
+    run_here(root)
+    changes = compared(root)
+    assert changes is not None and changes.unreadable == ()
+    assert [(change.file, change.old, change.new) for change in changes.changes] == [
+        ("sub/late.yaml", None, 3)
+    ]
+
+
 def test_dvc_does_not_compare_if_no_metric_can_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
