@@ -17,7 +17,13 @@ from statewright.record.store import store_folder
 from statewright.workflow import WorkflowError
 
 REQUIRED = ("dvc", "prefect", "mlflow-skinny", "sqlalchemy", "fastapi", "pydantic")
-OPTIONAL = {"mlflow": "ui", "pandas": "functions", "pyarrow": "functions", "ortools": "schedule"}
+OPTIONAL = {
+    "mlflow": "ui",
+    "pandas": "functions",
+    "pyarrow": "functions",
+    "ortools": "schedule",
+    "optuna": "tune",
+}
 
 
 @dataclass(frozen=True)
