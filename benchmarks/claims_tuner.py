@@ -6,6 +6,7 @@ the pipeline `tuner` keeps its own out of git.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from benchmarks.claim import CORRECTED, OPEN, REPRODUCED, Claim, Metrics, benchmark_rows
@@ -134,7 +135,7 @@ def _episodes(metrics: Metrics) -> str:
     if not policy:
         return "The pipeline `tuner` is not run yet."
     shares = [seed["shares"].get(str(EPISODES), 0.0) for seed in policy["seeds"]]
-    final = [seed["ratio"] for seed in policy["seeds"]]
+    final = [math.inf if seed["ratio"] is None else seed["ratio"] for seed in policy["seeds"]]
     return (
         f"Not on LeadingOnes ({policy['n']} bits), where the expected time of a policy is exact: after "
         f"{EPISODES} "

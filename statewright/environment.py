@@ -26,8 +26,11 @@ SETTINGS = {
 SUPERVISOR = "statewright.running.supervisor"
 """Module of the process that starts the commands of stages."""
 
-_LIBRARY_VARIABLES = frozenset({"_MLFLOW_TELEMETRY_SESSION_ID"}) - set(os.environ)
-"""Variables that importing MLflow sets in this process; one of the caller is passed on."""
+_LIBRARY_VARIABLES = frozenset({"_MLFLOW_TELEMETRY_SESSION_ID", "_RJEM_MALLOC_CONF"}) - set(os.environ)
+"""Variables that importing MLflow sets in this process, the second by polars if that is installed.
+
+One of the caller is passed on.
+"""
 
 REFERENCE = re.compile(r"env:([A-Z_][A-Z0-9_]*)")
 """Params value that is taken from a variable of the environment, see `referenced_variables`."""

@@ -21,11 +21,8 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from io import StringIO
 from pathlib import Path
 from typing import IO, Any
-
-from rich.console import Console
 
 from statewright import parameters
 from statewright.environment import quiet
@@ -38,6 +35,7 @@ from statewright.running.limits import Limits
 from statewright.running.process import GRACE_S
 from statewright.session import Session, new_work, open_session, replay
 from statewright.terminal.display import new_board
+from statewright.terminal.words import terminal
 from statewright.transition import Result, transition
 from statewright.tuning.sources import sources_of
 from statewright.workflow import WorkflowError
@@ -179,7 +177,7 @@ def _reset(task: Task) -> None:
 
 
 def _transition(session: Session, task: Task) -> Result:
-    board = new_board(session.plan, Console(file=StringIO(), quiet=True))
+    board = new_board(session.plan, terminal(quiet=True, live=False))
     return transition(
         session.repository,
         session.workflow,

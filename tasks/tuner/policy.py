@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tqdm import tqdm
 
 from tasks.tuner.contracts.policy import PolicyMetrics, SeedPolicy
@@ -36,10 +38,15 @@ def _learn(seed: int, params: PolicyParams) -> SeedPolicy:
     carried_best = expected_time(best_policy(params.carried_to, params.actions), params.carried_to)
     return SeedPolicy(
         seed=seed,
-        ratio=round(expected_time(learnt, params.bits) / best, 6),
-        carried=round(expected_time(learnt, params.carried_to) / carried_best, 6),
+        ratio=_ratio(expected_time(learnt, params.bits), best),
+        carried=_ratio(expected_time(learnt, params.carried_to), carried_best),
         shares={
             count: round(best / expected_time(policy, params.bits), 6) for count, policy in policies.items()
         },
         bits=list(learnt.bits),
     )
+
+
+def _ratio(time: float, best: float) -> float | None:
+    """Return a time over the best one; None for an infinite time."""
+    return round(time / best, 6) if math.isfinite(time) else None

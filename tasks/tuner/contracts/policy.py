@@ -9,13 +9,14 @@ class SeedPolicy(Document):
     """Policy of one seed.
 
     `ratio` and `carried` are its exact expected time over that of the best policy with the same actions, on
-    the number of bits that it was learnt on, and on more bits. `shares` is, by number of episodes, the
-    expected time of the best policy over that of the policy: 1 is the optimum, 0 a policy that can be stuck.
+    the number of bits that it was learnt on, and on more bits; None if it can be stuck. `shares` is, by
+    number of episodes, the expected time of the best policy over that of the policy: 1 is the optimum, 0 a
+    policy that can be stuck.
     """
 
     seed: int
-    ratio: float
-    carried: float
+    ratio: float | None
+    carried: float | None
     shares: dict[int, float]
     bits: list[int]
 

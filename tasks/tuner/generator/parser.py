@@ -34,6 +34,8 @@ from tasks.tuner.generator.expressions import (
 
 LONGEST = 10_000
 """Characters of the longest expression."""
+DEEPEST = 200
+"""Levels of the deepest expression; each operator of a long sum is one."""
 LARGEST = 2**63 - 1
 
 FUNCTIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -126,6 +128,8 @@ def _guarded(text: str, convert: Callable[[ast.expr, str], Tree]) -> Tree:
             # Parentheses: an expression may continue on the next line.
             source = f"({text}\n)"
             node = ast.parse(source, mode="eval").body
+        if _depth(node) > DEEPEST:
+            raise RecursionError
         return convert(node, source)
     except SyntaxError as error:
         raise ExpressionError(f"{text!r} is not a valid expression: {error.msg}") from None
@@ -135,6 +139,14 @@ def _guarded(text: str, convert: Callable[[ast.expr, str], Tree]) -> Tree:
         if isinstance(error, ExpressionError):
             raise
         raise ExpressionError(f"{text!r} is not a valid expression: {error}") from None
+
+
+def _depth(tree: ast.AST) -> int:
+    """Return the levels of a tree; not by recursion, whose limit can be any."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _convert(node: ast.expr, text: str, columns: Mapping[str, str]) -> Expression:

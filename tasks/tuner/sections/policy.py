@@ -12,11 +12,15 @@ from tasks.tuner.sections.figures import lines as draw
 
 def finding(policy: PolicyMetrics) -> list[str]:
     """Return the worst ratio to the best policy, and the share after 50 episodes."""
-    worst, carried = (max(getattr(seed, name) for seed in policy.seeds) for name in ("ratio", "carried"))
+    ratios = [seed.ratio for seed in policy.seeds if seed.ratio is not None]
+    carried = [seed.carried for seed in policy.seeds if seed.carried is not None]
+    stuck = len(policy.seeds) - min(len(ratios), len(carried))
+    after = f"After {count(policy.episodes)} episodes"
     sentences = [
-        f"After {count(policy.episodes)} episodes, the learnt policy needs at most {worst:.3f} times the "
-        "expected "
-        f"evaluations of the best one on {policy.n} bits, and {carried:.3f} times on {policy.carried_to}."
+        f"{after}, {stuck} of {len(policy.seeds)} learnt policies can be stuck."
+        if stuck
+        else f"{after}, the learnt policy needs at most {max(ratios):.3f} times the expected evaluations "
+        f"of the best one on {policy.n} bits, and {max(carried):.3f} times on {policy.carried_to}."
     ]
     if all(50 in seed.shares for seed in policy.seeds):
         shares = [seed.shares[50] for seed in policy.seeds]
@@ -25,6 +29,10 @@ def finding(policy: PolicyMetrics) -> list[str]:
             "specification states 90%."
         )
     return sentences
+
+
+def _times(ratio: float | None) -> str:
+    return "can be stuck" if ratio is None else f"{ratio:.4f}"
 
 
 def section(policy: PolicyMetrics) -> Section:
@@ -53,7 +61,7 @@ def section(policy: PolicyMetrics) -> Section:
                 "Expected time over that of the best policy, by seed, on the bits that it was learnt on and "
                 "carried over.",
                 ("seed", f"{policy.n} bits", f"{policy.carried_to} bits"),
-                [(str(s.seed), f"{s.ratio:.4f}", f"{s.carried:.4f}") for s in policy.seeds],
+                [(str(s.seed), _times(s.ratio), _times(s.carried)) for s in policy.seeds],
             ),
             grid(
                 "Expected time of the best policy over that of the greedy policy after some episodes: "

@@ -7,6 +7,7 @@ import pytest
 
 from tasks.tuner.params import PolicyParams
 from tasks.tuner.policy import policy
+from tasks.tuner.sections.policy import finding
 
 PARAMS = PolicyParams(bits=12, carried_to=24, actions=(1, 2, 4), checkpoints=(1, 50, 2000), seeds=(0, 1))
 
@@ -38,3 +39,9 @@ def test_ratios_are_those_of_simulated_runs():
         assert seed.ratio < 1.1
         assert seed.shares[2000] == pytest.approx(1 / seed.ratio, abs=1e-5)
         assert all(0 <= share <= 1 for share in seed.shares.values())
+
+
+def test_a_policy_that_can_be_stuck_has_no_ratio():
+    metrics = policy(params=PARAMS.model_copy(update={"checkpoints": (1,)}))
+    assert [(seed.ratio, seed.shares[1]) for seed in metrics.seeds] == [(None, 0.0)] * 2
+    assert "After 1 episodes, 2 of 2 learnt policies can be stuck." in finding(metrics)

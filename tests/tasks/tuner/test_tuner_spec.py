@@ -89,6 +89,19 @@ FAULTS = {
 }
 
 
+def test_the_deepest_expression_does_not_depend_on_the_limit_of_the_process(tmp_path: Path) -> None:
+    path, limit = tmp_path / "p.yaml", sys.getrecursionlimit()
+    path.write_text(SPEC.replace("filter: a > 0", f"filter: {'not ' * 2000}e"), encoding="utf-8")
+    try:
+        sys.setrecursionlimit(100_000)
+        with pytest.raises(SpecError, match="nested too deeply"):
+            load_plan(path)
+    finally:
+        sys.setrecursionlimit(limit)
+    path.write_text(SPEC.replace("filter: a > 0", f"filter: {'a + ' * 150}a > 0"), encoding="utf-8")
+    load_plan(path)
+
+
 def test_the_specification_without_a_fault_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(SPEC, encoding="utf-8")
