@@ -26,11 +26,10 @@ SETTINGS = {
 SUPERVISOR = "statewright.running.supervisor"
 """Module of the process that starts the commands of stages."""
 
-_LIBRARY_VARIABLES = frozenset({"_MLFLOW_TELEMETRY_SESSION_ID", "_RJEM_MALLOC_CONF"}) - set(os.environ)
-"""Variables that importing MLflow sets in this process, the second by polars if that is installed.
-
-One of the caller is passed on.
-"""
+_LIBRARY_VARIABLES = {
+    name: os.environ.get(name) for name in ("_MLFLOW_TELEMETRY_SESSION_ID", "_RJEM_MALLOC_CONF")
+}
+"""The caller's values of variables that importing MLflow changes, the second by polars if installed."""
 
 REFERENCE = re.compile(r"env:([A-Z_][A-Z0-9_]*)")
 """Params value that is taken from a variable of the environment, see `referenced_variables`."""
@@ -60,12 +59,13 @@ def remove_default(name: str) -> None:
 
 
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` without what the engine and its libraries added."""
-    return {
+    """Return `environment` without what the engine and its libraries added or changed."""
+    own = {
         name: value
         for name, value in environment.items()
         if _added.get(name) != value and name not in _LIBRARY_VARIABLES
     }
+    return own | {name: value for name, value in _LIBRARY_VARIABLES.items() if value is not None}
 
 
 def referenced_variables(value: Any) -> Iterator[str]:

@@ -81,7 +81,10 @@ def test_a_stage_finds_the_same_environment_as_under_dvc_repro(tmp_path: Path) -
     assert "no terminal" in text
 
 
-def test_importing_and_planning_change_no_variable() -> None:
+@pytest.mark.parametrize(
+    "variables", [{}, {"_RJEM_MALLOC_CONF": "narenas:2", "_MLFLOW_TELEMETRY_SESSION_ID": "own"}]
+)
+def test_importing_and_planning_change_no_variable(variables: dict[str, str]) -> None:
     script = (
         "import os; before = dict(os.environ)\n"
         "import statewright\n"
@@ -91,7 +94,12 @@ def test_importing_and_planning_change_no_variable() -> None:
         "quiet(); import prefect, mlflow\n"
         "assert caller_environment(os.environ) == before, set(os.environ) - set(before)\n"
     )
-    subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(HERE)}, check=True)
+    # This process may have imported the libraries itself.
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("_RJEM", "_MLFLOW"))
+    }
+    environment = {**inherited, **variables, "PYTHONPATH": str(HERE)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
 
 
 ASK = "from pathlib import Path; from statewright.environment import is_recorded_by_engine as f; "
