@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from statewright.configuration import read_configuration
 from statewright.environment import set_default
@@ -35,6 +35,9 @@ TEMPORARY = frozenset(
 )
 """MLflow's codes of errors that do not depend on what is written."""
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Tag of an experiment that MLflow's page opens at its runs, and not at the traces of language models."""
+
 
 @dataclass(frozen=True)
 class KnownRun:
@@ -56,6 +59,8 @@ class Record:
         Runs of the current journal that exist, by id of the record.
     models : dict of str to str, optional
         Hash -> id of the models in the experiment; read when a stage needs it.
+    stages : list of StageRecord
+        The stages that were recorded since the parent run was opened.
     """
 
     client: MlflowClient
@@ -66,6 +71,7 @@ class Record:
     parent: ParentRecord | None = None
     known: Mapping[str, KnownRun] = field(default_factory=dict)
     models: dict[str, str] | None = None
+    stages: list[Any] = field(default_factory=list)
 
 
 def open_record(
@@ -154,11 +160,14 @@ def _experiment(client: MlflowClient, name: str, location: str | None) -> str:
     existing = client.get_experiment_by_name(name)
     if existing is None:
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=KIND))
         except MlflowException:  # a process of another machine may have created it meanwhile
             existing = client.get_experiment_by_name(name)
             if existing is None:
                 raise
+    for key, value in KIND.items():
+        if key not in existing.tags:  # an earlier release, or the user, has created it
+            client.set_experiment_tag(existing.experiment_id, key, value)
     return str(existing.experiment_id)
 
 

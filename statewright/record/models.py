@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from statewright.record.datasets import DatasetRecord
 from statewright.record.journal import HeldFile
 from statewright.record.schemas import Table, read_data
 from statewright.record.values import Point, texts, valid_key
@@ -56,8 +57,6 @@ def log_model(
     client: MlflowClient, experiment_id: str, run_id: str, model: ModelRecord, params: Mapping[str, Any]
 ) -> str:
     """Record a model of a run, unless it is recorded, and return its id."""
-    from mlflow.entities import LoggedModelOutput
-
     known = client.search_logged_models(
         [experiment_id], filter_string=f"source_run_id = '{run_id}' AND name = '{_name(model)}'"
     )
@@ -65,6 +64,7 @@ def log_model(
         return str(known[0].model_id)
     tags = {
         "mlflow.model.isExternal": "true",
+        "mlflow.note.content": f"The weights are `{model.path}`, kept by DVC: `dvc pull {model.path}`",
         "dvc.path": model.path,
         HASH_TAG: model.digest,
         **({"dvc.remote": model.remote} if model.remote else {}),
@@ -80,7 +80,7 @@ def log_model(
     with tempfile.TemporaryDirectory() as folder:
         _write_description(Path(folder), logged.model_id, run_id, model)
         client.log_model_artifacts(logged.model_id, folder)
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+    log_model_outputs(client, run_id, [logged.model_id])
     client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
 
@@ -93,6 +93,14 @@ def find_models(client: MlflowClient, experiment_id: str) -> dict[str, str]:
     return {m.tags[HASH_TAG]: m.model_id for m in models if HASH_TAG in m.tags}
 
 
+def log_model_outputs(client: MlflowClient, run_id: str, model_ids: Sequence[str]) -> None:
+    """Record that a run has written models."""
+    from mlflow.entities import LoggedModelOutput
+
+    if model_ids:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, 0) for model_id in dict.fromkeys(model_ids)])
+
+
 def log_model_inputs(client: MlflowClient, run_id: str, model_ids: Sequence[str]) -> None:
     """Record that a run has read models."""
     from mlflow.entities import LoggedModelInput
@@ -101,14 +109,34 @@ def log_model_inputs(client: MlflowClient, run_id: str, model_ids: Sequence[str]
 
 
 def log_model_metrics(
-    client: MlflowClient, run_id: str, model_id: str, metrics: Sequence[Point], at: float
+    client: MlflowClient,
+    run_id: str,
+    model_id: str,
+    metrics: Sequence[Point],
+    at: float,
+    data: DatasetRecord | None = None,
 ) -> None:
-    """Record metrics of a run that describe a model: MLflow shows them at the run and at the model."""
+    """Record metrics of a run that describe a model: MLflow shows them at the run and at the model.
+
+    Parameters
+    ----------
+    data : DatasetRecord, optional
+        Data on which the model was measured.
+    """
     from mlflow.entities import Metric
 
     now = int(at * 1000)
     values = [
-        Metric(valid_key(name), value, now, step, model_id=model_id, run_id=run_id)
+        Metric(
+            valid_key(name),
+            value,
+            now,
+            step,
+            model_id=model_id,
+            run_id=run_id,
+            dataset_name=data.path if data else None,
+            dataset_digest=data.digest if data else None,
+        )
         for name, value, step in metrics
     ]
     for start in range(0, len(values), 1000):

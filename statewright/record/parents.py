@@ -94,11 +94,13 @@ def note(parent: ParentRecord, context: Mapping[str, str], end: ParentEnd | None
     context : mapping of str to str
         Tags of git.
     """
-    head = [_summary(end), ""] if end else []
+    link = {**parent.tags, **(end.tags if end else {})}.get("prefect.link")
+    first = [_summary(end)] if end else []
+    first += [f"[the run in Prefect]({link})"] if link else []
+    head = ["; ".join(first), ""] if first else []
     if parent.command:
-        head += ["Repeat it:", "", "```console", *_repeat(parent, context), "```", ""]
-    if link := {**parent.tags, **(end.tags if end else {})}.get("prefect.link"):
-        head += [f"[The run in Prefect]({link})", ""]
+        # MLflow's page folds all but the first lines of a description.
+        head += ["```console", *_repeat(parent, context), "```", ""]
     rows = _rows(parent, end)
     titles = ("stage", "outcome" if end else "plan", "seconds", "why")
     for shown in range(min(len(rows), MOST_ROWS), -1, -1):
@@ -128,7 +130,7 @@ def _repeat(parent: ParentRecord, context: Mapping[str, str]) -> list[str]:
     sets = [f" --set {change}" for change in parent.changes if change not in parent.command] if dirty else []
     lines = [f"git checkout {commit[:12]}"] if commit else []
     if dirty:
-        lines.append("# files had changes that are in no commit: see the tag statewright.git.dirty")
+        lines = [f"{line}  # the run had changes that are in no commit" for line in lines]
     return [*lines, parent.command + "".join(sets)]
 
 

@@ -25,6 +25,7 @@ from statewright.record.models import (
     log_model,
     log_model_inputs,
     log_model_metrics,
+    log_model_outputs,
 )
 from statewright.record.parents import ParentEnd, ParentRecord, note, plan_markdown
 from statewright.record.plots import points_of
@@ -126,7 +127,7 @@ def start_parent(
         "statewright.kind": "transition",
     }
     run = create_run(record, parent.name, at, tags, identity)
-    record.parent_id, record.parent = run.run_id, parent
+    record.parent_id, record.parent, record.stages = run.run_id, parent, []
     if not run.ended:
         log_values(record.client, run.run_id, at or time.time(), params=parent.params)
         record.client.log_dict(run.run_id, dict(parent.plan), "plan.json")
@@ -168,6 +169,19 @@ def _log_end(record: Record, run_id: str, end: ParentEnd, at: float, chart: str)
     log_values(client, run_id, at, metrics=finite(metrics.items()), tags=tags)
     if chart:
         client.log_text(run_id, chart, "gantt.svg")
+    _link_data(record, run_id)
+
+
+def _link_data(record: Record, run_id: str) -> None:
+    """Link a transition to its models, and to the data that none of its stages wrote."""
+    written = {path for done in record.stages for path in done.outputs}
+    data = {data.path: data for done in record.stages for data in done.datasets}
+    log_datasets(
+        record.client, run_id, [d for path, d in data.items() if path not in written], record.context
+    )
+    ids = record.models or {}
+    models = [ids[model.digest] for done in record.stages for model in done.models if model.digest in ids]
+    log_model_outputs(record.client, run_id, models)
 
 
 def log_reports(record: Record, done: StageRecord) -> None:
@@ -232,6 +246,7 @@ def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> st
     if record.parent_id:
         tags["mlflow.parentRunId"] = record.parent_id
     run = create_run(record, done.stage.address, done.started, tags, identity)
+    record.stages.append(done)
     if run.ended:
         return run.run_id
     status = "FAILED" if done.status == "failed" else "FINISHED"
@@ -254,13 +269,15 @@ def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
     metrics += finite(done.used.items())
     params = dict(flatten(done.params)) if done.params else {}
     results = finite(done.metrics.items())
+    log_datasets(client, run_id, done.datasets, record.context)
     models = _model_ids(record, run_id, done, params)
     if models:
-        log_model_metrics(client, run_id, models[-1], results, done.finished)
+        data = [data for data in done.datasets if data.digest not in (record.models or {})]
+        measured_on = data[0] if len(data) == 1 else None
+        log_model_metrics(client, run_id, models[-1], results, done.finished, measured_on)
     else:
         metrics = [*results, *metrics]
     log_values(client, run_id, done.finished, metrics=metrics, params=params)
-    log_datasets(client, run_id, done.datasets, record.context)
     if done.log is not None:
         log_end_of(client, run_id, done.log)
     try:
