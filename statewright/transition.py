@@ -6,6 +6,7 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -238,6 +239,7 @@ def _carry_out(
         run(work, limits)
         lock_writer.end_run(work.writer)
     finally:
+        ended_at = time.time()  # a Prefect server can take seconds to close its record
         with suppress(WaitStoppedError):
             result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
@@ -253,4 +255,4 @@ def _carry_out(
             outcomes=work.outcomes,
         )
         with work.recorder.noting_problems():
-            work.recorder.end(parent_ends(root, workflow, plan, ended, result.state.metrics))
+            work.recorder.end(parent_ends(root, workflow, plan, ended, result.state.metrics), ended_at)

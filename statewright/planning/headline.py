@@ -1,27 +1,46 @@
 """The headline metrics of a pipeline: the few by which its runs are compared.
 
-A stage names its own in ``meta.headline``. The score of a feedback stage is one, too. If no stage names
-any, all metrics of the pipeline are, or, of more than `MOST`, those of its last stages.
+A stage names its own in ``meta.headline``. If no stage names any, all metrics of the pipeline are, or, of
+more than `MOST`, those of its last stages, the outer keys of their files first.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from statewright.workflow import Workflow, overlaps
+from statewright.workflow import Workflow
 
 MOST = 20
 """Maximum number of headline metrics that no stage names."""
 
-Metric = str
-"""Name of a metric: ``file:key``."""
+
+@dataclass(frozen=True)
+class _Metric:
+    name: str
+    file: str
+    key: str
+
+    @property
+    def short(self) -> str:
+        """The key; the stem of a file that holds one number."""
+        return self.key or PurePosixPath(self.file).stem
+
+    def matches(self, pattern: str) -> bool:
+        """Return whether a name or pattern selects the metric.
+
+        ``loss``, ``evaluate.loss``, ``evaluate.json:loss`` and ``rmse.*`` are such names.
+        """
+        file = PurePosixPath(self.file)
+        names = (self.name, self.short, f"{file.name}:{self.key}", f"{file.stem}.{self.key}")
+        return any(fnmatchcase(name, pattern) for name in names)
 
 
 def headline(
-    workflow: Workflow, addresses: Collection[str], metrics: Mapping[Metric, float]
+    workflow: Workflow, addresses: Collection[str], metrics: Mapping[str, float]
 ) -> dict[str, float]:
     """Return the headline metrics of the stages of a pipeline, in their order.
 
@@ -37,58 +56,49 @@ def headline(
     dict of str to float
         Key, or ``file:key`` if several files have the key -> number.
     """
-    own = {address: _metrics_of(workflow, address, metrics) for address in addresses}
+    own = _by_stage(workflow, addresses, metrics)
     declared = [
         metric
-        for address, names in own.items()
+        for address, of_stage in own.items()
         for pattern in workflow.stages[address].settings.headline
-        for metric in names
-        if _matches(pattern, metric)
+        for metric in of_stage
+        if metric.matches(pattern)
     ]
     chosen = list(dict.fromkeys(declared)) or _default(workflow, own)
-    keys = Counter(short_name(metric) for metric in chosen)
+    keys = Counter(metric.short for metric in chosen)
     return {
-        short_name(metric) if keys[short_name(metric)] == 1 else metric.rstrip(":"): metrics[metric]
+        metric.short if keys[metric.short] == 1 else metric.name.rstrip(":"): metrics[metric.name]
         for metric in chosen
     }
 
 
-def short_name(metric: Metric) -> str:
-    """Return the key of a metric; the stem of a file that holds one number."""
-    path, _, key = metric.rpartition(":")
-    return key or PurePosixPath(path).stem
+def _by_stage(
+    workflow: Workflow, addresses: Collection[str], metrics: Mapping[str, float]
+) -> dict[str, list[_Metric]]:
+    """Return the metrics of each stage: those in its outputs."""
+    owners = {out.path: address for address in addresses for out in workflow.stages[address].outs}
+    stage_of: dict[str, str | None] = {}
+    own: dict[str, list[_Metric]] = {address: [] for address in addresses}
+    for name in metrics:
+        file, _, key = name.partition(":")
+        if file not in stage_of:
+            folders = [file, *(folder.as_posix() for folder in PurePosixPath(file).parents)]
+            stage_of[file] = next((owners[path] for path in folders if path in owners), None)
+        if (address := stage_of[file]) is not None:
+            own[address].append(_Metric(name, file, key))
+    return own
 
 
-def _default(workflow: Workflow, own: Mapping[str, list[Metric]]) -> list[Metric]:
-    every = list(dict.fromkeys(metric for names in own.values() for metric in names))
+def _default(workflow: Workflow, own: Mapping[str, list[_Metric]]) -> list[_Metric]:
+    every = [metric for of_stage in own.values() for metric in of_stage]
     if len(every) <= MOST:
         return every
-    measured = {address for address, names in own.items() if names}
-    last = [address for address in measured if not measured & workflow.downstream(address)]
-    names = dict.fromkeys(metric for address in own if address in last for metric in own[address])
-    # The outer keys of a file summarise it; those below are by class, by year, by seed.
-    return sorted(names, key=lambda metric: short_name(metric).count("."))[:MOST]
-
-
-def _metrics_of(workflow: Workflow, address: str, metrics: Iterable[Metric]) -> list[Metric]:
-    outs = [out.path for out in workflow.stages[address].outs]
-    return [metric for metric in metrics if any(_is_in(metric.rpartition(":")[0], out) for out in outs)]
-
-
-def _is_in(path: str, out: str) -> bool:
-    return len(out) <= len(path) and overlaps(out, path)
-
-
-def _matches(pattern: str, metric: Metric) -> bool:
-    """Return whether a name or pattern selects a metric.
-
-    ``loss``, ``evaluate.loss``, ``evaluate.json:loss`` and ``rmse.*`` are such names.
-    """
-    path, _, key = metric.rpartition(":")
-    names = (
-        metric,
-        short_name(metric),
-        f"{PurePosixPath(path).name}:{key}",
-        f"{PurePosixPath(path).stem}.{key}",
-    )
-    return any(fnmatchcase(name, pattern) for name in names)
+    needed: set[str] = set()  # by a stage with metrics, also indirectly
+    for address in reversed(list(workflow.stages)):
+        if address in needed or own.get(address):
+            needed |= set(workflow.upstream[address])
+    last = [address for address, of_stage in own.items() if of_stage and address not in needed]
+    # What most stages lead to is the result of the pipeline; inner keys are by class, by year, by seed.
+    last.sort(key=lambda address: -len(workflow.ancestors([address])))
+    ordered = [metric for a in last for metric in sorted(own[a], key=lambda m: m.key.count("."))]
+    return ordered[:MOST]

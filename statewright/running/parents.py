@@ -21,6 +21,8 @@ from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.request import Request
 from statewright.workflow import Workflow, flatten
 
+UP_TO_DATE = ("ran", "restored", "done", "skipped")
+"""Outcomes of stages whose outputs belong to the current params."""
 USUAL_NAMES = ("", "statewright", "loop")
 """Names of a run that say nothing about it."""
 
@@ -32,13 +34,16 @@ class PipelineRun:
     Parameters
     ----------
     stages : tuple of str
-        Its stages in the plan, those without work included.
+        All its stages.
+    planned : tuple of str
+        Those in the plan, with or without work.
     work : tuple of str
         The stages that are recorded below its parent run.
     """
 
     name: str
     stages: tuple[str, ...]
+    planned: tuple[str, ...]
     work: tuple[str, ...]
 
 
@@ -47,10 +52,11 @@ def pipeline_runs(workflow: Workflow, plan: Plan) -> list[PipelineRun]:
     names = pipelines(workflow)
     runs = []
     for name, work in parts(workflow, plan.work).items():
-        own = {address for address in plan.decisions if names[address] == name} | set(work)
+        own = {address for address in workflow.stages if names[address] == name} | set(work)
         if name != REPOSITORY:
             own |= {up for up in workflow.ancestors(own) if names[up] == REPOSITORY}
-        runs.append(PipelineRun(name, tuple(address for address in plan.decisions if address in own), work))
+        stages = tuple(address for address in workflow.stages if address in own)
+        runs.append(PipelineRun(name, stages, tuple(a for a in plan.decisions if a in own), work))
     return runs
 
 
@@ -68,7 +74,7 @@ def parent_records(
     """
     records = []
     for run in pipeline_runs(workflow, plan):
-        own = Plan({address: plan.decisions[address] for address in run.stages})
+        own = Plan({address: plan.decisions[address] for address in run.planned})
         given = "" if name in (*USUAL_NAMES, run.name) else f"{name}: "
         records.append(
             ParentRecord(
@@ -101,7 +107,9 @@ def parent_ends(
     for run in pipeline_runs(workflow, plan):
         outcomes = {a: ended.outcomes[a] for a in run.work if a in ended.outcomes}
         times = {a: ended.times[a] for a in run.work if a in ended.times}
-        chosen = {**feedback_score(root, workflow, run.stages), **headline(workflow, run.stages, metrics)}
+        # The metrics of other stages may be those of older params.
+        current = [a for a in run.planned if a not in run.work or outcomes.get(a) in UP_TO_DATE]
+        chosen = {**feedback_score(root, workflow, current), **headline(workflow, current, metrics)}
         failed = "failed" in outcomes.values() or (ended.failed and "failed" not in ended.outcomes.values())
         ends.append(
             ParentEnd(
@@ -160,7 +168,11 @@ def feedback_score(root: Path, workflow: Workflow, addresses: Iterable[str]) -> 
         stage = workflow.stages[address]
         for out in stage.outs if stage.settings.journal else ():
             with suppress(OSError, ValueError, KeyError, TypeError):
-                return {"score": float(json.loads((root / out.path).read_text(encoding="utf-8"))["score"])}
+                return {
+                    "feedback.score": float(
+                        json.loads((root / out.path).read_text(encoding="utf-8"))["score"]
+                    )
+                }
     return {}
 
 

@@ -111,9 +111,15 @@ class Recorder:
         """Keep the present content of a file until it is recorded."""
         return describe_file(path) if self._silent else self._journal.hold(path)
 
-    def end(self, parents: Sequence[ParentEnd]) -> None:
-        """Close the parent runs."""
-        at = time.time()
+    def end(self, parents: Sequence[ParentEnd], at: float | None = None) -> None:
+        """Close the parent runs.
+
+        Parameters
+        ----------
+        at : float, optional
+            End in seconds since 1970 (default: now).
+        """
+        at = time.time() if at is None else at
         for parent in parents:
             self._send({"do": "end", "part": parent.part, "at": at, "parent": asdict(parent)})
 

@@ -254,7 +254,7 @@ def test_a_run_with_nothing_to_do_completes_the_record(root: Path) -> None:
 def test_waiting_ends_when_the_recorder_cannot_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for a run that is active, nor start processes without end."""
     active = Recorder(root)
-    active.start("active", {}, {})
+    active.start([ParentRecord("active")])
     assert wait_until_recorded(root, timeout_s=5) is None
     monkeypatch.setattr(sys, "executable", "/bin/false")
     run(root)
