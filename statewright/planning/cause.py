@@ -34,7 +34,7 @@ _CONSEQUENCES = ("upstream", "forced downstream", "passing dependency", "passing
 
 
 def cause(plan: Plan, workflow: Workflow) -> str:
-    """Return why a plan has work, without secrets, on one line of at most `LONGEST` characters.
+    """Return why a plan has work, in one short line without secrets.
 
     Parameters
     ----------
