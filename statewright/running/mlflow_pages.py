@@ -46,10 +46,15 @@ def find_run_page(server: str, flow_run: str, stage: str = "", file: str = "") -
     stage, file : str
         A stage, to get the page of its own run, and the name of a file of it to show.
     """
-    kind = f"tags.`statewright.stage` = {_text(stage)}" if stage else "tags.`statewright.kind` = 'transition'"
-    wanted = f"tags.`prefect.flow_run` = {_text(flow_run)} AND {kind}"
+    wanted = f"tags.`prefect.flow_run` = {_text(flow_run)} AND tags.`statewright.kind` = 'transition'"
     try:
         runs = _search(server, _experiments(server), wanted, most=1)
+        if runs and stage:
+            # A stage may have ended before the server gave the flow run its id: only its parent has it.
+            parent = runs[0]["info"]
+            below = f"tags.`mlflow.parentRunId` = {_text(parent['run_id'])}"
+            own = f"{below} AND tags.`statewright.stage` = {_text(stage)}"
+            runs = _search(server, [parent["experiment_id"]], own, most=1)
     except OSError:
         return None
     if not runs:

@@ -61,7 +61,9 @@ def start_record(
     description = describe(root, workflow, plan, repository.request, name)
     tasks = tasks_of(workflow, plan)
     record = PrefectRecord(
-        Assignment(description, tasks, str(root), str(log), address, named or always, fallback=always)
+        Assignment(
+            description, tasks, str(root), str(log), time.time(), address, named or always, fallback=always
+        )
     )
     record.artifact(plan_artifact(description.flow, plan))
     return record

@@ -48,6 +48,8 @@ class Assignment:
     ----------
     root : str
         The repository.
+    began : float
+        Start of the run, in seconds of the epoch.
     address : str or None
         API of a server; None starts a temporary one.
     named : bool
@@ -62,6 +64,7 @@ class Assignment:
     tasks: tuple[Task, ...]
     root: str
     log: str
+    began: float
     address: str | None = None
     named: bool = True
     fallback: bool = False
@@ -156,7 +159,7 @@ def report(
     try:
         _retry(lambda: flow_run.create(api), api, inbox, alive)
         answer({"tags": _tags(api, flow_run, temporary=server is not None)})
-        flow_run.show_up_to_date(time.time())
+        flow_run.show_up_to_date(assignment.began)
         while messages := inbox.take():
             flow_run.add(messages)
             _retry(lambda: flow_run.send(api), api, inbox, alive)
