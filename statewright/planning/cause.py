@@ -72,12 +72,15 @@ def _causes(plan: Plan, workflow: Workflow) -> Iterator[tuple[str, Reason]]:
     """Yield the reasons that do not follow from another one, with the stage of each."""
     written = [out.path for address in plan.work for out in workflow.stages[address].outs]
     for address in plan.work:
-        for reason in plan.decisions[address].reasons:
-            if reason.kind in _CONSEQUENCES:
-                continue
-            if reason.kind == "dependency" and any(overlaps(reason.subject, path) for path in written):
-                continue
-            yield address, reason
+        own = [
+            reason
+            for reason in plan.decisions[address].reasons
+            if reason.kind not in _CONSEQUENCES
+            and not (reason.kind == "dependency" and any(overlaps(reason.subject, path) for path in written))
+        ]
+        # A failed attempt leaves a stage without outputs, which is not why it runs.
+        changes = [reason for reason in own if reason.kind != "output"]
+        yield from ((address, reason) for reason in changes or own)
 
 
 def _counted(texts: list[str]) -> str:

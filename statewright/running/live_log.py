@@ -33,7 +33,7 @@ class _Allowance:
     """Number of lines that a stage may still print, at a time."""
 
     left: float = BURST
-    since: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=lambda: time.monotonic())
     left_out: int = 0
 
     def take(self, wanted: int) -> int:

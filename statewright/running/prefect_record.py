@@ -78,12 +78,17 @@ def tasks_of(workflow: Workflow, plan: Plan) -> tuple[Task, ...]:
             address,
             tuple(workflow.upstream[address]),
             int(workflow.stages[address].number("retries", 0)),
-            why(plan.decisions[address].reasons),
+            causes(plan, address),
             up_to_date=address not in plan.work,
         )
         for address in plan.decisions
         if address in shown
     )
+
+
+def causes(plan: Plan, address: str) -> str:
+    """Return why a stage has work."""
+    return why(r for r in plan.decisions[address].reasons if not r.kind.startswith("passing"))
 
 
 def blocked_message(address: str) -> dict[str, Any]:

@@ -23,9 +23,8 @@ from statewright.running.prefect_api import PrefectApi, page
 from statewright.running.prefect_content import Artifact, branch_tags, describe, plan_artifact
 from statewright.running.prefect_events import ERROR, INFO, NAMES, FlowRun
 from statewright.running.prefect_links import links_of
-from statewright.running.prefect_record import blocked_message, tasks_of
+from statewright.running.prefect_record import blocked_message, causes, tasks_of
 from statewright.running.work import Work
-from statewright.terminal.plan_table import why
 from statewright.workflow import Stage
 
 PATIENCE_S = 10.0
@@ -102,7 +101,7 @@ def _task(work: Work, stage: Stage) -> Any:
     from prefect.states import Completed
 
     def run() -> Any:
-        log_in_task(stage.address, [f"why: {why(work.plan.decisions[stage.address].reasons)}"], False)
+        log_in_task(stage.address, [f"why: {causes(work.plan, stage.address)}"], False)
         outcome = attempt(work, stage.address)
         return Completed(name=NAMES[outcome], data=outcome) if outcome in NAMES else outcome
 
