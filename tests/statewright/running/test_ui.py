@@ -1,4 +1,4 @@
-"""`statewright ui`: its three lines, the pages to which they lead, ports in use, and its end."""
+"""`statewright ui`: its lines, the pages to which they lead, ports, its end."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ FILES = {
 
 @dataclass
 class Shown:
-    """A running `statewright ui`, and a repository with two runs: a success and a failure."""
+    """A running `statewright ui`, and a repository with a success and a failure."""
 
     root: Path
     process: subprocess.Popen[bytes]
@@ -141,7 +141,7 @@ class Shown:
 
 
 def read_screen(outer: int, process: subprocess.Popen[bytes], last: str) -> str:
-    """Return what a program prints on its terminal, up to a line with the text `last`."""
+    """Return the output of a program up to a line with the text `last`."""
     text, deadline = "", time.monotonic() + WAIT_S
     while not re.search(f"{last}.*\n", text):
         assert time.monotonic() < deadline and process.poll() is None, text
@@ -294,7 +294,7 @@ def run_in(folder: Path, *command: str) -> str:
 
 
 def landing(link: str) -> str:
-    """Return the address to which a link leads, with the part that only a browser reads."""
+    """Return the address to which a link leads."""
 
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: Any) -> None:
