@@ -48,7 +48,8 @@ CASES = {
         {"data/dvc.yaml:clean": "", "model/dvc.yaml:fit": ""},
     ),
     "groups in a folder": (
-        "m/dvc.yaml:a-x <\nm/dvc.yaml:a-y < m/dvc.yaml:a-x\nm/dvc.yaml:b-x <\nm/dvc.yaml:b-y < m/dvc.yaml:b-x",
+        "m/dvc.yaml:a-x <\nm/dvc.yaml:a-y < m/dvc.yaml:a-x\n"
+        "m/dvc.yaml:b-x <\nm/dvc.yaml:b-y < m/dvc.yaml:b-x",
         {"m/dvc.yaml:a-x": "m/a", "m/dvc.yaml:a-y": "m/a", "m/dvc.yaml:b-x": "m/b", "m/dvc.yaml:b-y": "m/b"},
     ),
     "data joins nothing": (
@@ -65,7 +66,8 @@ def test_the_pipelines_of_a_repository(edges: str, expected: dict[str, str]) -> 
 
 def test_a_shared_stage_goes_to_the_first_pipeline_that_needs_it() -> None:
     flow = workflow(
-        "code <\nlone <\nbase <\nmid < base\na-fit < code\na-report < a-fit\nb-fit < code mid\nb-report < b-fit"
+        "code <\nlone <\nbase <\nmid < base\n"
+        "a-fit < code\na-report < a-fit\nb-fit < code mid\nb-report < b-fit"
     )
     assert parts(flow, flow.stages) == {
         "a": ("code", "a-fit", "a-report"),
