@@ -137,7 +137,7 @@ def start_parent(
 def end_parent(
     record: Record, status: str, end: ParentEnd | None = None, *, at: float | None = None, chart: str = ""
 ) -> None:
-    """End a transition's run as FINISHED, FAILED or KILLED, with the headline metrics.
+    """End a transition's run as FINISHED, FAILED or KILLED, with its metrics.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _log_end(record: Record, run_id: str, end: ParentEnd, at: float, chart: str)
 
 
 def _link_data(record: Record, run_id: str) -> None:
-    """Link a transition to its models, and to the data that none of its stages wrote."""
+    """Link a transition to its models, and to data that no stage of it wrote."""
     written = {path for done in record.stages for path in done.outputs}
     data = {data.path: data for done in record.stages for data in done.datasets}
     log_datasets(
@@ -287,7 +287,7 @@ def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
 
 
 def _model_ids(record: Record, run_id: str, done: StageRecord, params: Mapping[str, Any]) -> list[str]:
-    """Record the models that a stage wrote or read, and return their ids; those it wrote are last.
+    """Record the models that a stage wrote or read, and return their ids.
 
     Its metrics describe the last one.
     """

@@ -1,4 +1,4 @@
-"""The data that a stage has read and the models that it has written, for the record."""
+"""The data that a stage read and the models that it wrote, for the record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from statewright.workflow import Stage
 
 
 def datasets_of(work: Work, stage: Stage, inputs: Hashes) -> tuple[DatasetRecord, ...]:
-    """Return the dependencies of a stage that DVC tracks: outputs of stages and of `.dvc` files."""
+    """Return the dependencies of a stage that are outputs in DVC's cache."""
     repository = work.writer.repository
     remote = remote_address(repository)
     records = []
@@ -29,7 +29,7 @@ def datasets_of(work: Work, stage: Stage, inputs: Hashes) -> tuple[DatasetRecord
 
 
 def models_of(work: Work, stage: Stage, outputs: Hashes) -> tuple[ModelRecord, ...]:
-    """Return the models among the outputs: those of `meta.model`, and DVC's artifacts of the type model."""
+    """Return the outputs that `meta.model` or DVC's artifacts declare as models."""
     return tuple(
         ModelRecord(
             name=model.name or PurePosixPath(model.file).stem,
@@ -55,7 +55,7 @@ def _models(work: Work, stage: Stage) -> Iterator[Model]:
 
 
 def _held(work: Work, path: str | None) -> HeldFile | None:
-    """Return the file of an example; a small one is copied, because the next run may replace it."""
+    """Return the file of an example; a small one is copied."""
     file = work.writer.repository.root / (path or "")
     if not path or not file.is_file():
         return None
@@ -63,5 +63,5 @@ def _held(work: Work, path: str | None) -> HeldFile | None:
 
 
 def _is_tracked(path: str, tracked: frozenset[str]) -> bool:
-    """Return whether a path, or a folder around it, is an output that DVC keeps."""
+    """Return whether a path, or a folder around it, is an output in the cache."""
     return path in tracked or any(folder.as_posix() in tracked for folder in PurePosixPath(path).parents)
