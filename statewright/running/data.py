@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from statewright.meta import Model
@@ -15,7 +17,7 @@ from statewright.state import Hashes
 from statewright.workflow import Stage
 
 
-def datasets_of(work: Work, stage: Stage, inputs: Hashes) -> tuple[DatasetRecord, ...]:
+def datasets_of(work: Work, inputs: Hashes) -> tuple[DatasetRecord, ...]:
     """Return the dependencies of a stage that are outputs in DVC's cache."""
     repository = work.writer.repository
     remote = remote_address(repository)
@@ -46,12 +48,24 @@ def models_of(work: Work, stage: Stage, outputs: Hashes) -> tuple[ModelRecord, .
 
 
 def _models(work: Work, stage: Stage) -> Iterator[Model]:
-    own = stage.settings.model
+    own = [
+        replace(
+            model,
+            file=_below(stage, model.file),
+            example=_below(stage, model.example) if model.example else None,
+        )
+        for model in stage.settings.model
+    ]
     yield from own
     files = {model.file for model in own}
     for model in declared_models(work.writer.repository, stage):
         if model.file not in files:
             yield model
+
+
+def _below(stage: Stage, path: str) -> str:
+    """Return a path, which is written as under `outs`, relative to the root."""
+    return os.path.normpath(PurePosixPath(stage.wdir, path))
 
 
 def _held(work: Work, path: str | None) -> HeldFile | None:
