@@ -101,11 +101,13 @@ def test_an_error_is_printed_once(tmp_path: Path, verbose: bool) -> None:
     output = [line for line in lines if line.startswith(("talks | ", "fails | "))]
     expected = [*(f"talks | :smile: [red]{n}" for n in (1, 2, 3)), "talks | 20%"]
     assert output == ([*expected, "fails | reading", "fails | no such song"] if verbose else []), text
-    # The plan; the table and its heading; counts, error (wrapped) and advice.
+    # The plan; the table and its heading; counts, error, its two lines of output, log (wrapped) and advice.
     others = [line for line in lines if line not in output]
-    assert len(others) <= 1 + (3 + 1) + 6, text
-    error = text[text.index("stage 'fails'") :].replace("\n", "")
-    log = error.partition("log: ")[2].partition(".log")[0] + ".log"
+    assert len(others) <= 1 + (3 + 1) + 8, text
+    error = text[text.index("stage 'fails' ended") :]
+    assert error.startswith("stage 'fails' ended with status 3:\n  | reading\n  | no such song\nlog: ")
+    assert error.count(".log") == 1
+    log = error.replace("\n", "").partition("log: ")[2].partition(".log")[0] + ".log"
     assert Path(log).read_text() == "reading\nno such song\n"
 
 
@@ -115,7 +117,8 @@ def test_a_quiet_run_prints_errors_only(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "statewright", "run", "-q"]
     assert screen_after([*command, "talks"], root) == []
     text = "".join(screen_after(command, root, status=1))
-    assert text.startswith("stage 'fails' ended with status 3: no such song; log: ") and text.endswith(".log")
+    assert text.startswith("stage 'fails' ended with status 3:  | reading  | no such songlog: ")
+    assert text.count("log: ") == 1 and text.endswith(".log")
 
 
 @pytest.mark.end_to_end
