@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from statewright.arguments import authoring, inspection, planning, running, tuning
+from statewright.arguments import authoring, history, inspection, planning, running, tuning
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,6 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
         planning.add_plan,
         planning.add_diff,
         running.add_run,
+        history.add_history,
+        history.add_show,
         running.add_loop,
         tuning.add_tune,
         inspection.add_params,

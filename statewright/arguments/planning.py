@@ -53,14 +53,25 @@ def add_diff(subcommands: Subcommands) -> None:
     """Add the command `diff`."""
     diff = subcommands.add_parser(
         "diff",
-        help="show which stages run or changed between two revisions, params, metrics and sizes",
-        description="Compare two revisions without a checkout. A stage would run if the second revision's "
-        "dvc.lock does not agree with its declarations, params and source files; it changed if the records "
-        "of the two revisions differ. The data need not be on this machine.",
+        help="show what differs between two revisions or two runs: stages, params, metrics, outputs",
+        description="Compare two revisions without a checkout, or two runs of `statewright history`. A stage "
+        "would run if the second revision's dvc.lock does not agree with its declarations, params and source "
+        "files; it changed if the records of the two differ. The data need not be on this machine. A stage "
+        "that was up to date in a run counts with its latest record before it.",
     )
-    diff.add_argument("old", nargs="?", default="HEAD", metavar="REV", help="commit, branch or tag")
     diff.add_argument(
-        "new", nargs="?", default="workspace", metavar="REV2", help="compare with it (default: the workspace)"
+        "old",
+        nargs="?",
+        default="HEAD",
+        metavar="A",
+        help="commit, branch or tag; or a run: its id, last, last~1",
+    )
+    diff.add_argument(
+        "new",
+        nargs="?",
+        default="workspace",
+        metavar="B",
+        help="compare with it (default: the workspace; for a run, the last run)",
     )
     diff.add_argument(
         "--format",

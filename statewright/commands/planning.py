@@ -121,12 +121,16 @@ def _check_recorded(options: argparse.Namespace) -> int:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Compare two revisions."""
+    """Compare two revisions, or two recorded runs."""
     from statewright.comparison.difference import diff as compare_revisions
     from statewright.comparison.display import markdown, print_difference
+    from statewright.comparison.run_details import diff_of_runs
+    from statewright.repository.declaration import find_root
     from statewright.terminal.words import terminal
 
-    difference = compare_revisions(Path.cwd(), options.old, options.new)
+    difference = diff_of_runs(find_root(Path.cwd()), options.old, options.new)
+    if difference is None:
+        difference = compare_revisions(Path.cwd(), options.old, options.new)
     if options.format == "json":
         print(json.dumps(difference.as_dict(), indent=2, allow_nan=False))
     elif options.format == "markdown":
