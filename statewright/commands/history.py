@@ -23,7 +23,7 @@ def history(options: argparse.Namespace) -> int:
     rows = store.newest()
     # One more than is shown, to compare the metrics of the last one.
     wanted = store.with_stages(rows[: options.limit + 1])
-    values = store.values([run.run.run_id for run in wanted])
+    values = store.values([run_id for run in wanted for run_id in run.run_ids])
     runs = wanted[: options.limit]
     if options.json:
         print(json.dumps({"runs": [as_dict(run, values) for run in runs], "recorded": len(rows)}, indent=2))

@@ -12,6 +12,9 @@ from statewright.record.transitions.model import STAGE, STUDY, Transition, Value
 from statewright.terminal.display import ENDED
 from statewright.terminal.words import counted, one_line
 
+USUAL_NAMES = ("", "statewright", "loop")
+"""Names of a run that say nothing about it; any other name is its cause, or one that a person gave."""
+
 MAX_REASONS = 2
 """Maximum number of causes of a stage in a line; MLflow has all."""
 
@@ -25,6 +28,8 @@ _COMMAND = re.compile(r"command changed: was `.*?`, is `.*?`(?=; |$)", re.DOTALL
 _FOLLOWS = re.compile(r"after |\S+ differs, but an earlier stage")
 _PARAM = re.compile(r"^\S.* -> ")
 _CODE = re.compile(r"\S+\.py:\S+ changed")
+_NOTED = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
+"""Commands in the description of a run, see `record.parents`."""
 _NEW = "never run here"
 
 
@@ -34,13 +39,15 @@ def cause(run: Transition) -> str:
         return f"search {run.name.removeprefix('tune ')}: {counted(run.trials, 'trial')}"
     if run.kind == STAGE:
         return f"{run.stages[0].stage if run.stages else run.name}, without the engine"
+    if run.name not in USUAL_NAMES:
+        return one_line(run.name)
     texts: dict[str, None] = {}
     for stage in run.stages:
         own = own_causes(stage)
         code = f"code of {stage.stage}"
         texts |= dict.fromkeys(code if _CODE.fullmatch(text) else text for text in own)
     if not texts:
-        return run.name if not run.stages else "earlier stages changed"
+        return "nothing ran" if not run.stages else "earlier stages changed"
     if set(texts) == {_NEW}:
         return "first run"
     first, *others = sorted(texts, key=_rank)
@@ -86,12 +93,18 @@ def when(seconds: float | None, *, precise: bool = False) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S" if precise else "%Y-%m-%d %H:%M")
 
 
-def headline_metrics(values: Values | None, earlier: Values | None) -> str:
-    """Return the metrics of a run that differ most from an earlier one, at most three."""
-    if values is None:
-        return ""
-    past = earlier.metrics if earlier else {}
-    now = {name: value for name, value in values.metrics.items() if not name.startswith("seconds.")}
+def metrics_of(run: Transition | None, values: Mapping[str, Values]) -> dict[str, float]:
+    """Return the metrics of a run, without the times of its schedule."""
+    return {
+        name: value
+        for run_id in (run.run_ids if run else ())
+        for name, value in values.get(run_id, Values()).metrics.items()
+        if not name.startswith("seconds.")
+    }
+
+
+def headline_metrics(now: Mapping[str, float], past: Mapping[str, float]) -> str:
+    """Return the metrics of a run that differ most from those of an earlier one, at most three."""
     changed = [name for name, value in now.items() if name in past and past[name] != value]
     few = list(now) if len(now) <= FEW_METRICS else []
     shown = sorted(changed, key=lambda name: -_relative(past[name], now[name])) or few
@@ -116,6 +129,8 @@ def _short(name: str) -> str:
 
 def repeat_commands(run: Transition) -> list[str]:
     """Return the commands that repeat a run: of its commit if it had no other changes."""
+    if noted := _NOTED.search(run.run.tags.get("mlflow.note.content", "")):
+        return noted[1].strip().splitlines()
     command = command_of(run)
     commit = run.run.commit
     if not commit:
@@ -136,8 +151,6 @@ def command_of(run: Transition) -> str:
 
 def as_dict(run: Transition, values: Mapping[str, Values]) -> dict[str, object]:
     """Return a run as plain values, for JSON."""
-    metrics = values.get(run.run.run_id, Values()).metrics
-    pending = "/" in run.run.run_id
     return {
         "id": run.id,
         "kind": run.kind,
@@ -148,9 +161,9 @@ def as_dict(run: Transition, values: Mapping[str, Values]) -> dict[str, object]:
         "seconds": run.run.seconds,
         "stages": {stage.stage: stage.status for stage in run.stages},
         "trials": run.trials if run.kind == STUDY else None,
-        "metrics": dict(metrics),
+        "metrics": metrics_of(run, values),
         "command": command_of(run),
         "commit": run.run.commit,
         "dirty": run.run.dirty if run.run.commit else None,
-        "mlflow": None if pending else run.run.run_id,
+        "mlflow": list(run.run_ids) if run.is_recorded else [],
     }

@@ -45,8 +45,8 @@ def print_difference(difference: RevisionDifference, console: Console) -> None:
     for title, files in (("params", difference.params), ("metrics", difference.metrics)):
         if values := list(value_rows(files)):
             print_values(title, values, console)
-    if rows := output_rows(difference.stages):
-        print_values("outputs", rows, console)
+    if outputs := output_rows(difference.stages):
+        print_values("outputs", outputs, console)
     if line := size_line(difference):
         console.print(f"data: {line}", soft_wrap=True)
     if difference.unreadable:

@@ -41,7 +41,7 @@ class RunDetails:
     """
 
     run: Transition
-    values: Values
+    values: Mapping[str, Values]
     changes: RevisionDifference
     logs: Mapping[str, Path]
 
@@ -60,7 +60,7 @@ class RunDetails:
         changes = self.changes.as_dict()
         outputs = [out for stage in changes["stages"].values() for out in stage["outputs"]]
         return {
-            **as_dict(self.run, {self.run.run.run_id: self.values}),
+            **as_dict(self.run, self.values),
             "stages": stages,
             "params_changed": changes["params"].get("", {}),
             "metrics_changed": changes["metrics"],
@@ -96,7 +96,7 @@ def details_of(root: Path, name: str) -> RunDetails:
     run = find(store, name)
     sizes = sizes_in_cache(open_repository(root))
     changes = _without_new_params(compare_results(store, before(store, run), after(store, run), sizes))
-    values = store.values([run.run.run_id])[run.run.run_id]
+    values = store.values(run.run_ids)
     return RunDetails(run, values, changes, find_logs(root, run))
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from statewright.comparison.causes import (
     cause,
     headline_metrics,
+    metrics_of,
     outcome,
     repeat_commands,
     when,
@@ -48,8 +49,7 @@ def print_history(
         table.add_column(name, no_wrap=name != "cause", justify="right" if name == "took" else "left")
     earlier = [*wanted[1:], *([] if len(wanted) > limit else [None])]
     for run, before, (name, start, stages, took) in zip(runs, earlier, rows, strict=True):
-        past = values.get(before.run.run_id) if before else None
-        metrics = headline_metrics(values.get(run.run.run_id), past)
+        metrics = headline_metrics(metrics_of(run, values), metrics_of(before, values))
         room = max(20, width - taken)
         text = Text(shortened(cause(run), room))
         if metrics:
@@ -118,7 +118,7 @@ def _links(details: RunDetails) -> list[tuple[str, str]]:
     lines = [("log", str(path)) for path in logs] or [("logs", f"{folder}/") for folder in folders]
     if not lines and run.stages:
         lines = [("logs", "removed from this folder; MLflow has the end of each")]
-    if "/" not in run.run.run_id:
+    if run.is_recorded:
         lines.append(("MLflow", run.run.link or f"run {run.run.run_id}; `statewright ui` shows it"))
     else:
         lines.append(("MLflow", "is being recorded; `statewright record` waits for it"))

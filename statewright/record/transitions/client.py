@@ -29,15 +29,13 @@ MOST_RUNS = 1000
 def open_client(uri: str, root: Path) -> TransitionStore:
     """Open the repository's experiment at a URI."""
     client = connect(uri)
-    experiment = client.get_experiment_by_name(experiment_name(root))
-    if experiment is None:
+    experiments = _experiments(client, experiment_name(root))
+    if not experiments:
         return nothing(f"{uri} has no experiment for this repository")
 
     def search(query: str) -> list[Any]:
         return list(
-            client.search_runs(
-                [experiment.experiment_id], query, order_by=["start_time DESC"], max_results=MOST_RUNS
-            )
+            client.search_runs(experiments, query, order_by=["start_time DESC"], max_results=MOST_RUNS)
         )
 
     def newest() -> list[Transition]:
@@ -62,6 +60,14 @@ def open_client(uri: str, root: Path) -> TransitionStore:
         return {run_id: Values(dict(one.params), dict(one.metrics)) for run_id, one in data.items()}
 
     return TransitionStore(newest, with_stages, results, values)
+
+
+def _experiments(client: Any, name: str) -> list[str]:
+    """Return the ids of the repository's experiment, and of those of its pipelines."""
+    own = client.get_experiment_by_name(name)
+    pattern = name.replace("'", "''")
+    others = client.search_experiments(filter_string=f"name LIKE '{pattern}/%'")
+    return [str(one.experiment_id) for one in (*([own] if own else []), *others)]
 
 
 def _of_kind(kind: str) -> str:

@@ -81,7 +81,7 @@ def _newest(connection: sqlite3.Connection) -> list[Transition]:
     rows = []
     for run_id, experiment, name, status, start, end, kind, record in connection.execute(_TOP):
         tags = {ID_TAG: record} if record else {}
-        run = _run(run_id, experiment, start, end, tags)
+        run = _run((run_id, experiment, start, end), tags)
         rows.append(Transition(kind, name or "", run, STATES.get(status, "stopped")))
     return rows
 
@@ -96,7 +96,7 @@ def _with_stages(connection: sqlite3.Connection, rows: Sequence[Transition]) -> 
     for row in rows:
         run = replace(row.run, tags=tags[row.run.run_id])
         group = by_parent[row.run.run_id]
-        stages = [_run(*child, tags[child[0]]) for kind, *child in group if kind == STAGE]
+        stages = [_run(child, tags[child[0]]) for kind, *child in group if kind == STAGE]
         trials = sum(child[0] == TRIAL for child in group)
         whole.append(
             replace(row, run=run, stages=tuple(stages) if row.kind != STAGE else (run,), trials=trials)
@@ -107,7 +107,7 @@ def _with_stages(connection: sqlite3.Connection, rows: Sequence[Transition]) -> 
 def _results(connection: sqlite3.Connection, until: float) -> dict[str, PastRun]:
     rows = connection.execute(_RESULTS, (int(until * 1000),)).fetchall()
     tags = _by_run(connection, _TAGS, [row[1] for row in rows])
-    return {stage: _run(*row, tags[row[0]]) for stage, *row in rows}
+    return {stage: _run(row, tags[row[0]]) for stage, *row in rows}
 
 
 def _values(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, Values]:
@@ -128,8 +128,7 @@ def _select(connection: sqlite3.Connection, query: str, ids: Sequence[str]) -> I
         yield from connection.execute(query.format(marks=", ".join("?" * len(part))), part)
 
 
-def _run(
-    run_id: str, experiment: object, start: int | None, end: int | None, tags: dict[str, str]
-) -> PastRun:
+def _run(row: Sequence[Any], tags: dict[str, str]) -> PastRun:
+    run_id, experiment, start, end = row
     took = None if start is None or end is None else (end - start) / 1000
     return PastRun(run_id, str(experiment), None if start is None else start / 1000, took, tags, dict)

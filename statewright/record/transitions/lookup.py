@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from statewright.record.runs import PastRun
@@ -14,6 +15,7 @@ from statewright.record.transitions.model import (
     Transition,
     TransitionStore,
     Values,
+    merged,
     nothing,
 )
 from statewright.record.transitions.pending import PendingRun, pending_transitions
@@ -29,7 +31,7 @@ def open_transitions(root: Path) -> TransitionStore:
     holds the reason.
     """
     pending = pending_transitions(root)
-    recorded = _open_store(root)
+    recorded = _grouped(_open_store(root))
     return _joined(pending, recorded) if pending else recorded
 
 
@@ -43,6 +45,23 @@ def _open_store(root: Path) -> TransitionStore:
     from statewright.record.transitions.client import open_client
 
     return open_client(uri, root)
+
+
+def _grouped(store: TransitionStore) -> TransitionStore:
+    """Return a store in which the runs of one journal are one."""
+
+    def newest() -> list[Transition]:
+        groups: dict[str, list[Transition]] = {}
+        for row in store.newest():
+            groups.setdefault(row.id, []).append(row)
+        return [merged(group) for group in groups.values()]
+
+    def with_stages(wanted: Sequence[Transition]) -> list[Transition]:
+        groups = [row.parts or (row,) for row in wanted]
+        read = iter(store.with_stages([part for group in groups for part in group]))
+        return [merged([next(read) for _ in group]) for group in groups]
+
+    return replace(store, newest=newest, with_stages=with_stages)
 
 
 def _joined(pending: Sequence[PendingRun], recorded: TransitionStore) -> TransitionStore:
@@ -115,4 +134,4 @@ def find(store: TransitionStore, name: str) -> Transition:
 
 def matches(rows: Sequence[Transition], name: str) -> list[Transition]:
     """Return the runs whose id, here or in MLflow, begins with `name`."""
-    return [row for row in rows if name and (row.id.startswith(name) or row.run.run_id.startswith(name))]
+    return [row for row in rows if name and any(one.startswith(name) for one in (row.id, *row.run_ids))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from statewright.record.journal import ID_TAG
 from statewright.record.runs import PastRun
@@ -30,7 +30,9 @@ class Values:
 
 @dataclass(frozen=True)
 class Transition:
-    """One run of the pipeline.
+    """One run of a command, as people see it.
+
+    MLflow may have several runs of it, one for each pipeline, which share a journal.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ class Transition:
         The stages that had work, in the order of their start.
     trials : int
         Number of trials of a search.
+    parts : tuple of Transition
+        The runs of MLflow, if they are several; `run` is then the first, with the times of all.
     """
 
     kind: str
@@ -52,6 +56,7 @@ class Transition:
     state: str
     stages: tuple[PastRun, ...] = ()
     trials: int = 0
+    parts: tuple[Transition, ...] = ()
 
     @property
     def id(self) -> str:
@@ -62,6 +67,16 @@ class Transition:
     def journal(self) -> str:
         """Name of the journal from which the run was recorded; empty for an old run."""
         return self.run.tags.get(ID_TAG, "").rpartition("/")[0]
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Ids in MLflow."""
+        return tuple(part.run.run_id for part in self.parts) or (self.run.run_id,)
+
+    @property
+    def is_recorded(self) -> bool:
+        """True if MLflow has it."""
+        return "/" not in self.run.run_id
 
     @property
     def started(self) -> float:
@@ -106,3 +121,24 @@ class TransitionStore:
 def nothing(reason: str) -> TransitionStore:
     """Return a store without runs, for a reason."""
     return TransitionStore(list, list, lambda until: {}, lambda ids: {}, reason)
+
+
+def merged(parts: Sequence[Transition]) -> Transition:
+    """Return the runs of one journal as one run."""
+    if len(parts) == 1:
+        return parts[0]
+    first = min(parts, key=lambda part: part.started)
+    ends = [part.started + part.run.seconds for part in parts if part.run.seconds is not None]
+    took = max(ends) - first.started if len(ends) == len(parts) else None
+    states = [part.state for part in parts]
+    return replace(
+        first,
+        name="; ".join(dict.fromkeys(part.name for part in parts)),
+        run=replace(first.run, seconds=took),
+        state=next((state for state in ("running", "failed", "stopped") if state in states), "finished"),
+        stages=tuple(
+            sorted((stage for part in parts for stage in part.stages), key=lambda run: run.started or 0.0)
+        ),
+        trials=sum(part.trials for part in parts),
+        parts=tuple(parts),
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from statewright.record import journal
 from statewright.record.journal import ID_TAG
 from statewright.record.runs import PastRun
-from statewright.record.transitions.model import STAGE, TRANSITION, Transition, Values
+from statewright.record.transitions.model import STAGE, TRANSITION, Transition, Values, merged
 from statewright.record.values import valid_key
 from statewright.workflow import flatten
 
@@ -37,27 +37,34 @@ def pending_transitions(root: Path) -> list[PendingRun]:
 
 
 def _read(path: Path) -> PendingRun | None:
-    top: Transition | None = None
+    tops: list[Transition] = []
     stages: list[PastRun] = []
     values: dict[str, Values] = {}
+    ended: dict[str, float] = {}
+    failed = False
     for message in journal.messages(path, follow=False):
         name = f"{path.stem}/{message.get('id', '')}"
         if message["do"] == "start":
             tags = {**message["context"], **message["tags"], ID_TAG: name}
             run = PastRun(name, "", message["at"], None, tags, dict)
-            top = Transition(TRANSITION, message["name"], run, "running")
+            tops.append(Transition(TRANSITION, message["name"], run, "running"))
         elif message["do"] == "stage":
             stage, values[name] = _read_stage(message["done"], name)
             stages.append(stage)
-        elif message["do"] == "end" and top:
-            run = replace(top.run, seconds=message["at"] - top.started)
-            top = replace(top, run=run, state="failed" if message["failed"] else "finished")
-            values[run.run_id] = Values(metrics=_named(message["metrics"]))
-    if top is None:
+        elif message["do"] == "end" and len(ended) < len(tops):
+            top = tops[len(ended)]
+            ended[top.run.run_id] = message["at"]
+            values[top.run.run_id] = Values(metrics=_named(message["metrics"]))
+            failed = failed or message["failed"]
+    if not tops:
         return None
-    if top.state == "running" and journal.is_complete(path):
-        top = replace(top, state="stopped")
-    return PendingRun(replace(top, stages=tuple(stages)), values)
+    state = "failed" if failed else "finished" if len(ended) == len(tops) else "running"
+    if state == "running" and journal.is_complete(path):
+        state = "stopped"
+    took = max(ended.values()) - tops[0].started if state in ("failed", "finished") else None
+    top = merged(tops)
+    top = replace(top, run=replace(top.run, seconds=took), state=state, stages=tuple(stages))
+    return PendingRun(top, values)
 
 
 def _read_stage(done: Mapping[str, Any], name: str) -> tuple[PastRun, Values]:
