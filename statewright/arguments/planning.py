@@ -17,15 +17,32 @@ from statewright.arguments.shared import (
     duration,
     positive,
 )
+from statewright.commands import graph as graph_command
 from statewright.commands import planning
 
 
 def add_graph(subcommands: Subcommands) -> None:
     """Add the command `graph`."""
-    graph = subcommands.add_parser("graph", help="list the stages in order, with their inputs and outputs")
+    graph = subcommands.add_parser(
+        "graph",
+        help="list the stages in order with inputs and outputs, or draw them with states and times",
+        description="List the stages in order, with their inputs and outputs, or draw them: each with its "
+        "state in the present plan and its expected duration. The cells of a matrix are one box. An edge "
+        "that follows from others is not drawn.",
+    )
     add_targets(graph)
-    graph.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
-    graph.set_defaults(command=planning.graph)
+    kinds = graph.add_mutually_exclusive_group()
+    kinds.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
+    for kind, meaning in (
+        ("svg", "a picture"),
+        ("mermaid", "a drawing for Markdown, in Mermaid's language"),
+        ("html", "one page that loads nothing: search, zoom, and the chain of causes of a stage"),
+    ):
+        kinds.add_argument(f"--{kind}", action="store_const", const=kind, dest="drawing", help=meaning)
+    graph.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the drawing to this file (default: print it)"
+    )
+    graph.set_defaults(command=graph_command.graph, drawing=None)
 
 
 def add_plan(subcommands: Subcommands) -> None:

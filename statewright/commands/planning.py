@@ -9,32 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from statewright.commands import FAILED, OK
-from statewright.masking import mask_command
 from statewright.request import Request
-
-
-def graph(options: argparse.Namespace) -> int:
-    """List the stages of the targets."""
-    from statewright.repository.declaration import declare, describe, open_repository
-    from statewright.repository.scope import targets
-    from statewright.terminal.graph import print_graph, select
-    from statewright.terminal.words import terminal
-
-    repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    named = targets(repository, options.targets)
-    wanted = workflow.ancestors(named) if named else set(workflow.stages)
-    if options.json:
-        described = select(describe(repository), wanted)
-        for stage in described["stages"]:
-            if isinstance(stage["cmd"], list):
-                stage["cmd"] = [mask_command(line) for line in stage["cmd"]]
-            elif stage["cmd"]:
-                stage["cmd"] = mask_command(stage["cmd"])
-        print(json.dumps(described, indent=2, default=str))
-    else:
-        print_graph(workflow, wanted, terminal(stderr=False))
-    return OK
 
 
 def plan(options: argparse.Namespace) -> int:
