@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from statewright.arguments import authoring, history, inspection, planning, running, tuning
+from statewright.arguments import authoring, completion, history, inspection, planning, running, tuning
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         authoring.add_fingerprint,
     ):
         add(subcommands)
+    completion.add_completion(subcommands, build_parser)
     return parser
 
 
