@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from statewright.arguments import authoring, completion, history, inspection, planning, running, tuning
+from statewright.commands import start
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,7 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="change to this folder first")
-    subcommands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.set_defaults(command=start.start)  # without a command
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
         planning.add_graph,
         planning.add_plan,

@@ -1,4 +1,4 @@
-"""A recorded run in words: its cause, its outcome, its headline metrics, how to repeat it."""
+"""A recorded run in words: cause, outcome, headline metrics, how to repeat it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NEW = "never run here"
 
 
 def cause(run: Transition) -> str:
-    """Return why a run had work: the first cause that is not another stage, and how many more."""
+    """Return why a run had work: the most telling cause, and how many more."""
     if run.kind == STUDY:
         return f"search {run.name.removeprefix('tune ')}: {counted(run.trials, 'trial')}"
     if run.kind == STAGE:
@@ -55,14 +55,14 @@ def cause(run: Transition) -> str:
 
 
 def own_causes(stage: PastRun) -> list[str]:
-    """Return the causes of a stage that are not changes of earlier stages, the most telling first."""
+    """Return the causes of a stage itself, the most telling first."""
     text = _COMMAND.sub(f"command of {stage.stage} changed", stage.tags.get("statewright.reason", ""))
     parts = [one_line(part).removeprefix("params.yaml: ") for part in text.split("; ")]
     return sorted((part for part in parts if part and not _FOLLOWS.match(part)), key=_rank)
 
 
 def _rank(text: str) -> int:
-    """Return 0 for a param, 1 for code or a command, 2 for a file, 3 for a missing output."""
+    """Return 0 for a param, 1 for code or a command, 2 for a file, 3 for an output."""
     kinds = (_PARAM.search(text), _CODE.fullmatch(text) or text.startswith(("code of", "command of")))
     return next((rank for rank, found in enumerate(kinds) if found), 3 if text.startswith("output ") else 2)
 
@@ -104,7 +104,7 @@ def metrics_of(run: Transition | None, values: Mapping[str, Values]) -> dict[str
 
 
 def headline_metrics(now: Mapping[str, float], past: Mapping[str, float]) -> str:
-    """Return the metrics of a run that differ most from those of an earlier one, at most three."""
+    """Return the metrics that differ most from those of an earlier run."""
     changed = [name for name, value in now.items() if name in past and past[name] != value]
     few = list(now) if len(now) <= FEW_METRICS else []
     shown = sorted(changed, key=lambda name: -_relative(past[name], now[name])) or few
@@ -128,7 +128,7 @@ def _short(name: str) -> str:
 
 
 def repeat_commands(run: Transition) -> list[str]:
-    """Return the commands that repeat a run: of its commit if it had no other changes."""
+    """Return the commands that repeat a run."""
     if noted := _NOTED.search(run.run.tags.get("mlflow.note.content", "")):
         return noted[1].strip().splitlines()
     command = command_of(run)

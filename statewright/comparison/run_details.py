@@ -101,7 +101,7 @@ def details_of(root: Path, name: str) -> RunDetails:
 
 
 def _without_new_params(changes: RevisionDifference) -> RevisionDifference:
-    """Leave out the params of stages that had no results before: nothing changed them."""
+    """Leave out the params of stages that had no results before."""
     params = {key: change for key, change in changes.params.get("", {}).items() if change["old"] is not None}
     return replace(changes, params={"": params} if params else {})
 

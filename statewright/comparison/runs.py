@@ -92,7 +92,7 @@ def _values(values: Mapping[str, Values], run: PastRun | None) -> Values:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the values that differ, as ``{"old", "new"}``; one that is absent is None."""
+    """Return the values that differ; one that is absent is None."""
     return {
         key: {"old": old.get(key), "new": new.get(key)}
         for key in dict.fromkeys([*old, *new])

@@ -110,7 +110,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def value_rows(files: Mapping[str, Mapping[str, Any]]) -> Iterator[ValueRow]:
-    """Yield a row for each changed param or metric, named ``FILE:KEY``, or ``KEY`` without a file."""
+    """Yield a row for each changed param or metric, named ``FILE:KEY`` or ``KEY``."""
     for file, values in files.items():
         for key, change in values.items():
             moved = change.get("diff")
@@ -127,7 +127,7 @@ def _value(value: Any) -> str:
 
 
 def output_rows(stages: Sequence[StageChange]) -> list[ValueRow]:
-    """Return a row for each output that differs: its hashes and the change of its size."""
+    """Return a row for each output that differs, with its hashes and size."""
     return [
         ValueRow(one_line(out.path), _version(out.was), _version(out.now), _size_change(out))
         for stage in stages

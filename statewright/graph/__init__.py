@@ -1,1 +1,1 @@
-"""The graph of the stages as a drawing: SVG, Mermaid, and a page that one can search."""
+"""The graph of the stages as a drawing: SVG, Mermaid, and a page."""

@@ -1,4 +1,4 @@
-"""Place the nodes of a graph in columns, by the method of Sugiyama, Tagawa and Toda (1981).
+"""Place the nodes of a graph in columns (Sugiyama, Tagawa and Toda, 1981).
 
 ::
 
@@ -101,7 +101,7 @@ def place(widths: Mapping[str, float], edges: Iterable[tuple[str, str]]) -> Layo
 
 
 def _columns(graph: nx.DiGraph[str]) -> dict[str, int]:
-    """Return the column of each node; a first node is as near to its successors as it can be."""
+    """Return the column of each node; a first node is near its successors."""
     columns = {node: k for k, layer in enumerate(nx.topological_generations(graph)) for node in layer}
     for node in graph:
         if not graph.in_degree(node) and graph.out_degree(node):
@@ -110,7 +110,7 @@ def _columns(graph: nx.DiGraph[str]) -> dict[str, int]:
 
 
 def _lanes(graph: nx.DiGraph[str]) -> list[tuple[str, list[str]]]:
-    """Return the parts of a graph that share at most a first node, the largest first, each with a title."""
+    """Return the parts that share at most a first node, each with a title."""
     hubs = [node for node in graph if not graph.in_degree(node) and _divides(graph, node)]
     rest = graph.subgraph([node for node in graph if node not in hubs])
     parts = sorted(nx.weakly_connected_components(rest), key=len, reverse=True)
@@ -130,7 +130,7 @@ def _divides(graph: nx.DiGraph[str], node: str) -> bool:
 
 
 def _title(nodes: Iterable[str]) -> str:
-    """Return the part before the hyphen that all names have in common, or an empty text."""
+    """Return the part before the hyphen that all names share, or an empty text."""
     prefixes = {name.partition("-")[0] if "-" in name else "" for name in nodes}
     return prefixes.pop() if len(prefixes) == 1 else ""
 
@@ -162,7 +162,7 @@ def _heights(graph: nx.DiGraph[str], columns: Mapping[str, int]) -> dict[str | B
 
 
 def _ordered(layers: list[list[str | Bend]], chain: nx.Graph[str | Bend]) -> list[list[str | Bend]]:
-    """Return the order in each column with the fewest crossings that the sweeps find."""
+    """Return the order in each column with the fewest crossings found."""
     best, fewest = layers, _crossings(layers, chain)
     current = [list(layer) for layer in layers]
     for sweep in range(SWEEPS):
@@ -230,7 +230,7 @@ def _path(
     columns: Mapping[str, int],
     across: tuple[Sequence[float], Sequence[float]],
 ) -> tuple[Point, ...]:
-    """Return the points of an edge; it crosses the columns between its nodes horizontally."""
+    """Return the points of an edge, which crosses other columns horizontally."""
     left, wide = across
     start, end = boxes[a], boxes[b]
     points = [(start.x + start.width, start.y + start.height / 2)]

@@ -1,4 +1,4 @@
-"""Write a graph of stages in Mermaid's language, which GitHub and GitLab draw in Markdown."""
+"""Write a graph of stages in Mermaid's language, for Markdown."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def write_mermaid(graph: StageGraph) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return a text that Mermaid shows literally: other characters as entities, such as ``#35;``."""
+    """Return a text that Mermaid shows literally, with entities such as ``#35;``."""
     return "".join(c if c.isalnum() or c in " -_.,/@" else f"#{ord(c)};" for c in text)

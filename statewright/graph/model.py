@@ -1,4 +1,4 @@
-"""The graph to draw: a node for each stage, or for all cells of a matrix, with states and times."""
+"""The graph to draw: a node for each stage or matrix, with states and times."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Node:
 
     @property
     def status(self) -> str:
-        """State and time in words: ``will run, 2-5 s``, ``12 cells: 3 will run, 9 up to date``."""
+        """State and time in words: ``will run, 2-5 s``."""
         if len(self.cells) == 1:
             text = STATES[self.state]
         else:
@@ -158,7 +158,7 @@ def _cell(
 
 
 def _grouped(groups: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return the node of each stage: its group, unless the groups would then form a cycle.
+    """Return the node of each stage: its group, unless that forms a cycle.
 
     A cell that needs another cell through a stage outside of the matrix would.
     """

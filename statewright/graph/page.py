@@ -1,4 +1,4 @@
-"""Write a graph of stages as one HTML page that loads nothing: search, zoom, chains of causes.
+"""Write a graph of stages as one HTML page that loads nothing.
 
 Names of stages come from other people: they reach the page as escaped text and as JSON, never as code. The
 page's policy allows one script, by its hash.
@@ -77,7 +77,7 @@ def _data(graph: StageGraph, workflow: Workflow) -> dict[str, Any]:
 
 
 def _searched(cells: Any) -> str:
-    """Return the text in which a search looks: names, states, descriptions and outputs."""
+    """Return the text in which a search looks."""
     parts = [part for c in cells for part in (c.label, STATES[c.state], c.desc, *c.outs)]
     return " ".join(dict.fromkeys(one_line(part).lower() for part in parts))
 

@@ -56,7 +56,7 @@ class Drawing:
 
 
 def drawing_of(graph: StageGraph) -> Drawing:
-    """Return the drawn edges and nodes; each node is a group with the class of its state."""
+    """Return the drawn edges and nodes, each with the class of its state."""
     widths = {name: _width(node) for name, node in graph.nodes.items()}
     layout = place(widths, graph.edges)
     number = {name: k for k, name in enumerate(graph.nodes)}

@@ -14,7 +14,7 @@ FOLDER = ".dir"
 
 
 def sizes_in_cache(repository: Repository) -> Callable[[str], int | None]:
-    """Return a function that maps a hash to the bytes of its file or folder in the cache.
+    """Return a function from a hash to the bytes of its file or folder.
 
     The result is None if the cache does not have all of it.
     """

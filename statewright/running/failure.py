@@ -1,4 +1,4 @@
-"""A failed stage in a terminal: its error, the end of its output and the path of its log, each once."""
+"""A failed stage in a terminal: error, end of its output, path of its log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_LINES = 15
 
 
 def print_failure(error: str, console: Console) -> None:
-    """Print the error of a stage; a cause of several lines, such as a traceback, as a block.
+    """Print the error of a stage; a traceback as a block.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Recorded runs of a repository with their stages, from MLflow and from pending journals."""
+"""Recorded runs with their stages, from MLflow and from pending journals."""

@@ -1,4 +1,4 @@
-"""Read recorded runs through MLflow's client: from a server, or from another kind of store."""
+"""Read recorded runs through MLflow's client, from a server or another store."""
 
 from __future__ import annotations
 

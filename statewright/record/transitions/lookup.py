@@ -104,7 +104,7 @@ def is_relative(name: str) -> bool:
 
 
 def find(store: TransitionStore, name: str) -> Transition:
-    """Return the run that `name` means: ``last``, ``last~N``, or the beginning of an id.
+    """Return the run that `name` means: ``last``, ``last~N``, or a part of an id.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from statewright.workflow import flatten
 
 @dataclass(frozen=True)
 class PendingRun:
-    """Run in a journal, with the values of itself and of its stages by the id of their record."""
+    """Run in a journal, with the values of itself and of its stages."""
 
     transition: Transition
     values: Mapping[str, Values]

@@ -1,4 +1,4 @@
-"""The text of a failed stage in a terminal: the traceback's end and the log's path, once."""
+"""The text of a failed stage: the traceback's end and the log's path, once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ f({depth})
 
 
 def printed_failure(tmp_path: Path, script: str) -> tuple[list[str], Path]:
-    """Run a Python script as the stage `toy`, which fails; return the printed lines and the log."""
+    """Run a Python script as the stage `toy`; return the printed lines and the log."""
     log, path = tmp_path / "toy.log", tmp_path / "script.py"
     path.write_text(script)
     with pytest.raises(StageFailedError) as error:
