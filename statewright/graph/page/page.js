@@ -23,7 +23,8 @@ function place(node) { return node.transform.baseVal.consolidate().matrix; }
 function show(node) {
   const at = place(node), box = node.getBBox();
   if (k < 0.6) k = 0.9;
-  x = area.clientWidth / 2 - (at.e + box.width / 2) * k; y = area.clientHeight / 2 - (at.f + box.height / 2) * k; draw();
+  // Of a box that is wider than the page, the beginning is shown.
+  x = Math.max(area.clientWidth / 2 - box.width / 2 * k, 16) - at.e * k; y = area.clientHeight / 2 - (at.f + box.height / 2) * k; draw();
 }
 function visible(node) {
   const a = node.getBoundingClientRect(), b = area.getBoundingClientRect();
@@ -44,6 +45,7 @@ area.addEventListener("wheel", (event) => {
   const box = area.getBoundingClientRect(), lines = event.deltaMode === 1 ? 16 : 1;
   zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
+area.addEventListener("scroll", () => area.scrollTo(0, 0));  // the browser's own, to what has the focus
 const fingers = new Map();
 let moved = 0;
 area.addEventListener("pointerdown", (event) => {
