@@ -6,6 +6,7 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from statewright.planning.plan import Plan
 from statewright.reads.store import load_reads, save_reads
 from statewright.reads.tracked import tracked_files
 from statewright.reads.undeclared import observed_holdout_reads, ordering_of, report, undeclared_reads
+from statewright.record.parents import ParentEnd
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
@@ -27,6 +29,7 @@ from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
 from statewright.running.local_runner import run_locally
 from statewright.running.output import remove_old_logs
+from statewright.running.parents import parent_ends, parent_records, pipeline_runs
 from statewright.running.prefect_record import PrefectRecord, start_record
 from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log
 from statewright.running.recorder import Recorder
@@ -225,12 +228,18 @@ def _carry_out(
         "statewright.state.before": result.state.digest,
         "statewright.workflow": work.workflow.digest,
     }
-    work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
+    root, workflow, plan = work.writer.repository.root, work.workflow, work.plan
+    with work.recorder.noting_problems():
+        tags = {**before, **work.flow_run, **tags}
+        parents = parent_records(root, workflow, plan, name=work.name, tags=tags, request=work.request)
+        parts = {address: part.name for part in pipeline_runs(workflow, plan) for address in part.work}
+        work.recorder.start(parents, parts)
     lock_writer.begin_run(work.writer)
     try:
         run(work, limits)
         lock_writer.end_run(work.writer)
     finally:
+        ended_at = time.time()  # a Prefect server can take seconds to close its record
         with suppress(WaitStoppedError):
             result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
@@ -238,9 +247,12 @@ def _carry_out(
         if prefect:
             state = "CANCELLED" if work.cancelled.is_set() else "FAILED" if result.failed else "COMPLETED"
             result.prefect_problem = prefect.close(state, "\n".join(result.errors.values()))
-        work.recorder.end(
+        ended = ParentEnd(
             failed=result.failed or work.cancelled.is_set(),
             tags={"statewright.state.after": result.state.digest, **work.flow_run},
-            metrics=result.state.metrics,
             schedule=result.schedule.as_dict(),
+            times=work.times,
+            outcomes=work.outcomes,
         )
+        with work.recorder.noting_problems():
+            work.recorder.end(parent_ends(root, workflow, plan, ended, result.state.metrics), ended_at)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from statewright.masking import mask_text, secret_values
 from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
+from statewright.repository.artifacts import artifact_tags
 from statewright.repository.errors import explain
-from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
+from statewright.repository.metrics import stage_metrics, with_definitions
 from statewright.running.changed_inputs import (
     LONGEST_REPLAY_S,
     error_text,
     own_change_text,
     signatures,
 )
+from statewright.running.data import datasets_of, models_of
 from statewright.running.launcher import Usage
 from statewright.running.observation import Observation
 from statewright.running.process import LOG, StageFailedError, run_commands
@@ -255,6 +257,9 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
         metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
+    with work.recorder.noting_problems():
+        models = models_of(work, stage, outputs) if status in ("ran", "restored") else ()
+        record = replace(record, datasets=datasets_of(work, stage, inputs), models=models)
     work.recorder.stage(mask_record(record))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from statewright.drift import Environments
@@ -78,6 +79,13 @@ class Work:
     def __post_init__(self) -> None:
         """Prepare the record of the environment in which the stages run."""
         self.environments = Environments(self.writer.repository.root)
+
+    @cached_property
+    def tracked(self) -> frozenset[str]:
+        """Paths that DVC keeps: outputs of stages and of `.dvc` files."""
+        return frozenset(
+            out.path for stage in self.workflow.stages.values() for out in stage.outs if out.cached
+        )
 
     @property
     def request(self) -> Request:

@@ -201,7 +201,7 @@ class TestFirstRun:
         assert parent.info.status == "FAILED"
         assert parent.data.tags["prefect.flow_run"] == flow["id"]
         assert flow["id"] in parent.data.tags["prefect.link"]
-        assert parent.data.metrics["noise.json:rmse"] == 0.5
+        assert parent.data.metrics["rmse"] == 0.5
         children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
         finished = {run.info.run_name for run in children if run.info.status == "FINISHED"}
         assert finished == HEALTHY

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from statewright.record.experiment import connect, experiment_name
+from statewright.record.experiment import connect, experiment_ids
 from statewright.record.runs import PastRun, from_client
 from statewright.record.transitions.model import (
     RECORDED,
@@ -29,7 +29,7 @@ MOST_RUNS = 1000
 def open_client(uri: str, root: Path) -> TransitionStore:
     """Open the repository's experiment at a URI."""
     client = connect(uri)
-    experiments = _experiments(client, experiment_name(root))
+    experiments = experiment_ids(client, root)
     if not experiments:
         return nothing(f"{uri} has no experiment for this repository")
 
@@ -60,14 +60,6 @@ def open_client(uri: str, root: Path) -> TransitionStore:
         return {run_id: Values(dict(one.params), dict(one.metrics)) for run_id, one in data.items()}
 
     return TransitionStore(newest, with_stages, results, values)
-
-
-def _experiments(client: Any, name: str) -> list[str]:
-    """Return the ids of the repository's experiment, and of those of its pipelines."""
-    own = client.get_experiment_by_name(name)
-    pattern = name.replace("'", "''")
-    others = client.search_experiments(filter_string=f"name LIKE '{pattern}/%'")
-    return [str(one.experiment_id) for one in (*([own] if own else []), *others)]
 
 
 def _of_kind(kind: str) -> str:

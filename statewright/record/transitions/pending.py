@@ -9,6 +9,7 @@ from typing import Any
 
 from statewright.record import journal
 from statewright.record.journal import ID_TAG
+from statewright.record.parents import ParentRecord, note
 from statewright.record.runs import PastRun
 from statewright.record.transitions.model import STAGE, TRANSITION, Transition, Values, merged
 from statewright.record.values import valid_key
@@ -45,17 +46,19 @@ def _read(path: Path) -> PendingRun | None:
     for message in journal.messages(path, follow=False):
         name = f"{path.stem}/{message.get('id', '')}"
         if message["do"] == "start":
-            tags = {**message["context"], **message["tags"], ID_TAG: name}
+            parent = ParentRecord(**message["parent"])
+            described = {"mlflow.note.content": note(parent, message["context"])}
+            tags = {**message["context"], **described, **parent.tags, ID_TAG: name}
             run = PastRun(name, "", message["at"], None, tags, dict)
-            tops.append(Transition(TRANSITION, message["name"], run, "running"))
+            tops.append(Transition(TRANSITION, parent.name, run, "running"))
         elif message["do"] == "stage":
             stage, values[name] = _read_stage(message["done"], name)
             stages.append(stage)
         elif message["do"] == "end" and len(ended) < len(tops):
             top = tops[len(ended)]
             ended[top.run.run_id] = message["at"]
-            values[top.run.run_id] = Values(metrics=_named(message["metrics"]))
-            failed = failed or message["failed"]
+            values[top.run.run_id] = Values(metrics=_named(message["parent"]["metrics"]))
+            failed = failed or message["parent"]["failed"]
     if not tops:
         return None
     state = "failed" if failed else "finished" if len(ended) == len(tops) else "running"

@@ -11,6 +11,7 @@ import pytest
 
 from statewright.record import journal
 from statewright.record.journal import Journal
+from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.tracking import StageRecord
 from statewright.record.transitions.client import open_client
 from statewright.record.transitions.database import open_database
@@ -25,28 +26,24 @@ REPORT = Stage("report", ("python report.py",), outs=(Output("page.html"),))
 
 
 def done(stage: Stage, status: str, at: float, **more: Any) -> StageRecord:
-    values = {
-        "params": {"fit": {"lr": 0.1}},
-        "inputs": {"raw.csv": "a" * 32},
-        "reasons": ("fit.lr 1 -> 0.1",),
-    }
+    values = {"params": {"fit": {"lr": 0.1}}, "inputs": {"raw.csv": "a" * 32}, "reasons": ("lr 1 -> 2",)}
     return StageRecord(stage, status, at, at + 2, **{**values, **more})
 
 
 def write_journal(
-    root: Path, at: float, stages: list[StageRecord], *, failed: bool = False, **end: Any
+    root: Path, at: float, stages: list[StageRecord], *, ended: bool = True, failed: bool = False
 ) -> None:
     """Write the journal of a run, as `Recorder` does."""
-    written = Journal(root, {"experiment": "songs"})
+    written = Journal(root, {"experiment": root.name})
     context = {"statewright.command": "/x/statewright run", "mlflow.source.git.commit": "c" * 40}
-    start = {"do": "start", "name": "statewright", "tags": {}, "plan": {}, "at": at, "context": context}
+    parent = ParentRecord("lr 1 -> 2", command="statewright run fit")
+    start = {"do": "start", "part": "", "parent": asdict(parent), "at": at, "context": context}
     written.append(start)
     for stage in stages:
-        written.append({"do": "stage", "done": asdict(stage)})
-    schedule = {"predicted": 1.0, "actual": 2.0, "stages": {}}
-    if end.get("ended", True):
-        values = {"tags": {}, "metrics": {"score.json:n": 3.0}, "schedule": schedule}
-        written.append({"do": "end", "at": at + 9, "failed": failed, **values})
+        written.append({"do": "stage", "part": "", "done": asdict(stage)})
+    if ended:
+        end = ParentEnd(failed=failed, metrics={"score.json:n": 3.0})
+        written.append({"do": "end", "part": "", "at": at + 9, "parent": asdict(end)})
     written.close()
 
 
@@ -68,6 +65,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for written in journal.pending(path):
         assert record_journal(path, written) == (False, None)
+        journal.remove(written)
     return path
 
 
@@ -158,7 +156,8 @@ def test_a_run_has_the_same_id_and_values_before_mlflow_has_it(
 def test_a_killed_run_is_stopped_and_an_active_one_is_running(tmp_path: Path) -> None:
     write_journal(tmp_path, 1000.0, [done(FIT, "ran", 1001)], ended=False)
     active = Journal(tmp_path, {})
-    active.append({"do": "start", "name": "x", "tags": {}, "plan": {}, "at": time.time(), "context": {}})
+    start = {"do": "start", "part": "", "parent": asdict(ParentRecord("x")), "context": {}}
+    active.append({**start, "at": time.time()})
     assert [row.state for row in open_transitions(tmp_path).newest()] == ["running", "stopped"]
     active.close()
 
