@@ -11,7 +11,7 @@ from typing import Any
 
 from statewright.comparison.causes import as_dict, repeat_commands, why
 from statewright.comparison.difference import RevisionDifference
-from statewright.comparison.runs import after, before, compare_results
+from statewright.comparison.runs import after, after_failures, before, compare_results
 from statewright.files import file_name
 from statewright.git import git
 from statewright.record.transitions.lookup import find, is_relative, matches, open_transitions
@@ -95,15 +95,21 @@ def details_of(root: Path, name: str) -> RunDetails:
     store = open_transitions(root)
     run = find(store, name)
     sizes = sizes_in_cache(open_repository(root))
-    changes = _without_new_params(compare_results(store, before(store, run), after(store, run), sizes))
+    results = after_failures(after(store, run), run)
+    changes = _of_run(compare_results(store, before(store, run), results, sizes), run)
     values = store.values(run.run_ids)
     return RunDetails(run, values, changes, find_logs(root, run))
 
 
-def _without_new_params(changes: RevisionDifference) -> RevisionDifference:
-    """Leave out the params of stages that had no results before."""
+def _of_run(changes: RevisionDifference, run: Transition) -> RevisionDifference:
+    """Leave out what a run has not changed.
+
+    These are the params of stages that had no results before, and the metrics of stages that failed.
+    """
     params = {key: change for key, change in changes.params.get("", {}).items() if change["old"] is not None}
-    return replace(changes, params={"": params} if params else {})
+    failed = {stage.stage for stage in run.stages if stage.status == "failed"}
+    metrics = {stage: values for stage, values in changes.metrics.items() if stage not in failed}
+    return replace(changes, params={"": params} if params else {}, metrics=metrics)
 
 
 def diff_of_runs(root: Path, old: str, new: str) -> RevisionDifference | None:

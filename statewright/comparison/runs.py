@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from statewright.comparison.difference import OutputChange, RevisionDifference, StageChange
@@ -45,6 +45,20 @@ def after(store: TransitionStore, run: Transition) -> Results:
     return Results(run.id, store.results(run.until), run.run.commit)
 
 
+def after_failures(results: Results, run: Transition) -> Results:
+    """Return the results of a run with the params of stages that failed.
+
+    The outputs of a failed stage are not recorded, so those before it count.
+    """
+    records = dict(results.records)
+    for stage in run.stages:
+        if stage.status == "failed":
+            was = records.get(stage.stage)
+            outputs = {f"output:{path}": version for path, version in was.outputs.items()} if was else {}
+            records[stage.stage] = replace(stage, tags={**stage.tags, **outputs})
+    return replace(results, records=records)
+
+
 def compare_results(store: TransitionStore, old: Results, new: Results, sizes: Sizes) -> RevisionDifference:
     """Return everything that differs between two results.
 
@@ -60,7 +74,8 @@ def compare_results(store: TransitionStore, old: Results, new: Results, sizes: S
     stages: list[StageChange] = []
     params: dict[str, Any] = {}
     metrics: dict[str, dict[str, Any]] = {}
-    for address in dict.fromkeys([*new.records, *old.records]):
+    ran = sorted(new.records, key=lambda address: new.records[address].started or 0.0)
+    for address in dict.fromkeys([*ran, *old.records]):
         if address in same:
             continue
         was, now = old.records.get(address), new.records.get(address)
