@@ -132,3 +132,30 @@ def test_a_table_that_is_longer_than_the_screen_is_left_once(tmp_path: Path) -> 
     text = "\n".join(lines)
     assert [line.split()[:2] for line in lines[2:-1]] == [[name, "ran"] for name in names], text
     assert len(lines) == 15 + 3, text
+
+
+@pytest.mark.end_to_end
+def test_a_failed_run_is_listed_and_shown_with_its_log_once(tmp_path: Path) -> None:
+    """Nothing waits for MLflow: the journal of the run is read."""
+    root = make_repository(tmp_path, {"dvc.yaml": FAILING, ".statewright.toml": 'prefect = "never"\n'})
+    program = [sys.executable, "-m", "statewright"]
+    screen_after([*program, "run", "-q"], root, status=1)
+    listed = screen_after([*program, "history"], root)
+    assert listed[0].split() == ["run", "when", "stages", "took", "cause"]
+    assert "1 ran, 1 failed" in listed[1] and listed[1].endswith("first run"), listed
+    assert len(listed) == 2, listed
+    shown = "\n".join(screen_after([*program, "show", listed[1].split()[0]], root))
+    assert shown.startswith(f"run {listed[1].split()[0]}  first run"), shown
+    assert shown.replace("\n", "").count("fails.log") == 1, shown
+    assert "repeat  statewright run -q" in shown, shown
+    for kind in ("svg", "html"):
+        message = "\n".join(screen_after([*program, "graph", f"--{kind}"], root, status=2))
+        assert f"graph --{kind} writes a file, not text for a terminal" in message.replace("\n", " ")
+        command = [*program, "graph", f"--{kind}", "-o", f".statewright/graph.{kind}"]
+        assert screen_after(command, root) == [
+            f".statewright/graph.{kind}: 3 stages: 1 failed last time, 1 will run, 1 up to date"
+        ]
+    changed = subprocess.run(
+        ["git", "status", "--short"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert "graph" not in changed.stdout
