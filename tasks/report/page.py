@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.report.blocks import Section
+from tasks.report.charts import with_charts
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --soft: #4b555f; --line: #d5dade; --paper: #fff; --tint: #f4f6f8; --link: #00528a; --best: #e3f0f8; }
@@ -166,9 +167,10 @@ PAGE = """<!DOCTYPE html>
 
 
 def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:
-    """Render the page; all text is escaped except the SVG of our own figures."""
+    """Render the page; all text is escaped except our own figures."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
-    return template.render(title=title, lede=lede, style=Markup(STYLE), sections=sections, foot=foot)
+    html = template.render(title=title, lede=lede, style=Markup(STYLE), sections=sections, foot=foot)
+    return with_charts(html)
