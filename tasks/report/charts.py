@@ -1,4 +1,4 @@
-"""Interactive charts of a report page: Vega-Lite, embedded once, without the network.
+"""Interactive charts of a report page: Vega-Lite, embedded once, offline.
 
 ``Chart.picture`` is a `Picture`: it goes into a `Figure` like a drawing of matplotlib. The page calls
 `with_charts`, which adds the script and the style once if the page has a chart.
@@ -157,7 +157,7 @@ class Chart:
     height: int = 320
 
     def html(self) -> str:
-        """Return the element that holds the chart, to be inserted into a page as it is."""
+        """Return the element that holds the chart, to be inserted as it is."""
         from markupsafe import escape
 
         spec: dict[str, Any] = {"width": "container", "height": self.height - 60} | dict(self.spec)

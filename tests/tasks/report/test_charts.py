@@ -1,4 +1,4 @@
-"""Interactive charts: data arrive unchanged, colours have contrast, a browser draws them."""
+"""Charts: data arrive unchanged, colours have contrast, a browser draws."""
 
 from __future__ import annotations
 
