@@ -137,7 +137,11 @@ def _artists(artists: pd.DataFrame, catalogue: Catalogue) -> Columns:
 def _years(ids: list[int], careers: pd.DataFrame) -> Columns:
     rows = _sorted(ids, careers, "year")
     flags = rows["thin"].astype(int) + 2 * rows["reissue"].astype(int)
-    table: Columns = {"year": rows["year"].tolist(), "songs": rows["n_songs"].tolist(), "flag": flags.tolist()}
+    table: Columns = {
+        "year": rows["year"].tolist(),
+        "songs": rows["n_songs"].tolist(),
+        "flag": flags.tolist(),
+    }
     for name in DIMENSIONS:
         table[name] = integers(rows[f"{name}_mean"])
         table[f"{name}_error"] = integers(standard_error(rows, name, typical_spread(careers, name)))
