@@ -37,8 +37,8 @@ PLACE = "<!-- charts -->"
 """Comment of a page that the library replaces; scripts after it may use ``reportCharts``."""
 
 STYLE = """
-:root { --chart-1: var(--blue); --chart-2: var(--vermilion); --chart-3: var(--green); --chart-4: var(--purple);
-  --chart-5: var(--orange); --chart-6: var(--grey); }
+:root { --chart-1: var(--blue); --chart-2: var(--vermilion); --chart-3: var(--green);
+  --chart-4: var(--purple); --chart-5: var(--orange); --chart-6: var(--grey); }
 .chart { position: relative; width: 100%; min-height: var(--chart-height); }
 .chart > .plot { width: 100%; }
 .chart svg { background: none !important; min-width: 0 !important; max-width: 100%; overflow: visible; }
@@ -74,7 +74,7 @@ SCRIPT = r"""
     text: {color: "var(--ink)"}, rule: {color: "var(--soft)"}, mark: {color: "var(--chart-1)"},
     range: {
       category: [1, 2, 3, 4, 5, 6].map((k) => `var(--chart-${k})`),
-      ...Object.fromEntries(["ramp", "heatmap", "ordinal"].map((kind) => [kind, ramp[dark.matches ? 1 : 0]]))},
+      ramp: ramp[dark.matches ? 1 : 0], heatmap: ramp[dark.matches ? 1 : 0]},
   });
   const charts = new Map();
   const draw = async (chart) => {
