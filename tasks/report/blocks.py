@@ -107,7 +107,8 @@ class ReportOutputs(NamedTuple):
 
 def findings(points: Sequence[str]) -> Section:
     """Build the section that lists the findings."""
-    return Section("findings", "All findings", (Prose(points=tuple(points)),))
+    hint = f"{plural(len(points), 'sentence')} with the figures behind them."
+    return Section("findings", "All findings", (Prose(points=tuple(points)),), hint)
 
 
 def findings_text(title: str, points: Sequence[str]) -> str:
