@@ -91,11 +91,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Opening:
-    """First screens of a page: what it asks, three plain sentences, three figures."""
+    """First screens of a page: what it asks, three plain sentences, three figures.
+
+    There are fewer figures only if a small run did not measure what they show.
+    """
 
     title: str
     sentences: tuple[str, str, str]
-    figures: tuple[Figure, Figure, Figure]
+    figures: tuple[Figure, ...]
 
 
 class ReportOutputs(NamedTuple):

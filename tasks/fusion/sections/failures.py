@@ -48,7 +48,7 @@ def figure(decisions: pd.DataFrame, classes: list[str]) -> Figure:
 
 
 def _by_class(decisions: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of wrong rows of each class and its most common mistake, the worst class first."""
+    """Return the share of wrong rows of each class, and its common mistake."""
     rows = {}
     for name, part in decisions.groupby("target", sort=True):
         taken = part.loc[part["decision"] != part["target"], "decision"].value_counts(sort=True)
