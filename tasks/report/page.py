@@ -1,4 +1,4 @@
-"""Template of a report page: one reading path, then folded details; no external resource."""
+"""Template of a report page: an opening, then folded details."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def report_page(opening: Opening, sections: Sequence[Section], foot: str, script
 
 
 def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:
-    """Render a page that has no opening yet: a title and a paragraph, then the sections."""
+    """Render a page without figures in its opening."""
     from types import SimpleNamespace
 
     return report_page(SimpleNamespace(title=title, sentences=(lede,), figures=()), sections, foot)  # type: ignore[arg-type]
