@@ -84,7 +84,8 @@ SCRIPT = r"""
     try {
       const result = await vegaEmbed(chart.plot, {...chart.spec, datasets}, {
         mode: "vega-lite", renderer: "svg", actions: false, config: config(),
-        tooltip: {disableDefaultStyle: true}, hover: true});
+        tooltip: {disableDefaultStyle: true}, hover: true,
+        logLevel: 1});  // errors only: an empty data set is no fault
       if (turn !== chart.turn) { result.finalize(); return; }
       if (chart.result) chart.result.finalize();
       chart.result = result;

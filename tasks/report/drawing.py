@@ -137,6 +137,7 @@ def inline(document: str, name: str, alt: str) -> str:
     body = re.sub(r"url\(#", f"url(#{name}-", body)
     body = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', body)
     body = body.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    body = _compact(body)
     others = set(re.findall(COLOUR, body)) - set(VARIABLES)
     card = ' class="card"' if others or "<image" in body else ""
     body = re.sub(COLOUR, lambda colour: _variable(colour[0]), body)
@@ -145,6 +146,16 @@ def inline(document: str, name: str, alt: str) -> str:
         f'<svg viewBox="{box}" width="{width:g}pt"{card} role="img" aria-label="{escape(alt)}">'
         f"{body.strip()}</svg>"
     )
+
+
+def _compact(body: str) -> str:
+    """Drop line breaks, and round coordinates to a hundredth of a point."""
+    body = re.sub(r"\s*\n\s*", " ", body).replace("> <", "><")
+    return re.sub(r"<[^>]+>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _hundredths, tag[0]), body)
+
+
+def _hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _variable(colour: str) -> str:

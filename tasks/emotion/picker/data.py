@@ -1,7 +1,8 @@
 """Data of the picker: all artists in columns of small integers.
 
 Values of the four dimensions and their errors are in thousandths. Rows of a table are sorted by artist and
-year; ``counts`` holds the rows of each artist, so that a script cuts the columns without an index.
+year; ``counts`` holds the rows of each artist, so that a script cuts the columns without an index. Columns
+in ``coded`` are differences to the row before.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ DIMENSIONS = TARGETS["audio"]
 SPLITS = ("train", "validation", "test")
 NEIGHBOURS = 8
 """Artists listed as the most similar ones."""
+PLAIN = ("counts", "first", "songs", "flag", "split")
+"""Columns that differences would not shorten."""
 LEAST_PROBABILITY = 0.005
 """Smallest probability of a change that the page keeps: less rounds to 0 %."""
 
@@ -54,10 +57,10 @@ def picker_data(catalogue: Catalogue) -> Columns:
     ids = artists["artist_id"].tolist()
     return {
         "artists": _artists(artists, catalogue),
-        "years": _years(ids, catalogue.careers),
-        "states": _states(ids, catalogue.states),
+        "years": differences(_years(ids, catalogue.careers)),
+        "states": differences(_states(ids, catalogue.states)),
         "changes": _changes(ids, catalogue.changes),
-        "forecasts": _forecasts(ids, catalogue.forecasts),
+        "forecasts": differences(_forecasts(ids, catalogue.forecasts)),
         "music": _music(catalogue.years),
     }
 
@@ -101,6 +104,25 @@ def nearest(sound: pd.DataFrame, number: int) -> tuple[NDArray[np.int64], NDArra
     np.fill_diagonal(distance, np.inf)
     rows = np.argsort(distance, axis=1, kind="stable")[:, : min(number, len(sound) - 1)]
     return rows, np.take_along_axis(distance, rows, axis=1) / np.sqrt(scaled.shape[1])
+
+
+def differences(table: Columns) -> Columns:
+    """Replace values by their differences to the row before of the same artist.
+
+    Differences have fewer digits. A missing value stays missing. `coded` lists the columns.
+    """
+    coded = [name for name in table if name not in PLAIN]
+    starts = set(np.cumsum([0, *table["counts"]]).tolist())
+    out: Columns = {**table, "coded": coded}
+    for name in coded:
+        before, column = 0, []
+        for k, value in enumerate(table[name]):
+            if k in starts:
+                before = 0
+            column.append(None if value is None else value - before)
+            before = before if value is None else value
+        out[name] = column
+    return out
 
 
 def _artists(artists: pd.DataFrame, catalogue: Catalogue) -> Columns:

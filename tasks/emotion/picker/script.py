@@ -12,7 +12,17 @@ SCRIPT = r"""
   const $ = (name) => host.querySelector(`[data-part="${name}"]`);
   const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
   const starts = (counts) => counts.reduce((sums, n) => (sums.push(sums.at(-1) + n), sums), [0]);
-  for (const table of [years, states, changes, forecasts]) table.from = starts(table.counts);
+  for (const table of [years, states, changes, forecasts]) {
+    table.from = starts(table.counts);
+    const first = new Set(table.from);
+    for (const name of table.coded || []) {
+      let value = 0;
+      table[name] = table[name].map((step, k) => {
+        if (first.has(k)) value = 0;
+        return step === null ? null : value += step;
+      });
+    }
+  }
   const rows = (table, k) => Array.from({length: table.counts[k]}, (_, j) => table.from[k] + j);
   const folded = artists.name.map(fold);
   const byName = new Map();

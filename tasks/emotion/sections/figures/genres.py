@@ -99,5 +99,6 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
             },
         ],
     }
-    height = 30 * len(genres) + 90
-    return Chart("genres", spec | {"height": {"step": 30}}, alt, {"cells": columns(table, 3)}, height)
+    height = 30 * len(genres)
+    data = {"cells": columns(table, 3)}
+    return Chart("genres", spec | {"height": height}, alt, data, height + 90)

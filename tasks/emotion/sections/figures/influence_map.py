@@ -61,6 +61,8 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
         "layer": [
             {
                 "data": {"name": "curves"},
+                "transform": [{"lookup": "flow", "from": {"data": {"name": "flows"}, "key": "flow",
+                               "fields": ["ties", "from", "to", "kind", "words"]}}],
                 "mark": {"type": "line", "strokeCap": "round", "interpolate": "linear"},
                 "encoding": {
                     "x": _decade("x", table),
@@ -109,7 +111,13 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
             },
         ],
     }  # fmt: skip
-    data = {"curves": columns(curves(table, names), 2), "received": columns(received, 0)}
+    points = curves(table, names)
+    named = points.drop_duplicates("flow").drop(columns=["step", "x", "y"])
+    data = {
+        "curves": columns(points[["flow", "step", "x", "y"]], 2),
+        "flows": columns(named),
+        "received": columns(received, 0),
+    }
     return Chart("influence", spec, alt, data, 44 * len(names) + 110)
 
 
