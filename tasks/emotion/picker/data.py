@@ -1,8 +1,8 @@
 """Data of the picker: all artists in columns of small integers.
 
-Values of the four dimensions and their errors are in thousandths. Rows of a table are sorted by artist and
-year; ``counts`` holds the rows of each artist, so that a script cuts the columns without an index. Columns
-in ``coded`` are differences to the row before.
+Values of the four dimensions are in thousandths, their errors in units of ``1 / ERRORS``. Rows of a table
+are sorted by artist and year; ``counts`` holds the rows of each artist, so that a script cuts the columns
+without an index. Columns in ``coded`` are differences to the row before.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ DIMENSIONS = TARGETS["audio"]
 SPLITS = ("train", "validation", "test")
 NEIGHBOURS = 8
 """Artists listed as the most similar ones."""
+ERRORS = 250
+"""Errors are rounded to a 250th, the height of a pixel in the charts."""
 PLAIN = ("counts", "first", "songs", "flag", "split")
 """Columns that differences would not shorten."""
 LEAST_PROBABILITY = 0.005
@@ -167,7 +169,7 @@ def _years(ids: list[int], careers: pd.DataFrame) -> Columns:
     }
     for name in DIMENSIONS:
         table[name] = integers(rows[f"{name}_mean"])
-        table[f"{name}_error"] = integers(standard_error(rows, name, typical_spread(careers, name)))
+        table[f"{name}_error"] = integers(standard_error(rows, name, typical_spread(careers, name)), ERRORS)
     return table
 
 
@@ -179,7 +181,7 @@ def _states(ids: list[int], states: pd.DataFrame) -> Columns:
     for name in DIMENSIONS:
         if f"{name}_state" in rows:
             table[name] = integers(rows[f"{name}_state"])
-            table[f"{name}_error"] = integers(rows[f"{name}_state_sd"])
+            table[f"{name}_error"] = integers(rows[f"{name}_state_sd"], ERRORS)
     return table
 
 
@@ -212,7 +214,7 @@ def _forecasts(ids: list[int], forecasts: pd.DataFrame) -> Columns:
     for name in DIMENSIONS:
         if ("forecast", name) in rows:
             table[name] = integers(rows["forecast", name])
-            table[f"{name}_error"] = integers(rows["sd", name])
+            table[f"{name}_error"] = integers(rows["sd", name], ERRORS)
     return table
 
 

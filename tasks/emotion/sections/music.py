@@ -192,9 +192,9 @@ def _figure(name: str, years: pd.DataFrame, changes: pd.DataFrame, metrics: Chan
         f"{SOURCES[name]}, {first}–{last}: yearly means with 95% intervals (shaded), from "
         f"{count(rows['n_songs'].sum())} songs, {count(rows['n_songs'].min())} to "
         f"{count(rows['n_songs'].max())} per year. Below: the posterior probability that a new period begins "
-        "in that year; coloured bars are the changes of the most probable segmentation. Dashed: the stylistic "
-        f"revolutions of {MAUCH} in the US charts. Uncertainty: the probabilities are exact given the model "
-        "of constant periods; they say nothing about the cause of a change.",
+        "in that year; coloured bars are the changes of the most probable segmentation. Dashed: the "
+        f"stylistic revolutions of {MAUCH} in the US charts. Uncertainty: the probabilities are exact given "
+        "the model of constant periods; they say nothing about the cause of a change.",
     )
 
 

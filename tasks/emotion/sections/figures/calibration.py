@@ -35,6 +35,7 @@ def chart(task: str, forecasts: pd.DataFrame, dimensions: list[str], bins: int, 
         ends.append(pd.DataFrame({"x": [low, high], "y": [low, high], "dimension": name}))
     axis = {"type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": {"grid": False}}
     x, y = axis | {"title": "forecast"}, axis | {"title": "measured"}
+    chosen = [{"filter": "datum.dimension === dimension"}]
     spec = {
         "params": [
             {
@@ -43,10 +44,14 @@ def chart(task: str, forecasts: pd.DataFrame, dimensions: list[str], bins: int, 
                 "bind": {"input": "radio", "options": dimensions, "name": "Measure"},
             }
         ],
-        "transform": [{"filter": "datum.dimension === dimension"}],
         "layer": [
             {
                 "data": {"name": "cells"},
+                "transform": [
+                    *chosen,
+                    {"calculate": "datum.x + datum.step", "as": "x2"},
+                    {"calculate": "datum.y + datum.step", "as": "y2"},
+                ],
                 "mark": {"type": "rect", "tooltip": None},
                 "encoding": {
                     "x": x | {"field": "x"},
@@ -64,11 +69,13 @@ def chart(task: str, forecasts: pd.DataFrame, dimensions: list[str], bins: int, 
             },
             {
                 "data": {"name": "ends"},
+                "transform": chosen,
                 "mark": {"type": "line", "strokeDash": [4, 3], "color": "var(--soft)"},
                 "encoding": {"x": x | {"field": "x"}, "y": y | {"field": "y"}},
             },
             {
                 "data": {"name": "groups"},
+                "transform": chosen,
                 "mark": {"type": "rule", "color": "var(--chart-2)", "strokeWidth": 2},
                 "encoding": {
                     "x": x | {"field": "forecast"},
@@ -78,6 +85,7 @@ def chart(task: str, forecasts: pd.DataFrame, dimensions: list[str], bins: int, 
             },
             {
                 "data": {"name": "groups"},
+                "transform": chosen,
                 "mark": {"type": "point", "filled": True, "color": "var(--chart-2)", "opacity": 1},
                 "encoding": {
                     "x": x | {"field": "forecast"},
@@ -91,7 +99,7 @@ def chart(task: str, forecasts: pd.DataFrame, dimensions: list[str], bins: int, 
         ],
     }
     data = {
-        "cells": columns(pd.concat(cells), 3),
+        "cells": columns(pd.concat(cells), 4),
         "groups": columns(pd.concat(groups), 3),
         "ends": columns(pd.concat(ends), 3),
     }
@@ -103,13 +111,7 @@ def _density(forecast: np.ndarray, truth: np.ndarray, low: float, high: float) -
     counts = np.histogram2d(forecast, truth, [edges, edges])[0].astype(int)
     column, row = np.nonzero(counts)
     return pd.DataFrame(
-        {
-            "x": edges[column],
-            "x2": edges[column + 1],
-            "y": edges[row],
-            "y2": edges[row + 1],
-            "targets": counts[column, row],
-        }
+        {"x": edges[column], "y": edges[row], "step": edges[1] - edges[0], "targets": counts[column, row]}
     )
 
 

@@ -61,7 +61,7 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
     """Return the chart; radio buttons choose the measure."""
     genres = list(dict.fromkeys(table["genre"]))
     x = {"field": "decade", "type": "ordinal", "title": None, "axis": {"labelAngle": 0, "grid": False,
-         "labelExpr": "'’' + slice(toString(datum.value), 2)", "labelOverlap": False}}  # fmt: skip
+         "labelFontSize": 10, "labelOverlap": False}}  # fmt: skip
     y = {"field": "genre", "type": "nominal", "sort": genres, "title": None,
          "axis": {"grid": False, "labelLimit": 90}}  # fmt: skip
     spec = {

@@ -15,7 +15,7 @@ GENRES = 9
 """Genres with a line of the map, those with most ties."""
 FLOWS = 110
 """Largest flows that are drawn."""
-STEPS = 12
+STEPS = 14
 """Straight pieces of a curve."""
 EVERY = "all genres"
 
@@ -63,7 +63,7 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
                 "data": {"name": "curves"},
                 "transform": [{"lookup": "flow", "from": {"data": {"name": "flows"}, "key": "flow",
                                "fields": ["ties", "from", "to", "kind", "words"]}}],
-                "mark": {"type": "line", "strokeCap": "round", "interpolate": "linear"},
+                "mark": {"type": "line", "strokeCap": "round", "interpolate": "cardinal"},
                 "encoding": {
                     "x": _decade("x", table),
                     "y": _line("y", names),

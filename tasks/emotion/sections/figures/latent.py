@@ -29,15 +29,7 @@ def career_map(points: pd.DataFrame, paths: Sequence[Path]) -> Chart:
     edges = [np.linspace(*np.quantile(points[axis], [0.002, 0.998]), CELLS + 1) for axis in ("x", "y")]
     counts = np.histogram2d(points["x"], points["y"], edges)[0].astype(int)
     column, row = np.nonzero(counts)
-    cells = pd.DataFrame(
-        {
-            "x": edges[0][column],
-            "x2": edges[0][column + 1],
-            "y": edges[1][row],
-            "y2": edges[1][row + 1],
-            "releases": counts[column, row],
-        }
-    )
+    cells = pd.DataFrame({"x": edges[0][column], "y": edges[1][row], "releases": counts[column, row]})
     chosen = [{"filter": "datum.artist === artist"}]
     x, y = _place("x"), _place("y")
     order = {"field": "time", "type": "quantitative"}
@@ -52,6 +44,7 @@ def career_map(points: pd.DataFrame, paths: Sequence[Path]) -> Chart:
         "layer": [
             {
                 "data": {"name": "cells"},
+                "transform": _ends(*(float(edge[1] - edge[0]) for edge in edges)),
                 "mark": {"type": "rect", "tooltip": None},
                 "encoding": {
                     "x": x,
@@ -97,10 +90,7 @@ def panels(name: str, grid: pd.DataFrame, dimensions: Sequence[str], alt: str) -
     table = grid[grid["dimension"].isin(dimensions)]
     step = {axis: _step(table[axis]) for axis in ("x", "y")}
     cells = table[["x", "y", "dimension", "value"]].assign(
-        x=table["x"] - step["x"] / 2,
-        x2=table["x"] + step["x"] / 2,
-        y=table["y"] - step["y"] / 2,
-        y2=table["y"] + step["y"] / 2,
+        x=table["x"] - step["x"] / 2, y=table["y"] - step["y"] / 2
     )
     spec = {
         "data": {"name": "cells"},
@@ -111,7 +101,7 @@ def panels(name: str, grid: pd.DataFrame, dimensions: Sequence[str], alt: str) -
                 "bind": {"input": "radio", "options": list(dimensions), "name": "Measure"},
             }
         ],
-        "transform": [{"filter": "datum.dimension === measure"}],
+        "transform": [{"filter": "datum.dimension === measure"}, *_ends(step["x"], step["y"])],
         "mark": {"type": "rect", "tooltip": None},
         "encoding": {
             "x": _place("x"),
@@ -129,6 +119,14 @@ def panels(name: str, grid: pd.DataFrame, dimensions: Sequence[str], alt: str) -
         },
     }
     return Chart(f"latent-{name}", spec, alt, {"cells": columns(cells, 2)}, 360)
+
+
+def _ends(width: float, height: float) -> list[dict[str, Any]]:
+    """Return the transforms that add the far corner of a cell."""
+    return [
+        {"calculate": f"datum.x + {width:.6g}", "as": "x2"},
+        {"calculate": f"datum.y + {height:.6g}", "as": "y2"},
+    ]
 
 
 def _place(field: str) -> dict[str, Any]:
