@@ -28,7 +28,9 @@ def proper_nouns(lower_case: Iterable[str]) -> frozenset[str]:
 
 
 def sentence_case(name: str, proper: frozenset[str] = frozenset()) -> str:
-    """Return a name with a capital at its start, in proper nouns and in abbreviations only.
+    """Return a name with capitals at its start and in proper nouns only.
+
+    Abbreviations ("TV") and trademarks ("iPhone") stay as they are.
 
     >>> sentence_case("Aluminum Foil"), sentence_case("TV antenna"), sentence_case("LED Light Bulbs")
     ('Aluminum foil', 'TV antenna', 'LED light bulbs')
@@ -60,7 +62,9 @@ def key(name: str) -> str:
 
 
 def spellings(names: Iterable[str], proper: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Return the spelling of each `key`; among equally common variants, the first by code point.
+    """Return the spelling of each `key`.
+
+    Among equally common variants, the first by code point wins.
 
     >>> spellings(["Aluminum Foil", "aluminum foil", "Glass Bottles", "glass bottle", "glass bottle"])
     {'aluminumfoil': 'Aluminum foil', 'glassbottle': 'Glass bottle'}

@@ -41,7 +41,7 @@ GENERAL_WORDS = frozenset({
     "miscellaneous", "mixed", "natural", "nonferrous", "normal", "of", "office", "or", "other",
     "oversized", "packaging", "part", "piece", "product", "recyclable", "recycled", "reusable",
     "rigid", "salvaged", "scrap", "separated", "single", "small", "soft", "stuff", "supply",
-    "thing", "type", "unlabeled", "use", "used", "waste",
+    "type", "unlabeled", "use", "used", "waste",
 })  # fmt: skip
 """Folded words that do not tell one item from another: materials, conditions and words such as "other"."""
 
@@ -100,6 +100,6 @@ def candidates(recommendations: pd.DataFrame, names: Mapping[str, str]) -> pd.Da
 
 
 def suggestions(recommendations: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return the recommendations that satisfy all rules, best first; see `candidates`."""
+    """Return the recommendations that satisfy all rules, best first."""
     table = candidates(recommendations, names)
     return table[table["score"] >= LEAST_SCORE].reset_index(drop=True)

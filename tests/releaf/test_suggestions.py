@@ -1,4 +1,4 @@
-"""Suggestions on display: general names, vague paths, long paths and low scores are left out."""
+"""Suggestions on display: each rule leaves out what breaks it."""
 
 from __future__ import annotations
 

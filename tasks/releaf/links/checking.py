@@ -46,7 +46,7 @@ class SuggestionLabels(pa.DataFrameModel):
 
 @dataclass(frozen=True)
 class Precision:
-    """Checked pairs, how many of them are sensible, and the 95 % Wilson interval of the share."""
+    """Numbers of checked and of sensible pairs, and the share with its interval."""
 
     pairs: int
     sensible: int
@@ -58,7 +58,7 @@ class Precision:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The bounds of the interval; 0 and 1 without pairs."""
+        """The bounds of the 95 % Wilson interval; 0 and 1 without pairs."""
         if not self.pairs:
             return 0.0, 1.0
         bounds = binomtest(self.sensible, self.pairs).proportion_ci(0.95, method="wilson")
@@ -109,7 +109,7 @@ def threshold(labels: pd.DataFrame, goal: float = GOAL) -> float | None:
 
 
 def left_out_precision(labels: pd.DataFrame, goal: float = GOAL) -> Precision:
-    """Return the precision of pairs that had no part in the threshold which shows them.
+    """Return the precision of pairs that had no part in choosing the threshold.
 
     Each pair is left out in turn, and the threshold is chosen by the others. It counts if its score reaches
     that threshold.

@@ -55,7 +55,7 @@ def test_the_lowest_threshold_that_reaches_the_goal_is_chosen():
 
 
 def test_a_pair_has_no_part_in_the_threshold_that_shows_it():
-    """Count by hand: without the wrong pair the threshold falls below it, so that it is shown."""
+    # Without the wrong pair the threshold falls below it, so that it is shown.
     table = scored([0.95, 0.9, 0.8, 0.7], [1, 1, 1, 0])
     assert precision(table, threshold(table, 0.9) or 0) == Precision(3, 3)
     assert left_out_precision(table, 0.9) == Precision(4, 3)
@@ -84,6 +84,5 @@ def test_one_pair_is_drawn_from_each_part_of_the_ranking():
 
 
 def test_the_constant_is_the_threshold_of_the_labels(labels: pd.DataFrame):
-    """The labelled pairs whose path explains them, as `checked` finds them for the shipped graph."""
     plain = labels[labels["kind"].eq("reuse") & labels["explained"]]
     assert threshold(plain, GOAL) == LEAST_SCORE
