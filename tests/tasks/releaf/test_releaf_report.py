@@ -306,7 +306,7 @@ def read(page: str) -> Reader:
 def test_nothing_outside_the_page_is_referenced(page: str, read: Reader):
     assert "http://" not in page and "https://" not in page and "@import" not in page
     assert all(link.startswith("#") for link in read.all("href") + read.all("xlink:href"))
-    assert not [tag for tag, _ in read.tags if tag in {"script", "link", "img", "iframe", "object"}]
+    assert not [tag for tag, _ in read.tags if tag in {"link", "img", "iframe", "object"}]
 
 
 def test_elements_nest_and_links_have_targets(read: Reader, page: str):
@@ -318,7 +318,7 @@ def test_elements_nest_and_links_have_targets(read: Reader, page: str):
 
 
 def test_text_from_the_data_is_escaped(page: str, read: Reader):
-    assert "<script" not in page
+    assert page.count("<script") == 1  # that of the page itself
     # Quarantine, a city three times (streams, introduction, search), two in the graph, a rejected picture.
     assert read.text.count(EVIL) == 7
 
@@ -330,7 +330,7 @@ def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
 
 def test_figures_and_tables_have_text_alternatives(read: Reader):
     pictures = [attrs for tag, attrs in read.tags if tag == "svg"]
-    assert len(pictures) == 5
+    assert len({picture["aria-label"] for picture in pictures}) == 5
     assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 20 for picture in pictures)
     tags = [tag for tag, _ in read.tags]
     assert tags.count("figcaption") == tags.count("figure")
