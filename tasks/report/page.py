@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.report.blocks import Opening, Section
+from tasks.report.charts import with_charts
 from tasks.report.style import STYLE
 
 SCRIPT = """
@@ -148,9 +149,10 @@ def report_page(opening: Opening, sections: Sequence[Section], foot: str, script
     from markupsafe import Markup
 
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
-    return template.render(
+    html = template.render(
         opening=opening, style=Markup(STYLE), sections=sections, foot=foot, script=Markup(SCRIPT + script)
     )
+    return with_charts(html)
 
 
 def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:

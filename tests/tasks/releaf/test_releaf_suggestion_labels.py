@@ -1,4 +1,4 @@
-"""Precision of the suggestions: the shipped labels, the threshold they give, and the draw."""
+"""Precision of the suggestions: labels, threshold and draw."""
 
 from __future__ import annotations
 
