@@ -91,11 +91,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Opening:
-    """First screens of a page: what it asks, three plain sentences, three figures."""
+    """First screens of a page: what it asks, three plain sentences, three figures.
+
+    There are fewer figures only if a small run did not measure what they show.
+    """
 
     title: str
     sentences: tuple[str, str, str]
-    figures: tuple[Figure, Figure, Figure]
+    figures: tuple[Figure, ...]
 
 
 class ReportOutputs(NamedTuple):
@@ -107,7 +110,8 @@ class ReportOutputs(NamedTuple):
 
 def findings(points: Sequence[str]) -> Section:
     """Build the section that lists the findings."""
-    return Section("findings", "All findings", (Prose(points=tuple(points)),))
+    hint = f"{plural(len(points), 'sentence')} with the figures behind them."
+    return Section("findings", "All findings", (Prose(points=tuple(points)),), hint)
 
 
 def findings_text(title: str, points: Sequence[str]) -> str:

@@ -33,9 +33,12 @@ VEGA_LITE = "6.4"
 MARK = 'class="chart"'
 """Text of a page that has a chart."""
 
+PLACE = "<!-- charts -->"
+"""Comment of a page that the library replaces; scripts after it may use ``reportCharts``."""
+
 STYLE = """
-:root { --chart-1: #0072b2; --chart-2: #c24e00; --chart-3: #00795a; --chart-4: #a8447f; --chart-5: #946400;
-  --chart-6: #5f6973; }
+:root { --chart-1: var(--blue); --chart-2: var(--vermilion); --chart-3: var(--green);
+  --chart-4: var(--purple); --chart-5: var(--orange); --chart-6: var(--grey); }
 .chart { position: relative; width: 100%; min-height: var(--chart-height); }
 .chart > .plot { width: 100%; }
 .chart svg { background: none !important; min-width: 0 !important; max-width: 100%; overflow: visible; }
@@ -48,9 +51,6 @@ STYLE = """
 #vg-tooltip-element.visible { visibility: visible; }
 #vg-tooltip-element td.key { color: var(--soft); padding-right: .6rem; white-space: nowrap; }
 #vg-tooltip-element td { border: 0; padding: .05rem .3rem .05rem 0; text-align: left; white-space: normal; }
-@media screen and (prefers-color-scheme: dark) {
-  :root { --chart-1: #6cb9ee; --chart-2: #ff9a5c; --chart-3: #45cfa3; --chart-4: #e79ac9; --chart-5: #f0c24b;
-    --chart-6: #a5b0ba; } }
 """
 
 SCRIPT = r"""
@@ -60,6 +60,8 @@ SCRIPT = r"""
   const rows = (data) => Array.isArray(data) ? data
     : Array.from({length: Math.max(0, ...Object.values(data).map((column) => column.length))},
         (_, k) => Object.fromEntries(Object.keys(data).map((name) => [name, data[name][k]])));
+  // Text over any colour of a ramp is readable in --ink.
+  const ramp = [["#f1f6fa", "#5aa5d8"], ["#1a2128", "#2b6894"]];
   const config = () => ({
     background: null, font, view: {stroke: null},
     axis: {labelColor: "var(--ink)", titleColor: "var(--soft)", gridColor: "var(--line)", gridOpacity: .6,
@@ -72,9 +74,7 @@ SCRIPT = r"""
     text: {color: "var(--ink)"}, rule: {color: "var(--soft)"}, mark: {color: "var(--chart-1)"},
     range: {
       category: [1, 2, 3, 4, 5, 6].map((k) => `var(--chart-${k})`),
-      ramp: dark.matches ? ["#1f2b35", "#9fd3f7"] : ["#e8f2f9", "#00528a"],
-      heatmap: dark.matches ? ["#1f2b35", "#9fd3f7"] : ["#e8f2f9", "#00528a"],
-      diverging: dark.matches ? ["#ff9a5c", "#2a3138", "#6cb9ee"] : ["#c24e00", "#f4f6f8", "#0072b2"]},
+      ramp: ramp[dark.matches ? 1 : 0], heatmap: ramp[dark.matches ? 1 : 0]},
   });
   const charts = new Map();
   const draw = async (chart) => {
@@ -178,24 +178,22 @@ class Chart:
 
 
 def with_charts(html: str) -> str:
-    """Add the library and the style to a page that has charts; return others unchanged.
+    """Add the library and the style to a page if it has charts.
 
     Raises
     ------
     ValueError
-        The page has no ``</head>`` or ``</body>``.
+        The page has charts but not the comment `PLACE`, or no ``</head>``.
     """
     if MARK not in html:
-        return html
-    for tag in ("</head>", "</body>"):
-        if tag not in html:
-            raise ValueError(f"a page with charts has no {tag}, expected a whole document")
+        return html.replace(PLACE, "")
+    for text in ("</head>", PLACE):
+        if text not in html:
+            raise ValueError(f"a page with charts has no {text}, expected a document from report_page")
     head, _, rest = html.partition("</head>")
-    body, _, end = rest.rpartition("</body>")
-    return (
-        f"{head}<style>{STYLE}</style>\n</head>{body}"
-        f"<script>{library()}</script>\n<script>{SCRIPT}</script>\n</body>{end}"
-    )
+    body, _, end = rest.rpartition(PLACE)
+    scripts = f"<script>{library()}</script>\n<script>{SCRIPT}</script>"
+    return f"{head}<style>{STYLE}</style>\n</head>{body}{scripts}{end}"
 
 
 @cache
@@ -208,12 +206,12 @@ def library() -> str:
 
 
 def columns(table: pd.DataFrame, digits: int = 3) -> dict[str, list[Any]]:
-    """Return the columns of a table as lists for JSON, numbers rounded, missing ones as None."""
+    """Return the columns of a table as lists for JSON; see `values`."""
     return {str(name): values(table[name], digits) for name in table.columns}
 
 
 def values(column: pd.Series | Sequence[Any], digits: int = 3) -> list[Any]:
-    """Return a column for JSON: numbers rounded to `digits`, whole ones as integers."""
+    """Return a column for JSON, rounded; a missing number is None."""
     series = pd.Series(column)
     if not pd.api.types.is_float_dtype(series):
         return [None if value is None else value for value in series.astype(object).tolist()]

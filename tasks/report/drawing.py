@@ -25,6 +25,8 @@ PHONE = 3.8
 """Width in inches of a figure on a phone: 365 CSS pixels, so that its text keeps its size."""
 WIDEST_TILE = 4.6
 """Width in inches up to which one drawing serves both: its text is readable on a phone."""
+LINE = 0.14
+"""Height in inches of a further line of a label."""
 COLOUR = re.compile(r"(?<=: )#[0-9a-f]{6}\b")
 """A colour in the style of an SVG element."""
 
@@ -103,12 +105,15 @@ def _drawn(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figur
 
 def _wrap(figure: Figure) -> None:
     """Break long labels of a narrow figure into lines."""
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedLocator
 
     for axes in figure.axes:
-        if isinstance(axes.yaxis.get_major_formatter(), FixedFormatter):
-            names = [fill(label.get_text(), 18) for label in axes.get_yticklabels()]
-            axes.set_yticks(axes.get_yticks(), names)
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        if isinstance(axes.yaxis.get_major_locator(), FixedLocator) and any(names):
+            wrapped = [fill(name, 17) for name in names]
+            axes.set_yticks(axes.get_yticks(), wrapped)
+            lines = max(name.count("\n") + 1 for name in wrapped)
+            figure.set_figheight(figure.get_figheight() + max(lines - 2, 0) * len(names) * LINE)
         axes.set_xlabel(fill(axes.get_xlabel(), 40))
         axes.set_title(fill(axes.get_title(loc="left"), 44), loc="left")
 

@@ -1,11 +1,11 @@
-"""Template of a report page: one reading path, then folded details; no external resource."""
+"""Template of a report page: an opening, then folded details."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tasks.report.blocks import Opening, Section
-from tasks.report.charts import with_charts
+from tasks.report.charts import PLACE, with_charts
 from tasks.report.style import STYLE
 
 SCRIPT = """
@@ -130,6 +130,7 @@ PAGE = """{% set number = namespace(figure=0, grid=0) %}
 </main>
 <footer>{{ foot }}</footer>
 </div>
+{{ charts }}
 <script>{{ script }}</script>
 </body>
 </html>
@@ -150,13 +151,14 @@ def report_page(opening: Opening, sections: Sequence[Section], foot: str, script
 
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
     html = template.render(
-        opening=opening, style=Markup(STYLE), sections=sections, foot=foot, script=Markup(SCRIPT + script)
-    )
+        opening=opening, style=Markup(STYLE), sections=sections, foot=foot, script=Markup(SCRIPT + script),
+        charts=Markup(PLACE),
+    )  # fmt: skip
     return with_charts(html)
 
 
 def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:
-    """Render a page that has no opening yet: a title and a paragraph, then the sections."""
+    """Render a page without figures in its opening."""
     from types import SimpleNamespace
 
     return report_page(SimpleNamespace(title=title, sentences=(lede,), figures=()), sections, foot)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Style sheet of a report page: light and dark, from the width of a phone to print."""
+"""Style sheet of a report page, for light, dark, phone and print."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ footer { margin: 3rem 0 2rem; color: var(--soft); font-size: .88rem; }
   /* A row of a wider table becomes a block, its cells flow, and each carries the name of its column. */
   .table:not(.small) { table, tbody, caption { display: block; }
     thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-    tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); gap: .35rem .8rem;
-      padding: .6rem 0; border-bottom: 1px solid var(--line); }
+    tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr));
+      gap: .35rem .8rem; padding: .6rem 0; border-bottom: 1px solid var(--line); }
     tbody th, td { padding: 0; border: 0; text-align: left; min-width: 0; white-space: normal;
       overflow-wrap: anywhere; }
     tbody th { grid-column: 1 / -1; font-weight: 600; }

@@ -137,11 +137,16 @@ def _artists(artists: pd.DataFrame, catalogue: Catalogue) -> Columns:
 def _years(ids: list[int], careers: pd.DataFrame) -> Columns:
     rows = _sorted(ids, careers, "year")
     flags = rows["thin"].astype(int) + 2 * rows["reissue"].astype(int)
-    table: Columns = {"year": rows["year"].tolist(), "songs": rows["n_songs"].tolist(), "flag": flags.tolist()}
+    table: Columns = {
+        "counts": _counts(ids, rows),
+        "year": rows["year"].tolist(),
+        "songs": rows["n_songs"].tolist(),
+        "flag": flags.tolist(),
+    }
     for name in DIMENSIONS:
         table[name] = integers(rows[f"{name}_mean"])
         table[f"{name}_error"] = integers(standard_error(rows, name, typical_spread(careers, name)))
-    return {"counts": _counts(ids, rows)} | table
+    return table
 
 
 def _states(ids: list[int], states: pd.DataFrame) -> Columns:
@@ -211,4 +216,4 @@ def _counts(ids: list[int], rows: pd.DataFrame) -> list[int]:
 
 def integers(values: Any, scale: int = 1000) -> list[int | None]:
     """Return rounded multiples of ``1 / scale``; None where a value is missing."""
-    return [int(round(scale * value)) if value == value else None for value in np.asarray(values, float)]
+    return [round(scale * value) if value == value else None for value in np.asarray(values, float).tolist()]

@@ -71,7 +71,7 @@ def career() -> Chart:
             },
         ]
     }
-    return Chart("career", spec, "Choose an artist to see its career.", dict.fromkeys(_NAMES, []), 340)
+    return Chart("career", spec, "Choose an artist to see its career.", {name: [] for name in _NAMES}, 340)
 
 
 _NAMES = ("span", "course", "cuts", "music", "means")

@@ -13,17 +13,20 @@ Z_90 = 1.645
 """Half width of a 90 % interval in standard deviations."""
 
 ELEMENT = """<div class="picker" id="artist-picker">
-<form data-part="form" role="search"><div class="field"><label for="artist-name">Artist ({{ number }} to choose from)</label>
+<form data-part="form" role="search"><div class="field">
+<label for="artist-name">Artist ({{ number }} to choose from)</label>
 <input id="artist-name" data-part="name" type="search" list="artist-names" autocomplete="off"
  spellcheck="false" placeholder="Type a name"></div>
 <datalist id="artist-names" data-part="names"></datalist>
 <button type="submit">Show</button><button type="button" data-part="random">Random</button></form>
 <p data-part="message" role="status"></p><ul data-part="matches"></ul>
-<ul aria-label="Suggestions">{% for name in examples %}<li><a href="#artist={{ name | urlencode }}">{{ name }}</a></li>{% endfor %}</ul>
+<ul aria-label="Suggestions">
+{%- for name in examples %}<li><a href="#artist={{ name | urlencode }}">{{ name }}</a></li>{% endfor %}</ul>
 <h3 data-part="title" aria-live="polite"></h3><p data-part="facts"></p>
 <fieldset data-part="dimension"><legend>Measure</legend>
 {%- for name in dimensions %}
-<label><input type="radio" name="dimension" value="{{ name }}"{% if loop.first %} checked{% endif %}>{{ name }}</label>
+<label><input type="radio" name="dimension" value="{{ name }}"{% if loop.first %} checked{% endif %}>
+{{- name }}</label>
 {%- endfor %}</fieldset>
 <h4>Career</h4>{{ career }}<p data-part="career-note"></p>
 <h4>Change points</h4><p data-part="changes-note"></p><div data-part="changes">{{ changes }}</div>

@@ -96,8 +96,9 @@ SCRIPT = r"""
     const of = estimates ? rows(forecasts, k) : [];
     const own = rows(years, k), values = years[dimension];
     const parts = ["learnt from", "validation", "test"];
-    const points = of.map((j) => {
+    const points = of.flatMap((j) => {
       const year = forecasts.year[j], at = own.find((i) => years.year[i] === year);
+      if (at === undefined) return [];
       const before = own.filter((i) => years.year[i] < year);
       const songs = before.reduce((sum, i) => sum + years.songs[i], 0);
       const sum = before.reduce((total, i) => total + years.songs[i] * values[i], 0);
@@ -140,8 +141,8 @@ SCRIPT = r"""
     $("facts").textContent = `${artists.genres[artists.genre[k]]}${decade}`;
     $("name").value = artists.name[k];
     $("message").textContent = "";
-    list("nearest", artists.nearest[k].map((other, j) =>
-      link(other, `(${artists.genres[artists.genre[other]]}, ${(artists.distance[k][j] / 100).toFixed(2)})`)));
+    list("nearest", artists.nearest[k].map((other, j) => link(other,
+      `(${artists.genres[artists.genre[other]]}, ${(artists.distance[k][j] / 100).toFixed(2)})`)));
     const outside = (total, shown) => total > shown ? `, ${shown} of them below` : "";
     $("named-title").textContent = `Names ${many(artists.influenced_by[k], "influence")}`
       + outside(artists.influenced_by[k], artists.named[k].length);
@@ -156,7 +157,8 @@ SCRIPT = r"""
   const open = (k) => { if (location.hash === address(k)) choose(k); else location.hash = address(k); };
   const suggest = (text) => {
     const matches = find(text);
-    if (matches.length === 1 || (matches.length && folded[matches[0]] === fold(text))) return open(matches[0]);
+    const exact = matches.length && folded[matches[0]] === fold(text);
+    if (matches.length === 1 || exact) return open(matches[0]);
     $("message").textContent = matches.length ? `${many(matches.length, "artist")} match:`
       : `No artist of this data matches “${text}”.`;
     $("matches").replaceChildren(...matches.slice(0, 12).map((k) => link(k)));

@@ -132,7 +132,7 @@ def _bar(score: BinScore, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def mistakes(tested: pd.DataFrame, data: dict[str, Any]) -> str:
-    """Return the table of true and given bins of each city, whose cells list their names."""
+    """Return the table of true and given bins; its cells list their names."""
     from tasks.report.charts import json_text
 
     cities = [_matrix(city, tested[tested["city"] == city], data) for city in _cities(tested)]
