@@ -68,7 +68,7 @@ def read_lists(items: pd.DataFrame) -> Lists:
     return Lists(spelling, table.reset_index(drop=True))
 
 
-def tested_answers(
+def answers_on_display(
     answers: pd.DataFrame, items: pd.DataFrame, names: pd.DataFrame, lists: Lists
 ) -> pd.DataFrame:
     """Return each test name with its bins and the reason of the answer.

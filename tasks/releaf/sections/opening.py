@@ -13,7 +13,7 @@ from tasks.releaf.catalogue.names import kind_of
 from tasks.releaf.contracts.report import GraphResults, ItemResults
 from tasks.releaf.evaluate import EvaluateOutputs
 from tasks.releaf.explorer import element
-from tasks.releaf.explorer.data import Lists, items_data, mistakes_data, read_lists, tested_answers
+from tasks.releaf.explorer.data import Lists, answers_on_display, items_data, mistakes_data, read_lists
 from tasks.releaf.explorer.script import STYLE
 from tasks.releaf.streams import StreamScore
 from tasks.report.blocks import Figure, Opening, Picture, count, joined, share
@@ -43,7 +43,7 @@ def explored(items: ItemResults, answered: EvaluateOutputs, graph: GraphResults)
         of_item = ideas.setdefault(key(row.name), [])
         if row.target_name not in of_item:
             of_item.append(row.target_name)
-    return Explored(tested_answers(answered.answers, items.items, items.names, lists), lists, ideas)
+    return Explored(answers_on_display(answered.answers, items.items, items.names, lists), lists, ideas)
 
 
 def opening(explored: Explored, answered: EvaluateOutputs, score: StreamScore) -> Opening:
