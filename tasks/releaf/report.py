@@ -90,7 +90,7 @@ def reproduction() -> Section:
             Prose(
                 "The stages in dvc.yaml compute this page from data/source, with the parameters in "
                 "params.yaml. The file dvc.lock holds the hash of every file, and MLflow the record of each "
-                "run. Benchmarks on public collections are in docs/methods/releaf-benchmarks.md."
+                "run. Benchmarks on public collections are in docs/releaf-benchmarks.md."
             ),
             Commands(
                 (

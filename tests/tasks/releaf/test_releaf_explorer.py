@@ -48,7 +48,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def tested(lists: Lists) -> pd.DataFrame:
-    """Answers; the vector of each name is a unit vector, and that of "batteries" is near "AA battery"."""
+    """Return the answers; the vector of "batteries" is near that of "AA battery"."""
     vectors = dict(zip(NAMES, np.eye(len(NAMES)), strict=True))
     vectors["batteries"] = vectors["AA battery"] * 0.9 + vectors["batteries"] * 0.1
     names = pd.DataFrame({"name": NAMES, "vector": [vectors[name] for name in NAMES]})
