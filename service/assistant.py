@@ -18,9 +18,10 @@ from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
-from releaf.answers import Answer, Rules, answer
+from releaf.answers import Answer, answer
 from releaf.bins import BINS, bin_of, material_shares
 from releaf.knowledge import Knowledge, assemble, read_ideas
+from releaf.mixture import Rules
 from releaf.photographs import Namer, load_namer
 from service.bundle import BundleError, Settings, read_settings, reranker_digest
 from service.model_cache import cache_in_folder
