@@ -9,7 +9,7 @@ not sure. The caution does not depend on any of this (`releaf.cautions`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +129,7 @@ class Answer:
 
 
 class Decision(NamedTuple):
-    """The bin of an item: probabilities, whether it is sure, and the names that decided."""
+    """The bin of an item: probabilities, certainty, and the names that decided."""
 
     shares: dict[str, float]
     sure: bool
@@ -245,32 +245,8 @@ def decide(
     return Decision(shares, first in by_list and len(by_list) <= MOST_BINS and supported, None, because)
 
 
-def combine(parts: Iterable[Answer]) -> Answer:
-    """Return one answer for the items of a question; the answer itself if there is one item."""
-    answers = tuple(parts)
-    if len(answers) == 1:
-        return answers[0]
-    stream = " + ".join(dict.fromkeys(part.stream for part in answers))
-    probability = min(part.probability for part in answers)
-    cautions = [f"{part.item}: {part.caution}" for part in answers if part.caution]
-    return replace(
-        answers[0],
-        stream=stream,
-        probability=probability,
-        shares={stream: probability},
-        listed=None,
-        reasons=tuple(dict.fromkeys(passage for part in answers for passage in part.reasons)),
-        strange=any(part.strange for part in answers),
-        caution=" ".join(cautions) or None,
-        item=", ".join(part.item for part in answers),
-        sure=all(part.sure for part in answers),
-        because=tuple(dict.fromkeys(name for part in answers for name in part.because)),
-        parts=answers,
-    )
-
-
 def is_about(known: Knowledge, card: int, item: str) -> bool:
-    """Whether a card has an item, or its head noun, among its names.
+    """Return whether a card has an item, or its head noun, among its names.
 
     The names are those that its first passage begins with, up to the first full stop.
     """

@@ -77,7 +77,7 @@ def _without_harmless(words: Words) -> Words:
 
 
 def _only_names_it(words: Words) -> bool:
-    """Whether the item is paper or decoration, and nothing says that the hazard is inside."""
+    """Return whether the item is paper or decoration without the hazard inside."""
     inside = any(word in _OF or word in INSIDE for word in words)
     return words[-1] in HARMLESS_HEADS and not inside
 

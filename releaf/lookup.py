@@ -306,7 +306,7 @@ def _kind(index: ListIndex, form: Words) -> tuple[int, ...]:
 
 
 def _broader(index: ListIndex, form: Words, skip: Callable[[int], bool] | None) -> tuple[int, ...]:
-    """Return the names that have all words of the form and its head, if most share a bin."""
+    """Return the names with all words of the form and its head, if most agree."""
     bare = without_fillers(rename(form))
     places = tuple(
         dict.fromkeys(

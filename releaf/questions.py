@@ -52,7 +52,7 @@ def _names_an_item(part: str, is_listed: Callable[[str], bool]) -> bool:
 
 
 def _with_heads(parts: list[str], is_listed: Callable[[str], bool]) -> list[str]:
-    """Return the parts, the first ones with the head noun of the last: "milk and juice cartons"."""
+    """Give the parts the head noun of the last: "milk and juice cartons"."""
     if len(parts) < 2 or len(parts[-1].split()) < 2:
         return parts
     head = parts[-1].split()[-1]

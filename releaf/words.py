@@ -1,4 +1,4 @@
-"""Normal form of the words of an item: spelling, singular, and one name for synonyms.
+"""Normal form of an item: spelling, singular, one name for synonyms.
 
 A question and the names of a list pass through the same functions, so that "Yoghurt pots" and
 "yogourt tubs" meet in one form.

@@ -64,11 +64,13 @@ FILLERS = frozenset(
     automatic cordless portable foldable folding fancy favorite kids kid child baby adult mens womens
     lady ladies gents man woman person mom dad grandma granny grandpa generic cold hot warm frozen fresh
     raw cooked opened unopened sealed crushed flattened flat folded rolled crumpled shiny matte round
-    square natural organic real genuine fake artificial type kind sort stuff something item items thing
-    things pair set pack couple box-of several many much too no longer working non functional
+    square natural organic real genuine fake artificial type kind sort stuff something item items
+    pair set pack couple box-of several many much too no longer working non functional
     autumn summer winter spring fallen lit never unlit loose assorted various cut chopped office school
     kitchen bathroom garden my-own two three four five six ten dozen plus extra spare second hand store
-    bought homemade leftovers-of brand named
+    bought homemade brand named is are was were be been it im i we has have had that which s
+    smelly nasty gross
+    inside got get gone filled bad good nice great actual whole entire couple kinda maybe also today stinky
     """)
 )
 """Words that describe the state or size of an item, but not what it is."""
