@@ -1,6 +1,7 @@
 """Answer a whole question, for the API, its sentences and the registered model.
 
-This is the one place that decides. A question is divided into items, each item is answered (`releaf.answers`), and the answers are combined.
+This is the one place that decides. A question is divided into items, each item is answered
+(`releaf.answers`), and the answers are combined.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ packaging or picture ("light bulb box").
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 from releaf.vocabulary.hazards import (
     ADVICE,
@@ -17,6 +18,7 @@ from releaf.vocabulary.hazards import (
     HAZARDS,
     INSIDE,
     NEGATIONS,
+    PICTURES,
     SAFE_WORDS,
     STEMS,
 )
@@ -78,6 +80,8 @@ def _without_harmless(words: Words) -> Words:
 
 def _only_names_it(words: Words) -> bool:
     """Return whether the item is paper or decoration without the hazard inside."""
+    if any(word in PICTURES and after in ("of", "about", "for") for word, after in pairwise(words)):
+        return True
     inside = any(word in _OF or word in INSIDE for word in words)
     return words[-1] in HARMLESS_HEADS and not inside
 

@@ -44,7 +44,7 @@ _PREPOSITIONS = ("with", "of", "for", "from", "made", "in", "containing")
 _STATES = {
     "empty": "empty clean cleaned rinsed emptied finished washed",
     "full": "full partially partly half leftover remaining unfinished nearly mostly",
-    "grease": "grease soiled dirty oily food",
+    "grease": "grease soiled dirty oily",
     "broken": "broken cracked smashed shattered chipped",
     "artificial": "artificial fake plastic",
     "real": "real natural live organic",
@@ -53,7 +53,6 @@ _STATES = {
     "small": "small little tiny mini",
     "large": "large big huge giant",
     "cold": "cold",
-    "real christmas": "real",
     "paper": "paper cardboard",
     "styrofoam": "styrofoam foam polystyrene",
 }
@@ -221,7 +220,7 @@ def phrases(index: ListIndex, text: str) -> list[Words]:
     forms: list[Words] = []
     for words in (spelled, repair(spelled, index.lexicon)):
         ordered = reorder(words)
-        forms += [ordered, rename(ordered)]
+        forms += [words, rename(words), ordered, rename(ordered)]
         for branded in (ordered, without_fillers(ordered)):
             forms += [form for product in products(branded) for form in (product, rename(product))]
         for fillers in (NAME_FILLERS, FILLERS):

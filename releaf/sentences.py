@@ -1,4 +1,4 @@
-"""Say an answer in sentences, and keep a generated text only if it agrees with the answer."""
+"""Say an answer in sentences; keep a generated text only if it agrees."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _say_doubt(answer: Answer) -> str:
 
 
 def agrees(text: str, answer: Answer, bins: Iterable[str]) -> bool:
-    """Whether a text names the bin of a sure answer to one item, and no other bin of the city.
+    """Return whether a text names the bin of an answer and no other.
+
+    The answer must be sure and about one item.
 
     Parameters
     ----------

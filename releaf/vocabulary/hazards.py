@@ -10,15 +10,17 @@ battery = batteries can start a fire: cover the contacts with tape and never cru
     cell | coin cell | dry cell | aa cell | aaa cell | 18650 | cr2032 | lr44 | hoverboard | ebike | e
     bike | electric bike | electric bicycle | e scooter | electric scooter | portable charger | double a
     | triple a | lead acid | jump starter | airtag | uninterruptible power supply | portable phone
-    charger | portable cell phone charger | musical greeting card | musical card | aa | aaa
+    charger | portable cell phone charger | musical greeting card | musical card | aa | aaa | accu | jump
+    pack | jump starter pack
 bulb = lamps with mercury (fluorescent tubes, energy-saving bulbs) are hazardous waste and must not break
     :: bulb | cfl | fluorescent | energy saving lamp | energy saver lamp | neon tube | neon light | neon
     sign | uv lamp | mercury lamp | tube light | black light | strip light | sodium lamp | hid lamp | sun
-    lamp | tanning lamp | halide lamp | germicidal lamp | xenon lamp | compact light
+    lamp | tanning lamp | halide lamp | germicidal lamp | xenon lamp | compact light | projector lamp |
+    grow light | low energy lamp | tl lamp | sunbed tube | mercury vapor lamp
 vape = electronic cigarettes hold a lithium battery and nicotine :: vape | vaping | vaporizer |
     electronic cigarette | e cigarette | e cig | ecig | ecigarette | cig a like | e liquid | vape juice |
     e juice | nicotine | heated tobacco | e hookah | electronic hookah | dab pen | weed pen | thc pen |
-    cannabis pen | puff bar | e pipe
+    cannabis pen | puff bar | e pipe | hookah pen | shisha pen | geek bar
 gas = gas and fuel under pressure can explode: never puncture it, even if it seems empty :: gas | propane
     | butane | lpg | isobutane | autogas | co2 | carbon dioxide | helium | oxygen | nitrous oxide | nos
     canister | whippet | acetylene | freon | refrigerant | aerosol | spray can | spray paint | lighter |
@@ -28,7 +30,8 @@ gas = gas and fuel under pressure can explode: never puncture it, even if it see
     tank | pressure cylinder | compressed cylinder | nitrogen | chafing fuel | sterno | fondue fuel |
     lamp oil | paraffin oil | canned heat | coal oil | hairspray | petroleum | heating oil | methylated
     spirit | ethanol fuel | airbag | cassette cylinder | spray deodorant | deodorant spray | whipped
-    cream charger | oil tank
+    cream charger | oil tank | nang | firelighter | fire lighter | fire starter | blowtorch | blow torch
+    | soda charger | air duster | canned air | starter fluid | jet fuel | gas oil | cng
 weapon = weapons and explosives belong to the police or a hazardous waste site, never in a bin :: gun |
     handgun | pistol | rifle | revolver | shotgun | firearm | weapon | ammunition | ammo | bullet |
     shotgun shell | bullet shell | live round | grenade | bomb | explosive | dynamite | tnt | gunpowder |
@@ -36,7 +39,9 @@ weapon = weapons and explosives belong to the police or a hazardous waste site, 
     | taser | stun gun | pepper spray | bear spray | mace spray | mace | landmine | mine shell | missile
     | projectile | detonator | blasting cap | rifle cartridge | gun cartridge | bottle rocket | firework
     rocket | rocket | roman candle | party popper | smoke bomb | crossbow | machine gun | shrapnel |
-    munition | mortar shell | artillery shell | buckshot | hunting cartridge
+    munition | mortar shell | artillery shell | buckshot | hunting cartridge | sword | machete | dagger |
+    switchblade | brass knuckle | knuckle duster | nunchuck | bayonet | gun powder | air rifle | bullet
+    casing | ammunition casing | fuse cord | detonating cord | tear gas
 medicine = medicines and needles are dangerous to others: take them to a pharmacy or a hazardous waste
     site :: medicine | medication | drug | pill | pharmaceutical | prescription | antibiotic | painkiller
     | med | syringe | hypodermic | needle | lancet | sharps | insulin | epipen | inhaler | puffer | cough
@@ -46,7 +51,8 @@ medicine = medicines and needles are dangerous to others: take them to a pharmac
     biohazard | biohazardous | injector | injection | auto injector | blood bag | estrogen | testosterone
     | methadone | ritalin | adderall | valium | tranquilizer | cold tablet | allergy tablet | pain tablet
     | cough drop medicine | cytotoxic | ampoule | medical injector | insulin pen | nitroglycerin |
-    warfarin | statin
+    warfarin | statin | medicament | cold medicine | cannabis oil | hormone patch | asthma spray |
+    anesthetic | blood sample
 chemical = chemicals are hazardous waste: keep them in their container and never pour them away ::
     chemical | bleach | acid | ammonia | drain cleaner | oven cleaner | toilet cleaner | toilet bowl
     cleaner | bathroom cleaner | brake cleaner | window cleaner | glass cleaner | floor cleaner | carpet
@@ -73,7 +79,12 @@ chemical = chemicals are hazardous waste: keep them in their container and never
     borax | iodine | potassium permanganate | quicklime | pool chemical | spa chemical | primer | enamel
     paint | undercoat | graffiti spray | brake oil | power steering oil | grease trap chemical | rodent
     bait | contaminated soil | sulfuric | hydrochloric | nitric | weed spray | liquid paper | correction
-    fluid | shoe polish | furniture polish | metal polish | pine tar | ethylene glycol
+    fluid | shoe polish | furniture polish | metal polish | pine tar | ethylene glycol | cleaner |
+    limescale remover | bitumen | fiberglass resin | polyester resin | epoxy resin | cutting fluid |
+    radiator fluid | screen wash | screenwash | moth crystal | bait | tick collar | pool tablet |
+    chloroform | ether | glyphosate | ddt | paraquat | malathion | strychnine | rust converter | vehicle
+    fluid | automotive fluid | mold killer | lice killer | roach killer | weed and feed | chemistry set |
+    drain opener | drain unblocker | toilet bowl tablet
 """
 HARMLESS = frozenset(
     tuple(phrase.split())
@@ -121,6 +132,9 @@ meat thermometer | digital thermometer | electronic thermometer | infrared therm
     prescription eyeglass | prescription glass | prescription label | prescription sunglass | primer book
     | school primer | lighter case | lead time | acid free | lead crystal | drug test | injection molding
     | insulin cooler | fertilizer bag | ac dc | stain remover pen cap | bleached paper | sparkler dress
+vacuum cleaner | air cleaner | pipe cleaner | ear cleaner | tongue cleaner | cleaner brush | vacuum
+    cleaner bag | vacuum cleaner filter | cleaner wipe | toy sword | foam sword | wood sword | plastic
+    sword | fuse box | clickbait
         """)
     ).split(" | ")
 )
@@ -135,6 +149,13 @@ HARMLESS_HEADS = frozenset(
     """)
 )
 """Last words of items of paper or decoration, that only name the hazard: "battery packaging"."""
+PICTURES = frozenset(
+    words("""
+    drawing picture photo photograph poster painting print book magazine manual brochure leaflet flyer catalog
+    movie film song puzzle ad advertisement receipt bill invoice mural figurine bookmark sticker
+    """)
+)
+"""Those of them that name a hazard after "of" or "about": "drawing of a gun"."""
 INSIDE = frozenset(words("powered operated"))
 """Words that follow what an item holds inside: "battery-operated toy"."""
 NEGATIONS = frozenset(words("non no not without minus zero never anti"))

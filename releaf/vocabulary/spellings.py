@@ -21,7 +21,9 @@ SPELLINGS = dict(
     vapouriser:vaporizer veg:vegetable veggie:vegetable vehical:vehicle whisky:whiskey woollen:wool
     woolen:wool wooden:wood xmas:christmas yoghourt:yogurt yoghurt:yogurt yogourt:yogurt yoghert:yogurt
     greasy:grease metallic:metal plasticky:plastic papery:paper tyvek:tyvek cigaret:cigarette
-    cigarrete:cigarette batery:battery battry:battery batterys:battery bateries:battery baterie:battery
+    cigarrete:cigarette batery:battery
+    baterry:battery battey:battery batteri:battery
+     battry:battery batterys:battery bateries:battery baterie:battery
     refridgerator:refrigerator refrigerater:refrigerator medecine:medicine asprin:aspirin
     vacum:vacuum vaccum:vacuum vaccuum:vacuum diper:diaper daiper:diaper propain:propane
     gasolene:gasoline amunition:ammunition thermometre:thermometer syringue:syringe pesticid:pesticide
