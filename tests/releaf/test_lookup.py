@@ -95,7 +95,7 @@ def test_renaming_twice_changes_nothing() -> None:
 
 
 def test_the_list_alone_answers_most_questions() -> None:
-    """The questions were written by hand from the lists before any of them was answered."""
+    """Compare with the bins that were written by hand before any answer."""
     questions = pd.read_csv(SOURCE / "waste_questions.csv", keep_default_na=False)
     assert len(questions) >= 300
     results: Counter[str] = Counter()
