@@ -266,7 +266,7 @@ QUESTIONS = [
 def test_unusual_questions_get_a_safe_answer(client: TestClient, question: str) -> None:
     answer = ask(client, question)
     known = client.get("/v1/cities").json()["cities"]["Toronto"]
-    assert answer["bin"] in known
+    assert answer["bin"] in known if answer["sure"] else answer["bin"] == "Not sure"
     assert all(reason["card_id"] for reason in answer["reasons"])
 
 
