@@ -148,8 +148,10 @@ def experiment_ids(client: MlflowClient, root: Path) -> list[str]:
     """Return the ids of the experiments of a repository and its pipelines."""
     name = experiment_name(root)
     own = client.get_experiment_by_name(name)
-    pattern = name.replace("'", "''")
-    others = client.search_experiments(filter_string=f"name LIKE '{pattern}/%'")
+    quote = '"' if "'" in name else "'"
+    alike = client.search_experiments(filter_string=f"name LIKE {quote}{name}/%{quote}")
+    # "_" and "%" in the name stand for other characters, too.
+    others = [experiment for experiment in alike if experiment.name.startswith(f"{name}/")]
     return [str(e.experiment_id) for e in (*([own] if own else []), *others)]
 
 
