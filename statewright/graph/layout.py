@@ -98,7 +98,7 @@ def place(widths: Mapping[str, float], edges: Iterable[tuple[str, str]]) -> Layo
 
 
 def without_implied_edges(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> nx.DiGraph[str]:
-    """Return a graph without the edges that follow from others, always in the same order.
+    """Return a graph without the edges that follow from others, in a fixed order.
 
     The order of networkx's transitive reduction is that of sets, which differs between processes.
     """

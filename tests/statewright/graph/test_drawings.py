@@ -1,4 +1,4 @@
-"""The drawings of a graph: valid files that hold every stage, its state and its time."""
+"""The drawings of a graph: valid files with every stage, its state and time."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_cells_that_need_one_another_through_a_stage_stay_apart() -> None:
 
 
 def test_every_process_draws_the_same() -> None:
-    """The order of sets differs between processes; the drawings do not."""
+    """Draw in processes in which the order of sets differs."""
     program = (
         "from drawn_graphs import chain; from statewright.graph.svg import draw_svg;"
         "from statewright.graph.mermaid import write_mermaid;"
