@@ -10,8 +10,6 @@ another one: a stage after a stage that runs, and a file that a stage of the run
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from statewright.planning.plan import Plan
 from statewright.planning.reasons import Reason
 from statewright.workflow import Workflow, overlaps
@@ -34,7 +32,7 @@ _CONSEQUENCES = ("upstream", "forced downstream", "passing dependency", "passing
 
 
 def cause(plan: Plan, workflow: Workflow) -> str:
-    """Return why a plan has work, without secrets, on one line of at most `LONGEST` characters.
+    """Return why a plan has work, in one short line without secrets.
 
     Parameters
     ----------
@@ -68,16 +66,19 @@ def _is_first(plan: Plan, workflow: Workflow) -> bool:
     return bool(kinds) and all("new" in each for each in kinds)
 
 
-def _causes(plan: Plan, workflow: Workflow) -> Iterator[tuple[str, Reason]]:
-    """Yield the reasons that do not follow from another one, with the stage of each."""
+def _causes(plan: Plan, workflow: Workflow) -> list[tuple[str, Reason]]:
+    """Return the reasons that do not follow from another one, with the stage of each."""
     written = [out.path for address in plan.work for out in workflow.stages[address].outs]
-    for address in plan.work:
-        for reason in plan.decisions[address].reasons:
-            if reason.kind in _CONSEQUENCES:
-                continue
-            if reason.kind == "dependency" and any(overlaps(reason.subject, path) for path in written):
-                continue
-            yield address, reason
+    own = [
+        (address, reason)
+        for address in plan.work
+        for reason in plan.decisions[address].reasons
+        if reason.kind not in _CONSEQUENCES
+        and not (reason.kind == "dependency" and any(overlaps(reason.subject, path) for path in written))
+    ]
+    # A failed attempt leaves a stage without outputs, which is not why the next run starts.
+    changes = [(address, reason) for address, reason in own if reason.kind != "output"]
+    return changes or own
 
 
 def _counted(texts: list[str]) -> str:

@@ -73,9 +73,12 @@ class Tensors:
 
     def specification(self) -> list[dict[str, Any]]:
         """Return the tensors as MLflow's schema has them; the first axis is the batch."""
+        shapes = {
+            name: (kind, [-1, *shape[1:]] if shape else []) for name, (kind, shape) in self.shapes.items()
+        }
         return [
-            {"type": "tensor", "name": name, "tensor-spec": {"dtype": kind, "shape": [-1, *shape[1:]]}}
-            for name, (kind, shape) in self.shapes.items()
+            {"type": "tensor", "name": name, "tensor-spec": {"dtype": kind, "shape": shape}}
+            for name, (kind, shape) in shapes.items()
         ]
 
 

@@ -79,7 +79,7 @@ def attempt(work: Work, address: str) -> str:
         if work.watch:
             failed = outcome == "failed" and not work.request.ignore_errors
             work.watch.finish(address, failed=failed, again=outcome == AGAIN)
-        work.show_log(address, current.log)
+        work.live.end(address, current.log, failed=outcome == "failed")
     work.board.update(address, "waiting" if outcome == AGAIN else outcome)
     return outcome
 
@@ -178,6 +178,7 @@ def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:
     def show(lines: Sequence[str], unfinished: str) -> None:
         masked = mask_text("\n".join(lines), secrets).split("\n") if lines else []
         work.board.output(stage.address, masked, mask_text(unfinished, secrets))
+        work.live.output(stage.address, masked)
 
     try:
         return run_commands(

@@ -56,7 +56,9 @@ def pipeline_runs(workflow: Workflow, plan: Plan) -> list[PipelineRun]:
         if name != REPOSITORY:
             own |= {up for up in workflow.ancestors(own) if names[up] == REPOSITORY}
         stages = tuple(address for address in workflow.stages if address in own)
-        runs.append(PipelineRun(name, stages, tuple(a for a in plan.decisions if a in own), work))
+        elsewhere = set(plan.work) - set(work)  # a shared stage, whose work belongs to one pipeline
+        planned = tuple(a for a in plan.decisions if a in own and a not in elsewhere)
+        runs.append(PipelineRun(name, stages, planned, work))
     return runs
 
 

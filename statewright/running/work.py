@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from statewright.repository import lock_writer
 from statewright.request import Request
 from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import Launcher
+from statewright.running.live_log import LiveLog
 from statewright.running.process import StageFailedError
 from statewright.running.recorder import Recorder
 from statewright.running.watch import Watch
@@ -34,8 +35,8 @@ class Work:
     ----------
     launcher, warm : Launcher
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
-    show_log : callable
-        Called with address and log of each finished attempt.
+    live : LiveLog
+        Passes the output of the stages on to Prefect.
     replay : Replay or None
         Decides whether a stage itself has changed a dependency.
     watch : Watch or None
@@ -61,7 +62,7 @@ class Work:
     recorder: Recorder
     launcher: Launcher
     warm: Launcher
-    show_log: Callable[[str, Path], None]
+    live: LiveLog
     ordering: Ordering
     replay: Replay | None = None
     watch: Watch | None = None

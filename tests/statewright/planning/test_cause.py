@@ -48,6 +48,10 @@ CASES = [
     ({"fit": [Reason("dependency", "clean.csv", "a", "b")]}, "clean.csv changed"),
     ({"fit": [Reason("command", "fit", "a", "b")]}, "command of fit"),
     ({"fit": [Reason("output", "fit.csv", None, "missing")]}, "output fit.csv is missing"),
+    (
+        {"fit": [LR], "score": [Reason("upstream", "fit"), Reason("output", "score.csv", None, "missing")]},
+        "train.lr 0.2 -> 0.7",
+    ),
     ({name: [Reason("forced", name)] for name in STAGES}, "forced: clean, fit, score and 2 more"),
     ({"fit": [Reason("param", "token", "abc", "def")]}, "token *** -> ***"),
     ({"fit": [Reason("upstream", "clean")]}, "changed inputs"),
