@@ -126,7 +126,8 @@ def _links(details: RunDetails) -> list[tuple[str, str]]:
     if not lines and run.stages:
         lines = [("logs", "removed from this folder; MLflow has the end of each")]
     if run.is_recorded:
-        lines.append(("MLflow", run.run.link or f"run {run.run.run_id}; `statewright ui` shows it"))
+        pages = [part.run.link or f"run {part.run.run_id}" for part in run.parts or (run,)]
+        lines += [("MLflow", page) for page in pages]
     else:
         lines.append(("MLflow", "is being recorded; `statewright record` waits for it"))
     if prefect := prefect_page(run):
