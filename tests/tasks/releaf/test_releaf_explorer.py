@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,3 +210,27 @@ def test_a_found_item_shows_bins_test_and_ideas_and_nothing_is_clipped(opened: A
     opened.get_by_role("searchbox").fill("sunglasses")
     assert "Idea for reuse: Check it" in opened.locator("#find li").inner_text()
     assert opened.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def luminance(colour: list[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_in_the_table_have_contrast(browser: Any, page: Path, scheme: Any):
+    """Blend the colour of a cell with that below it, as a browser does."""
+    tab = browser.new_page(color_scheme=scheme)
+    tab.goto(page.as_uri())
+    cells = tab.evaluate("""() => [...document.querySelectorAll(".matrix button")].map((cell) =>
+      [getComputedStyle(cell).backgroundColor, getComputedStyle(cell.parentElement).backgroundColor,
+       getComputedStyle(cell).color])""")
+    tab.close()
+    assert len(cells) == 4
+    for mixed, under, ink in cells:
+        red, green, blue, alpha = map(float, re.findall(r"[\d.]+", mixed.removeprefix("color(srgb ")))
+        below, above = ([int(c) / 255 for c in re.findall(r"\d+", text)] for text in (under, ink))
+        shown = [alpha * c + (1 - alpha) * b for c, b in zip((red, green, blue), below, strict=True)]
+        low, high = sorted((luminance(shown), luminance(above)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (mixed, under, ink)
