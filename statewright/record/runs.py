@@ -189,7 +189,7 @@ def _open_remote(uri: str, root: Path) -> RunHistory:
 
     def search(query: str) -> list[PastRun]:
         runs = client.search_runs(experiments, query, order_by=["start_time DESC"], max_results=MOST_RUNS)
-        return [_from_client(run, uri) for run in runs]
+        return [from_client(run, uri) for run in runs]
 
     def versions(prefix: str) -> list[tuple[str, str, str]]:
         runs = search("tags.`statewright.kind` = 'stage'")
@@ -199,7 +199,8 @@ def _open_remote(uri: str, root: Path) -> RunHistory:
     return RunHistory(lambda stage: search(f"tags.`statewright.stage` = '{stage}'"), versions)
 
 
-def _from_client(run: Any, uri: str) -> PastRun:
+def from_client(run: Any, uri: str) -> PastRun:
+    """Return a run of MLflow's client."""
     info = run.info
     link = None
     if uri.startswith("http"):

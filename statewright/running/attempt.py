@@ -29,7 +29,7 @@ from statewright.running.changed_inputs import (
 from statewright.running.data import datasets_of, models_of
 from statewright.running.launcher import Usage
 from statewright.running.observation import Observation
-from statewright.running.process import StageFailedError, run_commands
+from statewright.running.process import LOG, StageFailedError, run_commands
 from statewright.running.work import AGAIN, StaleInputError, Work
 from statewright.state import Hashes
 from statewright.terminal.question import confirm
@@ -114,7 +114,7 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
         if isinstance(error, StageFailedError):
             raise
         cause = mask_text(explain(error) or type(error).__name__)
-        log = f"; log: {current.log}" if current.log.exists() else ""
+        log = f"{LOG}{current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     return status
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import time
 import urllib.request
@@ -22,20 +21,11 @@ import pytest
 from visit_assistant import a_photograph, service, visit
 
 from statewright.running.recorder import wait_until_recorded
+from tests.browser import chromium, page_faults
 
 pytestmark = pytest.mark.end_to_end
 
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "screenshots"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WAIT_MS = 60_000
 
 
@@ -115,19 +105,11 @@ def test_the_report_opens_offline(servers: Any, flow_run: dict[str, Any]) -> Non
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
     """A page of a headless Chromium."""
-    if CHROMIUM is None:
-        pytest.skip(
-            "no Chromium here: install it (Debian: apt-get install chromium) to run the browser tests"
-        )
-    from playwright.sync_api import sync_playwright
-
     SCREENSHOTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(WAIT_MS)
         yield page
-        browser.close()
 
 
 def test_prefect_shows_the_flow_run_and_its_stages(servers: Any, flow_run: dict[str, Any], page: Any) -> None:
@@ -160,18 +142,18 @@ def test_mlflow_shows_the_tree_of_runs(servers: Any, flow_run: dict[str, Any], p
     page.screenshot(path=SCREENSHOTS / "mlflow_stage.png")
 
 
-def test_the_report_reads_without_a_network(servers: Any, flow_run: dict[str, Any], page: Any) -> None:
-    requested: list[str] = []
-    page.on("request", lambda request: requested.append(request.url))
-    page.goto((servers.checkout / "data/emotion/report.html").as_uri())
-    page.locator("h1").first.wait_for()
-    assert page.locator("svg").count() >= 5
-    assert page.locator("table").count() >= 3
-    assert all(url.startswith(("file:", "data:")) for url in requested), requested
-    page.screenshot(path=SCREENSHOTS / "report.png", full_page=True)
-    page.set_viewport_size({"width": 390, "height": 800})
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 400, "the report scrolls horizontally on a phone"
+@pytest.mark.parametrize("pipeline", ["emotion", "releaf", "fusion", "sifa", "tuner"])
+def test_the_report_has_no_fault_on_a_phone_and_on_a_desk(
+    servers: Any, flow_run: dict[str, Any], page: Any, pipeline: str
+) -> None:
+    report = servers.checkout / "data" / pipeline / "report.html"
+    pictures = SCREENSHOTS / pipeline
+    pictures.mkdir(exist_ok=True)
+    assert page_faults(page.context.browser, report.as_uri(), pictures) == []
+    assert report.stat().st_size <= 4e6
+    page.goto(report.as_uri())
+    assert page.locator("header p").count() == 3
+    assert page.locator("figure >> visible=true").count() == 3, "only the opening is unfolded"
 
 
 def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: Any, tmp_path: Path) -> None:
@@ -181,6 +163,7 @@ def test_a_visit_to_the_assistant(servers: Any, flow_run: dict[str, Any], page: 
     with service(servers.checkout, servers.environment, Path(sys.executable)) as address:
         ratings = servers.checkout / "data/feedback/ratings.db"
         visit(page.context.browser, address, photograph, ratings, SCREENSHOTS)
+        assert page_faults(page.context.browser, address) == []
 
 
 @pytest.fixture
