@@ -34,7 +34,7 @@ def record_of(root: Path, stage: str, **more: Any) -> tracking.StageRecord:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Record a transition whose recorder was killed after its first stage, and read again."""
+    """Record a transition whose recorder was killed after its first stage."""
     files = {"raw.csv": "area,kind,price\n50,old,1.5\n80,new,2.25\n"}
     root = make_repository(tmp_path_factory.mktemp("models") / "houses", files)
     head = commit(root)
