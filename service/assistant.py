@@ -68,8 +68,16 @@ class Assistant:
 
     @property
     def reranker(self) -> str:
-        """The cross-encoder that re-ranks the passages, or ``none``."""
-        return self.settings.reranker.model if self.settings.reranker else "none"
+        """The name of the cross-encoder, or ``none``.
+
+        It is the last part of a path, because the service shows it.
+        """
+        return Path(self.settings.reranker.model).name if self.settings.reranker else "none"
+
+    def find_city(self, name: str) -> str | None:
+        """Return a city as the lists spell it, or None; upper and lower case are equal."""
+        folded = " ".join(name.split()).casefold()
+        return next((city for city in self.knowledge.cities if city.casefold() == folded), None)
 
     def answer_text(self, item: str, city: str, vector: NDArray[np.float64]) -> Answer:
         """Answer a question about an item; `vector` is the unit vector of its name."""

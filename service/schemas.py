@@ -26,7 +26,9 @@ class AskRequest(RequestBody):
     question: QuestionText = Field(
         description="name or description of the item", examples=["broken wine glass"]
     )
-    city: CityName = Field(description="a city that `GET /v1/cities` lists", examples=["Toronto"])
+    city: CityName = Field(
+        description="a city that `GET /v1/cities` lists, in upper or lower case", examples=["Toronto"]
+    )
 
 
 class WriteRequest(AskRequest):
@@ -82,7 +84,9 @@ class ReuseIdea(ResponseBody):
 class AnswerResponse(ResponseBody):
     """The bin of an item, its probability, the reasons, and ideas for reuse."""
 
-    answer_id: str = Field(description="identifier to send with a rating")
+    answer_id: str | None = Field(
+        description="identifier to send with a rating; null if the answer could not be logged"
+    )
     city: str
     bin: str = Field(description="the most likely bin")
     probability: float = Field(

@@ -128,7 +128,7 @@ def client(pipeline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         max_body_bytes=200_000,
     )
     app.state.ratings_path = folder / "ratings.db"
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         while client.get("/ready").status_code == 503:
             assert app.state.load_error is None, app.state.load_error
         yield client
