@@ -85,7 +85,7 @@ def test_a_repeated_question_is_cached_and_logged_twice(client: TestClient) -> N
 def test_a_photograph_is_answered_from_the_table_of_materials(client: TestClient) -> None:
     answer = look(client, picture("JPEG")).json()
     assert sum(answer["materials"].values()) == pytest.approx(1.0, abs=1e-3)
-    assert answer["bin"] in {"Blue Bin", "Garbage"}
+    assert answer["bin"] in {"Blue Bin", "Garbage"} if answer["sure"] else answer["bin"] == "Not sure"
     assert look(client, picture("PNG"), question="wine bottles").json()["listed"] == "wine bottles"
 
 
@@ -327,10 +327,10 @@ def test_only_health_answers_while_the_model_loads() -> None:
 
     def load_engine() -> Any:
         gate.wait(10)
-        raise ValueError("no such bundle")
+        raise ValueError("no such bundle in /home/someone")
 
     app = create_app(load_engine)
-    with TestClient(app) as waiting:
+    with TestClient(app, base_url="http://localhost") as waiting:
         assert waiting.get("/health").status_code == 200
         response = waiting.get("/ready")
         assert response.status_code == 503
@@ -338,7 +338,8 @@ def test_only_health_answers_while_the_model_loads() -> None:
         gate.set()
         while app.state.load_error is None:
             pass
-        assert "no such bundle" in waiting.get("/ready").json()["error"]
+        failed = waiting.get("/ready").json()["error"]
+        assert "the model failed to load" in failed and "bundle" not in failed and "/home" not in failed
 
 
 def test_too_many_requests_are_rejected_with_retry_after() -> None:
@@ -347,7 +348,8 @@ def test_too_many_requests_are_rejected_with_retry_after() -> None:
     def load_engine() -> Any:
         raise ValueError("this test needs no model")
 
-    with TestClient(create_app(load_engine, requests_per_minute=2)) as eager:
+    app = create_app(load_engine, requests_per_minute=2)
+    with TestClient(app, base_url="http://localhost") as eager:
         statuses = [eager.get("/v1/cities").status_code for _ in range(4)]
         last = eager.get("/v1/cities")
     assert statuses == [503, 503, 429, 429]
