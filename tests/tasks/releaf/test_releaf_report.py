@@ -371,7 +371,7 @@ def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
 
 def test_figures_and_tables_have_text_alternatives(read: Reader):
     pictures = [attrs for tag, attrs in read.tags if tag == "svg"]
-    assert len({picture["aria-label"] for picture in pictures}) == 5
+    assert len({picture["aria-label"] for picture in pictures}) == 6
     assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 20 for picture in pictures)
     tags = [tag for tag, _ in read.tags]
     assert tags.count("figcaption") == tags.count("figure")
