@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from releaf.answers import Citation
 from releaf.bins import BINS
+from releaf.grounding import named_bins
 from service.writing import MAX_PENDING, select_passages
 
 pytestmark = pytest.mark.slow
@@ -109,6 +110,22 @@ def test_a_written_answer_cites_a_passage_or_is_a_refusal(client: TestClient) ->
     assert not first["grounded"]
     hot = client.post("/v1/write", json={**asked, "temperature": 3})
     assert (hot.status_code, "temperature" in hot.json()["error"]) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["wine bottles", "old car batteries", "paper, a glass jar and batteries", "asdfghjk", "vape", "beer can"],
+)
+def test_answers_and_sentences_agree(client: TestClient, question: str) -> None:
+    asked = ask(client, question)
+    written = client.post("/v1/write", json={"question": question, "city": "Toronto"}).json()
+    assert [asked[name] for name in ("bin", "sure", "caution")] == [
+        written[name] for name in ("bin", "sure", "caution")
+    ]
+    bins = client.get("/v1/cities").json()["cities"]["Toronto"]
+    text = written["text"].removesuffix(written["caution"] or "").replace("Household Hazardous Waste", "HHW")
+    assert set(named_bins(text, bins)) <= set(asked["bin"].split(" + "))
+    assert (asked["caution"] or "") in written["text"]
 
 
 def test_a_busy_writer_rejects_requests(client: TestClient) -> None:
