@@ -22,7 +22,7 @@ from tasks.releaf.params import ReportParams
 from tasks.releaf.preprocess import PreprocessReport
 from tasks.releaf.questions import QuestionsOutputs
 from tasks.releaf.retrieve import RetrieveOutputs
-from tasks.releaf.sections import assistant, corpus, language, photographs, ratings, search
+from tasks.releaf.sections import assistant, corpus, language, photographs, ratings, search, unfamiliar
 from tasks.releaf.sections import graph as links
 from tasks.releaf.sections import opening as first_screens
 from tasks.releaf.sections import questions as everyday
@@ -58,6 +58,7 @@ def report(
         assistant.finding(evaluate.evaluate),
         search.finding(retrieve.retrieve),
         photographs.finding(vision.vision),
+        unfamiliar.finding(vision.novelty),
         links.finding(graph.graph),
         language.finding(adapt),
         load.finding(serving.serving),
@@ -69,6 +70,7 @@ def report(
         everyday.section(asked),
         assistant.section(evaluate.evaluate, streams),
         photographs.section(vision),
+        unfamiliar.section(vision.novelty),
         links.section(graph, explored.lists.spelling),
         search.section(retrieve),
         language.section(adapt),
