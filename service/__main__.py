@@ -163,8 +163,9 @@ def _load_engine(bundle: Path, options: argparse.Namespace) -> InferenceEngine:
 
     torch.set_num_threads(options.threads)
     cache = ROOT / ".statewright" / "models"
-    assistant = load_assistant(bundle, threads=options.threads, cache=cache)
     writer = Writer(bundle, read_settings(bundle), cache)
+    writer.warm_up()
+    assistant = load_assistant(bundle, threads=options.threads, cache=cache)
     limits = EngineLimits(max_text_batch=options.batch_texts, max_photograph_batch=options.batch_photographs)
     ratings = RatingLog(options.ratings, keep_days=options.keep_days)
     return start_engine(assistant, ratings, writer, limits)

@@ -63,7 +63,7 @@ def create_app(
         title="ReleAF",
         summary="Find the bin of a waste item, the reasons, and ideas for its reuse.",
         version="1",
-        docs_url=None,  # the page of FastAPI loads scripts from another host
+        docs_url=None,  # the page of FastAPI loads scripts from another host; see `service.documentation`
         redoc_url=None,
         lifespan=lifespan,
         responses=ERROR_RESPONSES,

@@ -19,11 +19,15 @@ from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
 from releaf.answers import Answer, Rules, answer
-from releaf.bins import BINS, bin_of, material_shares
+from releaf.bins import BINS, bin_of, full_name, material_shares, spell_out
 from releaf.knowledge import Knowledge, assemble, read_ideas
 from releaf.photographs import Namer, load_namer
 from service.bundle import BundleError, Settings, read_settings, reranker_digest
 from service.model_cache import cache_in_folder
+
+
+LEAST_SURE = 0.6
+"""Probability, calibrated on held-out names, below which the answer is "not sure"."""
 
 
 @dataclass(frozen=True)
@@ -176,20 +180,34 @@ def _load_namer(folder: Path, settings: Settings, threads: int, keep: ModelCache
     return load_namer(arrays, materials, hidden=vision.hidden, backbone=backbone)
 
 
+def is_sure(answer: Answer) -> bool:
+    """Return whether the bin may be named; if not, the answer is "not sure"."""
+    return bool(answer.listed) or (not answer.strange and answer.probability >= LEAST_SURE)
+
+
+def name_in_full(answer: Answer) -> str:
+    """Return the bin for people; both names if the list has the item in several bins."""
+    streams = list(answer.shares) if answer.listed else [answer.stream]
+    return " or ".join(full_name(stream) for stream in streams)
+
+
 def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[str, Any]:
     """Return an answer as plain values, for the HTTP API and the registered model."""
     return {
         "city": answer.city,
         "bin": answer.stream,
+        "bin_name": name_in_full(answer),
+        "sure": is_sure(answer),
         "probability": round(answer.probability, 4),
         "shares": {stream: round(share, 4) for stream, share in answer.shares.items() if share >= 0.01},
         "listed": answer.listed,
         "confidence": round(answer.confidence, 4),
         "level": answer.level,
         "strange": answer.strange,
-        "caution": answer.caution,
+        "unlike": recognition is not None and recognition.unlike,
+        "caution": None if answer.caution is None else spell_out(answer.caution),
         "reasons": [asdict(passage) for passage in answer.reasons],
-        "alike": [{"name": name, "bin": stream} for name, stream in answer.alike],
+        "alike": [{"name": name, "bin": spell_out(streams)} for name, streams in answer.alike],
         "ideas": [asdict(idea) for idea in answer.ideas],
         "materials": None
         if recognition is None

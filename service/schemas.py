@@ -44,7 +44,7 @@ class RatingRequest(RequestBody):
     """A user's rating of one answer."""
 
     answer_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(
-        description="`answer_id` of the answer that is rated"
+        description="`answer_id` of the answer that is rated", examples=["0" * 32]
     )
     rating: Literal[-1, 0, 1] = Field(description="1: right, -1: wrong, 0: withdraw the rating")
 
@@ -88,7 +88,14 @@ class AnswerResponse(ResponseBody):
         description="identifier to send with a rating; null if the answer could not be logged"
     )
     city: str
-    bin: str = Field(description="the most likely bin")
+    bin: str = Field(description="the most likely bin, as the city's list names it")
+    bin_name: str = Field(
+        description="the same without abbreviations; both names if the list has the item in two bins"
+    )
+    sure: bool = Field(
+        description='false if the answer is "not sure" and `bin` is only the best guess: a `strange` item, a '
+        "photograph without text that is `unlike` the known ones, or a probability below 0.6"
+    )
     probability: float = Field(
         description="probability of the bin, calibrated on held-out names; 1 if the city's list contains the "
         "item, 1/n if the list assigns it to n bins"
@@ -100,8 +107,11 @@ class AnswerResponse(ResponseBody):
         description="level of `confidence`: high above 0.3, low below 0.1 and for a `strange` item"
     )
     strange: bool = Field(
-        description="true if the city's list does not contain the item and no passage is similar to it; the "
-        "probability is then less reliable"
+        description="true if the city's list does not contain the item and no passage is similar to it, or if "
+        "the answer is that of an `unlike` photograph; the probability is then less reliable"
+    )
+    unlike: bool = Field(
+        description="true if the photograph is unlike those that the assistant has learned from"
     )
     caution: str | None = Field(description="warning for an item that may be hazardous")
     reasons: list[Passage] = Field(description="passages that support the bin")
@@ -142,6 +152,7 @@ class CitiesResponse(ResponseBody):
     """The supported cities and the version of the model."""
 
     cities: dict[str, list[str]] = Field(description="the bins of each city")
+    full_names: dict[str, str] = Field(description="names without abbreviations, of the bins that have one")
     model: str
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
+from releaf.bins import spell_out
 from service.dependencies import EngineDep, MetricsDep
 from service.routes.answers import find_answer
 from service.schemas import Passage, WriteRequest, WriteResponse
@@ -24,4 +25,6 @@ async def write(
     answer = await find_answer(body, engine, metrics, response)
     written = await engine.write(body.question, answer, body.temperature, body.seed)
     passages = [Passage.model_validate(passage) for passage in written.passages]
-    return WriteResponse.model_validate({**asdict(written.generated), "passages": passages})
+    generated = asdict(written.generated)
+    generated["text"] = spell_out(generated["text"])
+    return WriteResponse.model_validate({**generated, "passages": passages})
