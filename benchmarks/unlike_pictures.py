@@ -1,18 +1,19 @@
 """Compute the features of pictures that show no waste, for the test of unfamiliar photographs.
 
-Run ``python -m benchmarks.unlike_pictures``. It writes `data/source/unlike_pictures.parquet`: features only, no
-picture. The pictures come from installed packages (foolbox, matplotlib, networkx, scikit-learn, sympy), from
-scikit-image (``--scikit-image FOLDER`` names its folder `data`; the package is not a dependency), from screenshots
-of the pages of this project (``statewright run``, then Chromium), and from formulas.
+Run ``python -m benchmarks.unlike_pictures``. It writes `data/source/unlike_pictures.parquet`: features only,
+no picture. The pictures come from installed packages (foolbox, matplotlib, networkx, scikit-learn, sympy),
+from scikit-image (``--scikit-image FOLDER`` names its folder `data`; the package is not a dependency), from
+screenshots of the pages of this project (``statewright run``, then Chromium), and from formulas.
 
-Each kind of picture belongs to one part. The kinds of ``calibration`` choose the method; those of ``test`` are
-looked at once, for the figures.
+Each kind of picture belongs to one part. The kinds of ``calibration`` choose the method; those of ``test``
+are looked at once, for the figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,8 @@ PARTS = {
 WASTE_LIKE = ("imagenet_02_438", "imagenet_09_455")
 """A beaker and a bottle cap: they could be waste."""
 SIDE = 224
+_PART = re.compile(r"-part-\d+$|-(?:390|1200)-\d$")
+"""End of the name of a part of a picture, or of a page: the parts are not independent."""
 Array = NDArray[np.uint8]
 
 
@@ -75,6 +78,7 @@ def main() -> None:
             "kind": [picture.kind for picture in pictures],
             "part": [PARTS[picture.kind] for picture in pictures],
             "origin": [picture.origin for picture in pictures],
+            "original": [_PART.sub("", picture.name) for picture in pictures],
             "features": [row.astype(np.float16) for row in features],
         }
     )
@@ -181,8 +185,8 @@ def _of_scikit_image(folder: Path) -> Iterator[Picture]:
         "screenshots": ("page", "text"),
         "charts": ("logo", "phantom", "horse", "color"),
         "scenes": (
-            "camera", "cell", "chelsea", "clock_motion", "coffee", "coins", "hubble_deep_field", "ihc", "moon",
-            "motorcycle_left", "retina", "rocket",
+            "camera", "cell", "chelsea", "clock_motion", "coffee", "coins", "hubble_deep_field", "ihc",
+            "moon", "motorcycle_left", "retina", "rocket",
         ),
     }  # fmt: skip
     for kind, names in kinds.items():

@@ -99,12 +99,12 @@ def documentation_page(schema: Mapping[str, Any], address: str) -> str:
     )
 
 
-def _operations(
-    schema: Mapping[str, Any], types: Mapping[str, Any], address: str
-) -> Iterator[Operation]:
+def _operations(schema: Mapping[str, Any], types: Mapping[str, Any], address: str) -> Iterator[Operation]:
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            media_type, body = next(iter(operation.get("requestBody", {}).get("content", {}).items()), ("", {}))
+            media_type, body = next(
+                iter(operation.get("requestBody", {}).get("content", {}).items()), ("", {})
+            )
             kind = types.get(_name(body.get("schema", {})), {})
             answer = next((r for code, r in operation["responses"].items() if code.startswith("2")), {})
             content = next(iter(answer.get("content", {}).values()), {})

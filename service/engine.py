@@ -17,6 +17,7 @@ from methods.serving.cache import Cache
 from methods.vision.pictures import decode
 from releaf.answers import Answer
 from releaf.names import asked_for
+from releaf.photographs import Observation
 from service.assistant import Assistant, Recognition
 from service.ratings import LogError, RatingLog
 from service.telemetry import log_event
@@ -74,7 +75,7 @@ class InferenceEngine:
     writer: Writer
     texts: Batcher[str, NDArray[np.float64]]
     decoder: Batcher[bytes, NDArray[np.uint8]]
-    photographs: Batcher[NDArray[np.uint8], dict[str, float]]
+    photographs: Batcher[NDArray[np.uint8], Observation]
     cache: Cache[Answer]
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "engine"))
     log_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "log"))
@@ -180,7 +181,7 @@ def start_engine(
     """Warm up the models of an assistant and start its batchers."""
     # The first call of a model is slow, so it is not left to the first user.
     assistant.encode(["glass jar"])
-    assistant.name_materials([np.zeros((64, 64, 3), dtype=np.uint8)])
+    assistant.observe([np.zeros((64, 64, 3), dtype=np.uint8)])
     if assistant.rules.reranker:
         assistant.rules.reranker.score_pairs([("glass jar", "glass jar")])
     return InferenceEngine(
@@ -200,7 +201,7 @@ def start_engine(
             max_queue_size=limits.max_decode_queue_size,
         ),
         photographs=Batcher(
-            assistant.name_materials,
+            assistant.observe,
             max_batch_size=limits.max_photograph_batch,
             max_wait_s=limits.max_wait_s,
             max_queue_size=limits.max_queue_size,

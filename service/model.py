@@ -64,7 +64,7 @@ class AssistantModel(PythonModel):
             content = base64.b64decode(picture, validate=True)
         except binascii.Error as error:
             raise ValueError(f"expected base64: {error}") from error
-        return self.assistant.recognize(self.assistant.name_materials([decode(content)])[0], city)
+        return self.assistant.recognize(self.assistant.observe([decode(content)])[0], city)
 
 
 def _text(value: Any) -> str:

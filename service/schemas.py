@@ -107,8 +107,8 @@ class AnswerResponse(ResponseBody):
         description="level of `confidence`: high above 0.3, low below 0.1 and for a `strange` item"
     )
     strange: bool = Field(
-        description="true if the city's list does not contain the item and no passage is similar to it, or if "
-        "the answer is that of an `unlike` photograph; the probability is then less reliable"
+        description="true if the city's list does not contain the item and no passage is similar to it, or "
+        "if the answer is that of an `unlike` photograph; the probability is then less reliable"
     )
     unlike: bool = Field(
         description="true if the photograph is unlike those that the assistant has learned from"

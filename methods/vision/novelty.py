@@ -7,16 +7,17 @@ With the probabilities p and logits z of a classifier of K classes, and with fea
     classes       min_k (x - m_k)' S^-1 (x - m_k)                     Lee et al. (2018)
     neighbours    |x - x_(n)|, the n-th nearest training features     Sun et al. (2022)
 
-where m_k is the mean of a class and S the covariance within the classes. The first two see what the classifier
-kept of a picture, so a picture can be unlike all classes and still be classified with confidence. The last two see
-the features.
+where m_k is the mean of a class and S the covariance within the classes. The first two see what the
+classifier kept of a picture, so a picture can be unlike all classes and still be classified with confidence.
+The last two see the features.
 
 References
 ----------
-Hendrycks and Gimpel (2017), A baseline for detecting misclassified and out-of-distribution examples. Liu et al.
-(2020), Energy-based out-of-distribution detection. Lee et al. (2018), A simple unified framework for detecting
-out-of-distribution samples and adversarial attacks. Sun et al. (2022), Out-of-distribution detection with deep
-nearest neighbors. Ledoit and Wolf (2004), A well-conditioned estimator for large-dimensional covariance matrices.
+Hendrycks and Gimpel (2017), A baseline for detecting misclassified and
+out-of-distribution examples. Liu et al. (2020), Energy-based out-of-distribution detection. Lee et al.
+(2018), A simple unified framework for detecting out-of-distribution samples and adversarial attacks. Sun et
+al. (2022), Out-of-distribution detection with deep nearest neighbors. Ledoit and Wolf (2004), A
+well-conditioned estimator for large-dimensional covariance matrices.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ async def look(
     engine: EngineDep,
     metrics: MetricsDep,
     picture: Annotated[UploadFile, File(description="a JPEG, PNG, WebP, BMP or still GIF")],
-    city: Annotated[str, Form(max_length=60, description="a city that `GET /v1/cities` lists", examples=["Toronto"])],
+    city: Annotated[
+        str, Form(max_length=60, description="a city that `GET /v1/cities` lists", examples=["Toronto"])
+    ],
     question: Annotated[
         str, Form(max_length=MAX_CHARACTERS, description="name of the item; replaces the recognized material")
     ] = "",
