@@ -38,14 +38,14 @@ CITY = "Toronto"
 class NoveltyOutputs(NamedTuple):
     """The distance and its threshold, its summary, and the score of each held-out picture."""
 
-    novelty_model: Annotated[Tensors, Shapes({"threshold": ()}, more=True)]
+    novelty_model: Annotated[Tensors, Shapes({"threshold": ("one",)}, more=True)]
     novelty: NoveltySummary
     novelty_scores: Table[NoveltyScores]
 
 
 def novelty(
     photos: Table[Photos],
-    vision_model: Annotated[Tensors, Shapes({"temperature": ()}, more=True)],
+    vision_model: Annotated[Tensors, Shapes({}, more=True)],
     vision_predictions: Table[Predictions],
     unlike_pictures: Table[UnlikePictures],
     *,
@@ -80,7 +80,7 @@ def novelty(
     rows["unlike"] = rows[method] > threshold
     arrays = {
         "classes": {"means": distance.means, "whitening": distance.whitening},
-        "neighbours": {"training": training.astype(np.float16), "nearest": np.array(params.nearest)},
+        "neighbours": {"training": training.astype(np.float16), "nearest": np.array([params.nearest])},
     }[method]
     tested = rows["part"] == "test"
     other = tested & ~rows["waste"]
@@ -99,11 +99,16 @@ def novelty(
         else rate(confident_in_a_bin(probabilities[other.to_numpy()], CITY)),
         ceilings=ceilings(vision_predictions[vision_predictions["split"] == "val"]),
     )
-    tensors = {"threshold": np.array(threshold, dtype=np.float32)} | {
+    tensors = {"threshold": np.array([threshold], dtype=np.float32)} | {
         name: np.array(value, dtype=np.float32 if value.dtype == np.float64 else value.dtype, order="C")
         for name, value in arrays.items()
     }
-    return NoveltyOutputs(tensors, summary, rows[list(NoveltyScores.to_schema().columns)])
+    return NoveltyOutputs(tensors, summary, _table(rows))
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    table = rows[list(NoveltyScores.to_schema().columns)]
+    return table.astype(dict.fromkeys((*BASELINES, *CANDIDATES), np.float64))
 
 
 def _held_out(photos: pd.DataFrame, unlike_pictures: pd.DataFrame) -> pd.DataFrame:
