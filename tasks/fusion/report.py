@@ -10,10 +10,10 @@ from tasks.fusion.contracts.fuse import Attention, ChoiceMetrics, EvaluateOutput
 from tasks.fusion.contracts.report import Descriptions, Tables
 from tasks.fusion.sections import choice as chosen
 from tasks.fusion.sections import data, failures, modalities, scores, shape
-from tasks.fusion.sections.words import score_name
 from tasks.report import feedback as feedback_loop
 from tasks.report.blocks import (
     Commands,
+    Opening,
     Prose,
     ReportOutputs,
     Section,
@@ -22,7 +22,7 @@ from tasks.report.blocks import (
     findings_text,
     joined,
 )
-from tasks.report.page import page
+from tasks.report.page import report_page
 
 
 def report(
@@ -58,26 +58,26 @@ def report(
         reproduction(),
     )
     title = f"Predicting “{schema.target}” from {joined(schema.modalities)}"
-    return ReportOutputs(
-        page(
-            title,
-            summary(tables, judge),
-            sections,
-            "Written by the stage fusion-report. The page is one file and loads nothing from the network.",
+    opening = Opening(
+        title,
+        (question(tables), *scores.sentences(evaluate, judge, classes)),
+        (
+            scores.figure(evaluate, classes),
+            modalities.figure(evaluate, classes),
+            failures.figure(decisions, classes),
         ),
-        findings_text(title, points),
     )
+    end = "Written by the stage fusion-report. The page is one file and loads nothing from the network."
+    return ReportOutputs(report_page(opening, sections, end), findings_text(title, points))
 
 
-def summary(tables: Tables, judge: Judgement) -> str:
-    """Return the question of the page and its answer on the held-out rows."""
+def question(tables: Tables) -> str:
+    """Return the question of the page."""
     schema = tables.schema
-    name = score_name(schema.classes)
     return (
-        f"Can “{schema.target}” be predicted from {joined(schema.modalities)}, and is it worth having all of "
-        f"them? This page answers for {count(tables.ingest.records)} records. The chosen model, "
-        f"“{judge.chosen}”, has an {name} of {judge.scores[judge.chosen]:.3f} on {count(judge.rows)} rows "
-        "that no choice has seen."
+        f"This page predicts “{schema.target}” of {count(tables.ingest.records)} records from "
+        f"{count(len(schema.modalities))} kinds of data ({joined(schema.modalities)}), and asks whether it "
+        "pays to have all of them."
     )
 
 
@@ -102,4 +102,5 @@ def reproduction() -> Section:
             ),
             Prose("The same inputs and parameters give the same page, byte for byte. It needs no network."),
         ),
+        "The commands, with Statewright or with DVC alone.",
     )

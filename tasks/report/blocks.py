@@ -38,13 +38,14 @@ class Picture:
 class Figure:
     """One picture of full width, or several small ones, with one caption.
 
-    A small picture is at least `tile` rem wide.
+    A small picture is at least `tile` rem wide. `title` says in a few words what the figure shows.
     """
 
     kind: ClassVar[str] = "figure"
     pictures: tuple[Picture, ...]
     caption: str
     tile: int = 19
+    title: str = ""
 
     @property
     def small(self) -> bool:
@@ -76,11 +77,28 @@ Block = Prose | Commands | Figure | Grid
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of a page; `key` is its anchor in the table of contents."""
+    """A titled part of a page, folded until a reader opens it.
+
+    `key` is its anchor in the table of contents. `hint` is a short sentence beside the title that says
+    what the section holds.
+    """
 
     key: str
     title: str
     blocks: tuple[Block, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """First screens of a page: what it asks, three plain sentences, three figures.
+
+    There are fewer figures only if a small run did not measure what they show.
+    """
+
+    title: str
+    sentences: tuple[str, str, str]
+    figures: tuple[Figure, ...]
 
 
 class ReportOutputs(NamedTuple):
@@ -92,7 +110,8 @@ class ReportOutputs(NamedTuple):
 
 def findings(points: Sequence[str]) -> Section:
     """Build the section that lists the findings."""
-    return Section("findings", "Findings", (Prose(points=tuple(points)),))
+    hint = f"{plural(len(points), 'sentence')} with the figures behind them."
+    return Section("findings", "All findings", (Prose(points=tuple(points)),), hint)
 
 
 def findings_text(title: str, points: Sequence[str]) -> str:

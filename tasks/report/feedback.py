@@ -25,7 +25,7 @@ def section(feedback: Feedback, *further: Block) -> Section:
                 [(patch.key, str(patch.was), str(patch.now)) for patch in feedback.patch],
             )
         )
-    return Section("feedback", "Feedback for the next round", (*blocks, *further))
+    return Section("feedback", "Feedback for the next round", (*blocks, *further), finding(feedback)[0])
 
 
 def _decision(feedback: Feedback) -> str:

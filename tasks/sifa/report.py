@@ -11,6 +11,7 @@ from statewright.contracts import Feedback
 from tasks.report import feedback as feedback_loop
 from tasks.report.blocks import (
     Commands,
+    Opening,
     Prose,
     ReportOutputs,
     Section,
@@ -20,13 +21,13 @@ from tasks.report.blocks import (
     grid,
     plural,
 )
-from tasks.report.page import page
+from tasks.report.page import report_page
 from tasks.sifa.contracts.evaluate import Evaluation
 from tasks.sifa.contracts.geometry import Geometry
 from tasks.sifa.contracts.rows import PreprocessMetrics
 from tasks.sifa.contracts.tables import SetsMetrics
 from tasks.sifa.sections import optimisers as searched
-from tasks.sifa.sections import parts, robustness, scores
+from tasks.sifa.sections import overview, parts, robustness, scores
 from tasks.sifa.sections.words import set_name
 
 TITLE = "Which parts of a symmetric information field pay?"
@@ -60,16 +61,9 @@ def report(
         feedback_loop.section(feedback),
         reproduction(),
     )
-    seeds = max(value.seeds for entry in evaluate.sets.values() for value in entry.variants.values())
-    summary = (
-        "The symmetric information field architecture of specification 4 is trained whole, without each of "
-        "its "
-        f"parts, and beside baselines, on {plural(len(evaluate.sets), 'set')} with {plural(seeds, 'seed')} "
-        f"each. "
-        "A part pays where removing it makes the test score worse by more than the intervals."
-    )
     end = "Written by the stage sifa-report. The page is one file and loads nothing from the network."
-    return ReportOutputs(page(TITLE, summary, sections, end), findings_text(TITLE, points))
+    opening = Opening(TITLE, overview.sentences(evaluate), overview.figures(evaluate))
+    return ReportOutputs(report_page(opening, sections, end), findings_text(TITLE, points))
 
 
 def data(sets: SetsMetrics, preprocess: PreprocessMetrics) -> Section:
@@ -104,6 +98,7 @@ def data(sets: SetsMetrics, preprocess: PreprocessMetrics) -> Section:
                 text=(4, 5),
             ),
         ),
+        "Rows, classes and shape of each.",
     )
 
 
@@ -129,4 +124,5 @@ def reproduction() -> Section:
                 "Seconds of training differ between runs; scores do not."
             ),
         ),
+        "The commands, with Statewright or with DVC alone.",
     )

@@ -257,12 +257,12 @@ def test_every_city_has_a_bin_for_every_material() -> None:
 
 def test_ideas_without_a_short_path_are_left_out() -> None:
     nodes = pd.DataFrame({"node": ["item:here:jar"], "name": ["Jars"]})
-    rows = [("lamp", 0.4, 2), ("boat", 0.9, 9), ("wreath", 0.8, 0), ("vase", 0.6, 3)]
+    rows = [("lamp", 0.91, 2), ("boat", 0.99, 9), ("wreath", 0.98, 0), ("vase", 0.95, 3)]
     table = pd.DataFrame(
-        [("item:here:jar", "reuse", name, score, steps, f"path to {name}") for name, score, steps in rows],
+        [("item:here:jar", "reuse", name, score, steps, f"to {name} (reuse)") for name, score, steps in rows],
         columns=["item", "kind", "target_name", "score", "steps", "path"],
     )
-    assert [idea.name for idea in read_ideas(nodes, table)["here", "jar"]] == ["vase", "lamp"]
+    assert [idea.name for idea in read_ideas(nodes, table)["here", "jar"]] == ["Vase", "Lamp"]
 
 
 def test_an_item_is_strange_if_nothing_is_near_and_the_list_lacks_it(known: Knowledge) -> None:

@@ -66,6 +66,7 @@ def section(choice: ChoiceMetrics, classes: list[str], developed: int) -> Sectio
                 text=(1,),
             ),
         ),
+        f"{plural(len(choice.order), 'way')} to fuse, compared by nested cross-validation.",
     )
 
 

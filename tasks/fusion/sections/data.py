@@ -83,7 +83,8 @@ def section(
                 text=(2, 3, 4, 5),
             )
         )
-    return Section("data", "Data card", tuple(blocks))
+    hint = f"{plural(ingest.records, 'record')}, {count(preprocess.test)} of them held out; what is missing."
+    return Section("data", "Data card", tuple(blocks), hint)
 
 
 def _names(schema: Schema) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from textwrap import shorten
+
 import pandas as pd
 
-from tasks.report.blocks import Block, Prose, Section, grid, plural, share
+from tasks.fusion.sections.figures import failures as draw
+from tasks.report.blocks import Block, Figure, Picture, Prose, Section, count, grid, joined, plural, share
+from tasks.report.drawing import svg
 
 LISTED = 12
-"""Rows that the page lists."""
+"""Rows that the page lists, and classes that the figure shows."""
+DRAWN = 400
+"""Rows that the figure of a regression shows."""
 
 
 def finding(records: pd.DataFrame, decisions: pd.DataFrame, classes: list[str]) -> list[str]:
@@ -18,6 +25,58 @@ def finding(records: pd.DataFrame, decisions: pd.DataFrame, classes: list[str]) 
     row = next(worst.itertuples())
     key = records["key"].iloc[row.row]
     return [f"The row that is most wrong has the key “{key}”: {row.target}, decided as {row.decision}."]
+
+
+def figure(decisions: pd.DataFrame, classes: list[str]) -> Figure:
+    """Return the figure of the decisions: by class, or predicted against true values."""
+    if not classes:
+        return _of_numbers(decisions)
+    table = _by_class(decisions)
+    alt = "Share of the rows of a class that are decided wrong: " + joined(
+        f"{name} {share(row.wrong)}" for name, row in table.iterrows()
+    )
+    picture = svg("classes", (8.2, 0.9 + 0.34 * len(table)), alt, partial(draw.classes_wrong, table=table))
+    wrong = decisions[decisions["target"] != decisions["decision"]]
+    return Figure(
+        (Picture(picture),),
+        f"Each of {count(len(decisions))} development rows was decided by a model that was trained without "
+        f"it; {count(len(wrong))} are wrong. "
+        + (f"The {count(len(table))} classes with most errors. " if len(table) < len(classes) else "")
+        + "Beside a bar: the class that a wrong row is most often taken for.",
+        title=f"“{table.index[0]}” is mistaken most often" if len(wrong) else "Every row is decided right",
+    )
+
+
+def _by_class(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of wrong rows of each class, and its common mistake."""
+    rows = {}
+    for name, part in decisions.groupby("target", sort=True):
+        taken = part.loc[part["decision"] != part["target"], "decision"].value_counts(sort=True)
+        wrong = taken.sum() / len(part)
+        note = f"{wrong:.1%}" + (f", taken for {taken.index[0]}" if len(taken) else "")
+        rows[str(name)] = {"wrong": wrong, "note": shorten(note, 40, placeholder="…")}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.sort_values("wrong", ascending=False, kind="stable").head(LISTED)
+
+
+def _of_numbers(decisions: pd.DataFrame) -> Figure:
+    numbers = decisions[["target", "decision"]].astype(float).sort_values("target", kind="stable")
+    shown = numbers.iloc[:: -(-len(numbers) // DRAWN)]
+    error = (numbers["target"] - numbers["decision"]).abs()
+    alt = (
+        f"Predicted against true values of {count(len(shown))} rows; half of the errors are below "
+        f"{error.median():.3g}, and nine of ten below {error.quantile(0.9):.3g}"
+    )
+    picture = svg(
+        "truths", (7.0, 4.0), alt,
+        partial(draw.truths, target=shown["target"], decision=shown["decision"]),
+    )  # fmt: skip
+    return Figure(
+        (Picture(picture),),
+        f"{count(len(shown))} of {count(len(numbers))} development rows, each predicted by a model that was "
+        "trained without it. On the line a prediction is right.",
+        title=f"Half of the errors are below {error.median():.3g}",
+    )
 
 
 def section(records: pd.DataFrame, decisions: pd.DataFrame, classes: list[str]) -> Section:
@@ -34,7 +93,12 @@ def section(records: pd.DataFrame, decisions: pd.DataFrame, classes: list[str]) 
     ]
     if classes:
         blocks.append(_confusions(decisions, wrong))
-    return Section("failures", "Failures", tuple(blocks))
+    return Section(
+        "failures",
+        "Failures",
+        tuple(blocks),
+        f"{plural(len(wrong), 'row')} wrong, the surest mistakes first.",
+    )
 
 
 def most_wrong(decisions: pd.DataFrame, classes: list[str]) -> pd.DataFrame:

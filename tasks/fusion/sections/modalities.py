@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from methods.attention.graph import AttentionGraph
-from tasks.fusion.contracts.fuse import Attention, Evaluation, OperatorDetails
+from tasks.fusion.contracts.fuse import Attention, Evaluation, ModalityFigures, OperatorDetails
 from tasks.fusion.sections.figures import attention as graph_drawing
 from tasks.fusion.sections.figures import scores as draw
 from tasks.fusion.sections.words import difference, score_name
@@ -36,11 +36,9 @@ def finding(evaluate: Evaluation) -> list[str]:
     ]
 
 
-def section(evaluate: Evaluation, attention: Attention, classes: list[str]) -> Section:
-    """Return the section: permutation drops, absence, and the attention graph."""
-    figures, complete = evaluate.modalities, evaluate.scores[evaluate.chosen]
-    names = sorted(figures, key=lambda name: -figures[name].permuted.mean)
-    parts = [figures[name] for name in names]
+def figure(evaluate: Evaluation, classes: list[str]) -> Figure:
+    """Return the figure of what each modality adds, and which one matters most."""
+    names, parts = _ordered(evaluate)
     table = pd.DataFrame(
         {
             "permuted": [part.permuted.mean for part in parts],
@@ -59,16 +57,26 @@ def section(evaluate: Evaluation, attention: Attention, classes: list[str]) -> S
     picture = svg(
         "modalities", (8.2, 1.2 + 0.5 * len(names)), alt, partial(draw.losses, table=table, label=label)
     )
+    sure = parts[0].permuted.low > 0
+    return Figure(
+        (Picture(picture),),
+        f"{label.capitalize()} when the rows of a modality are exchanged among the test rows (95% intervals "
+        "over resplits), and when it is absent."
+        + (" Grey: the weight alpha that the fusion gives it." if parts[0].importance is not None else ""),
+        title=f"“{names[0]}” matters most" if sure else "No modality surely matters",
+    )
+
+
+def section(evaluate: Evaluation, attention: Attention, classes: list[str]) -> Section:
+    """Return the section: permutation drops, absence, and the attention graph."""
+    complete = evaluate.scores[evaluate.chosen]
+    names, parts = _ordered(evaluate)
     blocks: list[Block] = [
         Prose(
             "Two questions are asked of the chosen operator. What does a modality add? Its rows are "
             "exchanged among the test rows, so that it keeps its values and loses its meaning. What if it is "
             "not there? It is absent in every test row, while the model was trained with it. A modality that "
             "repeats another one adds little, whatever it holds."
-        ),
-        Figure(
-            (Picture(picture),),
-            f"{label.capitalize()} when a modality is exchanged (95% intervals over resplits) or absent.",
         ),
         grid(
             f"Each modality. With all of them, the {score_name(classes)} of “{evaluate.chosen}” is "
@@ -90,7 +98,18 @@ def section(evaluate: Evaluation, attention: Attention, classes: list[str]) -> S
         ),
         *_attention(attention, evaluate.chosen),
     ]
-    return Section("modalities", "What each modality is worth", tuple(blocks))
+    return Section(
+        "modalities",
+        "What each modality is worth",
+        tuple(blocks),
+        "Each of them alone, exchanged and absent, and what the model attends to.",
+    )
+
+
+def _ordered(evaluate: Evaluation) -> tuple[list[str], list[ModalityFigures]]:
+    """Return the modalities with their figures, the one that adds most first."""
+    names = sorted(evaluate.modalities, key=lambda name: -evaluate.modalities[name].permuted.mean)
+    return names, [evaluate.modalities[name] for name in names]
 
 
 def attention_graph(modalities: list[str], details: OperatorDetails) -> AttentionGraph:

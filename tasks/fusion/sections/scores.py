@@ -8,9 +8,15 @@ import pandas as pd
 
 from tasks.fusion.contracts.fuse import CalibrationFigures, Evaluation, IntervalFigures, Judgement
 from tasks.fusion.sections.figures import scores as draw
-from tasks.fusion.sections.words import ONLY, described, difference, drawn, score_name
+from tasks.fusion.sections.words import ONLY, described, difference, drawn, score_name, scored, short
 from tasks.report.blocks import Block, Cell, Figure, Picture, Prose, Section, count, grid, joined, share
 from tasks.report.drawing import svg
+
+SHORT_VERDICTS = {
+    "yes": "Fusing helps",
+    "no": "Fusing hurts",
+    "not shown": "Fusing does not clearly help",
+}
 
 
 def finding(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> list[str]:
@@ -22,20 +28,57 @@ def finding(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> list[
     ]
 
 
+def figure(evaluate: Evaluation, classes: list[str]) -> Figure:
+    """Return the figure of the gain over each baseline, and whether fusing helps."""
+    names = sorted(evaluate.gains, key=lambda name: -evaluate.scores[name])
+    # The prior is so far behind that it would squeeze the others; the table has it.
+    others = [name for name in names if name != "prior"]
+    table = pd.DataFrame(
+        [evaluate.gains[name].model_dump() for name in others], index=[short(name) for name in others]
+    )
+    alt = f"Gain of {evaluate.chosen} in points, with its interval: " + joined(
+        f"over {name} {difference(evaluate.gains[name])}" for name in others
+    )
+    label = f"gain of the chosen model, points of {score_name(classes)}"
+    picture = svg(
+        "gains", (8.2, 0.9 + 0.42 * len(others)), alt, partial(draw.intervals, table=table * 100, label=label)
+    )
+    return Figure(
+        (Picture(picture),),
+        f"Gain of “{evaluate.chosen}” over each baseline on {count(evaluate.resplits)} resplits, in "
+        "points of 0.01, with 95% intervals. Right of 0: the chosen model is better. An interval that "
+        "crosses 0 shows no difference.",
+        title=SHORT_VERDICTS[evaluate.helps],
+    )
+
+
+def sentences(evaluate: Evaluation, judge: Judgement, classes: list[str]) -> tuple[str, str]:
+    """Return in plain words whether fusing helps, and how good the chosen model is."""
+    single = evaluate.best_single
+    gain = evaluate.gains.get(f"{ONLY}{single}")
+    if gain is None:
+        first = f"One kind of data is enough: a model of “{single}” alone was chosen."
+    else:
+        reached = scored(evaluate.scores[evaluate.chosen], classes)
+        alone = scored(evaluate.scores[f"{ONLY}{single}"], classes)
+        doubt = ", which may be chance" if evaluate.helps == "not shown" else ""
+        first = (
+            f"{SHORT_VERDICTS[evaluate.helps]}: together they reach {reached}, and the best single one, "
+            f"“{single}”, reaches {alone}, a difference of {difference(gain)} points{doubt}."
+        )
+    others = {name: score for name, score in judge.scores.items() if name != judge.chosen}
+    name = max(others, key=lambda other: others[other])
+    return first, (
+        f"On {count(judge.rows)} rows that were kept back until the end, the chosen model reaches "
+        f"{scored(judge.scores[judge.chosen], classes)}; the best of the others, {described(name)}, "
+        f"reaches {scored(others[name], classes)}."
+    )
+
+
 def section(evaluate: Evaluation, judge: Judgement, classes: list[str], developed: int) -> Section:
     """Return the section: resplits with paired intervals, the test rows, calibration."""
     names = sorted(evaluate.scores, key=lambda name: -evaluate.scores[name])
     score = score_name(classes)
-    # The prior is so far behind that it would squeeze the others; the table has it.
-    others = [name for name in names if name in evaluate.gains and name != "prior"]
-    table = pd.DataFrame([evaluate.gains[name].model_dump() for name in others], index=others) * 100
-    alt = f"Gain of {evaluate.chosen} in points, with its interval: " + joined(
-        f"over {name} {difference(evaluate.gains[name])}" for name in others
-    )
-    picture = svg(
-        "gains", (8.2, 0.9 + 0.42 * len(others)), alt,
-        partial(draw.intervals, table=table, label=f"gain of {evaluate.chosen}, points of {score}"),
-    )  # fmt: skip
     best, best_judged = max(evaluate.scores.values()), max(judge.scores.values())
     return Section(
         "scores",
@@ -46,11 +89,6 @@ def section(evaluate: Evaluation, judge: Judgement, classes: list[str], develope
                 "random; the chosen operator and every baseline were trained on the same part and scored on "
                 "the same rest. Differences are paired, and their intervals correct for the training rows "
                 "that the divisions share. A difference whose interval contains 0 is no difference."
-            ),
-            Figure(
-                (Picture(picture),),
-                f"Gain of “{evaluate.chosen}” over each baseline on {count(evaluate.resplits)} resplits, in "
-                "points of 0.01, with 95% intervals. Right of 0: the chosen operator is better.",
             ),
             grid(
                 f"{score.capitalize()} on resplits, and on the {count(judge.rows)} held-out rows, which were "
@@ -72,6 +110,7 @@ def section(evaluate: Evaluation, judge: Judgement, classes: list[str], develope
             ),
             *_reliability(evaluate, judge, classes),
         ),
+        "All models on resplits and on the held-out rows; how far to trust a probability.",
     )
 
 

@@ -85,6 +85,7 @@ def section(described: Descriptions, judge: Judgement) -> Section:
                 text=(5,),
             ),
         ),
+        "Directions, tails and family of each modality, and drift.",
     )
 
 

@@ -32,6 +32,16 @@ def score_name(classes: list[str]) -> str:
     return "accuracy" if classes else "R²"
 
 
+def short(name: str) -> str:
+    """Return the name of an operator or baseline for the axis of a figure."""
+    return f"{name.removeprefix(ONLY)} alone" if name.startswith(ONLY) else name
+
+
+def scored(value: float, classes: list[str]) -> str:
+    """Format a score with its name: ``an accuracy of 98.8%`` or ``an R² of 0.870``."""
+    return f"an accuracy of {value:.1%}" if classes else f"an R² of {value:.3f}"
+
+
 def difference(value: IntervalFigures) -> str:
     """Format a paired difference in points: ``+1.2 (0.3 to 2.1)``."""
     return f"{signed(100 * value.mean, 1)} ({interval(100 * value.low, 100 * value.high, 1)})"

@@ -58,7 +58,12 @@ def section(outputs: RetrieveOutputs) -> Section:
             "exact search."
         ),
     ]
-    return Section("search", "How well the search finds the right card", tuple(blocks))
+    return Section(
+        "search",
+        "How well the search finds the right card",
+        tuple(blocks),
+        "Keywords, meaning, and both together.",
+    )
 
 
 def _ranking(metrics: RetrieveMetrics) -> str:

@@ -72,7 +72,7 @@ def blocks(comparisons: Sequence[Comparison]) -> list[Block]:
         axis = ("gradients", "test loss")
         pictures.append(
             Picture(
-                svg(f"optimisers-{task}", (4.6, 2.8), alt, partial(draw.curves, lines=lines, axis=axis)), task
+                svg(f"optimisers-{task}", (4.2, 2.8), alt, partial(draw.curves, lines=lines, axis=axis)), task
             )
         )
     rows = []
@@ -159,6 +159,7 @@ def geometry_section(geometry: Geometry) -> Section:
                 text=(4,),
             ),
         ),
+        "What the theorems of the specification speak of, measured.",
     )  # fmt: skip
 
 

@@ -148,6 +148,7 @@ def section(question: Question, evaluate: Evaluation, *further: Block) -> Sectio
             ),
             *further,
         ),
+        f"Removing {question.part} on {plural(len(rows), 'set')}.",
     )
 
 

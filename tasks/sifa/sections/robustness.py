@@ -70,7 +70,10 @@ def section(evaluate: Evaluation) -> Section:
         *(Prose(sentence) for sentence in _false_symmetry(evaluate)),
     ]
     return Section(
-        "robustness", "Robustness, shift and sample efficiency", tuple(blocks) or (Prose("Not measured."),)
+        "robustness",
+        "Robustness, shift and sample efficiency",
+        tuple(blocks) or (Prose("Not measured."),),
+        "Attacks, unlike molecules, few rows, and a symmetry that is false.",
     )
 
 
@@ -171,10 +174,9 @@ def _efficiency_answer(evaluate: Evaluation) -> list[str]:
     ]
 
 
-def _attacks(evaluate: Evaluation) -> list[Block]:
-    pictures: list[Picture] = []
-    rows: list[tuple[str, ...]] = []
-    radii: list[str] = []
+def attack_figure(evaluate: Evaluation) -> Figure | None:
+    """Return the accuracy against the radius of the attack, one panel for each set."""
+    pictures = []
     for name, variants in evaluate.attack.items():
         lines = {
             label: {0.0: value.clean} | {float(r): a for r, a in value.attacked.items()}
@@ -185,29 +187,39 @@ def _attacks(evaluate: Evaluation) -> list[Block]:
             f"{variant} {min(line.values()):.2f} at the largest radius" for variant, line in lines.items()
         )
         draw_lines = partial(draw.curves, lines=lines, axis=("radius", "accuracy"))
-        pictures.append(Picture(svg(f"attack-{name}", (4.6, 2.8), alt, draw_lines), set_name(name)))
-        radii = list(dict.fromkeys([*radii, *next(iter(variants.values())).attacked]))
-        rows += [
-            (
-                f"{set_name(name)}: {variant_name(variant)}",
-                f"{value.clean:.3f}",
-                *(f"{value.attacked[r]:.3f}" if r in value.attacked else "–" for r in radii),
-                "–" if value.masked is None else f"{value.masked:.3f}",
-            )
-            for variant, value in variants.items()
-        ]
+        pictures.append(Picture(svg(f"attack-{name}", (4.2, 2.8), alt, draw_lines), set_name(name)))
+    if not pictures:
+        return None
+    return Figure(
+        tuple(pictures),
+        "Accuracy against the radius of the attack: PGD with several starts and a search without "
+        "gradients; a row counts if neither breaks it.",
+        title="How much each model withstands small changes of its input",
+    )
+
+
+def _attacks(evaluate: Evaluation) -> list[Block]:
+    radii = list(
+        dict.fromkeys(
+            r for variants in evaluate.attack.values() for r in next(iter(variants.values())).attacked
+        )
+    )
+    rows = [
+        (
+            f"{set_name(name)}: {variant_name(variant)}",
+            f"{value.clean:.3f}",
+            *(f"{value.attacked[r]:.3f}" if r in value.attacked else "–" for r in radii),
+            "–" if value.masked is None else f"{value.masked:.3f}",
+        )
+        for name, variants in evaluate.attack.items()
+        for variant, value in variants.items()
+    ]
     if not rows:
         return []
     return [
-        Figure(
-            tuple(pictures),
-            "Accuracy against the radius of the attack: PGD with several starts and a search without "
-            "gradients; a row counts if neither breaks it.",
-        ),
         grid(
-            "The same as numbers. The last column is the share of rows that only the search without "
-            "gradients "
-            "breaks: where it is large, gradients are masked.",
+            "Accuracy under attack, as in the figure above. The last column is the share of rows that only "
+            "the search without gradients breaks: where it is large, gradients are masked.",
             ("variant", "clean", *(f"radius {radius}" for radius in radii), "masked"),
             rows,
         ),

@@ -37,7 +37,8 @@ def section(evaluate: Evaluation) -> Section:
     ]
     for name, scores in evaluate.sets.items():
         blocks.append(_table(name, scores))
-    return Section("scores", "Scores beside every baseline", tuple(blocks))
+    hint = "Accuracy or error, size and seconds of every model on every set."
+    return Section("scores", "Scores beside every baseline", tuple(blocks), hint)
 
 
 def _table(name: str, scores: SetScores) -> Block:

@@ -72,4 +72,5 @@ def section(policy: PolicyMetrics) -> Section:
             ),
             Prose(f"Seeds: {joined(str(s.seed) for s in policy.seeds)}."),
         ),
+        finding(policy)[0],
     )

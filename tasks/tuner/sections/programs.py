@@ -58,7 +58,7 @@ def section(
         _imports(measured),
         *(_program(name, text) for name, text in programs.items()),
     ]
-    return Section("programs", "What is generated?", tuple(blocks))
+    return Section("programs", "What is generated?", tuple(blocks), finding(measured)[0])
 
 
 def _imports(measured: Sequence[MeasureSummary]) -> Block:

@@ -24,14 +24,19 @@ from tasks.tuner.sections.figures import lines as draw
 SMALLEST = 1e-12
 
 
-def finding(search: SearchMetrics) -> list[str]:
-    """Return on how many problems the hybrid is ahead, and what random search needs."""
+def ahead(search: SearchMetrics) -> dict[str, int]:
+    """Return for each sampler the problems on which the hybrid has the lower loss."""
     names = next(iter(search.problems.values())).samplers
-    wins = {
+    return {
         name: sum(p.samplers["hybrid"].median < p.samplers[name].median for p in search.problems.values())
         for name in names
         if name != "hybrid"
     }
+
+
+def finding(search: SearchMetrics) -> list[str]:
+    """Return on how many problems the hybrid is ahead, and what random search needs."""
+    wins = ahead(search)
     total = plural(len(search.problems), "problem")
     sentences = [
         f"With {count(search.budget)} evaluations, the hybrid has a lower median loss than "
@@ -52,8 +57,8 @@ def finding(search: SearchMetrics) -> list[str]:
     return sentences
 
 
-def section(search: SearchMetrics) -> Section:
-    """Return the section: curves, medians, the evaluations of random search."""
+def figure(search: SearchMetrics) -> Figure:
+    """Return the figure of the best loss by evaluations, one panel for each problem."""
     pictures = []
     for name, problem in search.problems.items():
         lines = {
@@ -65,7 +70,18 @@ def section(search: SearchMetrics) -> Section:
         )
         axis = ("evaluations", "best loss")
         drawn = partial(draw.curves, lines=lines, axis=axis, log=True)
-        pictures.append(Picture(svg(f"search-{name}", (4.6, 2.8), alt, drawn), name))
+        pictures.append(Picture(svg(f"search-{name}", (4.2, 2.8), alt, drawn), name))
+    wins = ahead(search)
+    return Figure(
+        tuple(pictures),
+        "Median best loss over instances, by number of evaluations; lower is better.",
+        title="The hybrid is ahead of "
+        + joined(f"{name} search on {number} of {len(search.problems)}" for name, number in wins.items()),
+    )
+
+
+def section(search: SearchMetrics) -> Section:
+    """Return the section: medians, the evaluations of random search."""
     generation = 30 * search.generation
     blocks: list[Block] = [
         *(Prose(sentence) for sentence in finding(search)),
@@ -74,7 +90,6 @@ def section(search: SearchMetrics) -> Section:
             "TPE, a "
             "Gaussian process) are measured by “python -m benchmarks.search”."
         ),
-        Figure(tuple(pictures), "Median best loss over instances, by number of evaluations."),
         grid(
             f"Median loss after {count(search.budget)} evaluations; the optimum has 0.",
             ("problem", *next(iter(search.problems.values())).samplers),
@@ -110,7 +125,7 @@ def section(search: SearchMetrics) -> Section:
             ],
         ),
     ]
-    return Section("search", "Does the hybrid beat its own genetic stage?", tuple(blocks))
+    return Section("search", "Does the hybrid beat its own genetic stage?", tuple(blocks), finding(search)[0])
 
 
 def _equivalent(value: Equivalent) -> tuple[str, str, str]:

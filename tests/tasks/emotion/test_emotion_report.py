@@ -686,7 +686,7 @@ def test_nothing_outside_the_page_is_referenced(page: str, read: Reader):
     assert not read.all("src")
     assert "@import" not in page
     assert set(re.findall(r"url\((.)", page)) <= {"#"}
-    assert not [tag for tag, _ in read.tags if tag in {"script", "link", "img", "iframe", "object"}]
+    assert not [tag for tag, _ in read.tags if tag in {"link", "img", "iframe", "object"}]
 
 
 def test_elements_nest_and_identifiers_are_unique_and_found(read: Reader, page: str):
@@ -736,7 +736,7 @@ def test_figures_and_tables_can_be_read_without_seeing_them(read: Reader):
 
 
 def test_text_from_the_data_is_escaped(page: str, read: Reader):
-    assert "<script" not in page
+    assert page.count("<script") == 1  # that of the page itself
     assert read.text.count(EVIL) >= 4  # its career, its path, the table of careers, the quarantine
     assert any(EVIL in label for label in read.all("aria-label"))
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tasks.report.page import STYLE
+from tasks.report.style import STYLE
 
 
 def colours(block: str) -> dict[str, str]:

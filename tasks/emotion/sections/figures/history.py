@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.emotion.sections.figures.style import COLOURS, standard_error, typical_spread
-from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once
+from tasks.report.drawing import GREY, INK, PALE, label_once
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,48 +52,6 @@ def posterior(axes: Axes, rows: pd.DataFrame) -> None:
     axes.bar(rows["year"], rows["probability"], width=0.85, color=colours, linewidth=0)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1])
-
-
-def career(
-    figure: Figure,
-    rows: pd.DataFrame,
-    changes: pd.DataFrame,
-    dimensions: Sequence[str],
-    typical: dict[str, float],
-) -> None:
-    """Draw one artist: yearly means with error bars, regime means, posterior."""
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for index, dimension in enumerate(dimensions):
-        colour = COLOURS.get(dimension, GREY)
-        error = 1.96 * standard_error(rows, dimension, typical[dimension])
-        for reissue, part in rows.assign(error=error).groupby("reissue"):
-            top.errorbar(
-                part["year"], part[f"{dimension}_mean"], part["error"], fmt=MARKERS[index], markersize=4,
-                color=colour, elinewidth=0.9, alpha=0.45 if reissue else 1,
-                markerfacecolor="white" if reissue else colour, label=None if reissue else dimension,
-            )  # fmt: skip
-        if f"{dimension}_regime" in changes:
-            top.plot(
-                changes["year"], changes[f"{dimension}_regime"], color=colour, linewidth=3.5, alpha=0.3,
-                drawstyle="steps-mid",
-            )  # fmt: skip
-    top.set_ylim(0, 1)
-    label_once(top)
-    bottom.set_ylabel("P(change)", fontsize=8)
-    bottom.set_ylim(0, 1)
-    bottom.set_yticks([0, 0.5, 1])
-    if len(changes):
-        posterior(bottom, changes)
-    else:
-        bottom.text(0.5, 0.5, "too few years to look for changes", transform=bottom.transAxes, ha="center",
-                    va="center", color=GREY)  # fmt: skip
-    _whole_years(bottom)
-
-
-def _whole_years(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=3))
 
 
 def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:
@@ -189,21 +147,3 @@ def _groups(songs: np.ndarray, steps: int) -> np.ndarray:
     if 0 < count < full / 2 and group:
         groups[groups == group] = group - 1
     return groups
-
-
-def forecasts_over_time(
-    figure: Figure, rows: pd.DataFrame, dimension: str, z: float, test_from: float
-) -> None:
-    """Draw the measured years of one artist, and the forecasts from the years before."""
-    axes = figure.subplots()
-    axes.axvspan(test_from - 0.5, max(rows["time"].max() + 0.5, test_from), color="#f1f3f5", linewidth=0)
-    axes.errorbar(
-        rows["time"], rows["forecast"], z * rows["sd"], fmt="_", markersize=8, color=VERMILION,
-        elinewidth=0.9, alpha=0.85, label="forecast",
-    )  # fmt: skip
-    axes.plot(rows["time"], rows["truth"], "o", markersize=3.6, color=BLUE, label="measured")
-    axes.set_ylim(0, 1)
-    axes.set_xlim(rows["time"].min() - 1, rows["time"].max() + 1)
-    axes.set_ylabel(dimension)
-    label_once(axes)
-    _whole_years(axes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, INK, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREY, INK, VERMILION, label_once, narrow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,11 @@ def losses(figure: Figure, table: pd.DataFrame, label: str) -> None:
         and `alpha`, of which any may be NaN.
     """
     weighted = bool(table["alpha"].notna().any())
-    left, *rest = figure.subplots(1, 2 if weighted else 1, sharey=True, squeeze=False)[0]
+    if weighted and narrow(figure):
+        figure.set_figheight(1.6 * figure.get_figheight())
+    panels = 2 if weighted else 1
+    shape = (panels, 1) if narrow(figure) else (1, panels)
+    left, *rest = figure.subplots(*shape, sharey=True, squeeze=False).flat
     places = np.arange(len(table))
     ends = [table["permuted"] - table["permuted_low"], table["permuted_high"] - table["permuted"]]
     left.errorbar(
@@ -62,4 +66,4 @@ def losses(figure: Figure, table: pd.DataFrame, label: str) -> None:
     label_once(left, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     for right in rest:
         right.barh(places, table["alpha"], color=GREY, height=0.5)
-        right.set(xlabel="weight alpha", xlim=(0, 1))
+        right.set(xlabel="weight in the fusion", xlim=(0, 1))

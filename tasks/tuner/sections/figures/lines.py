@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.report.drawing import BLUE, GREEN, GREY, INK, PURPLE, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREEN, GREY, INK, PAPER, PURPLE, VERMILION, label_once
 from tasks.tuner.contracts.choose import Ratio
 
 if TYPE_CHECKING:
@@ -70,16 +70,18 @@ def steps(figure: Figure, lines: Mapping[str, Sequence[int]], axis: tuple[str, s
 def heat(
     figure: Figure, weights: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]
 ) -> None:
-    """Draw weights as a table of shades with their values."""
+    """Draw weights of 0 to 1 as a table of shades with their values."""
+    from matplotlib.patches import Rectangle
+
     axes = figure.subplots()
-    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(columns)), list(columns), rotation=40, ha="right")
-    axes.set_yticks(range(len(rows)), list(rows))
-    axes.grid(visible=False)
     for i, line in enumerate(weights):
         for j, value in enumerate(line):
+            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, color=BLUE, alpha=value, linewidth=0))
             if value >= 0.005:
-                colour = "white" if value > 0.6 else INK
-                axes.text(
-                    j, i, f"{value:.2f}".lstrip("0"), ha="center", va="center", color=colour, fontsize=7
-                )
+                colour = PAPER if value > 0.6 else INK
+                text = f"{value:.2f}".lstrip("0")
+                axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=7)
+    axes.set_xticks(range(len(columns)), list(columns), rotation=40, ha="right")
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(visible=False)
