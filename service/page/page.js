@@ -111,10 +111,12 @@ function showReasons(answer) {
   for (const passage of answer.reasons) (parts[passage.part] || []).push(createQuote(passage));
   if (parts.where.length) {
     fill("reasons", answer.level === "low" && !answer.listed ? "Most similar card" : "Why", parts.where);
+  } else if (answer.unlike && !question) {
+    fill("reasons", "", []); // the material is a guess
   } else {
     let text = "No card covers this item.";
     if (!answer.listed && question && !answer.strange) text += " The bin is estimated from the names on the city's list.";
-    if (!answer.listed && !question && !answer.unlike) text += " The bin is that of its material.";
+    if (!answer.listed && !question) text += " The bin is that of its material.";
     fill("reasons", "Why", [create("p", text)]);
   }
   if (parts.prepare.length) byId("reasons").append(create("h2", "Before you throw it away"), ...parts.prepare);

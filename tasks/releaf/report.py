@@ -21,7 +21,7 @@ from tasks.releaf.feedback import FeedbackOutputs
 from tasks.releaf.params import ReportParams
 from tasks.releaf.preprocess import PreprocessReport
 from tasks.releaf.retrieve import RetrieveOutputs
-from tasks.releaf.sections import assistant, corpus, language, photographs, ratings, search
+from tasks.releaf.sections import assistant, corpus, language, photographs, ratings, search, unfamiliar
 from tasks.releaf.sections import graph as links
 from tasks.releaf.sections import opening as first_screens
 from tasks.releaf.sections import serving as load
@@ -54,6 +54,7 @@ def report(
         assistant.finding(evaluate.evaluate),
         search.finding(retrieve.retrieve),
         photographs.finding(vision.vision),
+        unfamiliar.finding(vision.novelty),
         links.finding(graph.graph),
         language.finding(adapt),
         load.finding(serving.serving),
@@ -64,6 +65,7 @@ def report(
         findings(points),
         assistant.section(evaluate.evaluate, streams),
         photographs.section(vision),
+        unfamiliar.section(vision.novelty),
         links.section(graph, explored.lists.spelling),
         search.section(retrieve),
         language.section(adapt),

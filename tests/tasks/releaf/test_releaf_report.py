@@ -21,8 +21,8 @@ from tasks.releaf.sections.photographs import reliability
 PARAMS = shipped_params(ReportParams, "releaf.report")
 EVIL = "<script>alert('x')</script>"
 SECTIONS = (
-    "findings", "assistant", "photographs", "graph", "search", "language", "serving", "feedback", "corpus",
-    "reproduce",
+    "findings", "assistant", "photographs", "unfamiliar", "graph", "search", "language", "serving",
+    "feedback", "corpus", "reproduce",
 )  # fmt: skip
 KINDS = ("uniform", "same type", "same type and degree", "whole type")
 
@@ -157,6 +157,23 @@ def classified() -> dict[str, Any]:
                     "rejected": {"a.txt": EVIL}, "accuracy": 0.667, "tested": 3,
                     "items": ["can", "jar"], "item_accuracy": 0.5, "items_tested": 2},
         },
+        "novelty": unfamiliar(),
+    }  # fmt: skip
+
+
+def unfamiliar() -> dict[str, Any]:
+    """Return the figures of a test that marks 9 of 10 pictures without waste."""
+    rate = {"pictures": 10, "share": 0.9, "low": 0.6, "high": 0.98}
+    score = {
+        "auroc_calibration": 0.931, "auroc_test": 0.942, "auroc_low": 0.9, "auroc_high": 0.96,
+        "detected": 0.9, "false_alarms": 0.03,
+    }  # fmt: skip
+    return {
+        "method": "classes", "threshold": 0.8, "pictures": {"calibration": 7, "test": 10},
+        "methods": {"softmax": {**score, "auroc_test": 0.711}, "classes": score},
+        "false_alarms": {**rate, "pictures": 60, "share": 0.03}, "detected": rate,
+        "detected_by_kind": {"portraits": rate}, "confident": {**rate, "share": 0.8},
+        "ceilings": {"material": 0.96, "Toronto": 0.98},
     }  # fmt: skip
 
 
@@ -411,6 +428,8 @@ def test_only_the_worst_rated_passages_are_listed(read: Reader):
         "The hardest material is glass: 80% of 10 photos are recognised, most others are classified as "
         "metal.",
         "error of its confidence falls from 0.123 to 0.045",
+        "the assistant marks 90% (60% to 98%) of 10 test pictures such as portraits",
+        "Without the test, 80% (60% to 98%) of the 10 test pictures get a bin in Toronto",
         "Your own pictures, 9 files in shelf: 3 own and 5 train; 1 rejected. The material of 67% of 3 test "
         "pictures is recognised. The item of 50% of 2 is recognised, among can and jar.",
         "11 passages have more negative than positive ratings",
