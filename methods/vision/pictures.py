@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-SCALED = ("JPEG", "MPO")
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
-"""Maximum size of a JPEG, which is decoded at a reduced size."""
-MAX_WHOLE_PIXELS = 16_000_000
-"""Maximum size in the other formats, which are decoded whole: a few bytes can stand for all pixels."""
+"""Maximum size of a JPEG that is not progressive; it is decoded at a reduced size."""
+MAX_WHOLE_PIXELS = 12_500_000
+"""Maximum size of the others, which are decoded whole: a few bytes can stand for all pixels."""
 DECODED_PIXELS = 4_000_000
 """Maximum size in memory: a larger picture is averaged over squares of pixels."""
 MIN_SIDE = 16
@@ -48,7 +47,7 @@ def decode(
         A JPEG, PNG, WebP, BMP, or a GIF of one frame. Transparent pixels become white.
     max_bytes, max_pixels, min_side : int
         Maximum size of the file, and maximum and minimum size of the picture. The maximum is at most
-        `MAX_WHOLE_PIXELS` for a picture that is not a JPEG.
+        `MAX_WHOLE_PIXELS` for a picture that is not a JPEG, or is a progressive one.
 
     Returns
     -------
@@ -87,11 +86,11 @@ def decode(
 
 def _check_size(picture: Image.Image, max_pixels: int, min_side: int) -> None:
     width, height = picture.size
-    pixels = max_pixels if picture.format in SCALED else min(max_pixels, MAX_WHOLE_PIXELS)
+    pixels = max_pixels if _is_scaled(picture) else min(max_pixels, MAX_WHOLE_PIXELS)
     if width * height > pixels:
         raise PictureError(
             f"the picture is {width} x {height} pixels, more than the {pixels:,} that are decoded; "
-            "send a smaller one, or a JPEG"
+            "send a smaller one"
         )
     if min(width, height) < min_side:
         raise PictureError(
@@ -103,10 +102,15 @@ def _check_size(picture: Image.Image, max_pixels: int, min_side: int) -> None:
         raise PictureError("the picture is animated; send one still picture")
 
 
+def _is_scaled(picture: Image.Image) -> bool:
+    # The decoder holds all coefficients of a progressive JPEG in memory, whatever the scale.
+    return picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
+
+
 def _reduced(picture: Image.Image) -> Image.Image:
     """Return the picture with at most `DECODED_PIXELS`, in RGB or RGBA."""
     width, height = picture.size
-    if picture.format in SCALED:
+    if _is_scaled(picture):
         factor = _factor(picture)
         # A JPEG is decoded at a half, a quarter or an eighth of its size without the other pixels.
         picture.draft(None, (width // factor, height // factor))  # type: ignore[arg-type]
