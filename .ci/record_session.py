@@ -22,6 +22,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class Shown:
 
 
 def main() -> None:
-    """Record the session and write the drawing to the path of the first argument."""
+    """Record the session; write the drawing to the path of the first argument."""
     target = Path(sys.argv[1])
     commands = readme_commands()
     with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +124,7 @@ def build(repository: Path, environment: dict[str, str]) -> None:
 def session(
     repository: Path, environment: dict[str, str], commands: list[str]
 ) -> Iterator[tuple[float, str]]:
-    """Type the commands into a shell and yield what it prints, with the seconds of each part.
+    """Type the commands into a shell and yield what it prints, with seconds.
 
     Raises
     ------
@@ -142,15 +143,20 @@ def session(
                 os.write(terminal, key.encode())
                 clock += KEY_S
                 if key != "\n":
-                    yield clock, until(terminal, lambda text, key=key: key in text)[0][1]
+                    yield clock, until(terminal, partial(contains, key))[0][1]
             before = clock
-            for passed, text in until(terminal, lambda text: READY in text):
+            for passed, text in until(terminal, partial(contains, READY)):
                 clock = max(clock, before + passed)
                 yield clock, text
             clock = min(clock, before + 12) + PAUSE_S if command else 0.6
     finally:
         os.close(terminal)
         os.waitpid(process, 0)
+
+
+def contains(part: str, text: str) -> bool:
+    """Return whether a text contains a part."""
+    return part in text
 
 
 def until(terminal: int, done: Callable[[str], bool]) -> list[tuple[float, str]]:

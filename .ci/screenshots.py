@@ -1,4 +1,4 @@
-"""Take the pictures of README.md and docs/ from what the checkout and a small repository show.
+"""Take the pictures of README.md and docs/ from present results.
 
     python .ci/screenshots.py [NAME ...]     # default: all; NAME is the start of a picture's name
 

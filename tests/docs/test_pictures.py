@@ -1,4 +1,4 @@
-"""Pictures of the documentation are small and used, and the session is that of README.md."""
+"""Pictures of the documentation are small and used, and current."""
 
 from __future__ import annotations
 
