@@ -57,7 +57,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Shown:
-    """A line of the screen from `start` to `end`, in seconds; the last ones have no end."""
+    """A line from `start` to `end`, in seconds; the last ones have no end."""
 
     row: int
     runs: tuple[Run, ...]
@@ -66,7 +66,7 @@ class Shown:
 
 
 def main() -> None:
-    """Record the session; write the drawing to the path of the first argument."""
+    """Record the session and write it to the path of the first argument."""
     target = Path(sys.argv[1])
     commands = readme_commands()
     with tempfile.TemporaryDirectory() as folder:

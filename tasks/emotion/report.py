@@ -23,9 +23,12 @@ from tasks.emotion.effects import EffectsOutputs
 from tasks.emotion.evaluate import EvaluateOutputs
 from tasks.emotion.network import NetworkOutputs
 from tasks.emotion.params import ReportParams
+from tasks.emotion.picker.data import Catalogue
+from tasks.emotion.picker.element import script as picker_script
 from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections import (
     ablations,
+    artists,
     attention,
     careers,
     causality,
@@ -34,11 +37,14 @@ from tasks.emotion.sections import (
     explanation,
     followers,
     forecast,
+    genres,
     influence,
+    influence_map,
     interventions,
     latent_space,
     limitations,
     music,
+    opening,
     plane,
     scales,
     search,
@@ -49,15 +55,14 @@ from tasks.emotion.variational import VariationalOutputs
 from tasks.report import feedback as feedback_loop
 from tasks.report.blocks import (
     Commands,
+    Opening,
     Prose,
     ReportOutputs,
     Section,
-    count,
     findings,
     findings_text,
-    joined,
 )
-from tasks.report.page import page
+from tasks.report.page import report_page
 
 TITLE = "Emotion in recorded music: artists, careers, and music as a whole"
 
@@ -95,7 +100,7 @@ def report(
         for topic in (
             data.finding(ingest),
             music.finding(changepoint),
-            plane.finding(selection, preprocess, params),
+            plane.finding(preprocess, params),
             careers.finding(changepoint),
             states.finding(variational),
             scales.finding(meso),
@@ -120,17 +125,17 @@ def report(
         findings(points),
         data.section(ingest, preprocess),
         music.section(preprocess, changepoint),
-        careers.section(selection, preprocess, changepoint, params),
-        plane.section(selection, preprocess, params),
-        states.section(selection, variational, params),
+        careers.section(preprocess, changepoint, params),
+        plane.section(preprocess, params),
+        states.section(variational),
         scales.section(micro, meso, macro),
         latent_space.section(selection, latent),
         attention.section(fusion),
         causality.section(causal, params),
         interventions.section(effects),
         influence.section(network),
-        followers.section(influenced, preprocess),
-        forecast.section(forecasts, evaluate, selection, params),
+        followers.section(influenced),
+        forecast.section(forecasts, evaluate, params),
         coverage.section(evaluate),
         trust_in_forecasts.section(trust),
         explanation.section(explain),
@@ -140,35 +145,25 @@ def report(
         limitations.section(forecasts),
         reproduction(),
     )
-    html = page(
-        TITLE,
-        summary(preprocess, changepoint, evaluate),
+    catalogue = Catalogue(
+        preprocess.artists, preprocess.careers, preprocess.years, preprocess.influence,
+        variational.artist_states, changepoint.changes, changepoint.career_tests, forecasts,
+    )  # fmt: skip
+    html = report_page(
+        Opening(
+            TITLE,
+            opening.sentences(preprocess, changepoint, causal, evaluate),
+            (
+                genres.figure(preprocess),
+                influence_map.figure(preprocess, causal, influenced),
+                artists.figure(catalogue, selection),
+            ),
+        ),
         sections,
         "Written by the stage emotion-report. The page is one file and loads nothing from the network.",
+        picker_script(),
     )
     return ReportOutputs(html, findings_text(TITLE, points))
-
-
-def summary(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, evaluate: EvaluateOutputs) -> str:
-    """Return three sentences for any reader: the data, the questions, the answers."""
-    rows, metrics, scores = preprocess.careers, changepoint.changepoint.careers, evaluate.evaluate
-    years = joined(str(year) for year in music.years_of_change("music", changepoint.changes))
-    jumps = years and not music.drifts("music", changepoint.changepoint)
-    moment = f"around {years}" if jumps else "gradually"
-    better, measures = (
-        sum(getattr(task, name) for task in (scores.audio, scores.lyrics)) for name in ("beats", "dimensions")
-    )
-    return (
-        "This page follows how happy, calm or energetic the recordings of "
-        f"{count(rows['artist_id'].nunique())} artists sound and what their lyrics express, from "
-        f"{int(rows['year'].min())} to {int(rows['year'].max())}. "
-        "It shows when artists and popular music as a whole changed, who influenced whom, and how well the "
-        "next step of a career can be predicted. "
-        f"In short, {count(metrics.changed)} of {count(metrics.careers)} careers changed character in a way "
-        f"that persistence from year to year does not explain, music as a whole most probably did so "
-        f"{moment}, and the predictions are better than the best simple rule in {better} of {measures} "
-        "measures."
-    )
 
 
 def reproduction() -> Section:

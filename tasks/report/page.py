@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.report.blocks import Opening, Section
+from tasks.report.charts import PLACE, with_charts
 from tasks.report.style import STYLE
 
 SCRIPT = """
@@ -129,6 +130,7 @@ PAGE = """{% set number = namespace(figure=0, grid=0) %}
 </main>
 <footer>{{ foot }}</footer>
 </div>
+{{ charts }}
 <script>{{ script }}</script>
 </body>
 </html>
@@ -148,9 +150,11 @@ def report_page(opening: Opening, sections: Sequence[Section], foot: str, script
     from markupsafe import Markup
 
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(PAGE)
-    return template.render(
-        opening=opening, style=Markup(STYLE), sections=sections, foot=foot, script=Markup(SCRIPT + script)
-    )
+    html = template.render(
+        opening=opening, style=Markup(STYLE), sections=sections, foot=foot, script=Markup(SCRIPT + script),
+        charts=Markup(PLACE),
+    )  # fmt: skip
+    return with_charts(html)
 
 
 def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:

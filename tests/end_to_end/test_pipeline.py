@@ -67,18 +67,20 @@ def test_mlflow_holds_a_parent_and_a_child_for_each_stage(servers: Any, flow_run
 
     assert wait_until_recorded(Path(servers.checkout)) is None
     client = MlflowClient(servers.mlflow_url)
-    experiment = client.get_experiment_by_name("statewright")
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], max_results=2000)
-    transitions = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
-    assert sorted(run.info.run_name for run in transitions) == [
-        "emotion",
-        "fusion",
-        "releaf",
-        "sifa",
-        "tuner",
+    experiments = client.search_experiments(filter_string="name LIKE 'statewright/%'")
+    assert sorted(experiment.name for experiment in experiments) == [
+        "statewright/emotion",
+        "statewright/fusion",
+        "statewright/releaf",
+        "statewright/sifa",
+        "statewright/tuner",
     ]
-    parent = next(run for run in transitions if run.info.run_name == "emotion")
+    emotion = next(experiment for experiment in experiments if experiment.name == "statewright/emotion")
+    runs = client.search_runs([emotion.experiment_id], max_results=2000)
+    transitions = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
+    (parent,) = transitions
+    assert 1 <= len(parent.data.metrics) <= 20 and "audio.skill" in parent.data.metrics
+    assert "emotion.fusion.width" in parent.data.params
     assert parent.data.tags["prefect.flow_run"] == flow_run["id"]
     assert flow_run["id"] in parent.data.tags["prefect.link"]
     children = {run.info.run_name: run for run in runs if run not in transitions}
@@ -122,10 +124,14 @@ def test_prefect_shows_the_flow_run_and_its_stages(servers: Any, flow_run: dict[
 def test_mlflow_shows_the_tree_of_runs(servers: Any, flow_run: dict[str, Any], page: Any) -> None:
     from mlflow import MlflowClient
 
-    experiment = MlflowClient(servers.mlflow_url).get_experiment_by_name("statewright")
+    experiment = MlflowClient(servers.mlflow_url).get_experiment_by_name("statewright/emotion")
     assert experiment is not None
     page.goto(f"{servers.mlflow_url}/#/experiments/{experiment.experiment_id}/runs")
-    parent = page.get_by_role("gridcell").filter(has=page.get_by_role("link", name="emotion", exact=True))
+    transition = MlflowClient(servers.mlflow_url).search_runs(
+        [experiment.experiment_id], "tags.`statewright.kind` = 'transition'"
+    )[0]
+    link = page.get_by_role("link", name=transition.info.run_name, exact=True)
+    parent = page.get_by_role("gridcell").filter(has=link)
     parent.first.get_by_role("button").first.click()
     page.get_by_text("emotion-report").first.wait_for()
     page.screenshot(path=SCREENSHOTS / "mlflow_runs.png")

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
 import pandas as pd
 
-from tasks.emotion.catalogue.selection import Selection
 from tasks.emotion.changepoint import ChangepointOutputs
 from tasks.emotion.params import ReportParams
+from tasks.emotion.picker.changes import most_probable_changes
 from tasks.emotion.preprocess import PreprocessOutputs
-from tasks.emotion.sections.figures import history as draw
-from tasks.emotion.sections.figures.style import typical_spread
 from tasks.report.blocks import (
-    Figure,
     Grid,
-    Picture,
     Prose,
     Section,
     count,
     grid,
     joined,
     share,
-    signed,
 )
-from tasks.report.drawing import svg
 
 
 def finding(changepoint: ChangepointOutputs) -> list[str]:
@@ -44,10 +35,8 @@ def finding(changepoint: ChangepointOutputs) -> list[str]:
     return [text.strip()]
 
 
-def section(
-    selection: Selection, preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, params: ReportParams
-) -> Section:
-    """Return the section: counts, selected careers drawn, surest ones listed."""
+def section(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, params: ReportParams) -> Section:
+    """Return the section: counts, two models, and the surest changes."""
     metrics = changepoint.changepoint.careers
     text = (
         "An artist sounds more alike in neighbouring years than in distant ones, without any change of "
@@ -56,7 +45,7 @@ def section(
         "one: their odds of a change are higher than those of simulated careers with the same years, songs, "
         f"scatter and persistence (false discovery rate {share(metrics.false_discovery_rate)}). All careers "
         f"together favour {metrics.rate:.2f} changes per career over none by {metrics.gain:.0f} nats, so "
-        f"more of them changed than can be named. {selection.note}"
+        "more of them changed than can be named. The picker above shows every career."
     )
     return Section(
         "careers",
@@ -64,7 +53,6 @@ def section(
         (
             Prose(text.strip()),
             _models(changepoint),
-            _figure(selection, preprocess.careers, changepoint.changes, params),
             _surest(preprocess.artists, changepoint, params),
         ),
     )
@@ -92,41 +80,6 @@ def _models(changepoint: ChangepointOutputs) -> Grid:
     )
 
 
-def _figure(
-    selection: Selection, careers: pd.DataFrame, changes: pd.DataFrame, params: ReportParams
-) -> Figure:
-    typical = {name: typical_spread(careers, name) for name in params.dimensions}
-    pictures = []
-    for artist in selection.artists:
-        rows, years = changes[changes["artist_id"] == artist.artist_id], artist.years
-        alt = (
-            f"{artist.name}: yearly {joined(params.dimensions)} from {years['year'].min()} to "
-            f"{years['year'].max()}, and the probability of a change. {_most_probable(rows)}"
-        )
-        picture = svg(
-            f"career-{artist.artist_id}", (4.3, 3.6), alt,
-            partial(draw.career, rows=years, changes=rows, dimensions=params.dimensions, typical=typical),
-        )  # fmt: skip
-        title = f"{artist.name} ({artist.genre}, {count(years['n_songs'].sum())} songs)"
-        pictures.append(Picture(picture, title, _most_probable(rows)))
-    return Figure(
-        tuple(pictures),
-        f"Yearly means of {joined(params.dimensions)} with 95% intervals of the mean (a year of fewer than "
-        "five songs uses the typical spread of songs within a year). Hollow and pale points are possible "
-        "reissues, which the analysis excludes. The broad pale line is the expected course "
-        "without the noise of songs, averaged over all segmentations. Below: the posterior probability that "
-        "a new period begins in that year, over all dimensions together; dark bars are the change points of "
-        "the most probable segmentation. "
-        "Uncertainty: a bar near 1 is strong evidence, a bar below 0.5 is none.",
-    )
-
-
-def _most_probable(rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return "Too few years to look for changes."
-    return f"Most probable: {joined(_changes(rows)) or 'no change'}."
-
-
 def _surest(artists: pd.DataFrame, changepoint: ChangepointOutputs, params: ReportParams) -> Grid:
     changes, by_id = changepoint.changes, artists.set_index("artist_id")
     tests = changepoint.career_tests.set_index("artist_id")
@@ -144,7 +97,7 @@ def _surest(artists: pd.DataFrame, changepoint: ChangepointOutputs, params: Repo
                 str(part["series"].iloc[0]), "" if artist is None else str(artist["genre"]),
                 count(row.years), f"{row.first}–{row.last}", f"{row.p_value:.4f}", f"{row.adjusted:.2f}",
                 share(row.changed),
-                joined(_changes(part)) or "—",
+                joined(most_probable_changes(part)) or "—",
             )
         )  # fmt: skip
     return grid(
@@ -157,19 +110,3 @@ def _surest(artists: pd.DataFrame, changepoint: ChangepointOutputs, params: Repo
         rows,
         text=(1, 7),
     )
-
-
-def _changes(part: pd.DataFrame) -> list[str]:
-    """Return the changes of the most probable segmentation in words."""
-    part = part.sort_values("year")
-    steps = part.filter(regex="_regime$").diff()
-    words = []
-    for index in np.flatnonzero(part["is_map"]):
-        year, probability = int(part["year"].iloc[index]), float(part["probability"].iloc[index])
-        step = steps.iloc[index].dropna()
-        moved = ""
-        if len(step):
-            name = str(step.abs().idxmax())
-            moved = f", {name.removesuffix('_regime')} {signed(float(step[name]), 2)}"
-        words.append(f"{year} ({share(probability)}{moved})")
-    return words

@@ -14,7 +14,6 @@ from tasks.emotion.contracts.influence import (
     NullGain,
     Sound,
 )
-from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections.figures import followers as draw
 from tasks.report.blocks import (
     Cell,
@@ -48,10 +47,9 @@ def finding(influenced: InfluenceOutputs) -> list[str]:
     return [_ties(influenced, "half known"), _sound(metrics.sound)]
 
 
-def section(influenced: InfluenceOutputs, preprocess: PreprocessOutputs) -> Section:
-    """Return the section: the map, the predictions, what the ties say of the sound."""
+def section(influenced: InfluenceOutputs) -> Section:
+    """Return the section: the predictions, and what the ties say of the sound."""
     metrics, table = influenced.influence_metrics, influenced.influence_models
-    flows = draw.flows(preprocess.influence, preprocess.artists)
     settings = [name for name in SETTING_NAMES if name in metrics.settings]
     points = tuple(_ties(influenced, setting) for setting in settings)
     return Section(
@@ -59,7 +57,6 @@ def section(influenced: InfluenceOutputs, preprocess: PreprocessOutputs) -> Sect
         "Who follows whom",
         (
             Prose(_task(influenced)),
-            *([_map(flows)] if len(flows) else []),
             Prose(points=(*points, _by_kind(table), _weights(metrics.settings), *_negatives(influenced))),
             _models(table),
             *(_grid(table, setting, metrics.settings[setting]) for setting in settings),
@@ -159,24 +156,6 @@ def _negatives(influenced: InfluenceOutputs) -> list[str]:
         if leaks
         else "No single figure tells the negatives of any kind from the ties, so none of them leaks.",
     ]
-
-
-def _map(flows: pd.DataFrame) -> Figure:
-    largest = flows.loc[flows["ties"].idxmax()]
-    picture = svg(
-        "followers-map", (8.4, 4.6),
-        f"Map of {count(flows['ties'].sum())} ties by genre and decade; most lead from "
-        f"{largest['influencer_genre']} of the {int(largest['influencer_decade'])}s to "
-        f"{largest['follower_genre']} of the {int(largest['follower_decade'])}s.",
-        partial(draw.influence_map, table=flows),
-    )  # fmt: skip
-    return Figure(
-        (Picture(picture),),
-        "Map of influence. A curve leads from genre and decade of the influencer to genre and decade of the "
-        "follower, in the colour of the influencer's genre; its width is the number of ties. Circles: ties "
-        f"of the followers that began then. Drawn: the {draw.GENRES} largest genres, the {draw.FLOWS} "
-        "widest curves.",
-    )
 
 
 def _models(table: pd.DataFrame) -> Figure:

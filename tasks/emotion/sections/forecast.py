@@ -6,12 +6,11 @@ from functools import partial
 
 import pandas as pd
 
-from tasks.emotion.catalogue.selection import Selection
 from tasks.emotion.evaluate import EvaluateOutputs
 from tasks.emotion.forecast.scoring import OURS, REFERENCE
 from tasks.emotion.params import ReportParams
+from tasks.emotion.sections.figures import calibration
 from tasks.emotion.sections.figures import models as draw
-from tasks.emotion.sections.figures.history import forecasts_over_time
 from tasks.report.blocks import (
     Block,
     Cell,
@@ -25,7 +24,6 @@ from tasks.report.blocks import (
     interval,
     joined,
     plural,
-    share,
     signed,
 )
 from tasks.report.drawing import svg
@@ -34,8 +32,6 @@ TASKS = {
     "audio": "the sound of an artist's next active year",
     "lyrics": "the words of an artist's next album",
 }
-Z_90 = 1.645
-"""Half width of a 90 % interval in standard deviations."""
 
 
 def finding(evaluate: EvaluateOutputs) -> list[str]:
@@ -43,9 +39,7 @@ def finding(evaluate: EvaluateOutputs) -> list[str]:
     return [comparison(evaluate.scores, task) for task in _tasks(evaluate.scores)]
 
 
-def section(
-    forecasts: pd.DataFrame, evaluate: EvaluateOutputs, selection: Selection, params: ReportParams
-) -> Section:
+def section(forecasts: pd.DataFrame, evaluate: EvaluateOutputs, params: ReportParams) -> Section:
     """Return the section: scores of every model, forecasts and measured values."""
     scores = evaluate.scores
     tasks = _tasks(scores)
@@ -57,8 +51,7 @@ def section(
             _difference_figure(scores, task),
         ]
     blocks += [_calibration(forecasts, scores, task, params) for task in tasks]
-    lines = _over_time(forecasts, selection, params)
-    return Section("forecast", "Forecast accuracy", (*blocks, *([lines] if lines else [])))
+    return Section("forecast", "Forecast accuracy", tuple(blocks))
 
 
 def our_scores(scores: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -192,56 +185,18 @@ def _calibration(forecasts: pd.DataFrame, scores: pd.DataFrame, task: str, param
     rows = forecasts[
         (forecasts["task"] == task) & (forecasts["split"] == "test") & (forecasts["model"] == OURS)
     ]
-    pictures = []
-    for dimension in our_scores(scores, task)["dimension"]:
+    dimensions = [str(name) for name in our_scores(scores, task)["dimension"]]
+    notes = []
+    for dimension in dimensions:
         part = rows[rows["dimension"] == dimension]
-        note = f"n = {count(len(part))}, correlation {part['forecast'].corr(part['truth']):.2f}"
-        picture = svg(
-            f"calibration-{task}-{dimension}", (3.5, 3.4), f"{dimension}: measured against forecast; {note}.",
-            partial(draw.calibration, rows=part, bins=params.bins),
-        )  # fmt: skip
-        pictures.append(Picture(picture, str(dimension).capitalize(), note))
+        notes.append(f"{dimension} {part['forecast'].corr(part['truth']):.2f}")
+    largest = rows.groupby("dimension").size().max()
+    alt = f"Measured against forecast values for {TASKS.get(task, task)}. Correlation: {joined(notes)}."
     return Figure(
-        tuple(pictures),
-        f"Forecasts and measured values for {TASKS.get(task, task)}: grey, all test targets (darker: more of "
-        f"them; the outermost hundredth is cut off); red, {params.bins} equal groups by forecast with the "
-        "mean of the measured values and its 95% interval. On the dashed line the forecast is right on "
-        "average. The spread around the line is what the past does not determine, plus the noise of means of "
-        "few songs.",
-        tile=17,
-    )
-
-
-def _over_time(forecasts: pd.DataFrame, selection: Selection, params: ReportParams) -> Figure | None:
-    dimension = params.dimensions[0]
-    rows = forecasts[
-        (forecasts["task"] == "audio") & (forecasts["model"] == OURS) & (forecasts["dimension"] == dimension)
-    ]
-    if rows.empty or not (rows["split"] == "test").any():
-        return None
-    test_from = float(rows.loc[rows["split"] == "test", "time"].min())
-    pictures = []
-    for artist in selection.artists:
-        part = rows[rows["artist_id"] == artist.artist_id].sort_values("time")
-        if len(part) < 2:
-            continue
-        inside = float(((part["truth"] - part["forecast"]).abs() <= Z_90 * part["sd"]).mean())
-        alt = (
-            f"{artist.name}: {dimension} measured and forecast, {plural(len(part), 'year')}, {share(inside)} "
-            "within the bars."
-        )
-        picture = svg(
-            f"forecast-{artist.artist_id}", (4.3, 2.5), alt,
-            partial(forecasts_over_time, rows=part, dimension=dimension, z=Z_90, test_from=test_from),
-        )  # fmt: skip
-        pictures.append(Picture(picture, artist.name))
-    if not pictures:
-        return None
-    return Figure(
-        tuple(pictures),
-        f"{dimension.capitalize()} of the selected artists: blue dots are measured, red bars are forecasts "
-        "from the years before with the model's own 90% interval. Shaded: test years (from "
-        f"{test_from:.0f}), from which nothing was learnt; before that year the model was trained on other "
-        "artists of the same time. A single artist has too few years for a judgement by eye; the tables "
-        "above cover all artists.",
+        (Picture(calibration.chart(task, rows, dimensions, params.bins, alt).html()),),
+        f"Forecasts and measured values for {TASKS.get(task, task)}: shaded, all {count(largest)} test "
+        f"targets (darker: more of them; the outermost hundredth is cut off); dots, {params.bins} equal "
+        "groups by forecast with the mean of the measured values and its 95% interval. On the dashed line "
+        "the forecast is right on average. The spread around the line is what the past does not determine, "
+        f"plus the noise of means of few songs. Correlation: {joined(notes)}.",
     )

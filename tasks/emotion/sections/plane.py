@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.catalogue.selection import Selection
 from tasks.emotion.params import ReportParams
 from tasks.emotion.preprocess import PreprocessOutputs
 from tasks.emotion.sections.figures import history as draw
@@ -27,10 +26,10 @@ class Path(NamedTuple):
     steps: pd.DataFrame
 
 
-def finding(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> list[str]:
+def finding(preprocess: PreprocessOutputs, params: ReportParams) -> list[str]:
     """Return the sentence on the path of music as a whole."""
     sentences = []
-    for path in _paths(selection, preprocess, params):
+    for path in _paths(preprocess, params):
         if path.key == "whole-music":
             start, end = path.steps.iloc[0], path.steps.iloc[-1]
             sentences.append(
@@ -41,9 +40,9 @@ def finding(selection: Selection, preprocess: PreprocessOutputs, params: ReportP
     return sentences
 
 
-def section(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> Section:
-    """Return the section: music and the selected artists in the emotion plane."""
-    paths = _paths(selection, preprocess, params)
+def section(preprocess: PreprocessOutputs, params: ReportParams) -> Section:
+    """Return the section: all music and the charts in the emotion plane."""
+    paths = _paths(preprocess, params)
     ends = np.concatenate(
         [path.steps[["energy_mean", "valence_mean"]].to_numpy(float).ravel() for path in paths]
     )
@@ -53,7 +52,7 @@ def section(selection: Selection, preprocess: PreprocessOutputs, params: ReportP
         f"many songs ({params.path_steps} groups at most; the note below each picture says how many songs). "
         "Arrows lead from early (dark violet) to late (green); the first and the last group are dated; grey "
         "crosses are 95% intervals. Small dots are single years; those outside the window are not drawn. "
-        "Possible reissues are excluded. Uncertainty: where crosses overlap, the step between them may be "
+        "Uncertainty: where crosses overlap, the step between them may be "
         "chance."
     )
     text = (
@@ -81,19 +80,14 @@ def _picture(path: Path, window: tuple[float, float]) -> Picture:
     return Picture(picture, path.name, f"about {count(path.steps['n_songs'].median())} songs per point")
 
 
-def _paths(selection: Selection, preprocess: PreprocessOutputs, params: ReportParams) -> list[Path]:
+def _paths(preprocess: PreprocessOutputs, params: ReportParams) -> list[Path]:
     years = preprocess.years
     years = years[years["valence_mean"].notna() & (years["n_songs"] > 0)]
     parts = [(f"whole-{key}", name, years[years["source"] == key]) for key, name in SOURCES.items()]
-    parts += [
-        (str(artist.artist_id), artist.name, artist.years[~artist.years["reissue"]])
-        for artist in selection.artists
-    ]
     paths = []
     for key, name, rows in parts:
         if rows.empty:
             continue
-        pool = years if key.startswith("whole-") else preprocess.careers
-        typical = {dimension: typical_spread(pool, dimension) for dimension in ("energy", "valence")}
+        typical = {dimension: typical_spread(years, dimension) for dimension in ("energy", "valence")}
         paths.append(Path(key, name, rows, draw.spans(rows, params.path_steps, typical)))
     return paths

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
-import pandas as pd
 
-from tasks.emotion.catalogue.selection import Selection
-from tasks.emotion.params import ReportParams
-from tasks.emotion.sections.figures import states as draw
 from tasks.emotion.series.held_out_years import HeldOutScore
 from tasks.emotion.variational import VariationalMetrics, VariationalOutputs
 from tasks.report.blocks import (
     Cell,
-    Figure,
     Grid,
-    Picture,
     Prose,
     Section,
     count,
@@ -26,7 +18,6 @@ from tasks.report.blocks import (
     share,
     signed,
 )
-from tasks.report.drawing import svg
 
 METHODS = {
     "structured": "structured posterior",
@@ -42,16 +33,14 @@ def finding(variational: VariationalOutputs) -> list[str]:
     return [_comparison(variational.variational)]
 
 
-def section(selection: Selection, variational: VariationalOutputs, params: ReportParams) -> Section:
-    """Return the section: states of the selected artists, errors, and the fit."""
+def section(variational: VariationalOutputs) -> Section:
+    """Return the section: errors of the states on held-out years, and the fit."""
     metrics = variational.variational
-    dimensions = [dim for dim in params.dimensions if dim in metrics.dimensions] or metrics.dimensions[:2]
     return Section(
         "states",
         "Emotional state of artists by year",
         (
             Prose(_text(metrics)),
-            *_figure(selection, variational.artist_states, dimensions),
             _scores(metrics),
             Prose(_families(metrics)),
             Prose(_steps(metrics)),
@@ -85,34 +74,9 @@ def _text(metrics: VariationalMetrics) -> str:
         f"state for each year of {plural(metrics.artists, 'artist')} ({count(metrics.years)} years, "
         f"{count(metrics.silent_years)} of them without songs). It combines the yearly mean, weighted by the "
         "number of its songs, with the artist's lasting level and the neighbouring years. "
-        f"{_comparison(metrics)}"
+        f"{_comparison(metrics)} The picker above draws the state as “estimated course”, with "
+        "its 95% interval. In years without songs it interpolates."
     )
-
-
-def _figure(selection: Selection, table: pd.DataFrame, dimensions: list[str]) -> list[Figure]:
-    pictures = []
-    for artist in selection.artists:
-        rows = table[table["artist_id"] == artist.artist_id]
-        if rows.empty:
-            continue
-        widest = rows.loc[rows[f"{dimensions[0]}_state_sd"].idxmax()]
-        alt = (
-            f"{artist.name}: state of {joined(dimensions)} from {rows['year'].min()} to "
-            f"{rows['year'].max()}; {dimensions[0]} is most uncertain in {widest['year']:.0f}."
-        )
-        picture = svg(
-            f"states-{artist.artist_id}", (4.3, 2.9), alt,
-            partial(draw.states, states=rows, rows=artist.years, dimensions=dimensions),
-        )  # fmt: skip
-        pictures.append(Picture(picture, artist.name, f"{count(rows['n_songs'].sum())} songs"))
-    caption = (
-        f"State of {joined(dimensions)} (line) with its 95% interval (band), and the raw yearly means (dots, "
-        "larger for more songs; hollow: a possible reissue, excluded). Where songs are few, the state stays "
-        "near the artist's level and the band is wide; in years without songs it interpolates. Uncertainty: "
-        "the table below gives the coverage of these intervals on held-out years. A band is not about single "
-        "songs, whose scatter is wider."
-    )
-    return [Figure(tuple(pictures), caption)] if pictures else []
 
 
 def _scores(metrics: VariationalMetrics) -> Grid:

@@ -20,7 +20,7 @@ from tasks.emotion.contracts.influence import (
 )
 from tasks.emotion.influence import influence
 from tasks.emotion.params import InfluenceParams
-from tasks.emotion.sections.figures.followers import flows
+from tasks.emotion.sections.figures.influence_map import flows
 from tasks.emotion.ties import sound
 from tasks.emotion.ties.comparison import average_precision, paired, reciprocal_ranks
 from tasks.emotion.ties.links import pair_leaks

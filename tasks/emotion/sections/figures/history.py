@@ -2,98 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.sections.figures.style import COLOURS, standard_error, typical_spread
-from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once
+from tasks.report.drawing import GREY, PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKERS = ("o", "s", "^", "D", "v")
-
-
-def music(
-    figure: Figure, years: pd.DataFrame, changes: dict[str, pd.DataFrame], marked: Sequence[int]
-) -> None:
-    """Draw yearly means of one source, and the posteriors of change below."""
-    tall, *flat = figure.subplots(1 + len(changes), 1, sharex=True, height_ratios=[3, *[1] * len(changes)])
-    for index, (dimension, colour) in enumerate(COLOURS.items()):
-        if dimension == "loudness":
-            continue
-        mean = years[f"{dimension}_mean"].to_numpy(float)
-        error = 1.96 * standard_error(years, dimension, typical_spread(years, dimension))
-        tall.fill_between(years["year"], mean - error, mean + error, color=colour, alpha=0.18, linewidth=0)
-        tall.plot(
-            years["year"], mean, color=colour, label=dimension, marker=MARKERS[index], markersize=2.6,
-            linewidth=1.3,
-        )  # fmt: skip
-    tall.set_ylim(0, 1)
-    tall.set_ylabel("yearly mean")
-    label_once(tall)
-    for axes, (name, rows) in zip(flat, changes.items(), strict=True):
-        posterior(axes, rows)
-        axes.set_ylabel(f"P(change)\n{name}", fontsize=8)
-    for axes in (tall, *flat):
-        for year in marked:
-            axes.axvline(year, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-    for year in marked:
-        tall.text(year, 0.01, f" {year}", fontsize=7.5, color=INK, ha="left", va="bottom")
-
-
-def posterior(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the probability of a change by year, dark for the best segmentation."""
-    colours = np.where(rows["is_map"], INK, "#8d98a3")
-    axes.bar(rows["year"], rows["probability"], width=0.85, color=colours, linewidth=0)
-    axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.5, 1])
-
-
-def career(
-    figure: Figure,
-    rows: pd.DataFrame,
-    changes: pd.DataFrame,
-    dimensions: Sequence[str],
-    typical: dict[str, float],
-) -> None:
-    """Draw one artist: yearly means with error bars, regime means, posterior."""
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for index, dimension in enumerate(dimensions):
-        colour = COLOURS.get(dimension, GREY)
-        error = 1.96 * standard_error(rows, dimension, typical[dimension])
-        for reissue, part in rows.assign(error=error).groupby("reissue"):
-            top.errorbar(
-                part["year"], part[f"{dimension}_mean"], part["error"], fmt=MARKERS[index], markersize=4,
-                color=colour, elinewidth=0.9, alpha=0.45 if reissue else 1,
-                markerfacecolor="white" if reissue else colour, label=None if reissue else dimension,
-            )  # fmt: skip
-        if f"{dimension}_regime" in changes:
-            top.plot(
-                changes["year"], changes[f"{dimension}_regime"], color=colour, linewidth=3.5, alpha=0.3,
-                drawstyle="steps-mid",
-            )  # fmt: skip
-    top.set_ylim(0, 1)
-    label_once(top)
-    bottom.set_ylabel("P(change)", fontsize=8)
-    bottom.set_ylim(0, 1)
-    bottom.set_yticks([0, 0.5, 1])
-    if len(changes):
-        posterior(bottom, changes)
-    else:
-        bottom.text(0.5, 0.5, "too few years to look for changes", transform=bottom.transAxes, ha="center",
-                    va="center", color=GREY)  # fmt: skip
-    _whole_years(bottom)
-
-
-def _whole_years(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=3))
 
 
 def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:
@@ -189,21 +109,3 @@ def _groups(songs: np.ndarray, steps: int) -> np.ndarray:
     if 0 < count < full / 2 and group:
         groups[groups == group] = group - 1
     return groups
-
-
-def forecasts_over_time(
-    figure: Figure, rows: pd.DataFrame, dimension: str, z: float, test_from: float
-) -> None:
-    """Draw the measured years of one artist, and the forecasts from the years before."""
-    axes = figure.subplots()
-    axes.axvspan(test_from - 0.5, max(rows["time"].max() + 0.5, test_from), color="#f1f3f5", linewidth=0)
-    axes.errorbar(
-        rows["time"], rows["forecast"], z * rows["sd"], fmt="_", markersize=8, color=VERMILION,
-        elinewidth=0.9, alpha=0.85, label="forecast",
-    )  # fmt: skip
-    axes.plot(rows["time"], rows["truth"], "o", markersize=3.6, color=BLUE, label="measured")
-    axes.set_ylim(0, 1)
-    axes.set_xlim(rows["time"].min() - 1, rows["time"].max() + 1)
-    axes.set_ylabel(dimension)
-    label_once(axes)
-    _whole_years(axes)

@@ -1,0 +1,1 @@
+"""Picker of the report: every artist with career, changes, forecasts and neighbours."""
