@@ -7,6 +7,7 @@ it. Soiled, broken or mixed items may belong in another stream, which only the l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -45,6 +46,30 @@ BINS: dict[str, dict[str, ExampleItem]] = {
     },
 }
 """By city and material: an example item, with its stream as `Items` spells it."""
+
+
+FULL_NAMES = {
+    "HHW": "Household Hazardous Waste",
+    "Recyclable (PET bottles)": "Recyclable (bottles of PET plastic)",
+}
+"""Names on display of streams that the lists abbreviate."""
+_EXPLAINED = re.compile(r"(hazardous waste) \(HHW\)", re.IGNORECASE)
+
+
+def full_name(stream: str) -> str:
+    """Return the name of a stream for people, without an unexplained abbreviation."""
+    return FULL_NAMES.get(stream, stream)
+
+
+def spell_out(text: str) -> str:
+    """Return a text with the abbreviated streams in full.
+
+    >>> spell_out("It may be hazardous (HHW: 12 %).")
+    'It may be hazardous (Household Hazardous Waste: 12 %).'
+    >>> spell_out("Toronto: household hazardous waste (HHW), never a bin")
+    'Toronto: household hazardous waste, never a bin'
+    """
+    return re.sub(r"\bHHW\b", FULL_NAMES["HHW"], _EXPLAINED.sub(r"\1", text))
 
 
 def bin_of(city: str, material: str) -> str:

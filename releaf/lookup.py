@@ -8,7 +8,8 @@ loose, and the first one that finds a name decides:
 3. the same words without those that describe a state or a size ("an old tyre");
 4. a name whose words all occur in the question and end with its head noun ("green wine bottle");
 5. a kind of items that the list has, where it lacks the item ("toaster": small appliances);
-6. a name that has all words of the question and its head noun, if most such names have one bin.
+6. a name that has all words of the question and its head noun, if most such names have one bin;
+7. the kind of the last words ("office laptop computer").
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from releaf.words import (
 )
 
 Key = TypeVar("Key")
-Step = Literal["spelling", "name", "filler", "part", "kind", "broader"]
+Step = Literal["spelling", "name", "filler", "part", "kind", "head", "broader"]
 
 STRICT = ("spelling", "name", "filler")
 """Steps that find the item itself under another form of its name."""
@@ -59,9 +60,9 @@ _STATES = {
 _STATE_OF = {word: state for state, words in _STATES.items() for word in words.split()}
 _DIVERSE = frozenset(
     word_list(
-        "bag bar battery board bottle box bulb can cap case cleaner club container cover cream cup drum foil "
-        "glass iron jar lid mat net nut oil package pad paint paper part peanut plant pump ring salt sheet "
-        "stick tank tray tub tube wrap wrapper"
+        "bag bar battery board bottle box bulb can cap case cleaner club container cover cream cup drum foam "
+        "foil glass iron jar lid mat net nut oil package pad paint paper part peanut plant pump ring salt "
+        "sheet stick tank tray tub tube wrap wrapper"
     )
 )
 """Head nouns whose items go to different bins, so that the noun alone decides nothing."""
@@ -206,6 +207,8 @@ def reorder(words: Words) -> Words:
             return words[:at]
         if at and word in _PREPOSITIONS:
             after = tuple(other for other in words[at:] if other not in (*_PREPOSITIONS, "out", "a", "the"))
+            if word == "with":  # "an envelope with a plastic window" is no plastic envelope
+                after = tuple(other for other in after if other not in _MATERIALS)
             return (*reorder(after), *words[:at]) if after else words[:at]
     return words
 
@@ -262,8 +265,9 @@ def find(
     if not strict:
         steps += [
             ("part", lambda form: _part(index, form, skip)),
-            ("kind", lambda form: _kind(index, form)),
+            ("kind", lambda form: _kind(index, form, whole=True)),
             ("broader", lambda form: _broader(index, form, skip)),
+            ("head", lambda form: _kind(index, form, whole=False)),
         ]
     for step, places_of in steps:
         for form in forms:
@@ -279,16 +283,16 @@ def _part(index: ListIndex, form: Words, skip: Callable[[int], bool] | None) -> 
     named = [
         (len(words), place)
         for words, place in index.by_head.get(bare[-1], ())
-        if materials <= words <= set(bare) and not (skip and skip(place))
+        if materials <= words <= set(bare) and not words <= _DIVERSE and not (skip and skip(place))
     ]
     most = max((size for size, _ in named), default=0)
     yield from dict.fromkeys(place for size, place in named if size == most)
 
 
-def _kind(index: ListIndex, form: Words) -> tuple[int, ...]:
+def _kind(index: ListIndex, form: Words, *, whole: bool) -> tuple[int, ...]:
     """Return the places of the closest kind of the form, or of its last words."""
     bare = without_fillers(rename(form))
-    for at in range(len(bare)):
+    for at in range(1) if whole else range(1, len(bare)):
         member = bare[at:]
         if at and len(member) == 1 and member[0] in _DIVERSE:
             continue

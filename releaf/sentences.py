@@ -17,9 +17,7 @@ def say(answer: Answer) -> str:
 
     A bin is named only if the answer is sure of it.
     """
-    if answer.parts:
-        return " ".join(say(part) for part in answer.parts)
-    text = _say_bin(answer) if answer.sure else _say_doubt(answer)
+    text = " ".join(_say_bin(part) if part.sure else _say_doubt(part) for part in answer.parts or (answer,))
     return f"{text} {answer.caution}" if answer.caution else text
 
 

@@ -188,7 +188,7 @@ def products(words: Words) -> Iterator[Words]:
                 yield _once((*before, *product, *after))
                 if others and product[-1] != others[-1]:
                     yield _once((*before, product[0], *after))
-            if others:
+            elif others:
                 yield others
             return
 

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.ratings import KEEP_DAYS
+
 if TYPE_CHECKING:
     from service.engine import InferenceEngine
 
@@ -58,6 +60,20 @@ def _parser() -> argparse.ArgumentParser:
         default=ROOT / "data" / "feedback" / "ratings.db",
         metavar="FILE",
         help="SQLite database for answers and ratings",
+    )
+    serve.add_argument(
+        "--keep-days",
+        type=_positive_integer,
+        default=KEEP_DAYS,
+        metavar="N",
+        help="days after which an answer and its rating are deleted",
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name under which clients reach the service; may be repeated",
     )
     serve.add_argument(
         "--threads",
@@ -110,12 +126,17 @@ def _serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     from service.app import create_app
+    from service.connections import MAX_CONCURRENCY, TimedConnection
     from service.registry import fetch_champion
     from service.telemetry import log_event, log_to_stderr
 
     bundle = fetch_champion(ROOT)
     log_to_stderr()
-    app = create_app(lambda: _load_engine(bundle, options), requests_per_minute=options.rate or math.inf)
+    app = create_app(
+        lambda: _load_engine(bundle, options),
+        requests_per_minute=options.rate or math.inf,
+        hosts=[options.host, *options.allow_host],
+    )
     log_event("starting", page=f"http://{options.host}:{options.port}", bundle=str(bundle))
     uvicorn.run(
         app,
@@ -124,7 +145,8 @@ def _serve(options: argparse.Namespace) -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=20,
-        limit_concurrency=512,
+        limit_concurrency=MAX_CONCURRENCY,
+        http=TimedConnection,
         # A client could send a proxy header with another address and so escape the rate limit.
         proxy_headers=False,
     )
@@ -141,10 +163,12 @@ def _load_engine(bundle: Path, options: argparse.Namespace) -> InferenceEngine:
 
     torch.set_num_threads(options.threads)
     cache = ROOT / ".statewright" / "models"
-    assistant = load_assistant(bundle, threads=options.threads, cache=cache)
     writer = Writer(bundle, read_settings(bundle), cache)
+    writer.warm_up()
+    assistant = load_assistant(bundle, threads=options.threads, cache=cache)
     limits = EngineLimits(max_text_batch=options.batch_texts, max_photograph_batch=options.batch_photographs)
-    return start_engine(assistant, RatingLog(options.ratings), writer, limits)
+    ratings = RatingLog(options.ratings, keep_days=options.keep_days)
+    return start_engine(assistant, ratings, writer, limits)
 
 
 if __name__ == "__main__":

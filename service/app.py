@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from methods.vision.pictures import MAX_BYTES
 from service.engine import InferenceEngine
 from service.errors import ERROR_RESPONSES, add_exception_handlers
+from service.hosts import known_hosts
 from service.limits import BodySizeLimitMiddleware, RateLimiter
 from service.middleware import RequestMiddleware
 from service.routes import ROUTERS
@@ -29,6 +30,7 @@ def create_app(
     requests_per_minute: float = 120.0,
     max_body_bytes: int = MAX_BYTES + FORM_BYTES,
     timeout_s: float = 30.0,
+    hosts: Iterable[str] = (),
 ) -> FastAPI:
     """Create the application.
 
@@ -44,6 +46,8 @@ def create_app(
         Largest size of a request body.
     timeout_s : float
         Seconds until a request is answered with 503.
+    hosts : iterable of str
+        Further names under which the service answers, see `service.hosts`.
     """
 
     @asynccontextmanager
@@ -59,7 +63,7 @@ def create_app(
         title="ReleAF",
         summary="Find the bin of a waste item, the reasons, and ideas for its reuse.",
         version="1",
-        docs_url=None,  # the page of FastAPI loads scripts from another host
+        docs_url=None,  # the page of FastAPI loads scripts from another host; see `service.documentation`
         redoc_url=None,
         lifespan=lifespan,
         responses=ERROR_RESPONSES,
@@ -72,6 +76,7 @@ def create_app(
         RequestMiddleware,
         metrics=app.state.metrics,
         limiter=RateLimiter(requests_per_minute),
+        hosts=known_hosts(hosts),
         timeout_s=timeout_s,
     )
     add_exception_handlers(app)

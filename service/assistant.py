@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,43 @@ from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
-from releaf.answers import Answer, answer
+from releaf.answers import NOT_SURE, Answer, answer
 from releaf.asking import answer_question, items_in
-from releaf.bins import BINS, bin_of, material_shares
+from releaf.bins import BINS, bin_of, full_name, material_shares, spell_out
 from releaf.knowledge import Knowledge, assemble, read_ideas
 from releaf.mixture import Rules
-from releaf.photographs import Namer, load_namer
+from releaf.photographs import (
+    Observation,
+    Observer,
+    limit_confidence,
+    load_novelty,
+    load_observer,
+)
 from service.bundle import BundleError, Settings, read_settings, reranker_digest
 from service.model_cache import cache_in_folder
+
+UNLIKE_CEILING = 0.5
+"""Highest probability of an answer to a photograph that is unlike the known ones."""
 
 
 @dataclass(frozen=True)
 class Recognition:
     """The materials of a photograph, and an item that represents them.
 
-    The most likely material is first. The item is the one that `releaf.bins.BINS` names for the most likely
-    material of the most likely bin.
+    Attributes
+    ----------
+    materials, shares : dict of str to float
+        Probability of each material and of each bin, the most likely first. None exceeds its ceiling.
+    item : str
+        The item that `releaf.bins.BINS` names for the most likely material of the most likely bin.
+    unlike : bool
+        Whether the photograph is unlike those that the assistant has learned from.
     """
 
     materials: dict[str, float]
+    shares: dict[str, float]
     item: str
+    unlike: bool
 
 
 @dataclass(frozen=True)
@@ -53,15 +70,18 @@ class Assistant:
         Parameters of the search and of the mixture.
     encode : callable
         Texts to unit vectors of shape (texts, d).
-    name_materials : callable
+    observe : callable
         Pictures (height, width, 3) of uint8 to the probability of each material.
+    ceilings : mapping of str to float
+        Highest confidence that is shown for a photograph, for ``material`` and for the bin of each city.
     """
 
     settings: Settings
     knowledge: Knowledge
     rules: Rules
     encode: Callable[[list[str]], NDArray[np.float64]]
-    name_materials: Namer
+    observe: Observer
+    ceilings: Mapping[str, float]
 
     @property
     def version(self) -> str:
@@ -70,8 +90,16 @@ class Assistant:
 
     @property
     def reranker(self) -> str:
-        """The cross-encoder that re-ranks the passages, or ``none``."""
-        return self.settings.reranker.model if self.settings.reranker else "none"
+        """The name of the cross-encoder, or ``none``.
+
+        It is the last part of a path, because the service shows it.
+        """
+        return Path(self.settings.reranker.model).name if self.settings.reranker else "none"
+
+    def find_city(self, name: str) -> str | None:
+        """Return a city as the lists spell it, or None; upper and lower case are equal."""
+        folded = " ".join(name.split()).casefold()
+        return next((city for city in self.knowledge.cities if city.casefold() == folded), None)
 
     def items_in(self, question: str, city: str) -> tuple[str, ...]:
         """Return the items that a question asks about."""
@@ -85,17 +113,30 @@ class Assistant:
         """Answer a question about an item; `vector` is the unit vector of its name."""
         return answer(self.knowledge, city, item, vector, self.rules)
 
-    def recognize(self, materials: dict[str, float], city: str) -> Recognition:
+    def recognize(self, observation: Observation, city: str) -> Recognition:
         """Rank the materials of a photograph and select the item that represents them."""
-        ranked = dict(sorted(materials.items(), key=lambda pair: -pair[1]))
-        stream = next(iter(material_shares(city, ranked)))
+        ranked = dict(sorted(observation.materials.items(), key=lambda pair: -pair[1]))
+        shares = material_shares(city, ranked)
+        stream = next(iter(shares))
         material = next(name for name in ranked if bin_of(city, name) == stream)
-        return Recognition(ranked, BINS[city][material][0])
+        highest = UNLIKE_CEILING if observation.unlike else 1.0
+        return Recognition(
+            limit_confidence(ranked, min(highest, self.ceilings["material"])),
+            limit_confidence(shares, min(highest, self.ceilings[city])),
+            BINS[city][material][0],
+            observation.unlike,
+        )
 
     def answer_photograph(self, recognition: Recognition, city: str, vector: NDArray[np.float64]) -> Answer:
-        """Answer a photograph without text; `vector` is that of ``recognition.item``."""
-        shares = material_shares(city, recognition.materials)
-        return answer(self.knowledge, city, recognition.item, vector, self.rules, shares=shares)
+        """Answer a photograph without text; `vector` is that of ``recognition.item``.
+
+        The answer to an unlike photograph has no reasons and no ideas, because its item is a guess.
+        """
+        item, shares = recognition.item, recognition.shares
+        found = answer(self.knowledge, city, item, vector, self.rules, shares=shares)
+        if not recognition.unlike:
+            return found
+        return replace(found, strange=True, sure=False, level="low", reasons=(), alike=(), ideas=())
 
 
 def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None) -> Assistant:
@@ -129,8 +170,9 @@ def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None)
     )
     keep = no_cache if cache is None else cache_in_folder(cache)
     encode = load_onnx_encoder(settings.encoder, batch=32, threads=threads, keep=keep)
-    namer = _load_namer(folder, settings, threads, keep)
-    return Assistant(settings, _load_knowledge(folder), rules, encode, namer)
+    observer = _load_observer(folder, settings, threads, keep)
+    ceilings = json.loads((folder / "novelty.json").read_text(encoding="utf-8"))["ceilings"]
+    return Assistant(settings, _load_knowledge(folder), rules, encode, observer, ceilings)
 
 
 def _load_reranker(settings: Settings) -> Reranker | None:
@@ -168,14 +210,30 @@ def _load_knowledge(folder: Path) -> Knowledge:
     )
 
 
-def _load_namer(folder: Path, settings: Settings, threads: int, keep: ModelCache) -> Namer:
+def _load_observer(folder: Path, settings: Settings, threads: int, keep: ModelCache) -> Observer:
     vision, arrays = settings.vision, load_file(folder / "vision_model.safetensors")
-    materials = sorted(BINS["Toronto"])
-    if vision.photographs is None:
-        features_of = load_onnx_features(threads=threads, keep=keep)
-        return load_namer(arrays, materials, hidden=vision.hidden, features_of=features_of)
-    backbone = load_backbone(vision.backbone, size=(vision.height, vision.width), frozen=vision.frozen)
-    return load_namer(arrays, materials, hidden=vision.hidden, backbone=backbone)
+    backbone = (
+        None
+        if vision.photographs is None
+        else load_backbone(vision.backbone, size=(vision.height, vision.width), frozen=vision.frozen)
+    )
+    return load_observer(
+        arrays,
+        sorted(BINS["Toronto"]),
+        hidden=vision.hidden,
+        novelty=load_novelty(load_file(folder / "novelty_model.safetensors")),
+        backbone=backbone,
+        features_of=load_onnx_features(threads=threads, keep=keep),
+    )
+
+
+def name_in_full(answer: Answer) -> str:
+    """Return the bin for people; all names if the list or the question has several."""
+    if answer.parts:
+        names = (name_in_full(part) if part.sure else NOT_SURE for part in answer.parts)
+        return " + ".join(dict.fromkeys(names))
+    streams = list(answer.shares) if answer.listed else [answer.stream]
+    return " or ".join(full_name(stream) for stream in streams)
 
 
 def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[str, Any]:
@@ -183,22 +241,30 @@ def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[st
     return {
         "city": answer.city,
         "bin": answer.bin,
+        "bin_name": name_in_full(answer),
         "sure": answer.sure,
         "item": answer.item,
         "parts": [
-            {"item": part.item, "bin": part.bin, "sure": part.sure, "caution": part.caution}
+            {
+                "item": part.item,
+                "bin": part.bin,
+                "bin_name": name_in_full(part) if part.sure else NOT_SURE,
+                "sure": part.sure,
+                "caution": None if part.caution is None else spell_out(part.caution),
+            }
             for part in answer.parts
         ],
-        "because": [{"name": name, "bin": streams} for name, streams in answer.because],
+        "because": [{"name": name, "bin": spell_out(streams)} for name, streams in answer.because],
         "probability": round(answer.probability, 4),
         "shares": {stream: round(share, 4) for stream, share in answer.shares.items() if share >= 0.01},
         "listed": answer.listed,
         "confidence": round(answer.confidence, 4),
         "level": answer.level,
         "strange": answer.strange,
-        "caution": answer.caution,
+        "unlike": recognition is not None and recognition.unlike,
+        "caution": None if answer.caution is None else spell_out(answer.caution),
         "reasons": [asdict(passage) for passage in answer.reasons],
-        "alike": [{"name": name, "bin": stream} for name, stream in answer.alike],
+        "alike": [{"name": name, "bin": spell_out(streams)} for name, streams in answer.alike],
         "ideas": [asdict(idea) for idea in answer.ideas],
         "materials": None
         if recognition is None

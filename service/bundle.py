@@ -34,6 +34,8 @@ BUNDLE_FILES = (
     "recommendations.parquet",
     "vision_model.safetensors",
     "vision.json",
+    "novelty_model.safetensors",
+    "novelty.json",
     "evaluate.json",
     "adapter.safetensors",
 )

@@ -21,7 +21,8 @@ def get_engine(request: Request) -> InferenceEngine:
     """
     state = request.app.state
     if state.load_error is not None:
-        raise HTTPException(503, f"the model failed to load: {state.load_error}")
+        # The reason can contain paths of this machine, so it is in the log only.
+        raise HTTPException(503, "the model failed to load; the log of the service has the reason")
     if state.engine is None:
         raise HTTPException(503, "the model is loading; try again in a few seconds")
     engine: InferenceEngine = state.engine
@@ -38,14 +39,16 @@ EngineDep = Annotated[InferenceEngine, Depends(get_engine)]
 MetricsDep = Annotated[Metrics, Depends(get_metrics)]
 
 
-def check_city(engine: InferenceEngine, city: str) -> None:
-    """Raise an error if the assistant does not support a city.
+def find_city(engine: InferenceEngine, city: str) -> str:
+    """Return the name of a city as the lists spell it.
 
     Raises
     ------
     HTTPException
         404 if the city is unknown.
     """
-    cities = engine.assistant.knowledge.cities
-    if city not in cities:
+    name = engine.assistant.find_city(city)
+    if name is None:
+        cities = engine.assistant.knowledge.cities
         raise HTTPException(404, f"city: '{city}' is not supported; choose one of {', '.join(cities)}")
+    return name

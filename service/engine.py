@@ -17,11 +17,16 @@ from methods.serving.cache import Cache
 from methods.vision.pictures import decode
 from releaf.answers import Answer
 from releaf.asking import combine
+from releaf.photographs import Observation
 from service.assistant import Assistant, Recognition
-from service.ratings import RatingLog
+from service.ratings import LogError, RatingLog
+from service.telemetry import log_event
 from service.writing import Writer, WrittenAnswer
 
 Result = TypeVar("Result")
+
+LOG_TIMEOUT_S = 1.0
+"""Seconds that an answer waits for its log."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,10 @@ class InferenceEngine:
     writer: Writer
     texts: Batcher[str, NDArray[np.float64]]
     decoder: Batcher[bytes, NDArray[np.uint8]]
-    photographs: Batcher[NDArray[np.uint8], dict[str, float]]
+    photographs: Batcher[NDArray[np.uint8], Observation]
     cache: Cache[Answer]
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "engine"))
+    log_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "log"))
 
     async def answer_text(self, question: str, city: str) -> CachedAnswer:
         """Answer a question, from the cache if possible.
@@ -128,20 +134,38 @@ class InferenceEngine:
             lambda: self.writer.write(knowledge, question, answer, temperature=temperature, seed=seed)
         )
 
-    async def record_answer(self, question: str, answer: Answer, *, from_text: bool) -> str:
-        """Log an answer and return its identifier.
+    async def record_answer(self, question: str, answer: Answer, *, from_text: bool) -> str | None:
+        """Log an answer and return its identifier, or None if that fails.
 
-        `from_text` is false for the answer to a photograph without text.
+        The answer does not wait for a log that is locked, full or slow. `from_text` is false for the answer
+        to a photograph without text.
         """
         answer_id, model = uuid.uuid4().hex, self.assistant.version
-        await self._run_in_thread(
-            lambda: self.ratings.record_answer(answer_id, question, answer, model, from_text=from_text)
-        )
+        try:
+            await self._run_in_log(
+                lambda: self.ratings.record_answer(answer_id, question, answer, model, from_text=from_text)
+            )
+        except LogError as error:
+            log_event("answer not logged", error=str(error))
+            return None
         return answer_id
 
     async def rate(self, answer_id: str, rating: int) -> bool:
-        """Log a rating; return False if the log does not contain the answer."""
-        return await self._run_in_thread(lambda: self.ratings.rate(answer_id, rating))
+        """Log a rating; return False if the log does not contain the answer.
+
+        Raises
+        ------
+        LogError
+            If the log cannot be written in time.
+        """
+        return await self._run_in_log(lambda: self.ratings.rate(answer_id, rating))
+
+    async def _run_in_log(self, function: Callable[[], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        try:
+            return await asyncio.wait_for(loop.run_in_executor(self.log_thread, function), LOG_TIMEOUT_S)
+        except TimeoutError:
+            raise LogError(f"no reply within {LOG_TIMEOUT_S:g} s") from None
 
     async def _run_in_thread(self, function: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.threads, function)
@@ -152,6 +176,7 @@ class InferenceEngine:
         self.decoder.stop()
         self.photographs.stop()
         self.threads.shutdown()
+        self.log_thread.shutdown()
         self.ratings.close()
 
 
@@ -161,7 +186,7 @@ def start_engine(
     """Warm up the models of an assistant and start its batchers."""
     # The first call of a model is slow, so it is not left to the first user.
     assistant.encode(["glass jar"])
-    assistant.name_materials([np.zeros((64, 64, 3), dtype=np.uint8)])
+    assistant.observe([np.zeros((64, 64, 3), dtype=np.uint8)])
     if assistant.rules.reranker:
         assistant.rules.reranker.score_pairs([("glass jar", "glass jar")])
     return InferenceEngine(
@@ -181,7 +206,7 @@ def start_engine(
             max_queue_size=limits.max_decode_queue_size,
         ),
         photographs=Batcher(
-            assistant.name_materials,
+            assistant.observe,
             max_batch_size=limits.max_photograph_batch,
             max_wait_s=limits.max_wait_s,
             max_queue_size=limits.max_queue_size,

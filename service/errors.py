@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 
 from methods.serving.batching import QueueFullError
 from methods.vision.pictures import PictureError
+from service.ratings import RETRY_S, LogError
 from service.schemas import ErrorResponse
+from service.telemetry import log_event
 
 MAX_FAULTS = 5
 """Largest number of invalid fields that one response describes."""
@@ -49,6 +51,11 @@ def add_exception_handlers(app: FastAPI) -> None:
     @app.exception_handler(PictureError)
     async def handle_invalid_picture(request: Request, error: PictureError) -> Response:
         return error_response(422, str(error))
+
+    @app.exception_handler(LogError)
+    async def handle_unwritable_log(request: Request, error: LogError) -> Response:
+        log_event("rating not logged", error=str(error))
+        return error_response(503, "the rating cannot be stored now; try again later", retry_after_s=RETRY_S)
 
     @app.exception_handler(QueueFullError)
     async def handle_full_queue(request: Request, error: QueueFullError) -> Response:

@@ -11,6 +11,7 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.types import ASGIApp
 
 from service.errors import error_response
+from service.hosts import is_known
 from service.limits import RateLimiter
 from service.telemetry import LOGGER, Metrics, log_event
 
@@ -30,13 +31,23 @@ class RequestMiddleware(BaseHTTPMiddleware):
     metrics : Metrics
     limiter : RateLimiter
         It applies to the paths below ``/v1/``.
+    hosts : frozenset of str
+        Names under which the service answers, see `service.hosts`.
     timeout_s : float
         Seconds until a request is answered with 503.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, limiter: RateLimiter, timeout_s: float):
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        limiter: RateLimiter,
+        hosts: frozenset[str],
+        timeout_s: float,
+    ):
         super().__init__(app)
-        self._metrics, self._limiter, self._timeout_s = metrics, limiter, timeout_s
+        self._metrics, self._limiter = metrics, limiter
+        self._hosts, self._timeout_s = hosts, timeout_s
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Return the response of the application, or an error response in its place."""
@@ -60,6 +71,10 @@ class RequestMiddleware(BaseHTTPMiddleware):
     async def _respond(
         self, request: Request, call_next: RequestResponseEndpoint, request_id: str
     ) -> Response:
+        if not is_known(request.headers.get("host", ""), self._hosts):
+            return error_response(
+                400, "the header Host is not a name of this service; its option --allow-host adds a name"
+            )
         client = request.client.host if request.client else ""
         if request.url.path.startswith("/v1/") and (wait_s := self._limiter.acquire(client)):
             return error_response(

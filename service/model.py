@@ -37,10 +37,11 @@ class AssistantModel(PythonModel):
         return [self._answer(row) for row in pd.DataFrame(model_input).to_dict("records")]
 
     def _answer(self, row: Mapping[Any, Any]) -> dict[str, Any]:
-        question, city, picture = (_text(row.get(name)) for name in ("question", "city", "picture"))
-        cities = self.assistant.knowledge.cities
-        if city not in cities:
-            return {"error": f"city '{city}' is not supported; choose one of {', '.join(cities)}"}
+        question, name, picture = (_text(row.get(column)) for column in ("question", "city", "picture"))
+        city = self.assistant.find_city(name)
+        if city is None:
+            cities = ", ".join(self.assistant.knowledge.cities)
+            return {"error": f"city '{name}' is not supported; choose one of {cities}"}
         try:
             recognition = self._recognize(picture, city) if picture else None
         except ValueError as error:
@@ -61,7 +62,7 @@ class AssistantModel(PythonModel):
             content = base64.b64decode(picture, validate=True)
         except binascii.Error as error:
             raise ValueError(f"expected base64: {error}") from error
-        return self.assistant.recognize(self.assistant.name_materials([decode(content)])[0], city)
+        return self.assistant.recognize(self.assistant.observe([decode(content)])[0], city)
 
 
 def _text(value: Any) -> str:

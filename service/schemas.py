@@ -26,7 +26,9 @@ class AskRequest(RequestBody):
     question: QuestionText = Field(
         description="name or description of the item", examples=["broken wine glass"]
     )
-    city: CityName = Field(description="a city that `GET /v1/cities` lists", examples=["Toronto"])
+    city: CityName = Field(
+        description="a city that `GET /v1/cities` lists, in upper or lower case", examples=["Toronto"]
+    )
 
 
 class WriteRequest(AskRequest):
@@ -42,7 +44,7 @@ class RatingRequest(RequestBody):
     """A user's rating of one answer."""
 
     answer_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(
-        description="`answer_id` of the answer that is rated"
+        description="`answer_id` of the answer that is rated", examples=["0" * 32]
     )
     rating: Literal[-1, 0, 1] = Field(description="1: right, -1: wrong, 0: withdraw the rating")
 
@@ -75,6 +77,7 @@ class AnsweredItem(ResponseBody):
 
     item: str
     bin: str
+    bin_name: str
     sure: bool
     caution: str | None
 
@@ -91,10 +94,22 @@ class ReuseIdea(ResponseBody):
 class AnswerResponse(ResponseBody):
     """The bin of an item, its probability, the reasons, and ideas for reuse."""
 
-    answer_id: str = Field(description="identifier to send with a rating")
+    answer_id: str | None = Field(
+        description="identifier to send with a rating; null if the answer could not be logged"
+    )
     city: str
-    bin: str = Field(description="the bin, or `Not sure`; of several items, those of all joined by ` + `")
-    sure: bool = Field(description="false if the bin is not known; `shares` then holds guesses")
+    bin: str = Field(
+        description="the bin as the city's list names it, or `Not sure`; of several items, those of all "
+        "joined by ` + `"
+    )
+    bin_name: str = Field(
+        description="the same without abbreviations; all names if the list has the item in several bins; the "
+        "best guess if the answer is not sure"
+    )
+    sure: bool = Field(
+        description="false if the bin is not known: `shares` then holds guesses. A photograph without text "
+        "is sure from a probability of 0.6, if it is not `unlike` the known ones"
+    )
     item: str = Field(description="the item that was answered")
     parts: list[AnsweredItem] = Field(description="the items of a question about several; else empty")
     because: list[SimilarItem] = Field(description="names on the city's list that decided")
@@ -109,8 +124,11 @@ class AnswerResponse(ResponseBody):
         description="level of `confidence`: high above 0.3, low below 0.1 and for a `strange` item"
     )
     strange: bool = Field(
-        description="true if the city's list does not contain the item and no passage is similar to it; the "
-        "probability is then less reliable"
+        description="true if the city's list does not contain the item and no passage is similar to it, or "
+        "if the answer is that of an `unlike` photograph; the probability is then less reliable"
+    )
+    unlike: bool = Field(
+        description="true if the photograph is unlike those that the assistant has learned from"
     )
     caution: str | None = Field(description="warning for an item that may be hazardous")
     reasons: list[Passage] = Field(description="passages that support the bin")
@@ -156,6 +174,7 @@ class CitiesResponse(ResponseBody):
     """The supported cities and the version of the model."""
 
     cities: dict[str, list[str]] = Field(description="the bins of each city")
+    full_names: dict[str, str] = Field(description="names without abbreviations, of the bins that have one")
     model: str
 
 

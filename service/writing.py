@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from methods.serving.batching import QueueFullError
@@ -12,6 +13,7 @@ from releaf.answers import Answer, Citation
 from releaf.knowledge import Knowledge
 from releaf.sentences import written
 from service.bundle import Settings
+from service.telemetry import LOGGER, log_event
 
 if TYPE_CHECKING:
     from releaf.generation import GeneratedAnswer, Generator
@@ -29,7 +31,7 @@ class WrittenAnswer:
 
 
 class Writer:
-    """The language model of a bundle, loaded with the first request.
+    """The language model of a bundle, loaded by `warm_up` or with the first request.
 
     Parameters
     ----------
@@ -44,6 +46,28 @@ class Writer:
         self._generator: Generator | None = None
         self._generator_lock, self._pending_lock = Lock(), Lock()
         self._pending = 0
+
+    def warm_up(self) -> Thread:
+        """Load the model and write one word in a thread, so that the first user does not wait.
+
+        A failure is logged only: it does not concern the other answers, and the first request repeats it.
+        """
+        thread = Thread(target=self._warm_up, name="warm-up", daemon=True)
+        thread.start()
+        return thread
+
+    def _warm_up(self) -> None:
+        from releaf.prompt import Passage
+
+        started = time.perf_counter()
+        passage = Passage("Glass jars", "Glass jars go to the glass bin.", ("Anywhere: glass",))
+        try:
+            with self._generator_lock:
+                self._load_generator().write([("glass jar", "Anywhere", [passage])], most_tokens=2)
+        except Exception:
+            LOGGER.exception("the language model cannot be loaded")
+        else:
+            log_event("writer ready", seconds=round(time.perf_counter() - started, 3))
 
     def write(
         self, knowledge: Knowledge, question: str, answer: Answer, *, temperature: float, seed: int

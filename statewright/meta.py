@@ -222,7 +222,7 @@ def _file(value: Any) -> str:
 
 
 def _models(value: Any) -> tuple[Model, ...]:
-    """Return models from files, from mappings with the fields of `Model`, or from a list of either."""
+    """Return models from a file, a mapping with the fields of `Model`, or a list."""
     items = value if isinstance(value, list | tuple) else [value]
     if not items:
         raise ValueError

@@ -40,6 +40,7 @@ from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
 from statewright.running.failure import print_failure
 from statewright.running.limits import Limits, limits_of
+from statewright.running.prefect_runner import name_idle_flow_run
 from statewright.running.recorder import resume
 from statewright.running.servers import find_server, in_flow_run
 from statewright.scheduling import durations
@@ -188,6 +189,8 @@ def run(
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
                 print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+            if in_flow_run():
+                name_idle_flow_run()
             resume(root)
             return 0
         print_short_plan(session.plan.labelled, console, predict(session, limits_of(root, workers)))

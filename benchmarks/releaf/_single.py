@@ -79,13 +79,13 @@ def of_photographs(assistant: Assistant, contents: list[bytes]) -> Iterable[Step
     from service.assistant import as_record
 
     def in_all(content: bytes) -> Any:
-        guess = assistant.recognize(assistant.name_materials([decode(content)])[0], CITY)
+        guess = assistant.recognize(assistant.observe([decode(content)])[0], CITY)
         return as_record(assistant.answer_photograph(guess, CITY, assistant.encode([guess.item])[0]), guess)
 
     calls = [(content,) for content in contents]
     pictures = [([decode(content)],) for content in contents]
     yield "decode the photograph", decode, list(calls), None
-    yield "name the material", assistant.name_materials, list(pictures), SPECIFIED["/v1/look"]
+    yield "name the material", assistant.observe, list(pictures), SPECIFIED["/v1/look"]
     yield "an answer to a photograph, in all", in_all, list(calls), SPECIFIED["/v1/ask"]
 
 

@@ -1,7 +1,7 @@
 """Decode photographs from untrusted files.
 
 The size in the header is checked before a pixel is decoded, so a small file that claims a huge picture costs
-nothing.
+nothing. A picture that is accepted needs less than 300 MB of memory.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
+"""Maximum size of a JPEG that is not progressive; it is decoded at a reduced size."""
+MAX_WHOLE_PIXELS = 12_500_000
+"""Maximum size of the others, which are decoded whole: a few bytes can stand for all pixels."""
 DECODED_PIXELS = 4_000_000
 """Maximum size in memory: a larger picture is averaged over squares of pixels."""
 MIN_SIDE = 16
@@ -43,7 +46,8 @@ def decode(
     content : bytes
         A JPEG, PNG, WebP, BMP, or a GIF of one frame. Transparent pixels become white.
     max_bytes, max_pixels, min_side : int
-        Maximum size of the file, and maximum and minimum size of the picture.
+        Maximum size of the file, and maximum and minimum size of the picture. The maximum is at most
+        `MAX_WHOLE_PIXELS` for a picture that is not a JPEG, or is a progressive one.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def decode(
     PictureError
         If it is empty, too large, not a picture, damaged, animated, or smaller than `min_side`.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     if not content:
         raise PictureError("the file is empty; expected a photograph")
@@ -66,8 +70,7 @@ def decode(
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 _check_size(picture, max_pixels, min_side)
-                upright = ImageOps.exif_transpose(picture)
-                return np.asarray(_reduce(_on_white(upright)), dtype=np.uint8)
+                return np.asarray(_upright(_on_white(_reduced(picture)), picture), dtype=np.uint8)
         except UnidentifiedImageError:
             raise PictureError(f"the file is not a picture; expected one of {', '.join(FORMATS)}") from None
         except Image.DecompressionBombError:
@@ -83,29 +86,57 @@ def decode(
 
 def _check_size(picture: Image.Image, max_pixels: int, min_side: int) -> None:
     width, height = picture.size
-    if width * height > max_pixels:
+    pixels = max_pixels if _is_scaled(picture) else min(max_pixels, MAX_WHOLE_PIXELS)
+    if width * height > pixels:
         raise PictureError(
-            f"the picture is {width} x {height} pixels, more than the {max_pixels:,} that are decoded"
+            f"the picture is {width} x {height} pixels, more than the {pixels:,} that are decoded; "
+            "send a smaller one"
         )
     if min(width, height) < min_side:
         raise PictureError(
             f"the picture is {width} x {height} pixels; expected {min_side} or more on each side"
         )
-    # The first picture of an MPO is the photograph; the second is a preview or a stereo image.
-    frames = getattr(picture, "n_frames", 1)
-    if picture.format != "MPO" and frames > 1:
-        raise PictureError(f"the picture is animated ({frames} frames); send one still picture")
+    # The first picture of an MPO is the photograph; the second is a preview or a stereo image. The number of
+    # frames is not asked for, because a GIF would be read to its end.
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
+        raise PictureError("the picture is animated; send one still picture")
 
 
-def _reduce(picture: Image.Image) -> Image.Image:
-    return picture.reduce(math.ceil(math.sqrt(picture.width * picture.height / DECODED_PIXELS)))
+def _is_scaled(picture: Image.Image) -> bool:
+    # The decoder holds all coefficients of a progressive JPEG in memory, whatever the scale.
+    return picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
+
+
+def _reduced(picture: Image.Image) -> Image.Image:
+    """Return the picture with at most `DECODED_PIXELS`, in RGB or RGBA."""
+    width, height = picture.size
+    if _is_scaled(picture):
+        factor = _factor(picture)
+        # A JPEG is decoded at a half, a quarter or an eighth of its size without the other pixels.
+        picture.draft(None, (width // factor, height // factor))  # type: ignore[arg-type]
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    same = picture if picture.mode == mode else picture.convert(mode)
+    return same.reduce(_factor(same))
+
+
+def _factor(picture: Image.Image) -> int:
+    return math.ceil(math.sqrt(picture.width * picture.height / DECODED_PIXELS))
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
     from PIL import Image
 
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    rgba = picture.convert("RGBA")
-    background = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(background, rgba).convert("RGB")
+    if picture.mode == "RGB":
+        return picture
+    background = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(background, picture).convert("RGB")
+
+
+def _upright(picture: Image.Image, original: Image.Image) -> Image.Image:
+    """Rotate a picture as the EXIF data of the original say."""
+    from PIL import ExifTags, ImageOps
+
+    # The copy that is rotated is small, but a conversion may have lost its EXIF data.
+    orientation = original.getexif().get(ExifTags.Base.Orientation)
+    picture.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(picture)

@@ -249,7 +249,7 @@ plant and tree salvage | house plant | flower | plant :: plant | house plant | h
     potted plant | cut flower | bouquet | rose | tulip | dead plant | orchid | cactus | wilted flower |
     indoor plant
 leaf and non woody yardwaste | yard waste | garden trimming :: weed | leaf | hedge trimming | hedge
-    clipping | flower cutting | plant cutting | prunings | moss | straw | hay | pine needle | garden
+    clipping | flower cutting | plant cutting | prunings | moss | hay | pine needle | garden
     debris | plant trimming
 tree and brush | branch | tree trimming | tree branch | tree limb :: branch | brush wood | shrub | bush |
     twig | tree prunings | stick

@@ -79,8 +79,7 @@ FILLERS = frozenset(
 
 NAME_FILLERS = frozenset(
     words("""
-    disposable single use household domestic used old other clear transparent electric electronic electrical
-    all type clean
+    disposable single use household domestic used old other clear transparent all type clean
     """)
 )
 """Those of them that do not distinguish two names of a list."""

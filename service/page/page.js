@@ -2,10 +2,12 @@
 
 const HINT = "Take or drop a photo (one item, plain background)";
 const RETRY_MS = 2000;
+const LONG_MS = 3000; // a sentence that takes longer is announced
 
 let answerId = null;
 let question = null; // the question of the answer that is shown; null for a photo without text
 let photo = null;
+let fullNames = {}; // of bins whose name on the list is an abbreviation
 
 const byId = (id) => document.getElementById(id);
 const ratingButtons = () => document.querySelectorAll("[data-rating]");
@@ -66,8 +68,8 @@ function createBar([name, share]) {
   const progress = create("progress");
   progress.max = 1;
   progress.value = share;
-  progress.setAttribute("aria-label", name);
-  row.append(create("span", name), progress, create("span", percent(share)));
+  progress.setAttribute("aria-label", fullName(name));
+  row.append(create("span", fullName(name)), progress, create("span", percent(share)));
   return row;
 }
 
@@ -85,27 +87,47 @@ function createList(items) {
   return items.length ? [list] : [];
 }
 
+const fullName = (bin) => fullNames[bin] || bin;
+
 function describeProbability(answer) {
+  if (answer.parts.length)
+    return answer.parts.map((part) => `${part.item}: ${part.bin_name}`).join("; ") + ".";
   if (answer.listed) return `The list of ${answer.city} contains it as “${answer.listed}”.`;
-  if (answer.strange) return "Not sure: no known item is similar. Try another word, in English.";
-  const word = answer.probability >= 0.9 ? "Very likely" : answer.probability >= 0.6 ? "Probably" : "Not sure";
+  if (!question && answer.unlike)
+    return "The photo is unlike the photos that the assistant has learned from. " +
+      "Show one item on a plain background, or type its name.";
+  if (answer.strange) return "No known item is similar. Try another word, in English.";
+  if (!answer.sure)
+    return `The best guess is ${answer.bin_name}, with ${percent(answer.probability)}. ` +
+      "Describe the item more exactly, or ask your city.";
+  if (answer.because.length)
+    return "The list of " + answer.city + " has it, or its kind, as " +
+      answer.because.slice(0, 3).map((item) => `“${item.name}”`).join(" or ") + ".";
+  const word = answer.probability >= 0.9 ? "Very likely" : "Probably";
   const search = question ? ` Confidence of the search: ${answer.level}.` : ""; // a photo is not searched for
   return `${word}: ${percent(answer.probability)}.${search}`;
 }
+
+// A guess at random is not worth a chart.
+const hasGuess = (answer) => answer.listed || !(answer.strange || (!question && answer.unlike));
 
 function showReasons(answer) {
   const parts = { where: [], prepare: [], reuse: [] };
   for (const passage of answer.reasons) (parts[passage.part] || []).push(createQuote(passage));
   if (parts.where.length) {
     fill("reasons", answer.level === "low" && !answer.listed ? "Most similar card" : "Why", parts.where);
+  } else if (answer.unlike && !question) {
+    fill("reasons", "", []); // the material is a guess
   } else {
     let text = "No card covers this item.";
-    if (!answer.listed && question) text += " The bin is estimated from the names on the city's list.";
+    if (!answer.listed && question && !answer.strange) text += " The bin is estimated from the names on the city's list.";
     if (!answer.listed && !question) text += " The bin is that of its material.";
     fill("reasons", "Why", [create("p", text)]);
   }
   if (parts.prepare.length) byId("reasons").append(create("h2", "Before you throw it away"), ...parts.prepare);
-  if (answer.materials) {
+  if (answer.materials && answer.unlike && question) {
+    byId("reasons").prepend(create("p", "The photo is unlike the known photos, so it was not used.", "small"));
+  } else if (answer.materials && !answer.unlike) {
     const materials = Object.entries(answer.materials).filter(([, share]) => share >= 0.01).slice(0, 3);
     const text = materials.map(([name, share]) => `${name} ${percent(share)}`).join(", ");
     byId("reasons").prepend(create("p", `The photo looks like: ${text}.`, "small"));
@@ -120,17 +142,18 @@ function showAnswer(answer, title, text) {
   byId("written").textContent = "";
   byId("write").disabled = false;
   byId("asked").textContent = `${title} in ${answer.city}`;
-  byId("bin").textContent = answer.bin;
+  byId("bin").textContent = answer.sure || answer.parts.length ? answer.bin_name : "Not sure";
   byId("sure").textContent = describeProbability(answer);
   byId("caution").hidden = !answer.caution;
   byId("caution").textContent = answer.caution || "";
   const shares = Object.entries(answer.shares).slice(0, 4);
-  fill("others", "How likely each bin is", shares.length > 1 ? shares.map(createBar) : []);
+  fill("others", "How likely each bin is", shares.length > 1 && hasGuess(answer) ? shares.map(createBar) : []);
   showReasons(answer);
   const similar = answer.alike.map((item) => create("li", `${item.name}: ${item.bin}`));
   fill("alike", "Similar items on the city's list", createList(similar));
   for (const button of ratingButtons()) button.setAttribute("aria-pressed", "false");
   byId("thanks").textContent = "";
+  byId("ratings").hidden = !answerId; // the service could not store the answer
   byId("answer").hidden = false;
   byId("answer").scrollIntoView({ behavior: "smooth", block: "start" });
 }
@@ -197,6 +220,14 @@ async function write() {
   const asked = question;
   byId("write").disabled = true;
   byId("written").textContent = "Writing…";
+  const started = Date.now();
+  const timer = setInterval(() => {
+    const elapsed = Date.now() - started;
+    if (asked !== question || elapsed < LONG_MS) return;
+    byId("written").textContent =
+      `Writing… It takes longer than usual on this machine (${Math.round(elapsed / 1000)} s). ` +
+      "The bin above does not change.";
+  }, 500);
   try {
     const written = await post("/v1/write", asked);
     if (asked !== question) return; // another answer is shown now
@@ -205,6 +236,7 @@ async function write() {
   } catch (error) {
     if (asked === question) byId("written").textContent = error.message;
   } finally {
+    clearInterval(timer);
     if (asked === question) byId("write").disabled = false;
   }
 }
@@ -223,7 +255,8 @@ function acceptDrops() {
 
 async function loadCities() {
   try {
-    const { cities } = await call("/v1/cities");
+    const { cities, full_names: names } = await call("/v1/cities");
+    fullNames = names;
     byId("city").replaceChildren(...Object.keys(cities).map((name) => create("option", name)));
     const preferred = [storedCity(), "Toronto"].find((name) => name in cities);
     if (preferred) byId("city").value = preferred;

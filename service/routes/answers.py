@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from releaf.answers import Answer
 from service.assistant import Recognition, as_record
-from service.dependencies import EngineDep, MetricsDep, check_city
+from service.dependencies import EngineDep, MetricsDep, find_city
 from service.engine import InferenceEngine
 from service.schemas import (
     AnswerResponse,
@@ -57,8 +57,7 @@ async def find_answer(
     body: AskRequest, engine: InferenceEngine, metrics: Metrics, response: Response
 ) -> Answer:
     """Answer a question; report a cache hit or miss in a header and the metrics."""
-    check_city(engine, body.city)
-    result = await engine.answer_text(body.question, body.city)
+    result = await engine.answer_text(body.question, find_city(engine, body.city))
     outcome = "hit" if result.hit else "miss"
     metrics.cache.labels(outcome).inc()
     response.headers["x-cache"] = outcome

@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Form, UploadFile
 from starlette.exceptions import HTTPException
 
 from releaf.bins import BINS
-from service.dependencies import EngineDep, MetricsDep, check_city
+from service.dependencies import EngineDep, MetricsDep, find_city
 from service.routes.answers import create_answer_response
 from service.schemas import MAX_CHARACTERS, AnswerResponse
 
@@ -20,7 +20,9 @@ async def look(
     engine: EngineDep,
     metrics: MetricsDep,
     picture: Annotated[UploadFile, File(description="a JPEG, PNG, WebP, BMP or still GIF")],
-    city: Annotated[str, Form(max_length=60, description="a city that `GET /v1/cities` lists")],
+    city: Annotated[
+        str, Form(max_length=60, description="a city that `GET /v1/cities` lists", examples=["Toronto"])
+    ],
     question: Annotated[
         str, Form(max_length=MAX_CHARACTERS, description="name of the item; replaces the recognized material")
     ] = "",
@@ -30,7 +32,7 @@ async def look(
     With a question, the bin is that of the item that the question names. The material is then additional
     information.
     """
-    check_city(engine, city)
+    city = find_city(engine, city)
     if city not in BINS:
         raise HTTPException(
             404, f"city: photographs are not supported in {city}; type the name of the item instead"

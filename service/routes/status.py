@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from releaf.bins import FULL_NAMES
 from service.dependencies import EngineDep, MetricsDep
 from service.schemas import CitiesResponse, HealthResponse, ReadyResponse
 
@@ -36,5 +37,6 @@ async def cities(engine: EngineDep) -> CitiesResponse:
     models = engine.assistant.knowledge.models
     return CitiesResponse(
         cities={city: list(model.streams) for city, model in sorted(models.items())},
+        full_names=FULL_NAMES,
         model=engine.assistant.version,
     )

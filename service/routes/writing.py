@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
+from releaf.bins import spell_out
 from service.dependencies import EngineDep, MetricsDep
 from service.routes.answers import find_answer
 from service.schemas import Passage, WriteRequest, WriteResponse
@@ -24,12 +25,14 @@ async def write(
     answer = await find_answer(body, engine, metrics, response)
     written = await engine.write(body.question, answer, body.temperature, body.seed)
     passages = [Passage.model_validate(passage) for passage in written.passages]
+    generated = asdict(written.generated)
+    generated["text"] = spell_out(generated["text"])
     return WriteResponse.model_validate(
         {
-            **asdict(written.generated),
+            **generated,
             "passages": passages,
             "bin": answer.bin,
             "sure": answer.sure,
-            "caution": answer.caution,
+            "caution": None if answer.caution is None else spell_out(answer.caution),
         }
     )

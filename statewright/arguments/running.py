@@ -42,7 +42,9 @@ def add_run(subcommands: Subcommands) -> None:
     )
     add_strict(run)
     run.add_argument(
-        "--name", default="statewright", help="name of the run in MLflow and Prefect (default: %(default)s)"
+        "--name",
+        default="statewright",
+        help="name of the run in MLflow and Prefect (default: that of its pipeline)",
     )
     add_verbosity(run)
     run.set_defaults(

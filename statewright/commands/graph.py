@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ def _draw(options: argparse.Namespace) -> int:
     from statewright.request import as_request
     from statewright.scheduling.durations import ranges
     from statewright.session import open_session
+    from statewright.workspace import control_folder
 
-    output = options.output.absolute() if options.output else None
+    output = Path(os.path.realpath(options.output)) if options.output else None
     session = open_session(Path.cwd(), as_request(options.targets))
     root, workflow = session.repository.root, session.workflow
     drawn = stage_graph(workflow, session.plan, ranges(root, workflow), _failed(root))
@@ -73,6 +75,8 @@ def _draw(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return OK
     try:
+        if output.is_relative_to(control := root / ".statewright"):
+            control_folder(control)  # which git then ignores
         with replacing(output) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:

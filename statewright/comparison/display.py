@@ -37,10 +37,12 @@ def print_difference(difference: RevisionDifference, console: Console) -> None:
     """Print the stages, params, metrics and sizes that differ."""
     console.print(headline(difference), soft_wrap=True)
     if rows := stage_rows(difference):
-        table = _table("stage", "change", "predicted", "why")
+        predicted = any(row.duration for row in rows)
+        table = _table("stage", "change", *(["predicted"] if predicted else []), "why")
         for row, stage in zip(rows, difference.stages, strict=True):
             style = COLOURS[stage.verdict] if stage.verdict != "skip" else ""
-            table.add_row(Text(row.stage), Text(row.change, style=style), row.duration, Text(row.cause))
+            times = [row.duration] if predicted else []
+            table.add_row(Text(row.stage), Text(row.change, style=style), *times, Text(row.cause))
         console.print(table, width=width_of(console))
     for title, files in (("params", difference.params), ("metrics", difference.metrics)):
         if values := list(value_rows(files)):

@@ -21,6 +21,7 @@ from statewright.comparison.display import print_values
 from statewright.comparison.run_details import RunDetails, prefect_page
 from statewright.comparison.summary import output_rows, value_rows
 from statewright.record.transitions.model import Transition, Values
+from statewright.running.failure import end_of_output, print_block
 from statewright.terminal.display import COLOURS
 from statewright.terminal.words import clock, counted, one_line, shortened, width_of
 
@@ -73,6 +74,12 @@ def print_run(details: RunDetails, console: Console) -> None:
         line.append(f", commit {commit[:12]}" + (" with uncommitted changes" if run.run.dirty else ""))
     console.print(line, soft_wrap=True)
     _print_stages(run, console)
+    for stage in run.stages:
+        if stage.status == "failed" and stage.stage in details.logs:
+            console.print(
+                Text(f"\nend of the output of {one_line(stage.stage)}", style="red"), soft_wrap=True
+            )
+            print_block(end_of_output(details.logs[stage.stage]), console)
     changes = details.changes
     for title, files in (("params", changes.params), ("metrics", changes.metrics)):
         if rows := list(value_rows(files)):
@@ -119,7 +126,8 @@ def _links(details: RunDetails) -> list[tuple[str, str]]:
     if not lines and run.stages:
         lines = [("logs", "removed from this folder; MLflow has the end of each")]
     if run.is_recorded:
-        lines.append(("MLflow", run.run.link or f"run {run.run.run_id}; `statewright ui` shows it"))
+        pages = [part.run.link or f"run {part.run.run_id}" for part in run.parts or (run,)]
+        lines += [("MLflow", page) for page in pages]
     else:
         lines.append(("MLflow", "is being recorded; `statewright record` waits for it"))
     if prefect := prefect_page(run):

@@ -54,8 +54,9 @@ def after_failures(results: Results, run: Transition) -> Results:
     for stage in run.stages:
         if stage.status == "failed":
             was = records.get(stage.stage)
-            outputs = {f"output:{path}": version for path, version in was.outputs.items()} if was else {}
-            records[stage.stage] = replace(stage, tags={**stage.tags, **outputs})
+            outputs = was.outputs if was else {}
+            tags = {f"output:{path}": version for path, version in outputs.items() if version}
+            records[stage.stage] = replace(stage, tags={**stage.tags, **tags})
     return replace(results, records=records)
 
 

@@ -69,10 +69,7 @@ def place(widths: Mapping[str, float], edges: Iterable[tuple[str, str]]) -> Layo
     widths : mapping of str to float
         Name of each node -> width of its box in pixels.
     """
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(widths)
-    graph.add_edges_from(edges)
-    reduced = nx.transitive_reduction(graph)
+    reduced = without_implied_edges(widths, edges)
     columns = _columns(reduced)
     number = max(columns.values(), default=0) + 1
     wide = [max((widths[n] for n, c in columns.items() if c == k), default=0.0) for k in range(number)]
@@ -86,7 +83,7 @@ def place(widths: Mapping[str, float], edges: Iterable[tuple[str, str]]) -> Layo
         if len(groups) > 1:
             lanes.append(Lane(title, top))
             top += TITLE_HEIGHT if title else 0.0
-        heights = _heights(reduced.subgraph(nodes), columns)
+        heights = _heights(nodes, reduced, columns)
         low = min(heights[n] - BOX_HEIGHT / 2 for n in nodes)
         for item, y in heights.items():
             if isinstance(item, str):
@@ -98,6 +95,19 @@ def place(widths: Mapping[str, float], edges: Iterable[tuple[str, str]]) -> Layo
     width = max((box.x + box.width for box in boxes.values()), default=0.0)
     lowest = [box.y + box.height for box in boxes.values()] + list(bends.values())
     return Layout(boxes, paths, tuple(lanes), width, max(lowest, default=0.0))
+
+
+def without_implied_edges(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> nx.DiGraph[str]:
+    """Return a graph without the edges that follow from others, in a fixed order.
+
+    The order of networkx's transitive reduction is that of sets, which differs between processes.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(nodes)
+    graph.add_edges_from(edges)
+    needed = nx.transitive_reduction(graph)
+    graph.remove_edges_from([edge for edge in graph.edges if not needed.has_edge(*edge)])
+    return graph
 
 
 def _columns(graph: nx.DiGraph[str]) -> dict[str, int]:
@@ -113,9 +123,11 @@ def _lanes(graph: nx.DiGraph[str]) -> list[tuple[str, list[str]]]:
     """Return the parts that share at most a first node, each with a title."""
     hubs = [node for node in graph if not graph.in_degree(node) and _divides(graph, node)]
     rest = graph.subgraph([node for node in graph if node not in hubs])
-    parts = sorted(nx.weakly_connected_components(rest), key=len, reverse=True)
-    alone = [node for part in parts if len(part) == 1 for node in part]
     order = {node: k for k, node in enumerate(graph)}
+    parts = sorted(
+        nx.weakly_connected_components(rest), key=lambda part: (-len(part), min(order[n] for n in part))
+    )
+    alone = [node for part in parts if len(part) == 1 for node in part]
     lanes = [(_title(part), sorted(part, key=order.__getitem__)) for part in parts if len(part) > 1]
     if hubs:
         lanes.insert(0, ("", hubs))
@@ -135,14 +147,19 @@ def _title(nodes: Iterable[str]) -> str:
     return prefixes.pop() if len(prefixes) == 1 else ""
 
 
-def _heights(graph: nx.DiGraph[str], columns: Mapping[str, int]) -> dict[str | Bend, float]:
+def _heights(
+    nodes: Sequence[str], graph: nx.DiGraph[str], columns: Mapping[str, int]
+) -> dict[str | Bend, float]:
     """Return the height of the middle of each node, and of each bend of an edge."""
     chain: nx.Graph[str | Bend] = nx.Graph()
     layers: dict[int, list[str | Bend]] = {}
-    for node in graph:
+    for node in nodes:
         layers.setdefault(columns[node], []).append(node)
         chain.add_node(node)
+    inside = set(nodes)
     for a, b in graph.edges:
+        if not {a, b} <= inside:
+            continue
         items: list[str | Bend] = [a, *((a, b, k) for k in range(columns[a] + 1, columns[b])), b]
         for item in items[1:-1]:
             layers.setdefault(int(item[2]), []).append(item)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import networkx as nx
-
+from statewright.graph.layout import without_implied_edges
 from statewright.graph.model import STATES, StageGraph
 from statewright.graph.svg import colours, label
 
@@ -11,10 +10,7 @@ from statewright.graph.svg import colours, label
 def write_mermaid(graph: StageGraph) -> str:
     """Return the flowchart; edges that follow from others are left out."""
     number = {name: f"s{k}" for k, name in enumerate(graph.nodes)}
-    reduced: nx.DiGraph[str] = nx.DiGraph()
-    reduced.add_nodes_from(graph.nodes)
-    reduced.add_edges_from(graph.edges)
-    reduced = nx.transitive_reduction(reduced)
+    reduced = without_implied_edges(graph.nodes, graph.edges)
     lines = ["flowchart LR"]
     for name, node in graph.nodes.items():
         text = f"{_escape(label(node))}<br/>{_escape(node.status)}"

@@ -1,4 +1,4 @@
-"""The pipelines of a repository: a partition of its stages, by the names that they have.
+"""The pipelines of a repository: a partition of its stages by their names.
 
 ::
 
@@ -24,7 +24,7 @@ REPOSITORY = ""
 
 
 def pipelines(workflow: Workflow) -> dict[str, str]:
-    """Return address -> name of the pipeline, such as ``emotion``, ``speech`` or ``speech/fit``.
+    """Return address -> name of the pipeline: ``emotion``, ``speech/fit``.
 
     The stages of the repository's own pipeline have the name `REPOSITORY`.
     """
@@ -77,12 +77,12 @@ def parts(workflow: Workflow, addresses: Iterable[str]) -> dict[str, tuple[str, 
 
 
 def _folder(address: str) -> str:
-    """Return the folder of the stage's `dvc.yaml`, relative to the root; empty for the root."""
+    """Return the folder of the stage's `dvc.yaml`; empty for the root."""
     return address.rpartition(":")[0].rpartition("/")[0]
 
 
 def _prefixed(stage: Stage) -> str | None:
-    """Return the group of a stage by its prefix, or None if its name has no hyphen."""
+    """Return the group of a stage by its prefix, or None without a hyphen."""
     prefix, hyphen, _ = stage.group.rpartition(":")[2].partition("-")
     return "/".join(filter(None, (_folder(stage.address), prefix))) if hyphen and prefix else None
 
@@ -92,7 +92,7 @@ def _above(name: str) -> str:
 
 
 def _separate(workflow: Workflow, groups: Mapping[str, str]) -> set[str]:
-    """Return the groups that need no other group, also indirectly, and that no other group needs."""
+    """Return the groups that need no other group, and that none needs."""
     needed: dict[str, set[str]] = {}
     joined: set[str] = set()
     for address in workflow.stages:

@@ -145,11 +145,13 @@ def experiment_name(root: Path, pipeline: str = "") -> str:
 
 
 def experiment_ids(client: MlflowClient, root: Path) -> list[str]:
-    """Return the ids of the experiments of a repository: its own, and those of its pipelines."""
+    """Return the ids of the experiments of a repository and its pipelines."""
     name = experiment_name(root)
     own = client.get_experiment_by_name(name)
-    pattern = name.replace("'", "''")
-    others = client.search_experiments(filter_string=f"name LIKE '{pattern}/%'")
+    quote = '"' if "'" in name else "'"
+    alike = client.search_experiments(filter_string=f"name LIKE {quote}{name}/%{quote}")
+    # "_" and "%" in the name stand for other characters, too.
+    others = [experiment for experiment in alike if experiment.name.startswith(f"{name}/")]
     return [str(e.experiment_id) for e in (*([own] if own else []), *others)]
 
 
@@ -197,7 +199,7 @@ def is_temporary(error: Exception) -> bool:
 
 
 def context_tags(root: Path, command: str = "") -> dict[str, str]:
-    """Return tags: user, command line, repository, branch and commit, whether the checkout has changes.
+    """Return tags: user, command line, and the state of git.
 
     Parameters
     ----------

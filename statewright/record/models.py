@@ -86,7 +86,7 @@ def log_model(
 
 
 def find_models(client: MlflowClient, experiment_id: str) -> dict[str, str]:
-    """Return hash -> id of the recorded models of an experiment, the newest of each hash."""
+    """Return hash -> id of the models of an experiment, the newest of each."""
     models = client.search_logged_models(
         [experiment_id], order_by=[{"field_name": "creation_timestamp", "ascending": True}], max_results=1000
     )
@@ -116,7 +116,7 @@ def log_model_metrics(
     at: float,
     data: DatasetRecord | None = None,
 ) -> None:
-    """Record metrics of a run that describe a model: MLflow shows them at the run and at the model.
+    """Record metrics of a run that describe a model, at the run and at the model.
 
     Parameters
     ----------

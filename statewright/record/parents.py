@@ -1,4 +1,4 @@
-"""A transition of one pipeline, as a run of MLflow shows it: plain values and Markdown.
+"""A transition of one pipeline, as a run of MLflow shows it.
 
 A run of several pipelines has a parent run in the experiment of each.
 """
@@ -87,7 +87,7 @@ def plan_markdown(parent: ParentRecord) -> str:
 
 
 def note(parent: ParentRecord, context: Mapping[str, str], end: ParentEnd | None = None) -> str:
-    """Return the description of a run: how to repeat it, its flow run, and what became of the stages.
+    """Return the description of a run: command, flow run and stages.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Columns, first rows and tensors of a data file, without the libraries of tables and arrays.
+"""Columns, first rows and tensors of a data file, without numpy and pandas.
 
 CSV and JSON are read with the standard library, Parquet with pyarrow if it is installed. Of a file of
 tensors only the header is read, and the first item of each tensor.
@@ -83,7 +83,7 @@ class Tensors:
 
 
 def read_data(path: Path) -> Table | Tensors | None:
-    """Return columns or tensors of a file; None if it is of another kind or cannot be read."""
+    """Return columns or tensors of a file; None if it cannot be read."""
     readers = {
         ".csv": lambda: _read_csv(path, ","),
         ".tsv": lambda: _read_csv(path, "\t"),

@@ -137,7 +137,7 @@ def start_parent(
 def end_parent(
     record: Record, status: str, end: ParentEnd | None = None, *, at: float | None = None, chart: str = ""
 ) -> None:
-    """End a transition's run as FINISHED, FAILED or KILLED, with the headline metrics.
+    """End a transition's run as FINISHED, FAILED or KILLED, with its metrics.
 
     Parameters
     ----------
@@ -173,15 +173,16 @@ def _log_end(record: Record, run_id: str, end: ParentEnd, at: float, chart: str)
 
 
 def _link_data(record: Record, run_id: str) -> None:
-    """Link a transition to its models, and to the data that none of its stages wrote."""
+    """Link a transition to its models, and to data that no stage of it wrote."""
     written = {path for done in record.stages for path in done.outputs}
     data = {data.path: data for done in record.stages for data in done.datasets}
     log_datasets(
         record.client, run_id, [d for path, d in data.items() if path not in written], record.context
     )
-    ids = record.models or {}
-    models = [ids[model.digest] for done in record.stages for model in done.models if model.digest in ids]
-    log_model_outputs(record.client, run_id, models)
+    digests = [model.digest for done in record.stages for model in done.models]
+    if digests:
+        ids = _known_models(record)
+        log_model_outputs(record.client, run_id, [ids[digest] for digest in digests if digest in ids])
 
 
 def log_reports(record: Record, done: StageRecord) -> None:
@@ -269,8 +270,15 @@ def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
     metrics += finite(done.used.items())
     params = dict(flatten(done.params)) if done.params else {}
     results = finite(done.metrics.items())
-    log_datasets(client, run_id, done.datasets, record.context)
-    models = _model_ids(record, run_id, done, params)
+    models: list[str] = []
+    problem: Exception | None = None
+    try:
+        log_datasets(client, run_id, done.datasets, record.context)
+        models = _model_ids(record, run_id, done, params)
+    except Exception as error:  # a server of MLflow 2 has no models: the rest is recorded
+        if is_temporary(error):
+            raise
+        problem = error
     if models:
         data = [data for data in done.datasets if data.digest not in (record.models or {})]
         measured_on = data[0] if len(data) == 1 else None
@@ -284,29 +292,37 @@ def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
         log_reports(record, done)
     finally:
         log_files(client, run_id, done.files)
+    if problem:
+        raise problem
 
 
 def _model_ids(record: Record, run_id: str, done: StageRecord, params: Mapping[str, Any]) -> list[str]:
-    """Record the models that a stage wrote or read, and return their ids; those it wrote are last.
+    """Record the models that a stage wrote or read, and return their ids.
 
     Its metrics describe the last one.
     """
     if not (done.models or done.datasets):
         return []
-    if record.models is None:
-        record.models = find_models(record.client, record.experiment_id)
+    models = _known_models(record)
     hashes = {data.digest for data in done.datasets}
-    read = [model for digest, model in record.models.items() if digest in hashes]
+    read = [model for digest, model in models.items() if digest in hashes]
     if read:
         log_model_inputs(record.client, run_id, read)
     wrote = []
     for model in done.models:
         # A restored model is the one that an earlier run has written.
-        if done.status != "ran" and model.digest in record.models:
+        if done.status != "ran" and model.digest in models:
             continue
         wrote.append(log_model(record.client, record.experiment_id, run_id, model, params))
-        record.models[model.digest] = wrote[-1]
+        models[model.digest] = wrote[-1]
     return [*read, *wrote]
+
+
+def _known_models(record: Record) -> dict[str, str]:
+    """Return hash -> id of the models in the experiment."""
+    if record.models is None:
+        record.models = find_models(record.client, record.experiment_id)
+    return record.models
 
 
 def _record_trials(record: Record, done: StageRecord, stage_id: str, identity: str) -> None:

@@ -1,4 +1,4 @@
-"""Artifacts that the top level of a `dvc.yaml` declares, and the default remote storage."""
+"""Artifacts at the top level of a `dvc.yaml`, and the default remote storage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def declared_models(repository: Repository, stage: Stage) -> list[Model]:
 
 
 def remote_address(repository: Repository) -> str:
-    """Return the address of the default remote storage, without secrets; empty if there is none."""
+    """Return the address of the default remote, without secrets, or nothing."""
     config = repository.repo.config
     name = config["core"].get("remote")
     return mask_text(str(config["remote"].get(name, {}).get("url", ""))) if name else ""

@@ -260,7 +260,7 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
     )
     with work.recorder.noting_problems():
         models = models_of(work, stage, outputs) if status in ("ran", "restored") else ()
-        record = replace(record, datasets=datasets_of(work, stage, inputs), models=models)
+        record = replace(record, datasets=datasets_of(work, inputs), models=models)
     work.recorder.stage(mask_record(record))
 
 

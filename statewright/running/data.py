@@ -1,8 +1,10 @@
-"""The data that a stage has read and the models that it has written, for the record."""
+"""The data that a stage read and the models that it wrote, for the record."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from statewright.meta import Model
@@ -15,8 +17,8 @@ from statewright.state import Hashes
 from statewright.workflow import Stage
 
 
-def datasets_of(work: Work, stage: Stage, inputs: Hashes) -> tuple[DatasetRecord, ...]:
-    """Return the dependencies of a stage that DVC tracks: outputs of stages and of `.dvc` files."""
+def datasets_of(work: Work, inputs: Hashes) -> tuple[DatasetRecord, ...]:
+    """Return the dependencies of a stage that are outputs in DVC's cache."""
     repository = work.writer.repository
     remote = remote_address(repository)
     records = []
@@ -29,7 +31,7 @@ def datasets_of(work: Work, stage: Stage, inputs: Hashes) -> tuple[DatasetRecord
 
 
 def models_of(work: Work, stage: Stage, outputs: Hashes) -> tuple[ModelRecord, ...]:
-    """Return the models among the outputs: those of `meta.model`, and DVC's artifacts of the type model."""
+    """Return the outputs that `meta.model` or DVC's artifacts declare as models."""
     return tuple(
         ModelRecord(
             name=model.name or PurePosixPath(model.file).stem,
@@ -46,7 +48,14 @@ def models_of(work: Work, stage: Stage, outputs: Hashes) -> tuple[ModelRecord, .
 
 
 def _models(work: Work, stage: Stage) -> Iterator[Model]:
-    own = stage.settings.model
+    own = [
+        replace(
+            model,
+            file=_below(stage, model.file),
+            example=_below(stage, model.example) if model.example else None,
+        )
+        for model in stage.settings.model
+    ]
     yield from own
     files = {model.file for model in own}
     for model in declared_models(work.writer.repository, stage):
@@ -54,8 +63,13 @@ def _models(work: Work, stage: Stage) -> Iterator[Model]:
             yield model
 
 
+def _below(stage: Stage, path: str) -> str:
+    """Return a path, which is written as under `outs`, relative to the root."""
+    return os.path.normpath(PurePosixPath(stage.wdir, path))
+
+
 def _held(work: Work, path: str | None) -> HeldFile | None:
-    """Return the file of an example; a small one is copied, because the next run may replace it."""
+    """Return the file of an example; a small one is copied."""
     file = work.writer.repository.root / (path or "")
     if not path or not file.is_file():
         return None
@@ -63,5 +77,5 @@ def _held(work: Work, path: str | None) -> HeldFile | None:
 
 
 def _is_tracked(path: str, tracked: frozenset[str]) -> bool:
-    """Return whether a path, or a folder around it, is an output that DVC keeps."""
+    """Return whether a path, or a folder around it, is an output in the cache."""
     return path in tracked or any(folder.as_posix() in tracked for folder in PurePosixPath(path).parents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -24,21 +25,25 @@ def print_failure(error: str, console: Console) -> None:
         Text of a `StageFailedError`. Its log has no secrets.
     """
     text, separator, log = error.rpartition(LOG)
-    lines = _end(Path(log)) if separator else []
+    lines = end_of_output(Path(log)) if separator else []
     cause = f": {shortened(lines[-1], LONGEST_CAUSE).strip()}" if lines else ""
     # A stage function names its fault itself, in whole sentences; a timeout has no cause in the log.
     if len(lines) < 2 or not text.endswith(cause):
         console.print(Text(error, style="red"), soft_wrap=True)
         return
     console.print(Text(f"{text.removesuffix(cause)}:", style="red"), soft_wrap=True)
-    for line in lines:
-        console.print(
-            Text("  | ", style="dim").append(shortened(line, LONGEST_CAUSE), style="not dim"), soft_wrap=True
-        )
+    print_block(lines, console)
     console.print(Text(f"log: {log}", style="red"), soft_wrap=True)
 
 
-def _end(log: Path) -> list[str]:
+def print_block(lines: Sequence[str], console: Console) -> None:
+    """Print lines of output, each behind a bar."""
+    for line in lines:
+        text = Text("  | ", style="dim").append(shortened(line, LONGEST_CAUSE), style="not dim")
+        console.print(text, soft_wrap=True)
+
+
+def end_of_output(log: Path) -> list[str]:
     """Return the last lines of a log, which begin with the traceback if it fits."""
     try:
         lines = [line.rstrip() for line in end_of_log(log)]

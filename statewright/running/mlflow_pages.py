@@ -14,6 +14,8 @@ from urllib.parse import quote
 TRAININGS = "workflowType=machine_learning"
 TIMEOUT_S = 10.0
 MOST_EXPERIMENTS = 1000
+MOST_PARENTS = 50
+"""Number of pipelines in one run of Prefect, each of which has a parent run in MLflow."""
 
 
 def latest_runs_page(server: str) -> tuple[str, int]:
@@ -48,13 +50,9 @@ def find_run_page(server: str, flow_run: str, stage: str = "", file: str = "") -
     """
     wanted = f"tags.`prefect.flow_run` = {_text(flow_run)} AND tags.`statewright.kind` = 'transition'"
     try:
-        runs = _search(server, _experiments(server), wanted, most=1)
-        if runs and stage:
-            # A stage may have ended before the server gave the flow run its id: only its parent has it.
-            parent = runs[0]["info"]
-            below = f"tags.`mlflow.parentRunId` = {_text(parent['run_id'])}"
-            own = f"{below} AND tags.`statewright.stage` = {_text(stage)}"
-            runs = _search(server, [parent["experiment_id"]], own, most=1)
+        runs = _search(server, _experiments(server), wanted, most=MOST_PARENTS)
+        if stage:
+            runs = [each for parent in runs for each in _stages(server, parent["info"], stage)]
     except OSError:
         return None
     if not runs:
@@ -62,6 +60,16 @@ def find_run_page(server: str, flow_run: str, stage: str = "", file: str = "") -
     info = runs[0]["info"]
     shown = f"/artifacts/{quote(file)}" if file else ""
     return f"{server}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}{shown}?{TRAININGS}"
+
+
+def _stages(server: str, parent: dict[str, Any], stage: str) -> list[dict[str, Any]]:
+    """Return the run of a stage below a parent run, if there is one.
+
+    A stage may have ended before the flow run had an id: then only the parent has it as a tag.
+    """
+    below = f"tags.`mlflow.parentRunId` = {_text(parent['run_id'])}"
+    wanted = f"{below} AND tags.`statewright.stage` = {_text(stage)}"
+    return _search(server, [parent["experiment_id"]], wanted, most=1)
 
 
 def _experiments(server: str) -> list[str]:

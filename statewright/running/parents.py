@@ -130,7 +130,7 @@ def parent_ends(
 def _part_of_schedule(
     schedule: Mapping[str, Any], work: Sequence[str], times: Mapping[str, Sequence[float]]
 ) -> Mapping[str, Any]:
-    """Return the schedule of some stages; the prediction of the whole is not theirs alone."""
+    """Return the schedule of some stages, with a prediction of their own."""
     stages = {address: values for address, values in schedule["stages"].items() if address in work}
     if len(stages) == len(schedule["stages"]):
         return schedule
@@ -179,7 +179,7 @@ def feedback_score(root: Path, workflow: Workflow, addresses: Iterable[str]) -> 
 
 
 def repeat_command(arguments: Sequence[str], request: Request) -> str:
-    """Return the command line that repeats a run, without secrets and paths of this machine."""
+    """Return the command line that repeats a run, without secrets and paths."""
     program = Path(arguments[0]).name if arguments else ""
     if program in ("statewright", "__main__.py") and len(arguments) > 1:
         masked = [mask_arguments([argument]) for argument in arguments[1:]]

@@ -18,6 +18,7 @@ from statewright.planning.plan import SKIP, Plan
 from statewright.planning.reasons import for_json
 from statewright.request import Request
 from statewright.running.live_log import last_lines
+from statewright.running.process import LOG
 from statewright.terminal.plan_table import closing_sentence, first_cause
 from statewright.terminal.words import about, clock, one_line
 from statewright.workflow import Workflow
@@ -147,7 +148,7 @@ def result_artifact(flow: str, workflow: Workflow, plan: Plan, done: Outcome) ->
     rows = []
     for address, state in states.items():
         took = done.times.get(address)
-        error = one_line(done.errors.get(address, "").partition("; log:")[0])
+        error = one_line(done.errors.get(address, "").partition(LOG)[0])
         note = error.removeprefix(f"stage '{address}' ") or first_cause(plan.decisions[address])
         rows.append((plan.label(address), state, clock(took[1] - took[0]) if took else "", note))
     counts = {state: list(states.values()).count(state) for state in states.values()}

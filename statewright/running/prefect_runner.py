@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -144,6 +144,17 @@ def log_in_task(_: str, lines: Sequence[str], failed: bool) -> None:
         logger.log(ERROR if failed else INFO, line)
 
 
+def name_idle_flow_run() -> None:
+    """Name the current flow run after a plan without work, if its server answers."""
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    if context and context.flow_run:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, name="nothing to do")
+
+
 class FlowRunPage:
     """The page of the current flow run, in the place of a `PrefectRecord`.
 
@@ -190,6 +201,8 @@ class FlowRunPage:
         return self._problem
 
     def _add(self, message: dict[str, Any]) -> None:
+        if self._problem:  # a server that is gone is not asked again
+            return
         with self._noting():
             self._run.add([{**message, "time": time.time()}])
             self._run.send(self._api)

@@ -89,7 +89,7 @@ class Recorder:
 
     @contextmanager
     def noting_problems(self) -> Iterator[None]:
-        """Report an error of the block at the end of the run, which goes on: it only concerns the record."""
+        """Report an error of the block at the end of the run, which continues."""
         try:
             yield
         except Exception as error:

@@ -245,6 +245,8 @@ def _is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except (PermissionError, OverflowError) as error:
+            raise WorkflowError(f"port {port} cannot be used ({error}); expected 1024 to 65535") from error
         except OSError:
             return False
     return True

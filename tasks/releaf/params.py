@@ -140,6 +140,17 @@ class VisionParams(Params):
         return VisionParams.model_validate({**own, "with_photographs": {}, **changed})
 
 
+class NoveltyParams(Params):
+    """Settings of the stage ``releaf-novelty``: the test for unfamiliar pictures."""
+
+    nearest: int = Field(ge=1, description="rank of the neighbour whose distance counts; 1: the nearest")
+    false_alarms: float = Field(
+        gt=0, lt=1, description="share of the validation photographs of waste that the test may mark"
+    )
+    draws: int = Field(ge=1, description="draws of the bootstrap interval of the AUROC")
+    seed: Seed = Field(description="seed of the bootstrap")
+
+
 class IndexParams(Params):
     """Settings of the stage ``releaf-index``: BM25 and the encoder of the passages."""
 

@@ -231,7 +231,7 @@ def test_a_single_answer_is_timed_with_all_its_parts(monkeypatch: pytest.MonkeyP
                               ideas={("toronto", "jar"): ("a lamp",)}),
         encode=note("encode", np.ones((1, 1))), answer_text=note("ask", None),
         answer_photograph=note("show", None),
-        recognize=note("see", SimpleNamespace(item="jar")), name_materials=note("name", [{}]),
+        recognize=note("see", SimpleNamespace(item="jar")), observe=note("name", [{}]),
     ))  # fmt: skip
     monkeypatch.setattr("service.assistant.as_record", note("record", {}))
     monkeypatch.setattr("methods.vision.pictures.decode", note("decode", None))

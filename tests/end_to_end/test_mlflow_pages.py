@@ -65,7 +65,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class Store:
-    """A server on the record of two runs, with the ids of its experiment and of the two transitions."""
+    """A server on the record of two runs, and the two transitions."""
 
     url: str
     experiment: str

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import math
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +25,8 @@ from methods.vision.training import Classifier, Recipe, predict, train
 from methods.vision.views import rooted
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
 
 HEADS = {"material": Head(("a", "b", "c"), 1.0), "item": Head(("x", "y"), 0.5)}
 RECIPE = Recipe(
@@ -292,6 +297,73 @@ def test_a_large_picture_is_averaged_over_squares():
     Image.fromarray(pixels).save(stream, "BMP")
     expected = pixels.reshape(1000, 2, 1500, 2, 3).mean(axis=(1, 3))
     assert np.abs(decode(stream.getvalue()) - expected).max() <= 0.5
+
+
+def test_a_large_jpeg_is_decoded_at_a_reduced_size():
+    ramp = np.linspace(0, 255, 4200)[None, :, None] * np.array([1, 0.5, 0.2])
+    pixels = np.broadcast_to(ramp, (3000, 4200, 3)).astype(np.uint8)
+    for exif, expected in ((1, (1500, 2100)), (6, (2100, 1500))):
+        stream, data = io.BytesIO(), Image.Exif()
+        data[0x0112] = exif
+        Image.fromarray(pixels).save(stream, "JPEG", exif=data, quality=95)
+        picture = decode(stream.getvalue())
+        assert picture.shape[:2] == expected
+        upright = picture if exif == 1 else np.rot90(picture)  # 6: shown turned to the right
+        middle = upright[750, :, 0].astype(float)
+        np.testing.assert_allclose(middle, ramp[0, :, 0].reshape(-1, 2).mean(axis=1), atol=4)
+
+
+def test_a_rotated_transparent_picture_is_upright():
+    pixels = np.zeros((20, 40, 4), dtype=np.uint8)
+    pixels[:, :20] = (255, 0, 0, 255)  # the left half is red, the other transparent
+    stream, data = io.BytesIO(), Image.Exif()
+    data[0x0112] = 6
+    Image.fromarray(pixels).save(stream, "PNG", exif=data)
+    picture = decode(stream.getvalue())
+    assert picture.shape == (40, 20, 3)
+    assert np.all(picture[:20] == [255, 0, 0]) and np.all(picture[20:] == 255)
+
+
+MEASURE = """
+import resource, sys
+from methods.vision.pictures import PictureError, decode
+import PIL.Image, PIL.PngImagePlugin, PIL.WebPImagePlugin, PIL.GifImagePlugin, PIL.JpegImagePlugin
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    decode(sys.stdin.buffer.read())
+except PictureError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def plain(width: int, height: int, form: str, mode: str = "RGB", **how) -> bytes:
+    """Return a large picture of few bytes."""
+    stream = io.BytesIO()
+    Image.new(mode, (width, height)).save(stream, form, **how)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "most_mb"),
+    [
+        (lambda: plain(7000, 7000, "PNG"), "more than the 12,500,000", 20),
+        (lambda: plain(3500, 3500, "PNG", "RGBA"), None, 250),
+        (lambda: plain(3500, 3500, "WEBP"), None, 250),
+        (lambda: plain(7000, 7000, "JPEG"), None, 250),
+        (lambda: plain(7000, 7000, "JPEG", progressive=True), "more than the 12,500,000", 20),
+        (lambda: plain(3500, 3500, "GIF", save_all=True,
+                       append_images=[Image.new("RGB", (3500, 3500), "red")]), "animated", 20),
+    ],
+    ids=["png of 49 million", "png", "webp", "jpeg", "progressive jpeg", "animated gif"],
+)  # fmt: skip
+def test_a_picture_of_few_bytes_needs_little_memory(content, reason, most_mb):
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], input=content(), capture_output=True, check=True, cwd=ROOT
+    )
+    *message, used = done.stdout.decode().splitlines()
+    assert int(used) < most_mb
+    assert (reason is None) == (not message) and (reason or "") in " ".join(message)
 
 
 def test_resizing_keeps_the_mean_of_a_smooth_picture():

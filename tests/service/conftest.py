@@ -29,11 +29,13 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
     from tasks.releaf.evaluate import evaluate
     from tasks.releaf.index import index
     from tasks.releaf.ingest import ingest
+    from tasks.releaf.novelty import novelty
     from tasks.releaf.params import (
         AdaptParams,
         EvaluateParams,
         IndexParams,
         IngestParams,
+        NoveltyParams,
         PreprocessParams,
         RetrieveParams,
         StreamsParams,
@@ -58,6 +60,15 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
     learnt = streams(items, params=shipped_params(StreamsParams, "releaf.streams"), index=how)
     seen = vision(
         photos, params=shipped_params(VisionParams, "releaf.vision", epochs=1, seeds=[0], hidden=16)
+    )
+    unlike = pd.read_parquet(ROOT / "data" / "source" / "unlike_pictures.parquet")
+    marked = novelty(
+        photos,
+        seen.vision_model,
+        seen.vision_predictions,
+        unlike,
+        params=shipped_params(NoveltyParams, "releaf.novelty", draws=2),
+        vision=shipped_params(VisionParams, "releaf.vision", hidden=16),
     )
     search = shipped_params(RetrieveParams, "releaf.retrieve")
     judged = evaluate(
@@ -88,6 +99,8 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
         "recommendations.parquet": ideas,
         "vision_model.safetensors": seen.vision_model,
         "vision.json": seen.vision,
+        "novelty_model.safetensors": marked.novelty_model,
+        "novelty.json": marked.novelty,
         "evaluate.json": judged.evaluate,
         "adapter.safetensors": adapter_arrays(
             add_adapter(load_language_model(str(tiny_folder)).model, rank=2)
@@ -128,7 +141,7 @@ def client(pipeline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         max_body_bytes=200_000,
     )
     app.state.ratings_path = folder / "ratings.db"
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         while client.get("/ready").status_code == 503:
             assert app.state.load_error is None, app.state.load_error
         yield client

@@ -9,7 +9,7 @@ LONG = "a-stage-with-a-very-long-name-" * 4
 
 
 def chain(count: int = 6) -> StageGraph:
-    """Return `count` stages in a chain, a matrix, and two stages with difficult names."""
+    """Return a chain of stages, a matrix, and two stages with difficult names."""
     cells = {
         f"s{k}": Cell(
             f"s{k}",

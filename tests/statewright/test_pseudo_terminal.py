@@ -147,6 +147,7 @@ def test_a_failed_run_is_listed_and_shown_with_its_log_once(tmp_path: Path) -> N
     shown = "\n".join(screen_after([*program, "show", listed[1].split()[0]], root))
     assert shown.startswith(f"run {listed[1].split()[0]}  first run"), shown
     assert shown.replace("\n", "").count("fails.log") == 1, shown
+    assert "end of the output of fails\n  | reading\n  | no such song\n" in shown, shown
     assert "repeat  statewright run -q" in shown, shown
     for kind in ("svg", "html"):
         message = "\n".join(screen_after([*program, "graph", f"--{kind}"], root, status=2))

@@ -159,9 +159,10 @@ class TestFirstRun:
         assert all(part in first.done.stderr for part in ("8 ran", "2 failed", "2 blocked"))
 
     def test_the_error_names_stage_cause_and_log(self, first: Ran) -> None:
-        line = next(line for line in first.done.stderr.splitlines() if line.startswith("stage 'broken'"))
-        assert line.startswith("stage 'broken' ended with status 3: no such song; log: ")
-        assert Path(line.rpartition("log: ")[2]).read_text() == "reading\nno such song\n"
+        lines = first.done.stderr.splitlines()
+        begin = lines.index("stage 'broken' ended with status 3:")
+        assert lines[begin + 1 : begin + 3] == ["  | reading", "  | no such song"]
+        assert Path(lines[begin + 3].removeprefix("log: ")).read_text() == "reading\nno such song\n"
         assert "below-broken: blocked: needs broken" in first.done.stderr
         assert "further-below: blocked: needs broken" in first.done.stderr
         assert "fix the error and run again; completed stages are skipped" in first.done.stderr

@@ -16,6 +16,7 @@ from tasks.releaf.ingest import IngestReport
 from tasks.releaf.links.checking import SuggestionLabels
 from tasks.releaf.links.reasons import Recommendations
 from tasks.releaf.links.tables import LinkScoresTable
+from tasks.releaf.photographs.novelty_scores import NoveltySummary
 from tasks.releaf.photographs.scores import Confusion, Predictions, Scores, VisionSummary
 from tasks.releaf.serving import Latencies, ServingSummary
 from tasks.releaf.streams import Names
@@ -36,9 +37,13 @@ class ItemResults(NamedTuple):
 
 
 class VisionResults(NamedTuple):
-    """Scores and predictions of ``releaf-vision``, without model and history."""
+    """Scores and predictions of ``releaf-vision``, and the test for unfamiliar photos.
+
+    It has neither models nor history.
+    """
 
     vision: VisionSummary
+    novelty: NoveltySummary
     vision_scores: Table[Scores]
     vision_confusion: Table[Confusion]
     vision_predictions: Table[Predictions]

@@ -1,15 +1,19 @@
-"""The drawings of a graph: valid files that hold every stage, its state and its time."""
+"""The drawings of a graph: valid files with every stage, its state and time."""
 
 from __future__ import annotations
 
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import networkx as nx
 from drawn_graphs import HOSTILE, LONG, chain
 from rich.cells import cell_len
+from toys import HERE
 
 from statewright.graph.mermaid import write_mermaid
 from statewright.graph.model import stage_graph
@@ -95,3 +99,18 @@ def test_cells_that_need_one_another_through_a_stage_stay_apart() -> None:
     graph = stage_graph(workflow, plan, {})
     assert set(graph.nodes) == {"m@1", "between", "m@2"}
     assert nx.is_directed_acyclic_graph(nx.DiGraph(list(graph.edges)))
+
+
+def test_every_process_draws_the_same() -> None:
+    """Draw in processes in which the order of sets differs."""
+    program = (
+        "from drawn_graphs import chain; from statewright.graph.svg import draw_svg;"
+        "from statewright.graph.mermaid import write_mermaid;"
+        "print(draw_svg(chain(12), 'x') + write_mermaid(chain()))"
+    )
+    texts = set()
+    for seed in "123":
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{HERE}:{HERE}/tests/statewright"}
+        command = [sys.executable, "-c", program]
+        texts.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert len(texts) == 1

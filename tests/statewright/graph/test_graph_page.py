@@ -1,4 +1,4 @@
-"""The page of a graph in a browser: search, zoom, the chain of causes, keyboard and phone."""
+"""The page of a graph in a browser: search, zoom, causes, keyboard and phone."""
 
 from __future__ import annotations
 

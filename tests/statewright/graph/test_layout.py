@@ -1,4 +1,4 @@
-"""The layout of a graph: no overlap, every edge to the right, all dependencies kept."""
+"""The layout of a graph: no overlap, edges to the right, dependencies kept."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from statewright.workflow import Output, Stage, Workflow
 
 
 def workflow(**meta: Any) -> Workflow:
-    """Return the chain clean, train, score; each writes NAME.json, and train a folder as well."""
+    """Return the chain clean, train, score; each writes NAME.json and NAME/."""
     names = ("clean", "train", "score")
     stages = {
         name: Stage(

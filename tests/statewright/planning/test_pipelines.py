@@ -9,7 +9,7 @@ from statewright.workflow import Stage, Workflow
 
 
 def workflow(edges: str) -> Workflow:
-    """Return a workflow from lines such as ``fit < clean code``; an address that ends with .dvc is data."""
+    """Return a workflow from lines such as ``fit < clean code``."""
     lines = [line.split() for line in edges.split("\n") if line.strip()]
     upstream = {line[0]: tuple(line[2:]) for line in lines}
     stages = {a: Stage(a, () if a.endswith(".dvc") else ("run",), wdir=".") for a in upstream}

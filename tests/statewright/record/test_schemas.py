@@ -1,4 +1,4 @@
-"""Columns and tensors of data files, compared with pandas, MLflow and safetensors."""
+"""Columns and tensors of data files, beside pandas, MLflow and safetensors."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from toys import HERE, commit, make_repository
 
 from statewright.record import history, runs, tracking
 from statewright.record.artifacts import LARGEST_LOG, log_end_of, table_as_csv
-from statewright.record.experiment import open_record
+from statewright.record.experiment import experiment_ids, open_record
 from statewright.record.masking import mask_record
 from statewright.record.outputs import LARGEST_TABLE, files_of
 from statewright.record.parents import ParentEnd, ParentRecord
@@ -399,3 +399,12 @@ def test_a_metric_that_cannot_be_recorded_leaves_the_others(tmp_path: Path) -> N
     data = record.client.get_run(run_id).data
     assert data.metrics == {"number": 5.0, "rmse": 0.5, "___": 1.0, "loss": 0.5, "seconds": 12.5}
     assert data.params["width"] == "3"
+
+
+@pytest.mark.slow
+def test_the_experiments_of_a_repository_are_its_own(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "my_so'ngs", {})
+    own = [open_record(root, experiment=name) for name in ("my_so'ngs", "my_so'ngs/fit")]
+    for name in ("my-so'ngs/fit", "my_so'ngs2", "x/my_so'ngs/fit"):
+        open_record(root, experiment=name)
+    assert sorted(experiment_ids(own[0].client, root)) == sorted(record.experiment_id for record in own)

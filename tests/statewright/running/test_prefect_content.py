@@ -1,4 +1,4 @@
-"""Names, parameters and artifacts of a flow run, and the rules of Prefect for them."""
+"""Names, parameters and artifacts of a flow run, and Prefect's rules."""
 
 from __future__ import annotations
 

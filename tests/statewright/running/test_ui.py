@@ -1,4 +1,4 @@
-"""`statewright ui`: its three lines, the pages to which they lead, ports in use, and its end."""
+"""`statewright ui`: its lines, the pages to which they lead, ports, its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pty
 import re
 import select
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -101,6 +100,11 @@ def test_both_servers_need_a_port_of_their_own(tmp_path: Path) -> None:
         ui.serve(tmp_path, prefect_port=port, mlflow_port=port)
 
 
+def test_a_port_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError, match=r"port 70000 cannot be used .*; expected 1024 to 65535"):
+        ui.serve(tmp_path, prefect_port=70000, mlflow_port=free_port())
+
+
 FILES = {
     "dvc.yaml": """
         stages:
@@ -124,10 +128,11 @@ FILES = {
 
 @dataclass
 class Shown:
-    """A running `statewright ui`, and a repository with two runs: a success and a failure."""
+    """A running `statewright ui`, and a repository with a success and a failure."""
 
     root: Path
     process: subprocess.Popen[bytes]
+    terminal: int
     screen: str
     prefect: str
     mlflow: str
@@ -141,7 +146,7 @@ class Shown:
 
 
 def read_screen(outer: int, process: subprocess.Popen[bytes], last: str) -> str:
-    """Return what a program prints on its terminal, up to a line with the text `last`."""
+    """Return the output of a program up to a line with the text `last`."""
     text, deadline = "", time.monotonic() + WAIT_S
     while not re.search(f"{last}.*\n", text):
         assert time.monotonic() < deadline and process.poll() is None, text
@@ -173,8 +178,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         outer, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         environment = {**os.environ, "BROWSER": f"{browser} %s", "PYTHONPATH": str(HERE), "TERM": "xterm"}
-        process = subprocess.Popen(
-            words, cwd=root, env=environment, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
+        process = subprocess.Popen(  # the terminal then sends the signal of Ctrl-C
+            words, cwd=root, env=environment, preexec_fn=lambda: os.login_tty(inner)
         )
         os.close(inner)
         try:
@@ -183,7 +188,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
             (root / "rate.txt").write_text("2\n")
             assert statewright(root, "run", "-q").returncode == 1
             assert statewright(root, "record").returncode == 0
-            yield Shown(root, process, screen, prefect, mlflow)
+            yield Shown(root, process, outer, screen, prefect, mlflow)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -280,7 +285,7 @@ class TestPages:
         assert call["text"].splitlines()[1].startswith(f"{shown.prefect}/runs/flow-run/")
 
     def test_ctrl_c_ends_both_servers(self, shown: Shown) -> None:
-        os.killpg(shown.process.pid, signal.SIGINT)  # as the terminal does
+        os.write(shown.terminal, b"\x03")
         assert shown.process.wait(60) == 0
         assert all(ui._is_free(int(url.rpartition(":")[2])) for url in (shown.prefect, shown.mlflow))
         ignored = subprocess.run(["git", "status", "--short"], cwd=shown.root, capture_output=True, text=True)
@@ -294,7 +299,7 @@ def run_in(folder: Path, *command: str) -> str:
 
 
 def landing(link: str) -> str:
-    """Return the address to which a link leads, with the part that only a browser reads."""
+    """Return the address to which a link leads."""
 
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: Any) -> None:

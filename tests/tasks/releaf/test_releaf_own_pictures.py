@@ -14,7 +14,7 @@ from PIL import Image
 from shipped import shipped_params
 
 from methods.vision.pictures import MAX_BYTES, decode
-from releaf.photographs import load_namer
+from releaf.photographs import load_observer
 from statewright.contracts import ContractError, check
 from statewright.files import dump_json
 from tasks.releaf.contracts.raw import MATERIALS
@@ -181,9 +181,11 @@ def test_the_item_head_is_on_if_items_are_labelled(done: VisionOutputs) -> None:
 
 def test_the_service_predicts_the_same_with_an_item_head(done: VisionOutputs, folder: Path) -> None:
     row = done.vision_predictions.query("split == 'unlabelled'").iloc[0]
-    namer = load_namer(done.vision_model, MATERIALS, hidden=SMALL.hidden)
-    (found,) = namer([decode((folder / row["photo_id"]).read_bytes())])
-    assert list(found.values()) == pytest.approx([row[f"p_{name}"] for name in MATERIALS], abs=1e-4)
+    observe = load_observer(
+        done.vision_model, MATERIALS, hidden=SMALL.hidden, novelty=lambda features: np.zeros(len(features))
+    )
+    (found,) = observe([decode((folder / row["photo_id"]).read_bytes())])
+    assert list(found.materials.values()) == pytest.approx([row[f"p_{name}"] for name in MATERIALS], abs=1e-4)
 
 
 def test_the_item_head_is_off_for_one_item(tmp_path: Path, folder: Path, others: pd.DataFrame) -> None:

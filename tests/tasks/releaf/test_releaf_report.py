@@ -15,14 +15,15 @@ from statewright.contracts import check
 from statewright.functions.signature import is_named_tuple
 from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import ReportParams
+from tasks.releaf.questions import summarise
 from tasks.releaf.report import report
 from tasks.releaf.sections.photographs import reliability
 
 PARAMS = shipped_params(ReportParams, "releaf.report")
 EVIL = "<script>alert('x')</script>"
 SECTIONS = (
-    "findings", "assistant", "photographs", "graph", "search", "language", "serving", "feedback", "corpus",
-    "reproduce",
+    "findings", "questions", "assistant", "photographs", "unfamiliar", "graph", "search", "language",
+    "serving", "feedback", "corpus", "reproduce",
 )  # fmt: skip
 KINDS = ("uniform", "same type", "same type and degree", "whole type")
 
@@ -95,6 +96,18 @@ def answered() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def questioned() -> dict[str, Any]:
+    """Return two questions, of which the held-out one is wrong and lacks a caution."""
+    table = pd.DataFrame(
+        [
+            ("jar", "Toronto", "plain", "develop", "Blue Bin", "Blue Bin", "right", False, False),
+            (f"vape {EVIL}", "Toronto", "brand", "held out", "HHW", "Garbage", "wrong", True, False),
+        ],
+        columns=["question", "city", "kind", "half", "bins", "answer", "verdict", "hazardous", "caution"],
+    )
+    return {"question_answers": table, "questions": summarise(table).model_dump()}
+
+
 def listed() -> dict[str, Any]:
     """Return two lists, and four answers of which two are right."""
     items = [
@@ -157,6 +170,23 @@ def classified() -> dict[str, Any]:
                     "rejected": {"a.txt": EVIL}, "accuracy": 0.667, "tested": 3,
                     "items": ["can", "jar"], "item_accuracy": 0.5, "items_tested": 2},
         },
+        "novelty": unfamiliar(),
+    }  # fmt: skip
+
+
+def unfamiliar() -> dict[str, Any]:
+    """Return the figures of a test that marks 9 of 10 pictures without waste."""
+    rate = {"pictures": 10, "share": 0.9, "low": 0.6, "high": 0.98}
+    score = {
+        "auroc_calibration": 0.931, "auroc_test": 0.942, "auroc_low": 0.9, "auroc_high": 0.96,
+        "detected": 0.9, "false_alarms": 0.03,
+    }  # fmt: skip
+    return {
+        "method": "classes", "threshold": 0.8, "pictures": {"calibration": 7, "test": 10},
+        "methods": {"softmax": {**score, "auroc_test": 0.711}, "classes": score},
+        "false_alarms": {**rate, "pictures": 60, "share": 0.03}, "detected": rate,
+        "detected_by_kind": {"portraits": rate}, "confident": {**rate, "share": 0.8},
+        "ceilings": {"material": 0.96, "Toronto": 0.98},
     }  # fmt: skip
 
 
@@ -254,7 +284,7 @@ def proposed() -> dict[str, Any]:
 def inputs() -> dict[str, Any]:
     """Small inputs that satisfy every contract of the stage."""
     files = {**sources(), **retrieved(), **answered(), **classified(), **linked(), **adapted(), **loaded(),
-             **proposed(), **listed()}  # fmt: skip
+             **proposed(), **listed(), **questioned()}  # fmt: skip
     hints = get_type_hints(report, include_extras=True)
     hints.pop("return")
     arguments: dict[str, Any] = {}
@@ -331,7 +361,7 @@ def test_elements_nest_and_links_have_targets(read: Reader, page: str):
 def test_text_from_the_data_is_escaped(page: str, read: Reader):
     assert page.count("<script") == 3  # that of the page itself, the mistakes and the items
     # Quarantine, a rejected picture, and a city: in a sentence, two tables, a heading, a button, a caption.
-    assert read.text.count(EVIL) == 8
+    assert read.text.count(EVIL) == 9
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
@@ -411,6 +441,8 @@ def test_only_the_worst_rated_passages_are_listed(read: Reader):
         "The hardest material is glass: 80% of 10 photos are recognised, most others are classified as "
         "metal.",
         "error of its confidence falls from 0.123 to 0.045",
+        "the assistant marks 90% (60% to 98%) of 10 test pictures such as portraits",
+        "Without the test, 80% (60% to 98%) of the 10 test pictures get a bin in Toronto",
         "Your own pictures, 9 files in shelf: 3 own and 5 train; 1 rejected. The material of 67% of 3 test "
         "pictures is recognised. The item of 50% of 2 is recognised, among can and jar.",
         "11 passages have more negative than positive ratings",

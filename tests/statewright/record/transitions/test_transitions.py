@@ -1,4 +1,4 @@
-"""Recorded runs: read from the database as MLflow's client reads them, and from journals."""
+"""Recorded runs: read from the database, by MLflow's client, and from journals."""
 
 from __future__ import annotations
 
