@@ -7,7 +7,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 # A stage's `python` is the first one on the caller's PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run run-all test test-fast test-times lint ui serve docs setup lock browser clean
+.PHONY: help run run-all test test-fast test-times lint ui serve docs screenshots setup lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ docs: setup  ## build the documentation in site/; fails on a broken link
 	uv pip install --quiet --python $(BIN)/python --group docs
 	@command -v npm >/dev/null && npm install --silent --no-save mermaid@11 || echo "no npm: drawings are loaded from the network"
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+screenshots: setup browser  ## take the pictures of README.md and docs/ again, from the present results
+	python .ci/record_session.py docs/pictures/session.svg
+	python .ci/screenshots.py
 
 setup: .venv/.made
 

@@ -27,7 +27,7 @@ PHONE = 3.8
 WIDEST_TILE = 4.6
 """Width in inches up to which one drawing serves both: its text is readable on a phone."""
 LINE = 0.14
-"""Height in inches of a further line of a label."""
+"""Height in inches of a line of a label."""
 COLOUR = re.compile(r"(?<=: )#[0-9a-f]{6}\b")
 """A colour in the style of an SVG element."""
 
@@ -109,16 +109,19 @@ def _wrap(figure: Figure) -> None:
     from matplotlib.category import StrCategoryLocator
     from matplotlib.ticker import FixedLocator
 
+    stretch = 1.0
     letters = round(10.5 * figure.get_figwidth())
     for axes in figure.axes:
         names = [label.get_text() for label in axes.get_yticklabels()]
         if isinstance(axes.yaxis.get_major_locator(), FixedLocator | StrCategoryLocator) and any(names):
             wrapped = [fill(name, 17) for name in names]
             axes.set_yticks(axes.get_yticks(), wrapped)
-            lines = max(name.count("\n") + 1 for name in wrapped)
-            figure.set_figheight(figure.get_figheight() + max(lines - 2, 0) * len(names) * LINE)
+            needed = LINE * sum(name.count("\n") + 1.4 for name in wrapped)
+            available = axes.get_position().height * figure.get_figheight()
+            stretch = max(stretch, needed / available)
         axes.set_xlabel(fill(axes.get_xlabel(), letters))
         axes.set_title(fill(axes.get_title(loc="left"), letters), loc="left")
+    figure.set_figheight(stretch * figure.get_figheight())
 
 
 def inline(document: str, name: str, alt: str) -> str:

@@ -155,10 +155,3 @@ def report_page(opening: Opening, sections: Sequence[Section], foot: str, script
         charts=Markup(PLACE),
     )  # fmt: skip
     return with_charts(html)
-
-
-def page(title: str, lede: str, sections: Sequence[Section], foot: str) -> str:
-    """Render a page without figures in its opening."""
-    from types import SimpleNamespace
-
-    return report_page(SimpleNamespace(title=title, sentences=(lede,), figures=()), sections, foot)  # type: ignore[arg-type]

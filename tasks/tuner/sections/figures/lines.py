@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.report.drawing import BLUE, GREEN, GREY, INK, PAPER, PURPLE, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREEN, GREY, INK, PURPLE, VERMILION, label_once
 from tasks.tuner.contracts.choose import Ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+DEEPEST = 0.45
+"""Opacity of a weight of 1, over which text is readable in both modes."""
 COLOURS = (BLUE, VERMILION, GREY, GREEN, PURPLE, INK)
 
 
@@ -76,11 +78,11 @@ def heat(
     axes = figure.subplots()
     for i, line in enumerate(weights):
         for j, value in enumerate(line):
-            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, color=BLUE, alpha=value, linewidth=0))
+            shade = DEEPEST * value
+            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, color=BLUE, alpha=shade, linewidth=0))
             if value >= 0.005:
-                colour = PAPER if value > 0.6 else INK
                 text = f"{value:.2f}".lstrip("0")
-                axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=7)
+                axes.text(j, i, text, ha="center", va="center", color=INK, fontsize=7)
     axes.set_xticks(range(len(columns)), list(columns), rotation=40, ha="right")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
