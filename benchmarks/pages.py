@@ -18,7 +18,7 @@ from pathlib import Path
 from tasks.report.benchmark import Benchmark, Measurement
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- table: (\S+) (\S+) (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table: (\S+) (\S+) ([^\n]+?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def filled(page: str, figures: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from methods.retrieval.search import Corpus
 from methods.retrieval.sparse import from_arrays
+from releaf.lookup import ListIndex, Match, build_index, find
 from releaf.names import fold
 from releaf.stream_model import StreamModel
 from releaf.stream_model import from_arrays as stream_models
+from releaf.suggestions import suggestions
 
 PARTS = ("what", "where", "prepare", "reuse")
-IDEA_KINDS, MOST_STEPS = ("reuse",), 3
-"""Kinds of nodes shown as ideas, and the longest path shown; a longer path explains nothing to a reader."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,15 @@ class CityList:
     streams: tuple[tuple[str, ...], ...]
     vectors: NDArray[np.float64]
     places: Mapping[str, tuple[int, ...]]
+
+    @cached_property
+    def index(self) -> ListIndex:
+        """The names, arranged for `releaf.lookup.find`."""
+        return build_index(self.names, self.streams)
+
+    def find(self, text: str, *, strict: bool = False) -> Match | None:
+        """Return the names that a text means, see `releaf.lookup.find`."""
+        return find(self.index, text, strict=strict)
 
 
 @dataclass(frozen=True)
@@ -217,17 +227,14 @@ def look_up(city_list: CityList, text: str) -> tuple[str, tuple[str, ...]] | Non
 def read_ideas(nodes: pd.DataFrame, recommendations: pd.DataFrame) -> dict[tuple[str, str], tuple[Idea, ...]]:
     """Return the ideas for each item, by city and folded name, best first.
 
-    Only targets of `IDEA_KINDS` with a path of 2 to `MOST_STEPS` steps count. The id of an item has the
-    form ``item:city:...``.
+    Only the rows that `releaf.suggestions` lets pass count. The id of an item has the form
+    ``item:city:...``.
     """
-    near = recommendations[
-        recommendations["kind"].isin(IDEA_KINDS) & recommendations["steps"].between(2, MOST_STEPS)
-    ]
-    name_of = dict(zip(nodes["node"], nodes["name"], strict=True))
+    names = dict(zip(nodes["node"], nodes["name"], strict=True))
+    shown = suggestions(recommendations, names)
     ideas: dict[tuple[str, str], tuple[Idea, ...]] = {}
-    columns = ["item", "target_name", "kind", "score", "path"]
-    ranked = near.sort_values("score", ascending=False, kind="stable")
-    for item, target, kind, score, path in ranked[columns].to_numpy().tolist():
-        key = (item.split(":")[1], fold(name_of[item]))
+    columns = ["item", "name", "target_name", "kind", "score", "path"]
+    for item, name, target, kind, score, path in shown[columns].to_numpy().tolist():
+        key = (item.split(":")[1], fold(name))
         ideas[key] = (*ideas.get(key, ()), Idea(target, kind, score, path))
     return ideas

@@ -18,9 +18,11 @@ from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
-from releaf.answers import Answer, Rules, answer
+from releaf.answers import Answer, answer
+from releaf.asking import answer_question, items_in
 from releaf.bins import BINS, bin_of, material_shares
 from releaf.knowledge import Knowledge, assemble, read_ideas
+from releaf.mixture import Rules
 from releaf.photographs import Namer, load_namer
 from service.bundle import BundleError, Settings, read_settings, reranker_digest
 from service.model_cache import cache_in_folder
@@ -70,6 +72,14 @@ class Assistant:
     def reranker(self) -> str:
         """The cross-encoder that re-ranks the passages, or ``none``."""
         return self.settings.reranker.model if self.settings.reranker else "none"
+
+    def items_in(self, question: str, city: str) -> tuple[str, ...]:
+        """Return the items that a question asks about."""
+        return items_in(self.knowledge, city, question)
+
+    def answer_question(self, question: str, city: str) -> Answer:
+        """Answer a question about one or several items."""
+        return answer_question(self.knowledge, city, question, self.encode, self.rules)
 
     def answer_text(self, item: str, city: str, vector: NDArray[np.float64]) -> Answer:
         """Answer a question about an item; `vector` is the unit vector of its name."""
@@ -172,7 +182,14 @@ def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[st
     """Return an answer as plain values, for the HTTP API and the registered model."""
     return {
         "city": answer.city,
-        "bin": answer.stream,
+        "bin": answer.bin,
+        "sure": answer.sure,
+        "item": answer.item,
+        "parts": [
+            {"item": part.item, "bin": part.bin, "sure": part.sure, "caution": part.caution}
+            for part in answer.parts
+        ],
+        "because": [{"name": name, "bin": streams} for name, streams in answer.because],
         "probability": round(answer.probability, 4),
         "shares": {stream: round(share, 4) for stream, share in answer.shares.items() if share >= 0.01},
         "listed": answer.listed,

@@ -70,6 +70,15 @@ class SimilarItem(ResponseBody):
     bin: str
 
 
+class AnsweredItem(ResponseBody):
+    """The answer to one item of a question about several."""
+
+    item: str
+    bin: str
+    sure: bool
+    caution: str | None
+
+
 class ReuseIdea(ResponseBody):
     """A possible second use of an item, from the graph."""
 
@@ -84,7 +93,11 @@ class AnswerResponse(ResponseBody):
 
     answer_id: str = Field(description="identifier to send with a rating")
     city: str
-    bin: str = Field(description="the most likely bin")
+    bin: str = Field(description="the bin, or `Not sure`; of several items, those of all joined by ` + `")
+    sure: bool = Field(description="false if the bin is not known; `shares` then holds guesses")
+    item: str = Field(description="the item that was answered")
+    parts: list[AnsweredItem] = Field(description="the items of a question about several; else empty")
+    because: list[SimilarItem] = Field(description="names on the city's list that decided")
     probability: float = Field(
         description="probability of the bin, calibrated on held-out names; 1 if the city's list contains the "
         "item, 1/n if the list assigns it to n bins"
@@ -128,9 +141,14 @@ class WriteResponse(ResponseBody):
     """An answer in sentences, with the passages that it was written from."""
 
     text: str
+    bin: str = Field(description="the bin, as `POST /v1/ask` returns it")
+    sure: bool = Field(description="false if the bin is not known")
+    caution: str | None = Field(description="warning for an item that may be hazardous")
     passages: list[Passage]
     cited: list[int] = Field(description="positions in `passages` that the text cites, counted from 1")
-    refused: bool = Field(description="true if the search was not confident enough for an answer")
+    refused: bool = Field(
+        description="true if no text was generated; `text` then states the bin, or that it is not known"
+    )
     grounded: bool = Field(description="true if every sentence agrees with the passage that it cites")
 
 

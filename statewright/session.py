@@ -38,6 +38,7 @@ from statewright.repository.pulling import fetch_run_cache
 from statewright.repository.scope import labels, select
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
+from statewright.running.failure import print_failure
 from statewright.running.limits import Limits, limits_of
 from statewright.running.recorder import resume
 from statewright.running.servers import find_server, in_flow_run
@@ -299,7 +300,7 @@ def carry_out(
     errors = terminal()  # also if the run is quiet
     for address, error in result.errors.items():
         text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
-        errors.print(text, style="red", soft_wrap=True)
+        print_failure(text, errors)
     ignored = result.failed and session.repository.request.ignore_errors
     if not result.failed or ignored:
         track_changes(session.repository)

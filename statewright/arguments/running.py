@@ -104,4 +104,5 @@ def add_ui(subcommands: Subcommands) -> None:
         "--prefect-port", type=positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
     ui.add_argument("--mlflow-port", type=positive, default=5000, metavar="PORT", help="default: %(default)s")
+    ui.add_argument("--open", action="store_true", help="open both pages in a browser")
     ui.set_defaults(command=running.ui)

@@ -319,9 +319,6 @@ class AdaptParams(Params):
 class ReportParams(Params):
     """Lengths of the lists in the report."""
 
-    central: int = Field(ge=1, description="nodes of highest PageRank to list")
-    examples: int = Field(ge=1, description="recommendations of each node type to list")
-    most_steps: int = Field(ge=1, description="longest path of a listed recommendation, in steps")
     turned_down: int = Field(ge=1, description="passages with the lowest ratings to list")
 
 

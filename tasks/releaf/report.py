@@ -1,79 +1,57 @@
 """Stage ``releaf-report``: one HTML page for readers outside the field.
 
-Every sentence, figure and table is computed from the inputs, and the page loads nothing from outside.
-Each module in ``sections`` is one topic. Blocks, drawings and the template come from ``tasks/report``.
+Every sentence, figure and table is computed from the inputs, and the page loads nothing from outside. The
+page opens with three sentences and three figures that a reader can explore; the rest is folded. Each module
+in ``sections`` is one topic. Blocks, drawings and the template come from ``tasks/report``.
 """
 
 from __future__ import annotations
 
 from tasks.releaf.adapter.scores import AdaptSummary
 from tasks.releaf.contracts.report import (
-    Benchmarks,
     GraphResults,
     IngestResults,
+    ItemResults,
     ServingResults,
     VisionResults,
 )
-from tasks.releaf.evaluate import EvaluateSummary
+from tasks.releaf.evaluate import EvaluateOutputs
+from tasks.releaf.explorer.script import SCRIPT
 from tasks.releaf.feedback import FeedbackOutputs
 from tasks.releaf.params import ReportParams
 from tasks.releaf.preprocess import PreprocessReport
 from tasks.releaf.retrieve import RetrieveOutputs
-from tasks.releaf.sections import (
-    assistant,
-    corpus,
-    language,
-    photographs,
-    ratings,
-    search,
-)
-from tasks.releaf.sections import (
-    benchmarks as benchmark_tables,
-)
-from tasks.releaf.sections import (
-    graph as links,
-)
-from tasks.releaf.sections import (
-    serving as load,
-)
+from tasks.releaf.sections import assistant, corpus, language, photographs, ratings, search
+from tasks.releaf.sections import graph as links
+from tasks.releaf.sections import opening as first_screens
+from tasks.releaf.sections import serving as load
 from tasks.releaf.streams import StreamsSummary
-from tasks.report.blocks import (
-    Commands,
-    Prose,
-    ReportOutputs,
-    Section,
-    count,
-    findings,
-    findings_text,
-    joined,
-    plural,
-)
-from tasks.report.page import page
-
-TITLE = "Which bin? How often the waste assistant is right, and where it fails"
+from tasks.report.blocks import Commands, Prose, ReportOutputs, Section, findings, findings_text
+from tasks.report.page import report_page
 
 
 def report(
     ingest: IngestResults,
     preprocess: PreprocessReport,
+    items: ItemResults,
     retrieve: RetrieveOutputs,
     streams: StreamsSummary,
-    evaluate: EvaluateSummary,
+    evaluate: EvaluateOutputs,
     vision: VisionResults,
     graph: GraphResults,
     adapt: AdaptSummary,
     serving: ServingResults,
     feedback: FeedbackOutputs,
-    benchmarks: Benchmarks,
     *,
     params: ReportParams,
 ) -> ReportOutputs:
     """Return the page and its findings.
 
-    The page has an introduction, the findings, and one section per topic.
+    The page has an opening, the findings, and one section per topic.
     """
+    explored = first_screens.explored(items, evaluate, graph)
     points = (
-        assistant.finding(evaluate),
+        assistant.finding(evaluate.evaluate),
         search.finding(retrieve.retrieve),
         photographs.finding(vision.vision),
         links.finding(graph.graph),
@@ -81,40 +59,26 @@ def report(
         load.finding(serving.serving),
         ratings.finding(feedback),
         corpus.finding(ingest.ingest, preprocess),
-        benchmark_tables.finding(benchmarks),
     )
     sections = (
         findings(points),
-        corpus.section(ingest, preprocess),
-        search.section(retrieve),
-        assistant.section(evaluate, streams),
+        assistant.section(evaluate.evaluate, streams),
         photographs.section(vision),
-        links.section(graph, params),
+        links.section(graph, explored.lists.spelling),
+        search.section(retrieve),
         language.section(adapt),
         load.section(serving),
         ratings.section(feedback, params),
-        benchmark_tables.section(benchmarks),
+        corpus.section(ingest, preprocess),
         reproduction(),
     )
-    html = page(
-        TITLE,
-        introduction(preprocess),
+    html = report_page(
+        first_screens.opening(explored, evaluate, streams.test),
         sections,
         "Written by the stage releaf-report. The page is one file and loads nothing from the network.",
+        SCRIPT,
     )
-    return ReportOutputs(html, findings_text(TITLE, points))
-
-
-def introduction(preprocess: PreprocessReport) -> str:
-    """Return three sentences for a reader outside the field."""
-    cities = joined(sorted({key.partition(":")[0] for key in preprocess.streams}))
-    return (
-        f"The waste assistant tells a resident of {cities} which bin an item belongs in, from its name or a "
-        f"photo. It has learned from {count(preprocess.items)} entries of the cities' own lists, "
-        f"{plural(preprocess.cards, 'card')} with explanations, and {count(preprocess.photos)} photos. This "
-        "page reports how often it is right for names and photos that it has not seen before, and where it "
-        "is wrong."
-    )
+    return ReportOutputs(html, findings_text(first_screens.TITLE, points))
 
 
 def reproduction() -> Section:
@@ -125,8 +89,8 @@ def reproduction() -> Section:
         (
             Prose(
                 "The stages in dvc.yaml compute this page from data/source, with the parameters in "
-                "params.yaml. Only the benchmark tables use data that do not ship. The file dvc.lock holds "
-                "the hash of every file, and MLflow the record of each run."
+                "params.yaml. The file dvc.lock holds the hash of every file, and MLflow the record of each "
+                "run. Benchmarks on public collections are in docs/releaf-benchmarks.md."
             ),
             Commands(
                 (
@@ -138,4 +102,5 @@ def reproduction() -> Section:
             ),
             Prose("The same inputs and parameters give the same page, byte for byte. No network is needed."),
         ),
+        "The commands, and where the benchmarks are.",
     )

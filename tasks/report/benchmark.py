@@ -1,4 +1,4 @@
-"""Tables of benchmark results, as files and as blocks of a page."""
+"""Tables of benchmark results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from statewright.contracts import Document
-from tasks.report.blocks import Grid, grid
 
 TextOrNumber = str | int | float | None
 
@@ -66,21 +65,3 @@ def _formatted(cell: TextOrNumber, digits: int) -> str:
     if isinstance(cell, float):
         return f"{cell:,.{digits}f}".replace("-", "−")
     return f"{cell:,}" if isinstance(cell, int) else cell
-
-
-def benchmark_grids(benchmark: Benchmark) -> list[Grid]:
-    """Build the tables of a page, each with its date and command."""
-    return [
-        grid(
-            f"{table.title} Measured on {table.date} by “{table.command}”.",
-            table.columns,
-            table.formatted(),
-            text=[k for k in range(1, len(table.columns)) if _holds_words(table, k)],
-        )
-        for table in benchmark.tables
-    ]
-
-
-def _holds_words(table: BenchmarkTable, column: int) -> bool:
-    cells = (row[column] for row in table.rows)
-    return any(isinstance(cell, str) and not cell[:1].isdigit() for cell in cells)

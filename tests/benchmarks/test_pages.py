@@ -35,6 +35,12 @@ def test_a_named_table_replaces_what_is_between_the_comments(figures: Path) -> N
     assert filled(page, figures) == page
 
 
+def test_a_name_of_a_table_may_have_spaces(tmp_path: Path) -> None:
+    table = BenchmarkTable(name="speed of all", title="Seconds.", columns=["s"], rows=[[1]])
+    keep(tmp_path / "toys" / "x_benchmark.json", "x", measured(table, "python -m toys x"))
+    assert "| s |\n| ---: |\n| 1 |" in filled(PAGE.replace("x speed", "x speed of all"), tmp_path)
+
+
 def test_a_missing_table_is_an_error_with_the_command(figures: Path) -> None:
     with pytest.raises(ValueError, match=r"expected size; measure it by 'python -m benchmarks\.toys x'"):
         filled(PAGE.replace("speed", "size"), figures)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from benchmarks import parts
 from benchmarks.parts import Omission, keep, markdown, measured, numbers, run_part
 from statewright.record.experiment import open_record
-from tasks.report.benchmark import Benchmark, BenchmarkTable, benchmark_grids
+from tasks.report.benchmark import Benchmark, BenchmarkTable
 
 SPEED = BenchmarkTable(
     name="speed", title="Seconds.", columns=["search", "ms", "p"],
@@ -37,12 +37,6 @@ def test_cells_are_shown_with_their_decimals():
         "| --- | --- | --- |",
         "| ours | 0.1 | – |",
     ]
-
-
-def test_a_page_shows_the_date_and_the_command():
-    [table] = benchmark_grids(Benchmark(part="x", tables=[measured(SPEED, "python -m y")]))
-    assert table.caption.endswith("by “python -m y”.")
-    assert [[cell.text for cell in row] for row in table.rows] == SPEED.formatted()
 
 
 def test_tables_that_are_not_measured_again_keep_their_date(tmp_path: Path):

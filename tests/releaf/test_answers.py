@@ -12,16 +12,10 @@ from methods.retrieval.rerank import Reranker
 from methods.retrieval.search import Recipe, search
 from methods.retrieval.sparse import fit_bm25
 from methods.retrieval.sparse import to_arrays as bm25_arrays
-from releaf.answers import (
-    LEAST_NEAR,
-    Rules,
-    answer,
-    card_shares,
-    score_cards,
-    stream_shares,
-)
+from releaf.answers import LEAST_NEAR, answer
 from releaf.bins import BINS, material_shares
 from releaf.knowledge import Idea, Knowledge, assemble, look_up, read_ideas, read_lists
+from releaf.mixture import Rules, card_shares, score_cards, stream_shares
 from releaf.names import fold
 from releaf.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
 
@@ -257,12 +251,12 @@ def test_every_city_has_a_bin_for_every_material() -> None:
 
 def test_ideas_without_a_short_path_are_left_out() -> None:
     nodes = pd.DataFrame({"node": ["item:here:jar"], "name": ["Jars"]})
-    rows = [("lamp", 0.4, 2), ("boat", 0.9, 9), ("wreath", 0.8, 0), ("vase", 0.6, 3)]
+    rows = [("lamp", 0.91, 2), ("boat", 0.99, 9), ("wreath", 0.98, 0), ("vase", 0.95, 3)]
     table = pd.DataFrame(
-        [("item:here:jar", "reuse", name, score, steps, f"path to {name}") for name, score, steps in rows],
+        [("item:here:jar", "reuse", name, score, steps, f"to {name} (reuse)") for name, score, steps in rows],
         columns=["item", "kind", "target_name", "score", "steps", "path"],
     )
-    assert [idea.name for idea in read_ideas(nodes, table)["here", "jar"]] == ["vase", "lamp"]
+    assert [idea.name for idea in read_ideas(nodes, table)["here", "jar"]] == ["Vase", "Lamp"]
 
 
 def test_an_item_is_strange_if_nothing_is_near_and_the_list_lacks_it(known: Knowledge) -> None:

@@ -68,10 +68,10 @@ def pipeline_root(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
         {
             "item": ["item:toronto:wine-bottles"],
             "kind": ["reuse"],
-            "target_name": ["a lamp"],
-            "score": [0.8],
+            "target_name": ["A lamp"],
+            "score": [0.95],
             "steps": [2],
-            "path": ["wine bottles can become a lamp"],
+            "path": ["wine bottles can become a lamp (reuse)"],
         }
     )
     outputs = {

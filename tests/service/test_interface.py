@@ -51,7 +51,7 @@ def test_a_listed_item_is_looked_up_with_its_reason(client: TestClient) -> None:
     assert (answer["bin"], answer["listed"], answer["probability"]) == ("Blue Bin", "wine bottles", 1.0)
     where = next(reason for reason in answer["reasons"] if reason["part"] == "where")
     assert where["passage_id"].startswith("glass-bottle-jar#")
-    assert [idea["path"] for idea in answer["ideas"]] == ["wine bottles can become a lamp"]
+    assert [idea["path"] for idea in answer["ideas"]] == ["wine bottles can become a lamp (reuse)"]
 
 
 def test_an_unlisted_item_gets_shares_that_sum_to_one(client: TestClient) -> None:
@@ -95,7 +95,7 @@ def test_passages_and_ideas_alone(client: TestClient) -> None:
     assert passages[0]["card_id"] == "glass-bottle-jar"
     ideas = client.post("/v1/ideas", json=body).json()
     assert ideas["cards"][0]["part"] == "reuse"
-    assert [idea["name"] for idea in ideas["graph"]] == ["a lamp"]
+    assert [idea["name"] for idea in ideas["graph"]] == ["A lamp"]
 
 
 def test_a_written_answer_cites_a_passage_or_is_a_refusal(client: TestClient) -> None:
@@ -266,7 +266,7 @@ QUESTIONS = [
 def test_unusual_questions_get_a_safe_answer(client: TestClient, question: str) -> None:
     answer = ask(client, question)
     known = client.get("/v1/cities").json()["cities"]["Toronto"]
-    assert answer["bin"] in known
+    assert answer["bin"] in known if answer["sure"] else answer["bin"] == "Not sure"
     assert all(reason["card_id"] for reason in answer["reasons"])
 
 

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 from statewright.contracts import Table
 from tasks.checked import Quarantine
+from tasks.releaf.contracts.tables import Items
 from tasks.releaf.graph import GraphMetrics, NodeScores
 from tasks.releaf.ingest import IngestReport
+from tasks.releaf.links.checking import SuggestionLabels
 from tasks.releaf.links.reasons import Recommendations
 from tasks.releaf.links.tables import LinkScoresTable
 from tasks.releaf.photographs.scores import Confusion, Predictions, Scores, VisionSummary
 from tasks.releaf.serving import Latencies, ServingSummary
-from tasks.report.benchmark import Benchmark
+from tasks.releaf.streams import Names
 
 
 class IngestResults(NamedTuple):
@@ -24,6 +26,13 @@ class IngestResults(NamedTuple):
 
     ingest: IngestReport
     waste_quarantine: Table[Quarantine]
+
+
+class ItemResults(NamedTuple):
+    """Items of the lists, and the vectors of their names."""
+
+    items: Table[Items]
+    names: Table[Names]
 
 
 class VisionResults(NamedTuple):
@@ -36,12 +45,13 @@ class VisionResults(NamedTuple):
 
 
 class GraphResults(NamedTuple):
-    """Scores and recommendations of ``releaf-graph``, without model and history."""
+    """Scores and recommendations of ``releaf-graph``, and the checked suggestions."""
 
     graph: GraphMetrics
     link_scores: Table[LinkScoresTable]
     recommendations: Table[Recommendations]
     node_scores: Table[NodeScores]
+    suggestion_labels: Table[SuggestionLabels]
 
 
 class ServingResults(NamedTuple):
@@ -49,18 +59,3 @@ class ServingResults(NamedTuple):
 
     serving: ServingSummary
     serving_latencies: Table[Latencies]
-
-
-class Benchmarks(NamedTuple):
-    """Recorded benchmarks, in the order of the report."""
-
-    retrieval_benchmark: Benchmark
-    graph_benchmark: Benchmark
-    vision_benchmark: Benchmark
-    adapt_benchmark: Benchmark
-    reranker_benchmark: Benchmark
-    serving_benchmark: Benchmark
-    runtimes_benchmark: Benchmark
-    load_benchmark: Benchmark
-    feedback_benchmark: Benchmark
-    reasons_benchmark: Benchmark

@@ -44,7 +44,12 @@ def section(evaluate: EvaluateSummary, streams: StreamsSummary) -> Section:
             "held-out names come from the lists of the same cities; another city needs its own list."
         ),
     ]
-    return Section("assistant", "How often the bin is right", tuple(blocks))
+    return Section(
+        "assistant",
+        "How often the bin is right",
+        tuple(blocks),
+        "By city, by confidence, for photos, and against the cards or the list alone.",
+    )
 
 
 def _comparison(evaluate: EvaluateSummary) -> str:

@@ -53,7 +53,12 @@ def section(results: IngestResults, preprocess: PreprocessReport) -> Section:
             f"{ingest.documents_from}. The cities' own pages: {ingest.full_tier}."
         ),
     ]
-    return Section("corpus", "The data", tuple(blocks))
+    return Section(
+        "corpus",
+        "The data",
+        tuple(blocks),
+        "Source tables, broken rows, and the items and bins of each city.",
+    )
 
 
 def _counts(preprocess: PreprocessReport) -> list[tuple[str, str]]:

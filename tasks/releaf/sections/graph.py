@@ -1,17 +1,20 @@
-"""Section on the item graph: predicted links, central nodes and recommendations."""
+"""Section on the item graph: predicted links and suggestions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from releaf.spelling import key, sentence_case
+from releaf.suggestions import LEAST_SCORE, candidates, suggestions
 from tasks.releaf.contracts.report import GraphResults
 from tasks.releaf.graph import GraphMetrics
+from tasks.releaf.links.checking import GOAL, Precision, checked, left_out_precision, precision
 from tasks.releaf.links.inputs import WHOLE
 from tasks.releaf.links.tables import ALL
-from tasks.releaf.params import ReportParams
 from tasks.report.blocks import (
     Block,
     Cell,
@@ -31,7 +34,8 @@ from tasks.report.drawing import BLUE, GREY, VERMILION, label_once, svg
 if TYPE_CHECKING:
     import matplotlib.figure
 
-CENTRALITIES = ("pagerank", "betweenness")
+LEASTS = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Lowest scores in the table of precisions, beside `LEAST_SCORE`."""
 
 
 def finding(graph: GraphMetrics) -> str:
@@ -39,10 +43,15 @@ def finding(graph: GraphMetrics) -> str:
     return f"Links between items: {_comparison(graph)}"
 
 
-def section(results: GraphResults, params: ReportParams) -> Section:
-    """Return the link scores, homophily, central nodes and recommendations."""
+def section(results: GraphResults, spelling: Mapping[str, str]) -> Section:
+    """Return the link scores, homophily and suggestions.
+
+    Parameters
+    ----------
+    spelling : mapping of str to str
+        Spelling of each item on the page, by its key.
+    """
     graph, size = results.graph, results.graph.size
-    recommendations, nodes = results.recommendations, results.node_scores
     comparison = _comparison(graph)
     blocks: list[Block] = [
         Prose(
@@ -55,16 +64,19 @@ def section(results: GraphResults, params: ReportParams) -> Section:
         _scores(results.link_scores),
         _figure(results.link_scores),
         Prose(_homophily(graph)),
-        _central(nodes, params.central),
-        Prose(_recommended(recommendations, graph)),
-        *_examples(recommendations, nodes, params),
+        *_suggested(results, spelling),
         Prose(
             f"Limits: the graph has {plural(size.components, 'unconnected part')}; the largest has "
             f"{count(size.largest_component)} nodes. A long path connects two nodes without explaining much, "
             "and a high score says that a link would fit the graph, not that anyone has tried it."
         ),
     ]
-    return Section("graph", "Predicting links between items", tuple(blocks))
+    return Section(
+        "graph",
+        "Links between items, and ideas for reuse",
+        tuple(blocks),
+        "How well links are predicted, and which ideas for reuse passed a check by hand.",
+    )
 
 
 def _comparison(graph: GraphMetrics) -> str:
@@ -165,46 +177,83 @@ def _homophily(graph: GraphMetrics) -> str:
     )
 
 
-def _central(nodes: pd.DataFrame, number: int) -> Grid:
-    top = nodes.nlargest(number, "pagerank")
-    return grid(
-        f"The {plural(len(top), 'node')} of highest PageRank. Betweenness is estimated from a sample of "
-        "nodes.",
-        ("node", "type", "neighbours", *CENTRALITIES),
-        [
-            (row.name, row.node_type, count(row.neighbours), f"{row.pagerank:.4f}", f"{row.betweenness:.4f}")
-            for row in top[["name", "node_type", "neighbours", *CENTRALITIES]].itertuples(index=False)
-        ],
-        text=(1,),
+def _suggested(results: GraphResults, spelling: Mapping[str, str]) -> list[Block]:
+    """Return the checked precision, and the suggestions fit for display."""
+    names = dict(zip(results.node_scores["node"], results.node_scores["name"], strict=True))
+    labels = results.suggestion_labels
+    fit = checked(labels, candidates(results.recommendations, names))
+    shown = precision(fit, LEAST_SCORE)
+    uses, products = (precision(labels[labels["kind"] == kind], 0) for kind in ("reuse", "product"))
+    text = (
+        f"The model recommends {count(results.graph.recommended)} new links, and most help nobody: of "
+        f"{count(len(labels))} pairs that were drawn by a seeded rule and judged one by one, "
+        f"{uses.sensible} of {uses.pairs} uses and {products.sensible} of {products.pairs} products are "
+        "sensible. So products and items with a general name (“Other plastic”) are not suggested, nor is a "
+        "use whose path leads through a bin, a group or a material."
     )
-
-
-def _recommended(recommendations: pd.DataFrame, graph: GraphMetrics) -> str:
-    steps = recommendations.loc[recommendations["steps"] > 0, "steps"]
-    median = f", with a median of {int(steps.median())} steps" if len(steps) else ""
-    return (
-        f"The model recommends {count(graph.recommended)} new links. A path through the graph explains "
-        f"{share(graph.with_path)} of them{median}."
-    )
-
-
-def _examples(recommendations: pd.DataFrame, nodes: pd.DataFrame, params: ReportParams) -> list[Block]:
-    near = recommendations[recommendations["steps"].between(1, params.most_steps)]
-    best = near.sort_values(["score", "item", "target"], ascending=[False, True, True], kind="stable")
-    shown = best.drop_duplicates("item").groupby("kind", sort=False).head(params.examples)
-    if shown.empty:
-        return [Prose(f"No recommendation has a path of {plural(params.most_steps, 'step')} or fewer.")]
-    names = dict(zip(nodes["node"], nodes["name"], strict=True))
+    if shown.share < GOAL:
+        return [
+            Prose(
+                f"{text} No suggestion is shown: {shown.sensible} of {shown.pairs} checked pairs with a "
+                f"score of at least {LEAST_SCORE:g} are sensible, fewer than {share(GOAL)}."
+            )
+        ]
+    outside = left_out_precision(fit)
     return [
-        grid(
-            "The most probable recommendations with a path of at most "
-            f"{plural(params.most_steps, 'step')} ({count(len(near))} of {count(len(recommendations))} have "
-            f"one): one for each item, {params.examples} of each type.",
-            ("item", "recommended", "type", "probability", "path"),
-            [
-                (names[row.item], row.target_name, row.kind, f"{row.score:.2f}", row.path)
-                for row in shown.sort_values("kind", kind="stable").itertuples()
-            ],
-            text=(1, 2, 4),
-        )
+        Prose(
+            f"{text} Of the others, only those with a score of at least {LEAST_SCORE:g} are shown: the "
+            f"lowest threshold at which {share(GOAL)} of the checked pairs are sensible ({shown.sensible} of "
+            f"{shown.pairs}). With each pair left out of the choice of its threshold, {outside.sensible} of "
+            f"{outside.pairs} are ({share(outside.share)}, 95% interval {_percent(outside)}). The rules were "
+            "written after the pairs had been read."
+        ),
+        _precisions(labels, fit),
+        _listed(suggestions(results.recommendations, names), spelling),
     ]
+
+
+def _percent(found: Precision) -> str:
+    low, high = found.interval
+    return f"{share(low)} to {share(high)}"
+
+
+def _precisions(labels: pd.DataFrame, fit: pd.DataFrame) -> Grid:
+    uses = labels[labels["kind"] == "reuse"]
+    rows = []
+    for least in (*LEASTS, LEAST_SCORE):
+        before, after = precision(uses, least), precision(fit, least)
+        rows.append(
+            (
+                f"{least:g}",
+                f"{before.sensible} of {before.pairs}",
+                _percent(before),
+                f"{after.sensible} of {after.pairs}",
+                _percent(after),
+            )
+        )
+    return grid(
+        "Sensible ones of the checked uses by the lowest score, with 95% Wilson intervals: all of them, and "
+        "those that satisfy the rules.",
+        ("score from", "all uses", "interval", "by the rules", "interval"),
+        sorted(rows),
+    )
+
+
+def _listed(table: pd.DataFrame, spelling: Mapping[str, str]) -> Grid:
+    """Return the suggestions, one row a spelling of an item."""
+    named = table.assign(name=[spelling.get(key(name), sentence_case(name)) for name in table["name"]])
+    rows = named.drop_duplicates(["name", "target_name"])
+    return grid(
+        f"All {plural(len(rows), 'suggestion')} with a score of at least {LEAST_SCORE:g}.",
+        ("item", "suggestion", "score", "known for"),
+        [
+            (row.name, row.target_name, f"{row.score:.2f}", sentence_case(_known(row.path)))
+            for row in rows[["name", "target_name", "score", "path"]].itertuples(index=False)
+        ],
+        text=(1, 3),
+    )
+
+
+def _known(path: str) -> str:
+    """Return the item that a reuse guide names, at the end of a path in words."""
+    return path.rpartition("; ")[2].partition(" can become ")[0]

@@ -35,7 +35,12 @@ def section(adapt: AdaptSummary) -> Section:
         _answers(adapt),
         Prose(f"Limits: forgetting of other texts is {adapt.forgetting}."),
     ]
-    return Section("language", "Answers written by a language model", tuple(blocks))
+    return Section(
+        "language",
+        "Answers written by a language model",
+        tuple(blocks),
+        "With and without the trained adapter, against simple baselines.",
+    )
 
 
 def _right_bins(adapt: AdaptSummary) -> str:

@@ -57,7 +57,12 @@ def section(results: VisionResults) -> Section:
         *([] if vision.own is None else _own(vision.own)),
         Prose(_limits(vision)),
     ]
-    return Section("photographs", "Recognising the material in a photo", tuple(blocks))
+    return Section(
+        "photographs",
+        "Recognising the material in a photo",
+        tuple(blocks),
+        "Accuracy by material, and how far the confidence can be trusted.",
+    )
 
 
 def _accuracy(vision: VisionSummary) -> str:

@@ -35,7 +35,12 @@ def section(results: ServingResults) -> Section:
             "has neither a network nor failures."
         ),
     ]
-    return Section("serving", "Response time under load", tuple(blocks))
+    return Section(
+        "serving",
+        "Response time under load",
+        tuple(blocks),
+        "A simulation of dispatch rules, a cache and automatic scaling.",
+    )
 
 
 def _dispatch_rules(serving: ServingSummary) -> str:

@@ -20,6 +20,7 @@ from statewright.record.artifacts import LARGEST_LOG, log_end_of, table_as_csv
 from statewright.record.experiment import open_record
 from statewright.record.masking import mask_record
 from statewright.record.outputs import LARGEST_TABLE, files_of
+from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.store import local_uri
 from statewright.record.tracking import StageRecord
 from statewright.record.trials import trials_of
@@ -83,11 +84,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any
     pd.DataFrame({"city": ["a, b", None], "right": [0.5, 1.0]}).to_parquet(root / "table.parquet")
     head = commit(root)
     record = open_record(root)
-    tracking.start_parent(record, "toy", {"statewright.workflow": "w"}, {"stages": {"song-train": "must"}})
+    plan = {"stages": {"song-train": {"verdict": "must"}}}
+    tracking.start_parent(record, ParentRecord("toy", tags={"statewright.workflow": "w"}, plan=plan))
     assert record.parent_id is not None
     run_id = tracking.record_stage(record, record_of(root))
     metrics = {"score.json:n": 3.0, "score.json:bad": float("nan")}
-    tracking.end_parent(record, "FINISHED", tags={"statewright.state.after": "s"}, metrics=metrics)
+    tracking.end_parent(record, "FINISHED", ParentEnd(tags={"statewright.state.after": "s"}, metrics=metrics))
     client = record.client
     return root, head, client.get_run(record.parent_id), client.get_run(run_id)
 
@@ -153,7 +155,7 @@ class TestRecord:
         assert parent.data.tags["mlflow.source.git.commit"] == head
         assert parent.data.metrics == {"score.json:n": 3.0}
         (plan,) = (root / ".statewright" / "mlflow" / "artifacts").rglob("plan.json")
-        assert json.loads(plan.read_text()) == {"stages": {"song-train": "must"}}
+        assert json.loads(plan.read_text()) == {"stages": {"song-train": {"verdict": "must"}}}
 
     def test_the_child_run_has_inputs_outputs_and_reasons(self, store: Any) -> None:
         _, head, parent, child = store
@@ -292,10 +294,10 @@ ready = Path(sys.argv[4])
 while len(list(ready.glob("ready-*"))) < 2:
     time.sleep(0.01)
 record = t.open_record(root)
-t.tracking.start_parent(record, me, {}, {})
+t.tracking.start_parent(record, t.ParentRecord(me))
 for n in range(5):
     t.tracking.record_stage(record, t.record_of(root, params={"n": n, "me": me}))
-t.tracking.end_parent(record, "FINISHED", tags={}, metrics={f"m{n}": float(n) for n in range(50)})
+t.tracking.end_parent(record, "FINISHED", t.ParentEnd(metrics={f"m{n}": float(n) for n in range(50)}))
 """
 
 

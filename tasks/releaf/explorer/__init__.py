@@ -1,0 +1,1 @@
+"""Figures to explore: accuracy by bin, mistakes, and all items."""
