@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from browser import DESK, PHONE, chromium
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -27,7 +27,6 @@ from tasks.emotion.sections.influence_map import LIST as INFLUENCE_LIST
 from tasks.report.blocks import Figure, Opening, Picture
 from tasks.report.page import report_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "</script><img src=x onerror=alert(1)>"
 NAMES = ("Björk", EVIL, "Short Career", "The Beatles", "Weezer", "Zappa")
 DIMENSIONS = ("valence", "energy", "danceability", "acousticness")
@@ -36,7 +35,7 @@ FIRST_TEST = 2005
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    """Six artists of one genre; the third has one year, and no stage has anything on it."""
+    """Six artists of one genre; the third has one year and no results."""
     rng = np.random.default_rng(0)
     ids = np.arange(11, 17)
     artists = pd.DataFrame(
@@ -133,7 +132,7 @@ def test_genres_are_means_over_artists(catalogue: Catalogue) -> None:
 
 
 def expected_errors(catalogue: Catalogue, artist: int) -> dict[str, str]:
-    """Return the errors on test years of forecast, mean so far and last value, by the panel."""
+    """Return the errors of three forecasts on test years, by the panel."""
     rows = catalogue.careers[catalogue.careers["artist_id"] == artist].sort_values("year")
     zeros = np.zeros(len(rows), np.int64)
     year = rows["year"].to_numpy(float)
@@ -182,19 +181,14 @@ def test_names_never_become_elements(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize("width", [DESK, PHONE])
 def test_a_browser_shows_each_artist(tmp_path: Path, catalogue: Catalogue, width: int) -> None:
-    if CHROMIUM is None:
-        pytest.skip(
-            "no Chromium here: install it (Debian: apt-get install chromium) to run the browser tests"
-        )
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
     path = tmp_path / "page.html"
     path.write_text(page(catalogue), encoding="utf-8")
     faults: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         tab: Any = browser.new_page(viewport={"width": width, "height": 900})
         tab.on("console", lambda message: faults.append(message.text))
         tab.on("pageerror", lambda error: faults.append(str(error)))
@@ -239,5 +233,4 @@ def test_a_browser_shows_each_artist(tmp_path: Path, catalogue: Catalogue, width
         tab.locator("#chart-genres .role-mark.mark-text text").first.click()
         expect(tab.locator("#genre-note")).to_contain_text("6 artists")
         assert tab.locator("#genre-artists a").count() == 6
-        browser.close()
     assert faults == []

@@ -693,7 +693,7 @@ def read(page: str) -> Reader:
 
 
 def own(page: str) -> str:
-    """Return the page without the library of charts, which names addresses that it does not load."""
+    """Return the page without the library, which names addresses of formats."""
     return page.replace(library(), "")
 
 
