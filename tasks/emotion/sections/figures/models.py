@@ -106,7 +106,8 @@ def granger_maps(
     A star marks a significant test.
     """
     limit = max(0.05, float(tests["coefficient"].abs().max()))
-    for axes, (scope, title) in zip(panels(figure, len(scopes)), scopes.items(), strict=True):
+    places = panels(figure, len(scopes))
+    for axes, (scope, title) in zip(places, scopes.items(), strict=True):
         part = tests[tests["scope"] == scope]
         table = part.pivot(index="effect", columns="cause", values="coefficient")
         table = table.reindex(index=dimensions, columns=dimensions)
@@ -122,7 +123,7 @@ def granger_maps(
             axes.text(column, row, text, ha="center", va="center", fontsize=7,
                       color=_ink("RdBu_r", (value / limit + 1) / 2))  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=50, ha="right", fontsize=7.5)
-        first = axes.get_subplotspec().is_first_col()
+        first = axes is places[0] or narrow(figure)
         axes.set_yticks(
             range(len(dimensions)), [f"{name} now" for name in dimensions] if first else [], fontsize=7.5
         )
@@ -178,7 +179,8 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
 def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
     """Draw the cost of each variant in percent of the RMSE, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
-    for axes, task in zip(panels(figure, len(tasks)), tasks, strict=True):
+    places = panels(figure, len(tasks))
+    for axes, task in zip(places, tasks, strict=True):
         part = rows[rows["task"] == task]
         variants = list(dict.fromkeys(part["model"]))
         dimensions = list(dict.fromkeys(part["dimension"]))
@@ -197,7 +199,7 @@ def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
             axes.text(column, row, f"{signed}{star}", ha="center", va="center", fontsize=7.5,
                       color=_ink("RdBu_r", (value / limit + 1) / 2))  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=35, ha="right", fontsize=8)
-        first = axes.get_subplotspec().is_first_col()
+        first = axes is places[0] or narrow(figure)
         axes.set_yticks(
             range(len(variants)), [names.get(name, name) for name in variants] if first else [], fontsize=8
         )

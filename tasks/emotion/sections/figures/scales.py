@@ -33,7 +33,7 @@ def albums(figure: Figure, table: pd.DataFrame) -> None:
     places[0].set_ylabel("albums")
     for axes, name in zip(places, names, strict=True):
         rows = table[table["modality"] == name]
-        edges = np.linspace(0, max(rows["coherence"].max(), rows["shuffled"].max()), 40)
+        edges = np.linspace(0, max(rows["coherence"].max(), rows["shuffled"].max()), 40).tolist()
         axes.hist(rows["coherence"], edges, color=BLUE, alpha=0.8, label="albums")
         axes.hist(
             rows["shuffled"], edges, histtype="step", color=VERMILION, linewidth=1.6, label="shuffled songs"
