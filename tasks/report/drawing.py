@@ -89,6 +89,15 @@ def narrow(figure: Figure) -> bool:
     return bool(figure.get_figwidth() <= PHONE)
 
 
+def panels(figure: Figure, number: int, **options: Any) -> list[Axes]:
+    """Return axes side by side, or below each other on a phone."""
+    if not narrow(figure):
+        return list(figure.subplots(1, number, squeeze=False, **options)[0])
+    figure.set_figheight(figure.get_figheight() * (0.3 + 0.7 * number))
+    options.pop("width_ratios", None)
+    return list(figure.subplots(number, 1, squeeze=False, **options)[:, 0])
+
+
 def _drawn(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figure], None]) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure

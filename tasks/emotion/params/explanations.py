@@ -55,10 +55,9 @@ class ReportParams(Params):
     """Content of the report."""
 
     artists: Names = Field(
-        description="artists that are drawn; the page lists those that the data does not have, and shows "
-        "the longest careers if it has none"
+        description="artists that the picker suggests, the first at the start; the page lists those that the "
+        "data does not have, and suggests the longest careers if it has none"
     )
-    dimensions: Names = Field(description="dimensions drawn of each career", min_length=1, max_length=4)
     careers_listed: int = Field(
         description="careers listed, those with the highest probability of a change", ge=1, le=200
     )

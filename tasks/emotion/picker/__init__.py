@@ -1,1 +1,1 @@
-"""Picker of the report: every artist with career, changes, forecasts and neighbours."""
+"""Picker of the report: every artist with what the stages say of it."""

@@ -186,7 +186,7 @@ def _states(ids: list[int], states: pd.DataFrame) -> Columns:
 
 
 def _changes(ids: list[int], changes: pd.DataFrame) -> Columns:
-    """Return probabilities of a change in percent, and the most probable changes in words."""
+    """Return probabilities in percent, and the most probable changes in words."""
     rows = _sorted(ids, changes.dropna(subset=["artist_id"]), "year")
     words = {artist: most_probable_changes(part) for artist, part in rows.groupby("artist_id")}
     cuts = {artist: part.loc[part["is_map"], "year"].tolist() for artist, part in rows.groupby("artist_id")}

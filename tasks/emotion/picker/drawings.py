@@ -54,7 +54,13 @@ def career() -> Chart:
             },
             {
                 "data": {"name": "means"},
-                "mark": {"type": "point", "filled": True, "opacity": 1, "strokeWidth": 1.5},
+                "mark": {
+                    "type": "point",
+                    "filled": True,
+                    "opacity": 1,
+                    "stroke": "var(--chart-1)",
+                    "strokeWidth": 1.5,
+                },
                 "encoding": {
                     "x": YEAR,
                     "y": _value("value"),

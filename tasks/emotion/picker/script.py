@@ -75,9 +75,11 @@ SCRIPT = r"""
     const cuts = changes.cuts[k].map((year) => ({year}));
     const own = artists.mean[dimension][k];
     const rank = Math.round(100 * artists.mean[dimension].filter((value) => value < own).length / size);
-    const songs = of.reduce((sum, j) => sum + years.songs[j], 0);
+    const issued = of.filter((j) => years.flag[j] < 2), used = issued.length ? issued : of;
+    const songs = used.reduce((sum, j) => sum + years.songs[j], 0);
     const text = `${artists.name[k]}: mean ${dimension} ${figure(own)} over ${many(songs, "song")} of `
-      + `${first} to ${last}, higher than ${rank}% of the ${size.toLocaleString("en")} artists.`;
+      + `${years.year[used[0]]} to ${years.year[used.at(-1)]}, `
+      + `higher than ${rank}% of the ${size.toLocaleString("en")} artists.`;
     reportCharts.set("career", {span, means, course, music: around, cuts}, text);
     $("career-note").textContent = text + (course.length ? ""
       : " Too few years that are not possible reissues: no estimated course.");

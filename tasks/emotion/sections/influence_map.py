@@ -40,7 +40,7 @@ def figure(preprocess: PreprocessOutputs, causal: CausalOutputs, influenced: Inf
 
 
 def caution(causal: CausalOutputs, influenced: InfluenceOutputs) -> str:
-    """Return which part of influence was shown, against permuted networks and by tests over time."""
+    """Return which part of influence the null models and the tests support."""
     parts = ["A tie is a judgement of the editors of AllMusic, not a measured effect."]
     kinds = influenced.influence_metrics.sound.nulls.get(NEIGHBOURS, {})
     if kinds:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from browser import chromium
 from hypothesis import given
 from hypothesis import strategies as st
 from test_page import colours, contrast
@@ -21,7 +21,6 @@ from tasks.report.charts import SCRIPT, STYLE, Chart, columns, json_text, with_c
 from tasks.report.page import page, report_page
 from tasks.report.style import STYLE as PAGE_STYLE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "</script><script>alert(1)</script><!--"
 
 
@@ -117,12 +116,6 @@ def test_marks_and_text_over_a_ramp_have_contrast(mode: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1200, "dark")])
 def test_a_browser_draws_a_chart_when_it_can_be_seen(tmp_path: Path, width: int, scheme: Any) -> None:
-    if CHROMIUM is None:
-        pytest.skip(
-            "no Chromium here: install it (Debian: apt-get install chromium) to run the browser tests"
-        )
-    from playwright.sync_api import sync_playwright
-
     shown, folded = (Figure((one.picture(),), "A caption.") for one in (chart("one", EVIL), chart("two")))
     plain = Figure((Picture("<svg></svg>"),), "A caption.")
     opening = Opening("Title", ("One.", "Two.", "Three."), (shown, plain, plain))
@@ -131,8 +124,7 @@ def test_a_browser_draws_a_chart_when_it_can_be_seen(tmp_path: Path, width: int,
     path.write_text(html, encoding="utf-8")
     faults: list[str] = []
     requested: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         tab.on("console", lambda message: faults.append(message.text))
         tab.on("pageerror", lambda error: faults.append(str(error)))
@@ -151,5 +143,4 @@ def test_a_browser_draws_a_chart_when_it_can_be_seen(tmp_path: Path, width: int,
         tab.evaluate("reportCharts.set('two', {points: [{x: 1, y: 1, name: 'only'}]}, 'One point.')")
         tab.locator("#chart-two").get_by_text("only", exact=True).first.wait_for()
         assert tab.locator("#chart-two").get_attribute("aria-label") == "One point."
-        browser.close()
     assert faults == [] and requested == [path.as_uri()]

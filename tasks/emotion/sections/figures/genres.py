@@ -61,9 +61,13 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
     """Return the chart; radio buttons choose the measure."""
     genres = list(dict.fromkeys(table["genre"]))
     x = {"field": "decade", "type": "ordinal", "title": None, "axis": {"labelAngle": 0, "grid": False,
-         "labelFontSize": 10, "labelOverlap": False}}  # fmt: skip
+         "labelOverlap": "parity", "labelSeparation": 2}}  # fmt: skip
     y = {"field": "genre", "type": "nominal", "sort": genres, "title": None,
          "axis": {"grid": False, "labelLimit": 90}}  # fmt: skip
+    tooltip = [
+        {"field": name, "type": "nominal"}
+        for name in ("genre", "decade", "value", "low", "high", "artists", "songs")
+    ]
     spec = {
         "data": {"name": "cells"},
         "params": [
@@ -86,16 +90,18 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
                         "legend": None,
                         "scale": {"zero": False},
                     },
-                    "tooltip": [
-                        {"field": name, "type": "nominal"}
-                        for name in ("genre", "decade", "value", "low", "high", "artists", "songs")
-                    ],
+                    "tooltip": tooltip,
                 },
             },
             {
                 "transform": [{"calculate": "round(100 * datum.value)", "as": "text"}],
                 "mark": {"type": "text", "fontSize": 12, "fill": "var(--ink)", "cursor": "pointer"},
-                "encoding": {"x": x, "y": y, "text": {"field": "text", "type": "nominal"}},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "text": {"field": "text", "type": "nominal"},
+                    "tooltip": tooltip,
+                },
             },
         ],
     }

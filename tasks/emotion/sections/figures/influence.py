@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, PALE, VERMILION, label_once
+from tasks.report.drawing import BLUE, PALE, VERMILION, label_once, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,12 +23,12 @@ LARGEST = 25
 
 def fit(figure: Figure, rows: pd.DataFrame) -> None:
     """Draw observed counts on the band of simulated ones, one panel per feature."""
-    panels = np.atleast_1d(figure.subplots(1, len(FEATURES)))
-    for axes, (feature, title) in zip(panels, FEATURES.items(), strict=True):
+    places = panels(figure, len(FEATURES))
+    for axes, (feature, title) in zip(places, FEATURES.items(), strict=True):
         part = rows[(rows["feature"] == feature) & np.isfinite(rows["value"]) & (rows["value"] <= LARGEST)]
         axes.fill_between(part["value"], part["low"], part["high"], color=PALE, label="95% of simulated")
         out = ~part["observed"].between(part["low"], part["high"])
         axes.plot(part["value"][~out], part["observed"][~out], "o", ms=3.5, color=BLUE, label="observed")
         axes.plot(part["value"][out], part["observed"][out], "o", ms=3.5, color=VERMILION, label="outside")
         axes.set(xlabel=title, ylabel="ties" if feature == "shared partners" else "artists")
-    label_once(panels[-1], ncols=1, loc="upper right")
+    label_once(places[0], ncols=1, loc="upper right")

@@ -122,7 +122,7 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
 
 
 def curves(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return the largest flows as points of cubic curves, in order of `flow` and `step`.
+    """Return points of the curves of the largest flows, by `flow` and `step`.
 
     Ties against time are left out. A curve leaves and arrives along its line; ties within a genre bow
     upwards, by more the longer they are.

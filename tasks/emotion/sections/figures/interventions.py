@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, PALE, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREY, PALE, VERMILION, label_once, narrow, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,9 @@ def dimension_of(variable: str) -> str:
 
 def effects(figure: Figure, estimates: pd.DataFrame, curve: pd.DataFrame) -> None:
     """Draw a forest plot of the effects, and the outcome against one cause."""
-    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
+    left, right = panels(figure, 2, width_ratios=[1.35, 1])
+    if narrow(figure):
+        figure.set_figheight(1.5 * figure.get_figheight())  # names of effects take two lines
     _forest(left, estimates)
     first = curve.iloc[0]
     for (kind, rows), colour, line in zip(

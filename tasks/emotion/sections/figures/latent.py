@@ -26,7 +26,7 @@ def career_map(points: pd.DataFrame, paths: Sequence[Path]) -> Chart:
     names = [path.name for path in paths]
     careers = [path.points[["time", "x", "y"]].assign(artist=path.name) for path in paths]
     table = pd.concat(careers) if careers else pd.DataFrame(columns=["time", "x", "y", "artist"])
-    edges = [np.linspace(*np.quantile(points[axis], [0.002, 0.998]), CELLS + 1) for axis in ("x", "y")]
+    edges = [_edges(points[axis]) for axis in ("x", "y")]
     counts = np.histogram2d(points["x"], points["y"], edges)[0].astype(int)
     column, row = np.nonzero(counts)
     cells = pd.DataFrame({"x": edges[0][column], "y": edges[1][row], "releases": counts[column, row]})
@@ -119,6 +119,11 @@ def panels(name: str, grid: pd.DataFrame, dimensions: Sequence[str], alt: str) -
         },
     }
     return Chart(f"latent-{name}", spec, alt, {"cells": columns(cells, 2)}, 360)
+
+
+def _edges(values: pd.Series) -> np.ndarray:
+    low, high = np.quantile(values, [0.002, 0.998])
+    return np.linspace(low, high, CELLS + 1)
 
 
 def _ends(width: float, height: float) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREEN, GREY, INK, PALE, VERMILION
+from tasks.report.drawing import BLUE, GREEN, GREY, INK, PALE, VERMILION, narrow, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,16 @@ def _tiles(axes: Axes, table: pd.DataFrame, colours: str, low: float, high: floa
     axes.tick_params(length=0)
 
 
+def _ink(colours: str, share: float) -> str:
+    """Return black or white, the one with more contrast to a place of a colour scale."""
+    from matplotlib import colormaps
+
+    rgb = np.array(colormaps[colours](share)[:3])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    # WCAG: both have the contrast 4.58 at a luminance of 0.179. Pure black would follow dark mode.
+    return "white" if linear @ (0.2126, 0.7152, 0.0722) < 0.179 else "#010101"
+
+
 def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) -> None:
     """Draw mean attention, query by key, and the share of each modality in the state."""
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
@@ -34,7 +44,7 @@ def attention_map(figure: Figure, weights: pd.DataFrame, importance: pd.Series) 
     left.set_xticks(range(len(names)), weights.columns, fontsize=8)
     left.set_yticks(range(len(names)), [f"{name} reads" for name in names], fontsize=8)
     for (row, column), weight in np.ndenumerate(weights.to_numpy(float)):
-        ink = "white" if weight > 0.55 else INK
+        ink = _ink("Blues", weight)
         left.text(column, row, f"{weight:.2f}", ha="center", va="center", color=ink, fontsize=9)
     right.barh(range(len(names)), importance[names], color=BLUE, height=0.6)
     for row, share in enumerate(importance[names]):
@@ -96,9 +106,8 @@ def granger_maps(
     A star marks a significant test.
     """
     limit = max(0.05, float(tests["coefficient"].abs().max()))
-    for axes, (scope, title) in zip(
-        figure.subplots(1, len(scopes), squeeze=False)[0], scopes.items(), strict=True
-    ):
+    places = panels(figure, len(scopes))
+    for axes, (scope, title) in zip(places, scopes.items(), strict=True):
         part = tests[tests["scope"] == scope]
         table = part.pivot(index="effect", columns="cause", values="coefficient")
         table = table.reindex(index=dimensions, columns=dimensions)
@@ -112,9 +121,9 @@ def granger_maps(
                 else f"{value:.2f}{'*' if significant.iloc[row, column] is True else ''}"
             )
             axes.text(column, row, text, ha="center", va="center", fontsize=7,
-                      color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
+                      color=_ink("RdBu_r", (value / limit + 1) / 2))  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=50, ha="right", fontsize=7.5)
-        first = axes.get_subplotspec().is_first_col()
+        first = axes is places[0] or narrow(figure)
         axes.set_yticks(
             range(len(dimensions)), [f"{name} now" for name in dimensions] if first else [], fontsize=7.5
         )
@@ -144,7 +153,7 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
     tasks = list(dict.fromkeys(rows["task"]))
     kinds = {"constant": ("s", GREY), "scaled": ("o", BLUE), "gaussian": ("^", VERMILION),
              "adaptive": ("D", GREEN)}  # fmt: skip
-    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+    for axes, task in zip(panels(figure, len(tasks)), tasks, strict=True):
         part = rows[rows["task"] == task]
         dimensions, levels = list(dict.fromkeys(part["dimension"])), sorted(set(part["level"]))
         for index, (kind, (marker, colour)) in enumerate(kinds.items()):
@@ -155,20 +164,23 @@ def coverage(figure: Figure, rows: pd.DataFrame) -> None:
                 axes.plot(x, y, marker, color=colour, markersize=4.5, label=None if column else kind)
         for level in levels:
             axes.axhline(level, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.set_xticks(range(len(dimensions)), dimensions, fontsize=8)
+        axes.set_xticks(range(len(dimensions)), dimensions, fontsize=7 if narrow(figure) else 8)
         axes.set_yticks(levels, [f"{level:.0%}" for level in levels])
         axes.set_title(f"{task}")
         axes.grid(False)
         for index in range(len(dimensions)):
             axes.axvline(index + 0.5, color=PALE, linewidth=0.8)
         axes.set_xlim(-0.5, len(dimensions) - 0.5)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2 if narrow(figure) else 4
+    )
 
 
 def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
     """Draw the cost of each variant in percent of the RMSE, one panel per task."""
     tasks = list(dict.fromkeys(rows["task"]))
-    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+    places = panels(figure, len(tasks))
+    for axes, task in zip(places, tasks, strict=True):
         part = rows[rows["task"] == task]
         variants = list(dict.fromkeys(part["model"]))
         dimensions = list(dict.fromkeys(part["dimension"]))
@@ -185,9 +197,9 @@ def costs(figure: Figure, rows: pd.DataFrame, names: dict[str, str]) -> None:
             star = "*" if bool(clear.iloc[row, column]) else ""
             signed = f"{value:+.2f}".replace("-", "−")
             axes.text(column, row, f"{signed}{star}", ha="center", va="center", fontsize=7.5,
-                      color="white" if abs(value) > 0.7 * limit else INK)  # fmt: skip
+                      color=_ink("RdBu_r", (value / limit + 1) / 2))  # fmt: skip
         axes.set_xticks(range(len(dimensions)), dimensions, rotation=35, ha="right", fontsize=8)
-        first = axes.get_subplotspec().is_first_col()
+        first = axes is places[0] or narrow(figure)
         axes.set_yticks(
             range(len(variants)), [names.get(name, name) for name in variants] if first else [], fontsize=8
         )

@@ -16,7 +16,7 @@ AXIS = {"minExtent": 34, "maxExtent": 34}
 
 
 def means(key: str, years: pd.DataFrame, marked: Sequence[int], alt: str) -> Chart:
-    """Return the chart of yearly means with 95% intervals; rules at the `marked` years."""
+    """Return the chart of yearly means, with rules at the `marked` years."""
     parts = []
     for name in DIMENSIONS:
         error = 1.96 * standard_error(years, name, typical_spread(years, name))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREY, INK, PALE, VERMILION, label_once, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def songs(figure: Figure, curves: pd.DataFrame, chosen: list[int]) -> None:
     """Draw the rated tenths and the model's curve of a few songs, calm to varied."""
-    for axes, song in zip(figure.subplots(1, len(chosen), sharey=True), chosen, strict=True):
+    for axes, song in zip(panels(figure, len(chosen), sharey=True), chosen, strict=True):
         rows = curves[curves["song_id"] == song]
         error = 1.96 * np.hypot(rows["curve_sd"], rows["noise_sd"])
         axes.fill_between(rows["part"], rows["curve"] - error, rows["curve"] + error, color=PALE, linewidth=0)
@@ -29,23 +29,23 @@ def songs(figure: Figure, curves: pd.DataFrame, chosen: list[int]) -> None:
 def albums(figure: Figure, table: pd.DataFrame) -> None:
     """Draw the coherence of albums compared with that of shuffled songs."""
     names = list(dict.fromkeys(table["modality"]))
-    panels = np.atleast_1d(figure.subplots(1, len(names)))
-    panels[0].set_ylabel("albums")
-    for axes, name in zip(panels, names, strict=True):
+    places = panels(figure, len(names))
+    places[0].set_ylabel("albums")
+    for axes, name in zip(places, names, strict=True):
         rows = table[table["modality"] == name]
-        edges = np.linspace(0, max(rows["coherence"].max(), rows["shuffled"].max()), 40)
+        edges = np.linspace(0, max(rows["coherence"].max(), rows["shuffled"].max()), 40).tolist()
         axes.hist(rows["coherence"], edges, color=BLUE, alpha=0.8, label="albums")
         axes.hist(
             rows["shuffled"], edges, histtype="step", color=VERMILION, linewidth=1.6, label="shuffled songs"
         )
         axes.set_title({"audio": "sound", "lyrics": "lyrics"}[name])
-        axes.set_xlabel("share of a song's emotion that its album explains")
-    panels[0].legend(loc="upper right")
+        axes.set_xlabel("share that the album explains")
+    places[0].legend(loc="upper right")
 
 
 def careers(figure: Figure, courses: pd.DataFrame, chosen: list[int]) -> None:
     """Draw yearly means, smooth courses, and forecasts of later years."""
-    for axes, artist in zip(np.atleast_1d(figure.subplots(1, len(chosen), sharey=True)), chosen, strict=True):
+    for axes, artist in zip(panels(figure, len(chosen), sharey=True), chosen, strict=True):
         rows = courses[courses["artist_id"] == artist]
         low, high = (rows["course"] + sign * 1.96 * rows["course_sd"] for sign in (-1, 1))
         axes.fill_between(rows["year"], low, high, color=PALE, linewidth=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, INK, VERMILION, label_once
+from tasks.report.drawing import BLUE, GREY, INK, VERMILION, label_once, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ def strategies(
     figure: Figure, volumes: Mapping[str, Sequence[float]], trials: pd.DataFrame, random: Sequence[float]
 ) -> None:
     """Draw the volume of each strategy by seed, and the smallest error by trial."""
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
+    left, right = panels(figure, 2, width_ratios=[1, 1.2])
     for row, values in enumerate(volumes.values()):
         left.scatter(values, [row] * len(values), color=BLUE, alpha=0.55, s=22, lw=0)
         left.plot([np.mean(values)] * 2, [row - 0.25, row + 0.25], color=INK, lw=2)

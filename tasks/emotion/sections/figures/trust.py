@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREY, INK, VERMILION
+from tasks.report.drawing import BLUE, GREY, INK, VERMILION, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ STYLES = {"plain": "-", "hardened": "--"}
 
 def attacks(figure: Figure, table: pd.DataFrame) -> None:
     """Draw the movement of the forecast and its error, by budget and network."""
-    left, right = figure.subplots(1, 2)
+    left, right = panels(figure, 2)
     for network, rows in table.groupby("network", sort=False):
         style, budget = STYLES[str(network)], rows["budget"]
         left.plot(budget, rows["moved"], style, color=VERMILION, marker="o", markersize=4)
