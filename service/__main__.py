@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from service.engine import InferenceEngine
 
 ROOT = Path(__file__).resolve().parent.parent
+WARM_UP_S = 20.0
+"""Seconds that the service waits for its language model before it is ready."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -164,8 +166,11 @@ def _load_engine(bundle: Path, options: argparse.Namespace) -> InferenceEngine:
     torch.set_num_threads(options.threads)
     cache = ROOT / ".statewright" / "models"
     writer = Writer(bundle, read_settings(bundle), cache)
-    writer.warm_up()
+    warming = writer.warm_up()
     assistant = load_assistant(bundle, threads=options.threads, cache=cache)
+    # The first sentence is then as fast as the next one. The first conversion of a packaged model takes
+    # minutes, and the other answers do not wait for it.
+    warming.join(WARM_UP_S)
     limits = EngineLimits(max_text_batch=options.batch_texts, max_photograph_batch=options.batch_photographs)
     ratings = RatingLog(options.ratings, keep_days=options.keep_days)
     return start_engine(assistant, ratings, writer, limits)

@@ -102,12 +102,10 @@ def documentation_page(schema: Mapping[str, Any], address: str) -> str:
 def _operations(schema: Mapping[str, Any], types: Mapping[str, Any], address: str) -> Iterator[Operation]:
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            media_type, body = next(
-                iter(operation.get("requestBody", {}).get("content", {}).items()), ("", {})
-            )
+            media_type, body = _content(operation.get("requestBody", {}))
             kind = types.get(_name(body.get("schema", {})), {})
-            answer = next((r for code, r in operation["responses"].items() if code.startswith("2")), {})
-            content = next(iter(answer.get("content", {}).values()), {})
+            success = next((r for code, r in operation["responses"].items() if code.startswith("2")), {})
+            _, answer = _content(success)
             yield Operation(
                 method=method.upper(),
                 path=path,
@@ -116,9 +114,14 @@ def _operations(schema: Mapping[str, Any], types: Mapping[str, Any], address: st
                 example=_example(method, f"{address}{path}", media_type, kind),
                 media_type=media_type,
                 fields=tuple(_fields(kind, types)),
-                answer=_name(content.get("schema", {})),
+                answer=_name(answer.get("schema", {})),
                 errors=tuple(code for code in operation["responses"] if code.startswith(("4", "5"))),
             )
+
+
+def _content(message: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the first media type of a request or response, and its description."""
+    return next(iter(message.get("content", {}).items()), ("", {}))
 
 
 def _fields(kind: Mapping[str, Any], types: Mapping[str, Any]) -> Iterator[FieldText]:

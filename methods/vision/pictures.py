@@ -113,7 +113,7 @@ def _reduced(picture: Image.Image) -> Image.Image:
     if _is_scaled(picture):
         factor = _factor(picture)
         # A JPEG is decoded at a half, a quarter or an eighth of its size without the other pixels.
-        picture.draft(None, (width // factor, height // factor))  # type: ignore[arg-type]
+        picture.draft(None, (width // factor, height // factor))
     mode = "RGBA" if picture.has_transparency_data else "RGB"
     same = picture if picture.mode == mode else picture.convert(mode)
     return same.reduce(_factor(same))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
+import shlex
 import sqlite3
 import zlib
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from fastapi.testclient import TestClient
 
 from releaf.answers import Citation
 from releaf.bins import BINS
+from releaf.photographs import Observation
 from service.writing import MAX_PENDING, select_passages
 
 pytestmark = pytest.mark.slow
@@ -87,6 +91,84 @@ def test_a_photograph_is_answered_from_the_table_of_materials(client: TestClient
     assert sum(answer["materials"].values()) == pytest.approx(1.0, abs=1e-3)
     assert answer["bin"] in {"Blue Bin", "Garbage"}
     assert look(client, picture("PNG"), question="wine bottles").json()["listed"] == "wine bottles"
+
+
+def test_an_unlike_photograph_is_marked_and_not_sure(client: TestClient) -> None:
+    answer = look(client, picture("PNG")).json()  # noise
+    assert (answer["unlike"], answer["sure"], answer["strange"], answer["level"]) == (
+        True,
+        False,
+        True,
+        "low",
+    )
+    assert answer["probability"] <= 0.5 and max(answer["materials"].values()) <= 0.5
+    assert (answer["reasons"], answer["alike"], answer["ideas"]) == ([], [], [])
+    named = look(client, picture("PNG"), question="wine bottles").json()
+    assert (named["unlike"], named["sure"], named["bin"]) == (True, True, "Blue Bin")
+
+
+def test_a_confidence_has_a_ceiling(client: TestClient) -> None:
+    assistant = client.app.state.engine.assistant  # type: ignore[attr-defined]
+    others = dict.fromkeys(("cardboard", "metal", "paper", "plastic", "trash"), 1e-7)
+    certain = Observation({"glass": 1 - 5e-7, **others}, novelty=0.5)
+    recognition = assistant.recognize(certain, "Toronto")
+    vector = assistant.encode([recognition.item])[0]
+    found = assistant.answer_photograph(recognition, "Toronto", vector)
+    assert found.stream == "Blue Bin" and not found.strange
+    assert found.probability == assistant.ceilings["Toronto"] < 1
+    assert recognition.materials["glass"] == assistant.ceilings["material"] < 1
+    assert sum(found.shares.values()) == pytest.approx(1)
+
+
+def test_the_answer_says_whether_it_is_sure_and_spells_out_the_bin(client: TestClient) -> None:
+    listed = ask(client, "Wine Bottles")
+    assert (listed["sure"], listed["bin_name"]) == (True, "Blue Bin")
+    assert ask(client, "asdfghjk")["sure"] is False
+    cities = client.get("/v1/cities").json()
+    assert cities["full_names"]["HHW"] == "Household Hazardous Waste"
+    assert "HHW" in cities["cities"]["Toronto"]
+    battery = ask(client, "car battery")
+    assert battery["bin_name"] == ("Household Hazardous Waste" if battery["bin"] == "HHW" else battery["bin"])
+    everything = [battery["bin_name"], battery["caution"] or "", *(item["bin"] for item in battery["alike"])]
+    assert "HHW" not in " ".join(everything)
+
+
+@pytest.mark.parametrize("city", ["toronto", "TORONTO", " Toronto "])
+def test_a_city_has_any_case(client: TestClient, city: str) -> None:
+    assert ask(client, city=city)["city"] == "Toronto"
+    assert look(client, picture("JPEG"), city=city).json()["city"] == "Toronto"
+
+
+def test_a_log_that_cannot_be_written_costs_the_identifier_only(client: TestClient) -> None:
+    engine = client.app.state.engine  # type: ignore[attr-defined]
+    before = ask(client)
+    with sqlite3.connect(client.app.state.ratings_path, isolation_level=None) as other:  # type: ignore[attr-defined]
+        other.execute("BEGIN EXCLUSIVE")
+        answers = [ask(client) for _ in range(3)]
+        rating = client.post("/v1/ratings", json={"answer_id": before["answer_id"], "rating": 1})
+        other.execute("ROLLBACK")
+    engine.ratings._retry_at = 0.0
+    assert answers == [{**before, "answer_id": None}] * 3
+    assert (rating.status_code, rating.headers["retry-after"]) == (503, "5")
+    assert ask(client)["answer_id"]
+
+
+def test_the_description_of_the_api_needs_no_other_host(client: TestClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    paths = client.get("/openapi.json").json()["paths"]
+    assert all(f"{path}</code></h2>" in page.text for path in paths)
+    assert "<script" not in page.text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert links and all(link.startswith(("/", "#")) for link in links)
+    anchors = set(re.findall(r'id="([^"]+)"', page.text))
+    assert {link[1:] for link in links if link.startswith("#")} <= anchors
+    for link in {link for link in links if link.startswith("/")}:
+        assert client.get(link).status_code == 200, link
+    commands = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", page.text, re.DOTALL)
+    words = [shlex.split(html.unescape(command).replace("\\\n", " ")) for command in commands]
+    bodies = [json.loads(command[command.index("-d") + 1]) for command in words if "-d" in command]
+    assert {"question": "broken wine glass", "city": "Toronto"} in bodies
 
 
 def test_passages_and_ideas_alone(client: TestClient) -> None:
