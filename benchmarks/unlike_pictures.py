@@ -1,4 +1,4 @@
-"""Compute the features of pictures that show no waste, for the test of unfamiliar photographs.
+"""Compute the features of pictures that show no waste.
 
 Run ``python -m benchmarks.unlike_pictures``. It writes `data/source/unlike_pictures.parquet`: features only,
 no picture. The pictures come from installed packages (foolbox, matplotlib, networkx, scikit-learn, sympy),
@@ -47,7 +47,10 @@ Array = NDArray[np.uint8]
 
 
 class Picture(NamedTuple):
-    """A picture that shows no waste; `origin` is the package or formula that it comes from."""
+    """A picture that shows no waste.
+
+    `origin` is the package or formula that it comes from.
+    """
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""Material of a photograph, and whether it is like those that the vision stage has learned from."""
+"""Material of a photograph, and whether it is like the known ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WIDTH = 1280
 
 @dataclass(frozen=True)
 class Observation:
-    """The probability of each material, and how unlike the known photographs a picture is.
+    """The probability of each material, and the novelty of a picture.
 
     `novelty` is the score of `methods.vision.novelty` divided by its threshold.
     """
@@ -39,7 +39,7 @@ class Observation:
 
     @property
     def unlike(self) -> bool:
-        """Whether the picture is unlike the known photographs."""
+        """True if the picture is unlike the known photographs."""
         return self.novelty > 1
 
 
@@ -106,7 +106,7 @@ def load_observer(
 def material_logits(
     arrays: Arrays, materials: Sequence[str], *, hidden: int, features: NDArray[np.floating]
 ) -> NDArray[np.floating]:
-    """Return the logits (seeds, n, materials) of heads that were trained on the shipped features.
+    """Return the logits (seeds, n, materials) of heads on the shipped features.
 
     `features` has the shape (n, 1280).
     """
@@ -116,7 +116,7 @@ def material_logits(
 
 
 def directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return the unit vectors ``sqrt(x) / |sqrt(x)|`` of shipped features (n, 1280)."""
+    """Return the unit vectors ``sqrt(x) / |sqrt(x)|`` of features (n, 1280)."""
     vectors: NDArray[np.float32] = _rooted_views(features)[0].numpy() / LENGTH
     return vectors
 

@@ -47,9 +47,10 @@ class Writer:
         self._pending = 0
 
     def warm_up(self) -> Thread:
-        """Load the model and write one word in a thread, so that the first user does not wait.
+        """Load the model and write one word in a thread.
 
-        A failure is logged only: it does not concern the other answers, and the first request repeats it.
+        The first user then does not wait. A failure is logged only: it does not concern the other answers,
+        and the first request repeats it.
         """
         thread = Thread(target=self._warm_up, name="warm-up", daemon=True)
         thread.start()

@@ -1,6 +1,7 @@
-"""Score how unlike the training pictures a picture is; a higher score is more unlike.
+"""Score how unlike the training pictures a picture is.
 
-With the probabilities p and logits z of a classifier of K classes, and with features x:
+A higher score is more unlike. With the probabilities p and logits z of a classifier of K classes, and with
+features x:
 
     softmax       1 - max_k p_k                                       Hendrycks and Gimpel (2017)
     energy        -log sum_k exp z_k                                  Liu et al. (2020)

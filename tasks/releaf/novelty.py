@@ -1,4 +1,4 @@
-"""Stage ``releaf-novelty``: mark photographs unlike those that the classifier has learned from.
+"""Stage ``releaf-novelty``: mark photographs unlike the training ones.
 
 A classifier names a material for any picture. The features of a portrait or of a black frame are far from
 those of the training photographs, so a distance marks them. The pictures that show no waste have two parts
@@ -36,7 +36,7 @@ CITY = "Toronto"
 
 
 class NoveltyOutputs(NamedTuple):
-    """The distance and its threshold, its summary, and the score of each held-out picture."""
+    """The chosen distance, its summary, and the scores of held-out pictures."""
 
     novelty_model: Annotated[Tensors, Shapes({"threshold": ("one",)}, more=True)]
     novelty: NoveltySummary

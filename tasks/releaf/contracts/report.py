@@ -37,7 +37,7 @@ class ItemResults(NamedTuple):
 
 
 class VisionResults(NamedTuple):
-    """Scores and predictions of ``releaf-vision``, and the test for unfamiliar photos.
+    """Scores and predictions of photos, and the test for unfamiliar ones.
 
     It has neither models nor history.
     """

@@ -1,4 +1,4 @@
-"""Scores of the test for unfamiliar pictures: AUROC, detection, false alarms, ceilings."""
+"""Scores of the test for unfamiliar pictures, and ceilings."""
 
 from __future__ import annotations
 

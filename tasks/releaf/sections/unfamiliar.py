@@ -1,4 +1,4 @@
-"""Section on photos that show no waste: how many the assistant marks as unfamiliar."""
+"""Section on photos that show no waste: how many the assistant marks."""
 
 from __future__ import annotations
 
