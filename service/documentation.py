@@ -104,7 +104,9 @@ def _operations(schema: Mapping[str, Any], types: Mapping[str, Any], address: st
         for method, operation in methods.items():
             media_type, body = _content(operation.get("requestBody", {}))
             kind = types.get(_name(body.get("schema", {})), {})
-            success = next((r for code, r in operation["responses"].items() if code.startswith("2")), {})
+            success: Mapping[str, Any] = next(
+                (r for code, r in operation["responses"].items() if code.startswith("2")), {}
+            )
             _, answer = _content(success)
             yield Operation(
                 method=method.upper(),
