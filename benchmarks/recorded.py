@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks.parts import Omission
 from statewright import Constraints, WorkflowGraph, optimize_workflow
-from statewright.record.experiment import connect, experiment_name
+from statewright.record.experiment import connect, experiment_ids
 from statewright.record.store import answers, tracking_uri
 from statewright.scheduling.problem import Problem
 from statewright.scheduling.schedule import dispatch
@@ -86,10 +86,9 @@ def recorded_runs(root: Path) -> list[RecordedRun]:
 
 def _read(root: Path, uri: str) -> Iterator[RecordedRun]:
     client = connect(uri)
-    experiment = client.get_experiment_by_name(experiment_name(root))
-    if experiment is None:
+    ids = experiment_ids(client, root)
+    if not ids:
         return
-    ids = [experiment.experiment_id]
     runs = client.search_runs(ids, "metrics.`seconds.predicted` > 0", max_results=MOST_RUNS)
     for run in reversed(runs):
         parts: dict[str, Any] = {

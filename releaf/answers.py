@@ -1,68 +1,49 @@
 """Answer a question about an item: its bin, the probability and the reasons.
 
-Two models give each stream of the city a probability: the retrieved cards and the city's list.
-
-    p_cards(s) ~ sum over the first k cards c that name the city of e^((score_c - 1) / t) [s in c] / n_c
-    p(s) ~ (w p_cards(s) + (1 - w) p_list(s))^(1 / T)
-
-where n_c is the number of streams that card c names, and T is fitted on held-out names. A name that is on
-the list is looked up instead: the city's own statement needs no model.
+The city's list is asked first (`releaf.lookup`): its own statement needs no model. A name that the list has
+in another form decides alone. A looser relation (the head noun, a kind of items) decides if the models
+(`releaf.mixture`) support it. The models alone decide where they are almost certain; otherwise the answer is
+not sure. The caution does not depend on any of this (`releaf.cautions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.retrieval.confidence import Level, confidence, level
-from methods.retrieval.rerank import Reranker, rerank
-from methods.retrieval.search import Recipe, search
-from releaf.cautions import caution
+from releaf.cautions import HAZARDOUS, Evidence, caution, warning
+from releaf.hazards import hazard_of
 from releaf.knowledge import CityList, Idea, Knowledge, look_up
+from releaf.lookup import STRICT, Match
+from releaf.mixture import Rules, score_cards, stream_shares
 from releaf.names import fold
-from releaf.stream_model import predict_streams
+from releaf.words import rename, spell, without_fillers
 
 SOURCES, ALIKE, IDEAS = 4, 3, 5
 """Largest numbers of passages, similar names and ideas in an answer."""
 LEAST_ALIKE = 0.5
 """Lowest cosine at which a name of the list counts as similar."""
+LEAST_TWIN = 0.8
+"""Lowest cosine at which a hazardous name of the list makes an unlisted item suspect."""
 REASONS = ("where", "prepare", "reuse")
 LEAST_NEAR = 0.8
 """Share of the first card's score below which a card is not cited: 6 of 76 such cards were about the item."""
 LEAST_KNOWN = 0.35
 """Cosine of the nearest passage below which an item is strange: 12 of 24 such dev names get the right bin."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Settings that combine the cards and the list's model.
-
-    Attributes
-    ----------
-    recipe : Recipe
-        Settings of the search.
-    cards : int
-        Number of cards used, k.
-    softness : float
-        Scale at which the weight of a card decays with its score, t, above 0.
-    w_cards : float
-        Weight of the cards against the list's model, w, 0 to 1.
-    temperature : float
-        T, above 0.
-    reranker : Reranker or None
-        Re-orders the retrieved passages.
-    """
-
-    recipe: Recipe = field(default_factory=Recipe)
-    cards: int = 3
-    softness: float = 0.2
-    w_cards: float = 0.5
-    temperature: float = 1.0
-    reranker: Reranker | None = None
+LEAST_SUPPORT = {"part": 0.3, "kind": 0.05, "head": 0.5, "broader": 0.05}
+"""Probability by the models from which a loose relation decides: 9 of 10 such dev names are right."""
+LEAST_SURE = 0.9
+"""Probability from which the models alone decide: 97 % of such held-out names are right."""
+LEAST_SURE_PHOTOGRAPH = 0.6
+"""Probability from which a photograph without text decides."""
+MOST_BINS = 2
+"""Largest number of bins of the names found with which an answer is sure."""
+NOT_SURE = "Not sure"
 
 
 @dataclass(frozen=True)
@@ -87,9 +68,9 @@ class Answer:
     ----------
     city : str
     stream : str
-        The bin.
+        The most likely bin; of several items, the bins joined by " + ".
     probability : float
-        Probability of the bin, 0 to 1; 1/n for a name that the city's list has in n streams.
+        Probability of the bin, 0 to 1; the share of the names found on the list that have it.
     shares : dict of str to float
         Positive probabilities of the streams, largest first.
     listed : str or None
@@ -99,9 +80,8 @@ class Answer:
     level : {'high', 'medium', 'low'}
         Level of that confidence; low for a strange item.
     reasons : tuple of Citation
-        Parts of one card that say why the item goes there and how to prepare it. The card is the first
-        one used that names the bin for the city and scores close to the best. Empty if there is none, or
-        no passage is near.
+        Parts of one card about the item that say why it goes there and how to prepare it. The card names
+        the bin for the city, scores close to the best, and has the item among its names. Often empty.
     alike : tuple of (str, str)
         The most similar names on the list, with their streams.
     ideas : tuple of Idea
@@ -112,6 +92,14 @@ class Answer:
         Whether the item is not on the list and no passage is near it; it may be in another language.
     caution : str or None
         A warning, see `releaf.cautions`.
+    item : str
+        The item that was asked about.
+    sure : bool
+        Whether the bin is known well enough to be named.
+    because : tuple of (str, str)
+        Names of the list that decided, with their streams.
+    parts : tuple of Answer
+        The answer for each item of a question about several.
     """
 
     city: str
@@ -127,87 +115,26 @@ class Answer:
     sources: tuple[Citation, ...]
     strange: bool = False
     caution: str | None = None
+    item: str = ""
+    sure: bool = True
+    because: tuple[tuple[str, str], ...] = ()
+    parts: tuple[Answer, ...] = ()
+
+    @property
+    def bin(self) -> str:
+        """The bin, or `NOT_SURE`; of several items, those of all."""
+        if self.parts:
+            return " + ".join(dict.fromkeys(part.bin for part in self.parts))
+        return self.stream if self.sure else NOT_SURE
 
 
-def score_cards(
-    known: Knowledge, texts: list[str], vectors: NDArray[np.float64], rules: Rules
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Score each card for each text by its best passage.
+class Decision(NamedTuple):
+    """The bin of an item: probabilities, certainty, and the names that decided."""
 
-    Returns
-    -------
-    scores : ndarray of shape (texts, cards)
-        ``-inf`` for a card without a passage.
-    best : ndarray of shape (texts, cards)
-        Index of that passage.
-    """
-    passage_scores = search(known.corpus, texts, vectors, rules.recipe)
-    if reranker := rules.reranker:
-        passage_scores = rerank(
-            texts,
-            list(known.texts),
-            passage_scores,
-            reranker.score_pairs,
-            top=reranker.depth,
-            weight=reranker.weight,
-        )
-    best = np.zeros((len(texts), len(known.cards)), dtype=np.int64)
-    has_passage = np.isin(np.arange(len(known.cards)), known.card_of)
-    for row, row_scores in enumerate(passage_scores):
-        worst_first = np.argsort(-row_scores, kind="stable")[::-1]
-        best[row, known.card_of[worst_first]] = worst_first  # the last write wins: the card's best passage
-    scores = np.take_along_axis(passage_scores, best, axis=1)
-    return np.where(has_passage, scores, -np.inf), best
-
-
-def card_shares(known: Knowledge, city: str, scores: NDArray[np.float64], rules: Rules) -> dict[str, float]:
-    """Return the probability of each stream by the cards alone; may be empty."""
-    has_city = np.array([city in card.streams for card in known.cards])
-    row = np.where(has_city, scores, -np.inf)
-    shares: dict[str, float] = {}
-    for place in np.argsort(-row, kind="stable")[: rules.cards]:
-        if not np.isfinite(row[place]):
-            break
-        streams = known.cards[place].streams[city]
-        weight = float(np.exp((row[place] - 1.0) / rules.softness)) / len(streams)
-        for stream in streams:
-            shares[stream] = shares.get(stream, 0.0) + weight
-    total = sum(shares.values())
-    return {stream: share / total for stream, share in shares.items()}
-
-
-def stream_shares(
-    known: Knowledge,
-    city: str,
-    texts: list[str],
-    vectors: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    rules: Rules,
-) -> list[dict[str, float]]:
-    """Return the probability of each stream for each text by cards and list.
-
-    The streams are in descending order of probability. `scores` are those of `score_cards`.
-    """
-    model = known.models[city]
-    by_list = predict_streams(model, texts, vectors)
-    return [
-        _combine(
-            card_shares(known, city, row, rules), dict(zip(model.streams, p.tolist(), strict=True)), rules
-        )
-        for row, p in zip(scores, by_list, strict=True)
-    ]
-
-
-def _combine(by_cards: dict[str, float], by_list: dict[str, float], rules: Rules) -> dict[str, float]:
-    w = rules.w_cards if by_cards else 0.0
-    mixed = {
-        stream: (w * by_cards.get(stream, 0.0) + (1 - w) * by_list.get(stream, 0.0))
-        ** (1 / rules.temperature)
-        for stream in {**by_list, **by_cards}
-    }
-    total = sum(mixed.values())
-    ranked = sorted(mixed.items(), key=lambda pair: (-pair[1], pair[0]))
-    return {stream: share / total for stream, share in ranked if share > 0}
+    shares: dict[str, float]
+    sure: bool
+    listed: str | None
+    because: tuple[tuple[str, str], ...]
 
 
 def answer(
@@ -242,36 +169,117 @@ def answer(
     if city not in known.models:
         raise ValueError(f"the city '{city}' is unknown; expected one of {', '.join(known.cities)}")
     scores, best = score_cards(known, [text], vector[None], rules)
-    listed = None if shares else look_up(known.lists[city], text)
-    predicted = not listed and shares is None
+    match = None if shares else known.lists[city].find(text)
     far = float((known.corpus.vectors @ vector).max()) < LEAST_KNOWN
-    strange = predicted and far
-    if listed:
-        _, streams = listed
-        shares = dict.fromkeys(streams, 1.0 / len(streams))
-    elif shares is None:
-        shares = stream_shares(known, city, [text], vector[None], scores, rules)[0]
-    stream = next(iter(shares))
+    hazard = None if shares else hazard_of(text)
+    if shares:
+        first = next(iter(shares.values()))
+        decision = Decision(dict(shares), first >= LEAST_SURE_PHOTOGRAPH, None, ())
+    else:
+        predicted = stream_shares(known, city, [text], vector[None], scores, rules)[0]
+        decision = decide(known.lists[city], HAZARDOUS.get(city), text, match, predicted)
+        loose = match is None or match.step not in STRICT
+        ordinary = next(iter(decision.shares)) != HAZARDOUS.get(city)
+        if (match is None and far) or (hazard and loose and ordinary):
+            decision = decision._replace(sure=False)
+    stream = next(iter(decision.shares))
     order = [int(card) for card in np.argsort(-scores[0], kind="stable") if np.isfinite(scores[0, card])]
     used = [card for card in order if city in known.cards[card].streams][: rules.cards]
     near = [card for card in used if not far and scores[0, card] >= LEAST_NEAR * scores[0, order[0]]]
     search_confidence = confidence(scores[0])
-    trusted = predicted and not far and level(search_confidence) != "low"
+    predicted_only = not decision.listed and shares is None
+    strange = predicted_only and far and match is None
+    trusted = predicted_only and not far and level(search_confidence) != "low"
     alike = names_alike(known.lists[city], vector)
+    evidence = Evidence(
+        hazard,
+        decision.sure,
+        _hazardous(city, known.lists[city], match, () if decision.sure else alike),
+        () if decision.sure else _hazardous_elsewhere(known, city, text),
+        caution(city, decision.shares, known.cards[order[0]] if trusted else None),
+    )
+    if not shares:
+        near = [card for card in near if is_about(known, card, decision.listed or text)]
     return Answer(
         city=city,
         stream=stream,
-        probability=shares[stream],
-        shares=dict(shares),
-        listed=listed[0] if listed else None,
+        probability=decision.shares[stream],
+        shares=decision.shares,
+        listed=decision.listed,
         confidence=search_confidence,
         level="low" if strange else level(search_confidence),
-        reasons=_reasons(known, city, stream, near),
+        reasons=_reasons(known, city, stream, near) if decision.sure else (),
         alike=tuple((similar.name, similar.streams) for similar in alike),
         ideas=ideas_of(known, city, alike),
         sources=tuple(_cite(known, int(best[0, card])) for card in order[:SOURCES]),
         strange=strange,
-        caution=caution(city, shares, known.cards[order[0]] if trusted else None),
+        caution=warning(city, decision.shares, evidence),
+        item=text,
+        sure=decision.sure,
+        because=decision.because,
+    )
+
+
+def decide(
+    city_list: CityList, hazardous: str | None, text: str, match: Match | None, predicted: dict[str, float]
+) -> Decision:
+    """Decide the bin of an item from the names found on the list and the models."""
+    if match is None:
+        return Decision(predicted, next(iter(predicted.values())) >= LEAST_SURE, None, ())
+    because = tuple((city_list.names[place], " or ".join(city_list.streams[place])) for place in match.places)
+    counts: dict[str, float] = {}
+    for place in match.places:
+        for stream in city_list.streams[place]:
+            counts[stream] = counts.get(stream, 0.0) + 1 / len(city_list.streams[place])
+    ranked = sorted(counts, key=lambda stream: (-counts[stream], stream != hazardous, stream))
+    by_list = {stream: counts[stream] / len(match.places) for stream in ranked}
+    if exact := look_up(city_list, text):
+        return Decision(dict.fromkeys(exact[1], 1.0 / len(exact[1])), True, exact[0], because)
+    if match.step in STRICT:
+        return Decision(by_list, len(by_list) <= MOST_BINS, city_list.names[match.places[0]], because)
+    mixed = {
+        stream: (by_list.get(stream, 0.0) + predicted.get(stream, 0.0)) / 2
+        for stream in dict.fromkeys((*by_list, *predicted))
+    }
+    shares = dict(sorted(mixed.items(), key=lambda pair: -pair[1]))
+    first = next(iter(shares))
+    supported = predicted.get(first, 0.0) >= LEAST_SUPPORT[match.step]
+    return Decision(shares, first in by_list and len(by_list) <= MOST_BINS and supported, None, because)
+
+
+def is_about(known: Knowledge, card: int, item: str) -> bool:
+    """Return whether a card has an item, or its head noun, among its names.
+
+    The names are those that its first passage begins with, up to the first full stop.
+    """
+    passage = int(np.flatnonzero(known.card_of == card)[0])
+    names = known.texts[passage].partition(". ")[0]
+    words = without_fillers(rename(spell(item)))
+    return bool(words) and any(words[-1] in rename(spell(name)) for name in names.split(","))
+
+
+def _hazardous(
+    city: str, city_list: CityList, match: Match | None, alike: Iterable[SimilarName]
+) -> tuple[str, ...]:
+    """Return the hazardous names of the city's list that the item may be."""
+    own = HAZARDOUS.get(city)
+    found = [city_list.names[p] for p in match.places if own in city_list.streams[p]] if match else []
+    twins = [
+        similar.name
+        for similar in alike
+        if similar.cosine >= LEAST_TWIN and similar.streams.startswith(own or "?")
+    ]
+    return tuple(dict.fromkeys([*found, *twins]))
+
+
+def _hazardous_elsewhere(known: Knowledge, city: str, text: str) -> tuple[str, ...]:
+    """Return the other cities whose list has the item as hazardous."""
+    return tuple(
+        other
+        for other, city_list in known.lists.items()
+        if other != city
+        and (match := city_list.find(text, strict=True))
+        and any(HAZARDOUS.get(other) in city_list.streams[place] for place in match.places)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from methods.retrieval.search import Corpus
 from methods.retrieval.sparse import from_arrays
+from releaf.lookup import ListIndex, Match, build_index, find
 from releaf.names import fold
 from releaf.stream_model import StreamModel
 from releaf.stream_model import from_arrays as stream_models
@@ -49,6 +51,15 @@ class CityList:
     streams: tuple[tuple[str, ...], ...]
     vectors: NDArray[np.float64]
     places: Mapping[str, tuple[int, ...]]
+
+    @cached_property
+    def index(self) -> ListIndex:
+        """The names, arranged for `releaf.lookup.find`."""
+        return build_index(self.names, self.streams)
+
+    def find(self, text: str, *, strict: bool = False) -> Match | None:
+        """Return the names that a text means, see `releaf.lookup.find`."""
+        return find(self.index, text, strict=strict)
 
 
 @dataclass(frozen=True)

@@ -6,27 +6,56 @@ import re
 import unicodedata
 
 _VERB = (
-    r"(?:throw(?: (?:away|out))?|put|dispose of|discard|get rid of|recycle|compost|toss|take|bring|do with)"
+    r"(?:throw(?: (?:away|out))?|put(?: out)?|dispose of|discard|get rid of|recycle|compost|"
+    r"toss(?: out)?|take|bring|do (?:with|about)|bin|chuck(?: (?:away|out))?|ditch|dump|drop(?: off)?|"
+    r"sort|handle|donate|trash|flush)"
 )
 _WORDS_BEFORE = (
-    r"(?:(?:where|how|when|what|which|in|bin|do|can|could|should|must|may|am|are|i|we|you|allowed|best) )*"
+    r"(?:(?:where|how|when|what|which|in|bin|do|does|can|could|should|shall|must|may|am|are|is|i|we|you|one|it|"
+    r"people|someone|allowed|supposed|best|way|the|a|right|correct|proper|properly|safely|safe|ok|okay|fine|"
+    r"possible|legal|want|wants|need|needs|have|would|like|trying|going|know|tell|me|hi|hello|hey|please) )*"
 )
-_INTO = r"(?: (?:in|into|to|with) (?:the|my|a) (?:\w+ )?(?:bin|cart|trash|garbage|recycling|compost))?"
+_INTO = (
+    r"(?: (?:away|out))?(?: (?:in|into|to|with) (?:the|my|a|our|which|what)? ?"
+    r"(?:\w+ )?(?:bins?|carts?|trash|garbage|recycling|compost|rubbish|waste))?"
+)
+_PLACE = (
+    r"(?: (?:safely|properly|correctly|responsibly|legally|now|today|anymore))?"
+    r"(?:,? (?:in|at|here in) (?:the city|the city of toronto|toronto|seattle|nagai|here))?"
+)
+_GREETING = re.compile(
+    r"(?:(?:hi|hello|hey|dear|excuse me|good (?:day|morning|evening))\b[ ,!.]+)+", re.IGNORECASE
+)
 _ASKED = tuple(
-    re.compile(rf"(?:please )?{frame}{_INTO}[\s?.!]*", re.IGNORECASE)
+    re.compile(rf"(?:please )?{frame}{_INTO}{_PLACE}[\s?.!]*", re.IGNORECASE)
     for frame in (
-        rf"{_WORDS_BEFORE}(?:i|we|you|to) {_VERB} (?P<item>.+?)",
-        r"(?:where|(?:in(?:to)? )?(?:which|what) bin) (?:do|does|can|should|must|will) (?P<item>.+?)"
-        r" (?:go|belong)(?: in(?:to)?)?",
+        rf"{_WORDS_BEFORE}(?:i|we|you|one|people|to) {_VERB} (?P<item>.+?)",
+        r"(?:where|(?:in(?:to)? )?(?:which|what) (?:bin|cart|container|stream)) "
+        r"(?:do|does|can|should|must|will|would) (?P<item>.+?) (?:go|belong)(?: in(?:to)?)?",
+        r"(?:do|does|can|should|will) (?P<item>.+?) (?:go|belong) (?:in|into|to|with)(?: the)? .+?",
         r"(?:i|we)(?: have|['’]ve)(?: got)? (?P<item>.+?)",
-        r"(?:which|what) bin (?:is |are )?for (?P<item>.+?)",
-        r"(?:is|are) (?P<item>.+?) (?:recyclable|compostable|garbage|trash|hazardous|recycling|compost)",
+        r"(?:which|what) bin (?:is |are )?(?:for|takes) (?P<item>.+?)",
+        r"(?:bin|disposal|disposing|recycling|getting rid|throwing (?:away|out)|where|what|how) "
+        r"(?:of|for|about) "
+        r"(?P<item>.+?)",
+        r"(?:there (?:is|are)|there's|got|found) (?P<item>(?:an?|some|my|the|old) .+?)",
+        r"(?:is|are) (?P<item>.+?) (?:recyclable|compostable|garbage|trash|hazardous|recycling|compost|"
+        r"recycled|dangerous|rubbish|accepted|ok(?:ay)? (?:for|in) .+?)",
+        r"(?P<item>.+?)[ ,;:.!?–-]+(?:so |and |but )?(?:(?:in )?(?:which|what) "
+        r"(?:bin|cart|container|stream)\b.*|"
+        r"(?:where|how|what) (?:do|does|should|shall|can|to|would|will|goes?|is)\b.*|goes where|"
+        r"(?:is|are) (?:it|they|this|that|these) .+|recyclable|recycling\?|disposal|please|thanks?|"
+        r"thank you)",
     )
 )
 _DETERMINERS = re.compile(
     r"(?:(?:a|an|the|my|our|your|some|this|these|those) )+(?:old )?(?=\S)", re.IGNORECASE
 )
 _WORDS = re.compile(r"[^\W_]+")
+
+
+MOST_FRAMES = 3
+"""Largest number of nested frames of a question: "hi, I have a jar, which bin?"."""
 
 
 def asked_for(question: str) -> str:
@@ -38,10 +67,12 @@ def asked_for(question: str) -> str:
     ('can opener', 'how are you')
     """
     text = " ".join(question.split())
-    for frame in _ASKED:
-        if match := frame.fullmatch(text):
-            text = match["item"]
+    text = _GREETING.sub("", text, count=1) if _GREETING.match(text) else text
+    for _ in range(MOST_FRAMES):
+        match = next((match for frame in _ASKED if (match := frame.fullmatch(text))), None)
+        if match is None:
             break
+        text = match["item"]
     return _DETERMINERS.sub("", text, count=1) if _DETERMINERS.match(text) else text
 
 

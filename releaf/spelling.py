@@ -20,11 +20,20 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 def proper_nouns(lower_case: Iterable[str]) -> frozenset[str]:
     """Return the words that lists in lower case write with a capital only.
 
+    The words of a name that spells out an abbreviation ("Video Cassette Recorder", "VCR") do not count.
+
     >>> sorted(proper_nouns(["plastic bag", "Christmas tree", "Paper bag", "paper cup", "Tetra Pak"]))
     ['Christmas', 'Pak', 'Tetra']
     """
-    words = {word for name in lower_case for word in _WORD.findall(_plain(name))}
-    return frozenset(word for word in words if word != word.lower() and word.lower() not in words)
+    names = [_WORD.findall(_plain(name)) for name in lower_case]
+    words = {word for name in names for word in name}
+    in_names = {
+        word
+        for name in names
+        if "".join(word[0] for word in name if word != word.lower()) not in words or len(name) == 1
+        for word in name
+    }
+    return frozenset(word for word in in_names if word != word.lower() and word.lower() not in words)
 
 
 def sentence_case(name: str, proper: frozenset[str] = frozenset()) -> str:
@@ -78,6 +87,6 @@ def spellings(names: Iterable[str], proper: frozenset[str] = frozenset()) -> dic
 
 
 def _plain(name: str) -> str:
-    """Return a name with ASCII brackets and single spaces."""
-    text = re.sub(r"\s*\(\s*", " (", unicodedata.normalize("NFKC", name))
+    """Return a name with ASCII brackets, single spaces and a dash for two hyphens."""
+    text = re.sub(r"\s*\(\s*", " (", unicodedata.normalize("NFKC", name)).replace("--", "–")
     return " ".join(text.split())

@@ -18,9 +18,11 @@ from methods.retrieval.dense_onnx import load_onnx_encoder
 from methods.retrieval.rerank import Reranker, load_cross_encoder
 from methods.vision.backbone import load_backbone
 from methods.vision.features_onnx import load_onnx_features
-from releaf.answers import Answer, Rules, answer
+from releaf.answers import NOT_SURE, Answer, answer
+from releaf.asking import answer_question, items_in
 from releaf.bins import BINS, bin_of, full_name, material_shares, spell_out
 from releaf.knowledge import Knowledge, assemble, read_ideas
+from releaf.mixture import Rules
 from releaf.photographs import (
     Observation,
     Observer,
@@ -33,8 +35,6 @@ from service.model_cache import cache_in_folder
 
 UNLIKE_CEILING = 0.5
 """Highest probability of an answer to a photograph that is unlike the known ones."""
-LEAST_SURE = 0.6
-"""Probability, calibrated on held-out names, below which the answer is "not sure"."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,14 @@ class Assistant:
         folded = " ".join(name.split()).casefold()
         return next((city for city in self.knowledge.cities if city.casefold() == folded), None)
 
+    def items_in(self, question: str, city: str) -> tuple[str, ...]:
+        """Return the items that a question asks about."""
+        return items_in(self.knowledge, city, question)
+
+    def answer_question(self, question: str, city: str) -> Answer:
+        """Answer a question about one or several items."""
+        return answer_question(self.knowledge, city, question, self.encode, self.rules)
+
     def answer_text(self, item: str, city: str, vector: NDArray[np.float64]) -> Answer:
         """Answer a question about an item; `vector` is the unit vector of its name."""
         return answer(self.knowledge, city, item, vector, self.rules)
@@ -128,7 +136,7 @@ class Assistant:
         found = answer(self.knowledge, city, item, vector, self.rules, shares=shares)
         if not recognition.unlike:
             return found
-        return replace(found, strange=True, level="low", reasons=(), alike=(), ideas=())
+        return replace(found, strange=True, sure=False, level="low", reasons=(), alike=(), ideas=())
 
 
 def load_assistant(folder: Path, *, threads: int = 1, cache: Path | None = None) -> Assistant:
@@ -219,13 +227,11 @@ def _load_observer(folder: Path, settings: Settings, threads: int, keep: ModelCa
     )
 
 
-def is_sure(answer: Answer) -> bool:
-    """Return whether the bin may be named; if not, the answer is "not sure"."""
-    return bool(answer.listed) or (not answer.strange and answer.probability >= LEAST_SURE)
-
-
 def name_in_full(answer: Answer) -> str:
-    """Return the bin for people; both names if the list has the item in several bins."""
+    """Return the bin for people; all names if the list or the question has several."""
+    if answer.parts:
+        names = (name_in_full(part) if part.sure else NOT_SURE for part in answer.parts)
+        return " + ".join(dict.fromkeys(names))
     streams = list(answer.shares) if answer.listed else [answer.stream]
     return " or ".join(full_name(stream) for stream in streams)
 
@@ -234,9 +240,21 @@ def as_record(answer: Answer, recognition: Recognition | None = None) -> dict[st
     """Return an answer as plain values, for the HTTP API and the registered model."""
     return {
         "city": answer.city,
-        "bin": answer.stream,
+        "bin": answer.bin,
         "bin_name": name_in_full(answer),
-        "sure": is_sure(answer),
+        "sure": answer.sure,
+        "item": answer.item,
+        "parts": [
+            {
+                "item": part.item,
+                "bin": part.bin,
+                "bin_name": name_in_full(part) if part.sure else NOT_SURE,
+                "sure": part.sure,
+                "caution": None if part.caution is None else spell_out(part.caution),
+            }
+            for part in answer.parts
+        ],
+        "because": [{"name": name, "bin": spell_out(streams)} for name, streams in answer.because],
         "probability": round(answer.probability, 4),
         "shares": {stream: round(share, 4) for stream, share in answer.shares.items() if share >= 0.01},
         "listed": answer.listed,

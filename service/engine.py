@@ -16,7 +16,7 @@ from methods.serving.batching import Batcher
 from methods.serving.cache import Cache
 from methods.vision.pictures import decode
 from releaf.answers import Answer
-from releaf.names import asked_for
+from releaf.asking import combine
 from releaf.photographs import Observation
 from service.assistant import Assistant, Recognition
 from service.ratings import LogError, RatingLog
@@ -88,7 +88,12 @@ class InferenceEngine:
         QueueFullError
             If too many questions wait for the encoder.
         """
-        item = asked_for(question)
+        items = self.assistant.items_in(question, city)
+        found = await asyncio.gather(*(self._answer_item(item, city) for item in items))
+        answers = [cached.answer for cached in found]
+        return CachedAnswer(combine(question, answers), hit=all(cached.hit for cached in found))
+
+    async def _answer_item(self, item: str, city: str) -> CachedAnswer:
         key = (city, item)
         cached = self.cache.get(key)
         if cached is not None:

@@ -18,7 +18,6 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-from releaf.names import asked_for
 from service.assistant import Assistant, Recognition, as_record, load_assistant
 
 
@@ -48,8 +47,7 @@ class AssistantModel(PythonModel):
         except ValueError as error:
             return {"error": f"picture: {error}"}
         if question:
-            item = asked_for(question)
-            answer = self.assistant.answer_text(item, city, self.assistant.encode([item])[0])
+            answer = self.assistant.answer_question(question, city)
         elif recognition:
             vector = self.assistant.encode([recognition.item])[0]
             answer = self.assistant.answer_photograph(recognition, city, vector)

@@ -99,7 +99,7 @@ class RatingLog:
             answer.city,
             passage.card_id if passage else None,
             passage.passage_id if passage else None,
-            answer.stream,
+            answer.bin,
             answer.confidence,
             answer.level,
             0,

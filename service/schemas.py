@@ -72,6 +72,16 @@ class SimilarItem(ResponseBody):
     bin: str
 
 
+class AnsweredItem(ResponseBody):
+    """The answer to one item of a question about several."""
+
+    item: str
+    bin: str
+    bin_name: str
+    sure: bool
+    caution: str | None
+
+
 class ReuseIdea(ResponseBody):
     """A possible second use of an item, from the graph."""
 
@@ -88,14 +98,21 @@ class AnswerResponse(ResponseBody):
         description="identifier to send with a rating; null if the answer could not be logged"
     )
     city: str
-    bin: str = Field(description="the most likely bin, as the city's list names it")
+    bin: str = Field(
+        description="the bin as the city's list names it, or `Not sure`; of several items, those of all "
+        "joined by ` + `"
+    )
     bin_name: str = Field(
-        description="the same without abbreviations; both names if the list has the item in two bins"
+        description="the same without abbreviations; all names if the list has the item in several bins; the "
+        "best guess if the answer is not sure"
     )
     sure: bool = Field(
-        description='false if the answer is "not sure" and `bin` is only the best guess: a `strange` item, a '
-        "photograph without text that is `unlike` the known ones, or a probability below 0.6"
+        description="false if the bin is not known: `shares` then holds guesses. A photograph without text "
+        "is sure from a probability of 0.6, if it is not `unlike` the known ones"
     )
+    item: str = Field(description="the item that was answered")
+    parts: list[AnsweredItem] = Field(description="the items of a question about several; else empty")
+    because: list[SimilarItem] = Field(description="names on the city's list that decided")
     probability: float = Field(
         description="probability of the bin, calibrated on held-out names; 1 if the city's list contains the "
         "item, 1/n if the list assigns it to n bins"
@@ -142,9 +159,14 @@ class WriteResponse(ResponseBody):
     """An answer in sentences, with the passages that it was written from."""
 
     text: str
+    bin: str = Field(description="the bin, as `POST /v1/ask` returns it")
+    sure: bool = Field(description="false if the bin is not known")
+    caution: str | None = Field(description="warning for an item that may be hazardous")
     passages: list[Passage]
     cited: list[int] = Field(description="positions in `passages` that the text cites, counted from 1")
-    refused: bool = Field(description="true if the search was not confident enough for an answer")
+    refused: bool = Field(
+        description="true if no text was generated; `text` then states the bin, or that it is not known"
+    )
     grounded: bool = Field(description="true if every sentence agrees with the passage that it cites")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from methods.serving.batching import QueueFullError
 from releaf.answers import Answer, Citation
 from releaf.knowledge import Knowledge
+from releaf.sentences import written
 from service.bundle import Settings
 from service.telemetry import LOGGER, log_event
 
@@ -93,10 +94,30 @@ class Writer:
     def _write(
         self, knowledge: Knowledge, question: str, answer: Answer, temperature: float, seed: int
     ) -> WrittenAnswer:
+        from releaf.generation import GeneratedAnswer
+
+        cited = select_passages(answer, self._settings.language.passages)
+        generated = self._generate(knowledge, question, answer, cited, temperature, seed)
+        bins = knowledge.models[answer.city].streams
+        text, kept = written(generated.text if generated else None, answer, bins)
+        if generated and kept:
+            return WrittenAnswer(replace(generated, text=text), cited)
+        return WrittenAnswer(GeneratedAnswer(text, (), refused=True, grounded=False), cited)
+
+    def _generate(
+        self,
+        knowledge: Knowledge,
+        question: str,
+        answer: Answer,
+        cited: tuple[Citation, ...],
+        temperature: float,
+        seed: int,
+    ) -> GeneratedAnswer | None:
+        """Return the text of the model, or None if it has nothing to write from."""
         from releaf.prompt import Passage
 
-        language = self._settings.language
-        cited = select_passages(answer, language.passages)
+        if not answer.sure or answer.parts or not answer.reasons:
+            return None
         streams = {card.card_id: card.streams for card in knowledge.cards}
         passages = [
             Passage(
@@ -108,24 +129,17 @@ class Writer:
             )
             for passage in cited
         ]
-        # The bin of a listed item is certain, even if the scores of the cards are close to one another.
-        level = "high" if answer.listed and answer.reasons else answer.level
         generated = self._load_generator().answer(
             question,
             answer.city,
             passages,
-            level=level,
+            # The bin is known, even if the scores of the cards are close to one another.
+            level="high",
             temperature=temperature,
             seed=seed,
-            most_tokens=language.most_tokens,
+            most_tokens=self._settings.language.most_tokens,
         )
-        if generated.refused and answer.listed:
-            # The model has no answer, but the list of the city has.
-            text = (
-                f"{answer.city} lists {answer.listed} under {answer.stream}; no other text could be written."
-            )
-            generated = replace(generated, text=text)
-        return WrittenAnswer(generated, cited)
+        return None if generated.refused else generated
 
     def _load_generator(self) -> Generator:
         if self._generator is None:

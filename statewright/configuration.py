@@ -65,6 +65,12 @@ class Configuration:
         _is_folder,
         "folder of the MLflow store, if MLFLOW_TRACKING_URI is not set",
     )
+    experiment: str = _setting(
+        "",
+        "a name, or an empty text",
+        lambda value: isinstance(value, str),
+        "MLflow experiment of all runs, if MLFLOW_EXPERIMENT_NAME is not set; empty: one a pipeline",
+    )
     sources: Mapping[str, str] = field(default_factory=dict)
 
 

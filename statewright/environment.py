@@ -59,7 +59,7 @@ def remove_default(name: str) -> None:
 
 
 def caller_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` without what the engine and its libraries added or changed."""
+    """Return `environment` without the changes of the engine and its libraries."""
     own = {
         name: value
         for name, value in environment.items()

@@ -46,6 +46,28 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A model that the stage writes, for MLflow's Logged Models.
+
+    Parameters
+    ----------
+    file : str
+        The output that holds it.
+    name : str, optional
+        Name of the model (default: the stem of the file).
+    example : str, optional
+        Dependency or output with rows or tensors that the model takes.
+    target : tuple of str
+        Columns or tensors of the example that the model predicts.
+    """
+
+    file: str
+    name: str | None = None
+    example: str | None = None
+    target: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class StageSettings:
     """Settings of one stage; a field is None where `meta:` does not set it.
 
@@ -67,6 +89,10 @@ class StageSettings:
         Output whose rows are recorded as child runs.
     holdout : tuple of str
         Outputs that no stage of a loop may read, as under `outs`.
+    headline : tuple of str
+        Metrics by which runs of the pipeline are compared.
+    model : tuple of Model
+        Models among the outputs.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -85,6 +111,8 @@ class StageSettings:
     tolerance: Tolerance | None = None
     trials: str | None = None
     holdout: tuple[str, ...] = ()
+    headline: tuple[str, ...] = ()
+    model: tuple[Model, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -193,6 +221,23 @@ def _file(value: Any) -> str:
     return value
 
 
+def _models(value: Any) -> tuple[Model, ...]:
+    """Return models from a file, a mapping with the fields of `Model`, or a list."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if not items:
+        raise ValueError
+    return tuple(_model(item) for item in items)
+
+
+def _model(value: Any) -> Model:
+    if not isinstance(value, Mapping):
+        return Model(_file(value))
+    if set(value) - {"file", "name", "example", "target"} or "file" not in value:
+        raise ValueError
+    optional = {key: _file(value[key]) for key in ("name", "example") if key in value}
+    return Model(_file(value["file"]), **optional, target=_texts(value.get("target", ())))
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
@@ -214,6 +259,8 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "tolerance": (_tolerance, "a number, or {relative: NUMBER, absolute: NUMBER}"),
     "trials": (_file, "a CSV file among the outputs"),
     "holdout": (_texts, "a list of outputs"),
+    "headline": (_texts, "a list of metrics, such as rmse or score.json:rmse"),
+    "model": (_models, "an output, or {file: OUTPUT, name: NAME, example: FILE, target: COLUMNS}"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

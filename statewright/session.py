@@ -38,7 +38,9 @@ from statewright.repository.pulling import fetch_run_cache
 from statewright.repository.scope import labels, select
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
+from statewright.running.failure import print_failure
 from statewright.running.limits import Limits, limits_of
+from statewright.running.prefect_runner import name_idle_flow_run
 from statewright.running.recorder import resume
 from statewright.running.servers import find_server, in_flow_run
 from statewright.scheduling import durations
@@ -187,6 +189,8 @@ def run(
             if not console.quiet:
                 print_up_to_date(root, session.workflow, session.plan, console)
                 print_metrics(metric_changes(session.repository, session.workflow, session.state), console)
+            if in_flow_run():
+                name_idle_flow_run()
             resume(root)
             return 0
         print_short_plan(session.plan.labelled, console, predict(session, limits_of(root, workers)))
@@ -299,7 +303,7 @@ def carry_out(
     errors = terminal()  # also if the run is quiet
     for address, error in result.errors.items():
         text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
-        errors.print(text, style="red", soft_wrap=True)
+        print_failure(text, errors)
     ignored = result.failed and session.repository.request.ignore_errors
     if not result.failed or ignored:
         track_changes(session.repository)

@@ -6,6 +6,7 @@ It opens what the stages of a run share, selects a runner for them, and closes t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from statewright.planning.plan import Plan
 from statewright.reads.store import load_reads, save_reads
 from statewright.reads.tracked import tracked_files
 from statewright.reads.undeclared import observed_holdout_reads, ordering_of, report, undeclared_reads
+from statewright.record.parents import ParentEnd
 from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
@@ -25,10 +27,13 @@ from statewright.repository.observation import observe
 from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
+from statewright.running.live_log import LiveLog
 from statewright.running.local_runner import run_locally
 from statewright.running.output import remove_old_logs
+from statewright.running.parents import parent_ends, parent_records, pipeline_runs
+from statewright.running.prefect_content import Outcome, result_artifact
 from statewright.running.prefect_record import PrefectRecord, start_record
-from statewright.running.prefect_runner import flow_tags, run_in_prefect, show_log
+from statewright.running.prefect_runner import FlowRunPage, flow_tags, log_in_task, run_in_prefect
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
 from statewright.running.watch import open_watch
@@ -136,7 +141,7 @@ def transition(
     record: PrefectRecord | None = None
     if recorded and not in_flow_run():
         prefect = read_configuration(repository.root).prefect
-        record = start_record(name, workflow, plan, prefect, logs / "prefect-server.log")
+        record = start_record(repository, workflow, plan, name, prefect, logs / "prefect-server.log")
     remove_old_logs(control / "logs")
     with ExitStack() as stack:
         recorder = Recorder(repository.root, silent=not recorded)
@@ -155,7 +160,7 @@ def transition(
             recorder=recorder,
             launcher=plain,
             warm=warm or plain,
-            show_log=show_log if in_flow_run() else record.log if record else lambda *_: None,
+            live=LiveLog(log_in_task if in_flow_run() else record.log if record else lambda *_: None),
             flow_run=flow_tags() if in_flow_run() else record.flow_run if record else {},
             cancelled=repository.stopped,
             ordering=ordering,
@@ -169,7 +174,8 @@ def transition(
         stack.enter_context(_watching(work, repository.root))
         stack.enter_context(live_board(work.board))
         if in_flow_run():
-            _carry_out(work, limits, result, tags or {}, partial(run_in_prefect, keep_going=keep_going))
+            page = FlowRunPage(work) if recorded else None
+            _carry_out(work, limits, result, tags or {}, partial(run_in_prefect, keep_going=keep_going), page)
             if result.failed and not repository.request.ignore_errors:
                 raise TransitionFailedError("\n".join(result.errors.values()))
         else:
@@ -218,29 +224,43 @@ def _carry_out(
     result: Result,
     tags: Mapping[str, str],
     run: Callable[[Work, Limits], None],
-    prefect: PrefectRecord | None = None,
+    prefect: PrefectRecord | FlowRunPage | None = None,
 ) -> None:
     """Open the records, run the stages and close the records."""
     before = {
         "statewright.state.before": result.state.digest,
         "statewright.workflow": work.workflow.digest,
     }
-    work.recorder.start(work.name, {**before, **work.flow_run, **tags}, work.plan.as_dict())
+    root, workflow, plan = work.writer.repository.root, work.workflow, work.plan
+    with work.recorder.noting_problems():
+        tags = {**before, **work.flow_run, **tags}
+        parents = parent_records(root, workflow, plan, name=work.name, tags=tags, request=work.request)
+        parts = {address: part.name for part in pipeline_runs(workflow, plan) for address in part.work}
+        work.recorder.start(parents, parts)
     lock_writer.begin_run(work.writer)
     try:
         run(work, limits)
         lock_writer.end_run(work.writer)
     finally:
+        ended_at = time.time()  # a Prefect server can take seconds to close its record
         with suppress(WaitStoppedError):
             result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
         if prefect:
+            done = Outcome(work.outcomes, work.errors, work.times, result.schedule.actual, work.logs)
+            prefect.artifact(result_artifact(prefect.flow, work.workflow, work.plan, done))
+            for address, outcome in work.outcomes.items():
+                if outcome == "blocked":
+                    prefect.blocked(address)
             state = "CANCELLED" if work.cancelled.is_set() else "FAILED" if result.failed else "COMPLETED"
             result.prefect_problem = prefect.close(state, "\n".join(result.errors.values()))
-        work.recorder.end(
+        ended = ParentEnd(
             failed=result.failed or work.cancelled.is_set(),
             tags={"statewright.state.after": result.state.digest, **work.flow_run},
-            metrics=result.state.metrics,
             schedule=result.schedule.as_dict(),
+            times=work.times,
+            outcomes=work.outcomes,
         )
+        with work.recorder.noting_problems():
+            work.recorder.end(parent_ends(root, workflow, plan, ended, result.state.metrics), ended_at)

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from benchmarks.parts import Omission, Tables
-from releaf.answers import LEAST_KNOWN, LEAST_NEAR, Rules, score_cards, stream_shares
+from releaf.answers import LEAST_KNOWN, LEAST_NEAR
 from releaf.cautions import HAZARDOUS, LEAST
 from releaf.knowledge import Knowledge, assemble
+from releaf.mixture import Rules, score_cards, stream_shares
 from tasks.releaf.evaluate import rules_of
 from tasks.releaf.params import EvaluateParams, RetrieveParams
 from tasks.report.benchmark import BenchmarkTable, TextOrNumber

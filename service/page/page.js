@@ -90,6 +90,8 @@ function createList(items) {
 const fullName = (bin) => fullNames[bin] || bin;
 
 function describeProbability(answer) {
+  if (answer.parts.length)
+    return answer.parts.map((part) => `${part.item}: ${part.bin_name}`).join("; ") + ".";
   if (answer.listed) return `The list of ${answer.city} contains it as “${answer.listed}”.`;
   if (!question && answer.unlike)
     return "The photo is unlike the photos that the assistant has learned from. " +
@@ -98,6 +100,9 @@ function describeProbability(answer) {
   if (!answer.sure)
     return `The best guess is ${answer.bin_name}, with ${percent(answer.probability)}. ` +
       "Describe the item more exactly, or ask your city.";
+  if (answer.because.length)
+    return "The list of " + answer.city + " has it, or its kind, as " +
+      answer.because.slice(0, 3).map((item) => `“${item.name}”`).join(" or ") + ".";
   const word = answer.probability >= 0.9 ? "Very likely" : "Probably";
   const search = question ? ` Confidence of the search: ${answer.level}.` : ""; // a photo is not searched for
   return `${word}: ${percent(answer.probability)}.${search}`;
@@ -137,7 +142,7 @@ function showAnswer(answer, title, text) {
   byId("written").textContent = "";
   byId("write").disabled = false;
   byId("asked").textContent = `${title} in ${answer.city}`;
-  byId("bin").textContent = answer.sure ? answer.bin_name : "Not sure";
+  byId("bin").textContent = answer.sure || answer.parts.length ? answer.bin_name : "Not sure";
   byId("sure").textContent = describeProbability(answer);
   byId("caution").hidden = !answer.caution;
   byId("caution").textContent = answer.caution || "";

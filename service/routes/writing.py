@@ -20,11 +20,19 @@ async def write(
 ) -> WriteResponse:
     """Return an answer in sentences that cite passages.
 
-    The text is a refusal if the search is not confident.
+    The text names the bin of `POST /v1/ask` and no other; it says so if the bin is not known.
     """
     answer = await find_answer(body, engine, metrics, response)
     written = await engine.write(body.question, answer, body.temperature, body.seed)
     passages = [Passage.model_validate(passage) for passage in written.passages]
     generated = asdict(written.generated)
     generated["text"] = spell_out(generated["text"])
-    return WriteResponse.model_validate({**generated, "passages": passages})
+    return WriteResponse.model_validate(
+        {
+            **generated,
+            "passages": passages,
+            "bin": answer.bin,
+            "sure": answer.sure,
+            "caution": None if answer.caution is None else spell_out(answer.caution),
+        }
+    )

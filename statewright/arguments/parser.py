@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from statewright.arguments import authoring, inspection, planning, running, tuning
+from statewright.arguments import authoring, completion, history, inspection, planning, running, tuning
+from statewright.commands import start
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,12 +20,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="change to this folder first")
-    subcommands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.set_defaults(command=start.start)  # without a command
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
         planning.add_graph,
         planning.add_plan,
         planning.add_diff,
         running.add_run,
+        history.add_history,
+        history.add_show,
         running.add_loop,
         tuning.add_tune,
         inspection.add_params,
@@ -41,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         authoring.add_fingerprint,
     ):
         add(subcommands)
+    completion.add_completion(subcommands, build_parser)
     return parser
 
 

@@ -17,15 +17,32 @@ from statewright.arguments.shared import (
     duration,
     positive,
 )
+from statewright.commands import graph as graph_command
 from statewright.commands import planning
 
 
 def add_graph(subcommands: Subcommands) -> None:
     """Add the command `graph`."""
-    graph = subcommands.add_parser("graph", help="list the stages in order, with their inputs and outputs")
+    graph = subcommands.add_parser(
+        "graph",
+        help="list the stages in order with inputs and outputs, or draw them with states and times",
+        description="List the stages in order, with their inputs and outputs, or draw them: each with its "
+        "state in the present plan and its expected duration. The cells of a matrix are one box. An edge "
+        "that follows from others is not drawn.",
+    )
     add_targets(graph)
-    graph.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
-    graph.set_defaults(command=planning.graph)
+    kinds = graph.add_mutually_exclusive_group()
+    kinds.add_argument("--json", action="store_true", help="print stages, edges and order as JSON")
+    for kind, meaning in (
+        ("svg", "a picture"),
+        ("mermaid", "a drawing for Markdown, in Mermaid's language"),
+        ("html", "one page that loads nothing: search, zoom, and the chain of causes of a stage"),
+    ):
+        kinds.add_argument(f"--{kind}", action="store_const", const=kind, dest="drawing", help=meaning)
+    graph.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the drawing to this file (default: print it)"
+    )
+    graph.set_defaults(command=graph_command.graph, drawing=None)
 
 
 def add_plan(subcommands: Subcommands) -> None:
@@ -53,14 +70,25 @@ def add_diff(subcommands: Subcommands) -> None:
     """Add the command `diff`."""
     diff = subcommands.add_parser(
         "diff",
-        help="show which stages run or changed between two revisions, params, metrics and sizes",
-        description="Compare two revisions without a checkout. A stage would run if the second revision's "
-        "dvc.lock does not agree with its declarations, params and source files; it changed if the records "
-        "of the two revisions differ. The data need not be on this machine.",
+        help="show what differs between two revisions or two runs: stages, params, metrics, outputs",
+        description="Compare two revisions without a checkout, or two runs of `statewright history`. A stage "
+        "would run if the second revision's dvc.lock does not agree with its declarations, params and source "
+        "files; it changed if the records of the two differ. The data need not be on this machine. A stage "
+        "that was up to date in a run counts with its latest record before it.",
     )
-    diff.add_argument("old", nargs="?", default="HEAD", metavar="REV", help="commit, branch or tag")
     diff.add_argument(
-        "new", nargs="?", default="workspace", metavar="REV2", help="compare with it (default: the workspace)"
+        "old",
+        nargs="?",
+        default="HEAD",
+        metavar="A",
+        help="commit, branch or tag; or a run: its id, last, last~1",
+    )
+    diff.add_argument(
+        "new",
+        nargs="?",
+        default="workspace",
+        metavar="B",
+        help="compare with it (default: the workspace; for a run, the last run)",
     )
     diff.add_argument(
         "--format",

@@ -42,7 +42,9 @@ def add_run(subcommands: Subcommands) -> None:
     )
     add_strict(run)
     run.add_argument(
-        "--name", default="statewright", help="name of the run in MLflow and Prefect (default: %(default)s)"
+        "--name",
+        default="statewright",
+        help="name of the run in MLflow and Prefect (default: that of its pipeline)",
     )
     add_verbosity(run)
     run.set_defaults(
@@ -104,4 +106,5 @@ def add_ui(subcommands: Subcommands) -> None:
         "--prefect-port", type=positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
     ui.add_argument("--mlflow-port", type=positive, default=5000, metavar="PORT", help="default: %(default)s")
+    ui.add_argument("--open", action="store_true", help="open both pages in a browser")
     ui.set_defaults(command=running.ui)

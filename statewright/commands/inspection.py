@@ -154,6 +154,7 @@ def verify(options: argparse.Namespace) -> int:
     if options.no_run:
         raise WorkflowError("--no-run compares files with a revision; add --against REV")
     from statewright.lineage.display import print_verification
+    from statewright.running.failure import print_failure
     from statewright.running.process import StageFailedError
     from statewright.terminal.words import terminal
     from statewright.verify.reproduction import Verification, verify_stages
@@ -174,7 +175,7 @@ def verify(options: argparse.Namespace) -> int:
             report,
         )
     except StageFailedError as error:
-        progress.print(str(error), style="red", markup=False, soft_wrap=True)
+        print_failure(str(error), progress)
         return FAILED
     if options.json:
         print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))
@@ -184,6 +185,7 @@ def verify(options: argparse.Namespace) -> int:
 def _verify_against(options: argparse.Namespace) -> int:
     """Compare outputs with those that a revision records."""
     from statewright.lineage.display import print_agreement
+    from statewright.running.failure import print_failure
     from statewright.running.process import StageFailedError
     from statewright.terminal.words import terminal
     from statewright.verify.against import Agreement, verify_against
@@ -201,7 +203,7 @@ def _verify_against(options: argparse.Namespace) -> int:
             Path.cwd(), options.against, request_of(options), report, progress.print, run=not options.no_run
         )
     except StageFailedError as error:
-        progress.print(str(error), style="red", soft_wrap=True)
+        print_failure(str(error), progress)
         return FAILED
     if options.json:
         print(json.dumps({"stages": [result.as_dict() for result in results]}, indent=2))

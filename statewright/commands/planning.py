@@ -9,32 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from statewright.commands import FAILED, OK
-from statewright.masking import mask_command
 from statewright.request import Request
-
-
-def graph(options: argparse.Namespace) -> int:
-    """List the stages of the targets."""
-    from statewright.repository.declaration import declare, describe, open_repository
-    from statewright.repository.scope import targets
-    from statewright.terminal.graph import print_graph, select
-    from statewright.terminal.words import terminal
-
-    repository = open_repository(Path.cwd())
-    workflow = declare(repository)
-    named = targets(repository, options.targets)
-    wanted = workflow.ancestors(named) if named else set(workflow.stages)
-    if options.json:
-        described = select(describe(repository), wanted)
-        for stage in described["stages"]:
-            if isinstance(stage["cmd"], list):
-                stage["cmd"] = [mask_command(line) for line in stage["cmd"]]
-            elif stage["cmd"]:
-                stage["cmd"] = mask_command(stage["cmd"])
-        print(json.dumps(described, indent=2, default=str))
-    else:
-        print_graph(workflow, wanted, terminal(stderr=False))
-    return OK
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -121,12 +96,16 @@ def _check_recorded(options: argparse.Namespace) -> int:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Compare two revisions."""
+    """Compare two revisions, or two recorded runs."""
     from statewright.comparison.difference import diff as compare_revisions
     from statewright.comparison.display import markdown, print_difference
+    from statewright.comparison.run_details import diff_of_runs
+    from statewright.repository.declaration import find_root
     from statewright.terminal.words import terminal
 
-    difference = compare_revisions(Path.cwd(), options.old, options.new)
+    difference = diff_of_runs(find_root(Path.cwd()), options.old, options.new)
+    if difference is None:
+        difference = compare_revisions(Path.cwd(), options.old, options.new)
     if options.format == "json":
         print(json.dumps(difference.as_dict(), indent=2, allow_nan=False))
     elif options.format == "markdown":

@@ -85,8 +85,9 @@ def record(options: argparse.Namespace) -> int:
 
 def ui(options: argparse.Namespace) -> int:
     """Start the servers."""
-    from statewright.running.servers import serve
+    from statewright.running.ui import serve
 
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
-    return serve(root, prefect_port=options.prefect_port, mlflow_port=options.mlflow_port)
+    ports = {"prefect_port": options.prefect_port, "mlflow_port": options.mlflow_port}
+    return serve(root, **ports, browse=options.open)

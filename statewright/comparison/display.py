@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -13,17 +13,21 @@ from statewright.comparison.summary import (
     ValueRow,
     headline,
     megabytes,
+    output_rows,
     size_line,
     stage_rows,
     value_rows,
 )
 from statewright.planning.plan import Plan
-from statewright.planning.reasons import Reason
+from statewright.planning.reasons import Reason, show
 from statewright.terminal.display import COLOURS
 from statewright.terminal.words import counted, one_line, width_of
 
 MAX_ROWS = 50
 """Maximum number of rows of a Markdown table: GitHub rejects a comment of over 65,536 characters."""
+
+MAX_LINES = 20
+"""Maximum number of params, metrics or outputs in a terminal."""
 
 MARKER = "<!-- statewright diff -->"
 """First line of the Markdown, by which a workflow finds its earlier comment."""
@@ -33,14 +37,18 @@ def print_difference(difference: RevisionDifference, console: Console) -> None:
     """Print the stages, params, metrics and sizes that differ."""
     console.print(headline(difference), soft_wrap=True)
     if rows := stage_rows(difference):
-        table = _table("stage", "change", "predicted", "why")
+        predicted = any(row.duration for row in rows)
+        table = _table("stage", "change", *(["predicted"] if predicted else []), "why")
         for row, stage in zip(rows, difference.stages, strict=True):
             style = COLOURS[stage.verdict] if stage.verdict != "skip" else ""
-            table.add_row(Text(row.stage), Text(row.change, style=style), row.duration, Text(row.cause))
+            times = [row.duration] if predicted else []
+            table.add_row(Text(row.stage), Text(row.change, style=style), *times, Text(row.cause))
         console.print(table, width=width_of(console))
     for title, files in (("params", difference.params), ("metrics", difference.metrics)):
         if values := list(value_rows(files)):
-            _print_values(title, values, console)
+            print_values(title, values, console)
+    if outputs := output_rows(difference.stages):
+        print_values("outputs", outputs, console)
     if line := size_line(difference):
         console.print(f"data: {line}", soft_wrap=True)
     if difference.unreadable:
@@ -50,16 +58,24 @@ def print_difference(difference: RevisionDifference, console: Console) -> None:
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in names:
-        right = name in ("predicted", "old", "new", "change") and "stage" not in names
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "why")
+        table.add_column(name, no_wrap=name != "why")
     return table
 
 
-def _print_values(title: str, rows: Iterable[ValueRow], console: Console) -> None:
-    table = _table(title, "old", "new", "change")
-    for row in rows:
-        table.add_row(*(Text(text) for text in (row.name, row.old, row.new, row.change)))
+def print_values(title: str, rows: Sequence[ValueRow], console: Console) -> None:
+    """Print a table of values that differ; a long name is folded, not cut."""
+    absent = show(None)
+    first = any(row.old != absent for row in rows)
+    table = Table(box=None, pad_edge=False)
+    table.add_column(title, overflow="fold")
+    for name in ("old", "new", "change") if first else ("new", ""):
+        table.add_column(name, justify="right", overflow="fold", min_width=len(name))
+    for row in rows[:MAX_LINES]:
+        texts = (row.name, row.old, row.new, row.change) if first else (row.name, row.new, row.change)
+        table.add_row(*map(Text, texts))
     console.print(table, width=width_of(console))
+    if len(rows) > MAX_LINES:
+        console.print(Text(f"and {len(rows) - MAX_LINES} more {title}; --json has all", style="dim"))
 
 
 def _unreadable(files: Sequence[str]) -> str:

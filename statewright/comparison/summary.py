@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from statewright.comparison.difference import RevisionDifference, StageChange
+from statewright.comparison.difference import OutputChange, RevisionDifference, StageChange
 from statewright.planning.plan import MAY, MUST, RESTORE, SKIP
 from statewright.planning.reasons import Reason, show
 from statewright.terminal.words import about, counted, one_line
@@ -110,12 +110,12 @@ def _names(names: Sequence[str]) -> str:
 
 
 def value_rows(files: Mapping[str, Mapping[str, Any]]) -> Iterator[ValueRow]:
-    """Yield a row for each changed param or metric, named ``FILE:KEY``."""
+    """Yield a row for each changed param or metric, named ``FILE:KEY`` or ``KEY``."""
     for file, values in files.items():
         for key, change in values.items():
             moved = change.get("diff")
             yield ValueRow(
-                one_line(f"{file}:{key}"),
+                one_line(f"{file}:{key}" if file else key),
                 one_line(_value(change.get("old"))),
                 one_line(_value(change.get("new"))),
                 f"{moved:+.4g}" if isinstance(moved, int | float) else "",
@@ -124,6 +124,29 @@ def value_rows(files: Mapping[str, Mapping[str, Any]]) -> Iterator[ValueRow]:
 
 def _value(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else show(value)
+
+
+def output_rows(stages: Sequence[StageChange]) -> list[ValueRow]:
+    """Return a row for each output that differs, with its hashes and size."""
+    return [
+        ValueRow(one_line(out.path), _version(out.was), _version(out.now), _size_change(out))
+        for stage in stages
+        for out in stage.outputs
+    ]
+
+
+def _version(version: str | None) -> str:
+    """Return the first characters of a hash, as many as `statewright trace` needs."""
+    return version[:8] if version else show(None)
+
+
+def _size_change(out: OutputChange) -> str:
+    was, now = out.size_was, out.size_now
+    if now is None:
+        return ""
+    if was is None:
+        return megabytes(now)
+    return f"{megabytes(was)} -> {megabytes(now)}" if was != now else megabytes(now)
 
 
 def size_line(difference: RevisionDifference) -> str | None:

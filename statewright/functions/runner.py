@@ -268,11 +268,14 @@ def _record(repository: Repository, stage: Stage, workflow: Workflow, started: f
     """Record a run that `dvc repro` or a person started; print errors of MLflow."""
     quiet()
     try:
+        from statewright.planning.pipelines import pipelines
         from statewright.record import tracking
-        from statewright.record.experiment import open_record
+        from statewright.record.experiment import experiment_name, open_record
         from statewright.record.masking import mask_record
         from statewright.record.outputs import files_of
-        from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
+        from statewright.repository.artifacts import artifact_tags
+        from statewright.repository.declaration import declare
+        from statewright.repository.metrics import stage_metrics, with_definitions
 
         params = {
             key: workflow.params[file].get(key)
@@ -291,6 +294,8 @@ def _record(repository: Repository, stage: Stage, workflow: Workflow, started: f
             metrics=stage_metrics(repository, with_definitions(repository, stage)),
             files=files_of(repository.root, with_definitions(repository, stage)),
         )
-        tracking.record_stage(open_record(Path.cwd()), mask_record(done))
+        pipeline = pipelines(declare(repository)).get(stage.address, "")
+        record = open_record(Path.cwd(), experiment=experiment_name(Path.cwd(), pipeline))
+        tracking.record_stage(record, mask_record(done))
     except Exception as error:
         print(f"not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)

@@ -11,7 +11,9 @@ from typing import Any
 from statewright.loop import rounds
 from statewright.loop.judge import Round
 from statewright.masking import mask_value
+from statewright.planning.pipelines import REPOSITORY, pipelines
 from statewright.planning.plan import SKIP, decide
+from statewright.record.experiment import experiment_name
 from statewright.repository.experiments import record_files, save_experiment
 from statewright.running.recorder import Recorder
 from statewright.session import Session
@@ -45,7 +47,10 @@ def save_round(root: Path, done: Round, session: Session, recorder: Recorder, si
         "statewright.state.before": done.before,
         "statewright.state.after": done.after,
     }
-    recorder.round((since, time.time()), tags, done.plan, {"round.score": done.score})
+    feedback = [a for a in done.plan if session.workflow.stages[a].settings.journal]
+    names = {pipelines(session.workflow)[address] for address in feedback}
+    experiment = experiment_name(root, names.pop() if len(names) == 1 else REPOSITORY)
+    recorder.round((since, time.time()), tags, done.plan, {"round.score": done.score}, experiment=experiment)
     return unsaved
 
 

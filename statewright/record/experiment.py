@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from statewright.configuration import read_configuration
 from statewright.environment import set_default
 from statewright.git import git
-from statewright.masking import mask_arguments, mask_command
+from statewright.masking import mask_arguments, mask_command, mask_text
+from statewright.record.parents import ParentRecord
 from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
 from statewright.workspace import control_folder
 
@@ -29,6 +34,9 @@ TEMPORARY = frozenset(
     }
 )
 """MLflow's codes of errors that do not depend on what is written."""
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Tag of an experiment that MLflow's page opens at its runs, and not at the traces of language models."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class Record:
         Tags of each run.
     known : mapping of str to KnownRun
         Runs of the current journal that exist, by id of the record.
+    models : dict of str to str, optional
+        Hash -> id of the models in the experiment; read when a stage needs it.
+    stages : list of StageRecord
+        The stages that were recorded since the parent run was opened.
     """
 
     client: MlflowClient
@@ -56,7 +68,10 @@ class Record:
     root: Path
     context: Mapping[str, str] = field(default_factory=dict)
     parent_id: str | None = None
+    parent: ParentRecord | None = None
     known: Mapping[str, KnownRun] = field(default_factory=dict)
+    models: dict[str, str] | None = None
+    stages: list[Any] = field(default_factory=list)
 
 
 def open_record(
@@ -76,7 +91,7 @@ def open_record(
     command : str
         Command line to record (default: that of the process).
     experiment : str
-        Name of the experiment (default: `MLFLOW_EXPERIMENT_NAME`, else the name of the folder).
+        Name of the experiment (default: that of the repository, see `experiment_name`).
     uri : str
         The store (default: see `store.py`).
     context : mapping of str to str, optional
@@ -119,9 +134,25 @@ def _create_database(path: Path) -> None:
     temporary.unlink(missing_ok=True)
 
 
-def experiment_name(root: Path) -> str:
-    """Return the name of the repository's experiment."""
-    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or root.name
+def experiment_name(root: Path, pipeline: str = "") -> str:
+    """Return the name of a pipeline's experiment.
+
+    It is `MLFLOW_EXPERIMENT_NAME`, else the setting `experiment`, else ``FOLDER/PIPELINE``, or ``FOLDER``
+    for the repository's own pipeline.
+    """
+    fixed = os.environ.get("MLFLOW_EXPERIMENT_NAME") or read_configuration(root).experiment
+    return fixed or "/".join(filter(None, (root.name, pipeline)))
+
+
+def experiment_ids(client: MlflowClient, root: Path) -> list[str]:
+    """Return the ids of the experiments of a repository and its pipelines."""
+    name = experiment_name(root)
+    own = client.get_experiment_by_name(name)
+    quote = '"' if "'" in name else "'"
+    alike = client.search_experiments(filter_string=f"name LIKE {quote}{name}/%{quote}")
+    # "_" and "%" in the name stand for other characters, too.
+    others = [experiment for experiment in alike if experiment.name.startswith(f"{name}/")]
+    return [str(e.experiment_id) for e in (*([own] if own else []), *others)]
 
 
 def _experiment(client: MlflowClient, name: str, location: str | None) -> str:
@@ -131,11 +162,14 @@ def _experiment(client: MlflowClient, name: str, location: str | None) -> str:
     existing = client.get_experiment_by_name(name)
     if existing is None:
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=KIND))
         except MlflowException:  # a process of another machine may have created it meanwhile
             existing = client.get_experiment_by_name(name)
             if existing is None:
                 raise
+    for key, value in KIND.items():
+        if key not in existing.tags:  # an earlier release, or the user, has created it
+            client.set_experiment_tag(existing.experiment_id, key, value)
     return str(existing.experiment_id)
 
 
@@ -165,19 +199,44 @@ def is_temporary(error: Exception) -> bool:
 
 
 def context_tags(root: Path, command: str = "") -> dict[str, str]:
-    """Return tags: git commit, whether the checkout has changes, command line.
+    """Return tags: user, command line, and the state of git.
 
     Parameters
     ----------
     command : str
         Command line (default: that of the process).
     """
-    tags = {"statewright.command": mask_command(command or mask_arguments(sys.argv))[:500]}
-    commit = git(root, "rev-parse", "HEAD").strip()
+    tags = {
+        "statewright.command": mask_command(command or mask_arguments(sys.argv))[:500],
+        "mlflow.source.name": root.name,
+        "mlflow.source.type": "LOCAL",
+    }
+    with suppress(KeyError, OSError):  # a user id without a name, as in some containers
+        tags["mlflow.user"] = getuser()
+    if address := web_address(git(root, "config", "--get", "remote.origin.url").strip()):
+        tags |= {"mlflow.source.git.repoURL": address}
+        if address.startswith("http"):  # MLflow's page then shows a link to the commit
+            tags |= {"mlflow.source.name": address, "mlflow.source.type": "PROJECT"}
+    commit, _, branch = git(root, "rev-parse", "HEAD", "--abbrev-ref", "HEAD").strip().partition("\n")
     if commit:
         tags["mlflow.source.git.commit"] = commit
+        if branch != "HEAD":
+            tags["mlflow.source.git.branch"] = branch
         # A run itself writes these files: their changes are not changes of code or params.
         written = [f":(exclude,glob)**/{name}" for name in ("dvc.lock", ".gitignore")]
         changes = git(root, "status", "--porcelain", "-uno", "--", *written)
         tags["statewright.git.dirty"] = str(bool(changes)).lower()
     return tags
+
+
+def web_address(remote: str) -> str:
+    """Return the address of a git remote for a browser, without secrets.
+
+    ``git@host:owner/name.git`` and ``ssh://git@host/owner/name`` become ``https://host/owner/name``.
+    """
+    if match := re.fullmatch(r"(?:ssh://)?git@([^:/]+)(?::\d+/|[:/])(.+?)(?:\.git)?/?", remote):
+        return f"https://{match[1]}/{match[2]}"
+    if remote.startswith("http"):
+        # A user name is a part of the secret for some servers.
+        return re.sub(r"^(https?://)[^/]*@", r"\1", remote).removesuffix("/").removesuffix(".git")
+    return mask_text(remote)

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 
-from statewright.record.experiment import connect, experiment_name
+from statewright.record.experiment import connect, experiment_ids
 from statewright.record.journal import ID_TAG, StageRun, pending_runs
 from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
 
@@ -75,11 +75,11 @@ def _read_database(path: Path) -> list[StageRun]:
 
 def _read_client(uri: str, root: Path) -> list[StageRun]:
     client = connect(uri)
-    experiment = client.get_experiment_by_name(experiment_name(root))
-    if experiment is None:
+    experiments = experiment_ids(client, root)
+    if not experiments:
         return []
     runs = client.search_runs(
-        [experiment.experiment_id],
+        experiments,
         "tags.`statewright.kind` = 'stage'",
         order_by=["start_time DESC"],
         max_results=1000,

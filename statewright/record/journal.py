@@ -158,7 +158,7 @@ def pending(root: Path, *, complete: bool = False) -> list[Path]:
         paths = sorted(path for path in journal_folder(root).iterdir() if path.suffix == ".jsonl")
     except FileNotFoundError:
         return []
-    return [path for path in paths if not complete or _is_complete(path)]
+    return [path for path in paths if not complete or is_complete(path)]
 
 
 def is_unfinished(root: Path) -> bool:
@@ -166,7 +166,8 @@ def is_unfinished(root: Path) -> bool:
     return bool(pending(root)) or (journal_folder(root) / PROBLEM).exists()
 
 
-def _is_complete(path: Path) -> bool:
+def is_complete(path: Path) -> bool:
+    """Return whether a journal has no writer any more."""
     with suppress(FileNotFoundError), path.open("rb") as stream:
         return _has_no_writer(stream.fileno())
     return True

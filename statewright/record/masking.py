@@ -28,6 +28,7 @@ def mask_record(done: StageRecord) -> StageRecord:
         params={key: mask_value(key, value) for key, value in done.params.items()},
         inputs=_mask_names(done.inputs),
         outputs=_mask_names(done.outputs),
+        datasets=tuple(replace(data, path=mask_text(data.path)) for data in done.datasets),
         reasons=tuple(mask_text(reason) for reason in done.reasons),
     )
 

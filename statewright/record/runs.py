@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from statewright.record.experiment import connect, experiment_name
+from statewright.record.experiment import connect, experiment_ids
 from statewright.record.store import answers, connect_read_only, database_path, tracking_uri
 from statewright.state import Hashes
 
@@ -181,17 +181,15 @@ def _times(start: int | None, end: int | None) -> tuple[float | None, float | No
 
 
 def _open_remote(uri: str, root: Path) -> RunHistory:
-    """Read runs of the repository's experiment through MLflow's client."""
+    """Read runs of the repository's experiments through MLflow's client."""
     client = connect(uri)
-    experiment = client.get_experiment_by_name(experiment_name(root))
-    if experiment is None:
+    experiments = experiment_ids(client, root)
+    if not experiments:
         return _empty(f"{uri} has no experiment for this repository")
 
     def search(query: str) -> list[PastRun]:
-        runs = client.search_runs(
-            [experiment.experiment_id], query, order_by=["start_time DESC"], max_results=MOST_RUNS
-        )
-        return [_from_client(run, uri) for run in runs]
+        runs = client.search_runs(experiments, query, order_by=["start_time DESC"], max_results=MOST_RUNS)
+        return [from_client(run, uri) for run in runs]
 
     def versions(prefix: str) -> list[tuple[str, str, str]]:
         runs = search("tags.`statewright.kind` = 'stage'")
@@ -201,7 +199,8 @@ def _open_remote(uri: str, root: Path) -> RunHistory:
     return RunHistory(lambda stage: search(f"tags.`statewright.stage` = '{stage}'"), versions)
 
 
-def _from_client(run: Any, uri: str) -> PastRun:
+def from_client(run: Any, uri: str) -> PastRun:
+    """Return a run of MLflow's client."""
     info = run.info
     link = None
     if uri.startswith("http"):

@@ -13,18 +13,28 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from statewright.record.artifacts import log_end_of, log_files
+from statewright.record.datasets import DatasetRecord, log_datasets
 from statewright.record.experiment import KnownRun, Record, is_temporary
 from statewright.record.journal import ID_TAG, HeldFile
+from statewright.record.models import (
+    ModelRecord,
+    find_models,
+    log_model,
+    log_model_inputs,
+    log_model_metrics,
+    log_model_outputs,
+)
+from statewright.record.parents import ParentEnd, ParentRecord, note, plan_markdown
 from statewright.record.plots import points_of
 from statewright.record.trials import trials_of
 from statewright.record.values import finite, log_values, texts
 from statewright.workflow import Stage, flatten
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+PAGES = (".html", ".htm")
+"""Suffixes of the outputs that MLflow shows at the run of a transition, as its report."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,10 @@ class StageRecord:
         Numbers of the stage's metrics files.
     files : sequence of HeldFile
         Outputs to record as files, plots among them.
+    datasets : sequence of DatasetRecord
+        Dependencies that DVC tracks.
+    models : sequence of ModelRecord
+        Models among the outputs.
     """
 
     stage: Stage
@@ -60,6 +74,8 @@ class StageRecord:
     used: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     files: Sequence[HeldFile] = ()
+    datasets: Sequence[DatasetRecord] = ()
+    models: Sequence[ModelRecord] = ()
 
 
 def find_known(record: Record, journal: str) -> dict[str, KnownRun]:
@@ -94,13 +110,7 @@ def create_run(
 
 
 def start_parent(
-    record: Record,
-    name: str,
-    tags: Mapping[str, str],
-    plan: Mapping[str, Any],
-    *,
-    at: float | None = None,
-    identity: str = "",
+    record: Record, parent: ParentRecord, *, at: float | None = None, identity: str = ""
 ) -> None:
     """Start the run of a transition; later records of stages become its child runs.
 
@@ -111,40 +121,75 @@ def start_parent(
     identity : str
         Id of the record.
     """
-    run = create_run(record, name, at, {**tags, "statewright.kind": "transition"}, identity)
-    record.parent_id = run.run_id
+    tags = {
+        "mlflow.note.content": note(parent, record.context),
+        **parent.tags,
+        "statewright.kind": "transition",
+    }
+    run = create_run(record, parent.name, at, tags, identity)
+    record.parent_id, record.parent, record.stages = run.run_id, parent, []
     if not run.ended:
-        record.client.log_dict(run.run_id, dict(plan), "plan.json")
-
-
-def record_schedule(record: Record, schedule: Mapping[str, Any], at: float) -> None:
-    """Record predicted and actual seconds, in total and by stage."""
-    if record.parent_id is not None:
-        whole = {"seconds.predicted": schedule["predicted"], "seconds.actual": schedule["actual"]}
-        log_values(record.client, record.parent_id, at, metrics=finite(whole.items()))
-        record.client.log_dict(record.parent_id, dict(schedule), "schedule.json")
+        log_values(record.client, run.run_id, at or time.time(), params=parent.params)
+        record.client.log_dict(run.run_id, dict(parent.plan), "plan.json")
+        record.client.log_text(run.run_id, plan_markdown(parent), "plan.md")
 
 
 def end_parent(
-    record: Record,
-    status: str,
-    *,
-    tags: Mapping[str, str] | None = None,
-    metrics: Mapping[str, float] | None = None,
-    at: float | None = None,
+    record: Record, status: str, end: ParentEnd | None = None, *, at: float | None = None, chart: str = ""
 ) -> None:
-    """End a transition's run as FINISHED, FAILED or KILLED, with the final metrics.
+    """End a transition's run as FINISHED, FAILED or KILLED, with its metrics.
 
     Parameters
     ----------
     at : float, optional
         End in seconds since 1970 (default: now).
+    chart : str
+        Gantt chart of the stages as SVG.
     """
     if record.parent_id is None:
         return
-    at = time.time() if at is None else at
-    log_values(record.client, record.parent_id, at, metrics=finite((metrics or {}).items()), tags=tags)
+    at, end = time.time() if at is None else at, end or ParentEnd()
+    try:
+        _log_end(record, record.parent_id, end, at, chart)
+    except Exception as error:
+        if not is_temporary(error):
+            record.client.set_terminated(record.parent_id, status, end_time=int(at * 1000))
+        raise
     record.client.set_terminated(record.parent_id, status, end_time=int(at * 1000))
+
+
+def _log_end(record: Record, run_id: str, end: ParentEnd, at: float, chart: str) -> None:
+    client, tags = record.client, dict(end.tags)
+    metrics = dict(end.metrics)
+    if end.schedule:
+        metrics |= {"seconds.predicted": end.schedule["predicted"], "seconds.actual": end.schedule["actual"]}
+        client.log_dict(run_id, dict(end.schedule), "schedule.json")
+    if record.parent is not None and end.outcomes:
+        tags["mlflow.note.content"] = note(record.parent, record.context, end)
+    log_values(client, run_id, at, metrics=finite(metrics.items()), tags=tags)
+    if chart:
+        client.log_text(run_id, chart, "gantt.svg")
+    _link_data(record, run_id)
+
+
+def _link_data(record: Record, run_id: str) -> None:
+    """Link a transition to its models, and to data that no stage of it wrote."""
+    written = {path for done in record.stages for path in done.outputs}
+    data = {data.path: data for done in record.stages for data in done.datasets}
+    log_datasets(
+        record.client, run_id, [d for path, d in data.items() if path not in written], record.context
+    )
+    digests = [model.digest for done in record.stages for model in done.models]
+    if digests:
+        ids = _known_models(record)
+        log_model_outputs(record.client, run_id, [ids[digest] for digest in digests if digest in ids])
+
+
+def log_reports(record: Record, done: StageRecord) -> None:
+    """Record the pages that a stage wrote at the run of its transition, too."""
+    pages = [file for file in done.files if Path(file.path).suffix.lower() in PAGES and file.is_unchanged()]
+    for page in pages if record.parent_id is not None else ():
+        record.client.log_artifact(str(record.parent_id), page.path, "report")
 
 
 def record_round(
@@ -176,8 +221,14 @@ def record_round(
     if runs:
         log_values(record.client, runs[0].info.run_id, between[1], metrics=finite(metrics.items()), tags=tags)
     else:
-        start_parent(record, "loop", tags, plan, at=between[1], identity=identity)
-        end_parent(record, "FINISHED", metrics=metrics, at=between[1])
+        start_parent(
+            record, ParentRecord("loop", tags=tags, plan=_as_plan(plan)), at=between[0], identity=identity
+        )
+        end_parent(record, "FINISHED", ParentEnd(metrics=metrics), at=between[1])
+
+
+def _as_plan(verdicts: Mapping[str, str]) -> dict[str, Any]:
+    return {"stages": {address: {"verdict": verdict} for address, verdict in verdicts.items()}}
 
 
 def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> str:
@@ -196,11 +247,12 @@ def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> st
     if record.parent_id:
         tags["mlflow.parentRunId"] = record.parent_id
     run = create_run(record, done.stage.address, done.started, tags, identity)
+    record.stages.append(done)
     if run.ended:
         return run.run_id
     status = "FAILED" if done.status == "failed" else "FINISHED"
     try:
-        _log_stage(record.client, run.run_id, done)
+        _log_stage(record, run.run_id, done)
         _record_trials(record, done, run.run_id, identity)
     except Exception as error:
         if not identity or not is_temporary(error):
@@ -210,16 +262,67 @@ def record_stage(record: Record, done: StageRecord, *, identity: str = "") -> st
     return run.run_id
 
 
-def _log_stage(client: MlflowClient, run_id: str, done: StageRecord) -> None:
-    metrics = [*finite(done.metrics.items()), *points_of(done.files)]
+def _log_stage(record: Record, run_id: str, done: StageRecord) -> None:
+    client = record.client
+    metrics = points_of(done.files)
     if done.status == "ran":
         metrics.append(("seconds", done.finished - done.started, 0))
     metrics += finite(done.used.items())
     params = dict(flatten(done.params)) if done.params else {}
+    results = finite(done.metrics.items())
+    models: list[str] = []
+    problem: Exception | None = None
+    try:
+        log_datasets(client, run_id, done.datasets, record.context)
+        models = _model_ids(record, run_id, done, params)
+    except Exception as error:  # a server of MLflow 2 has no models: the rest is recorded
+        if is_temporary(error):
+            raise
+        problem = error
+    if models:
+        data = [data for data in done.datasets if data.digest not in (record.models or {})]
+        measured_on = data[0] if len(data) == 1 else None
+        log_model_metrics(client, run_id, models[-1], results, done.finished, measured_on)
+    else:
+        metrics = [*results, *metrics]
     log_values(client, run_id, done.finished, metrics=metrics, params=params)
     if done.log is not None:
         log_end_of(client, run_id, done.log)
-    log_files(client, run_id, done.files)
+    try:
+        log_reports(record, done)
+    finally:
+        log_files(client, run_id, done.files)
+    if problem:
+        raise problem
+
+
+def _model_ids(record: Record, run_id: str, done: StageRecord, params: Mapping[str, Any]) -> list[str]:
+    """Record the models that a stage wrote or read, and return their ids.
+
+    Its metrics describe the last one.
+    """
+    if not (done.models or done.datasets):
+        return []
+    models = _known_models(record)
+    hashes = {data.digest for data in done.datasets}
+    read = [model for digest, model in models.items() if digest in hashes]
+    if read:
+        log_model_inputs(record.client, run_id, read)
+    wrote = []
+    for model in done.models:
+        # A restored model is the one that an earlier run has written.
+        if done.status != "ran" and model.digest in models:
+            continue
+        wrote.append(log_model(record.client, record.experiment_id, run_id, model, params))
+        models[model.digest] = wrote[-1]
+    return [*read, *wrote]
+
+
+def _known_models(record: Record) -> dict[str, str]:
+    """Return hash -> id of the models in the experiment."""
+    if record.models is None:
+        record.models = find_models(record.client, record.experiment_id)
+    return record.models
 
 
 def _record_trials(record: Record, done: StageRecord, stage_id: str, identity: str) -> None:

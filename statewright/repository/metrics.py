@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from statewright.repository.artifacts import folder_of
 from statewright.repository.declaration import Repository
 from statewright.workflow import Output, Stage, Workflow, overlaps
 
@@ -60,35 +61,18 @@ def with_definitions(repository: Repository, stage: Stage) -> Stage:
     return replace(stage, outs=(*stage.outs, *inside)) if inside else stage
 
 
-def artifact_tags(repository: Repository, stage: Stage) -> dict[str, str]:
-    """Return a tag for each artifact of the top level that a stage writes."""
-    paths = [out.path for out in stage.outs]
-    tags = {}
-    for file, artifacts in repository.repo.index._artifacts.items():
-        folder = _folder(repository, file)
-        for name, artifact in artifacts.items():
-            path = (folder / artifact["path"]).as_posix()
-            if any(overlaps(out, path) and len(out) <= len(path) for out in paths):
-                tags[f"artifact:{name}"] = " ".join(filter(None, (artifact.get("type"), path)))
-    return tags
-
-
 def _top_level(repository: Repository) -> Iterator[Output]:
     """Yield the metrics and plots that the top level of a `dvc.yaml` names."""
     index = repository.repo.index
     for file, metrics in index._metrics.items():
-        folder = _folder(repository, file)
+        folder = folder_of(repository, file)
         yield from (Output((folder / name).as_posix(), "metric") for name in metrics)
     for file, plots in index._plots.items():
-        folder = _folder(repository, file)
+        folder = folder_of(repository, file)
         for item in plots:
             for name, properties in ({item: {}} if isinstance(item, str) else item).items():
                 for path, x in _plot_files(name, properties or {}):
                     yield Output((folder / path).as_posix(), "plot", x=x)
-
-
-def _folder(repository: Repository, file: str) -> PurePosixPath:
-    return PurePosixPath(Path(file).parent.relative_to(repository.root).as_posix())
 
 
 def _plot_files(name: str, properties: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,19 @@ from statewright.masking import mask_text, secret_values
 from statewright.record.masking import mask_log, mask_record
 from statewright.record.tracking import StageRecord
 from statewright.repository import lock_writer
+from statewright.repository.artifacts import artifact_tags
 from statewright.repository.errors import explain
-from statewright.repository.metrics import artifact_tags, stage_metrics, with_definitions
+from statewright.repository.metrics import stage_metrics, with_definitions
 from statewright.running.changed_inputs import (
     LONGEST_REPLAY_S,
     error_text,
     own_change_text,
     signatures,
 )
+from statewright.running.data import datasets_of, models_of
 from statewright.running.launcher import Usage
 from statewright.running.observation import Observation
-from statewright.running.process import StageFailedError, run_commands
+from statewright.running.process import LOG, StageFailedError, run_commands
 from statewright.running.work import AGAIN, StaleInputError, Work
 from statewright.state import Hashes
 from statewright.terminal.question import confirm
@@ -77,7 +79,7 @@ def attempt(work: Work, address: str) -> str:
         if work.watch:
             failed = outcome == "failed" and not work.request.ignore_errors
             work.watch.finish(address, failed=failed, again=outcome == AGAIN)
-        work.show_log(address, current.log)
+        work.live.end(address, current.log, failed=outcome == "failed")
     work.board.update(address, "waiting" if outcome == AGAIN else outcome)
     return outcome
 
@@ -112,7 +114,7 @@ def _bring_up_to_date(work: Work, stage: Stage, current: _Attempt, forced: bool)
         if isinstance(error, StageFailedError):
             raise
         cause = mask_text(explain(error) or type(error).__name__)
-        log = f"; log: {current.log}" if current.log.exists() else ""
+        log = f"{LOG}{current.log}" if current.log.exists() else ""
         raise StageFailedError(f"stage '{address}': {cause}{log}") from error
     return status
 
@@ -176,6 +178,7 @@ def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:
     def show(lines: Sequence[str], unfinished: str) -> None:
         masked = mask_text("\n".join(lines), secrets).split("\n") if lines else []
         work.board.output(stage.address, masked, mask_text(unfinished, secrets))
+        work.live.output(stage.address, masked)
 
     try:
         return run_commands(
@@ -255,6 +258,9 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
         metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
     )
+    with work.recorder.noting_problems():
+        models = models_of(work, stage, outputs) if status in ("ran", "restored") else ()
+        record = replace(record, datasets=datasets_of(work, inputs), models=models)
     work.recorder.stage(mask_record(record))
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 from statewright.running.limits import Limits
+from statewright.running.process import LOG
 from statewright.running.work import AGAIN, Work
 from statewright.scheduling.prediction import DEMANDS, expected_seconds
 from statewright.scheduling.schedule import priorities
@@ -114,7 +115,7 @@ def _must_run_again(address: str, future: Future[str], turns: _Turns, work: Work
     missed = _missed(address, turns, work)
     if address in turns.ordering.observed or not missed:
         return False
-    error = one_line(str(future.exception()).partition("; log:")[0])
+    error = one_line(str(future.exception()).partition(LOG)[0])
     work.notices.append(
         f"{address} failed before {missed[0]} had finished, so it ran again in DVC's order; "
         f"the first time: {error}"

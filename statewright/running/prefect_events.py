@@ -7,24 +7,49 @@ An event has a time, so the record shows the stage as it ran, however late it is
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from statewright.running.prefect_api import PrefectApi
+from statewright.running.prefect_content import Description
+
+Links = Callable[[str, Mapping[str, str]], str]
+"""Returns Markdown with links to the record of a flow run, and to its reports."""
 
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
-INFO, ERROR = 20, 40
+INFO, WARNING, ERROR = 20, 30, 40
+LOGS = 500
+"""Number of log lines in a request."""
+
+NAMES = {
+    "ran": "Completed",
+    "restored": "Restored",
+    "skipped": "Skipped",
+    "done": "Recorded",
+    "blocked": "Blocked",
+}
+"""Outcome of a stage -> name of the state of its task run."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A stage as Prefect shows it."""
+    """A stage as Prefect shows it.
+
+    Parameters
+    ----------
+    why : str
+        Reasons to run, the first line of its log.
+    up_to_date : bool
+        Whether the plan skips the stage, which is then shown as such.
+    """
 
     address: str
     upstream: tuple[str, ...] = ()
     retries: int = 0
+    why: str = ""
+    up_to_date: bool = False
 
 
 @dataclass
@@ -46,31 +71,54 @@ class FlowRun:
 
     Parameters
     ----------
-    name : str
-        Name of the flow.
+    description : Description
+        Names, tags and parameters.
+    links : callable
+        Returns Markdown with links for the reports of an artifact, see `prefect_links.py`.
     id : str or None
         Identifier of the flow run, once it is created.
     closed : bool
         Whether the server has accepted the end of the run.
     """
 
-    def __init__(self, name: str, tasks: Sequence[Task]) -> None:
-        self.name = name
+    def __init__(self, description: Description, tasks: Sequence[Task], links: Links) -> None:
+        self.description = description
         self.id: str | None = None
         self.closed = False
         self._flow: str | None = None
+        self._links = links
         self._runs = {task.address: TaskRun(task) for task in tasks}
         self._events: list[dict[str, Any]] = []
         self._logs: list[dict[str, Any]] = []
+        self._logged = 0.0
+        self._artifacts: list[dict[str, Any]] = []
         self._end: dict[str, Any] | None = None
         # If the answer to the first request is lost, the same key leads to the same flow run.
         self._key = str(uuid.uuid4())
 
     def create(self, api: PrefectApi) -> None:
         """Create the flow and the flow run."""
-        self._flow = self._flow or api.post("/flows/", {"name": self.name})["id"]
-        body = {"flow_id": self._flow, "state": {"type": "RUNNING", "name": "Running"}}
+        self._flow = self._flow or api.post("/flows/", {"name": self.description.flow})["id"]
+        body = {
+            "flow_id": self._flow,
+            "name": self.description.run,
+            "tags": self.description.tags,
+            "parameters": self.description.parameters,
+            "state": {"type": "RUNNING", "name": "Running"},
+        }
         self.id = api.post("/flow_runs/", {**body, "idempotency_key": self._key})["id"]
+
+    def attach(self, flow: str, id: str) -> None:
+        """Report to a flow run that Prefect's engine has created and will end."""
+        self._flow, self.id = flow, id
+
+    def show_up_to_date(self, at: float) -> None:
+        """Show the stages that the plan skips."""
+        for run in self._runs.values():
+            if run.task.up_to_date:
+                run.started = run.ended = at
+                message = "up to date before the run"
+                self._event(run, {"type": "COMPLETED", "name": "Skipped", "message": message}, at)
 
     def add(self, messages: Sequence[dict[str, Any]]) -> None:
         """Translate messages of the run to requests."""
@@ -82,32 +130,43 @@ class FlowRun:
                 if message["message"]:
                     self._log(message["message"].splitlines(), ERROR, at)
                 continue
+            if message["do"] == "artifact":
+                self._artifacts.append(message["artifact"])
+                continue
             run = self._runs[message["address"]]
             if message["do"] == "running":
                 run.attempts += 1
                 if run.attempts == 1:
                     run.started = at
                     self._event(run, {"type": "PENDING", "name": "Pending"}, at)
+                    if run.task.why:
+                        self._log([f"why: {run.task.why}"], INFO, at, run)
                 name = "Running" if run.attempts == 1 else "Retrying"
                 self._event(run, {"type": "RUNNING", "name": name}, at)
             elif message["do"] == "waiting":
                 state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": message["message"]}
                 self._event(run, state, at)
+                self._log([message["message"]], WARNING, at, run)
             elif message["do"] == "ended":
-                run.ended = at
-                state = {"type": message["state"], "name": message["state"].capitalize()}
+                run.started, run.ended = run.started or at, at
+                state = {"type": message["state"], "name": message["name"]}
                 self._event(run, {**state, "message": message["message"]}, at)
+                if message["state"] == "FAILED":
+                    self._log([message["message"]], ERROR, at, run)
             else:
-                self._log(message["lines"], INFO, at, run)
+                self._log(message["lines"], ERROR if message["failed"] else INFO, at, run)
 
     def send(self, api: PrefectApi) -> None:
         """Send what the server has not accepted yet."""
         if self._events:
             api.post("/events", self._events)
             self._events = []
-        if self._logs:
-            api.post("/logs/", [{**log, "flow_run_id": self.id} for log in self._logs])
-            self._logs = []
+        while self._logs:
+            api.post("/logs/", [{**log, "flow_run_id": self.id} for log in self._logs[:LOGS]])
+            del self._logs[:LOGS]
+        while self._artifacts:
+            api.post("/artifacts/", self._body(self._artifacts[0]))
+            del self._artifacts[0]
         if self._end:
             api.post(f"/flow_runs/{self.id}/set_state", self._end)
             self._end, self.closed = None, True
@@ -178,8 +237,8 @@ class FlowRun:
                     "prefect.orchestration": "client",
                 },
                 "related": [
-                    _related("flow-run", str(self.id), self.name),
-                    _related("flow", str(self._flow), self.name),
+                    _related("flow-run", str(self.id), self.description.run),
+                    _related("flow", str(self._flow), self.description.flow),
                 ],
                 "payload": {
                     "intended": {"from": before and before["type"], "to": state["type"]},
@@ -192,8 +251,18 @@ class FlowRun:
 
     def _log(self, lines: Sequence[str], level: int, at: float, run: TaskRun | None = None) -> None:
         name = "prefect.task_runs" if run else "prefect.flow_runs"
-        log = {"name": name, "level": level, "timestamp": _iso(at), "task_run_id": run.id if run else None}
-        self._logs += [{**log, "message": line} for line in lines]
+        log = {"name": name, "level": level, "task_run_id": run.id if run else None}
+        for line in lines:
+            # Prefect's page sorts lines by their time.
+            self._logged = max(at, self._logged + 1e-6)
+            self._logs.append({**log, "timestamp": _iso(self._logged), "message": line})
+
+    def _body(self, artifact: dict[str, Any]) -> dict[str, Any]:
+        reports = artifact["reports"]
+        links = [] if reports is None else [self._links(str(self.id), reports)]
+        text = "\n\n".join([artifact["head"], *links, artifact["text"]])
+        named = {key: artifact[key] for key in ("key", "description")}
+        return {**named, "type": "markdown", "data": text, "flow_run_id": self.id}
 
 
 def _related(role: str, id: str, name: str) -> dict[str, str]:

@@ -9,15 +9,11 @@ no rule of their own. Clients that are not browsers send no ``Origin`` and are n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import os
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from statewright.running.run_pages import SETTING, App, Receive, Scope, Send, wrap
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -26,7 +22,7 @@ def create_app() -> App:
     """Return Prefect's server behind the guard, for ``uvicorn --factory``."""
     from prefect.server.api.server import create_app
 
-    return OwnOrigin(create_app())
+    return OwnOrigin(wrap(create_app(), os.environ.get(SETTING)))
 
 
 @dataclass(frozen=True)

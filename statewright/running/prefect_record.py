@@ -2,8 +2,8 @@
 
 ::
 
-    run  --- states and logs of stages --->  reporter  --- HTTP --->  Prefect's server
-     |   <--- id of the flow run; problem ------'   '-- starts a temporary server, if there is none
+    run  --- states, output, artifacts --->  reporter  --- HTTP --->  Prefect's server
+     |   <--- id of the flow run; problem -------'  '-- starts a temporary server, if there is none
 
 The work never waits for Prefect, and never fails with it: a server may be slow, damaged or dead. Each
 stage appears on Prefect's page as a task run of a flow run, with the times of the stage itself, also if
@@ -17,26 +17,37 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from statewright.planning.plan import Plan
-from statewright.running.prefect_events import Task
-from statewright.running.prefect_reporter import Assignment, log_tail
+from statewright.planning.plan import SKIP, Plan
+from statewright.repository.declaration import Repository
+from statewright.running.prefect_content import Artifact, describe, plan_artifact
+from statewright.running.prefect_events import NAMES, Task
+from statewright.running.prefect_reporter import Assignment
 from statewright.running.servers import find_server
+from statewright.terminal.plan_table import why
 from statewright.workflow import Stage, Workflow
 
 WAIT_S = 10.0
 """Seconds that a finished run waits for its record in Prefect."""
+MOST_UP_TO_DATE = 200
+"""Number of stages up to date above which none is shown as a task run; the plan lists them."""
 
 
-def start_record(name: str, workflow: Workflow, plan: Plan, prefect: str, log: Path) -> PrefectRecord | None:
+def start_record(
+    repository: Repository, workflow: Workflow, plan: Plan, name: str, prefect: str, log: Path
+) -> PrefectRecord | None:
     """Start the record of a run in Prefect, if setting and servers ask for it.
 
     Parameters
     ----------
+    name : str
+        Name of the run, see `describe`.
+    prefect : str
+        The setting.
     log : Path
         File for the output of a temporary server.
     """
@@ -46,12 +57,44 @@ def start_record(name: str, workflow: Workflow, plan: Plan, prefect: str, log: P
     always = prefect == "always"
     if address is None and not always:
         return None
-    planned = [workflow.stages[stage] for stage in plan.work]
-    tasks = tuple(
-        Task(stage.address, tuple(workflow.upstream[stage.address]), int(stage.number("retries", 0)))
-        for stage in planned
+    root = repository.root
+    description = describe(root, workflow, plan, repository.request, name)
+    tasks = tasks_of(workflow, plan)
+    record = PrefectRecord(
+        Assignment(
+            description, tasks, str(root), str(log), time.time(), address, named or always, fallback=always
+        )
     )
-    return PrefectRecord(Assignment(name, tasks, str(log), address, named or always, fallback=always))
+    record.artifact(plan_artifact(description.flow, plan))
+    return record
+
+
+def tasks_of(workflow: Workflow, plan: Plan) -> tuple[Task, ...]:
+    """Return the stages to show: those with work, and some up to date."""
+    done = [address for address, decision in plan.decisions.items() if decision.verdict == SKIP]
+    shown = {*plan.work, *(done if len(done) <= MOST_UP_TO_DATE else ())}
+    return tuple(
+        Task(
+            address,
+            tuple(workflow.upstream[address]),
+            int(workflow.stages[address].number("retries", 0)),
+            causes(plan, address),
+            up_to_date=address not in plan.work,
+        )
+        for address in plan.decisions
+        if address in shown
+    )
+
+
+def causes(plan: Plan, address: str) -> str:
+    """Return why a stage has work."""
+    return why(r for r in plan.decisions[address].reasons if not r.kind.startswith("passing"))
+
+
+def blocked_message(address: str) -> dict[str, Any]:
+    """Return the message about a stage that will not start, after a failure."""
+    state = {"state": "CANCELLED", "name": NAMES["blocked"], "message": "not started after a failure"}
+    return {"do": "ended", "address": address, **state}
 
 
 class PrefectRecord:
@@ -64,17 +107,12 @@ class PrefectRecord:
     """
 
     def __init__(self, assignment: Assignment) -> None:
+        self.flow = assignment.description.flow
         self.flow_run: dict[str, str] = {}
         self._answer: dict[str, Any] = {}
         self._mutex = threading.Lock()
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "statewright.running.prefect_reporter",
-                json.dumps(asdict(assignment)),
-            ],
+            [sys.executable, "-P", "-m", "statewright.running.prefect_reporter"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -84,6 +122,7 @@ class PrefectRecord:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self._write(asdict(assignment))
 
     def running(self, stage: Stage) -> None:
         """Report the start of an attempt at a stage."""
@@ -91,17 +130,26 @@ class PrefectRecord:
 
     def completed(self, stage: Stage, outcome: str) -> None:
         """Report that a stage is up to date."""
-        self._send({"do": "ended", "address": stage.address, "state": "COMPLETED", "message": outcome})
+        message = {"address": stage.address, "message": outcome}
+        self._send({"do": "ended", "state": "COMPLETED", "name": NAMES[outcome], **message})
 
     def failed(self, stage: Stage, error: str, *, final: bool) -> None:
         """Report a failed attempt; after one that is not final, another follows."""
         message = {"address": stage.address, "message": error}
-        self._send({"do": "ended", "state": "FAILED", **message} if final else {"do": "waiting", **message})
+        ended = {"do": "ended", "state": "FAILED", "name": "Failed"}
+        self._send({**ended, **message} if final else {"do": "waiting", **message})
 
-    def log(self, address: str, log: Path) -> None:
-        """Report the end of the log of an attempt."""
-        if lines := log_tail(log):
-            self._send({"do": "log", "address": address, "lines": lines})
+    def blocked(self, address: str) -> None:
+        """Report a stage that will not start, after a failure."""
+        self._send(blocked_message(address))
+
+    def log(self, address: str, lines: Sequence[str], failed: bool) -> None:
+        """Report output of a stage, see `live_log.Send`."""
+        self._send({"do": "log", "address": address, "lines": lines, "failed": failed})
+
+    def artifact(self, artifact: Artifact) -> None:
+        """Report a text for the page of the flow run."""
+        self._send({"do": "artifact", "artifact": asdict(artifact)})
 
     def close(self, state: str, message: str = "") -> str | None:
         """Report the end of the run; return what Prefect lacks, or None.
@@ -133,11 +181,13 @@ class PrefectRecord:
             self._answer |= answer
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        line = json.dumps({**message, "time": time.time()}) + "\n"
+        self._write({**message, "time": time.time()})
+
+    def _write(self, values: Mapping[str, Any]) -> None:
         with self._mutex:
             try:
                 assert self._process.stdin is not None
-                self._process.stdin.write(line)
+                self._process.stdin.write(json.dumps(values, default=str) + "\n")
                 self._process.stdin.flush()
             except (BrokenPipeError, ValueError):  # `close` reports it
                 return

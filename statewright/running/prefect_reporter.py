@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import HTTPError
@@ -24,7 +24,9 @@ from urllib.error import HTTPError
 from statewright.environment import quiet
 from statewright.running.launcher import Command, open_launcher
 from statewright.running.prefect_api import NotPrefectError, PrefectApi, page
+from statewright.running.prefect_content import Description, branch_tags
 from statewright.running.prefect_events import FlowRun, Task
+from statewright.running.prefect_links import links_of
 from statewright.running.process import end
 from statewright.running.servers import START_S, start_temporary_server, wait_for_server
 
@@ -34,7 +36,6 @@ REFUSED_S = 2.0
 """Seconds in which a server that refuses connections must come up."""
 PAUSE_S = 0.3
 BATCH = 200
-LOG_LINES = 100
 
 Message = dict[str, Any]
 
@@ -45,6 +46,10 @@ class Assignment:
 
     Parameters
     ----------
+    root : str
+        The repository.
+    began : float
+        Start of the run, in seconds of the epoch.
     address : str or None
         API of a server; None starts a temporary one.
     named : bool
@@ -55,24 +60,14 @@ class Assignment:
         File for the output of a temporary server.
     """
 
-    name: str
+    description: Description
     tasks: tuple[Task, ...]
+    root: str
     log: str
+    began: float
     address: str | None = None
     named: bool = True
     fallback: bool = False
-
-
-def log_tail(log: Path) -> list[str]:
-    """Return the last lines of a log that are not empty."""
-    if not log.is_file() or not log.stat().st_size:
-        return []
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 100_000))
-        text = file.read().decode("utf-8", "replace")
-    # A progress bar overwrites its line: keep its last text only.
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return [line for line in lines[-LOG_LINES:] if line.strip()]
 
 
 class Inbox:
@@ -120,9 +115,12 @@ class Inbox:
 
 
 def main() -> None:
-    """Report the messages on standard input; print tags for MLflow and any problem."""
+    """Report the messages on standard input; print tags for MLflow and any problem.
+
+    The first line is the assignment: the command line of a process is limited, and everybody can read it.
+    """
     quiet()
-    assignment = _assignment(json.loads(sys.argv[1]))
+    assignment = _assignment(json.loads(sys.stdin.readline()))
     with ExitStack() as stack:
         problem = report(assignment, Inbox(sys.stdin), stack, _print)
     _print({"problem": problem})
@@ -130,7 +128,7 @@ def main() -> None:
 
 def _assignment(values: dict[str, Any]) -> Assignment:
     tasks = tuple(Task(**{**task, "upstream": tuple(task["upstream"])}) for task in values["tasks"])
-    return Assignment(**{**values, "tasks": tasks})
+    return Assignment(**{**values, "tasks": tasks, "description": Description(**values["description"])})
 
 
 def _print(answer: Message) -> None:
@@ -155,10 +153,13 @@ def report(
     except (OSError, NotPrefectError) as error:
         return f"{error}; no part of this run is on a Prefect server" if assignment.named else None
     alive = (lambda: not server.wait(0.01)) if server else (lambda: True)
-    flow_run = FlowRun(assignment.name, assignment.tasks)
+    root, found = Path(assignment.root), assignment.description
+    description = replace(found, tags=(*found.tags, *branch_tags(root)))
+    flow_run = FlowRun(description, assignment.tasks, links_of(page(api.address), root))
     try:
         _retry(lambda: flow_run.create(api), api, inbox, alive)
         answer({"tags": _tags(api, flow_run, temporary=server is not None)})
+        flow_run.show_up_to_date(assignment.began)
         while messages := inbox.take():
             flow_run.add(messages)
             _retry(lambda: flow_run.send(api), api, inbox, alive)

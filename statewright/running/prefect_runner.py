@@ -9,15 +9,21 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from statewright.masking import mask_text
 from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, attempt
 from statewright.running.dispatch import dispatch
 from statewright.running.limits import Limits
-from statewright.running.prefect_reporter import log_tail
+from statewright.running.prefect_api import PrefectApi, page
+from statewright.running.prefect_content import Artifact, branch_tags, describe, plan_artifact
+from statewright.running.prefect_events import ERROR, INFO, NAMES, FlowRun
+from statewright.running.prefect_links import links_of
+from statewright.running.prefect_record import blocked_message, causes, tasks_of
 from statewright.running.work import Work
 from statewright.workflow import Stage
 
@@ -92,9 +98,12 @@ def _task(work: Work, stage: Stage) -> Any:
     """Return the Prefect task of a stage, with the name and retries of the stage."""
     from prefect import task
     from prefect.cache_policies import NO_CACHE
+    from prefect.states import Completed
 
-    def run() -> str:
-        return attempt(work, stage.address)
+    def run() -> Any:
+        log_in_task(stage.address, [f"why: {causes(work.plan, stage.address)}"], False)
+        outcome = attempt(work, stage.address)
+        return Completed(name=NAMES[outcome], data=outcome) if outcome in NAMES else outcome
 
     return task(
         name=stage.address,
@@ -122,8 +131,8 @@ def flow_tags() -> dict[str, str]:
     return tags
 
 
-def show_log(_: str, log: Path) -> None:
-    """Copy the end of a stage's log to Prefect, which shows it on its page."""
+def log_in_task(_: str, lines: Sequence[str], failed: bool) -> None:
+    """Log output of a stage in its task run, see `live_log.Send`."""
     from prefect import get_run_logger
     from prefect.exceptions import MissingContextError
 
@@ -131,5 +140,76 @@ def show_log(_: str, log: Path) -> None:
         logger = get_run_logger()
     except MissingContextError:
         return
-    for line in log_tail(log):
-        logger.info(line)
+    for line in lines:
+        logger.log(ERROR if failed else INFO, line)
+
+
+def name_idle_flow_run() -> None:
+    """Name the current flow run after a plan without work, if its server answers."""
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    if context and context.flow_run:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, name="nothing to do")
+
+
+class FlowRunPage:
+    """The page of the current flow run, in the place of a `PrefectRecord`.
+
+    A server that does not answer costs the page, and never the run.
+
+    Parameters
+    ----------
+    flow : str
+        Name of the flow.
+    """
+
+    def __init__(self, work: Work) -> None:
+        from prefect.client.orchestration import get_client
+        from prefect.context import FlowRunContext
+
+        context = FlowRunContext.get()
+        assert context is not None and context.flow is not None and context.flow_run is not None
+        root, request = work.writer.repository.root, work.request
+        found = describe(root, work.workflow, work.plan, request, work.name)
+        self.flow = context.flow.name
+        self._problem: str | None = None
+        with get_client(sync_client=True) as client:
+            self._api = PrefectApi(str(client.api_url).rstrip("/"))
+            tags = {*context.flow_run.tags, *found.tags, *branch_tags(root)}
+            with self._noting():
+                client.update_flow_run(context.flow_run.id, name=found.run, tags=tags)
+                self._api.identify()
+        links = links_of(page(self._api.address), root)
+        self._run = FlowRun(replace(found, flow=self.flow), tasks_of(work.workflow, work.plan), links)
+        self._run.attach(str(context.flow_run.flow_id), str(context.flow_run.id))
+        self._run.show_up_to_date(time.time())
+        self.artifact(plan_artifact(self.flow, work.plan))
+
+    def artifact(self, artifact: Artifact) -> None:
+        """Show a text on the page."""
+        self._add({"do": "artifact", "artifact": asdict(artifact)})
+
+    def blocked(self, address: str) -> None:
+        """Show a stage that will not start, after a failure."""
+        self._add(blocked_message(address))
+
+    def close(self, *_: str) -> str | None:
+        """Return what the page lacks, or None; Prefect's engine ends the flow run."""
+        return self._problem
+
+    def _add(self, message: dict[str, Any]) -> None:
+        if self._problem:  # a server that is gone is not asked again
+            return
+        with self._noting():
+            self._run.add([{**message, "time": time.time()}])
+            self._run.send(self._api)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of Prefect's client or of HTTP
+            self._problem = self._problem or f"the page of the flow run is incomplete: {error}"

@@ -23,6 +23,9 @@ GRACE_S = 10.0
 LONGEST_CAUSE = 500
 """Maximum width of the last line of output in the message of a failure."""
 
+LOG = "; log: "
+"""Text between a failure and the path of its log."""
+
 Watch = Callable[[Sequence[str], str], None]
 """Function that gets finished lines of output, and the text of the unfinished line."""
 
@@ -87,13 +90,11 @@ def run_commands(
             finally:
                 end(command)
             if cancelled():
-                raise StageFailedError(f"stage '{address}' was stopped; log: {log}")
+                raise StageFailedError(f"stage '{address}' was stopped{LOG}{log}")
             if not ended:
-                raise StageFailedError(f"stage '{address}' did not end within {timeout_s:.0f} s; log: {log}")
+                raise StageFailedError(f"stage '{address}' did not end within {timeout_s:.0f} s{LOG}{log}")
             if command.code is None:
-                raise StageFailedError(
-                    f"stage '{address}': the process that started it was killed; log: {log}"
-                )
+                raise StageFailedError(f"stage '{address}': the process that started it was killed{LOG}{log}")
             if command.code != 0:
                 # Its remaining child processes must not write during the next attempt.
                 _signal(command.group, signal.SIGKILL)
@@ -186,4 +187,4 @@ def _explain(address: str, code: int, log: Path) -> str:
     begins = [number for number, line in enumerate(lines) if line.startswith(f"stage '{address}':")]
     cause = "\n".join(lines[begins[-1] :] if begins else [shortened(lines[-1], LONGEST_CAUSE)]).strip()
     cause = cause.removeprefix(f"stage '{address}': ")
-    return f"stage '{address}' {how}{': ' if cause else ''}{cause}; log: {log}"
+    return f"stage '{address}' {how}{': ' if cause else ''}{cause}{LOG}{log}"

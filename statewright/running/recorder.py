@@ -18,8 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from urllib.parse import urlsplit
 
 from statewright.record import journal
 from statewright.record.experiment import context_tags, experiment_name
-from statewright.record.journal import Journal
+from statewright.record.journal import HeldFile, Journal, describe_file
 from statewright.record.outputs import files_of
+from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.studies import StudyRecord, TrialRecord, masked_trial
 from statewright.record.tracking import StageRecord
 
@@ -56,26 +57,43 @@ class Recorder:
         self._process: subprocess.Popen[bytes] | None = None
         self._problem: str | None = None
         self._used = False
+        self._parts: dict[str, str] = {}
+        self._first = ""
         self._context = threading.Thread(target=lambda: None)
         self._timer = threading.Timer(LIVE_S, self._start_process)
         self._timer.daemon = True
 
-    def start(self, name: str, tags: Mapping[str, str], plan: Mapping[str, Any]) -> None:
-        """Open the parent run."""
+    def start(self, parents: Sequence[ParentRecord], parts: Mapping[str, str] | None = None) -> None:
+        """Open the parent run of each pipeline.
+
+        Parameters
+        ----------
+        parts : mapping of str to str, optional
+            Stage -> the `part` of its parent; that of the first parent if it is absent.
+        """
         if self._silent:
             return
         self._timer.start()
-        at = time.time()
+        at, self._parts = time.time(), dict(parts or {})
+        self._first = parents[0].part
 
         def send() -> None:
             context = context_tags(self._root)
-            self._send(
-                {"do": "start", "name": name, "tags": tags, "plan": plan, "at": at, "context": context}
-            )
+            for parent in parents:
+                values = {"experiment": parent.experiment, "part": parent.part, "context": context}
+                self._send({"do": "start", "parent": asdict(parent), "at": at, **values})
 
         # Git needs longer than the first stages of many pipelines; later messages wait for it.
         self._context = threading.Thread(target=send, name="git")
         self._context.start()
+
+    @contextmanager
+    def noting_problems(self) -> Iterator[None]:
+        """Report an error of the block at the end of the run, which continues."""
+        try:
+            yield
+        except Exception as error:
+            self._problem = self._problem or f"{type(error).__name__}: {error}"
 
     def settle(self) -> None:
         """Wait until git has read the repository: it opens files, as stages do."""
@@ -86,19 +104,24 @@ class Recorder:
         if self._silent:
             return
         files = files_of(self._root, done.stage, self._journal.hold) if done.status != "failed" else ()
-        self._send({"do": "stage", "done": asdict(replace(done, files=files))})
+        part = self._parts.get(done.stage.address, self._first)
+        self._send({"do": "stage", "part": part, "done": asdict(replace(done, files=files))})
 
-    def end(
-        self,
-        *,
-        failed: bool,
-        tags: Mapping[str, str],
-        metrics: Mapping[str, float],
-        schedule: Mapping[str, Any],
-    ) -> None:
-        """Close the parent run; `schedule` holds predicted and measured times."""
-        values = {"failed": failed, "tags": tags, "metrics": metrics, "schedule": schedule}
-        self._send({"do": "end", "at": time.time(), **values})
+    def hold(self, path: Path) -> HeldFile:
+        """Keep the present content of a file until it is recorded."""
+        return describe_file(path) if self._silent else self._journal.hold(path)
+
+    def end(self, parents: Sequence[ParentEnd], at: float | None = None) -> None:
+        """Close the parent runs.
+
+        Parameters
+        ----------
+        at : float, optional
+            End in seconds since 1970 (default: now).
+        """
+        at = time.time() if at is None else at
+        for parent in parents:
+            self._send({"do": "end", "part": parent.part, "at": at, "parent": asdict(parent)})
 
     def round(
         self,
@@ -106,15 +129,19 @@ class Recorder:
         tags: Mapping[str, str],
         plan: Mapping[str, Any],
         metrics: Mapping[str, float],
+        *,
+        experiment: str = "",
     ) -> None:
         """Record a round of the loop, see `tracking.record_round`."""
         values = {"between": between, "tags": tags, "plan": plan, "metrics": metrics}
-        self._send({"do": "round", "context": context_tags(self._root), **values})
+        own = {"experiment": experiment, "context": context_tags(self._root)}
+        self._send({"do": "round", **own, **values})
 
-    def study(self, study: StudyRecord) -> None:
+    def study(self, study: StudyRecord, *, experiment: str = "") -> None:
         """Open the parent run of a search, or continue it."""
         self._timer.start()
-        self._send({"do": "study", "study": asdict(study), "context": context_tags(self._root)})
+        own = {"experiment": experiment, "context": context_tags(self._root)}
+        self._send({"do": "study", "study": asdict(study), **own})
 
     def trial(self, key: str, trial: TrialRecord) -> None:
         """Record a trial of the search with a key."""

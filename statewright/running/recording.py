@@ -13,10 +13,16 @@ from typing import Any
 from statewright.environment import quiet
 from statewright.masking import mask_text
 from statewright.record import experiment, journal, studies, tracking
+from statewright.record.datasets import DatasetRecord
 from statewright.record.journal import HeldFile
+from statewright.record.models import ModelRecord
+from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.store import local_uri, tracking_uri
 from statewright.record.tracking import StageRecord
 from statewright.running.recorder import recorder_lock
+from statewright.scheduling.schedule import Schedule
+from statewright.terminal.gantt import Chart, draw_svg
+from statewright.terminal.words import clock
 from statewright.workflow import Output, Stage
 
 NICENESS = 5
@@ -71,38 +77,46 @@ def record_journal(root: Path, path: Path) -> tuple[bool, str | None]:
         The first problem.
     """
     header: Mapping[str, Any] = {}
-    record: experiment.Record | None = None
-    problem, open_parent = None, False
+    records: dict[str, experiment.Record] = {}
+    problem, open_parents = None, set[str]()
     for message in journal.messages(path, follow=True):
         if message["do"] == "open":
             header = message
             continue
+        part = message.get("part", "")
         try:
-            if record is None:
-                record = experiment.open_record(
-                    root,
-                    experiment=header.get("experiment", ""),
-                    uri=header.get("uri", tracking_uri(root)) or local_uri(root),
-                    context=message.get("context", {}),
-                )
-                record.known = tracking.find_known(record, path.stem)
-            _record(record, message, f"{path.stem}/{message['id']}")
-            begins, ends = message["do"] in ("start", "study"), message["do"] in ("end", "end study")
-            open_parent = begins or (open_parent and not ends)
+            if part not in records:
+                records[part] = _open(root, header, message, path.stem)
+            _record(records[part], message, f"{path.stem}/{message['id']}")
+            if message["do"] in ("start", "study"):
+                open_parents.add(part)
+            elif message["do"] in ("end", "end study"):
+                open_parents.discard(part)
         except Exception as error:
             problem = problem or mask_text(f"{type(error).__name__}: {error}".splitlines()[0])
-            if record is None or experiment.is_temporary(error):
+            if part not in records or experiment.is_temporary(error):
                 return True, problem
-    if record is not None and open_parent:  # the run was killed
-        tracking.end_parent(record, "KILLED", at=path.stat().st_mtime)
+    for part in open_parents:  # the run was killed
+        tracking.end_parent(records[part], "KILLED", at=path.stat().st_mtime)
     return False, problem
 
 
-def _record(record: Any, message: Mapping[str, Any], identity: str) -> None:
+def _open(root: Path, header: Mapping[str, Any], message: Mapping[str, Any], name: str) -> experiment.Record:
+    """Open the experiment of the first message of a part."""
+    record = experiment.open_record(
+        root,
+        experiment=message.get("experiment") or header.get("experiment", ""),
+        uri=header.get("uri", tracking_uri(root)) or local_uri(root),
+        context=message.get("context", {}),
+    )
+    record.known = tracking.find_known(record, name)
+    return record
+
+
+def _record(record: experiment.Record, message: Mapping[str, Any], identity: str) -> None:
     if message["do"] == "start":
-        tracking.start_parent(
-            record, message["name"], message["tags"], message["plan"], at=message["at"], identity=identity
-        )
+        parent = ParentRecord(**message["parent"])
+        tracking.start_parent(record, parent, at=message["at"], identity=identity)
     elif message["do"] == "stage":
         tracking.record_stage(record, _stage_record(message["done"]), identity=identity)
     elif message["do"] == "study":
@@ -116,19 +130,38 @@ def _record(record: Any, message: Mapping[str, Any], identity: str) -> None:
         values = {key: message[key] for key in ("between", "tags", "plan", "metrics")}
         tracking.record_round(record, **values, identity=identity)
     else:
-        status = "FAILED" if message["failed"] else "FINISHED"
-        tracking.record_schedule(record, message["schedule"], message["at"])
-        tracking.end_parent(
-            record, status, tags=message["tags"], metrics=message["metrics"], at=message["at"]
-        )
+        end = ParentEnd(**message["parent"])
+        status = "FAILED" if end.failed else "FINISHED"
+        tracking.end_parent(record, status, end, at=message["at"], chart=_chart(end))
+
+
+def _chart(end: ParentEnd) -> str:
+    """Return the Gantt chart of the stages as they ran; empty if none ran."""
+    if not end.times:
+        return ""
+    first = min(start for start, _ in end.times.values())
+    start = {address: begin - first for address, (begin, _) in end.times.items()}
+    finish = {address: stop - first for address, (_, stop) in end.times.items()}
+    makespan = max(finish.values())
+    schedule = Schedule(start, finish, makespan, makespan, optimal=True)
+    return draw_svg(Chart(schedule, f"{clock(makespan)}, as it ran", label=clock))
 
 
 def _stage_record(values: Mapping[str, Any]) -> StageRecord:
     stage = values["stage"]
     outs = tuple(Output(**out) for out in stage["outs"])
-    log = Path(values["log"]) if values["log"] else None
-    files = tuple(HeldFile(**file) for file in values["files"])
-    return StageRecord(**{**values, "stage": Stage(**{**stage, "outs": outs}), "log": log, "files": files})
+    read = {
+        "stage": Stage(**{**stage, "outs": outs}),
+        "log": Path(values["log"]) if values["log"] else None,
+        "files": tuple(HeldFile(**file) for file in values["files"]),
+        "datasets": tuple(DatasetRecord(**_held(data, "file")) for data in values["datasets"]),
+        "models": tuple(ModelRecord(**_held(model, "example")) for model in values["models"]),
+    }
+    return StageRecord(**{**values, **read})
+
+
+def _held(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {**values, key: HeldFile(**values[key]) if values[key] else None}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""A Prefect server and an MLflow server on loopback, for watching runs."""
+"""Prefect servers: the one that a run uses, and temporary ones."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -14,67 +13,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 from statewright.environment import remove_default, set_default
-from statewright.record.store import local_uri, store_folder, tracking_uri
 from statewright.running.launcher import Command, Launcher
 from statewright.running.prefect_api import NotPrefectError, PrefectApi, setting
-from statewright.running.process import end, stop
-from statewright.workspace import control_folder
+from statewright.running.process import end
 
 START_S = 180.0
 """Seconds in which a server must answer after its start."""
 
 
-def serve(root: Path, *, prefect_port: int, mlflow_port: int) -> int:
-    """Start the servers, print their addresses, and wait until they are stopped.
-
-    MLflow's page is part of the extra `ui`; without it only Prefect's server is started.
-    """
-    prefect_url = f"http://127.0.0.1:{prefect_port}"
-    mlflow_url = f"http://127.0.0.1:{mlflow_port}"
-    store = control_folder(store_folder(root))
-    environment = {
-        **os.environ,
-        **_own_origin(prefect_port),
-        "PREFECT_API_URL": f"{prefect_url}/api",
-        "PREFECT_UI_API_URL": f"{prefect_url}/api",
-    }
-    mlflow = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    mlflow += ["--allowed-hosts", "127.0.0.1,127.0.0.1:*,localhost,localhost:*"]
-    uri = tracking_uri(root)
-    mlflow += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
-    mlflow += ["--default-artifact-root", (store / "artifacts").as_uri()]
-    commands = {f"{prefect_url}/api/health": _prefect_command(prefect_port, "warning")}
-    lines = [f"Prefect: {prefect_url}"]
-    if find_spec("mlflow") and find_spec("flask"):
-        commands[f"{mlflow_url}/health"] = [*mlflow, "--port", str(mlflow_port)]
-        lines.append(f"MLflow:  {mlflow_url}")
-    else:
-        lines.append("MLflow's page is not installed: uv tool install 'statewright[ui]'")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    started = [subprocess.Popen(c, env=environment, start_new_session=True) for c in commands.values()]
-    try:
-        for address, process in zip(commands, started, strict=True):
-            wait_until_up(address, process)
-        print("\n".join(lines))
-        print(
-            f"for runs to appear live: export PREFECT_API_URL={prefect_url}/api   (Ctrl-C stops the servers)"
-        )
-        sys.stdout.flush()
-        while all(process.poll() is None for process in started):
-            time.sleep(0.5)
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        for process in started:
-            stop(process)
-
-
-def _prefect_command(port: int, log_level: str) -> list[str]:
+def prefect_command(port: int, log_level: str) -> list[str]:
     """Return the command of Prefect's server behind `prefect_guard`."""
     command = [sys.executable, "-P", "-m", "uvicorn"]
     command += ["--factory", "statewright.running.prefect_guard:create_app"]
@@ -83,7 +33,7 @@ def _prefect_command(port: int, log_level: str) -> list[str]:
     return [*command, "--host", "127.0.0.1", "--port", str(port), "--log-level", log_level]
 
 
-def _own_origin(port: int) -> dict[str, str]:
+def own_origin(port: int) -> dict[str, str]:
     """Return the settings of a server that only its own pages may use."""
     return {
         "PREFECT__SERVER_FINAL": "1",
@@ -129,13 +79,13 @@ def start_temporary_server(launcher: Launcher, log: Path) -> tuple[PrefectApi, C
         port = int(probe.getsockname()[1])
     token = setting("PREFECT_API_AUTH_STRING") or secrets.token_urlsafe(32)
     settings = {
-        **_own_origin(port),
+        **own_origin(port),
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT_SERVER_API_AUTH_STRING": token,
         "PREFECT_API_AUTH_STRING": token,
     }
-    server = launcher.start(_prefect_command(port, "error"), env={**os.environ, **settings})
+    server = launcher.start(prefect_command(port, "error"), env={**os.environ, **settings})
     threading.Thread(target=_copy, args=(server.output, log), daemon=True).start()
     return PrefectApi(f"http://127.0.0.1:{port}/api", token=token), server
 

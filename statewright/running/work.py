@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from statewright.drift import Environments
@@ -15,6 +16,7 @@ from statewright.repository import lock_writer
 from statewright.request import Request
 from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import Launcher
+from statewright.running.live_log import LiveLog
 from statewright.running.process import StageFailedError
 from statewright.running.recorder import Recorder
 from statewright.running.watch import Watch
@@ -33,8 +35,8 @@ class Work:
     ----------
     launcher, warm : Launcher
         Start commands; `warm` starts those of stages whose `meta:` names modules to preload.
-    show_log : callable
-        Called with address and log of each finished attempt.
+    live : LiveLog
+        Passes the output of the stages on to Prefect.
     replay : Replay or None
         Decides whether a stage itself has changed a dependency.
     watch : Watch or None
@@ -60,7 +62,7 @@ class Work:
     recorder: Recorder
     launcher: Launcher
     warm: Launcher
-    show_log: Callable[[str, Path], None]
+    live: LiveLog
     ordering: Ordering
     replay: Replay | None = None
     watch: Watch | None = None
@@ -78,6 +80,13 @@ class Work:
     def __post_init__(self) -> None:
         """Prepare the record of the environment in which the stages run."""
         self.environments = Environments(self.writer.repository.root)
+
+    @cached_property
+    def tracked(self) -> frozenset[str]:
+        """Paths that DVC keeps: outputs of stages and of `.dvc` files."""
+        return frozenset(
+            out.path for stage in self.workflow.stages.values() for out in stage.outs if out.cached
+        )
 
     @property
     def request(self) -> Request:

@@ -236,7 +236,7 @@ def _svg_legend(chart: Chart, left: float, y: float) -> Sequence[str]:
         "free assumed": "assumed duration",
     }
     parts, x = [], left
-    for kind in kinds:
+    for kind in kinds if kinds != [FREE] else ():  # bars of one kind need no legend
         parts.append(f'<rect class="{kind}" x="{x:.1f}" y="{y - 10}" width="14" height="12" rx="3"/>')
         parts.append(f'<text class="note" x="{x + 20:.1f}" y="{y}">{names[kind]}</text>')
         x += 44 + len(names[kind]) * CHARACTER

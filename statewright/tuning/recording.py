@@ -12,12 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from statewright.masking import mask_value
+from statewright.planning.pipelines import REPOSITORY, pipelines
+from statewright.record.experiment import experiment_name
 from statewright.record.studies import StudyRecord, TrialRecord
-from statewright.repository.declaration import declare, open_repository
+from statewright.repository.declaration import Repository, declare, open_repository
 from statewright.repository.experiments import record_files, save_experiment_of_copy
+from statewright.repository.scope import targets
 from statewright.running.recorder import Recorder
 from statewright.tuning.page.page import write_page
 from statewright.tuning.study import DONE, Study, Trial, in_flight
+from statewright.workflow import Workflow
 
 
 @dataclass
@@ -35,11 +39,16 @@ class Recording:
     _key: str = ""
     _files: list[str] = field(default_factory=list)
     _unsaved: str | None = None
+    _experiment: str = ""
 
     def begun(self, root: Path, study: Study) -> None:
         """Note the files of an experiment; send earlier trials again."""
+        repository = open_repository(root)
+        workflow = declare(repository)
+        names = {pipelines(workflow)[address] for address in targets(repository, [study.target])}
+        self._experiment = experiment_name(root, names.pop() if len(names) == 1 else REPOSITORY)
         if self.experiments:
-            self._files = _files_to_save(root)
+            self._files = _files_to_save(repository, workflow)
         self._recorder = Recorder(root)
         for trial in study.trials:
             self._send(root, study, trial)
@@ -89,15 +98,14 @@ class Recording:
             trials = [*study.trials, *in_flight(root, study.name), trial]
             started = min(trials, key=lambda trial: trial.number).started
             self._key = f"{study.name}-{round(1000 * started)}"
-            self._recorder.study(StudyRecord(self._key, study.name, _params_of_study(study), started))
+            record = StudyRecord(self._key, study.name, _params_of_study(study), started)
+            self._recorder.study(record, experiment=self._experiment)
         self._recorder.trial(self._key, _trial_record(trial))
 
 
-def _files_to_save(root: Path) -> list[str]:
-    """Return lock files, declarations and uncached outputs, relative to `root`."""
-    repository = open_repository(root)
-    workflow = declare(repository)
-    records = [os.path.relpath(path, root) for path in record_files(repository)]
+def _files_to_save(repository: Repository, workflow: Workflow) -> list[str]:
+    """Return lock files, declarations and uncached outputs, relative to the root."""
+    records = [os.path.relpath(path, repository.root) for path in record_files(repository)]
     declared = [f"{path.removesuffix('.lock')}.yaml" for path in records if path.endswith("dvc.lock")]
     outs = [out.path for stage in workflow.stages.values() for out in stage.outs if not out.cached]
     return [*records, *declared, *outs]

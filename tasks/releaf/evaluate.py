@@ -30,8 +30,8 @@ from tasks.releaf.retrieve import recipe_of, reranker_of
 from tasks.releaf.streams import StreamsOutputs
 
 if TYPE_CHECKING:
-    from releaf.answers import Rules
     from releaf.knowledge import Knowledge
+    from releaf.mixture import Rules
 
 
 class Answers(pa.DataFrameModel):
@@ -143,7 +143,7 @@ def evaluate(
 
 def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: float = 1.0) -> Rules:
     """Return the assistant's rules according to the params."""
-    from releaf.answers import Rules
+    from releaf.mixture import Rules
 
     return Rules(
         recipe_of(retrieve),
@@ -165,14 +165,14 @@ class _EncodedQuestions:
 
 
 def _search(known: Knowledge, table: pd.DataFrame, names: pd.DataFrame, rules: Rules) -> _EncodedQuestions:
-    from releaf.answers import score_cards
+    from releaf.mixture import score_cards
 
     vectors = np.stack(list(names.set_index("name")["vector"].loc[table["name"]])).astype(float)
     return _EncodedQuestions(table, vectors, score_cards(known, table["name"].tolist(), vectors, rules)[0])
 
 
 def _shares(known: Knowledge, questions: _EncodedQuestions, rules: Rules) -> list[dict[str, float]]:
-    from releaf.answers import stream_shares
+    from releaf.mixture import stream_shares
 
     by_question: list[dict[str, float]] = [{}] * len(questions.table)
     for city, rows in questions.table.groupby("city"):

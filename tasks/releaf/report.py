@@ -20,10 +20,12 @@ from tasks.releaf.explorer.script import SCRIPT
 from tasks.releaf.feedback import FeedbackOutputs
 from tasks.releaf.params import ReportParams
 from tasks.releaf.preprocess import PreprocessReport
+from tasks.releaf.questions import QuestionsOutputs
 from tasks.releaf.retrieve import RetrieveOutputs
 from tasks.releaf.sections import assistant, corpus, language, photographs, ratings, search, unfamiliar
 from tasks.releaf.sections import graph as links
 from tasks.releaf.sections import opening as first_screens
+from tasks.releaf.sections import questions as everyday
 from tasks.releaf.sections import serving as load
 from tasks.releaf.streams import StreamsSummary
 from tasks.report.blocks import Commands, Prose, ReportOutputs, Section, findings, findings_text
@@ -37,6 +39,7 @@ def report(
     retrieve: RetrieveOutputs,
     streams: StreamsSummary,
     evaluate: EvaluateOutputs,
+    asked: QuestionsOutputs,
     vision: VisionResults,
     graph: GraphResults,
     adapt: AdaptSummary,
@@ -51,6 +54,7 @@ def report(
     """
     explored = first_screens.explored(items, evaluate, graph)
     points = (
+        everyday.finding(asked),
         assistant.finding(evaluate.evaluate),
         search.finding(retrieve.retrieve),
         photographs.finding(vision.vision),
@@ -63,6 +67,7 @@ def report(
     )
     sections = (
         findings(points),
+        everyday.section(asked),
         assistant.section(evaluate.evaluate, streams),
         photographs.section(vision),
         unfamiliar.section(vision.novelty),

@@ -42,6 +42,15 @@ STYLE = """
 .chart { position: relative; width: 100%; min-height: var(--chart-height); }
 .chart > .plot { width: 100%; }
 .chart svg { background: none !important; min-width: 0 !important; max-width: 100%; overflow: visible; }
+.chart > .plot { display: flex; flex-direction: column; }
+.chart .vega-bindings { order: -1; font-size: .92rem; }
+.chart .vega-bind { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .8rem;
+  margin-bottom: .5rem; }
+.chart .vega-bind-name { color: var(--soft); }
+.chart .vega-bind-radio { display: flex; flex-wrap: wrap; gap: 0 .9rem; }
+.chart .vega-bind-radio label { display: inline-flex; align-items: center; gap: .3rem; min-height: 1.75rem; }
+.chart .vega-bind select { font: inherit; color: var(--ink); background: var(--paper); padding: .3rem;
+  border: 1px solid var(--soft); border-radius: .3rem; min-height: 2.25rem; max-width: 100%; }
 .chart .alt { font-size: .88rem; color: var(--soft); margin: 0; }
 .chart.drawn .alt { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #vg-tooltip-element { background: var(--paper); color: var(--ink); border: 1px solid var(--line);
@@ -84,7 +93,8 @@ SCRIPT = r"""
     try {
       const result = await vegaEmbed(chart.plot, {...chart.spec, datasets}, {
         mode: "vega-lite", renderer: "svg", actions: false, config: config(),
-        tooltip: {disableDefaultStyle: true}, hover: true});
+        tooltip: {disableDefaultStyle: true}, hover: true,
+        logLevel: 1});  // errors only: an empty data set is no fault
       if (turn !== chart.turn) { result.finalize(); return; }
       if (chart.result) chart.result.finalize();
       chart.result = result;

@@ -19,6 +19,7 @@ INK, GREY, PALE, PAPER, RULE = "#1d2329", "#5f6973", "#dfe3e7", "#ffffff", "#ece
 VARIABLES = {
     BLUE: "blue", VERMILION: "vermilion", GREEN: "green", PURPLE: "purple", ORANGE: "orange",
     INK: "ink", GREY: "grey", PALE: "pale", PAPER: "paper", RULE: "rule",
+    "#000000": "ink",
 }  # fmt: skip
 """Colour of a figure -> variable of the style sheet, which has another value in dark mode."""
 PHONE = 3.8
@@ -96,7 +97,7 @@ def _drawn(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figur
     with rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
-        if narrow(figure):
+        if size[0] <= WIDEST_TILE:
             _wrap(figure)
         page = io.StringIO()
         figure.savefig(page, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
@@ -105,17 +106,19 @@ def _drawn(name: str, size: tuple[float, float], alt: str, draw: Callable[[Figur
 
 def _wrap(figure: Figure) -> None:
     """Break long labels of a narrow figure into lines."""
+    from matplotlib.category import StrCategoryLocator
     from matplotlib.ticker import FixedLocator
 
+    letters = round(10.5 * figure.get_figwidth())
     for axes in figure.axes:
         names = [label.get_text() for label in axes.get_yticklabels()]
-        if isinstance(axes.yaxis.get_major_locator(), FixedLocator) and any(names):
+        if isinstance(axes.yaxis.get_major_locator(), FixedLocator | StrCategoryLocator) and any(names):
             wrapped = [fill(name, 17) for name in names]
             axes.set_yticks(axes.get_yticks(), wrapped)
             lines = max(name.count("\n") + 1 for name in wrapped)
             figure.set_figheight(figure.get_figheight() + max(lines - 2, 0) * len(names) * LINE)
-        axes.set_xlabel(fill(axes.get_xlabel(), 40))
-        axes.set_title(fill(axes.get_title(loc="left"), 44), loc="left")
+        axes.set_xlabel(fill(axes.get_xlabel(), letters))
+        axes.set_title(fill(axes.get_title(loc="left"), letters), loc="left")
 
 
 def inline(document: str, name: str, alt: str) -> str:
@@ -137,6 +140,7 @@ def inline(document: str, name: str, alt: str) -> str:
     body = re.sub(r"url\(#", f"url(#{name}-", body)
     body = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', body)
     body = body.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    body = _compact(body)
     others = set(re.findall(COLOUR, body)) - set(VARIABLES)
     card = ' class="card"' if others or "<image" in body else ""
     body = re.sub(COLOUR, lambda colour: _variable(colour[0]), body)
@@ -147,13 +151,30 @@ def inline(document: str, name: str, alt: str) -> str:
     )
 
 
+def _compact(body: str) -> str:
+    """Drop line breaks, and round coordinates to a hundredth of a point."""
+    body = re.sub(r"\s*\n\s*", " ", body).replace("> <", "><")
+    return re.sub(r"<[^>]+>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _hundredths, tag[0]), body)
+
+
+def _hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+
 def _variable(colour: str) -> str:
     return f"var(--{VARIABLES[colour]})" if colour in VARIABLES else colour
 
 
-def label_once(axes: Axes, **options: Any) -> None:
+def label_once(axes: Axes, **further: Any) -> None:
     """Add a legend above the axes, where it covers no data."""
-    options = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2, "ncols": 4} | options
-    if narrow(axes.get_figure(root=True)):
+    options: dict[str, Any] = {
+        "loc": "lower right",
+        "bbox_to_anchor": (1, 1),
+        "borderaxespad": 0.2,
+        "ncols": 4,
+    }
+    options |= further
+    figure = axes.get_figure(root=True)
+    if figure is not None and narrow(figure):
         options["ncols"] = min(options["ncols"], 2)
     axes.legend(**options)

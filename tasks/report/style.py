@@ -104,7 +104,7 @@ footer { margin: 3rem 0 2rem; color: var(--soft); font-size: .88rem; }
   .inside { padding-left: 0; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   .small table { width: 100%; }
-  .small th, .small td { white-space: normal; overflow-wrap: anywhere; min-width: 0; }
+  .small th, .small td { white-space: normal; overflow-wrap: break-word; min-width: 0; }
   /* A row of a wider table becomes a block, its cells flow, and each carries the name of its column. */
   .table:not(.small) { table, tbody, caption { display: block; }
     thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

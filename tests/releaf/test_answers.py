@@ -12,16 +12,10 @@ from methods.retrieval.rerank import Reranker
 from methods.retrieval.search import Recipe, search
 from methods.retrieval.sparse import fit_bm25
 from methods.retrieval.sparse import to_arrays as bm25_arrays
-from releaf.answers import (
-    LEAST_NEAR,
-    Rules,
-    answer,
-    card_shares,
-    score_cards,
-    stream_shares,
-)
+from releaf.answers import LEAST_NEAR, answer
 from releaf.bins import BINS, material_shares
 from releaf.knowledge import Idea, Knowledge, assemble, look_up, read_ideas, read_lists
+from releaf.mixture import Rules, card_shares, score_cards, stream_shares
 from releaf.names import fold
 from releaf.stream_model import features, fit_streams, from_arrays, predict_streams, to_arrays
 

@@ -43,5 +43,11 @@ def test_abbreviations_trademarks_and_proper_nouns_keep_their_capitals():
     assert shown == ["LED light bulbs", "iPhone", "Old Christmas tree", "9V"]
 
 
+def test_words_that_spell_out_an_abbreviation_are_no_proper_nouns():
+    names = ["Video Cassette Recorder", "VCR", "Tim Hortons cup", "T"]
+    assert proper_nouns(names) == {"VCR", "Tim", "Hortons", "T"}
+    assert sentence_case("Video Cassette Recorder", proper_nouns(names)) == "Video cassette recorder"
+
+
 def test_full_width_brackets_and_spaces_become_plain():
     assert sentence_case("Printer（toner-type ） is  big") == "Printer (toner-type ) is big"

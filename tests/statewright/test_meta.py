@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from toys import make_repository, statewright
 
-from statewright.meta import StageSettings, interpret, warning
+from statewright.meta import Model, StageSettings, interpret, warning
 from statewright.workflow import Stage
 
 
@@ -32,6 +32,12 @@ from statewright.workflow import Stage
         ({"preload": "torch", "show": "a.txt"}, {"preload": ("torch",), "show": ("a.txt",)}),
         ({"preload": ["a.b", "c"], "show": ["m.json:x"]}, {"preload": ("a.b", "c"), "show": ("m.json:x",)}),
         ({"journal": "rounds.json"}, {"journal": "rounds.json"}),
+        ({"headline": "rmse"}, {"headline": ("rmse",)}),
+        ({"model": "m.pkl"}, {"model": (Model("m.pkl"),)}),
+        (
+            {"model": [{"file": "m.pkl", "name": "prices", "example": "a.csv", "target": "price"}]},
+            {"model": (Model("m.pkl", "prices", "a.csv", ("price",)),)},
+        ),
         ({"cpu": 4, "statewright": {"cpu": 2}}, {"cpu": 2}),
         ({"ram_gb": 4, "statewright": {"cpu": 2}}, {"ram_gb": 4, "cpu": 2}),
         ({"gpu": "A100", "statewright": {"gpu": 1}}, {"gpu": 1}),
@@ -67,6 +73,10 @@ def test_values_that_are_understood(meta: Any, expected: dict[str, Any]) -> None
         {"show": True},
         {"show": [3]},
         {"journal": True},
+        {"headline": 3},
+        {"model": []},
+        {"model": {"name": "no file"}},
+        {"model": {"file": "m.pkl", "backbone": "resnet"}},
         {"statewright": "yes"},
         {"statewright": {"cpus": 2}},
         {"statewright": {"cpu": "two"}},

@@ -101,11 +101,13 @@ def test_an_error_is_printed_once(tmp_path: Path, verbose: bool) -> None:
     output = [line for line in lines if line.startswith(("talks | ", "fails | "))]
     expected = [*(f"talks | :smile: [red]{n}" for n in (1, 2, 3)), "talks | 20%"]
     assert output == ([*expected, "fails | reading", "fails | no such song"] if verbose else []), text
-    # The plan; the table and its heading; counts, error (wrapped) and advice.
+    # The plan; the table and its heading; counts, error, its two lines of output, log (wrapped) and advice.
     others = [line for line in lines if line not in output]
-    assert len(others) <= 1 + (3 + 1) + 6, text
-    error = text[text.index("stage 'fails'") :].replace("\n", "")
-    log = error.partition("log: ")[2].partition(".log")[0] + ".log"
+    assert len(others) <= 1 + (3 + 1) + 8, text
+    error = text[text.index("stage 'fails' ended") :]
+    assert error.startswith("stage 'fails' ended with status 3:\n  | reading\n  | no such song\nlog: ")
+    assert error.count(".log") == 1
+    log = error.replace("\n", "").partition("log: ")[2].partition(".log")[0] + ".log"
     assert Path(log).read_text() == "reading\nno such song\n"
 
 
@@ -115,7 +117,8 @@ def test_a_quiet_run_prints_errors_only(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "statewright", "run", "-q"]
     assert screen_after([*command, "talks"], root) == []
     text = "".join(screen_after(command, root, status=1))
-    assert text.startswith("stage 'fails' ended with status 3: no such song; log: ") and text.endswith(".log")
+    assert text.startswith("stage 'fails' ended with status 3:  | reading  | no such songlog: ")
+    assert text.count("log: ") == 1 and text.endswith(".log")
 
 
 @pytest.mark.end_to_end
@@ -129,3 +132,31 @@ def test_a_table_that_is_longer_than_the_screen_is_left_once(tmp_path: Path) -> 
     text = "\n".join(lines)
     assert [line.split()[:2] for line in lines[2:-1]] == [[name, "ran"] for name in names], text
     assert len(lines) == 15 + 3, text
+
+
+@pytest.mark.end_to_end
+def test_a_failed_run_is_listed_and_shown_with_its_log_once(tmp_path: Path) -> None:
+    """Nothing waits for MLflow: the journal of the run is read."""
+    root = make_repository(tmp_path, {"dvc.yaml": FAILING, ".statewright.toml": 'prefect = "never"\n'})
+    program = [sys.executable, "-m", "statewright"]
+    screen_after([*program, "run", "-q"], root, status=1)
+    listed = screen_after([*program, "history"], root)
+    assert listed[0].split() == ["run", "when", "stages", "took", "cause"]
+    assert "1 ran, 1 failed" in listed[1] and listed[1].endswith("first run"), listed
+    assert len(listed) == 2, listed
+    shown = "\n".join(screen_after([*program, "show", listed[1].split()[0]], root))
+    assert shown.startswith(f"run {listed[1].split()[0]}  first run"), shown
+    assert shown.replace("\n", "").count("fails.log") == 1, shown
+    assert "end of the output of fails\n  | reading\n  | no such song\n" in shown, shown
+    assert "repeat  statewright run -q" in shown, shown
+    for kind in ("svg", "html"):
+        message = "\n".join(screen_after([*program, "graph", f"--{kind}"], root, status=2))
+        assert f"graph --{kind} writes a file, not text for a terminal" in message.replace("\n", " ")
+        command = [*program, "graph", f"--{kind}", "-o", f".statewright/graph.{kind}"]
+        assert screen_after(command, root) == [
+            f".statewright/graph.{kind}: 3 stages: 1 failed last time, 1 will run, 1 up to date"
+        ]
+    changed = subprocess.run(
+        ["git", "status", "--short"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert "graph" not in changed.stdout

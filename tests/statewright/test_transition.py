@@ -159,9 +159,10 @@ class TestFirstRun:
         assert all(part in first.done.stderr for part in ("8 ran", "2 failed", "2 blocked"))
 
     def test_the_error_names_stage_cause_and_log(self, first: Ran) -> None:
-        line = next(line for line in first.done.stderr.splitlines() if line.startswith("stage 'broken'"))
-        assert line.startswith("stage 'broken' ended with status 3: no such song; log: ")
-        assert Path(line.rpartition("log: ")[2]).read_text() == "reading\nno such song\n"
+        lines = first.done.stderr.splitlines()
+        begin = lines.index("stage 'broken' ended with status 3:")
+        assert lines[begin + 1 : begin + 3] == ["  | reading", "  | no such song"]
+        assert Path(lines[begin + 3].removeprefix("log: ")).read_text() == "reading\nno such song\n"
         assert "below-broken: blocked: needs broken" in first.done.stderr
         assert "further-below: blocked: needs broken" in first.done.stderr
         assert "fix the error and run again; completed stages are skipped" in first.done.stderr
@@ -179,11 +180,17 @@ class TestFirstRun:
     def test_prefect_shows_a_task_run_with_the_name_of_each_stage(
         self, first: Ran, prefect_server: str
     ) -> None:
-        (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["toy-first"]}}})
+        (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["repo: toy-first"]}}})
         assert flow["state_type"] == "FAILED"
         tasks = ask(prefect_server, "task_runs", {"flow_runs": {"id": {"any_": [flow["id"]]}}})
         states = {task["name"]: task["state_type"] for task in tasks}
-        assert states == dict.fromkeys(HEALTHY, "COMPLETED") | {"broken": "FAILED", "sleepy": "FAILED"}
+        assert states == dict.fromkeys(HEALTHY, "COMPLETED") | {
+            "broken": "FAILED",
+            "sleepy": "FAILED",
+            "below-broken": "CANCELLED",
+            "further-below": "CANCELLED",
+        }
+        assert {t["state_name"] for t in tasks if t["state_type"] == "CANCELLED"} == {"Blocked"}
         assert {task["name"]: task["run_count"] for task in tasks}["flaky"] == 2
 
     def test_mlflow_has_a_parent_run_and_a_child_for_each_stage(
@@ -197,11 +204,11 @@ class TestFirstRun:
         assert experiment is not None
         runs = client.search_runs([experiment.experiment_id])
         (parent,) = [run for run in runs if run.data.tags["statewright.kind"] == "transition"]
-        (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["toy-first"]}}})
+        (flow,) = ask(prefect_server, "flow_runs", {"flows": {"name": {"any_": ["repo: toy-first"]}}})
         assert parent.info.status == "FAILED"
         assert parent.data.tags["prefect.flow_run"] == flow["id"]
         assert flow["id"] in parent.data.tags["prefect.link"]
-        assert parent.data.metrics["noise.json:rmse"] == 0.5
+        assert parent.data.metrics["rmse"] == 0.5
         children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
         finished = {run.info.run_name for run in children if run.info.status == "FINISHED"}
         assert finished == HEALTHY
@@ -248,7 +255,7 @@ class TestSecondRun:
         done = statewright(second.root, "run", "--name", "toy-third")
         assert done.returncode == 0
         assert "nothing to do: 12 stages are up to date" in done.stderr
-        assert ask(prefect_server, "flows", {"flows": {"name": {"any_": ["toy-third"]}}}) == []
+        assert ask(prefect_server, "flows", {"flows": {"name": {"any_": ["repo: toy-third"]}}}) == []
 
 
 # Stages that fit in parallel, without Prefect.

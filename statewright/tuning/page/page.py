@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,6 +20,8 @@ from statewright.tuning.study import AGAIN, DEFAULT, FAILED, PRUNED, Study, Tria
 
 WIDE, NARROW = 860.0, 350.0
 """Widths of the two drawings of a plot, in pixels; the page shows the one that fits."""
+NUMBERS = ("trial", "value")
+"""Columns of numbers, aligned to the right."""
 MOST_ROWS = 300
 """Maximum number of trials in the table; the journal has all."""
 
@@ -109,28 +111,36 @@ def _cell(name: str, value: object) -> str:
 
 def _trials_table(study: Study) -> str:
     names = list(study.space)
-    head = "".join(f"<th>{escape(name.rpartition('.')[2])}</th>" for name in names)
-    rows = "".join(_trial_row(trial, names) for trial in study.trials[-MOST_ROWS:])
+    short = [name.rpartition(".")[2] for name in names]
+    columns = ("trial", "status", "value", *short, "experiment", "reason")
+    head = "".join(f"<th{_aligned(name)}>{escape(name)}</th>" for name in columns)
+    rows = "".join(_trial_row(trial, names, columns) for trial in study.trials[-MOST_ROWS:])
     failed = sum(trial.status == FAILED for trial in study.trials)
     pruned = sum(trial.status == PRUNED for trial in study.trials)
     note = f"{counted(len(study.trials), 'trial')}: {failed} failed, {pruned} pruned"
     if len(study.trials) > MOST_ROWS:
         note += f"; the last {MOST_ROWS}"
     return (
-        f'<details open><summary>{note}</summary><div class="scroll"><table><tr><th class="number">trial</th>'
-        f'<th>status</th><th class="number">value</th>{head}<th>experiment</th><th>reason</th></tr>{rows}'
-        "</table></div></details>"
+        f'<details open><summary>{note}</summary><div class="scroll"><table class="rows">'
+        f"<thead><tr>{head}</tr></thead>{rows}</table></div></details>"
     )
 
 
-def _trial_row(trial: Trial, names: list[str]) -> str:
+def _trial_row(trial: Trial, names: list[str], columns: Sequence[str]) -> str:
     value = "" if trial.value is None else number(trial.value)
-    params = "".join(f"<td>{_cell(name, trial.config.get(name))}</td>" for name in names)
-    return (
-        f'<tr><td class="number">{trial.number}</td><td>{escape(_state(trial))}</td>'
-        f'<td class="number">{value}</td>{params}<td>{escape(trial.experiment or "")}</td>'
-        f"<td>{escape(trial.reason)}</td></tr>"
+    params = [_cell(name, trial.config.get(name)) for name in names]
+    experiment, reason = escape(trial.experiment or ""), escape(trial.reason)
+    cells = (str(trial.number), escape(_state(trial)), value, *params, experiment, reason)
+    # On a phone a row is a block, and each cell shows the name of its column.
+    row = "".join(
+        f'<td{_aligned(column)} data-column="{escape(column)}">{cell}</td>'
+        for column, cell in zip(columns, cells, strict=True)
     )
+    return f"<tr>{row}</tr>"
+
+
+def _aligned(column: str) -> str:
+    return ' class="number"' if column in NUMBERS else ""
 
 
 def _state(trial: Trial) -> str:

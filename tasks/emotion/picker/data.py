@@ -1,7 +1,8 @@
 """Data of the picker: all artists in columns of small integers.
 
-Values of the four dimensions and their errors are in thousandths. Rows of a table are sorted by artist and
-year; ``counts`` holds the rows of each artist, so that a script cuts the columns without an index.
+Values of the four dimensions are in thousandths, their errors in units of ``1 / ERRORS``. Rows of a table
+are sorted by artist and year; ``counts`` holds the rows of each artist, so that a script cuts the columns
+without an index. Columns in ``coded`` are differences to the row before.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ DIMENSIONS = TARGETS["audio"]
 SPLITS = ("train", "validation", "test")
 NEIGHBOURS = 8
 """Artists listed as the most similar ones."""
+ERRORS = 250
+"""Errors are rounded to a 250th, the height of a pixel in the charts."""
+PLAIN = ("counts", "first", "songs", "flag", "split")
+"""Columns that differences would not shorten."""
 LEAST_PROBABILITY = 0.005
 """Smallest probability of a change that the page keeps: less rounds to 0 %."""
 
@@ -54,10 +59,10 @@ def picker_data(catalogue: Catalogue) -> Columns:
     ids = artists["artist_id"].tolist()
     return {
         "artists": _artists(artists, catalogue),
-        "years": _years(ids, catalogue.careers),
-        "states": _states(ids, catalogue.states),
+        "years": differences(_years(ids, catalogue.careers)),
+        "states": differences(_states(ids, catalogue.states)),
         "changes": _changes(ids, catalogue.changes),
-        "forecasts": _forecasts(ids, catalogue.forecasts),
+        "forecasts": differences(_forecasts(ids, catalogue.forecasts)),
         "music": _music(catalogue.years),
     }
 
@@ -103,6 +108,25 @@ def nearest(sound: pd.DataFrame, number: int) -> tuple[NDArray[np.int64], NDArra
     return rows, np.take_along_axis(distance, rows, axis=1) / np.sqrt(scaled.shape[1])
 
 
+def differences(table: Columns) -> Columns:
+    """Replace values by their differences to the row before of the same artist.
+
+    Differences have fewer digits. A missing value stays missing. `coded` lists the columns.
+    """
+    coded = [name for name in table if name not in PLAIN]
+    starts = set(np.cumsum([0, *table["counts"]]).tolist())
+    out: Columns = {**table, "coded": coded}
+    for name in coded:
+        before, column = 0, []
+        for k, value in enumerate(table[name]):
+            if k in starts:
+                before = 0
+            column.append(None if value is None else value - before)
+            before = before if value is None else value
+        out[name] = column
+    return out
+
+
 def _artists(artists: pd.DataFrame, catalogue: Catalogue) -> Columns:
     ids = artists["artist_id"]
     place = {artist: k for k, artist in enumerate(ids)}
@@ -145,7 +169,7 @@ def _years(ids: list[int], careers: pd.DataFrame) -> Columns:
     }
     for name in DIMENSIONS:
         table[name] = integers(rows[f"{name}_mean"])
-        table[f"{name}_error"] = integers(standard_error(rows, name, typical_spread(careers, name)))
+        table[f"{name}_error"] = integers(standard_error(rows, name, typical_spread(careers, name)), ERRORS)
     return table
 
 
@@ -157,7 +181,7 @@ def _states(ids: list[int], states: pd.DataFrame) -> Columns:
     for name in DIMENSIONS:
         if f"{name}_state" in rows:
             table[name] = integers(rows[f"{name}_state"])
-            table[f"{name}_error"] = integers(rows[f"{name}_state_sd"])
+            table[f"{name}_error"] = integers(rows[f"{name}_state_sd"], ERRORS)
     return table
 
 
@@ -190,7 +214,7 @@ def _forecasts(ids: list[int], forecasts: pd.DataFrame) -> Columns:
     for name in DIMENSIONS:
         if ("forecast", name) in rows:
             table[name] = integers(rows["forecast", name])
-            table[f"{name}_error"] = integers(rows["sd", name])
+            table[f"{name}_error"] = integers(rows["sd", name], ERRORS)
     return table
 
 

@@ -22,7 +22,7 @@ LEGEND: Spec = {"title": None, "symbolSize": 90, "symbolOpacity": 1, "columns": 
 
 def career() -> Chart:
     """Return the chart of yearly means with the estimated course and the changes."""
-    domain = ["year's songs", "estimated course", "all music"]
+    domain = ["songs", "course", "all music"]
     scale = {"domain": domain, "range": ["var(--chart-1)", "var(--chart-2)", "var(--chart-6)"]}
     spec = {
         "layer": [

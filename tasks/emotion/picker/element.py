@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.emotion.picker import drawings
-from tasks.emotion.picker.data import DIMENSIONS, Columns
+from tasks.emotion.picker.data import DIMENSIONS, ERRORS, Columns
 from tasks.emotion.picker.script import SCRIPT, STYLE
 from tasks.report.charts import json_text
 
@@ -61,7 +61,7 @@ def picker(data: Columns, examples: list[str], first_test: int) -> str:
     names = data["artists"]["name"]
     first = names.index(examples[0]) if examples else 0
     settings: dict[str, Any] = {
-        "first": first, "first_test": first_test, "z": Z_90, "dimensions": list(DIMENSIONS),
+        "first": first, "first_test": first_test, "z": Z_90, "dimensions": list(DIMENSIONS), "errors": ERRORS,
     }  # fmt: skip
     charts = {
         "career": drawings.career(),

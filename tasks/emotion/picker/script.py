@@ -7,12 +7,22 @@ SCRIPT = r"""
   const host = document.getElementById("artist-picker");
   const data = JSON.parse(document.getElementById("artist-data").textContent);
   const {artists, years, states, changes, forecasts, music} = data;
-  const {first_test: firstTest, z, dimensions} = data.settings;
+  const {first_test: firstTest, z, dimensions, errors: scale} = data.settings;
   const size = artists.name.length;
   const $ = (name) => host.querySelector(`[data-part="${name}"]`);
   const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
   const starts = (counts) => counts.reduce((sums, n) => (sums.push(sums.at(-1) + n), sums), [0]);
-  for (const table of [years, states, changes, forecasts]) table.from = starts(table.counts);
+  for (const table of [years, states, changes, forecasts]) {
+    table.from = starts(table.counts);
+    const first = new Set(table.from);
+    for (const name of table.coded || []) {
+      let value = 0;
+      table[name] = table[name].map((step, k) => {
+        if (first.has(k)) value = 0;
+        return step === null ? null : value += step;
+      });
+    }
+  }
   const rows = (table, k) => Array.from({length: table.counts[k]}, (_, j) => table.from[k] + j);
   const folded = artists.name.map(fold);
   const byName = new Map();
@@ -53,12 +63,13 @@ SCRIPT = r"""
     const span = first === last ? [{year: first - 1}, {year: last + 1}] : [{year: first}, {year: last}];
     const means = of.map((j) => ({
       year: years.year[j], value: values[j] / 1000, songs: years.songs[j], reissue: years.flag[j] >= 2,
-      low: (values[j] - 1.96 * errors[j]) / 1000, high: (values[j] + 1.96 * errors[j]) / 1000,
+      low: values[j] / 1000 - 1.96 * errors[j] / scale, high: values[j] / 1000 + 1.96 * errors[j] / scale,
       note: years.flag[j] >= 2 ? "possible reissue" : years.flag[j] ? "few songs" : ""}));
     const estimates = states[dimension] || [], spread = states[`${dimension}_error`] || [];
     const course = estimates.length ? rows(states, k).map((j, n) => ({
       year: states.first[k] + n, value: estimates[j] / 1000,
-      low: (estimates[j] - 1.96 * spread[j]) / 1000, high: (estimates[j] + 1.96 * spread[j]) / 1000})) : [];
+      low: estimates[j] / 1000 - 1.96 * spread[j] / scale,
+      high: estimates[j] / 1000 + 1.96 * spread[j] / scale})) : [];
     const around = music.year.flatMap((year, j) => year >= first && year <= last
       && music[dimension][j] !== null ? [{year, value: music[dimension][j] / 1000}] : []);
     const cuts = changes.cuts[k].map((year) => ({year}));
@@ -86,7 +97,9 @@ SCRIPT = r"""
         + ` (probability of any change ${artists.any[k]}%, p ${(artists.p[k] / 1e4).toFixed(4)}). `
         + (words.length ? `Most probable: ${words.join("; ")}.` : "Most probable: no change.");
     }
-    $("changes").hidden = untested;
+    const high = Math.max(0, ...bars.map((bar) => bar.percent));
+    if (!untested && high < 5) text += " No single year reaches 5%.";
+    $("changes").hidden = untested || high < 5;
     $("changes-note").textContent = text;
     reportCharts.set("changes", {span, changes: bars}, `${artists.name[k]}: ${text}`);
   };
@@ -102,7 +115,7 @@ SCRIPT = r"""
       const before = own.filter((i) => years.year[i] < year);
       const songs = before.reduce((sum, i) => sum + years.songs[i], 0);
       const sum = before.reduce((total, i) => total + years.songs[i] * values[i], 0);
-      const value = estimates[j] / 1000, sd = forecasts[`${dimension}_error`][j] / 1000;
+      const value = estimates[j] / 1000, sd = forecasts[`${dimension}_error`][j] / scale;
       return {year, truth: values[at] / 1000, forecast: value, low: +(value - z * sd).toFixed(3),
         high: +(value + z * sd).toFixed(3), mean: +(sum / songs / 1000).toFixed(3),
         last: values[before.at(-1)] / 1000, part: parts[forecasts.split[j]], test: forecasts.split[j] === 2};
@@ -188,7 +201,28 @@ SCRIPT = r"""
   $("random").addEventListener("click", () => open(Math.floor(Math.random() * size)));
   $("dimension").addEventListener("change", (event) => { dimension = event.target.value; draw(); });
   addEventListener("hashchange", () => read(true));
-  window.artistPicker = {data, link, byId};
+
+  const show = (key, text, members) => {
+    document.getElementById(`${key}-note`).textContent = text;
+    document.getElementById(`${key}-artists`).replaceChildren(...members.map((k) => link(k)));
+  };
+  const known = (genre) => artists.name.map((_, k) => k).filter((k) => genre === "All genres"
+    || artists.genres[artists.genre[k]] === genre);
+  reportCharts.click("genres", ({genre, decade}) => {
+    if (genre === undefined) return;
+    const songs = new Map(known(genre).map((k) => [k, rows(years, k).filter((j) => years.flag[j] < 2
+      && Math.floor(years.year[j] / 10) * 10 === decade).reduce((sum, j) => sum + years.songs[j], 0)]));
+    const members = [...songs.keys()].filter((k) => songs.get(k)).sort((a, b) => songs.get(b) - songs.get(a));
+    show("genre", `${genre}, ${decade}s: ${many(members.length, "artist")}`
+      + (members.length > 40 ? ", the 40 with most songs:" : ":"), members.slice(0, 40));
+  });
+  reportCharts.click("influence", ({genre, decade}) => {
+    if (genre === undefined || decade === undefined) return;
+    const members = known(genre).filter((k) => artists.start[k] === decade)
+      .sort((a, b) => artists.influences[b] - artists.influences[a]);
+    show("influence", `${genre}, began in the ${decade}s: ${many(members.length, "artist")} with a career in `
+      + `this data${members.length > 40 ? ", the 40 that most others name:" : ":"}`, members.slice(0, 40));
+  });
   if (!read(true)) choose(data.settings.first);
 })();
 """

@@ -9,6 +9,7 @@ import pandas as pd
 from tasks.emotion.evaluate import EvaluateOutputs
 from tasks.emotion.forecast.scoring import OURS, REFERENCE
 from tasks.emotion.params import ReportParams
+from tasks.emotion.sections.figures import calibration
 from tasks.emotion.sections.figures import models as draw
 from tasks.report.blocks import (
     Block,
@@ -184,21 +185,18 @@ def _calibration(forecasts: pd.DataFrame, scores: pd.DataFrame, task: str, param
     rows = forecasts[
         (forecasts["task"] == task) & (forecasts["split"] == "test") & (forecasts["model"] == OURS)
     ]
-    pictures = []
-    for dimension in our_scores(scores, task)["dimension"]:
+    dimensions = [str(name) for name in our_scores(scores, task)["dimension"]]
+    notes = []
+    for dimension in dimensions:
         part = rows[rows["dimension"] == dimension]
-        note = f"n = {count(len(part))}, correlation {part['forecast'].corr(part['truth']):.2f}"
-        picture = svg(
-            f"calibration-{task}-{dimension}", (3.5, 3.4), f"{dimension}: measured against forecast; {note}.",
-            partial(draw.calibration, rows=part, bins=params.bins),
-        )  # fmt: skip
-        pictures.append(Picture(picture, str(dimension).capitalize(), note))
+        notes.append(f"{dimension} {part['forecast'].corr(part['truth']):.2f}")
+    largest = rows.groupby("dimension").size().max()
+    alt = f"Measured against forecast values for {TASKS.get(task, task)}. Correlation: {joined(notes)}."
     return Figure(
-        tuple(pictures),
-        f"Forecasts and measured values for {TASKS.get(task, task)}: grey, all test targets (darker: more of "
-        f"them; the outermost hundredth is cut off); red, {params.bins} equal groups by forecast with the "
-        "mean of the measured values and its 95% interval. On the dashed line the forecast is right on "
-        "average. The spread around the line is what the past does not determine, plus the noise of means of "
-        "few songs.",
-        tile=17,
+        (Picture(calibration.chart(task, rows, dimensions, params.bins, alt).html()),),
+        f"Forecasts and measured values for {TASKS.get(task, task)}: shaded, all {count(largest)} test "
+        f"targets (darker: more of them; the outermost hundredth is cut off); dots, {params.bins} equal "
+        "groups by forecast with the mean of the measured values and its 95% interval. On the dashed line "
+        "the forecast is right on average. The spread around the line is what the past does not determine, "
+        f"plus the noise of means of few songs. Correlation: {joined(notes)}.",
     )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 
 from tasks.emotion.catalogue.selection import Selection
 from tasks.emotion.contracts.latent import Gain, LatentModality, LatentOutputs
 from tasks.emotion.sections.figures import latent as draw
-from tasks.report.blocks import Cell, Figure, Grid, Picture, Prose, Section, count, grid, signed
-from tasks.report.drawing import svg
+from tasks.report.blocks import Cell, Figure, Grid, Prose, Section, count, grid, signed
 
 NAMES = {"audio": "sound", "lyrics": "lyrics"}
 PANELS = {
@@ -72,8 +69,8 @@ def _map(selection: Selection, points: pd.DataFrame) -> Figure:
     ]
     paths = [path for path in paths if len(path.points)]
     return Figure(
-        (Picture(draw.career_map("latent-map", points, paths)),),
-        "Years of careers on the map of sound. Grey: all years; darker where there are more. Choose an "
+        (draw.career_map(points, paths).picture(),),
+        "Years of careers on the map of sound. Shaded: all years; stronger where there are more. Choose an "
         "artist to see one career; a point shows its year on hover. Uncertainty: a year of few songs can "
         "lie far from its neighbours by chance.",
     )
@@ -82,12 +79,9 @@ def _map(selection: Selection, points: pd.DataFrame) -> Figure:
 def _panels(name: str, table: pd.DataFrame) -> Figure:
     dimensions = PANELS[name]
     alt = f"Expected {', '.join(dimensions)} over the map of {NAMES[name]}."
-    picture = svg(
-        f"latent-panels-{name}", (8.4, 2.4), alt,
-        partial(draw.panels, grid=table[table["modality"] == name], dimensions=dimensions),
-    )  # fmt: skip
+    chart = draw.panels(name, table[table["modality"] == name], dimensions, alt)
     return Figure(
-        (Picture(picture),),
+        (chart.picture(),),
         f"What the places of the map of {NAMES[name]} stand for: the expected measure, in standard "
         "deviations. Straight, parallel bands would mean that a linear map does as well.",
     )

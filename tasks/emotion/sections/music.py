@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 
 from tasks.emotion.changepoint import MAUCH_2015, ChangepointOutputs
 from tasks.emotion.contracts.changes import ChangepointMetrics, WholeMetrics
 from tasks.emotion.preprocess import PreprocessOutputs
-from tasks.emotion.sections.figures import history as draw
+from tasks.emotion.sections.figures import music as draw
 from tasks.report.blocks import (
     Figure,
     Grid,
@@ -22,7 +20,6 @@ from tasks.report.blocks import (
     plural,
     share,
 )
-from tasks.report.drawing import svg
 
 SOURCES = {"music": "All music", "charts": "The US charts"}
 MAUCH = "Mauch et al. (2015)"
@@ -179,20 +176,25 @@ def _figure(name: str, years: pd.DataFrame, changes: pd.DataFrame, metrics: Chan
     }
     first, last = series["levels"]["year"].min(), series["levels"]["year"].max()
     rows = years[(years["source"] == name) & years["year"].isin(series["levels"]["year"])].sort_values("year")
-    picture = svg(
-        f"music-{name}", (8.2, 5.4),
+    text = (
         f"{SOURCES[name]}, {first} to {last}: valence, energy, danceability and acousticness by year, and "
-        f"the probability of a change in each year. {_summary(name, metrics)}",
-        partial(draw.music, years=rows, changes=series, marked=MAUCH_2015),
-    )  # fmt: skip
+        f"the probability of a change in each year. {_summary(name, metrics)}"
+    )
+    charts = [draw.means(name, rows, MAUCH_2015, text)]
+    heads = ["Yearly means"]
+    for label, part in series.items():
+        alt = f"{SOURCES[name]}: probability of a change of the {label} by year. {_summary(name, metrics)}"
+        charts.append(draw.posterior(f"music-{name}-{label}", part, rows, MAUCH_2015, alt))
+        heads.append(f"Probability of a change, {label}")
+    picture = "".join(f"<h4>{head}</h4>{chart.html()}" for head, chart in zip(heads, charts, strict=True))
     return Figure(
         (Picture(picture),),
         f"{SOURCES[name]}, {first}–{last}: yearly means with 95% intervals (shaded), from "
         f"{count(rows['n_songs'].sum())} songs, {count(rows['n_songs'].min())} to "
         f"{count(rows['n_songs'].max())} per year. Below: the posterior probability that a new period begins "
-        "in that year; dark bars are the changes of the most probable segmentation. Dashed: the stylistic "
-        f"revolutions of {MAUCH} in the US charts. Uncertainty: the probabilities are exact given the model "
-        "of constant periods; they say nothing about the cause of a change.",
+        "in that year; coloured bars are the changes of the most probable segmentation. Dashed: the "
+        f"stylistic revolutions of {MAUCH} in the US charts. Uncertainty: the probabilities are exact given "
+        "the model of constant periods; they say nothing about the cause of a change.",
     )
 
 

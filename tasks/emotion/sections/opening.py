@@ -54,8 +54,8 @@ def _careers(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, cau
     metrics = changepoint.changepoint.careers
     text = (
         f"Of {count(preprocess.careers['artist_id'].nunique())} artists, {count(metrics.careers)} have "
-        f"enough years to look for a change of character, and {count(metrics.changed)} show one that chance and "
-        "persistence do not explain"
+        f"enough years to look for a change of character, and {count(metrics.changed)} show one that chance "
+        "and persistence do not explain"
     )
     scope = causal.causal.granger.get("influencer->follower")
     if scope is not None and scope.significant == 0:

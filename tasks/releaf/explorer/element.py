@@ -156,7 +156,7 @@ def _matrix(city: str, rows: pd.DataFrame, data: dict[str, Any]) -> dict[str, An
                 "place": data["bins"].index(true),
                 "cells": [
                     {"name": name, "place": data["bins"].index(name), "names": int(counts.loc[true, name]),
-                     "right": true == name, "shade": round(12 + 38 * shares[i, j])}
+                     "right": true == name, "shade": round(12 + 33 * shares[i, j])}
                     for j, name in enumerate(given)
                 ],
             }

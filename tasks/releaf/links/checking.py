@@ -19,6 +19,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 from scipy.stats import binomtest
 
+from releaf.names import fold
 from releaf.spelling import key
 from releaf.suggestions import FEWEST_STEPS, MOST_STEPS, is_general
 
@@ -65,19 +66,35 @@ class Precision:
         return float(bounds.low), float(bounds.high)
 
 
-def draw(recommendations: pd.DataFrame, names: Mapping[str, str], number: int, seed: int) -> pd.DataFrame:
-    """Return `number` pairs of one kind, one from each of equal parts of the ranking.
+def draw(
+    recommendations: pd.DataFrame, names: Mapping[str, str], numbers: Mapping[str, int], seed: int
+) -> pd.DataFrame:
+    """Return pairs to judge, one from each of equal parts of the ranking.
 
     Pairs with a general name, and with a path that is too short or too long, are left out before.
+
+    Parameters
+    ----------
+    recommendations : DataFrame
+        As `tasks.releaf.links.reasons.Recommendations`.
+    names : mapping of str to str
+        Name of each node.
+    numbers : mapping of str to int
+        Pairs to draw of each kind.
     """
-    table = recommendations.assign(name=recommendations["item"].map(names))
-    table = table[table["steps"].between(FEWEST_STEPS, MOST_STEPS) & ~table["name"].map(is_general)]
-    table = table.sort_values(["score", "item", "target"], ascending=[False, True, True])
-    pairs = table["name"].map(key) + "|" + table["target_name"].map(key)
-    table = table[~pairs.duplicated()].reset_index(drop=True)
-    bounds = np.linspace(0, len(table), number + 1).round().astype(int)
     rng = np.random.default_rng(seed)
-    return table.loc[[rng.integers(low, high) for low, high in pairwise(bounds)]]
+    table = recommendations.assign(name=recommendations["item"].map(names))
+    fit = table["steps"].between(FEWEST_STEPS, MOST_STEPS)
+    fit &= ~(table["name"].map(is_general) | table["target_name"].map(is_general))
+    ranked = table[fit].sort_values(["score", "item", "target"], ascending=[False, True, True])
+    pairs = ranked["kind"] + "|" + ranked["name"].map(fold) + "|" + ranked["target_name"].map(fold)
+    ranked = ranked[~pairs.duplicated()]
+    drawn = []
+    for kind, number in numbers.items():
+        rows = ranked[ranked["kind"] == kind].reset_index(drop=True)
+        bounds = np.linspace(0, len(rows), number + 1).round().astype(int)
+        drawn.append(rows.loc[[rng.integers(low, high) for low, high in pairwise(bounds)]])
+    return pd.concat(drawn, ignore_index=True)
 
 
 def checked(labels: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:

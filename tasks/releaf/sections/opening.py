@@ -63,7 +63,7 @@ def opening(explored: Explored, answered: EvaluateOutputs, score: StreamScore) -
             Figure(
                 (Picture(element.bars(tested, mistakes, STYLE)),),
                 "Share of held-out names whose bin is right, by city and by the bin on the list; the bar is "
-                f"the 95% interval. A red square marks less than {share(element.WEAK)}. Choose a bin to see "
+                f"the 95% interval. A diamond marks less than {share(element.WEAK)}. Choose a bin to see "
                 "its mistakes.",
                 title="How often is it right?",
             ),

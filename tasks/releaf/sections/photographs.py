@@ -200,13 +200,16 @@ def reliability(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_confusion(figure: matplotlib.figure.Figure, counts: pd.DataFrame) -> None:
-    """Draw the counts as a grid; a darker cell holds a larger share of its row."""
+    """Draw the counts as a grid; a darker cell holds a larger share of its row.
+
+    The scale ends far above 1, so that the text has contrast in every cell.
+    """
     axes = figure.subplots()
     values = counts.to_numpy()
     shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
     edges = np.arange(len(counts) + 1) - 0.5
     axes.pcolormesh(
-        edges, edges, shares, cmap="Blues", vmin=0, vmax=1.3
+        edges, edges, shares, cmap="Blues", vmin=0, vmax=2.2
     )  # pcolormesh draws paths; imshow embeds a PNG
     axes.set_aspect("equal")
     axes.invert_yaxis()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from tasks.releaf.passages.metrics import RetrieveMetrics, SystemMetrics
@@ -182,29 +182,32 @@ def _grid(metrics: RetrieveMetrics) -> list[Block]:
     if not metrics.grid:
         return []
     best = max(metrics.grid, key=lambda point: point.ndcg_10)
-    picture = svg(
-        "search-grid",
-        (8.2, 3.2),
-        f"nDCG@10 by weight of the dense scores; highest at {best.w_dense:g}.",
-        lambda figure: draw_grid(figure, metrics),
-    )
+    pictures = (
+        Picture(
+            svg(f"search-grid-{place}", (4.2, 3.0),
+                f"{MEASURES[key]} by weight of the dense scores, with and without feedback; the best "
+                f"nDCG@10 is at {best.w_dense:g}.", partial(draw_grid, metrics=metrics, key=key)),
+            title=f"{MEASURES[key]} by weight",
+        )
+        for place, key in enumerate(("ndcg_10", "right_stream"))
+    )  # fmt: skip
     return [
         Figure(
-            (Picture(picture),),
+            tuple(pictures),
             f"Weight of the dense scores in the fusion, on train and dev names: {best.w_dense:g} with "
             f"{plural(best.feedback, 'document')} of feedback ranks best (nDCG@10 {best.ndcg_10:.3f}). "
             "0 is BM25 alone, 1 dense vectors alone.",
+            tile=20,
         )
     ]
 
 
-def draw_grid(figure: matplotlib.figure.Figure, metrics: RetrieveMetrics) -> None:
-    """Draw nDCG@10 and right bins by weight, without and with feedback."""
+def draw_grid(figure: matplotlib.figure.Figure, metrics: RetrieveMetrics, key: str) -> None:
+    """Draw a measure by weight, without and with feedback."""
     points = pd.DataFrame([point.model_dump() for point in metrics.grid])
-    panels = np.atleast_1d(figure.subplots(1, 2))
-    for axes, key in zip(panels, ("ndcg_10", "right_stream"), strict=True):
-        for feedback, rows in points.groupby("feedback"):
-            label, colour = (f"feedback of {feedback}", VERMILION) if feedback else ("no feedback", BLUE)
-            axes.plot(rows["w_dense"], rows[key], "o-", ms=4, color=colour, label=label)
-        axes.set(xlabel="weight of the dense scores", ylabel=MEASURES[key])
-    label_once(panels[-1], ncols=2)
+    axes = figure.subplots()
+    for feedback, rows in points.groupby("feedback"):
+        label, colour = (f"feedback of {feedback}", VERMILION) if feedback else ("no feedback", BLUE)
+        axes.plot(rows["w_dense"], rows[key], "o-", ms=4, color=colour, label=label)
+    axes.set(xlabel="weight of the dense scores", ylabel=MEASURES[key])
+    label_once(axes, ncols=2)

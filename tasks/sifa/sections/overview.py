@@ -22,7 +22,8 @@ WORDS = {"loss": "pays", "gain": "costs", "not shown": "not shown"}
 
 def sentences(evaluate: Evaluation) -> tuple[str, str, str]:
     """Return what the page asks, which parts pay, and how the whole compares."""
-    pays, hurts = [], []
+    pays: list[str] = []
+    hurts: list[str] = []
     for question in QUESTIONS:
         counts = _verdicts(evaluate, question.variant)
         if counts:
@@ -45,7 +46,7 @@ def sentences(evaluate: Evaluation) -> tuple[str, str, str]:
 
 
 def figures(evaluate: Evaluation) -> tuple[Figure, ...]:
-    """Return the figures of parts by sets, of the whole, and of attacks; what was measured of them."""
+    """Return the figures of the parts, of the whole, and of attacks."""
     drawn = (_parts(evaluate), _whole(evaluate), attack_figure(evaluate))
     return tuple(figure for figure in drawn if figure is not None)
 
@@ -84,7 +85,7 @@ def _parts(evaluate: Evaluation) -> Figure | None:
 
 
 def _whole(evaluate: Evaluation) -> Figure | None:
-    """Return the figure of the whole architecture against the strongest baseline of each set."""
+    """Return the figure of the whole against the strongest baselines."""
     gains = {
         f"{set_name(name)}: {variant_name(scores.strongest)}": (scores, scores.gains[scores.strongest])
         for name, scores in evaluate.sets.items()

@@ -17,9 +17,10 @@ from toys import HERE, commit, make_repository
 
 from statewright.record import history, runs, tracking
 from statewright.record.artifacts import LARGEST_LOG, log_end_of, table_as_csv
-from statewright.record.experiment import open_record
+from statewright.record.experiment import experiment_ids, open_record
 from statewright.record.masking import mask_record
 from statewright.record.outputs import LARGEST_TABLE, files_of
+from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.store import local_uri
 from statewright.record.tracking import StageRecord
 from statewright.record.trials import trials_of
@@ -83,11 +84,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Any, Any
     pd.DataFrame({"city": ["a, b", None], "right": [0.5, 1.0]}).to_parquet(root / "table.parquet")
     head = commit(root)
     record = open_record(root)
-    tracking.start_parent(record, "toy", {"statewright.workflow": "w"}, {"stages": {"song-train": "must"}})
+    plan = {"stages": {"song-train": {"verdict": "must"}}}
+    tracking.start_parent(record, ParentRecord("toy", tags={"statewright.workflow": "w"}, plan=plan))
     assert record.parent_id is not None
     run_id = tracking.record_stage(record, record_of(root))
     metrics = {"score.json:n": 3.0, "score.json:bad": float("nan")}
-    tracking.end_parent(record, "FINISHED", tags={"statewright.state.after": "s"}, metrics=metrics)
+    tracking.end_parent(record, "FINISHED", ParentEnd(tags={"statewright.state.after": "s"}, metrics=metrics))
     client = record.client
     return root, head, client.get_run(record.parent_id), client.get_run(run_id)
 
@@ -153,7 +155,7 @@ class TestRecord:
         assert parent.data.tags["mlflow.source.git.commit"] == head
         assert parent.data.metrics == {"score.json:n": 3.0}
         (plan,) = (root / ".statewright" / "mlflow" / "artifacts").rglob("plan.json")
-        assert json.loads(plan.read_text()) == {"stages": {"song-train": "must"}}
+        assert json.loads(plan.read_text()) == {"stages": {"song-train": {"verdict": "must"}}}
 
     def test_the_child_run_has_inputs_outputs_and_reasons(self, store: Any) -> None:
         _, head, parent, child = store
@@ -292,10 +294,10 @@ ready = Path(sys.argv[4])
 while len(list(ready.glob("ready-*"))) < 2:
     time.sleep(0.01)
 record = t.open_record(root)
-t.tracking.start_parent(record, me, {}, {})
+t.tracking.start_parent(record, t.ParentRecord(me))
 for n in range(5):
     t.tracking.record_stage(record, t.record_of(root, params={"n": n, "me": me}))
-t.tracking.end_parent(record, "FINISHED", tags={}, metrics={f"m{n}": float(n) for n in range(50)})
+t.tracking.end_parent(record, "FINISHED", t.ParentEnd(metrics={f"m{n}": float(n) for n in range(50)}))
 """
 
 
@@ -397,3 +399,12 @@ def test_a_metric_that_cannot_be_recorded_leaves_the_others(tmp_path: Path) -> N
     data = record.client.get_run(run_id).data
     assert data.metrics == {"number": 5.0, "rmse": 0.5, "___": 1.0, "loss": 0.5, "seconds": 12.5}
     assert data.params["width"] == "3"
+
+
+@pytest.mark.slow
+def test_the_experiments_of_a_repository_are_its_own(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "my_so'ngs", {})
+    own = [open_record(root, experiment=name) for name in ("my_so'ngs", "my_so'ngs/fit")]
+    for name in ("my-so'ngs/fit", "my_so'ngs2", "x/my_so'ngs/fit"):
+        open_record(root, experiment=name)
+    assert sorted(experiment_ids(own[0].client, root)) == sorted(record.experiment_id for record in own)

@@ -13,8 +13,9 @@ from toys import commit, inside, make_repository, write
 
 from statewright.record.outputs import files_of
 from statewright.record.plots import points_of
+from statewright.repository.artifacts import artifact_tags
 from statewright.repository.declaration import declare, open_repository
-from statewright.repository.metrics import artifact_tags, read_metrics, stage_metrics, with_definitions
+from statewright.repository.metrics import read_metrics, stage_metrics, with_definitions
 
 ODD = {
     "acc@5": 0.5,

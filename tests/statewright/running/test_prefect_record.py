@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -10,12 +11,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from toys import make_repository
+from toys import make_repository, run_here
 
 from statewright.planning.plan import Plan
+from statewright.repository.declaration import Repository
 from statewright.running import prefect_record
+from statewright.running.live_log import LiveLog
+from statewright.running.prefect_events import ERROR, INFO, WARNING
 from statewright.running.prefect_record import PrefectRecord, start_record
 from statewright.session import open_session
 from statewright.workflow import Workflow
@@ -24,9 +29,12 @@ FILES = {
     "dvc.yaml": """
 stages:
   first: {cmd: echo 1 > a, outs: [a]}
-  second: {cmd: echo 2 > b, deps: [a], outs: [b], meta: {retries: 1}}
-"""
+  second: {cmd: echo 2 > b, deps: [a], outs: [b], params: [rate, token], meta: {retries: 1}}
+""",
+    "params.yaml": "rate: 0.5\ntoken: abc\n",
 }
+
+Planned = tuple[Repository, Workflow, Plan]
 
 
 @dataclass
@@ -56,7 +64,8 @@ class Server:
     def answer(self, path: str, body: Any) -> Any:
         self.requests.append((path, body))
         if path == "/task_runs/count":
-            return len([name for _, name in self.states() if name in ("Completed", "Failed")])
+            ended = ("Completed", "Skipped", "Failed")
+            return len([name for _, name in self.states() if name in ended])
         return {"/admin/version": "3.8.8", "/flows/": {"id": "flow"}, "/flow_runs/": {"id": "run"}}.get(path)
 
 
@@ -90,16 +99,16 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def planned(tmp_path: Path) -> tuple[Workflow, Plan]:
+def planned(tmp_path: Path) -> Planned:
     session = open_session(make_repository(tmp_path / "repo", FILES), ())
-    return session.workflow, session.plan
+    return session.repository, session.workflow, session.plan
 
 
 def begin(
-    planned: tuple[Workflow, Plan], server: Server, patch: pytest.MonkeyPatch, prefect: str = "auto"
+    planned: Planned, server: Server, patch: pytest.MonkeyPatch, prefect: str = "auto"
 ) -> PrefectRecord:
     patch.setenv("PREFECT_API_URL", server.address)
-    record = start_record("toy", *planned, prefect, Path("server.log"))
+    record = start_record(*planned, "toy", prefect, Path("server.log"))
     assert record is not None
     return record
 
@@ -112,18 +121,21 @@ def wait_for(condition: Any) -> None:
 
 
 def test_states_times_and_logs_arrive_in_order(
-    planned: tuple[Workflow, Plan], server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = time.time()
     record = begin(planned, server, monkeypatch)
-    first, second = (planned[0].stages[name] for name in ("first", "second"))
+    first, second = (planned[1].stages[name] for name in ("first", "second"))
+    live = LiveLog(record.log)
     (tmp_path / "log").write_text("10%\r100%\n\nwritten\n")
     record.running(first)
-    record.log("first", tmp_path / "log")
+    live.output("first", ["100%", "", "written"])
+    live.end("first", tmp_path / "log", failed=False)
     record.completed(first, "ran")
     record.running(second)
     record.failed(second, "no", final=False)
     record.running(second)
+    live.end("second", tmp_path / "log", failed=True)
     record.failed(second, "no again", final=True)
     assert record.close("FAILED", "stage 'second': no again") is None
     assert server.states() == [
@@ -146,11 +158,20 @@ def test_states_times_and_logs_arrive_in_order(
     assert last["task_inputs"]["wait_for"] == [{"input_type": "task_run", "id": first_id}]
     assert 0 <= last["total_run_time"] <= time.time() - before
     logs = server.sent("/logs/")
-    assert [(log["message"], log["task_run_id"]) for log in logs] == [
-        ("100%", first_id),
-        ("written", first_id),
-        ("stage 'second': no again", None),
+    assert [(log["level"], log["message"]) for log in logs if log["task_run_id"] == first_id] == [
+        (INFO, "why: never run here"),
+        (INFO, "100%"),
+        (INFO, "written"),
     ]
+    assert [(log["level"], log["message"]) for log in logs if log["task_run_id"] != first_id] == [
+        (INFO, "why: never run here; after first"),
+        (WARNING, "no"),
+        (ERROR, f"the last lines of {tmp_path}/log:\n10%\n100%\nwritten"),
+        (ERROR, "no again"),
+        (ERROR, "stage 'second': no again"),
+    ]
+    times = [log["timestamp"] for log in logs]
+    assert times == sorted(set(times))  # Prefect's page sorts by time
     (end,) = (body for path, body in server.requests if path == "/flow_runs/run/set_state")
     assert end["state"]["type"] == "FAILED"
     assert record.flow_run == {
@@ -159,13 +180,56 @@ def test_states_times_and_logs_arrive_in_order(
     }
 
 
+def body(server: Server, path: str) -> Any:
+    (found,) = (body for at, body in server.requests if at == path)
+    return found
+
+
+def test_names_tags_and_parameters_say_what_runs(
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "checkout", "-q", "-b", "trial"], cwd=planned[0].root, check=True)
+    record = begin(planned, server, monkeypatch)
+    assert record.close("COMPLETED") is None
+    assert body(server, "/flows/") == {"name": "repo: toy"}
+    run = body(server, "/flow_runs/")
+    assert run["name"] == "first run"
+    assert run["tags"] == ["repository: repo", "branch: trial"]
+    assert run["parameters"] == {
+        "options": {"all_pipelines": True},
+        "params": {"params.yaml": {"rate": 0.5, "token": "***"}},
+    }
+
+
+def test_a_stage_that_is_up_to_date_is_shown_as_skipped(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(tmp_path / "repo", FILES)
+    run_here(root)
+    (root / "params.yaml").write_text("rate: 0.7\ntoken: abc\n")
+    session = open_session(root, ["second"])
+    monkeypatch.setenv("PREFECT_API_URL", server.address)
+    record = start_record(
+        session.repository, session.workflow, session.plan, "statewright", "auto", Path("log")
+    )
+    assert record is not None
+    assert record.close("COMPLETED") is None
+    assert server.states() == [("first", "Skipped")]
+    assert body(server, "/flows/") == {"name": "repo"}
+    run = body(server, "/flow_runs/")
+    assert (run["name"], run["tags"][:2]) == ("rate 0.5 -> 0.7", ["repository: repo", "target: second"])
+    plan = body(server, "/artifacts/")
+    assert (plan["key"], plan["type"], plan["flow_run_id"]) == ("repo-plan", "markdown", "run")
+    assert "| second | must |" in plan["data"] and "| first | skip |" in plan["data"]
+
+
 def test_a_server_that_fails_for_a_while_loses_nothing(
-    planned: tuple[Workflow, Plan], server: Server, monkeypatch: pytest.MonkeyPatch
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = begin(planned, server, monkeypatch)
     wait_for(lambda: record.flow_run)
     server.status = 503
-    stage = planned[0].stages["first"]
+    stage = planned[1].stages["first"]
     record.running(stage)
     record.completed(stage, "ran")
     threading.Timer(1, lambda: setattr(server, "status", 200)).start()
@@ -175,7 +239,7 @@ def test_a_server_that_fails_for_a_while_loses_nothing(
 
 @pytest.mark.parametrize("how", ["hangs", "answers 503"])
 def test_what_a_server_lacks_is_named_after_a_bounded_wait(
-    planned: tuple[Workflow, Plan], server: Server, monkeypatch: pytest.MonkeyPatch, how: str
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     record = begin(planned, server, monkeypatch)
     wait_for(lambda: record.flow_run)
@@ -183,14 +247,14 @@ def test_what_a_server_lacks_is_named_after_a_bounded_wait(
         server.hang.set()
     else:
         server.status = 503
-    record.running(planned[0].stages["first"])
+    record.running(planned[1].stages["first"])
     problem = record.close("COMPLETED")
     assert problem is not None
     assert "lacks the latest states of 1 stages (first) and the end of the run" in problem
 
 
 def test_another_program_on_the_port_is_left_alone(
-    planned: tuple[Workflow, Plan], server: Server, monkeypatch: pytest.MonkeyPatch
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "answer", lambda path, body: server.requests.append((path, body)))
     record = begin(planned, server, monkeypatch)
@@ -200,7 +264,7 @@ def test_another_program_on_the_port_is_left_alone(
 
 
 def test_a_killed_run_is_shown_as_crashed(
-    planned: tuple[Workflow, Plan], server: Server, monkeypatch: pytest.MonkeyPatch
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = begin(planned, server, monkeypatch)
     wait_for(lambda: record.flow_run)
@@ -216,13 +280,13 @@ def test_a_killed_run_is_shown_as_crashed(
     [("never", "http://127.0.0.1:9/api", False), ("auto", None, False), ("auto", "named", True)],
 )
 def test_the_setting_decides_whether_there_is_a_record(
-    planned: tuple[Workflow, Plan],
+    planned: Planned,
     monkeypatch: pytest.MonkeyPatch,
     prefect: str,
     server_address: str | None,
     is_recorded: bool,
 ) -> None:
     monkeypatch.setattr(prefect_record, "find_server", lambda: (server_address, server_address is not None))
-    monkeypatch.setattr(prefect_record, "PrefectRecord", lambda assignment: assignment)
-    record = start_record("toy", *planned, prefect, Path("server.log"))
+    monkeypatch.setattr(prefect_record, "PrefectRecord", lambda _: Mock())
+    record = start_record(*planned, "toy", prefect, Path("server.log"))
     assert (record is not None) is is_recorded

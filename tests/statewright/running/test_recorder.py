@@ -15,6 +15,7 @@ from toys import commit, make_repository, statewright
 
 from statewright.record import journal
 from statewright.record.experiment import open_record
+from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.tracking import StageRecord
 from statewright.running import recorder
 from statewright.running.recorder import Recorder, resume, wait_until_recorded
@@ -44,11 +45,11 @@ def stage_record(root: Path, started: float = 1000.0, **more: Any) -> StageRecor
 def run(root: Path, *, name: str = "toy", end: bool = True) -> str:
     """Write the journal of a run with two stages and return its name."""
     writer = Recorder(root)
-    writer.start(name, {"statewright.workflow": "w"}, {"stages": {}})
+    writer.start([ParentRecord(name, tags={"statewright.workflow": "w"}, params={"lr": 0.1})])
     writer.stage(stage_record(root))
     writer.stage(stage_record(root, 2000.0, status="restored"))
     if end:
-        writer.end(failed=False, tags={}, metrics={"score.json:rmse": 0.5}, schedule=SCHEDULE)
+        writer.end([ParentEnd(metrics={"rmse": 0.5}, schedule=SCHEDULE)])
     name_of_journal, _ = writer.close()
     assert name_of_journal is not None
     return name_of_journal
@@ -73,7 +74,7 @@ def test_a_run_is_recorded_with_the_times_and_the_commit_of_the_run(root: Path) 
     assert parent.info.run_name == "toy" and parent.info.status == "FINISHED"
     assert before - 0.01 <= parent.info.start_time / 1000 <= parent.info.end_time / 1000 <= after
     assert parent.data.tags["mlflow.source.git.commit"] != head
-    assert parent.data.metrics == {"score.json:rmse": 0.5, "seconds.predicted": 1.0, "seconds.actual": 2.0}
+    assert parent.data.metrics == {"rmse": 0.5, "seconds.predicted": 1.0, "seconds.actual": 2.0}
     assert [child.data.tags["statewright.status"] for child in children] == ["ran", "restored"]
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
     assert all(child.data.metrics["rmse"] == 0.5 for child in children)
@@ -210,7 +211,7 @@ def test_a_full_disk_is_reported_and_stops_nothing(root: Path, monkeypatch: pyte
 
     monkeypatch.setattr(journal.Journal, "append", full)
     writer = Recorder(root)
-    writer.start("toy", {}, {})
+    writer.start([ParentRecord("toy")])
     writer.stage(stage_record(root))
     name, problem = writer.close()
     assert name is None and problem == "the journal cannot be written: [Errno 28] No space left on device"
@@ -253,7 +254,7 @@ def test_a_run_with_nothing_to_do_completes_the_record(root: Path) -> None:
 def test_waiting_ends_when_the_recorder_cannot_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for a run that is active, nor start processes without end."""
     active = Recorder(root)
-    active.start("active", {}, {})
+    active.start([ParentRecord("active")])
     assert wait_until_recorded(root, timeout_s=5) is None
     monkeypatch.setattr(sys, "executable", "/bin/false")
     run(root)

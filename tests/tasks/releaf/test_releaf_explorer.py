@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from browser import chromium
 from sklearn.metrics import confusion_matrix
 
 from releaf.names import fold
@@ -19,7 +20,6 @@ from tasks.releaf.explorer.script import SCRIPT, STYLE
 from tasks.report.blocks import Figure, Opening, Picture
 from tasks.report.page import report_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<img src=x onerror=alert(1)>"
 ITEMS = [
     ("Toronto", "glass bottle", "Blue Bin", "train"), ("Seattle", "Glass Bottle", "Recycle", "train"),
@@ -134,14 +134,8 @@ def page(tested: pd.DataFrame, lists: Lists, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
@@ -157,7 +151,7 @@ def opened(browser: Any, page: Path) -> Iterator[Any]:
     tab.close()
 
 
-@pytest.mark.end_to_end
+@pytest.mark.slow
 def test_a_click_on_a_cell_lists_its_names(opened: Any):
     # A mistake is shown from the start.
     assert opened.locator("#mistakes .list li").count() == 1
@@ -172,7 +166,7 @@ def test_a_click_on_a_cell_lists_its_names(opened: Any):
     assert "Seattle: 1 name" in opened.locator("#mistakes .list h3").inner_text()
 
 
-@pytest.mark.end_to_end
+@pytest.mark.slow
 def test_a_click_on_a_bin_lists_all_its_mistakes(opened: Any):
     opened.locator("#bins a", has_text="Green Bin").click()
     assert opened.locator("#mistakes .list b").all_inner_texts() == ["Crème cake"]
@@ -180,7 +174,7 @@ def test_a_click_on_a_bin_lists_all_its_mistakes(opened: Any):
     assert opened.locator("#mistakes .list b").all_inner_texts() == []
 
 
-@pytest.mark.end_to_end
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -201,7 +195,7 @@ def test_the_search_folds_case_accents_plurals_and_spaces(opened: Any, text: str
     assert bool(names) == ("No list has" not in opened.locator("#find [role=status]").inner_text())
 
 
-@pytest.mark.end_to_end
+@pytest.mark.slow
 def test_a_found_item_shows_bins_test_and_ideas_and_nothing_is_clipped(opened: Any):
     opened.get_by_role("searchbox").fill("batteries")
     text = opened.locator("#find li").first.inner_text()
@@ -209,3 +203,27 @@ def test_a_found_item_shows_bins_test_and_ideas_and_nothing_is_clipped(opened: A
     opened.get_by_role("searchbox").fill("sunglasses")
     assert "Idea for reuse: Check it" in opened.locator("#find li").inner_text()
     assert opened.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def luminance(colour: list[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_in_the_table_have_contrast(browser: Any, page: Path, scheme: Any):
+    """Blend the colour of a cell with that below it, as a browser does."""
+    tab = browser.new_page(color_scheme=scheme)
+    tab.goto(page.as_uri())
+    cells = tab.evaluate("""() => [...document.querySelectorAll(".matrix button")].map((cell) =>
+      [getComputedStyle(cell).backgroundColor, getComputedStyle(cell.parentElement).backgroundColor,
+       getComputedStyle(cell).color])""")
+    tab.close()
+    assert len(cells) == 4
+    for mixed, under, ink in cells:
+        red, green, blue, alpha = map(float, re.findall(r"[\d.]+", mixed.removeprefix("color(srgb ")))
+        below, above = ([int(c) / 255 for c in re.findall(r"\d+", text)] for text in (under, ink))
+        shown = [alpha * c + (1 - alpha) * b for c, b in zip((red, green, blue), below, strict=True)]
+        low, high = sorted((luminance(shown), luminance(above)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (mixed, under, ink)

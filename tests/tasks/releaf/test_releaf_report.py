@@ -15,14 +15,15 @@ from statewright.contracts import check
 from statewright.functions.signature import is_named_tuple
 from tasks.releaf.contracts.raw import MATERIALS
 from tasks.releaf.params import ReportParams
+from tasks.releaf.questions import summarise
 from tasks.releaf.report import report
 from tasks.releaf.sections.photographs import reliability
 
 PARAMS = shipped_params(ReportParams, "releaf.report")
 EVIL = "<script>alert('x')</script>"
 SECTIONS = (
-    "findings", "assistant", "photographs", "unfamiliar", "graph", "search", "language", "serving",
-    "feedback", "corpus", "reproduce",
+    "findings", "questions", "assistant", "photographs", "unfamiliar", "graph", "search", "language",
+    "serving", "feedback", "corpus", "reproduce",
 )  # fmt: skip
 KINDS = ("uniform", "same type", "same type and degree", "whole type")
 
@@ -93,6 +94,18 @@ def answered() -> dict[str, Any]:
             "photographs": {"Toronto": right(0.96)},
         },
     }  # fmt: skip
+
+
+def questioned() -> dict[str, Any]:
+    """Return two questions, of which the held-out one is wrong and lacks a caution."""
+    table = pd.DataFrame(
+        [
+            ("jar", "Toronto", "plain", "develop", "Blue Bin", "Blue Bin", "right", False, False),
+            (f"vape {EVIL}", "Toronto", "brand", "held out", "HHW", "Garbage", "wrong", True, False),
+        ],
+        columns=["question", "city", "kind", "half", "bins", "answer", "verdict", "hazardous", "caution"],
+    )
+    return {"question_answers": table, "questions": summarise(table).model_dump()}
 
 
 def listed() -> dict[str, Any]:
@@ -271,7 +284,7 @@ def proposed() -> dict[str, Any]:
 def inputs() -> dict[str, Any]:
     """Small inputs that satisfy every contract of the stage."""
     files = {**sources(), **retrieved(), **answered(), **classified(), **linked(), **adapted(), **loaded(),
-             **proposed(), **listed()}  # fmt: skip
+             **proposed(), **listed(), **questioned()}  # fmt: skip
     hints = get_type_hints(report, include_extras=True)
     hints.pop("return")
     arguments: dict[str, Any] = {}
@@ -348,7 +361,7 @@ def test_elements_nest_and_links_have_targets(read: Reader, page: str):
 def test_text_from_the_data_is_escaped(page: str, read: Reader):
     assert page.count("<script") == 3  # that of the page itself, the mistakes and the items
     # Quarantine, a rejected picture, and a city: in a sentence, two tables, a heading, a button, a caption.
-    assert read.text.count(EVIL) == 8
+    assert read.text.count(EVIL) == 9
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
@@ -358,7 +371,7 @@ def test_the_same_inputs_give_the_same_bytes(inputs: dict[str, Any], page: str):
 
 def test_figures_and_tables_have_text_alternatives(read: Reader):
     pictures = [attrs for tag, attrs in read.tags if tag == "svg"]
-    assert len({picture["aria-label"] for picture in pictures}) == 5
+    assert len({picture["aria-label"] for picture in pictures}) == 6
     assert all(picture["role"] == "img" and len(picture["aria-label"] or "") > 20 for picture in pictures)
     tags = [tag for tag, _ in read.tags]
     assert tags.count("figcaption") == tags.count("figure")

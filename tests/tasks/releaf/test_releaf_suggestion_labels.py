@@ -71,16 +71,22 @@ def test_labels_meet_candidates_whatever_their_spelling():
 
 
 def test_one_pair_is_drawn_from_each_part_of_the_ranking():
+    places = np.arange(40)
     table = pd.DataFrame(
-        {"item": [f"n{k}" for k in range(40)], "target": "t", "target_name": "t", "steps": 3}
+        {"item": [f"n{k}" for k in places], "target": "t", "target_name": "lamp", "steps": 3}
     )
-    table["score"] = np.linspace(0.9, 0.5, 40)
-    names = {f"n{k}": f"thingamajig {k}" for k in range(40)}
-    drawn = draw(table, names, 10, seed=1)
-    places = [int(item[1:]) // 4 for item in drawn["item"]]
-    assert places == list(range(10))
-    assert draw(table, names, 10, seed=1).equals(drawn)
-    assert not draw(table, names, 10, seed=2).equals(drawn)
+    table = table.assign(score=0.9 - 0.01 * places, kind="reuse")
+    others = table.assign(kind="product")
+    both = pd.concat([table, others, table.assign(steps=9, score=0.99)], ignore_index=True)
+    names = {f"n{k}": f"thingamajig {k}" for k in places}
+    drawn = draw(both, names, {"reuse": 10, "product": 4}, seed=1)
+    parts = [
+        int(item[1:]) // (4 if kind == "reuse" else 10) for item, kind in drawn[["item", "kind"]].to_numpy()
+    ]
+    assert parts == [*range(10), *range(4)]
+    assert drawn["steps"].eq(3).all()
+    assert draw(both, names, {"reuse": 10, "product": 4}, seed=1).equals(drawn)
+    assert not draw(both, names, {"reuse": 10, "product": 4}, seed=2).equals(drawn)
 
 
 def test_the_constant_is_the_threshold_of_the_labels(labels: pd.DataFrame):

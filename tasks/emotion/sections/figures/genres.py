@@ -61,7 +61,7 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
     """Return the chart; radio buttons choose the measure."""
     genres = list(dict.fromkeys(table["genre"]))
     x = {"field": "decade", "type": "ordinal", "title": None, "axis": {"labelAngle": 0, "grid": False,
-         "labelExpr": "'’' + slice(toString(datum.value), 2)", "labelOverlap": False}}  # fmt: skip
+         "labelFontSize": 10, "labelOverlap": False}}  # fmt: skip
     y = {"field": "genre", "type": "nominal", "sort": genres, "title": None,
          "axis": {"grid": False, "labelLimit": 90}}  # fmt: skip
     spec = {
@@ -99,5 +99,6 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
             },
         ],
     }
-    height = 30 * len(genres) + 90
-    return Chart("genres", spec | {"height": {"step": 30}}, alt, {"cells": columns(table, 3)}, height)
+    height = 30 * len(genres)
+    data = {"cells": columns(table, 3)}
+    return Chart("genres", spec | {"height": height}, alt, data, height + 90)

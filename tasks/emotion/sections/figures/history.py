@@ -2,56 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from tasks.emotion.sections.figures.style import COLOURS, standard_error, typical_spread
-from tasks.report.drawing import GREY, INK, PALE, label_once
+from tasks.report.drawing import GREY, PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKERS = ("o", "s", "^", "D", "v")
-
-
-def music(
-    figure: Figure, years: pd.DataFrame, changes: dict[str, pd.DataFrame], marked: Sequence[int]
-) -> None:
-    """Draw yearly means of one source, and the posteriors of change below."""
-    tall, *flat = figure.subplots(1 + len(changes), 1, sharex=True, height_ratios=[3, *[1] * len(changes)])
-    for index, (dimension, colour) in enumerate(COLOURS.items()):
-        if dimension == "loudness":
-            continue
-        mean = years[f"{dimension}_mean"].to_numpy(float)
-        error = 1.96 * standard_error(years, dimension, typical_spread(years, dimension))
-        tall.fill_between(years["year"], mean - error, mean + error, color=colour, alpha=0.18, linewidth=0)
-        tall.plot(
-            years["year"], mean, color=colour, label=dimension, marker=MARKERS[index], markersize=2.6,
-            linewidth=1.3,
-        )  # fmt: skip
-    tall.set_ylim(0, 1)
-    tall.set_ylabel("yearly mean")
-    label_once(tall)
-    for axes, (name, rows) in zip(flat, changes.items(), strict=True):
-        posterior(axes, rows)
-        axes.set_ylabel(f"P(change)\n{name}", fontsize=8)
-    for axes in (tall, *flat):
-        for year in marked:
-            axes.axvline(year, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-    for year in marked:
-        tall.text(year, 0.01, f" {year}", fontsize=7.5, color=INK, ha="left", va="bottom")
-
-
-def posterior(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the probability of a change by year, dark for the best segmentation."""
-    colours = np.where(rows["is_map"], INK, "#8d98a3")
-    axes.bar(rows["year"], rows["probability"], width=0.85, color=colours, linewidth=0)
-    axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.5, 1])
 
 
 def plane(figure: Figure, rows: pd.DataFrame, path: pd.DataFrame, window: tuple[float, float]) -> None:

@@ -15,7 +15,7 @@ GENRES = 9
 """Genres with a line of the map, those with most ties."""
 FLOWS = 110
 """Largest flows that are drawn."""
-STEPS = 12
+STEPS = 14
 """Straight pieces of a curve."""
 EVERY = "all genres"
 
@@ -61,7 +61,9 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
         "layer": [
             {
                 "data": {"name": "curves"},
-                "mark": {"type": "line", "strokeCap": "round", "interpolate": "linear"},
+                "transform": [{"lookup": "flow", "from": {"data": {"name": "flows"}, "key": "flow",
+                               "fields": ["ties", "from", "to", "kind", "words"]}}],
+                "mark": {"type": "line", "strokeCap": "round", "interpolate": "cardinal"},
                 "encoding": {
                     "x": _decade("x", table),
                     "y": _line("y", names),
@@ -109,7 +111,13 @@ def chart(table: pd.DataFrame, alt: str) -> Chart:
             },
         ],
     }  # fmt: skip
-    data = {"curves": columns(curves(table, names), 2), "received": columns(received, 0)}
+    points = curves(table, names)
+    named = points.drop_duplicates("flow").drop(columns=["step", "x", "y"])
+    data = {
+        "curves": columns(points[["flow", "step", "x", "y"]], 2),
+        "flows": columns(named),
+        "received": columns(received, 0),
+    }
     return Chart("influence", spec, alt, data, 44 * len(names) + 110)
 
 

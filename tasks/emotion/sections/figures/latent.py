@@ -1,21 +1,17 @@
-"""Figures of the latent map: careers on it, and what its places mean."""
+"""Charts of the latent map: careers on it, and what its places mean."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tasks.report.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION, svg
+from tasks.report.charts import Chart, columns
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, INK)
+CELLS = 40
+"""Cells of the density along each axis."""
 
 
 class Path(NamedTuple):
@@ -25,66 +21,124 @@ class Path(NamedTuple):
     points: pd.DataFrame
 
 
-def panels(figure: Figure, grid: pd.DataFrame, dimensions: Sequence[str]) -> None:
-    """Draw the expected features over the map, one panel per dimension."""
-    axes = figure.subplots(1, len(dimensions), sharex=True, sharey=True)
-    for place, dimension in zip(np.atleast_1d(axes), dimensions, strict=True):
-        table = grid[grid["dimension"] == dimension].pivot(index="y", columns="x", values="value")
-        drawn = place.contourf(
-            table.columns, table.index, table, levels=np.linspace(-3, 3, 13), cmap="RdBu_r", extend="both"
-        )
-        place.set_title(dimension)
-    figure.colorbar(drawn, ax=axes, label="deviations from the mean", shrink=0.9, ticks=[-3, 0, 3])
+def career_map(points: pd.DataFrame, paths: Sequence[Path]) -> Chart:
+    """Return the map: the density of all releases, and the career of one artist."""
+    names = [path.name for path in paths]
+    careers = [path.points[["time", "x", "y"]].assign(artist=path.name) for path in paths]
+    table = pd.concat(careers) if careers else pd.DataFrame(columns=["time", "x", "y", "artist"])
+    edges = [np.linspace(*np.quantile(points[axis], [0.002, 0.998]), CELLS + 1) for axis in ("x", "y")]
+    counts = np.histogram2d(points["x"], points["y"], edges)[0].astype(int)
+    column, row = np.nonzero(counts)
+    cells = pd.DataFrame({"x": edges[0][column], "y": edges[1][row], "releases": counts[column, row]})
+    chosen = [{"filter": "datum.artist === artist"}]
+    x, y = _place("x"), _place("y")
+    order = {"field": "time", "type": "quantitative"}
+    spec: dict[str, Any] = {
+        "params": [
+            {
+                "name": "artist",
+                "value": names[0] if names else "",
+                "bind": {"input": "select", "options": names, "name": "Career of"},
+            }
+        ],
+        "layer": [
+            {
+                "data": {"name": "cells"},
+                "transform": _ends(*(float(edge[1] - edge[0]) for edge in edges)),
+                "mark": {"type": "rect", "tooltip": None},
+                "encoding": {
+                    "x": x,
+                    "x2": {"field": "x2"},
+                    "y": y,
+                    "y2": {"field": "y2"},
+                    "color": {
+                        "field": "releases",
+                        "type": "quantitative",
+                        "scale": {"type": "log"},
+                        "legend": None,
+                    },
+                },
+            },
+            {
+                "data": {"name": "careers"},
+                "transform": chosen,
+                "mark": {"type": "line", "color": "var(--chart-2)", "strokeWidth": 1.5, "opacity": 0.8},
+                "encoding": {"x": x, "y": y, "order": order},
+            },
+            {
+                "data": {"name": "careers"},
+                "transform": chosen,
+                "mark": {"type": "point", "filled": True, "color": "var(--chart-2)", "opacity": 1},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "tooltip": [
+                        {"field": "artist", "type": "nominal"},
+                        {"field": "time", "type": "nominal", "title": "year"},
+                    ],
+                },
+            },
+        ],
+    }
+    alt = f"Map of {len(points):,} releases; careers of {', '.join(names)}."
+    data = {"cells": columns(cells, 2), "careers": columns(table.astype({"time": int}), 2)}
+    return Chart("latent-map", spec, alt, data, 440)
 
 
-def career_map(name: str, points: pd.DataFrame, paths: Sequence[Path]) -> str:
-    """Return the map as HTML: all releases in grey, careers in colour.
+def panels(name: str, grid: pd.DataFrame, dimensions: Sequence[str], alt: str) -> Chart:
+    """Return the expected measure over the map; radio buttons choose the measure."""
+    table = grid[grid["dimension"].isin(dimensions)]
+    step = {axis: _step(table[axis]) for axis in ("x", "y")}
+    cells = table[["x", "y", "dimension", "value"]].assign(
+        x=table["x"] - step["x"] / 2, y=table["y"] - step["y"] / 2
+    )
+    spec = {
+        "data": {"name": "cells"},
+        "params": [
+            {
+                "name": "measure",
+                "value": dimensions[0],
+                "bind": {"input": "radio", "options": list(dimensions), "name": "Measure"},
+            }
+        ],
+        "transform": [{"filter": "datum.dimension === measure"}, *_ends(step["x"], step["y"])],
+        "mark": {"type": "rect", "tooltip": None},
+        "encoding": {
+            "x": _place("x"),
+            "x2": {"field": "x2"},
+            "y": _place("y"),
+            "y2": {"field": "y2"},
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "title": "deviations from the mean",
+                "scale": {"scheme": "blueorange", "domain": [-3, 3], "domainMid": 0, "clamp": True},
+                "legend": {"values": [-3, 0, 3], "gradientLength": 120},
+            },
+            "tooltip": {"field": "value", "type": "nominal"},
+        },
+    }
+    return Chart(f"latent-{name}", spec, alt, {"cells": columns(cells, 2)}, 360)
 
-    There is one radio button per artist. The page has no scripts: style rules show the chosen career,
-    at first that of the first artist, and every point has a tooltip.
-    """
-    from markupsafe import escape
 
-    alt = f"Map of {len(points):,} releases; careers of {', '.join(path.name for path in paths)}."
-    picture = svg(name, (7.2, 5.2), alt, partial(_draw_map, points=points, paths=paths))
-    for number, path in enumerate(paths):
-        for row, year in enumerate(path.points["time"]):
-            mark = f'id="{name}-career-{number}-{row}">'
-            picture = picture.replace(mark, f"{mark}<title>{escape(path.name)}, {int(year)}</title>")
-    rules = [f'.{name} [id^="{name}-career-"] {{ opacity: .12 }}']
-    buttons = []
-    for number, label in enumerate(["all", *(path.name for path in paths)]):
-        shown = f"{name}-career-" if number == 0 else f"{name}-career-{number - 1}-"
-        rules.append(f'#{name}-pick-{number}:checked ~ svg [id^="{shown}"] {{ opacity: 1 }}')
-        checked = " checked" if number == 1 else ""
-        buttons.append(
-            f'<input type="radio" name="{name}" id="{name}-pick-{number}"{checked}>'
-            f'<label for="{name}-pick-{number}"> {escape(label)} </label>'
-        )
-    picture = re.sub(r"(<svg\b[^>]*>)", lambda found: f"{found[1]}<style>{' '.join(rules)}</style>", picture)
-    return f'<div class="{name}" role="group" aria-label="Career to show">{"".join(buttons)}{picture}</div>'
+def _ends(width: float, height: float) -> list[dict[str, Any]]:
+    """Return the transforms that add the far corner of a cell."""
+    return [
+        {"calculate": f"datum.x + {width:.6g}", "as": "x2"},
+        {"calculate": f"datum.y + {height:.6g}", "as": "y2"},
+    ]
 
 
-def _draw_map(figure: Figure, points: pd.DataFrame, paths: Sequence[Path]) -> None:
-    axes = figure.subplots()
-    low, high = points[["x", "y"]].quantile(0.002), points[["x", "y"]].quantile(0.998)
-    axes.hexbin(
-        points["x"], points["y"], gridsize=36, mincnt=1, cmap="Greys", bins="log", linewidths=0,
-        extent=(low["x"], high["x"], low["y"], high["y"]), alpha=0.5,
-    )  # fmt: skip
-    axes.set_xlim(low["x"], high["x"])
-    axes.set_ylim(low["y"], high["y"])
-    for number, path in enumerate(paths):
-        colour, gid = COLOURS[number % len(COLOURS)], f"career-{number}-"
-        x, y = path.points["x"].to_numpy(), path.points["y"].to_numpy()
-        axes.plot(x, y, color=colour, linewidth=1, alpha=0.7, gid=f"{gid}line")
-        for row in range(len(x)):
-            axes.scatter(x[row], y[row], s=14, color=colour, gid=f"{gid}{row}")
-        for row in (0, len(x) - 1):
-            year = int(path.points["time"].iloc[row])
-            axes.annotate(
-                str(year), (x[row], y[row]), xytext=(3, 3), textcoords="offset points", color=colour,
-                fontsize=8, gid=f"{gid}year-{row}",
-            )  # fmt: skip
-    axes.set_xlabel("first latent dimension", color=GREY)
-    axes.set_ylabel("second latent dimension", color=GREY)
+def _place(field: str) -> dict[str, Any]:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": None,
+        "scale": {"zero": False, "nice": False},
+        "axis": {"grid": False, "labels": False, "ticks": False},
+    }
+
+
+def _step(values: pd.Series) -> float:
+    places = np.unique(values.to_numpy(float))
+    return float(np.diff(places).mean()) if len(places) > 1 else 1.0

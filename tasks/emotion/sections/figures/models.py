@@ -121,24 +121,6 @@ def granger_maps(
         axes.set_title(title, fontsize=8.5)
 
 
-def calibration(figure: Figure, rows: pd.DataFrame, bins: int) -> None:
-    """Draw measured against forecast values: density, and means of equal groups."""
-    axes = figure.subplots()
-    forecast, truth = rows["forecast"].to_numpy(float), rows["truth"].to_numpy(float)
-    low, high = np.quantile(np.concatenate([forecast, truth]), [0.005, 0.995])
-    axes.hexbin(
-        forecast, truth, gridsize=22, extent=(low, high, low, high), cmap="Greys", mincnt=1, bins="log",
-        linewidths=0.1, alpha=0.75,
-    )  # fmt: skip
-    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    groups = [group for group in np.array_split(np.argsort(forecast, kind="stable"), bins) if len(group)]
-    x = np.array([forecast[group].mean() for group in groups])
-    y = np.array([truth[group].mean() for group in groups])
-    error = np.array([1.96 * truth[group].std() / np.sqrt(len(group)) for group in groups])
-    axes.errorbar(x, y, error, fmt="o", color=VERMILION, markersize=4, elinewidth=1.3)
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="forecast", ylabel="measured")
-
-
 def differences(figure: Figure, scores: pd.DataFrame, dimensions: Sequence[str]) -> None:
     """Draw the RMSE minus that of the best baseline, in percent, with interval."""
     axes = figure.subplots()

@@ -43,5 +43,5 @@ def truths(figure: Figure, target: pd.Series, decision: pd.Series) -> None:
     axes.plot(target, decision, "o", color=BLUE, markersize=3, alpha=0.6, markeredgewidth=0)
     axes.set(xlabel="true value", ylabel="predicted value")
     axes.annotate(
-        "right", ends[-1:] * 2, (-4, -12), textcoords="offset points", ha="right", color=INK, fontsize=8
+        "right", (ends[1], ends[1]), (-4, -12), textcoords="offset points", ha="right", color=INK, fontsize=8
     )

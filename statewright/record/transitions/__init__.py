@@ -1,0 +1,1 @@
+"""Recorded runs with their stages, from MLflow and from pending journals."""

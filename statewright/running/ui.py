@@ -1,0 +1,267 @@
+"""The command `statewright ui`: servers of Prefect and MLflow on loopback.
+
+::
+
+    Prefect: http://127.0.0.1:4200/runs
+    MLflow:  http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning
+    runs of this repository appear live; Ctrl-C stops both servers
+
+The servers write to files, so these lines are all that a start prints. An error says the last lines of
+the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from statewright.record.store import local_uri, store_folder, tracking_uri
+from statewright.running.live_log import last_lines
+from statewright.running.mlflow_pages import latest_runs_page
+from statewright.running.prefect_api import NotPrefectError, PrefectApi
+from statewright.running.prefect_links import ask_ui
+from statewright.running.process import stop
+from statewright.running.run_pages import SETTING
+from statewright.running.servers import own_origin, prefect_command, wait_until_up
+from statewright.workflow import WorkflowError
+from statewright.workspace import control_folder
+
+USUAL_PREFECT_PORT = 4200
+"""Port on which a run looks for a server of its own accord."""
+SEARCHED_PORTS = 100
+STOPS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the servers like Ctrl-C; a terminal that closes sends the second one."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server to start.
+
+    Parameters
+    ----------
+    health : str
+        Address that answers when the server is ready.
+    """
+
+    name: str
+    url: str
+    health: str
+    command: Sequence[str]
+    log: Path
+
+
+def serve(root: Path, *, prefect_port: int, mlflow_port: int, browse: bool = False) -> int:
+    """Start the servers, print where the runs are, and wait until they are stopped.
+
+    MLflow's page is part of the extra `ui`; without it only Prefect's server is started.
+
+    Parameters
+    ----------
+    browse : bool
+        Whether to open the pages in the user's browser.
+
+    Returns
+    -------
+    int
+        0 after Ctrl-C, 1 if a server ends by itself.
+
+    Raises
+    ------
+    WorkflowError
+        If a port is in use; the message names the server that uses it.
+    """
+    with_mlflow = bool(find_spec("mlflow") and find_spec("flask"))
+    _check_ports(prefect_port, mlflow_port if with_mlflow else None)
+    for number in STOPS:
+        signal.signal(number, lambda *_: sys.exit(0))
+    servers = _servers(root, prefect_port, mlflow_port, with_mlflow=with_mlflow)
+    try:
+        with _started(servers, _environment(root, servers)) as processes:
+            for server, process in zip(servers, processes, strict=True):
+                _wait(server, process)
+            pages = _pages(servers)
+            for server, (page, note) in zip(servers, pages.items(), strict=True):
+                print(f"{server.name + ':':<8} {page}{note}")
+            print(_hint(servers), flush=True)
+            if browse:
+                _open(pages)
+            while True:
+                for server, process in zip(servers, processes, strict=True):
+                    if process.poll() is not None:
+                        print(_ending(server, process), file=sys.stderr)
+                        return 1
+                time.sleep(0.3)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _servers(root: Path, prefect_port: int, mlflow_port: int, *, with_mlflow: bool) -> list[_Server]:
+    logs = control_folder(root / ".statewright") / "logs"
+    url = f"http://127.0.0.1:{prefect_port}"
+    command = prefect_command(prefect_port, "warning")
+    servers = [_Server("Prefect", url, f"{url}/api/health", command, logs / "ui-prefect.log")]
+    if with_mlflow:
+        url = f"http://127.0.0.1:{mlflow_port}"
+        command = _mlflow_command(root, mlflow_port)
+        servers.append(_Server("MLflow", url, f"{url}/health", command, logs / "ui-mlflow.log"))
+    return servers
+
+
+def _mlflow_command(root: Path, port: int) -> list[str]:
+    store = control_folder(store_folder(root))
+    uri = tracking_uri(root)
+    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--allowed-hosts", "127.0.0.1,127.0.0.1:*,localhost,localhost:*"]
+    command += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
+    command += ["--default-artifact-root", (store / "artifacts").as_uri()]
+    return [*command, "--workers", "1"]
+
+
+def _environment(root: Path, servers: Sequence[_Server]) -> dict[str, str]:
+    """Return the environment of the servers."""
+    url = servers[0].url
+    mlflow = servers[1].url if len(servers) > 1 else None
+    return {
+        **os.environ,
+        **own_origin(int(url.rpartition(":")[2])),
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_UI_API_URL": f"{url}/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        SETTING: json.dumps({"root": str(root), "mlflow": mlflow}),
+    }
+
+
+@contextmanager
+def _started(
+    servers: Sequence[_Server], environment: dict[str, str]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start the servers, and stop them at the end of the block."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for server in servers:
+            server.log.parent.mkdir(parents=True, exist_ok=True)
+            with server.log.open("wb") as log:
+                processes.append(
+                    subprocess.Popen(
+                        server.command,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
+        yield processes
+    finally:
+        for number in (signal.SIGINT, *STOPS):  # a second Ctrl-C must not leave a server behind
+            signal.signal(number, signal.SIG_IGN)
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            stop(process)
+
+
+def _wait(server: _Server, process: subprocess.Popen[bytes]) -> None:
+    try:
+        wait_until_up(server.health, process)
+    except RuntimeError as error:
+        raise WorkflowError(
+            _ending(server, process)
+            if process.poll() is not None
+            else f"{server.name}: {error}; its log: {server.log}"
+        ) from error
+
+
+def _ending(server: _Server, process: subprocess.Popen[bytes]) -> str:
+    """Return that a server has ended, with the end of its log."""
+    lines = [f"{server.name}'s server ended with status {process.returncode}; its log: {server.log}"]
+    return "\n".join([*lines, *last_lines(server.log)])
+
+
+def _pages(servers: Sequence[_Server]) -> dict[str, str]:
+    """Return the page of each server that shows runs, with a note for the user."""
+    pages = {f"{servers[0].url}/runs": ""}
+    if len(servers) > 1:
+        page, found = servers[1].url, 1
+        with suppress(OSError, ValueError):
+            page, found = latest_runs_page(page)
+        pages[page] = "" if found else "   (no run is recorded yet)"
+    return pages
+
+
+def _open(pages: Iterable[str]) -> None:
+    """Open pages in the user's browser."""
+    opened = [webbrowser.open(page) for page in pages]
+    if not all(opened):
+        print("no browser was found; open these pages yourself", flush=True)
+
+
+def _hint(servers: Sequence[_Server]) -> str:
+    """Return how runs get to the page of Prefect, and how to stop the servers."""
+    if len(servers) > 1:
+        stops = "Ctrl-C stops both servers"
+    else:
+        stops = "Ctrl-C stops it; for MLflow's page: uv tool install 'statewright[ui]'"
+    url = servers[0].url
+    if url.endswith(f":{USUAL_PREFECT_PORT}"):
+        return f"runs on this machine appear live; {stops}"
+    return f"for runs to appear live: export PREFECT_API_URL={url}/api   ({stops})"
+
+
+def _check_ports(prefect_port: int, mlflow_port: int | None) -> None:
+    """Check that the ports are free.
+
+    Raises
+    ------
+    WorkflowError
+        If one is not; the message names the server that uses it.
+    """
+    if prefect_port == mlflow_port:
+        raise WorkflowError(f"--prefect-port and --mlflow-port are both {mlflow_port}; expected two ports")
+    for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
+        if port is None or _is_free(port):
+            continue
+        near = range(port + 1, min(port + SEARCHED_PORTS, 65536))
+        free = next((other for other in near if _is_free(other) and other != mlflow_port), None)
+        other = f"; to start another: statewright ui {option} {free}" if free else ""
+        raise WorkflowError(f"port {port} is in use: {_user_of(port)}{other}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (PermissionError, OverflowError) as error:
+            raise WorkflowError(f"port {port} cannot be used ({error}); expected 1024 to 65535") from error
+        except OSError:
+            return False
+    return True
+
+
+def _user_of(port: int) -> str:
+    """Return which server listens on a port, and what to do with it."""
+    url = f"http://127.0.0.1:{port}"
+    if ui := ask_ui(url):
+        return f"`statewright ui` of the repository '{ui['name']}' runs there; open {url}"
+    api = PrefectApi(f"{url}/api", timeout_s=2)
+    with suppress(OSError, NotPrefectError):
+        api.identify()
+        return f"a Prefect server, version {api.get('/admin/version')}, runs there; open {url}"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        latest_runs_page(url)
+        return f"an MLflow server runs there; open {url}"
+    return "another program runs there"
