@@ -117,8 +117,7 @@ def material_logits(
 
 def directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the unit vectors ``sqrt(x) / |sqrt(x)|`` of features (n, 1280)."""
-    vectors: NDArray[np.float32] = _rooted_views(features)[0].numpy() / LENGTH
-    return vectors
+    return (_rooted_views(features)[0].numpy() / LENGTH).astype(np.float32)
 
 
 def load_novelty(arrays: Arrays) -> Novelty:

@@ -45,7 +45,7 @@ class NoveltyOutputs(NamedTuple):
 
 def novelty(
     photos: Table[Photos],
-    vision_model: Annotated[Tensors, Shapes({}, more=True)],
+    vision_model: Annotated[Tensors, Shapes({"temperature": ()}, more=True)],
     vision_predictions: Table[Predictions],
     unlike_pictures: Table[UnlikePictures],
     *,
@@ -128,9 +128,7 @@ def _held_out(photos: pd.DataFrame, unlike_pictures: pd.DataFrame) -> pd.DataFra
     return pd.concat([waste, other], ignore_index=True)
 
 
-def _add_baselines(
-    rows: pd.DataFrame, vision_model: dict[str, np.ndarray], vision: VisionParams
-) -> np.ndarray | None:
+def _add_baselines(rows: pd.DataFrame, vision_model: Tensors, vision: VisionParams) -> np.ndarray | None:
     """Add the scores of the classifier, and return its probabilities (n, materials)."""
     if vision.photographs is not None:
         rows["softmax"] = rows["energy"] = np.nan

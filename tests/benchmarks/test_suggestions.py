@@ -10,7 +10,7 @@ SAME = "a has the same name as b (item); b can become c (reuse)"
 
 
 def test_one_hundred_pairs_are_drawn_from_both_kinds():
-    names = [*(f"THING number {k}" for k in range(90)), "Other plastic"]
+    names = [*(f"LAMP number {k}" for k in range(90)), "Other plastic"]
     nodes = pd.DataFrame({"node": [f"item:{k}" for k in range(91)], "node_type": "item", "name": names})
     items = pd.DataFrame({"city": ["Toronto"], "name": ["plastic bag"]})
     table = pd.DataFrame(
