@@ -221,7 +221,8 @@ def _write_safetensors(tensors: Any, path: Path) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, path)
+    # `ascontiguousarray` would give a number the shape (1,).
+    save_file({name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}, path)
 
 
 def conflict_in(path: Path) -> str:
