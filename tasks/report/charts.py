@@ -3,7 +3,7 @@
 ``Chart.picture`` is a `Picture`: it goes into a `Figure` like a drawing of matplotlib. The page calls
 `with_charts`, which adds the script and the style once if the page has a chart.
 
-A chart is drawn as SVG when it comes near the window, so also when the details around it are opened.
+A chart is drawn as SVG when the page opens, one in a folded part when that is opened.
 Until then, and where scripts are off, the page shows the sentence `alt`. Colours in a specification are
 style variables, so that a chart follows the page into dark mode: ``var(--ink)``, ``var(--soft)``,
 ``var(--line)``, ``var(--paper)`` and ``var(--chart-1)`` to ``var(--chart-6)``, the default categories.
@@ -112,7 +112,7 @@ SCRIPT = r"""
     for (const entry of entries) {
       if (entry.isIntersecting) { watch.unobserve(entry.target); draw(charts.get(entry.target.dataset.key)); }
     }
-  }, {rootMargin: "400px"});
+  }, {rootMargin: "20000px"});  // all but those in folded parts, so that a long screenshot has them
   for (const host of document.querySelectorAll(".chart")) {
     const {datasets = {}, ...spec} = JSON.parse(host.querySelector("script").textContent);
     charts.set(host.dataset.key, {host, plot: host.querySelector(".plot"), spec, datasets, clicks: []});

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_pipeline import CHROMIUM, FLAGS, SCREENSHOTS, WAIT_MS
+from test_pipeline import SCREENSHOTS, WAIT_MS
 from toys import commit, dvc, make_repository, statewright
 
 from statewright.environment import SETTINGS
 from statewright.running.process import stop
 from statewright.running.recorder import recorder_lock, wait_until_recorded
+from tests.browser import CHROMIUM, FLAGS
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.end_to_end

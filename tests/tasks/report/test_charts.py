@@ -18,7 +18,7 @@ from test_page import colours, contrast
 
 from tasks.report.blocks import Figure, Opening, Picture, Section
 from tasks.report.charts import SCRIPT, STYLE, Chart, columns, json_text, with_charts
-from tasks.report.page import page, report_page
+from tasks.report.page import report_page
 from tasks.report.style import STYLE as PAGE_STYLE
 
 EVIL = "</script><script>alert(1)</script><!--"
@@ -67,7 +67,8 @@ def chart(key: str, name: str = "a") -> Chart:
 
 def report(*charts: Chart) -> str:
     figures = tuple(Figure((one.picture(),), "A caption.") for one in charts)
-    return page("Title", "Lede.", (Section("one", "One", figures),), "Foot.")
+    opening = Opening("Title", ("One.", "Two.", "Three."), figures)
+    return report_page(opening, (), "Foot.")
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
