@@ -31,13 +31,16 @@ class DatasetRecord:
     ----------
     remote : str
         Address of the default remote storage, without secrets; empty if there is none.
+    size : int, optional
+        Bytes; None for a folder.
     file : HeldFile, optional
-        The file, from which its columns are read; None for a folder.
+        A copy, from which the columns are read; None for a folder or a large file.
     """
 
     path: str
     digest: str
     remote: str = ""
+    size: int | None = None
     file: HeldFile | None = None
 
 
@@ -85,10 +88,8 @@ def _source(data: DatasetRecord, context: Mapping[str, str]) -> dict[str, str]:
 
 def _columns(data: DatasetRecord) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return schema and profile of a dataset as MLflow's page reads them."""
-    if data.file is None or not data.file.is_unchanged():
-        return {}, {}
-    profile: dict[str, Any] = {"bytes": data.file.size}
-    content = read_data(Path(data.file.path))
+    profile: dict[str, Any] = {} if data.size is None else {"bytes": data.size}
+    content = read_data(Path(data.file.path)) if data.file and data.file.is_unchanged() else None
     if content is None:
         return {}, profile
     if isinstance(content, Table):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 HASH_TAG = "dvc.md5"
-LARGEST_EXAMPLE = 1_000_000
-"""Maximum bytes of a file that is copied until its first rows are recorded."""
+LARGEST_COPY = 1_000_000
+"""Maximum bytes of a file that is copied until its columns and first rows are recorded."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,6 @@ from typing import Any
 TYPED_ROWS = 100
 """Number of first rows of a text file that tell the types of its columns."""
 EXAMPLE_ROWS = 5
-LARGEST_COUNTED = 20_000_000
-"""Maximum bytes of a text file whose rows are counted."""
 LARGEST_JSON = 5_000_000
 MOST_NUMBERS = 10_000
 """Maximum number of values of a tensor's first item in an example."""
@@ -105,10 +103,8 @@ def _read_csv(path: Path, delimiter: str) -> Table | None:
         rows = csv.reader(stream, delimiter=delimiter)
         names = next(rows, [])
         first = [row for row in islice(rows, TYPED_ROWS) if len(row) == len(names)]
-        number = None
-        if path.stat().st_size <= LARGEST_COUNTED:
-            stream.seek(0)
-            number = sum(1 for row in csv.reader(stream, delimiter=delimiter) if row) - 1
+        stream.seek(0)
+        number = sum(1 for row in csv.reader(stream, delimiter=delimiter) if row) - 1
     if not names or len(set(names)) < len(names):
         return None
     values = [[_value(text) for text in row] for row in first]

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from statewright.meta import Model
 from statewright.record.datasets import DatasetRecord
-from statewright.record.journal import HeldFile, describe_file
-from statewright.record.models import LARGEST_EXAMPLE, ModelRecord
+from statewright.record.journal import HeldFile
+from statewright.record.models import LARGEST_COPY, ModelRecord
 from statewright.repository.artifacts import declared_models, remote_address
 from statewright.running.work import Work
 from statewright.state import Hashes
@@ -26,7 +26,8 @@ def datasets_of(work: Work, inputs: Hashes) -> tuple[DatasetRecord, ...]:
         if digest is None or not _is_tracked(path, work.tracked):
             continue
         file = repository.root / path
-        records.append(DatasetRecord(path, digest, remote, describe_file(file) if file.is_file() else None))
+        size = file.stat().st_size if file.is_file() else None
+        records.append(DatasetRecord(path, digest, remote, size, _copy(work, path, digest)))
     return tuple(records)
 
 
@@ -39,7 +40,7 @@ def models_of(work: Work, stage: Stage, outputs: Hashes) -> tuple[ModelRecord, .
             digest=str(outputs[model.file]),
             kind=PurePosixPath(model.file).suffix.removeprefix("."),
             remote=remote_address(work.writer.repository),
-            example=_held(work, model.example),
+            example=_copy(work, model.example) if model.example else None,
             target=model.target,
         )
         for model in _models(work, stage)
@@ -68,12 +69,18 @@ def _below(stage: Stage, path: str) -> str:
     return os.path.normpath(PurePosixPath(stage.wdir, path))
 
 
-def _held(work: Work, path: str | None) -> HeldFile | None:
-    """Return the file of an example; a small one is copied."""
-    file = work.writer.repository.root / (path or "")
-    if not path or not file.is_file():
+def _copy(work: Work, path: str, digest: str = "") -> HeldFile | None:
+    """Return a copy of a small file, one for each content of a run.
+
+    The recorder must not open the file itself: the watch would take that for a read of a stage.
+    """
+    file = work.writer.repository.root / path
+    if not file.is_file() or file.stat().st_size > LARGEST_COPY:
         return None
-    return work.recorder.hold(file) if file.stat().st_size <= LARGEST_EXAMPLE else describe_file(file)
+    name = digest + file.suffix if digest else path
+    if name not in work.copies:
+        work.copies[name] = work.recorder.hold(file)
+    return work.copies[name]
 
 
 def _is_tracked(path: str, tracked: frozenset[str]) -> bool:

@@ -12,6 +12,7 @@ from statewright.drift import Environments
 from statewright.planning.ordering import Ordering
 from statewright.planning.plan import Plan
 from statewright.reads.store import ReadStore
+from statewright.record.journal import HeldFile
 from statewright.repository import lock_writer
 from statewright.request import Request
 from statewright.running.changed_inputs import Replay
@@ -51,6 +52,8 @@ class Work:
         Stages that must not run a second time, because a dependency changed while they ran.
     notices : list of str
         Sentences to print at the end.
+    copies : dict
+        Hash, or path, of a small file -> the copy from which the recorder reads its columns.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Work:
     stale: dict[str, StaleInputError] = field(default_factory=dict)
     unrepeatable: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
+    copies: dict[str, HeldFile] = field(default_factory=dict)
     environments: Environments = field(init=False)
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ DATA, MODEL = "a" * 32, "b" * 32
 
 def record_of(root: Path, stage: str, **more: Any) -> tracking.StageRecord:
     example = describe_file(root / "raw.csv")
-    raw = DatasetRecord("raw.csv", DATA, "s3://store", example)
+    raw = DatasetRecord("raw.csv", DATA, "s3://store", example.size, example)
     model = ModelRecord("prices", "model.pkl", MODEL, "pkl", "s3://store", example, ("price",))
     values: dict[str, Any] = {
         "train": {"datasets": (raw,), "models": (model,), "outputs": {"model.pkl": MODEL}},
