@@ -19,6 +19,7 @@ from statewright.files import md5
 from statewright.lineage.provenance import Trace, trace
 from statewright.record import runs, store, tracking
 from statewright.record.experiment import open_record
+from statewright.record.parents import ParentRecord
 from statewright.repository import declaration as engine
 from statewright.repository.observation import observe
 from statewright.workflow import WorkflowError
@@ -300,7 +301,7 @@ def run_recorded(root: Path, *, force: Sequence[str] = ()) -> dict[str, str]:
     repository = engine.open_repository(root)
     workflow = engine.declare(repository)
     record = open_record(root)
-    tracking.start_parent(record, "toy", {}, {})
+    tracking.start_parent(record, ParentRecord("toy"))
     state = observe(repository, workflow)
     for address, status in outcomes.items():
         seen, now = state.stages[address], time.time()
