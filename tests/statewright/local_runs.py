@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class NoRecorder:
     def __getattr__(self, name: str) -> Any:
         """Return a function that does nothing."""
         return lambda *_, **__: None
+
+    def noting_problems(self) -> AbstractContextManager[None]:
+        """Return a block in which nothing is recorded."""
+        return nullcontext()
 
     def close(self) -> tuple[None, None]:
         """Return that nothing is missing."""
