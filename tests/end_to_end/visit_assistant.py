@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import os
-import re
 import signal
 import socket
 import sqlite3
@@ -117,7 +116,7 @@ def visit(browser: Any, address: str, photograph: Path, ratings: Path, screensho
     page.click("#write")
     page.wait_for_selector("#write:not([disabled])", timeout=WRITE_TIMEOUT_MS)
     written = page.inner_text("#written")
-    assert re.search(r"\[1\]\n\[1\] Drinking glasses", written), written
+    assert "Garbage" in written, written  # the bin of the answer, whoever wrote the sentence
     check_layout(page, screenshots / "assistant_words.png")
 
     page.fill("#question", "unicorn horn polish")
@@ -129,7 +128,7 @@ def visit(browser: Any, address: str, photograph: Path, ratings: Path, screensho
     page.fill("#question", "Where do I throw a CFL bulb?")
     page.click("#ask")
     page.locator("#asked", has_text="CFL").wait_for()
-    assert "may be hazardous (Household Hazardous Waste" in page.inner_text("#caution")
+    assert "Lamps with mercury" in page.inner_text("#caution")
     check_layout(page, screenshots / "assistant_caution.png")
 
     page.fill("#question", "bouteille en verre")
