@@ -102,6 +102,13 @@ class Inbox:
             batch.append(message)
         return batch
 
+    def rest(self) -> list[Message]:
+        """Return all that have arrived, without waiting."""
+        rest = []
+        while not self._messages.empty():
+            rest.append(self._messages.get())
+        return [message for message in rest if message is not None]
+
     def _read(self, stream: IO[str]) -> None:
         last: Message = {}
         for line in stream:
@@ -165,6 +172,7 @@ def report(
             _retry(lambda: flow_run.send(api), api, inbox, alive)
         _retry(lambda: flow_run.check(api), api, inbox, alive)
     except (OSError, ValueError) as error:
+        flow_run.add(inbox.rest())
         return f"{flow_run.lacks()}: {error}"
     return None
 
