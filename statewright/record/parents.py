@@ -36,8 +36,10 @@ class ParentRecord:
         `Plan.as_dict` of the stages of the pipeline.
     params : mapping
         Params of the pipeline without secrets, by dotted key.
-    command : sequence of str
-        Command that repeats the run, and the changes of params that it needs on a clean checkout.
+    command : str
+        Command that repeats the run.
+    changes : sequence of str
+        Changes of params that the command needs on a clean checkout.
     """
 
     name: str

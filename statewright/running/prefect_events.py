@@ -253,8 +253,8 @@ class FlowRun:
         name = "prefect.task_runs" if run else "prefect.flow_runs"
         log = {"name": name, "level": level, "task_run_id": run.id if run else None}
         for line in lines:
-            # Prefect's page sorts lines by their time.
-            self._logged = max(at, self._logged + 1e-6)
+            # Prefect's page sorts lines by their time, which has microseconds: one could be lost in rounding.
+            self._logged = max(at, self._logged + 2e-6)
             self._logs.append({**log, "timestamp": _iso(self._logged), "message": line})
 
     def _body(self, artifact: dict[str, Any]) -> dict[str, Any]:
