@@ -116,7 +116,7 @@ def visit(browser: Any, address: str, photograph: Path, ratings: Path, screensho
     page.click("#write")
     page.wait_for_selector("#write:not([disabled])", timeout=WRITE_TIMEOUT_MS)
     written = page.inner_text("#written")
-    assert "Garbage" in written, written  # the bin of the answer, whoever wrote the sentence
+    assert "Garbage" in written, written  # the bin of the answer, by the model or in words of ours
     check_layout(page, screenshots / "assistant_words.png")
 
     page.fill("#question", "unicorn horn polish")
