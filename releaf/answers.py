@@ -166,8 +166,7 @@ def answer(
     ValueError
         If the city is unknown.
     """
-    if city not in known.models:
-        raise ValueError(f"the city '{city}' is unknown; expected one of {', '.join(known.cities)}")
+    known.require(city)
     scores, best = score_cards(known, [text], vector[None], rules)
     match = None if shares else known.lists[city].find(text)
     far = float((known.corpus.vectors @ vector).max()) < LEAST_KNOWN

@@ -37,8 +37,7 @@ def answer_question(known: Knowledge, city: str, question: str, encode: Encode, 
     ValueError
         If the city is unknown.
     """
-    if city not in known.lists:
-        raise ValueError(f"the city '{city}' is unknown; expected one of {', '.join(known.cities)}")
+    known.require(city)
     items = items_in(known, city, question)
     vectors = encode(list(items))
     return combine(

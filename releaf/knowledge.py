@@ -114,6 +114,11 @@ class Knowledge:
         """The cities that have a list, in alphabetical order."""
         return tuple(sorted(self.models))
 
+    def require(self, city: str) -> None:
+        """Raise `ValueError` if the city has no list."""
+        if city not in self.models:
+            raise ValueError(f"the city '{city}' is unknown; expected one of {', '.join(self.cities)}")
+
 
 def assemble(
     *,

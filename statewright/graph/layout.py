@@ -58,7 +58,7 @@ class Layout:
 
 
 Bend = tuple[str, str, int]
-"""Where an edge passes a column: its two nodes and the column."""
+"""A point at which an edge passes a column: the two nodes of the edge, and the column."""
 
 
 def place(widths: Mapping[str, float], edges: Iterable[tuple[str, str]]) -> Layout:

@@ -2,7 +2,7 @@
 
 ::
 
-    train.lr 0.2 -> 0.7        code of emotion-train        first run        raw.csv changed
+    train.lr 0.2 -> 0.7        code of songs-train        first run        raw.csv changed
 
 A run has the reasons of all its stages. Its cause is what is left without those that follow from
 another one: a stage after a stage that runs, and a file that a stage of the run rewrites.

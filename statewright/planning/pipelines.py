@@ -3,8 +3,8 @@
 ::
 
     dvc.yaml         clean, train                     one pipeline: that of the repository
-    dvc.yaml         emotion-fit, emotion-report,     two pipelines, if none needs the other
-                     fusion-fit, fusion-report, code  (`code` belongs to the pipeline that it serves)
+    dvc.yaml         songs-fit, songs-report,         two pipelines, if none needs the other
+                     films-fit, films-report, code    (`code` belongs to the pipeline that it serves)
     speech/dvc.yaml  clean, train                     the pipeline `speech`, if it stands alone
 
 A group is the stages of one `dvc.yaml`, or in it those with one prefix before a hyphen. It is a
@@ -24,7 +24,7 @@ REPOSITORY = ""
 
 
 def pipelines(workflow: Workflow) -> dict[str, str]:
-    """Return address -> name of the pipeline: ``emotion``, ``speech/fit``.
+    """Return address -> name of the pipeline: ``songs``, ``speech/fit``.
 
     The stages of the repository's own pipeline have the name `REPOSITORY`.
     """

@@ -108,23 +108,7 @@ def evaluate(
     ContractError
         If the index belongs to other passages, or the re-ranker is missing.
     """
-    from releaf.knowledge import assemble
-
-    if passages["passage_id"].tolist() != search_index.vectors["passage_id"].tolist():
-        raise ContractError(
-            "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
-        )
-    known = assemble(
-        items=items[items["split"] == "train"],
-        cards=cards,
-        passages=passages,
-        vectors=np.stack(list(search_index.vectors["vector"])).astype(float),
-        bm25=search_index.bm25,
-        terms=search_index.vocabulary.terms,
-        names=streams.names,
-        stream_arrays=streams.stream_model,
-        streams=streams.streams.streams,
-    )
+    known = assembled(items[items["split"] == "train"], cards, passages, search_index, streams)
     questions, rules = ask(items, cards), rules_of(params, retrieve)
     dev, test = (_search(known, questions.of(split).table, streams.names, rules) for split in ("dev", "test"))
     by_weight = {
@@ -139,6 +123,39 @@ def evaluate(
         "raw": _shares(known, test, replace(rules, temperature=1.0)),
     }
     return _judge(test, shares, rules, by_weight, vision_predictions, params)
+
+
+def assembled(
+    items: pd.DataFrame,
+    cards: pd.DataFrame,
+    passages: pd.DataFrame,
+    search_index: IndexOutputs,
+    streams: StreamsOutputs,
+) -> Knowledge:
+    """Return what answers are computed from, with these items as the lists.
+
+    Raises
+    ------
+    ContractError
+        If the index belongs to other passages.
+    """
+    from releaf.knowledge import assemble
+
+    if passages["passage_id"].tolist() != search_index.vectors["passage_id"].tolist():
+        raise ContractError(
+            "vectors.parquet does not have the rows of passages.parquet; run `statewright run releaf-index`"
+        )
+    return assemble(
+        items=items,
+        cards=cards,
+        passages=passages,
+        vectors=np.stack(list(search_index.vectors["vector"])).astype(float),
+        bm25=search_index.bm25,
+        terms=search_index.vocabulary.terms,
+        names=streams.names,
+        stream_arrays=streams.stream_model,
+        streams=streams.streams.streams,
+    )
 
 
 def rules_of(params: EvaluateParams, retrieve: RetrieveParams, temperature: float = 1.0) -> Rules:

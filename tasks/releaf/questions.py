@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
 from statewright.contracts import ContractError, Document, Table
 from tasks.releaf.contracts.tables import Cards, Items, Passages
-from tasks.releaf.evaluate import Accuracy, EvaluateSummary, accuracy, rules_of
+from tasks.releaf.evaluate import Accuracy, EvaluateSummary, accuracy, assembled, rules_of
 from tasks.releaf.index import IndexOutputs
 from tasks.releaf.params import EvaluateParams, IndexParams, RetrieveParams
 from tasks.releaf.streams import StreamsOutputs
@@ -111,24 +110,14 @@ def questions(
     Raises
     ------
     ContractError
-        If a city has no list, a right bin is not a bin of the city, or the encoder is missing.
+        If a city has no list, a right bin is not a bin of the city, the index belongs to other passages, or
+        the encoder is missing.
     """
     from methods.retrieval.dense import load_encoder
     from releaf.asking import answer_question
-    from releaf.knowledge import assemble
 
     check_bins(waste_questions, items)
-    known = assemble(
-        items=items,
-        cards=cards,
-        passages=passages,
-        vectors=np.stack(list(search_index.vectors["vector"])).astype(float),
-        bm25=search_index.bm25,
-        terms=search_index.vocabulary.terms,
-        names=streams.names,
-        stream_arrays=streams.stream_model,
-        streams=streams.streams.streams,
-    )
+    known = assembled(items, cards, passages, search_index, streams)
     rules = rules_of(evaluate, retrieve, fitted.evaluate.temperature)
     try:
         encode = load_encoder(index.model)

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from releaf.bins import full_name
 from releaf.spelling import key, proper_nouns, spellings
 
 LOWER_CASE_LIST = "Toronto"
 """City whose list is in lower case, so that its capitals are those of proper nouns and abbreviations."""
-
-BIN_NAMES = {"HHW": "Household Hazardous Waste"}
-"""Bins whose name on the list is an abbreviation, in full."""
 
 REASONS = {
     (True, True): "The cards alone and the model of the list alone both find the right bin.",
@@ -46,11 +44,6 @@ class Lists:
         return self.spelling[key(name)]
 
 
-def bin_name(stream: str) -> str:
-    """Return the name of a bin on display."""
-    return BIN_NAMES.get(stream, stream)
-
-
 def read_lists(items: pd.DataFrame) -> Lists:
     """Return the items with one spelling for each name."""
     proper = proper_nouns(items.loc[items["city"] == LOWER_CASE_LIST, "name"])
@@ -61,7 +54,7 @@ def read_lists(items: pd.DataFrame) -> Lists:
             "name": keys.map(spelling),
             "key": keys,
             "city": items["city"],
-            "bin": items["stream"].map(bin_name),
+            "bin": items["stream"].map(full_name),
             "split": items["split"],
         }
     )
@@ -87,8 +80,8 @@ def answers_on_display(
             "city": answers["city"],
             "name": answers["name"].map(lists.shown),
             "key": answers["name"].map(key),
-            "true": [bin_name(stream) for stream in true],
-            "given": answers["stream"].map(bin_name),
+            "true": [full_name(stream) for stream in true],
+            "given": answers["stream"].map(full_name),
             "right": answers["by_assistant"],
             "probability": answers["probability"],
             "on_card": answers["cited"],
@@ -113,7 +106,7 @@ def _nearest(answers: pd.DataFrame, items: pd.DataFrame, names: pd.DataFrame, li
         )
         best = known.iloc[(asked_vectors @ known_vectors.T).argmax(axis=1)]
         found[asked.index] = [
-            f"{lists.shown(name)} ({bin_name(stream)})"
+            f"{lists.shown(name)} ({full_name(stream)})"
             for name, stream in zip(best["name"], best["stream"], strict=True)
         ]
     return found.tolist()

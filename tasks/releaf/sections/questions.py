@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from releaf.bins import spell_out
 from tasks.releaf.questions import Answered, QuestionsOutputs
 from tasks.report.blocks import Block, Prose, Section, count, grid, plural, share
 
@@ -85,10 +86,11 @@ def _failures(failed: pd.DataFrame) -> Block:
     if failed.empty:
         return Prose("No question failed.")
     columns = ["question", "city", "answer", "bins", "half"]
+    shown = failed.assign(answer=failed["answer"].map(spell_out), bins=failed["bins"].map(spell_out))
     return grid(
         f"Questions without the right bin ({min(len(failed), MOST_FAILURES)} of {len(failed)}).",
         ("question", "city", "answer", "right", "half"),
-        failed[columns].head(MOST_FAILURES).to_numpy().tolist(),
+        shown[columns].head(MOST_FAILURES).to_numpy().tolist(),
         text=(1, 2, 3, 4),
     )
 
