@@ -36,7 +36,8 @@ def _scores(metrics: Metrics) -> list[str]:
     for name, label in STAND_INS.items():
         if rows := {row["variant"]: row for row in benchmark_rows(metrics, name, name)}:
             better: Callable[..., Any] = min if name in ("molecules", "solubility") else max
-            others = [row for variant, row in rows.items() if variant != "sifa" and row["score"] is not None]
+            baselines = [row for variant, row in rows.items() if variant != "sifa" and variant[:3] != "no-"]
+            others = [row for row in baselines if row["score"] is not None]
             best = better(others, key=lambda row: row["score"])
             seeds = f"{rows['sifa']['seeds']} seeds"
             sentences.append(_beside(label, rows["sifa"]["score"], best["variant"], best["score"], seeds))
@@ -57,9 +58,8 @@ def _stand_ins(metrics: Metrics) -> str:
     if not measured:
         return "The data cannot be had here. The sets that stand for them are not measured yet."
     return (
-        "The data cannot be had here. Sets that stand for them, the architecture against the variant with "
-        "the best test "
-        f"score: {'; '.join(measured)}."
+        "The data cannot be had here. Sets that stand for them, the architecture against the baseline with "
+        f"the best test score: {'; '.join(measured)}."
     )
 
 
