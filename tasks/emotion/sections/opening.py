@@ -59,7 +59,7 @@ def _careers(preprocess: PreprocessOutputs, changepoint: ChangepointOutputs, cau
     )
     scope = causal.causal.granger.get("influencer->follower")
     if scope is not None and scope.significant == 0:
-        text += "; no test finds that the emotion of an artist follows that of its influencers"
+        text += "; no test finds that artists follow the emotion of those who influenced them"
     return f"{text}."
 
 
