@@ -24,6 +24,7 @@ EMOTION = [
     "emotion.variational.ascent_steps=200",
     "emotion.variational.draws=100",
     "emotion.variational.tolerance=1e-4",
+    "emotion.network.genres=[Vocal]",
     "emotion.network.effective=100",
     "emotion.network.draws=20",
     "emotion.network.bridges=4",
