@@ -51,7 +51,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files with long tests first, so that parallel workers end at about the same time."""
+    """Run the files with long tests first: parallel workers then end together."""
     order: dict[Path, int] = {}
     for item in items:
         ranks = [rank for rank, mark in enumerate(LONGEST) if item.get_closest_marker(mark)]

@@ -1,4 +1,4 @@
-"""Params with which a cold run of each pipeline takes minutes, for `statewright run --set`.
+"""Params with which a cold run of each pipeline takes minutes, not an hour.
 
 Every stage still runs, with its shipped inputs. Only the numbers of trainings, epochs, simulations and
 draws are smaller, so the figures of these runs mean nothing.
@@ -25,6 +25,7 @@ EMOTION = [
     "emotion.variational.draws=100",
     "emotion.variational.tolerance=1e-4",
     "emotion.network.genres=[Vocal]",
+    "emotion.network.most_steps=2000000",
     "emotion.network.effective=100",
     "emotion.network.draws=20",
     "emotion.network.bridges=4",
@@ -63,8 +64,7 @@ RELEAF = [
     "releaf.graph.epochs=10",
     "releaf.graph.pivots=50",
     "releaf.graph.shuffles=19",
-    "releaf.vision.epochs=10",
-    "releaf.vision.seeds=[0]",
+    "releaf.vision.seeds=[0, 1]",
     "releaf.serving.requests=2000",
     "releaf.serving.skipped=200",
     "releaf.adapt.steps=4",
