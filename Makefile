@@ -20,7 +20,7 @@ run-all: setup  ## run every pipeline
 	@statewright run --all-pipelines --workers $(WORKERS)
 	@echo "to browse the runs: make ui"
 
-# In the order of their names: the end-to-end tests, the longest, then start early.
+# `--no-loadscope-reorder` keeps the order of tests/conftest.py: the files with the longest tests first.
 test: lint browser  ## run lint, types, layers and all tests
 	python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

@@ -21,6 +21,8 @@ from tests.tiny_cross_encoder import save_cross_encoder
 from tests.tiny_language_model import save_tiny
 
 quiet()  # before a test module imports Prefect or MLflow
+LONGEST = ("end_to_end", "slow")
+"""Marks of the tests that run first."""
 CALLER_SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "PREFECT_API_URL")
 
 
@@ -46,6 +48,16 @@ def one_thread_each() -> Iterator[None]:
     """Limit numeric libraries to one thread, because tests run in parallel."""
     with threadpool_limits(1):
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with long tests first: parallel workers then end together."""
+    order: dict[Path, int] = {}
+    for item in items:
+        ranks = [rank for rank, mark in enumerate(LONGEST) if item.get_closest_marker(mark)]
+        rank = min(ranks, default=len(LONGEST))
+        order[item.path] = min(order.get(item.path, rank), rank)
+    items.sort(key=lambda item: order[item.path])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # after the list of skipped tests

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from statewright.environment import quiet
+from statewright.environment import collect_less, quiet
 from statewright.masking import mask_text
 from statewright.record import experiment, journal, studies, tracking
 from statewright.record.datasets import DatasetRecord
@@ -44,6 +44,7 @@ def main() -> None:
     """Record all journals of a repository."""
     root = Path(sys.argv[1])
     quiet()
+    collect_less()  # MLflow is large
     os.nice(NICENESS)
     with _at_work(root):
         record_all(root)

@@ -39,7 +39,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project.write_text(project.read_text().replace('prefect = "always"', 'prefect = "never"'))
     # The networks take most of the time, and the page is not about them.
     params = root / "params.yaml"
-    for old, new in ((r"resplits: \d+", "resplits: 4"), (OPERATORS, r"\1[late-average, early, boosting]")):
+    fewer = ((r"resplits: \d+", "resplits: 2"), (r"most_components: \d+", "most_components: 2"))
+    for old, new in (*fewer, (OPERATORS, r"\1[late-average, early, boosting]")):
         changed, count = re.subn(old, new, params.read_text(encoding="utf-8"))
         assert count == 1
         params.write_text(changed, encoding="utf-8")

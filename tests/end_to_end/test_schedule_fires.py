@@ -65,6 +65,7 @@ def test_a_scheduled_run_starts_by_itself_and_completes(tmp_path: Path, prefect_
         "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
         "PYTHONPATH": str(HERE),
         "PREFECT_API_URL": prefect_server,
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
     }
 
     def prefect(*words: str) -> None:

@@ -27,7 +27,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.usefixtures(
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Sandbox:
+def read_mlflow() -> None:
+    """For tests that read the record of their runs."""
+
+
+READS_MLFLOW = pytest.mark.usefixtures("read_mlflow")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A repository without results.
+
+    The record takes most of the time of a short run, so that the store of other tests does not answer.
+    """
+    if "read_mlflow" not in request.fixturenames:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     return make_sandbox(tmp_path)
 
 
@@ -54,6 +68,7 @@ def test_the_run_is_killed_while_commands_run(sandbox: Sandbox, lock: Mapping[st
     assert_next_run_finishes(sandbox, lock, "source")
 
 
+@READS_MLFLOW
 def test_the_run_is_killed_at_several_moments(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     chance = random.Random(7)
     for _ in range(4):
@@ -82,6 +97,7 @@ def test_the_supervisor_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> 
     assert_next_run_finishes(sandbox, lock, "source")
 
 
+@READS_MLFLOW
 def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     """Kill it while a long run is at work, and again after the run."""
     at = sandbox.hold("held", f"sleep {LIVE_S + 5}")
@@ -97,6 +113,7 @@ def test_the_recorder_is_killed(sandbox: Sandbox, lock: Mapping[str, Any]) -> No
     assert recorded_stages(sandbox.root) == dict.fromkeys(lock, 1)
 
 
+@READS_MLFLOW
 @pytest.mark.parametrize("seed", range(3))
 def test_the_recorder_is_killed_at_any_moment(sandbox: Sandbox, lock: Mapping[str, Any], seed: int) -> None:
     """Check that every stage in `dvc.lock` then has one run in MLflow."""
@@ -329,6 +346,7 @@ time.time = lambda: _time() - 86400 * os.path.exists(os.path.join(os.environ["OU
 """
 
 
+@READS_MLFLOW
 def test_the_clock_jumps_back_while_a_stage_runs(sandbox: Sandbox, lock: Mapping[str, Any]) -> None:
     (sandbox.out / "sitecustomize.py").write_text(JUMPING)
     sandbox.hold("held", "sleep 1")

@@ -8,6 +8,7 @@ the same `dvc.lock`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -148,7 +149,7 @@ def test_a_run_ends_as_serial_dvc(
 
 
 @pytest.mark.slow
-@settings(RARE, max_examples=60)
+@settings(RARE, max_examples=int(os.environ.get("STATEWRIGHT_EXAMPLES", "25")))
 @given(steps=pipelines(), edits=EDITS, workers=WORKERS)
 def test_many_runs_end_as_serial_dvc(
     template: Path, steps: list[Step], edits: list[tuple[int, str]], workers: Any
