@@ -144,6 +144,7 @@ def _own_names(host: str) -> list[str]:
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing; tells the address towards other machines
         names.append(str(probe.getsockname()[0]))
+    names = [name for name in names if not _is_loopback(name)]
     return names if host == "0.0.0.0" else [host.lower(), *names]
 
 

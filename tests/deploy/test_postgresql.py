@@ -186,6 +186,12 @@ class Team:
         api.identify()
         return api
 
+    def answers(self) -> bool:
+        """Return whether MLflow answers; its workers import for long after the first health check."""
+        with suppress(OSError):
+            return bool(latest_runs_page(Mlflow(self.mlflow, credentials=self.login)))
+        return False
+
     def logs(self) -> str:
         """Return the output of all processes."""
         return "\n".join(
@@ -242,12 +248,17 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             servers.callback(stop, process)
             return process
 
-        database = {"PGHOST": "127.0.0.1", "PGPORT": str(postgres.port)}
         assert start("bucket", MLFLOW_S3_ENDPOINT_URL=store).wait(WAIT_S) == 0, (
             folder / "bucket.log"
         ).read_text()
         waited = {
-            f"{mlflow}/health": start("mlflow", MLFLOW_S3_ENDPOINT_URL=store, **database),
+            f"{mlflow}/health": start(
+                "mlflow",
+                MLFLOW_S3_ENDPOINT_URL=store,
+                MLFLOW_SERVER_ALLOWED_HOSTS=f"127.0.0.1:{ports['mlflow']}",
+                PGHOST="127.0.0.1",
+                PGPORT=str(postgres.port),
+            ),
             f"{prefect}/api/health": start(
                 "prefect",
                 PREFECT_HOME=str(folder / "prefect"),
@@ -277,6 +288,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             environment,
             servers.close,
         )
+        team.wait_for(team.answers)
         deploy(team)
         with (folder / "worker.log").open("wb") as sink:
             worker = subprocess.Popen(
@@ -300,7 +312,9 @@ def deploy(team: Team) -> None:
         "name": "often",
         "flow_id": flow["id"],
         "work_pool_name": "local",
-        "path": str(team.repository),
+        "pull_steps": [
+            {"prefect.deployments.steps.set_working_directory": {"directory": str(team.repository)}}
+        ],
         "entrypoint": "flows/letters.py:letters",
         "concurrency_limit": 1,
         "schedules": [{"schedule": {"interval": 10}, "active": True}],
