@@ -19,6 +19,8 @@ SETTINGS = {
     "DVC_NO_ANALYTICS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    # Its database restarts: Prefect's client repeats a request for about a minute.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A loaded machine needs longer than the 20 s that Prefect allows by default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",

@@ -108,6 +108,16 @@ class PrefectApi:
         return self._ask(urllib.request.Request(self.address + path, data, self.headers))
 
     def _ask(self, request: urllib.request.Request) -> Any:
+        try:
+            return self._send(request)
+        except urllib.error.HTTPError as error:
+            # A token of the server is valid for an hour; a run may take longer.
+            if error.code != 403 or "Prefect-Csrf-Token" not in self.headers or b"CSRF" not in error.read():
+                raise
+        self._add_csrf_token()
+        return self._send(urllib.request.Request(request.full_url, request.data, self.headers))
+
+    def _send(self, request: urllib.request.Request) -> Any:
         with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -116,7 +126,8 @@ class PrefectApi:
         """Add a token to each request, if the server demands one."""
         client = str(uuid.uuid4())
         try:
-            token = self.get(f"/csrf-token?client={client}")["token"]
+            address = f"{self.address}/csrf-token?client={client}"
+            token = self._send(urllib.request.Request(address, headers=self.headers))["token"]
         except (urllib.error.HTTPError, ValueError, KeyError, TypeError):
             return  # 422: the server demands none; 404: Prefect Cloud
         self.headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}

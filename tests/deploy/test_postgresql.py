@@ -44,6 +44,7 @@ pytestmark = [
     ),
 ]
 SECRET = "secret-%s-0123456789"
+WORKER = ("PREFECT_CLIENT_RETRY_EXTRA_CODES",)
 WAIT_S = 240
 DOWN_S = 6
 """Seconds without a database; longer than the 5 s after which a recorder starts during a run."""
@@ -294,7 +295,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             worker = subprocess.Popen(
                 ["prefect", "worker", "start", "--pool", "local"],
                 cwd=folder,
-                env=environment | {"PREFECT_API_AUTH_STRING": f"statewright:{team.password}"},
+                env=environment
+                | {name: services["worker"]["environment"][name] for name in WORKER}
+                | {"PREFECT_API_AUTH_STRING": team.login},
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
