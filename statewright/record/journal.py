@@ -73,7 +73,7 @@ def describe_file(path: Path, folder: str = "", x: str | None = None) -> HeldFil
 
 
 def read_held(values: Mapping[str, Any], journal: Path) -> HeldFile:
-    """Return a file of a message, also if the repository was moved or copied since then.
+    """Return a file of a message, also after the repository was moved.
 
     Parameters
     ----------

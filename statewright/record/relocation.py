@@ -1,8 +1,8 @@
-"""Adapt the store of a repository that was moved or copied to the folder where it is now.
+"""Adapt the MLflow store of a moved or copied repository.
 
 MLflow records absolute locations of artifacts. In a moved or copied repository they lead to the original:
-a copy would write into it, and the artifacts are lost once it is gone. So whoever opens the store first
-replaces the former folder in all locations, in one transaction::
+a copy would write into it, and the artifacts are lost once it is gone. So the first command that opens the
+store replaces the former folder in all locations, in one transaction::
 
     file:///home/ada/music/.statewright/mlflow/artifacts/RUN/artifacts
     file:///srv/copy/.statewright/mlflow/artifacts/RUN/artifacts
@@ -44,7 +44,7 @@ _LOCATIONS = (
 
 @dataclass(frozen=True)
 class Relocation:
-    """What was changed.
+    """A change of the locations of a store.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Relocation:
 
 
 def relocate_artifacts(root: Path) -> list[Relocation]:
-    """Adapt the locations of a repository's store, if it was moved or copied.
+    """Adapt the locations of a store, if it was moved or copied.
 
     The caller holds `database_lock`.
 
@@ -86,7 +86,7 @@ def relocate_artifacts(root: Path) -> list[Relocation]:
 
 
 def former_folders(root: Path) -> list[Path]:
-    """Return the folders of artifacts that this store had before it was moved or copied.
+    """Return the folders of artifacts that the store had before a move.
 
     A location belongs to the store if the folder of one of its runs is here, or if it ends with the
     same path below the repository. It is not a former one if it is another name of this store, such as
@@ -107,7 +107,7 @@ def former_folders(root: Path) -> list[Path]:
                     or (folder.parts[-len(inside) - 1 :] == (*inside, ARTIFACTS) and not _is_separate(folder))
                 )
             ]
-    except sqlite3.Error:  # not a database of MLflow: whoever opens it next reports it
+    except sqlite3.Error:  # not a database of MLflow, which MLflow reports
         return []
 
 

@@ -71,7 +71,7 @@ def log(record: Record, text: str) -> str:
 
 
 def notes(root: Path) -> list[str]:
-    """Return the notes of all runs, read with MLflow's own client and without our code."""
+    """Return the notes of all runs, read with MLflow's client only."""
     from mlflow.artifacts import load_text
 
     runs = connect(local_uri(root)).search_runs(["1"])

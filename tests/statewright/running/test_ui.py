@@ -128,7 +128,7 @@ FILES = {
 
 @dataclass
 class Shown:
-    """A running `statewright ui`, and a moved repository with a success and a failure.
+    """A running `statewright ui`, and a moved repository with two runs.
 
     Parameters
     ----------
