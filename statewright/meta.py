@@ -26,6 +26,7 @@ _BYTES = {unit: 1024.0 ** (n + 1) for n, unit in enumerate(("ki", "mi", "gi", "t
 }
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_EVENT = re.compile(r"[A-Za-z0-9][\w.-]*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -68,6 +69,22 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Event:
+    """An event that a run emits to Prefect after the stage.
+
+    Parameters
+    ----------
+    name : str
+        Name of the event, below `statewright.`.
+    when : str, optional
+        Metric of the stage; the event is emitted if it is not 0 (default: after each run of the stage).
+    """
+
+    name: str
+    when: str | None = None
+
+
+@dataclass(frozen=True)
 class StageSettings:
     """Settings of one stage; a field is None where `meta:` does not set it.
 
@@ -93,6 +110,8 @@ class StageSettings:
         Metrics by which runs of the pipeline are compared.
     model : tuple of Model
         Models among the outputs.
+    event : Event, optional
+        Event for automations of Prefect.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -113,6 +132,7 @@ class StageSettings:
     holdout: tuple[str, ...] = ()
     headline: tuple[str, ...] = ()
     model: tuple[Model, ...] = ()
+    event: Event | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -238,6 +258,15 @@ def _model(value: Any) -> Model:
     return Model(_file(value["file"]), **optional, target=_texts(value.get("target", ())))
 
 
+def _event(value: Any) -> Event:
+    """Return an event from its name, or from a mapping with the fields of `Event`."""
+    if not isinstance(value, Mapping):
+        value = {"name": value}
+    if set(value) - {"name", "when"} or not _EVENT.fullmatch(_file(value.get("name"))):
+        raise ValueError
+    return Event(value["name"], _file(value["when"]) if "when" in value else None)
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
@@ -261,6 +290,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "holdout": (_texts, "a list of outputs"),
     "headline": (_texts, "a list of metrics, such as rmse or score.json:rmse"),
     "model": (_models, "an output, or {file: OUTPUT, name: NAME, example: FILE, target: COLUMNS}"),
+    "event": (_event, "a name of letters, digits, . _ and -, or {name: NAME, when: METRIC}"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

@@ -36,6 +36,7 @@ from statewright.running.prefect_record import PrefectRecord, start_record
 from statewright.running.prefect_runner import FlowRunPage, flow_tags, log_in_task, run_in_prefect
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
+from statewright.running.stage_events import events_after
 from statewright.running.watch import open_watch
 from statewright.running.work import Work
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
@@ -247,6 +248,17 @@ def _carry_out(
             result.state = observe(work.writer.repository, work.workflow, work.plan.decisions)
         predicted = schedule_plan(work.workflow, work.plan, limits.as_dict(), work.ordering.after()).schedule
         result.schedule = compare(predicted, work.times)
+        events, problems = events_after(workflow, work.outcomes, result.state.metrics)
+        work.notices += problems
+        for event in events:
+            if prefect:
+                prefect.event(event)
+                work.notices.append(f"stage '{event.stage}': event {event.name} for Prefect's automations")
+            else:
+                work.notices.append(
+                    f"stage '{event.stage}': the event {event.name} was not emitted, because there is no "
+                    "Prefect server; start one with `statewright ui`, or set PREFECT_API_URL"
+                )
         if prefect:
             done = Outcome(work.outcomes, work.errors, work.times, result.schedule.actual, work.logs)
             prefect.artifact(result_artifact(prefect.flow, work.workflow, work.plan, done))

@@ -72,6 +72,20 @@ def headline(
     }
 
 
+def stage_metrics_named(
+    workflow: Workflow, address: str, name: str, metrics: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the metrics of one stage that a name or pattern selects.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float
+        ``file:key`` -> number, of all stages.
+    """
+    of_stage = _by_stage(workflow, [address], metrics)[address]
+    return {metric.name: metrics[metric.name] for metric in of_stage if metric.matches(name)}
+
+
 def _by_stage(
     workflow: Workflow, addresses: Collection[str], metrics: Mapping[str, float]
 ) -> dict[str, list[_Metric]]:

@@ -17,7 +17,15 @@ from statewright.environment import set_default
 from statewright.git import git
 from statewright.masking import mask_arguments, mask_command, mask_text
 from statewright.record.parents import ParentRecord
-from statewright.record.store import answers, database_lock, database_path, store_folder, tracking_uri
+from statewright.record.relocation import ARTIFACTS, relocate_artifacts
+from statewright.record.store import (
+    DATABASE,
+    answers,
+    database_lock,
+    database_path,
+    store_folder,
+    tracking_uri,
+)
 from statewright.workspace import control_folder
 
 if TYPE_CHECKING:
@@ -112,9 +120,11 @@ def open_record(
         )
     path, location = database_path(uri), None
     if path is not None:
-        location = (control_folder(store_folder(root)) / "artifacts").as_uri()
+        location = (control_folder(store_folder(root)) / ARTIFACTS).as_uri()
     with database_lock(uri):
         if path is not None:
+            if path == store_folder(root) / DATABASE:
+                relocate_artifacts(root)
             _create_database(path)
         client = connect(uri)
         experiment_id = _experiment(client, experiment or experiment_name(root), location)

@@ -72,6 +72,25 @@ def describe_file(path: Path, folder: str = "", x: str | None = None) -> HeldFil
     return HeldFile(str(path), folder, status.st_size, status.st_mtime_ns, x)
 
 
+def read_held(values: Mapping[str, Any], journal: Path) -> HeldFile:
+    """Return a file of a message, also after the repository was moved.
+
+    Parameters
+    ----------
+    journal : Path
+        The journal with the message; its copies of files are beside it.
+    """
+    file = HeldFile(**values)
+    parts = Path(file.path).parts
+    if journal.stem not in parts:  # an output, which was not copied
+        return file
+    present = journal.with_suffix("").joinpath(*parts[parts.index(journal.stem) + 1 :])
+    if str(present) == file.path or not present.is_file():
+        return file
+    here = describe_file(present, file.folder, file.x)  # a copy has a new time
+    return here if here.size == file.size else file
+
+
 def journal_folder(root: Path) -> Path:
     """Return the folder of the journals; it may not exist."""
     return root / ".statewright" / "records"

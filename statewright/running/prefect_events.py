@@ -133,6 +133,9 @@ class FlowRun:
             if message["do"] == "artifact":
                 self._artifacts.append(message["artifact"])
                 continue
+            if message["do"] == "event":
+                self._emit(message["event"], at)
+                continue
             run = self._runs[message["address"]]
             if message["do"] == "running":
                 run.attempts += 1
@@ -246,6 +249,30 @@ class FlowRun:
                     "validated_state": {"state_details": {}, "data": None, **state},
                     "task_run": values,
                 },
+            }
+        )
+
+    def _emit(self, event: Mapping[str, Any], at: float) -> None:
+        """Add an event that a stage declares, for automations."""
+        tags = [
+            {"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"}
+            for tag in self.description.tags
+        ]
+        self._events.append(
+            {
+                "id": str(uuid.uuid4()),
+                "occurred": _iso(at),
+                "event": event["name"],
+                "resource": {
+                    "prefect.resource.id": f"statewright.stage.{event['stage']}",
+                    "prefect.resource.name": event["stage"],
+                },
+                "related": [
+                    _related("flow-run", str(self.id), self.description.run),
+                    _related("flow", str(self._flow), self.description.flow),
+                    *tags,
+                ],
+                "payload": {"stage": event["stage"], "metrics": event["metrics"]},
             }
         )
 

@@ -28,6 +28,7 @@ from statewright.running.prefect_content import Artifact, describe, plan_artifac
 from statewright.running.prefect_events import NAMES, Task
 from statewright.running.prefect_reporter import Assignment
 from statewright.running.servers import find_server
+from statewright.running.stage_events import StageEvent
 from statewright.terminal.plan_table import why
 from statewright.workflow import Stage, Workflow
 
@@ -150,6 +151,10 @@ class PrefectRecord:
     def artifact(self, artifact: Artifact) -> None:
         """Report a text for the page of the flow run."""
         self._send({"do": "artifact", "artifact": asdict(artifact)})
+
+    def event(self, event: StageEvent) -> None:
+        """Emit an event that a stage declares."""
+        self._send({"do": "event", "event": asdict(event)})
 
     def close(self, state: str, message: str = "") -> str | None:
         """Report the end of the run; return what Prefect lacks, or None.

@@ -25,6 +25,7 @@ from statewright.running.prefect_content import Artifact, branch_tags, describe,
 from statewright.running.prefect_events import ERROR, INFO, NAMES, FlowRun
 from statewright.running.prefect_links import links_of
 from statewright.running.prefect_record import blocked_message, causes, tasks_of
+from statewright.running.stage_events import StageEvent
 from statewright.running.work import Work
 from statewright.workflow import Stage
 
@@ -196,6 +197,10 @@ class FlowRunPage:
     def artifact(self, artifact: Artifact) -> None:
         """Show a text on the page."""
         self._add({"do": "artifact", "artifact": asdict(artifact)})
+
+    def event(self, event: StageEvent) -> None:
+        """Emit an event that a stage declares."""
+        self._add({"do": "event", "event": asdict(event)})
 
     def blocked(self, address: str) -> None:
         """Show a stage that will not start, after a failure."""

@@ -16,7 +16,6 @@ from statewright.environment import collect_less, quiet
 from statewright.masking import mask_text
 from statewright.record import experiment, journal, studies, tracking
 from statewright.record.datasets import DatasetRecord
-from statewright.record.journal import HeldFile
 from statewright.record.models import ModelRecord
 from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.store import local_uri, tracking_uri
@@ -113,7 +112,7 @@ def record_journal(root: Path, path: Path) -> Outcome:
         try:
             if part not in records:
                 records[part] = _open(root, header, message, path.stem)
-            _record(records[part], message, f"{path.stem}/{message['id']}")
+            _record(records[part], message, path)
             if message["do"] in ("start", "study"):
                 open_parents.add(part)
             elif message["do"] in ("end", "end study"):
@@ -140,18 +139,20 @@ def _open(root: Path, header: Mapping[str, Any], message: Mapping[str, Any], nam
     return record
 
 
-def _record(record: experiment.Record, message: Mapping[str, Any], identity: str) -> None:
+def _record(record: experiment.Record, message: Mapping[str, Any], path: Path) -> None:
+    """Write a message of the journal `path`."""
+    identity = f"{path.stem}/{message['id']}"
     if message["do"] == "start":
         parent = ParentRecord(**message["parent"])
         tracking.start_parent(record, parent, at=message["at"], identity=identity)
     elif message["do"] == "stage":
-        tracking.record_stage(record, _stage_record(message["done"]), identity=identity)
+        tracking.record_stage(record, _stage_record(message["done"], path), identity=identity)
     elif message["do"] == "study":
         studies.start_study(record, studies.StudyRecord(**message["study"]))
     elif message["do"] == "trial":
         studies.record_trial(record, message["key"], studies.TrialRecord(**message["trial"]))
     elif message["do"] == "end study":
-        files = [HeldFile(**file) for file in message["files"]]
+        files = [journal.read_held(file, path) for file in message["files"]]
         studies.end_study(record, message["at"], message["metrics"], message["tags"], files)
     elif message["do"] == "round":
         values = {key: message[key] for key in ("between", "tags", "plan", "metrics")}
@@ -174,21 +175,21 @@ def _chart(end: ParentEnd) -> str:
     return draw_svg(Chart(schedule, f"{clock(makespan)}, as it ran", label=clock))
 
 
-def _stage_record(values: Mapping[str, Any]) -> StageRecord:
+def _stage_record(values: Mapping[str, Any], path: Path) -> StageRecord:
     stage = values["stage"]
     outs = tuple(Output(**out) for out in stage["outs"])
     read = {
         "stage": Stage(**{**stage, "outs": outs}),
         "log": Path(values["log"]) if values["log"] else None,
-        "files": tuple(HeldFile(**file) for file in values["files"]),
-        "datasets": tuple(DatasetRecord(**_held(data, "file")) for data in values["datasets"]),
-        "models": tuple(ModelRecord(**_held(model, "example")) for model in values["models"]),
+        "files": tuple(journal.read_held(file, path) for file in values["files"]),
+        "datasets": tuple(DatasetRecord(**_held(data, "file", path)) for data in values["datasets"]),
+        "models": tuple(ModelRecord(**_held(model, "example", path)) for model in values["models"]),
     }
     return StageRecord(**{**values, **read})
 
 
-def _held(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {**values, key: HeldFile(**values[key]) if values[key] else None}
+def _held(values: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
+    return {**values, key: journal.read_held(values[key], path) if values[key] else None}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from statewright.record.store import local_uri, store_folder, tracking_uri
+from statewright.record.relocation import ARTIFACTS, relocate_artifacts
+from statewright.record.store import database_lock, local_uri, store_folder, tracking_uri
 from statewright.running.access import Access, read_access, write_login_file
 from statewright.running.live_log import last_lines
 from statewright.running.mlflow_pages import Mlflow, latest_runs_page
@@ -146,6 +147,19 @@ def _mlflow_command(root: Path, access: Access, port: int) -> list[str]:
     command += ["--allowed-hosts", ",".join(names)]
     command += ["--default-artifact-root", (control_folder(store_folder(root)) / "artifacts").as_uri()]
     return [*command, "--workers", "1", *(["--app-name", "basic-auth"] if access.password else [])]
+
+
+def _mlflow_command(root: Path, port: int) -> list[str]:
+    store = control_folder(store_folder(root))
+    uri = tracking_uri(root)
+    with database_lock(local_uri(root)):
+        for relocation in relocate_artifacts(root):
+            print(relocation, file=sys.stderr)
+    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--allowed-hosts", "127.0.0.1,127.0.0.1:*,localhost,localhost:*"]
+    command += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
+    command += ["--default-artifact-root", (store / ARTIFACTS).as_uri()]
+    return [*command, "--workers", "1"]
 
 
 def _environment(root: Path, servers: Sequence[_Server], access: Access, folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from toys import make_repository, statewright
 
-from statewright.meta import Model, StageSettings, interpret, warning
+from statewright.meta import Event, Model, StageSettings, interpret, warning
 from statewright.workflow import Stage
 
 
@@ -33,6 +33,8 @@ from statewright.workflow import Stage
         ({"preload": ["a.b", "c"], "show": ["m.json:x"]}, {"preload": ("a.b", "c"), "show": ("m.json:x",)}),
         ({"journal": "rounds.json"}, {"journal": "rounds.json"}),
         ({"headline": "rmse"}, {"headline": ("rmse",)}),
+        ({"event": "new-data"}, {"event": Event("new-data")}),
+        ({"event": {"name": "drift", "when": "a.json:alarm"}}, {"event": Event("drift", "a.json:alarm")}),
         ({"model": "m.pkl"}, {"model": (Model("m.pkl"),)}),
         (
             {"model": [{"file": "m.pkl", "name": "prices", "example": "a.csv", "target": "price"}]},
@@ -54,6 +56,10 @@ def test_values_that_are_understood(meta: Any, expected: dict[str, Any]) -> None
         "some text",
         ["a", "b"],
         7,
+        {"event": "two words"},
+        {"event": {"when": "alarm"}},
+        {"event": {"name": "drift", "if": "alarm"}},
+        {"event": ["drift"]},
         {"cpu": "500x"},
         {"cpu": -1},
         {"cpu": float("nan")},

@@ -120,7 +120,7 @@ FILES = {
             cmd: cp good.txt page.txt
             deps: [good.txt]
             outs: [page.txt]
-          words: {cmd: echo hello > words.txt, outs: [words.txt]}
+          words: {cmd: echo hello | tee words.txt, outs: [words.txt]}
         """,
     "rate.txt": "1\n",
 }
@@ -128,11 +128,20 @@ FILES = {
 
 @dataclass
 class Shown:
-    """A running `statewright ui`, and a repository with a success and a failure."""
+    """A running `statewright ui`, and a moved repository with two runs.
+
+    Parameters
+    ----------
+    moved : str
+        First line on the screen, about the store.
+    screen : str
+        The lines after it.
+    """
 
     root: Path
     process: subprocess.Popen[bytes]
     terminal: int
+    moved: str
     screen: str
     prefect: str
     mlflow: str
@@ -159,8 +168,8 @@ def read_screen(outer: int, process: subprocess.Popen[bytes], last: str) -> str:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("ui")
-    root = make_repository(folder / "repo", FILES)
-    commit(root)
+    former, root = make_repository(folder / "former" / "repo", FILES), folder / "repo"
+    commit(former)
     ports = free_port(), free_port()
     browser = folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {folder}/opened\n')
@@ -173,8 +182,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         patch.setenv("PREFECT_API_URL", f"{prefect}/api")
         patch.delenv("PREFECT_API_AUTH_STRING", raising=False)
         # One run before the servers: MLflow's page is to show it.
-        assert statewright(root, "run", "words", environment={"PREFECT_API_URL": ""}).returncode == 0
-        assert statewright(root, "record").returncode == 0
+        assert statewright(former, "run", "words", environment={"PREFECT_API_URL": ""}).returncode == 0
+        assert statewright(former, "record").returncode == 0
+        former.rename(root)
         outer, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         environment = {**os.environ, "BROWSER": f"{browser} %s", "PYTHONPATH": str(HERE), "TERM": "xterm"}
@@ -183,12 +193,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         )
         os.close(inner)
         try:
-            screen = read_screen(outer, process, "Ctrl-C")
+            moved, _, screen = read_screen(outer, process, "Ctrl-C").partition("\n")
             assert statewright(root, "run").returncode == 0
             (root / "rate.txt").write_text("2\n")
             assert statewright(root, "run", "-q").returncode == 1
             assert statewright(root, "record").returncode == 0
-            yield Shown(root, process, outer, screen, prefect, mlflow)
+            yield Shown(root, process, outer, moved, screen, prefect, mlflow)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -206,6 +216,20 @@ class TestPages:
         assert hint == f"for runs to appear live: {named}   (Ctrl-C stops both servers)"
         opened = (shown.root.parent / "opened").read_text().split()
         assert opened == [prefect.split()[1], mlflow.split()[1]]
+
+    def test_files_of_runs_before_the_move_are_shown(self, shown: Shown) -> None:
+        former = shown.root.parent / "former"
+        assert shown.moved.startswith("the MLflow store was moved or copied: ")
+        assert f"changed from {former}/" in shown.moved and f"to {shown.root}/" in shown.moved
+        from mlflow import MlflowClient
+
+        client = MlflowClient(shown.mlflow)
+        runs = client.search_runs(["1"], "tags.`statewright.stage` = 'words'", order_by=["start_time"])
+        files = {file.path for file in client.list_artifacts(runs[0].info.run_id)}
+        address = f"{shown.mlflow}/get-artifact?path=words.log&run_uuid={runs[0].info.run_id}"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            assert (files, answer.read()) == ({"words.log"}, b"hello\n")
+        assert not former.exists() or not list(former.iterdir())
 
     def test_a_flow_run_has_cause_tags_and_parameters(self, shown: Shown) -> None:
         failed, first = shown.ask("flow_runs/filter", {"sort": "START_TIME_DESC"})
