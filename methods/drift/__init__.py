@@ -1,4 +1,4 @@
-"""Does a new batch of rows have the law of the reference?
+"""Tests of whether a batch of rows has the law of a reference.
 
 `stability` compares two samples, column by column, with the population stability index and its exact
 permutation test. `martingale` reads the rows of the batch in order and bets against exchangeability, so

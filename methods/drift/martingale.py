@@ -10,7 +10,7 @@ Ville's inequality
 for any stop: an alarm may be raised at any row, and looking at each row costs nothing.
 
 The bets are the simple jumper's, ``1 + e (p - 1/2)`` with e in -1, 0, 1, for a shift in one direction,
-and ``1 + e (|2 p - 1| - 1/2)`` for more or fewer extreme rows. A share of the capital is divided anew
+and ``1 + e (|2 p - 1| - 1/2)`` for more or fewer extreme rows. A share of the capital is divided again
 among them before each row, so that the best bet may change.
 
 The mean of the martingales of several columns is not one: their p-values depend on one another in a way
@@ -36,12 +36,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bets:
-    """How the capital is bet.
+    """Rule by which the capital is bet.
 
     Attributes
     ----------
     jump : float
-        Share of the capital that is divided anew before each row, in [0, 1].
+        Share of the capital that is divided again before each row, in [0, 1].
     slopes : tuple of float
         Values of e, each in [-2, 2]; both kinds of bets have them.
     """

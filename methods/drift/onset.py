@@ -1,4 +1,4 @@
-"""Since when has a series of batches changed?
+"""Date the last change of a series of batches.
 
 A batch that alarms says that the data are new, not since when. The change points of a summary of all
 batches, such as the mean of a column, date the change.

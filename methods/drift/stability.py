@@ -10,7 +10,7 @@ beyond chance.
 
 The p-value comes from the permutation law instead, which is exact for any number of rows, ties and
 missing values: given the pooled counts of the cells, the counts of the reference are multivariate
-hypergeometric. The bins are found anew for each draw, because they are quantiles of the reference.
+hypergeometric. The bins are recomputed for each draw, because they are quantiles of the reference.
 
 References
 ----------

@@ -78,7 +78,7 @@ class Verdict:
 
     @property
     def alarm(self) -> bool:
-        """Whether any column, or the set of columns, has changed."""
+        """True if any column, or the set of columns, has changed."""
         return bool(self.lost or self.added or any(column.alarm for column in self.columns))
 
 
@@ -143,7 +143,8 @@ def _code(name: str, reference: ArrayLike, current: ArrayLike) -> Codes:
 
 
 def _holm(p: list[float]) -> list[float]:
-    """Return p-values adjusted by Holm's method; a copy of the folder has no `methods.characterise`."""
+    """Return p-values adjusted by Holm's method."""
+    # As `methods.characterise.shift.holm`, which a copy of this folder does not have.
     order = np.argsort(p, kind="stable")
     adjusted = np.maximum.accumulate((len(p) - np.arange(len(p))) * np.array(p)[order])
     result = np.empty(len(p))

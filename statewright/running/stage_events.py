@@ -37,7 +37,7 @@ class StageEvent:
 def events_after(
     workflow: Workflow, outcomes: Mapping[str, str], metrics: Mapping[str, float]
 ) -> tuple[list[StageEvent], list[str]]:
-    """Return the events to emit after a run, and a sentence for each that cannot be decided.
+    """Return the events to emit after a run, and the problems with others.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Data arrive, a check finds drift, and an automation of Prefect starts the training."""
+"""Data arrive, a check finds drift, and an automation starts the training."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Team:
             return json.load(response)
 
     def runs(self, deployment: str) -> list[str]:
-        """Return the types of the states of the runs of a deployment, scheduled ones left out."""
+        """Return the types of the states of the runs that the schedule did not make."""
         wanted = {"deployments": {"name": {"any_": [deployment]}}}
         found = self.ask("/flow_runs/filter", wanted)
         return [

@@ -1,4 +1,4 @@
-"""Drift of a batch: oracles by enumeration, by chi-square, and by simulation of false alarms."""
+"""Drift of a batch, beside enumeration, chi-square and simulation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last change of a series of batch means, beside the largest likelihood of one split."""
+"""The last change of a series of batches, beside least squares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `check`: compare incoming.csv with training.csv, and write drift.json and drift.svg."""
+"""Compare incoming.csv with training.csv; write drift.json and drift.svg."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def as_metrics(verdict: Verdict, alpha: float) -> dict[str, object]:
-    """Return the verdict for DVC, which shows the numbers in it as metrics."""
+    """Return the verdict as metrics of DVC."""
     return {
         "alarm": int(verdict.alarm),
         "alpha": alpha,
@@ -37,7 +37,7 @@ def as_metrics(verdict: Verdict, alpha: float) -> dict[str, object]:
 
 
 def of_column(column: ColumnVerdict) -> dict[str, object]:
-    """Return the figures of one column; `alarm_row` is -1 without an alarm of its martingale."""
+    """Return the figures of a column; `alarm_row` is -1 without an alarm."""
     return {
         "alarm": int(column.alarm),
         "psi": round(column.stability.psi, 4),
@@ -53,7 +53,7 @@ def of_column(column: ColumnVerdict) -> dict[str, object]:
 
 
 def draw(verdict: Verdict) -> str:
-    """Return a picture of the capital of each column, row by row, beside its threshold."""
+    """Return a picture of the capital of each column and the threshold."""
     threshold = verdict.log_threshold / math.log(10)
     paths = {column.name: column.log_capital / math.log(10) for column in verdict.columns}
     high = max(threshold, *(path.max() for path in paths.values())) + 0.5

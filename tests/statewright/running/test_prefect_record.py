@@ -22,6 +22,7 @@ from statewright.running import prefect_record
 from statewright.running.live_log import LiveLog
 from statewright.running.prefect_events import ERROR, INFO, WARNING
 from statewright.running.prefect_record import PrefectRecord, start_record
+from statewright.running.stage_events import StageEvent
 from statewright.session import open_session
 from statewright.workflow import Workflow
 
@@ -59,6 +60,7 @@ class Server:
         return [
             (event["resource"]["prefect.resource.name"], event["payload"]["validated_state"]["name"])
             for event in self.sent("/events")
+            if event["event"].startswith("prefect.")
         ]
 
     def answer(self, path: str, body: Any) -> Any:
@@ -178,6 +180,20 @@ def test_states_times_and_logs_arrive_in_order(
         "prefect.flow_run": "run",
         "prefect.link": f"{server.address.removesuffix('/api')}/runs/flow-run/run",
     }
+
+
+def test_an_event_of_a_stage_leads_to_its_run(
+    planned: Planned, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = begin(planned, server, monkeypatch)
+    record.event(StageEvent("statewright.drift", "first", {"a.json:alarm": 1.0}))
+    assert record.close("COMPLETED") is None
+    (event,) = (event for event in server.sent("/events") if event["event"] == "statewright.drift")
+    assert event["resource"]["prefect.resource.id"] == "statewright.stage.first"
+    assert event["payload"] == {"stage": "first", "metrics": {"a.json:alarm": 1.0}}
+    related = {(item["prefect.resource.role"], item["prefect.resource.id"]) for item in event["related"]}
+    repository = f"prefect.tag.repository: {planned[0].root.name}"
+    assert {("flow-run", "prefect.flow-run.run"), ("tag", repository)} <= related
 
 
 def body(server: Server, path: str) -> Any:

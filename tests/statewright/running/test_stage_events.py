@@ -1,4 +1,4 @@
-"""Which events a run emits after its stages."""
+"""Events that a run emits after its stages."""
 
 from __future__ import annotations
 
