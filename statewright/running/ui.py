@@ -143,23 +143,13 @@ def _servers(root: Path, access: Access, prefect_port: int, mlflow_port: int | N
 
 def _mlflow_command(root: Path, access: Access, port: int) -> list[str]:
     names = [name for own in ("127.0.0.1", "localhost", *access.names) for name in (own, f"{own}:*")]
-    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", access.host, "--port", str(port)]
-    command += ["--allowed-hosts", ",".join(names)]
-    command += ["--default-artifact-root", (control_folder(store_folder(root)) / "artifacts").as_uri()]
-    return [*command, "--workers", "1", *(["--app-name", "basic-auth"] if access.password else [])]
-
-
-def _mlflow_command(root: Path, port: int) -> list[str]:
-    store = control_folder(store_folder(root))
-    uri = tracking_uri(root)
     with database_lock(local_uri(root)):
         for relocation in relocate_artifacts(root):
             print(relocation, file=sys.stderr)
-    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--allowed-hosts", "127.0.0.1,127.0.0.1:*,localhost,localhost:*"]
-    command += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
-    command += ["--default-artifact-root", (store / ARTIFACTS).as_uri()]
-    return [*command, "--workers", "1"]
+    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", access.host, "--port", str(port)]
+    command += ["--allowed-hosts", ",".join(names)]
+    command += ["--default-artifact-root", (control_folder(store_folder(root)) / ARTIFACTS).as_uri()]
+    return [*command, "--workers", "1", *(["--app-name", "basic-auth"] if access.password else [])]
 
 
 def _environment(root: Path, servers: Sequence[_Server], access: Access, folder: Path) -> dict[str, str]:
