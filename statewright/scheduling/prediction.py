@@ -24,7 +24,10 @@ UNKNOWN_S = 1.0
 """Assumed duration in seconds if no stage of the plan has past runs."""
 
 RESTORE_S = 0.1
-"""Assumed duration in seconds of a restore, which links or copies files from the cache."""
+"""Assumed duration in seconds of a restore, which links or copies files from the cache.
+
+If they come from the remote, the time of the transfer is added.
+"""
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,10 @@ def expected_seconds(plan: Plan) -> dict[str, float]:
     known = {a: middle(*seconds) for a in plan.work if (seconds := plan.decisions[a].seconds)}
     commands = [seconds for a, seconds in known.items() if plan.decisions[a].verdict != RESTORE]
     default = median(commands) if commands else UNKNOWN_S
+    # The seconds of a restore are those of its transfer.
     return {
-        a: RESTORE_S if plan.decisions[a].verdict == RESTORE else known.get(a, default) for a in plan.work
+        a: RESTORE_S + known.get(a, 0.0) if plan.decisions[a].verdict == RESTORE else known.get(a, default)
+        for a in plan.work
     }
 
 
