@@ -59,7 +59,7 @@ def files_of_run(entry: Mapping[str, Any], names: Mapping[str, str | None]) -> t
 
 
 def local_run(repo: Any, key: str) -> Mapping[str, Any] | None:
-    """Return the newest run under a key of the local run cache, which is the one that DVC takes."""
+    """Return the newest run under a key of the local run cache, as DVC does."""
     runs = repo.stage_cache
     folder = Path(runs._get_cache_dir(key))
     files = list(folder.iterdir()) if folder.is_dir() else []

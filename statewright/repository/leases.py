@@ -1,4 +1,4 @@
-"""Leases on the DVC remote: of two people who run the same stage at once, one runs it.
+"""Leases on the DVC remote: a stage that two people start at once runs once.
 
 A lease is a small file under the key of the stage's run (command, inputs and names of outputs)::
 
@@ -11,7 +11,7 @@ names of the results are hashes of their contents.
 
 The owner writes the file again and again, with a counter. No clock is compared with that of another
 machine: who waits measures with its own clock how long the file has not changed. After `TTL_S` seconds the
-lease has expired, and whoever creates the next number owns it. An old owner that wakes up notices the
+lease has expired, and the process that creates the next number owns it. An old owner that wakes up notices the
 higher number, and removes nothing but its own file.
 """
 
@@ -107,7 +107,10 @@ def acquire(remote: Remote, key: str, stage: str, ttl_s: float = TTL_S) -> Lease
 
 
 def take_over(remote: Remote, key: str, stage: str, expired: Holder, ttl_s: float = TTL_S) -> Lease | None:
-    """Take an expired lease; return None if somebody else was faster, or its owner has come back."""
+    """Take an expired lease.
+
+    The result is None if somebody else was faster, or if its owner has come back.
+    """
     lease = Lease(key, mask_text(stage), expired.number + 1, ttl_s=ttl_s)
     path = _path(remote, key, lease.number)
     if not _create(remote, path, lease.data):

@@ -210,6 +210,8 @@ def _pulls(stage: DvcStage, pull: bool) -> bool:
     """
     if pull:
         return pull_outputs(stage)
+    if any(out.use_cache and out.changed_cache() for out in stage.outs):
+        return False  # DVC checks out a folder without its list as no folder, and reports no error
     try:
         stage.checkout()
     except CheckoutError:

@@ -1,6 +1,6 @@
-"""Results of a stage on the remote: what it needs before it runs, and what it has made.
+"""Fetch the result of a stage from the remote, and push it there.
 
-Before a stage runs, two things on the remote can make its command unnecessary, by the rules of DVC:
+Before a stage runs, either of these on the remote can make its command unnecessary, by the rules of DVC:
 
 - the recorded outputs, if the stage's inputs are those in `dvc.lock`;
 - otherwise a run under the key of its inputs.
@@ -33,7 +33,7 @@ from statewright.repository.remote_sharing import (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What can make the command of a stage unnecessary.
+    """Results that can make the command of a stage unnecessary.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Made:
 
 
 def wanted(writer: LockWriter, address: str) -> Wanted | None:
-    """Return what can make the command of a stage unnecessary; None if it is up to date.
+    """Return the results that a stage can use; None if it is up to date.
 
     It is the same look at the stage that `begin` takes later, and leaves the stage as it was.
     """
@@ -101,7 +101,10 @@ def _are_known(stage: DvcStage) -> bool:
 
 
 def fetch_result(remote: Remote, writer: LockWriter, need: Wanted) -> Moved | None:
-    """Fetch what makes the command of a stage unnecessary; None if the remote does not have all of it."""
+    """Fetch what makes the command of a stage unnecessary.
+
+    The result is None if the remote does not have all of it.
+    """
     if need.files:
         return _fetch_all(remote, need.files)
     if need.key is None or not writer.repository.request.run_cache:
@@ -149,7 +152,7 @@ def made(writer: LockWriter, address: str) -> Made | None:
 
 
 def push_result(remote: Remote, result: Made) -> Moved:
-    """Send the outputs of a stage, and then its run, unless an output could not be sent."""
+    """Send the outputs of a stage and, if the remote has all of them, its run."""
     moved = push_objects(remote, result.files)
     if result.run and not moved.errors:
         moved.add(push_run(remote, *result.run))

@@ -29,7 +29,7 @@ FEW, MOST_AT_ONCE = 2, 8
 
 @dataclass(frozen=True)
 class Query:
-    """A question to the remote: for the run under a key, else for the outputs of a known run."""
+    """Question to the remote: for the run under a key, or outputs of a known run."""
 
     key: str | None
     entry: Mapping[str, Any] | None
@@ -86,7 +86,7 @@ class RemoteRuns:
         return found.entry
 
     def next_round(self) -> bool:
-        """Ask what the last round wanted to know; return whether another round will know more."""
+        """Ask the open questions; return whether another round will know more."""
         if not self.waiting:
             return False
         self.at_once = MOST_AT_ONCE if len(self.waiting) <= FEW else 0
@@ -127,7 +127,7 @@ class RemoteRuns:
 def without_unavailable(
     repository: Repository, state: State, runs: RemoteRuns, addresses: Collection[str]
 ) -> State:
-    """Return the state with the lost outputs marked that the remote does not have either.
+    """Return the state with the lost outputs that the remote lacks, too.
 
     The others are noted as fetches of their stages.
     """

@@ -1,4 +1,4 @@
-"""Exchange results with the DVC remote: files of the cache and entries of the run cache.
+"""Exchange files and runs of DVC's caches with the DVC remote.
 
 ``dvc push`` and ``dvc fetch`` take whole repositories, and hold the repository's lock. These functions take
 the files of one stage and no lock, so that other stages go on. The layout is DVC's own::
@@ -7,7 +7,7 @@ the files of one stage and no lock, so that other stages go on. The layout is DV
     REMOTE/runs/KK/KEY/VALUE           a run: the stage's entry of dvc.lock under the hash of its inputs
 
 Of a folder, the files are moved first and its list last, and of a result, the files before the run. So
-whoever sees a list or a run finds all that it names, whenever the other side was killed.
+a reader of a list or a run finds all that it names, whenever the writer was killed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Remote:
     Parameters
     ----------
     latency_s : float
-        Seconds that its first answer took.
+        Seconds that an answer takes.
     has_runs : bool
         Whether it can list files, and so keep runs and leases; HTTP cannot.
     """
@@ -128,29 +128,29 @@ def open_remote(repository: Repository, *, timeout_s: float = ANSWER_S) -> Remot
     except Exception as error:
         raise RemoteError(f"the default remote cannot be used: {reason_of(error)}") from error
     subject = f"the remote '{configured.name}' ({address})"
-    began = time.monotonic()
-    answer = _first_answer(configured, timeout_s)
-    if answer is not None:
-        raise RemoteError(f"{subject} cannot be reached: {answer}")
+    latency = _first_answers(configured, timeout_s)
+    if isinstance(latency, str):
+        raise RemoteError(f"{subject} cannot be reached: {latency}")
     http = configured.fs.protocol in ("http", "https")
-    latency = time.monotonic() - began
     return Remote(repo, configured.name, address, configured.fs, configured.path, latency, has_runs=not http)
 
 
-def _first_answer(configured: Any, timeout_s: float) -> str | None:
-    """Return why a remote does not answer, or None if it does.
+def _first_answers(configured: Any, timeout_s: float) -> float | str:
+    """Return the seconds that an answer of a remote takes, or why there is none.
 
     The libraries of the stores try for minutes; a thread does that, which nobody waits for.
     """
-    reasons: list[str | None] = []
+    reasons: list[float | str] = []
 
     def ask() -> None:
         try:
+            _ask(configured)  # this one opens the connection, and imports the library of the store
+            began = time.monotonic()
             _ask(configured)
         except Exception as error:
             reasons.append(reason_of(error))
         else:
-            reasons.append(None)
+            reasons.append(time.monotonic() - began)
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
@@ -159,7 +159,7 @@ def _first_answer(configured: Any, timeout_s: float) -> str | None:
 
 
 def _ask(configured: Any) -> None:
-    """Send one request; any answer of the store will do, also that there is no such file."""
+    """Send one request; that there is no such file is an answer, too."""
     if configured.fs.protocol in ("http", "https"):
         # fsspec takes a refused connection for a file that does not exist.
         from fsspec.asyn import sync
@@ -203,7 +203,7 @@ def _files_of(database: Any, folder: CachedFile) -> list[str]:
 
 
 def files_on_remote(remote: Remote, items: Iterable[CachedFile]) -> set[CachedFile]:
-    """Return the files and folders that the remote has; one request each, in parallel."""
+    """Return the files and folders that the remote has, with a request each."""
     groups: dict[int, list[CachedFile]] = {}
     for item in dict.fromkeys(items):
         groups.setdefault(id(remote.database(item)), []).append(item)
@@ -215,7 +215,9 @@ def files_on_remote(remote: Remote, items: Iterable[CachedFile]) -> set[CachedFi
 
 
 def fetch_objects(remote: Remote, items: Iterable[CachedFile]) -> Moved:
-    """Fetch the files and folders that the local cache lacks, and compare each with its hash.
+    """Fetch the files and folders that the local cache lacks.
+
+    Each is compared with its hash.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Share the results of a run: fetch before a stage, push after it, and hold leases meanwhile.
+"""Share the results of a run: fetch, lease and push around each stage.
 
 ::
 
@@ -163,7 +163,7 @@ class Sharing:
                                 del self._held[address]
 
     def finish(self, writer: LockWriter, address: str, outcome: str) -> None:
-        """Push the result of a stage in the background; of a failed stage, release the lease."""
+        """Push the result of a stage in the background, or release its lease."""
         if self.push and outcome in ("ran", "restored", "done") and address not in self.fetched_stages:
             try:
                 result = made(writer, address)
