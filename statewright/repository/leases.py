@@ -11,8 +11,8 @@ names of the results are hashes of their contents.
 
 The owner writes the file again and again, with a counter. No clock is compared with that of another
 machine: who waits measures with its own clock how long the file has not changed. After `TTL_S` seconds the
-lease has expired, and the process that creates the next number owns it. An old owner that wakes up notices the
-higher number, and removes nothing but its own file.
+lease has expired, and the process that creates the next number owns it. An old owner that wakes up notices
+the higher number, and removes nothing but its own file.
 """
 
 from __future__ import annotations
