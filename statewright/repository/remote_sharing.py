@@ -311,8 +311,8 @@ def read_run(remote: Remote, key: str) -> Mapping[str, Any] | None:
     for info in sorted(files, key=_changed, reverse=True):
         if (info.get("size") or 0) > LARGEST_ENTRY:
             continue
-        with remote.fs.open(info["name"], "rb") as stream:
-            entry = _parse_run(stream.read(), key, remote.fs.name(info["name"]))
+        # Not `open`, which asks an object store for the size first.
+        entry = _parse_run(remote.fs.fs.cat_file(info["name"]), key, remote.fs.name(info["name"]))
         if entry is not None:
             return entry
     return None

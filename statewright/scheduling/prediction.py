@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from statewright.planning.plan import MAY, RESTORE, Plan
+from statewright.planning.plan import MAY, RESTORE, Decision, Plan
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence, dispatch
 from statewright.workflow import Stage, Workflow
 
@@ -110,11 +110,14 @@ def expected_seconds(plan: Plan) -> dict[str, float]:
     known = {a: middle(*seconds) for a in plan.work if (seconds := plan.decisions[a].seconds)}
     commands = [seconds for a, seconds in known.items() if plan.decisions[a].verdict != RESTORE]
     default = median(commands) if commands else UNKNOWN_S
-    # The seconds of a restore are those of its transfer.
     return {
-        a: RESTORE_S + known.get(a, 0.0) if plan.decisions[a].verdict == RESTORE else known.get(a, default)
+        a: _restore_seconds(d) if (d := plan.decisions[a]).verdict == RESTORE else known.get(a, default)
         for a in plan.work
     }
+
+
+def _restore_seconds(decision: Decision) -> float:
+    return RESTORE_S + (decision.fetch.seconds if decision.fetch else 0.0)
 
 
 def schedule_plan(
